@@ -1,0 +1,214 @@
+package dev.grft;
+
+import java.io.Serializable;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * The result of training: what to add to the pretrained model, and the new head. Together with the pretrained file it
+ * is the whole fine-tuned model, at no cost at inference.
+ *
+ * <p>The arrays are handed over, not copied, since they can be as large as the model: nobody may change them
+ * afterwards. Two deltas are equal if every number has the same bits (all NaN being one).
+ */
+public final class Delta implements Serializable {
+    /** The timm name of the head's weight, {@code [K, D]}. */
+    public static final String HEAD_WEIGHT = "head.weight";
+
+    /** The timm name of the head's bias, {@code [K]}. */
+    public static final String HEAD_BIAS = "head.bias";
+
+    private static final long serialVersionUID = 1L;
+
+    private final Selection selection;
+    private final Map<String, float[]> values;
+    private final float[] headWeight;
+    private final float[] headBias;
+    private final List<String> labels;
+    private final String pretrainedSha256;
+    private final Map<String, float[]> whole;
+
+    /**
+     * Returns the delta of these parts.
+     *
+     * @param selection the trained slices
+     * @param values trained minus pretrained numbers of each selected matrix, slice-major: rows {@code [k, in]},
+     *     columns {@code [k, out]}
+     * @param headWeight {@code [K, D]} row-major; the trained numbers themselves, not a difference
+     * @param headBias {@code [K]}; the trained numbers themselves
+     * @param labels the K names of the classes, in the order of the head
+     * @param pretrainedSha256 SHA-256 of the pretrained file in lower-case hexadecimal: the delta fits no other
+     * @param whole trained minus pretrained numbers of each parameter that is trained whole, in its own layout; empty
+     *     when only slices are trained
+     * @throws IllegalArgumentException if the parts do not fit each other
+     */
+    public Delta(
+            Selection selection,
+            Map<String, float[]> values,
+            float[] headWeight,
+            float[] headBias,
+            List<String> labels,
+            String pretrainedSha256,
+            Map<String, float[]> whole) {
+        this.selection = selection;
+        this.values = new LinkedHashMap<>();
+        this.headWeight = headWeight;
+        this.headBias = headBias;
+        this.labels = List.copyOf(labels);
+        this.pretrainedSha256 = pretrainedSha256;
+        this.whole = new LinkedHashMap<>(whole);
+        for (Slices slices : selection.slices().values()) {
+            float[] numbers = values.get(slices.matrix());
+            if (numbers == null || numbers.length != slices.size()) {
+                throw new IllegalArgumentException("delta: " + slices + " need " + slices.size() + " values, got "
+                        + (numbers == null ? 0 : numbers.length));
+            }
+            this.values.put(slices.matrix(), numbers);
+        }
+        require(values.size() == this.values.size(), "values of a matrix that is not selected, in " + values.keySet());
+        require(!labels.isEmpty(), "a head needs at least one label");
+        require(
+                headBias.length == labels.size() && headWeight.length > 0 && headWeight.length % labels.size() == 0,
+                "a head for " + labels.size() + " labels cannot have " + headWeight.length + " weights and "
+                        + headBias.length + " biases");
+        for (String parameter : whole.keySet()) {
+            require(
+                    !selection.trains(parameter) && !parameter.equals(HEAD_WEIGHT) && !parameter.equals(HEAD_BIAS),
+                    parameter + " is trained twice");
+        }
+    }
+
+    /**
+     * Merges this delta into the pretrained weights, in place: adds to the trained numbers with one float addition
+     * each, leaves every other number's bits alone, and puts copies of the head's weight and bias. On an error
+     * nothing is changed.
+     *
+     * @param weights every parameter of the pretrained model by timm name, matrices {@code [out, in]} row-major
+     * @throws UserError if a trained parameter is missing or has another size
+     */
+    public void mergeInto(Map<String, float[]> weights) {
+        selection.slices().forEach((matrix, slices) -> pretrained(weights, matrix, slices.shape().size()));
+        whole.forEach((parameter, numbers) -> pretrained(weights, parameter, numbers.length));
+
+        selection.slices().forEach((matrix, slices) ->
+                slices.add(values(matrix), pretrained(weights, matrix, slices.shape().size())));
+        whole.forEach((parameter, numbers) -> {
+            float[] w = pretrained(weights, parameter, numbers.length);
+            for (int i = 0; i < w.length; i++) {
+                w[i] = Slices.sum(w[i], numbers[i]);
+            }
+        });
+        weights.put(HEAD_WEIGHT, headWeight.clone());
+        weights.put(HEAD_BIAS, headBias.clone());
+    }
+
+    private float[] pretrained(Map<String, float[]> weights, String parameter, long size) {
+        float[] found = weights.get(parameter);
+        if (found == null || found.length != size) {
+            throw UserError.of(
+                    "merge: %s %s, the delta was trained on %d numbers; merge into the pretrained file with SHA-256 %s",
+                    parameter,
+                    found == null ? "is missing" : "has " + found.length + " numbers",
+                    size,
+                    pretrainedSha256);
+        }
+        return found;
+    }
+
+    /** Returns the trained slices. */
+    public Selection selection() {
+        return selection;
+    }
+
+    /** Returns trained minus pretrained numbers, {@code [k, length]}, by selected matrix in network order. */
+    public Map<String, float[]> values() {
+        return Collections.unmodifiableMap(values);
+    }
+
+    /**
+     * Returns the trained minus pretrained numbers of a selected matrix, slice-major {@code [k, length]}.
+     *
+     * @throws IllegalArgumentException if none of its slices is selected
+     */
+    public float[] values(String matrix) {
+        float[] found = values.get(matrix);
+        if (found == null) {
+            throw new IllegalArgumentException("no slice of " + matrix + " is selected");
+        }
+        return found;
+    }
+
+    /** Returns trained minus pretrained numbers by parameter that is trained whole; empty when only slices are. */
+    public Map<String, float[]> whole() {
+        return Collections.unmodifiableMap(whole);
+    }
+
+    /** Returns the head's weight, {@code [K, D]} row-major. */
+    public float[] headWeight() {
+        return headWeight;
+    }
+
+    /** Returns the head's bias, {@code [K]}. */
+    public float[] headBias() {
+        return headBias;
+    }
+
+    /** Returns the K names of the classes, in the order of the head. */
+    public List<String> labels() {
+        return labels;
+    }
+
+    /** Returns the SHA-256 of the only pretrained file that this delta fits, in lower-case hexadecimal. */
+    public String pretrainedSha256() {
+        return pretrainedSha256;
+    }
+
+    /** Returns how many numbers were trained: slices, whole parameters and head. */
+    public long trained() {
+        return trainedWithoutHead() + headWeight.length + headBias.length;
+    }
+
+    /** Returns how many numbers of the backbone were trained: slices and whole parameters. */
+    public long trainedWithoutHead() {
+        return selection.trained()
+                + whole.values().stream().mapToLong(numbers -> numbers.length).sum();
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Delta delta
+                && selection.equals(delta.selection)
+                && pretrainedSha256.equals(delta.pretrainedSha256)
+                && labels.equals(delta.labels)
+                && Arrays.equals(headBias, delta.headBias)
+                && Arrays.equals(headWeight, delta.headWeight)
+                && equal(values, delta.values)
+                && equal(whole, delta.whole);
+    }
+
+    private static boolean equal(Map<String, float[]> some, Map<String, float[]> others) {
+        return some.keySet().equals(others.keySet())
+                && some.entrySet().stream().allMatch(e -> Arrays.equals(e.getValue(), others.get(e.getKey())));
+    }
+
+    /** Returns a hash of the small parts only; equal deltas have equal hashes. */
+    @Override
+    public int hashCode() {
+        return Objects.hash(selection, pretrainedSha256, labels, Arrays.hashCode(headBias));
+    }
+
+    @Override
+    public String toString() {
+        return "delta of " + selection + ", " + whole.size() + " whole parameters, " + labels.size() + " labels";
+    }
+
+    private static void require(boolean condition, String message) {
+        if (!condition) {
+            throw new IllegalArgumentException("delta: " + message);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+package dev.grft;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * Fine-tuning by whole rows or columns of the weight matrices: arXiv 2507.00016.
+ *
+ * <h2>The method</h2>
+ *
+ * <p><b>Score.</b> Show the pretrained network {@code theta0}, with a fresh head, the training examples. Let
+ * {@code g} be the gradient of the loss with respect to a weight matrix {@code W [out, in]}. Its row i has the score
+ * {@code sum_j g[i,j]^2}, its column j the score {@code sum_i g[i,j]^2}, summed over the examples ({@link Scores}).
+ *
+ * <p><b>Selection.</b> Per matrix, keep the k slices of largest score ({@link #select}). This happens once; the
+ * selection does not change during training. It takes k indices per matrix to write down, where a mask of single
+ * weights takes as many entries as the matrix has.
+ *
+ * <p><b>Training.</b> Minimize the loss over the numbers in the selected slices and the head; everything else is
+ * frozen, to the bit. For a layer {@code Y = X W^T} the gradient of rows R is {@code dY[:,R]^T X}, that of columns C
+ * is {@code dY^T X[:,C]}: small dense products, for which columns need keep no more of X than {@code X[:,C]}.
+ *
+ * <p><b>Penalty.</b> Add {@code lambda * ||theta - theta0||^2} over the selected slices in the last L blocks, and a
+ * pull on the head ({@link Penalty}, {@link #penalty}).
+ *
+ * <p><b>Result.</b> The indices, the differences to the pretrained numbers and the head ({@link Delta}). Added to the
+ * pretrained weights they leave a plain network that costs nothing extra to run.
+ *
+ * <h2>Why the largest squared gradients</h2>
+ *
+ * <p>Let the loss be M-smooth and take one gradient step of size {@code eta} on the coordinates S alone. Then
+ *
+ * <pre>  loss(theta0) - loss(theta1) &gt;= eta * (1 - M * eta / 2) * sum over S of g^2</pre>
+ *
+ * <p>so among all unions of k slices of the same length, those of largest score have the best guarantee. It
+ * guarantees no more than that:
+ *
+ * <ul>
+ *   <li>{@code g} is the gradient of the whole loss. A sum of squares per example or per batch also contains the
+ *       variance of the gradient: {@code E||g_b||^2 = ||g||^2 + tr Var(g_b)}.
+ *   <li>Slices of different length buy different numbers of parameters. Where they compete for one budget, they are
+ *       ranked by score per number.
+ *   <li>Adam's first steps are closer to sign steps, whose first-order gain is {@code eta * sum |g|}, another score.
+ *   <li>It speaks of one step. Compare with {@link Selection#random}.
+ * </ul>
+ *
+ * <h2>What is known and what is inferred</h2>
+ *
+ * <p>The full text of the paper was not available. The unit, the score and the pull toward the pretrained model are
+ * in the abstract. That the selection is made once, that the orientation is fixed, that k is a setting and that the
+ * penalty is an L2 distance on the last L layers and the head, is in the public reviews of the resubmission "From
+ * Sparse to Structured" (OpenReview 9nOpFdYJez). Inferred, hence open to configuration: which axis and which k (see
+ * {@link Preset}), whose gradients are squared, the loss that is scored, the matrices that take part, lambda, L and
+ * the squared norm. Budgets over the whole network and {@link Orientation#AUTO} differ from the paper. The argument
+ * above is not quoted either: the reviews only mention a first-order Taylor expansion.
+ */
+public final class Grft {
+
+    private Grft() {}
+
+    /**
+     * Returns the slices of largest score that the budget allows; every tie goes to the earlier matrix, then to the
+     * lower index.
+     *
+     * <p>{@link Budget.PerMatrix} takes the best k of each matrix. {@link Budget.Share} takes slices of all matrices
+     * by falling score per number and stops before the first that does not fit, even if a shorter one still would: on
+     * given axes, a larger share then always contains a smaller one.
+     *
+     * @param backboneParameters the number of parameters without the head, of which {@link Budget.Share} is a share
+     * @throws UserError if a score is NaN, infinite or negative, or if not even one slice fits the share
+     */
+    public static Selection select(Scores scores, Orientation orientation, Budget budget, long backboneParameters) {
+        scores.requireRankable();
+        List<List<Candidate>> matrices = new ArrayList<>();
+        scores.shapes()
+                .forEach((matrix, shape) -> matrices.add(contenders(scores, matrix, shape, orientation, budget)));
+        Stream<Candidate> picks = budget instanceof Budget.Share share
+                ? affordable(matrices.stream().flatMap(List::stream).toList(), share, backboneParameters).stream()
+                : matrices.stream().flatMap(slices -> best(slices, budget).stream());
+        Map<String, List<Candidate>> byMatrix = picks.collect(Collectors.groupingBy(Candidate::matrix));
+        return new Selection(scores.shapes().keySet().stream()
+                .map(matrix -> byMatrix.getOrDefault(matrix, List.of()))
+                .filter(slices -> !slices.isEmpty())
+                .map(Grft::together)
+                .toList());
+    }
+
+    /** A slice that could be trained, and its score. */
+    private record Candidate(String matrix, MatrixShape shape, Axis axis, int index, double score) {
+        int length() {
+            return axis.length(shape);
+        }
+
+        double scorePerNumber() {
+            return score / length();
+        }
+    }
+
+    /** Returns all the slices of one matrix along the axis that the orientation gives it, by index. */
+    private static List<Candidate> contenders(
+            Scores scores, String matrix, MatrixShape shape, Orientation orientation, Budget budget) {
+        List<Candidate> rows = candidates(scores, matrix, shape, Axis.ROW);
+        List<Candidate> columns = candidates(scores, matrix, shape, Axis.COLUMN);
+        boolean byRow = switch (orientation) {
+            case ROW -> true;
+            case COLUMN -> false;
+            case MIN_AXIS -> rows.size() <= columns.size();
+            case AUTO -> bestScorePerNumber(rows, budget) >= bestScorePerNumber(columns, budget);
+        };
+        return byRow ? rows : columns;
+    }
+
+    private static List<Candidate> candidates(Scores scores, String matrix, MatrixShape shape, Axis axis) {
+        double[] sums = scores.of(matrix, axis);
+        return IntStream.range(0, sums.length)
+                .mapToObj(i -> new Candidate(matrix, shape, axis, i, sums[i]))
+                .toList();
+    }
+
+    private static double bestScorePerNumber(List<Candidate> slices, Budget budget) {
+        return best(slices, budget).stream()
+                .mapToDouble(Candidate::scorePerNumber)
+                .average()
+                .orElseThrow();
+    }
+
+    private static List<Candidate> best(List<Candidate> slices, Budget budget) {
+        return ranked(slices, Candidate::score).subList(0, budget.picks(slices.size()));
+    }
+
+    /** Returns the slices by falling merit; the sort is stable, so ties keep their order. */
+    private static List<Candidate> ranked(List<Candidate> slices, ToDoubleFunction<Candidate> merit) {
+        return slices.stream()
+                .sorted(Comparator.comparingDouble(merit).reversed())
+                .toList();
+    }
+
+    private static List<Candidate> affordable(List<Candidate> slices, Budget.Share share, long backboneParameters) {
+        List<Candidate> picks = new ArrayList<>();
+        long numbers = share.numbers(backboneParameters);
+        long left = numbers;
+        for (Candidate slice : ranked(slices, Candidate::scorePerNumber)) {
+            if (slice.length() > left) {
+                if (picks.isEmpty()) {
+                    throw UserError.of(
+                            "selection.budget.fraction: %s of %d parameters are %d numbers, but the best slice, of %s,"
+                                    + " has %d; raise the fraction",
+                            share.fraction(), backboneParameters, numbers, slice.matrix(), slice.length());
+                }
+                break;
+            }
+            left -= slice.length();
+            picks.add(slice);
+        }
+        return picks;
+    }
+
+    private static Slices together(List<Candidate> picks) {
+        Candidate any = picks.get(0);
+        int[] indices = picks.stream().mapToInt(Candidate::index).sorted().toArray();
+        return new Slices(any.matrix(), any.shape(), any.axis(), indices);
+    }
+
+    /**
+     * Returns {@code lambda * ||delta||^2}, what the penalty adds to the loss for numbers that are {@code delta} away
+     * from their pretrained values (of the head: from 0).
+     */
+    public static double penalty(double lambda, float[] delta) {
+        double squares = 0;
+        for (float d : delta) {
+            squares += (double) d * d;
+        }
+        return lambda * squares;
+    }
+
+    /** Returns the factor of {@code delta} in the gradient of {@link #penalty(double, float[])}: {@code 2 * lambda}. */
+    public static double penaltySlope(double lambda) {
+        return 2 * lambda;
+    }
+
+    /**
+     * Returns what the penalty adds to the loss of a whole model.
+     *
+     * @param depth number of encoder blocks
+     */
+    public static double penalty(Penalty penalty, int depth, Delta delta) {
+        return penalty(penalty, depth, delta.values())
+                + penalty(penalty, depth, delta.whole())
+                + penalty(penalty.lambdaFor(Delta.HEAD_WEIGHT, depth), delta.headWeight())
+                + penalty(penalty.lambdaFor(Delta.HEAD_BIAS, depth), delta.headBias());
+    }
+
+    private static double penalty(Penalty penalty, int depth, Map<String, float[]> deltas) {
+        return deltas.entrySet().stream()
+                .mapToDouble(e -> penalty(penalty.lambdaFor(e.getKey(), depth), e.getValue()))
+                .sum();
+    }
+}

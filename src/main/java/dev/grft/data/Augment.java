@@ -1,0 +1,97 @@
+package dev.grft.data;
+
+import java.io.Serializable;
+import java.util.SplittableRandom;
+
+/**
+ * Random changes to training images: a crop of random size and proportions, resized to the network's input, and a
+ * mirror image half of the time. Follows torchvision's {@code RandomResizedCrop} and {@code RandomHorizontalFlip}, not
+ * their random numbers.
+ *
+ * <p>What happens to an image depends only on the seed, the epoch, the example and the view: the same on any executor,
+ * in any order.
+ *
+ * @param crop whether to crop at random; otherwise the middle is used
+ * @param minScale smallest crop as a share of the prepared image's area, in (0, maxScale]
+ * @param maxScale largest crop as a share of the area, at most 1
+ * @param minRatio smallest width of a crop over its height, in (0, maxRatio]
+ * @param maxRatio largest width over height
+ * @param flip whether to mirror left and right half of the time
+ * @param seed gives the random numbers
+ */
+public record Augment(
+        boolean crop, double minScale, double maxScale, double minRatio, double maxRatio, boolean flip, long seed)
+        implements Serializable {
+    /** Changes nothing. */
+    public static final Augment NONE = new Augment(false, 1, 1, 1, 1, false, 0);
+
+    private static final int ATTEMPTS = 10;
+
+    /** A part of an image, in pixels. */
+    record Box(int top, int left, int height, int width) {}
+
+    public Augment {
+        if (!(minScale > 0 && minScale <= maxScale && maxScale <= 1)) {
+            throw new IllegalArgumentException(
+                    "needs 0 < minScale <= maxScale <= 1, got " + minScale + " and " + maxScale);
+        }
+        if (!(minRatio > 0 && minRatio <= maxRatio && maxRatio < Double.POSITIVE_INFINITY)) {
+            throw new IllegalArgumentException("needs 0 < minRatio <= maxRatio, got " + minRatio + " and " + maxRatio);
+        }
+    }
+
+    /** Writes the first view of a prepared image; see the other method. */
+    public void toInput(
+            Pixels prepared, Preprocess preprocess, long epoch, long exampleId, float[] out, int offset) {
+        toInput(prepared, preprocess, epoch, exampleId, 0, out, offset);
+    }
+
+    /**
+     * Writes the network's input for a prepared image, changed at random.
+     *
+     * @param prepared what {@link Preprocess#prepare} returned
+     * @param epoch from 0
+     * @param exampleId {@link Example#id}
+     * @param view from 0; several views of an example in one epoch differ
+     * @param out gets [3, imageSize, imageSize] from {@code offset} on, see {@link Preprocess#toInput}
+     */
+    public void toInput(
+            Pixels prepared, Preprocess preprocess, long epoch, long exampleId, int view, float[] out, int offset) {
+        SplittableRandom random = Seeds.random(seed, epoch, exampleId, view);
+        boolean mirrored = flip & random.nextBoolean();
+        Pixels used = prepared;
+        if (crop) {
+            Box box = box(prepared.height(), prepared.width(), random);
+            used = Resize.of(
+                    prepared,
+                    Resize.Side.whole(box.top, box.height, preprocess.imageSize()),
+                    Resize.Side.whole(box.left, box.width, preprocess.imageSize()));
+        }
+        preprocess.toInput(used, mirrored, out, offset);
+    }
+
+    /** Returns a random part of an image; the largest in the middle if ten attempts do not fit. */
+    Box box(int height, int width, SplittableRandom random) {
+        for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+            double area = (double) height * width * between(minScale, maxScale, random);
+            // StrictMath: the same box on every machine. Of proportions, twice as wide is as far off as twice as high.
+            double ratio =
+                    StrictMath.exp(between(StrictMath.log(minRatio), StrictMath.log(maxRatio), random));
+            long boxWidth = Math.round(Math.sqrt(area * ratio));
+            long boxHeight = Math.round(Math.sqrt(area / ratio));
+            if (boxWidth >= 1 && boxWidth <= width && boxHeight >= 1 && boxHeight <= height) {
+                int top = random.nextInt((int) (height - boxHeight) + 1);
+                int left = random.nextInt((int) (width - boxWidth) + 1);
+                return new Box(top, left, (int) boxHeight, (int) boxWidth);
+            }
+        }
+        double ratio = Math.min(Math.max((double) width / height, minRatio), maxRatio);
+        int boxWidth = Math.max(1, (int) Math.min(width, Math.round(height * ratio)));
+        int boxHeight = Math.max(1, (int) Math.min(height, Math.round(width / ratio)));
+        return new Box((height - boxHeight) / 2, (width - boxWidth) / 2, boxHeight, boxWidth);
+    }
+
+    private static double between(double low, double high, SplittableRandom random) {
+        return low + random.nextDouble() * (high - low);
+    }
+}

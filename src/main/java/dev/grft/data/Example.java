@@ -1,0 +1,78 @@
+package dev.grft.data;
+
+import java.io.Serializable;
+import java.util.Objects;
+
+/**
+ * An image, prepared, and what it shows.
+ *
+ * <p>Not a record: records do not survive Kryo, which a cluster may be configured to serialize with.
+ */
+public final class Example implements Serializable {
+    /** The label of an image that nobody has labeled. */
+    public static final int UNLABELED = -1;
+
+    private static final long serialVersionUID = 1L;
+
+    private final long id;
+    private final int label;
+    private final String name;
+    private final Pixels pixels;
+
+    /**
+     * Returns the example of these parts.
+     *
+     * @param id its rank among the names of its set, 0 or more; the same in every run over the same files
+     * @param label the index of its class, or {@link #UNLABELED}
+     * @param name its name in the set
+     * @param pixels prepared, see {@link Preprocess#prepare}
+     */
+    public Example(long id, int label, String name, Pixels pixels) {
+        if (id < 0 || label < UNLABELED) {
+            throw new IllegalArgumentException(name + ": id " + id + " and label " + label + " must not be negative");
+        }
+        this.id = id;
+        this.label = label;
+        this.name = name;
+        this.pixels = pixels;
+    }
+
+    /** Returns the rank among the names of its set. */
+    public long id() {
+        return id;
+    }
+
+    /** Returns the index of the class, or {@link #UNLABELED}. */
+    public int label() {
+        return label;
+    }
+
+    /** Returns the name in the set. */
+    public String name() {
+        return name;
+    }
+
+    /** Returns the prepared image. */
+    public Pixels pixels() {
+        return pixels;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Example example
+                && id == example.id
+                && label == example.label
+                && name.equals(example.name)
+                && pixels.equals(example.pixels);
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(id, label, name);
+    }
+
+    @Override
+    public String toString() {
+        return id + " " + name + " (class " + label + ", " + pixels + ")";
+    }
+}

@@ -1,0 +1,218 @@
+package dev.grft.data;
+
+import com.twelvemonkeys.imageio.plugins.jpeg.JPEGImageReaderSpi;
+import java.awt.image.BufferedImage;
+import java.awt.image.DataBufferByte;
+import java.awt.image.IndexColorModel;
+import java.awt.image.PixelInterleavedSampleModel;
+import java.awt.image.Raster;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import javax.imageio.IIOException;
+import javax.imageio.ImageIO;
+import javax.imageio.ImageReader;
+import javax.imageio.spi.IIORegistry;
+import javax.imageio.spi.ImageReaderSpi;
+import javax.imageio.stream.ImageInputStream;
+import javax.imageio.stream.MemoryCacheImageInputStream;
+
+/**
+ * Decodes JPEG and PNG: gray, palette and CMYK become RGB, 16 bits per color become 8 (the upper ones), transparency is
+ * dropped. Agrees with Pillow, but for a JPEG with a color profile, which is converted to sRGB. A rotation noted in a
+ * photo's EXIF data is not applied; neither do torchvision and timm. Stateless: any number of threads may share one.
+ */
+public final class ImageDecoder {
+    /** Images of more pixels than this are refused unless another limit is given: they would not fit into a task. */
+    public static final long MAX_PIXELS = 100_000_000;
+
+    /** Asked for by class: which reader serves a format would otherwise depend on the order of the class path. */
+    private static final ImageReaderSpi JPEG = new JPEGImageReaderSpi();
+
+    private static final ImageReaderSpi PNG;
+
+    static {
+        ImageIO.setUseCache(false); // images are in memory already; no temporary files
+        IIORegistry registry = IIORegistry.getDefaultInstance();
+        registry.registerServiceProvider(JPEG); // it looks for the JDK's reader, to which it adds the rarer kinds
+        PNG = (ImageReaderSpi) provider(registry, "com.sun.imageio.plugins.png.PNGImageReaderSpi");
+    }
+
+    private final long maxPixels;
+
+    /** Returns the decoder that refuses images of more than {@link #MAX_PIXELS}. */
+    public ImageDecoder() {
+        this(MAX_PIXELS);
+    }
+
+    /** Returns the decoder that refuses images of more than {@code maxPixels}, before it makes room for them. */
+    public ImageDecoder(long maxPixels) {
+        if (maxPixels < 1) {
+            throw new IllegalArgumentException("the limit must be 1 pixel or more, got " + maxPixels);
+        }
+        this.maxPixels = maxPixels;
+    }
+
+    private static Object provider(IIORegistry registry, String name) {
+        try {
+            return registry.getServiceProviderByClass(Class.forName(name));
+        } catch (ClassNotFoundException e) {
+            throw new IllegalStateException("this Java has no PNG reader " + name, e);
+        }
+    }
+
+    /**
+     * Returns the image that the bytes encode.
+     *
+     * @param encoded a whole JPEG or PNG file
+     * @param name its name, for the message
+     * @throws BrokenImage if they encode none, only a part of one, or one that is too large
+     */
+    public Pixels decode(byte[] encoded, String name) throws BrokenImage {
+        ImageReaderSpi format = format(encoded, name);
+        try (ImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(encoded))) {
+            ImageReader reader = format.createReaderInstance();
+            try {
+                return read(reader, in, name);
+            } finally {
+                reader.dispose();
+            }
+        } catch (IOException | RuntimeException e) { // readers answer damaged files with either
+            throw new BrokenImage(name, "damaged (" + reason(e) + ")", e);
+        }
+    }
+
+    private Pixels read(ImageReader reader, ImageInputStream in, String name) throws IOException, BrokenImage {
+        List<String> warnings = new ArrayList<>();
+        reader.addIIOReadWarningListener((source, warning) -> warnings.add(warning));
+        reader.setInput(in, true, true);
+        int width = reader.getWidth(0);
+        int height = reader.getHeight(0);
+        if ((long) width * height > maxPixels) {
+            throw new BrokenImage(name, height + " x " + width + " pixels, more than the " + maxPixels + " allowed");
+        }
+        BufferedImage image = reader.read(0);
+        for (String warning : warnings) {
+            if (incomplete(warning)) {
+                throw new BrokenImage(name, "damaged (" + warning + ")");
+            }
+        }
+        return new Pixels(image.getHeight(), image.getWidth(), rgb(image));
+    }
+
+    /** The JPEG reader fills what is missing with gray and merely warns; its other warnings leave the image whole. */
+    private static boolean incomplete(String warning) {
+        return warning.contains("premature end") || warning.contains("Missing EOI");
+    }
+
+    private static String reason(Exception e) {
+        Throwable cause = e instanceof IIOException && e.getCause() != null ? e.getCause() : e;
+        String message = cause.getMessage();
+        return message == null ? cause.getClass().getSimpleName() : message;
+    }
+
+    private static ImageReaderSpi format(byte[] encoded, String name) throws BrokenImage {
+        if (startsWith(encoded, "\u00ff\u00d8\u00ff")) {
+            return JPEG;
+        }
+        if (startsWith(encoded, "\u0089PNG\r\n\u001a\n")) {
+            return PNG;
+        }
+        throw new BrokenImage(name, encoded.length == 0 ? "empty" : "neither JPEG nor PNG" + guess(encoded));
+    }
+
+    private static String guess(byte[] encoded) {
+        if (startsWith(encoded, "GIF8")) {
+            return " but GIF";
+        }
+        if (startsWith(encoded, "RIFF")) {
+            return " but WebP";
+        }
+        if (startsWith(encoded, "BM")) {
+            return " but BMP";
+        }
+        if (startsWith(encoded, "II*\0") || startsWith(encoded, "MM\0*")) {
+            return " but TIFF";
+        }
+        return startsWith(encoded, "<") ? " but HTML, XML or SVG" : "";
+    }
+
+    private static boolean startsWith(byte[] encoded, String magic) {
+        byte[] bytes = magic.getBytes(StandardCharsets.ISO_8859_1);
+        for (int i = 0; i < bytes.length; i++) {
+            if (i == encoded.length || encoded[i] != bytes[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
+     * Returns [height, width, 3] bytes. The samples are taken as they are: Java holds gray for linear light, so {@link
+     * BufferedImage#getRGB} would brighten it.
+     */
+    private static byte[] rgb(BufferedImage image) {
+        Raster raster = image.getRaster();
+        byte[] rgb = new byte[Math.multiplyExact(3, Math.multiplyExact(image.getHeight(), image.getWidth()))];
+        if (image.getColorModel() instanceof IndexColorModel palette) {
+            copyPalette(raster, palette, rgb);
+        } else if (raster.getDataBuffer() instanceof DataBufferByte bytes
+                && raster.getSampleModel() instanceof PixelInterleavedSampleModel model
+                && raster.getSampleModelTranslateX() == 0
+                && raster.getSampleModelTranslateY() == 0) {
+            copyBytes(bytes.getData(), bytes.getOffset(), model, rgb);
+        } else {
+            copySamples(raster, image.getColorModel().getComponentSize(0), rgb);
+        }
+        return rgb;
+    }
+
+    private static void copyPalette(Raster raster, IndexColorModel palette, byte[] rgb) {
+        int[] indices = new int[raster.getWidth()];
+        int to = 0;
+        for (int y = 0; y < raster.getHeight(); y++) {
+            raster.getSamples(0, y, raster.getWidth(), 1, 0, indices);
+            for (int index : indices) {
+                rgb[to++] = (byte) palette.getRed(index);
+                rgb[to++] = (byte) palette.getGreen(index);
+                rgb[to++] = (byte) palette.getBlue(index);
+            }
+        }
+    }
+
+    /** The fast way for what nearly all files decode to: one byte per sample, the samples of a pixel together. */
+    private static void copyBytes(byte[] samples, int start, PixelInterleavedSampleModel model, byte[] rgb) {
+        int[] bands = model.getBandOffsets();
+        int red = bands[0];
+        int green = bands[bands.length < 3 ? 0 : 1];
+        int blue = bands[bands.length < 3 ? 0 : 2];
+        int step = model.getPixelStride();
+        int to = 0;
+        for (int y = 0; y < model.getHeight(); y++) {
+            int from = start + y * model.getScanlineStride();
+            for (int x = 0; x < model.getWidth(); x++, from += step) {
+                rgb[to++] = samples[from + red];
+                rgb[to++] = samples[from + green];
+                rgb[to++] = samples[from + blue];
+            }
+        }
+    }
+
+    private static void copySamples(Raster raster, int bits, byte[] rgb) {
+        int bands = raster.getNumBands();
+        int width = raster.getWidth();
+        int shift = bits - 8;
+        int[] samples = new int[width * bands];
+        int to = 0;
+        for (int y = 0; y < raster.getHeight(); y++) {
+            raster.getPixels(0, y, width, 1, samples);
+            for (int x = 0; x < width; x++) {
+                for (int color = 0; color < 3; color++) {
+                    rgb[to++] = (byte) (samples[x * bands + (bands < 3 ? 0 : color)] >> shift);
+                }
+            }
+        }
+    }
+}

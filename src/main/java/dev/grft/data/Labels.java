@@ -1,0 +1,120 @@
+package dev.grft.data;
+
+import dev.grft.UserError;
+import java.io.Serializable;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/** The classes: a name for each output of the head, in order. Immutable; equal if the names and their order are. */
+public final class Labels implements Serializable {
+    private static final long serialVersionUID = 1L;
+    private static final int SHOWN = 20;
+    private static final Pattern INTEGER = Pattern.compile("-?[0-9]+");
+    private static final Labels NONE = new Labels(List.of());
+
+    private final String[] names; // not a List.of, which Kryo cannot read
+    private final Map<String, Integer> indices = new HashMap<>();
+
+    private Labels(Collection<String> inOrder) {
+        names = inOrder.toArray(new String[0]);
+        for (String name : names) {
+            if (indices.put(name, indices.size()) != null) {
+                throw new UserError("the class " + name + " comes twice; each class needs a name of its own");
+            }
+        }
+    }
+
+    /**
+     * Returns the classes of these names, sorted: as numbers if all of them are integers, else by their characters
+     * (upper case before lower case).
+     *
+     * @param names in any order, repeated or not
+     * @throws UserError if there are fewer than two classes
+     */
+    public static Labels of(Collection<String> names) {
+        Comparator<String> order = Comparator.naturalOrder();
+        if (names.stream().allMatch(name -> INTEGER.matcher(name).matches())) {
+            order = Comparator.<String, BigInteger>comparing(BigInteger::new).thenComparing(order);
+        }
+        TreeSet<String> sorted = new TreeSet<>(order);
+        sorted.addAll(names);
+        return inOrder(new ArrayList<>(sorted));
+    }
+
+    /**
+     * Returns the classes in the given order, such as that of a trained head.
+     *
+     * @throws UserError if there are fewer than two, or one comes twice
+     */
+    public static Labels inOrder(List<String> names) {
+        if (names.size() < 2) {
+            throw new UserError("found " + (names.isEmpty() ? "no class" : "one class only (" + names.get(0) + ")")
+                    + ", needs two or more to tell apart");
+        }
+        return new Labels(names);
+    }
+
+    /** Returns the empty labels, those of images that nobody has labeled. */
+    public static Labels none() {
+        return NONE;
+    }
+
+    /** Returns how many classes there are. */
+    public int size() {
+        return names.length;
+    }
+
+    /** Returns the names in order. */
+    public List<String> names() {
+        return List.of(names);
+    }
+
+    /** Returns the name of a class in [0, size). */
+    public String name(int index) {
+        return names[index];
+    }
+
+    /** Returns whether there is a class of that name. */
+    public boolean contains(String name) {
+        return indices.containsKey(name);
+    }
+
+    /**
+     * Returns the index of a class, in [0, size).
+     *
+     * @throws UserError if there is none of that name; it names those that there are
+     */
+    public int index(String name) {
+        Integer index = indices.get(name);
+        if (index == null) {
+            throw new UserError("unknown class " + name + ", known are " + this);
+        }
+        return index;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Labels labels && Arrays.equals(names, labels.names);
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(names);
+    }
+
+    /** Returns the names, the first twenty of many. */
+    @Override
+    public String toString() {
+        String first = Arrays.stream(names).limit(SHOWN).collect(Collectors.joining(", "));
+        return names.length > SHOWN ? first + " and " + (names.length - SHOWN) + " more" : first;
+    }
+}

@@ -1,0 +1,22 @@
+/**
+ * From an encoded photo to the numbers that the network reads, the same on every machine.
+ *
+ * <p>Reads from: the bytes of JPEG and PNG files. Writes to: {@code float} arrays {@code [3, imageSize, imageSize]},
+ * with examples one after the other a batch. It knows neither where the files lie nor who asks for them; everything
+ * random is seeded by what is asked for, never by who asks or when.
+ *
+ * <p>Reading order:
+ *
+ * <ol>
+ *   <li>{@link dev.grft.data.ImageDecoder}, {@link dev.grft.data.Pixels}: photo.jpg to pixels;
+ *   <li>{@link dev.grft.data.BrokenImage}, {@link dev.grft.data.BrokenImages}: the photos that cannot be decoded, and
+ *       how many of them are too many;
+ *   <li>{@link dev.grft.data.Preprocess}, {@link dev.grft.data.Augment}: pixels to the network's input;
+ *   <li>{@link dev.grft.data.Labels}, {@link dev.grft.data.Example}: what an image shows;
+ *   <li>{@link dev.grft.data.Order}: which example comes next.
+ * </ol>
+ */
+@NullMarked
+package dev.grft.data;
+
+import org.jspecify.annotations.NullMarked;

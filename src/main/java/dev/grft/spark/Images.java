@@ -1,0 +1,73 @@
+package dev.grft.spark;
+
+import dev.grft.data.BrokenImages;
+import dev.grft.data.Example;
+import dev.grft.data.Labels;
+import org.apache.spark.api.java.JavaRDD;
+
+/**
+ * A set of images, decoded and prepared, kept in the memory of the executors and on their disks where that is too
+ * small.
+ */
+public final class Images implements AutoCloseable {
+    private final JavaRDD<Example> examples;
+    private final Labels labels;
+    private final long count;
+    private final BrokenImages broken;
+    private final String digest;
+    private final Runnable release;
+
+    Images(
+            JavaRDD<Example> examples,
+            Labels labels,
+            long count,
+            BrokenImages broken,
+            String digest,
+            Runnable release) {
+        this.examples = examples;
+        this.labels = labels;
+        this.count = count;
+        this.broken = broken;
+        this.digest = digest;
+        this.release = release;
+    }
+
+    /**
+     * Returns the examples; those of shard s are in partition s, by id. An example's id is its rank among the names of
+     * all images, broken ones too, and its shard is the id modulo the number of shards: neither depends on how the
+     * files were read. A view of what is persisted; there is no use in persisting it again.
+     */
+    public JavaRDD<Example> examples() {
+        return examples;
+    }
+
+    /** Returns the classes, {@link Labels#none} if the images were read without. */
+    public Labels labels() {
+        return labels;
+    }
+
+    /** Returns the number of examples, 1 or more. */
+    public long count() {
+        return count;
+    }
+
+    /** Returns the images that could not be decoded and so are no examples. */
+    public BrokenImages broken() {
+        return broken;
+    }
+
+    /**
+     * Returns what tells this set from any other: the SHA-256, in hexadecimal, of a line {@code name TAB label TAB
+     * SHA-256 of the encoded bytes LF} in UTF-8 for each image, broken ones too, in the order of their names. It does
+     * not depend on the preprocessing, the shards or where the set lies. The label is empty for images read without.
+     */
+    public String digest() {
+        return digest;
+    }
+
+    /** Frees the memory and disk of the executors; the examples must not be used any more. */
+    @Override
+    public void close() {
+        release.run();
+    }
+}

@@ -1,0 +1,28 @@
+package dev.grft.vit;
+
+import java.util.List;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * What a tuning method does to one frozen linear map {@code y = x W' + b}: adds something to y, has gradients of its own, and
+ * adds to the gradient of x. The weight itself is never written.
+ *
+ * <p>Shapes: x {@code [M, in]}, y {@code [M, out]}, where M = examples times tokens.
+ */
+public interface Adaptation {
+
+    /** Returns the arrays that it trains; empty if it only watches. */
+    List<TrainedArray> trained();
+
+    /** Ties it to its trained arrays and their gradients. */
+    void bind(Bindings bindings);
+
+    /** Adds its part to {@code y}. */
+    void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y);
+
+    /** Overwrites its gradients (sums over the examples). */
+    void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples);
+
+    /** Adds its part to the gradient of x. */
+    void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx);
+}

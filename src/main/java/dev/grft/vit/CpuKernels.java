@@ -1,0 +1,741 @@
+package dev.grft.vit;
+
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasNoTrans;
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasRowMajor;
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasTrans;
+import static org.bytedeco.openblas.global.openblas_nolapack.cblas_saxpy;
+import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
+
+import java.nio.FloatBuffer;
+import java.util.Arrays;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * The fast path on a CPU: BLAS directly on ND4J's buffers, and row kernels in Java that work on one cached row at a time.
+ *
+ * <p>FLOAT only. All reductions run in a fixed order, so the same inputs give the same bits.
+ */
+public final class CpuKernels implements Kernels {
+    private float[] row = new float[0];
+    private float[] row2 = new float[0];
+    private float[] row3 = new float[0];
+    private double[] sums = new double[0];
+    private FloatPointer scratch = new FloatPointer();
+    private FloatPointer scratch2 = new FloatPointer();
+
+    @Override
+    public void gemm(
+            boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+        long m = c.size(0);
+        long n = c.size(1);
+        long k = transposeA ? a.size(0) : a.size(1);
+        long kb = transposeB ? b.size(1) : b.size(0);
+        if (k != kb || m != (transposeA ? a.size(1) : a.size(0)) || n != (transposeB ? b.size(0) : b.size(1))) {
+            throw new IllegalArgumentException("gemm: shapes " + Arrays.toString(a.shape()) + (transposeA ? "'" : "")
+                    + " x " + Arrays.toString(b.shape()) + (transposeB ? "'" : "") + " -> "
+                    + Arrays.toString(c.shape()));
+        }
+        sgemm(
+                transposeA,
+                pointer(a),
+                (int) a.size(1),
+                transposeB,
+                pointer(b),
+                (int) b.size(1),
+                (int) m,
+                (int) n,
+                (int) k,
+                (float) alpha,
+                (float) beta,
+                pointer(c),
+                (int) n);
+    }
+
+    @Override
+    public void fillRows(INDArray values, INDArray y) {
+        int n = (int) y.size(1);
+        int m = (int) y.size(0);
+        float[] v = read(buffer(values), 0, row = ensure(row, n), n);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i++) {
+            out.put(i * n, v, 0, n);
+        }
+    }
+
+    @Override
+    public void add(INDArray x, INDArray y) {
+        cblas_saxpy(intLength(x), 1f, pointer(x), 1, pointer(y), 1);
+    }
+
+    @Override
+    public void multiply(INDArray x, INDArray y) {
+        int length = intLength(x);
+        int chunk = 2048;
+        float[] a = row = ensure(row, chunk);
+        float[] b = row2 = ensure(row2, chunk);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int at = 0; at < length; at += chunk) {
+            int n = Math.min(chunk, length - at);
+            in.get(at, a, 0, n);
+            out.get(at, b, 0, n);
+            for (int i = 0; i < n; i++) {
+                b[i] *= a[i];
+            }
+            out.put(at, b, 0, n);
+        }
+    }
+
+    @Override
+    public void sum(INDArray base, INDArray delta, INDArray y) {
+        Pointer.memcpy(pointer(y), pointer(base), y.length() * Float.BYTES);
+        add(delta, y);
+    }
+
+    @Override
+    public void columnSums(INDArray x, INDArray out) {
+        int m = (int) x.size(0);
+        int n = (int) x.size(1);
+        float[] acc = row = ensure(row, n);
+        float[] v = row2 = ensure(row2, n);
+        Arrays.fill(acc, 0, n, 0f);
+        FloatBuffer in = buffer(x);
+        for (int i = 0; i < m; i++) {
+            in.get(i * n, v, 0, n);
+            for (int j = 0; j < n; j++) {
+                acc[j] += v[j];
+            }
+        }
+        buffer(out).put(0, acc, 0, n);
+    }
+
+    @Override
+    public void columnDots(INDArray a, INDArray b, INDArray out) {
+        int m = (int) a.size(0);
+        int n = (int) a.size(1);
+        float[] acc = row = ensure(row, n);
+        float[] u = row2 = ensure(row2, n);
+        float[] v = row3 = ensure(row3, n);
+        Arrays.fill(acc, 0, n, 0f);
+        FloatBuffer left = buffer(a);
+        FloatBuffer right = buffer(b);
+        for (int i = 0; i < m; i++) {
+            left.get(i * n, u, 0, n);
+            right.get(i * n, v, 0, n);
+            for (int j = 0; j < n; j++) {
+                acc[j] += u[j] * v[j];
+            }
+        }
+        buffer(out).put(0, acc, 0, n);
+    }
+
+    @Override
+    public void gatherColumns(INDArray x, int[] columns, INDArray y) {
+        int m = (int) x.size(0);
+        int n = (int) x.size(1);
+        int k = columns.length;
+        float[] v = row = ensure(row, k);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < k; j++) {
+                v[j] = in.get(i * n + columns[j]);
+            }
+            out.put(i * k, v, 0, k);
+        }
+    }
+
+    @Override
+    public void scatterAddColumns(INDArray x, int[] columns, INDArray y) {
+        int m = (int) y.size(0);
+        int n = (int) y.size(1);
+        int k = columns.length;
+        float[] v = row = ensure(row, k);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i++) {
+            in.get(i * k, v, 0, k);
+            for (int j = 0; j < k; j++) {
+                int at = i * n + columns[j];
+                out.put(at, out.get(at) + v[j]);
+            }
+        }
+    }
+
+    @Override
+    public void layerNorm(
+            INDArray x,
+            INDArray gamma,
+            INDArray beta,
+            double epsilon,
+            INDArray normalized,
+            INDArray inverse,
+            INDArray y) {
+        int m = (int) x.size(0);
+        int n = (int) x.size(1);
+        float[] v = row = ensure(row, n);
+        float[] g = read(buffer(gamma), 0, row2 = ensure(row2, n), n);
+        float[] b = read(buffer(beta), 0, row3 = ensure(row3, n), n);
+        FloatBuffer in = buffer(x);
+        FloatBuffer z = buffer(normalized);
+        FloatBuffer inv = buffer(inverse);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i++) {
+            in.get(i * n, v, 0, n);
+            float mean = sum(v, n) / n;
+            for (int j = 0; j < n; j++) {
+                v[j] -= mean;
+            }
+            float s = (float) (1 / Math.sqrt(dot(v, v, n) / n + epsilon));
+            for (int j = 0; j < n; j++) {
+                v[j] *= s;
+            }
+            z.put(i * n, v, 0, n);
+            inv.put(i, s);
+            for (int j = 0; j < n; j++) {
+                v[j] = v[j] * g[j] + b[j];
+            }
+            out.put(i * n, v, 0, n);
+        }
+    }
+
+    @Override
+    public void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
+        int m = (int) dy.size(0);
+        int n = (int) dy.size(1);
+        float[] d = row = ensure(row, n);
+        float[] g = read(buffer(gamma), 0, row2 = ensure(row2, n), n);
+        float[] z = row3 = ensure(row3, n);
+        FloatBuffer in = buffer(dy);
+        FloatBuffer zs = buffer(normalized);
+        FloatBuffer inv = buffer(inverse);
+        FloatBuffer acc = buffer(dx);
+        float[] old = new float[n];
+        for (int i = 0; i < m; i++) {
+            in.get(i * n, d, 0, n);
+            zs.get(i * n, z, 0, n);
+            acc.get(i * n, old, 0, n);
+            for (int j = 0; j < n; j++) {
+                d[j] *= g[j];
+            }
+            float meanD = sum(d, n) / n;
+            float meanDz = dot(d, z, n) / n;
+            float s = inv.get(i);
+            for (int j = 0; j < n; j++) {
+                old[j] += s * (d[j] - meanD - z[j] * meanDz);
+            }
+            acc.put(i * n, old, 0, n);
+        }
+    }
+
+    @Override
+    public void gelu(INDArray x, INDArray y, INDArray derivative) {
+        int length = intLength(x);
+        int chunk = 2048;
+        float[] v = row = ensure(row, chunk);
+        float[] d = row2 = ensure(row2, chunk);
+        float[] q = row3 = ensure(row3, chunk);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        FloatBuffer slope = buffer(derivative);
+        for (int at = 0; at < length; at += chunk) {
+            int n = Math.min(chunk, length - at);
+            in.get(at, v, 0, n);
+            gaussian(v, d, n);
+            tail(v, d, q, n);
+            gelu(v, d, q, n);
+            out.put(at, v, 0, n);
+            slope.put(at, d, 0, n);
+        }
+    }
+
+    @Override
+    public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
+        int d = (int) out.size(1);
+        int t = (int) weights.size(1);
+        int h = d / heads;
+        int ld = 3 * d;
+        float scale = (float) (1 / Math.sqrt(h));
+        FloatPointer q = pointer(qkv);
+        FloatPointer k = pointer(qkv);
+        FloatPointer v = pointer(qkv);
+        FloatPointer w = pointer(weights);
+        FloatPointer o = pointer(out);
+        FloatBuffer soft = buffer(weights);
+        float[] s = row = ensure(row, t * t);
+        for (int b = 0; b < examples; b++) {
+            for (int head = 0; head < heads; head++) {
+                long at = (long) b * t * ld + (long) head * h;
+                long atW = ((long) b * heads + head) * t * t;
+                w.position(atW);
+                sgemm(false, q.position(at), ld, true, k.position(at + d), ld, t, t, h, scale, 0, w, t);
+                soft.get((int) atW, s, 0, t * t);
+                softmaxRows(s, t);
+                soft.put((int) atW, s, 0, t * t);
+                o.position((long) b * t * d + (long) head * h);
+                sgemm(false, w, t, false, v.position(at + 2L * d), ld, t, h, t, 1, 0, o, d);
+            }
+        }
+    }
+
+    @Override
+    public void attentionBackward(
+            INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
+        int d = (int) dout.size(1);
+        int t = (int) weights.size(1);
+        int h = d / heads;
+        int ld = 3 * d;
+        float scale = (float) (1 / Math.sqrt(h));
+        FloatPointer in = pointer(qkv);
+        FloatPointer w = pointer(weights);
+        FloatPointer o = pointer(dout);
+        FloatPointer out = pointer(dqkv);
+        FloatBuffer soft = buffer(weights);
+        scratch = ensure(scratch, (long) t * t);
+        FloatBuffer ds = scratch.position(0).asBuffer();
+        float[] p = row = ensure(row, t * t);
+        float[] g = row2 = ensure(row2, t * t);
+        for (int b = 0; b < examples; b++) {
+            for (int head = 0; head < heads; head++) {
+                long at = (long) b * t * ld + (long) head * h;
+                long atW = ((long) b * heads + head) * t * t;
+                w.position(atW);
+                o.position((long) b * t * d + (long) head * h);
+                // dv = w' do, dw = do v'
+                sgemm(true, w, t, false, o, d, t, h, t, 1, 0, out.position(at + 2L * d), ld);
+                sgemm(false, o, d, true, in.position(at + 2L * d), ld, t, t, h, 1, 0, scratch, t);
+                soft.get((int) atW, p, 0, t * t);
+                ds.get(0, g, 0, t * t);
+                for (int i = 0; i < t; i++) {
+                    float inner = 0;
+                    for (int j = i * t; j < (i + 1) * t; j++) {
+                        inner += p[j] * g[j];
+                    }
+                    for (int j = i * t; j < (i + 1) * t; j++) {
+                        g[j] = scale * p[j] * (g[j] - inner);
+                    }
+                }
+                ds.put(0, g, 0, t * t);
+                // dq = ds k, dk = ds' q
+                sgemm(false, scratch, t, false, in.position(at + d), ld, t, h, t, 1, 0, out.position(at), ld);
+                sgemm(true, scratch, t, false, in.position(at), ld, t, h, t, 1, 0, out.position(at + d), ld);
+            }
+        }
+    }
+
+    @Override
+    public void patches(INDArray images, int patchSize, INDArray y) {
+        int examples = (int) images.size(0);
+        int channels = (int) images.size(1);
+        int side = (int) images.size(2);
+        int grid = side / patchSize;
+        float[] v = row = ensure(row, patchSize);
+        FloatBuffer in = buffer(images);
+        FloatBuffer out = buffer(y);
+        int at = 0;
+        for (int b = 0; b < examples; b++) {
+            for (int py = 0; py < grid; py++) {
+                for (int px = 0; px < grid; px++) {
+                    for (int c = 0; c < channels; c++) {
+                        for (int i = 0; i < patchSize; i++) {
+                            int from = ((b * channels + c) * side + py * patchSize + i) * side + px * patchSize;
+                            in.get(from, v, 0, patchSize);
+                            out.put(at, v, 0, patchSize);
+                            at += patchSize;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Override
+    public void tokens(INDArray patches, INDArray classToken, INDArray positions, int examples, INDArray y) {
+        int t = (int) positions.size(0);
+        int d = (int) positions.size(1);
+        float[] p = read(buffer(positions), 0, row = ensure(row, t * d), t * d);
+        float[] v = row2 = ensure(row2, d);
+        FloatBuffer in = buffer(patches);
+        FloatBuffer first = buffer(classToken);
+        FloatBuffer out = buffer(y);
+        for (int b = 0; b < examples; b++) {
+            for (int i = 0; i < t; i++) {
+                if (i == 0) {
+                    first.get(0, v, 0, d);
+                } else {
+                    in.get((b * (t - 1) + i - 1) * d, v, 0, d);
+                }
+                for (int j = 0; j < d; j++) {
+                    v[j] += p[i * d + j];
+                }
+                out.put((b * t + i) * d, v, 0, d);
+            }
+        }
+    }
+
+    @Override
+    public void patchRows(INDArray x, int examples, INDArray y) {
+        int d = (int) x.size(1);
+        int t = (int) (x.size(0) / examples);
+        float[] v = row = ensure(row, (t - 1) * d);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int b = 0; b < examples; b++) {
+            in.get((b * t + 1) * d, v, 0, (t - 1) * d);
+            out.put(b * (t - 1) * d, v, 0, (t - 1) * d);
+        }
+    }
+
+    @Override
+    public void sumExamples(INDArray x, int examples, INDArray y) {
+        int length = intLength(y);
+        float[] acc = row = ensure(row, length);
+        float[] v = row2 = ensure(row2, length);
+        Arrays.fill(acc, 0, length, 0f);
+        FloatBuffer in = buffer(x);
+        for (int b = 0; b < examples; b++) {
+            in.get(b * length, v, 0, length);
+            for (int j = 0; j < length; j++) {
+                acc[j] += v[j];
+            }
+        }
+        buffer(y).put(0, acc, 0, length);
+    }
+
+    @Override
+    public void classRows(INDArray x, INDArray y) {
+        int examples = (int) y.size(0);
+        int d = (int) y.size(1);
+        int t = (int) (x.size(0) / examples);
+        float[] v = row = ensure(row, d);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int b = 0; b < examples; b++) {
+            in.get(b * t * d, v, 0, d);
+            out.put(b * d, v, 0, d);
+        }
+    }
+
+    @Override
+    public void spreadClassRows(INDArray x, INDArray y) {
+        int examples = (int) x.size(0);
+        int d = (int) x.size(1);
+        int t = (int) (y.size(0) / examples);
+        float[] v = row = ensure(row, t * d);
+        Arrays.fill(v, 0, t * d, 0f);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int b = 0; b < examples; b++) {
+            in.get(b * d, v, 0, d);
+            out.put(b * t * d, v, 0, t * d);
+        }
+    }
+
+    @Override
+    public void crossEntropy(INDArray logits, int[] labels, INDArray losses, INDArray dlogits) {
+        int examples = (int) logits.size(0);
+        int classes = (int) logits.size(1);
+        float[] v = row = ensure(row, classes);
+        FloatBuffer in = buffer(logits);
+        FloatBuffer loss = buffer(losses);
+        FloatBuffer out = buffer(dlogits);
+        for (int b = 0; b < examples; b++) {
+            in.get(b * classes, v, 0, classes);
+            float max = Float.NEGATIVE_INFINITY;
+            for (int k = 0; k < classes; k++) {
+                max = Math.max(max, v[k]);
+            }
+            double total = 0;
+            for (int k = 0; k < classes; k++) {
+                total += Math.exp(v[k] - max);
+            }
+            loss.put(b, (float) (Math.log(total) + max - v[labels[b]]));
+            for (int k = 0; k < classes; k++) {
+                v[k] = (float) (Math.exp(v[k] - max) / total);
+            }
+            v[labels[b]] -= 1;
+            out.put(b * classes, v, 0, classes);
+        }
+    }
+
+    @Override
+    public void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
+        int t = (int) (dy.size(0) / examples);
+        int out = (int) dy.size(1);
+        int in = (int) x.size(1);
+        FloatPointer d = pointer(dy);
+        FloatPointer f = pointer(x);
+        boolean ghost = Kernels.ghostIsCheaper(t, out, in);
+        if (ghost) {
+            scratch = ensure(scratch, (long) t * t);
+            scratch2 = ensure(scratch2, (long) t * Math.max(in, out));
+        } else {
+            scratch = ensure(scratch, (long) out * in);
+        }
+        double[] r = doubles(rows);
+        double[] c = doubles(columns);
+        for (int b = 0; b < examples; b++) {
+            d.position((long) b * t * out);
+            f.position((long) b * t * in);
+            if (ghost) {
+                sgemm(false, f, in, true, f, in, t, t, in, 1, 0, scratch, t);
+                sgemm(false, scratch, t, false, d, out, t, out, t, 1, 0, scratch2, out);
+                addColumnDots(d.asBuffer(), scratch2.asBuffer(), t, out, r);
+                sgemm(false, d, out, true, d, out, t, t, out, 1, 0, scratch, t);
+                sgemm(false, scratch, t, false, f, in, t, in, t, 1, 0, scratch2, in);
+                addColumnDots(f.asBuffer(), scratch2.asBuffer(), t, in, c);
+            } else {
+                sgemm(true, d, out, false, f, in, out, in, t, 1, 0, scratch, in);
+                addSquares(scratch.asBuffer(), out, in, r, c);
+            }
+        }
+        rows.data().setData(r);
+        columns.data().setData(c);
+    }
+
+    @Override
+    public void addSquares(INDArray g, INDArray rows, INDArray columns) {
+        double[] r = doubles(rows);
+        double[] c = doubles(columns);
+        addSquares(buffer(g), (int) g.size(0), (int) g.size(1), r, c);
+        rows.data().setData(r);
+        columns.data().setData(c);
+    }
+
+    private void addSquares(FloatBuffer g, int out, int in, double[] rows, double[] columns) {
+        float[] v = row = ensure(row, in);
+        double[] acc = sums = sums.length >= in ? sums : new double[in];
+        for (int o = 0; o < out; o++) {
+            g.get(o * in, v, 0, in);
+            for (int i = 0; i < in; i++) {
+                double square = (double) v[i] * v[i];
+                columns[i] += square;
+                acc[i] = square;
+            }
+            double sum = 0;
+            for (int i = 0; i < in; i++) {
+                sum += acc[i];
+            }
+            rows[o] += sum;
+        }
+    }
+
+    /** Adds sum over rows of {@code a[., j] * b[., j]} to {@code acc[j]}, the sum of one example clamped at 0. */
+    private void addColumnDots(FloatBuffer a, FloatBuffer b, int m, int n, double[] acc) {
+        float[] u = row = ensure(row, n);
+        float[] v = row2 = ensure(row2, n);
+        double[] one = sums = sums.length >= n ? sums : new double[n];
+        Arrays.fill(one, 0, n, 0);
+        for (int i = 0; i < m; i++) {
+            a.get(i * n, u, 0, n);
+            b.get(i * n, v, 0, n);
+            for (int j = 0; j < n; j++) {
+                one[j] += (double) u[j] * v[j];
+            }
+        }
+        for (int j = 0; j < n; j++) {
+            acc[j] += Math.max(0, one[j]);
+        }
+    }
+
+    /**
+     * Puts exp(-a^2/2) into {@code e}: a polynomial raised to the 16th power (relative error below 2e-6; 1.5e-8 beyond |a| = 6).
+     *
+     * <p>The GELU is cut into three short loops without branch, cast or call, because only such loops become vector code.
+     */
+    private static void gaussian(float[] v, float[] e, int n) {
+        for (int i = 0; i < n; i++) {
+            float u = Math.max(v[i] * v[i] * (-0.5f / 16), -1.125f) + 0.5625f;
+            float p = 2.4801588e-5f;
+            p = p * u + 1.9841270e-4f;
+            p = p * u + 0.0013888889f;
+            p = p * u + 0.008333334f;
+            p = p * u + 0.041666668f;
+            p = p * u + 0.16666667f;
+            p = p * u + 0.5f;
+            p = p * u + 1f;
+            p = (p * u + 1f) * 0.56978282f; // exp(-0.5625)
+            p *= p;
+            p *= p;
+            p *= p;
+            e[i] = p * p;
+        }
+    }
+
+    /** Puts the upper tail of the normal distribution at |a| into {@code q} (Abramowitz and Stegun 7.1.26, error below 1.5e-7). */
+    private static void tail(float[] v, float[] e, float[] q, int n) {
+        for (int i = 0; i < n; i++) {
+            float t = 1f / (1f + 0.23164189f * Math.abs(v[i]));
+            float p = t * (-1.453152027f + t * 1.061405429f);
+            q[i] = 0.5f * t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + p))) * e[i];
+        }
+    }
+
+    /** Replaces a by GELU(a) = max(a, 0) - |a| q, and e by the derivative. */
+    private static void gelu(float[] v, float[] e, float[] q, int n) {
+        for (int i = 0; i < n; i++) {
+            float a = v[i];
+            float sign = Math.max(-1f, Math.min(1f, a * 1e30f));
+            e[i] = 0.5f + sign * (0.5f - q[i]) + a * 0.39894228f * e[i];
+        }
+        for (int i = 0; i < n; i++) {
+            float magnitude = Math.abs(v[i]);
+            v[i] = 0.5f * (v[i] + magnitude) - magnitude * q[i];
+        }
+    }
+
+    private static void softmaxRows(float[] s, int t) {
+        for (int i = 0; i < t; i++) {
+            int from = i * t;
+            float max = s[from];
+            for (int j = from + 1; j < from + t; j++) {
+                max = s[j] > max ? s[j] : max;
+            }
+            float total = 0;
+            for (int j = from; j < from + t; j++) {
+                s[j] = exp(s[j] - max);
+                total += s[j];
+            }
+            float inverse = 1f / total;
+            for (int j = from; j < from + t; j++) {
+                s[j] *= inverse;
+            }
+        }
+    }
+
+    /** Returns e to the power x within 2 units in the last place, for x at most 0; 0 below -87. */
+    static float exp(float x) {
+        float clamped = x < -87f ? -87f : x;
+        float rounded = clamped * 1.44269504f + 12582912f; // the integer nearest, in the low bits
+        int n = Float.floatToRawIntBits(rounded) - 0x4B400000;
+        float whole = rounded - 12582912f;
+        float f = (clamped - whole * 0.693359375f) + whole * 2.12194440e-4f;
+        float p = 1.9875691500e-4f;
+        p = p * f + 1.3981999507e-3f;
+        p = p * f + 8.3334519073e-3f;
+        p = p * f + 4.1665795894e-2f;
+        p = p * f + 1.6666665459e-1f;
+        p = p * f + 5.0000001201e-1f;
+        p = p * f * f + f + 1f;
+        float y = p * Float.intBitsToFloat((n + 127) << 23);
+        return x < -87f ? 0f : y;
+    }
+
+    /** Sum in eight interleaved parts: a fixed order that the processor can overlap. */
+    private static float sum(float[] v, int n) {
+        float a = 0;
+        float b = 0;
+        float c = 0;
+        float d = 0;
+        int i = 0;
+        for (; i + 3 < n; i += 4) {
+            a += v[i];
+            b += v[i + 1];
+            c += v[i + 2];
+            d += v[i + 3];
+        }
+        for (; i < n; i++) {
+            a += v[i];
+        }
+        return (a + b) + (c + d);
+    }
+
+    private static float dot(float[] u, float[] v, int n) {
+        float a = 0;
+        float b = 0;
+        float c = 0;
+        float d = 0;
+        int i = 0;
+        for (; i + 3 < n; i += 4) {
+            a += u[i] * v[i];
+            b += u[i + 1] * v[i + 1];
+            c += u[i + 2] * v[i + 2];
+            d += u[i + 3] * v[i + 3];
+        }
+        for (; i < n; i++) {
+            a += u[i] * v[i];
+        }
+        return (a + b) + (c + d);
+    }
+
+    private static void sgemm(
+            boolean transposeA,
+            FloatPointer a,
+            int lda,
+            boolean transposeB,
+            FloatPointer b,
+            int ldb,
+            int m,
+            int n,
+            int k,
+            float alpha,
+            float beta,
+            FloatPointer c,
+            int ldc) {
+        cblas_sgemm(
+                CblasRowMajor,
+                transposeA ? CblasTrans : CblasNoTrans,
+                transposeB ? CblasTrans : CblasNoTrans,
+                m,
+                n,
+                k,
+                alpha,
+                a,
+                lda,
+                b,
+                ldb,
+                beta,
+                c,
+                ldc);
+    }
+
+    /** Returns a pointer to the first number; refuses what raw BLAS would misread. */
+    private static FloatPointer pointer(INDArray array) {
+        if (array.dataType() != DataType.FLOAT || !isRowMajor(array)) {
+            throw new IllegalArgumentException("CpuKernels needs a contiguous row-major FLOAT array, got "
+                    + array.dataType() + Arrays.toString(array.shape()) + array.ordering());
+        }
+        FloatPointer pointer = new FloatPointer(array.data().addressPointer());
+        return pointer.capacity(array.length());
+    }
+
+    /** Returns whether the numbers lie one after the other in 'c' order; ND4J's flags do not say it for views. */
+    private static boolean isRowMajor(INDArray array) {
+        long expected = 1;
+        for (int i = array.rank() - 1; i >= 0; i--) {
+            if (array.size(i) != 1 && array.stride(i) != expected) {
+                return false;
+            }
+            expected *= array.size(i);
+        }
+        return true;
+    }
+
+    private static FloatBuffer buffer(INDArray array) {
+        return pointer(array).asBuffer();
+    }
+
+    private static double[] doubles(INDArray array) {
+        return array.data().asDouble();
+    }
+
+    private static float[] read(FloatBuffer from, int at, float[] to, int n) {
+        from.get(at, to, 0, n);
+        return to;
+    }
+
+    private static float[] ensure(float[] array, int n) {
+        return array.length >= n ? array : new float[n];
+    }
+
+    private static FloatPointer ensure(FloatPointer pointer, long n) {
+        return pointer.capacity() >= n ? pointer.position(0) : new FloatPointer(n);
+    }
+
+    private static int intLength(INDArray array) {
+        return Math.toIntExact(array.length());
+    }
+}

@@ -1,0 +1,166 @@
+package dev.grft.vit;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * A pre-norm encoder block (Dosovitskiy et al. 2021, arXiv 2010.11929, equations 2 and 3):
+ *
+ * <pre>
+ *   r = x + proj(attention(qkv(norm1(x))))
+ *   y = r + fc2(gelu(fc1(norm2(r))))
+ * </pre>
+ */
+final class EncoderBlock implements Stage {
+    private final String name;
+    private final int index;
+    private final VitConfig config;
+    private final Kernels kernels;
+    private final Buffers buffers;
+    private final LayerNorm norm1;
+    private final Linear qkv;
+    private final Linear proj;
+    private final LayerNorm norm2;
+    private final Linear fc1;
+    private final Linear fc2;
+    private @Nullable Saved saved;
+
+    /** What the backward needs of the forward. */
+    private record Saved(
+            INDArray normed1, // [M, D]
+            INDArray projected, // [M, 3D]
+            INDArray attention, // [B*H*T, T]
+            INDArray context, // [M, D]
+            INDArray normed2, // [M, D]
+            INDArray hidden, // [M, mlpWidth]
+            INDArray geluDerivative) {} // [M, mlpWidth]
+
+    EncoderBlock(
+            int index, VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+        this.index = index;
+        this.name = "blocks." + index;
+        this.config = config;
+        this.kernels = kernels;
+        this.buffers = buffers;
+        this.norm1 = new LayerNorm(name + ".norm1", config.epsilon(), weights, plan, kernels, buffers);
+        this.qkv = new Linear(name + ".attn.qkv", weights, plan, kernels, buffers);
+        this.proj = new Linear(name + ".attn.proj", weights, plan, kernels, buffers);
+        this.norm2 = new LayerNorm(name + ".norm2", config.epsilon(), weights, plan, kernels, buffers);
+        this.fc1 = new Linear(name + ".mlp.fc1", weights, plan, kernels, buffers);
+        this.fc2 = new Linear(name + ".mlp.fc2", weights, plan, kernels, buffers);
+    }
+
+    @Override
+    public List<TrainedArray> trained() {
+        List<TrainedArray> arrays = new ArrayList<>(norm1.trained());
+        arrays.addAll(qkv.trained());
+        arrays.addAll(proj.trained());
+        arrays.addAll(norm2.trained());
+        arrays.addAll(fc1.trained());
+        arrays.addAll(fc2.trained());
+        return arrays;
+    }
+
+    @Override
+    public boolean active() {
+        return norm1.active() || norm2.active() || List.of(qkv, proj, fc1, fc2).stream().anyMatch(Linear::active);
+    }
+
+    @Override
+    public void bind(Bindings bindings) {
+        norm1.bind(bindings);
+        norm2.bind(bindings);
+        for (Linear linear : List.of(qkv, proj, fc1, fc2)) {
+            linear.bind(bindings);
+        }
+    }
+
+    @Override
+    public void refresh() {
+        norm1.refresh();
+        norm2.refresh();
+        for (Linear linear : List.of(qkv, proj, fc1, fc2)) {
+            linear.refresh();
+        }
+    }
+
+    @Override
+    public INDArray forward(INDArray x, int examples) {
+        int d = config.width();
+        long tokens = config.tokens();
+        long m = examples * tokens;
+
+        INDArray normed1 = buffers.saved(name, "normed1", m, d);
+        norm1.forward(x, normed1);
+        INDArray projected = buffers.saved(name, "projected", m, 3L * d);
+        qkv.forward(normed1, projected);
+        INDArray attention = buffers.saved(name, "attention", examples * config.heads() * tokens, tokens);
+        INDArray context = buffers.saved(name, "context", m, d);
+        kernels.attention(projected, examples, config.heads(), attention, context);
+        INDArray r = buffers.shared("residual", m, d);
+        proj.forward(context, r);
+        kernels.add(x, r);
+
+        INDArray normed2 = buffers.saved(name, "normed2", m, d);
+        norm2.forward(r, normed2);
+        INDArray hidden = buffers.saved(name, "hidden", m, config.mlpWidth());
+        INDArray before = buffers.shared("beforeGelu", m, config.mlpWidth());
+        INDArray derivative = buffers.saved(name, "geluDerivative", m, config.mlpWidth());
+        fc1.forward(normed2, before);
+        kernels.gelu(before, hidden, derivative);
+        // Two arrays in turn, because the next block still reads this block's output while it writes its own.
+        INDArray y = buffers.shared("output" + index % 2, m, d);
+        fc2.forward(hidden, y);
+        kernels.add(r, y);
+
+        saved = new Saved(normed1, projected, attention, context, normed2, hidden, derivative);
+        return y;
+    }
+
+    @Override
+    public @Nullable INDArray backward(INDArray dy, int examples, boolean inputGradient) {
+        Saved s = saved;
+        if (s == null) {
+            throw new IllegalStateException(name + ": backward before forward");
+        }
+        int d = config.width();
+        long m = dy.size(0);
+        // Whether something below each stage still waits for a gradient.
+        boolean belowQkv = inputGradient || norm1.active();
+        boolean belowProj = belowQkv || qkv.active();
+        boolean belowNorm2 = belowProj || proj.active();
+        boolean belowFc1 = belowNorm2 || norm2.active();
+        boolean belowFc2 = belowFc1 || fc1.active();
+
+        INDArray dhidden = belowFc2 ? buffers.shared("dhidden", m, config.mlpWidth()) : null;
+        fc2.backward(s.hidden, dy, examples, dhidden);
+        if (dhidden == null) {
+            return null;
+        }
+        kernels.multiply(s.geluDerivative, dhidden);
+        INDArray dnormed = belowFc1 ? buffers.shared("dnormed", m, d) : null;
+        fc1.backward(s.normed2, dhidden, examples, dnormed);
+        if (dnormed == null) {
+            return null;
+        }
+        norm2.backward(dnormed, belowNorm2 ? dy : null); // dy becomes dr
+
+        if (!belowNorm2) {
+            return null;
+        }
+        INDArray dcontext = belowProj ? buffers.shared("dcontext", m, d) : null;
+        proj.backward(s.context, dy, examples, dcontext);
+        if (dcontext == null) {
+            return null;
+        }
+        INDArray dprojected = buffers.shared("dprojected", m, 3L * d);
+        kernels.attentionBackward(dcontext, s.projected, s.attention, examples, config.heads(), dprojected);
+        qkv.backward(s.normed1, dprojected, examples, belowQkv ? dnormed : null);
+        if (belowQkv) {
+            norm1.backward(dnormed, inputGradient ? dy : null); // dy becomes dx
+        }
+        return inputGradient ? dy : null;
+    }
+}

@@ -1,0 +1,125 @@
+package dev.grft.vit;
+
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * All array work of a step: the one seam between the model's mathematics and the machine.
+ *
+ * <p>Every array is contiguous, row-major ('c' order) and of the model's data type unless said otherwise; outputs are
+ * allocated by the caller and, where not said otherwise, overwritten. No method reads an array back to the host. The
+ * implementations are not safe for several threads at once: each network owns one.
+ */
+public interface Kernels {
+
+    /** Puts {@code alpha * op(a) op(b) + beta * c} into {@code c}; op transposes where asked. Matrices only. */
+    void gemm(
+            boolean transposeA,
+            INDArray a,
+            boolean transposeB,
+            INDArray b,
+            double alpha,
+            double beta,
+            INDArray c);
+
+    /** Puts {@code row [n]} into each row of {@code y [m, n]}. */
+    void fillRows(INDArray row, INDArray y);
+
+    /** Adds {@code x} to {@code y}, of equal length. */
+    void add(INDArray x, INDArray y);
+
+    /** Multiplies {@code y} by {@code x} entry by entry, of equal length. */
+    void multiply(INDArray x, INDArray y);
+
+    /** Puts {@code base + delta} into {@code y}, all of equal length. */
+    void sum(INDArray base, INDArray delta, INDArray y);
+
+    /** Puts the column sums of {@code x [m, n]} into {@code sums [n]}. */
+    void columnSums(INDArray x, INDArray sums);
+
+    /** Puts the column sums of {@code a * b}, both {@code [m, n]}, into {@code sums [n]}. */
+    void columnDots(INDArray a, INDArray b, INDArray sums);
+
+    /** Puts columns {@code columns [k]} of {@code x [m, n]} into {@code y [m, k]}. */
+    void gatherColumns(INDArray x, int[] columns, INDArray y);
+
+    /** Adds {@code x [m, k]} to columns {@code columns [k]} (distinct) of {@code y [m, n]}. */
+    void scatterAddColumns(INDArray x, int[] columns, INDArray y);
+
+    /**
+     * Puts {@code gamma * (x - mean) / sqrt(variance + epsilon) + beta}, row by row, into {@code y [m, n]}; keeps
+     * {@code normalized [m, n]} and {@code inverse [m]} = 1 / sqrt(variance + epsilon) for the backward. The variance is
+     * the biased one.
+     */
+    void layerNorm(
+            INDArray x,
+            INDArray gamma,
+            INDArray beta,
+            double epsilon,
+            INDArray normalized,
+            INDArray inverse,
+            INDArray y);
+
+    /** Adds the input's gradient of {@link #layerNorm} to {@code dx [m, n]}, given {@code dy [m, n]}. */
+    void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx);
+
+    /** Puts {@code x * Phi(x)} (the erf GELU) into {@code y} and its derivative into {@code derivative}. */
+    void gelu(INDArray x, INDArray y, INDArray derivative);
+
+    /**
+     * Puts multi-head attention into {@code out [B*T, D]}: softmax(q k' / sqrt(D/H)) v per example and head.
+     *
+     * @param qkv {@code [B*T, 3D]}: queries, keys, values side by side, head after head
+     * @param weights out: the softmax, {@code [B*H*T, T]}, kept for the backward
+     */
+    void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out);
+
+    /** Puts the gradient of {@link #attention} into {@code dqkv [B*T, 3D]}, given {@code dout [B*T, D]}. */
+    void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv);
+
+    /** Puts the flattened patches (channel, row, column) of {@code images [B, C, S, S]} into {@code y [B*N, C*P*P]}. */
+    void patches(INDArray images, int patchSize, INDArray y);
+
+    /** Puts the class token and the patches {@code [B*N, D]}, each plus its position {@code [T, D]}, into {@code y [B*T, D]}. */
+    void tokens(INDArray patches, INDArray classToken, INDArray positions, int examples, INDArray y);
+
+    /** Puts the rows of the patches, all but the first token of each example, of {@code x [B*T, D]} into {@code y [B*N, D]}. */
+    void patchRows(INDArray x, int examples, INDArray y);
+
+    /** Puts the sum over the examples of {@code x [B*T, D]} into {@code y [T, D]}. */
+    void sumExamples(INDArray x, int examples, INDArray y);
+
+    /** Puts the first token of each example of {@code x [B*T, D]} into {@code y [B, D]}. */
+    void classRows(INDArray x, INDArray y);
+
+    /** Clears {@code y [B*T, D]}, then puts {@code x [B, D]} into the first token of each example. */
+    void spreadClassRows(INDArray x, INDArray y);
+
+    /**
+     * Puts the cross-entropy {@code -log softmax(logits)[label]} of each example into {@code losses [B]} and the gradient
+     * of their sum into {@code dlogits [B, K]}.
+     */
+    void crossEntropy(INDArray logits, int[] labels, INDArray losses, INDArray dlogits);
+
+    /**
+     * Adds, for one linear map, the row and column sums of the squared gradient of each example: with
+     * {@code G = sum over the example's tokens t of dy[t]' x[t]}, {@code rows[o] += sum_i G[o, i]^2} and
+     * {@code columns[i] += sum_o G[o, i]^2}.
+     *
+     * <p>Where it is cheaper, G is never formed (the ghost-norm identity): {@code rows = diag(dy' (x x') dy)} and
+     * {@code columns = diag(x' (dy dy') x)}.
+     *
+     * @param dy {@code [B*T, out]}
+     * @param x {@code [B*T, in]}
+     * @param rows {@code [out]}, DOUBLE
+     * @param columns {@code [in]}, DOUBLE
+     */
+    void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns);
+
+    /** Adds the row and column sums of the squares of {@code g [out, in]} to {@code rows [out]} and {@code columns [in]}, both DOUBLE. */
+    void addSquares(INDArray g, INDArray rows, INDArray columns);
+
+    /** Returns whether forming the gradient of one example costs more multiplications than the ghost-norm identity. */
+    static boolean ghostIsCheaper(long tokens, long out, long in) {
+        return 2 * tokens * tokens * (out + in) < tokens * out * in + 2 * out * in;
+    }
+}

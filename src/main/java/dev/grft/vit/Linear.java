@@ -1,0 +1,94 @@
+package dev.grft.vit;
+
+import dev.grft.MatrixShape;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * The linear map {@code y = x W' + b} with W {@code [out, in]} frozen, plus what the tuning method adds.
+ *
+ * <p>A frozen W costs one gemm forward ({@code x W'}) and one backward ({@code dx = dy W}); its own gradient, a third of a full
+ * step, is never computed.
+ */
+final class Linear {
+    private final Kernels kernels;
+    private final Buffers buffers;
+    private final Parameter weight;
+    private final Parameter bias;
+    private final @Nullable Adaptation adaptation;
+
+    Linear(String name, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+        this.kernels = kernels;
+        this.buffers = buffers;
+        this.weight = weights.parameter(name + ".weight", plan);
+        this.bias = weights.parameter(name + ".bias", plan);
+        long[] shape = weight.shape();
+        this.adaptation = weight.whole()
+                ? null
+                : plan.adaptation(weight.name(), new MatrixShape((int) shape[0], (int) shape[1]));
+    }
+
+    List<TrainedArray> trained() {
+        List<TrainedArray> arrays = new ArrayList<>();
+        if (weight.whole()) {
+            arrays.add(new TrainedArray(weight.name(), (int) weight.shape()[0], (int) weight.shape()[1]));
+        }
+        if (adaptation != null) {
+            arrays.addAll(adaptation.trained());
+        }
+        if (bias.whole()) {
+            arrays.add(new TrainedArray(bias.name(), (int) bias.shape()[0], 1));
+        }
+        return arrays;
+    }
+
+    /** Returns whether the backward has something to write here. */
+    boolean active() {
+        return weight.whole() || bias.whole() || adaptation != null;
+    }
+
+    void bind(Bindings bindings) {
+        weight.bind(bindings);
+        bias.bind(bindings);
+        if (adaptation != null) {
+            adaptation.bind(bindings);
+        }
+    }
+
+    void refresh() {
+        weight.refresh(kernels);
+        bias.refresh(kernels);
+    }
+
+    /** Puts x W' + b into {@code y [M, out]}. */
+    void forward(INDArray x, INDArray y) {
+        kernels.fillRows(bias.value(), y);
+        kernels.gemm(false, x, true, weight.value(), 1, 1, y);
+        if (adaptation != null) {
+            adaptation.forward(kernels, buffers, x, y);
+        }
+    }
+
+    /** Overwrites the gradients, and {@code dx [M, in]} unless it is null. */
+    void backward(INDArray x, INDArray dy, int examples, @Nullable INDArray dx) {
+        INDArray dw = weight.gradient();
+        if (dw != null) {
+            kernels.gemm(true, dy, false, x, 1, 0, dw);
+        }
+        INDArray db = bias.gradient();
+        if (db != null) {
+            kernels.columnSums(dy, db);
+        }
+        if (adaptation != null) {
+            adaptation.backward(kernels, buffers, x, dy, examples);
+        }
+        if (dx != null) {
+            kernels.gemm(false, dy, false, weight.value(), 1, 0, dx);
+            if (adaptation != null) {
+                adaptation.inputGradient(kernels, buffers, dy, dx);
+            }
+        }
+    }
+}

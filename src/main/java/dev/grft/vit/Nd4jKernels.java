@@ -1,0 +1,297 @@
+package dev.grft.vit;
+
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
+import org.nd4j.linalg.api.ops.impl.transforms.strict.Erf;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.INDArrayIndex;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+import org.nd4j.linalg.indexing.SpecifiedIndex;
+import org.nd4j.linalg.ops.transforms.Transforms;
+
+/**
+ * The portable path: public ND4J operations only, so that it runs on {@code nd4j-native} and {@code nd4j-cuda} alike, in
+ * FLOAT or DOUBLE (gradient checks).
+ */
+public final class Nd4jKernels implements Kernels {
+
+    @Override
+    public void gemm(
+            boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+        INDArray left = transposeA ? a.transpose() : a;
+        INDArray right = transposeB ? b.transpose() : b;
+        INDArray product = left.mmul(right);
+        if (alpha != 1) {
+            product.muli(alpha);
+        }
+        if (beta == 0) {
+            c.assign(product);
+        } else {
+            if (beta != 1) {
+                c.muli(beta);
+            }
+            c.addi(product);
+        }
+    }
+
+    @Override
+    public void fillRows(INDArray row, INDArray y) {
+        y.assign(row.reshape(1, row.length()).broadcast(y.shape()));
+    }
+
+    @Override
+    public void add(INDArray x, INDArray y) {
+        y.addi(x.reshape('c', y.shape()));
+    }
+
+    @Override
+    public void multiply(INDArray x, INDArray y) {
+        y.muli(x.reshape('c', y.shape()));
+    }
+
+    @Override
+    public void sum(INDArray base, INDArray delta, INDArray y) {
+        y.assign(base.reshape('c', y.shape())).addi(delta.reshape('c', y.shape()));
+    }
+
+    @Override
+    public void columnSums(INDArray x, INDArray sums) {
+        sums.assign(x.sum(0).reshape('c', sums.shape()));
+    }
+
+    @Override
+    public void columnDots(INDArray a, INDArray b, INDArray sums) {
+        sums.assign(a.mul(b).sum(0).reshape('c', sums.shape()));
+    }
+
+    @Override
+    public void gatherColumns(INDArray x, int[] columns, INDArray y) {
+        y.assign(x.get(NDArrayIndex.all(), specified(columns)));
+    }
+
+    @Override
+    public void scatterAddColumns(INDArray x, int[] columns, INDArray y) {
+        for (int j = 0; j < columns.length; j++) {
+            y.getColumn(columns[j]).addi(x.getColumn(j));
+        }
+    }
+
+    @Override
+    public void layerNorm(
+            INDArray x,
+            INDArray gamma,
+            INDArray beta,
+            double epsilon,
+            INDArray normalized,
+            INDArray inverse,
+            INDArray y) {
+        normalized.assign(x).subiColumnVector(x.mean(true, 1));
+        INDArray variance = normalized.mul(normalized).mean(true, 1);
+        INDArray s = Transforms.sqrt(variance.addi(epsilon), false).rdivi(1);
+        inverse.assign(s.reshape(inverse.shape()));
+        normalized.muliColumnVector(s);
+        y.assign(normalized).muliRowVector(flat(gamma)).addiRowVector(flat(beta));
+    }
+
+    @Override
+    public void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
+        INDArray d = dy.mulRowVector(flat(gamma));
+        INDArray meanD = d.mean(true, 1);
+        INDArray meanDz = d.mul(normalized).mean(true, 1);
+        d.subiColumnVector(meanD).subi(normalized.mulColumnVector(meanDz));
+        dx.addi(d.muliColumnVector(inverse.reshape(inverse.length(), 1)));
+    }
+
+    @Override
+    public void gelu(INDArray x, INDArray y, INDArray derivative) {
+        INDArray cdf = Nd4j.exec(new Erf(x.mul(Math.sqrt(0.5)), x.ulike())).addi(1).muli(0.5);
+        INDArray density = Transforms.exp(x.mul(x).muli(-0.5), false).muli(1 / Math.sqrt(2 * Math.PI));
+        y.assign(x.mul(cdf));
+        derivative.assign(cdf.addi(density.muli(x)));
+    }
+
+    @Override
+    public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
+        int d = (int) out.size(1);
+        int t = (int) weights.size(1);
+        INDArray[] parts = heads(qkv, examples, t, heads, d);
+        INDArray scores =
+                Nd4j.matmul(parts[0], parts[1].permute(0, 2, 1).dup('c')).muli(1 / Math.sqrt((double) d / heads));
+        INDArray flat = scores.reshape('c', weights.shape());
+        weights.assign(Nd4j.exec(new SoftMax(flat, flat.ulike(), 1))[0]);
+        INDArray context = Nd4j.matmul(weights.reshape('c', (long) examples * heads, t, t), parts[2]);
+        out.assign(joined(context, examples, t, heads, d));
+    }
+
+    @Override
+    public void attentionBackward(
+            INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
+        int d = (int) dout.size(1);
+        int t = (int) weights.size(1);
+        long batch = (long) examples * heads;
+        INDArray[] parts = heads(qkv, examples, t, heads, d);
+        INDArray w = weights.reshape('c', batch, t, t);
+        INDArray dcontext = split(dout, examples, t, heads, d);
+        INDArray dv = Nd4j.matmul(w.permute(0, 2, 1).dup('c'), dcontext);
+        INDArray dw = Nd4j.matmul(dcontext, parts[2].permute(0, 2, 1).dup('c'));
+        INDArray flat = dw.reshape('c', weights.shape());
+        INDArray inner = flat.mul(weights).sum(true, 1);
+        INDArray ds = flat.subColumnVector(inner)
+                .muli(weights)
+                .muli(1 / Math.sqrt((double) d / heads))
+                .reshape('c', batch, t, t);
+        INDArray dq = Nd4j.matmul(ds, parts[1]);
+        INDArray dk = Nd4j.matmul(ds.permute(0, 2, 1).dup('c'), parts[0]);
+        INDArray[] gradients = {dq, dk, dv};
+        for (int i = 0; i < 3; i++) {
+            dqkv.get(NDArrayIndex.all(), NDArrayIndex.interval((long) i * d, (long) (i + 1) * d))
+                    .assign(joined(gradients[i], examples, t, heads, d));
+        }
+    }
+
+    @Override
+    public void patches(INDArray images, int patchSize, INDArray y) {
+        long examples = images.size(0);
+        long channels = images.size(1);
+        long grid = images.size(2) / patchSize;
+        y.assign(images.reshape('c', examples, channels, grid, patchSize, grid, patchSize)
+                .permute(0, 2, 4, 1, 3, 5)
+                .dup('c')
+                .reshape('c', y.shape()));
+    }
+
+    @Override
+    public void tokens(INDArray patches, INDArray classToken, INDArray positions, int examples, INDArray y) {
+        long t = positions.size(0);
+        long d = positions.size(1);
+        INDArray cube = y.reshape('c', examples, t, d);
+        cube.get(NDArrayIndex.all(), NDArrayIndex.interval(1, t), NDArrayIndex.all())
+                .assign(patches.reshape('c', examples, t - 1, d));
+        cube.get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all())
+                .assign(classToken.reshape(1, d).broadcast(examples, d));
+        cube.addi(positions.reshape('c', 1, t, d).broadcast(examples, t, d));
+    }
+
+    @Override
+    public void patchRows(INDArray x, int examples, INDArray y) {
+        long d = x.size(1);
+        long t = x.size(0) / examples;
+        y.assign(x.reshape('c', examples, t, d)
+                .get(NDArrayIndex.all(), NDArrayIndex.interval(1, t), NDArrayIndex.all())
+                .dup('c')
+                .reshape('c', y.shape()));
+    }
+
+    @Override
+    public void sumExamples(INDArray x, int examples, INDArray y) {
+        y.assign(x.reshape('c', examples, y.length()).sum(0).reshape('c', y.shape()));
+    }
+
+    @Override
+    public void classRows(INDArray x, INDArray y) {
+        long examples = y.size(0);
+        y.assign(x.reshape('c', examples, x.size(0) / examples, x.size(1))
+                .get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all()));
+    }
+
+    @Override
+    public void spreadClassRows(INDArray x, INDArray y) {
+        long examples = x.size(0);
+        y.assign(0);
+        y.reshape('c', examples, y.size(0) / examples, y.size(1))
+                .get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all())
+                .assign(x);
+    }
+
+    @Override
+    public void crossEntropy(INDArray logits, int[] labels, INDArray losses, INDArray dlogits) {
+        INDArray shifted = logits.subColumnVector(logits.max(true, 1));
+        INDArray exponentials = Transforms.exp(shifted, true);
+        INDArray totals = exponentials.sum(true, 1);
+        INDArray target = oneHot(labels, logits);
+        losses.assign(Transforms.log(totals, true)
+                .subi(shifted.mul(target).sum(true, 1))
+                .reshape(losses.shape()));
+        dlogits.assign(exponentials.diviColumnVector(totals).subi(target));
+    }
+
+    @Override
+    public void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
+        long t = dy.size(0) / examples;
+        boolean ghost = Kernels.ghostIsCheaper(t, dy.size(1), x.size(1));
+        for (int b = 0; b < examples; b++) {
+            INDArrayIndex tokens = NDArrayIndex.interval(b * t, (b + 1) * t);
+            INDArray d = dy.get(tokens, NDArrayIndex.all());
+            INDArray f = x.get(tokens, NDArrayIndex.all());
+            if (ghost) {
+                addGhost(d, f, rows);
+                addGhost(f, d, columns);
+            } else {
+                addSquares(d.transpose().mmul(f), rows, columns);
+            }
+        }
+    }
+
+    @Override
+    public void addSquares(INDArray g, INDArray rows, INDArray columns) {
+        INDArray squares = g.castTo(DataType.DOUBLE);
+        squares = squares.mul(squares);
+        rows.addi(squares.sum(1));
+        columns.addi(squares.sum(0));
+    }
+
+    /** Adds diag(a' (b b') a) to {@code sums}, an entry at least 0. */
+    private static void addGhost(INDArray a, INDArray b, INDArray sums) {
+        INDArray product = b.mmul(b.transpose()).mmul(a);
+        INDArray diagonal = product.castTo(DataType.DOUBLE).muli(a.castTo(DataType.DOUBLE)).sum(0);
+        sums.addi(Transforms.max(diagonal, 0, false));
+    }
+
+    private static INDArray oneHot(int[] labels, INDArray like) {
+        INDArray target = Nd4j.zeros(DataType.FLOAT, like.shape());
+        for (int b = 0; b < labels.length; b++) {
+            target.putScalar(b, labels[b], 1);
+        }
+        return target.castTo(like.dataType());
+    }
+
+    private static INDArray[] heads(INDArray qkv, int examples, int t, int heads, int d) {
+        INDArray[] parts = new INDArray[3];
+        for (int i = 0; i < 3; i++) {
+            INDArray part = qkv.get(NDArrayIndex.all(), NDArrayIndex.interval((long) i * d, (long) (i + 1) * d))
+                    .dup('c');
+            parts[i] = split(part, examples, t, heads, d);
+        }
+        return parts;
+    }
+
+    /** Returns {@code [B*T, D]} as {@code [B*H, T, D/H]}. */
+    private static INDArray split(INDArray x, int examples, int t, int heads, int d) {
+        return x.reshape('c', examples, t, heads, d / heads)
+                .permute(0, 2, 1, 3)
+                .dup('c')
+                .reshape('c', (long) examples * heads, t, d / heads);
+    }
+
+    /** Returns {@code [B*H, T, D/H]} as {@code [B*T, D]}. */
+    private static INDArray joined(INDArray x, int examples, int t, int heads, int d) {
+        return x.dup('c')
+                .reshape('c', examples, heads, t, d / heads)
+                .permute(0, 2, 1, 3)
+                .dup('c')
+                .reshape('c', (long) examples * t, d);
+    }
+
+    private static INDArray flat(INDArray vector) {
+        return vector.reshape(1, vector.length());
+    }
+
+    private static SpecifiedIndex specified(int[] columns) {
+        long[] indices = new long[columns.length];
+        for (int i = 0; i < columns.length; i++) {
+            indices[i] = columns[i];
+        }
+        return new SpecifiedIndex(indices);
+    }
+}

@@ -1,0 +1,65 @@
+package dev.grft.vit;
+
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * One named parameter of the model: a frozen pretrained value, shared and never written, plus a delta if it trains whole.
+ *
+ * <p>{@code value = pretrained + delta}. A frozen parameter costs no memory beyond the shared array.
+ */
+final class Parameter {
+    private final String name;
+    private final INDArray pretrained;
+    private final boolean whole;
+    private @Nullable INDArray delta;
+    private @Nullable INDArray gradient;
+    private @Nullable INDArray value;
+
+    Parameter(String name, INDArray pretrained, boolean whole) {
+        this.name = name;
+        this.pretrained = pretrained;
+        this.whole = whole;
+    }
+
+    String name() {
+        return name;
+    }
+
+    /** Returns whether every number of the parameter trains. */
+    boolean whole() {
+        return whole;
+    }
+
+    long[] shape() {
+        return pretrained.shape();
+    }
+
+    /** Ties the parameter to its places in the trained vector and in the gradient vector. */
+    void bind(Bindings bindings) {
+        if (whole) {
+            delta = bindings.value(name);
+            gradient = bindings.gradient(name);
+            value = Nd4j.createUninitialized(pretrained.dataType(), pretrained.shape(), 'c');
+        }
+    }
+
+    /** Puts pretrained + delta into {@link #value}; to be called whenever the trained vector changed. */
+    void refresh(Kernels kernels) {
+        if (delta != null && value != null) {
+            kernels.sum(pretrained, delta, value);
+        }
+    }
+
+    /** Returns the value that the forward uses. */
+    INDArray value() {
+        return value == null ? pretrained : value;
+    }
+
+    /** Returns the array that the backward writes, or null if the parameter is frozen. */
+    @Nullable
+    INDArray gradient() {
+        return gradient;
+    }
+}

@@ -1,0 +1,31 @@
+package dev.grft.vit;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/** One stage of the network: patch embedding, encoder block or classifier. */
+public interface Stage {
+
+    /** Returns the arrays that train, in the order of the trained vector. */
+    List<TrainedArray> trained();
+
+    /** Returns whether the backward has something to write here, or something here watches the gradients. */
+    boolean active();
+
+    /** Ties the stage to its trained arrays and their gradients. */
+    void bind(Bindings bindings);
+
+    /** Takes over the present values of the trained arrays; to be called whenever they changed. */
+    void refresh();
+
+    /** Returns the output for {@code x}; valid until the stage after the next runs. */
+    INDArray forward(INDArray x, int examples);
+
+    /**
+     * Overwrites the gradients of the trained arrays and returns the gradient of the input, which may be {@code dy} itself,
+     * changed in place; null if not asked for.
+     */
+    @Nullable
+    INDArray backward(INDArray dy, int examples, boolean inputGradient);
+}

@@ -1,0 +1,95 @@
+package dev.grft.vit;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * A Vision Transformer over shared frozen weights (Dosovitskiy et al. 2021, arXiv 2010.11929), with a training plan.
+ *
+ * <p>Stages: patch embedding, {@code depth} encoder blocks, classifier. One instance serves one thread.
+ */
+public final class Vit {
+    private final VitConfig config;
+    private final List<Stage> stages;
+    private final int firstActive;
+
+    /**
+     * Returns a network over {@code weights}.
+     *
+     * @param plan which numbers train
+     * @param backward whether {@link #backward} will be called; if not, nothing is kept for it
+     */
+    public Vit(Weights weights, TrainingPlan plan, Kernels kernels, boolean backward) {
+        this.config = weights.config();
+        Buffers buffers = new Buffers(weights.type(), backward);
+        List<Stage> list = new ArrayList<>();
+        list.add(new PatchEmbedding(config, weights, plan, kernels, buffers));
+        for (int b = 0; b < config.depth(); b++) {
+            list.add(new EncoderBlock(b, config, weights, plan, kernels, buffers));
+        }
+        list.add(new Classifier(config, weights, plan, kernels, buffers));
+        this.stages = List.copyOf(list);
+        this.firstActive = firstActive();
+    }
+
+    /** Returns the stages, in order. */
+    public List<Stage> stages() {
+        return stages;
+    }
+
+    /** Returns the sizes of the model. */
+    public VitConfig config() {
+        return config;
+    }
+
+    /** Returns every trained array, in the order of the trained vector. */
+    public List<TrainedArray> trained() {
+        return stages.stream().flatMap(m -> m.trained().stream()).toList();
+    }
+
+    /** Returns whether stage {@code index} must hand a gradient down: whether anything below it trains or is watched. */
+    public boolean inputGradient(int index) {
+        return index > firstActive;
+    }
+
+    /** Ties every stage to the trained vector and takes over its values. */
+    public void bind(Bindings bindings) {
+        stages.forEach(m -> m.bind(bindings));
+        refresh();
+    }
+
+    /** Takes over the present values of the trained vector. */
+    public void refresh() {
+        stages.forEach(Stage::refresh);
+    }
+
+    /** Returns logits {@code [B, K]} (features {@code [B, D]} without a head) of images {@code [B, C, S, S]}. */
+    public INDArray forward(INDArray images) {
+        int examples = (int) images.size(0);
+        INDArray x = images;
+        for (Stage stage : stages) {
+            x = stage.forward(x, examples);
+        }
+        return x;
+    }
+
+    /** Overwrites all gradients, given the gradient of the output; {@code dy} may be changed. */
+    public void backward(INDArray dy) {
+        int examples = (int) dy.size(0);
+        @Nullable INDArray d = dy;
+        for (int i = stages.size() - 1; i >= 0 && d != null; i--) {
+            d = stages.get(i).backward(d, examples, inputGradient(i));
+        }
+    }
+
+    private int firstActive() {
+        for (int i = 0; i < stages.size(); i++) {
+            if (stages.get(i).active()) {
+                return i;
+            }
+        }
+        return stages.size();
+    }
+}

@@ -1,0 +1,163 @@
+package dev.grft.vit;
+
+import dev.grft.MatrixShape;
+import dev.grft.UserError;
+import java.io.Serializable;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * The sizes of a Vision Transformer in timm's form: pre-norm, class token, learned positions, erf GELU, qkv with bias.
+ *
+ * @param imageSize side of the square input, pixels; a multiple of {@code patchSize}
+ * @param patchSize side of a square patch, pixels
+ * @param width D, the length of a token
+ * @param depth number of encoder blocks
+ * @param heads attention heads; divides {@code width}
+ * @param mlpWidth hidden width of the MLP
+ * @param classes K, the number of classes of the head; 0 for a checkpoint without a head
+ * @param epsilon of every LayerNorm; timm's ViT uses 1e-6
+ */
+public record VitConfig(
+        int imageSize, int patchSize, int width, int depth, int heads, int mlpWidth, int classes, double epsilon)
+        implements Serializable {
+
+    /** Channels of the input: red, green, blue. */
+    public static final int CHANNELS = 3;
+
+    private static final Pattern PRESET = Pattern.compile("vit_(tiny|small|base|large|demo)_patch(\\d+)_(\\d+)");
+
+    public VitConfig {
+        require(patchSize > 0, "patchSize must be positive, got %d", patchSize);
+        require(
+                imageSize > 0 && imageSize % patchSize == 0,
+                "imageSize must be a positive multiple of patchSize %d, got %d",
+                patchSize,
+                imageSize);
+        require(heads > 0 && width > 0 && width % heads == 0, "width %d must be a multiple of heads %d", width, heads);
+        require(depth > 0, "depth must be positive, got %d", depth);
+        require(mlpWidth > 0, "mlpWidth must be positive, got %d", mlpWidth);
+        require(classes >= 0, "classes must not be negative, got %d", classes);
+        require(epsilon > 0 && epsilon < 1, "epsilon must be in (0, 1), got %s", epsilon);
+    }
+
+    /**
+     * Returns the configuration of a published size by its timm name, such as {@code vit_base_patch16_224}, or the demo's
+     * {@code vit_demo_patch4_32}.
+     *
+     * @throws UserError for a name that is not known
+     */
+    public static VitConfig preset(String name, int classes) {
+        Matcher m = PRESET.matcher(name);
+        if (!m.matches()) {
+            throw UserError.of(
+                    "model.preset: unknown model %s; expected vit_{tiny,small,base,large,demo}_patch{P}_{imageSize},"
+                            + " such as vit_base_patch16_224",
+                    name);
+        }
+        int patch = Integer.parseInt(m.group(2));
+        int size = Integer.parseInt(m.group(3));
+        return switch (m.group(1)) {
+            case "tiny" -> new VitConfig(size, patch, 192, 12, 3, 768, classes, 1e-6);
+            case "small" -> new VitConfig(size, patch, 384, 12, 6, 1536, classes, 1e-6);
+            case "base" -> new VitConfig(size, patch, 768, 12, 12, 3072, classes, 1e-6);
+            case "large" -> new VitConfig(size, patch, 1024, 24, 16, 4096, classes, 1e-6);
+            default -> new VitConfig(size, patch, 128, 6, 4, 512, classes, 1e-6);
+        };
+    }
+
+    /** Returns N, the number of patches of an image. */
+    public int patches() {
+        return (imageSize / patchSize) * (imageSize / patchSize);
+    }
+
+    /** Returns T = N + 1, the number of tokens: the class token, then the patches. */
+    public int tokens() {
+        return patches() + 1;
+    }
+
+    /** Returns the length of a flattened patch, C * P * P. */
+    public int patchLength() {
+        return CHANNELS * patchSize * patchSize;
+    }
+
+    /** Returns this configuration with another number of classes. */
+    public VitConfig withClasses(int newClasses) {
+        return new VitConfig(imageSize, patchSize, width, depth, heads, mlpWidth, newClasses, epsilon);
+    }
+
+    /** Returns this configuration with another image size. */
+    public VitConfig withImageSize(int newSize) {
+        return new VitConfig(newSize, patchSize, width, depth, heads, mlpWidth, classes, epsilon);
+    }
+
+    /**
+     * Returns the shape of every weight matrix a slice can be taken from, by timm name in the order of the network; the
+     * patch embedding counts as a matrix {@code [D, C*P*P]}. The head is not among them: it always trains whole.
+     */
+    public Map<String, MatrixShape> matrices() {
+        Map<String, MatrixShape> shapes = new LinkedHashMap<>();
+        shapes.put("patch_embed.proj.weight", new MatrixShape(width, patchLength()));
+        for (int b = 0; b < depth; b++) {
+            String block = "blocks." + b + ".";
+            shapes.put(block + "attn.qkv.weight", new MatrixShape(3 * width, width));
+            shapes.put(block + "attn.proj.weight", new MatrixShape(width, width));
+            shapes.put(block + "mlp.fc1.weight", new MatrixShape(mlpWidth, width));
+            shapes.put(block + "mlp.fc2.weight", new MatrixShape(width, mlpWidth));
+        }
+        return shapes;
+    }
+
+    /** Returns the shape of every tensor of the checkpoint, by timm name in timm's order, the head included if there is one. */
+    public Map<String, long[]> tensors() {
+        Map<String, long[]> shapes = new LinkedHashMap<>();
+        long d = width;
+        shapes.put("cls_token", new long[] {1, 1, d});
+        shapes.put("pos_embed", new long[] {1, tokens(), d});
+        shapes.put("patch_embed.proj.weight", new long[] {d, CHANNELS, patchSize, patchSize});
+        shapes.put("patch_embed.proj.bias", new long[] {d});
+        for (int b = 0; b < depth; b++) {
+            String block = "blocks." + b + ".";
+            shapes.put(block + "norm1.weight", new long[] {d});
+            shapes.put(block + "norm1.bias", new long[] {d});
+            shapes.put(block + "attn.qkv.weight", new long[] {3 * d, d});
+            shapes.put(block + "attn.qkv.bias", new long[] {3 * d});
+            shapes.put(block + "attn.proj.weight", new long[] {d, d});
+            shapes.put(block + "attn.proj.bias", new long[] {d});
+            shapes.put(block + "norm2.weight", new long[] {d});
+            shapes.put(block + "norm2.bias", new long[] {d});
+            shapes.put(block + "mlp.fc1.weight", new long[] {mlpWidth, d});
+            shapes.put(block + "mlp.fc1.bias", new long[] {mlpWidth});
+            shapes.put(block + "mlp.fc2.weight", new long[] {d, mlpWidth});
+            shapes.put(block + "mlp.fc2.bias", new long[] {d});
+        }
+        shapes.put("norm.weight", new long[] {d});
+        shapes.put("norm.bias", new long[] {d});
+        if (classes > 0) {
+            shapes.put("head.weight", new long[] {classes, d});
+            shapes.put("head.bias", new long[] {classes});
+        }
+        return shapes;
+    }
+
+    /** Returns the number of parameters, the head included; 86,567,656 for ViT-B/16 with 1000 classes. */
+    public long parameters() {
+        long sum = 0;
+        for (long[] shape : tensors().values()) {
+            long product = 1;
+            for (long n : shape) {
+                product *= n;
+            }
+            sum += product;
+        }
+        return sum;
+    }
+
+    private static void require(boolean condition, String message, Object... arguments) {
+        if (!condition) {
+            throw UserError.of("model: " + message, arguments);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+package dev.grft.vit;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * The frozen weights of a model: one native copy, shared read-only by every network of the process.
+ *
+ * <p>Matrices are {@code [out, in]}; {@code patch_embed.proj.weight} is {@code [D, C*P*P]}, {@code pos_embed} is
+ * {@code [T, D]}, {@code cls_token} is {@code [D]}.
+ */
+public final class Weights implements AutoCloseable {
+    private final VitConfig config;
+    private final Map<String, INDArray> arrays;
+
+    private Weights(VitConfig config, Map<String, INDArray> arrays) {
+        this.config = config;
+        this.arrays = arrays;
+    }
+
+    /**
+     * Returns a native copy of the tensors.
+     *
+     * @param tensors row-major values by timm name; a missing head is filled with zeros
+     * @param type FLOAT, or DOUBLE for gradient checks
+     * @throws IllegalArgumentException if a tensor is missing or has another length than {@code config} says
+     */
+    public static Weights copyOf(VitConfig config, Map<String, float[]> tensors, DataType type) {
+        Map<String, INDArray> arrays = new LinkedHashMap<>();
+        for (Map.Entry<String, long[]> entry : config.tensors().entrySet()) {
+            String name = entry.getKey();
+            long[] shape = flat(entry.getValue());
+            long length = 1;
+            for (long n : shape) {
+                length *= n;
+            }
+            float[] values = tensors.get(name);
+            if (values == null && name.startsWith("head.")) {
+                arrays.put(name, Nd4j.zeros(type, shape));
+                continue;
+            }
+            if (values == null || values.length != length) {
+                throw new IllegalArgumentException(name + ": expected " + length + " numbers, got "
+                        + (values == null ? "none" : String.valueOf(values.length)));
+            }
+            INDArray array = Nd4j.createUninitialized(DataType.FLOAT, shape, 'c');
+            array.data().setData(values);
+            arrays.put(name, type == DataType.FLOAT ? array : array.castTo(type));
+        }
+        return new Weights(config, arrays);
+    }
+
+    /** Returns the sizes of the model. */
+    public VitConfig config() {
+        return config;
+    }
+
+    /** Returns the data type of the arrays. */
+    public DataType type() {
+        return arrays.values().iterator().next().dataType();
+    }
+
+    /** Returns the bytes of native memory held. */
+    public long bytes() {
+        return arrays.values().stream().mapToLong(a -> a.length() * a.dataType().width()).sum();
+    }
+
+    Parameter parameter(String name, TrainingPlan plan) {
+        INDArray array = arrays.get(name);
+        if (array == null) {
+            throw new IllegalArgumentException("no weight " + name);
+        }
+        return new Parameter(name, array, plan.whole(name));
+    }
+
+    /** Frees the native memory; no network may use the weights afterwards. */
+    @Override
+    public void close() {
+        arrays.values().forEach(INDArray::close);
+        arrays.clear();
+    }
+
+    private static long[] flat(long[] shape) {
+        return switch (shape.length) {
+            case 1, 2 -> shape;
+            case 3 -> shape[1] == 1 ? new long[] {shape[2]} : new long[] {shape[1], shape[2]};
+            default -> new long[] {shape[0], shape[1] * shape[2] * shape[3]};
+        };
+    }
+}

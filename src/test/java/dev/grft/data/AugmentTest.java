@@ -1,0 +1,148 @@
+package dev.grft.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.data.Augment.Box;
+import dev.grft.data.Preprocess.Crop;
+import java.util.SplittableRandom;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.junit.jupiter.api.Test;
+
+class AugmentTest {
+    private static final Preprocess PREPROCESS =
+            new Preprocess(8, 12, Crop.CENTER, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+    private static final Augment USUAL = new Augment(true, 0.08, 1, 3 / 4.0, 4 / 3.0, true, 5);
+    private static final Pixels IMAGE = Images.places(12, 20);
+
+    private static float[] input(Augment augment, long epoch, long id, int view) {
+        float[] out = new float[PREPROCESS.inputLength()];
+        augment.toInput(IMAGE, PREPROCESS, epoch, id, view, out, 0);
+        return out;
+    }
+
+    private static float[] plain() {
+        float[] out = new float[PREPROCESS.inputLength()];
+        PREPROCESS.toInput(IMAGE, out, 0);
+        return out;
+    }
+
+    @Test
+    void noneChangesNothing() {
+        for (int epoch = 0; epoch < 20; epoch++) {
+            assertThat(input(Augment.NONE, epoch, 3, 0)).isEqualTo(plain());
+        }
+    }
+
+    @Test
+    void aFlipMirrorsLeftAndRightHalfOfTheTime() {
+        Augment flip = new Augment(false, 1, 1, 1, 1, true, 9);
+        float[] mirrored = plain();
+        for (int row = 0; row < mirrored.length; row += 8) {
+            for (int i = 0; i < 8; i++) {
+                mirrored[row + i] = plain()[row + 7 - i];
+            }
+        }
+
+        int flips = 0;
+        for (int id = 0; id < 1000; id++) {
+            float[] input = input(flip, 0, id, 0);
+            assertThat(input).isIn(plain(), mirrored);
+            flips += input[64] > input[71] ? 1 : 0; // green grows to the right
+        }
+        assertThat(flips).isBetween(430, 570); // 500 with a standard deviation of 16
+    }
+
+    @Test
+    void theSameIsMadeOfAnExampleWhoeverAsks() {
+        float[] first = input(USUAL, 2, 7, 1);
+        input(USUAL, 0, 0, 0);
+
+        assertThat(input(USUAL, 2, 7, 1)).isEqualTo(first);
+    }
+
+    @Test
+    void epochsExamplesViewsAndSeedsDiffer() {
+        float[] first = input(USUAL, 2, 7, 1);
+
+        assertThat(input(USUAL, 3, 7, 1)).isNotEqualTo(first);
+        assertThat(input(USUAL, 2, 8, 1)).isNotEqualTo(first);
+        assertThat(input(USUAL, 2, 7, 0)).isNotEqualTo(first);
+        assertThat(input(new Augment(true, 0.08, 1, 3 / 4.0, 4 / 3.0, true, 6), 2, 7, 1)).isNotEqualTo(first);
+        assertThat(input(USUAL, 7, 2, 1)).isNotEqualTo(first);
+    }
+
+    @Test
+    void withoutAViewTheFirstIsMade() {
+        float[] out = new float[PREPROCESS.inputLength() + 3];
+        USUAL.toInput(IMAGE, PREPROCESS, 2, 7, out, 3);
+
+        float[] shifted = new float[out.length];
+        System.arraycopy(input(USUAL, 2, 7, 0), 0, shifted, 3, PREPROCESS.inputLength());
+        assertThat(out).isEqualTo(shifted);
+    }
+
+    @Test
+    void theWholeOfASquareIsResized() {
+        Augment whole = new Augment(true, 1, 1, 1, 1, false, 0);
+        Pixels square = Images.places(16, 16);
+        float[] out = new float[PREPROCESS.inputLength()];
+
+        whole.toInput(square, PREPROCESS, 0, 0, out, 0);
+
+        float[] expected = new float[PREPROCESS.inputLength()];
+        PREPROCESS.toInput(
+                Resize.of(square, Resize.Side.whole(0, 16, 8), Resize.Side.whole(0, 16, 8)), expected, 0);
+        assertThat(out).isEqualTo(expected);
+    }
+
+    @Property(tries = 500)
+    void aCropLiesInTheImageAndHasTheAreaAndRatioAskedFor(
+            @ForAll long seed, @ForAll @IntRange(min = 50, max = 300) int height) {
+        int width = 200;
+
+        Box box = USUAL.box(height, width, new SplittableRandom(seed));
+
+        assertThat(box.top()).isNotNegative();
+        assertThat(box.left()).isNotNegative();
+        assertThat(box.top() + box.height()).isLessThanOrEqualTo(height);
+        assertThat(box.left() + box.width()).isLessThanOrEqualTo(width);
+        assertThat((double) box.width() / box.height()).isBetween(0.70, 1.43); // with the rounding to pixels
+        assertThat((double) box.width() * box.height()).isBetween(0.07 * height * width, 1.01 * height * width);
+    }
+
+    @Test
+    void cropsAreSpreadEvenlyOverTheirArea() {
+        SplittableRandom random = new SplittableRandom(1);
+        double area = 0;
+        for (int i = 0; i < 2000; i++) {
+            Box box = new Augment(true, 0.2, 0.6, 1, 1, false, 0).box(100, 100, random);
+            area += box.height() * box.width() / 10_000.0 / 2000;
+        }
+        assertThat(area).isBetween(0.38, 0.42); // 0.4 with a standard deviation of 0.003
+    }
+
+    @Test
+    void aCropThatNeverFitsIsTheLargestInTheMiddle() {
+        Augment large = new Augment(true, 1, 1, 3 / 4.0, 4 / 3.0, false, 0);
+
+        assertThat(large.box(30, 100, new SplittableRandom(0))).isEqualTo(new Box(0, 30, 30, 40));
+        assertThat(large.box(100, 30, new SplittableRandom(0))).isEqualTo(new Box(30, 0, 40, 30));
+    }
+
+    @Test
+    void settingsAreChecked() {
+        assertThatThrownBy(() -> new Augment(true, 0, 1, 1, 1, true, 0))
+                .hasMessage("needs 0 < minScale <= maxScale <= 1, got 0.0 and 1.0");
+        assertThatThrownBy(() -> new Augment(true, 1, 1, 2, 1, true, 0))
+                .hasMessage("needs 0 < minRatio <= maxRatio, got 2.0 and 1.0");
+    }
+
+    @Test
+    void randomNumbersStayTheSameFromReleaseToRelease() {
+        assertThat(Seeds.random(5, 2, 7, 1).nextLong()).isEqualTo(-2781057032521441044L);
+        assertThat(USUAL.box(100, 150, Seeds.random(5, 2, 7, 1))).isEqualTo(new Box(4, 3, 94, 109));
+    }
+}

@@ -1,0 +1,160 @@
+package dev.grft.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ImageDecoderTest {
+    private final ImageDecoder decoder = new ImageDecoder();
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "rgb.png",
+                "gray.png",
+                "palette.png",
+                "one-bit.png",
+                "4-bit-gray.png",
+                "16-bit-gray.png",
+                "16-bit-rgb.png",
+                "alpha.png",
+                "gray-alpha.png"
+            })
+    void aPngDecodesToWhatPillowDecodes(String name) throws Exception {
+        assertThat(Images.pixels(name)).isEqualTo(Images.pixels(name + ".expected.png"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "rgb.jpg",
+                "half-chroma.jpg",
+                "progressive.jpg",
+                "profile.jpg",
+                "broken-profile.jpg",
+                "gray.jpg",
+                "cmyk.jpg"
+            })
+    void aJpegDecodesToWhatPillowDecodesButForRounding(String name) throws Exception {
+        Pixels pixels = Images.pixels(name);
+        Pixels expected = Images.pixels(name + ".expected.png");
+
+        assertThat(pixels.height()).isEqualTo(24);
+        assertThat(pixels.width()).isEqualTo(40);
+        assertThat(IntStream.range(0, 24 * 40 * 3)
+                        .map(i -> Math.abs((pixels.rgb()[i] & 0xff) - (expected.rgb()[i] & 0xff)))
+                        .max()
+                        .orElseThrow())
+                .isLessThanOrEqualTo(2);
+    }
+
+    @Test
+    void redGrowsToTheRightAndGreenDownward() throws Exception {
+        byte[] rgb = Images.pixels("rgb.png").rgb();
+
+        assertThat(rgb[0]).isZero();
+        assertThat(rgb[3 * 39] & 0xff).isEqualTo(255);
+        assertThat(rgb[3 * 39 + 1]).isZero();
+        assertThat(rgb[3 * 40 * 23]).isZero();
+        assertThat(rgb[3 * 40 * 23 + 1] & 0xff).isEqualTo(255);
+    }
+
+    @Test
+    void anImageOfTooManyPixelsIsRefused() throws Exception {
+        byte[] encoded = Images.file("rgb.png");
+
+        assertThat(new ImageDecoder(24 * 40).decode(encoded, "a").height()).isEqualTo(24);
+        assertThatThrownBy(() -> new ImageDecoder(24 * 40 - 1).decode(encoded, "a.png"))
+                .isInstanceOf(BrokenImage.class)
+                .hasMessage("a.png: 24 x 40 pixels, more than the 959 allowed");
+        assertThatThrownBy(() -> new ImageDecoder(0)).hasMessage("the limit must be 1 pixel or more, got 0");
+    }
+
+    @Test
+    void anImageBombIsRefusedBeforeThereIsRoomForIt() throws Exception {
+        byte[] bomb = Images.file("rgb.png");
+        for (int i = 16; i < 24; i++) { // width and height of the header: 0x7f7f7f7f each
+            bomb[i] = 0x7f;
+        }
+
+        assertThatThrownBy(() -> decoder.decode(bomb, "bomb.png"))
+                .hasMessage("bomb.png: 2139062143 x 2139062143 pixels, more than the 100000000 allowed");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"rgb.jpg", "progressive.jpg", "cmyk.jpg", "gray.jpg", "rgb.png", "palette.png"})
+    void aFileOfWhichTheEndIsMissingIsBroken(String name) throws Exception {
+        byte[] whole = Images.file(name);
+
+        for (int length : new int[] {20, whole.length / 4, whole.length / 2, whole.length * 3 / 4}) {
+            assertThatThrownBy(() -> decoder.decode(Arrays.copyOf(whole, length), name))
+                    .as("%s bytes of %s", length, whole.length)
+                    .isInstanceOf(BrokenImage.class)
+                    .hasMessageStartingWith(name + ": damaged (");
+        }
+    }
+
+    @Test
+    void aBrokenImageTellsItsNameAndTheReason() {
+        assertThatThrownBy(() -> decoder.decode(new byte[0], "cat/1.jpg"))
+                .isInstanceOfSatisfying(BrokenImage.class, broken -> {
+                    assertThat(broken.name()).isEqualTo("cat/1.jpg");
+                    assertThat(broken.reason()).isEqualTo("empty");
+                });
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "GIF89a, neither JPEG nor PNG but GIF",
+        "RIFF1234WEBP, neither JPEG nor PNG but WebP",
+        "BM123456, neither JPEG nor PNG but BMP",
+        "<html>, 'neither JPEG nor PNG but HTML, XML or SVG'",
+        "Not found, neither JPEG nor PNG",
+        "P, neither JPEG nor PNG"
+    })
+    void anotherFormatIsBrokenAndNamed(String content, String reason) {
+        assertThatThrownBy(() -> decoder.decode(content.getBytes(StandardCharsets.ISO_8859_1), "a.jpg"))
+                .hasMessage("a.jpg: " + reason);
+    }
+
+    @Test
+    void noDamageMakesTheDecoderFailInAnotherWay() throws Exception {
+        AtomicInteger broken = new AtomicInteger();
+        for (String name : new String[] {"rgb.jpg", "palette.png", "cmyk.jpg"}) {
+            byte[] whole = Images.file(name);
+            for (int i = 3; i < whole.length; i += 7) {
+                byte[] damaged = whole.clone();
+                damaged[i] ^= 0x55;
+                try {
+                    decoder.decode(damaged, name);
+                } catch (BrokenImage e) {
+                    broken.incrementAndGet();
+                }
+            }
+        }
+        assertThat(broken.get()).isGreaterThan(20);
+    }
+
+    @Test
+    void severalThreadsMayShareADecoder() throws Exception {
+        byte[] encoded = Images.file("cmyk.jpg");
+        Pixels expected = decoder.decode(encoded, "cmyk.jpg");
+
+        assertThat(IntStream.range(0, 200).parallel().mapToObj(i -> {
+                    try {
+                        return decoder.decode(encoded, "cmyk.jpg");
+                    } catch (BrokenImage e) {
+                        throw new AssertionError(e);
+                    }
+                }))
+                .allMatch(expected::equals);
+    }
+}

@@ -1,0 +1,81 @@
+package dev.grft.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.AlphaChars;
+import net.jqwik.api.constraints.Size;
+import org.junit.jupiter.api.Test;
+
+class LabelsTest {
+    @Test
+    void namesAreSorted() {
+        assertThat(Labels.of(List.of("dog", "Ant", "cat", "dog")).names()).containsExactly("Ant", "cat", "dog");
+        assertThat(Labels.of(List.of("10", "9", "b")).names()).containsExactly("10", "9", "b");
+    }
+
+    @Test
+    void numbersAreSortedByValue() {
+        assertThat(Labels.of(List.of("10", "9", "-1", "09", "100000000000000000000")).names())
+                .containsExactly("-1", "09", "9", "10", "100000000000000000000");
+    }
+
+    @Test
+    void aTrainedHeadKeepsItsOrder() {
+        Labels labels = Labels.inOrder(List.of("dog", "cat"));
+
+        assertThat(labels.index("cat")).isEqualTo(1);
+        assertThat(labels).isNotEqualTo(Labels.of(List.of("dog", "cat")));
+    }
+
+    @Test
+    void oneClassIsNotEnough() {
+        assertThatThrownBy(() -> Labels.of(List.of("cat", "cat")))
+                .isInstanceOf(UserError.class)
+                .hasMessage("found one class only (cat), needs two or more to tell apart");
+        assertThatThrownBy(() -> Labels.of(List.of()))
+                .isInstanceOf(UserError.class)
+                .hasMessage("found no class, needs two or more to tell apart");
+    }
+
+    @Test
+    void aClassComesOnce() {
+        assertThatThrownBy(() -> Labels.inOrder(List.of("cat", "dog", "cat")))
+                .isInstanceOf(UserError.class)
+                .hasMessage("the class cat comes twice; each class needs a name of its own");
+    }
+
+    @Test
+    void anUnknownClassIsToldWithTheKnownOnes() {
+        assertThatThrownBy(() -> Labels.of(List.of("cat", "dog")).index("cow"))
+                .isInstanceOf(UserError.class)
+                .hasMessage("unknown class cow, known are cat, dog");
+        assertThatThrownBy(() -> Labels.of(IntStream.range(0, 100).mapToObj(Integer::toString).toList())
+                        .index("cow"))
+                .hasMessageEndingWith("17, 18, 19 and 80 more");
+    }
+
+    @Test
+    void nobodyHasLabeledAnything() {
+        assertThat(Labels.none().size()).isZero();
+        assertThat(Labels.none().contains("cat")).isFalse();
+    }
+
+    @Property(tries = 100)
+    void aNameIsFoundAtItsIndexOnAnotherMachine(@ForAll @Size(min = 2) Set<@AlphaChars String> names) throws Exception {
+        Labels labels = Labels.of(names);
+
+        assertThat(labels.size()).isEqualTo(names.size());
+        assertThat(Images.sent(labels)).isEqualTo(labels).hasSameHashCodeAs(labels);
+        for (String name : names) {
+            assertThat(labels.contains(name)).isTrue();
+            assertThat(labels.name(labels.index(name))).isEqualTo(name);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+"""Makes the images beside this file, and what Pillow decodes and resizes them to (*.expected.png).
+
+    pip install numpy pillow && python3 make.py
+"""
+
+import io
+import pathlib
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image, ImageCms
+
+HERE = pathlib.Path(__file__).parent
+HEIGHT, WIDTH = 24, 40
+
+
+def smooth():
+    """Returns [24, 40, 3]: red grows to the right, green downward, blue along the diagonal."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    rgb = np.stack([x * 255 / (WIDTH - 1), y * 255 / (HEIGHT - 1), (x + y) * 255 / (WIDTH + HEIGHT - 2)], axis=2)
+    return Image.fromarray(rgb.astype(np.uint8))
+
+
+def png(path, depth, color, rows):
+    """Writes a PNG of kinds that Pillow does not write; rows are packed big-endian bytes."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, depth, color, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows), 9)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+
+
+def expect(name, image):
+    image.convert("RGB").save(HERE / f"{name}.expected.png", optimize=True)
+
+
+def decoded():
+    rgb = smooth()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    jpeg = {"quality": 95, "subsampling": 0}
+    rgb.save(HERE / "rgb.jpg", **jpeg)
+    rgb.save(HERE / "half-chroma.jpg", quality=95, subsampling=2)
+    rgb.save(HERE / "progressive.jpg", progressive=True, **jpeg)
+    rgb.save(HERE / "profile.jpg", icc_profile=profile, **jpeg)
+    rgb.save(HERE / "broken-profile.jpg", icc_profile=profile[:200], **jpeg)
+    rgb.convert("L").save(HERE / "gray.jpg", quality=95)
+    rgb.convert("CMYK").save(HERE / "cmyk.jpg", quality=95)
+    rgb.save(HERE / "rgb.png")
+    rgb.convert("L").save(HERE / "gray.png")
+    rgb.quantize(20).save(HERE / "palette.png")
+    rgb.convert("1").save(HERE / "one-bit.png")
+    transparent = rgb.copy()
+    transparent.putalpha(rgb.convert("L"))
+    transparent.save(HERE / "alpha.png")
+    rgb.convert("LA").save(HERE / "gray-alpha.png")
+    for path in sorted(HERE.glob("*.*")):
+        mine = not path.name.startswith(("noise", "16", "4")) and ".expected" not in path.name
+        if mine and path.suffix in (".jpg", ".png"):
+            expect(path.name, Image.open(path))
+
+    # 16 bits: the upper 8 count, as in libpng. 4 bits: 0..15 becomes 0..255.
+    fine = np.arange(HEIGHT * WIDTH * 3).reshape(HEIGHT, WIDTH, 3) * 22 % 65536
+    png(HERE / "16-bit-rgb.png", 16, 2, [row.astype(">u2").tobytes() for row in fine])
+    expect("16-bit-rgb.png", Image.fromarray((fine >> 8).astype(np.uint8)))
+    png(HERE / "16-bit-gray.png", 16, 0, [row[:, 0].astype(">u2").tobytes() for row in fine])
+    expect("16-bit-gray.png", Image.fromarray((fine[:, :, 0] >> 8).astype(np.uint8)))
+    nibbles = (np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) * 7) % 16
+    pairs = nibbles[:, ::2] * 16 + nibbles[:, 1::2]
+    png(HERE / "4-bit-gray.png", 4, 0, [row.astype(np.uint8).tobytes() for row in pairs])
+    expect("4-bit-gray.png", Image.fromarray((nibbles * 17).astype(np.uint8)))
+
+
+def resized():
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8))
+    noise.save(HERE / "noise.png")
+    for height, width in [(20, 30), (64, 96), (5, 7), (37, 20), (80, 53), (1, 1)]:
+        noise.resize((width, height), Image.BILINEAR).save(HERE / f"noise-{height}x{width}.expected.png", optimize=True)
+    # A part, cropped before it is resized, as random crops are.
+    noise.crop((11, 3, 44, 31)).resize((16, 16), Image.BILINEAR).save(HERE / "noise-part.expected.png", optimize=True)
+
+
+if __name__ == "__main__":
+    decoded()
+    resized()
