@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * All array work of a step: the one seam between the model's mathematics and the machine.
@@ -141,5 +142,24 @@ public interface Kernels {
     /** Returns whether forming the gradient of one example costs more multiplications than the ghost-norm identity. */
     static boolean ghostIsCheaper(long tokens, long out, long in) {
         return 2 * tokens * tokens * (out + in) < tokens * out * in + 2 * out * in;
+    }
+
+    /**
+     * Returns new kernels.
+     *
+     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code auto}: the former where ND4J
+     *     runs on the CPU
+     * @throws dev.grft.UserError for any other name
+     */
+    static Kernels of(String name) {
+        return switch (name) {
+            case "cpu" -> new CpuKernels();
+            case "nd4j" -> new Nd4jKernels();
+            case "auto" ->
+                "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"))
+                        ? new CpuKernels()
+                        : new Nd4jKernels();
+            default -> throw dev.grft.UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
+        };
     }
 }
