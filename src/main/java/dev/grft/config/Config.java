@@ -48,8 +48,8 @@ public final class Config {
      *
      * @param files paths of YAML files, on any file system that {@code hadoop} knows; each holds differences only
      * @param sets {@code key=value}, such as {@code training.epochs=5}; the value is YAML
-     * @throws UserError if a file cannot be read, or has a key that does not exist, or a value is of another type or out
-     *     of range; the message begins with the place, and names the nearest key
+     * @throws UserError if a file cannot be read, or has a key that does not exist, or a value is of another type or
+     *     out of range; the message begins with the place, and names the nearest key
      */
     public static Settings load(List<String> files, List<String> sets, Configuration hadoop) {
         return load(base(), files, sets, hadoop);
@@ -182,7 +182,7 @@ public final class Config {
         }
     }
 
-    /** Puts the place before a message that begins with a key; of a section, the last place that gave one of its keys. */
+    /** Puts the place before a message that begins with a key; of a section, the last place of its keys. */
     private static UserError placed(UserError wrong, Map<String, Given> merged) {
         String message = Objects.requireNonNull(wrong.getMessage());
         String key = message.substring(0, message.indexOf(' '));

@@ -37,8 +37,7 @@ record Layer(String place, Map<String, Value> values) {
     private static final Pattern NUMBER = Pattern.compile("[-+]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][-+]?\\d+)?");
     private static final Pattern WHOLE = Pattern.compile("[-+]?\\d+");
     private static final Pattern SYNTAX =
-            Pattern.compile("^(while [^\\n]*?)?\\s*(in 'reader'.*?)?\\n?(expected|found|could not|mapping values)([^\\n]*)",
-                    Pattern.MULTILINE);
+            Pattern.compile("^\\s*((expected|found|could not|mapping values) .*)$", Pattern.MULTILINE);
 
     /**
      * Returns what a file says.
@@ -244,7 +243,7 @@ record Layer(String place, Map<String, Value> values) {
         private static String reason(JsonProcessingException e) {
             Matcher sentence = SYNTAX.matcher(e.getOriginalMessage());
             return sentence.find()
-                    ? sentence.group(3) + sentence.group(4)
+                    ? sentence.group(1)
                     : e.getOriginalMessage().lines().findFirst().orElse("unreadable");
         }
     }

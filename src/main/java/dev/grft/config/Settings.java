@@ -318,7 +318,7 @@ public record Settings(
         }
     }
 
-    /** The machinery; nothing here changes what is computed, except {@code kernels} and {@code blasThreads} the last bits. */
+    /** The machinery. Of what is computed {@code kernels} and {@code blasThreads} change the last bits, nothing more. */
     public record Engine(String kernels, int blasThreads, double timeoutSeconds) implements Serializable {
         public Engine {
             checkWord("engine.kernels", kernels, "auto", "cpu", "nd4j");
