@@ -37,7 +37,7 @@ record Layer(String place, Map<String, Value> values) {
     private static final Pattern NUMBER = Pattern.compile("[-+]?(\\d+(\\.\\d*)?|\\.\\d+)([eE][-+]?\\d+)?");
     private static final Pattern WHOLE = Pattern.compile("[-+]?\\d+");
     private static final Pattern SYNTAX =
-            Pattern.compile("^\\s*((expected|found|could not|mapping values) .*)$", Pattern.MULTILINE);
+            Pattern.compile("^\\s*((expected|unexpected|found|could not|mapping values) .*)$", Pattern.MULTILINE);
 
     /**
      * Returns what a file says.
@@ -217,7 +217,10 @@ record Layer(String place, Map<String, Value> values) {
         }
 
         private UserError mistyped(JsonParser parser, Schema.Key key) throws IOException {
-            return error(key.name() + " must be " + key.expected() + ", got " + found(parser), parser);
+            String most = parser.currentToken().isScalarValue() && WHOLE.matcher(parser.getText()).matches()
+                    ? key.most()
+                    : "";
+            return error(key.name() + " must be " + key.expected() + most + ", got " + found(parser), parser);
         }
 
         private static String found(JsonParser parser) throws IOException {

@@ -44,12 +44,15 @@ final class Schema {
                     ? element == Double.class ? "a list of numbers such as [0.5, 0.5, 0.5]" : "a list such as [a, b]"
                     : type == String.class
                             ? "text"
-                            : type == boolean.class ? "true or false" : type == double.class ? "a number" : whole();
+                            : type == boolean.class ? "true or false" : type == double.class ? "a number" : "a whole number";
             return nullable ? words + " or null" : words;
         }
 
-        private String whole() {
-            return "a whole number of at most " + (type == int.class ? Integer.MAX_VALUE : Long.MAX_VALUE);
+        /** Returns how far a whole number may be from 0, in words; nothing for another type. */
+        String most() {
+            return type == int.class
+                    ? " of at most " + Integer.MAX_VALUE
+                    : type == long.class ? " of at most " + Long.MAX_VALUE : "";
         }
     }
 
