@@ -14,8 +14,9 @@ public final class Initial {
     private Initial() {}
 
     /**
-     * Returns the parameters of a ViT that has seen nothing, as timm begins: weights, positions and class token from a
-     * normal distribution (standard deviation 0.02, the class token 1e-6) cut off at two standard deviations, gains 1, biases 0.
+     * Returns the parameters of a ViT that has seen nothing: matrices from a normal distribution of the variance {@code 2 /
+     * (in + out)} (Glorot and Bengio 2010), positions and head of standard deviation 0.02, all cut off at two standard
+     * deviations; the class token and biases 0, gains 1.
      */
     public static Map<String, float[]> vit(VitConfig config, long seed) {
         Map<String, float[]> tensors = new LinkedHashMap<>();
@@ -24,7 +25,7 @@ public final class Initial {
             for (long n : shape) {
                 size = Math.multiplyExact(size, Math.toIntExact(n));
             }
-            tensors.put(name, tensor(name, size, seed));
+            tensors.put(name, tensor(name, shape, size, seed));
         });
         return tensors;
     }
@@ -42,16 +43,18 @@ public final class Initial {
         return vector;
     }
 
-    private static float[] tensor(String name, int size, long seed) {
+    private static float[] tensor(String name, long[] shape, int size, long seed) {
         float[] values = new float[size];
-        if (name.endsWith(".bias")) {
+        if (name.endsWith(".bias") || name.equals("cls_token")) {
             return values;
         }
         if (name.contains("norm")) {
             java.util.Arrays.fill(values, 1);
             return values;
         }
-        normal(values, name.equals("cls_token") ? 1e-6 : STD, new SplittableRandom(seed ^ ((long) name.hashCode() << 32)));
+        boolean small = name.equals("pos_embed") || name.startsWith("head.");
+        double std = small ? STD : Math.sqrt(2.0 / (shape[0] + size / shape[0]));
+        normal(values, std, new SplittableRandom(seed ^ ((long) name.hashCode() << 32)));
         return values;
     }
 
