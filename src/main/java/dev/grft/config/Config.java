@@ -214,8 +214,11 @@ public final class Config {
                 throw new IllegalArgumentException("there is no section " + section);
             }
         }
-        String yaml = yaml(settings, key -> Arrays.stream(sections)
-                .anyMatch(section -> section.isEmpty() || key.equals(section) || key.startsWith(section + ".")));
+        String yaml = yaml(
+                settings,
+                key -> Arrays.stream(sections)
+                        .anyMatch(
+                                section -> section.isEmpty() || key.equals(section) || key.startsWith(section + ".")));
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
             return HexFormat.of().formatHex(digest.digest(yaml.getBytes(StandardCharsets.UTF_8)));
@@ -230,8 +233,7 @@ public final class Config {
         return out.toString();
     }
 
-    private static void write(
-            Record section, String path, String indent, Predicate<String> wanted, StringBuilder out) {
+    private static void write(Record section, String path, String indent, Predicate<String> wanted, StringBuilder out) {
         for (RecordComponent component : section.getClass().getRecordComponents()) {
             String key = Schema.below(path, component.getName());
             Object value = value(section, component);

@@ -58,8 +58,7 @@ record Layer(String place, Map<String, Value> values) {
         if (equals < 1) {
             throw new UserError("--set: expected key=value such as training.epochs=5, got '" + set + "'");
         }
-        return new Reader("--set", false)
-                .set(set.substring(0, equals).strip(), set.substring(equals + 1));
+        return new Reader("--set", false).set(set.substring(0, equals).strip(), set.substring(equals + 1));
     }
 
     private static final class Reader {
@@ -217,7 +216,8 @@ record Layer(String place, Map<String, Value> values) {
         }
 
         private UserError mistyped(JsonParser parser, Schema.Key key) throws IOException {
-            String most = parser.currentToken().isScalarValue() && WHOLE.matcher(parser.getText()).matches()
+            String most = parser.currentToken().isScalarValue()
+                            && WHOLE.matcher(parser.getText()).matches()
                     ? key.most()
                     : "";
             return error(key.name() + " must be " + key.expected() + most + ", got " + found(parser), parser);
@@ -238,7 +238,8 @@ record Layer(String place, Map<String, Value> values) {
         }
 
         private UserError broken(JsonProcessingException e) {
-            String line = e.getLocation() == null ? "" : " (line " + e.getLocation().getLineNr() + ")";
+            String line =
+                    e.getLocation() == null ? "" : " (line " + e.getLocation().getLineNr() + ")";
             return new UserError(place + ": is not YAML: " + reason(e) + line, e);
         }
 
