@@ -144,7 +144,7 @@ public final class Config {
         if (preset.content() == null) {
             return;
         }
-        Map<String, Object> decided = new HashMap<>();
+        Map<String, @Nullable Object> decided = new HashMap<>();
         decided.put("selection.axis", settings.selection().axis());
         decided.put(COUNT, settings.selection().budget().count());
         decided.put(FRACTION, settings.selection().budget().fraction());

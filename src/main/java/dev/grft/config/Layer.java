@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -144,7 +145,8 @@ record Layer(String place, Map<String, Value> values) {
                 } else if (parser.currentToken() != JsonToken.VALUE_NULL) { // null: all its keys are comments
                     throw error(
                             key + " must be a section with keys such as "
-                                    + Schema.names(Schema.SECTIONS.get(key)).get(0) + ", got " + found(parser),
+                                    + Schema.names(Objects.requireNonNull(Schema.SECTIONS.get(key)))
+                                            .get(0) + ", got " + found(parser),
                             parser);
                 }
             }
