@@ -144,7 +144,7 @@ public final class Config {
         if (preset.content() == null) {
             return;
         }
-        Map<String, Object> decided = new HashMap<>();
+        Map<String, @Nullable Object> decided = new HashMap<>();
         decided.put("selection.axis", settings.selection().axis());
         decided.put(COUNT, settings.selection().budget().count());
         decided.put(FRACTION, settings.selection().budget().fraction());
@@ -214,8 +214,11 @@ public final class Config {
                 throw new IllegalArgumentException("there is no section " + section);
             }
         }
-        String yaml = yaml(settings, key -> Arrays.stream(sections)
-                .anyMatch(section -> section.isEmpty() || key.equals(section) || key.startsWith(section + ".")));
+        String yaml = yaml(
+                settings,
+                key -> Arrays.stream(sections)
+                        .anyMatch(
+                                section -> section.isEmpty() || key.equals(section) || key.startsWith(section + ".")));
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");
             return HexFormat.of().formatHex(digest.digest(yaml.getBytes(StandardCharsets.UTF_8)));
@@ -230,8 +233,7 @@ public final class Config {
         return out.toString();
     }
 
-    private static void write(
-            Record section, String path, String indent, Predicate<String> wanted, StringBuilder out) {
+    private static void write(Record section, String path, String indent, Predicate<String> wanted, StringBuilder out) {
         for (RecordComponent component : section.getClass().getRecordComponents()) {
             String key = Schema.below(path, component.getName());
             Object value = value(section, component);

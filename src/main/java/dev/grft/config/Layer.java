@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -58,8 +59,7 @@ record Layer(String place, Map<String, Value> values) {
         if (equals < 1) {
             throw new UserError("--set: expected key=value such as training.epochs=5, got '" + set + "'");
         }
-        return new Reader("--set", false)
-                .set(set.substring(0, equals).strip(), set.substring(equals + 1));
+        return new Reader("--set", false).set(set.substring(0, equals).strip(), set.substring(equals + 1));
     }
 
     private static final class Reader {
@@ -145,7 +145,8 @@ record Layer(String place, Map<String, Value> values) {
                 } else if (parser.currentToken() != JsonToken.VALUE_NULL) { // null: all its keys are comments
                     throw error(
                             key + " must be a section with keys such as "
-                                    + Schema.names(Schema.SECTIONS.get(key)).get(0) + ", got " + found(parser),
+                                    + Schema.names(Objects.requireNonNull(Schema.SECTIONS.get(key)))
+                                            .get(0) + ", got " + found(parser),
                             parser);
                 }
             }
@@ -217,7 +218,8 @@ record Layer(String place, Map<String, Value> values) {
         }
 
         private UserError mistyped(JsonParser parser, Schema.Key key) throws IOException {
-            String most = parser.currentToken().isScalarValue() && WHOLE.matcher(parser.getText()).matches()
+            String most = parser.currentToken().isScalarValue()
+                            && WHOLE.matcher(parser.getText()).matches()
                     ? key.most()
                     : "";
             return error(key.name() + " must be " + key.expected() + most + ", got " + found(parser), parser);
@@ -238,7 +240,8 @@ record Layer(String place, Map<String, Value> values) {
         }
 
         private UserError broken(JsonProcessingException e) {
-            String line = e.getLocation() == null ? "" : " (line " + e.getLocation().getLineNr() + ")";
+            String line =
+                    e.getLocation() == null ? "" : " (line " + e.getLocation().getLineNr() + ")";
             return new UserError(place + ": is not YAML: " + reason(e) + line, e);
         }
 

@@ -44,7 +44,9 @@ final class Schema {
                     ? element == Double.class ? "a list of numbers such as [0.5, 0.5, 0.5]" : "a list such as [a, b]"
                     : type == String.class
                             ? "text"
-                            : type == boolean.class ? "true or false" : type == double.class ? "a number" : "a whole number";
+                            : type == boolean.class
+                                    ? "true or false"
+                                    : type == double.class ? "a number" : "a whole number";
             return nullable ? words + " or null" : words;
         }
 
@@ -58,8 +60,7 @@ final class Schema {
 
     private Schema() {}
 
-    private static void collect(
-            String path, Class<?> section, Map<String, Key> keys, Map<String, Class<?>> sections) {
+    private static void collect(String path, Class<?> section, Map<String, Key> keys, Map<String, Class<?>> sections) {
         sections.put(path, section);
         for (RecordComponent component : section.getRecordComponents()) {
             String name = below(path, component.getName());

@@ -61,8 +61,11 @@ public record Settings(
     }
 
     /** The network. */
-    public record Model(@Nullable String pretrained, int imageSize, @Nullable String preset, String saveType)
-            implements Serializable {
+    public record Model(
+            @Nullable String pretrained,
+            int imageSize,
+            @Nullable String preset,
+            String saveType) implements Serializable {
         public Model {
             if (pretrained != null) {
                 checkText("model.pretrained", pretrained);
@@ -79,8 +82,8 @@ public record Settings(
                 VitConfig.preset(preset, 0);
             } catch (UserError | IllegalArgumentException e) {
                 throw new UserError(
-                        "model.preset must be a ViT such as vit_base_patch16_224, got " + preset + " ("
-                                + e.getMessage() + ")",
+                        "model.preset must be a ViT such as vit_base_patch16_224, got " + preset + " (" + e.getMessage()
+                                + ")",
                         e);
             }
         }
@@ -318,7 +321,7 @@ public record Settings(
         }
     }
 
-    /** The machinery. Of what is computed {@code kernels} and {@code blasThreads} change the last bits, nothing more. */
+    /** The machinery. Of what is computed {@code kernels} and {@code blasThreads} change the last bits only. */
     public record Engine(String kernels, int blasThreads, double timeoutSeconds) implements Serializable {
         public Engine {
             checkWord("engine.kernels", kernels, "auto", "cpu", "nd4j");

@@ -173,9 +173,15 @@ class ConfigTest {
     void aFractionReplacesAnEarlierCountAndTheOtherWayRound() {
         String fraction = file("selection: {budget: {fraction: 0.01}}");
         assertThat(load(List.of(fraction)).selection().budget().toBudget()).isEqualTo(new Budget.Share(0.01));
-        assertThat(load(List.of(fraction), "selection.budget.count=7").selection().budget().toBudget())
+        assertThat(load(List.of(fraction), "selection.budget.count=7")
+                        .selection()
+                        .budget()
+                        .toBudget())
                 .isEqualTo(new Budget.PerMatrix(7));
-        assertThat(settings("selection.budget.fraction=null").selection().budget().toBudget())
+        assertThat(settings("selection.budget.fraction=null")
+                        .selection()
+                        .budget()
+                        .toBudget())
                 .isEqualTo(new Budget.PerMatrix(4));
     }
 
@@ -302,7 +308,8 @@ class ConfigTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"run: [", "run:\n\tseed: 1", "run: {seed: 1", "run: 'x", "a: b: c", "run: {}\n---\nrun: {}"})
+    @ValueSource(
+            strings = {"run: [", "run:\n\tseed: 1", "run: {seed: 1", "run: 'x", "a: b: c", "run: {}\n---\nrun: {}"})
     void whatIsNotOneYamlDocumentIsRefusedInOneLine(String yaml) {
         String file = file(yaml);
         assertThatThrownBy(() -> load(List.of(file)))
@@ -386,14 +393,42 @@ class ConfigTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "runs/a b", "null", "~", "yes", "1", "1e3", "#x", "a: b", "a #b", "- a", "'", "\"", "\\", "ä/ü/中", "😀", "a\nb",
-                " a ", "*x", "&x", "{x}", "[x]", "\u0085\u2028\u007f", "hdfs://nodes:8020/a", "a:", "0x1F", "2024-01-01"
+                "runs/a b",
+                "null",
+                "~",
+                "yes",
+                "1",
+                "1e3",
+                "#x",
+                "a: b",
+                "a #b",
+                "- a",
+                "'",
+                "\"",
+                "\\",
+                "ä/ü/中",
+                "😀",
+                "a\nb",
+                " a ",
+                "*x",
+                "&x",
+                "{x}",
+                "[x]",
+                "\u0085\u2028\u007f",
+                "hdfs://nodes:8020/a",
+                "a:",
+                "0x1F",
+                "2024-01-01"
             })
     void whatIsWrittenReadsBackEqual(String directory) {
         Settings.Run run = new Settings.Run(directory, Long.MIN_VALUE, "grft", List.of("linear", "random"));
-        Settings settings = with(settings(
-                        "selection.preset=fgvc-min-axis-cars", "penalty.lambda=-0.0", "training.learningRate=1.1e-7",
-                        "data.mean=[0.485, 0.456, 0.406]", "training.minLearningRate=4.9e-324"),
+        Settings settings = with(
+                settings(
+                        "selection.preset=fgvc-min-axis-cars",
+                        "penalty.lambda=-0.0",
+                        "training.learningRate=1.1e-7",
+                        "data.mean=[0.485, 0.456, 0.406]",
+                        "training.minLearningRate=4.9e-324"),
                 run);
         String yaml = Config.toYaml(settings);
         assertThat(load(List.of(file(yaml)))).isEqualTo(settings);
@@ -413,7 +448,8 @@ class ConfigTest {
     void aFingerprintDependsOnTheNamedValuesOnly() {
         Settings before = settings();
         Settings after = settings("training.epochs=5");
-        assertThat(Config.fingerprint(after, "selection", "data")).isEqualTo(Config.fingerprint(before, "data", "selection"));
+        assertThat(Config.fingerprint(after, "selection", "data"))
+                .isEqualTo(Config.fingerprint(before, "data", "selection"));
         assertThat(Config.fingerprint(after, "training")).isNotEqualTo(Config.fingerprint(before, "training"));
         assertThat(Config.fingerprint(after, "training.epochs"))
                 .isNotEqualTo(Config.fingerprint(before, "training.epochs"));
@@ -427,7 +463,8 @@ class ConfigTest {
     /** {@code printf 'run:\n  seed: 42\n' | sha256sum}. */
     @Test
     void aFingerprintIsTheSha256OfTheYaml() {
-        assertThat(Config.fingerprint(settings(), "run.seed")).isEqualTo("2811a14fc8dc6b585181c43bec5e9e0095730881855a1de6df6e363c1c6000d7");
+        assertThat(Config.fingerprint(settings(), "run.seed"))
+                .isEqualTo("2811a14fc8dc6b585181c43bec5e9e0095730881855a1de6df6e363c1c6000d7");
     }
 
     @Test
