@@ -40,6 +40,11 @@ public enum Dtype {
         return bytes;
     }
 
+    /** Returns whether numbers of this type have fractions, hence can be read as floats. */
+    boolean fractional() {
+        return this == F32 || this == F16 || this == BF16 || this == F64;
+    }
+
     /** Returns the value of a half-precision number; exact. */
     static float fromHalf(short half) {
         int sign = (half & 0x8000) << 16;

@@ -17,6 +17,7 @@ import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -232,7 +233,8 @@ public final class Storage {
         if (what.equals("written") && (e instanceof FileNotFoundException || reason.contains("Mkdirs failed"))) {
             return new UserError(path + ": cannot be written: " + reason + "; check the directory and its rights", e);
         }
-        if (what.equals("written") && e instanceof ParentNotDirectoryException) {
+        if (what.equals("written")
+                && (e instanceof ParentNotDirectoryException || e instanceof FileAlreadyExistsException)) {
             return new UserError(path + ": cannot be written: its directory is a file; choose another path", e);
         }
         if (e instanceof FileNotFoundException) {
