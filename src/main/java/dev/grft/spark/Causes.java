@@ -1,10 +1,22 @@
 package dev.grft.spark;
 
 import dev.grft.UserError;
+import java.util.function.Supplier;
 
 /** Finds the user's mistake in what a failed Spark job reports. */
 final class Causes {
     private Causes() {}
+
+    /** Returns what a job returns; throws the user's mistake itself if a task has found one. */
+    static <T> T unwrapped(Supplier<T> job) {
+        try {
+            return job.get();
+        } catch (UserError e) {
+            throw e;
+        } catch (Exception e) { // Spark throws checked exceptions undeclared
+            throw rethrown(e);
+        }
+    }
 
     /**
      * Returns an exception to throw for a failed job: a {@link UserError} if a task has thrown one, whose message Spark
