@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /** Every operation of every machine against {@link Naive}, outputs filled with NaN before. */
 @ParameterizedClass
@@ -196,10 +197,8 @@ class KernelsTest {
         INDArray y = machine.garbage(7);
         INDArray derivative = machine.garbage(7);
         kernels.gelu(machine.array(x, 7), y, derivative);
-        assertThat(values(y)[0]).isZero();
         assertThat(values(y)[6]).isEqualTo(values(machine.array(x, 7))[6]);
-        double[] expected = {0, 0, 0, 0, 20, 100};
-        Machine.assertClose(Arrays.copyOf(values(y), 6), expected, 1e-5);
+        machine.assertClose(y.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 20, 100}, 1);
         machine.assertClose(derivative, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
     }
 
@@ -322,7 +321,7 @@ class KernelsTest {
     void crossEntropyIsMinusTheExpectedLogProbability(int examples, int classes) {
         double[] logits = scaled(normal(1, examples * classes), 4, 0);
         double[] oneHot = each(examples * classes, i -> i % classes == i / classes % classes ? 1 : 0);
-        double[] smooth = each(examples * classes, i -> (float) (0.9 * oneHot[i] + 0.1 / classes));
+        double[] smooth = each(examples * classes, i -> 0.9 * oneHot[i] + 0.1 / classes);
         for (double[] targets : new double[][] {oneHot, smooth}) {
             double[] probabilities = new double[examples * classes];
             double[] expected = new double[examples];
