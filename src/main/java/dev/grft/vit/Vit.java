@@ -46,9 +46,9 @@ public final class Vit {
         return config;
     }
 
-    /** Returns every trained array, in the order of the trained vector. */
-    public List<TrainedArray> trained() {
-        return stages.stream().flatMap(m -> m.trained().stream()).toList();
+    /** Returns where every trained array lies in the trained vector. */
+    public Layout layout() {
+        return new Layout(stages.stream().map(Stage::trained).toList());
     }
 
     /** Returns whether stage {@code index} must hand a gradient down: whether anything below it trains or is watched. */
