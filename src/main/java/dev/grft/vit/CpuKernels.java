@@ -674,7 +674,8 @@ public final class CpuKernels implements Kernels {
         for (int i = 0; i < n; i++) {
             float a = v[i];
             float sign = Math.max(-1f, Math.min(1f, a * 1e30f));
-            e[i] = 0.5f + sign * (0.5f - q[i]) + a * 0.39894228f * e[i];
+            float near = Math.max(-6f, Math.min(6f, a)); // beyond it e is not quite 0
+            e[i] = 0.5f + sign * (0.5f - q[i]) + near * 0.39894228f * e[i];
         }
         for (int i = 0; i < n; i++) {
             float magnitude = Math.abs(v[i]);

@@ -73,7 +73,8 @@ public final class Nd4jKernels implements Kernels {
     @Override
     public void scatterAddColumns(INDArray x, int[] columns, INDArray y) {
         for (int j = 0; j < columns.length; j++) {
-            y.getColumn(columns[j]).addi(x.getColumn(j));
+            y.get(NDArrayIndex.all(), NDArrayIndex.interval(columns[j], columns[j] + 1))
+                    .addi(x.get(NDArrayIndex.all(), NDArrayIndex.interval(j, j + 1)));
         }
     }
 
@@ -268,7 +269,7 @@ public final class Nd4jKernels implements Kernels {
     private static void addGhost(INDArray a, INDArray b, INDArray sums) {
         INDArray product = b.mmul(b.transpose()).mmul(a);
         INDArray diagonal = product.castTo(DataType.DOUBLE).muli(a.castTo(DataType.DOUBLE)).sum(0);
-        sums.addi(Transforms.max(diagonal, 0, false));
+        sums.addi(diagonal.add(Transforms.abs(diagonal, true)).muli(0.5)); // unlike max, keeps a NaN
     }
 
     private static INDArray[] heads(INDArray qkv, int examples, int t, int heads, int d) {

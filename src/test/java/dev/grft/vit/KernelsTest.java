@@ -1,0 +1,463 @@
+package dev.grft.vit;
+
+import static dev.grft.vit.Machine.normal;
+import static dev.grft.vit.Machine.values;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.Arrays;
+import java.util.function.ToDoubleFunction;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+
+/** Every operation of every machine against {@link Naive}, outputs filled with NaN before. */
+@ParameterizedClass
+@EnumSource(Machine.class)
+class KernelsTest {
+    private final Machine machine;
+    private final Kernels kernels;
+
+    KernelsTest(Machine machine) {
+        this.machine = machine;
+        this.kernels = machine.kernels();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1,1", "1,7,5", "7,1,3", "5,3,1", "13,17,19", "65,32,65", "197,3,64"})
+    void gemmMultipliesWithEitherSideTransposed(int m, int n, int k) {
+        double[] a = normal(1, m * k);
+        double[] b = normal(2, k * n);
+        double[] c = normal(3, m * n);
+        for (boolean ta : new boolean[] {false, true}) {
+            for (boolean tb : new boolean[] {false, true}) {
+                INDArray left = ta ? machine.array(a, k, m) : machine.array(a, m, k);
+                INDArray right = tb ? machine.array(b, n, k) : machine.array(b, k, n);
+                INDArray y = machine.garbage(m, n);
+                kernels.gemm(ta, left, tb, right, 1, 0, y);
+                machine.assertClose(y, Naive.gemm(ta, a, tb, b, 1, 0, c, m, n, k), 20);
+                INDArray z = machine.array(c, m, n);
+                kernels.gemm(ta, left, tb, right, 0.5, 1, z);
+                machine.assertClose(z, Naive.gemm(ta, a, tb, b, 0.5, 1, c, m, n, k), 20);
+                kernels.gemm(ta, left, tb, right, -2, 0.25, z);
+                double[] before = Naive.gemm(ta, a, tb, b, 0.5, 1, c, m, n, k);
+                machine.assertClose(z, Naive.gemm(ta, a, tb, b, -2, 0.25, before, m, n, k), 50);
+            }
+        }
+    }
+
+    @Test
+    void gemmRefusesMatricesThatDoNotFit() {
+        assertThatThrownBy(() -> kernels.gemm(
+                        false, machine.garbage(2, 3), false, machine.garbage(4, 5), 1, 0, machine.garbage(2, 5)))
+                .isInstanceOf(RuntimeException.class);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "1,5", "6,1", "7,13", "3,5000"})
+    void rowsAreFilledAddedAndMultiplied(int m, int n) {
+        double[] x = normal(1, m * n);
+        double[] y = normal(2, m * n);
+        double[] row = normal(3, n);
+
+        INDArray filled = machine.garbage(m, n);
+        kernels.fillRows(machine.array(row, n), filled);
+        machine.assertClose(filled, each(m * n, i -> row[i % n]), 0);
+
+        INDArray added = machine.array(y, m, n);
+        kernels.add(machine.array(x, m, n), added);
+        machine.assertClose(added, each(m * n, i -> x[i] + y[i]), 1);
+
+        INDArray multiplied = machine.array(y, m, n);
+        kernels.multiply(machine.array(x, m, n), multiplied);
+        machine.assertClose(multiplied, each(m * n, i -> x[i] * y[i]), 2);
+
+        INDArray sum = machine.garbage(m, n);
+        kernels.sum(machine.array(x, m, n), machine.array(y, m, n), sum);
+        machine.assertClose(sum, each(m * n, i -> x[i] + y[i]), 1);
+    }
+
+    @Test
+    void aSumTakesADeltaOfAnotherShape() {
+        double[] base = normal(1, 12);
+        double[] delta = normal(2, 12);
+        INDArray sum = machine.garbage(12);
+        kernels.sum(machine.array(base, 12), machine.array(delta, 12, 1), sum);
+        machine.assertClose(sum, each(12, i -> base[i] + delta[i]), 1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "1,5", "6,1", "197,13", "1000,3"})
+    void columnsAreSummed(int m, int n) {
+        double[] a = normal(1, m * n);
+        double[] b = normal(2, m * n);
+        INDArray sums = machine.garbage(n);
+        kernels.columnSums(machine.array(a, m, n), sums);
+        machine.assertClose(sums, columns(m, n, i -> a[i]), Math.sqrt(m) * 5);
+        INDArray dots = machine.garbage(n);
+        kernels.columnDots(machine.array(a, m, n), machine.array(b, m, n), dots);
+        machine.assertClose(dots, columns(m, n, i -> a[i] * b[i]), Math.sqrt(m) * 5);
+    }
+
+    @Test
+    void columnSumsFillAnArrayOfOneColumn() {
+        double[] a = normal(1, 15);
+        INDArray sums = machine.garbage(5, 1);
+        kernels.columnSums(machine.array(a, 3, 5), sums);
+        machine.assertClose(sums, columns(3, 5, i -> a[i]), 5);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "8", "3", "0 8", "8 2 5", "0 1 2 3 4 5 6 7 8"})
+    void columnsAreGatheredAndScattered(String list) {
+        int[] columns = Arrays.stream(list.split(" ")).mapToInt(Integer::parseInt).toArray();
+        int k = columns.length;
+        double[] x = normal(1, 7 * 9);
+        INDArray gathered = machine.garbage(7, k);
+        kernels.gatherColumns(machine.array(x, 7, 9), columns, gathered);
+        machine.assertClose(gathered, each(7 * k, i -> x[i / k * 9 + columns[i % k]]), 0);
+
+        double[] part = normal(2, 7 * k);
+        double[] expected = x.clone();
+        for (int i = 0; i < 7 * k; i++) {
+            expected[i / k * 9 + columns[i % k]] += part[i];
+        }
+        INDArray y = machine.array(x, 7, 9);
+        kernels.scatterAddColumns(machine.array(part, 7, k), columns, y);
+        machine.assertClose(y, expected, 1);
+    }
+
+    @Test
+    void columnsOfASingleRowAreGatheredAndScattered() {
+        INDArray gathered = machine.garbage(1, 2);
+        kernels.gatherColumns(machine.array(new double[] {1, 2, 3}, 1, 3), new int[] {2, 0}, gathered);
+        machine.assertClose(gathered, new double[] {3, 1}, 0);
+        INDArray y = machine.array(new double[] {1, 2, 3}, 1, 3);
+        kernels.scatterAddColumns(gathered, new int[] {2, 0}, y);
+        machine.assertClose(y, new double[] {2, 2, 6}, 0);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,2,0", "1,24,0", "7,13,3", "197,192,-2", "3,768,0"})
+    void layerNormNormalizesEachRow(int m, int n, double offset) {
+        double[] x = scaled(normal(1, m * n), 1, offset);
+        double[] gamma = normal(2, n);
+        double[] beta = normal(3, n);
+        double[] z = Naive.normalized(x, 1e-6, m, n);
+        INDArray normalized = machine.garbage(m, n);
+        INDArray inverse = machine.garbage(m);
+        INDArray y = machine.garbage(m, n);
+        kernels.layerNorm(
+                machine.array(x, m, n), machine.array(gamma, n), machine.array(beta, n), 1e-6, normalized, inverse, y);
+        double spread = Arrays.stream(Naive.inverse(x, 1e-6, m, n)).max().orElseThrow(); // rows of two may be close
+        machine.assertClose(normalized, z, 5 * spread);
+        machine.assertClose(inverse, Naive.inverse(x, 1e-6, m, n), 5 * spread * spread);
+        machine.assertClose(y, each(m * n, i -> z[i] * gamma[i % n] + beta[i % n]), 10 * spread);
+
+        double[] dy = normal(4, m * n);
+        double[] old = normal(5, m * n);
+        double[] added =
+                Naive.layerNormBackward(dy, gamma, values(normalized), values(inverse), m, n);
+        INDArray dx = machine.array(old, m, n);
+        kernels.layerNormBackward(machine.array(dy, m, n), machine.array(gamma, n), normalized, inverse, dx);
+        machine.assertClose(dx, each(m * n, i -> old[i] + added[i]), 10 * spread);
+    }
+
+    @Test
+    void layerNormOfAConstantRowIsTheOffset() {
+        INDArray y = machine.garbage(1, 3);
+        INDArray gamma = machine.array(new double[] {1, 2, 3}, 3);
+        INDArray beta = machine.array(new double[] {4, 5, 6}, 3);
+        INDArray x = machine.array(new double[] {7, 7, 7}, 1, 3);
+        kernels.layerNorm(x, gamma, beta, 1e-6, machine.garbage(1, 3), machine.garbage(1), y);
+        machine.assertClose(y, new double[] {4, 5, 6}, 0);
+    }
+
+    @Test
+    void geluIsAccurateOverItsRange() {
+        int n = 24_001;
+        double[] x = each(n, i -> (float) (-12 + i * 0.001));
+        INDArray y = machine.garbage(n, 1);
+        INDArray derivative = machine.garbage(n, 1);
+        kernels.gelu(machine.array(x, n, 1), y, derivative);
+        machine.assertClose(y, each(n, i -> Naive.gelu(x[i])), 1);
+        machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(x[i])), 1);
+    }
+
+    @Test
+    void geluFarFromZeroIsZeroOrTheIdentity() {
+        double[] x = {-1e30, -100, -20, 0, 20, 100, 1e30};
+        INDArray y = machine.garbage(7);
+        INDArray derivative = machine.garbage(7);
+        kernels.gelu(machine.array(x, 7), y, derivative);
+        assertThat(values(y)[6]).isEqualTo(values(machine.array(x, 7))[6]);
+        machine.assertClose(y.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 20, 100}, 1);
+        machine.assertClose(derivative, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1,1,2", "1,3,5,24", "2,3,17,24", "3,4,65,32", "1,2,197,64", "2,1,7,3"})
+    void attentionIsTheSoftmaxOfEachHead(int examples, int heads, int t, int d) {
+        double[] qkv = scaled(normal(1, examples * t * 3 * d), 1.5, 0);
+        double[] w = Naive.attentionWeights(qkv, examples, heads, t, d);
+        INDArray in = machine.array(qkv, examples * t, 3 * d);
+        INDArray weights = machine.garbage(examples * heads * t, t);
+        INDArray out = machine.garbage(examples * t, d);
+        kernels.attention(in, examples, heads, weights, out);
+        machine.assertClose(weights, w, 10);
+        machine.assertClose(out, Naive.attention(qkv, w, examples, heads, t, d), 20);
+
+        double[] dout = normal(2, examples * t * d);
+        INDArray dqkv = machine.garbage(examples * t, 3 * d);
+        kernels.attentionBackward(machine.array(dout, examples * t, d), in, weights, examples, heads, dqkv);
+        machine.assertClose(dqkv, Naive.attentionBackward(dout, qkv, w, examples, heads, t, d), 50);
+    }
+
+    @Test
+    void attentionSurvivesLargeScores() {
+        double[] qkv = {100, 100, 1, -100, -100, 2, 50, 300, 3}; // T = 3, D = 1
+        INDArray weights = machine.garbage(3, 3);
+        INDArray out = machine.garbage(3, 1);
+        kernels.attention(machine.array(qkv, 3, 3), 1, 1, weights, out);
+        machine.assertClose(weights, new double[] {0, 0, 1, 0, 1, 0, 0, 0, 1}, 1);
+        machine.assertClose(out, new double[] {3, 2, 3}, 3);
+    }
+
+    @Test
+    void aNanIsNotHidden() {
+        double[] x = {1, Double.NaN, 2, 3};
+        INDArray y = machine.garbage(4);
+        kernels.gelu(machine.array(x, 4), y, machine.garbage(4));
+        assertThat(values(y)[1]).isNaN();
+
+        INDArray out = machine.garbage(3, 1);
+        kernels.attention(machine.array(new double[] {1, 1, 1, 1, 1, 1, 1, Double.NaN, 1}, 3, 3), 1, 1, machine.garbage(3, 3), out);
+        assertThat(values(out)).containsOnly(Double.NaN);
+
+        INDArray losses = machine.garbage(2);
+        INDArray targets = machine.array(new double[] {1, 0, 0, 1}, 2, 2);
+        kernels.crossEntropy(machine.array(x, 2, 2), targets, losses, machine.garbage(2, 2));
+        assertThat(values(losses)[0]).isNaN();
+        assertThat(values(losses)[1]).isFinite();
+
+        INDArray rows = Nd4j.zeros(DataType.DOUBLE, 2);
+        kernels.addSquaredGradients(machine.array(x, 1, 4).reshape(2, 2), machine.array(x, 2, 2), 2, rows, Nd4j.zeros(DataType.DOUBLE, 2));
+        assertThat(values(rows)).contains(Double.NaN);
+        INDArray ghost = Nd4j.zeros(DataType.DOUBLE, 40);
+        INDArray wide = machine.array(normal(1, 80), 2, 40);
+        wide.putScalar(0, Double.NaN);
+        kernels.addSquaredGradients(wide, wide, 2, ghost, Nd4j.zeros(DataType.DOUBLE, 40));
+        assertThat(values(ghost)).contains(Double.NaN);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,3,8,4", "2,3,6,2", "3,1,4,4", "1,3,5,5"})
+    void patchesAreFlattenedChannelFirst(int examples, int channels, int side, int patch) {
+        double[] images = normal(1, examples * channels * side * side);
+        int grid = side / patch;
+        int n = examples * grid * grid;
+        int length = channels * patch * patch;
+        double[] expected = new double[n * length];
+        for (int i = 0; i < expected.length; i++) {
+            int b = i / length / grid / grid;
+            int py = i / length / grid % grid;
+            int px = i / length % grid;
+            int c = i % length / (patch * patch);
+            int y = py * patch + i % (patch * patch) / patch;
+            int x = px * patch + i % patch;
+            expected[i] = images[((b * channels + c) * side + y) * side + x];
+        }
+        INDArray y = machine.garbage(n, length);
+        kernels.patches(machine.array(images, examples, channels, side, side), patch, y);
+        machine.assertClose(y, expected, 0);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,2,1", "1,5,3", "3,5,4", "2,65,7"})
+    void tokensAreSplitAndJoined(int examples, int t, int d) {
+        double[] patches = normal(1, examples * (t - 1) * d);
+        double[] first = normal(2, d);
+        double[] positions = normal(3, t * d);
+        INDArray tokens = machine.garbage(examples * t, d);
+        kernels.tokens(
+                machine.array(patches, examples * (t - 1), d), machine.array(first, d), machine.array(positions, t, d), examples, tokens);
+        double[] expected = each(examples * t * d, i -> {
+            int token = i / d % t;
+            int example = i / d / t;
+            double value = token == 0 ? first[i % d] : patches[(example * (t - 1) + token - 1) * d + i % d];
+            return value + positions[i % (t * d)];
+        });
+        machine.assertClose(tokens, expected, 1);
+
+        double[] x = normal(4, examples * t * d);
+        INDArray in = machine.array(x, examples * t, d);
+        INDArray patchRows = machine.garbage(examples * (t - 1), d);
+        kernels.patchRows(in, examples, patchRows);
+        machine.assertClose(patchRows, each(examples * (t - 1) * d, i -> x[i + (i / ((t - 1) * d) + 1) * d]), 0);
+
+        INDArray sums = machine.garbage(t, d);
+        kernels.sumExamples(in, examples, sums);
+        machine.assertClose(sums, columns(examples, t * d, i -> x[i]), examples);
+
+        INDArray classes = machine.garbage(examples, d);
+        kernels.classRows(in, classes);
+        double[] rows = each(examples * d, i -> x[i / d * t * d + i % d]);
+        machine.assertClose(classes, rows, 0);
+
+        INDArray spread = machine.garbage(examples * t, d);
+        kernels.spreadClassRows(classes, spread);
+        machine.assertClose(spread, each(examples * t * d, i -> i / d % t == 0 ? x[i] : 0), 0);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "1,2", "5,3", "7,1000"})
+    void crossEntropyIsMinusTheExpectedLogProbability(int examples, int classes) {
+        double[] logits = scaled(normal(1, examples * classes), 4, 0);
+        double[] oneHot = each(examples * classes, i -> i % classes == i / classes % classes ? 1 : 0);
+        double[] smooth = each(examples * classes, i -> 0.9 * oneHot[i] + 0.1 / classes);
+        for (double[] targets : new double[][] {oneHot, smooth}) {
+            double[] probabilities = new double[examples * classes];
+            double[] expected = new double[examples];
+            for (int b = 0; b < examples; b++) {
+                double total = 0;
+                for (int k = b * classes; k < (b + 1) * classes; k++) {
+                    total += Math.exp(logits[k]);
+                }
+                for (int k = b * classes; k < (b + 1) * classes; k++) {
+                    probabilities[k] = Math.exp(logits[k]) / total;
+                    expected[b] -= targets[k] * Math.log(probabilities[k]);
+                }
+            }
+            INDArray losses = machine.garbage(examples);
+            INDArray dlogits = machine.garbage(examples, classes);
+            kernels.crossEntropy(
+                    machine.array(logits, examples, classes),
+                    machine.array(targets, examples, classes),
+                    losses,
+                    dlogits);
+            machine.assertClose(losses, expected, 10);
+            machine.assertClose(dlogits, each(examples * classes, i -> probabilities[i] - targets[i]), 1);
+        }
+    }
+
+    @Test
+    void crossEntropySurvivesLargeLogits() {
+        INDArray losses = machine.garbage(2);
+        INDArray dlogits = machine.garbage(2, 2);
+        INDArray logits = machine.array(new double[] {1000, -1000, 1000, -1000}, 2, 2);
+        kernels.crossEntropy(logits, machine.array(new double[] {1, 0, 0, 1}, 2, 2), losses, dlogits);
+        machine.assertClose(losses, new double[] {0, 2000}, 1);
+        machine.assertClose(dlogits, new double[] {0, 0, 1, -1}, 1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"2,3,0.07", "7,5,0.5", "12,24,0.07", "9,4,0.01"})
+    void contrastiveLossPullsOneClassTogether(int n, int d, double temperature) {
+        double[] f = normal(1, n * d);
+        // Classes of 3, 2 and 1 rows in turn: the lone row has no positives.
+        int[] classes = new int[n];
+        Arrays.setAll(classes, i -> i % 6 < 3 ? i / 6 * 3 : i % 6 < 5 ? i / 6 * 3 + 1 : i / 6 * 3 + 2);
+        double[] same = each(n * n, i -> i / n != i % n && classes[i / n] == classes[i % n] ? 1 : 0);
+        INDArray losses = machine.garbage(n);
+        INDArray df = machine.garbage(n, d);
+        kernels.contrastive(machine.array(f, n, d), machine.array(same, n, n), temperature, losses, df);
+        double scale = 5 / temperature;
+        machine.assertClose(losses, Naive.contrastive(f, same, temperature, n, d), scale);
+
+        ToDoubleFunction<double[]> sum =
+                x -> Arrays.stream(Naive.contrastive(x, same, temperature, n, d)).sum();
+        double[] expected = Differences.gradient(sum, f, 1e-6);
+        Machine.assertClose(values(df), expected, 1e-5 * scale);
+    }
+
+    @Test
+    void anAnchorWithoutPositivesCostsNothing() {
+        INDArray losses = machine.garbage(2);
+        INDArray df = machine.garbage(2, 2);
+        INDArray same = machine.array(new double[4], 2, 2);
+        kernels.contrastive(machine.array(new double[] {3, 4, 5, 6}, 2, 2), same, 0.1, losses, df);
+        machine.assertClose(losses, new double[2], 0);
+        machine.assertClose(df, new double[4], 0);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1,3,2", "3,5,24,72", "2,17,7,5", "2,65,5,3", "4,1,40,30", "1,197,9,11", "2,2,33,65"})
+    void squaredGradientsAreSummedPerExample(int examples, int t, int out, int in) {
+        double[] dy = normal(1, examples * t * out);
+        double[] x = normal(2, examples * t * in);
+        double[] rows = new double[out];
+        double[] columns = new double[in];
+        for (int b = 0; b < examples; b++) {
+            Naive.addSquares(Naive.gradient(dy, x, b, t, out, in), rows, columns);
+        }
+        INDArray r = Nd4j.ones(DataType.DOUBLE, out);
+        INDArray c = Nd4j.ones(DataType.DOUBLE, in);
+        kernels.addSquaredGradients(
+                machine.array(dy, examples * t, out), machine.array(x, examples * t, in), examples, r, c);
+        double scale = Math.max(Arrays.stream(rows).max().orElseThrow(), Arrays.stream(columns).max().orElseThrow());
+        machine.assertClose(r, each(out, i -> 1 + rows[i]), 2 * scale);
+        machine.assertClose(c, each(in, i -> 1 + columns[i]), 2 * scale);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "1,9", "9,1", "24,7"})
+    void squaresAreAddedToRowsAndColumns(int out, int in) {
+        double[] g = normal(1, out * in);
+        double[] rows = normal(2, out);
+        double[] columns = normal(3, in);
+        INDArray r = Machine.array(DataType.DOUBLE, rows, out);
+        INDArray c = Machine.array(DataType.DOUBLE, columns, in);
+        kernels.addSquares(machine.array(g, out, in), r, c);
+        Naive.addSquares(g, rows, columns);
+        // The squares are taken in double on every machine.
+        Machine.assertClose(values(r), rows, 1e-12);
+        Machine.assertClose(values(c), columns, 1e-12);
+    }
+
+    @Test
+    void theSameStepTwiceGivesTheSameBits() {
+        INDArray qkv = machine.array(normal(1, 2 * 17 * 72), 2 * 17, 72);
+        double[][] outs = new double[2][];
+        for (int i = 0; i < 2; i++) {
+            INDArray weights = machine.garbage(2 * 3 * 17, 17);
+            INDArray out = machine.garbage(2 * 17, 24);
+            kernels.attention(qkv, 2, 3, weights, out);
+            INDArray dqkv = machine.garbage(2 * 17, 72);
+            kernels.attentionBackward(out, qkv, weights, 2, 3, dqkv);
+            outs[i] = values(dqkv);
+        }
+        assertThat(outs[1]).isEqualTo(outs[0]);
+    }
+
+    private interface Entry {
+        double at(int i);
+    }
+
+    private static double[] each(int length, Entry entry) {
+        double[] values = new double[length];
+        for (int i = 0; i < length; i++) {
+            values[i] = entry.at(i);
+        }
+        return values;
+    }
+
+    /** Returns the floats nearest to {@code factor * x + offset}. */
+    private static double[] scaled(double[] x, double factor, double offset) {
+        return each(x.length, i -> (float) (factor * x[i] + offset));
+    }
+
+    private static double[] columns(int m, int n, Entry entry) {
+        double[] sums = new double[n];
+        for (int i = 0; i < m * n; i++) {
+            sums[i % n] += entry.at(i);
+        }
+        return sums;
+    }
+}

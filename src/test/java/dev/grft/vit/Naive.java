@@ -1,0 +1,243 @@
+package dev.grft.vit;
+
+/** The formulas of {@link Kernels} word for word, in double and without any thought of speed: the second witness. */
+final class Naive {
+    private Naive() {}
+
+    /** Returns {@code alpha * op(a) op(b) + beta * c}, {@code [m, n]}, with op(a) {@code [m, k]}. */
+    static double[] gemm(
+            boolean transposeA,
+            double[] a,
+            boolean transposeB,
+            double[] b,
+            double alpha,
+            double beta,
+            double[] c,
+            int m,
+            int n,
+            int k) {
+        double[] y = new double[m * n];
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < n; j++) {
+                double sum = 0;
+                for (int l = 0; l < k; l++) {
+                    sum += (transposeA ? a[l * m + i] : a[i * k + l]) * (transposeB ? b[j * k + l] : b[l * n + j]);
+                }
+                y[i * n + j] = alpha * sum + (beta == 0 ? 0 : beta * c[i * n + j]);
+            }
+        }
+        return y;
+    }
+
+    /** Returns {@code (x - mean) / sqrt(variance + epsilon)} row by row, {@code [m, n]}. */
+    static double[] normalized(double[] x, double epsilon, int m, int n) {
+        double[] inverse = inverse(x, epsilon, m, n);
+        double[] y = new double[m * n];
+        for (int i = 0; i < m; i++) {
+            double mean = mean(x, i, n);
+            for (int j = 0; j < n; j++) {
+                y[i * n + j] = (x[i * n + j] - mean) * inverse[i];
+            }
+        }
+        return y;
+    }
+
+    /** Returns {@code 1 / sqrt(variance + epsilon)} of each row, {@code [m]}. */
+    static double[] inverse(double[] x, double epsilon, int m, int n) {
+        double[] y = new double[m];
+        for (int i = 0; i < m; i++) {
+            double mean = mean(x, i, n);
+            double variance = 0;
+            for (int j = 0; j < n; j++) {
+                variance += (x[i * n + j] - mean) * (x[i * n + j] - mean) / n;
+            }
+            y[i] = 1 / Math.sqrt(variance + epsilon);
+        }
+        return y;
+    }
+
+    /** Returns the gradient of x, {@code [m, n]}, by the Jacobian of each row. */
+    static double[] layerNormBackward(double[] dy, double[] gamma, double[] z, double[] inverse, int m, int n) {
+        double[] dx = new double[m * n];
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < n; j++) {
+                for (int l = 0; l < n; l++) {
+                    double jacobian = (l == j ? 1 : 0) - 1.0 / n - z[i * n + l] * z[i * n + j] / n;
+                    dx[i * n + j] += dy[i * n + l] * gamma[l] * jacobian * inverse[i];
+                }
+            }
+        }
+        return dx;
+    }
+
+    /** Returns x * Phi(x). */
+    static double gelu(double x) {
+        return x * normalCdf(x);
+    }
+
+    static double geluDerivative(double x) {
+        return normalCdf(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+    }
+
+    /** Returns Phi(x) by its Taylor series about 0, or by the continued fraction of the tail. */
+    static double normalCdf(double x) {
+        double density = Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+        double a = Math.abs(x);
+        if (a < 5) {
+            double term = x;
+            double sum = x;
+            for (int i = 3; Math.abs(term) > 1e-18 * Math.abs(sum); i += 2) {
+                term *= x * x / i;
+                sum += term;
+            }
+            return 0.5 + density * sum;
+        }
+        double fraction = a;
+        for (int i = 100; i > 0; i--) {
+            fraction = a + i / fraction;
+        }
+        return x < 0 ? density / fraction : 1 - density / fraction;
+    }
+
+    /** Returns the softmax of each head's scores, {@code [B*H*T, T]}. */
+    static double[] attentionWeights(double[] qkv, int examples, int heads, int t, int d) {
+        int h = d / heads;
+        double[] weights = new double[examples * heads * t * t];
+        for (int b = 0; b < examples; b++) {
+            for (int head = 0; head < heads; head++) {
+                for (int i = 0; i < t; i++) {
+                    int row = ((b * heads + head) * t + i) * t;
+                    double total = 0;
+                    for (int j = 0; j < t; j++) {
+                        double dot = 0;
+                        for (int l = 0; l < h; l++) {
+                            dot += q(qkv, b, i, head, l, 0, t, d, h) * q(qkv, b, j, head, l, 1, t, d, h);
+                        }
+                        weights[row + j] = Math.exp(dot / Math.sqrt(h));
+                        total += weights[row + j];
+                    }
+                    for (int j = 0; j < t; j++) {
+                        weights[row + j] /= total;
+                    }
+                }
+            }
+        }
+        return weights;
+    }
+
+    /** Returns the attention's output, {@code [B*T, D]}. */
+    static double[] attention(double[] qkv, double[] weights, int examples, int heads, int t, int d) {
+        int h = d / heads;
+        double[] out = new double[examples * t * d];
+        for (int b = 0; b < examples; b++) {
+            for (int head = 0; head < heads; head++) {
+                for (int i = 0; i < t; i++) {
+                    for (int j = 0; j < t; j++) {
+                        double w = weights[((b * heads + head) * t + i) * t + j];
+                        for (int l = 0; l < h; l++) {
+                            out[(b * t + i) * d + head * h + l] += w * q(qkv, b, j, head, l, 2, t, d, h);
+                        }
+                    }
+                }
+            }
+        }
+        return out;
+    }
+
+    /** Returns the gradient of qkv, {@code [B*T, 3D]}. */
+    static double[] attentionBackward(double[] dout, double[] qkv, double[] weights, int examples, int heads, int t, int d) {
+        int h = d / heads;
+        double scale = 1 / Math.sqrt(h);
+        double[] dqkv = new double[qkv.length];
+        for (int b = 0; b < examples; b++) {
+            for (int head = 0; head < heads; head++) {
+                for (int i = 0; i < t; i++) {
+                    int row = ((b * heads + head) * t + i) * t;
+                    double[] dw = new double[t];
+                    double inner = 0;
+                    for (int j = 0; j < t; j++) {
+                        for (int l = 0; l < h; l++) {
+                            double g = dout[(b * t + i) * d + head * h + l];
+                            dw[j] += g * q(qkv, b, j, head, l, 2, t, d, h);
+                            dqkv[(b * t + j) * 3 * d + 2 * d + head * h + l] += weights[row + j] * g;
+                        }
+                        inner += weights[row + j] * dw[j];
+                    }
+                    for (int j = 0; j < t; j++) {
+                        double ds = weights[row + j] * (dw[j] - inner) * scale;
+                        for (int l = 0; l < h; l++) {
+                            dqkv[(b * t + i) * 3 * d + head * h + l] += ds * q(qkv, b, j, head, l, 1, t, d, h);
+                            dqkv[(b * t + j) * 3 * d + d + head * h + l] += ds * q(qkv, b, i, head, l, 0, t, d, h);
+                        }
+                    }
+                }
+            }
+        }
+        return dqkv;
+    }
+
+    private static double q(double[] qkv, int b, int i, int head, int l, int part, int t, int d, int h) {
+        return qkv[(b * t + i) * 3 * d + part * d + head * h + l];
+    }
+
+    /** Returns the supervised contrastive loss of each anchor, {@code [N]}. */
+    static double[] contrastive(double[] f, double[] same, double temperature, int n, int d) {
+        double[] losses = new double[n];
+        for (int a = 0; a < n; a++) {
+            double sum = 0;
+            double positives = 0;
+            for (int b = 0; b < n; b++) {
+                sum += b == a ? 0 : Math.exp(cosine(f, a, b, d) / temperature);
+                positives += same[a * n + b];
+            }
+            for (int p = 0; p < n && positives > 0; p++) {
+                losses[a] += same[a * n + p] * (Math.log(sum) - cosine(f, a, p, d) / temperature) / positives;
+            }
+        }
+        return losses;
+    }
+
+    private static double cosine(double[] f, int a, int b, int d) {
+        double ab = 0;
+        double aa = 0;
+        double bb = 0;
+        for (int j = 0; j < d; j++) {
+            ab += f[a * d + j] * f[b * d + j];
+            aa += f[a * d + j] * f[a * d + j];
+            bb += f[b * d + j] * f[b * d + j];
+        }
+        return ab / Math.sqrt(aa * bb);
+    }
+
+    /** Returns the gradient {@code [out, in]} of one example's linear map. */
+    static double[] gradient(double[] dy, double[] x, int example, int t, int out, int in) {
+        double[] g = new double[out * in];
+        for (int i = example * t; i < (example + 1) * t; i++) {
+            for (int o = 0; o < out; o++) {
+                for (int j = 0; j < in; j++) {
+                    g[o * in + j] += dy[i * out + o] * x[i * in + j];
+                }
+            }
+        }
+        return g;
+    }
+
+    /** Adds the row and column sums of the squares of {@code g [out, in]}. */
+    static void addSquares(double[] g, double[] rows, double[] columns) {
+        for (int o = 0; o < rows.length; o++) {
+            for (int i = 0; i < columns.length; i++) {
+                double square = g[o * columns.length + i] * g[o * columns.length + i];
+                rows[o] += square;
+                columns[i] += square;
+            }
+        }
+    }
+
+    private static double mean(double[] x, int row, int n) {
+        double mean = 0;
+        for (int j = 0; j < n; j++) {
+            mean += x[row * n + j] / n;
+        }
+        return mean;
+    }
+}
