@@ -25,8 +25,11 @@ public record Settings(
     public record Run(String directory, long seed, String method, List<String> compare) implements Serializable {}
 
     /** The network. */
-    public record Model(@Nullable String pretrained, int imageSize, @Nullable String preset, String saveType)
-            implements Serializable {}
+    public record Model(
+            @Nullable String pretrained,
+            int imageSize,
+            @Nullable String preset,
+            String saveType) implements Serializable {}
 
     /** The images. */
     public record Data(
