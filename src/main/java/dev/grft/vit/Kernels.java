@@ -13,14 +13,7 @@ import org.nd4j.linalg.factory.Nd4j;
 public interface Kernels {
 
     /** Puts {@code alpha * op(a) op(b) + beta * c} into {@code c}; op transposes where asked. Matrices only. */
-    void gemm(
-            boolean transposeA,
-            INDArray a,
-            boolean transposeB,
-            INDArray b,
-            double alpha,
-            double beta,
-            INDArray c);
+    void gemm(boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c);
 
     /** Puts {@code row [n]} into each row of {@code y [m, n]}. */
     void fillRows(INDArray row, INDArray y);

@@ -75,7 +75,9 @@ public final class Weights implements AutoCloseable {
 
     /** Returns the bytes of native memory held. */
     public long bytes() {
-        return arrays.values().stream().mapToLong(a -> a.length() * a.dataType().width()).sum();
+        return arrays.values().stream()
+                .mapToLong(a -> a.length() * a.dataType().width())
+                .sum();
     }
 
     Parameter parameter(String name, TrainingPlan plan) {
