@@ -45,14 +45,16 @@ class CheckpointTest {
 
         assertThat(model.config()).isEqualTo(TINY);
         assertThat(model.architecture()).isEqualTo("vit_tiny_patch16_224");
-        assertThat(List.copyOf(model.tensors().keySet())).isEqualTo(List.copyOf(TINY.tensors().keySet()));
+        assertThat(List.copyOf(model.tensors().keySet()))
+                .isEqualTo(List.copyOf(TINY.tensors().keySet()));
         assertThat(model.tensors().get("blocks.2.mlp.fc2.weight"))
                 .containsExactly(tensors.get("blocks.2.mlp.fc2.weight").floats());
         assertThat(model.mean()).containsExactly(0.485f, 0.456f, 0.406f);
         assertThat(model.std()).containsExactly(0.229f, 0.224f, 0.225f);
         assertThat(model.cropFraction()).isEqualTo(0.875);
         assertThat(model.labels()).isEmpty();
-        assertThat(model.sha256()).isEqualTo(Golden.read("tiny/model.safetensors").sha256());
+        assertThat(model.sha256())
+                .isEqualTo(Golden.read("tiny/model.safetensors").sha256());
         assertThat(model.name()).endsWith("tiny/model.safetensors");
     }
 
@@ -63,11 +65,17 @@ class CheckpointTest {
 
         assertThat(model.config()).isEqualTo(TINY);
         assertThat(model.tensors().get("norm.weight")) // the script rounds the tiny model with PyTorch
-                .containsExactly(Tensor.ofFloats(type, new long[] {24}, tensors.get("norm.weight").floats()).floats());
+                .containsExactly(Tensor.ofFloats(
+                                type,
+                                new long[] {24},
+                                tensors.get("norm.weight").floats())
+                        .floats());
         assertThat(model.tensors().get("blocks.0.attn.qkv.weight"))
-                .containsExactly(
-                        Tensor.ofFloats(type, new long[] {72, 24}, tensors.get("blocks.0.attn.qkv.weight").floats())
-                                .floats());
+                .containsExactly(Tensor.ofFloats(
+                                type,
+                                new long[] {72, 24},
+                                tensors.get("blocks.0.attn.qkv.weight").floats())
+                        .floats());
     }
 
     @Test
@@ -79,9 +87,11 @@ class CheckpointTest {
         assertThat(larger.tensors().get("pos_embed"))
                 .hasSize(65 * 24)
                 .containsExactly(Positions.resample(own.tensors().get("pos_embed"), 24, 8));
-        assertThat(larger.tensors().get("norm.bias")).containsExactly(own.tensors().get("norm.bias"));
+        assertThat(larger.tensors().get("norm.bias"))
+                .containsExactly(own.tensors().get("norm.bias"));
         assertThat(larger.sha256()).isEqualTo(own.sha256());
-        assertThatThrownBy(() -> Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), 30))
+        assertThatThrownBy(
+                        () -> Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), 30))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("imageSize must be a positive multiple of patchSize 4, got 30");
     }
@@ -130,14 +140,16 @@ class CheckpointTest {
     void aTensorOfAnotherShapeIsTold() {
         tensors.put("blocks.1.mlp.fc1.weight", Tensor.ofFloats(new long[] {48, 12}, new float[48 * 12]));
 
-        assertRefused("model.safetensors: blocks.1.mlp.fc1.weight has shape [48, 12], a ViT of width 24, depth 3 and MLP"
-                + " width 48 needs [48, 24]; is it another model?");
+        assertRefused(
+                "model.safetensors: blocks.1.mlp.fc1.weight has shape [48, 12], a ViT of width 24, depth 3 and MLP"
+                        + " width 48 needs [48, 24]; is it another model?");
     }
 
     @Test
     void aMissingTensorIsTold() {
         tensors.remove("blocks.1.norm2.bias");
-        assertRefused("the tensor blocks.1.norm2.bias is missing, a ViT of width 24, depth 3 and MLP width 48 needs it");
+        assertRefused(
+                "the tensor blocks.1.norm2.bias is missing, a ViT of width 24, depth 3 and MLP width 48 needs it");
 
         tensors.remove("pos_embed");
         assertRefused("the tensor pos_embed is missing");
@@ -186,7 +198,8 @@ class CheckpointTest {
     void positionsThatAreNotASquareAreTold() {
         tensors.put("pos_embed", Tensor.ofFloats(new long[] {1, 16, 24}, new float[16 * 24]));
 
-        assertRefused("model.safetensors: pos_embed has 15 positions besides the class token's, expected a square number");
+        assertRefused(
+                "model.safetensors: pos_embed has 15 positions besides the class token's, expected a square number");
     }
 
     @Test
@@ -202,7 +215,9 @@ class CheckpointTest {
     void aConfigurationThatChangesTheModelIsRefused() {
         refused(c -> c.put("global_pool", "avg"), "config.json: global_pool is avg, only token is supported");
         refused(c -> arguments().put("act_layer", "quick_gelu"), "config.json: model_args.act_layer is \"quick_gelu\"");
-        refused(c -> arguments().put("num_heads", "3"), "model_args.num_heads must be a positive whole number, got \"3\"");
+        refused(
+                c -> arguments().put("num_heads", "3"),
+                "model_args.num_heads must be a positive whole number, got \"3\"");
         refused(c -> arguments().put("num_heads", 5), "width 24 must be a multiple of heads 5");
         refused(c -> images().put("crop_pct", 2), "config.json: crop_pct must be in (0, 1], got 2");
         refused(c -> images().put("mean", 2), "config.json: mean must be three numbers, got 2");
@@ -237,22 +252,23 @@ class CheckpointTest {
         Checkpoint model = load();
 
         model.save(Golden.HADOOP, directory.resolve("saved").toString(), Dtype.F32);
-        Checkpoint again = Checkpoint.load(Golden.HADOOP, directory.resolve("saved").toString(), 0);
+        Checkpoint again =
+                Checkpoint.load(Golden.HADOOP, directory.resolve("saved").toString(), 0);
 
         assertThat(again.config()).isEqualTo(model.config());
         assertThat(again.labels()).isEqualTo(model.labels());
         assertThat(again.mean()).containsExactly(model.mean());
         assertThat(again.std()).containsExactly(model.std());
         assertThat(again.cropFraction()).isEqualTo(model.cropFraction());
-        model.tensors().forEach((name, values) -> assertThat(again.tensors().get(name)).containsExactly(values));
+        model.tensors()
+                .forEach((name, values) -> assertThat(again.tensors().get(name)).containsExactly(values));
     }
 
     @Test
     void theSavedConfigurationIsWhatTimmWrites() throws Exception {
         load().save(Golden.HADOOP, directory.resolve("saved").toString(), Dtype.F32);
 
-        ObjectNode saved =
-                (ObjectNode) Json.parse("x", Files.readString(directory.resolve("saved/config.json")));
+        ObjectNode saved = (ObjectNode) Json.parse("x", Files.readString(directory.resolve("saved/config.json")));
         ((ObjectNode) json.get("pretrained_cfg")).remove(List.of("tag", "license"));
         assertThat(saved).isEqualTo(json);
     }
@@ -266,9 +282,11 @@ class CheckpointTest {
         fresh.save(Golden.HADOOP, directory.resolve("fresh").toString(), Dtype.F32);
 
         assertThat(fresh.sha256())
-                .isEqualTo(new Storage(Golden.HADOOP)
-                        .sha256(Golden.hadoop(directory.resolve("fresh/model.safetensors"))));
-        assertThat(Checkpoint.load(Golden.HADOOP, directory.resolve("fresh").toString(), 0).config()).isEqualTo(TINY);
+                .isEqualTo(
+                        new Storage(Golden.HADOOP).sha256(Golden.hadoop(directory.resolve("fresh/model.safetensors"))));
+        assertThat(Checkpoint.load(Golden.HADOOP, directory.resolve("fresh").toString(), 0)
+                        .config())
+                .isEqualTo(TINY);
     }
 
     @ParameterizedTest
@@ -280,7 +298,9 @@ class CheckpointTest {
         Safetensors expected = Golden.read(golden + "/model.safetensors");
         for (String name : expected.names()) {
             assertThat(saved.tensor(name).dtype()).isEqualTo(type);
-            assertThat(saved.tensor(name).floats()).as(name).containsExactly(expected.tensor(name).floats());
+            assertThat(saved.tensor(name).floats())
+                    .as(name)
+                    .containsExactly(expected.tensor(name).floats());
         }
     }
 
@@ -288,7 +308,8 @@ class CheckpointTest {
     void aNumberThatIsTooLargeForHalfPrecisionIsTold() {
         tensors.put("norm.weight", Tensor.ofFloats(new long[] {24}, filled(24, 70_000)));
 
-        assertThatThrownBy(() -> load().save(Golden.HADOOP, directory.resolve("half").toString(), Dtype.F16))
+        assertThatThrownBy(() ->
+                        load().save(Golden.HADOOP, directory.resolve("half").toString(), Dtype.F16))
                 .isInstanceOf(UserError.class)
                 .hasMessageEndingWith("a number of norm.weight is too large for F16; save it as F32");
         assertThat(directory.resolve("half")).doesNotExist();
@@ -306,7 +327,8 @@ class CheckpointTest {
 
         JsonNode saved = Json.parse("x", Files.readString(directory.resolve("config.json")));
         assertThat((int) (24 * saved.at("/model_args/mlp_ratio").doubleValue())).isEqualTo(49);
-        assertThat(Checkpoint.load(Golden.HADOOP, directory.toString(), 0).config()).isEqualTo(odd);
+        assertThat(Checkpoint.load(Golden.HADOOP, directory.toString(), 0).config())
+                .isEqualTo(odd);
     }
 
     private ObjectNode arguments() {

@@ -81,7 +81,8 @@ class DeltaFileTest {
         try {
             new DeltaFile(delta, "settings", "{}").write(Golden.HADOOP, Golden.hadoop(file));
 
-            assertThat(DeltaFile.read(Golden.HADOOP, Golden.hadoop(file)).delta()).isEqualTo(delta);
+            assertThat(DeltaFile.read(Golden.HADOOP, Golden.hadoop(file)).delta())
+                    .isEqualTo(delta);
         } finally {
             Files.delete(file);
         }
@@ -89,7 +90,8 @@ class DeltaFileTest {
 
     @Test
     void theFileIsHardlyLargerThanItsNumbers() throws Exception {
-        Map<String, MatrixShape> shapes = VitConfig.preset("vit_base_patch16_224", 0).matrices();
+        Map<String, MatrixShape> shapes =
+                VitConfig.preset("vit_base_patch16_224", 0).matrices();
         List<Slices> four = new ArrayList<>();
         Map<String, float[]> values = new LinkedHashMap<>();
         shapes.forEach((matrix, shape) -> {
@@ -97,7 +99,8 @@ class DeltaFileTest {
             four.add(slices);
             values.put(matrix, new float[Math.toIntExact(slices.size())]);
         });
-        List<String> labels = IntStream.range(0, 100).mapToObj(i -> "class number " + i).toList();
+        List<String> labels =
+                IntStream.range(0, 100).mapToObj(i -> "class number " + i).toList();
         Delta delta = new Delta(new Selection(four), values, new float[76_800], new float[100], labels, SHA, Map.of());
 
         Path file = directory.resolve("delta.safetensors");
@@ -127,8 +130,7 @@ class DeltaFileTest {
 
     @Test
     void aHeaderWithoutAnEntryIsRefused() {
-        for (String key :
-                List.of("version", "labels", "pretrained_sha256", "matrices", "settings", "provenance")) {
+        for (String key : List.of("version", "labels", "pretrained_sha256", "matrices", "settings", "provenance")) {
             assertRefused(file -> file.metadata.remove(key), "x: the header does not tell " + key);
         }
     }
@@ -136,13 +138,16 @@ class DeltaFileTest {
     @Test
     void aMalformedHeaderIsRefused() {
         assertRefused(file -> file.metadata.put("labels", "["), "x: labels: is not valid JSON");
-        assertRefused(file -> file.metadata.put("labels", "[1,2]"), "x: labels: must be a list of texts, got the element 1");
-        assertRefused(file -> file.metadata.put("labels", "[\"a\"]"), "x: head.weight is F32 [2, 3], expected F32 [1, 3]");
+        assertRefused(
+                file -> file.metadata.put("labels", "[1,2]"), "x: labels: must be a list of texts, got the element 1");
+        assertRefused(
+                file -> file.metadata.put("labels", "[\"a\"]"), "x: head.weight is F32 [2, 3], expected F32 [1, 3]");
         assertRefused(file -> file.metadata.put("matrices", "[]"), "x: matrices: must be an object of [out, in]");
         assertRefused(
                 file -> file.metadata.put("matrices", "{\"a.weight\":[3,-2]}"),
                 "x: matrices: a.weight must be [out, in], two positive numbers, got [3,-2]");
-        assertRefused(file -> file.metadata.put("pretrained_sha256", "abc"), "x: pretrained_sha256 must be 64 hexadecimal");
+        assertRefused(
+                file -> file.metadata.put("pretrained_sha256", "abc"), "x: pretrained_sha256 must be 64 hexadecimal");
     }
 
     @Test
@@ -153,7 +158,9 @@ class DeltaFileTest {
         assertRefused(indices("a.weight.columns", 1, 1), "x: a.weight: indices must ascend, got 1 after 1");
         assertRefused(indices("b.weight.rows"), "x: b.weight: slices need an index");
         assertRefused(indices("b.weight.columns", 1), "x: needs either b.weight.rows or b.weight.columns, has both");
-        assertRefused(file -> file.tensors.remove("b.weight.rows"), "x: needs either b.weight.rows or b.weight.columns, has n");
+        assertRefused(
+                file -> file.tensors.remove("b.weight.rows"),
+                "x: needs either b.weight.rows or b.weight.columns, has n");
         assertRefused(
                 file -> file.tensors.put("b.weight.rows", Tensor.ofLongs(new long[] {1}, new long[] {0})),
                 "x: b.weight.rows is I64 [1], expected I32 [1]");
@@ -212,7 +219,9 @@ class DeltaFileTest {
         for (int m = random.nextInt(4); m > 0; m--) {
             MatrixShape shape = new MatrixShape(1 + random.nextInt(9), 1 + random.nextInt(9));
             Axis axis = Axis.values()[random.nextInt(2)];
-            int[] indices = IntStream.range(0, axis.count(shape)).filter(i -> random.nextBoolean()).toArray();
+            int[] indices = IntStream.range(0, axis.count(shape))
+                    .filter(i -> random.nextBoolean())
+                    .toArray();
             Slices slices = new Slices("m" + m, shape, axis, indices.length == 0 ? new int[] {0} : indices);
             selected.add(slices);
             values.put("m" + m, floats(random, (int) slices.size()));
@@ -222,7 +231,9 @@ class DeltaFileTest {
             whole.put("p" + p, floats(random, random.nextInt(5)));
         }
         int classes = 1 + random.nextInt(4);
-        List<String> labels = IntStream.range(0, classes).mapToObj(k -> "label, \"" + k + "\\ ß").toList();
+        List<String> labels = IntStream.range(0, classes)
+                .mapToObj(k -> "label, \"" + k + "\\ ß")
+                .toList();
         float[] head = floats(random, classes * (1 + random.nextInt(5)));
         return new Delta(new Selection(selected), values, head, floats(random, classes), labels, SHA, whole);
     }

@@ -24,7 +24,8 @@ class MergedFileTest {
     @TempDir
     Path directory;
 
-    private final Checkpoint tiny = Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), 0);
+    private final Checkpoint tiny =
+            Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), 0);
 
     @Test
     void aDeltaOfZeroMergesToThePretrainedBytes() {
@@ -36,8 +37,10 @@ class MergedFileTest {
         Safetensors pretrained = Golden.read("tiny/model.safetensors");
         assertThat(merged.names()).isEqualTo(pretrained.names());
         for (String name : pretrained.names()) {
-            assertThat(merged.tensor(name).shape()).containsExactly(pretrained.tensor(name).shape());
-            assertThat(bits(merged.tensor(name).floats())).containsExactly(bits(pretrained.tensor(name).floats()));
+            assertThat(merged.tensor(name).shape())
+                    .containsExactly(pretrained.tensor(name).shape());
+            assertThat(bits(merged.tensor(name).floats()))
+                    .containsExactly(bits(pretrained.tensor(name).floats()));
         }
     }
 
@@ -48,7 +51,11 @@ class MergedFileTest {
         float[] before = values(MATRIX).clone();
 
         Checkpoint written = MergedFile.write(
-                Golden.HADOOP, directory.toString(), tiny, delta(ones, new float[48], new float[] {1, 2}, "cat", "dog"), Dtype.F32);
+                Golden.HADOOP,
+                directory.toString(),
+                tiny,
+                delta(ones, new float[48], new float[] {1, 2}, "cat", "dog"),
+                Dtype.F32);
         Checkpoint merged = Checkpoint.load(Golden.HADOOP, directory + "/merged.safetensors", 0);
 
         assertThat(merged.config()).isEqualTo(tiny.config().withClasses(2));
@@ -93,7 +100,8 @@ class MergedFileTest {
 
     @Test
     void anotherPretrainedModelIsRefusedAndNothingWritten() throws Exception {
-        Checkpoint other = Checkpoint.load(Golden.HADOOP, Golden.path("tiny-fp16").toString(), 0);
+        Checkpoint other =
+                Checkpoint.load(Golden.HADOOP, Golden.path("tiny-fp16").toString(), 0);
         Delta delta = delta(new float[24], new float[24], new float[1], "cat");
 
         assertThatThrownBy(() -> MergedFile.write(Golden.HADOOP, directory.toString(), other, delta, Dtype.F32))

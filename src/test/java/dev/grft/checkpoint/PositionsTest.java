@@ -36,13 +36,16 @@ class PositionsTest {
 
     @Test
     void theSameSizeIsLeftAlone() {
-        float[] positions = Golden.read("positions/golden.safetensors").tensor("pos_embed.4x4").floats();
+        float[] positions = Golden.read("positions/golden.safetensors")
+                .tensor("pos_embed.4x4")
+                .floats();
 
         assertThat(Positions.resample(positions, 6, 4)).isSameAs(positions);
     }
 
     @Property(tries = 50)
-    void aGridOfEqualVectorsStaysOne(@ForAll @IntRange(min = 1, max = 12) int old, @ForAll @IntRange(min = 1, max = 12) int grid) {
+    void aGridOfEqualVectorsStaysOne(
+            @ForAll @IntRange(min = 1, max = 12) int old, @ForAll @IntRange(min = 1, max = 12) int grid) {
         double[] positions = new double[(1 + old * old) * 2];
         for (int i = 0; i < positions.length; i++) {
             positions[i] = i < 2 ? 9 : i % 2 + 1;

@@ -64,8 +64,9 @@ class SelectionFileTest {
 
     @Test
     void aSelectionWithoutScoresComesBack() {
-        SelectionFile read = SelectionFile.read(
-                file(new SelectionFile(some().selection(), Scores.zero(Map.of()), SHA, 100, "", "")).file());
+        SelectionFile read =
+                SelectionFile.read(file(new SelectionFile(some().selection(), Scores.zero(Map.of()), SHA, 100, "", ""))
+                        .file());
 
         assertThat(read.selection()).isEqualTo(some().selection());
         assertThat(read.scores().shapes()).isEmpty();
@@ -76,45 +77,53 @@ class SelectionFileTest {
         file(some());
 
         assertThat(Files.readString(directory.resolve("selection.json")))
-                .isEqualToNormalizingNewlines(
-                        """
-                        {
-                          "pretrained_sha256" : "%s",
-                          "examples" : 1000,
-                          "slices" : 3,
-                          "trained" : 7,
-                          "parameters" : 100,
-                          "share" : "7.000 %%",
-                          "matrices" : {
-                            "c" : {
-                              "axis" : "row",
-                              "indices" : [ 0, 2 ],
-                              "trained" : 4,
-                              "share" : "66.667 %%"
-                            },
-                            "b" : {
-                              "axis" : "column",
-                              "indices" : [ 1 ],
-                              "trained" : 3,
-                              "share" : "50.000 %%"
-                            }
-                          }
+                .isEqualToNormalizingNewlines("""
+                    {
+                      "pretrained_sha256" : "%s",
+                      "examples" : 1000,
+                      "slices" : 3,
+                      "trained" : 7,
+                      "parameters" : 100,
+                      "share" : "7.000 %%",
+                      "matrices" : {
+                        "c" : {
+                          "axis" : "row",
+                          "indices" : [ 0, 2 ],
+                          "trained" : 4,
+                          "share" : "66.667 %%"
+                        },
+                        "b" : {
+                          "axis" : "column",
+                          "indices" : [ 1 ],
+                          "trained" : 3,
+                          "share" : "50.000 %%"
                         }
-                        """
-                                .formatted(SHA));
+                      }
+                    }
+                    """.formatted(SHA));
     }
 
     @Test
     void aMalformedFileIsRefused() {
-        refused(file -> file.metadata.put("format", "grft.delta"), "x: has the format grft.delta, expected grft.selection");
+        refused(
+                file -> file.metadata.put("format", "grft.delta"),
+                "x: has the format grft.delta, expected grft.selection");
         refused(file -> file.metadata.remove("format"), "x: has the format of any safetensors file, expected");
         refused(file -> file.metadata.remove("examples"), "x: the header does not tell examples");
         refused(file -> file.metadata.put("examples", "-1"), "x: examples must be a whole number, at least 0, got -1");
-        refused(file -> file.metadata.put("examples", "many"), "x: examples must be a whole number, at least 0, got many");
-        refused(file -> file.metadata.put("selected", "[\"z\"]"), "x: selected names z, of which matrices tells no shape");
-        refused(file -> file.metadata.put("selected", "[\"c\"]"), "x: the tensors [b.columns.selected] belong to nothing");
+        refused(
+                file -> file.metadata.put("examples", "many"),
+                "x: examples must be a whole number, at least 0, got many");
+        refused(
+                file -> file.metadata.put("selected", "[\"z\"]"),
+                "x: selected names z, of which matrices tells no shape");
+        refused(
+                file -> file.metadata.put("selected", "[\"c\"]"),
+                "x: the tensors [b.columns.selected] belong to nothing");
         refused(file -> file.metadata.put("selected", "[\"c\",\"b\",\"c\"]"), "x: c is selected twice");
-        refused(file -> file.metadata.put("selected", "[\"a\"]"), "x: needs either a.rows.selected or a.columns.selected");
+        refused(
+                file -> file.metadata.put("selected", "[\"a\"]"),
+                "x: needs either a.rows.selected or a.columns.selected");
         refused(file -> file.tensors.remove("a.rows.score"), "x: the tensor a.rows.score is missing");
         refused(scores("a.rows.score", 1, 2), "x: a.rows.score is F64 [2], expected F64 [3]");
         refused(scores("a.rows.score", 1, Double.NaN, 2), "x: number 1 of a.rows.score is NaN, expected a finite");

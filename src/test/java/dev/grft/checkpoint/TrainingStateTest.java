@@ -21,7 +21,8 @@ class TrainingStateTest {
                 120, new float[] {1, -0f, Float.NaN}, new float[] {Float.MIN_VALUE}, "f", Map.of("loss", "0x1.8p3"));
 
         org.apache.hadoop.fs.Path file = written.write(Golden.HADOOP, Golden.hadoop(directory));
-        TrainingState read = TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory)).orElseThrow();
+        TrainingState read =
+                TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory)).orElseThrow();
 
         assertThat(file.getName()).isEqualTo("step-00000120.safetensors");
         assertThat(read.step()).isEqualTo(120);
@@ -42,10 +43,13 @@ class TrainingStateTest {
 
     @Test
     void anEmptyOrMissingDirectoryHasNone() throws Exception {
-        assertThat(TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory))).isEmpty();
-        assertThat(TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory.resolve("no")))).isEmpty();
+        assertThat(TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory)))
+                .isEmpty();
+        assertThat(TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory.resolve("no"))))
+                .isEmpty();
         Files.writeString(directory.resolve("notes.txt"), "");
-        assertThat(TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory))).isEmpty();
+        assertThat(TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory)))
+                .isEmpty();
     }
 
     @Test
@@ -95,7 +99,8 @@ class TrainingStateTest {
         state.requireFingerprint("mine");
         assertThatThrownBy(() -> state.requireFingerprint("yours"))
                 .isInstanceOf(UserError.class)
-                .hasMessageStartingWith("state: step 7 belongs to a training with the fingerprint mine, this one has yours;");
+                .hasMessageStartingWith(
+                        "state: step 7 belongs to a training with the fingerprint mine, this one has yours;");
         assertThatThrownBy(() -> new TrainingState(-1, new float[1], new float[1], "mine", Map.of()))
                 .isInstanceOf(IllegalArgumentException.class);
     }
@@ -107,6 +112,8 @@ class TrainingStateTest {
     }
 
     private long latest() {
-        return TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory)).orElseThrow().step();
+        return TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory))
+                .orElseThrow()
+                .step();
     }
 }
