@@ -17,9 +17,9 @@ import org.apache.hadoop.fs.Path;
 /**
  * A delta on disk, {@code delta.safetensors}: for each selected matrix {@code <matrix>.rows} or
  * {@code <matrix>.columns} (I32, {@code [k]}) and {@code <matrix>.delta} (F32, {@code [k, length]});
- * {@code whole.<parameter>} (F32, {@code [n]}); {@code head.weight} (F32, {@code [K, D]}) and {@code head.bias} (F32, {@code [K]}); other tensors of a method under
- * {@code extra.}. The header tells the shapes of the matrices, in network order, the labels, the pretrained file and
- * how the delta came about.
+ * {@code whole.<parameter>} (F32, {@code [n]}); {@code head.weight} (F32, {@code [K, D]}) and {@code head.bias}
+ * (F32, {@code [K]}); other tensors of a method under {@code extra.}. The header tells the shapes of the matrices, in
+ * network order, the labels, the pretrained file and how the delta came about.
  *
  * @param delta what was trained
  * @param method by which it was trained, {@code grft} unless it was another
