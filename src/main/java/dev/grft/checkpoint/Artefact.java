@@ -123,8 +123,7 @@ final class Artefact {
 
     void requireAllRead() {
         if (!unread.isEmpty()) {
-            throw UserError.of(
-                    "%s: the tensors %s belong to nothing in the file; write it again", file.file(), unread);
+            throw UserError.of("%s: the tensors %s belong to nothing in the file; write it again", file.file(), unread);
         }
     }
 

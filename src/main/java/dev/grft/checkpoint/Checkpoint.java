@@ -133,7 +133,7 @@ public final class Checkpoint {
                     "%s: no such file; expected a directory with %s and %s, or a %s file beside its %s",
                     file, MODEL, CONFIG, SUFFIX, CONFIG);
         }
-        Path beside = new Path(directory(file), CONFIG);
+        Path beside = Storage.beside(file, CONFIG);
         if (!storage.exists(beside)) {
             throw UserError.of(
                     "%s: no such file; it says how images are prepared for %s, download it from the same place",
@@ -150,7 +150,9 @@ public final class Checkpoint {
             VitConfig stored = sizes();
             requireTensors(stored);
             Map<String, float[]> tensors = new LinkedHashMap<>();
-            stored.tensors().keySet().forEach(name -> tensors.put(name, file.tensor(name).floats()));
+            stored.tensors()
+                    .keySet()
+                    .forEach(name -> tensors.put(name, file.tensor(name).floats()));
             VitConfig config = imageSize == 0 ? stored : stored.withImageSize(imageSize);
             if (config.patches() != stored.patches()) {
                 float[] positions = file.tensor("pos_embed").floats();
@@ -168,7 +170,9 @@ public final class Checkpoint {
                     channels(images, "mean"),
                     channels(images, "std"),
                     crop(images),
-                    labels.isMissingNode() || labels.isNull() ? List.of() : Json.strings(place + ": label_names", labels),
+                    labels.isMissingNode() || labels.isNull()
+                            ? List.of()
+                            : Json.strings(place + ": label_names", labels),
                     file.sha256());
         }
 
@@ -183,8 +187,8 @@ public final class Checkpoint {
             long[] patch = shape("patch_embed.proj.weight", 4);
             if (patch[1] != VitConfig.CHANNELS || patch[2] != patch[3]) {
                 throw UserError.of(
-                        "%s: patch_embed.proj.weight has shape %s, expected [width, 3, patch, patch]; only square patches"
-                                + " of RGB images are supported",
+                        "%s: patch_embed.proj.weight has shape %s, expected [width, 3, patch, patch]; only square"
+                                + " patches of RGB images are supported",
                         file.file(), Arrays.toString(patch));
             }
             int width = (int) patch[0];
@@ -196,7 +200,14 @@ public final class Checkpoint {
             try {
                 int side = Positions.side((int) shape("pos_embed", 3)[1] - 1);
                 return new VitConfig(
-                        Math.multiplyExact(side, patchSize), patchSize, width, depth, heads, mlpWidth, classes, EPSILON);
+                        Math.multiplyExact(side, patchSize),
+                        patchSize,
+                        width,
+                        depth,
+                        heads,
+                        mlpWidth,
+                        classes,
+                        EPSILON);
             } catch (UserError | ArithmeticException e) {
                 throw new UserError(file.file() + ": " + e.getMessage(), e);
             }
@@ -249,7 +260,8 @@ public final class Checkpoint {
             JsonNode pool = json.path("global_pool");
             if (pool.isTextual() && !pool.textValue().equals("token")) {
                 throw UserError.of(
-                        "%s: global_pool is %s, only token is supported; use another checkpoint", place, pool.textValue());
+                        "%s: global_pool is %s, only token is supported; use another checkpoint",
+                        place, pool.textValue());
             }
             for (String key : List.of("act_layer", "norm_layer")) {
                 if (!arguments.path(key).isMissingNode() && !arguments.path(key).isNull()) {
@@ -271,7 +283,8 @@ public final class Checkpoint {
                         "%s: describes a model of width %d (%s), %s has width %d; does it belong to this file?",
                         place, expected, published, file.file(), width);
             }
-            // timm's tiny, small, base and large have heads of 64; other widths do not tell (huge: 1280 with heads of 80).
+            // timm's tiny, small, base and large have heads of 64; other widths do not tell (huge: 1280 with heads of
+            // 80).
             if (heads == 0 && List.of(192, 384, 768, 1024).contains(width)) {
                 heads = width / 64;
             }
@@ -378,7 +391,7 @@ public final class Checkpoint {
             typed.put(tensor, rounded);
         });
         storage.writeAtomically(file, out -> Safetensors.write(out, METADATA, typed));
-        storage.writeAtomically(new Path(directory(file), CONFIG), json());
+        storage.writeAtomically(Storage.beside(file, CONFIG), json());
     }
 
     private String json() {
@@ -403,7 +416,10 @@ public final class Checkpoint {
         arguments.put("global_pool", "token");
         ObjectNode images = root.putObject("pretrained_cfg");
         images.put("custom_load", false);
-        images.putArray("input_size").add(VitConfig.CHANNELS).add(config.imageSize()).add(config.imageSize());
+        images.putArray("input_size")
+                .add(VitConfig.CHANNELS)
+                .add(config.imageSize())
+                .add(config.imageSize());
         images.put("fixed_input_size", true);
         images.put("interpolation", "bicubic");
         images.put("crop_pct", cropFraction);
@@ -430,10 +446,6 @@ public final class Checkpoint {
         return path.endsWith(SUFFIX) ? new Path(path) : new Path(path, MODEL);
     }
 
-    private static Path directory(Path file) {
-        return file.getParent() == null ? new Path(".") : file.getParent();
-    }
-
     private float[] values(String tensor) {
         return Objects.requireNonNull(tensors.get(tensor), tensor); // the constructor has seen them all
     }
@@ -453,7 +465,9 @@ public final class Checkpoint {
         return config;
     }
 
-    /** Returns the numbers, row-major, by timm name in the order of {@link VitConfig#tensors}; the head if there is one. */
+    /**
+     * Returns the numbers, row-major, by timm name in the order of {@link VitConfig#tensors}; the head if there is one.
+     */
     public Map<String, float[]> tensors() {
         return Collections.unmodifiableMap(tensors);
     }

@@ -15,11 +15,11 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 
 /**
- * A delta on disk, {@code delta.safetensors}: for each selected matrix {@code <matrix>.rows} or {@code <matrix>.columns}
- * (I32, {@code [k]}) and {@code <matrix>.delta} (F32, {@code [k, length]}); {@code whole.<parameter>} (F32, {@code [n]});
- * {@code head.weight} (F32, {@code [K, D]}) and {@code head.bias} (F32, {@code [K]}); other tensors of a method under
- * {@code extra.}. The header tells the shapes of the matrices, in network order, the labels, the pretrained file and
- * how the delta came about.
+ * A delta on disk, {@code delta.safetensors}: for each selected matrix {@code <matrix>.rows} or
+ * {@code <matrix>.columns} (I32, {@code [k]}) and {@code <matrix>.delta} (F32, {@code [k, length]});
+ * {@code whole.<parameter>} (F32, {@code [n]}); {@code head.weight} (F32, {@code [K, D]}) and {@code head.bias}
+ * (F32, {@code [K]}); other tensors of a method under {@code extra.}. The header tells the shapes of the matrices, in
+ * network order, the labels, the pretrained file and how the delta came about.
  *
  * @param delta what was trained
  * @param method by which it was trained, {@code grft} unless it was another
@@ -62,10 +62,12 @@ public record DeltaFile(Delta delta, String method, Map<String, Tensor> extra, S
                     matrix + (slices.axis() == Axis.ROW ? ROWS : COLUMNS),
                     Tensor.ofInts(new long[] {slices.count()}, slices.indices()));
             tensors.put(
-                    matrix + DELTA, Tensor.ofFloats(new long[] {slices.count(), slices.length()}, delta.values(matrix)));
+                    matrix + DELTA,
+                    Tensor.ofFloats(new long[] {slices.count(), slices.length()}, delta.values(matrix)));
         });
-        delta.whole().forEach((parameter, numbers) ->
-                tensors.put(WHOLE + parameter, Tensor.ofFloats(new long[] {numbers.length}, numbers)));
+        delta.whole()
+                .forEach((parameter, numbers) ->
+                        tensors.put(WHOLE + parameter, Tensor.ofFloats(new long[] {numbers.length}, numbers)));
         int classes = delta.labels().size();
         int width = delta.headWeight().length / classes;
         tensors.put(Delta.HEAD_WEIGHT, Tensor.ofFloats(new long[] {classes, width}, delta.headWeight()));
@@ -159,7 +161,7 @@ public record DeltaFile(Delta delta, String method, Map<String, Tensor> extra, S
 
     @Override
     public String toString() {
-        return method + " " + delta + " with " + extra.size() + " extra tensors " + Arrays.toString(
-                extra.keySet().stream().sorted().toArray());
+        return method + " " + delta + " with " + extra.size() + " extra tensors "
+                + Arrays.toString(extra.keySet().stream().sorted().toArray());
     }
 }

@@ -85,9 +85,12 @@ final class Json {
         for (Map.Entry<String, JsonNode> field : root.properties()) {
             JsonNode pair = field.getValue();
             if (!pair.isArray() || pair.size() != 2 || !positive(pair.get(0)) || !positive(pair.get(1))) {
-                throw UserError.of("%s: %s must be [out, in], two positive numbers, got %s", place, field.getKey(), pair);
+                throw UserError.of(
+                        "%s: %s must be [out, in], two positive numbers, got %s", place, field.getKey(), pair);
             }
-            shapes.put(field.getKey(), new MatrixShape(pair.get(0).intValue(), pair.get(1).intValue()));
+            shapes.put(
+                    field.getKey(),
+                    new MatrixShape(pair.get(0).intValue(), pair.get(1).intValue()));
         }
         return shapes;
     }

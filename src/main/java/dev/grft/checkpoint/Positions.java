@@ -74,7 +74,8 @@ public final class Positions {
         int side = (int) Math.round(Math.sqrt(patches));
         if (patches < 1 || side * side != patches) {
             throw UserError.of(
-                    "pos_embed has %d positions besides the class token's, expected a square number; is it another model?",
+                    "pos_embed has %d positions besides the class token's, expected a square number; is it another"
+                            + " model?",
                     patches);
         }
         return side;

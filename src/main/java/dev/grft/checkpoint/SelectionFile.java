@@ -19,8 +19,8 @@ import org.apache.hadoop.fs.Path;
 /**
  * A selection and the scores it was made from, {@code selection.safetensors}: for each scored matrix
  * {@code <matrix>.rows.score} (F64, {@code [out]}) and {@code <matrix>.columns.score} (F64, {@code [in]}); for each
- * selected one {@code <matrix>.rows.selected} or {@code <matrix>.columns.selected} (I32, {@code [k]}). A file of the same
- * name that ends with {@code .json} tells the selection to people.
+ * selected one {@code <matrix>.rows.selected} or {@code <matrix>.columns.selected} (I32, {@code [k]}). A file of the
+ * same name that ends with {@code .json} tells the selection to people.
  *
  * @param selection the chosen slices
  * @param scores of every slice that could have been chosen; of no matrix if none were computed
@@ -53,9 +53,11 @@ public record SelectionFile(
             tensors.put(matrix + ".rows.score", Tensor.ofDoubles(new long[] {shape.out()}, scores.rows(matrix)));
             tensors.put(matrix + ".columns.score", Tensor.ofDoubles(new long[] {shape.in()}, scores.columns(matrix)));
         });
-        selection.slices().forEach((matrix, slices) -> tensors.put(
-                matrix + (slices.axis() == Axis.ROW ? ".rows.selected" : ".columns.selected"),
-                Tensor.ofInts(new long[] {slices.count()}, slices.indices())));
+        selection
+                .slices()
+                .forEach((matrix, slices) -> tensors.put(
+                        matrix + (slices.axis() == Axis.ROW ? ".rows.selected" : ".columns.selected"),
+                        Tensor.ofInts(new long[] {slices.count()}, slices.indices())));
         Map<String, String> metadata = Map.of(
                 "format", FORMAT,
                 "version", VERSION,
@@ -69,7 +71,7 @@ public record SelectionFile(
         Storage storage = new Storage(hadoop);
         String stem = path.getName().replaceFirst("\\.safetensors$", "");
         storage.writeAtomically(path, out -> Safetensors.write(out, metadata, tensors));
-        storage.writeAtomically(new Path(path.getParent(), stem + ".json"), text());
+        storage.writeAtomically(Storage.beside(path, stem + ".json"), text());
     }
 
     /**

@@ -2,8 +2,10 @@ package dev.grft.checkpoint;
 
 import dev.grft.UserError;
 import java.nio.ByteBuffer;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -57,7 +59,7 @@ public final class TrainingState {
      * @throws UserError if the directory cannot be written
      */
     public Path write(Configuration hadoop, Path directory) {
-        Path path = new Path(directory, String.format(java.util.Locale.ROOT, "step-%08d.safetensors", step));
+        Path path = new Path(directory, String.format(Locale.ROOT, "step-%08d.safetensors", step));
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         tensors.put("parameters", Tensor.ofFloats(new long[] {parameters.length}, parameters));
         tensors.put("updater", Tensor.ofFloats(new long[] {updater.length}, updater));
@@ -136,7 +138,7 @@ public final class TrainingState {
         return new Storage(hadoop)
                 .list(directory).stream()
                         .filter(path -> NAME.matcher(path.getName()).matches())
-                        .sorted(java.util.Comparator.comparingLong(TrainingState::step))
+                        .sorted(Comparator.comparingLong(TrainingState::step))
                         .toList();
     }
 
@@ -153,8 +155,8 @@ public final class TrainingState {
     public void requireFingerprint(String expected) {
         if (!fingerprint.equals(expected)) {
             throw UserError.of(
-                    "state: step %d belongs to a training with the fingerprint %s, this one has %s; restore its settings"
-                            + " and data, or choose another run.directory",
+                    "state: step %d belongs to a training with the fingerprint %s, this one has %s; restore its"
+                            + " settings and data, or choose another run.directory",
                     step, fingerprint, expected);
         }
     }

@@ -142,7 +142,8 @@ class StorageTest {
         storage.writeAtomically(path("abc"), "abc");
 
         assertThat(storage.sha256(path("abc")))
-                .isEqualTo("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"); // FIPS 180-2, appendix B.1
+                .isEqualTo(
+                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"); // FIPS 180-2, appendix B.1
     }
 
     @Test
@@ -150,7 +151,9 @@ class StorageTest {
         storage.writeAtomically(path("d/b"), "");
         storage.writeAtomically(path("d/a/c"), "");
 
-        assertThat(storage.list(path("d"))).extracting(org.apache.hadoop.fs.Path::getName).containsExactly("a", "b");
+        assertThat(storage.list(path("d")))
+                .extracting(org.apache.hadoop.fs.Path::getName)
+                .containsExactly("a", "b");
         assertThat(storage.list(path("no"))).isEqualTo(List.of());
         assertThat(storage.isDirectory(path("d"))).isTrue();
         storage.delete(path("d"));
