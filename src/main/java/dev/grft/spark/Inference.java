@@ -2,6 +2,7 @@ package dev.grft.spark;
 
 import dev.grft.Delta;
 import dev.grft.Penalty;
+import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
 import dev.grft.train.Network;
 import dev.grft.tuning.SliceTuning;
@@ -13,11 +14,14 @@ import java.util.function.Consumer;
 /** A model with a delta, ready to look at images on the executors. */
 final class Inference {
     private final Session session;
+    private final Preprocess preprocess;
     private final Replicas.Recipe recipe;
     private final float[] trained;
 
-    private Inference(Session session, ModelBroadcast model, Tuning tuning, float[] trained) {
+    private Inference(
+            Session session, ModelBroadcast model, Preprocess preprocess, Tuning tuning, float[] trained) {
         this.session = session;
+        this.preprocess = preprocess;
         this.trained = trained;
         Layout layout = tuning.layout(model.config());
         this.recipe = new Replicas.Recipe(
@@ -33,14 +37,19 @@ final class Inference {
     static Inference headOnly(Session session, int classes) {
         ModelBroadcast model = session.model(classes);
         SliceTuning tuning = SliceTuning.headOnly();
-        return new Inference(session, model, tuning, new float[tuning.layout(model.config()).size()]);
+        return new Inference(
+                session, model, session.preprocess(), tuning, new float[tuning.layout(model.config()).size()]);
     }
 
     /** Returns the pretrained model with a delta. */
     static Inference of(Session session, Delta delta) {
-        ModelBroadcast model = session.model(delta.labels().size());
+        return of(session, session.model(delta.labels().size()), session.preprocess(), delta);
+    }
+
+    /** Returns any model with a delta. */
+    static Inference of(Session session, ModelBroadcast model, Preprocess preprocess, Delta delta) {
         Tuning tuning = delta.whole().isEmpty() ? new SliceTuning(delta.selection()) : new WholeTuning();
-        return new Inference(session, model, tuning, tuning.trained(tuning.layout(model.config()), delta));
+        return new Inference(session, model, preprocess, tuning, tuning.trained(tuning.layout(model.config()), delta));
     }
 
     /** Hands the features of all images over, in no particular order. */
@@ -48,7 +57,7 @@ final class Inference {
         Passes.features(
                 session.context(),
                 images,
-                session.preprocess(),
+                preprocess,
                 session.settings().evaluation().batchSize(),
                 recipe,
                 trained,
@@ -61,7 +70,7 @@ final class Inference {
         Passes.probabilities(
                 session.context(),
                 images,
-                session.preprocess(),
+                preprocess,
                 session.settings().evaluation().batchSize(),
                 recipe,
                 trained,

@@ -3,23 +3,19 @@ package dev.grft.spark;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.checkpoint.Manifest;
-import java.io.IOException;
-import java.io.InputStream;
+import dev.grft.report.Build;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.Properties;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** Where a result comes from: versions, commit, application, data. */
 final class Provenance {
-    private static final Properties BUILD = build();
-
     private Provenance() {}
 
     /** Returns the provenance on one line, for the header of a file. */
     static String json(Session session, String dataDigest) {
         Map<String, Object> all = new LinkedHashMap<>(versions(session));
-        all.put("commit", commit());
+        all.put("commit", Build.commit());
         all.put("application_id", session.spark().sparkContext().applicationId());
         all.put("data_digest", dataDigest);
         try {
@@ -34,7 +30,7 @@ final class Provenance {
         new Manifest(
                         session.settings(),
                         versions(session),
-                        commit(),
+                        Build.commit(),
                         dataDigest,
                         pretrainedSha256,
                         session.settings().run().seed(),
@@ -44,27 +40,11 @@ final class Provenance {
 
     private static Map<String, String> versions(Session session) {
         Map<String, String> versions = new LinkedHashMap<>();
-        versions.put("grft", BUILD.getProperty("version", "unknown"));
+        versions.put("grft", Build.version());
         versions.put("java", System.getProperty("java.version"));
         versions.put("spark", session.spark().version());
-        versions.put("nd4j", BUILD.getProperty("nd4j", "unknown"));
+        versions.put("nd4j", Build.nd4j());
         versions.put("backend", Nd4j.getBackend().getClass().getSimpleName());
         return versions;
-    }
-
-    private static String commit() {
-        return BUILD.getProperty("commit", "unknown");
-    }
-
-    private static Properties build() {
-        Properties properties = new Properties();
-        try (InputStream in = Provenance.class.getResourceAsStream("/dev/grft/build.properties")) {
-            if (in != null) {
-                properties.load(in);
-            }
-        } catch (IOException e) {
-            throw new IllegalStateException("the program's own jar cannot be read", e);
-        }
-        return properties;
     }
 }
