@@ -35,7 +35,7 @@ public final class Buffers {
     }
 
     /** Returns an array of the shape whose values last until the next use of the name. */
-    INDArray shared(String name, long... shape) {
+    public INDArray shared(String name, long... shape) {
         return array(name, shape);
     }
 

@@ -58,17 +58,23 @@ final class Classifier implements Stage {
 
     @Override
     public INDArray forward(INDArray x, int examples) {
-        INDArray rows = buffers.shared("classRows", examples, config.width());
-        kernels.classRows(x, rows);
-        INDArray normed = buffers.saved("head", "features", examples, config.width());
-        norm.forward(rows, normed);
-        features = normed;
+        INDArray normed = features(x, examples);
         if (head == null) {
             return normed;
         }
         INDArray logits = buffers.shared("logits", examples, config.classes());
         head.forward(normed, logits);
         return logits;
+    }
+
+    /** Returns the features {@code [B, D]} of tokens {@code [B*T, D]}. */
+    INDArray features(INDArray x, int examples) {
+        INDArray rows = buffers.shared("classRows", examples, config.width());
+        kernels.classRows(x, rows);
+        INDArray normed = buffers.saved("head", "features", examples, config.width());
+        norm.forward(rows, normed);
+        features = normed;
+        return normed;
     }
 
     @Override
@@ -82,6 +88,12 @@ final class Classifier implements Stage {
             dfeatures = buffers.shared("dfeatures", examples, config.width());
             head.backward(features, dy, examples, below ? dfeatures : null);
         }
+        return backwardFeatures(dfeatures, examples, inputGradient);
+    }
+
+    /** The part of {@link #backward} behind the head, given the gradient of the features {@code [B, D]}. */
+    @Nullable
+    INDArray backwardFeatures(INDArray dfeatures, int examples, boolean inputGradient) {
         INDArray drows = null;
         if (inputGradient) {
             drows = buffers.shared("dclassRows", examples, config.width());

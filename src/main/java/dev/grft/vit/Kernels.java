@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * All array work of a step: the one seam between the model's mathematics and the machine.
@@ -88,10 +89,30 @@ public interface Kernels {
     void spreadClassRows(INDArray x, INDArray y);
 
     /**
-     * Puts the cross-entropy {@code -log softmax(logits)[label]} of each example into {@code losses [B]} and the gradient
-     * of their sum into {@code dlogits [B, K]}.
+     * Puts the cross-entropy {@code -sum_k targets[k] log softmax(logits)[k]} of each example into {@code losses [B]} and the
+     * gradient of their sum into {@code dlogits [B, K]}.
+     *
+     * @param logits {@code [B, K]}
+     * @param targets {@code [B, K]}: the probability of each class, 1 in total per example; one-hot, or smoothed
      */
-    void crossEntropy(INDArray logits, int[] labels, INDArray losses, INDArray dlogits);
+    void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits);
+
+    /**
+     * Puts the supervised contrastive loss (Khosla et al. 2020, arXiv 2004.11362, equation 2, with equal temperatures) of each
+     * anchor into {@code losses [N]} and the gradient of their sum into {@code dfeatures [N, D]}. With
+     * {@code z = f / max(|f|, 1e-12)}, the loss of anchor a is
+     *
+     * <pre>
+     *   mean over p with same[a, p] = 1 of  log(sum over n != a of exp(z_a.z_n / temperature)) - z_a.z_p / temperature
+     * </pre>
+     *
+     * and 0 for an anchor without such p.
+     *
+     * @param features {@code [N, D]}, brought to length 1 here
+     * @param same {@code [N, N]}: 1 where two different rows are of one class, else 0; 0 on the diagonal
+     * @param temperature positive
+     */
+    void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures);
 
     /**
      * Adds, for one linear map, the row and column sums of the squared gradient of each example: with
@@ -114,5 +135,25 @@ public interface Kernels {
     /** Returns whether forming the gradient of one example costs more multiplications than the ghost-norm identity. */
     static boolean ghostIsCheaper(long tokens, long out, long in) {
         return 2 * tokens * tokens * (out + in) < tokens * out * in + 2 * out * in;
+    }
+
+    /**
+     * Returns new kernels.
+     *
+     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code auto}: the former where ND4J
+     *     runs on the CPU
+     * @throws dev.grft.UserError for any other name
+     */
+    static Kernels of(String name) {
+        return switch (name) {
+            case "cpu" -> new CpuKernels();
+            case "nd4j" -> new Nd4jKernels();
+            case "auto" ->
+                "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"))
+                        ? new CpuKernels()
+                        : new Nd4jKernels();
+            default ->
+                throw dev.grft.UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
+        };
     }
 }

@@ -206,15 +206,37 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void crossEntropy(INDArray logits, int[] labels, INDArray losses, INDArray dlogits) {
+    public void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
         INDArray shifted = logits.subColumnVector(logits.max(true, 1));
         INDArray exponentials = Transforms.exp(shifted, true);
         INDArray totals = exponentials.sum(true, 1);
-        INDArray target = oneHot(labels, logits);
         losses.assign(Transforms.log(totals, true)
-                .subi(shifted.mul(target).sum(true, 1))
+                .subi(shifted.mul(targets).sum(true, 1))
                 .reshape(losses.shape()));
-        dlogits.assign(exponentials.diviColumnVector(totals).subi(target));
+        dlogits.assign(exponentials.diviColumnVector(totals).subi(targets));
+    }
+
+    @Override
+    public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
+        INDArray lengths = Transforms.max(Transforms.sqrt(features.mul(features).sum(true, 1), false), 1e-12, false);
+        INDArray z = features.divColumnVector(lengths);
+        // No row is its own contrast: far below every other similarity, it leaves the maximum and the sum alone.
+        INDArray self = Nd4j.eye(z.size(0)).castTo(z.dataType()).muli(1e30);
+        INDArray similarity = z.mmul(z.transpose()).muli(1 / temperature).subi(self);
+        INDArray shifted = similarity.subColumnVector(similarity.max(true, 1));
+        INDArray exponentials = Transforms.exp(shifted, true);
+        INDArray totals = exponentials.sum(true, 1);
+        INDArray positives = same.sum(true, 1);
+        INDArray any = Transforms.min(positives, 1, true);
+        INDArray shares = same.divColumnVector(Transforms.max(positives, 1, true));
+        losses.assign(Transforms.log(totals, true)
+                .muli(any)
+                .subi(shifted.mul(shares).sum(true, 1))
+                .reshape(losses.shape()));
+        INDArray d = exponentials.diviColumnVector(totals).muliColumnVector(any).subi(shares);
+        INDArray dz = d.add(d.transpose()).mmul(z).muli(1 / temperature);
+        dz.subi(z.mulColumnVector(dz.mul(z).sum(true, 1))).diviColumnVector(lengths);
+        dfeatures.assign(dz);
     }
 
     @Override
@@ -248,14 +270,6 @@ public final class Nd4jKernels implements Kernels {
         INDArray diagonal =
                 product.castTo(DataType.DOUBLE).muli(a.castTo(DataType.DOUBLE)).sum(0);
         sums.addi(Transforms.max(diagonal, 0, false));
-    }
-
-    private static INDArray oneHot(int[] labels, INDArray like) {
-        INDArray target = Nd4j.zeros(DataType.FLOAT, like.shape());
-        for (int b = 0; b < labels.length; b++) {
-            target.putScalar(b, labels[b], 1);
-        }
-        return target.castTo(like.dataType());
     }
 
     private static INDArray[] heads(INDArray qkv, int examples, int t, int heads, int d) {

@@ -11,14 +11,16 @@ import org.nd4j.linalg.factory.Nd4j;
  */
 final class Parameter {
     private final String name;
-    private final INDArray pretrained;
+    private final long[] shape;
+    private final @Nullable INDArray pretrained; // null if only the shapes are known
     private final boolean whole;
     private @Nullable INDArray delta;
     private @Nullable INDArray gradient;
     private @Nullable INDArray value;
 
-    Parameter(String name, INDArray pretrained, boolean whole) {
+    Parameter(String name, long[] shape, @Nullable INDArray pretrained, boolean whole) {
         this.name = name;
+        this.shape = shape.clone();
         this.pretrained = pretrained;
         this.whole = whole;
     }
@@ -33,7 +35,7 @@ final class Parameter {
     }
 
     long[] shape() {
-        return pretrained.shape();
+        return shape.clone();
     }
 
     /** Ties the parameter to its places in the trained vector and in the gradient vector. */
@@ -41,25 +43,32 @@ final class Parameter {
         if (whole) {
             delta = bindings.value(name);
             gradient = bindings.gradient(name);
-            value = Nd4j.createUninitialized(pretrained.dataType(), pretrained.shape(), 'c');
+            value = Nd4j.createUninitialized(pretrained().dataType(), shape, 'c');
         }
     }
 
     /** Puts pretrained + delta into {@link #value}; to be called whenever the trained vector changed. */
     void refresh(Kernels kernels) {
         if (delta != null && value != null) {
-            kernels.sum(pretrained, delta, value);
+            kernels.sum(pretrained(), delta, value);
         }
     }
 
     /** Returns the value that the forward uses. */
     INDArray value() {
-        return value == null ? pretrained : value;
+        return value == null ? pretrained() : value;
     }
 
     /** Returns the array that the backward writes, or null if the parameter is frozen. */
     @Nullable
     INDArray gradient() {
         return gradient;
+    }
+
+    private INDArray pretrained() {
+        if (pretrained == null) {
+            throw new IllegalStateException(name + ": only the shapes of this network are known, it has no weights");
+        }
+        return pretrained;
     }
 }

@@ -13,6 +13,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 public final class Vit {
     private final VitConfig config;
     private final List<Stage> stages;
+    private final Classifier classifier;
     private final int firstActive;
 
     /**
@@ -29,7 +30,8 @@ public final class Vit {
         for (int b = 0; b < config.depth(); b++) {
             list.add(new EncoderBlock(b, config, weights, plan, kernels, buffers));
         }
-        list.add(new Classifier(config, weights, plan, kernels, buffers));
+        this.classifier = new Classifier(config, weights, plan, kernels, buffers);
+        list.add(classifier);
         this.stages = List.copyOf(list);
         this.firstActive = firstActive();
     }
@@ -44,9 +46,9 @@ public final class Vit {
         return config;
     }
 
-    /** Returns every trained array, in the order of the trained vector. */
-    public List<TrainedArray> trained() {
-        return stages.stream().flatMap(m -> m.trained().stream()).toList();
+    /** Returns where every trained array lies in the trained vector. */
+    public Layout layout() {
+        return new Layout(stages.stream().map(Stage::trained).toList());
     }
 
     /** Returns whether stage {@code index} must hand a gradient down: whether anything below it trains or is watched. */
@@ -67,19 +69,42 @@ public final class Vit {
 
     /** Returns logits {@code [B, K]} (features {@code [B, D]} without a head) of images {@code [B, C, S, S]}. */
     public INDArray forward(INDArray images) {
-        int examples = (int) images.size(0);
-        INDArray x = images;
-        for (Stage stage : stages) {
-            x = stage.forward(x, examples);
-        }
-        return x;
+        return classifier.forward(encode(images), (int) images.size(0));
+    }
+
+    /** Returns the features {@code [B, D]} of images {@code [B, C, S, S]}: the class token behind the last norm, without the head. */
+    public INDArray features(INDArray images) {
+        return classifier.features(encode(images), (int) images.size(0));
     }
 
     /** Overwrites all gradients, given the gradient of the output; {@code dy} may be changed. */
     public void backward(INDArray dy) {
         int examples = (int) dy.size(0);
-        @Nullable INDArray d = dy;
-        for (int i = stages.size() - 1; i >= 0 && d != null; i--) {
+        backwardEncoder(classifier.backward(dy, examples, inputGradient(stages.size() - 1)), examples);
+    }
+
+    /**
+     * Overwrites all gradients but the head's, which are left as they are, given the gradient of the {@link #features} {@code
+     * [B, D]}.
+     */
+    public void backwardFeatures(INDArray dfeatures) {
+        int examples = (int) dfeatures.size(0);
+        backwardEncoder(classifier.backwardFeatures(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
+    }
+
+    /** Returns the tokens {@code [B*T, D]} behind the last block. */
+    private INDArray encode(INDArray images) {
+        int examples = (int) images.size(0);
+        INDArray x = images;
+        for (Stage stage : stages.subList(0, stages.size() - 1)) {
+            x = stage.forward(x, examples);
+        }
+        return x;
+    }
+
+    private void backwardEncoder(@Nullable INDArray dx, int examples) {
+        INDArray d = dx;
+        for (int i = stages.size() - 2; i >= 0 && d != null; i--) {
             d = stages.get(i).backward(d, examples, inputGradient(i));
         }
     }

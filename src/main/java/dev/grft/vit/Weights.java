@@ -14,10 +14,12 @@ import org.nd4j.linalg.factory.Nd4j;
  */
 public final class Weights implements AutoCloseable {
     private final VitConfig config;
+    private final Map<String, long[]> shapes;
     private final Map<String, INDArray> arrays;
 
     private Weights(VitConfig config, Map<String, INDArray> arrays) {
         this.config = config;
+        this.shapes = config.tensors();
         this.arrays = arrays;
     }
 
@@ -53,6 +55,14 @@ public final class Weights implements AutoCloseable {
         return new Weights(config, arrays);
     }
 
+    /**
+     * Returns weights without numbers: enough to lay out a network and ask what it {@linkplain Vit#trained trains}, not to
+     * run it. Costs no memory.
+     */
+    public static Weights shapesOnly(VitConfig config) {
+        return new Weights(config, Map.of());
+    }
+
     /** Returns the sizes of the model. */
     public VitConfig config() {
         return config;
@@ -60,7 +70,9 @@ public final class Weights implements AutoCloseable {
 
     /** Returns the data type of the arrays. */
     public DataType type() {
-        return arrays.values().iterator().next().dataType();
+        return arrays.isEmpty()
+                ? DataType.FLOAT
+                : arrays.values().iterator().next().dataType();
     }
 
     /** Returns the bytes of native memory held. */
@@ -71,11 +83,11 @@ public final class Weights implements AutoCloseable {
     }
 
     Parameter parameter(String name, TrainingPlan plan) {
-        INDArray array = arrays.get(name);
-        if (array == null) {
+        long[] shape = shapes.get(name);
+        if (shape == null) {
             throw new IllegalArgumentException("no weight " + name);
         }
-        return new Parameter(name, array, plan.whole(name));
+        return new Parameter(name, flat(shape), arrays.get(name), plan.whole(name));
     }
 
     /** Frees the native memory; no network may use the weights afterwards. */

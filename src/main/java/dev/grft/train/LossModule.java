@@ -1,0 +1,139 @@
+package dev.grft.train;
+
+import dev.grft.vit.Kernels;
+import java.util.List;
+import java.util.Objects;
+import org.deeplearning4j.nn.api.layers.IOutputLayer;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.gradient.Gradient;
+import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.common.primitives.Pair;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.dataset.api.DataSet;
+import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.ops.transforms.Transforms;
+
+/**
+ * The last layer: the classifier and the cross-entropy of its logits. Its activation is the softmax, as DL4J's evaluation
+ * expects; gradients are sums over the examples, as DL4J's updaters expect.
+ */
+final class LossModule extends StageModule implements IOutputLayer {
+    private static final long serialVersionUID = 1L;
+
+    private transient @Nullable Kernels kernels;
+    private transient @Nullable INDArray labels; // [B, K]
+    private transient @Nullable INDArray logits; // [B, K]
+    private transient @Nullable INDArray losses; // [B]
+
+    LossModule(NeuralNetConfiguration conf, DataType type) {
+        super(conf, type);
+    }
+
+    void use(Kernels newKernels) {
+        kernels = newKernels;
+    }
+
+    /** Returns the softmax of the logits, {@code [B, K]}. */
+    @Override
+    public INDArray activate(boolean training, LayerWorkspaceMgr workspaces) {
+        logits = super.activate(training, workspaces);
+        return training ? logits : Transforms.softmax(logits, true);
+    }
+
+    @Override
+    public Pair<Gradient, INDArray> backpropGradient(@Nullable INDArray ignored, LayerWorkspaceMgr workspaces) {
+        INDArray z = logits == null ? activate(true, workspaces) : logits;
+        INDArray loss = Nd4j.createUninitialized(z.dataType(), z.size(0));
+        INDArray dz = z.ulike();
+        Objects.requireNonNull(kernels).crossEntropy(z, Objects.requireNonNull(labels), loss, dz);
+        losses = loss;
+        logits = null;
+        return super.backpropGradient(dz, workspaces);
+    }
+
+    /** Returns the mean of the examples' losses plus the penalty. */
+    @Override
+    public double computeScore(double penalty, boolean training, LayerWorkspaceMgr workspaces) {
+        return losses().sumNumber().doubleValue() / losses().length() + penalty;
+    }
+
+    /** Returns the losses of the last batch, {@code [B]}, without the penalty. */
+    INDArray losses() {
+        return Objects.requireNonNull(losses, "no loss before the backward");
+    }
+
+    @Override
+    public INDArray computeScoreForExamples(double penalty, LayerWorkspaceMgr workspaces) {
+        return losses().add(penalty).reshape(losses().length(), 1);
+    }
+
+    @Override
+    public boolean needsLabels() {
+        return true;
+    }
+
+    @Override
+    public void setLabels(INDArray newLabels) {
+        labels = newLabels;
+    }
+
+    @Override
+    public @Nullable INDArray getLabels() {
+        return labels;
+    }
+
+    @Override
+    @SuppressWarnings("deprecation") // what it overrides is deprecated but still abstract
+    public int numLabels() {
+        return (int) Objects.requireNonNull(labels).size(1);
+    }
+
+    // DL4J asks these of the whole network, never of its last layer.
+
+    @Override
+    public double f1Score(DataSet data) {
+        throw wholeNetworkOnly();
+    }
+
+    @Override
+    public double f1Score(INDArray examples, INDArray outcomes) {
+        throw wholeNetworkOnly();
+    }
+
+    @Override
+    public void fit(DataSetIterator data) {
+        throw wholeNetworkOnly();
+    }
+
+    @Override
+    public int[] predict(INDArray examples) {
+        throw wholeNetworkOnly();
+    }
+
+    @Override
+    public List<String> predict(DataSet data) {
+        throw wholeNetworkOnly();
+    }
+
+    @Override
+    public void fit(INDArray examples, INDArray outcomes) {
+        throw wholeNetworkOnly();
+    }
+
+    @Override
+    public void fit(DataSet data) {
+        throw wholeNetworkOnly();
+    }
+
+    @Override
+    public void fit(INDArray examples, int[] outcomes) {
+        throw wholeNetworkOnly();
+    }
+
+    private static UnsupportedOperationException wholeNetworkOnly() {
+        return new UnsupportedOperationException("ask the whole network");
+    }
+}

@@ -1,0 +1,306 @@
+package dev.grft.train;
+
+import dev.grft.vit.TrainedArray;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.deeplearning4j.nn.api.Layer;
+import org.deeplearning4j.nn.api.ParamInitializer;
+import org.deeplearning4j.nn.conf.InputPreProcessor;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.inputs.InputType;
+import org.deeplearning4j.nn.conf.layers.BaseLayer;
+import org.deeplearning4j.nn.conf.memory.LayerMemoryReport;
+import org.deeplearning4j.nn.conf.memory.MemoryReport;
+import org.deeplearning4j.optimize.api.TrainingListener;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+import org.nd4j.linalg.learning.regularization.L2Regularization;
+import org.nd4j.linalg.learning.regularization.Regularization;
+import org.nd4j.linalg.learning.regularization.WeightDecay;
+
+/**
+ * What DL4J is told of one {@link dev.grft.vit.Stage}: its trained arrays are the layer's parameters, and what holds each
+ * of them back. The frozen weights are no parameters. Written to JSON by DL4J, hence the getters.
+ */
+public final class StageLayer extends BaseLayer {
+    private static final long serialVersionUID = 1L;
+    private static final ParamInitializer INITIALIZER = new Views();
+
+    private List<Trained> arrays = new ArrayList<>();
+    private boolean last;
+
+    /** One trained array. A class, because DL4J's JSON does not write records. */
+    public static final class Trained implements java.io.Serializable {
+        private static final long serialVersionUID = 1L;
+
+        private String name = "";
+        private int rows;
+        private int columns;
+        private double pull;
+        private double decay;
+
+        /** For DL4J's JSON only. */
+        public Trained() {}
+
+        /**
+         * Returns the description of an array.
+         *
+         * @param pull factor of the array in the loss's gradient, 0 or more: {@code 2 lambda}
+         * @param decay factor of the array, times the learning rate, that is subtracted after the updater, 0 or more
+         */
+        public Trained(TrainedArray array, double pull, double decay) {
+            this.name = array.name();
+            this.rows = array.rows();
+            this.columns = array.columns();
+            this.pull = pull;
+            this.decay = decay;
+        }
+
+        public String getName() {
+            return name;
+        }
+
+        public void setName(String name) {
+            this.name = name;
+        }
+
+        public int getRows() {
+            return rows;
+        }
+
+        public void setRows(int rows) {
+            this.rows = rows;
+        }
+
+        public int getColumns() {
+            return columns;
+        }
+
+        public void setColumns(int columns) {
+            this.columns = columns;
+        }
+
+        public double getPull() {
+            return pull;
+        }
+
+        public void setPull(double pull) {
+            this.pull = pull;
+        }
+
+        public double getDecay() {
+            return decay;
+        }
+
+        public void setDecay(double decay) {
+            this.decay = decay;
+        }
+
+        long size() {
+            return (long) rows * columns;
+        }
+
+        /** Returns what DL4J calls it: DL4J puts the layer's number and an underscore before it, and cuts at the last one. */
+        String key() {
+            return name.replace('_', '-');
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Trained trained
+                    && name.equals(trained.name)
+                    && rows == trained.rows
+                    && columns == trained.columns
+                    && pull == trained.pull
+                    && decay == trained.decay;
+        }
+
+        @Override
+        public int hashCode() {
+            return Objects.hash(name, rows, columns, pull, decay);
+        }
+    }
+
+    /** For DL4J's JSON only. */
+    public StageLayer() {}
+
+    /** Returns the layer of these arrays; {@code last} says whether it ends in the loss. */
+    public StageLayer(List<Trained> arrays, boolean last) {
+        this.arrays = new ArrayList<>(arrays);
+        this.last = last;
+    }
+
+    public List<Trained> getArrays() {
+        return arrays;
+    }
+
+    public void setArrays(List<Trained> arrays) {
+        this.arrays = arrays;
+    }
+
+    public boolean isLast() {
+        return last;
+    }
+
+    public void setLast(boolean last) {
+        this.last = last;
+    }
+
+    @Override
+    public Layer instantiate(
+            NeuralNetConfiguration conf,
+            Collection<TrainingListener> listeners,
+            int index,
+            INDArray params,
+            boolean initialize,
+            DataType type) {
+        StageModule module = last ? new LossModule(conf, type) : new StageModule(conf, type);
+        module.setListeners(listeners);
+        module.setIndex(index);
+        module.setParamsViewArray(params);
+        module.setParamTable(INITIALIZER.init(conf, params, initialize));
+        module.setConf(conf);
+        return module;
+    }
+
+    @Override
+    public ParamInitializer initializer() {
+        return INITIALIZER;
+    }
+
+    @Override
+    public List<Regularization> getRegularizationByParam(String parameter) {
+        List<Regularization> pulls = new ArrayList<>();
+        for (Trained array : arrays) {
+            if (array.key().equals(parameter)) {
+                if (array.pull > 0) {
+                    pulls.add(new L2Regularization(array.pull));
+                }
+                if (array.decay > 0) {
+                    pulls.add(new WeightDecay(array.decay, true));
+                }
+            }
+        }
+        return pulls;
+    }
+
+    @Override
+    public boolean isPretrainParam(String parameter) {
+        return false;
+    }
+
+    @Override
+    public InputType getOutputType(int index, InputType input) {
+        throw new UnsupportedOperationException("the sizes of a ViT are fixed; do not call setInputType");
+    }
+
+    @Override
+    public void setNIn(InputType input, boolean override) {
+        throw new UnsupportedOperationException("the sizes of a ViT are fixed; do not call setInputType");
+    }
+
+    @Override
+    public InputPreProcessor getPreProcessorForInputType(InputType input) {
+        throw new UnsupportedOperationException("the sizes of a ViT are fixed; do not call setInputType");
+    }
+
+    @Override
+    public LayerMemoryReport getMemoryReport(InputType input) {
+        long size = arrays.stream().mapToLong(Trained::size).sum();
+        return new LayerMemoryReport.Builder(getLayerName(), StageLayer.class, input, input)
+                .standardMemory(size, 2 * size)
+                .workingMemory(0, 0, MemoryReport.CACHE_MODE_ALL_ZEROS, MemoryReport.CACHE_MODE_ALL_ZEROS)
+                .cacheMemory(MemoryReport.CACHE_MODE_ALL_ZEROS, MemoryReport.CACHE_MODE_ALL_ZEROS)
+                .build();
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof StageLayer layer
+                && super.equals(other)
+                && arrays.equals(layer.arrays)
+                && last == layer.last;
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(super.hashCode(), arrays, last);
+    }
+
+    /** Cuts a layer's share of the flat vectors into its arrays: views, row-major. */
+    private static final class Views implements ParamInitializer {
+        @Override
+        public long numParams(NeuralNetConfiguration conf) {
+            return numParams(conf.getLayer());
+        }
+
+        @Override
+        public long numParams(org.deeplearning4j.nn.conf.layers.Layer layer) {
+            return arrays(layer).stream().mapToLong(Trained::size).sum();
+        }
+
+        @Override
+        public List<String> paramKeys(org.deeplearning4j.nn.conf.layers.Layer layer) {
+            return arrays(layer).stream().map(Trained::key).toList();
+        }
+
+        @Override
+        public List<String> weightKeys(org.deeplearning4j.nn.conf.layers.Layer layer) {
+            return paramKeys(layer);
+        }
+
+        @Override
+        public List<String> biasKeys(org.deeplearning4j.nn.conf.layers.Layer layer) {
+            return List.of();
+        }
+
+        @Override
+        public boolean isWeightParam(org.deeplearning4j.nn.conf.layers.Layer layer, String key) {
+            return true;
+        }
+
+        @Override
+        public boolean isBiasParam(org.deeplearning4j.nn.conf.layers.Layer layer, String key) {
+            return false;
+        }
+
+        @Override
+        public Map<String, INDArray> init(NeuralNetConfiguration conf, @Nullable INDArray view, boolean initialize) {
+            if (initialize && view != null) {
+                view.assign(0);
+            }
+            Map<String, INDArray> views = views(conf, view);
+            views.keySet().forEach(conf::addVariable);
+            return views;
+        }
+
+        @Override
+        public Map<String, INDArray> getGradientsFromFlattened(NeuralNetConfiguration conf, INDArray view) {
+            return views(conf, view);
+        }
+
+        private static Map<String, INDArray> views(NeuralNetConfiguration conf, @Nullable INDArray view) {
+            Map<String, INDArray> views = new LinkedHashMap<>();
+            if (view == null) { // DL4J has none for a layer without parameters
+                return views;
+            }
+            long at = 0;
+            for (Trained array : arrays(conf.getLayer())) {
+                INDArray flat = view.reshape(view.length()).get(NDArrayIndex.interval(at, at + array.size()));
+                views.put(array.key(), flat.reshape('c', array.rows, array.columns));
+                at += array.size();
+            }
+            return views;
+        }
+
+        private static List<Trained> arrays(org.deeplearning4j.nn.conf.layers.Layer layer) {
+            return ((StageLayer) layer).arrays;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+package dev.grft.train;
+
+import dev.grft.vit.Bindings;
+import dev.grft.vit.Stage;
+import java.util.HashMap;
+import java.util.Map;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.gradient.DefaultGradient;
+import org.deeplearning4j.nn.gradient.Gradient;
+import org.deeplearning4j.nn.layers.BaseLayer;
+import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.common.primitives.Pair;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * A DL4J layer that is a thin shell around a {@link Stage}. Without a stage (on the driver) it has parameters and an
+ * updater, but cannot run.
+ *
+ * <p>Between stages DL4J sees {@code [B, T, D]}; the stages themselves work on {@code [B*T, D]}, the same numbers.
+ */
+class StageModule extends BaseLayer<StageLayer> {
+    private static final long serialVersionUID = 1L;
+
+    private transient @Nullable Stage stage;
+    private transient boolean inputGradient;
+
+    StageModule(NeuralNetConfiguration conf, DataType type) {
+        super(conf, type);
+    }
+
+    /** Ties the layer to a stage, whose trained arrays and gradients become views of the network's flat vectors. */
+    void attach(Stage newStage, boolean passesGradientDown) {
+        stage = newStage;
+        inputGradient = passesGradientDown;
+        newStage.bind(new Bindings(byName(paramTable()), byName(gradientViews)));
+        newStage.refresh();
+    }
+
+    private Map<String, INDArray> byName(@Nullable Map<String, INDArray> byKey) {
+        Map<String, INDArray> named = new HashMap<>();
+        if (byKey != null) { // DL4J leaves out a layer without parameters
+            layerConf().getArrays().forEach(array -> named.put(array.getName(), byKey.get(array.key())));
+        }
+        return named;
+    }
+
+    final Stage stage() {
+        if (stage == null) {
+            throw new IllegalStateException(
+                    "layer " + index + " has no stage: this network only updates, it cannot run");
+        }
+        return stage;
+    }
+
+    @Override
+    public INDArray activate(boolean training, LayerWorkspaceMgr workspaces) {
+        int examples = (int) input.size(0);
+        return byExample(stage().forward(byToken(input), examples), examples);
+    }
+
+    @Override
+    public Pair<Gradient, INDArray> backpropGradient(@Nullable INDArray dy, LayerWorkspaceMgr workspaces) {
+        INDArray dx = null;
+        if (dy != null) {
+            int examples = (int) dy.size(0);
+            INDArray below = stage().backward(byToken(dy), examples, inputGradient);
+            dx = below == null ? null : byExample(below, examples);
+        }
+        return new Pair<>(gradientViews(), dx);
+    }
+
+    final Gradient gradientViews() {
+        Gradient gradient = new DefaultGradient(getGradientsViewArray());
+        if (gradientViews != null) { // DL4J leaves out a layer without parameters
+            gradientViews.forEach(gradient::setGradientFor);
+        }
+        return gradient;
+    }
+
+    final boolean passesGradientDown() {
+        return inputGradient;
+    }
+
+    @Override
+    public boolean isPretrainLayer() {
+        return false;
+    }
+
+    private static INDArray byToken(INDArray x) {
+        return x.rank() == 3 ? x.reshape('c', x.size(0) * x.size(1), x.size(2)) : x;
+    }
+
+    private static INDArray byExample(INDArray x, int examples) {
+        return x.size(0) == examples ? x : x.reshape('c', examples, x.size(0) / examples, x.size(1));
+    }
+}

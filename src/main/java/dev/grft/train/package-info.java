@@ -1,0 +1,14 @@
+/**
+ * Gradients to a trained vector: the network as DL4J sees it, the loop, the learning rate, what is saved to go on after
+ * an interruption.
+ *
+ * <p>Reads from: batches, through the one seam {@link dev.grft.train.GradientSource}, of which it does not matter where
+ * they are. Writes to: the trained vector and its state. To DL4J the network is a {@code MultiLayerNetwork} whose
+ * parameters are the trained numbers alone. Reading order: {@link dev.grft.train.Trainer}, {@link
+ * dev.grft.train.Learner} (the driver's side), {@link dev.grft.train.Replica} (the executors' side), {@link
+ * dev.grft.train.StageLayer}, {@link dev.grft.train.WarmupCosine}, {@link dev.grft.train.Probe}.
+ */
+@NullMarked
+package dev.grft.train;
+
+import org.jspecify.annotations.NullMarked;

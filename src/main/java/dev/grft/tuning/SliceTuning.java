@@ -1,0 +1,192 @@
+package dev.grft.tuning;
+
+import dev.grft.Axis;
+import dev.grft.Delta;
+import dev.grft.MatrixShape;
+import dev.grft.Selection;
+import dev.grft.Slices;
+import dev.grft.vit.Adaptation;
+import dev.grft.vit.Bindings;
+import dev.grft.vit.Buffers;
+import dev.grft.vit.Kernels;
+import dev.grft.vit.Layout;
+import dev.grft.vit.TrainedArray;
+import dev.grft.vit.TrainingPlan;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * GRFT: the selected rows or columns and the head (arXiv 2507.00016); with random indices, the sceptics' baseline; with
+ * an empty selection, the linear probe.
+ *
+ * <p>The pretrained matrix W is never written. With the differences of k slices in S {@code [k, length]}:
+ *
+ * <pre>
+ *   rows R:     y[:,R] += x S'        dS = dy[:,R]' x        dx += dy[:,R] S
+ *   columns C:  y += x[:,C] S         dS = x[:,C]' dy        dx[:,C] += dy S'
+ * </pre>
+ */
+public final class SliceTuning implements Tuning {
+    private static final long serialVersionUID = 1L;
+
+    private final Selection selection;
+
+    /** Returns the tuning of these slices and the head. */
+    public SliceTuning(Selection selection) {
+        this.selection = selection;
+    }
+
+    /** Returns the linear probe: the head alone. */
+    public static SliceTuning headOnly() {
+        return new SliceTuning(Selection.none());
+    }
+
+    /** Returns the trained slices. */
+    public Selection selection() {
+        return selection;
+    }
+
+    @Override
+    public TrainingPlan plan() {
+        return new TrainingPlan() {
+            @Override
+            public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
+                if (!selection.trains(matrix)) {
+                    return null;
+                }
+                Slices slices = selection.of(matrix);
+                if (!slices.shape().equals(shape)) {
+                    throw new IllegalArgumentException(slices + " do not fit a matrix " + shape);
+                }
+                return slices.axis() == Axis.ROW ? new Rows(slices) : new Columns(slices);
+            }
+
+            @Override
+            public boolean whole(String parameter) {
+                return parameter.equals(Delta.HEAD_WEIGHT) || parameter.equals(Delta.HEAD_BIAS);
+            }
+        };
+    }
+
+    @Override
+    public Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256) {
+        Map<String, float[]> values = new LinkedHashMap<>();
+        for (Slices slices : selection.slices().values()) {
+            values.put(slices.matrix(), Tuning.read(layout, trained, name(slices)));
+        }
+        return new Delta(
+                selection,
+                values,
+                Tuning.read(layout, trained, Delta.HEAD_WEIGHT),
+                Tuning.read(layout, trained, Delta.HEAD_BIAS),
+                labels,
+                pretrainedSha256,
+                Map.of());
+    }
+
+    @Override
+    public float[] trained(Layout layout, Delta delta) {
+        float[] vector = new float[layout.size()];
+        for (Slices slices : selection.slices().values()) {
+            layout.write(delta.values(slices.matrix()), name(slices), vector);
+        }
+        layout.write(delta.headWeight(), Delta.HEAD_WEIGHT, vector);
+        layout.write(delta.headBias(), Delta.HEAD_BIAS, vector);
+        return vector;
+    }
+
+    private static String name(Slices slices) {
+        return slices.matrix() + (slices.axis() == Axis.ROW ? ".rows" : ".columns");
+    }
+
+    /** What rows and columns share: the numbers S {@code [k, length]} and their gradient. */
+    private abstract static class Trained implements Adaptation {
+        final int[] indices;
+        private final TrainedArray array;
+        private @Nullable INDArray value;
+        private @Nullable INDArray gradient;
+
+        Trained(Slices slices) {
+            this.indices = slices.indices();
+            this.array = new TrainedArray(name(slices), slices.count(), slices.length());
+        }
+
+        @Override
+        public List<TrainedArray> trained() {
+            return List.of(array);
+        }
+
+        @Override
+        public void bind(Bindings bindings) {
+            value = bindings.value(array.name());
+            gradient = bindings.gradient(array.name());
+        }
+
+        INDArray value() {
+            return Objects.requireNonNull(value, array.name());
+        }
+
+        INDArray gradient() {
+            return Objects.requireNonNull(gradient, array.name());
+        }
+    }
+
+    private static final class Rows extends Trained {
+        private @Nullable INDArray gathered; // dy[:,R], from backward to inputGradient
+
+        Rows(Slices slices) {
+            super(slices);
+        }
+
+        @Override
+        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
+            INDArray part = buffers.shared("slices" + indices.length, x.size(0), indices.length);
+            kernels.gemm(false, x, true, value(), 1, 0, part);
+            kernels.scatterAddColumns(part, indices, y);
+        }
+
+        @Override
+        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
+            INDArray part = buffers.shared("slices" + indices.length, x.size(0), indices.length);
+            kernels.gatherColumns(dy, indices, part);
+            kernels.gemm(true, part, false, x, 1, 0, gradient());
+            gathered = part;
+        }
+
+        @Override
+        public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {
+            kernels.gemm(false, Objects.requireNonNull(gathered), false, value(), 1, 1, dx);
+        }
+    }
+
+    private static final class Columns extends Trained {
+        Columns(Slices slices) {
+            super(slices);
+        }
+
+        @Override
+        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
+            INDArray part = buffers.shared("slices" + indices.length, x.size(0), indices.length);
+            kernels.gatherColumns(x, indices, part);
+            kernels.gemm(false, part, false, value(), 1, 1, y);
+        }
+
+        @Override
+        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
+            INDArray part = buffers.shared("slices" + indices.length, x.size(0), indices.length);
+            kernels.gatherColumns(x, indices, part);
+            kernels.gemm(true, part, false, dy, 1, 0, gradient());
+        }
+
+        @Override
+        public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {
+            INDArray part = buffers.shared("slices" + indices.length, dy.size(0), indices.length);
+            kernels.gemm(false, dy, true, value(), 1, 0, part);
+            kernels.scatterAddColumns(part, indices, dx);
+        }
+    }
+}
