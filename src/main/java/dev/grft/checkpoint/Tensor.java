@@ -44,25 +44,27 @@ public final class Tensor {
      * @throws IllegalArgumentException for another type
      */
     public static Tensor ofFloats(Dtype dtype, long[] shape, float[] values) {
-        return switch (dtype) {
-            case F32 -> ofFloats(shape, values);
+        switch (dtype) {
+            case F32 -> {
+                return ofFloats(shape, values);
+            }
             case F64 -> {
                 double[] doubles = new double[values.length];
                 for (int i = 0; i < values.length; i++) {
                     doubles[i] = values[i];
                 }
-                yield ofDoubles(shape, doubles);
+                return ofDoubles(shape, doubles);
             }
             case F16, BF16 -> {
                 short[] shorts = new short[values.length];
                 for (int i = 0; i < values.length; i++) {
                     shorts[i] = dtype == Dtype.F16 ? Dtype.toHalf(values[i]) : Dtype.toBfloat(values[i]);
                 }
-                yield new Tensor(dtype, shape, shorts, shorts.length);
+                return new Tensor(dtype, shape, shorts, shorts.length);
             }
             default ->
                 throw new IllegalArgumentException(dtype + " holds no fractions, expected F32, F16, BF16 or F64");
-        };
+        }
     }
 
     /** Returns an F64 tensor of these numbers. */

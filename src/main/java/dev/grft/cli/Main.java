@@ -84,7 +84,8 @@ public final class Main {
     @Command(description = "Label images with the run's delta.")
     int predict(
             @Mixin Common common,
-            @Option(names = "--images", required = true, paramLabel = "PATH", description = "The images.") String images,
+            @Option(names = "--images", required = true, paramLabel = "PATH", description = "The images.")
+                    String images,
             @Option(
                             names = "--output",
                             required = true,

@@ -278,7 +278,7 @@ public final class Config {
         text.codePoints().forEach(point -> {
             if (point == '"' || point == '\\') {
                 out.append('\\').appendCodePoint(point);
-            } else if (point >= ' ' && point <= '~' || Character.isLetterOrDigit(point)) {
+            } else if ((point >= ' ' && point <= '~') || Character.isLetterOrDigit(point)) {
                 out.appendCodePoint(point);
             } else {
                 out.append(String.format(Locale.ROOT, "\\U%08x", point));

@@ -67,7 +67,8 @@ public final class Inspection {
                 String.format(Locale.ROOT, "parameters      %,d", config.parameters()),
                 "images          mean " + Arrays.toString(checkpoint.mean()) + ", std "
                         + Arrays.toString(checkpoint.std()) + ", crop " + checkpoint.cropFraction(),
-                "classes         " + (config.classes() == 0 ? "no head" : config.classes() + names(checkpoint.labels())),
+                "classes         "
+                        + (config.classes() == 0 ? "no head" : config.classes() + names(checkpoint.labels())),
                 "SHA-256         " + checkpoint.sha256());
     }
 
@@ -83,7 +84,10 @@ public final class Inspection {
                         bytes),
                 "classes         " + delta.labels().size() + names(delta.labels()),
                 "provenance      " + file.provenance()));
-        delta.selection().slices().values().forEach(slices -> lines.add(slices(slices) + norm(delta.values(slices.matrix()))));
+        delta.selection()
+                .slices()
+                .values()
+                .forEach(slices -> lines.add(slices(slices) + norm(delta.values(slices.matrix()))));
         delta.whole().forEach((name, numbers) -> lines.add("  " + name + ": whole" + norm(numbers)));
         return lines(lines.toArray(String[]::new));
     }
@@ -96,10 +100,13 @@ public final class Inspection {
                         "share           %.4f %% of the backbone's %,d parameters",
                         100 * file.selection().share(file.backboneParameters()),
                         file.backboneParameters()),
-                "scores          of " + file.scores().shapes().size() + " matrices, over " + file.scores().examples()
-                        + " examples",
+                "scores          of " + file.scores().shapes().size() + " matrices, over "
+                        + file.scores().examples() + " examples",
                 "provenance      " + file.provenance()));
-        file.selection().slices().values().forEach(slices -> lines.add(slices(slices) + captured(slices, file.scores())));
+        file.selection()
+                .slices()
+                .values()
+                .forEach(slices -> lines.add(slices(slices) + captured(slices, file.scores())));
         return lines(lines.toArray(String[]::new));
     }
 
@@ -123,7 +130,8 @@ public final class Inspection {
 
     private static String slices(Slices slices) {
         int[] indices = slices.indices();
-        String shown = IntStream.of(indices).limit(SHOWN).mapToObj(Integer::toString).collect(Collectors.joining(", "));
+        String shown =
+                IntStream.of(indices).limit(SHOWN).mapToObj(Integer::toString).collect(Collectors.joining(", "));
         return "  " + slices + ": " + shown + (indices.length > SHOWN ? ", …" : "");
     }
 

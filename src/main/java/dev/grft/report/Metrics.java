@@ -41,7 +41,8 @@ public final class Metrics {
             }
             throw UserError.of("%s: is not a JSON object; delete it and evaluate again", path);
         } catch (JsonProcessingException e) {
-            throw new UserError(path + ": is not valid JSON (" + e.getOriginalMessage() + "); delete it and evaluate again", e);
+            throw new UserError(
+                    path + ": is not valid JSON (" + e.getOriginalMessage() + "); delete it and evaluate again", e);
         }
     }
 
@@ -75,7 +76,8 @@ public final class Metrics {
     /** Returns the table of the methods, in the given order, for a person. */
     public String table(List<String> methods) {
         List<String[]> rows = new ArrayList<>();
-        rows.add(new String[] {"method", "accuracy", "trained", "share", "no head", "delta bytes", "seconds", "of which"});
+        rows.add(new String[] {"method", "accuracy", "trained", "share", "no head", "delta bytes", "seconds", "of which"
+        });
         for (String method : methods) {
             ObjectNode node = of(method);
             List<String> phases = new ArrayList<>();
@@ -83,14 +85,24 @@ public final class Metrics {
                     .fields()
                     .forEachRemaining((Map.Entry<String, com.fasterxml.jackson.databind.JsonNode> phase) ->
                             phases.add(String.format(
-                                    Locale.ROOT, "%s %.1f", phase.getKey(), phase.getValue().asDouble())));
+                                    Locale.ROOT,
+                                    "%s %.1f",
+                                    phase.getKey(),
+                                    phase.getValue().asDouble())));
             rows.add(new String[] {
                 method,
                 node.has("accuracy") ? percent(node.path("accuracy").asDouble(), 2) : "-",
-                node.has("trained") ? String.format(Locale.ROOT, "%,d", node.path("trained").asLong()) : "-",
+                node.has("trained")
+                        ? String.format(Locale.ROOT, "%,d", node.path("trained").asLong())
+                        : "-",
                 node.has("share") ? percent(node.path("share").asDouble(), 3) : "-",
-                node.has("share_without_head") ? percent(node.path("share_without_head").asDouble(), 3) : "-",
-                node.has("delta_bytes") ? String.format(Locale.ROOT, "%,d", node.path("delta_bytes").asLong()) : "-",
+                node.has("share_without_head")
+                        ? percent(node.path("share_without_head").asDouble(), 3)
+                        : "-",
+                node.has("delta_bytes")
+                        ? String.format(
+                                Locale.ROOT, "%,d", node.path("delta_bytes").asLong())
+                        : "-",
                 String.format(Locale.ROOT, "%.1f", node.path("seconds").asDouble()),
                 String.join(", ", phases)
             });
@@ -117,7 +129,8 @@ public final class Metrics {
             for (int c = 0; c < columns; c++) {
                 boolean left = c == 0 || c == columns - 1;
                 line.append(c == 0 ? "" : "  ")
-                        .append(String.format(Locale.ROOT, left ? "%-" + widths[c] + "s" : "%" + widths[c] + "s", row[c]));
+                        .append(String.format(
+                                Locale.ROOT, left ? "%-" + widths[c] + "s" : "%" + widths[c] + "s", row[c]));
             }
             table.append(line.toString().stripTrailing()).append('\n');
         }

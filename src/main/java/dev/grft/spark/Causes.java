@@ -32,8 +32,7 @@ final class Causes {
             int at = message == null ? -1 : message.indexOf(mark);
             if (message != null && at >= 0) {
                 int end = message.indexOf("\n\tat ", at);
-                return new UserError(
-                        message.substring(at + mark.length(), end < 0 ? message.length() : end), failure);
+                return new UserError(message.substring(at + mark.length(), end < 0 ? message.length() : end), failure);
             }
         }
         return failure instanceof RuntimeException runtime ? runtime : new IllegalStateException(failure);

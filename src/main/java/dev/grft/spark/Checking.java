@@ -73,7 +73,11 @@ final class Checking {
         Images images = session.images(key, path, null, session.preprocess());
         say(
                 "%-9s %s: %d images of %d classes, %d broken",
-                set, path, images.count(), images.labels().size(), images.broken().count());
+                set,
+                path,
+                images.count(),
+                images.labels().size(),
+                images.broken().count());
         return images.labels().size();
     }
 
@@ -110,7 +114,8 @@ final class Checking {
     static long activationBytes(VitConfig config, int examples) {
         long m = (long) examples * config.tokens();
         long d = config.width();
-        long block = m * (8 * d + 2L * config.mlpWidth()) + (long) examples * config.heads() * config.tokens() * config.tokens();
+        long block = m * (8 * d + 2L * config.mlpWidth())
+                + (long) examples * config.heads() * config.tokens() * config.tokens();
         long shared = m * (8 * d + 2L * config.mlpWidth());
         long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
         return 4 * (config.depth() * block + shared + 2 * images);

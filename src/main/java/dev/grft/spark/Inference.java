@@ -18,8 +18,7 @@ final class Inference {
     private final Replicas.Recipe recipe;
     private final float[] trained;
 
-    private Inference(
-            Session session, ModelBroadcast model, Preprocess preprocess, Tuning tuning, float[] trained) {
+    private Inference(Session session, ModelBroadcast model, Preprocess preprocess, Tuning tuning, float[] trained) {
         this.session = session;
         this.preprocess = preprocess;
         this.trained = trained;
@@ -28,7 +27,12 @@ final class Inference {
                 model,
                 tuning,
                 Network.configuration(
-                        layout, session.settings().training(), Penalty.NONE, model.config().depth(), 1, 1),
+                        layout,
+                        session.settings().training(),
+                        Penalty.NONE,
+                        model.config().depth(),
+                        1,
+                        1),
                 false,
                 session.device());
     }
@@ -38,7 +42,11 @@ final class Inference {
         ModelBroadcast model = session.model(classes);
         SliceTuning tuning = SliceTuning.headOnly();
         return new Inference(
-                session, model, session.preprocess(), tuning, new float[tuning.layout(model.config()).size()]);
+                session,
+                model,
+                session.preprocess(),
+                tuning,
+                new float[tuning.layout(model.config()).size()]);
     }
 
     /** Returns the pretrained model with a delta. */

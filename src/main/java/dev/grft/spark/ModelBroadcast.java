@@ -17,9 +17,9 @@ final class ModelBroadcast implements Serializable, AutoCloseable {
     private static final long serialVersionUID = 1L;
 
     private final VitConfig config;
-    private final Broadcast<LinkedHashMap<String, float[]>> tensors;
+    private final Broadcast<Map<String, float[]>> tensors;
 
-    private ModelBroadcast(VitConfig config, Broadcast<LinkedHashMap<String, float[]>> tensors) {
+    private ModelBroadcast(VitConfig config, Broadcast<Map<String, float[]>> tensors) {
         this.config = config;
         this.tensors = tensors;
     }
@@ -31,7 +31,7 @@ final class ModelBroadcast implements Serializable, AutoCloseable {
      * @param tensors by timm name; a head among them is left behind
      */
     static ModelBroadcast of(JavaSparkContext spark, VitConfig config, Map<String, float[]> tensors) {
-        LinkedHashMap<String, float[]> backbone = new LinkedHashMap<>(tensors);
+        Map<String, float[]> backbone = new LinkedHashMap<>(tensors);
         backbone.keySet().removeIf(name -> name.startsWith("head."));
         return new ModelBroadcast(config, spark.broadcast(backbone));
     }

@@ -82,18 +82,19 @@ final class Passes {
             long done = 0;
             for (int from = 0; done < images.count(); from += BATCHES * batchSize) {
                 int start = from;
-                JavaRDD<Output> outputs = images.examples().mapPartitions(
-                        part -> {
-                            List<Example> some = range(part, start, BATCHES * batchSize);
-                            return some.isEmpty()
-                                    ? List.<Output>of().iterator()
-                                    : Replicas.with(recipe, replica -> {
-                                                replica.load(vector.value());
-                                                return outputs(replica, some, preprocess, batchSize, features);
-                                            })
-                                            .iterator();
-                        },
-                        true);
+                JavaRDD<Output> outputs = images.examples()
+                        .mapPartitions(
+                                part -> {
+                                    List<Example> some = range(part, start, BATCHES * batchSize);
+                                    return some.isEmpty()
+                                            ? List.<Output>of().iterator()
+                                            : Replicas.with(recipe, replica -> {
+                                                        replica.load(vector.value());
+                                                        return outputs(replica, some, preprocess, batchSize, features);
+                                                    })
+                                                    .iterator();
+                                },
+                                true);
                 List<Output> chunk = Causes.unwrapped(outputs::collect);
                 chunk.forEach(each);
                 done += chunk.size();

@@ -75,7 +75,8 @@ final class Predicting {
         Inference.of(session, delta).probabilities(images, meter, outputs::add);
         outputs.sort(java.util.Comparator.comparingLong(one -> one.id));
         List<Row> rows = outputs.stream().map(one -> row(one, labels)).toList();
-        Dataset<Row> table = session.spark().createDataFrame(rows, schema(labels)).coalesce(1);
+        Dataset<Row> table =
+                session.spark().createDataFrame(rows, schema(labels)).coalesce(1);
         if (output.endsWith(".csv")) {
             table.write().mode(SaveMode.Overwrite).option("header", "true").csv(output);
         } else {

@@ -44,9 +44,12 @@ final class Pretraining {
         Path path = session.directory().path("model.safetensors");
         String inputs = Inputs.digest(
                 "pretrain",
-                settings.model().pretrained() == null ? "" : session.pretrained().sha256(),
+                settings.model().pretrained() == null
+                        ? ""
+                        : session.pretrained().sha256(),
                 Inputs.listing(session.hadoop(), "data.train", settings.data().train()),
-                Config.fingerprint(settings, "run.seed", "model", "data", "augmentation", "training", "engine.kernels"));
+                Config.fingerprint(
+                        settings, "run.seed", "model", "data", "augmentation", "training", "engine.kernels"));
         session.artefact(path, inputs, force, () -> path, () -> make(path, inputs));
     }
 
@@ -132,8 +135,7 @@ final class Pretraining {
             Inference.of(session, model, preprocess, delta).probabilities(images, meter, score::add);
         }
         session.storage()
-                .writeAtomically(
-                        session.directory().path("evaluation.json"), score.json("pretrain", images.digest()));
+                .writeAtomically(session.directory().path("evaluation.json"), score.json("pretrain", images.digest()));
         Metrics metrics = session.metrics();
         ObjectNode node = metrics.of("pretrain");
         node.put("accuracy", score.accuracy());

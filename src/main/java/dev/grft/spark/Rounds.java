@@ -96,9 +96,7 @@ final class Rounds implements GradientSource {
         spark.setJobDescription("Training, " + what);
         JavaFutureAction<List<T>> job = parts.collectAsync();
         try {
-            return timeoutSeconds > 0
-                    ? job.get((long) (timeoutSeconds * 1000), TimeUnit.MILLISECONDS)
-                    : job.get();
+            return timeoutSeconds > 0 ? job.get((long) (timeoutSeconds * 1000), TimeUnit.MILLISECONDS) : job.get();
         } catch (TimeoutException e) {
             job.cancel(true);
             throw new UserError(

@@ -73,8 +73,7 @@ final class RunDirectory {
     /** Adds to {@code broken-images.json}: by set, the names and reasons of its broken images. */
     void reportBroken(String key, String path, BrokenImages broken) {
         Path report = path("broken-images.json");
-        Map<String, Object> all =
-                new LinkedHashMap<>(read(report, new TypeReference<Map<String, Object>>() {}));
+        Map<String, Object> all = new LinkedHashMap<>(read(report, new TypeReference<Map<String, Object>>() {}));
         Map<String, String> reasons = new LinkedHashMap<>();
         broken.images().forEach(image -> reasons.put(image.name(), image.reason()));
         all.put(key, Map.of("path", path, "images", broken.total(), "broken", reasons));
@@ -88,7 +87,8 @@ final class RunDirectory {
         try {
             return MAPPER.readValue(storage.readString(file), type);
         } catch (JsonProcessingException e) {
-            throw new UserError(file + ": is not the JSON that was written (" + e.getOriginalMessage() + "); delete it", e);
+            throw new UserError(
+                    file + ": is not the JSON that was written (" + e.getOriginalMessage() + "); delete it", e);
         }
     }
 

@@ -97,13 +97,17 @@ final class Scoring implements Serializable {
         for (int from = 0; done < images.count(); from += Passes.BATCHES * batchSize) {
             int start = from;
             Scores chunk = Causes.unwrapped(() -> OrderedTree.reduce(
-                    images.examples().mapPartitions(
-                            part -> {
-                                List<Example> some = Passes.range(part, start, Passes.BATCHES * batchSize);
-                                return List.of(some.isEmpty() ? Scores.zero(eligible) : scored(some).scores())
-                                        .iterator();
-                            },
-                            true),
+                    images.examples()
+                            .mapPartitions(
+                                    part -> {
+                                        List<Example> some = Passes.range(part, start, Passes.BATCHES * batchSize);
+                                        return List.of(
+                                                        some.isEmpty()
+                                                                ? Scores.zero(eligible)
+                                                                : scored(some).scores())
+                                                .iterator();
+                                    },
+                                    true),
                     Scores::merge));
             scores.merge(chunk);
             long counted = chunk.examples() / (contrastive ? 2 : 1);
@@ -137,7 +141,8 @@ final class Scoring implements Serializable {
                             List<Tuple2<String, Tuple2<Integer, float[]>>> sums = new ArrayList<>();
                             List<Example> all = Rounds.list(part);
                             if (!all.isEmpty()) {
-                                scored(all).summed()
+                                scored(all)
+                                        .summed()
                                         .forEach((matrix, sum) ->
                                                 sums.add(new Tuple2<>(matrix, new Tuple2<>(shard, sum))));
                             }

@@ -54,7 +54,10 @@ final class Selecting {
                 .scores(images, meter);
         long backbone = session.pretrained().config().withClasses(0).parameters();
         Selection selection = Grft.select(
-                scores, settings.selection().orientation(), settings.selection().budget().toBudget(), backbone);
+                scores,
+                settings.selection().orientation(),
+                settings.selection().budget().toBudget(),
+                backbone);
         SelectionFile file = new SelectionFile(
                 selection,
                 scores,
@@ -76,7 +79,10 @@ final class Selecting {
             Delta delta = probe().delta();
             return new Probe(delta.headWeight(), delta.headBias());
         }
-        return Probe.fresh(labels.size(), session.pretrained().config().width(), settings.run().seed());
+        return Probe.fresh(
+                labels.size(),
+                session.pretrained().config().width(),
+                settings.run().seed());
     }
 
     /** Returns the linear probe; made now, unless the run directory has it already. */
@@ -92,7 +98,8 @@ final class Selecting {
         Images images = session.trainingImages();
         Labels labels = images.labels();
         Progress.Meter meter = session.progress().phase("probe: features", images.count());
-        Passes.Output[] outputs = new Passes.Output[Math.toIntExact(images.broken().total())];
+        Passes.Output[] outputs =
+                new Passes.Output[Math.toIntExact(images.broken().total())];
         long every = (images.count() + MOST_PROBED - 1) / MOST_PROBED;
         Inference.headOnly(session, labels.size()).features(images, meter, output -> {
             if (output.id % every == 0) {
@@ -104,7 +111,12 @@ final class Selecting {
         float[][] features = seen.stream().map(output -> output.values).toArray(float[][]::new);
         int[] classes = seen.stream().mapToInt(output -> output.label).toArray();
         session.progress().say("probe: training a head on %d images' features", features.length);
-        Probe probe = Probe.train(features, classes, labels.size(), settings.probe(), settings.run().seed());
+        Probe probe = Probe.train(
+                features,
+                classes,
+                labels.size(),
+                settings.probe(),
+                settings.run().seed());
         Delta delta = new Delta(
                 Selection.none(),
                 Map.of(),
@@ -124,10 +136,7 @@ final class Selecting {
 
     /** Returns a digest of all that the selection depends on. */
     String selectionInputs() {
-        return Inputs.digest(
-                "selection",
-                probeInputs(),
-                Config.fingerprint(settings, "selection", "augmentation"));
+        return Inputs.digest("selection", probeInputs(), Config.fingerprint(settings, "selection", "augmentation"));
     }
 
     /** Returns a digest of all that the probe depends on: the model, the training images and how they are read. */

@@ -93,7 +93,8 @@ public final class Session implements AutoCloseable {
     }
 
     Replicas.Device device() {
-        return new Replicas.Device(settings.engine().kernels(), settings.engine().blasThreads());
+        return new Replicas.Device(
+                settings.engine().kernels(), settings.engine().blasThreads());
     }
 
     Augment augment() {
@@ -109,8 +110,9 @@ public final class Session implements AutoCloseable {
         if (pretrained == null) {
             String path = settings.model().pretrained();
             if (path == null) {
-                throw new UserError("model.pretrained is not set; give the folder of a checkpoint with model.safetensors"
-                        + " and config.json, such as --set model.pretrained=conf/demo/vit-demo");
+                throw new UserError(
+                        "model.pretrained is not set; give the folder of a checkpoint with model.safetensors"
+                                + " and config.json, such as --set model.pretrained=conf/demo/vit-demo");
             }
             pretrained = Checkpoint.load(hadoop(), path, settings.model().imageSize());
         }
@@ -122,8 +124,7 @@ public final class Session implements AutoCloseable {
         if (model == null || model.config().classes() != classes) {
             closeModel();
             Checkpoint checkpoint = pretrained();
-            model = ModelBroadcast.of(
-                    context(), checkpoint.config().withClasses(classes), checkpoint.tensors());
+            model = ModelBroadcast.of(context(), checkpoint.config().withClasses(classes), checkpoint.tensors());
         }
         return model;
     }

@@ -55,11 +55,7 @@ final class Training {
         Path path = path(method);
         String inputs = inputs(method);
         return session.artefact(
-                path,
-                inputs,
-                force,
-                () -> DeltaFile.read(session.hadoop(), path),
-                () -> train(method, path, inputs));
+                path, inputs, force, () -> DeltaFile.read(session.hadoop(), path), () -> train(method, path, inputs));
     }
 
     /** Returns where a method's delta lies. */
@@ -98,7 +94,10 @@ final class Training {
                 inputs,
                 meter);
         Delta delta = tuning.delta(
-                layout, result.state.trained(), images.labels().names(), session.pretrained().sha256());
+                layout,
+                result.state.trained(),
+                images.labels().names(),
+                session.pretrained().sha256());
         DeltaFile file = new DeltaFile(
                 delta, method, Map.of(), Config.toYaml(settings), Provenance.json(session, images.digest()));
         file.write(session.hadoop(), path);
@@ -136,7 +135,9 @@ final class Training {
     }
 
     private long steps(long images) {
-        double all = (double) settings.training().epochs() * images / settings.training().batchSize();
+        double all = (double) settings.training().epochs()
+                * images
+                / settings.training().batchSize();
         long steps = (long) Math.ceil(all);
         int most = settings.training().maxSteps();
         return most > 0 ? Math.min(most, steps) : steps;
@@ -174,14 +175,14 @@ final class Training {
                 preprocess, session.augment(), settings.run().seed(), training.batchSize(), training.shards());
         Replicas.Recipe recipe = new Replicas.Recipe(model, tuning, configuration, true, session.device());
         Rounds rounds = new Rounds(
-                session.context(), images.examples(), sampler, recipe, settings.engine().timeoutSeconds());
+                session.context(),
+                images.examples(),
+                sampler,
+                recipe,
+                settings.engine().timeoutSeconds());
         Keeper keeper = new Keeper(folder, inputs, meter);
         LearnerState end = new Trainer(
-                        plan,
-                        new Learner(configuration, LearnerState.start(start)),
-                        rounds,
-                        keeper,
-                        step -> {
+                        plan, new Learner(configuration, LearnerState.start(start)), rounds, keeper, step -> {
                             keeper.history().add(step);
                             meter.add(
                                     step.examples(),
@@ -215,11 +216,11 @@ final class Training {
 
         @Override
         public @Nullable LearnerState latest() {
-            Optional<TrainingState> found =
-                    force ? Optional.empty() : TrainingState.latest(session.hadoop(), states);
+            Optional<TrainingState> found = force ? Optional.empty() : TrainingState.latest(session.hadoop(), states);
             if (found.isEmpty() || !found.get().fingerprint().equals(inputs)) {
                 if (found.isPresent()) {
-                    session.progress().say("the state in %s is of a training with other inputs; beginning anew", states);
+                    session.progress()
+                            .say("the state in %s is of a training with other inputs; beginning anew", states);
                 }
                 session.storage().delete(states);
                 history = history(0);

@@ -33,10 +33,12 @@ public final class Learner {
     /** Goes on from a state. */
     public void restore(LearnerState from) {
         if (from.trained().length != network.numParams()) {
-            throw new IllegalArgumentException("a state of " + from.trained().length + " trained numbers for a network of "
-                    + network.numParams());
+            throw new IllegalArgumentException(
+                    "a state of " + from.trained().length + " trained numbers for a network of " + network.numParams());
         }
-        network.params().assign(Nd4j.createFromArray(from.trained()).reshape(network.params().shape()));
+        network.params()
+                .assign(Nd4j.createFromArray(from.trained())
+                        .reshape(network.params().shape()));
         INDArray state = updater().getStateViewArray();
         if (state != null) {
             if (from.updater().length == 0) {
@@ -78,9 +80,9 @@ public final class Learner {
                 keyed.setGradientFor(l + "_" + view.getKey(), view.getValue());
             }
         }
-        updater()
-                .update(keyed, Math.toIntExact(step), 0, examples, LayerWorkspaceMgr.noWorkspaces());
-        network.params().subi(network.getFlattenedGradients().reshape(network.params().shape()));
+        updater().update(keyed, Math.toIntExact(step), 0, examples, LayerWorkspaceMgr.noWorkspaces());
+        network.params()
+                .subi(network.getFlattenedGradients().reshape(network.params().shape()));
         step++;
     }
 
@@ -99,7 +101,8 @@ public final class Learner {
     /** Returns a copy of the state. */
     public LearnerState state() {
         INDArray state = updater().getStateViewArray();
-        return new LearnerState(trained(), state == null ? new float[0] : state.dup().data().asFloat(), step);
+        return new LearnerState(
+                trained(), state == null ? new float[0] : state.dup().data().asFloat(), step);
     }
 
     /** Returns a copy of the trained vector, {@code [N]}. */

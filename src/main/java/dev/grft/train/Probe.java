@@ -20,6 +20,7 @@ import org.nd4j.linalg.lossfunctions.LossFunctions;
  * @param weight the head's weight, {@code [K, D]} row-major
  * @param bias the head's bias, {@code [K]}
  */
+@SuppressWarnings("ArrayRecordComponent") // two arrays handed over together, compared by nobody
 public record Probe(float[] weight, float[] bias) {
     private static final double FRESH_STD = 0.02; // timm's default for linear layers
 
@@ -74,7 +75,8 @@ public record Probe(float[] weight, float[] bias) {
             }
         }
         INDArray weight = network.getParam("0_W").transpose().dup('c'); // DL4J's is [D, K]
-        return new Probe(weight.data().asFloat(), network.getParam("0_b").dup('c').data().asFloat());
+        return new Probe(
+                weight.data().asFloat(), network.getParam("0_b").dup('c').data().asFloat());
     }
 
     private static int[] shuffled(int n, SplittableRandom random) {

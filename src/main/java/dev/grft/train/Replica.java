@@ -50,7 +50,8 @@ public final class Replica {
 
     /** Takes over a trained vector, {@code [N]}. */
     public void load(float[] trained) {
-        network.params().assign(Nd4j.createFromArray(trained).reshape(network.params().shape()));
+        network.params()
+                .assign(Nd4j.createFromArray(trained).reshape(network.params().shape()));
         vit.refresh();
     }
 

@@ -29,7 +29,8 @@ public final class Scorer {
      * Returns a scorer with sums of 0.
      *
      * @param eligible the shapes of the matrices that compete, by timm name in network order
-     * @param head the numbers of the fresh head, {@code [K, D]} and {@code [K]}
+     * @param headWeight the weight of the fresh head, {@code [K, D]} row-major
+     * @param headBias its bias, {@code [K]}
      */
     public Scorer(
             Weights weights,
@@ -43,7 +44,9 @@ public final class Scorer {
         this.vit = new Vit(weights, watch, kernels, true);
         this.classes = weights.config().classes();
         this.type = weights.type();
-        INDArray weight = Nd4j.create(headWeight, new long[] {classes, weights.config().width()}, 'c').castTo(type);
+        INDArray weight = Nd4j.create(
+                        headWeight, new long[] {classes, weights.config().width()}, 'c')
+                .castTo(type);
         INDArray bias = Nd4j.create(headBias, new long[] {classes}, 'c').castTo(type);
         vit.bind(new Bindings(Map.of(Delta.HEAD_WEIGHT, weight, Delta.HEAD_BIAS, bias), null));
     }

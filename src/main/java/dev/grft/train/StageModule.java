@@ -48,7 +48,8 @@ class StageModule extends BaseLayer<StageLayer> {
 
     final Stage stage() {
         if (stage == null) {
-            throw new IllegalStateException("layer " + index + " has no stage: this network only updates, it cannot run");
+            throw new IllegalStateException(
+                    "layer " + index + " has no stage: this network only updates, it cannot run");
         }
         return stage;
     }

@@ -140,8 +140,7 @@ public final class Trainer {
         return report(result.loss(), result.examples(), penalty, learningRate, Double.NaN, start);
     }
 
-    private Step report(
-            double loss, long examples, double penalty, double learningRate, double norm, long start) {
+    private Step report(double loss, long examples, double penalty, double learningRate, double norm, long start) {
         return new Step(
                 learner.step(),
                 plan.steps(),

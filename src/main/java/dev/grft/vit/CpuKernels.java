@@ -472,8 +472,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void contrastive(
-            INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
+    public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
         int n = (int) features.size(0);
         int d = (int) features.size(1);
         double[] z = new double[n * d];

@@ -152,7 +152,8 @@ public interface Kernels {
                 "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"))
                         ? new CpuKernels()
                         : new Nd4jKernels();
-            default -> throw dev.grft.UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
+            default ->
+                throw dev.grft.UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
         };
     }
 }

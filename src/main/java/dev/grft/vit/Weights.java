@@ -70,7 +70,9 @@ public final class Weights implements AutoCloseable {
 
     /** Returns the data type of the arrays. */
     public DataType type() {
-        return arrays.isEmpty() ? DataType.FLOAT : arrays.values().iterator().next().dataType();
+        return arrays.isEmpty()
+                ? DataType.FLOAT
+                : arrays.values().iterator().next().dataType();
     }
 
     /** Returns the bytes of native memory held. */
