@@ -56,7 +56,7 @@ public final class Weights implements AutoCloseable {
     }
 
     /**
-     * Returns weights without numbers: enough to lay out a network and ask what it {@linkplain Vit#trained trains}, not to
+     * Returns weights without numbers: enough to lay out a network and ask what it {@linkplain Vit#layout trains}, not to
      * run it. Costs no memory.
      */
     public static Weights shapesOnly(VitConfig config) {

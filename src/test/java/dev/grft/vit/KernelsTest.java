@@ -398,8 +398,18 @@ class KernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1,1,3,2", "3,5,24,72", "2,17,7,5", "2,65,5,3", "4,1,40,30", "1,197,9,11", "2,2,33,65"})
-    void squaredGradientsAreSummedPerExample(int examples, int t, int out, int in) {
+    @CsvSource({
+        "1,1,3,2,true",
+        "3,5,24,72,true",
+        "4,1,40,30,true",
+        "2,2,33,65,true",
+        "2,17,7,5,false",
+        "2,65,5,3,false",
+        "1,197,9,11,false",
+        "2,5,7,24,false"
+    })
+    void squaredGradientsAreSummedPerExampleByEitherRoute(int examples, int t, int out, int in, boolean ghost) {
+        assertThat(Kernels.ghostIsCheaper(t, out, in)).isEqualTo(ghost);
         double[] dy = normal(1, examples * t * out);
         double[] x = normal(2, examples * t * in);
         double[] rows = new double[out];

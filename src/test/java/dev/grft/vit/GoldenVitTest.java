@@ -1,0 +1,297 @@
+package dev.grft.vit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.MatrixShape;
+import dev.grft.checkpoint.Safetensors;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+
+/** The tiny model of timm: logits, losses, every gradient and every score, on every machine. */
+@ParameterizedClass
+@EnumSource(Machine.class)
+class GoldenVitTest {
+    private static final Safetensors GOLDEN = Golden.read("tiny/golden.safetensors");
+    private static final Safetensors CONTRASTIVE = Golden.read("tiny/contrastive.safetensors");
+    private static final int EXAMPLES = 6;
+
+    private final Machine machine;
+    private final DataType type;
+    private final double tolerance; // relative to the largest number of an array
+
+    GoldenVitTest(Machine machine) {
+        this.machine = machine;
+        this.type = machine.type();
+        this.tolerance = type == DataType.DOUBLE ? 1e-11 : 1e-5;
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"tiny", "tiny-fp16", "tiny-bf16"})
+    void logitsAndFeaturesAreTimms(String folder) {
+        Safetensors golden = Golden.read(folder + "/golden.safetensors");
+        try (Weights weights = Golden.weights(folder, type)) {
+            for (boolean backward : new boolean[] {true, false}) {
+                Vit vit = new Vit(weights, TrainingPlan.FROZEN, machine.kernels(), backward);
+                INDArray images = Golden.array(golden, "input", type);
+                close("logits", vit.forward(images), Golden.doubles(golden, "logits"));
+                close("features", vit.features(images), Golden.doubles(golden, "features"));
+            }
+        }
+    }
+
+    @Test
+    void lossesAndEveryGradientAreTorchs() {
+        try (Weights weights = Golden.weights("tiny", type)) {
+            Vit vit = new Vit(weights, Trained.whole(parameter -> true), machine.kernels(), true);
+            Trained trained = Trained.of(vit, type);
+            close("loss", step(vit, 0, EXAMPLES), Golden.doubles(GOLDEN, "loss"));
+            assertThat(trained.gradients.keySet())
+                    .containsExactlyInAnyOrderElementsOf(Golden.TINY.tensors().keySet());
+            for (String name : trained.gradients.keySet()) {
+                close(name, trained.gradient(name), Golden.doubles(GOLDEN, "grad." + name));
+            }
+        }
+    }
+
+    @Test
+    void aParameterThatTrainsAloneHasTheSameGradient() {
+        try (Weights weights = Golden.weights("tiny", type)) {
+            for (String name : Golden.TINY.tensors().keySet()) {
+                Vit vit = new Vit(weights, Trained.whole(name::equals), machine.kernels(), true);
+                Trained trained = Trained.of(vit, type);
+                step(vit, 0, EXAMPLES);
+                close(name, trained.gradient(name), Golden.doubles(GOLDEN, "grad." + name));
+                assertThat(trained.gradients).hasSize(1);
+            }
+        }
+    }
+
+    @Test
+    void gradientsOfTheContrastiveLossAreTorchs() {
+        String fc1 = "blocks.1.mlp.fc1.weight";
+        try (Weights weights = Golden.weights("tiny", type)) {
+            Kernels kernels = machine.kernels();
+            Vit vit = new Vit(weights, Trained.whole(fc1::equals), kernels, true);
+            Trained trained = Trained.of(vit, type);
+            INDArray images = Nd4j.concat(
+                    0, Golden.array(CONTRASTIVE, "input.view1", type), Golden.array(CONTRASTIVE, "input.view2", type));
+            INDArray features = vit.features(images);
+            close("features", features, Golden.doubles(CONTRASTIVE, "features"));
+
+            int n = 2 * EXAMPLES;
+            int[] labels = CONTRASTIVE.tensor("labels").ints();
+            double[] same = new double[n * n];
+            for (int i = 0; i < n * n; i++) {
+                same[i] = i / n != i % n && labels[i / n % EXAMPLES] == labels[i % n % EXAMPLES] ? 1 : 0;
+            }
+            INDArray losses = machine.garbage(n);
+            INDArray dfeatures = machine.garbage(n, Golden.TINY.width());
+            kernels.contrastive(features, machine.array(same, n, n), 0.07, losses, dfeatures);
+            double loss = Arrays.stream(Machine.values(losses)).sum() / n;
+            close("loss", new double[] {loss}, Golden.doubles(CONTRASTIVE, "loss"));
+            close("features", dfeatures.div(n), Golden.doubles(CONTRASTIVE, "grad.features"));
+
+            vit.backwardFeatures(dfeatures.divi(n));
+            close(fc1, trained.gradient(fc1), Golden.doubles(CONTRASTIVE, "grad." + fc1));
+        }
+    }
+
+    @Test
+    void normalizedFeaturesHaveTheSameContrastiveLoss() {
+        int n = 2 * EXAMPLES;
+        double[] same = new double[n * n];
+        for (int i = 0; i < n; i++) {
+            same[i * n + (i + EXAMPLES) % n] = 1;
+        }
+        INDArray dfeatures = machine.garbage(n, Golden.TINY.width());
+        INDArray losses = machine.garbage(n);
+        INDArray again = machine.garbage(n);
+        INDArray positives = machine.array(same, n, n);
+        machine.kernels().contrastive(Golden.array(CONTRASTIVE, "features", type), positives, 0.07, losses, dfeatures);
+        machine.kernels()
+                .contrastive(Golden.array(CONTRASTIVE, "features.normalized", type), positives, 0.07, again, dfeatures);
+        close("losses", again, Machine.values(losses));
+    }
+
+    @Test
+    void scoresAreTorchs() {
+        Map<String, List<int[]>> kinds = new LinkedHashMap<>();
+        kinds.put("example", List.of(new int[] {0, 6}));
+        kinds.put("batch", List.of(new int[] {0, 3}, new int[] {3, 6}));
+        kinds.put("summed", List.of(new int[] {0, 6}));
+        kinds.forEach((kind, batches) -> {
+            Watch watch = new Watch(kind.equals("example"));
+            try (Weights weights = Golden.weights("tiny", type)) {
+                Vit vit = new Vit(weights, watch, machine.kernels(), true);
+                vit.bind(new Bindings(Map.of(), Map.of()));
+                for (int[] batch : batches) {
+                    step(vit, batch[0], batch[1]);
+                }
+            }
+            assertThat(watch.rows.keySet())
+                    .containsAll(Golden.TINY.matrices().keySet());
+            for (String matrix : Golden.TINY.matrices().keySet()) {
+                String score = "score." + kind + ".";
+                close(matrix, watch.rows.get(matrix), Golden.doubles(GOLDEN, score + "rows." + matrix));
+                close(matrix, watch.columns.get(matrix), Golden.doubles(GOLDEN, score + "columns." + matrix));
+            }
+        });
+    }
+
+    @Test
+    void scoresPerExampleDoNotDependOnTheBatches() {
+        Watch[] watches = {new Watch(true), new Watch(true)};
+        for (int size : new int[] {1, 4}) {
+            try (Weights weights = Golden.weights("tiny", type)) {
+                Vit vit = new Vit(weights, watches[size / 4], machine.kernels(), true);
+                for (int from = 0; from < EXAMPLES; from += size) {
+                    step(vit, from, Math.min(EXAMPLES, from + size));
+                }
+            }
+        }
+        watches[0].rows.forEach((matrix, rows) -> close(matrix, watches[1].rows.get(matrix), Machine.values(rows)));
+    }
+
+    @Test
+    void frozenWeightsKeepTheirBits() {
+        for (TrainingPlan plan : List.of(
+                Trained.whole(parameter -> true), Trained.whole(p -> p.startsWith("head.")), new Watch(true))) {
+            try (Weights weights = Golden.weights("tiny", type)) {
+                Map<String, double[]> before = numbers(weights);
+                Vit vit = new Vit(weights, plan, machine.kernels(), true);
+                Trained trained = Trained.of(vit, type);
+                trained.values.values().forEach(value -> value.assign(0.25));
+                vit.refresh();
+                step(vit, 0, EXAMPLES);
+                vit.backwardFeatures(vit.features(Golden.array(GOLDEN, "input", type)));
+                Map<String, double[]> after = numbers(weights);
+                before.forEach((name, numbers) -> {
+                    for (int i = 0; i < numbers.length; i++) {
+                        assertThat(Double.doubleToRawLongBits(after.get(name)[i]))
+                                .as("%s, entry %s", name, i)
+                                .isEqualTo(Double.doubleToRawLongBits(numbers[i]));
+                    }
+                });
+            }
+        }
+    }
+
+    @Test
+    void theSameStepTwiceGivesTheSameBits() {
+        List<Map<String, double[]>> runs = new ArrayList<>();
+        for (int run = 0; run < 2; run++) {
+            try (Weights weights = Golden.weights("tiny", type)) {
+                Vit vit = new Vit(weights, Trained.whole(parameter -> true), machine.kernels(), true);
+                Trained trained = Trained.of(vit, type);
+                step(vit, 0, 5); // leaves its traces in every buffer
+                step(vit, 0, EXAMPLES);
+                Map<String, double[]> gradients = new LinkedHashMap<>();
+                trained.gradients.keySet().forEach(name -> gradients.put(name, trained.gradient(name)));
+                runs.add(gradients);
+            }
+        }
+        runs.get(0).forEach((name, gradient) -> assertThat(runs.get(1).get(name)).as(name).isEqualTo(gradient));
+    }
+
+    /** Runs forward and backward of the cross-entropy of some examples; returns their losses. */
+    private INDArray step(Vit vit, int from, int to) {
+        INDArray images = Golden.array(GOLDEN, "input", type)
+                .get(NDArrayIndex.interval(from, to), NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.all())
+                .dup('c');
+        int classes = Golden.TINY.classes();
+        double[] targets = new double[(to - from) * classes];
+        for (int b = from; b < to; b++) {
+            targets[(b - from) * classes + GOLDEN.tensor("labels").ints()[b]] = 1;
+        }
+        INDArray logits = vit.forward(images);
+        INDArray losses = machine.garbage(to - from);
+        INDArray dlogits = machine.garbage(to - from, classes);
+        machine.kernels().crossEntropy(logits, machine.array(targets, to - from, classes), losses, dlogits);
+        vit.backward(dlogits);
+        return losses;
+    }
+
+    private static Map<String, double[]> numbers(Weights weights) {
+        Map<String, double[]> numbers = new LinkedHashMap<>();
+        weights.config().tensors().keySet().forEach(name -> numbers.put(
+                name, Machine.values(weights.parameter(name, TrainingPlan.FROZEN).value())));
+        return numbers;
+    }
+
+    private void close(String name, INDArray actual, double[] expected) {
+        close(name, Machine.values(actual), expected);
+    }
+
+    private void close(String name, double[] actual, double[] expected) {
+        double scale = Math.max(1, Arrays.stream(expected).map(Math::abs).max().orElseThrow());
+        assertThat(actual).as(name).hasSameSizeAs(expected);
+        for (int i = 0; i < expected.length; i++) {
+            assertThat(actual[i])
+                    .as("%s, entry %s", name, i)
+                    .isCloseTo(expected[i], org.assertj.core.data.Offset.offset(tolerance * scale));
+        }
+    }
+
+    /** Adds the squares of every matrix's gradients, per example or per backward; trains nothing. */
+    private static final class Watch implements TrainingPlan {
+        private final boolean perExample;
+        private final Map<String, INDArray> rows = new LinkedHashMap<>();
+        private final Map<String, INDArray> columns = new LinkedHashMap<>();
+
+        Watch(boolean perExample) {
+            this.perExample = perExample;
+        }
+
+        @Override
+        public boolean whole(String parameter) {
+            return false;
+        }
+
+        @Override
+        public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
+            INDArray r = Nd4j.zeros(DataType.DOUBLE, shape.out());
+            INDArray c = Nd4j.zeros(DataType.DOUBLE, shape.in());
+            rows.put(matrix, r);
+            columns.put(matrix, c);
+            return new Adaptation() {
+                @Override
+                public List<TrainedArray> trained() {
+                    return List.of();
+                }
+
+                @Override
+                public void bind(Bindings bindings) {}
+
+                @Override
+                public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {}
+
+                @Override
+                public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
+                    if (perExample) {
+                        kernels.addSquaredGradients(dy, x, examples, r, c);
+                    } else {
+                        INDArray g = Nd4j.createUninitialized(buffers.type(), new long[] {shape.out(), shape.in()}, 'c');
+                        kernels.gemm(true, dy, false, x, 1, 0, g);
+                        kernels.addSquares(g, r, c);
+                    }
+                }
+
+                @Override
+                public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
+            };
+        }
+    }
+}

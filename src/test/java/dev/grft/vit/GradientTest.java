@@ -1,0 +1,254 @@
+package dev.grft.vit;
+
+import static dev.grft.vit.Machine.normal;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Every gradient by central differences in double: layer, stage and a whole model, every parameter trained. */
+class GradientTest {
+    private static final int EXAMPLES = 2;
+    private static final VitConfig CONFIG = new VitConfig(4, 2, 6, 2, 2, 5, 3, 1e-6); // T = 5
+    private static final TrainingPlan PLAN = Trained.whole(parameter -> true);
+
+    private final Weights weights = weights();
+    private final Kernels kernels = new Nd4jKernels();
+    private final Buffers buffers = new Buffers(DataType.DOUBLE, true);
+
+    @Test
+    void linear() {
+        Linear linear = new Linear("blocks.0.mlp.fc1", weights, PLAN, kernels, buffers);
+        check(
+                new Part() {
+                    @Override
+                    public INDArray forward(INDArray x) {
+                        INDArray y = Nd4j.create(DataType.DOUBLE, x.size(0), 5);
+                        linear.forward(x, y);
+                        return y;
+                    }
+
+                    @Override
+                    public INDArray backward(INDArray dy) {
+                        INDArray dx = Nd4j.create(DataType.DOUBLE, dy.size(0), 6);
+                        linear.backward(input(10, 6), dy, EXAMPLES, dx);
+                        return dx;
+                    }
+
+                    @Override
+                    public void refresh() {
+                        linear.refresh();
+                    }
+                },
+                bind(linear.trained(), linear::bind),
+                input(10, 6));
+    }
+
+    @Test
+    void layerNorm() {
+        LayerNorm norm = new LayerNorm("norm", 1e-6, weights, PLAN, kernels, buffers);
+        check(
+                new Part() {
+                    @Override
+                    public INDArray forward(INDArray x) {
+                        INDArray y = x.ulike();
+                        norm.forward(x, y);
+                        return y;
+                    }
+
+                    @Override
+                    public INDArray backward(INDArray dy) {
+                        INDArray dx = Nd4j.zeros(DataType.DOUBLE, dy.shape());
+                        norm.backward(dy, dx);
+                        return dx;
+                    }
+
+                    @Override
+                    public void refresh() {
+                        norm.refresh();
+                    }
+                },
+                bind(norm.trained(), norm::bind),
+                input(10, 6));
+    }
+
+    @Test
+    void patchEmbedding() {
+        checkStage(new PatchEmbedding(CONFIG, weights, PLAN, kernels, buffers), input(EXAMPLES, 3, 4, 4), false);
+    }
+
+    @Test
+    void encoderBlock() {
+        checkStage(new EncoderBlock(1, CONFIG, weights, PLAN, kernels, buffers), input(10, 6), true);
+    }
+
+    @Test
+    void classifier() {
+        checkStage(new Classifier(CONFIG, weights, PLAN, kernels, buffers), input(10, 6), true);
+    }
+
+    @Test
+    void classifierWithoutHead() {
+        checkStage(new Classifier(CONFIG.withClasses(0), weights, PLAN, kernels, buffers), input(10, 6), true);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void wholeModel(boolean withHead) {
+        Vit vit = new Vit(weights, PLAN, kernels, true);
+        Trained trained = Trained.of(vit, DataType.DOUBLE);
+        if (!withHead) {
+            trained.gradients.get("head.weight").assign(7);
+            trained.gradients.get("head.bias").assign(7);
+        }
+        check(
+                new Part() {
+                    @Override
+                    public INDArray forward(INDArray x) {
+                        return withHead ? vit.forward(x) : vit.features(x);
+                    }
+
+                    @Override
+                    public INDArray backward(INDArray dy) {
+                        if (withHead) {
+                            vit.backward(dy);
+                        } else {
+                            vit.backwardFeatures(dy);
+                            // The features do not depend on the head: nothing to write, and 0 is what check expects.
+                            assertThat(Machine.values(trained.gradients.get("head.weight"))).containsOnly(7);
+                            assertThat(Machine.values(trained.gradients.get("head.bias"))).containsOnly(7);
+                            trained.gradients.get("head.weight").assign(0);
+                            trained.gradients.get("head.bias").assign(0);
+                        }
+                        return null;
+                    }
+
+                    @Override
+                    public void refresh() {
+                        vit.refresh();
+                    }
+                },
+                trained,
+                input(EXAMPLES, 3, 4, 4));
+        assertThat(trained.gradients.keySet()).containsExactlyInAnyOrderElementsOf(CONFIG.tensors().keySet());
+    }
+
+    /** Something with a forward and a backward; the backward's result is null where the input has no gradient. */
+    private interface Part {
+        INDArray forward(INDArray x);
+
+        INDArray backward(INDArray dy);
+
+        void refresh();
+    }
+
+    private interface Binding {
+        void to(Bindings bindings);
+    }
+
+    private void checkStage(Stage stage, INDArray x, boolean inputGradient) {
+        check(
+                new Part() {
+                    @Override
+                    public INDArray forward(INDArray in) {
+                        return stage.forward(in, EXAMPLES);
+                    }
+
+                    @Override
+                    public INDArray backward(INDArray dy) {
+                        return stage.backward(dy, EXAMPLES, inputGradient);
+                    }
+
+                    @Override
+                    public void refresh() {
+                        stage.refresh();
+                    }
+                },
+                bind(stage.trained(), stage::bind),
+                x);
+    }
+
+    /** Compares the gradients of the sum of {@code direction * forward(x)} with differences. */
+    private static void check(Part part, Trained trained, INDArray x) {
+        part.refresh();
+        double[] direction = normal(99, (int) part.forward(x).length());
+        INDArray y = part.forward(x);
+        INDArray dx = part.backward(Machine.array(DataType.DOUBLE, direction, y.shape()));
+        if (dx != null) {
+            checkSlopes("the input", Machine.values(dx), part, x, x, direction);
+        }
+        assertThat(trained.values).isNotEmpty();
+        trained.values.forEach(
+                (name, value) -> checkSlopes(name, trained.gradient(name), part, value, x, direction));
+    }
+
+    /**
+     * Compares along two random directions of the array {@code moved}: a gradient with one wrong entry has another slope along
+     * almost every direction.
+     */
+    private static void checkSlopes(
+            String name, double[] gradient, Part part, INDArray moved, INDArray x, double[] direction) {
+        double[] start = Machine.values(moved);
+        assertThat(gradient).as(name).hasSameSizeAs(start);
+        for (int seed = 0; seed < 2; seed++) {
+            double[] along = normal(1000 + seed, start.length);
+            double slope = Differences.gradient(
+                    distance -> {
+                        double[] values = start.clone();
+                        for (int i = 0; i < values.length; i++) {
+                            values[i] += distance[0] * along[i];
+                        }
+                        moved.data().setData(values);
+                        part.refresh();
+                        return dot(direction, Machine.values(part.forward(x)));
+                    },
+                    new double[1],
+                    2e-4)[0];
+            moved.data().setData(start);
+            double scale = 1 + Math.sqrt(dot(gradient, gradient) * dot(along, along));
+            assertThat(dot(gradient, along)).as(name).isCloseTo(slope, Offset.offset(1e-9 * scale));
+        }
+        part.refresh();
+    }
+
+    private static double dot(double[] a, double[] b) {
+        double sum = 0;
+        for (int i = 0; i < a.length; i++) {
+            sum += a[i] * b[i];
+        }
+        return sum;
+    }
+
+    private static Trained bind(List<TrainedArray> arrays, Binding binding) {
+        Trained trained = new Trained(arrays, DataType.DOUBLE);
+        binding.to(trained.bindings());
+        return trained;
+    }
+
+    private static INDArray input(long... shape) {
+        int length = (int) Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+        return Machine.array(DataType.DOUBLE, normal(5, length), shape);
+    }
+
+    private static Weights weights() {
+        Map<String, float[]> tensors = new HashMap<>();
+        CONFIG.tensors().forEach((name, shape) -> {
+            double[] values = normal(name.hashCode(), (int) Arrays.stream(shape).reduce(1, (a, b) -> a * b));
+            float[] floats = new float[values.length];
+            for (int i = 0; i < floats.length; i++) {
+                floats[i] = (float) (0.5 * values[i]) + (name.matches(".*norm.?\\.weight") ? 1 : 0);
+            }
+            tensors.put(name, floats);
+        });
+        return Weights.copyOf(CONFIG, tensors, DataType.DOUBLE);
+    }
+}

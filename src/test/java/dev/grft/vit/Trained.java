@@ -1,0 +1,58 @@
+package dev.grft.vit;
+
+import dev.grft.MatrixShape;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Trained arrays that start at 0, and gradients that start as NaN, so that a backward has to write them. */
+final class Trained {
+    final Map<String, INDArray> values = new LinkedHashMap<>();
+    final Map<String, INDArray> gradients = new LinkedHashMap<>();
+
+    Trained(List<TrainedArray> arrays, DataType type) {
+        for (TrainedArray array : arrays) {
+            values.put(array.name(), Nd4j.zeros(type, array.rows(), array.columns()));
+            gradients.put(array.name(), Nd4j.zeros(type, array.rows(), array.columns()).assign(Double.NaN));
+        }
+    }
+
+    /** Returns the trained arrays of a network, tied to it. */
+    static Trained of(Vit vit, DataType type) {
+        Trained trained = new Trained(List.copyOf(vit.layout().arrays().values()), type);
+        vit.bind(trained.bindings());
+        return trained;
+    }
+
+    Bindings bindings() {
+        return new Bindings(values, gradients);
+    }
+
+    double[] gradient(String name) {
+        INDArray gradient = gradients.get(name);
+        if (gradient == null) {
+            throw new AssertionError(name + " is not trained, only " + gradients.keySet());
+        }
+        return Machine.values(gradient);
+    }
+
+    /** Returns the plan that trains these parameters whole and adapts nothing. */
+    static TrainingPlan whole(Predicate<String> parameters) {
+        return new TrainingPlan() {
+            @Override
+            public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
+                return null;
+            }
+
+            @Override
+            public boolean whole(String parameter) {
+                return parameters.test(parameter);
+            }
+        };
+    }
+}
