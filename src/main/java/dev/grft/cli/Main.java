@@ -49,7 +49,7 @@ public final class Main {
 
         private int run(String verb, Consumer<Verbs> work) {
             Settings settings = Config.load(files, sets, new Configuration());
-            try (Session session = Session.open(settings, verb, System.out, System.err)) {
+            try (Session session = Session.open(settings, verb)) {
                 work.accept(new Verbs(session, force));
             }
             return CommandLine.ExitCode.OK;

@@ -46,12 +46,15 @@ public final class Session implements AutoCloseable {
         this.out = out;
     }
 
-    /** Returns a session of its own Spark application, with what {@code spark-submit} has configured. */
-    public static Session open(Settings settings, String verb, PrintStream out, PrintStream err) {
+    /**
+     * Returns a session of its own Spark application, with what {@code spark-submit} has configured. Prints results to
+     * standard output and progress to standard error.
+     */
+    public static Session open(Settings settings, String verb) {
         SparkSession spark = SparkSession.builder()
                 .appName("grft " + verb + " " + settings.run().directory())
                 .getOrCreate();
-        return new Session(spark, true, settings, out, err);
+        return new Session(spark, true, settings, System.out, System.err);
     }
 
     /** Returns a session in a Spark application of somebody else, who will end it. */
