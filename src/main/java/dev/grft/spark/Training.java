@@ -170,7 +170,7 @@ final class Training {
                 training.clipNorm(),
                 training.checkpointEvery());
         MultiLayerConfiguration configuration = Network.configuration(
-                layout, training, penalty, model.config().depth(), plan.steps(), plan.stepsPerEpoch());
+                layout, training, penalty, model.config().depth(), allSteps(images.count()), plan.stepsPerEpoch());
         Sampler sampler = new Sampler(
                 preprocess, session.augment(), settings.run().seed(), training.batchSize(), training.shards());
         Replicas.Recipe recipe = new Replicas.Recipe(model, tuning, configuration, true, session.device());
