@@ -91,11 +91,17 @@ public final class Delta implements Serializable {
      * @throws UserError if a trained parameter is missing or has another size
      */
     public void mergeInto(Map<String, float[]> weights) {
-        selection.slices().forEach((matrix, slices) -> pretrained(weights, matrix, slices.shape().size()));
+        selection
+                .slices()
+                .forEach((matrix, slices) ->
+                        pretrained(weights, matrix, slices.shape().size()));
         whole.forEach((parameter, numbers) -> pretrained(weights, parameter, numbers.length));
 
-        selection.slices().forEach((matrix, slices) ->
-                slices.add(values(matrix), pretrained(weights, matrix, slices.shape().size())));
+        selection
+                .slices()
+                .forEach((matrix, slices) -> slices.add(
+                        values(matrix),
+                        pretrained(weights, matrix, slices.shape().size())));
         whole.forEach((parameter, numbers) -> {
             float[] w = pretrained(weights, parameter, numbers.length);
             for (int i = 0; i < w.length; i++) {

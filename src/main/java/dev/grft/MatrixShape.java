@@ -12,7 +12,8 @@ import java.io.Serializable;
 public record MatrixShape(int out, int in) implements Serializable {
     public MatrixShape {
         if (out < 1 || in < 1) {
-            throw new IllegalArgumentException("a matrix needs at least one row and one column, got [" + out + ", " + in + "]");
+            throw new IllegalArgumentException(
+                    "a matrix needs at least one row and one column, got [" + out + ", " + in + "]");
         }
     }
 

@@ -43,8 +43,7 @@ public enum Orientation {
                 .findFirst()
                 .orElseThrow(() -> UserError.of(
                         "selection.orientation: unknown orientation '%s'; expected one of %s",
-                        word,
-                        Arrays.stream(values()).map(Orientation::toString).collect(Collectors.joining(", "))));
+                        word, Arrays.stream(values()).map(Orientation::toString).collect(Collectors.joining(", "))));
     }
 
     /** Returns the configuration's word. */

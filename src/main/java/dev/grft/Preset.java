@@ -64,8 +64,7 @@ public enum Preset {
                 .findFirst()
                 .orElseThrow(() -> UserError.of(
                         "selection.preset: unknown preset '%s'; expected one of %s",
-                        word,
-                        Arrays.stream(values()).map(Preset::toString).collect(Collectors.joining(", "))));
+                        word, Arrays.stream(values()).map(Preset::toString).collect(Collectors.joining(", "))));
     }
 
     /** Returns which slices compete. */

@@ -56,12 +56,14 @@ public final class Selection implements Serializable {
      *     matrices
      */
     public static Selection random(Selection like, long seed) {
-        return new Selection(like.slices.values().stream().map(s -> random(s, seed)).toList());
+        return new Selection(
+                like.slices.values().stream().map(s -> random(s, seed)).toList());
     }
 
     private static Slices random(Slices like, long seed) {
         // A stream of random numbers per matrix; String.hashCode is specified, hence the same on every machine.
-        SplittableRandom random = new SplittableRandom(seed ^ ((long) like.matrix().hashCode() << 32));
+        SplittableRandom random =
+                new SplittableRandom(seed ^ ((long) like.matrix().hashCode() << 32));
         int slices = like.axis().count(like.shape());
         int[] indices = new int[like.count()];
         int chosen = 0;
@@ -111,7 +113,8 @@ public final class Selection implements Serializable {
      * are empty. A row and a column are different slices although they share a number.
      */
     public double jaccard(Selection other) {
-        long both = slices.values().stream().mapToLong(mine -> common(mine, other)).sum();
+        long both =
+                slices.values().stream().mapToLong(mine -> common(mine, other)).sum();
         long either = count() + other.count() - both;
         return either == 0 ? 1 : (double) both / either;
     }

@@ -10,7 +10,8 @@ public final class UserError extends RuntimeException {
 
     /** Returns an error with the formatted message, in the manner of {@link String#format}. */
     public static UserError of(String message, Object... arguments) {
-        return new UserError(arguments.length == 0 ? message : String.format(java.util.Locale.ROOT, message, arguments));
+        return new UserError(
+                arguments.length == 0 ? message : String.format(java.util.Locale.ROOT, message, arguments));
     }
 
     public UserError(String message) {

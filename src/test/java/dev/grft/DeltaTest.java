@@ -1,5 +1,6 @@
 package dev.grft;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -16,8 +17,8 @@ import org.junit.jupiter.api.Test;
 
 class DeltaTest {
     private static final MatrixShape SHAPE = new MatrixShape(3, 2);
-    private static final Selection SELECTION = new Selection(
-            List.of(new Slices("b", SHAPE, Axis.ROW, 2), new Slices("a", SHAPE, Axis.COLUMN, 0)));
+    private static final Selection SELECTION =
+            new Selection(List.of(new Slices("b", SHAPE, Axis.ROW, 2), new Slices("a", SHAPE, Axis.COLUMN, 0)));
 
     @Test
     void mergingAddsTheSlicesAndPutsTheHead() {
@@ -74,7 +75,7 @@ class DeltaTest {
     @Property
     void aTrainedNumberIsOneFloatAdditionAwayFromThePretrainedOne(@ForAll float pretrained, @ForAll float value) {
         Map<String, float[]> weights = weights();
-        weights.get("b")[4] = pretrained;
+        requireNonNull(weights.get("b"))[4] = pretrained;
 
         delta(value, 0).mergeInto(weights);
 

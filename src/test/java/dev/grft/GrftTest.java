@@ -1,5 +1,6 @@
 package dev.grft;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -25,8 +26,8 @@ class GrftTest {
 
     /** Per number: rows of u 2.5, 0.5, 2.5, columns of u 4/3, 7/3; rows of v 2, 0.5, columns of v 0.5, 3, 1.5, 0. */
     private static final Scores SCORES = scores(
-            "u", U, new double[] {5, 1, 5}, new double[] {4, 7},
-            "v", V, new double[] {8, 2}, new double[] {1, 6, 3, 0});
+            "u", U, new double[] {5, 1, 5}, new double[] {4, 7}, "v", V, new double[] {8, 2}, new double[] {1, 6, 3, 0
+            });
 
     @Test
     void theBestRowOfEachMatrixIsSelectedAndATieGoesToTheLowerIndex() {
@@ -155,9 +156,13 @@ class GrftTest {
             @ForAll Orientation orientation) {
         Selection selection = Grft.select(scores, orientation, new Budget.PerMatrix(k), 1000);
 
-        assertThat(selection.slices().keySet()).containsExactlyElementsOf(scores.shapes().keySet());
-        selection.slices().values().forEach(slices -> assertThat(slices.count())
-                .isEqualTo(Math.min(k, slices.axis().count(slices.shape()))));
+        assertThat(selection.slices().keySet())
+                .containsExactlyElementsOf(scores.shapes().keySet());
+        selection
+                .slices()
+                .values()
+                .forEach(slices -> assertThat(slices.count())
+                        .isEqualTo(Math.min(k, slices.axis().count(slices.shape()))));
     }
 
     @Property
@@ -176,18 +181,22 @@ class GrftTest {
                 double[] s = scores.of(matrix.getKey(), axis);
                 for (int i = 0; i < s.length; i++) {
                     double perNumber = s[i] / axis.length(matrix.getValue());
-                    if (perNumber > bestScore && !expected.get(matrix.getKey()).contains(i)) {
+                    if (perNumber > bestScore
+                            && !requireNonNull(expected.get(matrix.getKey())).contains(i)) {
                         best = matrix.getKey();
                         bestIndex = i;
                         bestScore = perNumber;
                     }
                 }
             }
-            if (best == null || axis.length(scores.shapes().get(best)) > left) {
+            int cost = best == null
+                    ? Integer.MAX_VALUE
+                    : axis.length(requireNonNull(scores.shapes().get(best)));
+            if (cost > left) {
                 break;
             }
-            left -= axis.length(scores.shapes().get(best));
-            expected.get(best).add(bestIndex);
+            left -= cost;
+            requireNonNull(expected.get(best)).add(bestIndex);
         }
 
         assertThat(selection.trained()).isLessThanOrEqualTo(percent);
@@ -208,8 +217,8 @@ class GrftTest {
         Selection small = Grft.select(scores, Orientation.MIN_AXIS, less, 100);
         Selection large = Grft.select(scores, Orientation.MIN_AXIS, more, 100);
 
-        small.slices().forEach((matrix, slices) ->
-                assertThat(boxed(large.of(matrix))).containsAll(boxed(slices)));
+        small.slices()
+                .forEach((matrix, slices) -> assertThat(boxed(large.of(matrix))).containsAll(boxed(slices)));
     }
 
     @Test
@@ -223,7 +232,9 @@ class GrftTest {
         Scores scores = scores("w", shape, rows, new double[] {5.25, 14});
         double eta = 0.5;
 
-        int[] selected = Grft.select(scores, Orientation.ROW, new Budget.PerMatrix(2), 8).of("w").indices();
+        int[] selected = Grft.select(scores, Orientation.ROW, new Budget.PerMatrix(2), 8)
+                .of("w")
+                .indices();
 
         double gain = gain(g, selected, eta);
         assertThat(gain).isCloseTo(eta * (1 - eta / 2) * 17, within(1e-12));
@@ -243,8 +254,8 @@ class GrftTest {
     @Test
     void thePenaltysSlopeIsItsDerivative() {
         float h = 1 / 256f; // exact in binary: the central difference of a square is exact too
-        double difference = (Grft.penalty(0.25, new float[] {3 + h, 1}) - Grft.penalty(0.25, new float[] {3 - h, 1}))
-                / (2 * h);
+        double difference =
+                (Grft.penalty(0.25, new float[] {3 + h, 1}) - Grft.penalty(0.25, new float[] {3 - h, 1})) / (2 * h);
 
         assertThat(Grft.penaltySlope(0.25) * 3).isEqualTo(1.5).isEqualTo(difference);
     }
@@ -270,12 +281,24 @@ class GrftTest {
     /** Scores 0 to 5, whole-numbered, so that ties are common, of three matrices of 64 numbers together. */
     @Provide
     Arbitrary<Scores> scores() {
-        Arbitrary<double[]> sums =
-                Arbitraries.integers().between(0, 5).map(i -> (double) i).array(double[].class).ofSize(28);
+        Arbitrary<double[]> sums = Arbitraries.integers()
+                .between(0, 5)
+                .map(i -> (double) i)
+                .array(double[].class)
+                .ofSize(28);
         return sums.map(s -> scores(
-                "p", new MatrixShape(6, 4), Arrays.copyOfRange(s, 0, 6), Arrays.copyOfRange(s, 6, 10),
-                "q", new MatrixShape(4, 6), Arrays.copyOfRange(s, 10, 14), Arrays.copyOfRange(s, 14, 20),
-                "r", new MatrixShape(4, 4), Arrays.copyOfRange(s, 20, 24), Arrays.copyOfRange(s, 24, 28)));
+                "p",
+                new MatrixShape(6, 4),
+                Arrays.copyOfRange(s, 0, 6),
+                Arrays.copyOfRange(s, 6, 10),
+                "q",
+                new MatrixShape(4, 6),
+                Arrays.copyOfRange(s, 10, 14),
+                Arrays.copyOfRange(s, 14, 20),
+                "r",
+                new MatrixShape(4, 4),
+                Arrays.copyOfRange(s, 20, 24),
+                Arrays.copyOfRange(s, 24, 28)));
     }
 
     private static Selection select(Orientation orientation, int count) {

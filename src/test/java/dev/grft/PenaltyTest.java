@@ -26,10 +26,14 @@ class PenaltyTest {
 
     @Test
     void allPullsThePatchEmbeddingTooAndAllBlocksDoNot() {
-        assertThat(new Penalty(0.1, Penalty.ALL, 0, false).applies("patch_embed.proj.weight", 12)).isTrue();
-        assertThat(new Penalty(0.1, Penalty.ALL, 0, false).applies("blocks.0.mlp.fc1.bias", 12)).isTrue();
-        assertThat(new Penalty(0.1, 12, 0, false).applies("blocks.0.mlp.fc1.bias", 12)).isTrue();
-        assertThat(new Penalty(0.1, 12, 0, false).applies("patch_embed.proj.weight", 12)).isFalse();
+        assertThat(new Penalty(0.1, Penalty.ALL, 0, false).applies("patch_embed.proj.weight", 12))
+                .isTrue();
+        assertThat(new Penalty(0.1, Penalty.ALL, 0, false).applies("blocks.0.mlp.fc1.bias", 12))
+                .isTrue();
+        assertThat(new Penalty(0.1, 12, 0, false).applies("blocks.0.mlp.fc1.bias", 12))
+                .isTrue();
+        assertThat(new Penalty(0.1, 12, 0, false).applies("patch_embed.proj.weight", 12))
+                .isFalse();
     }
 
     @Test

@@ -20,7 +20,9 @@ class PresetTest {
 
     @Test
     void theMatricesOfAViTB16HaveTheKnownSize() {
-        assertThat(VitB16.MATRICES.values().stream().mapToLong(MatrixShape::size).sum())
+        assertThat(VitB16.MATRICES.values().stream()
+                        .mapToLong(MatrixShape::size)
+                        .sum())
                 .isEqualTo(85_524_480);
     }
 
@@ -54,7 +56,8 @@ class PresetTest {
 
     @Test
     void gpsNumbersPerDataSetOfTheShorterMaskAndTheHeadsAreThePublishedMeanShareOfFgvc() {
-        double meanHead = FGVC_CLASSES.values().stream().mapToInt(k -> k * 769).average().orElseThrow();
+        double meanHead =
+                FGVC_CLASSES.values().stream().mapToInt(k -> k * 769).average().orElseThrow();
         double meanPercent = FGVC_CLASSES.entrySet().stream()
                 .mapToDouble(e -> percent(trained(e.getKey()) + e.getValue() * 769L))
                 .average()
@@ -101,12 +104,11 @@ class PresetTest {
     }
 
     private static long trained(Orientation orientation, int count) {
-        return Grft.select(
-                        Scores.zero(VitB16.MATRICES), orientation, new Budget.PerMatrix(count), VitB16.BACKBONE)
+        return Grft.select(Scores.zero(VitB16.MATRICES), orientation, new Budget.PerMatrix(count), VitB16.BACKBONE)
                 .trained();
     }
 
-    private static double percent(double numbers) {
-        return 100 * numbers / VitB16.BACKBONE;
+    private static double percent(long numbers) {
+        return 100.0 * numbers / VitB16.BACKBONE;
     }
 }

@@ -135,8 +135,11 @@ class ScoresTest {
     /** Whole-numbered sums, whose additions are exact. */
     @Provide
     Arbitrary<Scores> scores() {
-        Arbitrary<double[]> sums =
-                Arbitraries.integers().between(0, 1 << 20).map(i -> (double) i).array(double[].class).ofSize(8);
+        Arbitrary<double[]> sums = Arbitraries.integers()
+                .between(0, 1 << 20)
+                .map(i -> (double) i)
+                .array(double[].class)
+                .ofSize(8);
         return Combinators.combine(sums, Arbitraries.longs().between(0, 1000)).as((s, examples) -> {
             Scores scores = Scores.zero(SHAPES);
             scores.add("b", new double[] {s[0], s[1]}, new double[] {s[2], s[3], s[4]});

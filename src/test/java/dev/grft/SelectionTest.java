@@ -49,7 +49,8 @@ class SelectionTest {
     void twoSelectionsAreEqualIfTheyTrainTheSameSlices() {
         assertThat(new Selection(List.of(A, B))).isEqualTo(BOTH).hasSameHashCodeAs(BOTH);
         assertThat(new Selection(List.of(A))).isNotEqualTo(BOTH);
-        assertThat(new Selection(List.of(A, new Slices("b", SHAPE, Axis.COLUMN, 1)))).isNotEqualTo(BOTH);
+        assertThat(new Selection(List.of(A, new Slices("b", SHAPE, Axis.COLUMN, 1))))
+                .isNotEqualTo(BOTH);
     }
 
     @Test
@@ -99,7 +100,8 @@ class SelectionTest {
 
         Selection random = Selection.random(like, seed);
 
-        assertThat(random.slices().keySet()).containsExactlyElementsOf(like.slices().keySet());
+        assertThat(random.slices().keySet())
+                .containsExactlyElementsOf(like.slices().keySet());
         assertThat(random.trained()).isEqualTo(like.trained());
         like.slices().forEach((matrix, slices) -> {
             assertThat(random.of(matrix).axis()).isEqualTo(axis);

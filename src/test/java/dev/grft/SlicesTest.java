@@ -52,7 +52,9 @@ class SlicesTest {
 
     @Test
     void equalityLooksIntoTheIndices() {
-        assertThat(new Slices("w", new MatrixShape(3, 2), Axis.ROW, 0, 2)).isEqualTo(ROWS).hasSameHashCodeAs(ROWS);
+        assertThat(new Slices("w", new MatrixShape(3, 2), Axis.ROW, 0, 2))
+                .isEqualTo(ROWS)
+                .hasSameHashCodeAs(ROWS);
         assertThat(new Slices("w", SHAPE, Axis.ROW, 0, 1)).isNotEqualTo(ROWS);
         assertThat(new Slices("v", SHAPE, Axis.ROW, 0, 2)).isNotEqualTo(ROWS);
         assertThat(new Slices("w", new MatrixShape(3, 3), Axis.ROW, 0, 2)).isNotEqualTo(ROWS);

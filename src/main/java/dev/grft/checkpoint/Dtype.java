@@ -40,15 +40,20 @@ public enum Dtype {
         return bytes;
     }
 
+    /** Returns whether numbers of this type have fractions, hence can be read as floats. */
+    boolean fractional() {
+        return this == F32 || this == F16 || this == BF16 || this == F64;
+    }
+
     /** Returns the value of a half-precision number; exact. */
     static float fromHalf(short half) {
         int sign = (half & 0x8000) << 16;
-        int exponent = half >>> 10 & 0x1f;
+        int exponent = (half >>> 10) & 0x1f;
         int fraction = half & 0x3ff;
         int magnitude = switch (exponent) {
             case 0 -> Float.floatToRawIntBits(fraction * 0x1p-24f);
-            case 31 -> 0x7f800000 | fraction << 13;
-            default -> exponent + 112 << 23 | fraction << 13;
+            case 31 -> 0x7f800000 | (fraction << 13);
+            default -> ((exponent + 112) << 23) | (fraction << 13);
         };
         return Float.intBitsToFloat(sign | magnitude);
     }
@@ -56,17 +61,17 @@ public enum Dtype {
     /** Returns the nearest half-precision number, ties to even; infinity from 65520 on. */
     static short toHalf(float value) {
         int bits = Float.floatToRawIntBits(value);
-        int sign = bits >>> 16 & 0x8000;
+        int sign = (bits >>> 16) & 0x8000;
         int magnitude = bits & 0x7fffffff;
         int half;
         if (magnitude > 0x7f800000) {
-            half = 0x7e00 | magnitude >>> 13 & 0x3ff; // quiet, with what fits of the payload
+            half = 0x7e00 | ((magnitude >>> 13) & 0x3ff); // quiet, with what fits of the payload
         } else if (magnitude >= 0x477ff000) {
             half = 0x7c00;
         } else if (magnitude < 0x38800000) { // below 2^-14: steps of 2^-24; the product is exact in double
             half = (int) Math.rint(Float.intBitsToFloat(magnitude) * 0x1p24);
         } else {
-            half = (magnitude + 0xfff + (magnitude >>> 13 & 1) >>> 13) - (112 << 10);
+            half = ((magnitude + 0xfff + ((magnitude >>> 13) & 1)) >>> 13) - (112 << 10);
         }
         return (short) (sign | half);
     }
@@ -80,8 +85,8 @@ public enum Dtype {
     static short toBfloat(float value) {
         int bits = Float.floatToRawIntBits(value);
         if ((bits & 0x7fffffff) > 0x7f800000) {
-            return (short) (bits >>> 16 | 0x40); // rounding could turn a NaN into infinity
+            return (short) ((bits >>> 16) | 0x40); // rounding could turn a NaN into infinity
         }
-        return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+        return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
     }
 }

@@ -91,7 +91,8 @@ public final class Safetensors {
         InputStream in = new DigestInputStream(stream, digest);
         byte[] prefix = in.readNBytes(8);
         require(prefix.length == 8, file, "has %d bytes, expected at least 8; is it a safetensors file?", length);
-        long headerLength = ByteBuffer.wrap(prefix).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        long headerLength =
+                ByteBuffer.wrap(prefix).order(ByteOrder.LITTLE_ENDIAN).getLong();
         require(
                 headerLength >= 0 && headerLength <= MAX_HEADER,
                 file,
@@ -108,7 +109,7 @@ public final class Safetensors {
         List<Entry> entries = entries(file, in.readNBytes((int) headerLength), metadata);
 
         List<Entry> placed = new ArrayList<>(entries);
-        placed.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
+        placed.sort(Comparator.<Entry>comparingLong(entry -> entry.begin).thenComparingLong(entry -> entry.end));
         long data = length - 8 - headerLength;
         long end = 0;
         for (Entry entry : placed) {
@@ -195,7 +196,8 @@ public final class Safetensors {
             bytes = Math.multiplyExact(elements, (long) dtype.bytes());
         } catch (ArithmeticException e) {
             throw new UserError(
-                    file + ": " + name + " has the shape " + Arrays.toString(shape) + ", more than any file can hold", e);
+                    file + ": " + name + " has the shape " + Arrays.toString(shape) + ", more than any file can hold",
+                    e);
         }
         require(
                 bytes == offsets[1] - offsets[0],
@@ -260,7 +262,8 @@ public final class Safetensors {
             }
             long begin = end;
             end += (long) tensor.length() * tensor.dtype().bytes();
-            ObjectNode node = header.putObject(entry.getKey()).put("dtype", tensor.dtype().name());
+            ObjectNode node =
+                    header.putObject(entry.getKey()).put("dtype", tensor.dtype().name());
             Arrays.stream(tensor.shape()).forEach(node.putArray("shape")::add);
             node.putArray("data_offsets").add(begin).add(end);
         }
@@ -269,7 +272,10 @@ public final class Safetensors {
         if (padded > MAX_HEADER) {
             throw new IllegalArgumentException("a header of " + padded + " bytes could not be read again");
         }
-        out.write(ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(padded).array());
+        out.write(ByteBuffer.allocate(8)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(padded)
+                .array());
         out.write(json);
         out.write(" ".repeat(padded - json.length).getBytes(StandardCharsets.US_ASCII));
         for (Map.Entry<String, Tensor> entry : placed) {
@@ -321,5 +327,20 @@ public final class Safetensors {
         }
     }
 
-    private record Entry(String name, Dtype dtype, long[] shape, long begin, long end) {}
+    /** A tensor of the header; its numbers are the bytes {@code [begin, end)} of the data. */
+    private static final class Entry {
+        final String name;
+        final Dtype dtype;
+        final long[] shape;
+        final long begin;
+        final long end;
+
+        Entry(String name, Dtype dtype, long[] shape, long begin, long end) {
+            this.name = name;
+            this.dtype = dtype;
+            this.shape = shape;
+            this.begin = begin;
+            this.end = end;
+        }
+    }
 }

@@ -17,6 +17,7 @@ import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -29,8 +30,8 @@ import org.apache.hadoop.fs.UnsupportedFileSystemException;
 import org.apache.hadoop.security.AccessControlException;
 
 /**
- * The files of a run, on whatever file system their paths name. A file is there whole or not at all: it is written under
- * a temporary name that begins with {@code ._tmp-} in the same directory, and renamed.
+ * The files of a run, on whatever file system their paths name. A file is there whole or not at all: it is written
+ * under a temporary name that begins with {@code ._tmp-} in the same directory, and renamed.
  *
  * <p>A missing or forbidden path is a {@link UserError} that names it; any other failure of the file system an
  * {@link UncheckedIOException}.
@@ -65,12 +66,11 @@ public final class Storage {
      * @throws UserError if the directory cannot be written
      */
     public void writeAtomically(Path path, Writing writing) {
-        Path directory = path.getParent() == null ? new Path(".") : path.getParent();
-        Path temporary = new Path(directory, TEMPORARY + UUID.randomUUID() + "-" + path.getName());
+        Path temporary = beside(path, TEMPORARY + UUID.randomUUID() + "-" + path.getName());
         try {
             FileSystem files = files(path);
             try {
-                files.mkdirs(directory);
+                files.mkdirs(temporary.getParent());
                 try (FSDataOutputStream out = files.create(temporary, false)) {
                     writing.to(out);
                     if (out.hasCapability(StreamCapabilities.HSYNC)) {
@@ -106,7 +106,7 @@ public final class Storage {
         } catch (UnsupportedFileSystemException e) {
             // Only some file systems can replace in one move; the others need two.
         }
-        Path old = new Path(path.getParent(), TEMPORARY + UUID.randomUUID() + "-old-" + path.getName());
+        Path old = beside(path, TEMPORARY + UUID.randomUUID() + "-old-" + path.getName());
         if (!files.rename(path, old)) {
             throw new PathIOException(path.toString(), "cannot be renamed");
         }
@@ -124,6 +124,12 @@ public final class Storage {
         } catch (IOException e) {
             cause.addSuppressed(e);
         }
+    }
+
+    /** Returns the path of another file in the directory of {@code file}. */
+    static Path beside(Path file, String name) {
+        Path directory = file.getParent();
+        return new Path(directory == null ? file : directory, name); // only a root has no directory
     }
 
     /** Returns whether there is a file or directory. */
@@ -189,7 +195,7 @@ public final class Storage {
         });
     }
 
-    /** Returns the files and directories in a directory, sorted by name, temporary ones left out; empty if it is missing. */
+    /** Returns what is in a directory, sorted by name, temporary files left out; empty if it is missing. */
     public List<Path> list(Path directory) {
         try {
             return Arrays.stream(files(directory).listStatus(directory))
@@ -232,7 +238,8 @@ public final class Storage {
         if (what.equals("written") && (e instanceof FileNotFoundException || reason.contains("Mkdirs failed"))) {
             return new UserError(path + ": cannot be written: " + reason + "; check the directory and its rights", e);
         }
-        if (what.equals("written") && e instanceof ParentNotDirectoryException) {
+        if (what.equals("written")
+                && (e instanceof ParentNotDirectoryException || e instanceof FileAlreadyExistsException)) {
             return new UserError(path + ": cannot be written: its directory is a file; choose another path", e);
         }
         if (e instanceof FileNotFoundException) {

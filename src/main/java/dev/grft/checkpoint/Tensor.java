@@ -45,21 +45,24 @@ public final class Tensor {
      */
     public static Tensor ofFloats(Dtype dtype, long[] shape, float[] values) {
         switch (dtype) {
-            case F32:
+            case F32 -> {
                 return ofFloats(shape, values);
-            case F64:
+            }
+            case F64 -> {
                 double[] doubles = new double[values.length];
                 for (int i = 0; i < values.length; i++) {
                     doubles[i] = values[i];
                 }
                 return ofDoubles(shape, doubles);
-            case F16, BF16:
+            }
+            case F16, BF16 -> {
                 short[] shorts = new short[values.length];
                 for (int i = 0; i < values.length; i++) {
                     shorts[i] = dtype == Dtype.F16 ? Dtype.toHalf(values[i]) : Dtype.toBfloat(values[i]);
                 }
                 return new Tensor(dtype, shape, shorts, shorts.length);
-            default:
+            }
+            default ->
                 throw new IllegalArgumentException(dtype + " holds no fractions, expected F32, F16, BF16 or F64");
         }
     }
@@ -149,7 +152,8 @@ public final class Tensor {
         for (int i = 0; i < longs.length; i++) {
             ints[i] = (int) longs[i];
             if (ints[i] != longs[i]) {
-                throw UserError.of("number %d of a tensor is %d, expected one of 32 bits; is it another file?", i, longs[i]);
+                throw UserError.of(
+                        "number %d of a tensor is %d, expected one of 32 bits; is it another file?", i, longs[i]);
             }
         }
         return ints;

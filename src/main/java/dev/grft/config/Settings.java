@@ -1,12 +1,24 @@
 package dev.grft.config;
 
+import dev.grft.Orientation;
+import dev.grft.Preset;
+import dev.grft.UserError;
+import dev.grft.data.Augment;
+import dev.grft.data.Preprocess;
+import dev.grft.vit.VitConfig;
 import java.io.Serializable;
+import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Everything that a run can be told: a record for each section of {@code conf/base.yaml}, a component for each key, of
- * the same name. Defaults, units and ranges stand there, and only there.
+ * the same name. Defaults and units stand there, and only there; ranges are checked here.
+ *
+ * <p>Every constructor throws {@link UserError} for a value out of range; its message begins with the key.
  */
 public record Settings(
         Run run,
@@ -21,12 +33,61 @@ public record Settings(
         Engine engine)
         implements Serializable {
 
+    public Settings {
+        check(
+                !data.crop().equals("center")
+                        || data.resize() == 0
+                        || model.imageSize() == 0
+                        || data.resize() >= model.imageSize(),
+                "data.resize",
+                "0 or at least model.imageSize (" + model.imageSize() + ")",
+                data.resize());
+    }
+
     /** Where the run lives. */
-    public record Run(String directory, long seed, String method, List<String> compare) implements Serializable {}
+    public record Run(String directory, long seed, String method, List<String> compare) implements Serializable {
+        private static final String[] METHODS = {"grft", "random", "linear", "full"};
+
+        public Run {
+            checkText("run.directory", directory);
+            checkWord("run.method", method, METHODS);
+            compare = List.copyOf(compare);
+            for (String other : compare) {
+                checkWord("run.compare", other, METHODS);
+                check(!other.equals(method), "run.compare", "without run.method (" + method + ") itself", compare);
+            }
+            checkDistinct("run.compare", compare);
+        }
+    }
 
     /** The network. */
-    public record Model(@Nullable String pretrained, int imageSize, @Nullable String preset, String saveType)
-            implements Serializable {}
+    public record Model(
+            @Nullable String pretrained,
+            int imageSize,
+            @Nullable String preset,
+            String saveType) implements Serializable {
+        public Model {
+            if (pretrained != null) {
+                checkText("model.pretrained", pretrained);
+            }
+            check(imageSize >= 0, "model.imageSize", ">= 0", imageSize);
+            if (preset != null) {
+                checkPreset(preset);
+            }
+            checkWord("model.saveType", saveType, "fp32", "fp16", "bf16");
+        }
+
+        private static void checkPreset(String preset) {
+            try {
+                VitConfig.preset(preset, 0);
+            } catch (UserError | IllegalArgumentException e) {
+                throw new UserError(
+                        "model.preset must be a ViT such as vit_base_patch16_224, got " + preset + " (" + e.getMessage()
+                                + ")",
+                        e);
+            }
+        }
+    }
 
     /** The images. */
     public record Data(
@@ -40,14 +101,70 @@ public record Settings(
             @Nullable List<Double> mean,
             @Nullable List<Double> std,
             double maxBroken)
-            implements Serializable {}
+            implements Serializable {
+        public Data {
+            if (train != null) {
+                checkText("data.train", train);
+            }
+            if (test != null) {
+                checkText("data.test", test);
+            }
+            checkWord("data.format", format, "auto", "folder", "parquet");
+            checkText("data.imageColumn", imageColumn);
+            checkText("data.labelColumn", labelColumn);
+            check(resize >= 0, "data.resize", ">= 0", resize);
+            checkWord("data.crop", crop, "center", "squash");
+            if (mean != null) {
+                mean = List.copyOf(mean);
+                check(
+                        mean.size() == 3 && mean.stream().allMatch(Double::isFinite),
+                        "data.mean",
+                        "null or three numbers, for red, green and blue",
+                        mean);
+            }
+            if (std != null) {
+                std = List.copyOf(std);
+                check(
+                        std.size() == 3 && std.stream().allMatch(x -> x > 0 && Double.isFinite(x)),
+                        "data.std",
+                        "null or three numbers > 0, for red, green and blue",
+                        std);
+            }
+            check(maxBroken >= 0 && maxBroken <= 1, "data.maxBroken", "in [0, 1]", maxBroken);
+        }
+
+        /** Returns how an image becomes square. */
+        public Preprocess.Crop toCrop() {
+            return Preprocess.Crop.valueOf(crop.toUpperCase(Locale.ROOT));
+        }
+    }
 
     /** Random changes to training images. */
     public record Augmentation(
             boolean crop, double minScale, double maxScale, double minRatio, double maxRatio, boolean flip)
-            implements Serializable {}
+            implements Serializable {
+        public Augmentation {
+            check(maxScale > 0 && maxScale <= 1, "augmentation.maxScale", "in (0, 1]", maxScale);
+            check(
+                    minScale > 0 && minScale <= maxScale,
+                    "augmentation.minScale",
+                    "in (0, augmentation.maxScale], here (0, " + text(maxScale) + "]",
+                    minScale);
+            checkPositive("augmentation.maxRatio", maxRatio);
+            check(
+                    minRatio > 0 && minRatio <= maxRatio,
+                    "augmentation.minRatio",
+                    "in (0, augmentation.maxRatio], here (0, " + text(maxRatio) + "]",
+                    minRatio);
+        }
 
-    /** Which slices train. */
+        /** Returns these changes with the random numbers of a seed. */
+        public Augment toAugment(long seed) {
+            return new Augment(crop, minScale, maxScale, minRatio, maxRatio, flip, seed);
+        }
+    }
+
+    /** Which slices train. A preset decides axis and budget; what was given for them is then not kept. */
     public record Selection(
             @Nullable String preset,
             String axis,
@@ -57,17 +174,89 @@ public record Settings(
             String loss,
             double temperature,
             int batchSize)
-            implements Serializable {}
+            implements Serializable {
+        public Selection {
+            checkWord("selection.axis", axis, words(Orientation.values()));
+            if (preset != null) {
+                checkWord("selection.preset", preset, words(Preset.values()));
+                Preset chosen = Preset.parse(preset);
+                axis = chosen.orientation().toString();
+                budget = Budget.of(chosen.budget());
+            }
+            matrices = List.copyOf(matrices);
+            check(
+                    !matrices.isEmpty() && matrices.stream().noneMatch(String::isBlank),
+                    "selection.matrices",
+                    "one name or more, such as mlp.fc1",
+                    matrices);
+            checkDistinct("selection.matrices", matrices);
+            checkWord("selection.score", score, "per-example", "per-batch", "summed-gradient");
+            checkWord("selection.loss", loss, "probe", "fresh", "contrastive");
+            checkPositive("selection.temperature", temperature);
+            checkCount("selection.batchSize", batchSize);
+        }
+
+        /** Returns the rule that gives each matrix its axis. */
+        public Orientation orientation() {
+            return Orientation.parse(axis);
+        }
+    }
 
     /** How many; one of the two. */
-    public record Budget(@Nullable Integer count, @Nullable Double fraction) implements Serializable {}
+    public record Budget(@Nullable Integer count, @Nullable Double fraction) implements Serializable {
+        public Budget {
+            if ((count == null) == (fraction == null)) {
+                throw new UserError("selection.budget must have exactly one of count and fraction, got "
+                        + (count == null ? "neither" : "count " + count + " and fraction " + text(fraction))
+                        + "; set the other to null");
+            }
+            if (count != null) {
+                checkCount("selection.budget.count", count);
+            }
+            if (fraction != null) {
+                check(fraction > 0 && fraction <= 1, "selection.budget.fraction", "in (0, 1]", fraction);
+            }
+        }
+
+        private static Budget of(dev.grft.Budget budget) {
+            return budget instanceof dev.grft.Budget.PerMatrix perMatrix
+                    ? new Budget(perMatrix.count(), null)
+                    : new Budget(null, ((dev.grft.Budget.Share) budget).fraction());
+        }
+
+        /** Returns the method's budget. */
+        public dev.grft.Budget toBudget() {
+            return count != null
+                    ? new dev.grft.Budget.PerMatrix(count)
+                    : new dev.grft.Budget.Share(Objects.requireNonNull(fraction));
+        }
+    }
 
     /** What holds the trained numbers back. */
     public record Penalty(double lambda, @Nullable Integer lastLayers, double head, boolean decoupled)
-            implements Serializable {}
+            implements Serializable {
+        public Penalty {
+            checkNotNegative("penalty.lambda", lambda);
+            check(lastLayers == null || lastLayers >= 1, "penalty.lastLayers", "null (all) or >= 1", lastLayers);
+            checkNotNegative("penalty.head", head);
+        }
+
+        /** Returns the method's penalty. */
+        public dev.grft.Penalty toPenalty() {
+            return new dev.grft.Penalty(
+                    lambda, lastLayers == null ? dev.grft.Penalty.ALL : lastLayers, head, decoupled);
+        }
+    }
 
     /** The linear probe: the fresh head, trained alone. */
-    public record Probe(int epochs, int batchSize, double learningRate, double weightDecay) implements Serializable {}
+    public record Probe(int epochs, int batchSize, double learningRate, double weightDecay) implements Serializable {
+        public Probe {
+            checkCount("probe.epochs", epochs);
+            checkCount("probe.batchSize", batchSize);
+            checkPositive("probe.learningRate", learningRate);
+            checkNotNegative("probe.weightDecay", weightDecay);
+        }
+    }
 
     /** The training of the slices and the head. */
     public record Training(
@@ -89,11 +278,103 @@ public record Settings(
             int checkpointEvery,
             int keep,
             int maxSteps)
-            implements Serializable {}
+            implements Serializable {
+        public Training {
+            checkCount("training.epochs", epochs);
+            checkCount("training.batchSize", batchSize);
+            checkCount("training.shards", shards);
+            check(
+                    batchSize >= shards,
+                    "training.batchSize",
+                    "at least training.shards (" + shards + "), so that each shard gets an example",
+                    batchSize);
+            checkCount("training.syncEvery", syncEvery);
+            checkWord("training.headInit", headInit, "probe", "fresh");
+            checkPositive("training.learningRate", learningRate);
+            checkWord("training.schedule", schedule, "constant", "cosine");
+            check(
+                    warmupEpochs >= 0 && warmupEpochs <= epochs,
+                    "training.warmupEpochs",
+                    "in [0, training.epochs], here [0, " + epochs + "]",
+                    warmupEpochs);
+            check(
+                    minLearningRate >= 0 && minLearningRate <= learningRate,
+                    "training.minLearningRate",
+                    "in [0, training.learningRate], here [0, " + text(learningRate) + "]",
+                    minLearningRate);
+            checkWord("training.updater", updater, "adam", "adamw", "sgd");
+            check(beta1 >= 0 && beta1 < 1, "training.beta1", "in [0, 1)", beta1);
+            check(beta2 >= 0 && beta2 < 1, "training.beta2", "in [0, 1)", beta2);
+            checkPositive("training.epsilon", epsilon);
+            checkNotNegative("training.weightDecay", weightDecay);
+            checkNotNegative("training.clipNorm", clipNorm);
+            check(checkpointEvery >= 0, "training.checkpointEvery", ">= 0", checkpointEvery);
+            checkCount("training.keep", keep);
+            check(maxSteps >= 0, "training.maxSteps", ">= 0", maxSteps);
+        }
+    }
 
     /** Evaluation and prediction. */
-    public record Evaluation(int batchSize) implements Serializable {}
+    public record Evaluation(int batchSize) implements Serializable {
+        public Evaluation {
+            checkCount("evaluation.batchSize", batchSize);
+        }
+    }
 
-    /** The machinery; nothing here changes what is computed, except {@code kernels} and {@code blasThreads} the last bits. */
-    public record Engine(String kernels, int blasThreads, double timeoutSeconds) implements Serializable {}
+    /** The machinery. Of what is computed {@code kernels} and {@code blasThreads} change the last bits only. */
+    public record Engine(String kernels, int blasThreads, double timeoutSeconds) implements Serializable {
+        public Engine {
+            checkWord("engine.kernels", kernels, "auto", "cpu", "nd4j");
+            checkCount("engine.blasThreads", blasThreads);
+            checkPositive("engine.timeoutSeconds", timeoutSeconds);
+        }
+    }
+
+    private static void check(boolean holds, String key, String expected, @Nullable Object got) {
+        if (!holds) {
+            throw new UserError(key + " must be " + expected + ", got " + text(got));
+        }
+    }
+
+    private static void checkCount(String key, int count) {
+        check(count >= 1, key, ">= 1", count);
+    }
+
+    private static void checkPositive(String key, double number) {
+        check(number > 0 && Double.isFinite(number), key, "> 0", number);
+    }
+
+    private static void checkNotNegative(String key, double number) {
+        check(number >= 0 && Double.isFinite(number), key, ">= 0", number);
+    }
+
+    private static void checkText(String key, String text) {
+        check(!text.isBlank(), key, "text that is not blank", "'" + text + "'");
+    }
+
+    private static void checkWord(String key, String word, String... words) {
+        check(Arrays.asList(words).contains(word), key, "one of " + String.join(", ", words), "'" + word + "'");
+    }
+
+    private static void checkDistinct(String key, List<String> names) {
+        check(new HashSet<>(names).size() == names.size(), key, "without repetition", names);
+    }
+
+    private static String[] words(Object[] choices) {
+        return Arrays.stream(choices).map(Object::toString).toArray(String[]::new);
+    }
+
+    /** Returns a number as a person writes it: 20 rather than 20.0, 1.0e-4 rather than 1.0E-4. */
+    static String text(@Nullable Object value) {
+        if (value instanceof Double number) {
+            boolean whole = number == Math.rint(number) && Math.abs(number) < 1e7 && !number.equals(-0.0);
+            return whole
+                    ? Long.toString(number.longValue())
+                    : Double.toString(number).toLowerCase(Locale.ROOT);
+        }
+        if (value instanceof List<?> list) {
+            return "[" + String.join(", ", list.stream().map(Settings::text).toList()) + "]";
+        }
+        return String.valueOf(value);
+    }
 }

@@ -41,8 +41,7 @@ public record Augment(
     }
 
     /** Writes the first view of a prepared image; see the other method. */
-    public void toInput(
-            Pixels prepared, Preprocess preprocess, long epoch, long exampleId, float[] out, int offset) {
+    public void toInput(Pixels prepared, Preprocess preprocess, long epoch, long exampleId, float[] out, int offset) {
         toInput(prepared, preprocess, epoch, exampleId, 0, out, offset);
     }
 
@@ -58,7 +57,9 @@ public record Augment(
     public void toInput(
             Pixels prepared, Preprocess preprocess, long epoch, long exampleId, int view, float[] out, int offset) {
         SplittableRandom random = Seeds.random(seed, epoch, exampleId, view);
-        boolean mirrored = flip & random.nextBoolean();
+        // Drawn either way, so that the crop does not depend on whether flipping is on.
+        boolean heads = random.nextBoolean();
+        boolean mirrored = flip && heads;
         Pixels used = prepared;
         if (crop) {
             Box box = box(prepared.height(), prepared.width(), random);
@@ -75,8 +76,7 @@ public record Augment(
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
             double area = (double) height * width * between(minScale, maxScale, random);
             // StrictMath: the same box on every machine. Of proportions, twice as wide is as far off as twice as high.
-            double ratio =
-                    StrictMath.exp(between(StrictMath.log(minRatio), StrictMath.log(maxRatio), random));
+            double ratio = StrictMath.exp(between(StrictMath.log(minRatio), StrictMath.log(maxRatio), random));
             long boxWidth = Math.round(Math.sqrt(area * ratio));
             long boxHeight = Math.round(Math.sqrt(area / ratio));
             if (boxWidth >= 1 && boxWidth <= width && boxHeight >= 1 && boxHeight <= height) {

@@ -62,8 +62,10 @@ public record BrokenImages(List<Broken> images, long total) {
         if (images.isEmpty()) {
             return sentence;
         }
-        String first =
-                images.stream().limit(SHOWN).map(b -> b.name() + ": " + b.reason()).collect(Collectors.joining("; "));
+        String first = images.stream()
+                .limit(SHOWN)
+                .map(b -> b.name() + ": " + b.reason())
+                .collect(Collectors.joining("; "));
         int more = images.size() - SHOWN;
         return sentence + " [" + first + (more > 0 ? "; and " + more + " more" : "") + "]";
     }

@@ -75,11 +75,7 @@ public final class ImageSource {
     private static final Set<String> SPLITS =
             Set.of("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval");
     private static final Set<DataType> LABELS = Set.of(
-            DataTypes.StringType,
-            DataTypes.ByteType,
-            DataTypes.ShortType,
-            DataTypes.IntegerType,
-            DataTypes.LongType);
+            DataTypes.StringType, DataTypes.ByteType, DataTypes.ShortType, DataTypes.IntegerType, DataTypes.LongType);
     private static final String OPEN_COST = "spark.sql.files.openCostInBytes";
 
     private final SparkSession spark;
@@ -152,12 +148,12 @@ public final class ImageSource {
             if (found == null || found.length == 0) {
                 throw new UserError(path + ": there is no such file or folder (looked for " + root + ")");
             }
-            parquet = format == Format.PARQUET || format == Format.AUTO && looksLikeParquet(files, found[0]);
+            parquet = format == Format.PARQUET || (format == Format.AUTO && looksLikeParquet(files, found[0]));
             boolean pattern = isPattern(root);
             if (pattern && !parquet && labelColumn != null) {
                 throw new UserError(path + ": a pattern cannot name folders of classes; give the folder that has them");
             }
-            while (isPattern(root) || !pattern && found[0].isFile() && root.equals(found[0].getPath())) {
+            while (isPattern(root) || (!pattern && found[0].isFile() && root.equals(found[0].getPath()))) {
                 root = root.getParent();
             }
         } catch (IOException | IllegalArgumentException e) {
@@ -388,8 +384,12 @@ public final class ImageSource {
         MessageDigest digest = sha256();
         for (int id = 0; id < results.length; id++) {
             Named image = named.get(id);
-            String line = image.name + '\t' + (image.label == null ? "" : image.label) + '\t'
-                    + HexFormat.of().formatHex(results[id].sha256) + '\n';
+            String line = image.name
+                    + '\t'
+                    + (image.label == null ? "" : image.label)
+                    + '\t'
+                    + HexFormat.of().formatHex(results[id].sha256)
+                    + '\n';
             digest.update(line.getBytes(StandardCharsets.UTF_8));
         }
         return HexFormat.of().formatHex(digest.digest());

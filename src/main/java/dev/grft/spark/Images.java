@@ -17,13 +17,7 @@ public final class Images implements AutoCloseable {
     private final String digest;
     private final Runnable release;
 
-    Images(
-            JavaRDD<Example> examples,
-            Labels labels,
-            long count,
-            BrokenImages broken,
-            String digest,
-            Runnable release) {
+    Images(JavaRDD<Example> examples, Labels labels, long count, BrokenImages broken, String digest, Runnable release) {
         this.examples = examples;
         this.labels = labels;
         this.count = count;

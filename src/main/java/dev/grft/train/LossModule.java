@@ -86,6 +86,7 @@ final class LossModule extends StageModule implements IOutputLayer {
     }
 
     @Override
+    @SuppressWarnings("deprecation") // what it overrides is deprecated but still abstract
     public int numLabels() {
         return (int) Objects.requireNonNull(labels).size(1);
     }

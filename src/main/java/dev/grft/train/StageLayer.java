@@ -16,6 +16,7 @@ import org.deeplearning4j.nn.conf.layers.BaseLayer;
 import org.deeplearning4j.nn.conf.memory.LayerMemoryReport;
 import org.deeplearning4j.nn.conf.memory.MemoryReport;
 import org.deeplearning4j.optimize.api.TrainingListener;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
@@ -105,6 +106,11 @@ public final class StageLayer extends BaseLayer {
             return (long) rows * columns;
         }
 
+        /** Returns what DL4J calls it: DL4J puts the layer's number and an underscore before it, and cuts at the last one. */
+        String key() {
+            return name.replace('_', '-');
+        }
+
         @Override
         public boolean equals(Object other) {
             return other instanceof Trained trained
@@ -172,7 +178,7 @@ public final class StageLayer extends BaseLayer {
     public List<Regularization> getRegularizationByParam(String parameter) {
         List<Regularization> pulls = new ArrayList<>();
         for (Trained array : arrays) {
-            if (array.name.equals(parameter)) {
+            if (array.key().equals(parameter)) {
                 if (array.pull > 0) {
                     pulls.add(new L2Regularization(array.pull));
                 }
@@ -241,7 +247,7 @@ public final class StageLayer extends BaseLayer {
 
         @Override
         public List<String> paramKeys(org.deeplearning4j.nn.conf.layers.Layer layer) {
-            return arrays(layer).stream().map(Trained::getName).toList();
+            return arrays(layer).stream().map(Trained::key).toList();
         }
 
         @Override
@@ -265,7 +271,7 @@ public final class StageLayer extends BaseLayer {
         }
 
         @Override
-        public Map<String, INDArray> init(NeuralNetConfiguration conf, INDArray view, boolean initialize) {
+        public Map<String, INDArray> init(NeuralNetConfiguration conf, @Nullable INDArray view, boolean initialize) {
             if (initialize && view != null) {
                 view.assign(0);
             }
@@ -279,12 +285,15 @@ public final class StageLayer extends BaseLayer {
             return views(conf, view);
         }
 
-        private static Map<String, INDArray> views(NeuralNetConfiguration conf, INDArray view) {
+        private static Map<String, INDArray> views(NeuralNetConfiguration conf, @Nullable INDArray view) {
             Map<String, INDArray> views = new LinkedHashMap<>();
+            if (view == null) { // DL4J has none for a layer without parameters
+                return views;
+            }
             long at = 0;
             for (Trained array : arrays(conf.getLayer())) {
                 INDArray flat = view.reshape(view.length()).get(NDArrayIndex.interval(at, at + array.size()));
-                views.put(array.name, flat.reshape('c', array.rows, array.columns));
+                views.put(array.key(), flat.reshape('c', array.rows, array.columns));
                 at += array.size();
             }
             return views;

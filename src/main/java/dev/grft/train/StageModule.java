@@ -2,6 +2,8 @@ package dev.grft.train;
 
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Stage;
+import java.util.HashMap;
+import java.util.Map;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.gradient.DefaultGradient;
 import org.deeplearning4j.nn.gradient.Gradient;
@@ -32,13 +34,22 @@ class StageModule extends BaseLayer<StageLayer> {
     void attach(Stage newStage, boolean passesGradientDown) {
         stage = newStage;
         inputGradient = passesGradientDown;
-        newStage.bind(new Bindings(paramTable(), gradientViews));
+        newStage.bind(new Bindings(byName(paramTable()), byName(gradientViews)));
         newStage.refresh();
+    }
+
+    private Map<String, INDArray> byName(@Nullable Map<String, INDArray> byKey) {
+        Map<String, INDArray> named = new HashMap<>();
+        if (byKey != null) { // DL4J leaves out a layer without parameters
+            layerConf().getArrays().forEach(array -> named.put(array.getName(), byKey.get(array.key())));
+        }
+        return named;
     }
 
     final Stage stage() {
         if (stage == null) {
-            throw new IllegalStateException("layer " + index + " has no stage: this network only updates, it cannot run");
+            throw new IllegalStateException(
+                    "layer " + index + " has no stage: this network only updates, it cannot run");
         }
         return stage;
     }
@@ -62,7 +73,9 @@ class StageModule extends BaseLayer<StageLayer> {
 
     final Gradient gradientViews() {
         Gradient gradient = new DefaultGradient(getGradientsViewArray());
-        gradientViews.forEach(gradient::setGradientFor);
+        if (gradientViews != null) { // DL4J leaves out a layer without parameters
+            gradientViews.forEach(gradient::setGradientFor);
+        }
         return gradient;
     }
 

@@ -1,5 +1,6 @@
 package dev.grft.tuning;
 
+import dev.grft.Delta;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.vit.Adaptation;
@@ -53,9 +54,10 @@ public final class ScoreWatch implements TrainingPlan {
         return one;
     }
 
+    /** The head is bound, not trained: it is the fresh one, not the checkpoint's. */
     @Override
     public boolean whole(String parameter) {
-        return false;
+        return parameter.equals(Delta.HEAD_WEIGHT) || parameter.equals(Delta.HEAD_BIAS);
     }
 
     /** Counts examples whose backward has run. */

@@ -9,6 +9,7 @@ import dev.grft.vit.TrainingPlan;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Full fine-tuning, and training from scratch: every number of every parameter. */
@@ -36,8 +37,8 @@ public final class WholeTuning implements Tuning {
         for (String name : layout.arrays().keySet()) {
             whole.put(name, Tuning.read(layout, trained, name));
         }
-        float[] headWeight = whole.remove(Delta.HEAD_WEIGHT);
-        float[] headBias = whole.remove(Delta.HEAD_BIAS);
+        float[] headWeight = Objects.requireNonNull(whole.remove(Delta.HEAD_WEIGHT));
+        float[] headBias = Objects.requireNonNull(whole.remove(Delta.HEAD_BIAS));
         return new Delta(Selection.none(), Map.of(), headWeight, headBias, labels, pretrainedSha256, whole);
     }
 

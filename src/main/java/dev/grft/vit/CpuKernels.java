@@ -3,6 +3,7 @@ package dev.grft.vit;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasNoTrans;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasRowMajor;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasTrans;
+import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_threads;
 import static org.bytedeco.openblas.global.openblas_nolapack.cblas_saxpy;
 import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
 
@@ -25,6 +26,11 @@ public final class CpuKernels implements Kernels {
     private double[] sums = new double[0];
     private FloatPointer scratch = new FloatPointer();
     private FloatPointer scratch2 = new FloatPointer();
+
+    /** Sets how many threads a product may use, in the whole process. Other numbers of threads, other last bits. */
+    public static void threads(int threads) {
+        blas_set_num_threads(threads);
+    }
 
     @Override
     public void gemm(
@@ -464,8 +470,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void contrastive(
-            INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
+    public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
         int n = (int) features.size(0);
         int d = (int) features.size(1);
         double[] z = new double[n * d];

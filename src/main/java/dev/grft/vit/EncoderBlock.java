@@ -37,8 +37,7 @@ final class EncoderBlock implements Stage {
             INDArray hidden, // [M, mlpWidth]
             INDArray geluDerivative) {} // [M, mlpWidth]
 
-    EncoderBlock(
-            int index, VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    EncoderBlock(int index, VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
         this.index = index;
         this.name = "blocks." + index;
         this.config = config;
@@ -65,7 +64,9 @@ final class EncoderBlock implements Stage {
 
     @Override
     public boolean active() {
-        return norm1.active() || norm2.active() || List.of(qkv, proj, fc1, fc2).stream().anyMatch(Linear::active);
+        return norm1.active()
+                || norm2.active()
+                || List.of(qkv, proj, fc1, fc2).stream().anyMatch(Linear::active);
     }
 
     @Override
@@ -96,7 +97,7 @@ final class EncoderBlock implements Stage {
         norm1.forward(x, normed1);
         INDArray projected = buffers.saved(name, "projected", m, 3L * d);
         qkv.forward(normed1, projected);
-        INDArray attention = buffers.saved(name, "attention", examples * config.heads() * tokens, tokens);
+        INDArray attention = buffers.saved(name, "attention", m * config.heads(), tokens);
         INDArray context = buffers.saved(name, "context", m, d);
         kernels.attention(projected, examples, config.heads(), attention, context);
         INDArray r = buffers.shared("residual", m, d);

@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * All array work of a step: the one seam between the model's mathematics and the machine.
@@ -12,14 +13,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 public interface Kernels {
 
     /** Puts {@code alpha * op(a) op(b) + beta * c} into {@code c}; op transposes where asked. Matrices only. */
-    void gemm(
-            boolean transposeA,
-            INDArray a,
-            boolean transposeB,
-            INDArray b,
-            double alpha,
-            double beta,
-            INDArray c);
+    void gemm(boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c);
 
     /** Puts {@code row [n]} into each row of {@code y [m, n]}. */
     void fillRows(INDArray row, INDArray y);
@@ -141,5 +135,25 @@ public interface Kernels {
     /** Returns whether forming the gradient of one example costs more multiplications than the ghost-norm identity. */
     static boolean ghostIsCheaper(long tokens, long out, long in) {
         return 2 * tokens * tokens * (out + in) < tokens * out * in + 2 * out * in;
+    }
+
+    /**
+     * Returns new kernels.
+     *
+     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code auto}: the former where ND4J
+     *     runs on the CPU
+     * @throws dev.grft.UserError for any other name
+     */
+    static Kernels of(String name) {
+        return switch (name) {
+            case "cpu" -> new CpuKernels();
+            case "nd4j" -> new Nd4jKernels();
+            case "auto" ->
+                "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"))
+                        ? new CpuKernels()
+                        : new Nd4jKernels();
+            default ->
+                throw dev.grft.UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
+        };
     }
 }

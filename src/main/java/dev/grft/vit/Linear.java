@@ -25,9 +25,8 @@ final class Linear {
         this.weight = weights.parameter(name + ".weight", plan);
         this.bias = weights.parameter(name + ".bias", plan);
         long[] shape = weight.shape();
-        this.adaptation = weight.whole()
-                ? null
-                : plan.adaptation(weight.name(), new MatrixShape((int) shape[0], (int) shape[1]));
+        this.adaptation =
+                weight.whole() ? null : plan.adaptation(weight.name(), new MatrixShape((int) shape[0], (int) shape[1]));
     }
 
     List<TrainedArray> trained() {

@@ -106,7 +106,8 @@ public final class Nd4jKernels implements Kernels {
 
     @Override
     public void gelu(INDArray x, INDArray y, INDArray derivative) {
-        INDArray cdf = Nd4j.exec(new Erf(x.mul(Math.sqrt(0.5)), x.ulike())).addi(1).muli(0.5);
+        INDArray cdf =
+                Nd4j.exec(new Erf(x.mul(Math.sqrt(0.5)), x.ulike())).addi(1).muli(0.5);
         INDArray density = Transforms.exp(x.mul(x).muli(-0.5), false).muli(1 / Math.sqrt(2 * Math.PI));
         y.assign(x.mul(cdf));
         derivative.assign(cdf.addi(density.muli(x)));
@@ -217,8 +218,7 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void contrastive(
-            INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
+    public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
         INDArray lengths = Transforms.max(Transforms.sqrt(features.mul(features).sum(true, 1), false), 1e-12, false);
         INDArray z = features.divColumnVector(lengths);
         // No row is its own contrast: far below every other similarity, it leaves the maximum and the sum alone.
@@ -268,7 +268,8 @@ public final class Nd4jKernels implements Kernels {
     /** Adds diag(a' (b b') a) to {@code sums}, an entry at least 0. */
     private static void addGhost(INDArray a, INDArray b, INDArray sums) {
         INDArray product = b.mmul(b.transpose()).mmul(a);
-        INDArray diagonal = product.castTo(DataType.DOUBLE).muli(a.castTo(DataType.DOUBLE)).sum(0);
+        INDArray diagonal =
+                product.castTo(DataType.DOUBLE).muli(a.castTo(DataType.DOUBLE)).sum(0);
         sums.addi(diagonal.add(Transforms.abs(diagonal, true)).muli(0.5)); // unlike max, keeps a NaN
     }
 

@@ -70,12 +70,16 @@ public final class Weights implements AutoCloseable {
 
     /** Returns the data type of the arrays. */
     public DataType type() {
-        return arrays.isEmpty() ? DataType.FLOAT : arrays.values().iterator().next().dataType();
+        return arrays.isEmpty()
+                ? DataType.FLOAT
+                : arrays.values().iterator().next().dataType();
     }
 
     /** Returns the bytes of native memory held. */
     public long bytes() {
-        return arrays.values().stream().mapToLong(a -> a.length() * a.dataType().width()).sum();
+        return arrays.values().stream()
+                .mapToLong(a -> a.length() * a.dataType().width())
+                .sum();
     }
 
     Parameter parameter(String name, TrainingPlan plan) {

@@ -6,7 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.hadoop.conf.Configuration;
 
-/** The golden files, and the reference's Hadoop configuration: the default one. */
+/** The golden files, and Hadoop's default configuration. */
 final class Golden {
     static final Configuration HADOOP = new Configuration();
 
@@ -26,6 +26,6 @@ final class Golden {
 
     /** Returns the path in the words of Hadoop. */
     static org.apache.hadoop.fs.Path hadoop(Path path) {
-        return new org.apache.hadoop.fs.Path(path.toUri());
+        return new org.apache.hadoop.fs.Path("file://" + path.toAbsolutePath());
     }
 }

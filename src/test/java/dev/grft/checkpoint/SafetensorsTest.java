@@ -61,7 +61,9 @@ class SafetensorsTest {
                 + "\"i\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[8,12]}}";
         int padded = (header.length() + 7) / 8 * 8;
         ByteBuffer expected = ByteBuffer.allocate(8 + padded + 12).order(ByteOrder.LITTLE_ENDIAN);
-        expected.putLong(padded).put(header.getBytes(UTF_8)).put(" ".repeat(padded - header.length()).getBytes(UTF_8));
+        expected.putLong(padded)
+                .put(header.getBytes(UTF_8))
+                .put(" ".repeat(padded - header.length()).getBytes(UTF_8));
         expected.putDouble(1).putInt(258);
         assertThat(bytes).containsExactly(expected.array());
     }
@@ -119,7 +121,8 @@ class SafetensorsTest {
         byte[] bytes = written(metadata, tensors);
         Safetensors read = Safetensors.read("x", bytes);
 
-        assertThat(ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong() % 8).isZero();
+        assertThat(ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong() % 8)
+                .isZero();
         assertThat(read.metadata()).isEqualTo(metadata);
         assertThat(read.names()).isEqualTo(tensors.keySet());
         floats.forEach((name, values) -> {
@@ -132,7 +135,8 @@ class SafetensorsTest {
 
     @Provide
     Arbitrary<Map<String, float[]>> tensors() {
-        return Arbitraries.maps(text(), Arbitraries.floats().array(float[].class).ofMaxSize(9))
+        return Arbitraries.maps(
+                        text(), Arbitraries.floats().array(float[].class).ofMaxSize(9))
                 .ofMaxSize(6);
     }
 
@@ -142,16 +146,34 @@ class SafetensorsTest {
     }
 
     private static Arbitrary<String> text() {
-        return Arbitraries.strings().ofMaxLength(9).filter(text -> UTF_8.newEncoder().canEncode(text));
+        return Arbitraries.strings()
+                .ofMaxLength(9)
+                .filter(text -> UTF_8.newEncoder().canEncode(text));
     }
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0x0000", "-0.0, 0x8000", "1, 0x3c00", "-2, 0xc000", "65504, 0x7bff", "65519.996, 0x7bff", "65520, 0x7c00",
-        "Infinity, 0x7c00", "-Infinity, 0xfc00", "NaN, 0x7e00",
-        "1.00048828125, 0x3c00", "1.00146484375, 0x3c02", "1.0004884, 0x3c01", // half a step, ties to even
-        "6.103515625e-5, 0x0400", "6.1e-5, 0x03ff", "5.9604645e-8, 0x0001", "2.9802322e-8, 0x0000", "2.9802326e-8, 0x0001",
-        "8.940697e-8, 0x0002", "6.102e-5, 0x0400", "1e-45, 0x0000"
+        "0, 0x0000",
+        "-0.0, 0x8000",
+        "1, 0x3c00",
+        "-2, 0xc000",
+        "65504, 0x7bff",
+        "65519.996, 0x7bff",
+        "65520, 0x7c00",
+        "Infinity, 0x7c00",
+        "-Infinity, 0xfc00",
+        "NaN, 0x7e00",
+        "1.00048828125, 0x3c00",
+        "1.00146484375, 0x3c02",
+        "1.0004884, 0x3c01", // half a step, ties to even
+        "6.103515625e-5, 0x0400",
+        "6.1e-5, 0x03ff",
+        "5.9604645e-8, 0x0001",
+        "2.9802322e-8, 0x0000",
+        "2.9802326e-8, 0x0001",
+        "8.940697e-8, 0x0002",
+        "6.102e-5, 0x0400",
+        "1e-45, 0x0000"
     })
     void halfPrecisionRoundsToTheNearestAndTiesToEven(float value, String half) {
         assertThat(Dtype.toHalf(value)).isEqualTo((short) Integer.decode(half).intValue());
@@ -159,11 +181,19 @@ class SafetensorsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0x0000", "-0.0, 0x8000", "1, 0x3f80", "1.00390625, 0x3f80", "1.01171875, 0x3f82", "1.0039064, 0x3f81",
-        "3.4028235e38, 0x7f80", "NaN, 0x7fc0", "-Infinity, 0xff80"
+        "0, 0x0000",
+        "-0.0, 0x8000",
+        "1, 0x3f80",
+        "1.00390625, 0x3f80",
+        "1.01171875, 0x3f82",
+        "1.0039064, 0x3f81",
+        "3.4028235e38, 0x7f80",
+        "NaN, 0x7fc0",
+        "-Infinity, 0xff80"
     })
     void bfloatRoundsToTheNearestAndTiesToEven(float value, String bfloat) {
-        assertThat(Dtype.toBfloat(value)).isEqualTo((short) Integer.decode(bfloat).intValue());
+        assertThat(Dtype.toBfloat(value))
+                .isEqualTo((short) Integer.decode(bfloat).intValue());
     }
 
     @Test
@@ -218,7 +248,9 @@ class SafetensorsTest {
 
         for (int length = 0; length < whole.length; length++) {
             byte[] cut = Arrays.copyOf(whole, length);
-            assertThatThrownBy(() -> Safetensors.read("x", cut)).isInstanceOf(UserError.class).hasMessageStartingWith("x: ");
+            assertThatThrownBy(() -> Safetensors.read("x", cut))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("x: ");
         }
         assertThat(Safetensors.read("x", whole).names()).containsExactly("a");
     }
@@ -259,7 +291,8 @@ class SafetensorsTest {
     @Test
     void anEntryMustSayTypeShapeAndPlace() {
         assertRefused(file("{\"a\":1}", 0), "x: a must be an object, got 1");
-        assertRefused(file("{" + entry("a", "F8_E4M3", "[1]", 0, 1) + "}", 1), "x: a has the dtype \"F8_E4M3\", expected");
+        assertRefused(
+                file("{" + entry("a", "F8_E4M3", "[1]", 0, 1) + "}", 1), "x: a has the dtype \"F8_E4M3\", expected");
         assertRefused(file("{\"a\":{}}", 0), "x: a has the dtype nothing, expected one of");
         assertRefused(file("{\"a\":{\"dtype\":\"F32\"}}", 0), "x: a has the shape nothing, expected a list");
         assertRefused(

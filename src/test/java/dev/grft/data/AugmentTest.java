@@ -70,7 +70,8 @@ class AugmentTest {
         assertThat(input(USUAL, 3, 7, 1)).isNotEqualTo(first);
         assertThat(input(USUAL, 2, 8, 1)).isNotEqualTo(first);
         assertThat(input(USUAL, 2, 7, 0)).isNotEqualTo(first);
-        assertThat(input(new Augment(true, 0.08, 1, 3 / 4.0, 4 / 3.0, true, 6), 2, 7, 1)).isNotEqualTo(first);
+        assertThat(input(new Augment(true, 0.08, 1, 3 / 4.0, 4 / 3.0, true, 6), 2, 7, 1))
+                .isNotEqualTo(first);
         assertThat(input(USUAL, 7, 2, 1)).isNotEqualTo(first);
     }
 
@@ -93,8 +94,7 @@ class AugmentTest {
         whole.toInput(square, PREPROCESS, 0, 0, out, 0);
 
         float[] expected = new float[PREPROCESS.inputLength()];
-        PREPROCESS.toInput(
-                Resize.of(square, Resize.Side.whole(0, 16, 8), Resize.Side.whole(0, 16, 8)), expected, 0);
+        PREPROCESS.toInput(Resize.of(square, Resize.Side.whole(0, 16, 8), Resize.Side.whole(0, 16, 8)), expected, 0);
         assertThat(out).isEqualTo(expected);
     }
 

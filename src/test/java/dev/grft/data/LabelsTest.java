@@ -22,7 +22,8 @@ class LabelsTest {
 
     @Test
     void numbersAreSortedByValue() {
-        assertThat(Labels.of(List.of("10", "9", "-1", "09", "100000000000000000000")).names())
+        assertThat(Labels.of(List.of("10", "9", "-1", "09", "100000000000000000000"))
+                        .names())
                 .containsExactly("-1", "09", "9", "10", "100000000000000000000");
     }
 
@@ -56,7 +57,9 @@ class LabelsTest {
         assertThatThrownBy(() -> Labels.of(List.of("cat", "dog")).index("cow"))
                 .isInstanceOf(UserError.class)
                 .hasMessage("unknown class cow, known are cat, dog");
-        assertThatThrownBy(() -> Labels.of(IntStream.range(0, 100).mapToObj(Integer::toString).toList())
+        assertThatThrownBy(() -> Labels.of(IntStream.range(0, 100)
+                                .mapToObj(Integer::toString)
+                                .toList())
                         .index("cow"))
                 .hasMessageEndingWith("17, 18, 19 and 80 more");
     }

@@ -30,10 +30,7 @@ class PreprocessTest {
 
     @Test
     void resizingAPartIsCroppingFirst() throws Exception {
-        assertThat(Resize.of(
-                        Images.pixels("noise.png"),
-                        Resize.Side.whole(3, 28, 16),
-                        Resize.Side.whole(11, 33, 16)))
+        assertThat(Resize.of(Images.pixels("noise.png"), Resize.Side.whole(3, 28, 16), Resize.Side.whole(11, 33, 16)))
                 .isEqualTo(Images.pixels("noise-part.expected.png"));
     }
 
@@ -64,7 +61,8 @@ class PreprocessTest {
         Pixels square = Images.places(32, 32);
 
         assertThat(center(24, 32).prepare(wide)).isSameAs(wide);
-        assertThat(new Preprocess(32, 32, Crop.SQUASH, ZERO, ONE).prepare(square)).isSameAs(square);
+        assertThat(new Preprocess(32, 32, Crop.SQUASH, ZERO, ONE).prepare(square))
+                .isSameAs(square);
     }
 
     @Test
@@ -78,7 +76,7 @@ class PreprocessTest {
     void ofAHairOnlyTheMiddleIsKeptWithTheSameInput(int height, int width, int imageSize) {
         Pixels hair = new Pixels(height, width, new byte[3 * height * width]);
         for (int i = 0; i < height * width; i++) {
-            hair.rgb()[3 * i] = (byte) (i * 37 >> 2);
+            hair.rgb()[3 * i] = (byte) ((i * 37) >> 2);
         }
         Preprocess preprocess = center(imageSize, 7);
         int shorter = Math.min(height, width);

@@ -101,7 +101,11 @@ class ImageSourceTest {
     }
 
     private static List<String> names(Images images) {
-        return shards(images).stream().flatMap(List::stream).map(Example::name).sorted().toList();
+        return shards(images).stream()
+                .flatMap(List::stream)
+                .map(Example::name)
+                .sorted()
+                .toList();
     }
 
     private void parquet(DataType imageType, DataType labelType, int files, Row... rows) {
@@ -158,9 +162,9 @@ class ImageSourceTest {
     void theDigestIsOfNamesLabelsAndContents() throws Exception {
         file("cat/a.png", png(1));
         file("dog/b.jpg", new byte[] {1, 2, 3});
-        String expected = sha256(("cat/a.png\tcat\t" + sha256(png(1)) + "\ndog/b.jpg\tdog\t"
-                        + sha256(new byte[] {1, 2, 3}) + "\n")
-                .getBytes(StandardCharsets.UTF_8));
+        String expected = sha256(
+                ("cat/a.png\tcat\t" + sha256(png(1)) + "\ndog/b.jpg\tdog\t" + sha256(new byte[] {1, 2, 3}) + "\n")
+                        .getBytes(StandardCharsets.UTF_8));
 
         try (Images one = read(Format.FOLDER, null, 1, 1);
                 Images five = read(Format.FOLDER, null, 1, 5)) {
@@ -301,8 +305,8 @@ class ImageSourceTest {
         Path parted = folder.resolveSibling(folder.getFileName() + "-parted");
         spark.read().parquet(folder.toString()).write().partitionBy("label").parquet(parted.toString());
 
-        try (Images images = ImageSource.read(
-                spark, parted.toString(), Format.AUTO, "image", "label", null, PREPROCESS, 0, 1)) {
+        try (Images images =
+                ImageSource.read(spark, parted.toString(), Format.AUTO, "image", "label", null, PREPROCESS, 0, 1)) {
             assertThat(names(images).stream().map(name -> name.substring(0, 10)))
                     .containsExactly("label=cat/", "label=dog/");
             assertThat(images.labels().names()).containsExactly("cat", "dog");
@@ -314,7 +318,9 @@ class ImageSourceTest {
         parquet(DataTypes.BinaryType, DataTypes.StringType, 1, RowFactory.create(png(5), "dog"));
         Path file;
         try (var files = Files.list(folder)) {
-            file = files.filter(f -> f.toString().endsWith(".parquet")).findFirst().orElseThrow();
+            file = files.filter(f -> f.toString().endsWith(".parquet"))
+                    .findFirst()
+                    .orElseThrow();
         }
         Files.copy(file, folder.resolve("test-0.parquet"));
         Files.move(file, folder.resolve("train-0.parquet"));
@@ -350,12 +356,12 @@ class ImageSourceTest {
         try (Images images =
                 ImageSource.unlabeled(spark, folder.toString(), Format.AUTO, "image", PREPROCESS, 0.5, 2)) {
             assertThat(names(images)).containsExactly("b.png", "deep/a.png");
-            assertThat(images.examples().map(Example::label).distinct().collect()).containsExactly(Example.UNLABELED);
+            assertThat(images.examples().map(Example::label).distinct().collect())
+                    .containsExactly(Example.UNLABELED);
             assertThat(images.labels()).isEqualTo(Labels.none());
             assertThat(images.broken().images()).containsExactly(new Broken("deep/bad.png", "empty"));
         }
-        try (Images one =
-                ImageSource.unlabeled(spark, folder + "/b.png", Format.AUTO, "image", PREPROCESS, 0, 1)) {
+        try (Images one = ImageSource.unlabeled(spark, folder + "/b.png", Format.AUTO, "image", PREPROCESS, 0, 1)) {
             assertThat(names(one)).containsExactly("b.png");
         }
     }
@@ -364,8 +370,7 @@ class ImageSourceTest {
     void parquetWithoutLabelsIsReadToo() throws Exception {
         parquet(DataTypes.BinaryType, DataTypes.DoubleType, 1, RowFactory.create(png(5), null));
 
-        try (Images images =
-                ImageSource.unlabeled(spark, folder.toString(), Format.AUTO, "image", PREPROCESS, 0, 1)) {
+        try (Images images = ImageSource.unlabeled(spark, folder.toString(), Format.AUTO, "image", PREPROCESS, 0, 1)) {
             assertThat(images.examples().first().label()).isEqualTo(Example.UNLABELED);
         }
     }
@@ -397,8 +402,11 @@ class ImageSourceTest {
     void foldersThatAreNoClassesAreRefused() throws Exception {
         file("train/cat/a.png", png(1));
         file("test/cat/a.png", png(1));
-        refused(folder.toString(), Format.AUTO, folder + ": the folders test, train look like splits of a set, not like"
-                + " its classes; give one of them");
+        refused(
+                folder.toString(),
+                Format.AUTO,
+                folder + ": the folders test, train look like splits of a set, not like"
+                        + " its classes; give one of them");
         refused(folder + "/train", Format.AUTO, folder + "/train: found one class only (cat), needs two or more");
         refused(folder + "/t*", Format.AUTO, folder + "/t*: a pattern cannot name folders of classes");
 
@@ -426,8 +434,10 @@ class ImageSourceTest {
         parquet(DataTypes.BinaryType, DataTypes.DoubleType, 1, RowFactory.create(png(1), 1.0));
         assertThatThrownBy(() -> ImageSource.read(spark, path, Format.AUTO, "image", "class", null, PREPROCESS, 0, 1))
                 .hasMessage(path + ": there is no column class, only image, label; set data.labelColumn");
-        refused(path, Format.AUTO, path + ": column label is double, needs string or an integer; is data.labelColumn"
-                + " right?");
+        refused(
+                path,
+                Format.AUTO,
+                path + ": column label is double, needs string or an integer; is data.labelColumn" + " right?");
 
         parquet(DataTypes.BinaryType, DataTypes.IntegerType, 1, RowFactory.create(png(1), null));
         assertThatThrownBy(() -> read(Format.AUTO, null, 0, 1))
@@ -444,8 +454,7 @@ class ImageSourceTest {
 
     @Test
     void theBundledSampleIsRead() {
-        Preprocess preprocess =
-                new Preprocess(28, 28, Crop.CENTER, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+        Preprocess preprocess = new Preprocess(28, 28, Crop.CENTER, new float[] {0, 0, 0}, new float[] {1, 1, 1});
         String sample = "conf/demo/fashion-mnist/";
         try (Images train = ImageSource.read(
                         spark, sample + "train.parquet", Format.AUTO, "image", "label", null, preprocess, 0, 2);
@@ -461,11 +470,24 @@ class ImageSourceTest {
                         2)) {
             assertThat(train.labels().names())
                     .containsExactly(
-                            "ankle boot", "bag", "coat", "dress", "pullover", "sandal", "shirt", "sneaker",
-                            "t-shirt/top", "trouser");
-            assertThat(train.examples().map(Example::label).countByValue().values()).hasSize(10).containsOnly(100L);
-            assertThat(test.examples().map(Example::label).countByValue().values()).hasSize(10).containsOnly(200L);
-            Set<Object> trained = train.examples().collect().stream().map(Example::pixels).collect(Collectors.toSet());
+                            "ankle boot",
+                            "bag",
+                            "coat",
+                            "dress",
+                            "pullover",
+                            "sandal",
+                            "shirt",
+                            "sneaker",
+                            "t-shirt/top",
+                            "trouser");
+            assertThat(train.examples().map(Example::label).countByValue().values())
+                    .hasSize(10)
+                    .containsOnly(100L);
+            assertThat(test.examples().map(Example::label).countByValue().values())
+                    .hasSize(10)
+                    .containsOnly(200L);
+            Set<Object> trained =
+                    train.examples().collect().stream().map(Example::pixels).collect(Collectors.toSet());
             assertThat(test.examples().collect()).noneMatch(example -> trained.contains(example.pixels()));
         }
     }
@@ -479,7 +501,8 @@ class ImageSourceTest {
             Example example = images.examples().first();
 
             assertThat(kryo.deserialize(kryo.serialize(example, any), any)).isEqualTo(example);
-            assertThat(kryo.deserialize(kryo.serialize(images.labels(), any), any)).isEqualTo(images.labels());
+            assertThat(kryo.deserialize(kryo.serialize(images.labels(), any), any))
+                    .isEqualTo(images.labels());
         }
     }
 }

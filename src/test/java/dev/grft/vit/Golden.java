@@ -36,13 +36,15 @@ final class Golden {
     }
 
     static INDArray array(Safetensors file, String tensor, DataType type) {
-        return Machine.array(type, file.tensor(tensor).doubles(), file.tensor(tensor).shape());
+        return Machine.array(
+                type, file.tensor(tensor).doubles(), file.tensor(tensor).shape());
     }
 
     /** Returns the weights of a folder's model.safetensors. */
     static Weights weights(String folder, DataType type) {
         Safetensors file = read(folder + "/model.safetensors");
-        return Weights.copyOf(TINY, lazily(file.names(), name -> file.tensor(name).floats()), type);
+        return Weights.copyOf(
+                TINY, lazily(file.names(), name -> file.tensor(name).floats()), type);
     }
 
     /** Returns a map that computes a tensor when it is asked for, and does not keep it. */

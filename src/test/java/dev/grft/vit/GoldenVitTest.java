@@ -141,8 +141,7 @@ class GoldenVitTest {
                     step(vit, batch[0], batch[1]);
                 }
             }
-            assertThat(watch.rows.keySet())
-                    .containsAll(Golden.TINY.matrices().keySet());
+            assertThat(watch.rows.keySet()).containsAll(Golden.TINY.matrices().keySet());
             for (String matrix : Golden.TINY.matrices().keySet()) {
                 String score = "score." + kind + ".";
                 close(matrix, watch.rows.get(matrix), Golden.doubles(GOLDEN, score + "rows." + matrix));
@@ -167,8 +166,8 @@ class GoldenVitTest {
 
     @Test
     void frozenWeightsKeepTheirBits() {
-        for (TrainingPlan plan : List.of(
-                Trained.whole(parameter -> true), Trained.whole(p -> p.startsWith("head.")), new Watch(true))) {
+        for (TrainingPlan plan :
+                List.of(Trained.whole(parameter -> true), Trained.whole(p -> p.startsWith("head.")), new Watch(true))) {
             try (Weights weights = Golden.weights("tiny", type)) {
                 Map<String, double[]> before = numbers(weights);
                 Vit vit = new Vit(weights, plan, machine.kernels(), true);
@@ -203,7 +202,9 @@ class GoldenVitTest {
                 runs.add(gradients);
             }
         }
-        runs.get(0).forEach((name, gradient) -> assertThat(runs.get(1).get(name)).as(name).isEqualTo(gradient));
+        runs.get(0)
+                .forEach((name, gradient) ->
+                        assertThat(runs.get(1).get(name)).as(name).isEqualTo(gradient));
     }
 
     /** Runs forward and backward of the cross-entropy of some examples; returns their losses. */
@@ -226,8 +227,13 @@ class GoldenVitTest {
 
     private static Map<String, double[]> numbers(Weights weights) {
         Map<String, double[]> numbers = new LinkedHashMap<>();
-        weights.config().tensors().keySet().forEach(name -> numbers.put(
-                name, Machine.values(weights.parameter(name, TrainingPlan.FROZEN).value())));
+        weights.config()
+                .tensors()
+                .keySet()
+                .forEach(name -> numbers.put(
+                        name,
+                        Machine.values(
+                                weights.parameter(name, TrainingPlan.FROZEN).value())));
         return numbers;
     }
 
@@ -283,7 +289,8 @@ class GoldenVitTest {
                     if (perExample) {
                         kernels.addSquaredGradients(dy, x, examples, r, c);
                     } else {
-                        INDArray g = Nd4j.createUninitialized(buffers.type(), new long[] {shape.out(), shape.in()}, 'c');
+                        INDArray g =
+                                Nd4j.createUninitialized(buffers.type(), new long[] {shape.out(), shape.in()}, 'c');
                         kernels.gemm(true, dy, false, x, 1, 0, g);
                         kernels.addSquares(g, r, c);
                     }

@@ -124,8 +124,10 @@ class GradientTest {
                         } else {
                             vit.backwardFeatures(dy);
                             // The features do not depend on the head: nothing to write, and 0 is what check expects.
-                            assertThat(Machine.values(trained.gradients.get("head.weight"))).containsOnly(7);
-                            assertThat(Machine.values(trained.gradients.get("head.bias"))).containsOnly(7);
+                            assertThat(Machine.values(trained.gradients.get("head.weight")))
+                                    .containsOnly(7);
+                            assertThat(Machine.values(trained.gradients.get("head.bias")))
+                                    .containsOnly(7);
                             trained.gradients.get("head.weight").assign(0);
                             trained.gradients.get("head.bias").assign(0);
                         }
@@ -139,7 +141,8 @@ class GradientTest {
                 },
                 trained,
                 input(EXAMPLES, 3, 4, 4));
-        assertThat(trained.gradients.keySet()).containsExactlyInAnyOrderElementsOf(CONFIG.tensors().keySet());
+        assertThat(trained.gradients.keySet())
+                .containsExactlyInAnyOrderElementsOf(CONFIG.tensors().keySet());
     }
 
     /** Something with a forward and a backward; the backward's result is null where the input has no gradient. */
@@ -187,8 +190,7 @@ class GradientTest {
             checkSlopes("the input", Machine.values(dx), part, x, x, direction);
         }
         assertThat(trained.values).isNotEmpty();
-        trained.values.forEach(
-                (name, value) -> checkSlopes(name, trained.gradient(name), part, value, x, direction));
+        trained.values.forEach((name, value) -> checkSlopes(name, trained.gradient(name), part, value, x, direction));
     }
 
     /**

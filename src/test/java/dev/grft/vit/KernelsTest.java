@@ -117,7 +117,8 @@ class KernelsTest {
     @ParameterizedTest
     @ValueSource(strings = {"0", "8", "3", "0 8", "8 2 5", "0 1 2 3 4 5 6 7 8"})
     void columnsAreGatheredAndScattered(String list) {
-        int[] columns = Arrays.stream(list.split(" ")).mapToInt(Integer::parseInt).toArray();
+        int[] columns =
+                Arrays.stream(list.split(" ")).mapToInt(Integer::parseInt).toArray();
         int k = columns.length;
         double[] x = normal(1, 7 * 9);
         INDArray gathered = machine.garbage(7, k);
@@ -163,8 +164,7 @@ class KernelsTest {
 
         double[] dy = normal(4, m * n);
         double[] old = normal(5, m * n);
-        double[] added =
-                Naive.layerNormBackward(dy, gamma, values(normalized), values(inverse), m, n);
+        double[] added = Naive.layerNormBackward(dy, gamma, values(normalized), values(inverse), m, n);
         INDArray dx = machine.array(old, m, n);
         kernels.layerNormBackward(machine.array(dy, m, n), machine.array(gamma, n), normalized, inverse, dx);
         machine.assertClose(dx, each(m * n, i -> old[i] + added[i]), 10 * spread);
@@ -238,7 +238,12 @@ class KernelsTest {
         assertThat(values(y)[1]).isNaN();
 
         INDArray out = machine.garbage(3, 1);
-        kernels.attention(machine.array(new double[] {1, 1, 1, 1, 1, 1, 1, Double.NaN, 1}, 3, 3), 1, 1, machine.garbage(3, 3), out);
+        kernels.attention(
+                machine.array(new double[] {1, 1, 1, 1, 1, 1, 1, Double.NaN, 1}, 3, 3),
+                1,
+                1,
+                machine.garbage(3, 3),
+                out);
         assertThat(values(out)).containsOnly(Double.NaN);
 
         INDArray losses = machine.garbage(2);
@@ -248,7 +253,8 @@ class KernelsTest {
         assertThat(values(losses)[1]).isFinite();
 
         INDArray rows = Nd4j.zeros(DataType.DOUBLE, 2);
-        kernels.addSquaredGradients(machine.array(x, 1, 4).reshape(2, 2), machine.array(x, 2, 2), 2, rows, Nd4j.zeros(DataType.DOUBLE, 2));
+        kernels.addSquaredGradients(
+                machine.array(x, 1, 4).reshape(2, 2), machine.array(x, 2, 2), 2, rows, Nd4j.zeros(DataType.DOUBLE, 2));
         assertThat(values(rows)).contains(Double.NaN);
         INDArray ghost = Nd4j.zeros(DataType.DOUBLE, 40);
         INDArray wide = machine.array(normal(1, 80), 2, 40);
@@ -287,7 +293,11 @@ class KernelsTest {
         double[] positions = normal(3, t * d);
         INDArray tokens = machine.garbage(examples * t, d);
         kernels.tokens(
-                machine.array(patches, examples * (t - 1), d), machine.array(first, d), machine.array(positions, t, d), examples, tokens);
+                machine.array(patches, examples * (t - 1), d),
+                machine.array(first, d),
+                machine.array(positions, t, d),
+                examples,
+                tokens);
         double[] expected = each(examples * t * d, i -> {
             int token = i / d % t;
             int example = i / d / t;
@@ -371,8 +381,8 @@ class KernelsTest {
         double scale = 5 / temperature;
         machine.assertClose(losses, Naive.contrastive(f, same, temperature, n, d), scale);
 
-        ToDoubleFunction<double[]> sum =
-                x -> Arrays.stream(Naive.contrastive(x, same, temperature, n, d)).sum();
+        ToDoubleFunction<double[]> sum = x ->
+                Arrays.stream(Naive.contrastive(x, same, temperature, n, d)).sum();
         double[] expected = Differences.gradient(sum, f, 1e-6);
         Machine.assertClose(values(df), expected, 1e-5 * scale);
     }
@@ -411,7 +421,9 @@ class KernelsTest {
         INDArray c = Nd4j.ones(DataType.DOUBLE, in);
         kernels.addSquaredGradients(
                 machine.array(dy, examples * t, out), machine.array(x, examples * t, in), examples, r, c);
-        double scale = Math.max(Arrays.stream(rows).max().orElseThrow(), Arrays.stream(columns).max().orElseThrow());
+        double scale = Math.max(
+                Arrays.stream(rows).max().orElseThrow(),
+                Arrays.stream(columns).max().orElseThrow());
         machine.assertClose(r, each(out, i -> 1 + rows[i]), 2 * scale);
         machine.assertClose(c, each(in, i -> 1 + columns[i]), 2 * scale);
     }

@@ -145,7 +145,8 @@ final class Naive {
     }
 
     /** Returns the gradient of qkv, {@code [B*T, 3D]}. */
-    static double[] attentionBackward(double[] dout, double[] qkv, double[] weights, int examples, int heads, int t, int d) {
+    static double[] attentionBackward(
+            double[] dout, double[] qkv, double[] weights, int examples, int heads, int t, int d) {
         int h = d / heads;
         double scale = 1 / Math.sqrt(h);
         double[] dqkv = new double[qkv.length];

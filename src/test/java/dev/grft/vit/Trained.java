@@ -18,7 +18,9 @@ final class Trained {
     Trained(List<TrainedArray> arrays, DataType type) {
         for (TrainedArray array : arrays) {
             values.put(array.name(), Nd4j.zeros(type, array.rows(), array.columns()));
-            gradients.put(array.name(), Nd4j.zeros(type, array.rows(), array.columns()).assign(Double.NaN));
+            gradients.put(
+                    array.name(),
+                    Nd4j.zeros(type, array.rows(), array.columns()).assign(Double.NaN));
         }
     }
 

@@ -18,7 +18,9 @@ class VitBase16Test {
         VitConfig config = VitConfig.preset("vit_base_patch16_224", 1000);
         try (Weights weights = Weights.copyOf(
                 config,
-                Golden.lazily(config.tensors().keySet(), name -> madeUp(name, length(config.tensors().get(name)))),
+                Golden.lazily(
+                        config.tensors().keySet(),
+                        name -> madeUp(name, length(config.tensors().get(name)))),
                 DataType.FLOAT)) {
             Vit vit = new Vit(weights, TrainingPlan.FROZEN, new CpuKernels(), false);
             long[] shape = {2, 3, 224, 224};

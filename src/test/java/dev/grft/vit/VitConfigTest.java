@@ -18,7 +18,9 @@ class VitConfigTest {
         assertThat(counts).hasSize(4);
         for (Iterator<String> names = counts.fieldNames(); names.hasNext(); ) {
             String name = names.next();
-            assertThat(VitConfig.preset(name, 1000).parameters()).as(name).isEqualTo(counts.get(name).asLong());
+            assertThat(VitConfig.preset(name, 1000).parameters())
+                    .as(name)
+                    .isEqualTo(counts.get(name).asLong());
         }
         assertThat(VitConfig.preset("vit_base_patch16_224", 1000).parameters()).isEqualTo(86_567_656);
     }

@@ -1,0 +1,113 @@
+package dev.grft.checkpoint;
+
+import dev.grft.UserError;
+
+/**
+ * Position embeddings for another image size: the grid of vectors is resampled as an image of D channels would be, the
+ * class token's vector stays. The same numbers as timm's {@code resample_abs_pos_embed}: PyTorch's bicubic
+ * interpolation with antialias, whose cubic has a = -0.5.
+ */
+public final class Positions {
+    private static final double A = -0.5;
+
+    private Positions() {}
+
+    /**
+     * Returns the positions of a square grid of another size, computed in double and rounded once; the very array if
+     * the size is the same.
+     *
+     * @param positions {@code [1 + old * old, D]}, the class token first
+     * @param width D
+     * @param grid side of the new grid, patches
+     * @return {@code [1 + grid * grid, D]}
+     * @throws UserError if the old grid is not a square
+     */
+    public static float[] resample(float[] positions, int width, int grid) {
+        double[] doubles = new double[positions.length];
+        for (int i = 0; i < doubles.length; i++) {
+            doubles[i] = positions[i];
+        }
+        double[] resampled = resample(doubles, width, grid);
+        if (resampled == doubles) {
+            return positions;
+        }
+        float[] floats = new float[resampled.length];
+        for (int i = 0; i < floats.length; i++) {
+            floats[i] = (float) resampled[i];
+        }
+        return floats;
+    }
+
+    /** Returns what {@link #resample(float[], int, int)} does, in double. */
+    static double[] resample(double[] positions, int width, int grid) {
+        int old = side(positions.length / width - 1);
+        if (old == grid) {
+            return positions;
+        }
+        double[] weights = weights(old, grid); // [grid, old]
+        double[] across = new double[old * grid * width]; // [old, grid, D]
+        for (int y = 0; y < old; y++) {
+            for (int x = 0; x < grid; x++) {
+                for (int from = 0; from < old; from++) {
+                    double weight = weights[x * old + from];
+                    for (int d = 0; d < width; d++) {
+                        across[(y * grid + x) * width + d] += weight * positions[(1 + y * old + from) * width + d];
+                    }
+                }
+            }
+        }
+        double[] resampled = new double[(1 + grid * grid) * width];
+        System.arraycopy(positions, 0, resampled, 0, width);
+        for (int y = 0; y < grid; y++) {
+            for (int from = 0; from < old; from++) {
+                double weight = weights[y * old + from];
+                for (int i = 0; i < grid * width; i++) {
+                    resampled[(1 + y * grid) * width + i] += weight * across[from * grid * width + i];
+                }
+            }
+        }
+        return resampled;
+    }
+
+    /** Returns the side of a square of so many patches. */
+    static int side(int patches) {
+        int side = (int) Math.round(Math.sqrt(patches));
+        if (patches < 1 || side * side != patches) {
+            throw UserError.of(
+                    "pos_embed has %d positions besides the class token's, expected a square number; is it another"
+                            + " model?",
+                    patches);
+        }
+        return side;
+    }
+
+    /** Returns how much each old position adds to each new one, {@code [to, from]}; rows sum to 1. */
+    private static double[] weights(int from, int to) {
+        double scale = (double) from / to;
+        double stretch = Math.max(scale, 1); // antialias: the kernel widens when the grid shrinks
+        double support = 2 * stretch;
+        double[] weights = new double[to * from];
+        for (int i = 0; i < to; i++) {
+            double center = scale * (i + 0.5);
+            int begin = Math.max((int) (center - support + 0.5), 0);
+            int end = Math.min((int) (center + support + 0.5), from);
+            double sum = 0;
+            for (int j = begin; j < end; j++) {
+                weights[i * from + j] = cubic((j - center + 0.5) / stretch);
+                sum += weights[i * from + j];
+            }
+            for (int j = begin; j < end; j++) {
+                weights[i * from + j] /= sum;
+            }
+        }
+        return weights;
+    }
+
+    private static double cubic(double x) {
+        double t = Math.abs(x);
+        if (t < 1) {
+            return ((A + 2) * t - (A + 3)) * t * t + 1;
+        }
+        return t < 2 ? (((t - 5) * t + 8) * t - 4) * A : 0;
+    }
+}

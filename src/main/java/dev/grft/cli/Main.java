@@ -1,0 +1,140 @@
+package dev.grft.cli;
+
+import dev.grft.UserError;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.report.Inspection;
+import dev.grft.spark.Session;
+import dev.grft.spark.Verbs;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.apache.hadoop.conf.Configuration;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code grft VERB [options]}: fine-tunes Vision Transformers by whole rows or columns of their weights, on Spark. */
+@Command(
+        name = "grft",
+        description = "Fine-tunes Vision Transformers by whole rows or columns of their weights, on Apache Spark.",
+        mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
+        synopsisSubcommandLabel = "VERB")
+public final class Main {
+    private static final int OURS = 3;
+
+    private Main() {}
+
+    /** What every verb can be told. */
+    static final class Common {
+        @Option(
+                names = "--config",
+                paramLabel = "FILE",
+                description = "YAML over conf/base.yaml; several times: later over earlier.")
+        private List<String> files = new ArrayList<>();
+
+        @Option(
+                names = "--set",
+                paramLabel = "KEY=VALUE",
+                description = "A single key over the files, such as run.seed=7.")
+        private List<String> sets = new ArrayList<>();
+
+        @Option(names = "--force", description = "Make again what has been made of the same inputs.")
+        private boolean force;
+
+        private int run(String verb, Consumer<Verbs> work) {
+            Settings settings = Config.load(files, sets, new Configuration());
+            try (Session session = Session.open(settings, verb)) {
+                work.accept(new Verbs(session, force));
+            }
+            return CommandLine.ExitCode.OK;
+        }
+    }
+
+    @Command(description = "Validate configuration, inputs and memory; say what would run.")
+    int check(@Mixin Common common) {
+        return common.run("check", Verbs::check);
+    }
+
+    @Command(description = "Score rows and columns by squared gradients; select the best.")
+    int select(@Mixin Common common) {
+        return common.run("select", Verbs::select);
+    }
+
+    @Command(description = "Train the selected slices and the head; goes on where it was interrupted.")
+    int train(@Mixin Common common) {
+        return common.run("train", Verbs::train);
+    }
+
+    @Command(description = "Measure the delta on the test images.")
+    int evaluate(@Mixin Common common) {
+        return common.run("evaluate", Verbs::evaluate);
+    }
+
+    @Command(description = "Merge the delta into the pretrained model: a plain model, as timm reads it.")
+    int merge(@Mixin Common common) {
+        return common.run("merge", Verbs::merge);
+    }
+
+    @Command(description = "Label images with the run's delta.")
+    int predict(
+            @Mixin Common common,
+            @Option(names = "--images", required = true, paramLabel = "PATH", description = "The images.")
+                    String images,
+            @Option(
+                            names = "--output",
+                            required = true,
+                            paramLabel = "PATH",
+                            description = "The table: a folder of CSV if it ends with .csv, else of Parquet.")
+                    String output) {
+        return common.run("predict", verbs -> verbs.predict(images, output));
+    }
+
+    @Command(description = "Describe a checkpoint, selection, delta or training state.")
+    int inspect(@Parameters(paramLabel = "PATH", description = "The file, or a checkpoint's folder.") String path) {
+        System.out.print(Inspection.of(new Configuration(), path));
+        return CommandLine.ExitCode.OK;
+    }
+
+    @Command(description = "Train every number of a ViT, from scratch or on from a checkpoint.")
+    int pretrain(@Mixin Common common) {
+        return common.run("pretrain", Verbs::pretrain);
+    }
+
+    @Command(description = "Select, train, merge and evaluate in one application, and compare.")
+    int run(@Mixin Common common) {
+        return common.run("run", Verbs::run);
+    }
+
+    /** Runs a verb and exits: 0 if it is done, 2 if the user can mend what is wrong, 3 for anything else. */
+    public static void main(String[] arguments) {
+        int code = execute(arguments);
+        if (code != 0) { // on YARN even an exit with 0 counts as a failure
+            System.exit(code);
+        }
+    }
+
+    /** Runs a verb and returns the exit code. */
+    static int execute(String... arguments) {
+        return new CommandLine(new Main())
+                .setExecutionExceptionHandler(Main::report)
+                .execute(arguments);
+    }
+
+    private static int report(Exception failure, CommandLine line, CommandLine.ParseResult parsed) {
+        PrintWriter err = line.getErr();
+        if (failure instanceof UserError) {
+            err.println("error: " + failure.getMessage());
+            return CommandLine.ExitCode.USAGE;
+        }
+        StringWriter trace = new StringWriter();
+        failure.printStackTrace(new PrintWriter(trace));
+        err.println("internal error, please report it:\n" + trace);
+        return OURS;
+    }
+}

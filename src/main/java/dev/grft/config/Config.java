@@ -1,0 +1,289 @@
+package dev.grft.config;
+
+import dev.grft.UserError;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.RecordComponent;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/** Reads configuration, and writes it. */
+public final class Config {
+    private static final String BASE = "conf/base.yaml";
+    private static final String PRESET = "selection.preset";
+    private static final String COUNT = "selection.budget.count";
+    private static final String FRACTION = "selection.budget.fraction";
+    private static final List<String> OF_PRESET = List.of("selection.axis", COUNT, FRACTION);
+
+    /** What every reader of YAML takes for this very text. */
+    private static final Pattern PLAIN = Pattern.compile("[A-Za-z/_]([A-Za-z0-9_./:-]*[A-Za-z0-9_/-])?");
+
+    private static final Set<String> NOT_TEXT = Set.of("true", "false", "yes", "no", "on", "off", "y", "n", "null");
+
+    private Config() {}
+
+    /**
+     * Returns the defaults, changed by files and then by single keys; what comes later wins. A list replaces a list. A
+     * count for the budget replaces an earlier fraction and the other way round, and a preset an earlier axis and
+     * budget.
+     *
+     * @param files paths of YAML files, on any file system that {@code hadoop} knows; each holds differences only
+     * @param sets {@code key=value}, such as {@code training.epochs=5}; the value is YAML
+     * @throws UserError if a file cannot be read, or has a key that does not exist, or a value is of another type or
+     *     out of range; the message begins with the place, and names the nearest key
+     */
+    public static Settings load(List<String> files, List<String> sets, Configuration hadoop) {
+        return load(base(), files, sets, hadoop);
+    }
+
+    /** Returns the same over other defaults, which have every key. */
+    static Settings load(byte[] base, List<String> files, List<String> sets, Configuration hadoop) {
+        List<Layer> layers = new ArrayList<>();
+        layers.add(Layer.ofFile(BASE, base));
+        for (String file : files) {
+            layers.add(Layer.ofFile(file, content(file, hadoop)));
+        }
+        for (String set : sets) {
+            layers.add(Layer.ofSet(set));
+        }
+        return settings(layers);
+    }
+
+    private static byte[] base() {
+        try (InputStream base = Config.class.getResourceAsStream("/" + BASE)) {
+            if (base == null) {
+                throw new IllegalStateException("the class path has no " + BASE + "; the jar was not built by its pom");
+            }
+            return base.readAllBytes();
+        } catch (IOException e) {
+            throw new IllegalStateException(BASE + " of the class path cannot be read", e);
+        }
+    }
+
+    private static byte[] content(String file, Configuration hadoop) {
+        try {
+            Path path = new Path(file);
+            FileSystem files = path.getFileSystem(hadoop);
+            Path found = files.makeQualified(path);
+            try (InputStream in = files.open(found)) {
+                return in.readAllBytes();
+            } catch (FileNotFoundException e) {
+                throw new UserError(
+                        file + ": there is no such file (looked for " + found + "); a local file is file:///...", e);
+            }
+        } catch (IOException | IllegalArgumentException e) {
+            throw new UserError(file + ": cannot be read (" + e.getMessage() + ")", e);
+        }
+    }
+
+    private static Settings settings(List<Layer> layers) {
+        Map<String, Given> merged = merged(layers);
+        for (String key : Schema.KEYS.keySet()) {
+            if (!merged.containsKey(key)) {
+                throw new IllegalStateException(layers.get(0).place() + " has no " + key);
+            }
+        }
+        Settings settings = (Settings) built("", Settings.class, merged);
+        refuseWhatAPresetDecides(settings, merged);
+        return settings;
+    }
+
+    /** A value, and the layer that it came from, 0 for the defaults. */
+    private record Given(@Nullable Object content, int layer, String place, int line) {
+        UserError error(String message, UserError cause) {
+            return new UserError(message(message), cause);
+        }
+
+        String message(String message) {
+            return place + ": " + message + (line > 0 ? " (line " + line + ")" : "");
+        }
+    }
+
+    private static Map<String, Given> merged(List<Layer> layers) {
+        Map<String, Given> merged = new HashMap<>();
+        for (int number = 0; number < layers.size(); number++) {
+            Layer layer = layers.get(number);
+            int from = number;
+            layer.values().forEach((key, value) -> {
+                merged.put(key, new Given(value.content(), from, layer.place(), value.line()));
+                String other = key.equals(COUNT) ? FRACTION : key.equals(FRACTION) ? COUNT : null;
+                if (other != null && value.content() != null && isNull(layer, other)) {
+                    merged.put(other, new Given(null, from, layer.place(), value.line()));
+                }
+            });
+        }
+        return merged;
+    }
+
+    private static boolean isNull(Layer layer, String key) {
+        Layer.Value value = layer.values().get(key);
+        return value == null || value.content() == null;
+    }
+
+    private static void refuseWhatAPresetDecides(Settings settings, Map<String, Given> merged) {
+        Given preset = Objects.requireNonNull(merged.get(PRESET));
+        if (preset.content() == null) {
+            return;
+        }
+        Map<String, @Nullable Object> decided = new HashMap<>();
+        decided.put("selection.axis", settings.selection().axis());
+        decided.put(COUNT, settings.selection().budget().count());
+        decided.put(FRACTION, settings.selection().budget().fraction());
+        for (String key : OF_PRESET) {
+            Given given = Objects.requireNonNull(merged.get(key));
+            boolean later = given.layer() > 0 && given.layer() >= preset.layer();
+            if (later && given.content() != null && !given.content().equals(decided.get(key))) {
+                throw new UserError(given.message(key + " must be " + decided.get(key) + ", as " + PRESET + " "
+                        + preset.content() + " decides it, got " + Settings.text(given.content())
+                        + "; remove it or set " + PRESET + " to null"));
+            }
+        }
+    }
+
+    private static Object built(String path, Class<?> section, Map<String, Given> merged) {
+        RecordComponent[] components = section.getRecordComponents();
+        Class<?>[] types = new Class<?>[components.length];
+        @Nullable Object[] arguments = new Object[components.length];
+        for (int i = 0; i < components.length; i++) {
+            String key = Schema.below(path, components[i].getName());
+            types[i] = components[i].getType();
+            arguments[i] = types[i].isRecord()
+                    ? built(key, types[i], merged)
+                    : Objects.requireNonNull(merged.get(key)).content();
+        }
+        try {
+            return section.getDeclaredConstructor(types).newInstance(arguments);
+        } catch (InvocationTargetException e) {
+            if (e.getCause() instanceof UserError wrong) {
+                throw placed(wrong, merged);
+            }
+            throw new IllegalStateException(section + " refuses with something else than UserError", e);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(section + " is not a public record", e);
+        }
+    }
+
+    /** Puts the place before a message that begins with a key; of a section, the last place of its keys. */
+    private static UserError placed(UserError wrong, Map<String, Given> merged) {
+        String message = Objects.requireNonNull(wrong.getMessage());
+        String key = message.substring(0, message.indexOf(' '));
+        return merged.entrySet().stream()
+                .filter(entry -> entry.getKey().equals(key) || entry.getKey().startsWith(key + "."))
+                .map(Map.Entry::getValue)
+                .max(Comparator.comparingInt(Given::layer).thenComparingInt(Given::line))
+                .map(given -> given.error(message, wrong))
+                .orElse(wrong);
+    }
+
+    /**
+     * Returns every key with its value. The same settings give the same text, and {@link #load} of the text gives the
+     * same settings.
+     */
+    public static String toYaml(Settings settings) {
+        return yaml(settings, key -> true);
+    }
+
+    /**
+     * Returns the SHA-256 of some of the settings, as 64 hexadecimal digits: equal if and only if their values are. The
+     * order in which they are named does not count.
+     *
+     * @param sections sections or single keys, such as {@code selection} and {@code run.seed}
+     */
+    public static String fingerprint(Settings settings, String... sections) {
+        for (String section : sections) {
+            if (!Schema.KEYS.containsKey(section) && !Schema.SECTIONS.containsKey(section)) {
+                throw new IllegalArgumentException("there is no section " + section);
+            }
+        }
+        String yaml = yaml(
+                settings,
+                key -> Arrays.stream(sections)
+                        .anyMatch(
+                                section -> section.isEmpty() || key.equals(section) || key.startsWith(section + ".")));
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            return HexFormat.of().formatHex(digest.digest(yaml.getBytes(StandardCharsets.UTF_8)));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
+    }
+
+    private static String yaml(Settings settings, Predicate<String> wanted) {
+        StringBuilder out = new StringBuilder();
+        write(settings, "", "", wanted, out);
+        return out.toString();
+    }
+
+    private static void write(Record section, String path, String indent, Predicate<String> wanted, StringBuilder out) {
+        for (RecordComponent component : section.getClass().getRecordComponents()) {
+            String key = Schema.below(path, component.getName());
+            Object value = value(section, component);
+            if (value instanceof Record below) {
+                StringBuilder inner = new StringBuilder();
+                write(below, key, indent + "  ", wanted, inner);
+                if (!inner.isEmpty()) {
+                    out.append(indent).append(component.getName()).append(":\n").append(inner);
+                }
+            } else if (wanted.test(key)) {
+                out.append(indent)
+                        .append(component.getName())
+                        .append(": ")
+                        .append(text(value))
+                        .append('\n');
+            }
+        }
+    }
+
+    private static @Nullable Object value(Record section, RecordComponent component) {
+        try {
+            return component.getAccessor().invoke(section);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(component + " is not public", e);
+        }
+    }
+
+    private static String text(@Nullable Object value) {
+        if (value instanceof String text) {
+            return PLAIN.matcher(text).matches() && !NOT_TEXT.contains(text.toLowerCase(Locale.ROOT))
+                    ? text
+                    : quoted(text);
+        }
+        if (value instanceof List<?> list) {
+            return "[" + String.join(", ", list.stream().map(Config::text).toList()) + "]";
+        }
+        return Settings.text(value);
+    }
+
+    private static String quoted(String text) {
+        StringBuilder out = new StringBuilder("\"");
+        text.codePoints().forEach(point -> {
+            if (point == '"' || point == '\\') {
+                out.append('\\').appendCodePoint(point);
+            } else if ((point >= ' ' && point <= '~') || Character.isLetterOrDigit(point)) {
+                out.appendCodePoint(point);
+            } else {
+                out.append(String.format(Locale.ROOT, "\\U%08x", point));
+            }
+        });
+        return out.append('"').toString();
+    }
+}

@@ -1,0 +1,76 @@
+package dev.grft.data;
+
+import java.util.List;
+
+/** Some examples as the network reads them: the images {@code [B, 3, S, S]} one after the other, and their classes. */
+public final class Batch {
+    private final float[] images; // [B, 3, S, S]
+    private final int[] labels; // [B]
+    private final int imageSize;
+
+    private Batch(float[] images, int[] labels, int imageSize) {
+        this.images = images;
+        this.labels = labels;
+        this.imageSize = imageSize;
+    }
+
+    /** Returns examples as they are, for evaluation and scoring. */
+    public static Batch of(List<Example> examples, Preprocess preprocess) {
+        Batch batch = empty(examples.size(), preprocess);
+        for (int b = 0; b < examples.size(); b++) {
+            preprocess.toInput(examples.get(b).pixels(), batch.images, b * preprocess.inputLength());
+            batch.labels[b] = examples.get(b).label();
+        }
+        return batch;
+    }
+
+    /**
+     * Returns examples changed at random.
+     *
+     * @param epochs the epoch of each example, {@code [B]}
+     * @param views how many changed copies of each: first one of all, then another of all
+     */
+    public static Batch augmented(
+            List<Example> examples, Preprocess preprocess, Augment augment, long[] epochs, int views) {
+        int n = examples.size();
+        Batch batch = empty(n * views, preprocess);
+        for (int b = 0; b < n * views; b++) {
+            Example example = examples.get(b % n);
+            augment.toInput(
+                    example.pixels(),
+                    preprocess,
+                    epochs[b % n],
+                    example.id(),
+                    b / n,
+                    batch.images,
+                    b * preprocess.inputLength());
+            batch.labels[b] = example.label();
+        }
+        return batch;
+    }
+
+    private static Batch empty(int size, Preprocess preprocess) {
+        int length = Math.multiplyExact(size, preprocess.inputLength());
+        return new Batch(new float[length], new int[size], preprocess.imageSize());
+    }
+
+    /** Returns the images themselves, {@code [B, 3, S, S]}; for reading only. */
+    public float[] images() {
+        return images;
+    }
+
+    /** Returns the classes themselves, {@code [B]}, each in [0, K) or {@link Example#UNLABELED}; for reading only. */
+    public int[] labels() {
+        return labels;
+    }
+
+    /** Returns S, the side of an image in pixels. */
+    public int imageSize() {
+        return imageSize;
+    }
+
+    /** Returns B, the number of images. */
+    public int size() {
+        return labels.length;
+    }
+}

@@ -1,0 +1,166 @@
+package dev.grft.spark;
+
+import dev.grft.MatrixShape;
+import dev.grft.UserError;
+import dev.grft.checkpoint.Checkpoint;
+import dev.grft.config.Settings;
+import dev.grft.data.Preprocess;
+import dev.grft.vit.VitConfig;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Looks at settings, inputs and memory, and says what would run; makes nothing but a file that it deletes again. */
+final class Checking {
+    private static final Pattern AVAILABLE = Pattern.compile("MemAvailable:\\s+(\\d+) kB");
+
+    private final Session session;
+    private final Settings settings;
+
+    Checking(Session session) {
+        this.session = session;
+        this.settings = session.settings();
+    }
+
+    void check() {
+        org.apache.hadoop.fs.Path trial = session.directory().path("check.txt");
+        session.storage().writeAtomically(trial, "can be written\n");
+        session.storage().delete(trial);
+        Checkpoint pretrained = session.pretrained();
+        VitConfig config = pretrained.config();
+        say("model     %s: %s, SHA-256 %s", pretrained.name(), sizes(config), pretrained.sha256());
+        Preprocess preprocess = session.preprocess();
+        say("images    %s", preprocess);
+        int classes = images("train", "data.train", settings.data().train());
+        if (settings.data().test() != null) {
+            images("test", "data.test", settings.data().test());
+        }
+        long backbone = config.withClasses(0).parameters();
+        Map<String, MatrixShape> eligible =
+                Scoring.eligible(config.matrices(), settings.selection().matrices());
+        if (eligible.isEmpty()) {
+            throw UserError.of(
+                    "selection.matrices: %s name no matrix of the model; choose from patch_embed.proj, attn.qkv,"
+                            + " attn.proj, mlp.fc1, mlp.fc2",
+                    settings.selection().matrices());
+        }
+        say(
+                "selection %d matrices, axis %s, %s, score %s, loss %s",
+                eligible.size(),
+                settings.selection().orientation(),
+                budget(),
+                settings.selection().score(),
+                settings.selection().loss());
+        Settings.Training training = settings.training();
+        say(
+                "training  by %s: %d epochs in batches of %d, %d shards of %d or so, %s of %s",
+                settings.run().method(),
+                training.epochs(),
+                training.batchSize(),
+                training.shards(),
+                training.batchSize() / training.shards(),
+                training.updater(),
+                training.learningRate());
+        memory(config, classes, backbone);
+    }
+
+    private int images(String set, String key, @Nullable String path) {
+        Images images = session.images(key, path, null, session.preprocess());
+        say(
+                "%-9s %s: %d images of %d classes, %d broken",
+                set,
+                String.valueOf(path),
+                images.count(),
+                images.labels().size(),
+                images.broken().count());
+        return images.labels().size();
+    }
+
+    private void memory(VitConfig config, int classes, long backbone) {
+        Settings.Training training = settings.training();
+        int examples = Math.max(
+                settings.selection().batchSize(), (training.batchSize() + training.shards() - 1) / training.shards());
+        long weights = 4 * backbone;
+        long activations = activationBytes(config, examples) + 4L * examples * classes;
+        int tasks = session.spark().sparkContext().defaultParallelism();
+        long native_ = weights + tasks * activations;
+        long heap = Runtime.getRuntime().maxMemory();
+        say(
+                "memory    in one process with %d tasks: weights %s, activations %s a task, together %s beside a heap of"
+                        + " up to %s (which holds the weights once more)",
+                tasks, size(weights), size(activations), size(native_), size(heap));
+        if (heap < 2 * weights) {
+            throw UserError.of(
+                    "memory: the heap of %s cannot hold the pretrained weights twice (%s); raise --driver-memory and"
+                            + " --executor-memory",
+                    size(heap), size(2 * weights));
+        }
+        long available = availableMemory();
+        say("          available on this machine: %s", size(available));
+        if (session.spark().sparkContext().isLocal() && available < native_) {
+            throw UserError.of(
+                    "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master local[1]) or"
+                            + " more shards",
+                    size(available), size(native_));
+        }
+    }
+
+    /** Returns what a network keeps of a batch for the backward, and its working arrays, in bytes. */
+    static long activationBytes(VitConfig config, int examples) {
+        long m = (long) examples * config.tokens();
+        long d = config.width();
+        long block = m * (8 * d + 2L * config.mlpWidth())
+                + (long) examples * config.heads() * config.tokens() * config.tokens();
+        long shared = m * (8 * d + 2L * config.mlpWidth());
+        long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
+        return 4 * (config.depth() * block + shared + 2 * images);
+    }
+
+    /** Returns the memory that is free or can be freed, of the machine or the container, in bytes. */
+    private static long availableMemory() {
+        try {
+            Matcher matcher = AVAILABLE.matcher(Files.readString(Path.of("/proc/meminfo")));
+            if (matcher.find()) {
+                return 1024 * Long.parseLong(matcher.group(1));
+            }
+        } catch (IOException e) {
+            // not Linux: ask Java below
+        }
+        return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
+                ? system.getFreeMemorySize()
+                : 0;
+    }
+
+    private String budget() {
+        Integer count = settings.selection().budget().count();
+        return count != null
+                ? count + " slices of each matrix"
+                : settings.selection().budget().fraction() + " of all parameters";
+    }
+
+    private static String sizes(VitConfig config) {
+        return String.format(
+                Locale.ROOT,
+                "ViT of %d blocks, width %d, %d heads, patches of %d, images of %d, %,d parameters",
+                config.depth(),
+                config.width(),
+                config.heads(),
+                config.patchSize(),
+                config.imageSize(),
+                config.parameters());
+    }
+
+    private static String size(long bytes) {
+        return String.format(Locale.ROOT, "%.0f MB", bytes / 1e6);
+    }
+
+    private void say(String message, Object... arguments) {
+        session.out().println(String.format(Locale.ROOT, message, arguments));
+    }
+}

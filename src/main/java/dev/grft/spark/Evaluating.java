@@ -1,0 +1,143 @@
+package dev.grft.spark;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Delta;
+import dev.grft.UserError;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.Labels;
+import dev.grft.report.Metrics;
+import dev.grft.report.Progress;
+import org.apache.hadoop.fs.Path;
+import org.nd4j.evaluation.classification.Evaluation;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Measures a delta on the test images: {@code evaluation.json} beside the delta, and its line in {@code metrics.json}. */
+final class Evaluating {
+    private static final int TOP = 5;
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+
+    private final Session session;
+    private final Settings settings;
+    private final boolean force;
+
+    Evaluating(Session session, boolean force) {
+        this.session = session;
+        this.settings = session.settings();
+        this.force = force;
+    }
+
+    /**
+     * Evaluates the delta of a method.
+     *
+     * @throws UserError if there is none, or it belongs to another pretrained model
+     */
+    void evaluate(String method) {
+        Path folder = new Path(session.directory().method(method, settings.run().method()));
+        Path deltaPath = new Path(folder, "delta.safetensors");
+        if (!session.storage().exists(deltaPath)) {
+            throw UserError.of("%s: there is no delta to evaluate; train first", deltaPath);
+        }
+        Path path = new Path(folder, "evaluation.json");
+        String inputs = Inputs.digest(
+                "evaluate",
+                session.storage().sha256(deltaPath),
+                session.pretrained().sha256(),
+                Inputs.listing(session.hadoop(), "data.test", settings.data().test()),
+                Config.fingerprint(settings, "data", "evaluation", "model.imageSize", "engine.kernels"));
+        session.artefact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
+    }
+
+    private Path make(String method, Path deltaPath, Path path) {
+        Delta delta = DeltaFile.read(session.hadoop(), deltaPath).delta();
+        DeltaFile.requirePretrained(delta, session.pretrained());
+        Labels labels = Labels.inOrder(delta.labels());
+        Images images = session.testImages(labels);
+        Progress.Meter meter = session.progress().phase("evaluate " + method, images.count());
+        Score score = new Score(labels);
+        Inference.of(session, delta).probabilities(images, meter, score::add);
+        session.storage().writeAtomically(path, score.json(method, images.digest()));
+
+        long backbone = session.pretrained().config().withClasses(0).parameters();
+        long head = (long) delta.headWeight().length + delta.headBias().length;
+        Metrics metrics = session.metrics();
+        ObjectNode node = metrics.of(method);
+        node.put("accuracy", score.accuracy());
+        node.put("loss", score.loss());
+        node.put("trained", delta.trained());
+        node.put("share", (double) delta.trained() / (backbone + head));
+        node.put("trained_without_head", delta.trainedWithoutHead());
+        node.put("share_without_head", (double) delta.trainedWithoutHead() / backbone);
+        node.put("delta_bytes", session.storage().length(deltaPath));
+        node.put("test_images", images.count());
+        metrics.phase(method, "evaluate", meter.seconds());
+        metrics.write();
+        session.progress().say("evaluate %s: accuracy %.4f, loss %.4f", method, score.accuracy(), score.loss());
+        return path;
+    }
+
+    /** Adds up DL4J's evaluation and the loss. */
+    static final class Score {
+        private final Labels labels;
+        private final Evaluation evaluation;
+        private double loss;
+        private long examples;
+
+        Score(Labels labels) {
+            this.labels = labels;
+            this.evaluation = new Evaluation(labels.names(), Math.min(TOP, labels.size()));
+        }
+
+        void add(Passes.Output output) {
+            INDArray target = Nd4j.zeros(1, labels.size());
+            target.putScalar(output.label, 1);
+            evaluation.eval(target, Nd4j.create(new float[][] {output.values}));
+            loss -= Math.log(Math.max(output.values[output.label], Float.MIN_NORMAL));
+            examples++;
+        }
+
+        double accuracy() {
+            return evaluation.accuracy();
+        }
+
+        double loss() {
+            return loss / examples;
+        }
+
+        String json(String method, String digest) {
+            ObjectNode root = MAPPER.createObjectNode();
+            root.put("method", method);
+            root.put("examples", examples);
+            root.put("data_digest", digest);
+            root.put("accuracy", accuracy());
+            if (labels.size() > TOP) {
+                root.put("top5_accuracy", evaluation.topNAccuracy());
+            }
+            root.put("loss", loss());
+            ObjectNode classes = root.putObject("classes");
+            for (int k = 0; k < labels.size(); k++) {
+                ObjectNode one = classes.putObject(labels.name(k));
+                one.put("precision", evaluation.precision(k));
+                one.put("recall", evaluation.recall(k));
+                one.put("f1", evaluation.f1(k));
+            }
+            ArrayNode confusion = root.putArray("confusion"); // [actual][predicted]
+            for (int actual = 0; actual < labels.size(); actual++) {
+                ArrayNode row = confusion.addArray();
+                for (int predicted = 0; predicted < labels.size(); predicted++) {
+                    row.add(evaluation.getConfusionMatrix().getCount(actual, predicted));
+                }
+            }
+            try {
+                return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(root) + "\n";
+            } catch (JsonProcessingException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+package dev.grft.spark;
+
+import dev.grft.Delta;
+import dev.grft.UserError;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.config.Settings;
+import dev.grft.data.Labels;
+import dev.grft.report.Progress;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Labels images: a table with a row for each, in the order of their names: {@code name}, {@code label}, {@code probability} of
+ * that label, and the probability of each class in a column {@code p_CLASS}.
+ */
+final class Predicting {
+    private final Session session;
+    private final Settings settings;
+
+    Predicting(Session session) {
+        this.session = session;
+        this.settings = session.settings();
+    }
+
+    /**
+     * Writes the predictions of the run's delta.
+     *
+     * @param images path of the images
+     * @param output path of the table, a folder as Spark writes them: of CSV files with a header if it ends with {@code .csv},
+     *     else of Parquet
+     * @param force whether an existing table is replaced
+     */
+    void predict(String images, String output, boolean force) {
+        Path path = new Path(output);
+        if (!force && session.storage().exists(path)) {
+            throw UserError.of("%s: exists already; choose another --output or give --force", output);
+        }
+        Path deltaPath = session.directory().path("delta.safetensors");
+        if (!session.storage().exists(deltaPath)) {
+            throw UserError.of("%s: there is no delta to predict with; train first", deltaPath);
+        }
+        Delta delta = DeltaFile.read(session.hadoop(), deltaPath).delta();
+        DeltaFile.requirePretrained(delta, session.pretrained());
+        Labels labels = Labels.inOrder(delta.labels());
+        Settings.Data data = settings.data();
+        Images read = ImageSource.unlabeled(
+                session.spark(),
+                images,
+                ImageSource.Format.valueOf(data.format().toUpperCase(Locale.ROOT)),
+                data.imageColumn(),
+                session.preprocess(),
+                1,
+                settings.training().shards());
+        try {
+            session.directory().reportBroken("predict", images, read.broken());
+            read.broken().check(data.maxBroken(), images);
+            write(read, delta, labels, output);
+        } finally {
+            read.close();
+        }
+    }
+
+    private void write(Images images, Delta delta, Labels labels, String output) {
+        Progress.Meter meter = session.progress().phase("predict", images.count());
+        List<Passes.Output> outputs = new ArrayList<>();
+        Inference.of(session, delta).probabilities(images, meter, outputs::add);
+        outputs.sort(java.util.Comparator.comparingLong(one -> one.id));
+        List<Row> rows = outputs.stream().map(one -> row(one, labels)).toList();
+        Dataset<Row> table =
+                session.spark().createDataFrame(rows, schema(labels)).coalesce(1);
+        if (output.endsWith(".csv")) {
+            table.write().mode(SaveMode.Overwrite).option("header", "true").csv(output);
+        } else {
+            table.write().mode(SaveMode.Overwrite).parquet(output);
+        }
+        session.progress().say("predicted %d images into %s", images.count(), output);
+    }
+
+    private static Row row(Passes.Output one, Labels labels) {
+        int best = 0;
+        for (int k = 1; k < labels.size(); k++) {
+            best = one.values[k] > one.values[best] ? k : best;
+        }
+        Object[] cells = new Object[3 + labels.size()];
+        cells[0] = one.name;
+        cells[1] = labels.name(best);
+        cells[2] = one.values[best];
+        for (int k = 0; k < labels.size(); k++) {
+            cells[3 + k] = one.values[k];
+        }
+        return RowFactory.create(cells);
+    }
+
+    private static StructType schema(Labels labels) {
+        List<StructField> fields = new ArrayList<>();
+        fields.add(DataTypes.createStructField("name", DataTypes.StringType, false));
+        fields.add(DataTypes.createStructField("label", DataTypes.StringType, false));
+        fields.add(DataTypes.createStructField("probability", DataTypes.FloatType, false));
+        labels.names()
+                .forEach(name -> fields.add(DataTypes.createStructField("p_" + name, DataTypes.FloatType, false)));
+        return DataTypes.createStructType(fields);
+    }
+}

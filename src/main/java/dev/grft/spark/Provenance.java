@@ -1,0 +1,50 @@
+package dev.grft.spark;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.checkpoint.Manifest;
+import dev.grft.report.Build;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Where a result comes from: versions, commit, application, data. */
+final class Provenance {
+    private Provenance() {}
+
+    /** Returns the provenance on one line, for the header of a file. */
+    static String json(Session session, String dataDigest) {
+        Map<String, Object> all = new LinkedHashMap<>(versions(session));
+        all.put("commit", Build.commit());
+        all.put("application_id", session.spark().sparkContext().applicationId());
+        all.put("data_digest", dataDigest);
+        try {
+            return new ObjectMapper().writeValueAsString(all);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Writes {@code manifest.json}. */
+    static void writeManifest(Session session, String dataDigest, String pretrainedSha256) {
+        new Manifest(
+                        session.settings(),
+                        versions(session),
+                        Build.commit(),
+                        dataDigest,
+                        pretrainedSha256,
+                        session.settings().run().seed(),
+                        session.spark().sparkContext().applicationId())
+                .write(session.hadoop(), session.directory().path("manifest.json"));
+    }
+
+    private static Map<String, String> versions(Session session) {
+        Map<String, String> versions = new LinkedHashMap<>();
+        versions.put("grft", Build.version());
+        versions.put("java", System.getProperty("java.version"));
+        versions.put("spark", session.spark().version());
+        versions.put("nd4j", Build.nd4j());
+        versions.put("backend", Nd4j.getBackend().getClass().getSimpleName());
+        return versions;
+    }
+}

@@ -1,0 +1,168 @@
+package dev.grft.spark;
+
+import dev.grft.train.Replica;
+import dev.grft.tuning.Tuning;
+import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Kernels;
+import dev.grft.vit.Weights;
+import java.io.Serializable;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.Function;
+import org.apache.spark.TaskContext;
+import org.apache.spark.resource.ResourceInformation;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * What a JVM holds of a model: one native copy of the weights, and as many networks over it as tasks run at once, each
+ * made once and used again by later tasks.
+ *
+ * <p>There is one model at a time: a task of another one lets go of the present one.
+ */
+final class Replicas {
+    private static final Map<String, Deque<Replica>> IDLE = new HashMap<>();
+    private static @Nullable Model current;
+
+    /** The native copy of a model's weights, and how many tasks are at work on it. */
+    private static final class Model {
+        final long id;
+        final Weights weights;
+        int users;
+        boolean released;
+
+        Model(long id, Weights weights) {
+            this.id = id;
+            this.weights = weights;
+        }
+    }
+
+    /** Tells a task what network to make; networks of one recipe are interchangeable. */
+    static final class Recipe implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final ModelBroadcast model;
+        final Tuning tuning;
+        final MultiLayerConfiguration configuration;
+        final boolean backward;
+        final Device device;
+        private final String id = UUID.randomUUID().toString();
+
+        Recipe(
+                ModelBroadcast model,
+                Tuning tuning,
+                MultiLayerConfiguration configuration,
+                boolean backward,
+                Device device) {
+            this.model = model;
+            this.tuning = tuning;
+            this.configuration = configuration;
+            this.backward = backward;
+            this.device = device;
+        }
+    }
+
+    /** The kernels and the threads that a task computes with. */
+    static final class Device implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        private final String kernels;
+        private final int blasThreads;
+
+        Device(String kernels, int blasThreads) {
+            this.kernels = kernels;
+            this.blasThreads = blasThreads;
+        }
+
+        /** Returns kernels for this thread, on the GPU that Spark has assigned to its task, if any. */
+        Kernels kernels() {
+            TaskContext task = TaskContext.get();
+            if (task != null) {
+                ResourceInformation gpu = task.resourcesJMap().get("gpu");
+                if (gpu != null && gpu.addresses().length > 0) {
+                    Nd4j.getAffinityManager().unsafeSetDevice(Integer.valueOf(gpu.addresses()[0]));
+                }
+            }
+            Kernels made = Kernels.of(kernels);
+            if (made instanceof CpuKernels) {
+                CpuKernels.threads(blasThreads);
+            }
+            return made;
+        }
+    }
+
+    private Replicas() {}
+
+    /** Returns what {@code work} makes of a network that no other task uses meanwhile. */
+    static <T> T with(Recipe recipe, Function<Replica, T> work) {
+        return withWeights(recipe.model, weights -> {
+            Kernels kernels = recipe.device.kernels();
+            Replica replica = poll(recipe.id);
+            if (replica == null) {
+                replica = new Replica(weights, recipe.tuning, recipe.configuration, kernels, recipe.backward);
+            }
+            T result = work.apply(replica); // a replica of a task that failed is not used again
+            offer(recipe.id, replica);
+            return result;
+        });
+    }
+
+    /** Returns what {@code work} makes of the weights, which stay in memory meanwhile. */
+    static <T> T withWeights(ModelBroadcast model, Function<Weights, T> work) {
+        Model used = acquire(model);
+        try {
+            return work.apply(used.weights);
+        } finally {
+            leave(used);
+        }
+    }
+
+    private static synchronized Model acquire(ModelBroadcast model) {
+        Model found = current;
+        if (found == null || found.id != model.id()) {
+            if (found != null) {
+                retire(found);
+            }
+            found = new Model(model.id(), model.copy());
+            current = found;
+        }
+        found.users++;
+        return found;
+    }
+
+    private static synchronized void leave(Model model) {
+        model.users--;
+        if (model.released && model.users == 0) {
+            model.weights.close();
+        }
+    }
+
+    /** Lets go of a model in this JVM: at once, or when its last task ends. */
+    static synchronized void release(long id) {
+        if (current != null && current.id == id) {
+            retire(current);
+            current = null;
+        }
+    }
+
+    private static void retire(Model model) {
+        IDLE.clear();
+        model.released = true;
+        if (model.users == 0) {
+            model.weights.close();
+        }
+    }
+
+    private static synchronized @Nullable Replica poll(String recipe) {
+        Deque<Replica> idle = IDLE.get(recipe);
+        return idle == null ? null : idle.poll();
+    }
+
+    private static synchronized void offer(String recipe, Replica replica) {
+        IDLE.computeIfAbsent(recipe, key -> new ArrayDeque<>()).push(replica);
+    }
+}

@@ -1,0 +1,61 @@
+package dev.grft.spark;
+
+import dev.grft.UserError;
+import dev.grft.data.Augment;
+import dev.grft.data.Batch;
+import dev.grft.data.Example;
+import dev.grft.data.Order;
+import dev.grft.data.Preprocess;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Tells which examples of a shard belong to a step. The number of shards is fixed by configuration, so the batch of a step
+ * and its parts are the same on any number of executors.
+ */
+final class Sampler implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final Preprocess preprocess;
+    private final Augment augment;
+    private final long seed;
+    private final int batchSize;
+    private final int shards;
+
+    Sampler(Preprocess preprocess, Augment augment, long seed, int batchSize, int shards) {
+        this.preprocess = preprocess;
+        this.augment = augment;
+        this.seed = seed;
+        this.batchSize = batchSize;
+        this.shards = shards;
+    }
+
+    /** Returns how many examples of each step's batch come from a shard; those of all shards sum to the batch size. */
+    int share(int shard) {
+        return (int) ((long) batchSize * (shard + 1) / shards - (long) batchSize * shard / shards);
+    }
+
+    /**
+     * Returns a shard's part of a step's batch: the next examples of the shard's own endless order.
+     *
+     * @param examples all of the shard, by id
+     * @param step from 0
+     */
+    Batch batch(int shard, List<Example> examples, long step) {
+        if (examples.isEmpty()) {
+            throw UserError.of(
+                    "training.shards is %d, but shard %d has no image; use fewer shards than images", shards, shard);
+        }
+        int share = share(shard);
+        Order order = new Order(seed, shard, examples.size());
+        List<Example> chosen = new ArrayList<>(share);
+        long[] epochs = new long[share];
+        for (int i = 0; i < share; i++) {
+            long position = step * share + i;
+            chosen.add(examples.get(order.index(position)));
+            epochs[i] = order.epoch(position);
+        }
+        return Batch.augmented(chosen, preprocess, augment, epochs, 1);
+    }
+}

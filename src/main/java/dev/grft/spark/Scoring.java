@@ -1,0 +1,182 @@
+package dev.grft.spark;
+
+import dev.grft.MatrixShape;
+import dev.grft.Scores;
+import dev.grft.config.Settings;
+import dev.grft.data.Augment;
+import dev.grft.data.Batch;
+import dev.grft.data.Example;
+import dev.grft.data.Preprocess;
+import dev.grft.report.Progress;
+import dev.grft.train.Probe;
+import dev.grft.train.Scorer;
+import dev.grft.tuning.ScoreWatch.Square;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.apache.spark.api.java.JavaRDD;
+import scala.Tuple2;
+
+/**
+ * The selection's pass over the training images: each shard sums the squared gradients of its examples, and the sums are
+ * put together in the order of the shards. Sends two small vectors for each matrix, never a gradient; but for the score of
+ * the summed gradient, which needs the gradients of all shards added up before they are squared.
+ */
+final class Scoring implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final ModelBroadcast model;
+    private final LinkedHashMap<String, MatrixShape> eligible;
+    private final Square square;
+    private final boolean contrastive;
+    private final double temperature;
+    private final int batchSize;
+    private final float[] headWeight;
+    private final float[] headBias;
+    private final Preprocess preprocess;
+    private final Augment views;
+    private final Replicas.Device device;
+
+    /**
+     * Returns the pass of these settings.
+     *
+     * @param head with which the loss is taken; not used by the contrastive loss
+     * @param views the random changes that make two views of an image, for the contrastive loss
+     */
+    Scoring(
+            ModelBroadcast model,
+            Settings.Selection settings,
+            Probe head,
+            Preprocess preprocess,
+            Augment views,
+            Replicas.Device device) {
+        this.model = model;
+        this.eligible = new LinkedHashMap<>(eligible(model.config().matrices(), settings.matrices()));
+        this.square = square(settings.score());
+        this.contrastive = settings.loss().equals("contrastive");
+        this.temperature = settings.temperature();
+        this.batchSize = settings.batchSize();
+        this.headWeight = head.weight();
+        this.headBias = head.bias();
+        this.preprocess = preprocess;
+        this.views = views;
+        this.device = device;
+    }
+
+    private static Square square(String word) {
+        return switch (word) {
+            case "per-batch" -> Square.BATCH;
+            case "summed-gradient" -> Square.SUM;
+            default -> Square.EXAMPLE;
+        };
+    }
+
+    /** Returns the matrices whose timm name contains one of the words just before {@code .weight}. */
+    static Map<String, MatrixShape> eligible(Map<String, MatrixShape> all, List<String> words) {
+        Map<String, MatrixShape> chosen = new LinkedHashMap<>();
+        all.forEach((matrix, shape) -> {
+            if (words.stream().anyMatch(word -> matrix.endsWith(word + ".weight"))) {
+                chosen.put(matrix, shape);
+            }
+        });
+        return chosen;
+    }
+
+    /** Returns the scores of all eligible matrices over all images. */
+    Scores scores(Images images, Progress.Meter meter) {
+        if (square == Square.SUM) {
+            Scores scores = Causes.unwrapped(() -> ofSummedGradient(images));
+            meter.add(images.count(), "");
+            return scores;
+        }
+        Scores scores = Scores.zero(eligible);
+        long done = 0;
+        for (int from = 0; done < images.count(); from += Passes.BATCHES * batchSize) {
+            int start = from;
+            Scores chunk = Causes.unwrapped(() -> OrderedTree.reduce(
+                    images.examples()
+                            .mapPartitions(
+                                    part -> {
+                                        List<Example> some = Passes.range(part, start, Passes.BATCHES * batchSize);
+                                        return List.of(
+                                                        some.isEmpty()
+                                                                ? Scores.zero(eligible)
+                                                                : scored(some).scores())
+                                                .iterator();
+                                    },
+                                    true),
+                    Scores::merge));
+            scores.merge(chunk);
+            long counted = chunk.examples() / (contrastive ? 2 : 1);
+            done += counted;
+            meter.add(counted, "");
+        }
+        return scores;
+    }
+
+    private Scorer scored(List<Example> examples) {
+        return Replicas.withWeights(model, weights -> {
+            Scorer scorer = new Scorer(weights, eligible, square, headWeight, headBias, device.kernels());
+            for (int at = 0; at < examples.size(); at += batchSize) {
+                List<Example> some = examples.subList(at, Math.min(examples.size(), at + batchSize));
+                if (contrastive) {
+                    scorer.addContrastive(
+                            Batch.augmented(some, preprocess, views, new long[some.size()], 2), temperature);
+                } else {
+                    scorer.addCrossEntropy(Batch.of(some, preprocess));
+                }
+            }
+            return scorer;
+        });
+    }
+
+    /** Sums each matrix's gradient over the shards, in their order, on some executor; squares it there. */
+    private Scores ofSummedGradient(Images images) {
+        JavaRDD<Tuple2<String, Tuple2<Integer, float[]>>> parts = images.examples()
+                .mapPartitionsWithIndex(
+                        (shard, part) -> {
+                            List<Tuple2<String, Tuple2<Integer, float[]>>> sums = new ArrayList<>();
+                            List<Example> all = Rounds.list(part);
+                            if (!all.isEmpty()) {
+                                scored(all)
+                                        .summed()
+                                        .forEach((matrix, sum) ->
+                                                sums.add(new Tuple2<>(matrix, new Tuple2<>(shard, sum))));
+                            }
+                            return sums.iterator();
+                        },
+                        true);
+        List<Tuple2<String, double[][]>> squares = parts.mapToPair(pair -> pair)
+                .groupByKey(eligible.size())
+                .mapToPair(group ->
+                        new Tuple2<>(group._1(), squares(Objects.requireNonNull(eligible.get(group._1())), group._2())))
+                .collect();
+        Scores scores = Scores.zero(eligible);
+        squares.forEach(pair -> scores.add(pair._1(), pair._2()[0], pair._2()[1]));
+        scores.countExamples(images.count() * (contrastive ? 2 : 1));
+        return scores;
+    }
+
+    private static double[][] squares(MatrixShape shape, Iterable<Tuple2<Integer, float[]>> parts) {
+        List<Tuple2<Integer, float[]>> sorted = new ArrayList<>();
+        parts.forEach(sorted::add);
+        sorted.sort(Comparator.comparing(Tuple2::_1));
+        double[] sum = new double[Math.toIntExact(shape.size())];
+        for (Tuple2<Integer, float[]> part : sorted) {
+            for (int i = 0; i < sum.length; i++) {
+                sum[i] += part._2()[i];
+            }
+        }
+        double[] rows = new double[shape.out()];
+        double[] columns = new double[shape.in()];
+        for (int i = 0; i < sum.length; i++) {
+            rows[i / shape.in()] += sum[i] * sum[i];
+            columns[i % shape.in()] += sum[i] * sum[i];
+        }
+        return new double[][] {rows, columns};
+    }
+}

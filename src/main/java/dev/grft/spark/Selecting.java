@@ -1,0 +1,166 @@
+package dev.grft.spark;
+
+import dev.grft.Delta;
+import dev.grft.Grft;
+import dev.grft.Scores;
+import dev.grft.Selection;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.SelectionFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.Labels;
+import dev.grft.report.Metrics;
+import dev.grft.report.Progress;
+import dev.grft.train.Probe;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.hadoop.fs.Path;
+
+/** What comes before the training: the linear probe, and the selection by squared gradients. */
+final class Selecting {
+    /** More features than these are not collected: every second, third… image is used instead. */
+    private static final long MOST_PROBED = 50_000;
+
+    private final Session session;
+    private final Settings settings;
+    private final boolean force;
+    private boolean probed;
+
+    Selecting(Session session, boolean force) {
+        this.session = session;
+        this.settings = session.settings();
+        this.force = force;
+    }
+
+    /** Returns the selection; made now, unless the run directory has it already. */
+    SelectionFile selection() {
+        Path path = session.directory().path("selection.safetensors");
+        return session.artefact(
+                path,
+                selectionInputs(),
+                force,
+                () -> SelectionFile.read(session.hadoop(), path),
+                () -> makeSelection(path));
+    }
+
+    private SelectionFile makeSelection(Path path) {
+        Images images = session.trainingImages();
+        ModelBroadcast model = session.model(images.labels().size());
+        Probe head = head(settings.selection().loss().equals("probe"), images.labels());
+        Progress.Meter meter = session.progress().phase("select: scoring", images.count());
+        Scores scores = new Scoring(
+                        model, settings.selection(), head, session.preprocess(), session.augment(), session.device())
+                .scores(images, meter);
+        long backbone = session.pretrained().config().withClasses(0).parameters();
+        Selection selection = Grft.select(
+                scores,
+                settings.selection().orientation(),
+                settings.selection().budget().toBudget(),
+                backbone);
+        SelectionFile file = new SelectionFile(
+                selection,
+                scores,
+                session.pretrained().sha256(),
+                backbone,
+                Config.toYaml(settings),
+                Provenance.json(session, images.digest()));
+        file.write(session.hadoop(), path);
+        Metrics metrics = session.metrics();
+        metrics.phase("grft", "select", meter.seconds());
+        metrics.write();
+        session.progress().say("selected %s, %.3f %% of the backbone", selection, 100 * selection.share(backbone));
+        return file;
+    }
+
+    /** Returns the head to begin with: that of the probe, or one that has seen nothing. */
+    Probe head(boolean ofProbe, Labels labels) {
+        if (ofProbe) {
+            Delta delta = probe().delta();
+            return new Probe(delta.headWeight(), delta.headBias());
+        }
+        return Probe.fresh(
+                labels.size(),
+                session.pretrained().config().width(),
+                settings.run().seed());
+    }
+
+    /** Returns the linear probe; made now, unless the run directory has it already. */
+    DeltaFile probe() {
+        Path path = new Path(session.directory().method("linear", settings.run().method()), "delta.safetensors");
+        boolean again = force && !probed;
+        probed = true;
+        return session.artefact(
+                path, probeInputs(), again, () -> DeltaFile.read(session.hadoop(), path), () -> makeProbe(path));
+    }
+
+    private DeltaFile makeProbe(Path path) {
+        Images images = session.trainingImages();
+        Labels labels = images.labels();
+        Progress.Meter meter = session.progress().phase("probe: features", images.count());
+        Passes.Output[] outputs =
+                new Passes.Output[Math.toIntExact(images.broken().total())];
+        long every = (images.count() + MOST_PROBED - 1) / MOST_PROBED;
+        Inference.headOnly(session, labels.size()).features(images, meter, output -> {
+            if (output.id % every == 0) {
+                outputs[(int) output.id] = output;
+            }
+        });
+        List<Passes.Output> seen =
+                Stream.of(outputs).filter(java.util.Objects::nonNull).toList();
+        float[][] features = seen.stream().map(output -> output.values).toArray(float[][]::new);
+        int[] classes = seen.stream().mapToInt(output -> output.label).toArray();
+        session.progress().say("probe: training a head on %d images' features", features.length);
+        Probe probe = Probe.train(
+                features,
+                classes,
+                labels.size(),
+                settings.probe(),
+                settings.run().seed());
+        Delta delta = new Delta(
+                Selection.none(),
+                Map.of(),
+                probe.weight(),
+                probe.bias(),
+                labels.names(),
+                session.pretrained().sha256(),
+                Map.of());
+        DeltaFile file = new DeltaFile(
+                delta, "linear", Map.of(), Config.toYaml(settings), Provenance.json(session, images.digest()));
+        file.write(session.hadoop(), path);
+        Metrics metrics = session.metrics();
+        metrics.phase("linear", "train", meter.seconds());
+        metrics.write();
+        return file;
+    }
+
+    /** Returns a digest of all that the selection depends on. */
+    String selectionInputs() {
+        return Inputs.digest("selection", probeInputs(), Config.fingerprint(settings, "selection", "augmentation"));
+    }
+
+    /** Returns a digest of all that the probe depends on: the model, the training images and how they are read. */
+    String probeInputs() {
+        return Inputs.digest(
+                "probe",
+                session.pretrained().sha256(),
+                Inputs.listing(session.hadoop(), "data.train", settings.data().train()),
+                Config.fingerprint(
+                        settings,
+                        "probe",
+                        "model.imageSize",
+                        "run.seed",
+                        "data.train",
+                        "data.format",
+                        "data.imageColumn",
+                        "data.labelColumn",
+                        "data.resize",
+                        "data.crop",
+                        "data.mean",
+                        "data.std",
+                        "training.shards",
+                        "evaluation.batchSize",
+                        "engine.kernels",
+                        "engine.blasThreads"));
+    }
+}

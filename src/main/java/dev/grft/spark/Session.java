@@ -1,0 +1,238 @@
+package dev.grft.spark;
+
+import dev.grft.UserError;
+import dev.grft.checkpoint.Checkpoint;
+import dev.grft.checkpoint.Storage;
+import dev.grft.config.Settings;
+import dev.grft.data.Augment;
+import dev.grft.data.Labels;
+import dev.grft.data.Preprocess;
+import dev.grft.report.Metrics;
+import dev.grft.report.Progress;
+import java.io.PrintStream;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One application on a cluster and what its verbs share: Spark, the run directory, the pretrained model, the images. Each is
+ * opened when it is first asked for, and once.
+ */
+public final class Session implements AutoCloseable {
+    private final SparkSession spark;
+    private final boolean ours;
+    private final Settings settings;
+    private final Storage storage;
+    private final RunDirectory directory;
+    private final Progress progress;
+    private final PrintStream out;
+    private final Map<String, Images> images = new HashMap<>();
+    private @Nullable Checkpoint pretrained;
+    private @Nullable ModelBroadcast model;
+
+    private Session(SparkSession spark, boolean ours, Settings settings, PrintStream out, PrintStream err) {
+        this.spark = spark;
+        this.ours = ours;
+        this.settings = settings;
+        this.storage = new Storage(hadoop());
+        this.directory = new RunDirectory(storage, settings.run().directory());
+        this.progress = new Progress(err);
+        this.out = out;
+    }
+
+    /**
+     * Returns a session of its own Spark application, with what {@code spark-submit} has configured. Prints results to
+     * standard output and progress to standard error.
+     */
+    public static Session open(Settings settings, String verb) {
+        SparkSession spark = SparkSession.builder()
+                .appName("grft " + verb + " " + settings.run().directory())
+                .getOrCreate();
+        return new Session(spark, true, settings, System.out, System.err);
+    }
+
+    /** Returns a session in a Spark application of somebody else, who will end it. */
+    static Session in(SparkSession spark, Settings settings, PrintStream out, PrintStream err) {
+        return new Session(spark, false, settings, out, err);
+    }
+
+    SparkSession spark() {
+        return spark;
+    }
+
+    JavaSparkContext context() {
+        return JavaSparkContext.fromSparkContext(spark.sparkContext());
+    }
+
+    Configuration hadoop() {
+        return spark.sparkContext().hadoopConfiguration();
+    }
+
+    Settings settings() {
+        return settings;
+    }
+
+    Storage storage() {
+        return storage;
+    }
+
+    RunDirectory directory() {
+        return directory;
+    }
+
+    Progress progress() {
+        return progress;
+    }
+
+    /** Returns where results are printed: standard output. */
+    PrintStream out() {
+        return out;
+    }
+
+    Replicas.Device device() {
+        return new Replicas.Device(
+                settings.engine().kernels(), settings.engine().blasThreads());
+    }
+
+    Augment augment() {
+        return settings.augmentation().toAugment(settings.run().seed());
+    }
+
+    /**
+     * Returns the pretrained model.
+     *
+     * @throws UserError if none is configured, or it cannot be read
+     */
+    Checkpoint pretrained() {
+        if (pretrained == null) {
+            String path = settings.model().pretrained();
+            if (path == null) {
+                throw new UserError(
+                        "model.pretrained is not set; give the folder of a checkpoint with model.safetensors"
+                                + " and config.json, such as --set model.pretrained=conf/demo/vit-demo");
+            }
+            pretrained = Checkpoint.load(hadoop(), path, settings.model().imageSize());
+        }
+        return pretrained;
+    }
+
+    /** Returns the pretrained weights on their way to the executors, with a head of as many zeros as there are classes. */
+    ModelBroadcast model(int classes) {
+        if (model == null || model.config().classes() != classes) {
+            closeModel();
+            Checkpoint checkpoint = pretrained();
+            model = ModelBroadcast.of(context(), checkpoint.config().withClasses(classes), checkpoint.tensors());
+        }
+        return model;
+    }
+
+    /** Returns how images are prepared: as the checkpoint says, where the settings do not say otherwise. */
+    Preprocess preprocess() {
+        Checkpoint checkpoint = pretrained();
+        return preprocess(
+                checkpoint.config().imageSize(), checkpoint.cropFraction(), checkpoint.mean(), checkpoint.std());
+    }
+
+    /** Returns how images are prepared for a network of that input, unless the settings say otherwise. */
+    Preprocess preprocess(int imageSize, double cropFraction, float[] mean, float[] std) {
+        Settings.Data data = settings.data();
+        int resize = data.resize() > 0 ? data.resize() : (int) Math.floor(imageSize / cropFraction);
+        return new Preprocess(imageSize, resize, data.toCrop(), or(data.mean(), mean), or(data.std(), std));
+    }
+
+    private static float[] or(@Nullable List<Double> given, float[] otherwise) {
+        if (given == null) {
+            return otherwise;
+        }
+        float[] floats = new float[given.size()];
+        for (int i = 0; i < floats.length; i++) {
+            floats[i] = given.get(i).floatValue();
+        }
+        return floats;
+    }
+
+    /** Returns the training images, prepared for the pretrained model. */
+    Images trainingImages() {
+        return images("data.train", settings.data().train(), null, preprocess());
+    }
+
+    /** Returns the test images, whose classes must be among those of a head. */
+    Images testImages(Labels known) {
+        return images("data.test", settings.data().test(), known, preprocess());
+    }
+
+    /** Returns the images at a path, read once. */
+    Images images(String key, @Nullable String path, @Nullable Labels known, Preprocess preprocess) {
+        if (path == null) {
+            throw UserError.of("%s is not set; give the folder or Parquet file of the images", key);
+        }
+        return images.computeIfAbsent(path, p -> {
+            double started = System.nanoTime() / 1e9;
+            progress.say("reading the images of %s", p);
+            Settings.Data data = settings.data();
+            Images read = ImageSource.read(
+                    spark,
+                    p,
+                    ImageSource.Format.valueOf(data.format().toUpperCase(java.util.Locale.ROOT)),
+                    data.imageColumn(),
+                    data.labelColumn(),
+                    known,
+                    preprocess,
+                    1, // more than allowed is refused below, once the report is written
+                    settings.training().shards());
+            directory.reportBroken(key, p, read.broken());
+            read.broken().check(data.maxBroken(), p);
+            progress.say(
+                    "read %d images of %d classes%s in %.1f s",
+                    read.count(),
+                    read.labels().size(),
+                    read.broken().count() == 0 ? "" : ", " + read.broken(),
+                    System.nanoTime() / 1e9 - started);
+            return read;
+        });
+    }
+
+    /** Returns the metrics of the run as they are now. */
+    Metrics metrics() {
+        return Metrics.at(storage, directory.path("metrics.json"));
+    }
+
+    /**
+     * Returns an artefact: as it is, if it was made of the same inputs; else made now.
+     *
+     * @param force whether to make it anyway
+     */
+    <T> T artefact(Path path, String inputs, boolean force, Supplier<T> read, Supplier<T> make) {
+        if (!force && directory.isMade(path, inputs)) {
+            progress.say("%s has been made of the same inputs; --force makes it again", path);
+            return read.get();
+        }
+        T made = make.get();
+        directory.made(path, inputs);
+        return made;
+    }
+
+    private void closeModel() {
+        if (model != null) {
+            model.close();
+            model = null;
+        }
+    }
+
+    /** Frees what it holds on the executors and ends the application. */
+    @Override
+    public void close() {
+        images.values().forEach(Images::close);
+        images.clear();
+        closeModel();
+        if (ours) {
+            spark.stop();
+        }
+    }
+}

@@ -1,0 +1,265 @@
+package dev.grft.spark;
+
+import dev.grft.Delta;
+import dev.grft.Penalty;
+import dev.grft.Selection;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.TrainingState;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.Preprocess;
+import dev.grft.report.History;
+import dev.grft.report.Metrics;
+import dev.grft.report.Progress;
+import dev.grft.train.Learner;
+import dev.grft.train.LearnerState;
+import dev.grft.train.Network;
+import dev.grft.train.Probe;
+import dev.grft.train.Trainer;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tuning;
+import dev.grft.tuning.WholeTuning;
+import dev.grft.vit.Layout;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.hadoop.fs.Path;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.jspecify.annotations.Nullable;
+
+/** Trains by a method, on the cluster, from where it was interrupted. */
+final class Training {
+    private static final String SECONDS = "seconds";
+
+    private final Session session;
+    private final Settings settings;
+    private final Selecting selecting;
+    private final boolean force;
+
+    Training(Session session, Selecting selecting, boolean force) {
+        this.session = session;
+        this.settings = session.settings();
+        this.selecting = selecting;
+        this.force = force;
+    }
+
+    /**
+     * Returns the delta of a method; trained now, unless the run directory has it already.
+     *
+     * @param method {@code grft}, {@code random}, {@code linear} or {@code full}
+     */
+    DeltaFile delta(String method) {
+        if (method.equals("linear")) {
+            return selecting.probe();
+        }
+        Path path = path(method);
+        String inputs = inputs(method);
+        return session.artefact(
+                path, inputs, force, () -> DeltaFile.read(session.hadoop(), path), () -> train(method, path, inputs));
+    }
+
+    /** Returns where a method's delta lies. */
+    Path path(String method) {
+        return new Path(session.directory().method(method, settings.run().method()), "delta.safetensors");
+    }
+
+    private DeltaFile train(String method, Path path, String inputs) {
+        Tuning tuning = tuning(method);
+        Images images = session.trainingImages();
+        ModelBroadcast model = session.model(images.labels().size());
+        Layout layout = tuning.layout(model.config());
+        Probe head = selecting.head(settings.training().headInit().equals("probe"), images.labels());
+        float[] start = new float[layout.size()]; // no difference to the pretrained model
+        layout.write(head.weight(), Delta.HEAD_WEIGHT, start);
+        layout.write(head.bias(), Delta.HEAD_BIAS, start);
+        if (tuning instanceof WholeTuning) {
+            session.progress().say("train %s: all %,d numbers", method, layout.size());
+        } else {
+            session.progress()
+                    .say(
+                            "train %s: %,d numbers, of which %,d in the head",
+                            method, layout.size(), head.weight().length + head.bias().length);
+        }
+        Progress.Meter meter = session.progress().phase("train " + method, shown(images.count()));
+        Result result = run(
+                path.getParent().toString(),
+                "train " + method,
+                tuning,
+                layout,
+                model,
+                start,
+                images,
+                session.preprocess(),
+                settings.penalty().toPenalty(),
+                inputs,
+                meter);
+        Delta delta = tuning.delta(
+                layout,
+                result.state.trained(),
+                images.labels().names(),
+                session.pretrained().sha256());
+        DeltaFile file = new DeltaFile(
+                delta, method, Map.of(), Config.toYaml(settings), Provenance.json(session, images.digest()));
+        file.write(session.hadoop(), path);
+        Provenance.writeManifest(session, images.digest(), session.pretrained().sha256());
+        Metrics metrics = session.metrics();
+        metrics.phase(method, "train", result.seconds);
+        metrics.write();
+        return file;
+    }
+
+    private Tuning tuning(String method) {
+        return switch (method) {
+            case "grft" -> new SliceTuning(selecting.selection().selection());
+            case "random" ->
+                new SliceTuning(Selection.random(
+                        selecting.selection().selection(), settings.run().seed()));
+            default -> new WholeTuning();
+        };
+    }
+
+    private String inputs(String method) {
+        return Inputs.digest(
+                "train",
+                method,
+                method.equals("full") ? selecting.probeInputs() : selecting.selectionInputs(),
+                Config.fingerprint(settings, "training", "penalty", "augmentation"));
+    }
+
+    /** What a training comes to, and the seconds of all its parts. */
+    record Result(LearnerState state, double seconds) {}
+
+    /** Returns how many images a training shows. */
+    long shown(long images) {
+        return steps(images) * settings.training().batchSize();
+    }
+
+    private long steps(long images) {
+        double all = (double) settings.training().epochs()
+                * images
+                / settings.training().batchSize();
+        long steps = (long) Math.ceil(all);
+        int most = settings.training().maxSteps();
+        return most > 0 ? Math.min(most, steps) : steps;
+    }
+
+    /**
+     * Trains, from the newest state in the folder if it is of the same inputs.
+     *
+     * @param folder gets {@code state/} and {@code history.jsonl}
+     * @param start the trained vector to begin with
+     */
+    Result run(
+            String folder,
+            String what,
+            Tuning tuning,
+            Layout layout,
+            ModelBroadcast model,
+            float[] start,
+            Images images,
+            Preprocess preprocess,
+            Penalty penalty,
+            String inputs,
+            Progress.Meter meter) {
+        Settings.Training training = settings.training();
+        Trainer.Plan plan = new Trainer.Plan(
+                steps(images.count()),
+                training.batchSize(),
+                images.count(),
+                training.syncEvery(),
+                training.clipNorm(),
+                training.checkpointEvery());
+        MultiLayerConfiguration configuration = Network.configuration(
+                layout, training, penalty, model.config().depth(), plan.steps(), plan.stepsPerEpoch());
+        Sampler sampler = new Sampler(
+                preprocess, session.augment(), settings.run().seed(), training.batchSize(), training.shards());
+        Replicas.Recipe recipe = new Replicas.Recipe(model, tuning, configuration, true, session.device());
+        Rounds rounds = new Rounds(
+                session.context(),
+                images.examples(),
+                sampler,
+                recipe,
+                settings.engine().timeoutSeconds());
+        Keeper keeper = new Keeper(folder, inputs, meter);
+        LearnerState end = new Trainer(
+                        plan, new Learner(configuration, LearnerState.start(start)), rounds, keeper, step -> {
+                            keeper.history().add(step);
+                            meter.add(
+                                    step.examples(),
+                                    String.format(
+                                            Locale.ROOT,
+                                            "step %d/%d, epoch %.2f, loss %.4f",
+                                            step.step(),
+                                            step.steps(),
+                                            step.epoch(),
+                                            step.loss()));
+                        })
+                .run();
+        return new Result(end, keeper.seconds());
+    }
+
+    /** States in {@code state/}, the history beside it. */
+    private final class Keeper implements Trainer.Keeper {
+        private final String folder;
+        private final Path states;
+        private final String inputs;
+        private final Progress.Meter meter;
+        private double earlier;
+        private @Nullable History history;
+
+        Keeper(String folder, String inputs, Progress.Meter meter) {
+            this.folder = folder;
+            this.states = new Path(folder, "state");
+            this.inputs = inputs;
+            this.meter = meter;
+        }
+
+        @Override
+        public @Nullable LearnerState latest() {
+            Optional<TrainingState> found = force ? Optional.empty() : TrainingState.latest(session.hadoop(), states);
+            if (found.isEmpty() || !found.get().fingerprint().equals(inputs)) {
+                if (found.isPresent()) {
+                    session.progress()
+                            .say("the state in %s is of a training with other inputs; beginning anew", states);
+                }
+                session.storage().delete(states);
+                history = history(0);
+                return null;
+            }
+            TrainingState state = found.get();
+            earlier = Double.parseDouble(state.sums().getOrDefault(SECONDS, "0"));
+            history = history(state.step());
+            meter.skip(state.step() * settings.training().batchSize());
+            session.progress().say("going on after step %d, from %s", state.step(), states);
+            return new LearnerState(state.parameters(), state.updater(), state.step());
+        }
+
+        @Override
+        public void keep(LearnerState state) {
+            new TrainingState(
+                            state.step(),
+                            state.trained(),
+                            state.updater(),
+                            inputs,
+                            Map.of(SECONDS, Double.toString(seconds())))
+                    .write(session.hadoop(), states);
+            TrainingState.prune(session.hadoop(), states, settings.training().keep());
+            history().write();
+        }
+
+        History history() {
+            if (history == null) {
+                history = history(0);
+            }
+            return history;
+        }
+
+        double seconds() {
+            return earlier + meter.seconds();
+        }
+
+        private History history(long step) {
+            return new History(session.storage(), new Path(folder, "history.jsonl"), step);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+package dev.grft.spark;
+
+import dev.grft.UserError;
+import dev.grft.checkpoint.Checkpoint;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.MergedFile;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * What the job can be told to do. Each verb reads what the one before has left in the run directory, and leaves its own; done
+ * again with the same inputs it does nothing, unless forced.
+ */
+public final class Verbs {
+    private final Session session;
+    private final boolean force;
+    private final Selecting selecting;
+    private final Training training;
+    private final Evaluating evaluating;
+
+    /** Returns the verbs of a session; {@code force} makes again what is there. */
+    public Verbs(Session session, boolean force) {
+        this.session = session;
+        this.force = force;
+        this.selecting = new Selecting(session, force);
+        this.training = new Training(session, selecting, force);
+        this.evaluating = new Evaluating(session, force);
+    }
+
+    /** Says what would run, and refuses what could not. */
+    public void check() {
+        new Checking(session).check();
+        printDirectory();
+    }
+
+    /** Scores the slices and selects the best. */
+    public void select() {
+        selecting.selection();
+        printDirectory();
+    }
+
+    /** Trains by {@code run.method}. */
+    public void train() {
+        training.delta(session.settings().run().method());
+        printDirectory();
+    }
+
+    /** Measures the delta on the test images. */
+    public void evaluate() {
+        String method = session.settings().run().method();
+        evaluating.evaluate(method);
+        session.out().print(session.metrics().table(List.of(method)));
+        printDirectory();
+    }
+
+    /** Writes the fine-tuned model as a plain one. */
+    public void merge() {
+        mergeDelta();
+        printDirectory();
+    }
+
+    private void mergeDelta() {
+        Path deltaPath = session.directory().path("delta.safetensors");
+        if (!session.storage().exists(deltaPath)) {
+            throw UserError.of("%s: there is no delta to merge; train first", deltaPath);
+        }
+        Path path = session.directory().path(MergedFile.NAME);
+        String inputs = Inputs.digest(
+                "merge",
+                session.storage().sha256(deltaPath),
+                session.pretrained().sha256(),
+                Integer.toString(session.settings().model().imageSize()),
+                session.settings().model().saveType());
+        session.artefact(path, inputs, force, () -> path, () -> {
+            Checkpoint pretrained = session.pretrained();
+            DeltaFile delta = DeltaFile.read(session.hadoop(), deltaPath);
+            DeltaFile.requirePretrained(delta.delta(), pretrained);
+            MergedFile.write(
+                    session.hadoop(),
+                    session.directory().toString(),
+                    pretrained,
+                    delta.delta(),
+                    Pretraining.dtype(session.settings().model().saveType()));
+            session.progress().say("merged into %s", path);
+            return path;
+        });
+    }
+
+    /** Labels images with the run's delta; see {@code Predicting}. */
+    public void predict(String images, String output) {
+        new Predicting(session).predict(images, output, force);
+        printDirectory();
+    }
+
+    /** Trains every number, from scratch or on. */
+    public void pretrain() {
+        new Pretraining(session, force).pretrain();
+        session.out().print(session.metrics().table(List.of("pretrain")));
+        printDirectory();
+    }
+
+    /** Selects, trains, merges and evaluates, and does the same by the methods to compare with. */
+    public void run() {
+        String main = session.settings().run().method();
+        List<String> methods = new ArrayList<>(session.settings().run().compare());
+        methods.add(methods.contains("random") ? methods.indexOf("random") : methods.size(), main);
+        for (String method : methods) {
+            training.delta(method);
+        }
+        mergeDelta();
+        for (String method : methods) {
+            evaluating.evaluate(method);
+        }
+        session.out().print(session.metrics().table(methods));
+        printDirectory();
+    }
+
+    private void printDirectory() {
+        session.out().println("run directory: " + session.directory());
+    }
+}

@@ -1,0 +1,21 @@
+package dev.grft.train;
+
+/** Where gradients come from: the one seam between the loop and the machines. */
+public interface GradientSource {
+
+    /**
+     * Returns the gradient of a step's batch. Depends on its arguments only: asked again, it returns the same bits.
+     *
+     * @param step from 0; tells which examples are taken
+     * @param trained the trained vector, {@code [N]}
+     */
+    StepGradient gradient(long step, float[] trained);
+
+    /**
+     * Returns what comes of making several steps in each shard on its own and taking the mean of the results, updater
+     * states included (local SGD, arXiv 1805.09767). Not equal to as many steps together.
+     *
+     * @param count number of steps, 2 or more
+     */
+    LocalSteps localSteps(LearnerState from, int count);
+}

@@ -1,0 +1,129 @@
+package dev.grft.train;
+
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.deeplearning4j.nn.gradient.DefaultGradient;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.nn.updater.BaseMultiLayerUpdater;
+import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * The driver's side of training: the trained vector and DL4J's updater over it. Needs no pretrained weights, so its
+ * memory is proportional to what trains.
+ *
+ * <p>{@link #apply} gives the same bits as {@code MultiLayerNetwork.fit} on the same batch.
+ */
+public final class Learner {
+    private final MultiLayerNetwork network;
+    private long step;
+
+    /** Returns the learner that goes on from a state. */
+    public Learner(MultiLayerConfiguration configuration, LearnerState from) {
+        network = new MultiLayerNetwork(configuration);
+        network.init();
+        network.initGradientsView();
+        restore(from);
+    }
+
+    Learner(MultiLayerNetwork network) {
+        this.network = network;
+    }
+
+    /** Goes on from a state. */
+    public void restore(LearnerState from) {
+        if (from.trained().length != network.numParams()) {
+            throw new IllegalArgumentException(
+                    "a state of " + from.trained().length + " trained numbers for a network of " + network.numParams());
+        }
+        network.params()
+                .assign(Nd4j.createFromArray(from.trained())
+                        .reshape(network.params().shape()));
+        INDArray state = updater().getStateViewArray();
+        if (state != null) {
+            if (from.updater().length == 0) {
+                state.assign(0);
+            } else if (from.updater().length == state.length()) {
+                state.assign(Nd4j.createFromArray(from.updater()).reshape(state.shape()));
+            } else {
+                throw new IllegalArgumentException(
+                        "an updater state of " + from.updater().length + " numbers, expected " + state.length());
+            }
+        }
+        step = from.step();
+    }
+
+    /**
+     * Makes one step.
+     *
+     * @param gradient sums over the examples, {@code [N]}
+     * @param clipNorm the largest L2 norm of the mean gradient, beyond which it is scaled down; 0 for no limit
+     * @return the L2 norm of the mean gradient before scaling, without the penalty
+     */
+    public double apply(StepGradient gradient, double clipNorm) {
+        INDArray flat = network.getFlattenedGradients();
+        flat.assign(Nd4j.createFromArray(gradient.gradient()).reshape(flat.shape()));
+        double norm = norm(gradient.gradient()) / gradient.examples();
+        if (clipNorm > 0 && norm > clipNorm) {
+            flat.muli(clipNorm / norm);
+        }
+        update(gradient.examples());
+        return norm;
+    }
+
+    /** Makes one step with what lies in the network's gradient vector. */
+    void update(int examples) {
+        DefaultGradient keyed = new DefaultGradient(network.getFlattenedGradients());
+        for (int l = 0; l < network.getnLayers(); l++) {
+            StageModule module = (StageModule) network.getLayer(l);
+            for (var view : module.gradientViews().gradientForVariable().entrySet()) {
+                keyed.setGradientFor(l + "_" + view.getKey(), view.getValue());
+            }
+        }
+        updater().update(keyed, Math.toIntExact(step), 0, examples, LayerWorkspaceMgr.noWorkspaces());
+        network.params()
+                .subi(network.getFlattenedGradients().reshape(network.params().shape()));
+        step++;
+    }
+
+    /** Returns what the penalty adds to the mean loss. */
+    public double penalty() {
+        return network.calcRegularizationScore(true);
+    }
+
+    /** Returns the learning rate of the next step. */
+    public double learningRate() {
+        return network.getLayerWiseConfigurations().getConf(0).getLayer() instanceof StageLayer layer
+                ? layer.getIUpdater().getLearningRate(Math.toIntExact(step), 0)
+                : Double.NaN;
+    }
+
+    /** Returns a copy of the state. */
+    public LearnerState state() {
+        INDArray state = updater().getStateViewArray();
+        return new LearnerState(
+                trained(), state == null ? new float[0] : state.dup().data().asFloat(), step);
+    }
+
+    /** Returns a copy of the trained vector, {@code [N]}. */
+    public float[] trained() {
+        return network.params().dup().data().asFloat();
+    }
+
+    /** Returns the number of steps made. */
+    public long step() {
+        return step;
+    }
+
+    private BaseMultiLayerUpdater<?> updater() {
+        return (BaseMultiLayerUpdater<?>) network.getUpdater(true);
+    }
+
+    private static double norm(float[] v) {
+        double squares = 0;
+        for (float x : v) {
+            squares += (double) x * x;
+        }
+        return Math.sqrt(squares);
+    }
+}

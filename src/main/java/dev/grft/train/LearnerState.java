@@ -1,0 +1,59 @@
+package dev.grft.train;
+
+import java.io.Serializable;
+import java.util.Arrays;
+
+/** All that training needs to go on: what it has learned, the updater's memory and how many steps it has made. */
+public final class LearnerState implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    private final float[] trained; // [N]
+    private final float[] updater; // [M]
+    private final long step;
+
+    /**
+     * Returns the state of these parts, which are kept, not copied.
+     *
+     * @param trained the trained vector {@code [N]}
+     * @param updater DL4J's updater state: for Adam {@code [2N]}, block by block; empty for SGD and before the first step
+     * @param step the number of steps made
+     */
+    public LearnerState(float[] trained, float[] updater, long step) {
+        this.trained = trained;
+        this.updater = updater;
+        this.step = step;
+    }
+
+    /** Returns the state before the first step. */
+    public static LearnerState start(float[] trained) {
+        return new LearnerState(trained, new float[0], 0);
+    }
+
+    /** Returns the trained vector itself. */
+    public float[] trained() {
+        return trained;
+    }
+
+    /** Returns the updater's state itself. */
+    public float[] updater() {
+        return updater;
+    }
+
+    /** Returns the number of steps made. */
+    public long step() {
+        return step;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof LearnerState state
+                && step == state.step
+                && Arrays.equals(trained, state.trained)
+                && Arrays.equals(updater, state.updater);
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(trained) + Long.hashCode(step);
+    }
+}

@@ -1,0 +1,77 @@
+package dev.grft.train;
+
+import dev.grft.Grft;
+import dev.grft.Penalty;
+import dev.grft.config.Settings;
+import dev.grft.vit.Layout;
+import dev.grft.vit.TrainedArray;
+import java.util.List;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.WorkspaceMode;
+import org.nd4j.linalg.learning.config.Adam;
+import org.nd4j.linalg.learning.config.IUpdater;
+import org.nd4j.linalg.learning.config.Sgd;
+import org.nd4j.linalg.schedule.ISchedule;
+
+/** What DL4J is told: a layer for each stage, the updater, the learning rate, and what holds the numbers back. */
+public final class Network {
+    private Network() {}
+
+    /**
+     * Returns the configuration of a network that trains the arrays of a layout.
+     *
+     * @param penalty the pull toward the pretrained model
+     * @param depth number of encoder blocks
+     * @param steps number of steps of the whole training, on which the learning rate depends
+     * @param stepsPerEpoch number of steps that show every image once, may be a fraction
+     */
+    public static MultiLayerConfiguration configuration(
+            Layout layout, Settings.Training training, Penalty penalty, int depth, long steps, double stepsPerEpoch) {
+        ISchedule learningRate = new WarmupCosine(
+                training.learningRate(),
+                Math.min(training.minLearningRate(), training.learningRate()),
+                Math.min(steps, Math.round(training.warmupEpochs() * stepsPerEpoch)),
+                steps,
+                training.schedule().equals("constant"));
+        NeuralNetConfiguration.ListBuilder list = new NeuralNetConfiguration.Builder()
+                .updater(updater(training, learningRate))
+                .miniBatch(true)
+                .trainingWorkspaceMode(WorkspaceMode.NONE)
+                .inferenceWorkspaceMode(WorkspaceMode.NONE)
+                .list();
+        int count = layout.stages().size();
+        for (int s = 0; s < count; s++) {
+            List<StageLayer.Trained> arrays = layout.stages().get(s).stream()
+                    .map(array -> trained(array, training, penalty, depth))
+                    .toList();
+            list.layer(s, new StageLayer(arrays, s == count - 1));
+        }
+        return list.build();
+    }
+
+    private static IUpdater updater(Settings.Training training, ISchedule learningRate) {
+        if (training.updater().equals("sgd")) {
+            return new Sgd(learningRate);
+        }
+        return Adam.builder()
+                .learningRateSchedule(learningRate)
+                .beta1(training.beta1())
+                .beta2(training.beta2())
+                .epsilon(training.epsilon())
+                .build();
+    }
+
+    private static StageLayer.Trained trained(
+            TrainedArray array, Settings.Training training, Penalty penalty, int depth) {
+        double slope = Grft.penaltySlope(penalty.lambdaFor(array.name(), depth));
+        double weightDecay = decays(array) ? training.weightDecay() : 0;
+        return new StageLayer.Trained(
+                array, penalty.decoupled() ? 0 : slope, (penalty.decoupled() ? slope : 0) + weightDecay);
+    }
+
+    /** Weight decay is for matrices: not for biases, norms, the class token and positions, as in timm. */
+    private static boolean decays(TrainedArray array) {
+        return array.rows() > 1 && array.columns() > 1 && !array.name().equals("pos_embed");
+    }
+}

@@ -1,0 +1,121 @@
+package dev.grft.train;
+
+import dev.grft.data.Batch;
+import dev.grft.tuning.Tuning;
+import dev.grft.vit.Kernels;
+import dev.grft.vit.Vit;
+import dev.grft.vit.Weights;
+import java.util.function.IntFunction;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * The executors' side of training: a whole network over shared frozen weights, with buffers of its own. For one thread
+ * at a time.
+ */
+public final class Replica {
+    private final MultiLayerNetwork network;
+    private final Vit vit;
+    private final Learner learner;
+    private final int classes;
+    private final DataType type;
+
+    /**
+     * Returns a network over {@code weights}.
+     *
+     * @param backward whether gradients will be asked for
+     */
+    public Replica(
+            Weights weights, Tuning tuning, MultiLayerConfiguration configuration, Kernels kernels, boolean backward) {
+        network = new MultiLayerNetwork(configuration);
+        network.init();
+        network.initGradientsView();
+        vit = new Vit(weights, tuning.plan(), kernels, backward);
+        classes = weights.config().classes();
+        type = weights.type();
+        learner = new Learner(network);
+        for (int s = 0; s < vit.stages().size(); s++) {
+            ((StageModule) network.getLayer(s)).attach(vit.stages().get(s), vit.inputGradient(s));
+        }
+        ((LossModule) network.getOutputLayer()).use(kernels);
+    }
+
+    /** Returns the network that DL4J sees, for what DL4J can do with it. */
+    public MultiLayerNetwork network() {
+        return network;
+    }
+
+    /** Takes over a trained vector, {@code [N]}. */
+    public void load(float[] trained) {
+        network.params()
+                .assign(Nd4j.createFromArray(trained).reshape(network.params().shape()));
+        vit.refresh();
+    }
+
+    /** Returns the gradient of a batch's summed cross-entropy at the loaded vector. */
+    public StepGradient gradient(Batch batch) {
+        double loss = backward(batch);
+        return new StepGradient(network.getFlattenedGradients().dup().data().asFloat(), loss, batch.size());
+    }
+
+    /**
+     * Returns what comes of several steps on this replica alone.
+     *
+     * @param batches the batch of each step, by its number
+     */
+    public LocalSteps steps(LearnerState from, int count, IntFunction<Batch> batches) {
+        learner.restore(from);
+        vit.refresh();
+        double loss = 0;
+        long examples = 0;
+        for (int i = 0; i < count; i++) {
+            Batch batch = batches.apply(i);
+            loss += backward(batch);
+            learner.update(batch.size());
+            vit.refresh();
+            examples += batch.size();
+        }
+        return new LocalSteps(learner.state(), loss, examples);
+    }
+
+    private double backward(Batch batch) {
+        network.setInput(images(batch, type));
+        network.setLabels(oneHot(batch, classes, type));
+        network.computeGradientAndScore();
+        INDArray losses = ((LossModule) network.getOutputLayer()).losses();
+        double sum = 0;
+        for (float loss : losses.data().asFloat()) {
+            sum += loss;
+        }
+        return sum;
+    }
+
+    /** Returns the probability of each class for each image, {@code [B][K]}. */
+    public float[][] probabilities(Batch batch) {
+        return network.output(images(batch, type), false).toFloatMatrix();
+    }
+
+    /** Returns the features of each image, {@code [B][D]}: what the head reads. */
+    public float[][] features(Batch batch) {
+        return vit.features(images(batch, type)).toFloatMatrix();
+    }
+
+    /** Returns the images on the device, {@code [B, 3, S, S]}. */
+    static INDArray images(Batch batch, DataType type) {
+        int side = batch.imageSize();
+        INDArray images = Nd4j.create(batch.images(), new long[] {batch.size(), 3, side, side}, 'c');
+        return images.castTo(type);
+    }
+
+    /** Returns the classes as probabilities on the device, {@code [B, K]}. */
+    static INDArray oneHot(Batch batch, int classes, DataType type) {
+        float[] targets = new float[batch.size() * classes];
+        for (int b = 0; b < batch.size(); b++) {
+            targets[b * classes + batch.labels()[b]] = 1;
+        }
+        return Nd4j.create(targets, new long[] {batch.size(), classes}, 'c').castTo(type);
+    }
+}

@@ -1,0 +1,155 @@
+package dev.grft.train;
+
+import dev.grft.UserError;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The loop: ask for a gradient, update, report, save. It knows neither where the gradients come from nor where states
+ * are saved, and goes on from a saved state to the same bits.
+ */
+public final class Trainer {
+    /**
+     * How long and how.
+     *
+     * @param steps number of steps, 1 or more
+     * @param batchSize examples in a step
+     * @param examples number of training images
+     * @param syncEvery steps between two synchronizations; 1 for exact data-parallel training
+     * @param clipNorm the largest L2 norm of the mean gradient; 0 for no limit, must be 0 unless {@code syncEvery} is 1
+     * @param saveEvery steps between two saved states; 0 for the last one only
+     */
+    public record Plan(long steps, int batchSize, long examples, int syncEvery, double clipNorm, int saveEvery) {
+        public Plan {
+            if (steps < 1 || steps > Integer.MAX_VALUE || batchSize < 1 || examples < 1 || syncEvery < 1) {
+                throw new IllegalArgumentException("no plan: " + steps + " steps of " + batchSize + " of " + examples
+                        + " examples, synchronized every " + syncEvery);
+            }
+            if (clipNorm > 0 && syncEvery > 1) {
+                throw UserError.of(
+                        "training.clipNorm is %s, but gradients are clipped only where they are summed each step;"
+                                + " set it to 0 or training.syncEvery to 1",
+                        clipNorm);
+            }
+        }
+
+        /** Returns the number of steps that show every image once, may be a fraction. */
+        public double stepsPerEpoch() {
+            return (double) examples / batchSize;
+        }
+    }
+
+    /** Where states are kept. */
+    public interface Keeper {
+        /** Returns the newest state of this very training, or null to begin. */
+        @Nullable
+        LearnerState latest();
+
+        /** Keeps a state. */
+        void keep(LearnerState state);
+    }
+
+    /** Who wants to know how it goes. */
+    public interface Listener {
+        /** Is told of each step, or of each round of local steps. */
+        void step(Step step);
+    }
+
+    /**
+     * What one step was like.
+     *
+     * @param step number of steps made so far
+     * @param steps number of all steps
+     * @param epoch how many times each image has been shown, a fraction
+     * @param loss mean cross-entropy of the batch, before the update
+     * @param penalty what the penalty added to it
+     * @param learningRate of this step
+     * @param gradientNorm L2 norm of the mean gradient without the penalty; NaN for local steps
+     * @param examples examples in it
+     * @param seconds from its beginning to its end
+     */
+    public record Step(
+            long step,
+            long steps,
+            double epoch,
+            double loss,
+            double penalty,
+            double learningRate,
+            double gradientNorm,
+            long examples,
+            double seconds) {}
+
+    private final Plan plan;
+    private final Learner learner;
+    private final GradientSource source;
+    private final Keeper keeper;
+    private final Listener listener;
+
+    /** Returns the loop of these parts; {@code learner} is at the state to begin from if none was kept. */
+    public Trainer(Plan plan, Learner learner, GradientSource source, Keeper keeper, Listener listener) {
+        this.plan = plan;
+        this.learner = learner;
+        this.source = source;
+        this.keeper = keeper;
+        this.listener = listener;
+    }
+
+    /**
+     * Trains to the end and returns the last state, which has been kept.
+     *
+     * @throws UserError if the loss is no longer a number
+     */
+    public LearnerState run() {
+        LearnerState kept = keeper.latest();
+        if (kept != null) {
+            learner.restore(kept);
+        }
+        while (learner.step() < plan.steps()) {
+            long before = learner.step();
+            Step step = plan.syncEvery() == 1 ? step() : localSteps();
+            listener.step(step);
+            if (!Double.isFinite(step.loss())) {
+                throw UserError.of(
+                        "training: the loss of step %d is %s; lower training.learningRate (%s now) or set"
+                                + " training.clipNorm",
+                        step.step(), step.loss(), step.learningRate());
+            }
+            boolean due = plan.saveEvery() > 0 && before / plan.saveEvery() != learner.step() / plan.saveEvery();
+            if (due || learner.step() >= plan.steps()) {
+                keeper.keep(learner.state());
+            }
+        }
+        return learner.state();
+    }
+
+    private Step step() {
+        long start = System.nanoTime();
+        double learningRate = learner.learningRate();
+        double penalty = learner.penalty();
+        StepGradient gradient = source.gradient(learner.step(), learner.trained());
+        double norm = learner.apply(gradient, plan.clipNorm());
+        return report(gradient.loss(), gradient.examples(), penalty, learningRate, norm, start);
+    }
+
+    private Step localSteps() {
+        long start = System.nanoTime();
+        double learningRate = learner.learningRate();
+        double penalty = learner.penalty();
+        int count = (int) Math.min(plan.syncEvery(), plan.steps() - learner.step());
+        LocalSteps result = source.localSteps(learner.state(), count);
+        learner.restore(result.state());
+        return report(result.loss(), result.examples(), penalty, learningRate, Double.NaN, start);
+    }
+
+    private Step report(double loss, long examples, double penalty, double learningRate, double norm, long start) {
+        return new Step(
+                learner.step(),
+                plan.steps(),
+                learner.step() / plan.stepsPerEpoch(),
+                loss / examples,
+                penalty,
+                learningRate,
+                norm,
+                examples,
+                (System.nanoTime() - start) / 1e9);
+    }
+}

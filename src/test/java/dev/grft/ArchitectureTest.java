@@ -1,0 +1,138 @@
+package dev.grft;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaPackage;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.jspecify.annotations.NullMarked;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** One module, one direction: who may know whom. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class ArchitectureTest {
+
+    /** Each may import only what stands to its right; {@code dev.grft} itself comes last. */
+    private static final List<String> DIRECTION = List.of(
+            "dev.grft.cli",
+            "dev.grft.ml",
+            "dev.grft.spark",
+            "dev.grft.report",
+            "dev.grft.train",
+            "dev.grft.tuning",
+            "dev.grft.checkpoint",
+            "dev.grft.config",
+            "dev.grft.vit",
+            "dev.grft.data",
+            "dev.grft");
+
+    private final JavaClasses classes = new ClassFileImporter()
+            .withImportOption(new ImportOption.DoNotIncludeTests())
+            .importPackages("dev.grft");
+
+    static Stream<String> packages() {
+        return DIRECTION.stream();
+    }
+
+    @ParameterizedTest
+    @MethodSource("packages")
+    void aPackageImportsOnlyWhatStandsToItsRight(String name) {
+        String[] toItsLeft = DIRECTION.subList(0, DIRECTION.indexOf(name)).toArray(String[]::new);
+
+        noClasses()
+                .that()
+                .resideInAPackage(name)
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(toItsLeft)
+                .allowEmptyShould(true)
+                .check(classes);
+    }
+
+    @Test
+    void everyPackageHasAPlaceInTheDirection() {
+        assertThat(DIRECTION).containsAll(names());
+    }
+
+    @Test
+    void everyPackageSaysWhatItIsForAndIsNullMarked() {
+        List<String> without = new ArrayList<>();
+        for (JavaPackage javaPackage : packagesWithClasses()) {
+            if (!javaPackage.isAnnotatedWith(NullMarked.class)) {
+                without.add(javaPackage.getName());
+            }
+        }
+        assertThat(without)
+                .as("packages without a @NullMarked package-info.java")
+                .isEmpty();
+    }
+
+    @Test
+    void packagesDoNotKnowEachOtherInCircles() {
+        slices().matching("dev.grft.(*)")
+                .should()
+                .beFreeOfCycles()
+                .allowEmptyShould(true)
+                .check(classes);
+    }
+
+    @Test
+    void onlySparkAndMlKnowSpark() {
+        only(List.of("dev.grft.spark", "dev.grft.ml"), "org.apache.spark..", "org.apache.hadoop..", "scala..");
+    }
+
+    @Test
+    void onlyTheArithmeticKnowsNd4j() {
+        only(List.of("dev.grft", "dev.grft.vit", "dev.grft.tuning", "dev.grft.train", "dev.grft.spark"), "org.nd4j..");
+    }
+
+    @Test
+    void onlyTrainAndSparkKnowDl4j() {
+        only(List.of("dev.grft.train", "dev.grft.spark"), "org.deeplearning4j..");
+    }
+
+    @Test
+    void onlyTheKernelsCallNativeCodeDirectly() {
+        only(List.of("dev.grft.vit"), "org.bytedeco..");
+    }
+
+    @Test
+    void onlyTheCommandLineKnowsPicocli() {
+        only(List.of("dev.grft.cli"), "picocli..");
+    }
+
+    private void only(List<String> may, String... libraries) {
+        noClasses()
+                .that()
+                .resideOutsideOfPackages(may.toArray(String[]::new))
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(libraries)
+                .allowEmptyShould(true)
+                .check(classes);
+    }
+
+    private Set<String> names() {
+        Set<String> names = new TreeSet<>();
+        for (JavaClass javaClass : classes) {
+            names.add(javaClass.getPackageName());
+        }
+        return names;
+    }
+
+    private List<JavaPackage> packagesWithClasses() {
+        return names().stream().map(classes::getPackage).toList();
+    }
+}

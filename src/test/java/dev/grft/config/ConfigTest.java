@@ -1,0 +1,505 @@
+package dev.grft.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.Budget;
+import dev.grft.Orientation;
+import dev.grft.Preset;
+import dev.grft.UserError;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ConfigTest {
+    private static final Configuration HADOOP = new Configuration(false);
+
+    @TempDir
+    private Path folder;
+
+    private byte[] base;
+    private int files;
+
+    @BeforeEach
+    void readTheDefaults() throws IOException {
+        base = Files.readAllBytes(Path.of("conf/base.yaml"));
+    }
+
+    @Test
+    void theDefaultsGiveEveryKeyOfTheRecordsAndNoOtherInTheirOrder() {
+        Layer defaults = Layer.ofFile("conf/base.yaml", base);
+        assertThat(defaults.values().keySet()).containsExactlyElementsOf(Schema.KEYS.keySet());
+    }
+
+    @Test
+    void theDefaultsExplainEveryKey() {
+        List<String> lines = new String(base, StandardCharsets.UTF_8).lines().toList();
+        for (int i = 1; i < lines.size(); i++) {
+            if (lines.get(i).matches("\\s*\\w+:.*")) {
+                assertThat(lines.get(i - 1)).as(lines.get(i)).matches("\\s*#.*|\\w+:");
+            }
+        }
+    }
+
+    @Test
+    void eachKeyReachesTheComponentOfItsNameAndNoOther() {
+        String[] lines = Config.toYaml(settings()).split("\n");
+        List<String> sets = List.of(
+                "run.directory=elsewhere",
+                "run.seed=7000000000",
+                "run.method=random",
+                "run.compare=[full]",
+                "model.pretrained=a.safetensors",
+                "model.imageSize=64",
+                "model.preset=vit_tiny_patch16_224",
+                "model.saveType=bf16",
+                "data.train=hdfs://nodes/train",
+                "data.test=s3a://bucket/test",
+                "data.format=parquet",
+                "data.imageColumn=photo",
+                "data.labelColumn=no",
+                "data.resize=72",
+                "data.crop=squash",
+                "data.mean=[0.1, 0.2, 0.3]",
+                "data.std=[1, 2, 3]",
+                "data.maxBroken=0.5",
+                "augmentation.crop=true",
+                "augmentation.minScale=0.1",
+                "augmentation.maxScale=0.9",
+                "augmentation.minRatio=0.5",
+                "augmentation.maxRatio=2",
+                "augmentation.flip=true",
+                "selection.preset=fgvc-min-axis-cars",
+                "selection.axis=column",
+                "selection.budget.count=9",
+                "selection.budget.fraction=0.25",
+                "selection.matrices=[mlp.fc1]",
+                "selection.score=per-batch",
+                "selection.loss=contrastive",
+                "selection.temperature=0.5",
+                "selection.batchSize=3",
+                "penalty.lambda=3e-3",
+                "penalty.lastLayers=2",
+                "penalty.head=0.125",
+                "penalty.decoupled=true",
+                "probe.epochs=3",
+                "probe.batchSize=5",
+                "probe.learningRate=0.75",
+                "probe.weightDecay=0.25",
+                "training.epochs=33",
+                "training.batchSize=128",
+                "training.shards=8",
+                "training.syncEvery=2",
+                "training.headInit=fresh",
+                "training.learningRate=2e-3",
+                "training.schedule=constant",
+                "training.warmupEpochs=1.5",
+                "training.minLearningRate=1e-5",
+                "training.updater=sgd",
+                "training.beta1=0.5",
+                "training.beta2=0.75",
+                "training.epsilon=1e-6",
+                "training.weightDecay=0.5",
+                "training.clipNorm=1",
+                "training.checkpointEvery=0",
+                "training.keep=1",
+                "training.maxSteps=10",
+                "evaluation.batchSize=64",
+                "engine.kernels=nd4j",
+                "engine.blasThreads=2",
+                "engine.timeoutSeconds=0.5");
+        assertThat(sets.stream().map(set -> set.substring(0, set.indexOf('='))))
+                .containsExactlyElementsOf(Schema.KEYS.keySet());
+        for (String set : sets) {
+            String key = set.substring(0, set.indexOf('='));
+            List<String> changed = new ArrayList<>();
+            String[] after = Config.toYaml(settings(set)).split("\n");
+            assertThat(after).hasSameSizeAs(lines);
+            for (int i = 0; i < lines.length; i++) {
+                if (!after[i].equals(lines[i])) {
+                    changed.add(after[i].strip().replaceAll(":.*", ""));
+                }
+            }
+            switch (key) {
+                case "selection.preset" -> assertThat(changed).containsExactly("preset", "axis", "count");
+                case "selection.budget.fraction" -> assertThat(changed).containsExactly("count", "fraction");
+                default -> assertThat(changed).containsExactly(key.substring(key.lastIndexOf('.') + 1));
+            }
+        }
+    }
+
+    @Test
+    void everyConfigurationOfTheDemoIsValid() {
+        Settings demo = load(List.of("conf/demo/demo.yaml"));
+        assertThat(demo.run().compare()).containsExactly("linear", "random");
+        assertThat(demo.data().test()).isEqualTo("conf/demo/fashion-mnist/test.parquet");
+        assertThat(Path.of("conf/demo/fashion-mnist/test.parquet")).exists();
+        Settings pretrain = load(List.of("conf/demo/pretrain.yaml"));
+        assertThat(pretrain.model().preset()).isEqualTo("vit_demo_patch4_32");
+        assertThat(pretrain.training().updater()).isEqualTo("adamw");
+    }
+
+    @Test
+    void aLaterFileWinsOverAnEarlierOneAndASingleKeyOverBoth() {
+        String first = file("training:\n  epochs: 3\n  batchSize: 16\n  keep: 5\n");
+        String second = file("training: {batchSize: 64, keep: 6}");
+        Settings.Training training = load(List.of(first, second), "training.keep=7", "training.keep=8")
+                .training();
+        assertThat(training.epochs()).isEqualTo(3);
+        assertThat(training.batchSize()).isEqualTo(64);
+        assertThat(training.keep()).isEqualTo(8);
+        assertThat(training.shards()).isEqualTo(settings().training().shards());
+    }
+
+    @Test
+    void aListReplacesAList() {
+        String first = file("run: {compare: [linear, random]}");
+        assertThat(load(List.of(first), "run.compare=[full]").run().compare()).containsExactly("full");
+        assertThat(load(List.of(first), "run.compare=[]").run().compare()).isEmpty();
+    }
+
+    @Test
+    void aFractionReplacesAnEarlierCountAndTheOtherWayRound() {
+        String fraction = file("selection: {budget: {fraction: 0.01}}");
+        assertThat(load(List.of(fraction)).selection().budget().toBudget()).isEqualTo(new Budget.Share(0.01));
+        assertThat(load(List.of(fraction), "selection.budget.count=7")
+                        .selection()
+                        .budget()
+                        .toBudget())
+                .isEqualTo(new Budget.PerMatrix(7));
+        assertThat(settings("selection.budget.fraction=null")
+                        .selection()
+                        .budget()
+                        .toBudget())
+                .isEqualTo(new Budget.PerMatrix(4));
+    }
+
+    @Test
+    void countAndFractionInOneFileAreRefusedAndSoIsNeither() {
+        String both = file("selection:\n  budget:\n    count: 3\n    fraction: 0.5\n");
+        assertThatThrownBy(() -> load(List.of(both)))
+                .isInstanceOf(UserError.class)
+                .hasMessage(both + ": selection.budget must have exactly one of count and fraction, got count 3 and"
+                        + " fraction 0.5; set the other to null (line 4)");
+        assertThatThrownBy(() -> settings("selection.budget.count=null"))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(
+                        "--set: selection.budget must have exactly one of count and fraction, got neither");
+    }
+
+    @Test
+    void aPresetDecidesAxisAndBudgetAndReplacesEarlierOnes() {
+        String earlier = file("selection: {axis: column, budget: {fraction: 0.5}}");
+        for (Preset preset : Preset.values()) {
+            Settings.Selection selection =
+                    load(List.of(earlier), "selection.preset=" + preset).selection();
+            assertThat(selection.orientation()).isEqualTo(preset.orientation());
+            assertThat(selection.budget().toBudget()).isEqualTo(preset.budget());
+        }
+    }
+
+    @Test
+    void anAxisOrBudgetThatAPresetContradictsIsRefused() {
+        String both = file("selection:\n  preset: vtab-rows\n  axis: column\n");
+        assertThatThrownBy(() -> load(List.of(both)))
+                .isInstanceOf(UserError.class)
+                .hasMessage(both + ": selection.axis must be row, as selection.preset vtab-rows decides it, got column;"
+                        + " remove it or set selection.preset to null (line 3)");
+        assertThatThrownBy(() -> settings("selection.preset=vtab-rows", "selection.budget.fraction=0.5"))
+                .hasMessageContaining("selection.budget.fraction must be null, as selection.preset vtab-rows");
+        assertThat(settings("selection.preset=vtab-rows", "selection.axis=row")
+                        .selection()
+                        .orientation())
+                .isEqualTo(Orientation.ROW);
+        assertThat(load(List.of(both), "selection.preset=null").selection().orientation())
+                .isEqualTo(Orientation.COLUMN);
+    }
+
+    @Test
+    void emptyFilesAndSectionsWithoutKeysChangeNothing() {
+        assertThat(load(List.of(file(""), file("# nothing\n"), file("training:\n  # epochs: 3\n"))))
+                .isEqualTo(settings());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "training.learnRate      | did you mean training.learningRate?",
+                "training.learning_rate  | did you mean training.learningRate?",
+                "training.batch-size     | did you mean training.batchSize?",
+                "trainning.epochs        | did you mean training.epochs?",
+                "learningRate            | did you mean probe.learningRate?",
+                "penalty.lamda           | did you mean penalty.lambda?",
+                "selection.fraction      | did you mean selection.budget.fraction?",
+                "run.zzzzzzzz            | run has directory, seed, method, compare",
+                "''                      | the sections are run, model, data, augmentation, selection, penalty, "
+                        + "probe, training, evaluation, engine",
+            })
+    void anUnknownKeyIsRefusedWithTheNearestOne(String key, String remedy) {
+        String name = key.substring(key.lastIndexOf('.') + 1);
+        String section = key.contains(".") ? key.substring(0, key.lastIndexOf('.')) : "";
+        String file = file(section.isEmpty() ? "'" + name + "': 1\n" : section + ":\n  " + name + ": 1\n");
+        boolean unknownSection = section.equals("trainning");
+        assertThatThrownBy(() -> load(List.of(file)))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        unknownSection
+                                ? file + ": unknown key trainning; did you mean training? (line 1)"
+                                : file + ": unknown key " + key + "; " + remedy
+                                        + (section.isEmpty() ? " (line 1)" : " (line 2)"));
+        if (!key.isEmpty()) {
+            assertThatThrownBy(() -> settings(key + "=1"))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("--set: unknown key " + key + "; ");
+        }
+    }
+
+    @Test
+    void dotsInAFileAreExplained() {
+        String file = file("training.epochs: 3");
+        assertThatThrownBy(() -> load(List.of(file)))
+                .hasMessage(file + ": unknown key training.epochs; indent the last name below its section instead of"
+                        + " writing dots (line 1)");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "training: {epochs: ten}         | training.epochs must be a whole number, got 'ten'",
+                "training: {epochs: 1.5}         | training.epochs must be a whole number, got '1.5'",
+                "training: {epochs: 3000000000}  | training.epochs must be a whole number of at most 2147483647, got "
+                        + "'3000000000'",
+                "training: {epochs: null}        | training.epochs must be a whole number, got null",
+                "training: {epochs: {a: 1}}      | training.epochs must be a whole number, got a section",
+                "training: {learningRate: 1d}    | training.learningRate must be a number, got '1d'",
+                "training: {learningRate: .nan}  | training.learningRate must be a number, got '.nan'",
+                "training: {learningRate: 1e999} | training.learningRate must be a number, got '1e999'",
+                "augmentation: {flip: yes}       | augmentation.flip must be true or false, got 'yes'",
+                "run: {compare: linear}          | run.compare must be a list such as [a, b], got 'linear'",
+                "run: {compare: [[linear]]}      | run.compare must be a list such as [a, b], got a list",
+                "run: {compare: [null]}          | run.compare must be a list such as [a, b], got null",
+                "run: {directory: [a]}           | run.directory must be text, got a list",
+                "data: {mean: 0.5}               | data.mean must be a list of numbers such as [0.5, 0.5, 0.5] or null, "
+                        + "got '0.5'",
+                "training: 3                     | training must be a section with keys such as epochs, got '3'",
+                "[training]                      | must have keys such as 'training:', got a list",
+                "run: {seed: 1, seed: 2}         | run.seed is given twice; remove one",
+                "run: {directory: &a x, method: *a} | run.method uses a YAML alias, which is not supported; write the "
+                        + "value out",
+            })
+    void aValueOfAnotherTypeIsRefusedWithKeyFileAndLine(String yaml, String message) {
+        String file = file("# a comment\n" + yaml + "\n");
+        assertThatThrownBy(() -> load(List.of(file)))
+                .isInstanceOf(UserError.class)
+                .hasMessage(file + ": " + message + " (line 2)");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"run: [", "run:\n\tseed: 1", "run: {seed: 1", "run: 'x", "a: b: c", "run: {}\n---\nrun: {}"})
+    void whatIsNotOneYamlDocumentIsRefusedInOneLine(String yaml) {
+        String file = file(yaml);
+        assertThatThrownBy(() -> load(List.of(file)))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(file + ": ")
+                .hasMessageMatching(".*\\(line \\d\\)");
+    }
+
+    @Test
+    void numbersAndWordsAreReadAsTheirKeysNeedThemNotAsYamlGuesses() {
+        Settings settings = load(List.of(file("""
+                run: {seed: -3, directory: 007}
+                data: {labelColumn: no, imageColumn: 'null', train: 2024-01-01}
+                training: {learningRate: 1e-3, warmupEpochs: .5, clipNorm: 1., epochs: 0012}
+                """)));
+        assertThat(settings.run().seed()).isEqualTo(-3);
+        assertThat(settings.run().directory()).isEqualTo("007");
+        assertThat(settings.data().labelColumn()).isEqualTo("no");
+        assertThat(settings.data().imageColumn()).isEqualTo("null");
+        assertThat(settings.data().train()).isEqualTo("2024-01-01");
+        assertThat(settings.training().learningRate()).isEqualTo(0.001);
+        assertThat(settings.training().warmupEpochs()).isEqualTo(0.5);
+        assertThat(settings.training().clipNorm()).isEqualTo(1);
+        assertThat(settings.training().epochs()).isEqualTo(12);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "training.epochs | --set: expected key=value such as training.epochs=5, got 'training.epochs'",
+                "=5              | --set: expected key=value such as training.epochs=5, got '=5'",
+                "training=5      | --set: training is a section; set one of its keys, such as training.epochs",
+                "selection.budget={count: 3} | --set: selection.budget is a section; set one of its keys, such as "
+                        + "selection.budget.count",
+                "training.epochs=    | --set: training.epochs must be a whole number, got nothing",
+                "training.epochs=x   | --set: training.epochs must be a whole number, got 'x'",
+                "training.epochs=-1  | --set: training.epochs must be >= 1, got -1",
+            })
+    void aBadSetIsRefused(String set, String message) {
+        assertThatThrownBy(() -> settings(set)).isInstanceOf(UserError.class).hasMessage(message);
+    }
+
+    @Test
+    void aSetThatIsNotYamlIsRefusedWithItsKey() {
+        assertThatThrownBy(() -> settings("data.train=[a"))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("--set: data.train ");
+        assertThatThrownBy(() -> settings("data.train=*.parquet"))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("--set: data.train ");
+        assertThat(settings("data.train='*.parquet'").data().train()).isEqualTo("*.parquet");
+        assertThat(settings("data.train=data/year=2024/x-*.parquet").data().train())
+                .isEqualTo("data/year=2024/x-*.parquet");
+    }
+
+    @Test
+    void aValueOutOfRangeIsRefusedWithTheFileAndLineThatGaveIt() {
+        String file = file("selection:\n  budget:\n    fraction: 1.5\n");
+        assertThatThrownBy(() -> load(List.of(file, file("run: {seed: 1}")), "training.keep=2"))
+                .isInstanceOf(UserError.class)
+                .hasMessage(file + ": selection.budget.fraction must be in (0, 1], got 1.5 (line 3)");
+        assertThatThrownBy(() -> settings("data.resize=32", "model.imageSize=64"))
+                .hasMessage("--set: data.resize must be 0 or at least model.imageSize (64), got 32");
+    }
+
+    @Test
+    void aFileThatIsNotThereIsNamedWithThePlaceLookedAt() {
+        String missing = folder.resolve("missing.yaml").toString();
+        assertThatThrownBy(() -> load(List.of(missing)))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(missing + ": there is no such file (looked for file:");
+        assertThatThrownBy(() -> load(List.of(folder.toString())))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(folder + ": ");
+        assertThatThrownBy(() -> load(List.of("nofilesystem://x/y.yaml")))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("nofilesystem://x/y.yaml: cannot be read");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "runs/a b",
+                "null",
+                "~",
+                "yes",
+                "1",
+                "1e3",
+                "#x",
+                "a: b",
+                "a #b",
+                "- a",
+                "'",
+                "\"",
+                "\\",
+                "ä/ü/中",
+                "😀",
+                "a\nb",
+                " a ",
+                "*x",
+                "&x",
+                "{x}",
+                "[x]",
+                "\u0085\u2028\u007f",
+                "hdfs://nodes:8020/a",
+                "a:",
+                "0x1F",
+                "2024-01-01"
+            })
+    void whatIsWrittenReadsBackEqual(String directory) {
+        Settings.Run run = new Settings.Run(directory, Long.MIN_VALUE, "grft", List.of("linear", "random"));
+        Settings settings = with(
+                settings(
+                        "selection.preset=fgvc-min-axis-cars",
+                        "penalty.lambda=-0.0",
+                        "training.learningRate=1.1e-7",
+                        "data.mean=[0.485, 0.456, 0.406]",
+                        "training.minLearningRate=4.9e-324"),
+                run);
+        String yaml = Config.toYaml(settings);
+        assertThat(load(List.of(file(yaml)))).isEqualTo(settings);
+        assertThat(Config.toYaml(load(List.of(file(yaml))))).isEqualTo(yaml);
+    }
+
+    @Test
+    void theResolvedConfigurationLooksLikeTheDefaultsWithoutComments() {
+        assertThat(Config.toYaml(settings()))
+                .startsWith("run:\n  directory: runs/run\n  seed: 42\n  method: grft\n  compare: []\nmodel:\n")
+                .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: [patch_embed.proj, attn.qkv,")
+                .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
+                .endsWith("engine:\n  kernels: auto\n  blasThreads: 1\n  timeoutSeconds: 600\n");
+    }
+
+    @Test
+    void aFingerprintDependsOnTheNamedValuesOnly() {
+        Settings before = settings();
+        Settings after = settings("training.epochs=5");
+        assertThat(Config.fingerprint(after, "selection", "data"))
+                .isEqualTo(Config.fingerprint(before, "data", "selection"));
+        assertThat(Config.fingerprint(after, "training")).isNotEqualTo(Config.fingerprint(before, "training"));
+        assertThat(Config.fingerprint(after, "training.epochs"))
+                .isNotEqualTo(Config.fingerprint(before, "training.epochs"));
+        assertThat(Config.fingerprint(after, "run.seed")).isEqualTo(Config.fingerprint(before, "run.seed"));
+        assertThat(Config.fingerprint(before, "run")).isNotEqualTo(Config.fingerprint(before, "run.seed"));
+        assertThatThrownBy(() -> Config.fingerprint(before, "runs"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("there is no section runs");
+    }
+
+    /** {@code printf 'run:\n  seed: 42\n' | sha256sum}. */
+    @Test
+    void aFingerprintIsTheSha256OfTheYaml() {
+        assertThat(Config.fingerprint(settings(), "run.seed"))
+                .isEqualTo("2811a14fc8dc6b585181c43bec5e9e0095730881855a1de6df6e363c1c6000d7");
+    }
+
+    @Test
+    void theDefaultsOfTheJarAreThoseOfConf() {
+        assertThat(Config.load(List.of(), List.of(), HADOOP)).isEqualTo(settings());
+    }
+
+    private Settings settings(String... sets) {
+        return load(List.of(), sets);
+    }
+
+    private Settings load(List<String> paths, String... sets) {
+        return Config.load(base, paths, List.of(sets), HADOOP);
+    }
+
+    private String file(String yaml) {
+        try {
+            Path path = folder.resolve("file" + files++ + ".yaml");
+            return Files.writeString(path, yaml).toString();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Settings with(Settings settings, Settings.Run run) {
+        return new Settings(
+                run,
+                settings.model(),
+                settings.data(),
+                settings.augmentation(),
+                settings.selection(),
+                settings.penalty(),
+                settings.probe(),
+                settings.training(),
+                settings.evaluation(),
+                settings.engine());
+    }
+}

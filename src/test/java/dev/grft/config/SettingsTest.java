@@ -1,0 +1,172 @@
+package dev.grft.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import dev.grft.data.Augment;
+import dev.grft.data.Preprocess;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.ObjectInputStream;
+import java.io.ObjectOutputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class SettingsTest {
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "run.directory=' '         | run.directory must be text that is not blank, got ' '",
+                "run.method=lora           | run.method must be one of grft, random, linear, full, got 'lora'",
+                "run.compare=[lora]        | run.compare must be one of grft, random, linear, full, got 'lora'",
+                "run.compare=[full, grft]  | run.compare must be without run.method (grft) itself, got [full, grft]",
+                "run.compare=[full, full]  | run.compare must be without repetition, got [full, full]",
+                "model.pretrained=''       | model.pretrained must be text that is not blank, got ''",
+                "model.imageSize=-1        | model.imageSize must be >= 0, got -1",
+                "model.saveType=int8       | model.saveType must be one of fp32, fp16, bf16, got 'int8'",
+                "data.train=''             | data.train must be text that is not blank, got ''",
+                "data.test=''              | data.test must be text that is not blank, got ''",
+                "data.format=csv           | data.format must be one of auto, folder, parquet, got 'csv'",
+                "data.imageColumn=''       | data.imageColumn must be text that is not blank, got ''",
+                "data.labelColumn=''       | data.labelColumn must be text that is not blank, got ''",
+                "data.resize=-1            | data.resize must be >= 0, got -1",
+                "data.crop=pad             | data.crop must be one of center, squash, got 'pad'",
+                "data.mean=[1, 2]          | data.mean must be null or three numbers, for red, green and blue, got [1, 2]",
+                "data.std=[1, 2, 0]        | data.std must be null or three numbers > 0, for red, green and blue, "
+                        + "got [1, 2, 0]",
+                "data.maxBroken=1.5        | data.maxBroken must be in [0, 1], got 1.5",
+                "augmentation.maxScale=1.5 | augmentation.maxScale must be in (0, 1], got 1.5",
+                "augmentation.minScale=0   | augmentation.minScale must be in (0, augmentation.maxScale], here (0, 1], got 0",
+                "augmentation.minScale=2   | augmentation.minScale must be in (0, augmentation.maxScale], here (0, 1], got 2",
+                "augmentation.maxRatio=0   | augmentation.maxRatio must be > 0, got 0",
+                "augmentation.minRatio=2   | augmentation.minRatio must be in (0, augmentation.maxRatio], here (0, 1.3333], "
+                        + "got 2",
+                "selection.preset=vtab     | selection.preset must be one of vtab-rows, fgvc-rows, vtab-min-axis, "
+                        + "fgvc-min-axis-cub, fgvc-min-axis-nabirds, fgvc-min-axis-flowers, fgvc-min-axis-cars, "
+                        + "fgvc-min-axis-dogs, got 'vtab'",
+                "selection.axis=rows       | selection.axis must be one of row, column, min-axis, auto, got 'rows'",
+                "selection.budget.count=0  | selection.budget.count must be >= 1, got 0",
+                "selection.budget.fraction=0 | selection.budget.fraction must be in (0, 1], got 0",
+                "selection.matrices=[]     | selection.matrices must be one name or more, such as mlp.fc1, got []",
+                "selection.matrices=[a, a] | selection.matrices must be without repetition, got [a, a]",
+                "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient, got 'sum'",
+                "selection.loss=ce         | selection.loss must be one of probe, fresh, contrastive, got 'ce'",
+                "selection.temperature=0   | selection.temperature must be > 0, got 0",
+                "selection.batchSize=0     | selection.batchSize must be >= 1, got 0",
+                "penalty.lambda=-1         | penalty.lambda must be >= 0, got -1",
+                "penalty.lastLayers=0      | penalty.lastLayers must be null (all) or >= 1, got 0",
+                "penalty.head=-0.5         | penalty.head must be >= 0, got -0.5",
+                "probe.epochs=0            | probe.epochs must be >= 1, got 0",
+                "probe.batchSize=0         | probe.batchSize must be >= 1, got 0",
+                "probe.learningRate=0      | probe.learningRate must be > 0, got 0",
+                "probe.weightDecay=-1      | probe.weightDecay must be >= 0, got -1",
+                "training.epochs=0         | training.epochs must be >= 1, got 0",
+                "training.batchSize=3      | training.batchSize must be at least training.shards (4), so that each shard "
+                        + "gets an example, got 3",
+                "training.shards=0         | training.shards must be >= 1, got 0",
+                "training.syncEvery=0      | training.syncEvery must be >= 1, got 0",
+                "training.headInit=zero    | training.headInit must be one of probe, fresh, got 'zero'",
+                "training.learningRate=-1  | training.learningRate must be > 0, got -1",
+                "training.schedule=step    | training.schedule must be one of constant, cosine, got 'step'",
+                "training.warmupEpochs=21  | training.warmupEpochs must be in [0, training.epochs], here [0, 20], got 21",
+                "training.minLearningRate=1 | training.minLearningRate must be in [0, training.learningRate], "
+                        + "here [0, 0.001], got 1",
+                "training.updater=lamb     | training.updater must be one of adam, adamw, sgd, got 'lamb'",
+                "training.beta1=1          | training.beta1 must be in [0, 1), got 1",
+                "training.beta2=-0.1       | training.beta2 must be in [0, 1), got -0.1",
+                "training.epsilon=0        | training.epsilon must be > 0, got 0",
+                "training.weightDecay=-1   | training.weightDecay must be >= 0, got -1",
+                "training.clipNorm=-1      | training.clipNorm must be >= 0, got -1",
+                "training.checkpointEvery=-1 | training.checkpointEvery must be >= 0, got -1",
+                "training.keep=0           | training.keep must be >= 1, got 0",
+                "training.maxSteps=-1      | training.maxSteps must be >= 0, got -1",
+                "evaluation.batchSize=0    | evaluation.batchSize must be >= 1, got 0",
+                "engine.kernels=cuda       | engine.kernels must be one of auto, cpu, nd4j, got 'cuda'",
+                "engine.blasThreads=0      | engine.blasThreads must be >= 1, got 0",
+                "engine.timeoutSeconds=0   | engine.timeoutSeconds must be > 0, got 0",
+            },
+            quoteCharacter = '`')
+    void aValueOutOfRangeIsRefusedInTheUsersWords(String set, String message) {
+        assertThatThrownBy(() -> settings(set)).isInstanceOf(UserError.class).hasMessage("--set: " + message);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"resnet50", "vit_base_patch16_225", "vit_base_patch0_224", "vit_base_patch99999999999_224"})
+    void aModelThatIsNotAViTIsRefused(String preset) {
+        assertThatThrownBy(() -> settings("model.preset=" + preset))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(
+                        "--set: model.preset must be a ViT such as vit_base_patch16_224, got " + preset + " (");
+    }
+
+    @Test
+    void numbersThatAreNotFiniteAreRefusedEvenWithoutAFile() {
+        for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
+            assertThatThrownBy(() -> new Settings.Penalty(bad, null, 0, false)).isInstanceOf(UserError.class);
+            assertThatThrownBy(() -> new Settings.Probe(1, 1, bad, 0)).isInstanceOf(UserError.class);
+            assertThatThrownBy(() -> new Settings.Budget(null, bad)).isInstanceOf(UserError.class);
+        }
+    }
+
+    @Test
+    void aPenaltyWithoutLastLayersPullsAll() {
+        assertThat(settings().penalty().toPenalty())
+                .isEqualTo(new dev.grft.Penalty(1e-4, dev.grft.Penalty.ALL, 0, false));
+        assertThat(settings("penalty.lastLayers=3", "penalty.decoupled=true")
+                        .penalty()
+                        .toPenalty())
+                .isEqualTo(new dev.grft.Penalty(1e-4, 3, 0, true));
+    }
+
+    @Test
+    void augmentationGetsItsSeed() {
+        assertThat(settings("augmentation.flip=true").augmentation().toAugment(7))
+                .isEqualTo(new Augment(false, 0.08, 1, 0.75, 1.3333, true, 7));
+    }
+
+    @Test
+    void theCropIsTheOneOfItsWord() {
+        assertThat(settings().data().toCrop()).isEqualTo(Preprocess.Crop.CENTER);
+        assertThat(settings("data.crop=squash").data().toCrop()).isEqualTo(Preprocess.Crop.SQUASH);
+    }
+
+    @Test
+    void listsAreCopied() {
+        List<String> compare = new ArrayList<>(List.of("full"));
+        Settings.Run run = new Settings.Run("runs/x", 1, "grft", compare);
+        compare.clear();
+        assertThat(run.compare()).containsExactly("full");
+    }
+
+    @Test
+    void settingsTravelToExecutors() throws IOException, ClassNotFoundException {
+        Settings settings = settings("data.mean=[0.5, 0.5, 0.5]");
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
+            out.writeObject(settings);
+        }
+        try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+            assertThat(in.readObject()).isEqualTo(settings);
+        }
+    }
+
+    private static Settings settings(String... sets) {
+        try {
+            byte[] base = Files.readAllBytes(Path.of("conf/base.yaml"));
+            return Config.load(base, List.of(), List.of(sets), new Configuration(false));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
