@@ -12,8 +12,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** Looks at settings, inputs and memory, and says what would run; makes nothing but a file that it deletes again. */
 final class Checking {
@@ -69,12 +71,12 @@ final class Checking {
         memory(config, classes, backbone);
     }
 
-    private int images(String set, String key, String path) {
+    private int images(String set, String key, @Nullable String path) {
         Images images = session.images(key, path, null, session.preprocess());
         say(
                 "%-9s %s: %d images of %d classes, %d broken",
                 set,
-                path,
+                Objects.requireNonNull(path),
                 images.count(),
                 images.labels().size(),
                 images.broken().count());

@@ -64,7 +64,7 @@ final class Evaluating {
         session.storage().writeAtomically(path, score.json(method, images.digest()));
 
         long backbone = session.pretrained().config().withClasses(0).parameters();
-        long head = delta.headWeight().length + delta.headBias().length;
+        long head = (long) delta.headWeight().length + delta.headBias().length;
         Metrics metrics = session.metrics();
         ObjectNode node = metrics.of(method);
         node.put("accuracy", score.accuracy());

@@ -20,6 +20,7 @@ import dev.grft.vit.VitConfig;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -123,8 +124,8 @@ final class Pretraining {
         Delta delta = new Delta(
                 Selection.none(),
                 Map.of(),
-                saved.tensors().get(Delta.HEAD_WEIGHT),
-                saved.tensors().get(Delta.HEAD_BIAS),
+                Objects.requireNonNull(saved.tensors().get(Delta.HEAD_WEIGHT)),
+                Objects.requireNonNull(saved.tensors().get(Delta.HEAD_BIAS)),
                 labels.names(),
                 saved.sha256(),
                 Map.of());

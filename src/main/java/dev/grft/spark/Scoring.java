@@ -17,6 +17,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.spark.api.java.JavaRDD;
 import scala.Tuple2;
 
@@ -29,7 +30,7 @@ final class Scoring implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private final ModelBroadcast model;
-    private final LinkedHashMap<String, MatrixShape> eligible;
+    private final Map<String, MatrixShape> eligible;
     private final Square square;
     private final boolean contrastive;
     private final double temperature;
@@ -75,7 +76,7 @@ final class Scoring implements Serializable {
     }
 
     /** Returns the matrices whose timm name contains one of the words just before {@code .weight}. */
-    static LinkedHashMap<String, MatrixShape> eligible(Map<String, MatrixShape> all, List<String> words) {
+    static Map<String, MatrixShape> eligible(Map<String, MatrixShape> all, List<String> words) {
         LinkedHashMap<String, MatrixShape> chosen = new LinkedHashMap<>();
         all.forEach((matrix, shape) -> {
             if (words.stream().anyMatch(word -> matrix.endsWith(word + ".weight"))) {
@@ -151,7 +152,8 @@ final class Scoring implements Serializable {
                         true);
         List<Tuple2<String, double[][]>> squares = parts.mapToPair(pair -> pair)
                 .groupByKey(eligible.size())
-                .mapToPair(group -> new Tuple2<>(group._1(), squares(eligible.get(group._1()), group._2())))
+                .mapToPair(group ->
+                        new Tuple2<>(group._1(), squares(Objects.requireNonNull(eligible.get(group._1())), group._2())))
                 .collect();
         Scores scores = Scores.zero(eligible);
         squares.forEach(pair -> scores.add(pair._1(), pair._2()[0], pair._2()[1]));
