@@ -12,7 +12,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -76,7 +75,7 @@ final class Checking {
         say(
                 "%-9s %s: %d images of %d classes, %d broken",
                 set,
-                Objects.requireNonNull(path),
+                String.valueOf(path),
                 images.count(),
                 images.labels().size(),
                 images.broken().count());

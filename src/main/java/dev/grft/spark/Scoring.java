@@ -30,7 +30,7 @@ final class Scoring implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private final ModelBroadcast model;
-    private final Map<String, MatrixShape> eligible;
+    private final LinkedHashMap<String, MatrixShape> eligible;
     private final Square square;
     private final boolean contrastive;
     private final double temperature;
@@ -55,7 +55,7 @@ final class Scoring implements Serializable {
             Augment views,
             Replicas.Device device) {
         this.model = model;
-        this.eligible = eligible(model.config().matrices(), settings.matrices());
+        this.eligible = new LinkedHashMap<>(eligible(model.config().matrices(), settings.matrices()));
         this.square = square(settings.score());
         this.contrastive = settings.loss().equals("contrastive");
         this.temperature = settings.temperature();
@@ -77,7 +77,7 @@ final class Scoring implements Serializable {
 
     /** Returns the matrices whose timm name contains one of the words just before {@code .weight}. */
     static Map<String, MatrixShape> eligible(Map<String, MatrixShape> all, List<String> words) {
-        LinkedHashMap<String, MatrixShape> chosen = new LinkedHashMap<>();
+        Map<String, MatrixShape> chosen = new LinkedHashMap<>();
         all.forEach((matrix, shape) -> {
             if (words.stream().anyMatch(word -> matrix.endsWith(word + ".weight"))) {
                 chosen.put(matrix, shape);
