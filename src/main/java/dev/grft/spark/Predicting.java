@@ -13,6 +13,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
@@ -23,6 +24,8 @@ import org.apache.spark.sql.types.StructType;
  * that label, and the probability of each class in a column {@code p_CLASS}.
  */
 final class Predicting {
+    private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
+
     private final Session session;
     private final Settings settings;
 
@@ -77,10 +80,17 @@ final class Predicting {
         List<Row> rows = outputs.stream().map(one -> row(one, labels)).toList();
         Dataset<Row> table =
                 session.spark().createDataFrame(rows, schema(labels)).coalesce(1);
-        if (output.endsWith(".csv")) {
-            table.write().mode(SaveMode.Overwrite).option("header", "true").csv(output);
-        } else {
-            table.write().mode(SaveMode.Overwrite).parquet(output);
+        RuntimeConfig conf = session.spark().conf();
+        String before = conf.get(CASE_SENSITIVE);
+        conf.set(CASE_SENSITIVE, true); // the names of two classes may differ in case only
+        try {
+            if (output.endsWith(".csv")) {
+                table.write().mode(SaveMode.Overwrite).option("header", "true").csv(output);
+            } else {
+                table.write().mode(SaveMode.Overwrite).parquet(output);
+            }
+        } finally {
+            conf.set(CASE_SENSITIVE, before);
         }
         session.progress().say("predicted %d images into %s", images.count(), output);
     }
