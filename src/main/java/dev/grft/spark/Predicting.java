@@ -14,6 +14,7 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
@@ -26,6 +27,7 @@ import org.apache.spark.storage.StorageLevel;
  */
 final class Predicting {
     private static final long ROWS = 100_000; // in a file
+    private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
 
     private final Session session;
     private final Settings settings;
@@ -77,18 +79,25 @@ final class Predicting {
         Progress.Meter meter = session.progress().phase("predict", images.count());
         JavaRDD<Passes.Output> outputs =
                 Inference.of(session, delta).probabilities(images).persist(StorageLevel.MEMORY_AND_DISK());
-        Causes.unwrapped(outputs::count);
-        meter.add(images.count(), "");
-        int files = (int) (1 + images.count() / ROWS);
-        Dataset<Row> table = session.spark()
-                .createDataFrame(
-                        outputs.sortBy(one -> one.id, true, files).map(one -> row(one, labels)), schema(labels));
-        if (output.endsWith(".csv")) {
-            table.write().mode(SaveMode.Overwrite).option("header", "true").csv(output);
-        } else {
-            table.write().mode(SaveMode.Overwrite).parquet(output);
+        RuntimeConfig conf = session.spark().conf();
+        String before = conf.get(CASE_SENSITIVE);
+        conf.set(CASE_SENSITIVE, true); // the names of two classes may differ in case only
+        try {
+            Causes.unwrapped(outputs::count);
+            meter.add(images.count(), "");
+            int files = (int) (1 + images.count() / ROWS);
+            Dataset<Row> table = session.spark()
+                    .createDataFrame(
+                            outputs.sortBy(one -> one.id, true, files).map(one -> row(one, labels)), schema(labels));
+            if (output.endsWith(".csv")) {
+                table.write().mode(SaveMode.Overwrite).option("header", "true").csv(output);
+            } else {
+                table.write().mode(SaveMode.Overwrite).parquet(output);
+            }
+        } finally {
+            conf.set(CASE_SENSITIVE, before);
+            outputs.unpersist(false);
         }
-        outputs.unpersist(false);
         session.progress().say("predicted %d images into %s", images.count(), output);
     }
 

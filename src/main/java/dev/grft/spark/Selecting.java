@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /** What comes before the training: the linear probe, and the selection by squared gradients. */
 final class Selecting {
@@ -26,7 +27,8 @@ final class Selecting {
     private final Session session;
     private final Settings settings;
     private final boolean force;
-    private boolean probed;
+    private @Nullable SelectionFile selection;
+    private @Nullable DeltaFile probe;
 
     Selecting(Session session, boolean force) {
         this.session = session;
@@ -34,15 +36,18 @@ final class Selecting {
         this.force = force;
     }
 
-    /** Returns the selection; made now, unless the run directory has it already. */
+    /** Returns the selection; made now, unless the run directory has it already. Made once, forced or not. */
     SelectionFile selection() {
-        Path path = session.directory().path("selection.safetensors");
-        return session.artefact(
-                path,
-                selectionInputs(),
-                force,
-                () -> SelectionFile.read(session.hadoop(), path),
-                () -> makeSelection(path));
+        if (selection == null) {
+            Path path = session.directory().path("selection.safetensors");
+            selection = session.artefact(
+                    path,
+                    selectionInputs(),
+                    force,
+                    () -> SelectionFile.read(session.hadoop(), path),
+                    () -> makeSelection(path));
+        }
+        return selection;
     }
 
     private SelectionFile makeSelection(Path path) {
@@ -93,13 +98,14 @@ final class Selecting {
                 settings.run().seed());
     }
 
-    /** Returns the linear probe; made now, unless the run directory has it already. */
+    /** Returns the linear probe; made now, unless the run directory has it already. Made once, forced or not. */
     DeltaFile probe() {
-        Path path = new Path(session.directory().method("linear", settings.run().method()), "delta.safetensors");
-        boolean again = force && !probed;
-        probed = true;
-        return session.artefact(
-                path, probeInputs(), again, () -> DeltaFile.read(session.hadoop(), path), () -> makeProbe(path));
+        if (probe == null) {
+            Path path = new Path(session.directory().method("linear", settings.run().method()), "delta.safetensors");
+            probe = session.artefact(
+                    path, probeInputs(), force, () -> DeltaFile.read(session.hadoop(), path), () -> makeProbe(path));
+        }
+        return probe;
     }
 
     private DeltaFile makeProbe(Path path) {
