@@ -8,6 +8,7 @@ import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.SelectionFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.data.Augment;
 import dev.grft.data.Labels;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
@@ -54,8 +55,7 @@ final class Selecting {
         ModelBroadcast model = session.model(images.labels().size());
         Probe head = head(settings.selection().loss().equals("probe"), images.labels());
         Progress.Meter meter = session.progress().phase("select: scoring", images.count());
-        Scores scores = new Scoring(
-                        model, settings.selection(), head, session.preprocess(), session.augment(), session.device())
+        Scores scores = new Scoring(model, settings.selection(), head, session.preprocess(), views(), session.device())
                 .scores(images, meter);
         long backbone = session.pretrained().config().withClasses(0).parameters();
         Selection selection = Grft.select(
@@ -76,6 +76,14 @@ final class Selecting {
         metrics.write();
         session.progress().say("selected %s, %.3f %% of the backbone", selection, 100 * selection.share(backbone));
         return file;
+    }
+
+    /**
+     * Returns the random changes that make two views of an image, for the contrastive loss: a crop and a flip, whatever the
+     * training uses. GPS changes colors, too.
+     */
+    private Augment views() {
+        return new Augment(true, 0.2, 1, 3.0 / 4, 4.0 / 3, true, settings.run().seed());
     }
 
     /** Returns the head to begin with: that of the probe, or one that has seen nothing. */
@@ -142,7 +150,7 @@ final class Selecting {
 
     /** Returns a digest of all that the selection depends on. */
     String selectionInputs() {
-        return Inputs.digest("selection", probeInputs(), Config.fingerprint(settings, "selection", "augmentation"));
+        return Inputs.digest("selection", probeInputs(), Config.fingerprint(settings, "selection"));
     }
 
     /** Returns a digest of all that the probe depends on: the model, the training images and how they are read. */

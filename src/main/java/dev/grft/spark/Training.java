@@ -135,12 +135,15 @@ final class Training {
     }
 
     private long steps(long images) {
-        double all = (double) settings.training().epochs()
-                * images
-                / settings.training().batchSize();
-        long steps = (long) Math.ceil(all);
         int most = settings.training().maxSteps();
-        return most > 0 ? Math.min(most, steps) : steps;
+        return most > 0 ? Math.min(most, allSteps(images)) : allSteps(images);
+    }
+
+    /** Returns the steps of all epochs, for which the learning rate is laid out even if fewer are made. */
+    private long allSteps(long images) {
+        return (long) Math.ceil((double) settings.training().epochs()
+                * images
+                / settings.training().batchSize());
     }
 
     /**
@@ -170,7 +173,7 @@ final class Training {
                 training.clipNorm(),
                 training.checkpointEvery());
         MultiLayerConfiguration configuration = Network.configuration(
-                layout, training, penalty, model.config().depth(), plan.steps(), plan.stepsPerEpoch());
+                layout, training, penalty, model.config().depth(), allSteps(images.count()), plan.stepsPerEpoch());
         Sampler sampler = new Sampler(
                 preprocess, session.augment(), settings.run().seed(), training.batchSize(), training.shards());
         Replicas.Recipe recipe = new Replicas.Recipe(model, tuning, configuration, true, session.device());
