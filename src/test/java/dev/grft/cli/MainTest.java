@@ -178,7 +178,8 @@ class MainTest {
 
     @Test
     void aMissingConfigurationFileIsNamed() throws Exception {
-        assertRefused(execute("train", "--config", folder + "/none.yaml"), folder + "/none.yaml: there is no such file");
+        assertRefused(
+                execute("train", "--config", folder + "/none.yaml"), folder + "/none.yaml: there is no such file");
     }
 
     @Test
@@ -203,7 +204,8 @@ class MainTest {
 
     @Test
     void aModelThatIsNotThereIsNamed() throws Exception {
-        assertRefused(does("train", "model.pretrained=" + folder + "/none"), folder + "/none/model.safetensors: no such");
+        assertRefused(
+                does("train", "model.pretrained=" + folder + "/none"), folder + "/none/model.safetensors: no such");
     }
 
     @Test

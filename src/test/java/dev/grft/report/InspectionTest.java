@@ -26,7 +26,8 @@ import org.junit.jupiter.api.io.TempDir;
 class InspectionTest {
     private static final String SHA = "ab".repeat(32);
     private static final MatrixShape SHAPE = new MatrixShape(20, 2);
-    private static final Slices MANY = new Slices("m.weight", SHAPE, Axis.ROW, IntStream.range(0, 13).toArray());
+    private static final Slices MANY =
+            new Slices("m.weight", SHAPE, Axis.ROW, IntStream.range(0, 13).toArray());
     private static final Slices ONE = new Slices("n.weight", new MatrixShape(1, 2), Axis.COLUMN, 1);
 
     @TempDir
@@ -116,7 +117,7 @@ class InspectionTest {
                     out, Map.of("made", "by hand"), Map.of("t", Tensor.ofFloats(new long[] {2, 3}, new float[6])));
         }
 
-        assertThat(inspected("some.safetensors")).isEqualTo("safetensors     " + folder
-                + "/some.safetensors, {made=by hand}\n  t: F32 [2, 3]\n");
+        assertThat(inspected("some.safetensors"))
+                .isEqualTo("safetensors     " + folder + "/some.safetensors, {made=by hand}\n  t: F32 [2, 3]\n");
     }
 }

@@ -20,8 +20,7 @@ class MetricsTest {
     Path folder;
 
     private Metrics metrics() {
-        return Metrics.at(
-                new Storage(new Configuration()), new org.apache.hadoop.fs.Path(folder + "/metrics.json"));
+        return Metrics.at(new Storage(new Configuration()), new org.apache.hadoop.fs.Path(folder + "/metrics.json"));
     }
 
     @Test

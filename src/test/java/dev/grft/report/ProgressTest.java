@@ -19,8 +19,16 @@ class ProgressTest {
 
     @ParameterizedTest
     @CsvSource({
-        "-3, 0:00", "0, 0:00", "0.4, 0:00", "0.6, 0:01", "59.6, 1:00", "754, 12:34", "3599.4, 59:59", "3599.6, 1:00:00",
-        "45296, 12:34:56", "360000, 100:00:00"
+        "-3, 0:00",
+        "0, 0:00",
+        "0.4, 0:00",
+        "0.6, 0:01",
+        "59.6, 1:00",
+        "754, 12:34",
+        "3599.4, 59:59",
+        "3599.6, 1:00:00",
+        "45296, 12:34:56",
+        "360000, 100:00:00"
     })
     void aDurationIsToldInMinutesOrHours(double seconds, String expected) {
         assertThat(Progress.time(seconds)).isEqualTo(expected);
