@@ -141,8 +141,9 @@ final class Training {
 
     /** Returns the steps of all epochs, for which the learning rate is laid out even if fewer are made. */
     private long allSteps(long images) {
-        return (long) Math.ceil(
-                (double) settings.training().epochs() * images / settings.training().batchSize());
+        return (long) Math.ceil((double) settings.training().epochs()
+                * images
+                / settings.training().batchSize());
     }
 
     /**

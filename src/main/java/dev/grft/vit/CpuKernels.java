@@ -719,7 +719,8 @@ public final class CpuKernels implements Kernels {
             power[i] = rounded;
         }
         for (int i = 0; i < n; i++) {
-            // The low bits hold m. The smallest exponent is given up for 0, so that a masked or hopeless score counts nothing.
+            // The low bits hold m. The smallest exponent is given up for 0, so that a masked or hopeless score counts
+            // nothing.
             int m = Float.floatToRawIntBits(power[i]) - 0x4B400000;
             x[i] *= Float.intBitsToFloat(m <= -126 ? 0 : (m + 127) << 23);
         }

@@ -1,0 +1,69 @@
+package dev.grft.tuning;
+
+import dev.grft.vit.Bindings;
+import dev.grft.vit.Kernels;
+import dev.grft.vit.Layout;
+import dev.grft.vit.Vit;
+import dev.grft.vit.Weights;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** A network without DL4J, in float or double: a tuning, its trained arrays and their gradients. */
+final class Bound {
+    final Vit vit;
+    final Layout layout;
+    final Map<String, INDArray> values = new LinkedHashMap<>();
+    private final Map<String, INDArray> gradients = new LinkedHashMap<>();
+    private final Kernels kernels;
+    private final DataType type;
+
+    Bound(Weights weights, Tuning tuning, Kernels kernels) {
+        this.kernels = kernels;
+        this.type = weights.type();
+        this.vit = new Vit(weights, tuning.plan(), kernels, true);
+        this.layout = vit.layout();
+        layout.arrays().forEach((name, array) -> {
+            values.put(name, Nd4j.zeros(type, array.rows(), array.columns()));
+            gradients.put(name, Nd4j.zeros(type, array.rows(), array.columns()).assign(Double.NaN));
+        });
+        vit.bind(new Bindings(values, gradients));
+    }
+
+    /** Takes over a trained vector. */
+    void load(float[] trained) {
+        values.forEach((name, value) -> {
+            value.data().setData(Tiny.doubles(Tuning.read(layout, trained, name)));
+        });
+        vit.refresh();
+    }
+
+    double[] logits(int from, int to) {
+        return Tiny.doubles(vit.forward(Tiny.images(from, to, type)));
+    }
+
+    /** Computes the gradients of the summed cross-entropy of some golden examples; returns the losses. */
+    double[] backward(int from, int to) {
+        INDArray logits = vit.forward(Tiny.images(from, to, type));
+        INDArray targets = Nd4j.zeros(type, to - from, Tiny.CONFIG.classes());
+        int[] labels = Tiny.batch(from, to).labels();
+        for (int b = 0; b < labels.length; b++) {
+            targets.putScalar(b, labels[b], 1);
+        }
+        INDArray losses = Nd4j.zeros(type, to - from);
+        INDArray dlogits = logits.ulike();
+        kernels.crossEntropy(logits, targets, losses, dlogits);
+        vit.backward(dlogits);
+        return Tiny.doubles(losses);
+    }
+
+    double[] gradient(String name) {
+        INDArray gradient = gradients.get(name);
+        if (gradient == null) {
+            throw new AssertionError(name + " is not trained, only " + gradients.keySet());
+        }
+        return Tiny.doubles(gradient);
+    }
+}
