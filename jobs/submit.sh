@@ -113,7 +113,7 @@ if [[ -z $jar ]]; then
   }
   if ! built; then
     echo 'building the program' >&2
-    (cd "$root" && mvn -q -B -ntp -DskipTests package) >&2
+    (cd "$root" && mvn -q -B -ntp -Dstyle.color=never -DskipTests package) >&2
     touch "$target"/grft-spark-*.jar # Maven leaves a jar alone whose content is the same
     built || die "no $target/grft-spark-*.jar after mvn package"
   fi
@@ -154,8 +154,9 @@ if [[ $code != 0 ]]; then
   printf '%s\n' ${words[@]+"${words[@]}"} >&2
   exit "$code"
 fi
-words[0]=${words[0]#$'\n'}
+# Before the command stands an empty line.
 [[ -n ${words[0]} ]] || words=("${words[@]:1}")
+words[0]=${words[0]#$'\n'}
 exec "${words[@]}"
 TEXT
   cat >"$home.new/bin/spark-submit" <<'TEXT'
