@@ -136,10 +136,14 @@ public final class Inspection {
     }
 
     private static String captured(Slices slices, Scores scores) {
+        if (!scores.shapes().containsKey(slices.matrix())) {
+            return ""; // chosen otherwise, such as at random
+        }
         double[] all = scores.of(slices.matrix(), slices.axis());
         double sum = Arrays.stream(all).sum();
         double chosen = Arrays.stream(slices.indices()).mapToDouble(i -> all[i]).sum();
-        return String.format(Locale.ROOT, " (%.1f %% of the matrix's score)", 100 * chosen / sum);
+        double share = sum == 0 ? 0 : chosen / sum;
+        return String.format(Locale.ROOT, " (%.1f %% of the matrix's score)", 100 * share);
     }
 
     private static String norm(float[] numbers) {

@@ -12,14 +12,16 @@ import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.hadoop.fs.Path;
 import org.nd4j.evaluation.classification.Evaluation;
-import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** Measures a delta on the test images: {@code evaluation.json} beside the delta, and its line in {@code metrics.json}. */
 final class Evaluating {
     private static final int TOP = 5;
+    private static final int AT_ONCE = 1024;
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final Session session;
@@ -85,6 +87,7 @@ final class Evaluating {
     static final class Score {
         private final Labels labels;
         private final Evaluation evaluation;
+        private final List<Passes.Output> waiting = new ArrayList<>();
         private double loss;
         private long examples;
 
@@ -94,14 +97,30 @@ final class Evaluating {
         }
 
         void add(Passes.Output output) {
-            INDArray target = Nd4j.zeros(1, labels.size());
-            target.putScalar(output.label, 1);
-            evaluation.eval(target, Nd4j.create(new float[][] {output.values}));
             loss -= Math.log(Math.max(output.values[output.label], Float.MIN_NORMAL));
             examples++;
+            waiting.add(output);
+            if (waiting.size() == AT_ONCE) {
+                evaluate();
+            }
+        }
+
+        private void evaluate() {
+            if (waiting.isEmpty()) {
+                return;
+            }
+            float[][] targets = new float[waiting.size()][labels.size()];
+            float[][] predictions = new float[waiting.size()][];
+            for (int i = 0; i < targets.length; i++) {
+                targets[i][waiting.get(i).label] = 1;
+                predictions[i] = waiting.get(i).values;
+            }
+            evaluation.eval(Nd4j.create(targets), Nd4j.create(predictions));
+            waiting.clear();
         }
 
         double accuracy() {
+            evaluate();
             return evaluation.accuracy();
         }
 
@@ -110,6 +129,7 @@ final class Evaluating {
         }
 
         String json(String method, String digest) {
+            evaluate();
             ObjectNode root = MAPPER.createObjectNode();
             root.put("method", method);
             root.put("examples", examples);

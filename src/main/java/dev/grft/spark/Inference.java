@@ -10,6 +10,7 @@ import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
 import java.util.function.Consumer;
+import org.apache.spark.api.java.JavaRDD;
 
 /** A model with a delta, ready to look at images on the executors. */
 final class Inference {
@@ -71,6 +72,12 @@ final class Inference {
                 trained,
                 meter,
                 each);
+    }
+
+    /** Returns the probabilities of all images, to be computed where they are and when they are needed. */
+    JavaRDD<Passes.Output> probabilities(Images images) {
+        return Passes.probabilities(
+                images, preprocess, session.settings().evaluation().batchSize(), recipe, trained);
     }
 
     /** Hands the probabilities of all images over, in no particular order. */

@@ -54,6 +54,21 @@ final class Passes {
         pass(spark, images, preprocess, batchSize, recipe, trained, meter, each, false);
     }
 
+    /** Returns the probabilities of all images, shard by shard, by id in each. */
+    static JavaRDD<Output> probabilities(
+            Images images, Preprocess preprocess, int batchSize, Replicas.Recipe recipe, float[] trained) {
+        return images.examples().mapPartitions(part -> {
+            List<Example> all = range(part, 0, Integer.MAX_VALUE);
+            return all.isEmpty()
+                    ? List.<Output>of().iterator()
+                    : Replicas.with(recipe, replica -> {
+                                replica.load(trained);
+                                return outputs(replica, all, preprocess, batchSize, false);
+                            })
+                            .iterator();
+        });
+    }
+
     /** Hands the features of all images over, in no particular order. */
     static void features(
             JavaSparkContext spark,
@@ -122,7 +137,7 @@ final class Passes {
     /** Returns the examples of a shard at positions from {@code from} on, at most {@code count}. */
     static List<Example> range(Iterator<Example> part, int from, int count) {
         List<Example> some = new ArrayList<>();
-        for (int i = 0; part.hasNext() && i < from + count; i++) {
+        for (int i = 0; part.hasNext() && i - from < count; i++) {
             Example example = part.next();
             if (i >= from) {
                 some.add(example);

@@ -10,19 +10,25 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.storage.StorageLevel;
 
 /**
  * Labels images: a table with a row for each, in the order of their names: {@code name}, {@code label}, {@code probability} of
  * that label, and the probability of each class in a column {@code p_CLASS}.
  */
 final class Predicting {
+    private static final long ROWS = 100_000; // in a file
+    private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
+
     private final Session session;
     private final Settings settings;
 
@@ -71,16 +77,26 @@ final class Predicting {
 
     private void write(Images images, Delta delta, Labels labels, String output) {
         Progress.Meter meter = session.progress().phase("predict", images.count());
-        List<Passes.Output> outputs = new ArrayList<>();
-        Inference.of(session, delta).probabilities(images, meter, outputs::add);
-        outputs.sort(java.util.Comparator.comparingLong(one -> one.id));
-        List<Row> rows = outputs.stream().map(one -> row(one, labels)).toList();
-        Dataset<Row> table =
-                session.spark().createDataFrame(rows, schema(labels)).coalesce(1);
-        if (output.endsWith(".csv")) {
-            table.write().mode(SaveMode.Overwrite).option("header", "true").csv(output);
-        } else {
-            table.write().mode(SaveMode.Overwrite).parquet(output);
+        JavaRDD<Passes.Output> outputs =
+                Inference.of(session, delta).probabilities(images).persist(StorageLevel.MEMORY_AND_DISK());
+        RuntimeConfig conf = session.spark().conf();
+        String before = conf.get(CASE_SENSITIVE);
+        conf.set(CASE_SENSITIVE, true); // the names of two classes may differ in case only
+        try {
+            Causes.unwrapped(outputs::count);
+            meter.add(images.count(), "");
+            int files = (int) (1 + images.count() / ROWS);
+            Dataset<Row> table = session.spark()
+                    .createDataFrame(
+                            outputs.sortBy(one -> one.id, true, files).map(one -> row(one, labels)), schema(labels));
+            if (output.endsWith(".csv")) {
+                table.write().mode(SaveMode.Overwrite).option("header", "true").csv(output);
+            } else {
+                table.write().mode(SaveMode.Overwrite).parquet(output);
+            }
+        } finally {
+            conf.set(CASE_SENSITIVE, before);
+            outputs.unpersist(false);
         }
         session.progress().say("predicted %d images into %s", images.count(), output);
     }

@@ -12,11 +12,13 @@ import org.nd4j.linalg.factory.Nd4j;
 final class Provenance {
     private Provenance() {}
 
-    /** Returns the provenance on one line, for the header of a file. */
+    /**
+     * Returns the provenance on one line, for the header of a file. Nothing in it differs between two runs of the same
+     * program over the same inputs, so their files can have the same bytes; the application's id is in the manifest.
+     */
     static String json(Session session, String dataDigest) {
         Map<String, Object> all = new LinkedHashMap<>(versions(session));
         all.put("commit", Build.commit());
-        all.put("application_id", session.spark().sparkContext().applicationId());
         all.put("data_digest", dataDigest);
         try {
             return new ObjectMapper().writeValueAsString(all);

@@ -25,13 +25,13 @@ import org.nd4j.linalg.factory.Nd4j;
  * <p>There is one model at a time: a task of another one lets go of the present one.
  */
 final class Replicas {
-    private static final Map<String, Deque<Replica>> IDLE = new HashMap<>();
     private static @Nullable Model current;
 
-    /** The native copy of a model's weights, and how many tasks are at work on it. */
+    /** The native copy of a model's weights, the networks over it, and how many tasks are at work on it. */
     private static final class Model {
         final long id;
         final Weights weights;
+        final Map<String, Deque<Replica>> idle = new HashMap<>(); // by recipe
         int users;
         boolean released;
 
@@ -99,23 +99,27 @@ final class Replicas {
 
     /** Returns what {@code work} makes of a network that no other task uses meanwhile. */
     static <T> T with(Recipe recipe, Function<Replica, T> work) {
-        return withWeights(recipe.model, weights -> {
+        return withModel(recipe.model, model -> {
             Kernels kernels = recipe.device.kernels();
-            Replica replica = poll(recipe.id);
+            Replica replica = poll(model, recipe.id);
             if (replica == null) {
-                replica = new Replica(weights, recipe.tuning, recipe.configuration, kernels, recipe.backward);
+                replica = new Replica(model.weights, recipe.tuning, recipe.configuration, kernels, recipe.backward);
             }
             T result = work.apply(replica); // a replica of a task that failed is not used again
-            offer(recipe.id, replica);
+            offer(model, recipe.id, replica);
             return result;
         });
     }
 
     /** Returns what {@code work} makes of the weights, which stay in memory meanwhile. */
     static <T> T withWeights(ModelBroadcast model, Function<Weights, T> work) {
+        return withModel(model, used -> work.apply(used.weights));
+    }
+
+    private static <T> T withModel(ModelBroadcast model, Function<Model, T> work) {
         Model used = acquire(model);
         try {
-            return work.apply(used.weights);
+            return work.apply(used);
         } finally {
             leave(used);
         }
@@ -150,19 +154,21 @@ final class Replicas {
     }
 
     private static void retire(Model model) {
-        IDLE.clear();
+        model.idle.clear();
         model.released = true;
         if (model.users == 0) {
             model.weights.close();
         }
     }
 
-    private static synchronized @Nullable Replica poll(String recipe) {
-        Deque<Replica> idle = IDLE.get(recipe);
+    private static synchronized @Nullable Replica poll(Model model, String recipe) {
+        Deque<Replica> idle = model.idle.get(recipe);
         return idle == null ? null : idle.poll();
     }
 
-    private static synchronized void offer(String recipe, Replica replica) {
-        IDLE.computeIfAbsent(recipe, key -> new ArrayDeque<>()).push(replica);
+    private static synchronized void offer(Model model, String recipe, Replica replica) {
+        if (!model.released) {
+            model.idle.computeIfAbsent(recipe, key -> new ArrayDeque<>()).push(replica);
+        }
     }
 }

@@ -8,6 +8,7 @@ import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.SelectionFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.data.Augment;
 import dev.grft.data.Labels;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /** What comes before the training: the linear probe, and the selection by squared gradients. */
 final class Selecting {
@@ -25,7 +27,8 @@ final class Selecting {
     private final Session session;
     private final Settings settings;
     private final boolean force;
-    private boolean probed;
+    private @Nullable SelectionFile selection;
+    private @Nullable DeltaFile probe;
 
     Selecting(Session session, boolean force) {
         this.session = session;
@@ -33,15 +36,18 @@ final class Selecting {
         this.force = force;
     }
 
-    /** Returns the selection; made now, unless the run directory has it already. */
+    /** Returns the selection; made now, unless the run directory has it already. Made once, forced or not. */
     SelectionFile selection() {
-        Path path = session.directory().path("selection.safetensors");
-        return session.artefact(
-                path,
-                selectionInputs(),
-                force,
-                () -> SelectionFile.read(session.hadoop(), path),
-                () -> makeSelection(path));
+        if (selection == null) {
+            Path path = session.directory().path("selection.safetensors");
+            selection = session.artefact(
+                    path,
+                    selectionInputs(),
+                    force,
+                    () -> SelectionFile.read(session.hadoop(), path),
+                    () -> makeSelection(path));
+        }
+        return selection;
     }
 
     private SelectionFile makeSelection(Path path) {
@@ -49,8 +55,7 @@ final class Selecting {
         ModelBroadcast model = session.model(images.labels().size());
         Probe head = head(settings.selection().loss().equals("probe"), images.labels());
         Progress.Meter meter = session.progress().phase("select: scoring", images.count());
-        Scores scores = new Scoring(
-                        model, settings.selection(), head, session.preprocess(), session.augment(), session.device())
+        Scores scores = new Scoring(model, settings.selection(), head, session.preprocess(), views(), session.device())
                 .scores(images, meter);
         long backbone = session.pretrained().config().withClasses(0).parameters();
         Selection selection = Grft.select(
@@ -73,6 +78,14 @@ final class Selecting {
         return file;
     }
 
+    /**
+     * Returns the random changes that make two views of an image, for the contrastive loss: a crop and a flip, whatever the
+     * training uses. GPS changes colors, too.
+     */
+    private Augment views() {
+        return new Augment(true, 0.2, 1, 3.0 / 4, 4.0 / 3, true, settings.run().seed());
+    }
+
     /** Returns the head to begin with: that of the probe, or one that has seen nothing. */
     Probe head(boolean ofProbe, Labels labels) {
         if (ofProbe) {
@@ -85,13 +98,15 @@ final class Selecting {
                 settings.run().seed());
     }
 
-    /** Returns the linear probe; made now, unless the run directory has it already. */
+    /** Returns the linear probe; made now, unless the run directory has it already. Made once, forced or not. */
     DeltaFile probe() {
-        Path path = new Path(session.directory().method("linear", settings.run().method()), "delta.safetensors");
-        boolean again = force && !probed;
-        probed = true;
-        return session.artefact(
-                path, probeInputs(), again, () -> DeltaFile.read(session.hadoop(), path), () -> makeProbe(path));
+        if (probe == null) {
+            Path path =
+                    new Path(session.directory().method("linear", settings.run().method()), "delta.safetensors");
+            probe = session.artefact(
+                    path, probeInputs(), force, () -> DeltaFile.read(session.hadoop(), path), () -> makeProbe(path));
+        }
+        return probe;
     }
 
     private DeltaFile makeProbe(Path path) {
@@ -136,7 +151,7 @@ final class Selecting {
 
     /** Returns a digest of all that the selection depends on. */
     String selectionInputs() {
-        return Inputs.digest("selection", probeInputs(), Config.fingerprint(settings, "selection", "augmentation"));
+        return Inputs.digest("selection", probeInputs(), Config.fingerprint(settings, "selection"));
     }
 
     /** Returns a digest of all that the probe depends on: the model, the training images and how they are read. */

@@ -141,8 +141,9 @@ final class Training {
 
     /** Returns the steps of all epochs, for which the learning rate is laid out even if fewer are made. */
     private long allSteps(long images) {
-        return (long) Math.ceil(
-                (double) settings.training().epochs() * images / settings.training().batchSize());
+        return (long) Math.ceil((double) settings.training().epochs()
+                * images
+                / settings.training().batchSize());
     }
 
     /**
@@ -238,6 +239,7 @@ final class Training {
 
         @Override
         public void keep(LearnerState state) {
+            history().write(); // first: lines after the newest state are dropped, but nothing brings back missing ones
             new TrainingState(
                             state.step(),
                             state.trained(),
@@ -246,7 +248,6 @@ final class Training {
                             Map.of(SECONDS, Double.toString(seconds())))
                     .write(session.hadoop(), states);
             TrainingState.prune(session.hadoop(), states, settings.training().keep());
-            history().write();
         }
 
         History history() {

@@ -191,11 +191,11 @@ public final class CpuKernels implements Kernels {
         FloatBuffer out = buffer(y);
         for (int i = 0; i < m; i++) {
             in.get(i * n, v, 0, n);
-            float mean = sum(v, n) / n;
+            float mean = sum(v, 0, n) / n;
             for (int j = 0; j < n; j++) {
                 v[j] -= mean;
             }
-            float s = (float) (1 / Math.sqrt(dot(v, v, n) / n + epsilon));
+            float s = (float) (1 / Math.sqrt(dot(v, v, 0, n) / n + epsilon));
             for (int j = 0; j < n; j++) {
                 v[j] *= s;
             }
@@ -227,8 +227,8 @@ public final class CpuKernels implements Kernels {
             for (int j = 0; j < n; j++) {
                 d[j] *= g[j];
             }
-            float meanD = sum(d, n) / n;
-            float meanDz = dot(d, z, n) / n;
+            float meanD = sum(d, 0, n) / n;
+            float meanDz = dot(d, z, 0, n) / n;
             float s = inv.get(i);
             for (int j = 0; j < n; j++) {
                 old[j] += s * (d[j] - meanD - z[j] * meanDz);
@@ -272,6 +272,7 @@ public final class CpuKernels implements Kernels {
         FloatPointer o = pointer(out);
         FloatBuffer soft = buffer(weights);
         float[] s = row = ensure(row, t * t);
+        float[] power = row2 = ensure(row2, t * t);
         for (int b = 0; b < examples; b++) {
             for (int head = 0; head < heads; head++) {
                 long at = (long) b * t * ld + (long) head * h;
@@ -279,7 +280,7 @@ public final class CpuKernels implements Kernels {
                 w.position(atW);
                 sgemm(false, q.position(at), ld, true, k.position(at + d), ld, t, t, h, scale, 0, w, t);
                 soft.get((int) atW, s, 0, t * t);
-                softmaxRows(s, t);
+                softmaxRows(s, power, t);
                 soft.put((int) atW, s, 0, t * t);
                 o.position((long) b * t * d + (long) head * h);
                 sgemm(false, w, t, false, v.position(at + 2L * d), ld, t, h, t, 1, 0, o, d);
@@ -316,10 +317,7 @@ public final class CpuKernels implements Kernels {
                 soft.get((int) atW, p, 0, t * t);
                 ds.get(0, g, 0, t * t);
                 for (int i = 0; i < t; i++) {
-                    float inner = 0;
-                    for (int j = i * t; j < (i + 1) * t; j++) {
-                        inner += p[j] * g[j];
-                    }
+                    float inner = dot(p, g, i * t, t);
                     for (int j = i * t; j < (i + 1) * t; j++) {
                         g[j] = scale * p[j] * (g[j] - inner);
                     }
@@ -682,75 +680,102 @@ public final class CpuKernels implements Kernels {
         }
     }
 
-    private static void softmaxRows(float[] s, int t) {
+    /** Replaces each row of {@code s [t, t]} by its softmax; {@code power} is scratch of the same size. */
+    private static void softmaxRows(float[] s, float[] power, int t) {
         for (int i = 0; i < t; i++) {
-            int from = i * t;
-            float max = s[from];
-            for (int j = from + 1; j < from + t; j++) {
-                max = s[j] > max ? s[j] : max;
+            float max = max(s, i * t, t);
+            for (int j = i * t; j < (i + 1) * t; j++) {
+                s[j] -= max;
             }
-            float total = 0;
-            for (int j = from; j < from + t; j++) {
-                s[j] = exp(s[j] - max);
-                total += s[j];
-            }
-            float inverse = 1f / total;
-            for (int j = from; j < from + t; j++) {
+        }
+        exp(s, power, t * t);
+        for (int i = 0; i < t; i++) {
+            float inverse = 1f / sum(s, i * t, t);
+            for (int j = i * t; j < (i + 1) * t; j++) {
                 s[j] *= inverse;
             }
         }
     }
 
-    /** Returns e to the power x within 2 units in the last place, for x at most 0; 0 below -87. */
-    static float exp(float x) {
-        float clamped = x < -87f ? -87f : x;
-        float rounded = clamped * 1.44269504f + 12582912f; // the integer nearest, in the low bits
-        int n = Float.floatToRawIntBits(rounded) - 0x4B400000;
-        float whole = rounded - 12582912f;
-        float f = (clamped - whole * 0.693359375f) + whole * 2.12194440e-4f;
-        float p = 1.9875691500e-4f;
-        p = p * f + 1.3981999507e-3f;
-        p = p * f + 8.3334519073e-3f;
-        p = p * f + 4.1665795894e-2f;
-        p = p * f + 1.6666665459e-1f;
-        p = p * f + 5.0000001201e-1f;
-        p = p * f * f + f + 1f;
-        float y = p * Float.intBitsToFloat((n + 127) << 23);
-        return x < -87f ? 0f : y;
+    /**
+     * Replaces the first n numbers of {@code x}, at most 0, by e to their power, within 3 units in the last place; by 0
+     * below about -87. {@code power} is scratch of length n.
+     *
+     * <p>x = m ln 2 + f; the loop for the polynomial of f becomes vector code, the loop that puts m into the exponent does not.
+     */
+    static void exp(float[] x, float[] power, int n) {
+        for (int i = 0; i < n; i++) {
+            float clamped = Math.max(x[i], -87.4f);
+            float rounded = clamped * 1.44269504f + 12582912f; // the integer nearest, in the low bits
+            float whole = rounded - 12582912f;
+            float f = (clamped - whole * 0.693359375f) + whole * 2.12194440e-4f;
+            float p = 1.9875691500e-4f;
+            p = p * f + 1.3981999507e-3f;
+            p = p * f + 8.3334519073e-3f;
+            p = p * f + 4.1665795894e-2f;
+            p = p * f + 1.6666665459e-1f;
+            p = p * f + 5.0000001201e-1f;
+            x[i] = p * f * f + f + 1f;
+            power[i] = rounded;
+        }
+        for (int i = 0; i < n; i++) {
+            // The low bits hold m. The smallest exponent is given up for 0, so that a masked or hopeless score counts
+            // nothing.
+            int m = Float.floatToRawIntBits(power[i]) - 0x4B400000;
+            x[i] *= Float.intBitsToFloat(m <= -126 ? 0 : (m + 127) << 23);
+        }
     }
 
-    /** Sum in eight interleaved parts: a fixed order that the processor can overlap. */
-    private static float sum(float[] v, int n) {
+    private static float max(float[] v, int from, int n) {
+        float a = v[from];
+        float b = a;
+        float c = a;
+        float d = a;
+        int i = from;
+        for (; i + 3 < from + n; i += 4) {
+            a = Math.max(a, v[i]);
+            b = Math.max(b, v[i + 1]);
+            c = Math.max(c, v[i + 2]);
+            d = Math.max(d, v[i + 3]);
+        }
+        for (; i < from + n; i++) {
+            a = Math.max(a, v[i]);
+        }
+        return Math.max(Math.max(a, b), Math.max(c, d));
+    }
+
+    /** Sum in four interleaved parts: a fixed order that the processor can overlap. */
+    private static float sum(float[] v, int from, int n) {
         float a = 0;
         float b = 0;
         float c = 0;
         float d = 0;
-        int i = 0;
-        for (; i + 3 < n; i += 4) {
+        int i = from;
+        for (; i + 3 < from + n; i += 4) {
             a += v[i];
             b += v[i + 1];
             c += v[i + 2];
             d += v[i + 3];
         }
-        for (; i < n; i++) {
+        for (; i < from + n; i++) {
             a += v[i];
         }
         return (a + b) + (c + d);
     }
 
-    private static float dot(float[] u, float[] v, int n) {
+    private static float dot(float[] u, float[] v, int from, int n) {
         float a = 0;
         float b = 0;
         float c = 0;
         float d = 0;
-        int i = 0;
-        for (; i + 3 < n; i += 4) {
+        int i = from;
+        for (; i + 3 < from + n; i += 4) {
             a += u[i] * v[i];
             b += u[i + 1] * v[i + 1];
             c += u[i + 2] * v[i + 2];
             d += u[i + 3] * v[i + 3];
         }
-        for (; i < n; i++) {
+        for (; i < from + n; i++) {
             a += u[i] * v[i];
         }
         return (a + b) + (c + d);

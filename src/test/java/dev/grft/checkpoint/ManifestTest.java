@@ -30,7 +30,7 @@ class ManifestTest {
                 .toIterable()
                 .containsExactly(
                         "settings", "versions", "commit", "data_digest", "pretrained_sha256", "seed", "application_id");
-        assertThat(json.at("/settings/run/compare/0").asText()).isEqualTo("linear-probe");
+        assertThat(json.at("/settings/run/compare/0").asText()).isEqualTo("linear");
         assertThat(json.at("/settings/engine/timeoutSeconds").asDouble()).isEqualTo(2.5);
         assertThat(json.at("/versions").toString()).isEqualTo("{\"spark\":\"3.5.5\",\"java\":\"17\"}");
         assertThat(json.at("/seed").asLong()).isEqualTo(42);
@@ -39,7 +39,7 @@ class ManifestTest {
 
     private static Settings settings() {
         return new Settings(
-                new Settings.Run("runs/x", 42, "grft", List.of("linear-probe")),
+                new Settings.Run("runs/x", 42, "grft", List.of("linear")),
                 new Settings.Model("vit", 0, null, "f32"),
                 new Settings.Data("train", "test", "folders", "image", "label", 256, "center", null, null, 0),
                 new Settings.Augmentation(true, 0.5, 1, 0.75, 1.33, true),

@@ -1,0 +1,392 @@
+package dev.grft.spark;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.UserError;
+import dev.grft.report.Inspection;
+import dev.grft.spark.Tiny.Printed;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class VerbsTest {
+    @TempDir
+    private static Path shared;
+
+    private static SparkSession spark;
+    private static Path pretrained;
+    private static Path train;
+    private static Path test;
+
+    /** A run with everything in it, which the tests only read. */
+    private static Path whole;
+
+    private static Printed printed;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void runEverythingOnce() throws IOException {
+        spark = Tiny.spark("local[2]");
+        pretrained = Tiny.pretrained(shared.resolve("pretrained"), 1);
+        train = Tiny.images(shared.resolve("train"), 6, 2);
+        test = Tiny.images(shared.resolve("test"), 3, 3);
+        whole = shared.resolve("whole");
+        printed = Tiny.does(spark, sets(whole, "run.compare=[linear, random]"), false, Verbs::run);
+    }
+
+    @AfterAll
+    static void stop() {
+        spark.stop();
+    }
+
+    private static List<String> sets(Path directory, String... more) {
+        return Tiny.sets(pretrained, train, test, directory, more);
+    }
+
+    private static JsonNode json(Path file) throws IOException {
+        return new ObjectMapper().readTree(Files.readString(file));
+    }
+
+    /** Returns when each file below a folder was written. */
+    private static Map<String, FileTime> times(Path directory) throws IOException {
+        Map<String, FileTime> times = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(directory)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                times.put(directory.relativize(file).toString(), Files.getLastModifiedTime(file));
+            }
+        }
+        return times;
+    }
+
+    private static void copy(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.toList()) {
+                Path target = to.resolve(from.relativize(file).toString());
+                if (Files.isDirectory(file)) {
+                    Files.createDirectories(target);
+                } else {
+                    Files.copy(file, target, java.nio.file.StandardCopyOption.COPY_ATTRIBUTES);
+                }
+            }
+        }
+    }
+
+    @Test
+    void aRunLeavesEveryArtefact() throws Exception {
+        assertThat(times(whole).keySet())
+                .contains(
+                        "manifest.json",
+                        "selection.safetensors",
+                        "selection.json",
+                        "delta.safetensors",
+                        "merged.safetensors",
+                        "config.json",
+                        "history.jsonl",
+                        "metrics.json",
+                        "evaluation.json",
+                        "broken-images.json",
+                        "inputs.json",
+                        "state/step-00000009.safetensors",
+                        "linear/delta.safetensors",
+                        "linear/evaluation.json",
+                        "random/delta.safetensors",
+                        "random/history.jsonl",
+                        "random/evaluation.json")
+                .noneMatch(name -> name.contains("_tmp"))
+                .noneMatch(name -> name.endsWith(".crc"));
+        assertThat(Files.readAllLines(whole.resolve("history.jsonl"))).hasSize(9);
+        assertThat(json(whole.resolve("evaluation.json")).path("examples").asInt())
+                .isEqualTo(9);
+        assertThat(json(whole.resolve("broken-images.json"))
+                        .path("data.train")
+                        .path("images")
+                        .asInt())
+                .isEqualTo(18);
+    }
+
+    @Test
+    void theMetricsTellWhatEachMethodCameTo() throws Exception {
+        JsonNode metrics = json(whole.resolve("metrics.json"));
+        long backbone = Tiny.CONFIG.parameters();
+        long head = 3 * 16 + 3;
+        // 2 rows of 48 in the patches, and in each of 2 blocks of 16 in qkv, proj and fc1 and of 32 in fc2
+        long slices = 2 * 48 + 2 * 2 * (16 + 16 + 16 + 32);
+
+        for (String method : List.of("linear", "random", "grft")) {
+            JsonNode one = metrics.path(method);
+            long trained = head + (method.equals("linear") ? 0 : slices);
+            assertThat(one.path("accuracy").asDouble(-1)).as(method).isBetween(0.0, 1.0);
+            assertThat(one.path("loss").asDouble(-1)).as(method).isPositive();
+            assertThat(one.path("trained").asLong()).as(method).isEqualTo(trained);
+            assertThat(one.path("share").asDouble()).as(method).isEqualTo((double) trained / (backbone + head));
+            assertThat(one.path("share_without_head").asDouble())
+                    .as(method)
+                    .isEqualTo((double) (trained - head) / backbone);
+            Path delta = whole.resolve(method.equals("grft") ? "" : method).resolve("delta.safetensors");
+            assertThat(one.path("delta_bytes").asLong()).as(method).isEqualTo(Files.size(delta));
+            assertThat(one.path("seconds").asDouble()).as(method).isPositive();
+        }
+        assertThat(metrics.path("grft").path("phases").fieldNames())
+                .toIterable()
+                .containsExactlyInAnyOrder("select", "train", "evaluate");
+        assertThat(metrics.path("linear").path("accuracy").asDouble())
+                .as("colors can be told apart by a head alone")
+                .isGreaterThan(0.5);
+    }
+
+    @Test
+    void theTableAndTheRunDirectoryAreAllThatGoesToStandardOutput() {
+        List<String> lines = printed.out().lines().toList();
+
+        assertThat(lines.get(0)).startsWith("method").contains("accuracy", "share", "delta bytes");
+        assertThat(lines.get(1)).startsWith("linear ");
+        assertThat(lines.get(2)).startsWith("grft ");
+        assertThat(lines.get(3)).startsWith("random ");
+        assertThat(lines.get(4)).isEqualTo("run directory: " + whole);
+        assertThat(lines).hasSize(5);
+        assertThat(printed.err())
+                .contains("reading the images of " + train, "step 9/9, epoch 3.00", "evaluate grft: accuracy");
+    }
+
+    @Test
+    void aRunThatIsDoneDoesNothingAgainAndSaysSo() throws Exception {
+        Path again = folder.resolve("again");
+        copy(whole, again);
+        Map<String, FileTime> before = times(again);
+
+        Printed second = Tiny.does(spark, sets(again, "run.compare=[linear, random]"), false, Verbs::run);
+
+        assertThat(times(again)).isEqualTo(before);
+        assertThat(second.err())
+                .contains(again + "/delta.safetensors has been made of the same inputs; --force makes it again");
+        assertThat(second.err()).doesNotContain("images/s");
+        assertThat(second.out()).isEqualTo(printed.out().replace(whole.toString(), again.toString()));
+    }
+
+    @Test
+    void forcedItMakesEverythingAgainOnceAndToTheSameBits() throws Exception {
+        Path again = folder.resolve("again");
+        copy(whole, again);
+        Map<String, FileTime> before = times(again);
+
+        Printed forced = Tiny.does(spark, sets(again, "run.compare=[linear, random]"), true, Verbs::run);
+
+        Map<String, FileTime> after = times(again);
+        for (String made : List.of(
+                "selection.safetensors",
+                "delta.safetensors",
+                "linear/delta.safetensors",
+                "random/delta.safetensors",
+                "merged.safetensors",
+                "evaluation.json")) {
+            assertThat(after.get(made)).as(made).isGreaterThan(before.get(made));
+        }
+        assertThat(forced.err().split("selected ", -1)).as("selections made").hasSize(2);
+        assertThat(forced.err().split("probe: training", -1)).as("probes made").hasSize(2);
+        assertSameBits(again, whole);
+        assertThat(Tiny.tensors(again.resolve("random/delta.safetensors")))
+                .isEqualTo(Tiny.tensors(whole.resolve("random/delta.safetensors")));
+    }
+
+    private static void assertSameBits(Path directory, Path expected) throws IOException {
+        for (String file : List.of("selection.safetensors", "delta.safetensors", "merged.safetensors")) {
+            assertThat(Tiny.tensors(directory.resolve(file))).as(file).isEqualTo(Tiny.tensors(expected.resolve(file)));
+        }
+        assertThat(Tiny.tensors(directory.resolve("linear/delta.safetensors")))
+                .isEqualTo(Tiny.tensors(expected.resolve("linear/delta.safetensors")));
+        assertThat(json(directory.resolve("evaluation.json"))).isEqualTo(json(expected.resolve("evaluation.json")));
+    }
+
+    @Test
+    void theVerbsOneByOneGiveTheSameBits() throws Exception {
+        Path directory = folder.resolve("steps");
+        List<String> sets = sets(directory);
+
+        String line = "run directory: " + directory + "\n";
+        assertThat(Tiny.does(spark, sets, false, Verbs::select).out()).isEqualTo(line);
+        assertThat(Tiny.does(spark, sets, false, Verbs::train).out()).isEqualTo(line);
+        assertThat(Tiny.does(spark, sets, false, Verbs::merge).out()).isEqualTo(line);
+        assertThat(Tiny.does(spark, sets, false, Verbs::evaluate).out())
+                .contains("grft ")
+                .endsWith(line);
+
+        assertSameBits(directory, whole);
+    }
+
+    @Test
+    void theMergedModelDiffersFromThePretrainedOneInTheSelectedSlicesOnly() {
+        Map<String, String> before = Tiny.tensors(pretrained.resolve("model.safetensors"));
+        Map<String, String> after = Tiny.tensors(whole.resolve("merged.safetensors"));
+
+        assertThat(after.keySet()).containsAll(before.keySet()).contains("head.weight", "head.bias");
+        before.forEach((name, numbers) -> {
+            boolean matrix = Tiny.CONFIG.matrices().containsKey(name);
+            if (matrix) {
+                assertThat(after.get(name)).as(name).isNotEqualTo(numbers);
+            } else {
+                assertThat(after.get(name)).as(name).isEqualTo(numbers);
+            }
+        });
+    }
+
+    @Test
+    void predictionsAreATableInCsvOrParquet() throws Exception {
+        Path directory = folder.resolve("run");
+        copy(whole, directory);
+        String csv = folder.resolve("labels.csv").toString();
+        String parquet = folder.resolve("labels").toString();
+        String images = test.toString();
+
+        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, csv));
+        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, parquet));
+
+        List<Row> fromParquet = spark.read().parquet(parquet).collectAsList();
+        Dataset<Row> text = spark.read().option("header", "true").csv(csv);
+        assertThat(text.columns()).containsExactly("name", "label", "probability", "p_blue", "p_green", "p_red");
+        assertThat(fromParquet)
+                .extracting(row -> row.getString(0))
+                .containsExactly(
+                        "blue/0.png",
+                        "blue/1.png",
+                        "blue/2.png",
+                        "green/0.png",
+                        "green/1.png",
+                        "green/2.png",
+                        "red/0.png",
+                        "red/1.png",
+                        "red/2.png");
+        int right = 0;
+        for (Row row : fromParquet) {
+            float[] probabilities = {row.getFloat(3), row.getFloat(4), row.getFloat(5)};
+            assertThat(probabilities[0] + probabilities[1] + probabilities[2]).isBetween(0.9999f, 1.0001f);
+            assertThat(row.getFloat(2)).isEqualTo(row.<Float>getAs("p_" + row.getString(1)));
+            assertThat(row.getFloat(2))
+                    .isEqualTo(Math.max(probabilities[0], Math.max(probabilities[1], probabilities[2])));
+            right += row.getString(0).startsWith(row.getString(1)) ? 1 : 0;
+        }
+        assertThat(right / 9.0)
+                .isEqualTo(
+                        json(whole.resolve("evaluation.json")).path("accuracy").asDouble());
+        List<Row> fromCsv = text.collectAsList();
+        for (int i = 0; i < 9; i++) {
+            for (int c = 0; c < 6; c++) {
+                assertThat(fromCsv.get(i).getString(c))
+                        .isEqualTo(fromParquet.get(i).get(c).toString());
+            }
+        }
+        assertThatThrownBy(() -> Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, csv)))
+                .isInstanceOf(UserError.class)
+                .hasMessage(csv + ": exists already; choose another --output or give --force");
+        Tiny.does(spark, sets(directory), true, verbs -> verbs.predict(images, csv));
+        assertThat(spark.read().option("header", "true").csv(csv).count()).isEqualTo(9);
+    }
+
+    @Test
+    void classesWhoseNamesDifferInCaseOnlyCanBePredicted() throws Exception {
+        Path cased = Tiny.images(folder.resolve("cased"), 2, 5);
+        Files.move(cased.resolve("blue"), cased.resolve("Red"));
+        Path directory = folder.resolve("run");
+        List<String> sets = Tiny.sets(pretrained, cased, cased, directory, "run.method=linear");
+        String output = folder.resolve("labels").toString();
+
+        Tiny.does(spark, sets, false, Verbs::train);
+        Tiny.does(spark, sets, false, verbs -> verbs.predict(cased.toString(), output + ".csv"));
+        Tiny.does(spark, sets, false, verbs -> verbs.predict(cased.toString(), output));
+
+        assertThat(Files.exists(Path.of(output + ".csv/_SUCCESS"))).isTrue();
+        assertThat(Files.exists(Path.of(output + "/_SUCCESS"))).isTrue();
+    }
+
+    @Test
+    void everythingInTheRunDirectoryCanBeInspected() {
+        Configuration hadoop = new Configuration();
+
+        assertThat(Inspection.of(hadoop, pretrained.toString()))
+                .contains("sizes           2 blocks, width 16, 2 heads, MLP 32, patches of 4, images of 8 pixels")
+                .contains("classes         no head");
+        assertThat(Inspection.of(hadoop, whole + "/merged.safetensors"))
+                .contains("classes         3: blue, green, red");
+        assertThat(Inspection.of(hadoop, whole + "/selection.safetensors"))
+                .contains("scores          of 9 matrices, over 18 examples")
+                .contains("% of the matrix's score)");
+        assertThat(Inspection.of(hadoop, whole + "/delta.safetensors"))
+                .startsWith("delta           by grft, of the pretrained file ")
+                .contains("trained         467 numbers, 51 of them in the head; ")
+                .contains("(moved by ");
+        assertThat(Inspection.of(hadoop, whole + "/state/step-00000004.safetensors"))
+                .contains("training state  after step 4", "trained         467 numbers", "updater         934 numbers");
+    }
+
+    @Test
+    void localStepsComeToTheSameEveryTimeAndToSomethingElseThanExactSteps() throws Exception {
+        Path one = folder.resolve("one");
+        Path two = folder.resolve("two");
+
+        Printed steps = Tiny.does(spark, sets(one, "training.syncEvery=3"), false, Verbs::train);
+        Tiny.does(spark, sets(two, "training.syncEvery=3"), false, Verbs::train);
+
+        Map<String, String> delta = Tiny.tensors(one.resolve("delta.safetensors"));
+        assertThat(Tiny.tensors(two.resolve("delta.safetensors"))).isEqualTo(delta);
+        assertThat(delta).isNotEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
+        assertThat(delta.keySet())
+                .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")).keySet());
+        assertThat(steps.err()).contains("step 9/9");
+        assertThat(Files.readAllLines(one.resolve("history.jsonl"))).hasSize(3);
+    }
+
+    @Test
+    void everyMethodTrains() throws Exception {
+        Path directory = folder.resolve("full");
+
+        Printed full = Tiny.does(
+                spark,
+                sets(directory, "run.method=full", "selection.loss=fresh", "training.headInit=fresh"),
+                false,
+                Verbs::run);
+
+        JsonNode metrics = json(directory.resolve("metrics.json")).path("full");
+        assertThat(metrics.path("trained").asLong()).isEqualTo(Tiny.CONFIG.parameters() + 51);
+        assertThat(metrics.path("share").asDouble()).isEqualTo(1);
+        assertThat(full.out()).contains("100.000 %");
+    }
+
+    @Test
+    void pretrainingMakesACheckpointThatCanBeFineTuned() throws Exception {
+        Path directory = folder.resolve("pretrain");
+
+        Printed done = Tiny.does(spark, sets(directory, "training.epochs=1"), false, Verbs::pretrain);
+        Printed checked =
+                Tiny.does(spark, Tiny.sets(directory, train, test, folder.resolve("check")), false, Verbs::check);
+
+        assertThat(done.out()).startsWith("method").endsWith("run directory: " + directory + "\n");
+        assertThat(Tiny.tensors(directory.resolve("model.safetensors"))).containsKey("head.weight");
+        assertThat(json(directory.resolve("metrics.json"))
+                        .path("pretrain")
+                        .path("accuracy")
+                        .isNumber())
+                .isTrue();
+        assertThat(checked.out())
+                .contains("ViT of 2 blocks, width 16, 2 heads")
+                .contains("18 images of 3 classes, 0 broken")
+                .contains("selection 9 matrices, axis row, 2 slices of each matrix");
+        assertThat(folder.resolve("check/check.txt")).doesNotExist();
+    }
+}
