@@ -101,7 +101,8 @@ final class Selecting {
     /** Returns the linear probe; made now, unless the run directory has it already. Made once, forced or not. */
     DeltaFile probe() {
         if (probe == null) {
-            Path path = new Path(session.directory().method("linear", settings.run().method()), "delta.safetensors");
+            Path path =
+                    new Path(session.directory().method("linear", settings.run().method()), "delta.safetensors");
             probe = session.artefact(
                     path, probeInputs(), force, () -> DeltaFile.read(session.hadoop(), path), () -> makeProbe(path));
         }

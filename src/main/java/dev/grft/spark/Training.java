@@ -239,6 +239,7 @@ final class Training {
 
         @Override
         public void keep(LearnerState state) {
+            history().write(); // first: lines after the newest state are dropped, but nothing brings back missing ones
             new TrainingState(
                             state.step(),
                             state.trained(),
@@ -247,7 +248,6 @@ final class Training {
                             Map.of(SECONDS, Double.toString(seconds())))
                     .write(session.hadoop(), states);
             TrainingState.prune(session.hadoop(), states, settings.training().keep());
-            history().write();
         }
 
         History history() {

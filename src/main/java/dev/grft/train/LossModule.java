@@ -36,6 +36,14 @@ final class LossModule extends StageModule implements IOutputLayer {
         kernels = newKernels;
     }
 
+    /** Takes a new batch; what is known of the last one no longer holds. */
+    @Override
+    public void setInput(INDArray newInput, LayerWorkspaceMgr workspaces) {
+        super.setInput(newInput, workspaces);
+        logits = null;
+        losses = null;
+    }
+
     /** Returns the softmax of the logits, {@code [B, K]}. */
     @Override
     public INDArray activate(boolean training, LayerWorkspaceMgr workspaces) {
@@ -45,18 +53,27 @@ final class LossModule extends StageModule implements IOutputLayer {
 
     @Override
     public Pair<Gradient, INDArray> backpropGradient(@Nullable INDArray ignored, LayerWorkspaceMgr workspaces) {
+        INDArray dz = crossEntropy(workspaces);
+        logits = null;
+        return super.backpropGradient(dz, workspaces);
+    }
+
+    /** Sets the losses of the batch and returns the gradient of their sum with respect to the logits, {@code [B, K]}. */
+    private INDArray crossEntropy(LayerWorkspaceMgr workspaces) {
         INDArray z = logits == null ? activate(true, workspaces) : logits;
         INDArray loss = Nd4j.createUninitialized(z.dataType(), z.size(0));
         INDArray dz = z.ulike();
         Objects.requireNonNull(kernels).crossEntropy(z, Objects.requireNonNull(labels), loss, dz);
         losses = loss;
-        logits = null;
-        return super.backpropGradient(dz, workspaces);
+        return dz;
     }
 
     /** Returns the mean of the examples' losses plus the penalty. */
     @Override
     public double computeScore(double penalty, boolean training, LayerWorkspaceMgr workspaces) {
+        if (losses == null) { // asked for the score alone, without a backward
+            crossEntropy(workspaces);
+        }
         return losses().sumNumber().doubleValue() / losses().length() + penalty;
     }
 
@@ -67,6 +84,9 @@ final class LossModule extends StageModule implements IOutputLayer {
 
     @Override
     public INDArray computeScoreForExamples(double penalty, LayerWorkspaceMgr workspaces) {
+        if (losses == null) {
+            crossEntropy(workspaces);
+        }
         return losses().add(penalty).reshape(losses().length(), 1);
     }
 

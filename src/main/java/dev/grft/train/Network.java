@@ -70,8 +70,11 @@ public final class Network {
                 array, penalty.decoupled() ? 0 : slope, (penalty.decoupled() ? slope : 0) + weightDecay);
     }
 
-    /** Weight decay is for matrices: not for biases, norms, the class token and positions, as in timm. */
+    /**
+     * Weight decay is for matrices and their slices, a single one included: not for biases, norms, the class token and
+     * positions, as in timm.
+     */
     private static boolean decays(TrainedArray array) {
-        return array.rows() > 1 && array.columns() > 1 && !array.name().equals("pos_embed");
+        return array.name().contains(".weight") && !array.name().contains("norm");
     }
 }

@@ -43,7 +43,10 @@ public final class Replica {
         ((LossModule) network.getOutputLayer()).use(kernels);
     }
 
-    /** Returns the network that DL4J sees, for what DL4J can do with it. */
+    /**
+     * Returns the network that DL4J sees, for what DL4J can do with it. Parameters that train whole are summed with their
+     * pretrained values once, by {@link #load}: whoever changes the network's numbers loads them again.
+     */
     public MultiLayerNetwork network() {
         return network;
     }

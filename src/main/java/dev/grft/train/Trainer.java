@@ -96,7 +96,7 @@ public final class Trainer {
     /**
      * Trains to the end and returns the last state, which has been kept.
      *
-     * @throws UserError if the loss is no longer a number
+     * @throws UserError if the loss or the gradient is no longer a finite number
      */
     public LearnerState run() {
         LearnerState kept = keeper.latest();
@@ -107,11 +107,12 @@ public final class Trainer {
             long before = learner.step();
             Step step = plan.syncEvery() == 1 ? step() : localSteps();
             listener.step(step);
-            if (!Double.isFinite(step.loss())) {
+            // The gradient can overflow a step before the loss does; such a state must not be kept.
+            if (!Double.isFinite(step.loss()) || (plan.syncEvery() == 1 && !Double.isFinite(step.gradientNorm()))) {
                 throw UserError.of(
-                        "training: the loss of step %d is %s; lower training.learningRate (%s now) or set"
-                                + " training.clipNorm",
-                        step.step(), step.loss(), step.learningRate());
+                        "training: the loss of step %d is %s, the norm of its gradient %s; lower training.learningRate"
+                                + " (%s now) or set training.clipNorm",
+                        step.step(), step.loss(), step.gradientNorm(), step.learningRate());
             }
             boolean due = plan.saveEvery() > 0 && before / plan.saveEvery() != learner.step() / plan.saveEvery();
             if (due || learner.step() >= plan.steps()) {

@@ -44,7 +44,8 @@ class OrderedTreeTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 5, 16, 17, 40})
     void partsArePutTogetherInTheOrderOfTheirPartitions(int count) {
-        String inOrder = IntStream.range(0, count).mapToObj(number -> number + " ").collect(Collectors.joining());
+        String inOrder =
+                IntStream.range(0, count).mapToObj(number -> number + " ").collect(Collectors.joining());
 
         assertThat(OrderedTree.reduce(parts(count), String::concat)).isEqualTo(inOrder);
     }
@@ -74,8 +75,8 @@ class OrderedTreeTest {
             numbers.add(number);
             sum += number;
         }
-        JavaRDD<Double> few = JavaSparkContext.fromSparkContext(spark.sparkContext())
-                .parallelize(numbers.subList(0, 16), 16);
+        JavaRDD<Double> few =
+                JavaSparkContext.fromSparkContext(spark.sparkContext()).parallelize(numbers.subList(0, 16), 16);
 
         double ofFew = 0;
         for (double number : numbers.subList(0, 16)) {

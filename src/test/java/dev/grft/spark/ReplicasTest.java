@@ -62,7 +62,8 @@ class ReplicasTest {
     @Test
     void manyTasksOfAJvmShareOneNativeCopyOfTheWeights() {
         try (ModelBroadcast model = model(1)) {
-            List<Integer> seen = context.parallelize(IntStream.range(0, 12).boxed().toList(), 12)
+            List<Integer> seen = context.parallelize(
+                            IntStream.range(0, 12).boxed().toList(), 12)
                     .map(task -> Replicas.withWeights(model, System::identityHashCode))
                     .collect();
 
@@ -83,7 +84,9 @@ class ReplicasTest {
             assertThat(present).isNotSameAs(old);
             assertThat(old.bytes()).as("of the first model").isZero();
             assertThat(present.bytes()).as("of the second model").isPositive();
-            assertThat(weights(first).bytes()).as("of the first model, asked for again").isPositive();
+            assertThat(weights(first).bytes())
+                    .as("of the first model, asked for again")
+                    .isPositive();
         }
     }
 
@@ -118,8 +121,7 @@ class ReplicasTest {
             Replica first = network(recipe);
 
             assertThat(network(recipe)).isSameAs(first);
-            Replica[] two = Replicas.with(
-                    recipe, one -> Replicas.with(recipe, other -> new Replica[] {one, other}));
+            Replica[] two = Replicas.with(recipe, one -> Replicas.with(recipe, other -> new Replica[] {one, other}));
             assertThat(two[0]).isNotSameAs(two[1]);
             assertThat(network(recipe(model))).isNotIn(two[0], two[1]);
         }
@@ -147,11 +149,13 @@ class ReplicasTest {
                 ModelBroadcast other = model(2)) {
             Replicas.Recipe recipe = recipe(model);
 
-            Replica late = Replicas.with(recipe, replica -> { // as two applications do that share a JVM
-                weights(other);
-                weights(model);
-                return replica;
-            });
+            Replica late = Replicas.with(
+                    recipe,
+                    replica -> { // as two applications do that share a JVM
+                        weights(other);
+                        weights(model);
+                        return replica;
+                    });
 
             assertThat(network(recipe)).isNotSameAs(late);
         }

@@ -1,7 +1,9 @@
 package dev.grft.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.UserError;
 import dev.grft.spark.Tiny.Printed;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -148,6 +150,16 @@ class ResumeTest {
                 .isEqualTo(Tiny.tensors(fresh.resolve("delta.safetensors")))
                 .isNotEqualTo(Tiny.tensors(undisturbed.resolve("delta.safetensors")));
         assertThat(losses(directory)).isEqualTo(losses(fresh));
+    }
+
+    @Test
+    void aStateIsKeptOnlyAfterTheHistoryOfItsSteps() throws Exception {
+        Path fresh = folder.resolve("fresh");
+        Files.createDirectories(fresh.resolve("history.jsonl")); // so that it cannot be written
+
+        assertThatThrownBy(() -> train(fresh)).isInstanceOf(UserError.class).hasMessageContaining("history.jsonl");
+
+        assertThat(fresh.resolve("state")).doesNotExist();
     }
 
     @Test

@@ -94,8 +94,7 @@ class ScoringTest {
 
     @Test
     void theSquareOfOneBatchWithEverythingIsThatOfTheSummedGradient() {
-        SelectionFile batch =
-                select("selection.score=per-batch", "training.shards=1", "selection.batchSize=18");
+        SelectionFile batch = select("selection.score=per-batch", "training.shards=1", "selection.batchSize=18");
         SelectionFile summed = select("selection.score=summed-gradient", "training.shards=3");
 
         assertClose(summed, batch, 1e-3);

@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.util.AbstractMap;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -51,7 +52,7 @@ final class Golden {
     static Map<String, float[]> lazily(Set<String> names, java.util.function.Function<String, float[]> tensor) {
         return new AbstractMap<>() {
             @Override
-            public float[] get(Object name) {
+            public float @Nullable [] get(Object name) {
                 return names.contains(name) ? tensor.apply((String) name) : null;
             }
 

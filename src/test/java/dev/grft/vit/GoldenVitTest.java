@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.MatrixShape;
@@ -144,8 +145,11 @@ class GoldenVitTest {
             assertThat(watch.rows.keySet()).containsAll(Golden.TINY.matrices().keySet());
             for (String matrix : Golden.TINY.matrices().keySet()) {
                 String score = "score." + kind + ".";
-                close(matrix, watch.rows.get(matrix), Golden.doubles(GOLDEN, score + "rows." + matrix));
-                close(matrix, watch.columns.get(matrix), Golden.doubles(GOLDEN, score + "columns." + matrix));
+                close(matrix, requireNonNull(watch.rows.get(matrix)), Golden.doubles(GOLDEN, score + "rows." + matrix));
+                close(
+                        matrix,
+                        requireNonNull(watch.columns.get(matrix)),
+                        Golden.doubles(GOLDEN, score + "columns." + matrix));
             }
         });
     }
@@ -161,7 +165,8 @@ class GoldenVitTest {
                 }
             }
         }
-        watches[0].rows.forEach((matrix, rows) -> close(matrix, watches[1].rows.get(matrix), Machine.values(rows)));
+        watches[0].rows.forEach(
+                (matrix, rows) -> close(matrix, requireNonNull(watches[1].rows.get(matrix)), Machine.values(rows)));
     }
 
     @Test
@@ -179,7 +184,7 @@ class GoldenVitTest {
                 Map<String, double[]> after = numbers(weights);
                 before.forEach((name, numbers) -> {
                     for (int i = 0; i < numbers.length; i++) {
-                        assertThat(Double.doubleToRawLongBits(after.get(name)[i]))
+                        assertThat(Double.doubleToRawLongBits(requireNonNull(after.get(name))[i]))
                                 .as("%s, entry %s", name, i)
                                 .isEqualTo(Double.doubleToRawLongBits(numbers[i]));
                     }

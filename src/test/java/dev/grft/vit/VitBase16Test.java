@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.checkpoint.Safetensors;
@@ -20,7 +21,8 @@ class VitBase16Test {
                 config,
                 Golden.lazily(
                         config.tensors().keySet(),
-                        name -> madeUp(name, length(config.tensors().get(name)))),
+                        name -> madeUp(
+                                name, length(requireNonNull(config.tensors().get(name))))),
                 DataType.FLOAT)) {
             Vit vit = new Vit(weights, TrainingPlan.FROZEN, new CpuKernels(), false);
             long[] shape = {2, 3, 224, 224};

@@ -1,0 +1,106 @@
+package dev.grft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
+
+import dev.grft.spark.Tiny;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.spark.launcher.JavaModuleOptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A training in a process of its own, killed without a warning. */
+class KilledIT {
+    private static final long SECONDS = 180;
+
+    @TempDir
+    Path folder;
+
+    private Process train(Path directory, Path log) throws IOException {
+        Path images = folder.resolve("images");
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(Arrays.asList(JavaModuleOptions.defaultModuleOptions().split(" ")));
+        command.addAll(List.of(
+                "-Xmx1g",
+                "-Dspark.master=local[2]",
+                "-Dspark.ui.enabled=false",
+                "-Dspark.driver.host=127.0.0.1",
+                "-Dspark.driver.bindAddress=127.0.0.1",
+                "-cp",
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                Main.class.getName(),
+                "train"));
+        for (String set : Tiny.sets(folder.resolve("pretrained"), images, images, directory, "training.epochs=40")) {
+            command.addAll(List.of("--set", set));
+        }
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
+        builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+        builder.environment().put("OMP_NUM_THREADS", "1");
+        return builder.start();
+    }
+
+    private void trainToTheEnd(Path directory, Path log) throws Exception {
+        Process process = train(directory, log);
+        try {
+            assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))
+                    .as("ends in time")
+                    .isTrue();
+            assertThat(process.exitValue()).as(Files.readString(log)).isZero();
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    private static boolean hasAState(Path directory) throws IOException {
+        Path states = directory.resolve("state");
+        if (!Files.isDirectory(states)) {
+            return false;
+        }
+        try (Stream<Path> files = Files.list(states)) {
+            return files.anyMatch(file -> file.getFileName().toString().startsWith("step-"));
+        }
+    }
+
+    @Test
+    void aTrainingThatWasKilledGoesOnToTheSameBits() throws Exception {
+        Tiny.pretrained(folder.resolve("pretrained"), 1);
+        Tiny.images(folder.resolve("images"), 6, 2);
+        Path killed = folder.resolve("killed");
+        Path undisturbed = folder.resolve("undisturbed");
+        Path log = folder.resolve("killed.log");
+
+        Process process = train(killed, log);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+        try {
+            while (!hasAState(killed)) {
+                if (!process.isAlive() || System.nanoTime() > end) {
+                    fail("no state was written:\n" + Files.readString(log));
+                }
+                Thread.sleep(10);
+            }
+        } finally {
+            process.destroyForcibly();
+        }
+        assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.exitValue()).as("killed").isNotZero();
+        assertThat(killed.resolve("delta.safetensors")).doesNotExist();
+
+        trainToTheEnd(killed, log);
+        trainToTheEnd(undisturbed, folder.resolve("undisturbed.log"));
+
+        assertThat(log).content().contains("going on after step ").contains("step 120/120");
+        assertThat(folder.resolve("undisturbed.log")).content().doesNotContain("going on after step ");
+        assertThat(Tiny.tensors(killed.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(undisturbed.resolve("delta.safetensors")));
+        assertThat(Files.readAllLines(killed.resolve("history.jsonl"))).hasSize(120);
+    }
+}

@@ -1,0 +1,387 @@
+package dev.grft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.checkpoint.Safetensors;
+import dev.grft.checkpoint.Tensor;
+import dev.grft.spark.Tiny;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the user gets wrong ends with 2 and a sentence, and leaves nothing half-done. */
+class MainTest {
+    private static final Map<String, String> SPARK = Map.of(
+            "spark.master", "local[1]",
+            "spark.ui.enabled", "false",
+            "spark.driver.host", "127.0.0.1",
+            "spark.driver.bindAddress", "127.0.0.1");
+
+    @TempDir
+    private static Path shared;
+
+    private static Path images;
+
+    @TempDir
+    Path folder;
+
+    private Path pretrained = Path.of("");
+    private Path directory = Path.of("");
+
+    @BeforeAll
+    static void configureSpark() throws IOException {
+        SPARK.forEach(System::setProperty);
+        images = Tiny.images(shared.resolve("images"), 4, 2);
+    }
+
+    @AfterAll
+    static void leaveNothingBehind() {
+        SPARK.keySet().forEach(System::clearProperty);
+    }
+
+    @BeforeEach
+    void makeACheckpoint() {
+        pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
+        directory = folder.resolve("run");
+    }
+
+    private record Result(int code, String out, String err) {}
+
+    private static Result execute(String... arguments) {
+        PrintStream out = System.out;
+        PrintStream err = System.err;
+        ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
+        ByteArrayOutputStream errBytes = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
+        System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
+        try {
+            int code = Main.execute(arguments);
+            return new Result(
+                    code, outBytes.toString(StandardCharsets.UTF_8), errBytes.toString(StandardCharsets.UTF_8));
+        } finally {
+            System.setOut(out);
+            System.setErr(err);
+        }
+    }
+
+    /** Does a verb with the checkpoint, the images and these changes; the head alone trains. */
+    private Result does(String verb, String... sets) {
+        return does(images, verb, sets);
+    }
+
+    private Result does(Path train, String verb, String... sets) {
+        List<String> arguments = new ArrayList<>(List.of(verb));
+        List<String> all = Tiny.sets(pretrained, train, train, directory, "run.method=linear");
+        all.addAll(Arrays.asList(sets));
+        for (String set : all) {
+            arguments.addAll(List.of("--set", set));
+        }
+        return execute(arguments.toArray(String[]::new));
+    }
+
+    private List<String> made() throws IOException {
+        if (!Files.isDirectory(directory)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.walk(directory)) {
+            return files.filter(Files::isRegularFile)
+                    .map(file -> directory.relativize(file).toString())
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    /** The user's mistake, told in one line that ends what is printed, and nothing made. */
+    private void assertRefused(Result result, String... words) throws IOException {
+        assertThat(result.code()).as(result.err()).isEqualTo(2);
+        assertThat(last(result.err())).startsWith("error: ").contains(words);
+        assertThat(result.err()).doesNotContain("\tat ", "Exception");
+        assertThat(result.out()).isEmpty();
+        assertThat(made()).isEmpty();
+    }
+
+    private static void assertNotUnderstood(String words, String... arguments) {
+        Result result = execute(arguments);
+        assertThat(result.code()).as(words).isEqualTo(2);
+        assertThat(result.err()).startsWith(words);
+        assertThat(result.out()).isEmpty();
+    }
+
+    private static String last(String text) {
+        List<String> lines = text.lines().toList();
+        return lines.get(lines.size() - 1);
+    }
+
+    private void rewrite(UnaryOperator<byte[]> change) throws IOException {
+        Path file = pretrained.resolve("model.safetensors");
+        Files.write(file, change.apply(Files.readAllBytes(file)));
+    }
+
+    private void replace(String name, Tensor tensor) throws IOException {
+        Path file = pretrained.resolve("model.safetensors");
+        Safetensors old = Safetensors.read(new Configuration(), new org.apache.hadoop.fs.Path(file.toString()));
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        old.names().forEach(each -> tensors.put(each, each.equals(name) ? tensor : old.tensor(each)));
+        assertThat(tensors).containsEntry(name, tensor);
+        try (OutputStream out = Files.newOutputStream(file)) {
+            Safetensors.write(out, old.metadata(), tensors);
+        }
+    }
+
+    @Test
+    void aVerbThatIsDoneEndsWithZeroAndTheRunDirectory() throws Exception {
+        Result result = does("train");
+
+        assertThat(result.code()).as(result.err()).isZero();
+        assertThat(result.out()).isEqualTo("run directory: " + directory + "\n");
+        assertThat(made()).contains("delta.safetensors", "metrics.json").noneMatch(name -> name.contains("_tmp"));
+        assertThat(execute("inspect", directory + "/delta.safetensors").out()).startsWith("delta           by linear");
+    }
+
+    @Test
+    void helpAndVersionAreNoMistake() {
+        assertThat(execute("--help"))
+                .satisfies(help -> assertThat(help.code()).isZero())
+                .satisfies(help -> assertThat(help.out()).contains("check", "select", "pretrain"));
+        assertThat(execute("--version").out()).startsWith("grft ").contains(", commit ");
+    }
+
+    @Test
+    void whatIsNoVerbIsRefused() {
+        assertNotUnderstood("Missing required subcommand");
+        assertNotUnderstood("Unmatched argument at index 0: 'fly'", "fly");
+        assertNotUnderstood("Unknown options: '--sed', 'x'", "train", "--sed", "x");
+        assertNotUnderstood("Missing required options: '--images=PATH', '--output=PATH'", "predict");
+        assertNotUnderstood("Missing required parameter: 'PATH'", "inspect");
+    }
+
+    @Test
+    void aMissingConfigurationFileIsNamed() throws Exception {
+        assertRefused(
+                execute("train", "--config", folder + "/none.yaml"), folder + "/none.yaml: there is no such file");
+    }
+
+    @Test
+    void anUnknownKeyIsAnsweredWithTheNearest() throws Exception {
+        assertRefused(does("train", "training.epoch=5"), "training.epoch", "training.epochs");
+    }
+
+    @Test
+    void aValueOutOfRangeIsRefused() throws Exception {
+        assertRefused(does("train", "training.shards=0"), "training.shards");
+    }
+
+    @Test
+    void aModelThatIsNotConfiguredIsAskedFor() throws Exception {
+        assertRefused(does("train", "model.pretrained=null"), "model.pretrained is not set");
+    }
+
+    @Test
+    void imagesThatAreNotConfiguredAreAskedFor() throws Exception {
+        assertRefused(does("train", "data.train=null"), "data.train is not set");
+    }
+
+    @Test
+    void aModelThatIsNotThereIsNamed() throws Exception {
+        assertRefused(
+                does("train", "model.pretrained=" + folder + "/none"), folder + "/none/model.safetensors: no such");
+    }
+
+    @Test
+    void aModelWithoutItsConfigurationIsRefused() throws Exception {
+        Files.delete(pretrained.resolve("config.json"));
+
+        assertRefused(does("train"), pretrained + "/config.json: no such file");
+    }
+
+    @Test
+    void aConfigurationThatIsNoJsonIsRefused() throws Exception {
+        Files.writeString(pretrained.resolve("config.json"), "{\"architecture\": ");
+
+        assertRefused(does("train"), pretrained + "/config.json");
+    }
+
+    @Test
+    void aTruncatedModelIsRefused() throws Exception {
+        rewrite(bytes -> Arrays.copyOf(bytes, bytes.length / 2));
+
+        assertRefused(does("train"), "model.safetensors: ", "the file is cut off, copy it again");
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-1, Long.MAX_VALUE, Long.MIN_VALUE, 1L << 40, 100_000_000})
+    void aHostileLengthOfTheHeaderIsRefused(long length) throws Exception {
+        rewrite(bytes -> {
+            ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putLong(0, length);
+            return bytes;
+        });
+
+        assertRefused(does("train"), "model.safetensors: the header claims to have " + Long.toUnsignedString(length));
+    }
+
+    @Test
+    void weightsOfWholeNumbersAreRefused() throws Exception {
+        replace("norm.weight", Tensor.ofInts(new long[] {16}, new int[16]));
+
+        assertRefused(does("train"), "norm.weight is of I32, expected F32, F16, BF16 or F64");
+    }
+
+    @Test
+    void aWeightOfAnotherShapeIsRefused() throws Exception {
+        replace("blocks.1.mlp.fc2.weight", Tensor.ofFloats(new long[] {32, 16}, new float[512]));
+
+        assertRefused(does("train"), "blocks.1.mlp.fc2.weight has shape [32, 16]", "needs [16, 32]");
+    }
+
+    @Test
+    void aWeightThatIsNoNumberIsRefused() throws Exception {
+        float[] weight = new float[16];
+        weight[3] = Float.NaN;
+        replace("norm.weight", Tensor.ofFloats(new long[] {16}, weight));
+
+        assertRefused(does("train"), "number 3 of norm.weight is NaN");
+    }
+
+    @Test
+    void aFolderWithoutImagesIsRefused() throws Exception {
+        Path empty = Files.createDirectories(folder.resolve("empty/cat"));
+
+        assertRefused(does(empty.getParent(), "train"), empty.getParent() + ": ", "images");
+    }
+
+    @Test
+    void oneClassIsRefused() throws Exception {
+        Path one = folder.resolve("one");
+        Files.createDirectories(one.resolve("red"));
+        Files.copy(images.resolve("red/0.png"), one.resolve("red/0.png"));
+
+        assertRefused(does(one, "train"), one + ": found one class only (red), needs two or more");
+    }
+
+    @Test
+    void aPathWithNothingThereIsRefused() throws Exception {
+        assertRefused(does(folder.resolve("none"), "train"), folder + "/none: there is no such file or folder");
+    }
+
+    @Test
+    void aFileInPlaceOfTheImagesIsRefused() throws Exception {
+        Path text = Files.writeString(folder.resolve("images.txt"), "cats");
+
+        assertRefused(does(text, "train"), text + ": ");
+    }
+
+    @Test
+    void aRunDirectoryThatIsAFileIsRefused() throws Exception {
+        Files.writeString(directory, "in the way");
+
+        Result result = does("train");
+
+        assertThat(result.code()).as(result.err()).isEqualTo(2);
+        assertThat(last(result.err())).startsWith("error: " + directory + "/").contains("cannot be written");
+        assertThat(directory).hasContent("in the way");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"evaluate", "merge"})
+    void whatNeedsADeltaAsksForTheTraining(String verb) throws Exception {
+        assertRefused(does(verb), directory + "/delta.safetensors: there is no delta to " + verb + "; train first");
+    }
+
+    @Test
+    void aDeltaOfAnotherModelIsNeitherEvaluatedNorMergedNorPredictedWith() throws Exception {
+        assertThat(does("train").code()).isZero();
+        List<String> before = made();
+        pretrained = Tiny.pretrained(folder.resolve("other"), 2);
+
+        for (String verb : new String[] {"evaluate", "merge"}) {
+            Result result = does(verb);
+            assertThat(result.code()).as(result.err()).isEqualTo(2);
+            assertThat(last(result.err())).startsWith("error: ").contains(pretrained + "/model.safetensors");
+        }
+        Result predicted = execute(
+                "predict",
+                "--set",
+                "run.directory=" + directory,
+                "--set",
+                "model.pretrained=" + pretrained,
+                "--images",
+                images.toString(),
+                "--output",
+                folder + "/labels");
+        assertThat(predicted.code()).as(predicted.err()).isEqualTo(2);
+        assertThat(folder.resolve("labels")).doesNotExist();
+        assertThat(made()).isEqualTo(before);
+    }
+
+    @Test
+    void tooManyBrokenImagesEndTheRunAndAreListed() throws Exception {
+        Path some = Tiny.images(folder.resolve("some"), 4, 3);
+        Files.writeString(some.resolve("red/2.png"), "not an image");
+
+        Result refused = does(some, "train");
+
+        assertThat(refused.code()).as(refused.err()).isEqualTo(2);
+        assertThat(last(refused.err()))
+                .contains("1 of 12 images (8.3333 %) are broken [red/2.png: ", "data.maxBroken allows 1.0 %");
+        assertThat(made()).containsExactly("broken-images.json");
+        assertThat(directory.resolve("broken-images.json")).content().contains("red/2.png", "\"images\" : 12");
+
+        Result accepted = does(some, "run", "data.maxBroken=0.1");
+
+        assertThat(accepted.code()).as(accepted.err()).isZero();
+        assertThat(accepted.err()).contains("read 11 images of 3 classes, 1 of 12 images (8.3333 %) are broken");
+        assertThat(directory.resolve("metrics.json")).content().contains("\"test_images\" : 11");
+    }
+
+    @Test
+    void fewerImagesThanShardsAreRefused() throws Exception {
+        Result result = does("train", "run.method=full", "training.shards=13", "training.batchSize=13");
+
+        assertThat(result.code()).as(result.err()).isEqualTo(2);
+        assertThat(last(result.err()))
+                .isEqualTo("error: training.shards is 13, but shard 12 has no image; use fewer shards than images");
+        assertThat(made()).doesNotContain("delta.safetensors").noneMatch(name -> name.contains("_tmp"));
+    }
+
+    @Test
+    void whatIsNoSafetensorsFileCannotBeInspected() throws Exception {
+        Path text = Files.writeString(folder.resolve("notes.txt"), "remember the milk");
+
+        assertRefused(execute("inspect", text.toString()), text + ": the header claims");
+        assertRefused(execute("inspect", folder + "/none"), folder + "/none: no such file");
+    }
+
+    @Test
+    void whatTheUserCannotMendEndsWithThree() {
+        System.setProperty("spark.master", "moon");
+        try {
+            Result result = does("train");
+
+            assertThat(result.code()).isEqualTo(3);
+            assertThat(result.err()).contains("internal error, please report it:", "moon", "\tat ");
+        } finally {
+            System.setProperty("spark.master", "local[1]");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+package dev.grft.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.checkpoint.Storage;
+import dev.grft.train.Trainer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class HistoryTest {
+    @TempDir
+    Path folder;
+
+    private History history(long step) {
+        return new History(
+                new Storage(new Configuration()), new org.apache.hadoop.fs.Path(folder + "/history.jsonl"), step);
+    }
+
+    private List<String> lines() throws Exception {
+        return Files.readAllLines(folder.resolve("history.jsonl"));
+    }
+
+    private static Trainer.Step step(long number, double loss, double norm) {
+        return new Trainer.Step(number, 20, number / 4.0, loss, 1e-5, 0.001, norm, 32, 0.25);
+    }
+
+    private void writeSteps(int count) {
+        History history = history(0);
+        for (int i = 1; i <= count; i++) {
+            history.add(step(i, 1.0 / i, 2));
+        }
+        history.write();
+    }
+
+    @Test
+    void eachStepIsALineOfJson() throws Exception {
+        writeSteps(3);
+
+        assertThat(lines()).hasSize(3);
+        JsonNode second = new ObjectMapper().readTree(lines().get(1));
+        assertThat(second.path("step").asLong()).isEqualTo(2);
+        assertThat(second.path("epoch").asDouble()).isEqualTo(0.5);
+        assertThat(second.path("loss").asDouble()).isEqualTo(0.5);
+        assertThat(second.path("penalty").asDouble()).isEqualTo(1e-5);
+        assertThat(second.path("learningRate").asDouble()).isEqualTo(0.001);
+        assertThat(second.path("gradientNorm").asDouble()).isEqualTo(2);
+        assertThat(second.path("examples").asLong()).isEqualTo(32);
+        assertThat(second.path("seconds").asDouble()).isEqualTo(0.25);
+    }
+
+    @Test
+    void aResumedHistoryDropsTheStepsThatAreMadeAgain() throws Exception {
+        writeSteps(12);
+        List<String> before = lines();
+
+        History resumed = history(9);
+        resumed.add(step(10, 7, 2));
+        resumed.write();
+
+        assertThat(lines()).hasSize(10);
+        assertThat(lines().subList(0, 9)).isEqualTo(before.subList(0, 9));
+        assertThat(lines().get(9)).startsWith("{\"step\":10,").contains("\"loss\":7.0,");
+    }
+
+    @Test
+    void aHistoryFromTheBeginningForgetsAnEarlierOne() throws Exception {
+        writeSteps(5);
+
+        history(0).write();
+
+        assertThat(folder.resolve("history.jsonl")).isEmptyFile();
+    }
+
+    @Test
+    void aHistoryWithoutAFileBeginsEmpty() throws Exception {
+        History history = history(9);
+        history.add(step(10, 7, 2));
+        history.write();
+
+        assertThat(lines()).hasSize(1);
+    }
+
+    @Test
+    void whatIsNoNumberIsNullSinceJsonHasNoNaN() throws Exception {
+        History history = history(0);
+        history.add(step(1, Double.NaN, Double.POSITIVE_INFINITY));
+        history.write();
+
+        JsonNode line = new ObjectMapper().readTree(lines().get(0));
+        assertThat(line.path("loss").isNull()).isTrue();
+        assertThat(line.path("gradientNorm").isNull()).isTrue();
+    }
+}

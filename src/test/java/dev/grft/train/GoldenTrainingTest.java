@@ -1,0 +1,95 @@
+package dev.grft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.Delta;
+import dev.grft.Penalty;
+import dev.grft.checkpoint.Safetensors;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tiny;
+import dev.grft.tuning.Tuning;
+import dev.grft.tuning.WholeTuning;
+import dev.grft.vit.Layout;
+import dev.grft.vit.Weights;
+import java.util.Map;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.nd4j.linalg.api.buffer.DataType;
+
+/** Ten steps of the tiny model, in float, against PyTorch's in double. */
+class GoldenTrainingTest {
+    private static final Safetensors GOLDEN = Tiny.read("training.safetensors");
+    private static final double LOSS = 1e-4;
+    // A step of Adam moves each number by about 0.01, whatever the size of its gradient: for numbers whose gradient is
+    // all but 0, the rounding of a float is seen in the third digit of the step.
+    private static final double NUMBERS = 1e-3;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"row", "column", "min-axis"})
+    void tenStepsOnSlicesAreTorchs(String orientation) {
+        SliceTuning tuning = new SliceTuning(Tiny.selection(orientation));
+        Penalty penalty = new Penalty(1e-2, 2, 1e-3, false);
+        Layout layout = tuning.layout(Tiny.CONFIG);
+        double[][] losses = new double[2][10];
+        Delta delta = tuning.delta(layout, train(tuning, penalty, losses), Tiny.LABELS, Tiny.SHA256);
+
+        String prefix = "adam-dl4j." + orientation + ".";
+        Tiny.assertClose("loss.data", losses[0], doubles(prefix + "loss.data"), LOSS);
+        Tiny.assertClose("loss", losses[1], doubles(prefix + "loss"), LOSS);
+        assertThat(losses[1][9]).isLessThan(losses[1][0]);
+        delta.values()
+                .forEach((matrix, numbers) ->
+                        Tiny.assertClose(matrix, Tiny.doubles(numbers), doubles(prefix + "delta." + matrix), NUMBERS));
+        Tiny.assertClose(
+                Delta.HEAD_WEIGHT, Tiny.doubles(delta.headWeight()), doubles(prefix + Delta.HEAD_WEIGHT), NUMBERS);
+        Tiny.assertClose(Delta.HEAD_BIAS, Tiny.doubles(delta.headBias()), doubles(prefix + Delta.HEAD_BIAS), NUMBERS);
+        assertThat(delta.values()).hasSize(13);
+    }
+
+    @Test
+    void fiveStepsOfFullFineTuningAreTorchs() {
+        WholeTuning tuning = new WholeTuning();
+        Layout layout = tuning.layout(Tiny.CONFIG);
+        double[][] losses = new double[2][5];
+        Map<String, float[]> tensors = Tiny.tensors();
+        tuning.delta(layout, train(tuning, Penalty.NONE, losses), Tiny.LABELS, Tiny.SHA256)
+                .mergeInto(tensors);
+
+        Tiny.assertClose("loss", losses[0], doubles("adam-dl4j.full.loss"), LOSS);
+        assertThat(losses[1]).isEqualTo(losses[0]);
+        for (String name : new String[] {
+            "cls_token",
+            "pos_embed",
+            "patch_embed.proj.weight",
+            "blocks.1.attn.qkv.weight",
+            "blocks.2.norm2.weight",
+            "head.weight"
+        }) {
+            Tiny.assertClose(name, Tiny.doubles(tensors.get(name)), doubles("adam-dl4j.full." + name), NUMBERS);
+        }
+    }
+
+    /** Trains on all six examples at once; puts the losses without and with the penalty before each step into {@code losses}. */
+    private static float[] train(Tuning tuning, Penalty penalty, double[][] losses) {
+        try (Weights weights = Tiny.headless(DataType.FLOAT)) {
+            MultiLayerConfiguration configuration =
+                    Trainings.tiny(tuning, Trainings.constant("adam", 1e-2, 0), penalty, losses[0].length);
+            Replica replica = Trainings.replica(weights, tuning, configuration);
+            Learner learner = new Learner(configuration, LearnerState.start(Trainings.start(tuning)));
+            for (int step = 0; step < losses[0].length; step++) {
+                replica.load(learner.trained());
+                StepGradient gradient = replica.gradient(Tiny.batch(0, 6));
+                losses[0][step] = gradient.loss() / gradient.examples();
+                losses[1][step] = losses[0][step] + learner.penalty();
+                learner.apply(gradient, 0);
+            }
+            return learner.trained();
+        }
+    }
+
+    private static double[] doubles(String name) {
+        return GOLDEN.tensor(name).doubles();
+    }
+}

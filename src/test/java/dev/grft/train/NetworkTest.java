@@ -1,0 +1,196 @@
+package dev.grft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.Axis;
+import dev.grft.Penalty;
+import dev.grft.Selection;
+import dev.grft.Slices;
+import dev.grft.config.Settings;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tiny;
+import dev.grft.tuning.WholeTuning;
+import dev.grft.vit.Layout;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.util.ModelSerializer;
+import org.junit.jupiter.api.Test;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.learning.config.Adam;
+import org.nd4j.linalg.learning.config.IUpdater;
+import org.nd4j.linalg.learning.config.Sgd;
+
+class NetworkTest {
+    private static final Settings.Training ADAM = Trainings.training("adam", 1e-2, "cosine", 2, 1e-3, 0.1, 1e-7);
+
+    @Test
+    void thereIsALayerForEachStageWithItsArraysInOrder() {
+        SliceTuning tuning = new SliceTuning(Tiny.selection("min-axis"));
+        Layout layout = tuning.layout(Tiny.CONFIG);
+        MultiLayerConfiguration configuration = Trainings.tiny(tuning, ADAM, Penalty.NONE, 10);
+        assertThat(configuration.getConfs()).hasSize(5);
+        assertThat(arrays(configuration).keySet())
+                .containsExactlyElementsOf(layout.arrays().keySet());
+        for (int stage = 0; stage < 5; stage++) {
+            assertThat(layer(configuration, stage).isLast()).isEqualTo(stage == 4);
+        }
+        MultiLayerNetwork network = new MultiLayerNetwork(configuration);
+        network.init();
+        assertThat(network.numParams()).isEqualTo(layout.size());
+    }
+
+    @Test
+    void thePullIsTwiceLambdaInTheLastLayersAndOnTheHead() {
+        SliceTuning tuning = new SliceTuning(Tiny.selection("row"));
+        Penalty penalty = new Penalty(1e-2, 2, 1e-3, false);
+        arrays(Trainings.tiny(tuning, Trainings.constant("adam", 1e-2, 0), penalty, 10))
+                .forEach((name, array) -> {
+                    boolean late = name.startsWith("blocks.1.") || name.startsWith("blocks.2.");
+                    assertThat(array.getPull()).as(name).isEqualTo(name.startsWith("head.") ? 2e-3 : late ? 2e-2 : 0);
+                    assertThat(array.getDecay()).as(name).isZero();
+                });
+    }
+
+    @Test
+    void aDecoupledPullIsADecayAndAddsToIt() {
+        SliceTuning tuning = new SliceTuning(Tiny.selection("row"));
+        Penalty penalty = new Penalty(0.5, Penalty.ALL, 0.25, true);
+        arrays(Trainings.tiny(tuning, Trainings.constant("adam", 1e-2, 0.125), penalty, 10))
+                .forEach((name, array) -> {
+                    assertThat(array.getPull()).as(name).isZero();
+                    assertThat(array.getDecay())
+                            .as(name)
+                            .isEqualTo(
+                                    switch (name) {
+                                        case "head.weight" -> 0.625;
+                                        case "head.bias" -> 0.5;
+                                        default -> 1.125;
+                                    });
+                });
+    }
+
+    @Test
+    void weightDecayIsForMatricesAlone() {
+        arrays(Trainings.tiny(new WholeTuning(), ADAM, Penalty.NONE, 10))
+                .forEach((name, array) -> assertThat(array.getDecay())
+                        .as(name)
+                        .isEqualTo(
+                                name.matches(
+                                                "head\\.weight|patch_embed\\.proj\\.weight|blocks\\.\\d\\.(attn|mlp)\\..+\\.weight")
+                                        ? 0.1
+                                        : 0));
+    }
+
+    @Test
+    void weightDecayIsAlsoForASingleSlice() {
+        String matrix = "blocks.0.mlp.fc1.weight";
+        for (Axis axis : Axis.values()) {
+            SliceTuning tuning = new SliceTuning(new Selection(
+                    List.of(new Slices(matrix, Tiny.CONFIG.matrices().get(matrix), axis, 3))));
+            assertThat(arrays(Trainings.tiny(tuning, ADAM, Penalty.NONE, 10))
+                            .get(matrix + (axis == Axis.ROW ? ".rows" : ".columns"))
+                            .getDecay())
+                    .isEqualTo(0.1);
+        }
+    }
+
+    @Test
+    void adamHasTheNumbersOfTheSettingsAndTheScheduleOfTheSteps() {
+        // 2.5 steps for each of 2 epochs of warm-up.
+        MultiLayerConfiguration configuration = Network.configuration(Trainings.SMALL, ADAM, Penalty.NONE, 1, 40, 2.5);
+        for (String updater : new String[] {"adam", "adamw"}) {
+            Settings.Training training = Trainings.training(updater, 1e-2, "cosine", 2, 1e-3, 0.1, 1e-7);
+            assertThat(updater(Network.configuration(Trainings.SMALL, training, Penalty.NONE, 1, 40, 2.5)))
+                    .isEqualTo(Adam.builder()
+                            .learningRateSchedule(new WarmupCosine(1e-2, 1e-3, 5, 40, false))
+                            .beta1(0.9)
+                            .beta2(0.999)
+                            .epsilon(1e-7)
+                            .build())
+                    .isEqualTo(updater(configuration));
+        }
+    }
+
+    @Test
+    void sgdHasTheScheduleAlone() {
+        Settings.Training training = Trainings.constant("sgd", 1e-2, 0);
+        assertThat(updater(Trainings.small(training, Penalty.NONE)))
+                .isEqualTo(new Sgd(new WarmupCosine(1e-2, 0, 0, 10, true)));
+    }
+
+    @Test
+    void theWarmUpIsNoLongerThanTheTraining() {
+        MultiLayerConfiguration configuration = Network.configuration(Trainings.SMALL, ADAM, Penalty.NONE, 1, 3, 100);
+        assertThat(updater(configuration).getLearningRate(2, 0)).isEqualTo(1e-2);
+    }
+
+    @Test
+    void theConfigurationComesBackFromJson() {
+        MultiLayerConfiguration configuration =
+                Trainings.tiny(new SliceTuning(Tiny.selection("min-axis")), ADAM, new Penalty(1e-2, 2, 1e-3, true), 10);
+        MultiLayerConfiguration read = MultiLayerConfiguration.fromJson(configuration.toJson());
+        assertThat(arrays(read)).isEqualTo(arrays(configuration));
+        assertThat(updater(read)).isEqualTo(updater(configuration));
+        assertThat(layer(read, 4).isLast()).isTrue();
+        assertThat(layer(read, 3).isLast()).isFalse();
+        assertThat(read.toJson()).isEqualTo(configuration.toJson());
+        // What it does, not only what it says: the same steps to the same bits.
+        assertThat(threeSteps(new Learner(read, LearnerState.start(new float[size(configuration)]))))
+                .isEqualTo(threeSteps(new Learner(configuration, LearnerState.start(new float[size(configuration)]))));
+    }
+
+    @Test
+    void aNetworkComesBackFromAModelFileWithItsUpdater() throws IOException {
+        MultiLayerNetwork network = new MultiLayerNetwork(Trainings.small(ADAM, new Penalty(1e-2, 2, 1e-3, false)));
+        network.init();
+        network.initGradientsView();
+        threeSteps(new Learner(network));
+        ByteArrayOutputStream file = new ByteArrayOutputStream();
+        ModelSerializer.writeModel(network, file, true);
+        MultiLayerNetwork read =
+                ModelSerializer.restoreMultiLayerNetwork(new ByteArrayInputStream(file.toByteArray()), true);
+
+        assertThat(read.params()).isEqualTo(network.params());
+        assertThat(read.params()).isNotEqualTo(Nd4j.zeros(1, 8));
+        assertThat(read.getUpdater().getStateViewArray())
+                .isEqualTo(network.getUpdater().getStateViewArray());
+        assertThat(read.getLayer(2)).isInstanceOf(LossModule.class);
+        assertThat(read.getLayer(1)).isExactlyInstanceOf(StageModule.class);
+        assertThat(arrays(read.getLayerWiseConfigurations())).isEqualTo(arrays(network.getLayerWiseConfigurations()));
+    }
+
+    private static LearnerState threeSteps(Learner learner) {
+        for (int step = 0; step < 3; step++) {
+            learner.apply(new StepGradient(Tiny.normal(step, learner.trained().length, 1), 1, 2), 0);
+        }
+        return learner.state();
+    }
+
+    private static int size(MultiLayerConfiguration configuration) {
+        return (int) arrays(configuration).values().stream()
+                .mapToLong(StageLayer.Trained::size)
+                .sum();
+    }
+
+    private static IUpdater updater(MultiLayerConfiguration configuration) {
+        return layer(configuration, 0).getIUpdater();
+    }
+
+    private static StageLayer layer(MultiLayerConfiguration configuration, int stage) {
+        return (StageLayer) configuration.getConf(stage).getLayer();
+    }
+
+    private static Map<String, StageLayer.Trained> arrays(MultiLayerConfiguration configuration) {
+        Map<String, StageLayer.Trained> arrays = new LinkedHashMap<>();
+        for (int stage = 0; stage < configuration.getConfs().size(); stage++) {
+            layer(configuration, stage).getArrays().forEach(array -> arrays.put(array.getName(), array));
+        }
+        return arrays;
+    }
+}

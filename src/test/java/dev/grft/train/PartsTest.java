@@ -1,0 +1,93 @@
+package dev.grft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Sums and means of what several machines have computed. */
+class PartsTest {
+
+    @Test
+    void gradientsLossesAndExamplesAddUp() {
+        StepGradient sum = StepGradient.sum(List.of(
+                new StepGradient(new float[] {1, -2}, 3, 2),
+                new StepGradient(new float[] {0.5f, 4}, 0.25, 1),
+                new StepGradient(new float[] {-1, 1}, 1, 3)));
+        assertThat(sum.gradient()).containsExactly(0.5f, 3);
+        assertThat(sum.loss()).isEqualTo(4.25);
+        assertThat(sum.examples()).isEqualTo(6);
+    }
+
+    @Test
+    void gradientsAreAddedInDouble() {
+        // In float 1e8 + 1 is 1e8.
+        StepGradient sum = StepGradient.sum(List.of(
+                new StepGradient(new float[] {1e8f}, 0, 1),
+                new StepGradient(new float[] {1}, 0, 1),
+                new StepGradient(new float[] {-1e8f}, 0, 1)));
+        assertThat(sum.gradient()).containsExactly(1);
+    }
+
+    @Test
+    void theOrderOfThePartsIsTheOrderOfAddition() {
+        StepGradient large = new StepGradient(new float[] {1e20f}, 1e20, 1);
+        StepGradient opposite = new StepGradient(new float[] {-1e20f}, -1e20, 1);
+        StepGradient small = new StepGradient(new float[] {1}, 1, 1);
+        StepGradient smallLast = StepGradient.sum(List.of(large, opposite, small));
+        StepGradient smallFirst = StepGradient.sum(List.of(small, large, opposite));
+        assertThat(smallLast.gradient()).containsExactly(1);
+        assertThat(smallLast.loss()).isEqualTo(1);
+        assertThat(smallFirst.gradient()).containsExactly(0);
+        assertThat(smallFirst.loss()).isZero();
+    }
+
+    @Test
+    void thePartsStayAsTheyAre() {
+        StepGradient part = new StepGradient(new float[] {1, 2}, 3, 4);
+        StepGradient sum = StepGradient.sum(List.of(part, part));
+        assertThat(sum.gradient()).containsExactly(2, 4);
+        assertThat(part.gradient()).containsExactly(1, 2);
+    }
+
+    @Test
+    void theMeanOfLocalStepsIsThatOfNumbersAndUpdaterStates() {
+        LocalSteps mean = LocalSteps.mean(List.of(
+                new LocalSteps(new LearnerState(new float[] {1, 2}, new float[] {0, 4, 8, 1}, 7), 2.5, 6),
+                new LocalSteps(new LearnerState(new float[] {3, -2}, new float[] {1, 0, 8, 2}, 7), 0.5, 5)));
+        assertThat(mean.state()).isEqualTo(new LearnerState(new float[] {2, 0}, new float[] {0.5f, 2, 8, 1.5f}, 7));
+        assertThat(mean.loss()).isEqualTo(3);
+        assertThat(mean.examples()).isEqualTo(11);
+    }
+
+    @Test
+    void theMeanIsTakenInDouble() {
+        LocalSteps mean = LocalSteps.mean(List.of(numbers(1e8f), numbers(3), numbers(-1e8f)));
+        assertThat(mean.state().trained()).containsExactly(1);
+        assertThat(mean.state().updater()).isEmpty();
+    }
+
+    @Test
+    void theMeanOfOnePartIsThePart() {
+        LocalSteps part = new LocalSteps(new LearnerState(new float[] {0.1f, 3}, new float[] {7, 8}, 3), 2.5, 6);
+        LocalSteps mean = LocalSteps.mean(List.of(part));
+        assertThat(mean.state()).isEqualTo(part.state());
+        assertThat(mean.loss()).isEqualTo(2.5);
+        assertThat(mean.examples()).isEqualTo(6);
+    }
+
+    @Test
+    void statesAreEqualIfEveryPartIs() {
+        LearnerState state = new LearnerState(new float[] {1}, new float[] {2, 3}, 4);
+        assertThat(state)
+                .isEqualTo(new LearnerState(new float[] {1}, new float[] {2, 3}, 4))
+                .hasSameHashCodeAs(new LearnerState(new float[] {1}, new float[] {2, 3}, 4))
+                .isNotEqualTo(new LearnerState(new float[] {0}, new float[] {2, 3}, 4))
+                .isNotEqualTo(new LearnerState(new float[] {1}, new float[] {2, 4}, 4))
+                .isNotEqualTo(new LearnerState(new float[] {1}, new float[] {2, 3}, 5));
+    }
+
+    private static LocalSteps numbers(float number) {
+        return new LocalSteps(LearnerState.start(new float[] {number}), 0, 1);
+    }
+}

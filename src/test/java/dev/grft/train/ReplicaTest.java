@@ -1,0 +1,191 @@
+package dev.grft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.Penalty;
+import dev.grft.config.Settings;
+import dev.grft.data.Batch;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tiny;
+import dev.grft.tuning.Tuning;
+import dev.grft.tuning.WholeTuning;
+import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Weights;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.assertj.core.data.Offset;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Named;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.dataset.DataSet;
+
+/** The whole network as executors have it, and as DL4J has it. */
+class ReplicaTest {
+    private static final Settings.Training ADAM = Trainings.training("adam", 1e-2, "cosine", 2, 1e-3, 0.1, 1e-8);
+    private static final Penalty PENALTY = new Penalty(1e-2, 2, 1e-3, false);
+
+    private final Weights weights = Tiny.headless(DataType.FLOAT);
+
+    @AfterEach
+    void close() {
+        weights.close();
+    }
+
+    static Stream<Named<Tuning>> tunings() {
+        return Stream.of(
+                Named.of("slices", new SliceTuning(Tiny.selection("min-axis"))),
+                Named.of("head only", SliceTuning.headOnly()),
+                Named.of("everything", new WholeTuning()));
+    }
+
+    @ParameterizedTest
+    @MethodSource("tunings")
+    void theLearnerGivesTheBitsOfDl4jsFit(Tuning tuning) {
+        MultiLayerConfiguration configuration = Trainings.tiny(tuning, ADAM, PENALTY, 5);
+        Replica fitted = Trainings.replica(weights, tuning, configuration.clone());
+        fitted.load(Trainings.start(tuning));
+        Replica replica = Trainings.replica(weights, tuning, configuration);
+        Learner learner = new Learner(configuration, LearnerState.start(Trainings.start(tuning)));
+        for (int step = 0; step < 5; step++) {
+            Batch batch = batch(step);
+            MultiLayerNetwork network = fitted.network();
+            network.fit(new DataSet(Replica.images(batch, DataType.FLOAT), Replica.oneHot(batch, 5, DataType.FLOAT)));
+            float[] numbers = network.params().dup().data().asFloat();
+            fitted.load(numbers);
+
+            replica.load(learner.trained());
+            StepGradient gradient = replica.gradient(batch);
+            double loss = gradient.loss() / gradient.examples() + learner.penalty();
+            learner.apply(gradient, 0);
+
+            assertThat(network.score()).as("loss of step %s", step).isCloseTo(loss, Offset.offset(1e-5));
+            assertThat(learner.trained()).as("step %s", step).isEqualTo(numbers);
+            assertThat(learner.state().updater())
+                    .as("step %s", step)
+                    .isEqualTo(network.getUpdater()
+                            .getStateViewArray()
+                            .dup()
+                            .data()
+                            .asFloat());
+        }
+        assertThat(learner.trained()).isNotEqualTo(Trainings.start(tuning));
+    }
+
+    @ParameterizedTest
+    @MethodSource("tunings")
+    void severalStepsOnAReplicaAloneAreTheLearnersSteps(Tuning tuning) {
+        MultiLayerConfiguration configuration = Trainings.tiny(tuning, ADAM, PENALTY, 5);
+        Replica replica = Trainings.replica(weights, tuning, configuration);
+        Learner learner = new Learner(configuration, LearnerState.start(Trainings.start(tuning)));
+        double loss = 0;
+        LearnerState middle = learner.state();
+        for (int step = 0; step < 5; step++) {
+            middle = step == 2 ? learner.state() : middle;
+            replica.load(learner.trained());
+            StepGradient gradient = replica.gradient(batch(step));
+            loss += step < 2 ? 0 : gradient.loss();
+            learner.apply(gradient, 0);
+        }
+        LocalSteps alone = Trainings.replica(weights, tuning, configuration).steps(middle, 3, i -> batch(2 + i));
+        assertThat(alone.state()).isEqualTo(learner.state());
+        assertThat(alone.loss()).isEqualTo(loss);
+        assertThat(alone.examples()).isEqualTo(batch(2).size() + batch(3).size() + batch(4).size());
+    }
+
+    @Test
+    void featuresAndProbabilitiesAreTimms() {
+        SliceTuning tuning = new SliceTuning(Tiny.selection("row"));
+        MultiLayerConfiguration configuration = Trainings.tiny(tuning, ADAM, PENALTY, 5);
+        for (boolean backward : new boolean[] {true, false}) {
+            Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), backward);
+            replica.load(Trainings.start(tuning));
+            Tiny.assertClose(
+                    "features",
+                    flat(replica.features(Tiny.batch(0, 6))),
+                    Tiny.GOLDEN.tensor("features").doubles(),
+                    1e-5);
+            Tiny.assertClose(
+                    "probabilities",
+                    flat(replica.probabilities(Tiny.batch(0, 6))),
+                    softmax(Tiny.GOLDEN.tensor("logits").doubles(), 5),
+                    1e-5);
+        }
+    }
+
+    @Test
+    void aGradientDoesNotDependOnWhatWasAskedBefore() {
+        SliceTuning tuning = new SliceTuning(Tiny.selection("row"));
+        Replica replica = Trainings.replica(weights, tuning, Trainings.tiny(tuning, ADAM, PENALTY, 5));
+        replica.load(Trainings.start(tuning));
+        StepGradient first = replica.gradient(Tiny.batch(0, 2));
+        replica.probabilities(Tiny.batch(2, 4));
+        StepGradient afterPrediction = replica.gradient(Tiny.batch(0, 2));
+        replica.gradient(Tiny.batch(3, 6));
+        replica.features(Tiny.batch(0, 5));
+        StepGradient afterFeatures = replica.gradient(Tiny.batch(0, 2));
+
+        assertThat(afterPrediction.gradient()).isEqualTo(first.gradient());
+        assertThat(afterPrediction.loss()).isEqualTo(first.loss());
+        assertThat(afterFeatures.gradient()).isEqualTo(first.gradient());
+        double[] losses = Tiny.GOLDEN.tensor("loss").doubles();
+        assertThat(first.loss()).isCloseTo(losses[0] + losses[1], Offset.offset(1e-5));
+    }
+
+    @Test
+    void dl4jsScoreOfABatchIsItsMeanLossAndThePenalty() {
+        SliceTuning tuning = new SliceTuning(Tiny.selection("row"));
+        Replica replica = Trainings.replica(weights, tuning, Trainings.tiny(tuning, ADAM, Penalty.NONE, 5));
+        float[] start = Trainings.start(tuning);
+        replica.load(start);
+        Batch batch = Tiny.batch(0, 6);
+        replica.gradient(Tiny.batch(0, 2)); // whose losses must not be taken for those of the batch
+        double decay = 0;
+        for (int i = 0; i < start.length - 5; i++) { // all but the bias
+            decay += 0.5 * 0.1 * start[i] * start[i];
+        }
+        assertThat(replica.network()
+                        .score(new DataSet(
+                                Replica.images(batch, DataType.FLOAT), Replica.oneHot(batch, 5, DataType.FLOAT))))
+                .isCloseTo(Tiny.GOLDEN.tensor("loss.sum").doubles()[0] / 6 + decay, Offset.offset(1e-5));
+    }
+
+    @Test
+    void aNetworkWithoutWeightsOnlyUpdates() {
+        SliceTuning tuning = SliceTuning.headOnly();
+        MultiLayerNetwork driver = new MultiLayerNetwork(Trainings.tiny(tuning, ADAM, PENALTY, 5));
+        driver.init();
+        assertThatThrownBy(() -> driver.output(Replica.images(Tiny.batch(0, 2), DataType.FLOAT)))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("layer 0 has no stage: this network only updates, it cannot run");
+    }
+
+    private static Batch batch(int step) {
+        return Tiny.batch(step % 3, 4 + step % 3 - step / 4); // of four examples, at last of three
+    }
+
+    private static double[] flat(float[][] rows) {
+        return Arrays.stream(rows)
+                .flatMapToDouble(row -> Arrays.stream(Tiny.doubles(row)))
+                .toArray();
+    }
+
+    private static double[] softmax(double[] logits, int classes) {
+        double[] probabilities = new double[logits.length];
+        for (int b = 0; b < logits.length; b += classes) {
+            double sum = 0;
+            for (int k = b; k < b + classes; k++) {
+                sum += Math.exp(logits[k]);
+            }
+            for (int k = b; k < b + classes; k++) {
+                probabilities[k] = Math.exp(logits[k]) / sum;
+            }
+        }
+        return probabilities;
+    }
+}

@@ -1,0 +1,247 @@
+package dev.grft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.Penalty;
+import dev.grft.UserError;
+import dev.grft.config.Settings;
+import dev.grft.tuning.Tiny;
+import java.util.ArrayList;
+import java.util.List;
+import org.assertj.core.data.Offset;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/** The loop, with gradients made up from the step and the trained numbers. */
+class TrainerTest {
+    private static final float[] START = {1, -2, 0.5f, -0.5f, 1, 2, 3, -4};
+    private static final Settings.Training TRAINING = Trainings.training("adam", 0.1, "cosine", 2, 0.01, 0, 1e-8);
+    private static final Penalty PENALTY = new Penalty(0.5, 1, 0.25, false);
+
+    private final List<Trainer.Step> steps = new ArrayList<>();
+
+    @Test
+    void eachStepAsksForTheGradientAtTheNumbersOfTheStepBefore() {
+        Source source = new Source();
+        Learner learner = learner();
+        LearnerState end =
+                trainer(plan(4, 1, 0), learner, source, new Memory(null)).run();
+
+        assertThat(source.asked).containsExactly(0L, 1L, 2L, 3L);
+        Learner byHand = learner();
+        for (long step = 0; step < 4; step++) {
+            byHand.apply(new Source().gradient(step, byHand.trained()), 0);
+        }
+        assertThat(end).isEqualTo(byHand.state());
+        assertThat(learner.state()).isEqualTo(end);
+    }
+
+    @Test
+    void theListenerIsToldOfEachStep() {
+        Learner twin = learner();
+        trainer(plan(3, 1, 0), learner(), new Source(), new Memory(null)).run();
+        assertThat(steps).hasSize(3);
+        for (int s = 0; s < 3; s++) {
+            Trainer.Step step = steps.get(s);
+            assertThat(step.step()).isEqualTo(s + 1);
+            assertThat(step.steps()).isEqualTo(3);
+            assertThat(step.epoch()).isEqualTo((s + 1) * 4 / 10.0); // four of ten images each
+            assertThat(step.learningRate()).isEqualTo(twin.learningRate());
+            assertThat(step.penalty()).isEqualTo(twin.penalty());
+            assertThat(step.loss()).isEqualTo((8.0 + s) / 4);
+            assertThat(step.examples()).isEqualTo(4);
+            assertThat(step.seconds()).isBetween(0.0, 60.0);
+            double norm = twin.apply(new Source().gradient(s, twin.trained()), 0);
+            assertThat(step.gradientNorm()).isEqualTo(norm).isPositive();
+        }
+    }
+
+    @Test
+    void theLargestNormOfThePlanIsKeptTo() {
+        Trainer.Plan plan = new Trainer.Plan(2, 4, 10, 1, 0.5, 0);
+        LearnerState end =
+                trainer(plan, learner(), new Source(), new Memory(null)).run();
+        Learner byHand = learner();
+        for (long step = 0; step < 2; step++) {
+            byHand.apply(new Source().gradient(step, byHand.trained()), 0.5);
+        }
+        assertThat(end).isEqualTo(byHand.state());
+    }
+
+    @Test
+    void statesAreKeptEverySoManyStepsAndAtTheEnd() {
+        assertThat(kept(plan(7, 1, 3))).containsExactly(3L, 6L, 7L);
+        assertThat(kept(plan(6, 1, 3))).containsExactly(3L, 6L);
+        assertThat(kept(plan(3, 1, 0))).containsExactly(3L);
+        assertThat(kept(plan(3, 1, 5))).containsExactly(3L);
+        assertThat(kept(plan(2, 1, 1))).containsExactly(1L, 2L);
+    }
+
+    @Test
+    void localStepsKeepAtTheEndOfTheRoundInWhichAStateIsDue() {
+        assertThat(kept(plan(10, 4, 3))).containsExactly(4L, 8L, 10L);
+        assertThat(kept(plan(10, 4, 5))).containsExactly(8L, 10L);
+    }
+
+    @Test
+    void goingOnFromAnyKeptStateLeadsToTheSameBits() {
+        for (int syncEvery : new int[] {1, 2}) {
+            Memory memory = new Memory(null);
+            LearnerState undisturbed = trainer(plan(8, syncEvery, 2), learner(), new Source(), memory)
+                    .run();
+            assertThat(memory.kept).hasSize(4);
+            for (LearnerState state : memory.kept) {
+                Source source = new Source();
+                LearnerState end = trainer(plan(8, syncEvery, 2), learner(), source, new Memory(state))
+                        .run();
+                assertThat(end).as("from step %s", state.step()).isEqualTo(undisturbed);
+                assertThat(source.asked).hasSize((int) (8 - state.step()) / syncEvery);
+            }
+        }
+    }
+
+    @Test
+    void aTrainingThatIsOverIsNotTrainedOn() {
+        LearnerState over = new LearnerState(START, new float[16], 5);
+        Source source = new Source();
+        Memory memory = new Memory(over);
+        assertThat(trainer(plan(5, 1, 1), learner(), source, memory).run()).isEqualTo(over);
+        assertThat(source.asked).isEmpty();
+        assertThat(memory.kept).isEmpty();
+        assertThat(steps).isEmpty();
+    }
+
+    @Test
+    void aLossThatIsNoNumberStopsTheTrainingAndIsNotKept() {
+        for (double loss : new double[] {Double.NaN, Double.POSITIVE_INFINITY}) {
+            Memory memory = new Memory(null);
+            Source source = new Source() {
+                @Override
+                public StepGradient gradient(long step, float[] trained) {
+                    return step == 2 ? new StepGradient(new float[8], loss, 4) : super.gradient(step, trained);
+                }
+            };
+            steps.clear();
+            assertThatThrownBy(() ->
+                            trainer(plan(5, 1, 1), learner(), source, memory).run())
+                    .isInstanceOf(UserError.class)
+                    .hasMessage("training: the loss of step 3 is " + loss
+                            + ", the norm of its gradient 0.0; lower training.learningRate (0.1 now) or set"
+                            + " training.clipNorm");
+            assertThat(steps(memory)).containsExactly(1L, 2L);
+            assertThat(steps).hasSize(3);
+        }
+    }
+
+    @Test
+    void aGradientThatIsNoNumberStopsTheTrainingAndIsNotKept() {
+        Memory memory = new Memory(null);
+        Source source = new Source() {
+            @Override
+            public StepGradient gradient(long step, float[] trained) {
+                return new StepGradient(new float[] {1, 1, 1, Float.POSITIVE_INFINITY, 1, 1, 1, 1}, 2, 4);
+            }
+        };
+        assertThatThrownBy(
+                        () -> trainer(plan(5, 1, 1), learner(), source, memory).run())
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(
+                        "training: the loss of step 1 is 0.5, the norm of its gradient Infinity; lower");
+        assertThat(memory.kept).isEmpty();
+    }
+
+    @Test
+    void localStepsAreMadeInRoundsOfWhichTheLastIsShorter() {
+        Source source = new Source();
+        LearnerState end =
+                trainer(plan(10, 4, 0), learner(), source, new Memory(null)).run();
+        assertThat(source.asked).containsExactly(4L, 4L, 2L);
+        assertThat(end.step()).isEqualTo(10);
+        assertThat(steps).extracting(Trainer.Step::step).containsExactly(4L, 8L, 10L);
+        assertThat(steps).extracting(Trainer.Step::examples).containsExactly(16L, 16L, 8L);
+        assertThat(steps).extracting(Trainer.Step::loss).containsExactly(1.25, 1.25, 1.25);
+        assertThat(steps).extracting(Trainer.Step::gradientNorm).containsOnly(Double.NaN);
+        assertThat(steps.get(1).learningRate()).isEqualTo(new WarmupCosine(0.1, 0.01, 2, 10, false).valueAt(4, 0));
+        assertThat(steps.get(0).penalty()).isCloseTo(0.5 * 5 + 0.25 * 30.5, Offset.offset(1e-5));
+    }
+
+    @Test
+    void aPlanThatCannotBeIsRefused() {
+        assertThatThrownBy(() -> new Trainer.Plan(0, 4, 10, 1, 0, 0))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("no plan: 0 steps of 4 of 10 examples, synchronized every 1");
+        assertThatThrownBy(() -> new Trainer.Plan(5, 4, 10, 2, 1, 0))
+                .isInstanceOf(UserError.class)
+                .hasMessage("training.clipNorm is 1.0, but gradients are clipped only where they are summed each step;"
+                        + " set it to 0 or training.syncEvery to 1");
+        assertThat(new Trainer.Plan(5, 4, 10, 1, 1, 0).stepsPerEpoch()).isEqualTo(2.5);
+    }
+
+    private List<Long> kept(Trainer.Plan plan) {
+        Memory memory = new Memory(null);
+        LearnerState end = trainer(plan, learner(), new Source(), memory).run();
+        assertThat(memory.kept.get(memory.kept.size() - 1)).isEqualTo(end);
+        return steps(memory);
+    }
+
+    private static List<Long> steps(Memory memory) {
+        return memory.kept.stream().map(LearnerState::step).toList();
+    }
+
+    private static Trainer.Plan plan(long steps, int syncEvery, int saveEvery) {
+        return new Trainer.Plan(steps, 4, 10, syncEvery, 0, saveEvery);
+    }
+
+    private Trainer trainer(Trainer.Plan plan, Learner learner, GradientSource source, Trainer.Keeper keeper) {
+        return new Trainer(plan, learner, source, keeper, steps::add);
+    }
+
+    private static Learner learner() {
+        return new Learner(Trainings.small(TRAINING, PENALTY), LearnerState.start(START));
+    }
+
+    /** Depends on its arguments only, as the contract says; notes the steps, or the lengths of the rounds, it is asked for. */
+    private static class Source implements GradientSource {
+        final List<Long> asked = new ArrayList<>();
+
+        @Override
+        public StepGradient gradient(long step, float[] trained) {
+            asked.add(step);
+            float[] gradient = Tiny.normal(step, trained.length, 1);
+            for (int i = 0; i < gradient.length; i++) {
+                gradient[i] += trained[i];
+            }
+            return new StepGradient(gradient, 8 + step, 4);
+        }
+
+        @Override
+        public LocalSteps localSteps(LearnerState from, int count) {
+            asked.add((long) count);
+            Learner learner = new Learner(Trainings.small(TRAINING, PENALTY), from);
+            for (int i = 0; i < count; i++) {
+                learner.apply(new Source().gradient(learner.step(), learner.trained()), 0);
+            }
+            return new LocalSteps(learner.state(), 5.0 * count, 4L * count);
+        }
+    }
+
+    private static final class Memory implements Trainer.Keeper {
+        final List<LearnerState> kept = new ArrayList<>();
+        private final @Nullable LearnerState latest;
+
+        Memory(@Nullable LearnerState latest) {
+            this.latest = latest;
+        }
+
+        @Override
+        public @Nullable LearnerState latest() {
+            return latest;
+        }
+
+        @Override
+        public void keep(LearnerState state) {
+            kept.add(state);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package dev.grft.train;
+
+import dev.grft.Delta;
+import dev.grft.Penalty;
+import dev.grft.config.Settings;
+import dev.grft.tuning.Tiny;
+import dev.grft.tuning.Tuning;
+import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Layout;
+import dev.grft.vit.TrainedArray;
+import dev.grft.vit.Weights;
+import java.util.List;
+import java.util.Map;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+
+/** Settings and networks of the tests of this package. */
+final class Trainings {
+    /** One selected row of two numbers, and a head of two classes: eight numbers, of which no weights are needed. */
+    static final Layout SMALL = new Layout(List.of(
+            List.of(),
+            List.of(new TrainedArray("blocks.0.mlp.fc1.weight.rows", 1, 2)),
+            List.of(new TrainedArray("head.weight", 2, 2), new TrainedArray("head.bias", 2, 1))));
+
+    private Trainings() {}
+
+    /** Returns settings with a constant learning rate and Adam's usual numbers. */
+    static Settings.Training constant(String updater, double learningRate, double weightDecay) {
+        return training(updater, learningRate, "constant", 0, 0, weightDecay, 1e-8);
+    }
+
+    static Settings.Training training(
+            String updater,
+            double learningRate,
+            String schedule,
+            double warmupEpochs,
+            double minLearningRate,
+            double weightDecay,
+            double epsilon) {
+        return new Settings.Training(
+                10,
+                6,
+                1,
+                1,
+                "fresh",
+                learningRate,
+                schedule,
+                warmupEpochs,
+                minLearningRate,
+                updater,
+                0.9,
+                0.999,
+                epsilon,
+                weightDecay,
+                0,
+                0,
+                1,
+                0);
+    }
+
+    static MultiLayerConfiguration small(Settings.Training training, Penalty penalty) {
+        return Network.configuration(SMALL, training, penalty, 1, 10, 1);
+    }
+
+    static MultiLayerConfiguration tiny(Tuning tuning, Settings.Training training, Penalty penalty, int steps) {
+        return Network.configuration(tuning.layout(Tiny.CONFIG), training, penalty, Tiny.CONFIG.depth(), steps, 1);
+    }
+
+    static Replica replica(Weights weights, Tuning tuning, MultiLayerConfiguration configuration) {
+        return new Replica(weights, tuning, configuration, new CpuKernels(), true);
+    }
+
+    /** Returns the trained vector of no difference to the tiny model, its head included. */
+    static float[] start(Tuning tuning) {
+        Layout layout = tuning.layout(Tiny.CONFIG);
+        Map<String, float[]> tensors = Tiny.tensors();
+        float[] start = new float[layout.size()];
+        for (String name : List.of(Delta.HEAD_WEIGHT, Delta.HEAD_BIAS)) {
+            layout.write(tensors.get(name), name, start);
+        }
+        return start;
+    }
+}
