@@ -40,11 +40,11 @@ class ManifestTest {
     private static Settings settings() {
         return new Settings(
                 new Settings.Run("runs/x", 42, "grft", List.of("linear")),
-                new Settings.Model("vit", 0, null, "f32"),
-                new Settings.Data("train", "test", "folders", "image", "label", 256, "center", null, null, 0),
+                new Settings.Model("vit", 0, null, "fp32"),
+                new Settings.Data("train", "test", "folder", "image", "label", 256, "center", null, null, 0),
                 new Settings.Augmentation(true, 0.5, 1, 0.75, 1.33, true),
                 new Settings.Selection(
-                        null, "row", new Settings.Budget(4, null), List.of("all"), "example", "cross-entropy", 0.1, 32),
+                        null, "row", new Settings.Budget(4, null), List.of("mlp.fc1"), "per-example", "probe", 0.1, 32),
                 new Settings.Penalty(0.01, null, 0.001, false),
                 new Settings.Probe(1, 32, 0.1, 0),
                 new Settings.Training(
