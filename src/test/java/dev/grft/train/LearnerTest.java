@@ -187,19 +187,11 @@ class LearnerTest {
                 .hasMessage("an updater state of 15 numbers, expected 16");
     }
 
-<<<<<<< HEAD
     private interface Expected {
         double at(int i);
     }
 
     private static void assertNumbers(Learner learner, Expected expected) {
-=======
-    private interface OneNumber {
-        double at(int i);
-    }
-
-    private static void assertNumbers(Learner learner, OneNumber expected) {
->>>>>>> work-d
         double[] numbers = new double[START.length];
         for (int i = 0; i < numbers.length; i++) {
             numbers[i] = expected.at(i);
