@@ -41,7 +41,7 @@ final class Checking {
         if (settings.data().test() != null) {
             images("test", "data.test", settings.data().test());
         }
-        long backbone = config.withClasses(0).parameters();
+        long backbone = config.backboneParameters();
         Map<String, MatrixShape> eligible =
                 Scoring.eligible(config.matrices(), settings.selection().matrices());
         if (eligible.isEmpty()) {

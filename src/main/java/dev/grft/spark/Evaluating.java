@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
@@ -42,9 +41,7 @@ final class Evaluating {
     void evaluate(String method) {
         Path folder = new Path(session.directory().method(method, settings.run().method()));
         Path deltaPath = new Path(folder, "delta.safetensors");
-        if (!session.storage().exists(deltaPath)) {
-            throw UserError.of("%s: there is no delta to evaluate; train first", deltaPath);
-        }
+        session.requireDelta(deltaPath, "to evaluate");
         Path path = new Path(folder, "evaluation.json");
         String inputs = Inputs.digest(
                 "evaluate",
@@ -56,8 +53,7 @@ final class Evaluating {
     }
 
     private Path make(String method, Path deltaPath, Path path) {
-        Delta delta = DeltaFile.read(session.hadoop(), deltaPath).delta();
-        DeltaFile.requirePretrained(delta, session.pretrained());
+        Delta delta = session.delta(deltaPath);
         Labels labels = Labels.inOrder(delta.labels());
         Images images = session.testImages(labels);
         Progress.Meter meter = session.progress().phase("evaluate " + method, images.count());
@@ -65,7 +61,7 @@ final class Evaluating {
         Inference.of(session, delta).probabilities(images, meter, score::add);
         session.storage().writeAtomically(path, score.json(method, images.digest()));
 
-        long backbone = session.pretrained().config().withClasses(0).parameters();
+        long backbone = session.pretrained().config().backboneParameters();
         long head = (long) delta.headWeight().length + delta.headBias().length;
         Metrics metrics = session.metrics();
         ObjectNode node = metrics.of(method);
@@ -87,7 +83,7 @@ final class Evaluating {
     static final class Score {
         private final Labels labels;
         private final Evaluation evaluation;
-        private final List<Passes.Output> waiting = new ArrayList<>();
+        private final List<Inference.Output> waiting = new ArrayList<>();
         private double loss;
         private long examples;
 
@@ -96,7 +92,7 @@ final class Evaluating {
             this.evaluation = new Evaluation(labels.names(), Math.min(TOP, labels.size()));
         }
 
-        void add(Passes.Output output) {
+        void add(Inference.Output output) {
             loss -= Math.log(Math.max(output.values[output.label], Float.MIN_NORMAL));
             examples++;
             waiting.add(output);

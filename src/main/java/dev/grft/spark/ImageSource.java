@@ -13,7 +13,6 @@ import java.io.Serializable;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -363,7 +362,7 @@ public final class ImageSource {
                 throw new UserError(path + ": listed " + total + " images but could not read all of them; read a set"
                         + " that does not change");
             } else if (results[id] == null) {
-                results[id] = new Decoded(id, sha256().digest(), null, "empty");
+                results[id] = new Decoded(id, Inputs.sha256().digest(), null, "empty");
             }
         }
         return results;
@@ -381,7 +380,7 @@ public final class ImageSource {
     }
 
     private static String digest(List<Named> named, Decoded[] results) {
-        MessageDigest digest = sha256();
+        MessageDigest digest = Inputs.sha256();
         for (int id = 0; id < results.length; id++) {
             Named image = named.get(id);
             String line = image.name
@@ -393,14 +392,6 @@ public final class ImageSource {
             digest.update(line.getBytes(StandardCharsets.UTF_8));
         }
         return HexFormat.of().formatHex(digest.digest());
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
     }
 
     /**
@@ -493,7 +484,7 @@ public final class ImageSource {
         }
 
         Decoded decoded(long id, Preprocess preprocess) {
-            byte[] digest = sha256().digest(content);
+            byte[] digest = Inputs.sha256().digest(content);
             try {
                 Pixels pixels = preprocess.prepare(new ImageDecoder().decode(content, name));
                 return new Decoded(id, digest, new Example(id, label, name, pixels), null);

@@ -2,18 +2,49 @@ package dev.grft.spark;
 
 import dev.grft.Delta;
 import dev.grft.Penalty;
+import dev.grft.data.Batch;
+import dev.grft.data.Example;
 import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
 import dev.grft.train.Network;
+import dev.grft.train.Replica;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
 import java.util.function.Consumer;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.broadcast.Broadcast;
 
-/** A model with a delta, ready to look at images on the executors. */
+/**
+ * A model with a delta, ready to look at images on the executors: forward only. A pass whose outputs go to the driver is cut
+ * into Spark jobs of some batches of each shard, so that it can be seen how far it is, and little is lost with a task.
+ */
 final class Inference {
+    /** Batches of one shard in one job: a constant, because sums depend on where they are cut. */
+    static final int BATCHES = 16;
+
+    /** What a network says of one image. */
+    static final class Output implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final long id;
+        final String name;
+        final int label;
+        final float[] values; // [K] probabilities or [D] features
+
+        Output(Example example, float[] values) {
+            this.id = example.id();
+            this.name = example.name();
+            this.label = example.label();
+            this.values = values;
+        }
+    }
+
     private final Session session;
     private final Preprocess preprocess;
     private final Replicas.Recipe recipe;
@@ -62,34 +93,83 @@ final class Inference {
     }
 
     /** Hands the features of all images over, in no particular order. */
-    void features(Images images, Progress.Meter meter, Consumer<Passes.Output> each) {
-        Passes.features(
-                session.context(),
-                images,
-                preprocess,
-                session.settings().evaluation().batchSize(),
-                recipe,
-                trained,
-                meter,
-                each);
-    }
-
-    /** Returns the probabilities of all images, to be computed where they are and when they are needed. */
-    JavaRDD<Passes.Output> probabilities(Images images) {
-        return Passes.probabilities(
-                images, preprocess, session.settings().evaluation().batchSize(), recipe, trained);
+    void features(Images images, Progress.Meter meter, Consumer<Output> each) {
+        pass(images, meter, each, true);
     }
 
     /** Hands the probabilities of all images over, in no particular order. */
-    void probabilities(Images images, Progress.Meter meter, Consumer<Passes.Output> each) {
-        Passes.probabilities(
-                session.context(),
-                images,
-                preprocess,
-                session.settings().evaluation().batchSize(),
-                recipe,
-                trained,
-                meter,
-                each);
+    void probabilities(Images images, Progress.Meter meter, Consumer<Output> each) {
+        pass(images, meter, each, false);
+    }
+
+    /** Returns the probabilities of all images, to be computed where they are: shard by shard, by id in each. */
+    JavaRDD<Output> probabilities(Images images) {
+        return outputs(images, 0, Integer.MAX_VALUE, session.context().broadcast(trained), false);
+    }
+
+    private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {
+        Broadcast<float[]> vector = session.context().broadcast(trained);
+        int count = BATCHES * batchSize();
+        try {
+            long done = 0;
+            for (int from = 0; done < images.count(); from += count) {
+                List<Output> chunk = Causes.unwrapped(outputs(images, from, count, vector, features)::collect);
+                chunk.forEach(each);
+                done += chunk.size();
+                meter.add(chunk.size(), "");
+            }
+        } finally {
+            vector.destroy();
+        }
+    }
+
+    /** Returns what the network says of the images of each shard at positions from {@code from} on, at most {@code count}. */
+    private JavaRDD<Output> outputs(Images images, int from, int count, Broadcast<float[]> vector, boolean features) {
+        Replicas.Recipe network = recipe; // tasks take these along, not this object
+        Preprocess prepared = preprocess;
+        int size = batchSize();
+        return images.examples()
+                .mapPartitions(
+                        part -> {
+                            List<Example> some = range(part, from, count);
+                            return some.isEmpty()
+                                    ? List.<Output>of().iterator()
+                                    : Replicas.with(network, replica -> {
+                                                replica.load(vector.value());
+                                                return outputs(replica, some, prepared, size, features);
+                                            })
+                                            .iterator();
+                        },
+                        true);
+    }
+
+    private int batchSize() {
+        return session.settings().evaluation().batchSize();
+    }
+
+    private static List<Output> outputs(
+            Replica replica, List<Example> some, Preprocess preprocess, int batchSize, boolean features) {
+        List<Output> outputs = new ArrayList<>(some.size());
+        for (int at = 0; at < some.size(); at += batchSize) {
+            List<Example> chosen = some.subList(at, Math.min(some.size(), at + batchSize));
+            Batch batch = Batch.of(chosen, preprocess);
+            float[][] values = features ? replica.features(batch) : replica.probabilities(batch);
+            for (int b = 0; b < values.length; b++) {
+                outputs.add(new Output(chosen.get(b), values[b]));
+            }
+        }
+        return outputs;
+    }
+
+    /** Returns the examples of a shard at positions from {@code from} on, at most {@code count}. */
+    static List<Example> range(Iterator<Example> part, int from, int count) {
+        List<Example> some = new ArrayList<>();
+        for (int i = 0; part.hasNext() && i - from < count; i++) {
+            Example example = part.next();
+            if (i >= from) {
+                some.add(example);
+            }
+        }
+        return some;
     }
 }

@@ -62,7 +62,7 @@ final class Inputs {
         return digest(lines.toArray(String[]::new));
     }
 
-    private static MessageDigest sha256() {
+    static MessageDigest sha256() {
         try {
             return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {

@@ -55,13 +55,8 @@ final class ModelBroadcast implements Serializable, AutoCloseable {
     Weights copy() {
         LinkedHashMap<String, float[]> values = new LinkedHashMap<>(tensors.value());
         if (values.isEmpty()) {
-            config.tensors().forEach((name, shape) -> {
-                long size = 1;
-                for (long n : shape) {
-                    size *= n;
-                }
-                values.put(name, new float[Math.toIntExact(size)]);
-            });
+            config.tensors()
+                    .forEach((name, shape) -> values.put(name, new float[Math.toIntExact(VitConfig.elements(shape))]));
         }
         return Weights.copyOf(config, values, DataType.FLOAT);
     }

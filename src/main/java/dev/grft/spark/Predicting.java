@@ -2,13 +2,10 @@ package dev.grft.spark;
 
 import dev.grft.Delta;
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
-import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.report.Progress;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
@@ -30,11 +27,9 @@ final class Predicting {
     private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
 
     private final Session session;
-    private final Settings settings;
 
     Predicting(Session session) {
         this.session = session;
-        this.settings = session.settings();
     }
 
     /**
@@ -51,33 +46,17 @@ final class Predicting {
             throw UserError.of("%s: exists already; choose another --output or give --force", output);
         }
         Path deltaPath = session.directory().path("delta.safetensors");
-        if (!session.storage().exists(deltaPath)) {
-            throw UserError.of("%s: there is no delta to predict with; train first", deltaPath);
-        }
-        Delta delta = DeltaFile.read(session.hadoop(), deltaPath).delta();
-        DeltaFile.requirePretrained(delta, session.pretrained());
+        session.requireDelta(deltaPath, "to predict with");
+        Delta delta = session.delta(deltaPath);
         Labels labels = Labels.inOrder(delta.labels());
-        Settings.Data data = settings.data();
-        Images read = ImageSource.unlabeled(
-                session.spark(),
-                images,
-                ImageSource.Format.valueOf(data.format().toUpperCase(Locale.ROOT)),
-                data.imageColumn(),
-                session.preprocess(),
-                1,
-                settings.training().shards());
-        try {
-            session.directory().reportBroken("predict", images, read.broken());
-            read.broken().check(data.maxBroken(), images);
+        try (Images read = session.unlabeledImages("predict", images)) {
             write(read, delta, labels, output);
-        } finally {
-            read.close();
         }
     }
 
     private void write(Images images, Delta delta, Labels labels, String output) {
         Progress.Meter meter = session.progress().phase("predict", images.count());
-        JavaRDD<Passes.Output> outputs =
+        JavaRDD<Inference.Output> outputs =
                 Inference.of(session, delta).probabilities(images).persist(StorageLevel.MEMORY_AND_DISK());
         RuntimeConfig conf = session.spark().conf();
         String before = conf.get(CASE_SENSITIVE);
@@ -101,7 +80,7 @@ final class Predicting {
         session.progress().say("predicted %d images into %s", images.count(), output);
     }
 
-    private static Row row(Passes.Output one, Labels labels) {
+    private static Row row(Inference.Output one, Labels labels) {
         int best = 0;
         for (int k = 1; k < labels.size(); k++) {
             best = one.values[k] > one.values[best] ? k : best;

@@ -70,15 +70,13 @@ final class Pretraining {
         }
         WholeTuning tuning = new WholeTuning();
         Layout layout = tuning.layout(config);
-        Progress.Meter meter;
         Training training = new Training(session, new Selecting(session, force), force);
         session.progress().say("pretrain: all %,d numbers of a ViT %s", layout.size(), config);
-        meter = session.progress().phase("pretrain", training.shown(images.count()));
+        Progress.Meter meter = session.progress().phase("pretrain", training.shown(images.count()));
         Training.Result result;
         try (ModelBroadcast zeros = ModelBroadcast.zeros(session.context(), config)) {
             result = training.run(
                     session.directory().toString(),
-                    "pretrain",
                     tuning,
                     layout,
                     zeros,

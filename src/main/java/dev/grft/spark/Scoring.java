@@ -95,13 +95,14 @@ final class Scoring implements Serializable {
         }
         Scores scores = Scores.zero(eligible);
         long done = 0;
-        for (int from = 0; done < images.count(); from += Passes.BATCHES * batchSize) {
+        for (int from = 0; done < images.count(); from += Inference.BATCHES * batchSize) {
             int start = from;
             Scores chunk = Causes.unwrapped(() -> OrderedTree.reduce(
                     images.examples()
                             .mapPartitions(
                                     part -> {
-                                        List<Example> some = Passes.range(part, start, Passes.BATCHES * batchSize);
+                                        List<Example> some =
+                                                Inference.range(part, start, Inference.BATCHES * batchSize);
                                         return List.of(
                                                         some.isEmpty()
                                                                 ? Scores.zero(eligible)

@@ -15,6 +15,7 @@ import dev.grft.report.Progress;
 import dev.grft.train.Probe;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +30,7 @@ final class Selecting {
     private final boolean force;
     private @Nullable SelectionFile selection;
     private @Nullable DeltaFile probe;
+    private @Nullable String probeInputs;
 
     Selecting(Session session, boolean force) {
         this.session = session;
@@ -57,7 +59,7 @@ final class Selecting {
         Progress.Meter meter = session.progress().phase("select: scoring", images.count());
         Scores scores = new Scoring(model, settings.selection(), head, session.preprocess(), views(), session.device())
                 .scores(images, meter);
-        long backbone = session.pretrained().config().withClasses(0).parameters();
+        long backbone = session.pretrained().config().backboneParameters();
         Selection selection = Grft.select(
                 scores,
                 settings.selection().orientation(),
@@ -113,16 +115,16 @@ final class Selecting {
         Images images = session.trainingImages();
         Labels labels = images.labels();
         Progress.Meter meter = session.progress().phase("probe: features", images.count());
-        Passes.Output[] outputs =
-                new Passes.Output[Math.toIntExact(images.broken().total())];
+        Inference.Output[] outputs =
+                new Inference.Output[Math.toIntExact(images.broken().total())];
         long every = (images.count() + MOST_PROBED - 1) / MOST_PROBED;
         Inference.headOnly(session, labels.size()).features(images, meter, output -> {
             if (output.id % every == 0) {
                 outputs[(int) output.id] = output;
             }
         });
-        List<Passes.Output> seen =
-                Stream.of(outputs).filter(java.util.Objects::nonNull).toList();
+        List<Inference.Output> seen =
+                Stream.of(outputs).filter(Objects::nonNull).toList();
         float[][] features = seen.stream().map(output -> output.values).toArray(float[][]::new);
         int[] classes = seen.stream().mapToInt(output -> output.label).toArray();
         session.progress().say("probe: training a head on %d images' features", features.length);
@@ -156,26 +158,30 @@ final class Selecting {
 
     /** Returns a digest of all that the probe depends on: the model, the training images and how they are read. */
     String probeInputs() {
-        return Inputs.digest(
-                "probe",
-                session.pretrained().sha256(),
-                Inputs.listing(session.hadoop(), "data.train", settings.data().train()),
-                Config.fingerprint(
-                        settings,
-                        "probe",
-                        "model.imageSize",
-                        "run.seed",
-                        "data.train",
-                        "data.format",
-                        "data.imageColumn",
-                        "data.labelColumn",
-                        "data.resize",
-                        "data.crop",
-                        "data.mean",
-                        "data.std",
-                        "training.shards",
-                        "evaluation.batchSize",
-                        "engine.kernels",
-                        "engine.blasThreads"));
+        if (probeInputs == null) { // lists all files of the images, which every later artefact asks for
+            probeInputs = Inputs.digest(
+                    "probe",
+                    session.pretrained().sha256(),
+                    Inputs.listing(
+                            session.hadoop(), "data.train", settings.data().train()),
+                    Config.fingerprint(
+                            settings,
+                            "probe",
+                            "model.imageSize",
+                            "run.seed",
+                            "data.train",
+                            "data.format",
+                            "data.imageColumn",
+                            "data.labelColumn",
+                            "data.resize",
+                            "data.crop",
+                            "data.mean",
+                            "data.std",
+                            "training.shards",
+                            "evaluation.batchSize",
+                            "engine.kernels",
+                            "engine.blasThreads"));
+        }
+        return probeInputs;
     }
 }

@@ -1,7 +1,9 @@
 package dev.grft.spark;
 
+import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
+import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.Storage;
 import dev.grft.config.Settings;
 import dev.grft.data.Augment;
@@ -12,6 +14,7 @@ import dev.grft.report.Progress;
 import java.io.PrintStream;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
@@ -179,15 +182,14 @@ public final class Session implements AutoCloseable {
             Images read = ImageSource.read(
                     spark,
                     p,
-                    ImageSource.Format.valueOf(data.format().toUpperCase(java.util.Locale.ROOT)),
+                    format(),
                     data.imageColumn(),
                     data.labelColumn(),
                     known,
                     preprocess,
                     1, // more than allowed is refused below, once the report is written
                     settings.training().shards());
-            directory.reportBroken(key, p, read.broken());
-            read.broken().check(data.maxBroken(), p);
+            check(key, p, read);
             progress.say(
                     "read %d images of %d classes%s in %.1f s",
                     read.count(),
@@ -196,6 +198,57 @@ public final class Session implements AutoCloseable {
                     System.nanoTime() / 1e9 - started);
             return read;
         });
+    }
+
+    /** Returns the images at a path, without labels; the caller closes them. */
+    Images unlabeledImages(String key, String path) {
+        Images read = ImageSource.unlabeled(
+                spark,
+                path,
+                format(),
+                settings.data().imageColumn(),
+                preprocess(),
+                1, // more than allowed is refused below, once the report is written
+                settings.training().shards());
+        check(key, path, read);
+        return read;
+    }
+
+    private ImageSource.Format format() {
+        return ImageSource.Format.valueOf(settings.data().format().toUpperCase(Locale.ROOT));
+    }
+
+    /** Reports the broken images, and refuses them if they are too many. */
+    private void check(String key, String path, Images read) {
+        try {
+            directory.reportBroken(key, path, read.broken());
+            read.broken().check(settings.data().maxBroken(), path);
+        } catch (UserError e) {
+            read.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Refuses a missing delta.
+     *
+     * @param purpose what it is wanted for, such as {@code to merge}
+     */
+    void requireDelta(Path path, String purpose) {
+        if (!storage.exists(path)) {
+            throw UserError.of("%s: there is no delta %s; train first", path, purpose);
+        }
+    }
+
+    /**
+     * Returns a delta of the pretrained model.
+     *
+     * @throws UserError if it belongs to another
+     */
+    Delta delta(Path path) {
+        Delta delta = DeltaFile.read(hadoop(), path).delta();
+        DeltaFile.requirePretrained(delta, pretrained());
+        return delta;
     }
 
     /** Returns the metrics of the run as they are now. */

@@ -83,7 +83,6 @@ final class Training {
         Progress.Meter meter = session.progress().phase("train " + method, shown(images.count()));
         Result result = run(
                 path.getParent().toString(),
-                "train " + method,
                 tuning,
                 layout,
                 model,
@@ -154,7 +153,6 @@ final class Training {
      */
     Result run(
             String folder,
-            String what,
             Tuning tuning,
             Layout layout,
             ModelBroadcast model,

@@ -1,8 +1,5 @@
 package dev.grft.spark;
 
-import dev.grft.UserError;
-import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.MergedFile;
 import java.util.ArrayList;
 import java.util.List;
@@ -62,9 +59,7 @@ public final class Verbs {
 
     private void mergeDelta() {
         Path deltaPath = session.directory().path("delta.safetensors");
-        if (!session.storage().exists(deltaPath)) {
-            throw UserError.of("%s: there is no delta to merge; train first", deltaPath);
-        }
+        session.requireDelta(deltaPath, "to merge");
         Path path = session.directory().path(MergedFile.NAME);
         String inputs = Inputs.digest(
                 "merge",
@@ -73,14 +68,11 @@ public final class Verbs {
                 Integer.toString(session.settings().model().imageSize()),
                 session.settings().model().saveType());
         session.artefact(path, inputs, force, () -> path, () -> {
-            Checkpoint pretrained = session.pretrained();
-            DeltaFile delta = DeltaFile.read(session.hadoop(), deltaPath);
-            DeltaFile.requirePretrained(delta.delta(), pretrained);
             MergedFile.write(
                     session.hadoop(),
                     session.directory().toString(),
-                    pretrained,
-                    delta.delta(),
+                    session.pretrained(),
+                    session.delta(deltaPath),
                     Pretraining.dtype(session.settings().model().saveType()));
             session.progress().say("merged into %s", path);
             return path;

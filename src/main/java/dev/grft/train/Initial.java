@@ -3,6 +3,7 @@ package dev.grft.train;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.VitConfig;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -21,10 +22,7 @@ public final class Initial {
     public static Map<String, float[]> vit(VitConfig config, long seed) {
         Map<String, float[]> tensors = new LinkedHashMap<>();
         config.tensors().forEach((name, shape) -> {
-            int size = 1;
-            for (long n : shape) {
-                size = Math.multiplyExact(size, Math.toIntExact(n));
-            }
+            int size = Math.toIntExact(VitConfig.elements(shape));
             tensors.put(name, tensor(name, shape, size, seed));
         });
         return tensors;
@@ -49,7 +47,7 @@ public final class Initial {
             return values;
         }
         if (name.contains("norm")) {
-            java.util.Arrays.fill(values, 1);
+            Arrays.fill(values, 1);
             return values;
         }
         boolean small = name.equals("pos_embed") || name.startsWith("head.");

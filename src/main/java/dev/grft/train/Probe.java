@@ -1,6 +1,7 @@
 package dev.grft.train;
 
 import dev.grft.config.Settings;
+import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.WorkspaceMode;
@@ -65,7 +66,7 @@ public record Probe(float[] weight, float[] bias) {
         for (int epoch = 0; epoch < settings.epochs(); epoch++) {
             int[] order = shuffled(n, random);
             for (int from = 0; from < n; from += batchSize) {
-                int[] chosen = java.util.Arrays.copyOfRange(order, from, Math.min(n, from + batchSize));
+                int[] chosen = Arrays.copyOfRange(order, from, Math.min(n, from + batchSize));
                 float[] targets = new float[chosen.length * classes];
                 for (int b = 0; b < chosen.length; b++) {
                     targets[b * classes + labels[chosen[b]]] = 1;

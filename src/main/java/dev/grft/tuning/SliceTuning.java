@@ -126,6 +126,11 @@ public final class SliceTuning implements Tuning {
             gradient = bindings.gradient(array.name());
         }
 
+        /** Returns scratch of a number for each row of {@code x} and each slice; the patch embedding has fewer rows. */
+        INDArray scratch(Buffers buffers, INDArray x) {
+            return buffers.shared("slices" + x.size(0) + "x" + indices.length, x.size(0), indices.length);
+        }
+
         INDArray value() {
             return Objects.requireNonNull(value, array.name());
         }
@@ -144,14 +149,14 @@ public final class SliceTuning implements Tuning {
 
         @Override
         public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
-            INDArray part = buffers.shared("slices" + indices.length, x.size(0), indices.length);
+            INDArray part = scratch(buffers, x);
             kernels.gemm(false, x, true, value(), 1, 0, part);
             kernels.scatterAddColumns(part, indices, y);
         }
 
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
-            INDArray part = buffers.shared("slices" + indices.length, x.size(0), indices.length);
+            INDArray part = scratch(buffers, x);
             kernels.gatherColumns(dy, indices, part);
             kernels.gemm(true, part, false, x, 1, 0, gradient());
             gathered = part;
@@ -170,21 +175,21 @@ public final class SliceTuning implements Tuning {
 
         @Override
         public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
-            INDArray part = buffers.shared("slices" + indices.length, x.size(0), indices.length);
+            INDArray part = scratch(buffers, x);
             kernels.gatherColumns(x, indices, part);
             kernels.gemm(false, part, false, value(), 1, 1, y);
         }
 
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
-            INDArray part = buffers.shared("slices" + indices.length, x.size(0), indices.length);
+            INDArray part = scratch(buffers, x);
             kernels.gatherColumns(x, indices, part);
             kernels.gemm(true, part, false, dy, 1, 0, gradient());
         }
 
         @Override
         public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {
-            INDArray part = buffers.shared("slices" + indices.length, dy.size(0), indices.length);
+            INDArray part = scratch(buffers, dy);
             kernels.gemm(false, dy, true, value(), 1, 0, part);
             kernels.scatterAddColumns(part, indices, dx);
         }

@@ -144,15 +144,21 @@ public record VitConfig(
 
     /** Returns the number of parameters, the head included; 86,567,656 for ViT-B/16 with 1000 classes. */
     public long parameters() {
-        long sum = 0;
-        for (long[] shape : tensors().values()) {
-            long product = 1;
-            for (long n : shape) {
-                product *= n;
-            }
-            sum += product;
+        return tensors().values().stream().mapToLong(VitConfig::elements).sum();
+    }
+
+    /** Returns the number of parameters without the head; 85,798,656 for ViT-B/16. */
+    public long backboneParameters() {
+        return withClasses(0).parameters();
+    }
+
+    /** Returns the number of elements of a tensor of that shape. */
+    public static long elements(long[] shape) {
+        long product = 1;
+        for (long n : shape) {
+            product *= n;
         }
-        return sum;
+        return product;
     }
 
     private static void require(boolean condition, String message, Object... arguments) {

@@ -35,10 +35,7 @@ public final class Weights implements AutoCloseable {
         for (Map.Entry<String, long[]> entry : config.tensors().entrySet()) {
             String name = entry.getKey();
             long[] shape = flat(entry.getValue());
-            long length = 1;
-            for (long n : shape) {
-                length *= n;
-            }
+            long length = VitConfig.elements(shape);
             float[] values = tensors.get(name);
             if (values == null && name.startsWith("head.")) {
                 arrays.put(name, Nd4j.zeros(type, shape));
