@@ -37,9 +37,11 @@ final class Checking {
         say("model     %s: %s, SHA-256 %s", pretrained.name(), sizes(config), pretrained.sha256());
         Preprocess preprocess = session.preprocess();
         say("images    %s", preprocess);
-        int classes = images("train", "data.train", settings.data().train());
+        Images train = session.trainingImages();
+        say("train", settings.data().train(), train);
+        int classes = train.labels().size();
         if (settings.data().test() != null) {
-            images("test", "data.test", settings.data().test());
+            say("test", settings.data().test(), session.testImages(train.labels()));
         }
         long backbone = config.backboneParameters();
         Map<String, MatrixShape> eligible =
@@ -70,8 +72,7 @@ final class Checking {
         memory(config, classes, backbone);
     }
 
-    private int images(String set, String key, @Nullable String path) {
-        Images images = session.images(key, path, null, session.preprocess());
+    private void say(String set, @Nullable String path, Images images) {
         say(
                 "%-9s %s: %d images of %d classes, %d broken",
                 set,
@@ -79,7 +80,6 @@ final class Checking {
                 images.count(),
                 images.labels().size(),
                 images.broken().count());
-        return images.labels().size();
     }
 
     private void memory(VitConfig config, int classes, long backbone) {

@@ -19,10 +19,11 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.storage.StorageLevel;
 
 /**
- * A model with a delta, ready to look at images on the executors: forward only. A pass whose outputs go to the driver is cut
- * into Spark jobs of some batches of each shard, so that it can be seen how far it is, and little is lost with a task.
+ * A model with a delta, ready to look at images on the executors: forward only. A pass is cut into Spark jobs of
+ * some batches of each shard, so that it can be seen how far it is, and little is lost with a task.
  */
 final class Inference {
     /** Batches of one shard in one job: a constant, because sums depend on where they are cut. */
@@ -43,6 +44,12 @@ final class Inference {
             this.label = example.label();
             this.values = values;
         }
+    }
+
+    /** What is done with outputs that stay on the executors. */
+    interface Using {
+        /** Uses them; they are gone afterwards. */
+        void of(JavaRDD<Output> outputs);
     }
 
     private final Session session;
@@ -102,9 +109,31 @@ final class Inference {
         pass(images, meter, each, false);
     }
 
-    /** Returns the probabilities of all images, to be computed where they are: shard by shard, by id in each. */
-    JavaRDD<Output> probabilities(Images images) {
-        return outputs(images, 0, Integer.MAX_VALUE, session.context().broadcast(trained), false);
+    /** Computes the probabilities of all images and leaves them where they are until {@code use} of them is over. */
+    void withProbabilities(Images images, Progress.Meter meter, Using use) {
+        Broadcast<float[]> vector = session.context().broadcast(trained);
+        int count = BATCHES * batchSize();
+        List<JavaRDD<Output>> chunks = new ArrayList<>();
+        try {
+            long done = 0;
+            for (int from = 0; done < images.count(); from += count) {
+                JavaRDD<Output> chunk =
+                        outputs(images, from, count, vector, false).persist(StorageLevel.MEMORY_AND_DISK());
+                chunks.add(chunk);
+                long size = Causes.unwrapped(chunk::count);
+                done += size;
+                meter.add(size, "");
+            }
+            use.of(union(chunks));
+        } finally {
+            chunks.forEach(chunk -> chunk.unpersist(false));
+            vector.destroy();
+        }
+    }
+
+    @SuppressWarnings("unchecked") // Java cannot make an array of a generic type
+    private JavaRDD<Output> union(List<JavaRDD<Output>> chunks) {
+        return session.context().union(chunks.toArray(JavaRDD[]::new));
     }
 
     private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {

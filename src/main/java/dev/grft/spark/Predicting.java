@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.RuntimeConfig;
@@ -16,7 +16,6 @@ import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
-import org.apache.spark.storage.StorageLevel;
 
 /**
  * Labels images: a table with a row for each, in the order of their names: {@code name}, {@code label}, {@code probability} of
@@ -56,28 +55,33 @@ final class Predicting {
 
     private void write(Images images, Delta delta, Labels labels, String output) {
         Progress.Meter meter = session.progress().phase("predict", images.count());
-        JavaRDD<Inference.Output> outputs =
-                Inference.of(session, delta).probabilities(images).persist(StorageLevel.MEMORY_AND_DISK());
+        int files = (int) (1 + images.count() / ROWS);
+        Inference.of(session, delta)
+                .withProbabilities(
+                        images,
+                        meter,
+                        outputs -> write(
+                                outputs.sortBy(one -> one.id, true, files).map(one -> row(one, labels)),
+                                schema(labels),
+                                output));
+        session.progress().say("predicted %d images into %s", images.count(), output);
+    }
+
+    private void write(JavaRDD<Row> rows, StructType schema, String output) {
         RuntimeConfig conf = session.spark().conf();
         String before = conf.get(CASE_SENSITIVE);
         conf.set(CASE_SENSITIVE, true); // the names of two classes may differ in case only
         try {
-            Causes.unwrapped(outputs::count);
-            meter.add(images.count(), "");
-            int files = (int) (1 + images.count() / ROWS);
-            Dataset<Row> table = session.spark()
-                    .createDataFrame(
-                            outputs.sortBy(one -> one.id, true, files).map(one -> row(one, labels)), schema(labels));
+            DataFrameWriter<Row> table =
+                    session.spark().createDataFrame(rows, schema).write().mode(SaveMode.Overwrite);
             if (output.endsWith(".csv")) {
-                table.write().mode(SaveMode.Overwrite).option("header", "true").csv(output);
+                table.option("header", "true").csv(output);
             } else {
-                table.write().mode(SaveMode.Overwrite).parquet(output);
+                table.parquet(output);
             }
         } finally {
             conf.set(CASE_SENSITIVE, before);
-            outputs.unpersist(false);
         }
-        session.progress().say("predicted %d images into %s", images.count(), output);
     }
 
     private static Row row(Inference.Output one, Labels labels) {

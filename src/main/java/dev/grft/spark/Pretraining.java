@@ -57,7 +57,7 @@ final class Pretraining {
     private Path make(Path path, String inputs) {
         Checkpoint from = settings.model().pretrained() == null ? null : session.pretrained();
         Preprocess preprocess = from == null ? fresh() : session.preprocess();
-        Images images = session.images("data.train", settings.data().train(), null, preprocess);
+        Images images = session.trainingImages(preprocess);
         Labels labels = images.labels();
         VitConfig config = (from == null ? preset() : from.config()).withClasses(labels.size());
         Map<String, float[]> tensors = Initial.vit(config, settings.run().seed());

@@ -162,7 +162,23 @@ public final class Session implements AutoCloseable {
 
     /** Returns the training images, prepared for the pretrained model. */
     Images trainingImages() {
-        return images("data.train", settings.data().train(), null, preprocess());
+        return trainingImages(preprocess());
+    }
+
+    /**
+     * Returns the training images.
+     *
+     * @throws UserError also if they are fewer than the shards, each of which has a part in every step
+     */
+    Images trainingImages(Preprocess preprocess) {
+        Images read = images("data.train", settings.data().train(), null, preprocess);
+        int shards = settings.training().shards();
+        if (read.count() < shards) {
+            throw UserError.of(
+                    "training.shards is %d, but data.train has %d images; use fewer shards than images",
+                    shards, read.count());
+        }
+        return read;
     }
 
     /** Returns the test images, whose classes must be among those of a head. */

@@ -356,12 +356,14 @@ class MainTest {
 
     @Test
     void fewerImagesThanShardsAreRefused() throws Exception {
-        Result result = does("train", "run.method=full", "training.shards=13", "training.batchSize=13");
-
-        assertThat(result.code()).as(result.err()).isEqualTo(2);
-        assertThat(last(result.err()))
-                .isEqualTo("error: training.shards is 13, but shard 12 has no image; use fewer shards than images");
-        assertThat(made()).doesNotContain("delta.safetensors").noneMatch(name -> name.contains("_tmp"));
+        for (String verb : new String[] {"check", "train"}) {
+            Result result = does(verb, "training.shards=13", "training.batchSize=13");
+            assertThat(result.code()).as(result.err()).isEqualTo(2);
+            assertThat(last(result.err()))
+                    .isEqualTo(
+                            "error: training.shards is 13, but data.train has 12 images; use fewer shards than images");
+            assertThat(made()).as("before any work").containsExactly("broken-images.json");
+        }
     }
 
     @Test

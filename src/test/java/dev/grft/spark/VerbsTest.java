@@ -2,6 +2,7 @@ package dev.grft.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -9,6 +10,7 @@ import dev.grft.UserError;
 import dev.grft.report.Inspection;
 import dev.grft.spark.Tiny.Printed;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
@@ -17,6 +19,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.apache.hadoop.security.AccessControlException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -297,6 +302,60 @@ class VerbsTest {
                 .hasMessage(csv + ": exists already; choose another --output or give --force");
         Tiny.does(spark, sets(directory), true, verbs -> verbs.predict(images, csv));
         assertThat(spark.read().option("header", "true").csv(csv).count()).isEqualTo(9);
+    }
+
+    @Test
+    void manyImagesArePredictedInPartsThatMakeOneTable() throws Exception {
+        Path directory = folder.resolve("run");
+        copy(whole, directory);
+        Path many = Tiny.images(folder.resolve("many"), 20, 7);
+        String output = folder.resolve("labels").toString();
+        List<String> sets = sets(directory, "evaluation.batchSize=1"); // 3 shards of 20 in parts of 16
+
+        Tiny.does(spark, sets, false, verbs -> verbs.predict(many.toString(), output));
+
+        List<Row> rows = spark.read().parquet(output).collectAsList();
+        assertThat(rows)
+                .hasSize(60)
+                .extracting(row -> row.getString(0))
+                .isSorted()
+                .doesNotHaveDuplicates();
+    }
+
+    /** Folders that nobody may list: root, who may be running the tests, may list any real one. */
+    public static final class Locked extends RawLocalFileSystem {
+        @Override
+        public URI getUri() {
+            return URI.create("locked:///");
+        }
+
+        @Override
+        public FileStatus[] listStatus(org.apache.hadoop.fs.Path path) throws IOException {
+            throw new AccessControlException("Permission denied: " + path);
+        }
+    }
+
+    @Test
+    void aFolderThatMayNotBeListedIsRefused() {
+        spark.sparkContext().hadoopConfiguration().set("fs.locked.impl", Locked.class.getName());
+        List<String> sets =
+                Tiny.sets(pretrained, Path.of("locked:" + train), test, folder.resolve("run"), "run.method=linear");
+
+        assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::train))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("data.train")
+                .hasMessageContaining("Permission denied");
+    }
+
+    @Test
+    void nd4jsOwnOperationsDoAWholeRunToTheSameResult() throws Exception {
+        Path directory = folder.resolve("nd4j");
+        Tiny.does(spark, sets(directory, "engine.kernels=nd4j"), false, Verbs::run);
+
+        assertThat(json(directory.resolve("selection.json")).path("slices"))
+                .isEqualTo(json(whole.resolve("selection.json")).path("slices"));
+        assertThat(json(directory.resolve("metrics.json")).at("/grft/loss").asDouble())
+                .isCloseTo(json(whole.resolve("metrics.json")).at("/grft/loss").asDouble(), within(1e-3));
     }
 
     @Test
