@@ -7,6 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * The result of training: what to add to the pretrained model, and the new head. Together with the pretrained file it
@@ -31,6 +33,23 @@ public final class Delta implements Serializable {
     private final List<String> labels;
     private final String pretrainedSha256;
     private final Map<String, float[]> whole;
+    private final Map<String, Addition> additions;
+
+    /**
+     * Returns the delta of these parts, without additions of other methods.
+     *
+     * @throws IllegalArgumentException if the parts do not fit each other
+     */
+    public Delta(
+            Selection selection,
+            Map<String, float[]> values,
+            float[] headWeight,
+            float[] headBias,
+            List<String> labels,
+            String pretrainedSha256,
+            Map<String, float[]> whole) {
+        this(selection, values, headWeight, headBias, labels, pretrainedSha256, whole, List.of());
+    }
 
     /**
      * Returns the delta of these parts.
@@ -44,6 +63,7 @@ public final class Delta implements Serializable {
      * @param pretrainedSha256 SHA-256 of the pretrained file in lower-case hexadecimal: the delta fits no other
      * @param whole trained minus pretrained numbers of each parameter that is trained whole, in its own layout; empty
      *     when only slices are trained
+     * @param additions what other methods train, at most one for each matrix, in network order
      * @throws IllegalArgumentException if the parts do not fit each other
      */
     public Delta(
@@ -53,7 +73,8 @@ public final class Delta implements Serializable {
             float[] headBias,
             List<String> labels,
             String pretrainedSha256,
-            Map<String, float[]> whole) {
+            Map<String, float[]> whole,
+            List<? extends Addition> additions) {
         this.selection = selection;
         this.values = new LinkedHashMap<>();
         this.headWeight = headWeight;
@@ -61,6 +82,14 @@ public final class Delta implements Serializable {
         this.labels = List.copyOf(labels);
         this.pretrainedSha256 = pretrainedSha256;
         this.whole = new LinkedHashMap<>(whole);
+        this.additions = new LinkedHashMap<>();
+        for (Addition addition : additions) {
+            require(
+                    !selection.trains(addition.matrix())
+                            && !whole.containsKey(addition.matrix())
+                            && this.additions.put(addition.matrix(), addition) == null,
+                    addition.matrix() + " is trained twice");
+        }
         for (Slices slices : selection.slices().values()) {
             float[] numbers = values.get(slices.matrix());
             if (numbers == null || numbers.length != slices.size()) {
@@ -88,14 +117,17 @@ public final class Delta implements Serializable {
      * nothing is changed.
      *
      * @param weights every parameter of the pretrained model by timm name, matrices {@code [out, in]} row-major
-     * @throws UserError if a trained parameter is missing or has another size
+     * @throws UserError if a trained parameter is missing or has another size, or an addition cannot be merged
      */
     public void mergeInto(Map<String, float[]> weights) {
+        additions.values().forEach(Addition::requireMergeable);
         selection
                 .slices()
                 .forEach((matrix, slices) ->
                         pretrained(weights, matrix, slices.shape().size()));
         whole.forEach((parameter, numbers) -> pretrained(weights, parameter, numbers.length));
+        additions.forEach((matrix, addition) ->
+                pretrained(weights, matrix, addition.shape().size()));
 
         selection
                 .slices()
@@ -108,6 +140,8 @@ public final class Delta implements Serializable {
                 w[i] = Slices.sum(w[i], numbers[i]);
             }
         });
+        additions.forEach((matrix, addition) ->
+                addition.mergeInto(pretrained(weights, matrix, addition.shape().size())));
         weights.put(HEAD_WEIGHT, headWeight.clone());
         weights.put(HEAD_BIAS, headBias.clone());
     }
@@ -153,6 +187,19 @@ public final class Delta implements Serializable {
         return Collections.unmodifiableMap(whole);
     }
 
+    /** Returns what other methods than slices have trained, by matrix in network order; empty for slices. */
+    public Map<String, Addition> additions() {
+        return Collections.unmodifiableMap(additions);
+    }
+
+    /** Returns the names of all parameters that {@link #mergeInto} changes but the head's, in no particular order. */
+    public Set<String> changed() {
+        Set<String> names = new TreeSet<>(values.keySet());
+        names.addAll(whole.keySet());
+        names.addAll(additions.keySet());
+        return names;
+    }
+
     /** Returns the head's weight, {@code [K, D]} row-major. */
     public float[] headWeight() {
         return headWeight;
@@ -173,15 +220,16 @@ public final class Delta implements Serializable {
         return pretrainedSha256;
     }
 
-    /** Returns how many numbers were trained: slices, whole parameters and head. */
+    /** Returns how many numbers were trained: slices, whole parameters, additions and head. */
     public long trained() {
         return trainedWithoutHead() + headWeight.length + headBias.length;
     }
 
-    /** Returns how many numbers of the backbone were trained: slices and whole parameters. */
+    /** Returns how many numbers were trained beside the head: slices, whole parameters and additions. */
     public long trainedWithoutHead() {
         return selection.trained()
-                + whole.values().stream().mapToLong(numbers -> numbers.length).sum();
+                + whole.values().stream().mapToLong(numbers -> numbers.length).sum()
+                + additions.values().stream().mapToLong(Addition::trained).sum();
     }
 
     @Override
@@ -193,7 +241,8 @@ public final class Delta implements Serializable {
                 && Arrays.equals(headBias, delta.headBias)
                 && Arrays.equals(headWeight, delta.headWeight)
                 && equal(values, delta.values)
-                && equal(whole, delta.whole);
+                && equal(whole, delta.whole)
+                && additions.equals(delta.additions);
     }
 
     private static boolean equal(Map<String, float[]> some, Map<String, float[]> others) {
@@ -209,7 +258,8 @@ public final class Delta implements Serializable {
 
     @Override
     public String toString() {
-        return "delta of " + selection + ", " + whole.size() + " whole parameters, " + labels.size() + " labels";
+        return "delta of " + selection + ", " + whole.size() + " whole parameters, " + additions.size() + " additions, "
+                + labels.size() + " labels";
     }
 
     private static void require(boolean condition, String message) {

@@ -72,6 +72,12 @@ public record Penalty(double lambda, int lastLayers, double head, boolean decoup
         throw new IllegalArgumentException(matrix + " is not the name of a ViT's parameter");
     }
 
+    /** Returns the number of the encoder block that a parameter lies in, from 0; -1 if it lies in none. */
+    public static int block(String parameter) {
+        Matcher block = BLOCK.matcher(parameter);
+        return block.matches() ? Integer.parseInt(block.group(1)) : -1;
+    }
+
     /** Returns the strength of the pull on a parameter: {@code head}, {@code lambda} or 0; see {@link #applies}. */
     public double lambdaFor(String matrix, int depth) {
         if (matrix.startsWith("head.")) {

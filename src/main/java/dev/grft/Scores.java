@@ -4,6 +4,7 @@ import java.io.Serializable;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * The score of every row and every column: its sum of squared gradients at the pretrained weights.
@@ -37,6 +38,40 @@ public final class Scores implements Serializable {
             scores.rows.put(matrix, new double[shape.out()]);
             scores.columns.put(matrix, new double[shape.in()]);
         });
+        return scores;
+    }
+
+    /**
+     * Returns the squares of the weights themselves in place of gradients': the score of a baseline that has seen no image.
+     *
+     * @param weights {@code [out, in]} row-major by matrix
+     */
+    public static Scores ofWeights(Map<String, MatrixShape> shapes, Map<String, float[]> weights) {
+        Scores scores = zero(shapes);
+        shapes.forEach((matrix, shape) -> {
+            float[] w = weights.get(matrix);
+            if (w == null || w.length != shape.size()) {
+                throw new IllegalArgumentException("no weights of " + matrix + ", or not " + shape);
+            }
+            double[] rowSums = new double[shape.out()];
+            double[] columnSums = new double[shape.in()];
+            for (int i = 0; i < w.length; i++) {
+                double square = (double) w[i] * w[i];
+                rowSums[i / shape.in()] += square;
+                columnSums[i % shape.in()] += square;
+            }
+            scores.add(matrix, rowSums, columnSums);
+        });
+        return scores;
+    }
+
+    /** Returns a copy of the scores of some of the matrices. */
+    public Scores only(Predicate<String> wanted) {
+        Map<String, MatrixShape> some = new LinkedHashMap<>(shapes);
+        some.keySet().removeIf(matrix -> !wanted.test(matrix));
+        Scores scores = zero(some);
+        some.keySet().forEach(matrix -> scores.add(matrix, known(rows, matrix), known(columns, matrix)));
+        scores.countExamples(examples);
         return scores;
     }
 

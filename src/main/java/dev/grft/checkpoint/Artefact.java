@@ -74,6 +74,19 @@ final class Artefact {
         throw UserError.of("%s: %s must be a whole number, at least 0, got %s", file.file(), key, text(key));
     }
 
+    /** Returns a number of the header, above 0. */
+    double positive(String key) {
+        try {
+            double number = Double.parseDouble(text(key));
+            if (number > 0 && Double.isFinite(number)) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // told below
+        }
+        throw UserError.of("%s: %s must be a number above 0, got %s", file.file(), key, text(key));
+    }
+
     boolean has(String name) {
         return file.has(name);
     }

@@ -352,8 +352,7 @@ public final class Checkpoint {
     public Checkpoint merged(Delta delta) {
         DeltaFile.requirePretrained(delta, this);
         Map<String, float[]> weights = new LinkedHashMap<>(tensors);
-        delta.selection().slices().keySet().forEach(matrix -> weights.computeIfPresent(matrix, (m, w) -> w.clone()));
-        delta.whole().keySet().forEach(parameter -> weights.computeIfPresent(parameter, (p, w) -> w.clone()));
+        delta.changed().forEach(parameter -> weights.computeIfPresent(parameter, (p, w) -> w.clone()));
         delta.mergeInto(weights);
         return new Checkpoint(
                 name + " + delta",

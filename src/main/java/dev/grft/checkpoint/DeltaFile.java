@@ -1,13 +1,16 @@
 package dev.grft.checkpoint;
 
+import dev.grft.Addition;
 import dev.grft.Axis;
+import dev.grft.Bottleneck;
 import dev.grft.Delta;
+import dev.grft.Entries;
+import dev.grft.LowRank;
 import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.UserError;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,16 +21,18 @@ import org.apache.hadoop.fs.Path;
  * A delta on disk, {@code delta.safetensors}: for each selected matrix {@code <matrix>.rows} or
  * {@code <matrix>.columns} (I32, {@code [k]}) and {@code <matrix>.delta} (F32, {@code [k, length]});
  * {@code whole.<parameter>} (F32, {@code [n]}); {@code head.weight} (F32, {@code [K, D]}) and {@code head.bias}
- * (F32, {@code [K]}); other tensors of a method under {@code extra.}. The header tells the shapes of the matrices, in
- * network order, the labels, the pretrained file and how the delta came about.
+ * (F32, {@code [K]}). Of other methods, for each matrix that they add to: {@code <matrix>.entries} (F32, {@code [K, out]})
+ * with {@code <matrix>.entries.columns} (I32, {@code [K * out]}); {@code <matrix>.lora_a} ({@code [r, in]}) and
+ * {@code .lora_b} ({@code [out, r]}); {@code <map>.adapter.down.weight}, {@code .down.bias}, {@code .up.weight} and
+ * {@code .up.bias}. The header tells the shapes of the matrices, in network order, the labels, the pretrained file and how
+ * the delta came about.
  *
  * @param delta what was trained
- * @param method by which it was trained, {@code grft} unless it was another
- * @param extra other tensors that the method needs, by name without {@code extra.}; empty for {@code grft}
+ * @param method by which it was trained
  * @param settings the resolved configuration of the run, as text
  * @param provenance where and when it was trained, as JSON
  */
-public record DeltaFile(Delta delta, String method, Map<String, Tensor> extra, String settings, String provenance) {
+public record DeltaFile(Delta delta, String method, String settings, String provenance) {
     /** The method of the paper. */
     public static final String GRFT = "grft";
 
@@ -37,15 +42,13 @@ public record DeltaFile(Delta delta, String method, Map<String, Tensor> extra, S
     private static final String COLUMNS = ".columns";
     private static final String DELTA = ".delta";
     private static final String WHOLE = "whole.";
-    private static final String EXTRA = "extra.";
-
-    public DeltaFile {
-        extra = Map.copyOf(extra);
-    }
+    private static final String ADDITIONS = "additions";
+    private static final String SCALE = "scale";
+    private static final String OF_ENTRIES = ".columns";
 
     /** Returns a delta of the paper's method. */
     public DeltaFile(Delta delta, String settings, String provenance) {
-        this(delta, GRFT, Map.of(), settings, provenance);
+        this(delta, GRFT, settings, provenance);
     }
 
     /**
@@ -72,8 +75,7 @@ public record DeltaFile(Delta delta, String method, Map<String, Tensor> extra, S
         int width = delta.headWeight().length / classes;
         tensors.put(Delta.HEAD_WEIGHT, Tensor.ofFloats(new long[] {classes, width}, delta.headWeight()));
         tensors.put(Delta.HEAD_BIAS, Tensor.ofFloats(new long[] {classes}, delta.headBias()));
-        extra.forEach((name, tensor) -> tensors.put(EXTRA + name, tensor));
-        Map<String, String> metadata = Map.of(
+        Map<String, String> metadata = new LinkedHashMap<>(Map.of(
                 "format", FORMAT,
                 "version", VERSION,
                 "method", method,
@@ -81,8 +83,80 @@ public record DeltaFile(Delta delta, String method, Map<String, Tensor> extra, S
                 "pretrained_sha256", delta.pretrainedSha256(),
                 "matrices", Json.shapes(shapes),
                 "settings", settings,
-                "provenance", provenance);
+                "provenance", provenance));
+        if (!delta.additions().isEmpty()) {
+            putAdditions(delta.additions(), tensors, metadata);
+        }
         new Storage(hadoop).writeAtomically(path, out -> Safetensors.write(out, metadata, tensors));
+    }
+
+    private static void putAdditions(
+            Map<String, Addition> additions, Map<String, Tensor> tensors, Map<String, String> metadata) {
+        Map<String, MatrixShape> shapes = new LinkedHashMap<>();
+        additions.forEach((matrix, addition) -> {
+            shapes.put(matrix, addition.shape());
+            addition.arrays()
+                    .forEach((name, numbers) ->
+                            tensors.put(name, Tensor.ofFloats(shape(addition, name, numbers.length), numbers)));
+            if (addition instanceof Entries entries) {
+                int[] columns = entries.columns();
+                tensors.put(Entries.name(matrix) + OF_ENTRIES, Tensor.ofInts(new long[] {columns.length}, columns));
+            } else if (addition instanceof LowRank update) {
+                metadata.put(SCALE, Double.toString(update.scale()));
+            } else if (addition instanceof Bottleneck layers) {
+                metadata.put(SCALE, Double.toString(layers.scale()));
+            }
+        });
+        metadata.put(ADDITIONS, Json.shapes(shapes));
+    }
+
+    private static long[] shape(Addition addition, String name, int length) {
+        int out = addition.shape().out();
+        int in = addition.shape().in();
+        if (addition instanceof Entries) {
+            return new long[] {length / out, out};
+        }
+        if (addition instanceof LowRank update) {
+            return name.equals(LowRank.nameOfA(update.matrix()))
+                    ? new long[] {update.rank(), in}
+                    : new long[] {out, update.rank()};
+        }
+        return name.endsWith("down.weight")
+                ? new long[] {length / out, out}
+                : name.endsWith("up.weight") ? new long[] {out, length / out} : new long[] {length};
+    }
+
+    private static List<Addition> additions(Artefact file, Map<String, String> metadata) {
+        List<Addition> additions = new ArrayList<>();
+        if (metadata.containsKey(ADDITIONS)) {
+            Json.shapes(file.place(ADDITIONS), file.text(ADDITIONS))
+                    .forEach((matrix, shape) -> additions.add(addition(file, matrix, shape)));
+        }
+        return additions;
+    }
+
+    private static Addition addition(Artefact file, String matrix, MatrixShape shape) {
+        String entries = Entries.name(matrix);
+        if (file.has(entries)) {
+            int[] columns = file.ints(entries + OF_ENTRIES);
+            float[] values = file.floats(entries, file.shape(entries, 2));
+            return file.build(() -> new Entries(matrix, shape, columns, values));
+        }
+        double scale = file.positive(SCALE);
+        String a = LowRank.nameOfA(matrix);
+        if (file.has(a)) {
+            long rank = file.shape(a, 2)[0];
+            float[] first = file.floats(a, rank, shape.in());
+            float[] second = file.floats(LowRank.nameOfB(matrix), shape.out(), rank);
+            return file.build(() -> new LowRank(matrix, shape, scale, first, second));
+        }
+        String down = Bottleneck.name(matrix, "down.weight");
+        long size = file.shape(down, 2)[0];
+        float[] downWeight = file.floats(down, size, shape.out());
+        float[] downBias = file.floats(Bottleneck.name(matrix, "down.bias"), size);
+        float[] upWeight = file.floats(Bottleneck.name(matrix, "up.weight"), shape.out(), size);
+        float[] upBias = file.floats(Bottleneck.name(matrix, "up.bias"), shape.out());
+        return file.build(() -> new Bottleneck(matrix, shape, scale, downWeight, downBias, upWeight, upBias));
     }
 
     /**
@@ -108,13 +182,11 @@ public record DeltaFile(Delta delta, String method, Map<String, Tensor> extra, S
         long[] headShape = file.shape(Delta.HEAD_WEIGHT, 2);
         float[] headWeight = file.floats(Delta.HEAD_WEIGHT, labels.size(), headShape[1]);
         float[] headBias = file.floats(Delta.HEAD_BIAS, labels.size());
+        List<Addition> additions = additions(file, safetensors.metadata());
         Map<String, float[]> whole = new LinkedHashMap<>();
-        Map<String, Tensor> extra = new LinkedHashMap<>();
         for (String name : file.unread()) {
             if (name.startsWith(WHOLE)) {
                 whole.put(name.substring(WHOLE.length()), file.floats(name, file.shape(name, 1)));
-            } else if (name.startsWith(EXTRA)) {
-                extra.put(name.substring(EXTRA.length()), file.tensor(name));
             }
         }
         file.requireAllRead();
@@ -126,9 +198,9 @@ public record DeltaFile(Delta delta, String method, Map<String, Tensor> extra, S
                         headBias,
                         labels,
                         file.sha256("pretrained_sha256"),
-                        whole),
+                        whole,
+                        additions),
                 safetensors.metadata().getOrDefault("method", GRFT),
-                extra,
                 file.text("settings"),
                 file.text("provenance")));
     }
@@ -157,11 +229,5 @@ public record DeltaFile(Delta delta, String method, Map<String, Tensor> extra, S
                     "%s: has the SHA-256 %s, the delta was trained on the file with %s; merge into that one",
                     pretrained.name(), pretrained.sha256(), delta.pretrainedSha256());
         }
-    }
-
-    @Override
-    public String toString() {
-        return method + " " + delta + " with " + extra.size() + " extra tensors "
-                + Arrays.toString(extra.keySet().stream().sorted().toArray());
     }
 }

@@ -14,13 +14,16 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -168,7 +171,9 @@ public final class Config {
             types[i] = components[i].getType();
             arguments[i] = types[i].isRecord()
                     ? built(key, types[i], merged)
-                    : Objects.requireNonNull(merged.get(key)).content();
+                    : types[i] == Map.class
+                            ? methods(merged)
+                            : Objects.requireNonNull(merged.get(key)).content();
         }
         try {
             return section.getDeclaredConstructor(types).newInstance(arguments);
@@ -179,6 +184,58 @@ public final class Config {
             throw new IllegalStateException(section + " refuses with something else than UserError", e);
         } catch (ReflectiveOperationException e) {
             throw new IllegalStateException(section + " is not a public record", e);
+        }
+    }
+
+    private static Map<String, Map<String, @Nullable Object>> methods(Map<String, Given> merged) {
+        Map<String, Map<String, @Nullable Object>> methods = new TreeMap<>();
+        merged.forEach((key, given) -> {
+            if (key.startsWith(Schema.METHODS + ".")) {
+                String[] parts = key.split("\\.", 3);
+                methods.computeIfAbsent(parts[1], method -> new TreeMap<>()).put(parts[2], given.content());
+            }
+        });
+        return methods;
+    }
+
+    /**
+     * Returns the settings of one method: {@code tuning.method} is that method, what the section {@code methods:} says of it is applied,
+     * and nothing is left to compare with.
+     *
+     * @throws UserError if a value does not go with the others; the message begins with {@code methods.}
+     */
+    public static Settings forMethod(Settings settings, String method) {
+        Map<String, @Nullable Object> changes = new LinkedHashMap<>();
+        settings.methods().getOrDefault(method, Map.of()).forEach(changes::put);
+        changes.put("tuning.method", method);
+        changes.put("compare.methods", List.of());
+        return with(settings, Schema.below(Schema.METHODS, method), changes);
+    }
+
+    /**
+     * Returns settings with some keys changed, by dotted name, in the types of the records.
+     *
+     * @param place where the changes come from, as in messages
+     * @throws UserError if a value is out of range
+     */
+    public static Settings with(Settings settings, String place, Map<String, @Nullable Object> changes) {
+        Map<String, Layer.Value> old = new LinkedHashMap<>();
+        flatten(settings, "", old);
+        Map<String, Layer.Value> changed = new LinkedHashMap<>();
+        changes.forEach((key, content) -> changed.put(key, new Layer.Value(content, 0)));
+        Settings made = settings(List.of(new Layer("the settings", old), new Layer(place, changed)));
+        return place.startsWith(Schema.METHODS) ? made : made.withMethods(settings.methods());
+    }
+
+    private static void flatten(Record section, String path, Map<String, Layer.Value> values) {
+        for (RecordComponent component : section.getClass().getRecordComponents()) {
+            String key = Schema.below(path, component.getName());
+            Object value = value(section, component);
+            if (value instanceof Record below) {
+                flatten(below, key, values);
+            } else if (!(value instanceof Map)) {
+                values.put(key, new Layer.Value(value, 0));
+            }
         }
     }
 
@@ -243,6 +300,13 @@ public final class Config {
                 if (!inner.isEmpty()) {
                     out.append(indent).append(component.getName()).append(":\n").append(inner);
                 }
+            } else if (value instanceof Map<?, ?> methods) {
+                if (wanted.test(key)) {
+                    out.append(component.getName())
+                            .append(": ")
+                            .append(text(methods))
+                            .append('\n');
+                }
             } else if (wanted.test(key)) {
                 out.append(indent)
                         .append(component.getName())
@@ -266,6 +330,11 @@ public final class Config {
             return PLAIN.matcher(text).matches() && !NOT_TEXT.contains(text.toLowerCase(Locale.ROOT))
                     ? text
                     : quoted(text);
+        }
+        if (value instanceof Map<?, ?> map) {
+            return map.entrySet().stream()
+                    .map(entry -> entry.getKey() + ": " + text(entry.getValue()))
+                    .collect(Collectors.joining(", ", "{", "}"));
         }
         if (value instanceof List<?> list) {
             return "[" + String.join(", ", list.stream().map(Config::text).toList()) + "]";

@@ -29,7 +29,7 @@ record Layer(String place, Map<String, Value> values) {
     /**
      * A value.
      *
-     * @param content Integer, Long, Double, Boolean, String, a List of String or of Double, or null
+     * @param content Integer, Long, Double, Boolean, String, a List of String, of Double or of Long, or null
      * @param line from 1; 0 where lines mean nothing
      */
     record Value(@Nullable Object content, int line) {}
@@ -97,9 +97,9 @@ record Layer(String place, Map<String, Value> values) {
                                 .findFirst()
                                 .orElseThrow());
             }
-            Schema.Key known = Schema.KEYS.get(key);
+            Schema.Key known = Schema.find(key);
             if (known == null) {
-                throw new UserError(place + ": unknown key " + key + "; " + Schema.remedy(key));
+                throw new UserError(place + ": unknown key " + key + "; " + remedyOfMethods(key));
             }
             try (YAMLParser parser = YAML.createParser(yaml)) {
                 if (parser.nextToken() == null) {
@@ -132,6 +132,10 @@ record Layer(String place, Map<String, Value> values) {
                     throw error(key + " is given twice; remove one", parser);
                 }
                 seen.add(name);
+                if (key.equals(Schema.METHODS)) {
+                    methods(parser);
+                    continue;
+                }
                 Schema.Key known = name.contains(".") ? null : Schema.KEYS.get(key);
                 boolean section = !name.contains(".") && !name.isEmpty() && Schema.SECTIONS.containsKey(key);
                 if (known == null && !section) {
@@ -150,6 +154,49 @@ record Layer(String place, Map<String, Value> values) {
                             parser);
                 }
             }
+        }
+
+        /** Reads a map of methods, each to a map of dotted keys. */
+        private void methods(YAMLParser parser) throws IOException {
+            if (!opens(parser, Schema.METHODS)) {
+                return;
+            }
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String method = Schema.below(Schema.METHODS, parser.currentName());
+                if (!opens(parser, method)) {
+                    continue;
+                }
+                while (parser.nextToken() != JsonToken.END_OBJECT) {
+                    String key = Schema.below(method, parser.currentName());
+                    Schema.Key known = Schema.find(key);
+                    if (known == null) {
+                        throw error("unknown key " + key + "; " + remedyOfMethods(key), parser);
+                    }
+                    if (values.containsKey(key)) {
+                        throw error(key + " is given twice; remove one", parser);
+                    }
+                    parser.nextToken();
+                    value(parser, known);
+                }
+            }
+        }
+
+        /** Enters a map; returns whether there is one, not null. */
+        private boolean opens(YAMLParser parser, String key) throws IOException {
+            JsonToken token = parser.nextToken();
+            if (token != JsonToken.START_OBJECT && token != JsonToken.VALUE_NULL) {
+                throw error(
+                        key + " must be a map such as {lora: {training.learningRate: 1e-3}}, got " + found(parser),
+                        parser);
+            }
+            return token == JsonToken.START_OBJECT;
+        }
+
+        private static String remedyOfMethods(String key) {
+            String[] parts = key.split("\\.", 3);
+            return parts[0].equals(Schema.METHODS) && parts.length < 3
+                    ? "write " + Schema.METHODS + ".METHOD.KEY, such as methods.lora.training.learningRate"
+                    : Schema.remedy(parts[0].equals(Schema.METHODS) ? parts[2] : key);
         }
 
         private static String remedy(String key) {
@@ -171,7 +218,7 @@ record Layer(String place, Map<String, Value> values) {
             if (key.element() != null && token == JsonToken.START_ARRAY) {
                 List<Object> list = new ArrayList<>();
                 while (parser.nextToken() != JsonToken.END_ARRAY) {
-                    list.add(scalar(parser, key, key.element() == Double.class ? double.class : key.element()));
+                    list.add(scalar(parser, key, primitive(key.element())));
                 }
                 return List.copyOf(list);
             }
@@ -179,6 +226,10 @@ record Layer(String place, Map<String, Value> values) {
                 throw mistyped(parser, key);
             }
             return scalar(parser, key, key.type());
+        }
+
+        private static Class<?> primitive(Class<?> element) {
+            return element == Double.class ? double.class : element == Long.class ? long.class : element;
         }
 
         private Object scalar(YAMLParser parser, Schema.Key key, Class<?> type) throws IOException {

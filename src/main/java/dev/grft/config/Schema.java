@@ -34,14 +34,18 @@ final class Schema {
      * A key with a value.
      *
      * @param type int, long, double, boolean, String or List
-     * @param element of a List: String or Double
+     * @param element of a List: String, Double or Long
      */
     record Key(String name, Class<?> type, @Nullable Class<?> element, boolean nullable) {
 
         /** Returns what a value must be, in words. */
         String expected() {
             String words = element != null
-                    ? element == Double.class ? "a list of numbers such as [0.5, 0.5, 0.5]" : "a list such as [a, b]"
+                    ? element == Double.class
+                            ? "a list of numbers such as [0.5, 0.5, 0.5]"
+                            : element == Long.class
+                                    ? "a list of whole numbers such as [1, 2, 3]"
+                                    : "a list such as [a, b]"
                     : type == String.class
                             ? "text"
                             : type == boolean.class
@@ -66,7 +70,7 @@ final class Schema {
             String name = below(path, component.getName());
             if (component.getType().isRecord()) {
                 collect(name, component.getType(), keys, sections);
-            } else {
+            } else if (component.getType() != Map.class) { // methods: its keys are those of the others
                 keys.put(name, key(name, component));
             }
         }
@@ -79,6 +83,19 @@ final class Schema {
         Class<?> type = component.getType();
         Class<?> plain = type == Integer.class ? int.class : type == Double.class ? double.class : type;
         return new Key(name, plain, element, component.getAnnotatedType().isAnnotationPresent(Nullable.class));
+    }
+
+    /** What stands before the keys that count for one method only: {@code methods.gps.training.learningRate}. */
+    static final String METHODS = "methods";
+
+    /** Returns the key of that name, also of one that counts for a method only; null if there is none. */
+    static @Nullable Key find(String name) {
+        String[] parts = name.split("\\.", 3);
+        if (!parts[0].equals(METHODS)) {
+            return KEYS.get(name);
+        }
+        Key key = parts.length < 3 ? null : KEYS.get(parts[2]);
+        return key == null ? null : new Key(name, key.type, key.element, key.nullable);
     }
 
     /** Returns the dotted path of a name below a section. */

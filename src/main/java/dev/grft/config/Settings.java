@@ -8,10 +8,13 @@ import dev.grft.data.Preprocess;
 import dev.grft.vit.VitConfig;
 import java.io.Serializable;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +25,9 @@ import org.jspecify.annotations.Nullable;
  */
 public record Settings(
         Run run,
+        Tuning tuning,
+        Compare compare,
+        Map<String, Map<String, Object>> methods,
         Model model,
         Data data,
         Augmentation augmentation,
@@ -34,6 +40,23 @@ public record Settings(
         implements Serializable {
 
     public Settings {
+        methods = copy(methods);
+        methods.forEach((method, keys) -> {
+            checkWord("methods", method, METHODS);
+            keys.keySet()
+                    .forEach(key -> check(
+                            OF_METHODS.contains(key.substring(0, key.indexOf('.'))) && !key.equals("training.shards"),
+                            "methods." + method + "." + key,
+                            "a key of " + String.join(", ", OF_METHODS) + ", and not training.shards",
+                            key));
+        });
+        for (String other : compare.methods()) {
+            check(
+                    !other.equals(tuning.method()),
+                    "compare.methods",
+                    "without tuning.method (" + tuning.method() + ") itself",
+                    compare.methods());
+        }
         check(
                 !data.crop().equals("center")
                         || data.resize() == 0
@@ -44,19 +67,103 @@ public record Settings(
                 data.resize());
     }
 
-    /** Where the run lives. */
-    public record Run(String directory, long seed, String method, List<String> compare) implements Serializable {
-        private static final String[] METHODS = {"grft", "random", "linear", "full"};
+    private static final String[] METHODS = {
+        "grft", "random", "magnitude", "last-layers", "gps", "lora", "adapter", "bitfit", "linear", "full"
+    };
 
+    /** The sections that may differ between the methods of an application. */
+    private static final List<String> OF_METHODS =
+            List.of("tuning", "augmentation", "selection", "penalty", "training");
+
+    private static Map<String, Map<String, Object>> copy(Map<String, Map<String, Object>> methods) {
+        TreeMap<String, Map<String, Object>> copy = new TreeMap<>();
+        methods.forEach((method, keys) -> copy.put(method, Collections.unmodifiableMap(new TreeMap<>(keys))));
+        return Collections.unmodifiableMap(copy);
+    }
+
+    /** Returns the same with other keys for single methods. */
+    Settings withMethods(Map<String, Map<String, Object>> others) {
+        return new Settings(
+                run,
+                tuning,
+                compare,
+                others,
+                model,
+                data,
+                augmentation,
+                selection,
+                penalty,
+                probe,
+                training,
+                evaluation,
+                engine);
+    }
+
+    /** Where the run lives. */
+    public record Run(String directory, long seed) implements Serializable {
         public Run {
             checkText("run.directory", directory);
-            checkWord("run.method", method, METHODS);
-            compare = List.copyOf(compare);
-            for (String other : compare) {
-                checkWord("run.compare", other, METHODS);
-                check(!other.equals(method), "run.compare", "without run.method (" + method + ") itself", compare);
-            }
-            checkDistinct("run.compare", compare);
+        }
+    }
+
+    /** What trains beside the head, and the numbers of the methods that have some of their own. */
+    public record Tuning(String method, Lora lora, Adapter adapter, Gps gps, LastLayers lastLayers)
+            implements Serializable {
+        public Tuning {
+            checkWord("tuning.method", method, METHODS);
+        }
+    }
+
+    /** Low-rank updates (arXiv 2106.09685). */
+    public record Lora(int rank, double alpha, double dropout, List<String> targets) implements Serializable {
+        public Lora {
+            checkCount("tuning.lora.rank", rank);
+            checkPositive("tuning.lora.alpha", alpha);
+            check(dropout >= 0 && dropout < 1, "tuning.lora.dropout", "in [0, 1)", dropout);
+            targets = List.copyOf(targets);
+            checkMatrices("tuning.lora.targets", targets);
+        }
+    }
+
+    /** Bottleneck layers (arXiv 1902.00751). */
+    public record Adapter(String form, int size, double scale) implements Serializable {
+        public Adapter {
+            checkWord("tuning.adapter.form", form, "houlsby", "pfeiffer");
+            checkCount("tuning.adapter.size", size);
+            checkPositive("tuning.adapter.scale", scale);
+        }
+    }
+
+    /** Single entries of each neuron (arXiv 2312.10136). */
+    public record Gps(int perNeuron) implements Serializable {
+        public Gps {
+            checkCount("tuning.gps.perNeuron", perNeuron);
+        }
+    }
+
+    /** The same budget, spent at the end of the network. */
+    public record LastLayers(int blocks) implements Serializable {
+        public LastLayers {
+            checkCount("tuning.lastLayers.blocks", blocks);
+        }
+    }
+
+    /** What is compared with what. */
+    public record Compare(
+            List<String> methods, List<Long> seeds, List<Double> budgets, List<Double> learningRates, boolean match)
+            implements Serializable {
+        public Compare {
+            methods = List.copyOf(methods);
+            methods.forEach(method -> checkWord("compare.methods", method, METHODS));
+            checkDistinct("compare.methods", methods);
+            seeds = List.copyOf(seeds);
+            checkDistinct("compare.seeds", seeds);
+            budgets = List.copyOf(budgets);
+            budgets.forEach(budget -> check(budget > 0 && budget <= 1, "compare.budgets", "in (0, 1]", budget));
+            checkDistinct("compare.budgets", budgets);
+            learningRates = List.copyOf(learningRates);
+            learningRates.forEach(rate -> checkPositive("compare.learningRates", rate));
+            checkDistinct("compare.learningRates", learningRates);
         }
     }
 
@@ -184,12 +291,7 @@ public record Settings(
                 budget = Budget.of(chosen.budget());
             }
             matrices = List.copyOf(matrices);
-            check(
-                    !matrices.isEmpty() && matrices.stream().noneMatch(String::isBlank),
-                    "selection.matrices",
-                    "one name or more, such as mlp.fc1",
-                    matrices);
-            checkDistinct("selection.matrices", matrices);
+            checkMatrices("selection.matrices", matrices);
             checkWord("selection.score", score, "per-example", "per-batch", "summed-gradient");
             checkWord("selection.loss", loss, "probe", "fresh", "contrastive");
             checkPositive("selection.temperature", temperature);
@@ -356,7 +458,16 @@ public record Settings(
         check(Arrays.asList(words).contains(word), key, "one of " + String.join(", ", words), "'" + word + "'");
     }
 
-    private static void checkDistinct(String key, List<String> names) {
+    private static void checkMatrices(String key, List<String> names) {
+        check(
+                !names.isEmpty() && names.stream().noneMatch(String::isBlank),
+                key,
+                "one name or more, such as mlp.fc1",
+                names);
+        checkDistinct(key, names);
+    }
+
+    private static void checkDistinct(String key, List<?> names) {
         check(new HashSet<>(names).size() == names.size(), key, "without repetition", names);
     }
 

@@ -7,6 +7,7 @@ public final class Batch {
     private final float[] images; // [B, 3, S, S]
     private final int[] labels; // [B]
     private final int imageSize;
+    private long seed;
 
     private Batch(float[] images, int[] labels, int imageSize) {
         this.images = images;
@@ -46,6 +47,7 @@ public final class Batch {
                     b * preprocess.inputLength());
             batch.labels[b] = example.label();
         }
+        batch.seed = Seeds.of(epochs, examples.stream().mapToLong(Example::id).toArray());
         return batch;
     }
 
@@ -62,6 +64,11 @@ public final class Batch {
     /** Returns the classes themselves, {@code [B]}, each in [0, K) or {@link Example#UNLABELED}; for reading only. */
     public int[] labels() {
         return labels;
+    }
+
+    /** Returns a number that the examples of a training step and their epochs decide; 0 for examples as they are. */
+    public long seed() {
+        return seed;
     }
 
     /** Returns S, the side of an image in pixels. */

@@ -10,11 +10,21 @@ final class Seeds {
 
     /** Returns a stream of its own for these numbers in this order. */
     static SplittableRandom random(long... parts) {
+        return new SplittableRandom(hash(parts));
+    }
+
+    /** Returns a number, not 0, of its own for two lists of numbers. */
+    static long of(long[] some, long[] others) {
+        long hash = mix(hash(some) + 31 * hash(others) + GOLDEN);
+        return hash == 0 ? GOLDEN : hash;
+    }
+
+    private static long hash(long... parts) {
         long hash = 0;
         for (long part : parts) {
             hash = mix(31 * hash + part + GOLDEN);
         }
-        return new SplittableRandom(hash);
+        return hash;
     }
 
     /** Returns the bits mixed, one to one (Stafford's variant 13 of MurmurHash3's finalizer). */

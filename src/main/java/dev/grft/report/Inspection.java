@@ -89,6 +89,10 @@ public final class Inspection {
                 .values()
                 .forEach(slices -> lines.add(slices(slices) + norm(delta.values(slices.matrix()))));
         delta.whole().forEach((name, numbers) -> lines.add("  " + name + ": whole" + norm(numbers)));
+        delta.additions()
+                .values()
+                .forEach(addition ->
+                        lines.add(String.format(Locale.ROOT, "  %s: %,d numbers", addition, addition.trained())));
         return lines(lines.toArray(String[]::new));
     }
 

@@ -45,13 +45,7 @@ final class Checking {
         }
         long backbone = config.backboneParameters();
         Map<String, MatrixShape> eligible =
-                Scoring.eligible(config.matrices(), settings.selection().matrices());
-        if (eligible.isEmpty()) {
-            throw UserError.of(
-                    "selection.matrices: %s name no matrix of the model; choose from patch_embed.proj, attn.qkv,"
-                            + " attn.proj, mlp.fc1, mlp.fc2",
-                    settings.selection().matrices());
-        }
+                new Selecting(session, false).matrices(settings.selection().matrices(), "selection.matrices");
         say(
                 "selection %d matrices, axis %s, %s, score %s, loss %s",
                 eligible.size(),
@@ -62,7 +56,7 @@ final class Checking {
         Settings.Training training = settings.training();
         say(
                 "training  by %s: %d epochs in batches of %d, %d shards of %d or so, %s of %s",
-                settings.run().method(),
+                settings.tuning().method(),
                 training.epochs(),
                 training.batchSize(),
                 training.shards(),

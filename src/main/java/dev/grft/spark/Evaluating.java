@@ -34,12 +34,13 @@ final class Evaluating {
     }
 
     /**
-     * Evaluates the delta of a method.
+     * Evaluates the delta of the method of the session's settings.
      *
      * @throws UserError if there is none, or it belongs to another pretrained model
      */
-    void evaluate(String method) {
-        Path folder = new Path(session.directory().method(method, settings.run().method()));
+    void evaluate() {
+        String method = settings.tuning().method();
+        Path folder = new Path(session.directory().method(method));
         Path deltaPath = new Path(folder, "delta.safetensors");
         session.requireDelta(deltaPath, "to evaluate");
         Path path = new Path(folder, "evaluation.json");
@@ -47,7 +48,7 @@ final class Evaluating {
                 "evaluate",
                 session.storage().sha256(deltaPath),
                 session.pretrained().sha256(),
-                Inputs.listing(session.hadoop(), "data.test", settings.data().test()),
+                session.listing("data.test", settings.data().test()),
                 Config.fingerprint(settings, "data", "evaluation", "model.imageSize", "engine.kernels"));
         session.artefact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
     }

@@ -10,7 +10,6 @@ import dev.grft.train.Network;
 import dev.grft.train.Replica;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
-import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -95,7 +94,7 @@ final class Inference {
 
     /** Returns any model with a delta. */
     static Inference of(Session session, ModelBroadcast model, Preprocess preprocess, Delta delta) {
-        Tuning tuning = delta.whole().isEmpty() ? new SliceTuning(delta.selection()) : new WholeTuning();
+        Tuning tuning = Tuning.of(delta);
         return new Inference(session, model, preprocess, tuning, tuning.trained(tuning.layout(model.config()), delta));
     }
 

@@ -48,7 +48,7 @@ final class Pretraining {
                 settings.model().pretrained() == null
                         ? ""
                         : session.pretrained().sha256(),
-                Inputs.listing(session.hadoop(), "data.train", settings.data().train()),
+                session.listing("data.train", settings.data().train()),
                 Config.fingerprint(
                         settings, "run.seed", "model", "data", "augmentation", "training", "engine.kernels"));
         session.artefact(path, inputs, force, () -> path, () -> make(path, inputs));
@@ -70,7 +70,7 @@ final class Pretraining {
         }
         WholeTuning tuning = new WholeTuning();
         Layout layout = tuning.layout(config);
-        Training training = new Training(session, new Selecting(session, force), force);
+        Training training = new Training(session, force);
         session.progress().say("pretrain: all %,d numbers of a ViT %s", layout.size(), config);
         Progress.Meter meter = session.progress().phase("pretrain", training.shown(images.count()));
         Training.Result result;

@@ -32,10 +32,17 @@ final class RunDirectory {
 
     private final Storage storage;
     private final String directory;
+    private final String main;
 
-    RunDirectory(Storage storage, String directory) {
+    /**
+     * Returns a run directory.
+     *
+     * @param main the method whose artefacts lie in the directory itself
+     */
+    RunDirectory(Storage storage, String directory, String main) {
         this.storage = storage;
         this.directory = directory;
+        this.main = main;
     }
 
     /** Returns where something lies; the parts are joined by slashes. */
@@ -43,8 +50,8 @@ final class RunDirectory {
         return new Path(directory + "/" + String.join("/", parts));
     }
 
-    /** Returns the folder of a method: the run directory itself for {@code main}, a folder in it for any other. */
-    String method(String method, String main) {
+    /** Returns the folder of a method: the run directory itself for the main one, a folder in it for any other. */
+    String method(String method) {
         return method.equals(main) ? directory : directory + "/" + method;
     }
 

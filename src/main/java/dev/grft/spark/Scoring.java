@@ -1,5 +1,6 @@
 package dev.grft.spark;
 
+import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.config.Settings;
@@ -14,10 +15,12 @@ import dev.grft.tuning.ScoreWatch.Square;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import scala.Tuple2;
 
@@ -45,18 +48,20 @@ final class Scoring implements Serializable {
      * Returns the pass of these settings.
      *
      * @param head with which the loss is taken; not used by the contrastive loss
+     * @param square whose gradients are squared
      * @param views the random changes that make two views of an image, for the contrastive loss
      */
     Scoring(
             ModelBroadcast model,
             Settings.Selection settings,
             Probe head,
+            Square square,
             Preprocess preprocess,
             Augment views,
             Replicas.Device device) {
         this.model = model;
         this.eligible = new LinkedHashMap<>(eligible(model.config().matrices(), settings.matrices()));
-        this.square = square(settings.score());
+        this.square = square;
         this.contrastive = settings.loss().equals("contrastive");
         this.temperature = settings.temperature();
         this.batchSize = settings.batchSize();
@@ -67,7 +72,8 @@ final class Scoring implements Serializable {
         this.device = device;
     }
 
-    private static Square square(String word) {
+    /** Returns what a word of {@code selection.score} means. */
+    static Square square(String word) {
         return switch (word) {
             case "per-batch" -> Square.BATCH;
             case "summed-gradient" -> Square.SUM;
@@ -137,6 +143,42 @@ final class Scoring implements Serializable {
 
     /** Sums each matrix's gradient over the shards, in their order, on some executor; squares it there. */
     private Scores ofSummedGradient(Images images) {
+        Scores scores = Scores.zero(eligible);
+        summed(images)
+                .mapToPair(sum ->
+                        new Tuple2<>(sum._1(), squares(Objects.requireNonNull(eligible.get(sum._1())), sum._2())))
+                .collect()
+                .forEach(pair -> scores.add(pair._1(), pair._2()[0], pair._2()[1]));
+        scores.countExamples(images.count() * (contrastive ? 2 : 1));
+        return scores;
+    }
+
+    /**
+     * Returns the entries of each row with the largest gradient, summed over all images as GPS does; only these leave the
+     * executors.
+     *
+     * @param perRow how many of each row, 1 or more
+     */
+    List<Entries> entries(Images images, int perRow, Progress.Meter meter) {
+        Map<String, Entries> found = new HashMap<>();
+        Causes.unwrapped(() -> summed(images)
+                        .map(sum -> {
+                            float[] gradient = new float[sum._2().length];
+                            for (int i = 0; i < gradient.length; i++) {
+                                gradient[i] = (float) sum._2()[i];
+                            }
+                            String matrix = sum._1();
+                            return Entries.largest(
+                                    matrix, Objects.requireNonNull(eligible.get(matrix)), gradient, perRow);
+                        })
+                        .collect())
+                .forEach(some -> found.put(some.matrix(), some));
+        meter.add(images.count(), "");
+        return eligible.keySet().stream().map(found::get).toList();
+    }
+
+    /** Returns each matrix's gradient {@code [out, in]}, summed over the shards in their order. */
+    private JavaPairRDD<String, double[]> summed(Images images) {
         JavaRDD<Tuple2<String, Tuple2<Integer, float[]>>> parts = images.examples()
                 .mapPartitionsWithIndex(
                         (shard, part) -> {
@@ -151,18 +193,13 @@ final class Scoring implements Serializable {
                             return sums.iterator();
                         },
                         true);
-        List<Tuple2<String, double[][]>> squares = parts.mapToPair(pair -> pair)
+        return parts.mapToPair(pair -> pair)
                 .groupByKey(eligible.size())
                 .mapToPair(group ->
-                        new Tuple2<>(group._1(), squares(Objects.requireNonNull(eligible.get(group._1())), group._2())))
-                .collect();
-        Scores scores = Scores.zero(eligible);
-        squares.forEach(pair -> scores.add(pair._1(), pair._2()[0], pair._2()[1]));
-        scores.countExamples(images.count() * (contrastive ? 2 : 1));
-        return scores;
+                        new Tuple2<>(group._1(), sum(Objects.requireNonNull(eligible.get(group._1())), group._2())));
     }
 
-    private static double[][] squares(MatrixShape shape, Iterable<Tuple2<Integer, float[]>> parts) {
+    private static double[] sum(MatrixShape shape, Iterable<Tuple2<Integer, float[]>> parts) {
         List<Tuple2<Integer, float[]>> sorted = new ArrayList<>();
         parts.forEach(sorted::add);
         sorted.sort(Comparator.comparing(Tuple2::_1));
@@ -172,6 +209,10 @@ final class Scoring implements Serializable {
                 sum[i] += part._2()[i];
             }
         }
+        return sum;
+    }
+
+    private static double[][] squares(MatrixShape shape, double[] sum) {
         double[] rows = new double[shape.out()];
         double[] columns = new double[shape.in()];
         for (int i = 0; i < sum.length; i++) {

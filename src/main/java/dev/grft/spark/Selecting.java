@@ -1,9 +1,14 @@
 package dev.grft.spark;
 
+import dev.grft.Budget;
 import dev.grft.Delta;
+import dev.grft.Entries;
 import dev.grft.Grft;
+import dev.grft.MatrixShape;
+import dev.grft.Penalty;
 import dev.grft.Scores;
 import dev.grft.Selection;
+import dev.grft.UserError;
 import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.SelectionFile;
 import dev.grft.config.Config;
@@ -13,12 +18,12 @@ import dev.grft.data.Labels;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import dev.grft.train.Probe;
+import dev.grft.tuning.ScoreWatch.Square;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
-import org.jspecify.annotations.Nullable;
 
 /** What comes before the training: the linear probe, and the selection by squared gradients. */
 final class Selecting {
@@ -28,9 +33,6 @@ final class Selecting {
     private final Session session;
     private final Settings settings;
     private final boolean force;
-    private @Nullable SelectionFile selection;
-    private @Nullable DeltaFile probe;
-    private @Nullable String probeInputs;
 
     Selecting(Session session, boolean force) {
         this.session = session;
@@ -38,33 +40,26 @@ final class Selecting {
         this.force = force;
     }
 
-    /** Returns the selection; made now, unless the run directory has it already. Made once, forced or not. */
+    /** Returns the selection; made now, unless the run directory has it already. */
     SelectionFile selection() {
-        if (selection == null) {
-            Path path = session.directory().path("selection.safetensors");
-            selection = session.artefact(
-                    path,
-                    selectionInputs(),
-                    force,
-                    () -> SelectionFile.read(session.hadoop(), path),
-                    () -> makeSelection(path));
-        }
-        return selection;
+        Path path = session.directory().path("selection.safetensors");
+        return session.artefact(
+                path,
+                selectionInputs(),
+                force,
+                () -> SelectionFile.read(session.hadoop(), path),
+                () -> makeSelection(path));
     }
 
     private SelectionFile makeSelection(Path path) {
         Images images = session.trainingImages();
         ModelBroadcast model = session.model(images.labels().size());
-        Probe head = head(settings.selection().loss().equals("probe"), images.labels());
+        Square square = Scoring.square(settings.selection().score());
+        Scoring scoring = scoring(images, model, square);
         Progress.Meter meter = session.progress().phase("select: scoring", images.count());
-        Scores scores = new Scoring(model, settings.selection(), head, session.preprocess(), views(), session.device())
-                .scores(images, meter);
+        Scores scores = scoring.scores(images, meter);
         long backbone = session.pretrained().config().backboneParameters();
-        Selection selection = Grft.select(
-                scores,
-                settings.selection().orientation(),
-                settings.selection().budget().toBudget(),
-                backbone);
+        Selection selection = select(scores, settings.selection().budget().toBudget());
         SelectionFile file = new SelectionFile(
                 selection,
                 scores,
@@ -78,6 +73,72 @@ final class Selecting {
         metrics.write();
         session.progress().say("selected %s, %.3f %% of the backbone", selection, 100 * selection.share(backbone));
         return file;
+    }
+
+    private Scoring scoring(Images images, ModelBroadcast model, Square square) {
+        Probe head = head(settings.selection().loss().equals("probe"), images.labels());
+        return new Scoring(model, settings.selection(), head, square, session.preprocess(), views(), session.device());
+    }
+
+    /** Returns the slices of the largest weights, by the selection's budget: needs no image. */
+    Selection byMagnitude() {
+        Map<String, MatrixShape> eligible = matrices(settings.selection().matrices(), "selection.matrices");
+        Map<String, float[]> weights = session.pretrained().tensors();
+        return select(
+                Scores.ofWeights(eligible, weights),
+                settings.selection().budget().toBudget());
+    }
+
+    /** Returns slices of the last encoder blocks alone, by score, of about as many numbers as the selection has. */
+    Selection ofLastLayers(int blocks) {
+        SelectionFile file = selection();
+        int first = session.pretrained().config().depth() - blocks;
+        Scores scores = file.scores().only(matrix -> Penalty.block(matrix) >= first);
+        Budget budget = settings.selection().budget().toBudget();
+        if (budget instanceof Budget.PerMatrix) {
+            long ofOne = select(scores, new Budget.PerMatrix(1)).trained();
+            budget = new Budget.PerMatrix(
+                    Math.toIntExact(Math.max(1, file.selection().trained() / ofOne)));
+        }
+        return select(scores, budget);
+    }
+
+    private Selection select(Scores scores, Budget budget) {
+        return Grft.select(
+                scores,
+                settings.selection().orientation(),
+                budget,
+                session.pretrained().config().backboneParameters());
+    }
+
+    /** Returns the entries of each neuron that GPS trains. */
+    List<Entries> entries(int perNeuron) {
+        Images images = session.trainingImages();
+        ModelBroadcast model = session.model(images.labels().size());
+        Scoring scoring = scoring(images, model, Square.SUM);
+        Progress.Meter meter = session.progress().phase("select entries", images.count());
+        List<Entries> entries = scoring.entries(images, perNeuron, meter);
+        Metrics metrics = session.metrics();
+        metrics.phase("gps", "select", meter.seconds());
+        metrics.write();
+        return entries;
+    }
+
+    /**
+     * Returns the matrices of the model whose names end with one of the words.
+     *
+     * @throws UserError if there is none
+     */
+    Map<String, MatrixShape> matrices(List<String> words, String key) {
+        Map<String, MatrixShape> found =
+                Scoring.eligible(session.pretrained().config().matrices(), words);
+        if (found.isEmpty()) {
+            throw UserError.of(
+                    "%s: %s name no matrix of the model; choose from patch_embed.proj, attn.qkv, attn.proj, mlp.fc1,"
+                            + " mlp.fc2",
+                    key, words);
+        }
+        return found;
     }
 
     /**
@@ -100,15 +161,11 @@ final class Selecting {
                 settings.run().seed());
     }
 
-    /** Returns the linear probe; made now, unless the run directory has it already. Made once, forced or not. */
+    /** Returns the linear probe; made now, unless the run directory has it already. */
     DeltaFile probe() {
-        if (probe == null) {
-            Path path =
-                    new Path(session.directory().method("linear", settings.run().method()), "delta.safetensors");
-            probe = session.artefact(
-                    path, probeInputs(), force, () -> DeltaFile.read(session.hadoop(), path), () -> makeProbe(path));
-        }
-        return probe;
+        Path path = new Path(session.directory().method("linear"), "delta.safetensors");
+        return session.artefact(
+                path, probeInputs(), force, () -> DeltaFile.read(session.hadoop(), path), () -> makeProbe(path));
     }
 
     private DeltaFile makeProbe(Path path) {
@@ -142,8 +199,8 @@ final class Selecting {
                 labels.names(),
                 session.pretrained().sha256(),
                 Map.of());
-        DeltaFile file = new DeltaFile(
-                delta, "linear", Map.of(), Config.toYaml(settings), Provenance.json(session, images.digest()));
+        DeltaFile file =
+                new DeltaFile(delta, "linear", Config.toYaml(settings), Provenance.json(session, images.digest()));
         file.write(session.hadoop(), path);
         Metrics metrics = session.metrics();
         metrics.phase("linear", "train", meter.seconds());
@@ -158,30 +215,26 @@ final class Selecting {
 
     /** Returns a digest of all that the probe depends on: the model, the training images and how they are read. */
     String probeInputs() {
-        if (probeInputs == null) { // lists all files of the images, which every later artefact asks for
-            probeInputs = Inputs.digest(
-                    "probe",
-                    session.pretrained().sha256(),
-                    Inputs.listing(
-                            session.hadoop(), "data.train", settings.data().train()),
-                    Config.fingerprint(
-                            settings,
-                            "probe",
-                            "model.imageSize",
-                            "run.seed",
-                            "data.train",
-                            "data.format",
-                            "data.imageColumn",
-                            "data.labelColumn",
-                            "data.resize",
-                            "data.crop",
-                            "data.mean",
-                            "data.std",
-                            "training.shards",
-                            "evaluation.batchSize",
-                            "engine.kernels",
-                            "engine.blasThreads"));
-        }
-        return probeInputs;
+        return Inputs.digest(
+                "probe",
+                session.pretrained().sha256(),
+                session.listing("data.train", settings.data().train()),
+                Config.fingerprint(
+                        settings,
+                        "probe",
+                        "model.imageSize",
+                        "run.seed",
+                        "data.train",
+                        "data.format",
+                        "data.imageColumn",
+                        "data.labelColumn",
+                        "data.resize",
+                        "data.crop",
+                        "data.mean",
+                        "data.std",
+                        "training.shards",
+                        "evaluation.batchSize",
+                        "engine.kernels",
+                        "engine.blasThreads"));
     }
 }

@@ -5,6 +5,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.Storage;
+import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Augment;
 import dev.grft.data.Labels;
@@ -13,9 +14,11 @@ import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import java.io.PrintStream;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
@@ -35,18 +38,56 @@ public final class Session implements AutoCloseable {
     private final RunDirectory directory;
     private final Progress progress;
     private final PrintStream out;
-    private final Map<String, Images> images = new HashMap<>();
-    private @Nullable Checkpoint pretrained;
-    private @Nullable ModelBroadcast model;
+    private final Opened opened;
+
+    /** What is opened once, for all settings of an application. */
+    private static final class Opened {
+        final Map<String, Images> images = new HashMap<>();
+        final Map<String, String> listings = new HashMap<>();
+        final Set<String> made = new HashSet<>();
+
+        @Nullable
+        Checkpoint pretrained;
+
+        @Nullable
+        ModelBroadcast model;
+    }
 
     private Session(SparkSession spark, boolean ours, Settings settings, PrintStream out, PrintStream err) {
         this.spark = spark;
         this.ours = ours;
         this.settings = settings;
         this.storage = new Storage(hadoop());
-        this.directory = new RunDirectory(storage, settings.run().directory());
+        this.directory = new RunDirectory(
+                storage, settings.run().directory(), settings.tuning().method());
         this.progress = new Progress(err);
         this.out = out;
+        this.opened = new Opened();
+    }
+
+    private Session(Session of, Settings settings, RunDirectory directory) {
+        this.spark = of.spark;
+        this.ours = false;
+        this.settings = settings;
+        this.storage = of.storage;
+        this.directory = directory;
+        this.progress = of.progress;
+        this.out = of.out;
+        this.opened = of.opened;
+    }
+
+    /** Returns this session with the settings of one method, in the same run directory; not to be closed. */
+    Session forMethod(String method) {
+        return new Session(this, Config.forMethod(settings, method), directory);
+    }
+
+    /** Returns this session with other settings of the same model and images, in a run directory of its own; not to be closed. */
+    Session with(Settings others) {
+        return new Session(
+                this,
+                others,
+                new RunDirectory(
+                        storage, others.run().directory(), others.tuning().method()));
     }
 
     /**
@@ -113,26 +154,26 @@ public final class Session implements AutoCloseable {
      * @throws UserError if none is configured, or it cannot be read
      */
     Checkpoint pretrained() {
-        if (pretrained == null) {
+        if (opened.pretrained == null) {
             String path = settings.model().pretrained();
             if (path == null) {
                 throw new UserError(
                         "model.pretrained is not set; give the folder of a checkpoint with model.safetensors"
                                 + " and config.json, such as --set model.pretrained=conf/demo/vit-demo");
             }
-            pretrained = Checkpoint.load(hadoop(), path, settings.model().imageSize());
+            opened.pretrained = Checkpoint.load(hadoop(), path, settings.model().imageSize());
         }
-        return pretrained;
+        return opened.pretrained;
     }
 
     /** Returns the pretrained weights on their way to the executors, with a head of as many zeros as there are classes. */
     ModelBroadcast model(int classes) {
-        if (model == null || model.config().classes() != classes) {
+        if (opened.model == null || opened.model.config().classes() != classes) {
             closeModel();
             Checkpoint checkpoint = pretrained();
-            model = ModelBroadcast.of(context(), checkpoint.config().withClasses(classes), checkpoint.tensors());
+            opened.model = ModelBroadcast.of(context(), checkpoint.config().withClasses(classes), checkpoint.tensors());
         }
-        return model;
+        return opened.model;
     }
 
     /** Returns how images are prepared: as the checkpoint says, where the settings do not say otherwise. */
@@ -191,7 +232,7 @@ public final class Session implements AutoCloseable {
         if (path == null) {
             throw UserError.of("%s is not set; give the folder or Parquet file of the images", key);
         }
-        return images.computeIfAbsent(path, p -> {
+        return opened.images.computeIfAbsent(path, p -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
             Settings.Data data = settings.data();
@@ -228,6 +269,16 @@ public final class Session implements AutoCloseable {
                 settings.training().shards());
         check(key, path, read);
         return read;
+    }
+
+    /** Returns {@link Inputs#listing} of a path, found out once. */
+    String listing(String key, @Nullable String path) {
+        String known = opened.listings.get(path);
+        if (known == null) {
+            known = Inputs.listing(hadoop(), key, path);
+            opened.listings.put(path, known);
+        }
+        return known;
     }
 
     private ImageSource.Format format() {
@@ -273,32 +324,36 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Returns an artefact: as it is, if it was made of the same inputs; else made now.
+     * Returns an artefact: as it is, if it was made of the same inputs; else made now. Made once, forced or not.
      *
      * @param force whether to make it anyway
      */
     <T> T artefact(Path path, String inputs, boolean force, Supplier<T> read, Supplier<T> make) {
-        if (!force && directory.isMade(path, inputs)) {
-            progress.say("%s has been made of the same inputs; --force makes it again", path);
+        boolean now = opened.made.contains(path + inputs);
+        if ((now || !force) && directory.isMade(path, inputs)) {
+            if (!now) {
+                progress.say("%s has been made of the same inputs; --force makes it again", path);
+            }
             return read.get();
         }
         T made = make.get();
         directory.made(path, inputs);
+        opened.made.add(path + inputs);
         return made;
     }
 
     private void closeModel() {
-        if (model != null) {
-            model.close();
-            model = null;
+        if (opened.model != null) {
+            opened.model.close();
+            opened.model = null;
         }
     }
 
     /** Frees what it holds on the executors and ends the application. */
     @Override
     public void close() {
-        images.values().forEach(Images::close);
-        images.clear();
+        opened.images.values().forEach(Images::close);
+        opened.images.clear();
         closeModel();
         if (ours) {
             spark.stop();

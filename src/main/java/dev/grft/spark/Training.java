@@ -11,15 +11,20 @@ import dev.grft.data.Preprocess;
 import dev.grft.report.History;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
+import dev.grft.train.Initial;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
 import dev.grft.train.Probe;
 import dev.grft.train.Trainer;
+import dev.grft.tuning.AdapterTuning;
+import dev.grft.tuning.EntryTuning;
+import dev.grft.tuning.LoraTuning;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -34,21 +39,21 @@ final class Training {
     private final Session session;
     private final Settings settings;
     private final Selecting selecting;
+    private final Selecting slices;
     private final boolean force;
 
-    Training(Session session, Selecting selecting, boolean force) {
+    /** Returns the training by the method of the session's settings. */
+    Training(Session session, boolean force) {
         this.session = session;
         this.settings = session.settings();
-        this.selecting = selecting;
+        this.selecting = new Selecting(session, force);
+        this.slices = new Selecting(session.forMethod(DeltaFile.GRFT), force);
         this.force = force;
     }
 
-    /**
-     * Returns the delta of a method; trained now, unless the run directory has it already.
-     *
-     * @param method {@code grft}, {@code random}, {@code linear} or {@code full}
-     */
-    DeltaFile delta(String method) {
+    /** Returns the delta; trained now, unless the run directory has it already. */
+    DeltaFile delta() {
+        String method = settings.tuning().method();
         if (method.equals("linear")) {
             return selecting.probe();
         }
@@ -58,9 +63,8 @@ final class Training {
                 path, inputs, force, () -> DeltaFile.read(session.hadoop(), path), () -> train(method, path, inputs));
     }
 
-    /** Returns where a method's delta lies. */
-    Path path(String method) {
-        return new Path(session.directory().method(method, settings.run().method()), "delta.safetensors");
+    private Path path(String method) {
+        return new Path(session.directory().method(method), "delta.safetensors");
     }
 
     private DeltaFile train(String method, Path path, String inputs) {
@@ -69,7 +73,7 @@ final class Training {
         ModelBroadcast model = session.model(images.labels().size());
         Layout layout = tuning.layout(model.config());
         Probe head = selecting.head(settings.training().headInit().equals("probe"), images.labels());
-        float[] start = new float[layout.size()]; // no difference to the pretrained model
+        float[] start = Initial.start(layout, settings.run().seed());
         layout.write(head.weight(), Delta.HEAD_WEIGHT, start);
         layout.write(head.bias(), Delta.HEAD_BIAS, start);
         if (tuning instanceof WholeTuning) {
@@ -97,8 +101,8 @@ final class Training {
                 result.state.trained(),
                 images.labels().names(),
                 session.pretrained().sha256());
-        DeltaFile file = new DeltaFile(
-                delta, method, Map.of(), Config.toYaml(settings), Provenance.json(session, images.digest()));
+        DeltaFile file =
+                new DeltaFile(delta, method, Config.toYaml(settings), Provenance.json(session, images.digest()));
         file.write(session.hadoop(), path);
         Provenance.writeManifest(session, images.digest(), session.pretrained().sha256());
         Metrics metrics = session.metrics();
@@ -108,12 +112,34 @@ final class Training {
     }
 
     private Tuning tuning(String method) {
+        Settings.Tuning tuning = settings.tuning();
         return switch (method) {
-            case "grft" -> new SliceTuning(selecting.selection().selection());
+            case "grft" -> new SliceTuning(slices.selection().selection());
             case "random" ->
                 new SliceTuning(Selection.random(
-                        selecting.selection().selection(), settings.run().seed()));
-            default -> new WholeTuning();
+                        slices.selection().selection(), settings.run().seed()));
+            case "magnitude" -> new SliceTuning(slices.byMagnitude());
+            case "last-layers" ->
+                new SliceTuning(slices.ofLastLayers(tuning.lastLayers().blocks()));
+            case "gps" -> new EntryTuning(selecting.entries(tuning.gps().perNeuron()));
+            case "lora" ->
+                new LoraTuning(
+                        selecting.matrices(tuning.lora().targets(), "tuning.lora.targets"),
+                        tuning.lora().rank(),
+                        tuning.lora().alpha() / tuning.lora().rank(),
+                        tuning.lora().dropout());
+            case "adapter" ->
+                new AdapterTuning(
+                        selecting.matrices(
+                                tuning.adapter().form().equals("houlsby")
+                                        ? List.of("attn.proj", "mlp.fc2")
+                                        : List.of("mlp.fc2"),
+                                "tuning.adapter.form"),
+                        tuning.adapter().size(),
+                        tuning.adapter().scale());
+            case "bitfit" -> WholeTuning.biases();
+            case "full" -> new WholeTuning();
+            default -> throw new IllegalArgumentException("no method " + method);
         };
     }
 
@@ -121,8 +147,12 @@ final class Training {
         return Inputs.digest(
                 "train",
                 method,
-                method.equals("full") ? selecting.probeInputs() : selecting.selectionInputs(),
-                Config.fingerprint(settings, "training", "penalty", "augmentation"));
+                switch (method) {
+                    case "grft", "random", "last-layers", "magnitude" -> slices.selectionInputs();
+                    case "gps" -> selecting.selectionInputs();
+                    default -> selecting.probeInputs();
+                },
+                Config.fingerprint(settings, "tuning", "training", "penalty", "augmentation"));
     }
 
     /** What a training comes to, and the seconds of all its parts. */

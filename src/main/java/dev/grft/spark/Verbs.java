@@ -1,5 +1,6 @@
 package dev.grft.spark;
 
+import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.MergedFile;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,17 +13,11 @@ import org.apache.hadoop.fs.Path;
 public final class Verbs {
     private final Session session;
     private final boolean force;
-    private final Selecting selecting;
-    private final Training training;
-    private final Evaluating evaluating;
 
     /** Returns the verbs of a session; {@code force} makes again what is there. */
     public Verbs(Session session, boolean force) {
         this.session = session;
         this.force = force;
-        this.selecting = new Selecting(session, force);
-        this.training = new Training(session, selecting, force);
-        this.evaluating = new Evaluating(session, force);
     }
 
     /** Says what would run, and refuses what could not. */
@@ -33,20 +28,20 @@ public final class Verbs {
 
     /** Scores the slices and selects the best. */
     public void select() {
-        selecting.selection();
+        new Selecting(session.forMethod(DeltaFile.GRFT), force).selection();
         printDirectory();
     }
 
-    /** Trains by {@code run.method}. */
+    /** Trains by {@code tuning.method}. */
     public void train() {
-        training.delta(session.settings().run().method());
+        train(session.settings().tuning().method());
         printDirectory();
     }
 
     /** Measures the delta on the test images. */
     public void evaluate() {
-        String method = session.settings().run().method();
-        evaluating.evaluate(method);
+        String method = session.settings().tuning().method();
+        evaluate(method);
         session.out().print(session.metrics().table(List.of(method)));
         printDirectory();
     }
@@ -94,18 +89,26 @@ public final class Verbs {
 
     /** Selects, trains, merges and evaluates, and does the same by the methods to compare with. */
     public void run() {
-        String main = session.settings().run().method();
-        List<String> methods = new ArrayList<>(session.settings().run().compare());
+        String main = session.settings().tuning().method();
+        List<String> methods = new ArrayList<>(session.settings().compare().methods());
         methods.add(methods.contains("random") ? methods.indexOf("random") : methods.size(), main);
-        for (String method : methods) {
-            training.delta(method);
+        methods.forEach(this::train);
+        if (main.equals("adapter")) {
+            session.progress().say("not merged: a plain ViT has no place for adapters");
+        } else {
+            mergeDelta();
         }
-        mergeDelta();
-        for (String method : methods) {
-            evaluating.evaluate(method);
-        }
+        methods.forEach(this::evaluate);
         session.out().print(session.metrics().table(methods));
         printDirectory();
+    }
+
+    private void train(String method) {
+        new Training(session.forMethod(method), force).delta();
+    }
+
+    private void evaluate(String method) {
+        new Evaluating(session.forMethod(method), force).evaluate();
     }
 
     private void printDirectory() {

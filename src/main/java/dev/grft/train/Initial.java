@@ -11,6 +11,7 @@ import java.util.SplittableRandom;
 /** Numbers to begin with, the same on every machine. */
 public final class Initial {
     private static final double STD = 0.02;
+    private static final double ADAPTER_STD = 0.01;
 
     private Initial() {}
 
@@ -35,6 +36,30 @@ public final class Initial {
             float[] numbers = tensors.get(array.name());
             if (numbers == null) {
                 throw new IllegalArgumentException("no tensor " + array.name());
+            }
+            layout.write(numbers, array.name(), vector);
+        }
+        return vector;
+    }
+
+    /**
+     * Returns the trained vector to begin with, head aside: no difference to the pretrained model. LoRA's A is uniform in
+     * {@code 1 / sqrt(in)} around 0, as in Hugging Face's peft, with B 0; an adapter's down is normal of standard deviation
+     * 0.01, as Houlsby et al. have it, with up 0.
+     */
+    public static float[] start(Layout layout, long seed) {
+        float[] vector = new float[layout.size()];
+        for (TrainedArray array : layout.arrays().values()) {
+            float[] numbers = new float[Math.toIntExact(array.size())];
+            SplittableRandom random =
+                    new SplittableRandom(seed ^ ((long) array.name().hashCode() << 32));
+            if (array.name().endsWith(".lora_a")) {
+                double bound = 1 / Math.sqrt(array.columns());
+                for (int i = 0; i < numbers.length; i++) {
+                    numbers[i] = (float) (bound * (2 * random.nextDouble() - 1));
+                }
+            } else if (array.name().endsWith(".adapter.down.weight")) {
+                normal(numbers, ADAPTER_STD, random);
             }
             layout.write(numbers, array.name(), vector);
         }

@@ -64,10 +64,15 @@ public final class Network {
 
     private static StageLayer.Trained trained(
             TrainedArray array, Settings.Training training, Penalty penalty, int depth) {
-        double slope = Grft.penaltySlope(penalty.lambdaFor(array.name(), depth));
+        double slope = pulled(array) ? Grft.penaltySlope(penalty.lambdaFor(array.name(), depth)) : 0;
         double weightDecay = decays(array) ? training.weightDecay() : 0;
         return new StageLayer.Trained(
                 array, penalty.decoupled() ? 0 : slope, (penalty.decoupled() ? slope : 0) + weightDecay);
+    }
+
+    /** The factors of LoRA and the layers of adapters are no differences to the pretrained model: nothing to pull them to. */
+    private static boolean pulled(TrainedArray array) {
+        return !array.name().contains(".lora_") && !array.name().contains(".adapter.");
     }
 
     /**

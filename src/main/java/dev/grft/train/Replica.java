@@ -3,6 +3,7 @@ package dev.grft.train;
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Kernels;
+import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import java.util.function.IntFunction;
@@ -18,6 +19,7 @@ import org.nd4j.linalg.factory.Nd4j;
  */
 public final class Replica {
     private final MultiLayerNetwork network;
+    private final TrainingPlan plan;
     private final Vit vit;
     private final Learner learner;
     private final int classes;
@@ -33,7 +35,8 @@ public final class Replica {
         network = new MultiLayerNetwork(configuration);
         network.init();
         network.initGradientsView();
-        vit = new Vit(weights, tuning.plan(), kernels, backward);
+        plan = tuning.plan();
+        vit = new Vit(weights, plan, kernels, backward);
         classes = weights.config().classes();
         type = weights.type();
         learner = new Learner(network);
@@ -85,6 +88,7 @@ public final class Replica {
     }
 
     private double backward(Batch batch) {
+        plan.begin(batch.seed());
         network.setInput(images(batch, type));
         network.setLabels(oneHot(batch, classes, type));
         network.computeGradientAndScore();
@@ -98,11 +102,13 @@ public final class Replica {
 
     /** Returns the probability of each class for each image, {@code [B][K]}. */
     public float[][] probabilities(Batch batch) {
+        plan.begin(0);
         return network.output(images(batch, type), false).toFloatMatrix();
     }
 
     /** Returns the features of each image, {@code [B][D]}: what the head reads. */
     public float[][] features(Batch batch) {
+        plan.begin(0);
         return vit.features(images(batch, type)).toFloatMatrix();
     }
 

@@ -1,11 +1,18 @@
 package dev.grft.tuning;
 
+import dev.grft.Addition;
+import dev.grft.Bottleneck;
 import dev.grft.Delta;
+import dev.grft.Entries;
+import dev.grft.LowRank;
+import dev.grft.MatrixShape;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.VitConfig;
 import java.io.Serializable;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 
 /**
@@ -27,6 +34,28 @@ public interface Tuning extends Serializable {
 
     /** Returns the trained vector that a delta stands for: the inverse of {@link #delta}. */
     float[] trained(Layout layout, Delta delta);
+
+    /** Returns the tuning that a delta came from, as far as it takes to use it. */
+    static Tuning of(Delta delta) {
+        List<Addition> additions = List.copyOf(delta.additions().values());
+        if (additions.isEmpty()) {
+            return delta.whole().isEmpty()
+                    ? new SliceTuning(delta.selection())
+                    : delta.whole().keySet().stream().allMatch(name -> name.endsWith(".bias"))
+                            ? WholeTuning.biases()
+                            : new WholeTuning();
+        }
+        Addition first = additions.get(0);
+        if (first instanceof Entries) {
+            return new EntryTuning(
+                    additions.stream().map(addition -> (Entries) addition).toList());
+        }
+        Map<String, MatrixShape> matrices = new LinkedHashMap<>();
+        additions.forEach(addition -> matrices.put(addition.matrix(), addition.shape()));
+        return first instanceof LowRank update
+                ? new LoraTuning(matrices, update.rank(), update.scale(), 0)
+                : new AdapterTuning(matrices, ((Bottleneck) first).size(), ((Bottleneck) first).scale());
+    }
 
     /** Returns an array that is known to be trained. */
     static float[] read(Layout layout, float[] trained, String name) {

@@ -12,9 +12,28 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** Full fine-tuning, and training from scratch: every number of every parameter. */
+/**
+ * Whole parameters: all of them, which is full fine-tuning and training from scratch, or the biases alone, which is BitFit
+ * (Ben Zaken et al. 2022, arXiv 2106.10199).
+ */
 public final class WholeTuning implements Tuning {
     private static final long serialVersionUID = 1L;
+
+    private final boolean biasesOnly;
+
+    /** Returns the tuning of every parameter. */
+    public WholeTuning() {
+        this(false);
+    }
+
+    private WholeTuning(boolean biasesOnly) {
+        this.biasesOnly = biasesOnly;
+    }
+
+    /** Returns BitFit: every bias, those of the norms too, and the head. */
+    public static WholeTuning biases() {
+        return new WholeTuning(true);
+    }
 
     @Override
     public TrainingPlan plan() {
@@ -26,7 +45,7 @@ public final class WholeTuning implements Tuning {
 
             @Override
             public boolean whole(String parameter) {
-                return true;
+                return !biasesOnly || parameter.endsWith(".bias") || parameter.equals(Delta.HEAD_WEIGHT);
             }
         };
     }

@@ -17,8 +17,16 @@ public interface Adaptation {
     /** Ties it to its trained arrays and their gradients. */
     void bind(Bindings bindings);
 
-    /** Adds its part to {@code y}. */
+    /** Adds its part to {@code y}; may read what the frozen map has put there. */
     void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y);
+
+    /**
+     * Returns the gradient of the frozen map's own output, given that of y; {@code dy} itself, which must not be changed,
+     * unless what it adds depends on that output. Comes before the other two.
+     */
+    default INDArray outputGradient(Kernels kernels, Buffers buffers, INDArray dy) {
+        return dy;
+    }
 
     /** Overwrites its gradients (sums over the examples). */
     void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples);

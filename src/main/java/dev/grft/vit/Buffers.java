@@ -30,7 +30,7 @@ public final class Buffers {
     }
 
     /** Returns an array of the shape that keeps its values until the backward of its owner. */
-    INDArray saved(String owner, String name, long... shape) {
+    public INDArray saved(String owner, String name, long... shape) {
         return array(backward ? owner + '/' + name : name, shape);
     }
 

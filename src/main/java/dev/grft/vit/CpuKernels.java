@@ -155,6 +155,23 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public void scaleColumns(INDArray x, INDArray factors, INDArray y) {
+        int m = (int) x.size(0);
+        int n = (int) x.size(1);
+        float[] v = row = ensure(row, n);
+        float[] f = read(buffer(factors), 0, row2 = ensure(row2, n), n);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i++) {
+            in.get(i * n, v, 0, n);
+            for (int j = 0; j < n; j++) {
+                v[j] *= f[j];
+            }
+            out.put(i * n, v, 0, n);
+        }
+    }
+
+    @Override
     public void scatterAddColumns(INDArray x, int[] columns, INDArray y) {
         int m = (int) y.size(0);
         int n = (int) y.size(1);

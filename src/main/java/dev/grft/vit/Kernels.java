@@ -36,7 +36,10 @@ public interface Kernels {
     /** Puts columns {@code columns [k]} of {@code x [m, n]} into {@code y [m, k]}. */
     void gatherColumns(INDArray x, int[] columns, INDArray y);
 
-    /** Adds {@code x [m, k]} to columns {@code columns [k]} (distinct) of {@code y [m, n]}. */
+    /** Puts {@code x [m, n]} with each column times its factor, {@code factors [n]}, into {@code y [m, n]}. */
+    void scaleColumns(INDArray x, INDArray factors, INDArray y);
+
+    /** Adds {@code x [m, k]} to columns {@code columns [k]} of {@code y [m, n]}, one after the other. */
     void scatterAddColumns(INDArray x, int[] columns, INDArray y);
 
     /**

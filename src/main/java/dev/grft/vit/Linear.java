@@ -72,21 +72,22 @@ final class Linear {
 
     /** Overwrites the gradients, and {@code dx [M, in]} unless it is null. */
     void backward(INDArray x, INDArray dy, int examples, @Nullable INDArray dx) {
+        INDArray dz = adaptation == null ? dy : adaptation.outputGradient(kernels, buffers, dy);
         INDArray dw = weight.gradient();
         if (dw != null) {
-            kernels.gemm(true, dy, false, x, 1, 0, dw);
+            kernels.gemm(true, dz, false, x, 1, 0, dw);
         }
         INDArray db = bias.gradient();
         if (db != null) {
-            kernels.columnSums(dy, db);
+            kernels.columnSums(dz, db);
         }
         if (adaptation != null) {
-            adaptation.backward(kernels, buffers, x, dy, examples);
+            adaptation.backward(kernels, buffers, x, dz, examples);
         }
         if (dx != null) {
-            kernels.gemm(false, dy, false, weight.value(), 1, 0, dx);
+            kernels.gemm(false, dz, false, weight.value(), 1, 0, dx);
             if (adaptation != null) {
-                adaptation.inputGradient(kernels, buffers, dy, dx);
+                adaptation.inputGradient(kernels, buffers, dz, dx);
             }
         }
     }

@@ -71,6 +71,11 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
+    public void scaleColumns(INDArray x, INDArray factors, INDArray y) {
+        y.assign(x).muliRowVector(flat(factors));
+    }
+
+    @Override
     public void scatterAddColumns(INDArray x, int[] columns, INDArray y) {
         for (int j = 0; j < columns.length; j++) {
             y.get(NDArrayIndex.all(), NDArrayIndex.interval(columns[j], columns[j] + 1))

@@ -25,4 +25,11 @@ public interface TrainingPlan {
 
     /** Returns whether every number of the parameter with that timm name trains. */
     boolean whole(String parameter);
+
+    /**
+     * Is told before each pass what the adaptations may draw random numbers from.
+     *
+     * @param seed depends on the examples of a training step and nothing else; 0 for passes that are no training
+     */
+    default void begin(long seed) {}
 }

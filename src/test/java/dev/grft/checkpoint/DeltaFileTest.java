@@ -3,8 +3,12 @@ package dev.grft.checkpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Addition;
 import dev.grft.Axis;
+import dev.grft.Bottleneck;
 import dev.grft.Delta;
+import dev.grft.Entries;
+import dev.grft.LowRank;
 import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.Slices;
@@ -20,10 +24,13 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class DeltaFileTest {
     private static final String SHA = "ab".repeat(32);
@@ -42,7 +49,7 @@ class DeltaFileTest {
         assertThat(read.method()).isEqualTo("grft");
         assertThat(read.settings()).isEqualTo("training:\n  epochs: 3\n");
         assertThat(read.provenance()).isEqualTo("{\"commit\":\"1234\"}");
-        assertThat(read.extra()).isEmpty();
+        assertThat(read.delta().additions()).isEmpty();
     }
 
     @Test
@@ -62,16 +69,60 @@ class DeltaFileTest {
                         "head.bias", "F32 [2]"));
     }
 
-    @Test
-    void anotherMethodKeepsTensorsOfItsOwn() {
-        DeltaFile written = new DeltaFile(
-                delta(), "lora", Map.of("q.a", Tensor.ofFloats(new long[] {1, 2}, new float[] {1, 2})), "", "");
+    private static final MatrixShape WIDE = new MatrixShape(2, 3);
 
-        DeltaFile read = DeltaFile.read(file(written).file());
+    static Stream<List<Addition>> additions() {
+        return Stream.of(
+                List.of(
+                        new Entries("b.weight", WIDE, new int[] {2, 0, 1, 1}, new float[] {1, 2, 3, Float.NaN}),
+                        new Entries("a.weight", WIDE, new int[] {0, 1}, new float[] {5, 6})),
+                List.of(new LowRank("a.weight", WIDE, 0.125, new float[] {1, 2, 3}, new float[] {4, 5})),
+                List.of(new Bottleneck(
+                        "a.weight", WIDE, 4, new float[] {1, 2}, new float[] {3}, new float[] {4, 5}, new float[] {6, 7
+                        })));
+    }
+
+    private static Delta with(List<Addition> additions) {
+        return new Delta(
+                Selection.none(),
+                Map.of(),
+                new float[] {1, 2},
+                new float[] {3, 4},
+                List.of("x", "y"),
+                SHA,
+                Map.of("norm.bias", new float[] {9}),
+                additions);
+    }
+
+    @ParameterizedTest
+    @MethodSource("additions")
+    void whatOtherMethodsAddComesBack(List<Addition> additions) {
+        DeltaFile read = DeltaFile.read(
+                file(new DeltaFile(with(additions), "lora", "", "")).file());
 
         assertThat(read.method()).isEqualTo("lora");
-        assertThat(read.extra().get("q.a").floats()).containsExactly(1, 2);
-        assertThat(read.extra().get("q.a").shape()).containsExactly(1, 2);
+        assertThat(read.delta()).isEqualTo(with(additions));
+        assertThat(List.copyOf(read.delta().additions().values())).isEqualTo(additions);
+    }
+
+    @ParameterizedTest
+    @MethodSource("additions")
+    void whatOtherMethodsAddIsRefusedIncompleteOrOfAnotherShape(List<Addition> additions) {
+        Bytes file = file(new DeltaFile(with(additions), "lora", "", ""));
+        for (String name : List.copyOf(file.tensors.keySet())) {
+            if (name.startsWith("a.")) {
+                Bytes less = file(new DeltaFile(with(additions), "lora", "", ""));
+                less.tensors.remove(name);
+                assertThatThrownBy(() -> DeltaFile.read(less.file()))
+                        .as("without %s", name)
+                        .isInstanceOf(UserError.class);
+                Bytes longer = file(new DeltaFile(with(additions), "lora", "", ""));
+                longer.tensors.put(name, Tensor.ofFloats(new long[] {1, 7}, new float[7]));
+                assertThatThrownBy(() -> DeltaFile.read(longer.file()))
+                        .as("other %s", name)
+                        .isInstanceOf(UserError.class);
+            }
+        }
     }
 
     @Property(tries = 60)

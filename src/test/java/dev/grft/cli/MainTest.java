@@ -92,7 +92,7 @@ class MainTest {
 
     private Result does(Path train, String verb, String... sets) {
         List<String> arguments = new ArrayList<>(List.of(verb));
-        List<String> all = Tiny.sets(pretrained, train, train, directory, "run.method=linear");
+        List<String> all = Tiny.sets(pretrained, train, train, directory, "tuning.method=linear");
         all.addAll(Arrays.asList(sets));
         for (String set : all) {
             arguments.addAll(List.of("--set", set));

@@ -58,8 +58,21 @@ class ConfigTest {
         List<String> sets = List.of(
                 "run.directory=elsewhere",
                 "run.seed=7000000000",
-                "run.method=random",
-                "run.compare=[full]",
+                "tuning.method=random",
+                "tuning.lora.rank=3",
+                "tuning.lora.alpha=2.5",
+                "tuning.lora.dropout=0.25",
+                "tuning.lora.targets=[attn.qkv]",
+                "tuning.adapter.form=pfeiffer",
+                "tuning.adapter.size=5",
+                "tuning.adapter.scale=0.5",
+                "tuning.gps.perNeuron=7",
+                "tuning.lastLayers.blocks=2",
+                "compare.methods=[full]",
+                "compare.seeds=[1, 7000000000]",
+                "compare.budgets=[0.01, 0.1]",
+                "compare.learningRates=[1e-3]",
+                "compare.match=false",
                 "model.pretrained=a.safetensors",
                 "model.imageSize=64",
                 "model.preset=vit_tiny_patch16_224",
@@ -140,9 +153,63 @@ class ConfigTest {
     }
 
     @Test
+    void whatDiffersForAMethodCountsForItAlone() {
+        String file = file("""
+                tuning: {lora: {rank: 4}}
+                methods:
+                  lora:
+                    training.learningRate: 5e-3
+                    tuning.lora.targets: [attn.qkv]
+                    selection.preset: null
+                  grft: {selection.preset: vtab-rows}
+                  full:
+                """);
+        Settings all = load(List.of(file), "methods.lora.penalty.lambda=0", "compare.methods=[lora]");
+        Settings lora = Config.forMethod(all, "lora");
+        Settings grft = Config.forMethod(all, "grft");
+
+        assertThat(all.training()).isEqualTo(settings().training());
+        assertThat(all.methods().keySet()).containsExactly("grft", "lora");
+        assertThat(lora.tuning().method()).isEqualTo("lora");
+        assertThat(lora.tuning().lora()).isEqualTo(new Settings.Lora(4, 8, 0, List.of("attn.qkv")));
+        assertThat(lora.training().learningRate()).isEqualTo(5e-3);
+        assertThat(lora.penalty().lambda()).isZero();
+        assertThat(lora.selection().preset()).isNull();
+        assertThat(lora.methods()).isEmpty();
+        assertThat(lora.compare().methods()).isEmpty();
+        assertThat(grft.selection().preset()).isEqualTo("vtab-rows");
+        assertThat(grft.training().learningRate())
+                .isEqualTo(settings().training().learningRate());
+        assertThat(load(List.of(file(Config.toYaml(all)))))
+                .as("written and read")
+                .isEqualTo(all);
+        assertThatThrownBy(() -> Config.forMethod(load(List.of(), "methods.lora.training.keep=0"), "lora"))
+                .isInstanceOf(UserError.class)
+                .hasMessage("methods.lora: training.keep must be >= 1, got 0");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "methods: {lora: {training.epoch: 3}} | unknown key methods.lora.training.epoch; did you mean "
+                        + "training.epochs? (line 1)",
+                "methods: {lora: {training.epochs: x}} | methods.lora.training.epochs must be a whole number, got 'x' "
+                        + "(line 1)",
+                "methods: {lora: 3} | methods.lora must be a map such as {lora: {training.learningRate: 1e-3}}, "
+                        + "got '3' (line 1)",
+            })
+    void whatDiffersForAMethodIsChecked(String yaml, String message) {
+        String file = file(yaml);
+        assertThatThrownBy(() -> load(List.of(file)))
+                .isInstanceOf(UserError.class)
+                .hasMessage(file + ": " + message);
+    }
+
+    @Test
     void everyConfigurationOfTheDemoIsValid() {
         Settings demo = load(List.of("conf/demo/demo.yaml"));
-        assertThat(demo.run().compare()).containsExactly("linear", "random");
+        assertThat(demo.compare().methods()).containsExactly("linear", "random");
         assertThat(demo.data().test()).isEqualTo("conf/demo/fashion-mnist/test.parquet");
         assertThat(Path.of("conf/demo/fashion-mnist/test.parquet")).exists();
         Settings pretrain = load(List.of("conf/demo/pretrain.yaml"));
@@ -164,9 +231,11 @@ class ConfigTest {
 
     @Test
     void aListReplacesAList() {
-        String first = file("run: {compare: [linear, random]}");
-        assertThat(load(List.of(first), "run.compare=[full]").run().compare()).containsExactly("full");
-        assertThat(load(List.of(first), "run.compare=[]").run().compare()).isEmpty();
+        String first = file("compare: {methods: [linear, random]}");
+        assertThat(load(List.of(first), "compare.methods=[full]").compare().methods())
+                .containsExactly("full");
+        assertThat(load(List.of(first), "compare.methods=[]").compare().methods())
+                .isEmpty();
     }
 
     @Test
@@ -288,9 +357,9 @@ class ConfigTest {
                 "training: {learningRate: .nan}  | training.learningRate must be a number, got '.nan'",
                 "training: {learningRate: 1e999} | training.learningRate must be a number, got '1e999'",
                 "augmentation: {flip: yes}       | augmentation.flip must be true or false, got 'yes'",
-                "run: {compare: linear}          | run.compare must be a list such as [a, b], got 'linear'",
-                "run: {compare: [[linear]]}      | run.compare must be a list such as [a, b], got a list",
-                "run: {compare: [null]}          | run.compare must be a list such as [a, b], got null",
+                "compare: {methods: linear}          | compare.methods must be a list such as [a, b], got 'linear'",
+                "compare: {methods: [[linear]]}      | compare.methods must be a list such as [a, b], got a list",
+                "compare: {methods: [null]}          | compare.methods must be a list such as [a, b], got null",
                 "run: {directory: [a]}           | run.directory must be text, got a list",
                 "data: {mean: 0.5}               | data.mean must be a list of numbers such as [0.5, 0.5, 0.5] or null, "
                         + "got '0.5'",
@@ -421,14 +490,16 @@ class ConfigTest {
                 "2024-01-01"
             })
     void whatIsWrittenReadsBackEqual(String directory) {
-        Settings.Run run = new Settings.Run(directory, Long.MIN_VALUE, "grft", List.of("linear", "random"));
+        Settings.Run run = new Settings.Run(directory, Long.MIN_VALUE);
         Settings settings = with(
                 settings(
                         "selection.preset=fgvc-min-axis-cars",
                         "penalty.lambda=-0.0",
                         "training.learningRate=1.1e-7",
                         "data.mean=[0.485, 0.456, 0.406]",
-                        "training.minLearningRate=4.9e-324"),
+                        "training.minLearningRate=4.9e-324",
+                        "compare.methods=[linear, random]",
+                        "methods.lora.tuning.lora.targets=[attn.qkv, 'a b']"),
                 run);
         String yaml = Config.toYaml(settings);
         assertThat(load(List.of(file(yaml)))).isEqualTo(settings);
@@ -438,7 +509,8 @@ class ConfigTest {
     @Test
     void theResolvedConfigurationLooksLikeTheDefaultsWithoutComments() {
         assertThat(Config.toYaml(settings()))
-                .startsWith("run:\n  directory: runs/run\n  seed: 42\n  method: grft\n  compare: []\nmodel:\n")
+                .startsWith("run:\n  directory: runs/run\n  seed: 42\ntuning:\n  method: grft\n")
+                .contains("\n  match: true\nmethods: {}\nmodel:\n")
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: [patch_embed.proj, attn.qkv,")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
                 .endsWith("engine:\n  kernels: auto\n  blasThreads: 1\n  timeoutSeconds: 600\n");
@@ -492,6 +564,9 @@ class ConfigTest {
     private static Settings with(Settings settings, Settings.Run run) {
         return new Settings(
                 run,
+                settings.tuning(),
+                settings.compare(),
+                settings.methods(),
                 settings.model(),
                 settings.data(),
                 settings.augmentation(),

@@ -28,10 +28,22 @@ class SettingsTest {
             delimiter = '|',
             value = {
                 "run.directory=' '         | run.directory must be text that is not blank, got ' '",
-                "run.method=lora           | run.method must be one of grft, random, linear, full, got 'lora'",
-                "run.compare=[lora]        | run.compare must be one of grft, random, linear, full, got 'lora'",
-                "run.compare=[full, grft]  | run.compare must be without run.method (grft) itself, got [full, grft]",
-                "run.compare=[full, full]  | run.compare must be without repetition, got [full, full]",
+                "tuning.method=vpt | tuning.method must be one of grft, random, magnitude, last-layers, gps, lora, adapter, bitfit, linear, full, got 'vpt'",
+                "compare.methods=[vpt] | compare.methods must be one of grft, random, magnitude, last-layers, gps, lora, adapter, bitfit, linear, full, got 'vpt'",
+                "compare.methods=[full, grft] | compare.methods must be without tuning.method (grft) itself, "
+                        + "got [full, grft]",
+                "compare.methods=[full, full] | compare.methods must be without repetition, got [full, full]",
+                "compare.budgets=[0] | compare.budgets must be in (0, 1], got 0",
+                "compare.learningRates=[0] | compare.learningRates must be > 0, got 0",
+                "compare.seeds=[1, 1] | compare.seeds must be without repetition, got [1, 1]",
+                "tuning.lora.rank=0 | tuning.lora.rank must be >= 1, got 0",
+                "tuning.lora.dropout=1 | tuning.lora.dropout must be in [0, 1), got 1",
+                "tuning.lora.targets=[] | tuning.lora.targets must be one name or more, such as mlp.fc1, got []",
+                "tuning.adapter.form=parallel | tuning.adapter.form must be one of houlsby, pfeiffer, got 'parallel'",
+                "tuning.gps.perNeuron=0 | tuning.gps.perNeuron must be >= 1, got 0",
+                "methods.vpt.training.epochs=3 | methods must be one of grft, random, magnitude, last-layers, gps, lora, adapter, bitfit, linear, full, got 'vpt'",
+                "methods.lora.data.train=x | methods.lora.data.train must be a key of tuning, augmentation, selection, "
+                        + "penalty, training, and not training.shards, got data.train",
                 "model.pretrained=''       | model.pretrained must be text that is not blank, got ''",
                 "model.imageSize=-1        | model.imageSize must be >= 0, got -1",
                 "model.saveType=int8       | model.saveType must be one of fp32, fp16, bf16, got 'int8'",
@@ -143,10 +155,10 @@ class SettingsTest {
 
     @Test
     void listsAreCopied() {
-        List<String> compare = new ArrayList<>(List.of("full"));
-        Settings.Run run = new Settings.Run("runs/x", 1, "grft", compare);
-        compare.clear();
-        assertThat(run.compare()).containsExactly("full");
+        List<String> methods = new ArrayList<>(List.of("full"));
+        Settings.Compare compare = new Settings.Compare(methods, List.of(), List.of(), List.of(), true);
+        methods.clear();
+        assertThat(compare.methods()).containsExactly("full");
     }
 
     @Test

@@ -87,7 +87,7 @@ class InspectionTest {
                 List.of("cat", "dog"),
                 SHA,
                 Map.of("norm.bias", new float[] {3, 4}));
-        new DeltaFile(delta, "grft", Map.of(), "", "there").write(hadoop, file("delta.safetensors"));
+        new DeltaFile(delta, "grft", "", "there").write(hadoop, file("delta.safetensors"));
 
         assertThat(inspected("delta.safetensors"))
                 .startsWith("delta           by grft, of the pretrained file " + SHA + "\n")

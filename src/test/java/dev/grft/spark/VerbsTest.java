@@ -54,7 +54,7 @@ class VerbsTest {
         train = Tiny.images(shared.resolve("train"), 6, 2);
         test = Tiny.images(shared.resolve("test"), 3, 3);
         whole = shared.resolve("whole");
-        printed = Tiny.does(spark, sets(whole, "run.compare=[linear, random]"), false, Verbs::run);
+        printed = Tiny.does(spark, sets(whole, "compare.methods=[linear, random]"), false, Verbs::run);
     }
 
     @AfterAll
@@ -177,7 +177,7 @@ class VerbsTest {
         copy(whole, again);
         Map<String, FileTime> before = times(again);
 
-        Printed second = Tiny.does(spark, sets(again, "run.compare=[linear, random]"), false, Verbs::run);
+        Printed second = Tiny.does(spark, sets(again, "compare.methods=[linear, random]"), false, Verbs::run);
 
         assertThat(times(again)).isEqualTo(before);
         assertThat(second.err())
@@ -192,7 +192,7 @@ class VerbsTest {
         copy(whole, again);
         Map<String, FileTime> before = times(again);
 
-        Printed forced = Tiny.does(spark, sets(again, "run.compare=[linear, random]"), true, Verbs::run);
+        Printed forced = Tiny.does(spark, sets(again, "compare.methods=[linear, random]"), true, Verbs::run);
 
         Map<String, FileTime> after = times(again);
         for (String made : List.of(
@@ -339,7 +339,7 @@ class VerbsTest {
     void aFolderThatMayNotBeListedIsRefused() {
         spark.sparkContext().hadoopConfiguration().set("fs.locked.impl", Locked.class.getName());
         List<String> sets =
-                Tiny.sets(pretrained, Path.of("locked:" + train), test, folder.resolve("run"), "run.method=linear");
+                Tiny.sets(pretrained, Path.of("locked:" + train), test, folder.resolve("run"), "tuning.method=linear");
 
         assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::train))
                 .isInstanceOf(UserError.class)
@@ -363,7 +363,7 @@ class VerbsTest {
         Path cased = Tiny.images(folder.resolve("cased"), 2, 5);
         Files.move(cased.resolve("blue"), cased.resolve("Red"));
         Path directory = folder.resolve("run");
-        List<String> sets = Tiny.sets(pretrained, cased, cased, directory, "run.method=linear");
+        List<String> sets = Tiny.sets(pretrained, cased, cased, directory, "tuning.method=linear");
         String output = folder.resolve("labels").toString();
 
         Tiny.does(spark, sets, false, Verbs::train);
@@ -417,7 +417,7 @@ class VerbsTest {
 
         Printed full = Tiny.does(
                 spark,
-                sets(directory, "run.method=full", "selection.loss=fresh", "training.headInit=fresh"),
+                sets(directory, "tuning.method=full", "selection.loss=fresh", "training.headInit=fresh"),
                 false,
                 Verbs::run);
 

@@ -3,6 +3,7 @@ package dev.grft.tuning;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Layout;
+import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import java.util.LinkedHashMap;
@@ -17,19 +18,26 @@ final class Bound {
     final Layout layout;
     final Map<String, INDArray> values = new LinkedHashMap<>();
     private final Map<String, INDArray> gradients = new LinkedHashMap<>();
+    private final TrainingPlan plan;
     private final Kernels kernels;
     private final DataType type;
 
     Bound(Weights weights, Tuning tuning, Kernels kernels) {
         this.kernels = kernels;
         this.type = weights.type();
-        this.vit = new Vit(weights, tuning.plan(), kernels, true);
+        this.plan = tuning.plan();
+        this.vit = new Vit(weights, plan, kernels, true);
         this.layout = vit.layout();
         layout.arrays().forEach((name, array) -> {
             values.put(name, Nd4j.zeros(type, array.rows(), array.columns()));
             gradients.put(name, Nd4j.zeros(type, array.rows(), array.columns()).assign(Double.NaN));
         });
         vit.bind(new Bindings(values, gradients));
+    }
+
+    /** Tells what random numbers are drawn from. */
+    void begin(long seed) {
+        plan.begin(seed);
     }
 
     /** Takes over a trained vector. */

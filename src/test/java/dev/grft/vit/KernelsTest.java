@@ -136,6 +136,25 @@ class KernelsTest {
     }
 
     @Test
+    void aColumnScatteredTwiceIsAddedTwice() {
+        INDArray y = machine.array(new double[] {1, 2, 3, 4}, 2, 2);
+        kernels.scatterAddColumns(machine.array(new double[] {1, 10, 100, 2, 20, 200}, 2, 3), new int[] {1, 0, 1}, y);
+        machine.assertClose(y, new double[] {11, 103, 23, 206}, 0);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "3,7", "197,64"})
+    void scalingColumnsMultipliesEachByItsFactor(int m, int n) {
+        double[] x = normal(1, m * n);
+        double[] factors = normal(2, n);
+        INDArray y = machine.garbage(m, n);
+        kernels.scaleColumns(machine.array(x, m, n), machine.array(factors, n), y);
+        machine.assertClose(y, each(m * n, i -> x[i] * factors[i % n]), 1);
+        kernels.scaleColumns(y, machine.array(factors, n), y);
+        machine.assertClose(y, each(m * n, i -> x[i] * factors[i % n] * factors[i % n]), 5);
+    }
+
+    @Test
     void columnsOfASingleRowAreGatheredAndScattered() {
         INDArray gathered = machine.garbage(1, 2);
         kernels.gatherColumns(machine.array(new double[] {1, 2, 3}, 1, 3), new int[] {2, 0}, gathered);

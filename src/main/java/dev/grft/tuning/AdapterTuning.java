@@ -1,0 +1,131 @@
+package dev.grft.tuning;
+
+import dev.grft.Addition;
+import dev.grft.Bottleneck;
+import dev.grft.MatrixShape;
+import dev.grft.vit.Buffers;
+import dev.grft.vit.Kernels;
+import dev.grft.vit.Layout;
+import dev.grft.vit.TrainedArray;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * Adapter Tuning: bottleneck layers behind some linear maps, and the head (Houlsby et al. 2019, arXiv 1902.00751; behind the
+ * MLP only: Pfeiffer et al. 2021, arXiv 2005.00247). With z the output of the frozen map:
+ *
+ * <pre>
+ *   h = gelu(z down' + c)        y = z + s (h up' + d)
+ *   dp = s (dy up) * gelu'        dz = dy + dp down
+ * </pre>
+ *
+ * <p>GELU, as in the ViT itself; the norms stay frozen, whereas Houlsby et al. train them too.
+ */
+public final class AdapterTuning extends AdditionTuning {
+    private static final long serialVersionUID = 1L;
+
+    private final int size;
+    private final double scale;
+
+    /**
+     * Returns the tuning with layers behind these matrices.
+     *
+     * @param matrices by timm name, in network order
+     * @param size numbers in the bottleneck, 1 or more
+     * @param scale s, above 0
+     */
+    public AdapterTuning(Map<String, MatrixShape> matrices, int size, double scale) {
+        super(matrices);
+        this.size = size;
+        this.scale = scale;
+    }
+
+    @Override
+    Addition addition(String matrix, MatrixShape shape, Layout layout, float[] trained) {
+        return new Bottleneck(
+                matrix,
+                shape,
+                scale,
+                Tuning.read(layout, trained, Bottleneck.name(matrix, "down.weight")),
+                Tuning.read(layout, trained, Bottleneck.name(matrix, "down.bias")),
+                Tuning.read(layout, trained, Bottleneck.name(matrix, "up.weight")),
+                Tuning.read(layout, trained, Bottleneck.name(matrix, "up.bias")));
+    }
+
+    @Override
+    Added added(String matrix, MatrixShape shape, Plan plan) {
+        return new Behind(matrix, shape.out());
+    }
+
+    private final class Behind extends Added {
+        private final String matrix;
+        private @Nullable INDArray output; // z [M, out]
+        private @Nullable INDArray hidden; // [M, size]
+        private @Nullable INDArray derivative; // [M, size]
+
+        Behind(String matrix, int out) {
+            super(
+                    new TrainedArray(Bottleneck.name(matrix, "down.weight"), size, out),
+                    new TrainedArray(Bottleneck.name(matrix, "down.bias"), size, 1),
+                    new TrainedArray(Bottleneck.name(matrix, "up.weight"), out, size),
+                    new TrainedArray(Bottleneck.name(matrix, "up.bias"), out, 1));
+            this.matrix = matrix;
+        }
+
+        private INDArray value(String layer, String array) {
+            return value(Bottleneck.name(matrix, layer + "." + array));
+        }
+
+        private INDArray gradient(String layer, String array) {
+            return gradient(Bottleneck.name(matrix, layer + "." + array));
+        }
+
+        private static INDArray row(INDArray vector) {
+            return vector.reshape('c', 1, vector.length());
+        }
+
+        private static INDArray ones(Buffers buffers, long m) {
+            return buffers.shared("adapter.ones", m, 1).assign(1);
+        }
+
+        @Override
+        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
+            long m = y.size(0);
+            INDArray z = buffers.saved(matrix, "adapter.output", m, y.size(1)).assign(y);
+            INDArray before = buffers.shared("adapter.before", m, size);
+            INDArray h = buffers.saved(matrix, "adapter.hidden", m, size);
+            INDArray slope = buffers.saved(matrix, "adapter.derivative", m, size);
+            kernels.fillRows(value("down", "bias"), before);
+            kernels.gemm(false, z, true, value("down", "weight"), 1, 1, before);
+            kernels.gelu(before, h, slope);
+            kernels.gemm(false, h, true, value("up", "weight"), scale, 1, y);
+            kernels.gemm(false, ones(buffers, m), false, row(value("up", "bias")), scale, 1, y);
+            output = z;
+            hidden = h;
+            derivative = slope;
+        }
+
+        @Override
+        public INDArray outputGradient(Kernels kernels, Buffers buffers, INDArray dy) {
+            long m = dy.size(0);
+            kernels.gemm(true, dy, false, Objects.requireNonNull(hidden, matrix), scale, 0, gradient("up", "weight"));
+            kernels.gemm(true, ones(buffers, m), false, dy, scale, 0, row(gradient("up", "bias")));
+            INDArray dp = buffers.shared("adapter.dbefore", m, size);
+            kernels.gemm(false, dy, false, value("up", "weight"), scale, 0, dp);
+            kernels.multiply(Objects.requireNonNull(derivative, matrix), dp);
+            kernels.gemm(true, dp, false, Objects.requireNonNull(output, matrix), 1, 0, gradient("down", "weight"));
+            kernels.columnSums(dp, gradient("down", "bias"));
+            INDArray dz = buffers.shared("adapter.doutput", m, dy.size(1)).assign(dy);
+            kernels.gemm(false, dp, false, value("down", "weight"), 1, 1, dz);
+            return dz;
+        }
+
+        @Override
+        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {}
+
+        @Override
+        public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
+    }
+}

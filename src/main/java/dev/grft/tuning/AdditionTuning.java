@@ -1,0 +1,157 @@
+package dev.grft.tuning;
+
+import dev.grft.Addition;
+import dev.grft.Delta;
+import dev.grft.MatrixShape;
+import dev.grft.Selection;
+import dev.grft.vit.Adaptation;
+import dev.grft.vit.Bindings;
+import dev.grft.vit.Layout;
+import dev.grft.vit.TrainedArray;
+import dev.grft.vit.TrainingPlan;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/** What the methods have in common that add something to some linear maps: how a delta is made of what they train. */
+abstract class AdditionTuning implements Tuning {
+    private static final long serialVersionUID = 1L;
+
+    private final LinkedHashMap<String, MatrixShape> matrices;
+
+    /**
+     * Returns the tuning of these matrices.
+     *
+     * @param matrices by timm name, in network order
+     */
+    AdditionTuning(Map<String, MatrixShape> matrices) {
+        this.matrices = new LinkedHashMap<>(matrices);
+    }
+
+    /** Returns whether it adds to a matrix. */
+    final boolean adapts(String matrix) {
+        return matrices.containsKey(matrix);
+    }
+
+    /** Returns a new adaptation of one of the matrices. */
+    abstract Added added(String matrix, MatrixShape shape, Plan plan);
+
+    /** Returns what one of the matrices gets by training. */
+    abstract Addition addition(String matrix, MatrixShape shape, Layout layout, float[] trained);
+
+    /** Returns whether a parameter beside the matrices and the head trains whole. */
+    boolean trains(String parameter) {
+        return false;
+    }
+
+    @Override
+    public TrainingPlan plan() {
+        return new Plan();
+    }
+
+    /** What trains in one network. */
+    final class Plan implements TrainingPlan {
+        private long seed;
+
+        /** Returns the seed of the present pass, 0 if it is no training. */
+        long seed() {
+            return seed;
+        }
+
+        @Override
+        public void begin(long newSeed) {
+            seed = newSeed;
+        }
+
+        @Override
+        public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
+            if (!adapts(matrix)) {
+                return null;
+            }
+            if (!shape.equals(matrices.get(matrix))) {
+                throw new IllegalArgumentException(
+                        matrix + " is " + matrices.get(matrix) + " to the method, but " + shape + " in the model");
+            }
+            return added(matrix, shape, this);
+        }
+
+        @Override
+        public boolean whole(String parameter) {
+            return parameter.equals(Delta.HEAD_WEIGHT) || parameter.equals(Delta.HEAD_BIAS) || trains(parameter);
+        }
+    }
+
+    @Override
+    public Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256) {
+        List<Addition> additions = new ArrayList<>();
+        matrices.forEach((matrix, shape) -> additions.add(addition(matrix, shape, layout, trained)));
+        Map<String, float[]> whole = new LinkedHashMap<>();
+        for (String name : layout.arrays().keySet()) {
+            if (trains(name)) {
+                whole.put(name, Tuning.read(layout, trained, name));
+            }
+        }
+        return new Delta(
+                Selection.none(),
+                Map.of(),
+                Tuning.read(layout, trained, Delta.HEAD_WEIGHT),
+                Tuning.read(layout, trained, Delta.HEAD_BIAS),
+                labels,
+                pretrainedSha256,
+                whole,
+                additions);
+    }
+
+    @Override
+    public float[] trained(Layout layout, Delta delta) {
+        float[] vector = new float[layout.size()];
+        delta.additions()
+                .values()
+                .forEach(addition -> addition.arrays().forEach((name, numbers) -> layout.write(numbers, name, vector)));
+        delta.whole().forEach((name, numbers) -> layout.write(numbers, name, vector));
+        layout.write(delta.headWeight(), Delta.HEAD_WEIGHT, vector);
+        layout.write(delta.headBias(), Delta.HEAD_BIAS, vector);
+        return vector;
+    }
+
+    /** An adaptation with arrays of its own. */
+    abstract static class Added implements Adaptation {
+        private final Map<String, TrainedArray> arrays = new LinkedHashMap<>();
+        private final Map<String, INDArray> values = new LinkedHashMap<>();
+        private final Map<String, INDArray> gradients = new LinkedHashMap<>();
+
+        Added(TrainedArray... arrays) {
+            for (TrainedArray array : arrays) {
+                this.arrays.put(array.name(), array);
+            }
+        }
+
+        @Override
+        public List<TrainedArray> trained() {
+            return List.copyOf(arrays.values());
+        }
+
+        @Override
+        public void bind(Bindings bindings) {
+            arrays.keySet().forEach(name -> {
+                values.put(name, bindings.value(name));
+                INDArray gradient = bindings.gradient(name);
+                if (gradient != null) {
+                    gradients.put(name, gradient);
+                }
+            });
+        }
+
+        INDArray value(String name) {
+            return Objects.requireNonNull(values.get(name), name);
+        }
+
+        INDArray gradient(String name) {
+            return Objects.requireNonNull(gradients.get(name), name);
+        }
+    }
+}
