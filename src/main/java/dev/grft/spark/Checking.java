@@ -37,9 +37,15 @@ final class Checking {
         say("model     %s: %s, SHA-256 %s", pretrained.name(), sizes(config), pretrained.sha256());
         Preprocess preprocess = session.preprocess();
         say("images    %s", preprocess);
-        int classes = images("train", "data.train", settings.data().train());
-        if (settings.data().test() != null) {
-            images("test", "data.test", settings.data().test());
+        Settings.Data data = settings.data();
+        Images images = session.trainingImages();
+        int classes = images.labels().size();
+        say("train", data.trainOnValidation() ? data.train() + " and " + data.validation() : data.train(), images);
+        if (data.validation() != null) {
+            say("valid", data.validation(), session.validationImages(images.labels()));
+        }
+        if (data.test() != null) {
+            say("test", data.test(), session.testImages(images.labels()));
         }
         long backbone = config.backboneParameters();
         Map<String, MatrixShape> eligible =
@@ -70,8 +76,7 @@ final class Checking {
         memory(config, classes, backbone);
     }
 
-    private int images(String set, String key, @Nullable String path) {
-        Images images = session.images(key, path, null, session.preprocess());
+    private void say(String set, @Nullable String path, Images images) {
         say(
                 "%-9s %s: %d images of %d classes, %d broken",
                 set,
@@ -79,7 +84,6 @@ final class Checking {
                 images.count(),
                 images.labels().size(),
                 images.broken().count());
-        return images.labels().size();
     }
 
     private void memory(VitConfig config, int classes, long backbone) {

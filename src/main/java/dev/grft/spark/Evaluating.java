@@ -47,7 +47,7 @@ final class Evaluating {
                 "evaluate",
                 session.storage().sha256(deltaPath),
                 session.pretrained().sha256(),
-                Inputs.listing(session.hadoop(), "data.test", settings.data().test()),
+                session.testListing(),
                 Config.fingerprint(settings, "data", "evaluation", "model.imageSize", "engine.kernels"));
         session.artefact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
     }

@@ -162,8 +162,7 @@ final class Selecting {
             probeInputs = Inputs.digest(
                     "probe",
                     session.pretrained().sha256(),
-                    Inputs.listing(
-                            session.hadoop(), "data.train", settings.data().train()),
+                    session.trainingListing(),
                     Config.fingerprint(
                             settings,
                             "probe",

@@ -41,7 +41,9 @@ class ManifestTest {
         return new Settings(
                 new Settings.Run("runs/x", 42, "grft", List.of("linear")),
                 new Settings.Model("vit", 0, null, "fp32"),
-                new Settings.Data("train", "test", "folder", "image", "label", 256, "center", null, null, 0),
+                new Settings.Data(
+                        "train", null, false, "test", "folder", null, null, "image", "label", 256, "center", null, null,
+                        0),
                 new Settings.Augmentation(true, 0.5, 1, 0.75, 1.33, true),
                 new Settings.Selection(
                         null, "row", new Settings.Budget(4, null), List.of("mlp.fc1"), "per-example", "probe", 0.1, 32),
