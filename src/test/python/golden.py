@@ -13,12 +13,14 @@ Conventions
 Each part asserts what it can know by a second way before anything is written.
 """
 
+import copy
 import json
 import math
 import sys
 from pathlib import Path
 
 import numpy as np
+import peft
 import timm
 import torch
 from safetensors.torch import save_file
@@ -58,6 +60,7 @@ def main(out: Path) -> None:
     selections = save_gradients(model, images, labels, out / "tiny")
     save_training(model, images, labels, selections, out / "tiny" / "training.safetensors")
     save_contrastive(model, images, second_view, labels, out / "tiny" / "contrastive.safetensors")
+    save_methods(model, images, labels, out / "tiny" / "methods.safetensors")
     for name, dtype in (("tiny-fp16", torch.float16), ("tiny-bf16", torch.bfloat16)):
         rounded = save_checkpoint(model, out / name, dtype)
         logits, features = forward(rounded, images)
@@ -320,6 +323,89 @@ def report(what: str, single: dict, double: dict, prefix: str) -> None:
     errors = {key: (value.double() - double[prefix + key]).abs().max().item() for key, value in single.items()}
     worst = max(errors, key=errors.get)
     print(f"{what}: at most {errors[worst]:.1e}, in {worst}")
+
+
+# ------------------------------------------------------------------------------------------------------ other methods
+
+
+def save_methods(model, x, labels, file: Path) -> None:
+    """Saves what GPS, LoRA and adapters compute with some trained numbers: logits, and the gradients of the summed loss.
+
+    LoRA is Hugging Face's peft; the others are written here as their papers say. Names are those of a delta's file.
+    """
+    random = np.random.RandomState(231210136)
+    tensors = {}
+    for name, method in (("gps", gps), ("lora", lora), ("adapter", adapter)):
+        trained, constants, logits = method(model, x, labels, random)
+        loss = F.cross_entropy(logits, labels, reduction="sum")
+        grads = torch.autograd.grad(loss, list(trained.values()))
+        tensors |= {f"{name}.{key}": value for key, value in (trained | constants).items()}
+        tensors |= {f"{name}.grad.{key}": g for key, g in zip(trained, grads)}
+        tensors[f"{name}.logits"] = logits
+        tensors[f"{name}.loss.sum"] = loss.reshape(1)
+    save(tensors, file)
+
+
+def trained(random: np.random.RandomState, *shape: int) -> torch.Tensor:
+    """Returns numbers that training could have come to, which a float holds exactly."""
+    return (0.1 * normal(random, *shape)).double().requires_grad_()
+
+
+def gps(model, x, labels, random):
+    """The K entries of each neuron with the largest summed gradient, and the biases of the linear maps."""
+    p = parameters(model)
+    full = gradients(F.cross_entropy(forward(model, x, p)[0], labels, reduction="sum"), p)
+    p = {name: value.detach() for name, value in p.items()}
+    numbers, constants = {}, {}
+    for matrix in matrices(model):
+        size = full[matrix].flatten(1).abs()
+        ranked = size.argsort(dim=1, descending=True, stable=True)
+        best = size.gather(1, ranked[:, : K + 1])
+        assert (best[:, :-1] > best[:, 1:]).all(), "the choice is too close"
+        columns = ranked[:, :K].T.contiguous()  # [K, out]
+        values = trained(random, *columns.shape)
+        numbers[f"{matrix}.entries"] = values
+        constants[f"{matrix}.entries.columns"] = columns.flatten().int()
+        changed = p[matrix].flatten(1).scatter_add(1, columns.T, values.T)
+        p[matrix] = changed.reshape(p[matrix].shape)
+    for name in list(p):
+        if name.endswith(".bias") and "norm" not in name and not name.startswith("head."):
+            numbers[name] = trained(random, *p[name].shape)
+            p[name] = p[name] + numbers[name]
+    return numbers, constants, forward(model, x, p)[0]
+
+
+def lora(model, x, labels, random):
+    config = peft.LoraConfig(r=3, lora_alpha=1.5, target_modules=r".*\.(attn\.qkv|attn\.proj|mlp\.fc1|mlp\.fc2)")
+    adapted = peft.get_peft_model(copy.deepcopy(model).double(), config).eval()
+    numbers = {}
+    for name, parameter in adapted.named_parameters():
+        if ".lora_" in name:
+            parameter.data.copy_(trained(random, *parameter.shape).detach())
+            map_, factor = name.removeprefix("base_model.model.").removesuffix(".default.weight").rsplit(".", 1)
+            numbers[f"{map_}.weight.{factor.lower()}"] = parameter
+    assert len(numbers) == 2 * 4 * TINY["depth"]
+    return numbers, {}, adapted(x)
+
+
+def adapter(model, x, labels, random):
+    """Bottlenecks of size 4 and scale 0.5 behind attn.proj and mlp.fc2 (Houlsby et al. 2019), GELU between."""
+    width, size, scale = TINY["embed_dim"], 4, 0.5
+    adapted = copy.deepcopy(model).double()
+    numbers, hooks = {}, []
+    for name, module in adapted.named_modules():
+        if name.endswith(("attn.proj", "mlp.fc2")):
+            down, c = trained(random, size, width), trained(random, size)
+            up, d = trained(random, width, size), trained(random, width)
+            layers = {"down.weight": down, "down.bias": c, "up.weight": up, "up.bias": d}
+            numbers |= {f"{name}.adapter.{key}": value for key, value in layers.items()}
+
+            def behind(_module, _inputs, y, down=down, c=c, up=up, d=d):
+                return y + scale * F.linear(F.gelu(F.linear(y, down, c)), up, d)
+
+            hooks.append(module.register_forward_hook(behind))
+    assert len(hooks) == 2 * TINY["depth"]
+    return numbers, {}, adapted(x)
 
 
 # --------------------------------------------------------------------------------------- supervised contrastive loss

@@ -111,6 +111,11 @@ public final class Main {
         return common.run("run", Verbs::run);
     }
 
+    @Command(description = "Train and evaluate several methods, seeds and budgets in one application.")
+    int compare(@Mixin Common common) {
+        return common.run("compare", Verbs::compare);
+    }
+
     /** Runs a verb and exits: 0 if it is done, 2 if the user can mend what is wrong, 3 for anything else. */
     public static void main(String[] arguments) {
         int code = execute(arguments);

@@ -209,13 +209,14 @@ public final class Config {
         settings.methods().getOrDefault(method, Map.of()).forEach(changes::put);
         changes.put("tuning.method", method);
         changes.put("compare.methods", List.of());
-        return with(settings, Schema.below(Schema.METHODS, method), changes);
+        return with(settings.withMethods(Map.of()), Schema.below(Schema.METHODS, method), changes);
     }
 
     /**
      * Returns settings with some keys changed, by dotted name, in the types of the records.
      *
      * @param place where the changes come from, as in messages
+     * @param changes also of keys for one method, such as {@code methods.lora.training.learningRate}
      * @throws UserError if a value is out of range
      */
     public static Settings with(Settings settings, String place, Map<String, @Nullable Object> changes) {
@@ -223,8 +224,7 @@ public final class Config {
         flatten(settings, "", old);
         Map<String, Layer.Value> changed = new LinkedHashMap<>();
         changes.forEach((key, content) -> changed.put(key, new Layer.Value(content, 0)));
-        Settings made = settings(List.of(new Layer("the settings", old), new Layer(place, changed)));
-        return place.startsWith(Schema.METHODS) ? made : made.withMethods(settings.methods());
+        return settings(List.of(new Layer("the settings", old), new Layer(place, changed)));
     }
 
     private static void flatten(Record section, String path, Map<String, Layer.Value> values) {
@@ -236,6 +236,11 @@ public final class Config {
             } else if (!(value instanceof Map)) {
                 values.put(key, new Layer.Value(value, 0));
             }
+        }
+        if (section instanceof Settings settings) {
+            settings.methods()
+                    .forEach((method, keys) -> keys.forEach((key, content) ->
+                            values.put(Schema.METHODS + "." + method + "." + key, new Layer.Value(content, 0))));
         }
     }
 

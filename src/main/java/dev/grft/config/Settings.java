@@ -199,8 +199,12 @@ public record Settings(
     /** The images. */
     public record Data(
             @Nullable String train,
+            @Nullable String validation,
+            boolean trainOnValidation,
             @Nullable String test,
             String format,
+            @Nullable String root,
+            @Nullable Integer classes,
             String imageColumn,
             String labelColumn,
             int resize,
@@ -213,10 +217,17 @@ public record Settings(
             if (train != null) {
                 checkText("data.train", train);
             }
+            if (validation != null) {
+                checkText("data.validation", validation);
+            }
             if (test != null) {
                 checkText("data.test", test);
             }
-            checkWord("data.format", format, "auto", "folder", "parquet");
+            checkWord("data.format", format, "auto", "folder", "parquet", "list", "json");
+            if (root != null) {
+                checkText("data.root", root);
+            }
+            check(classes == null || classes >= 2, "data.classes", "null or >= 2", classes);
             checkText("data.imageColumn", imageColumn);
             checkText("data.labelColumn", labelColumn);
             check(resize >= 0, "data.resize", ">= 0", resize);

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** The classes: a name for each output of the head, in order. Immutable; equal if the names and their order are. */
 public final class Labels implements Serializable {
@@ -61,6 +62,15 @@ public final class Labels implements Serializable {
                     + ", needs two or more to tell apart");
         }
         return new Labels(names);
+    }
+
+    /**
+     * Returns the classes 0, 1, ... of a set that numbers them, whether an image shows them or not.
+     *
+     * @param classes how many, two or more
+     */
+    public static Labels numbered(int classes) {
+        return inOrder(IntStream.range(0, classes).mapToObj(Integer::toString).toList());
     }
 
     /** Returns the empty labels, those of images that nobody has labeled. */

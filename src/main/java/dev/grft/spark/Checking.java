@@ -37,11 +37,15 @@ final class Checking {
         say("model     %s: %s, SHA-256 %s", pretrained.name(), sizes(config), pretrained.sha256());
         Preprocess preprocess = session.preprocess();
         say("images    %s", preprocess);
-        Images train = session.trainingImages();
-        say("train", settings.data().train(), train);
-        int classes = train.labels().size();
-        if (settings.data().test() != null) {
-            say("test", settings.data().test(), session.testImages(train.labels()));
+        Settings.Data data = settings.data();
+        Images images = session.trainingImages();
+        int classes = images.labels().size();
+        say("train", data.trainOnValidation() ? data.train() + " and " + data.validation() : data.train(), images);
+        if (data.validation() != null) {
+            say("valid", data.validation(), session.validationImages(images.labels()));
+        }
+        if (data.test() != null) {
+            say("test", data.test(), session.testImages(images.labels()));
         }
         long backbone = config.backboneParameters();
         Map<String, MatrixShape> eligible =

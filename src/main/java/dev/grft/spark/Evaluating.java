@@ -48,7 +48,7 @@ final class Evaluating {
                 "evaluate",
                 session.storage().sha256(deltaPath),
                 session.pretrained().sha256(),
-                session.listing("data.test", settings.data().test()),
+                session.testListing(),
                 Config.fingerprint(settings, "data", "evaluation", "model.imageSize", "engine.kernels"));
         session.artefact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
     }
@@ -67,6 +67,7 @@ final class Evaluating {
         Metrics metrics = session.metrics();
         ObjectNode node = metrics.of(method);
         node.put("accuracy", score.accuracy());
+        node.put("macro_f1", score.macroF1());
         node.put("loss", score.loss());
         node.put("trained", delta.trained());
         node.put("share", (double) delta.trained() / (backbone + head));
@@ -121,6 +122,16 @@ final class Evaluating {
             return evaluation.accuracy();
         }
 
+        /** Returns the mean of the classes' F1, each class counting the same. */
+        double macroF1() {
+            evaluate();
+            double sum = 0;
+            for (int k = 0; k < labels.size(); k++) {
+                sum += evaluation.f1(k);
+            }
+            return sum / labels.size();
+        }
+
         double loss() {
             return loss / examples;
         }
@@ -132,6 +143,7 @@ final class Evaluating {
             root.put("examples", examples);
             root.put("data_digest", digest);
             root.put("accuracy", accuracy());
+            root.put("macro_f1", macroF1());
             if (labels.size() > TOP) {
                 root.put("top5_accuracy", evaluation.topNAccuracy());
             }

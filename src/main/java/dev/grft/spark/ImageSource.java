@@ -8,9 +8,7 @@ import dev.grft.data.ImageDecoder;
 import dev.grft.data.Labels;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
-import java.io.IOException;
 import java.io.Serializable;
-import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;
@@ -22,28 +20,16 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
-import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.Partitioner;
 import org.apache.spark.SparkContext;
+import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
-import org.apache.spark.sql.Column;
-import org.apache.spark.sql.Dataset;
-import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataType;
-import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructField;
-import org.apache.spark.sql.types.StructType;
 import org.apache.spark.storage.StorageLevel;
 import org.jspecify.annotations.Nullable;
-import scala.Tuple2;
 
 /**
  * Reads images from any file system that Spark reaches, in two passes. The first takes the names and labels to the
@@ -53,70 +39,98 @@ import scala.Tuple2;
  * <p>A folder has a folder for each class, with images (.jpg, .jpeg, .png) at any depth; an image's name is its path
  * below the folder. Parquet has an image in each row: bytes, or a struct with a field {@code bytes} as Hugging Face
  * writes; the name is the file's path, # and the row's number in the file. Files and folders whose names begin with .
- * or _ are not read.
+ * or _ are not read. A list or a JSON object is a file that names images and their classes, see {@link ImageList}; an
+ * image's name is its path there, and one that is named but not there is broken.
+ *
+ * <p>Several paths are one set; where their roots differ, names begin with what differs.
  */
 public final class ImageSource {
     /** How the images are stored. */
     public enum Format {
         /**
-         * Parquet if the path is, or directly contains, a .parquet file or a folder {@code column=value}; else a
-         * folder.
+         * List or JSON if the path ends with .txt or .json; Parquet if it is, or directly contains, a .parquet file or a
+         * folder {@code column=value}; else a folder.
          */
         AUTO,
-        /** A file for each image. */
+        /** A file for each image, in the folder of its class. */
         FOLDER,
         /** A row for each image. */
-        PARQUET
-    }
+        PARQUET,
+        /** A file that names an image and the number of its class on each line. */
+        LIST,
+        /** A file with a JSON object that gives the class of each image. */
+        JSON;
 
-    private static final byte[] NO_BYTES = {};
-    private static final String ANY_IMAGE = "*.{[jJ][pP][gG],[jJ][pP][eE][gG],[pP][nN][gG]}";
-    private static final Set<String> SPLITS =
-            Set.of("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval");
-    private static final Set<DataType> LABELS = Set.of(
-            DataTypes.StringType, DataTypes.ByteType, DataTypes.ShortType, DataTypes.IntegerType, DataTypes.LongType);
-    private static final String OPEN_COST = "spark.sql.files.openCostInBytes";
+        /** Returns whether a path of this format is a file that names images. */
+        boolean namesImages(String path) {
+            return this == LIST || this == JSON || (this == AUTO && named(path) != AUTO);
+        }
 
-    private final SparkSession spark;
-    private final String path;
-    private final Path root;
-    private final Dataset<Row> rows; // file, row, label, content
-    private final boolean files; // an image in each, not Parquet
-    private final boolean classFolders;
+        private static Format named(String path) {
+            String lower = path.toLowerCase(Locale.ROOT);
+            return lower.endsWith(".txt") ? LIST : lower.endsWith(".json") ? JSON : AUTO;
+        }
 
-    private ImageSource(
-            SparkSession spark, String path, Path root, Dataset<Row> rows, boolean files, boolean classFolders) {
-        this.spark = spark;
-        this.path = path;
-        this.root = root;
-        this.rows = rows;
-        this.files = files;
-        this.classFolders = classFolders;
+        private Format at(String path) {
+            return this == AUTO ? named(path) : this;
+        }
     }
 
     /**
-     * Returns the labeled images at a path.
+     * How images are found at a path.
      *
-     * @param path a folder; for Parquet also a file or a pattern such as {@code data/train-*.parquet}
      * @param imageColumn of Parquet: the images
      * @param labelColumn of Parquet: the classes, strings or integers; an integer is a class named by its digits
+     * @param root of a list or JSON: the folder that paths are relative to; null for that of the file
+     */
+    public record Form(
+            Format format,
+            String imageColumn,
+            String labelColumn,
+            @Nullable String root) {
+
+        /**
+         * Returns what a path names, if it is a file that names images.
+         *
+         * @throws UserError if it cannot be read, or is malformed
+         */
+        @Nullable
+        ImageList list(Configuration hadoop, String path) {
+            return format.namesImages(path) ? ImageList.read(hadoop, path, format.at(path), root) : null;
+        }
+    }
+
+    private final SparkSession spark;
+    private final String place; // for messages
+    private final List<Source> sources;
+
+    private ImageSource(SparkSession spark, List<String> paths, List<Source> sources) {
+        this.spark = spark;
+        this.place = String.join(" and ", paths);
+        this.sources = sources;
+    }
+
+    /**
+     * Returns the labeled images at some paths, as one set.
+     *
+     * @param paths each a folder, or a file that names images; for Parquet a folder, a file or a pattern such as {@code
+     *     data/train-*.parquet}
      * @param known the classes of a trained head, none other may come; null for those that are found, two or more
      * @param preprocess how the images are prepared
      * @param maxBroken the share of images that may be broken, in [0, 1]
      * @param shards how many partitions the examples get, 1 or more
-     * @throws UserError if there is nothing at the path, or something else than expected, or too much of it is broken
+     * @throws UserError if there is nothing at a path, or something else than expected, or too much of it is broken, or
+     *     an image comes twice
      */
     public static Images read(
             SparkSession spark,
-            String path,
-            Format format,
-            String imageColumn,
-            String labelColumn,
+            List<String> paths,
+            Form form,
             @Nullable Labels known,
             Preprocess preprocess,
             double maxBroken,
             int shards) {
-        return open(spark, path, format, imageColumn, labelColumn).images(known, preprocess, maxBroken, shards);
+        return open(spark, paths, form, true).images(known, preprocess, maxBroken, shards);
     }
 
     /**
@@ -124,178 +138,89 @@ public final class ImageSource {
      * one; otherwise as {@link #read}.
      */
     public static Images unlabeled(
-            SparkSession spark,
-            String path,
-            Format format,
-            String imageColumn,
-            Preprocess preprocess,
-            double maxBroken,
-            int shards) {
-        return open(spark, path, format, imageColumn, null).images(Labels.none(), preprocess, maxBroken, shards);
+            SparkSession spark, String path, Form form, Preprocess preprocess, double maxBroken, int shards) {
+        return open(spark, List.of(path), form, false).images(Labels.none(), preprocess, maxBroken, shards);
     }
 
-    private static ImageSource open(
-            SparkSession spark, String path, Format format, String imageColumn, @Nullable String labelColumn) {
-        FileStatus[] found;
-        Path root;
-        boolean parquet;
-        try {
-            Path given = new Path(path);
-            FileSystem files = given.getFileSystem(spark.sessionState().newHadoopConf());
-            root = files.makeQualified(given);
-            found = files.globStatus(root);
-            if (found == null || found.length == 0) {
-                throw new UserError(path + ": there is no such file or folder (looked for " + root + ")");
-            }
-            parquet = format == Format.PARQUET || (format == Format.AUTO && looksLikeParquet(files, found[0]));
-            boolean pattern = isPattern(root);
-            if (pattern && !parquet && labelColumn != null) {
-                throw new UserError(path + ": a pattern cannot name folders of classes; give the folder that has them");
-            }
-            while (isPattern(root) || (!pattern && found[0].isFile() && root.equals(found[0].getPath()))) {
-                root = root.getParent();
-            }
-        } catch (IOException | IllegalArgumentException e) {
-            throw new UserError(path + ": cannot be read (" + e.getMessage() + ")", e);
+    private static ImageSource open(SparkSession spark, List<String> paths, Form form, boolean labeled) {
+        Configuration hadoop = spark.sessionState().newHadoopConf();
+        List<Source> sources = new ArrayList<>();
+        for (String path : paths) {
+            ImageList list = form.list(hadoop, path);
+            sources.add(
+                    list == null
+                            ? RowSource.open(spark, path, form, labeled)
+                            : new ListedImages(
+                                    JavaSparkContext.fromSparkContext(spark.sparkContext()), hadoop, list, labeled));
         }
-        Dataset<Row> rows = parquet ? parquet(spark, path, imageColumn, labelColumn) : folder(spark, path);
-        return new ImageSource(spark, path, root, rows, !parquet, !parquet && labelColumn != null);
-    }
-
-    private static boolean isPattern(Path path) {
-        return path.toUri().getPath().matches(".*[*?\\[{].*");
-    }
-
-    private static boolean looksLikeParquet(FileSystem files, FileStatus found) throws IOException {
-        if (found.isFile()) {
-            return isParquet(found);
-        }
-        return Arrays.stream(files.listStatus(found.getPath()))
-                .anyMatch(child -> child.isFile()
-                        ? isParquet(child)
-                        : child.getPath().getName().contains("="));
-    }
-
-    private static boolean isParquet(FileStatus file) {
-        String name = file.getPath().getName();
-        return name.toLowerCase(Locale.ROOT).endsWith(".parquet") && !name.startsWith(".") && !name.startsWith("_");
-    }
-
-    private static Dataset<Row> folder(SparkSession spark, String path) {
-        Dataset<Row> files = load(
-                path,
-                "a folder of images",
-                () -> spark.read()
-                        .format("binaryFile")
-                        .option("recursiveFileLookup", "true")
-                        .option("pathGlobFilter", ANY_IMAGE)
-                        .load(path));
-        return rows(files, functions.lit(-1L), functions.lit(null), functions.col("content"));
-    }
-
-    private static Dataset<Row> parquet(
-            SparkSession spark, String path, String imageColumn, @Nullable String labelColumn) {
-        Dataset<Row> table = load(path, "Parquet", () -> spark.read().parquet(path));
-        DataType images = type(table, path, imageColumn, "data.imageColumn");
-        Column content = table.col(quoted(imageColumn));
-        if (images instanceof StructType struct && bytes(struct)) {
-            content = content.getField("bytes");
-        } else if (!images.equals(DataTypes.BinaryType)) {
-            throw new UserError(path + ": column " + imageColumn + " is " + images.simpleString()
-                    + ", needs binary or a struct with a binary field bytes; is data.imageColumn right?");
-        }
-        Column label = functions.lit(null);
-        if (labelColumn != null) {
-            DataType labels = type(table, path, labelColumn, "data.labelColumn");
-            if (!LABELS.contains(labels)) {
-                throw new UserError(path + ": column " + labelColumn + " is " + labels.simpleString()
-                        + ", needs string or an integer; is data.labelColumn right?");
-            }
-            label = table.col(quoted(labelColumn));
-        }
-        return rows(table, table.metadataColumn("_metadata").getField("row_index"), label, content);
-    }
-
-    private static String quoted(String column) {
-        return "`" + column.replace("`", "``") + "`";
-    }
-
-    private static DataType type(Dataset<Row> table, String path, String column, String key) {
-        for (StructField field : table.schema().fields()) {
-            if (field.name().equals(column)) {
-                return field.dataType();
-            }
-        }
-        throw new UserError(path + ": there is no column " + column + ", only " + String.join(", ", table.columns())
-                + "; set " + key);
-    }
-
-    private static boolean bytes(StructType struct) {
-        return Arrays.stream(struct.fields())
-                .anyMatch(field ->
-                        field.name().equals("bytes") && field.dataType().equals(DataTypes.BinaryType));
-    }
-
-    private static Dataset<Row> rows(Dataset<Row> source, Column row, Column label, Column content) {
-        return source.select(
-                source.metadataColumn("_metadata").getField("file_path").as("file"),
-                row.as("row"),
-                label.cast(DataTypes.StringType).as("label"),
-                content.as("content"));
-    }
-
-    /** Spark lists files and reads footers here, and throws whatever goes wrong, declared or not. */
-    private static Dataset<Row> load(String path, String kind, Supplier<Dataset<Row>> loading) {
-        try {
-            return loading.get();
-        } catch (Exception e) {
-            throw new UserError(path + ": cannot be read as " + kind + " (" + e.getMessage() + ")", e);
-        }
+        return new ImageSource(spark, paths, sources);
     }
 
     private Images images(@Nullable Labels known, Preprocess preprocess, double maxBroken, int shards) {
         if (shards < 1) {
             throw new IllegalArgumentException("needs 1 shard or more, got " + shards);
         }
-        Naming naming = new Naming(root, classFolders);
-        List<Named> named = described("Listing the images of " + path, () -> named(naming));
+        List<String> prefixes = prefixes(
+                sources.stream().map(source -> source.root().toUri().getPath()).toList());
+        List<Named> named = described("Listing the images of " + place, () -> named(prefixes, known != null));
         Labels labels = known == null || known.size() > 0 ? labels(named, known) : known;
         return described(
-                "Decoding the " + named.size() + " images of " + path + " into " + shards + " shards",
-                () -> decoded(named, naming, labels, preprocess, maxBroken, shards));
+                "Decoding the " + named.size() + " images of " + place + " into " + shards + " shards",
+                () -> decoded(named, prefixes, labels, preprocess, maxBroken, shards));
     }
 
-    /** Names and labels of all images, by name. Files are listed, not read: Spark passes over empty ones. */
-    private List<Named> named(Naming naming) {
-        List<Named> named = files
-                ? Arrays.stream(rows.inputFiles()).map(naming::named).collect(Collectors.toList())
-                : new ArrayList<>(rows.select("file", "row", "label")
-                        .javaRDD()
-                        .map(naming::named)
-                        .collect());
-        if (named.isEmpty()) {
-            throw new UserError(path + ": there are no images, neither .jpg, .jpeg and .png files nor rows of Parquet");
+    /**
+     * Returns what the names of each source begin with: what its root adds to the folder that all roots have in common;
+     * nothing if they are the same.
+     */
+    static List<String> prefixes(List<String> roots) {
+        List<String[]> parts = roots.stream()
+                .map(root -> root.equals("/") ? new String[] {""} : root.split("/", -1))
+                .toList();
+        int common = 0;
+        while (sameAt(common, parts)) {
+            common++;
         }
-        named.sort(Comparator.comparing((Named image) -> image.name));
-        return named;
+        int from = common;
+        return parts.stream()
+                .map(root ->
+                        root.length == from ? "" : String.join("/", Arrays.copyOfRange(root, from, root.length)) + "/")
+                .toList();
+    }
+
+    private static boolean sameAt(int part, List<String[]> roots) {
+        String[] first = roots.get(0);
+        return part < first.length
+                && roots.stream().allMatch(root -> part < root.length && root[part].equals(first[part]));
+    }
+
+    /** Names and labels of all images, by name. */
+    private List<Named> named(List<String> prefixes, boolean known) {
+        List<Named> all = new ArrayList<>();
+        for (int i = 0; i < sources.size(); i++) {
+            List<Named> named = sources.get(i).named(prefixes.get(i));
+            sources.get(i).checkLabels(named, known);
+            all.addAll(named);
+        }
+        if (all.isEmpty()) {
+            throw new UserError(
+                    place + ": there are no images, neither .jpg, .jpeg and .png files nor rows of Parquet");
+        }
+        all.sort(Comparator.comparing((Named image) -> image.name));
+        for (int i = 1; i < all.size(); i++) {
+            if (all.get(i).name.equals(all.get(i - 1).name)) {
+                throw new UserError(place + ": " + all.get(i).name + " is in more than one of them; keep it in one");
+            }
+        }
+        return all;
     }
 
     private Labels labels(List<Named> named, @Nullable Labels known) {
         Set<String> names = new TreeSet<>();
         for (Named image : named) {
-            if (image.label == null) {
-                throw new UserError(
-                        classFolders
-                                ? path + ": " + image.name + " lies in no folder of a class; move it into one,"
-                                        + " or give the folder that has the folders of the classes"
-                                : path + ": " + image.name + " has no label; remove the row, or is data.labelColumn"
-                                        + " right?");
+            if (image.label != null) {
+                names.add(image.label);
             }
-            names.add(image.label);
-        }
-        if (classFolders && known == null && SPLITS.containsAll(names)) {
-            throw new UserError(path + ": the folders " + String.join(", ", names) + " look like splits of a set,"
-                    + " not like its classes; give one of them");
         }
         try {
             if (known != null) {
@@ -304,22 +229,24 @@ public final class ImageSource {
             }
             return Labels.of(names);
         } catch (UserError e) {
-            throw new UserError(path + ": " + e.getMessage(), e);
+            throw new UserError(place + ": " + e.getMessage(), e);
         }
     }
 
     private Images decoded(
-            List<Named> named, Naming naming, Labels labels, Preprocess preprocess, double maxBroken, int shards) {
+            List<Named> named,
+            List<String> prefixes,
+            Labels labels,
+            Preprocess preprocess,
+            double maxBroken,
+            int shards) {
         Broadcast<String[]> names = JavaSparkContext.fromSparkContext(spark.sparkContext())
                 .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
-        JavaRDD<Decoded> decoded = inFewTasks(rows)
-                .mapToPair(row -> {
-                    Named image = naming.named(row);
-                    int label = image.label == null ? Example.UNLABELED : labels.index(image.label);
-                    byte[] content = row.isNullAt(3) ? NO_BYTES : row.<byte[]>getAs(3);
-                    return new Tuple2<>(rank(names.value(), image.name), new Encoded(image.name, label, content));
-                })
-                .repartitionAndSortWithinPartitions(new ByShard(shards))
+        JavaPairRDD<Long, Encoded> encoded = sources.get(0).encoded(prefixes.get(0), names, labels);
+        for (int i = 1; i < sources.size(); i++) {
+            encoded = encoded.union(sources.get(i).encoded(prefixes.get(i), names, labels));
+        }
+        JavaRDD<Decoded> decoded = encoded.repartitionAndSortWithinPartitions(new ByShard(shards))
                 .map(image -> image._2().decoded(image._1(), preprocess))
                 .persist(StorageLevel.MEMORY_AND_DISK());
         Runnable release = () -> {
@@ -327,12 +254,12 @@ public final class ImageSource {
             names.unpersist(false);
         };
         try {
-            Decoded[] results = results(decoded, named.size());
+            Decoded[] results = results(decoded, named);
             BrokenImages broken = broken(named, results);
             long count = broken.total() - broken.count();
-            broken.check(maxBroken, path);
+            broken.check(maxBroken, place);
             if (count == 0) {
-                throw new UserError(path + ": " + broken + "; there must be one to read");
+                throw new UserError(place + ": " + broken + "; there must be one to read");
             }
             JavaRDD<Example> examples =
                     decoded.filter(image -> image.example != null).map(Decoded::example);
@@ -343,7 +270,7 @@ public final class ImageSource {
         }
     }
 
-    private static long rank(String[] names, String name) {
+    static long rank(String[] names, String name) {
         int rank = Arrays.binarySearch(names, name);
         if (rank < 0) {
             throw new UserError(name + " was not there when the images were listed; read a set that does not change");
@@ -352,15 +279,15 @@ public final class ImageSource {
     }
 
     /** Decodes, and returns what came of each image, by id, without the examples. */
-    private Decoded[] results(JavaRDD<Decoded> decoded, int total) {
-        Decoded[] results = new Decoded[total];
+    private Decoded[] results(JavaRDD<Decoded> decoded, List<Named> named) {
+        Decoded[] results = new Decoded[named.size()];
         for (Decoded image : decoded.map(Decoded::withoutExample).collect()) {
             results[(int) image.id] = image;
         }
-        for (int id = 0; id < total; id++) {
-            if (results[id] == null && !files) {
-                throw new UserError(path + ": listed " + total + " images but could not read all of them; read a set"
-                        + " that does not change");
+        for (int id = 0; id < results.length; id++) {
+            if (results[id] == null && !named.get(id).skippedIfEmpty) {
+                throw new UserError(place + ": listed " + results.length + " images but could not read all of them;"
+                        + " read a set that does not change");
             } else if (results[id] == null) {
                 results[id] = new Decoded(id, Inputs.sha256().digest(), null, "empty");
             }
@@ -394,23 +321,6 @@ public final class ImageSource {
         return HexFormat.of().formatHex(digest.digest());
     }
 
-    /**
-     * Returns the rows in tasks of many files each. Spark counts 4 MB for opening a file, which makes a task of every
-     * 31 photos; whoever set another value keeps it.
-     */
-    private JavaRDD<Row> inFewTasks(Dataset<Row> some) {
-        RuntimeConfig conf = spark.conf();
-        if (conf.getAll().contains(OPEN_COST)) {
-            return some.javaRDD();
-        }
-        conf.set(OPEN_COST, "65536");
-        try {
-            return some.javaRDD(); // the tasks are laid out here
-        } finally {
-            conf.unset(OPEN_COST);
-        }
-    }
-
     /** Shows a sentence in Spark's pages while something runs. */
     private <T> T described(String sentence, Supplier<T> job) {
         SparkContext context = spark.sparkContext();
@@ -425,66 +335,41 @@ public final class ImageSource {
 
     // What travels between machines is of classes, not records: Kryo cannot write records.
 
-    /** Tells names and labels of rows. */
-    private static final class Naming implements Serializable {
-        private static final long serialVersionUID = 1L;
-
-        private final String prefix;
-        private final boolean classFolders;
-
-        Naming(Path root, boolean classFolders) {
-            String path = root.toUri().getPath();
-            this.prefix = path.endsWith("/") ? path : path + "/";
-            this.classFolders = classFolders;
-        }
-
-        /** Returns a file by its path below the root, which begins with its class if there are folders of classes. */
-        Named named(String file) {
-            String path = new Path(URI.create(file)).toUri().getPath();
-            String name = path.startsWith(prefix) ? path.substring(prefix.length()) : path;
-            int end = name.indexOf('/');
-            return new Named(name, classFolders && end >= 0 ? name.substring(0, end) : null);
-        }
-
-        /** Returns a row; of Parquet with its number, as long in all rows to sort well. */
-        Named named(Row row) {
-            Named file = named(row.getString(0));
-            long number = row.getLong(1);
-            if (number < 0) {
-                return file;
-            }
-            String name = file.name + "#" + String.format(Locale.ROOT, "%09d", number);
-            return new Named(name, row.isNullAt(2) ? null : row.getString(2));
-        }
-    }
-
-    private static final class Named implements Serializable {
+    static final class Named implements Serializable {
         private static final long serialVersionUID = 1L;
 
         final String name;
         final @Nullable String label;
+        final boolean skippedIfEmpty; // by who reads it
 
-        Named(String name, @Nullable String label) {
+        Named(String name, @Nullable String label, boolean skippedIfEmpty) {
             this.name = name;
             this.label = label;
+            this.skippedIfEmpty = skippedIfEmpty;
         }
     }
 
-    private static final class Encoded implements Serializable {
+    /** The bytes of an image, or the reason why there are none. */
+    static final class Encoded implements Serializable {
         private static final long serialVersionUID = 1L;
 
         final String name;
         final int label;
         final byte[] content;
+        final @Nullable String reason;
 
-        Encoded(String name, int label, byte[] content) {
+        Encoded(String name, int label, byte[] content, @Nullable String reason) {
             this.name = name;
             this.label = label;
             this.content = content;
+            this.reason = reason;
         }
 
         Decoded decoded(long id, Preprocess preprocess) {
             byte[] digest = Inputs.sha256().digest(content);
+            if (reason != null) {
+                return new Decoded(id, digest, null, reason);
+            }
             try {
                 Pixels pixels = preprocess.prepare(new ImageDecoder().decode(content, name));
                 return new Decoded(id, digest, new Example(id, label, name, pixels), null);

@@ -15,7 +15,6 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
-import org.jspecify.annotations.Nullable;
 
 /** Digests of what a result depends on, cheap enough to find out before the work whether it is done already. */
 final class Inputs {
@@ -32,27 +31,27 @@ final class Inputs {
     }
 
     /**
-     * Returns a digest of the names, sizes and times of all files at a path; their contents are not read.
+     * Returns a digest of the names, sizes and times of all images at a path, and of the file that names them if there is
+     * one; the images are not opened.
      *
+     * @param key of the configuration, for messages
      * @throws UserError if there is nothing, or it cannot be listed
      */
-    static String listing(Configuration hadoop, String key, @Nullable String path) {
-        if (path == null) {
-            throw UserError.of("%s is not set; give the folder or Parquet file of the images", key);
-        }
+    static String listing(Configuration hadoop, String key, String path, ImageSource.Form form) {
         List<String> lines = new ArrayList<>();
         try {
-            Path given = new Path(path);
-            FileSystem files = given.getFileSystem(hadoop);
-            FileStatus[] found = files.globStatus(given);
-            if (found == null || found.length == 0) {
-                throw UserError.of("%s: there is no such file or folder (%s)", path, key);
-            }
-            for (FileStatus each : found) {
-                RemoteIterator<LocatedFileStatus> below = files.listFiles(each.getPath(), true);
-                while (below.hasNext()) {
-                    LocatedFileStatus file = below.next();
-                    lines.add(file.getPath() + "\t" + file.getLen() + "\t" + file.getModificationTime());
+            ImageList list = form.list(hadoop, path);
+            if (list != null) {
+                lines.addAll(list.listing(hadoop));
+            } else {
+                Path given = new Path(path);
+                FileSystem files = given.getFileSystem(hadoop);
+                FileStatus[] found = files.globStatus(given);
+                if (found == null || found.length == 0) {
+                    throw UserError.of("%s: there is no such file or folder (%s)", path, key);
+                }
+                for (FileStatus each : found) {
+                    list(files, each, lines);
                 }
             }
         } catch (IOException | IllegalArgumentException e) {
@@ -60,6 +59,30 @@ final class Inputs {
         }
         Collections.sort(lines);
         return digest(lines.toArray(String[]::new));
+    }
+
+    /**
+     * Adds a line for each file, at any depth. {@code listFiles} asks an object store once for all folders together, but
+     * on a local disk it starts the program {@code ls} for every single file, to learn whose it is.
+     */
+    private static void list(FileSystem files, FileStatus at, List<String> lines) throws IOException {
+        if (at.isFile()) {
+            lines.add(line(at));
+        } else if (files.getUri().getScheme().equals("file")) {
+            for (FileStatus below : files.listStatus(at.getPath())) {
+                list(files, below, lines);
+            }
+        } else {
+            RemoteIterator<LocatedFileStatus> below = files.listFiles(at.getPath(), true);
+            while (below.hasNext()) {
+                lines.add(line(below.next()));
+            }
+        }
+    }
+
+    /** Returns what tells a file from a later one of the same name. */
+    static String line(FileStatus file) {
+        return file.getPath() + "\t" + file.getLen() + "\t" + file.getModificationTime();
     }
 
     static MessageDigest sha256() {

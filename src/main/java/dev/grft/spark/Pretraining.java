@@ -48,7 +48,7 @@ final class Pretraining {
                 settings.model().pretrained() == null
                         ? ""
                         : session.pretrained().sha256(),
-                session.listing("data.train", settings.data().train()),
+                session.trainingListing(),
                 Config.fingerprint(
                         settings, "run.seed", "model", "data", "augmentation", "training", "engine.kernels"));
         session.artefact(path, inputs, force, () -> path, () -> make(path, inputs));
@@ -127,7 +127,7 @@ final class Pretraining {
                 labels.names(),
                 saved.sha256(),
                 Map.of());
-        Images images = session.images("data.test", settings.data().test(), labels, preprocess);
+        Images images = session.testImages(labels, preprocess);
         Progress.Meter meter = session.progress().phase("evaluate", images.count());
         Evaluating.Score score = new Evaluating.Score(labels);
         try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {

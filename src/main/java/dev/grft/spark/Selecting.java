@@ -218,7 +218,7 @@ final class Selecting {
         return Inputs.digest(
                 "probe",
                 session.pretrained().sha256(),
-                session.listing("data.train", settings.data().train()),
+                session.trainingListing(),
                 Config.fingerprint(
                         settings,
                         "probe",

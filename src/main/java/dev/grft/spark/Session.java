@@ -13,6 +13,7 @@ import dev.grft.data.Preprocess;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import java.io.PrintStream;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -201,18 +202,20 @@ public final class Session implements AutoCloseable {
         return floats;
     }
 
-    /** Returns the training images, prepared for the pretrained model. */
+    /** Returns the training images, prepared for the pretrained model; with {@code data.trainOnValidation} all of them. */
     Images trainingImages() {
         return trainingImages(preprocess());
     }
 
     /**
-     * Returns the training images.
+     * Returns the training images, prepared in some other way.
      *
      * @throws UserError also if they are fewer than the shards, each of which has a part in every step
      */
     Images trainingImages(Preprocess preprocess) {
-        Images read = images("data.train", settings.data().train(), null, preprocess);
+        Integer classes = settings.data().classes();
+        Images read =
+                images("data.train", trainingPaths(), classes == null ? null : Labels.numbered(classes), preprocess);
         int shards = settings.training().shards();
         if (read.count() < shards) {
             throw UserError.of(
@@ -222,26 +225,84 @@ public final class Session implements AutoCloseable {
         return read;
     }
 
-    /** Returns the test images, whose classes must be among those of a head. */
-    Images testImages(Labels known) {
-        return images("data.test", settings.data().test(), known, preprocess());
+    /**
+     * Returns the validation images, whose classes must be among those of a head. They are held out only if {@code
+     * data.trainOnValidation} is false.
+     */
+    Images validationImages(Labels known) {
+        return images("data.validation", List.of(validationPath()), known, preprocess());
     }
 
-    /** Returns the images at a path, read once. */
-    Images images(String key, @Nullable String path, @Nullable Labels known, Preprocess preprocess) {
-        if (path == null) {
-            throw UserError.of("%s is not set; give the folder or Parquet file of the images", key);
+    /** Returns the test images, whose classes must be among those of a head. */
+    Images testImages(Labels known) {
+        return testImages(known, preprocess());
+    }
+
+    /** Returns the test images, prepared in some other way. */
+    Images testImages(Labels known, Preprocess preprocess) {
+        return images("data.test", List.of(testPath()), known, preprocess);
+    }
+
+    /** Returns a digest of what the training images are, without opening them. */
+    String trainingListing() {
+        List<String> parts = new ArrayList<>();
+        parts.add(String.valueOf(settings.data().classes()));
+        for (String path : trainingPaths()) {
+            parts.add(listing("data.train", path));
         }
-        return opened.images.computeIfAbsent(path, p -> {
+        return Inputs.digest(parts.toArray(String[]::new));
+    }
+
+    /** Returns a digest of what the validation images are, without opening them. */
+    String validationListing() {
+        return listing("data.validation", validationPath());
+    }
+
+    /** Returns a digest of what the test images are, without opening them. */
+    String testListing() {
+        return listing("data.test", testPath());
+    }
+
+    /** Returns {@link Inputs#listing} of a path, found out once. */
+    private String listing(String key, String path) {
+        String known = opened.listings.get(path);
+        if (known == null) {
+            known = Inputs.listing(hadoop(), key, path, form());
+            opened.listings.put(path, known);
+        }
+        return known;
+    }
+
+    private List<String> trainingPaths() {
+        String train = given("data.train", settings.data().train());
+        return settings.data().trainOnValidation() ? List.of(train, validationPath()) : List.of(train);
+    }
+
+    private String validationPath() {
+        return given("data.validation", settings.data().validation());
+    }
+
+    private String testPath() {
+        return given("data.test", settings.data().test());
+    }
+
+    private static String given(String key, @Nullable String path) {
+        if (path == null) {
+            throw UserError.of(
+                    "%s is not set; give the folder of the images, or the Parquet, list or JSON file of them", key);
+        }
+        return path;
+    }
+
+    /** Returns the images at some paths, read once. */
+    private Images images(String key, List<String> paths, @Nullable Labels known, Preprocess preprocess) {
+        return opened.images.computeIfAbsent(String.join(" and ", paths), p -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
-            Settings.Data data = settings.data();
             Images read = ImageSource.read(
                     spark,
-                    p,
-                    format(),
-                    data.imageColumn(),
-                    data.labelColumn(),
+                    paths,
+                    form(),
                     known,
                     preprocess,
                     1, // more than allowed is refused below, once the report is written
@@ -262,8 +323,7 @@ public final class Session implements AutoCloseable {
         Images read = ImageSource.unlabeled(
                 spark,
                 path,
-                format(),
-                settings.data().imageColumn(),
+                form(),
                 preprocess(),
                 1, // more than allowed is refused below, once the report is written
                 settings.training().shards());
@@ -271,18 +331,13 @@ public final class Session implements AutoCloseable {
         return read;
     }
 
-    /** Returns {@link Inputs#listing} of a path, found out once. */
-    String listing(String key, @Nullable String path) {
-        String known = opened.listings.get(path);
-        if (known == null) {
-            known = Inputs.listing(hadoop(), key, path);
-            opened.listings.put(path, known);
-        }
-        return known;
-    }
-
-    private ImageSource.Format format() {
-        return ImageSource.Format.valueOf(settings.data().format().toUpperCase(Locale.ROOT));
+    private ImageSource.Form form() {
+        Settings.Data data = settings.data();
+        return new ImageSource.Form(
+                ImageSource.Format.valueOf(data.format().toUpperCase(Locale.ROOT)),
+                data.imageColumn(),
+                data.labelColumn(),
+                data.root());
     }
 
     /** Reports the broken images, and refuses them if they are too many. */

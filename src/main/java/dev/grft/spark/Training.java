@@ -1,5 +1,6 @@
 package dev.grft.spark;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.Penalty;
 import dev.grft.Selection;
@@ -9,6 +10,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Preprocess;
 import dev.grft.report.History;
+import dev.grft.report.Memory;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import dev.grft.train.Initial;
@@ -85,6 +87,7 @@ final class Training {
                             method, layout.size(), head.weight().length + head.bias().length);
         }
         Progress.Meter meter = session.progress().phase("train " + method, shown(images.count()));
+        Memory.resetPeak();
         Result result = run(
                 path.getParent().toString(),
                 tuning,
@@ -107,6 +110,16 @@ final class Training {
         Provenance.writeManifest(session, images.digest(), session.pretrained().sha256());
         Metrics metrics = session.metrics();
         metrics.phase(method, "train", result.seconds);
+        ObjectNode node = metrics.of(method);
+        long steps = steps(images.count());
+        node.put("learning_rate", settings.training().learningRate());
+        node.put("steps", steps);
+        node.put("seconds_per_step", result.seconds / steps);
+        // The vector goes out once to an executor, a gradient comes back from each shard.
+        node.put("bytes_per_step", 4L * layout.size() * (1 + settings.training().shards()));
+        if (session.context().isLocal()) {
+            Memory.peak().ifPresent(bytes -> node.put("peak_memory_bytes", bytes));
+        }
         metrics.write();
         return file;
     }

@@ -87,6 +87,12 @@ public final class Verbs {
         printDirectory();
     }
 
+    /** Trains and evaluates methods by seeds by budgets; see {@code Comparing}. */
+    public void compare() {
+        new Comparing(session, force).compare();
+        printDirectory();
+    }
+
     /** Selects, trains, merges and evaluates, and does the same by the methods to compare with. */
     public void run() {
         String main = session.settings().tuning().method();

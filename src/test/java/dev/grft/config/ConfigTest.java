@@ -78,8 +78,12 @@ class ConfigTest {
                 "model.preset=vit_tiny_patch16_224",
                 "model.saveType=bf16",
                 "data.train=hdfs://nodes/train",
+                "data.validation=/val",
+                "data.trainOnValidation=true",
                 "data.test=s3a://bucket/test",
                 "data.format=parquet",
+                "data.root=/images",
+                "data.classes=10",
                 "data.imageColumn=photo",
                 "data.labelColumn=no",
                 "data.resize=72",
@@ -312,8 +316,8 @@ class ConfigTest {
                 "learningRate            | did you mean probe.learningRate?",
                 "penalty.lamda           | did you mean penalty.lambda?",
                 "selection.fraction      | did you mean selection.budget.fraction?",
-                "run.zzzzzzzz            | run has directory, seed, method, compare",
-                "''                      | the sections are run, model, data, augmentation, selection, penalty, "
+                "run.zzzzzzzz            | run has directory, seed",
+                "''                      | the sections are run, tuning, compare, methods, model, data, augmentation, selection, penalty, "
                         + "probe, training, evaluation, engine",
             })
     void anUnknownKeyIsRefusedWithTheNearestOne(String key, String remedy) {
@@ -366,7 +370,7 @@ class ConfigTest {
                 "training: 3                     | training must be a section with keys such as epochs, got '3'",
                 "[training]                      | must have keys such as 'training:', got a list",
                 "run: {seed: 1, seed: 2}         | run.seed is given twice; remove one",
-                "run: {directory: &a x, method: *a} | run.method uses a YAML alias, which is not supported; write the "
+                "tuning: {method: &a linear, lora: {targets: [*a]}} | tuning.lora.targets uses a YAML alias, which is not supported; write the "
                         + "value out",
             })
     void aValueOfAnotherTypeIsRefusedWithKeyFileAndLine(String yaml, String message) {

@@ -15,6 +15,13 @@ import org.junit.jupiter.api.Test;
 
 class LabelsTest {
     @Test
+    void numberedClassesAreNamedByTheirNumbers() {
+        assertThat(Labels.numbered(11).names()).containsExactly("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10");
+        assertThat(Labels.numbered(3)).isEqualTo(Labels.of(List.of("2", "0", "1")));
+        assertThatThrownBy(() -> Labels.numbered(1)).isInstanceOf(UserError.class);
+    }
+
+    @Test
     void namesAreSorted() {
         assertThat(Labels.of(List.of("dog", "Ant", "cat", "dog")).names()).containsExactly("Ant", "cat", "dog");
         assertThat(Labels.of(List.of("10", "9", "b")).names()).containsExactly("10", "9", "b");

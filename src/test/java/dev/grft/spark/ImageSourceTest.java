@@ -9,6 +9,7 @@ import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
+import dev.grft.spark.ImageSource.Form;
 import dev.grft.spark.ImageSource.Format;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -93,7 +94,13 @@ class ImageSourceTest {
 
     private Images read(Format format, @Nullable Labels known, double maxBroken, int shards) {
         return ImageSource.read(
-                spark, folder.toString(), format, "image", "label", known, PREPROCESS, maxBroken, shards);
+                spark,
+                List.of(folder.toString()),
+                new Form(format, "image", "label", null),
+                known,
+                PREPROCESS,
+                maxBroken,
+                shards);
     }
 
     private static List<List<Example>> shards(Images images) {
@@ -305,8 +312,14 @@ class ImageSourceTest {
         Path parted = folder.resolveSibling(folder.getFileName() + "-parted");
         spark.read().parquet(folder.toString()).write().partitionBy("label").parquet(parted.toString());
 
-        try (Images images =
-                ImageSource.read(spark, parted.toString(), Format.AUTO, "image", "label", null, PREPROCESS, 0, 1)) {
+        try (Images images = ImageSource.read(
+                spark,
+                List.of(parted.toString()),
+                new Form(Format.AUTO, "image", "label", null),
+                null,
+                PREPROCESS,
+                0,
+                1)) {
             assertThat(names(images).stream().map(name -> name.substring(0, 10)))
                     .containsExactly("label=cat/", "label=dog/");
             assertThat(images.labels().names()).containsExactly("cat", "dog");
@@ -328,7 +341,13 @@ class ImageSourceTest {
 
         for (String chosen : List.of("train-*.parquet", "train-0.parquet")) {
             try (Images images = ImageSource.read(
-                    spark, folder + "/" + chosen, Format.AUTO, "image", "label", known, PREPROCESS, 0, 1)) {
+                    spark,
+                    List.of(folder + "/" + chosen),
+                    new Form(Format.AUTO, "image", "label", null),
+                    known,
+                    PREPROCESS,
+                    0,
+                    1)) {
                 assertThat(names(images)).containsExactly("train-0.parquet#000000000");
             }
         }
@@ -353,15 +372,16 @@ class ImageSourceTest {
         file("deep/a.png", png(2));
         file("deep/bad.png", new byte[0]);
 
-        try (Images images =
-                ImageSource.unlabeled(spark, folder.toString(), Format.AUTO, "image", PREPROCESS, 0.5, 2)) {
+        try (Images images = ImageSource.unlabeled(
+                spark, folder.toString(), new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0.5, 2)) {
             assertThat(names(images)).containsExactly("b.png", "deep/a.png");
             assertThat(images.examples().map(Example::label).distinct().collect())
                     .containsExactly(Example.UNLABELED);
             assertThat(images.labels()).isEqualTo(Labels.none());
             assertThat(images.broken().images()).containsExactly(new Broken("deep/bad.png", "empty"));
         }
-        try (Images one = ImageSource.unlabeled(spark, folder + "/b.png", Format.AUTO, "image", PREPROCESS, 0, 1)) {
+        try (Images one = ImageSource.unlabeled(
+                spark, folder + "/b.png", new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0, 1)) {
             assertThat(names(one)).containsExactly("b.png");
         }
     }
@@ -370,7 +390,8 @@ class ImageSourceTest {
     void parquetWithoutLabelsIsReadToo() throws Exception {
         parquet(DataTypes.BinaryType, DataTypes.DoubleType, 1, RowFactory.create(png(5), null));
 
-        try (Images images = ImageSource.unlabeled(spark, folder.toString(), Format.AUTO, "image", PREPROCESS, 0, 1)) {
+        try (Images images = ImageSource.unlabeled(
+                spark, folder.toString(), new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0, 1)) {
             assertThat(images.examples().first().label()).isEqualTo(Example.UNLABELED);
         }
     }
@@ -419,10 +440,12 @@ class ImageSourceTest {
         parquet(DataTypes.StringType, DataTypes.DoubleType, 1, RowFactory.create("a.png", 1.0));
         String path = folder.toString();
 
-        assertThatThrownBy(() -> ImageSource.read(spark, path, Format.AUTO, "img", "label", null, PREPROCESS, 0, 1))
+        assertThatThrownBy(() -> ImageSource.read(
+                        spark, List.of(path), new Form(Format.AUTO, "img", "label", null), null, PREPROCESS, 0, 1))
                 .isInstanceOf(UserError.class)
                 .hasMessage(path + ": there is no column img, only image, label; set data.imageColumn");
-        assertThatThrownBy(() -> ImageSource.read(spark, path, Format.AUTO, "image", "label", null, PREPROCESS, 0, 1))
+        assertThatThrownBy(() -> ImageSource.read(
+                        spark, List.of(path), new Form(Format.AUTO, "image", "label", null), null, PREPROCESS, 0, 1))
                 .isInstanceOf(UserError.class)
                 .hasMessage(path + ": column image is string, needs binary or a struct with a binary field bytes; is"
                         + " data.imageColumn right?");
@@ -432,7 +455,8 @@ class ImageSourceTest {
     void labelsThatAreNoneAreRefused() throws Exception {
         String path = folder.toString();
         parquet(DataTypes.BinaryType, DataTypes.DoubleType, 1, RowFactory.create(png(1), 1.0));
-        assertThatThrownBy(() -> ImageSource.read(spark, path, Format.AUTO, "image", "class", null, PREPROCESS, 0, 1))
+        assertThatThrownBy(() -> ImageSource.read(
+                        spark, List.of(path), new Form(Format.AUTO, "image", "class", null), null, PREPROCESS, 0, 1))
                 .hasMessage(path + ": there is no column class, only image, label; set data.labelColumn");
         refused(
                 path,
@@ -447,7 +471,8 @@ class ImageSourceTest {
     }
 
     private static void refused(String path, Format format, String message) {
-        assertThatThrownBy(() -> ImageSource.read(spark, path, format, "image", "label", null, PREPROCESS, 0, 1))
+        assertThatThrownBy(() -> ImageSource.read(
+                        spark, List.of(path), new Form(format, "image", "label", null), null, PREPROCESS, 0, 1))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(message);
     }
@@ -457,13 +482,17 @@ class ImageSourceTest {
         Preprocess preprocess = new Preprocess(28, 28, Crop.CENTER, new float[] {0, 0, 0}, new float[] {1, 1, 1});
         String sample = "conf/demo/fashion-mnist/";
         try (Images train = ImageSource.read(
-                        spark, sample + "train.parquet", Format.AUTO, "image", "label", null, preprocess, 0, 2);
+                        spark,
+                        List.of(sample + "train.parquet"),
+                        new Form(Format.AUTO, "image", "label", null),
+                        null,
+                        preprocess,
+                        0,
+                        2);
                 Images test = ImageSource.read(
                         spark,
-                        sample + "test.parquet",
-                        Format.AUTO,
-                        "image",
-                        "label",
+                        List.of(sample + "test.parquet"),
+                        new Form(Format.AUTO, "image", "label", null),
                         train.labels(),
                         preprocess,
                         0,

@@ -7,6 +7,7 @@ import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.UserError;
+import dev.grft.checkpoint.Safetensors;
 import dev.grft.vit.CpuKernels;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Layout;
@@ -22,6 +23,7 @@ import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -176,6 +178,76 @@ class AdditionTuningTest {
                 expected += gradient[i] * along[i];
             }
             assertThat(slope).as(name).isCloseTo(expected, Offset.offset(1e-8 * (1 + Math.abs(expected))));
+        });
+    }
+
+    private static Tuning golden(String method, Safetensors file) {
+        List<Entries> entries = new ArrayList<>();
+        Tiny.CONFIG.matrices().forEach((matrix, shape) -> {
+            int[] columns =
+                    file.tensor("gps." + Entries.name(matrix) + ".columns").ints();
+            entries.add(new Entries(matrix, shape, columns, new float[columns.length]));
+        });
+        return switch (method) {
+            case "gps" -> new EntryTuning(entries);
+            case "lora" -> new LoraTuning(matrices("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"), 3, 0.5, 0);
+            default -> new AdapterTuning(matrices("attn.proj", "mlp.fc2"), 4, 0.5);
+        };
+    }
+
+    /** Of LoRA, those of Hugging Face's peft. */
+    @ParameterizedTest
+    @ValueSource(strings = {"gps", "lora", "adapter"})
+    void logitsAndGradientsAreTorchs(String method) {
+        Safetensors file = Tiny.read("methods.safetensors");
+        Tuning tuning = golden(method, file);
+        Map<String, float[]> pretrained = Tiny.tensors();
+        for (DataType type : List.of(DataType.DOUBLE, DataType.FLOAT)) {
+            boolean exact = type == DataType.DOUBLE;
+            Bound network = new Bound(Tiny.headless(type), tuning, exact ? new Nd4jKernels() : new CpuKernels());
+            float[] trained = new float[network.layout.size()];
+            network.layout.arrays().keySet().forEach(name -> {
+                float[] numbers = pretrained.get(name);
+                if (!name.startsWith("head.")) {
+                    double[] stored = file.tensor(method + "." + name).doubles();
+                    numbers = new float[stored.length];
+                    for (int i = 0; i < stored.length; i++) {
+                        numbers[i] = (float) stored[i];
+                    }
+                }
+                network.layout.write(numbers, name, trained);
+            });
+            network.load(trained);
+            Tiny.assertClose(
+                    "logits",
+                    network.logits(0, 6),
+                    file.tensor(method + ".logits").doubles(),
+                    exact ? 1e-12 : 2e-5);
+            network.backward(0, 6);
+            for (String name : network.layout.arrays().keySet()) {
+                if (!name.startsWith("head.")) {
+                    Tiny.assertClose(
+                            name,
+                            network.gradient(name),
+                            file.tensor(method + ".grad." + name).doubles(),
+                            exact ? 1e-11 : 5e-5);
+                }
+            }
+        }
+    }
+
+    @Test
+    void theEntriesOfTheLargestSummedGradientAreTorchs() {
+        Safetensors file = Tiny.read("methods.safetensors");
+        Tiny.CONFIG.matrices().forEach((matrix, shape) -> {
+            double[] gradient = Tiny.GOLDEN.tensor("grad." + matrix).doubles();
+            float[] rounded = new float[gradient.length];
+            for (int i = 0; i < rounded.length; i++) {
+                rounded[i] = (float) gradient[i];
+            }
+            assertThat(Entries.largest(matrix, shape, rounded, 2).columns())
+                    .as(matrix)
+                    .isEqualTo(file.tensor("gps." + Entries.name(matrix) + ".columns").ints());
         });
     }
 
