@@ -93,10 +93,13 @@ public final class Comparison {
     }
 
     private static String percent(double share) {
-        return String.format(Locale.ROOT, "%s %%", new java.math.BigDecimal(String.valueOf(share))
-                .movePointRight(2)
-                .stripTrailingZeros()
-                .toPlainString());
+        return String.format(
+                Locale.ROOT,
+                "%s %%",
+                new java.math.BigDecimal(String.valueOf(share))
+                        .movePointRight(2)
+                        .stripTrailingZeros()
+                        .toPlainString());
     }
 
     private static double mean(Map<Long, ObjectNode> seeds, Column column) {
@@ -145,9 +148,7 @@ public final class Comparison {
             double stability = stability(ofSeeds);
             node.put("jaccard_between_seeds", Double.isNaN(stability) ? null : stability);
             ObjectNode byMatrix = node.putObject("slices");
-            ofSeeds.get(0)
-                    .slices()
-                    .forEach((matrix, slices) -> byMatrix.put(matrix, slices.count()));
+            ofSeeds.get(0).slices().forEach((matrix, slices) -> byMatrix.put(matrix, slices.count()));
         });
         try {
             return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(root) + "\n";

@@ -1,6 +1,5 @@
 package dev.grft.spark;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.UserError;
@@ -55,12 +54,14 @@ final class Comparing {
             Map<String, Object> rates = learningRates(budget, seeds.get(0), first);
             List<Selection> selections = new ArrayList<>();
             for (long seed : seeds) {
-                Session cell = session.with(
-                        matched(cell(budget, seed, "/" + name(budget) + "/seed-" + seed, rates)));
+                Session cell = session.with(matched(cell(budget, seed, "/" + name(budget) + "/seed-" + seed, rates)));
                 for (String method : methods(first)) {
                     measure(cell, method);
                     comparison.add(
-                            method, usesBudget(method) ? budget : null, seed, cell.metrics().of(method));
+                            method,
+                            usesBudget(method) ? budget : null,
+                            seed,
+                            cell.metrics().of(method));
                 }
                 if (methods(first).contains(DeltaFile.GRFT)) {
                     selections.add(new Selecting(cell.forMethod(DeltaFile.GRFT), false)
@@ -134,8 +135,8 @@ final class Comparing {
             for (String method : methods(first)) {
                 changes.put("methods." + method + "." + LEARNING_RATE, rate);
             }
-            Session trial = session.with(
-                    matched(cell(budget, seed, "/trials/" + name(budget) + "/rate-" + rate, changes)));
+            Session trial =
+                    session.with(matched(cell(budget, seed, "/trials/" + name(budget) + "/rate-" + rate, changes)));
             for (String method : methods(first)) {
                 if (method.equals("linear")) {
                     continue; // the probe has settings of its own
@@ -161,7 +162,8 @@ final class Comparing {
             return cell;
         }
         VitConfig config = session.pretrained().config();
-        dev.grft.Budget budget = Config.forMethod(cell, DeltaFile.GRFT).selection().budget().toBudget();
+        dev.grft.Budget budget =
+                Config.forMethod(cell, DeltaFile.GRFT).selection().budget().toBudget();
         Map<String, MatrixShape> eligible =
                 Scoring.eligible(config.matrices(), cell.selection().matrices());
         double numbers = budget instanceof dev.grft.Budget.Share share
