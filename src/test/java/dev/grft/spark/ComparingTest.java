@@ -1,0 +1,192 @@
+package dev.grft.spark;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.UserError;
+import dev.grft.spark.Tiny.Printed;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Every method, trained for real, side by side. */
+class ComparingTest {
+    private static final String METHODS = "[linear, random, magnitude, last-layers, gps, lora, adapter, bitfit, full]";
+
+    @TempDir
+    private static Path shared;
+
+    private static SparkSession spark;
+    private static Path pretrained;
+    private static Path train;
+    private static Path test;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void start() throws IOException {
+        spark = Tiny.spark("local[2]");
+        pretrained = Tiny.pretrained(shared.resolve("pretrained"), 1);
+        train = Tiny.images(shared.resolve("train"), 6, 2);
+        test = Tiny.images(shared.resolve("test"), 3, 3);
+    }
+
+    @AfterAll
+    static void stop() {
+        spark.stop();
+    }
+
+    private List<String> sets(String... more) {
+        List<String> all = new ArrayList<>(
+                List.of("training.epochs=1", "compare.methods=" + METHODS, "tuning.lastLayers.blocks=1"));
+        all.addAll(List.of(more));
+        return Tiny.sets(pretrained, train, test, folder.resolve("run"), all.toArray(String[]::new));
+    }
+
+    private JsonNode comparison() throws IOException {
+        return new ObjectMapper().readTree(Files.readString(folder.resolve("run/comparison.json")));
+    }
+
+    @Test
+    void everyMethodIsTrainedAndEvaluatedWithEverySeedAndBudget() throws Exception {
+        List<String> sets = sets("compare.seeds=[1, 2]", "compare.budgets=[0.02, 0.1]");
+
+        Printed printed = Tiny.does(spark, sets, false, Verbs::compare);
+
+        JsonNode cells = comparison().path("cells");
+        List<String> told = new ArrayList<>();
+        for (JsonNode cell : cells) {
+            told.add(cell.path("method").asText() + " " + cell.path("budget").asText());
+            assertThat(cell.path("seeds").size()).as(told.toString()).isEqualTo(2);
+            assertThat(cell.path("accuracy_sd").isNumber()).isTrue();
+            for (JsonNode seed : cell.path("seeds")) {
+                assertThat(seed.path("accuracy").asDouble()).isBetween(0.0, 1.0);
+                assertThat(seed.path("macro_f1").asDouble()).isBetween(0.0, 1.0);
+                assertThat(seed.path("trained").asLong()).isPositive();
+                assertThat(seed.path("delta_bytes").asLong()).isPositive();
+                if (!cell.path("method").asText().equals("linear")) {
+                    assertThat(seed.path("bytes_per_step").asLong())
+                            .isEqualTo(4 * 4 * seed.path("trained").asLong());
+                    assertThat(seed.path("seconds_per_step").asDouble()).isPositive();
+                }
+            }
+        }
+        assertThat(told)
+                .containsExactly(
+                        "linear null",
+                        "random 0.02",
+                        "magnitude 0.02",
+                        "last-layers 0.02",
+                        "gps 0.02",
+                        "lora 0.02",
+                        "adapter 0.02",
+                        "bitfit null",
+                        "full null",
+                        "grft 0.02",
+                        "random 0.1",
+                        "magnitude 0.1",
+                        "last-layers 0.1",
+                        "gps 0.1",
+                        "lora 0.1",
+                        "adapter 0.1",
+                        "grft 0.1");
+        assertThat(comparison().at("/selections/2 %/jaccard_between_seeds").asDouble())
+                .isBetween(0.0, 1.0);
+        assertThat(Files.readAllLines(folder.resolve("run/comparison.csv"))).hasSize(1 + 2 * 17);
+        assertThat(printed.out()).contains("| grft at 10 % | 2 |", "Slices of GRFT at 2 %", "run directory: ");
+
+        Path delta = folder.resolve("run/budget-0.1/seed-2/lora/delta.safetensors");
+        Object before = Files.getLastModifiedTime(delta);
+        Printed again = Tiny.does(spark, sets, false, Verbs::compare);
+        assertThat(Files.getLastModifiedTime(delta)).as("not made again").isEqualTo(before);
+        assertThat(again.out()).isEqualTo(printed.out());
+    }
+
+    @Test
+    void methodsOfAnotherKindTrainAboutAsManyNumbersAsTheBudget() throws Exception {
+        Tiny.does(spark, sets("compare.budgets=[0.3]"), false, Verbs::compare);
+
+        long budget = 0;
+        for (JsonNode cell : comparison().path("cells")) {
+            JsonNode seed = cell.path("seeds").elements().next();
+            long trained = seed.path("trained_without_head").asLong();
+            switch (cell.path("method").asText()) {
+                case "random" -> budget = trained;
+                case "gps", "lora", "adapter" ->
+                    assertThat((double) trained / budget)
+                            .as(cell.path("method").asText())
+                            .isBetween(0.7, 1.3);
+                default -> {}
+            }
+        }
+        assertThat(budget).isPositive();
+    }
+
+    @Test
+    void theLearningRateIsChosenOnTheValidationImages() throws Exception {
+        Path validation = Tiny.images(folder.resolve("validation"), 3, 9);
+        List<String> sets = sets(
+                "compare.methods=[linear, lora]",
+                "compare.learningRates=[1e-9, 0.03]",
+                "training.headInit=fresh",
+                "training.epochs=6",
+                "training.warmupEpochs=0",
+                "data.validation=" + validation);
+
+        Printed printed = Tiny.does(spark, sets, false, Verbs::compare);
+
+        assertThat(printed.err()).contains("compare: best on the validation images: ");
+        for (JsonNode cell : comparison().path("cells")) {
+            JsonNode seed = cell.path("seeds").elements().next();
+            if (!cell.path("method").asText().equals("linear")) {
+                assertThat(seed.path("learning_rate").asDouble())
+                        .as("a head that has learned nothing is no better than chance")
+                        .isEqualTo(0.03);
+            }
+        }
+        assertThat(folder.resolve("run/trials/budget/rate-1.0E-9/lora/evaluation.json"))
+                .exists();
+        assertThat(folder.resolve("run/trials/budget/rate-0.03/evaluation.json"))
+                .exists();
+        assertThatThrownBy(() -> Tiny.does(spark, sets("compare.learningRates=[0.1]"), false, Verbs::compare))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("compare.learningRates are tried on data.validation, which is not set");
+    }
+
+    @Test
+    void settingsOfOneMethodCountForItAloneAlsoInARun() throws Exception {
+        List<String> sets = sets(
+                "compare.methods=[lora, adapter]", "methods.lora.tuning.lora.rank=2", "methods.lora.training.epochs=2");
+
+        Tiny.does(spark, sets, false, Verbs::run);
+
+        assertThat(Files.readAllLines(folder.resolve("run/lora/history.jsonl"))).hasSize(6);
+        assertThat(Files.readAllLines(folder.resolve("run/history.jsonl"))).hasSize(3);
+        assertThat(Tiny.tensors(folder.resolve("run/lora/delta.safetensors")).get("blocks.0.mlp.fc1.weight.lora_a"))
+                .startsWith("F32 [2, 16]");
+    }
+
+    @Test
+    void anAdapterIsEvaluatedButNotMerged() throws Exception {
+        List<String> sets = sets("compare.methods=[]", "tuning.method=adapter");
+
+        Printed printed = Tiny.does(spark, sets, false, Verbs::run);
+
+        assertThat(printed.err()).contains("not merged: a plain ViT has no place for adapters");
+        assertThat(folder.resolve("run/evaluation.json")).exists();
+        assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::merge))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("has an adapter behind it");
+        assertThat(folder.resolve("run/merged.safetensors")).doesNotExist();
+    }
+}
