@@ -75,7 +75,7 @@ final class Applications {
             rows.add(0, Row.of("cold start to first step", new Times(starts)));
             setup.peer("torch-masked").ifPresent(peer -> {
                 try (peer) {
-                    Work.inTurn(List.of(peer), 1, 2);
+                    Work.inTurn(List.of(peer), 0, 1);
                     double[] memory = peer.memory();
                     rows.set(
                             1,

@@ -76,7 +76,7 @@ public final class Bench implements Callable<Integer> {
         if (peer && python == null) {
             throw new ParameterException(spec.commandLine(), "--peer needs jobs/bench.sh, which installs the peers");
         }
-        Setup setup = new Setup(model, batch, threads, quick ? 1 : 3, quick ? 3 : 15, python);
+        Setup setup = new Setup(model, batch, threads, quick ? 2 : 10, quick ? 3 : 15, python);
         write(measure(setup, quick, only, System.out), setup, output);
         System.out.println("written to " + output);
         return 0;

@@ -6,6 +6,7 @@ import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.nd4j.linalg.api.buffer.DataType;
@@ -26,7 +27,7 @@ import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 import org.openjdk.jmh.util.Statistics;
 
-/** The kernels of one encoder block, with the shapes of a step, each alone: JMH in a process of its own. */
+/** The kernels of one encoder block, with the shapes of a step, each alone, by JMH. */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.SampleTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
@@ -119,16 +120,20 @@ public class KernelBench {
     /**
      * Returns a row for each kernel.
      *
-     * @param quick for a first impression
+     * @param quick in this process, for a first impression
      */
     static List<Row> rows(Setup setup, boolean quick) {
+        Map<String, String> properties = Map.of(
+                MODEL, setup.model(),
+                BATCH, Integer.toString(setup.batch()),
+                THREADS, Integer.toString(setup.threads()));
+        properties.forEach(System::setProperty);
         Options options = new OptionsBuilder()
                 .include(KernelBench.class.getName())
-                .forks(1)
-                .jvmArgsAppend(
-                        "-D" + MODEL + "=" + setup.model(),
-                        "-D" + BATCH + "=" + setup.batch(),
-                        "-D" + THREADS + "=" + setup.threads())
+                .forks(quick ? 0 : 1)
+                .jvmArgsAppend(properties.entrySet().stream()
+                        .map(p -> "-D" + p.getKey() + "=" + p.getValue())
+                        .toArray(String[]::new))
                 .warmupIterations(1)
                 .warmupTime(TimeValue.milliseconds(quick ? 100 : 3000))
                 .measurementIterations(1)

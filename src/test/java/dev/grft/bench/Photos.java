@@ -55,7 +55,7 @@ final class Photos {
             }
         }));
         setup.peer("decode", "--images", folder.toString()).ifPresent(all::add);
-        List<Times> times = Work.inTurn(all, setup.warmUps(), setup.repetitions());
+        List<Times> times = Work.inTurn(all, setup.warmUpSeconds(), setup.repetitions());
         all.forEach(Work::close);
         Times ours = times.get(0).each(COUNT);
         Row row = Row.of(all.get(0).name(), ours)

@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param model timm name
  * @param batch examples in a step
  * @param threads of a matrix product; tasks and peers have as many together
- * @param warmUps how often a step is done before it counts
+ * @param warmUpSeconds for how long steps are done before they count, and three times at least
  * @param repetitions how often it counts
  * @param python the interpreter with the peers' libraries; null for none
  */
@@ -34,7 +34,7 @@ public record Setup(
         String model,
         int batch,
         int threads,
-        int warmUps,
+        double warmUpSeconds,
         int repetitions,
         @Nullable Path python) {
     private static final int CLASSES = 100;

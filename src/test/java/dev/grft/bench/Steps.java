@@ -170,7 +170,7 @@ final class Steps implements AutoCloseable {
         List<Work> all = new ArrayList<>(List.of(ours));
         all.addAll(others);
         try {
-            List<Times> times = Work.inTurn(all, setup.warmUps(), setup.repetitions());
+            List<Times> times = Work.inTurn(all, setup.warmUpSeconds(), setup.repetitions());
             Row row = Row.of(ours.name(), times.get(0));
             List<Row> rows = new ArrayList<>();
             for (int w = 1; w < all.size(); w++) {

@@ -35,17 +35,18 @@ interface Work extends AutoCloseable {
     /**
      * Returns the times of each, done in turn: what disturbs the machine for a while disturbs all of them.
      *
-     * @param warmUps how often each is done before it counts
-     * @param repetitions how often it counts
+     * @param warmUpSeconds for how long they are done before they count, and three times at least
+     * @param repetitions how often each counts
      */
-    static List<Times> inTurn(List<? extends Work> all, int warmUps, int repetitions) {
+    static List<Times> inTurn(List<? extends Work> all, double warmUpSeconds, int repetitions) {
+        long start = System.nanoTime();
+        for (int i = 0; i < 3 || (System.nanoTime() - start) / 1e9 < warmUpSeconds; i++) {
+            all.forEach(Work::milliseconds);
+        }
         double[][] times = new double[all.size()][repetitions];
-        for (int i = -warmUps; i < repetitions; i++) {
+        for (int i = 0; i < repetitions; i++) {
             for (int w = 0; w < all.size(); w++) {
-                double milliseconds = all.get(w).milliseconds();
-                if (i >= 0) {
-                    times[w][i] = milliseconds;
-                }
+                times[w][i] = all.get(w).milliseconds();
             }
         }
         List<Times> result = new ArrayList<>();
