@@ -22,7 +22,6 @@ import picocli.CommandLine.ParameterException;
 /** Measures what this project's work costs; see {@code src/site/markdown/benchmark.md}. */
 @Command(
         name = "jobs/bench.sh",
-        mixinStandardHelpOptions = true,
         sortOptions = false,
         description = "Measures kernels, whole steps, memory and Spark's share; prints a table and writes bench.json.")
 public final class Bench implements Callable<Integer> {
@@ -59,6 +58,13 @@ public final class Bench implements Callable<Integer> {
                     + " forward, slice step, full step, score pass, photos, memory and start, Spark.")
     private Pattern only = Pattern.compile("");
 
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Print this.")
+    @SuppressWarnings("unused") // picocli looks at it
+    private boolean help;
+
     @Option(names = "--output", paramLabel = "FILE", description = "Default ${DEFAULT-VALUE}.")
     private Path output = Path.of("bench.json");
 
@@ -77,13 +83,13 @@ public final class Bench implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--peer needs jobs/bench.sh, which installs the peers");
         }
         Setup setup = new Setup(model, batch, threads, quick ? 2 : 10, quick ? 3 : 15, python);
-        write(measure(setup, quick, only, System.out), setup, output);
+        measure(setup, quick, only, System.out, output);
         System.out.println("written to " + output);
         return 0;
     }
 
-    /** Measures the parts that {@code only} matches, printing each row. */
-    static List<Row> measure(Setup setup, boolean quick, Pattern only, PrintStream out) {
+    /** Measures the parts that {@code only} matches; prints each row and writes the file anew after each part. */
+    static List<Row> measure(Setup setup, boolean quick, Pattern only, PrintStream out, Path file) throws IOException {
         Map<String, Supplier<List<Row>>> parts = new LinkedHashMap<>();
         parts.put("kernels", () -> KernelBench.rows(setup, quick));
         parts.put("forward", () -> steps(setup, Steps::forward));
@@ -97,14 +103,15 @@ public final class Bench implements Callable<Integer> {
         out.printf("%s, batch %d, %d threads%n", setup.model(), setup.batch(), setup.threads());
         out.println(Row.HEADING);
         List<Row> rows = new ArrayList<>();
-        parts.forEach((name, part) -> {
-            if (only.matcher(name).find()) {
-                List<Row> measured = part.get();
+        for (Map.Entry<String, Supplier<List<Row>>> part : parts.entrySet()) {
+            if (only.matcher(part.getKey()).find()) {
+                List<Row> measured = part.getValue().get();
                 measured.forEach(out::println);
                 rows.addAll(measured);
+                write(rows, setup, file);
                 System.gc(); // native arrays go with the objects that hold them
             }
-        });
+        }
         return rows;
     }
 
@@ -115,7 +122,7 @@ public final class Bench implements Callable<Integer> {
     }
 
     /** Writes a list of {@link Row#json}, each with the sizes of the measurement. */
-    static void write(List<Row> rows, Setup setup, Path file) throws IOException {
+    private static void write(List<Row> rows, Setup setup, Path file) throws IOException {
         List<Map<String, @Nullable Object>> list = new ArrayList<>();
         for (Row row : rows) {
             Map<String, @Nullable Object> json = row.json();

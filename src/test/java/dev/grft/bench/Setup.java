@@ -73,22 +73,18 @@ public record Setup(
         return new Preprocess(config.imageSize(), resize, Preprocess.Crop.CENTER, half, half);
     }
 
-    /** Returns prepared images of noise. */
-    public static List<Example> examples(VitConfig config, int count) {
-        SplittableRandom random = new SplittableRandom(2);
-        int side = config.imageSize();
-        List<Example> examples = new ArrayList<>();
-        for (int id = 0; id < count; id++) {
-            byte[] rgb = new byte[3 * side * side];
-            random.nextBytes(rgb);
-            examples.add(new Example(id, id % config.classes(), "noise " + id, new Pixels(side, side, rgb)));
-        }
-        return examples;
+    /** Returns a prepared image of noise. */
+    public static Example example(VitConfig config, int id) {
+        byte[] rgb = new byte[3 * config.imageSize() * config.imageSize()];
+        new SplittableRandom(id).nextBytes(rgb);
+        return new Example(
+                id, id % config.classes(), "noise " + id, new Pixels(config.imageSize(), config.imageSize(), rgb));
     }
 
     /** Returns a batch of noise. */
     Batch noise() {
-        return Batch.of(examples(config(), batch), preprocess(config()));
+        return Batch.of(
+                IntStream.range(0, batch).mapToObj(id -> example(config(), id)).toList(), preprocess(config()));
     }
 
     /** Returns the peers that do these works of peer.py; none without {@link #python}. One that does not start is left out. */

@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.scheduler.SparkListener;
@@ -67,7 +68,9 @@ public final class TrainingProcess {
                     config.depth(),
                     1_000_000,
                     1000);
-            JavaRDD<Example> examples = context.parallelize(Setup.examples(config, 4 * batch), tasks);
+            JavaRDD<Example> examples = context.parallelize(
+                            IntStream.range(0, 4 * batch).boxed().toList(), tasks)
+                    .map(id -> Setup.example(config, id)); // made by the tasks, as photos are read by them
             Rounds source = new Rounds(
                     context,
                     examples.cache(),
