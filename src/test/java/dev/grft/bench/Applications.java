@@ -1,0 +1,161 @@
+package dev.grft.bench;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.checkpoint.Checkpoint;
+import dev.grft.checkpoint.Dtype;
+import dev.grft.spark.TrainingProcess;
+import dev.grft.train.Initial;
+import dev.grft.vit.VitConfig;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.apache.hadoop.conf.Configuration;
+
+/** Whole applications, in a process each: a Spark of its own in local mode, with the memory of a driver of jobs/submit.sh. */
+final class Applications {
+    /** Small, so that what it computes hides nothing; 59 rows of each of its matrices are a million numbers. */
+    private static final String SMALL = "vit_tiny_patch16_224";
+
+    private static final int MILLION = 59;
+
+    private final Setup setup;
+    private final boolean quick;
+
+    /**
+     * Returns the applications of a model with random weights.
+     *
+     * @param quick for a first impression
+     */
+    Applications(Setup setup, boolean quick) {
+        this.setup = setup;
+        this.quick = quick;
+    }
+
+    /** What an application has told. */
+    private record Told(double firstStep, JsonNode numbers) {
+        Times times(String key) {
+            return new Times(StreamSupport.stream(numbers.get(key).spliterator(), false)
+                    .mapToDouble(JsonNode::asDouble)
+                    .toArray());
+        }
+
+        double number(String key) {
+            return numbers.get(key).asDouble();
+        }
+    }
+
+    /** Returns how long it takes from the start of a JVM to the end of the first step, and the memory with one and two tasks. */
+    List<Row> startAndMemory() {
+        return inFolder(folder -> {
+            write(setup.config(), folder);
+            double[] starts = new double[quick ? 1 : 3];
+            List<Row> rows = new ArrayList<>();
+            for (int tasks = 1; tasks <= 2; tasks++) {
+                int rounds = quick ? 3 : 12;
+                Told told =
+                        run(folder, tasks, Math.max(1, setup.threads() / tasks), setup.rows(), setup.batch(), rounds);
+                starts[0] = tasks == 1 ? told.firstStep : starts[0];
+                rows.add(new Row("memory, " + tasks + (tasks == 1 ? " task" : " tasks"), null, null, null, Map.of())
+                        .with("ours_mib", told.number("resident"))
+                        .with("ours_most_mib", told.number("most")));
+            }
+            for (int i = 1; i < starts.length; i++) {
+                starts[i] = run(folder, 1, setup.threads(), setup.rows(), setup.batch(), 1).firstStep;
+            }
+            rows.add(0, Row.of("cold start to first step", new Times(starts)));
+            setup.peer("torch-masked").ifPresent(peer -> {
+                try (peer) {
+                    Work.inTurn(List.of(peer), 0, 1);
+                    double[] memory = peer.memory();
+                    rows.set(
+                            1,
+                            rows.get(1)
+                                    .beside(peer.name(), null)
+                                    .with("peer_mib", memory[0])
+                                    .with("peer_most_mib", memory[1]));
+                }
+            });
+            return rows;
+        });
+    }
+
+    /** Returns what a round takes beyond its slowest task: broadcast, scheduling, results, their sum. */
+    List<Row> sparksShare() {
+        return inFolder(folder -> {
+            write(VitConfig.preset(SMALL, 0), folder);
+            Told told = run(folder, 2, 1, MILLION, 1, quick ? 10 : 50);
+            return List.of(Row.of("Spark's share of a step", told.times("share"))
+                    .with("round_ms", told.times("round").median())
+                    .with("update_ms", told.times("update").median())
+                    .with("trained", told.number("trained")));
+        });
+    }
+
+    /** Returns what an application tells that trains {@code rows} rows of each matrix, with {@code batch} examples for each task. */
+    private static Told run(Path checkpoint, int tasks, int threads, int rows, int batch, int rounds)
+            throws IOException {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        command.addAll(List.of("-Xmx3g", "-cp", System.getProperty("java.class.path")));
+        command.add(TrainingProcess.class.getName());
+        command.add(checkpoint.toString());
+        for (int number : new int[] {tasks, threads, rows, batch, rounds}) {
+            command.add(Integer.toString(number));
+        }
+        long start = System.nanoTime();
+        Process process = new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
+            String first = out.readLine();
+            double firstStep = (System.nanoTime() - start) / 1e6;
+            String numbers = out.readLine();
+            if (first == null || numbers == null) {
+                throw new IOException("the application has ended early: " + String.join(" ", command));
+            }
+            return new Told(firstStep, new ObjectMapper().readTree(numbers));
+        } finally {
+            process.destroy();
+        }
+    }
+
+    private static void write(VitConfig config, Path folder) {
+        VitConfig headless = config.withClasses(0);
+        float[] half = {0.5f, 0.5f, 0.5f};
+        Checkpoint.of("bench", "vit", headless, Initial.vit(headless, 1), half, half, 0.9, List.of())
+                .save(new Configuration(), folder.toString(), Dtype.F32);
+    }
+
+    private interface InFolder {
+        List<Row> rows(Path folder) throws IOException;
+    }
+
+    private static List<Row> inFolder(InFolder work) {
+        try {
+            Path folder = Files.createTempDirectory("grft-bench");
+            try {
+                return work.rows(folder);
+            } finally {
+                try (Stream<Path> files = Files.list(folder)) {
+                    for (Path file : files.toList()) {
+                        Files.delete(file);
+                    }
+                }
+                Files.delete(folder);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+package dev.grft.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** That the benchmark runs; how fast anything is, no test asks. */
+class BenchTest {
+
+    @Test
+    void everyRowIsWellFormed(@TempDir Path folder) throws IOException {
+        Setup setup = new Setup("vit_demo_patch16_32", 2, 1, 0, 2, null);
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+
+        Path file = folder.resolve("bench.json");
+        List<Row> rows = Bench.measure(
+                setup,
+                true,
+                Pattern.compile("kernels|forward|step|pass|photos"),
+                new PrintStream(out, true, StandardCharsets.UTF_8),
+                file);
+
+        JsonNode list = new ObjectMapper().readTree(file.toFile());
+        assertThat(list).hasSize(rows.size());
+        assertThat(list.findValuesAsText("name"))
+                .contains("forward", "slice step", "full step", "score pass", "decode and resize a photo")
+                .contains("kernel: attention backward");
+        for (JsonNode row : list) {
+            assertThat(row.get("ours_ms").asDouble()).as("%s", row).isPositive();
+            assertThat(row.get("ours_q1").asDouble())
+                    .isPositive()
+                    .isLessThanOrEqualTo(row.get("ours_q3").asDouble());
+            assertThat(row.get("n").asInt()).isPositive();
+            assertThat(row.get("model").asText()).isEqualTo("vit_demo_patch16_32");
+            assertThat(row.has("peer")).isTrue();
+            assertThat(row.get("peer").isNull())
+                    .isEqualTo(row.get("peer_ms").isNull())
+                    .isEqualTo(row.get("ratio").isNull());
+            if (!row.get("ratio").isNull()) {
+                double ratio =
+                        row.get("ours_ms").asDouble() / row.get("peer_ms").asDouble();
+                assertThat(row.get("ratio").asDouble()).isCloseTo(ratio, Offset.offset(1e-9));
+            }
+        }
+        assertThat(out.toString(StandardCharsets.UTF_8).lines()).hasSize(2 + rows.size());
+    }
+
+    @Test
+    void quartilesAreInterpolated() {
+        Times times = new Times(4, 1, 2, 8);
+
+        assertThat(times.fastest()).isEqualTo(1);
+        assertThat(times.median()).isEqualTo(3);
+        assertThat(times.quantile(0.25)).isEqualTo(1.75);
+        assertThat(times.quantile(0.75)).isEqualTo(5);
+        assertThat(times.each(2).median()).isEqualTo(1.5);
+    }
+}

@@ -1,0 +1,181 @@
+package dev.grft.bench;
+
+import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Kernels;
+import dev.grft.vit.VitConfig;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.RunnerException;
+import org.openjdk.jmh.runner.options.Options;
+import org.openjdk.jmh.runner.options.OptionsBuilder;
+import org.openjdk.jmh.runner.options.TimeValue;
+import org.openjdk.jmh.runner.options.VerboseMode;
+import org.openjdk.jmh.util.Statistics;
+
+/** The kernels of one encoder block, with the shapes of a step, each alone, by JMH. */
+@State(Scope.Thread)
+@BenchmarkMode(Mode.SampleTime)
+@OutputTimeUnit(TimeUnit.MILLISECONDS)
+public class KernelBench {
+    private static final String MODEL = "grft.bench.model";
+    private static final String BATCH = "grft.bench.batch";
+    private static final String THREADS = "grft.bench.threads";
+    private static final int SLICES = 4;
+
+    private final Kernels kernels = new CpuKernels();
+    private final VitConfig config = VitConfig.preset(System.getProperty(MODEL), 0);
+    private final int batch = Integer.getInteger(BATCH);
+    private final int m = batch * config.tokens();
+    private final int d = config.width();
+    private final int mlp = config.mlpWidth();
+
+    private final INDArray x = normal(m, d);
+    private final INDArray y = normal(m, d);
+    private final INDArray normalized = normal(m, d);
+    private final INDArray inverse = Nd4j.ones(DataType.FLOAT, m);
+    private final INDArray gain = Nd4j.ones(DataType.FLOAT, d);
+    private final INDArray offset = Nd4j.zeros(DataType.FLOAT, d);
+    private final INDArray hidden = normal(m, mlp);
+    private final INDArray activated = normal(m, mlp);
+    private final INDArray derivative = normal(m, mlp);
+    private final INDArray bias = Nd4j.zeros(DataType.FLOAT, mlp);
+    private final INDArray qkv = normal(m, 3 * d);
+    private final INDArray dqkv = normal(m, 3 * d);
+    private final INDArray softmax = normal(m * config.heads(), config.tokens());
+    private final INDArray fc1 = normal(mlp, d);
+    private final INDArray part = normal(m, SLICES);
+    private final INDArray slices = normal(SLICES, d);
+    private final int[] rows =
+            IntStream.range(0, SLICES).map(i -> i * mlp / SLICES).toArray();
+
+    public KernelBench() {
+        CpuKernels.threads(Integer.getInteger(THREADS));
+    }
+
+    private static INDArray normal(int rows, int columns) {
+        return Nd4j.randn(DataType.FLOAT, rows, columns);
+    }
+
+    /** The bias of fc1 and the GELU behind it. */
+    @Benchmark
+    public void biasAndGelu() {
+        kernels.fillRows(bias, hidden);
+        kernels.gelu(hidden, activated, derivative);
+    }
+
+    @Benchmark
+    public void geluBackward() {
+        kernels.multiply(derivative, activated);
+    }
+
+    @Benchmark
+    public void layerNorm() {
+        kernels.layerNorm(x, gain, offset, 1e-6, normalized, inverse, y);
+    }
+
+    @Benchmark
+    public void layerNormBackward() {
+        kernels.layerNormBackward(x, gain, normalized, inverse, y);
+    }
+
+    /** Softmax included. */
+    @Benchmark
+    public void attention() {
+        kernels.attention(qkv, batch, config.heads(), softmax, y);
+    }
+
+    @Benchmark
+    public void attentionBackward() {
+        kernels.attentionBackward(y, qkv, softmax, batch, config.heads(), dqkv);
+    }
+
+    /** The forward of fc1. */
+    @Benchmark
+    public void largeProduct() {
+        kernels.gemm(false, x, true, fc1, 1, 0, hidden);
+    }
+
+    /** The gradient of some rows of fc1. */
+    @Benchmark
+    public void sliceGradient() {
+        kernels.gatherColumns(hidden, rows, part);
+        kernels.gemm(true, part, false, x, 1, 0, slices);
+    }
+
+    /**
+     * Returns a row for each kernel.
+     *
+     * @param quick in this process, for a first impression
+     */
+    static List<Row> rows(Setup setup, boolean quick) {
+        Map<String, String> properties = Map.of(
+                MODEL, setup.model(),
+                BATCH, Integer.toString(setup.batch()),
+                THREADS, Integer.toString(setup.threads()));
+        properties.forEach(System::setProperty);
+        Options options = new OptionsBuilder()
+                .include(KernelBench.class.getName())
+                .forks(quick ? 0 : 1)
+                .jvmArgsAppend(properties.entrySet().stream()
+                        .map(p -> "-D" + p.getKey() + "=" + p.getValue())
+                        .toArray(String[]::new))
+                .warmupIterations(1)
+                .warmupTime(TimeValue.milliseconds(quick ? 100 : 3000))
+                .measurementIterations(1)
+                .measurementTime(TimeValue.milliseconds(quick ? 100 : 5000))
+                .verbosity(VerboseMode.SILENT)
+                .build();
+        VitConfig config = setup.config();
+        double perWeight = 2.0 * setup.batch() * config.tokens() * config.width();
+        List<Row> rows = new ArrayList<>();
+        try {
+            for (RunResult result : new Runner(options).run()) {
+                String name = result.getPrimaryResult().getLabel();
+                Row row = Row.of(
+                        "kernel: " + words(name),
+                        times(result.getPrimaryResult().getStatistics()));
+                double flops = switch (name) {
+                    case "largeProduct" -> perWeight * config.mlpWidth();
+                    case "sliceGradient" -> perWeight * SLICES;
+                    default -> 0;
+                };
+                rows.add(
+                        flops == 0 ? row : row.with("gflops", flops / row.ours().median() / 1e6));
+            }
+        } catch (RunnerException e) {
+            throw new IllegalStateException(e);
+        }
+        return rows;
+    }
+
+    private static Times times(Statistics statistics) {
+        double[] all = new double[Math.toIntExact(statistics.getN())];
+        int i = 0;
+        for (var value = statistics.getRawData(); value.hasNext(); ) {
+            var one = value.next();
+            for (long n = 0; n < one.getValue(); n++) {
+                all[i++] = one.getKey();
+            }
+        }
+        return new Times(all);
+    }
+
+    private static String words(String name) {
+        return name.replaceAll("([A-Z])", " $1").toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,94 @@
+package dev.grft.bench;
+
+import dev.grft.data.BrokenImage;
+import dev.grft.data.ImageDecoder;
+import dev.grft.data.Preprocess;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+
+/** Reading photos: JPEGs of 500 x 375 pixels, decoded and resized by one thread. */
+final class Photos {
+    private static final int WIDTH = 500;
+    private static final int HEIGHT = 375;
+    private static final int COUNT = 16;
+
+    private Photos() {}
+
+    /** Returns how long one photo takes. */
+    static List<Row> rows(Setup setup) {
+        try {
+            Path folder = Files.createTempDirectory("grft-photos");
+            try {
+                return rows(setup, folder, write(folder));
+            } finally {
+                try (Stream<Path> files = Files.list(folder)) {
+                    for (Path file : files.toList()) {
+                        Files.delete(file);
+                    }
+                }
+                Files.delete(folder);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static List<Row> rows(Setup setup, Path folder, List<byte[]> photos) {
+        ImageDecoder decoder = new ImageDecoder();
+        Preprocess preprocess = Setup.preprocess(setup.config());
+        List<Work> all = new ArrayList<>();
+        all.add(Work.of("decode and resize a photo", () -> {
+            for (byte[] photo : photos) {
+                try {
+                    var unused = preprocess.prepare(decoder.decode(photo, "photo"));
+                } catch (BrokenImage e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+        }));
+        setup.peer("decode", "--images", folder.toString()).ifPresent(all::add);
+        List<Times> times = Work.inTurn(all, setup.warmUpSeconds(), setup.repetitions());
+        all.forEach(Work::close);
+        Times ours = times.get(0).each(COUNT);
+        Row row = Row.of(all.get(0).name(), ours)
+                .with("per_second", 1000 / ours.median())
+                .with("kilobytes", photos.stream().mapToInt(p -> p.length).sum() / 1e3 / COUNT);
+        return List.of(
+                all.size() == 1
+                        ? row
+                        : row.beside(all.get(1).name(), times.get(1).each(COUNT)));
+    }
+
+    /** Writes photos of waves and grain, about as many bytes as a photo has. */
+    private static List<byte[]> write(Path folder) throws IOException {
+        SplittableRandom random = new SplittableRandom(3);
+        List<byte[]> photos = new ArrayList<>();
+        for (int i = 0; i < COUNT; i++) {
+            BufferedImage image = new BufferedImage(WIDTH, HEIGHT, BufferedImage.TYPE_INT_RGB);
+            double frequency = 0.01 + 0.2 * random.nextDouble();
+            for (int y = 0; y < HEIGHT; y++) {
+                for (int x = 0; x < WIDTH; x++) {
+                    int rgb = 0;
+                    int grain = random.nextInt(60);
+                    for (int channel = 0; channel < 3; channel++) {
+                        double wave = Math.sin(frequency * x + channel) * Math.cos(frequency * y - channel);
+                        rgb = rgb << 8 | (int) (90 + 80 * wave) + grain;
+                    }
+                    image.setRGB(x, y, rgb);
+                }
+            }
+            Path file = folder.resolve(i + ".jpg");
+            ImageIO.write(image, "jpg", file.toFile());
+            photos.add(Files.readAllBytes(file));
+        }
+        return photos;
+    }
+}

@@ -1,0 +1,217 @@
+package dev.grft.bench;
+
+import dev.grft.Delta;
+import dev.grft.MatrixShape;
+import dev.grft.Penalty;
+import dev.grft.data.Batch;
+import dev.grft.train.Initial;
+import dev.grft.train.Learner;
+import dev.grft.train.LearnerState;
+import dev.grft.train.Network;
+import dev.grft.train.Replica;
+import dev.grft.train.Scorer;
+import dev.grft.tuning.ScoreWatch;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tuning;
+import dev.grft.tuning.WholeTuning;
+import dev.grft.vit.Bindings;
+import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Kernels;
+import dev.grft.vit.TrainedArray;
+import dev.grft.vit.Vit;
+import dev.grft.vit.VitConfig;
+import dev.grft.vit.Weights;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Whole steps over one batch in this process, without Spark: all that a step consists of but reading photos. */
+final class Steps implements AutoCloseable {
+    /** Side of the square matrices whose product shows the machine's peak. */
+    private static final int SQUARE = 2048;
+
+    private final Setup setup;
+    private final VitConfig config;
+    private final Map<String, float[]> tensors;
+    private final Weights weights;
+    private final Batch batch;
+
+    /** Returns the steps of a model with random weights. */
+    Steps(Setup setup) {
+        this.setup = setup;
+        this.config = setup.config();
+        this.tensors = Initial.vit(config, 1);
+        this.weights = Weights.copyOf(config, tensors, DataType.FLOAT);
+        this.batch = setup.noise();
+        CpuKernels.threads(setup.threads());
+    }
+
+    /** Returns how long a prediction takes. */
+    List<Row> forward() {
+        Tuning tuning = SliceTuning.headOnly();
+        Replica replica = new Replica(weights, tuning, configuration(tuning, Penalty.NONE), new CpuKernels(), false);
+        Work ours = Work.of("forward", () -> replica.probabilities(batch));
+        return rows(ours, setup.peers("torch-forward", "jax-forward"));
+    }
+
+    /** Returns how long a step takes that trains some rows of each matrix and the head. */
+    List<Row> sliceStep() {
+        Tuning tuning = new SliceTuning(Setup.selection(config, setup.rows()));
+        Penalty penalty = Setup.settings().penalty().toPenalty();
+        double slices = 2.0
+                * setup.rows()
+                * config.matrices().entrySet().stream()
+                        .mapToDouble(e ->
+                                (double) inputRows(e.getKey()) * e.getValue().in())
+                        .sum();
+        return step(
+                "slice step",
+                tuning,
+                penalty,
+                frozenFlops() + slices,
+                setup.peers("torch-masked", "torch-slices", "torch-lora", "jax-slices"));
+    }
+
+    /** Returns how long a step takes that trains everything. */
+    List<Row> fullStep() {
+        return step(
+                "full step",
+                new WholeTuning(),
+                Penalty.NONE,
+                frozenFlops() + linearFlops(),
+                setup.peers("torch-full", "jax-full"));
+    }
+
+    private List<Row> step(String name, Tuning tuning, Penalty penalty, double flops, List<Peer> peers) {
+        MultiLayerConfiguration configuration = configuration(tuning, penalty);
+        Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), true);
+        float[] start = new float[tuning.layout(config).size()];
+        Learner learner = new Learner(configuration, LearnerState.start(start));
+        Work ours = Work.of(name, () -> {
+            double unused = learner.penalty();
+            replica.load(learner.trained());
+            learner.apply(replica.gradient(batch), 0);
+        });
+        List<Work> others = new ArrayList<>();
+        others.add(squareProduct());
+        others.addAll(peers);
+        List<Row> rows = new ArrayList<>();
+        for (Row row : rows(ours, others)) {
+            rows.add(row.with("trained", start.length));
+        }
+        Times square = rows.get(0).theirs();
+        double peak = 2.0 * SQUARE * SQUARE * SQUARE / square.fastest(); // per millisecond
+        rows.set(
+                0,
+                rows.get(0)
+                        .beside("its products at the sgemm peak", new Times(flops / peak))
+                        .with("gflop", flops / 1e9)
+                        .with("peak_gflops", peak / 1e6));
+        return rows;
+    }
+
+    private static Work squareProduct() {
+        Kernels kernels = new CpuKernels();
+        INDArray a = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE);
+        INDArray b = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE);
+        INDArray c = Nd4j.create(DataType.FLOAT, SQUARE, SQUARE);
+        return Work.of("square product", () -> kernels.gemm(false, a, false, b, 1, 0, c));
+    }
+
+    /** Returns how long it takes to score every matrix of the blocks by each example's gradient. */
+    List<Row> scorePass() {
+        Map<String, MatrixShape> eligible = new LinkedHashMap<>(config.matrices());
+        eligible.keySet().removeIf(matrix -> !matrix.startsWith("blocks."));
+        Scorer scorer = new Scorer(
+                weights,
+                eligible,
+                ScoreWatch.Square.EXAMPLE,
+                tensors.get(Delta.HEAD_WEIGHT),
+                tensors.get(Delta.HEAD_BIAS),
+                new CpuKernels());
+        List<Work> others = new ArrayList<>();
+        others.add(forwardAndBackward());
+        others.addAll(setup.peers("torch-score-hooks", "torch-score-loop", "torch-score-vmap"));
+        return rows(Work.of("score pass", () -> scorer.addCrossEntropy(batch)), others);
+    }
+
+    private Work forwardAndBackward() {
+        Kernels kernels = new CpuKernels();
+        Vit vit = new Vit(weights, new WholeTuning().plan(), kernels, true);
+        Map<String, INDArray> values = new LinkedHashMap<>();
+        Map<String, INDArray> gradients = new LinkedHashMap<>();
+        for (TrainedArray array : vit.layout().arrays().values()) {
+            values.put(array.name(), Nd4j.zeros(DataType.FLOAT, array.rows(), array.columns()));
+            gradients.put(array.name(), Nd4j.zeros(DataType.FLOAT, array.rows(), array.columns()));
+        }
+        vit.bind(new Bindings(values, gradients));
+        INDArray images =
+                Nd4j.create(batch.images(), new long[] {batch.size(), 3, config.imageSize(), config.imageSize()}, 'c');
+        INDArray targets = Nd4j.zeros(DataType.FLOAT, batch.size(), config.classes());
+        for (int b = 0; b < batch.size(); b++) {
+            targets.putScalar(b, batch.labels()[b], 1);
+        }
+        INDArray losses = Nd4j.zeros(DataType.FLOAT, batch.size());
+        return Work.of("ours, forward and full backward", () -> {
+            INDArray logits = vit.forward(images);
+            INDArray dlogits = logits.ulike();
+            kernels.crossEntropy(logits, targets, losses, dlogits);
+            vit.backward(dlogits);
+        });
+    }
+
+    /** Returns a row for each of the others, or one for ours alone; all of them have been done in turn. */
+    private List<Row> rows(Work ours, List<? extends Work> others) {
+        List<Work> all = new ArrayList<>(List.of(ours));
+        all.addAll(others);
+        try {
+            List<Times> times = Work.inTurn(all, setup.warmUpSeconds(), setup.repetitions());
+            Row row = Row.of(ours.name(), times.get(0));
+            List<Row> rows = new ArrayList<>();
+            for (int w = 1; w < all.size(); w++) {
+                Row beside = row.beside(all.get(w).name(), times.get(w));
+                boolean trains = all.get(w) instanceof Peer peer && peer.trained() > 0;
+                rows.add(trains ? beside.with("peer_trained", (double) ((Peer) all.get(w)).trained()) : beside);
+            }
+            return rows.isEmpty() ? List.of(row) : rows;
+        } finally {
+            others.forEach(Work::close);
+        }
+    }
+
+    private MultiLayerConfiguration configuration(Tuning tuning, Penalty penalty) {
+        return Network.configuration(
+                tuning.layout(config), Setup.settings().training(), penalty, config.depth(), 1_000_000, 1000);
+    }
+
+    /** Returns the operations of the large products that any step needs: forward, gradients of the inputs, attention. */
+    private double frozenFlops() {
+        MatrixShape patches = config.matrices().get("patch_embed.proj.weight");
+        double images = 2.0 * inputRows("patch_embed.proj.weight") * patches.size(); // no gradient of these
+        double tokens = config.tokens();
+        double attention = 6 * 2.0 * setup.batch() * tokens * tokens * config.width() * config.depth();
+        return 2 * linearFlops() - images + attention;
+    }
+
+    /** Returns the operations of the forward products of every matrix but the head's. */
+    private double linearFlops() {
+        return config.matrices().entrySet().stream()
+                .mapToDouble(e -> 2.0 * inputRows(e.getKey()) * e.getValue().size())
+                .sum();
+    }
+
+    /** Returns the number of rows that a batch has before a matrix: the patch embedding sees no class token. */
+    private long inputRows(String matrix) {
+        return (long) setup.batch() * (matrix.startsWith("blocks.") ? config.tokens() : config.patches());
+    }
+
+    @Override
+    public void close() {
+        weights.close();
+    }
+}
