@@ -22,7 +22,7 @@ public final class Verbs {
 
     /** Says what would run, and refuses what could not. */
     public void check() {
-        new Checking(session).check();
+        new Checking(session.forMethod(session.settings().tuning().method())).check();
         printDirectory();
     }
 

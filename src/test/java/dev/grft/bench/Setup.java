@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param model timm name
  * @param batch examples in a step
- * @param threads of a matrix product; tasks and peers have as many together
+ * @param threads tasks of one thread each share a step, as with Spark; peers have as many for each product
  * @param warmUpSeconds for how long steps are done before they count, and three times at least
  * @param repetitions how often it counts
  * @param python the interpreter with the peers' libraries; null for none
@@ -81,10 +81,18 @@ public record Setup(
                 id, id % config.classes(), "noise " + id, new Pixels(config.imageSize(), config.imageSize(), rgb));
     }
 
-    /** Returns a batch of noise. */
-    Batch noise() {
-        return Batch.of(
-                IntStream.range(0, batch).mapToObj(id -> example(config(), id)).toList(), preprocess(config()));
+    /** Returns a batch of noise, dealt out to as many tasks as there are threads and examples. */
+    List<Batch> shares() {
+        List<Batch> shares = new ArrayList<>();
+        int tasks = Math.min(threads, batch);
+        for (int t = 0; t < tasks; t++) {
+            shares.add(Batch.of(
+                    IntStream.range(batch * t / tasks, batch * (t + 1) / tasks)
+                            .mapToObj(id -> example(config(), id))
+                            .toList(),
+                    preprocess(config())));
+        }
+        return shares;
     }
 
     /** Returns the peers that do these works of peer.py; none without {@link #python}. One that does not start is left out. */

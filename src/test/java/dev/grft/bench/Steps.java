@@ -10,6 +10,7 @@ import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
 import dev.grft.train.Replica;
 import dev.grft.train.Scorer;
+import dev.grft.train.StepGradient;
 import dev.grft.tuning.ScoreWatch;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
@@ -25,6 +26,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -39,7 +45,8 @@ final class Steps implements AutoCloseable {
     private final VitConfig config;
     private final Map<String, float[]> tensors;
     private final Weights weights;
-    private final Batch batch;
+    private final List<Batch> shares;
+    private final ExecutorService tasks;
 
     /** Returns the steps of a model with random weights. */
     Steps(Setup setup) {
@@ -47,15 +54,34 @@ final class Steps implements AutoCloseable {
         this.config = setup.config();
         this.tensors = Initial.vit(config, 1);
         this.weights = Weights.copyOf(config, tensors, DataType.FLOAT);
-        this.batch = setup.noise();
-        CpuKernels.threads(setup.threads());
+        this.shares = setup.shares();
+        this.tasks = Executors.newFixedThreadPool(shares.size());
+    }
+
+    /** Returns work that a job of Spark would share out: a task of one thread for each share of the batch. */
+    private Work shared(String name, IntFunction<Runnable> task, Runnable after) {
+        List<Runnable> each = IntStream.range(0, shares.size()).mapToObj(task).toList();
+        return Work.of(name, () -> {
+            CpuKernels.threads(1);
+            CompletableFuture.allOf(each.stream()
+                            .map(one -> CompletableFuture.runAsync(one, tasks))
+                            .toArray(CompletableFuture<?>[]::new))
+                    .join();
+            after.run();
+        });
     }
 
     /** Returns how long a prediction takes. */
     List<Row> forward() {
         Tuning tuning = SliceTuning.headOnly();
-        Replica replica = new Replica(weights, tuning, configuration(tuning, Penalty.NONE), new CpuKernels(), false);
-        Work ours = Work.of("forward", () -> replica.probabilities(batch));
+        Work ours = shared(
+                "forward",
+                share -> {
+                    Replica replica =
+                            new Replica(weights, tuning, configuration(tuning, Penalty.NONE), new CpuKernels(), false);
+                    return () -> replica.probabilities(shares.get(share));
+                },
+                () -> {});
         return rows(ours, setup.peers("torch-forward", "jax-forward"));
     }
 
@@ -89,14 +115,22 @@ final class Steps implements AutoCloseable {
 
     private List<Row> step(String name, Tuning tuning, Penalty penalty, double flops, List<Peer> peers) {
         MultiLayerConfiguration configuration = configuration(tuning, penalty);
-        Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), true);
         float[] start = new float[tuning.layout(config).size()];
         Learner learner = new Learner(configuration, LearnerState.start(start));
-        Work ours = Work.of(name, () -> {
-            double unused = learner.penalty();
-            replica.load(learner.trained());
-            learner.apply(replica.gradient(batch), 0);
-        });
+        StepGradient[] parts = new StepGradient[shares.size()];
+        Work ours = shared(
+                name,
+                share -> {
+                    Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), true);
+                    return () -> {
+                        replica.load(learner.trained());
+                        parts[share] = replica.gradient(shares.get(share));
+                    };
+                },
+                () -> {
+                    double unused = learner.penalty();
+                    learner.apply(StepGradient.sum(List.of(parts)), 0);
+                });
         List<Work> others = new ArrayList<>();
         others.add(squareProduct());
         others.addAll(peers);
@@ -115,32 +149,45 @@ final class Steps implements AutoCloseable {
         return rows;
     }
 
-    private static Work squareProduct() {
+    private Work squareProduct() {
         Kernels kernels = new CpuKernels();
         INDArray a = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE);
         INDArray b = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE);
         INDArray c = Nd4j.create(DataType.FLOAT, SQUARE, SQUARE);
-        return Work.of("square product", () -> kernels.gemm(false, a, false, b, 1, 0, c));
+        return Work.of("square product", () -> {
+            CpuKernels.threads(setup.threads());
+            kernels.gemm(false, a, false, b, 1, 0, c);
+        });
     }
 
     /** Returns how long it takes to score every matrix of the blocks by each example's gradient. */
     List<Row> scorePass() {
         Map<String, MatrixShape> eligible = new LinkedHashMap<>(config.matrices());
         eligible.keySet().removeIf(matrix -> !matrix.startsWith("blocks."));
-        Scorer scorer = new Scorer(
-                weights,
-                eligible,
-                ScoreWatch.Square.EXAMPLE,
-                tensors.get(Delta.HEAD_WEIGHT),
-                tensors.get(Delta.HEAD_BIAS),
-                new CpuKernels());
+        Work ours = shared(
+                "score pass",
+                share -> {
+                    Scorer scorer = new Scorer(
+                            weights,
+                            eligible,
+                            ScoreWatch.Square.EXAMPLE,
+                            tensors.get(Delta.HEAD_WEIGHT),
+                            tensors.get(Delta.HEAD_BIAS),
+                            new CpuKernels());
+                    return () -> scorer.addCrossEntropy(shares.get(share));
+                },
+                () -> {});
         List<Work> others = new ArrayList<>();
         others.add(forwardAndBackward());
         others.addAll(setup.peers("torch-score-hooks", "torch-score-loop", "torch-score-vmap"));
-        return rows(Work.of("score pass", () -> scorer.addCrossEntropy(batch)), others);
+        return rows(ours, others);
     }
 
     private Work forwardAndBackward() {
+        return shared("ours, forward and full backward", share -> forwardAndBackward(shares.get(share)), () -> {});
+    }
+
+    private Runnable forwardAndBackward(Batch batch) {
         Kernels kernels = new CpuKernels();
         Vit vit = new Vit(weights, new WholeTuning().plan(), kernels, true);
         Map<String, INDArray> values = new LinkedHashMap<>();
@@ -157,12 +204,12 @@ final class Steps implements AutoCloseable {
             targets.putScalar(b, batch.labels()[b], 1);
         }
         INDArray losses = Nd4j.zeros(DataType.FLOAT, batch.size());
-        return Work.of("ours, forward and full backward", () -> {
+        return () -> {
             INDArray logits = vit.forward(images);
             INDArray dlogits = logits.ulike();
             kernels.crossEntropy(logits, targets, losses, dlogits);
             vit.backward(dlogits);
-        });
+        };
     }
 
     /** Returns a row for each of the others, or one for ours alone; all of them have been done in turn. */
@@ -212,6 +259,7 @@ final class Steps implements AutoCloseable {
 
     @Override
     public void close() {
+        tasks.shutdown();
         weights.close();
     }
 }
