@@ -10,6 +10,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
 import org.apache.spark.TaskContext;
@@ -22,7 +23,7 @@ import org.nd4j.linalg.factory.Nd4j;
  * What a JVM holds of a model: one native copy of the weights, and as many networks over it as tasks run at once, each
  * made once and used again by later tasks.
  *
- * <p>There is one model at a time: a task of another one lets go of the present one.
+ * <p>There is one model and one recipe at a time: a task of another one lets go of the present one.
  */
 final class Replicas {
     private static @Nullable Model current;
@@ -161,7 +162,9 @@ final class Replicas {
         }
     }
 
+    /** Lets go of the networks of other recipes, whose time is over: their buffers are as large as this one's. */
     private static synchronized @Nullable Replica poll(Model model, String recipe) {
+        model.idle.keySet().retainAll(Set.of(recipe));
         Deque<Replica> idle = model.idle.get(recipe);
         return idle == null ? null : idle.poll();
     }

@@ -124,6 +124,7 @@ class ReplicasTest {
             Replica[] two = Replicas.with(recipe, one -> Replicas.with(recipe, other -> new Replica[] {one, other}));
             assertThat(two[0]).isNotSameAs(two[1]);
             assertThat(network(recipe(model))).isNotIn(two[0], two[1]);
+            assertThat(network(recipe)).as("let go for the other recipe").isNotIn(first, two[0], two[1]);
         }
     }
 
