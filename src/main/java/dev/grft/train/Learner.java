@@ -86,19 +86,9 @@ public final class Learner {
         step++;
     }
 
-    /** Returns what the penalty adds to the mean loss: nothing where it is decoupled, as weight decay is. */
+    /** Returns what the penalty adds to the mean loss. */
     public double penalty() {
-        double sum = 0;
-        for (int l = 0; l < network.getnLayers(); l++) {
-            StageModule module = (StageModule) network.getLayer(l);
-            for (StageLayer.Trained array : module.layerConf().getArrays()) {
-                if (array.getPull() > 0) {
-                    double norm = module.getParam(array.key()).norm2Number().doubleValue();
-                    sum += array.getPull() / 2 * norm * norm;
-                }
-            }
-        }
-        return sum;
+        return network.calcRegularizationScore(true);
     }
 
     /** Returns the learning rate of the next step. */

@@ -96,14 +96,10 @@ class LearnerTest {
     void whatThePenaltyAddsToTheLossIsLambdaTimesTheSquares() {
         double row = 0.5 * (1 + 4);
         double head = 0.25 * (0.25 + 0.25 + 1 + 4 + 9 + 16);
-        assertThat(learner(Trainings.constant("sgd", 0.1, 0.3), new Penalty(0.5, 1, 0.25, false))
-                        .penalty())
-                .as("weight decay is no part of the loss")
-                .isCloseTo(row + head, Offset.offset(1e-5));
-        assertThat(learner(Trainings.constant("sgd", 0.1, 0), new Penalty(0.5, 1, 0.25, true))
-                        .penalty())
-                .as("decoupled, neither is the penalty")
-                .isZero();
+        for (boolean decoupled : new boolean[] {false, true}) {
+            Learner learner = learner(Trainings.constant("sgd", 0.1, 0), new Penalty(0.5, 1, 0.25, decoupled));
+            assertThat(learner.penalty()).isCloseTo(row + head, Offset.offset(1e-5));
+        }
         assertThat(learner(Trainings.constant("sgd", 0.1, 0), Penalty.NONE).penalty())
                 .isZero();
     }
