@@ -199,8 +199,8 @@ public final class Config {
     }
 
     /**
-     * Returns the settings of one method: {@code tuning.method} is that method, what the section {@code methods:} says of it is applied,
-     * and nothing is left to compare with.
+     * Returns the settings of one method: {@code tuning.method} is that method, what the section {@code methods:} says of it
+     * is applied, and nothing is left to compare with.
      *
      * @throws UserError if a value does not go with the others; the message begins with {@code methods.}
      */

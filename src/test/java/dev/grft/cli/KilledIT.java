@@ -1,7 +1,6 @@
 package dev.grft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.fail;
 
 import dev.grft.spark.Tiny;
 import java.io.IOException;
@@ -11,7 +10,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.apache.spark.launcher.JavaModuleOptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -60,16 +58,6 @@ class KilledIT {
         }
     }
 
-    private static boolean hasAState(Path directory) throws IOException {
-        Path states = directory.resolve("state");
-        if (!Files.isDirectory(states)) {
-            return false;
-        }
-        try (Stream<Path> files = Files.list(states)) {
-            return files.anyMatch(file -> file.getFileName().toString().startsWith("step-"));
-        }
-    }
-
     @Test
     void aTrainingThatWasKilledGoesOnToTheSameBits() throws Exception {
         Tiny.pretrained(folder.resolve("pretrained"), 1);
@@ -79,14 +67,8 @@ class KilledIT {
         Path log = folder.resolve("killed.log");
 
         Process process = train(killed, log);
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
         try {
-            while (!hasAState(killed)) {
-                if (!process.isAlive() || System.nanoTime() > end) {
-                    fail("no state was written:\n" + Files.readString(log));
-                }
-                Thread.sleep(10);
-            }
+            States.awaitFirst(process, killed, log, SECONDS);
         } finally {
             process.destroyForcibly();
         }

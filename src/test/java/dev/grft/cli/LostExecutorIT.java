@@ -1,7 +1,6 @@
 package dev.grft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.fail;
 
 import dev.grft.spark.Tiny;
 import java.io.IOException;
@@ -11,7 +10,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -54,16 +52,6 @@ class LostExecutorIT {
         assertThat(process.exitValue()).as(Files.readString(log)).isZero();
     }
 
-    private static boolean hasAState(Path directory) throws IOException {
-        Path states = directory.resolve("state");
-        if (!Files.isDirectory(states)) {
-            return false;
-        }
-        try (Stream<Path> files = Files.list(states)) {
-            return files.anyMatch(file -> file.getFileName().toString().startsWith("step-"));
-        }
-    }
-
     private static Optional<ProcessHandle> executor(Process driver) {
         return driver.descendants()
                 .filter(process -> commandLine(process).contains("CoarseGrainedExecutorBackend"))
@@ -94,13 +82,7 @@ class LostExecutorIT {
         }
         Process driver = train("local-cluster[2,1,1024]", disturbed, log);
         try {
-            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
-            while (!hasAState(disturbed)) {
-                if (!driver.isAlive() || System.nanoTime() > end) {
-                    fail("no state was written:\n" + Files.readString(log));
-                }
-                Thread.sleep(10);
-            }
+            States.awaitFirst(driver, disturbed, log, SECONDS);
             assertThat(executor(driver).orElseThrow().destroyForcibly()).isTrue();
             end(driver, log);
         } finally {
