@@ -2,21 +2,24 @@ package dev.grft.vit;
 
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * The arrays that one network reuses from step to step, so that a step allocates nothing once it is warm.
  *
  * <p>What the backward needs is {@linkplain #saved saved} per layer; everything else is shared by all layers. A network that
- * only predicts saves nothing.
+ * only predicts saves nothing. An array of a name grows to the largest that was asked for; a smaller one is its beginning.
  */
 public final class Buffers {
     private final DataType type;
     private final boolean backward;
-    private final Map<String, INDArray> arrays = new HashMap<>();
+    private final Map<String, Room> arrays = new HashMap<>();
 
     /** Returns buffers of a data type; {@code backward} says whether a backward pass will follow the forward. */
     public Buffers(DataType type, boolean backward) {
@@ -40,11 +43,24 @@ public final class Buffers {
     }
 
     private INDArray array(String key, long... shape) {
-        INDArray array = arrays.get(key);
-        if (array == null || !Arrays.equals(array.shape(), shape)) {
-            array = Nd4j.createUninitialized(type, shape, 'c');
-            arrays.put(key, array);
+        return arrays.computeIfAbsent(key, k -> new Room()).array(type, shape);
+    }
+
+    /** The room of one name, and its views of each shape. */
+    private static final class Room {
+        private final Map<List<Long>, INDArray> views = new HashMap<>();
+        private @Nullable INDArray all;
+
+        INDArray array(DataType type, long... shape) {
+            long length = Arrays.stream(shape).reduce(1, Math::multiplyExact);
+            if (all == null || all.length() < length) {
+                all = Nd4j.createUninitialized(type, new long[] {length}, 'c');
+                views.clear();
+            }
+            INDArray room = all;
+            return views.computeIfAbsent(
+                    Arrays.stream(shape).boxed().toList(),
+                    s -> room.get(NDArrayIndex.interval(0, length)).reshape('c', shape));
         }
-        return array;
     }
 }

@@ -92,7 +92,7 @@ public final class Vit {
         backwardEncoder(classifier.backwardFeatures(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
     }
 
-    /** Returns the tokens {@code [B*T, D]} behind the last block. */
+    /** Returns the class tokens {@code [B, D]} behind the last block. */
     private INDArray encode(INDArray images) {
         int examples = (int) images.size(0);
         INDArray x = images;

@@ -241,7 +241,8 @@ final class Steps implements AutoCloseable {
         MatrixShape patches = config.matrices().get("patch_embed.proj.weight");
         double images = 2.0 * inputRows("patch_embed.proj.weight") * patches.size(); // no gradient of these
         double tokens = config.tokens();
-        double attention = 6 * 2.0 * setup.batch() * tokens * tokens * config.width() * config.depth();
+        double asking = (config.depth() - 1) * tokens + 1; // in the last block the class token alone
+        double attention = 6 * 2.0 * setup.batch() * asking * tokens * config.width();
         return 2 * linearFlops() - images + attention;
     }
 
@@ -252,9 +253,14 @@ final class Steps implements AutoCloseable {
                 .sum();
     }
 
-    /** Returns the number of rows that a batch has before a matrix: the patch embedding sees no class token. */
+    /**
+     * Returns the number of rows that a batch has before a matrix: the patch embedding sees no class token, and nothing else
+     * passes the attention of the last block.
+     */
     private long inputRows(String matrix) {
-        return (long) setup.batch() * (matrix.startsWith("blocks.") ? config.tokens() : config.patches());
+        boolean behind = matrix.startsWith("blocks." + (config.depth() - 1)) && !matrix.contains("qkv");
+        int tokens = matrix.startsWith("blocks.") ? config.tokens() : config.patches();
+        return (long) setup.batch() * (behind ? 1 : tokens);
     }
 
     @Override

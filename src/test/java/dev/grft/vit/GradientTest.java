@@ -88,19 +88,20 @@ class GradientTest {
         checkStage(new PatchEmbedding(CONFIG, weights, PLAN, kernels, buffers), input(EXAMPLES, 3, 4, 4), false);
     }
 
-    @Test
-    void encoderBlock() {
-        checkStage(new EncoderBlock(1, CONFIG, weights, PLAN, kernels, buffers), input(10, 6), true);
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1}) // all tokens; the class token
+    void encoderBlock(int index) {
+        checkStage(new EncoderBlock(index, CONFIG, weights, PLAN, kernels, buffers), input(10, 6), true);
     }
 
     @Test
     void classifier() {
-        checkStage(new Classifier(CONFIG, weights, PLAN, kernels, buffers), input(10, 6), true);
+        checkStage(new Classifier(CONFIG, weights, PLAN, kernels, buffers), input(EXAMPLES, 6), true);
     }
 
     @Test
     void classifierWithoutHead() {
-        checkStage(new Classifier(CONFIG.withClasses(0), weights, PLAN, kernels, buffers), input(10, 6), true);
+        checkStage(new Classifier(CONFIG.withClasses(0), weights, PLAN, kernels, buffers), input(EXAMPLES, 6), true);
     }
 
     @ParameterizedTest
