@@ -2,6 +2,7 @@ package dev.grft.vit;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -29,6 +30,7 @@ final class EncoderBlock implements Stage {
     private final LayerNorm norm2;
     private final Linear fc1;
     private final Linear fc2;
+    private @Nullable INDArray input;
     private @Nullable Saved saved;
 
     /** What the backward needs of the forward: M = B*T tokens, of which N go on behind the attention: all, or B class tokens. */
@@ -95,6 +97,11 @@ final class EncoderBlock implements Stage {
     /** Returns {@code y}: {@code [M, D]}, of the last block the class tokens {@code [B, D]}. */
     @Override
     public INDArray forward(INDArray x, int examples) {
+        input = x;
+        return compute(x, examples);
+    }
+
+    private INDArray compute(INDArray x, int examples) {
         int d = config.width();
         long tokens = config.tokens();
         long m = examples * tokens;
@@ -118,8 +125,7 @@ final class EncoderBlock implements Stage {
         INDArray derivative = buffers.saved(name, "geluDerivative", n, config.mlpWidth());
         fc1.forward(normed2, before);
         kernels.gelu(before, hidden, derivative);
-        // Two arrays in turn, because the next block still reads this block's output while it writes its own.
-        INDArray y = buffers.shared("output" + index % 2, n, d);
+        INDArray y = buffers.output(index, n, d);
         fc2.forward(hidden, y);
         kernels.add(r, y);
 
@@ -130,10 +136,13 @@ final class EncoderBlock implements Stage {
     /** Returns the gradient of the input {@code [M, D]}, given that of {@link #forward}'s result, which it overwrites. */
     @Override
     public @Nullable INDArray backward(INDArray dy, int examples, boolean inputGradient) {
-        Saved s = saved;
-        if (s == null) {
+        if (input == null) {
             throw new IllegalStateException(name + ": backward before forward");
         }
+        if (buffers.keep() == Keep.INPUTS && !last) {
+            compute(input, examples);
+        }
+        Saved s = Objects.requireNonNull(saved);
         int d = config.width();
         long m = s.normed1.size(0);
         long n = dy.size(0);

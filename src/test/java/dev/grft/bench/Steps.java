@@ -17,6 +17,7 @@ import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.Vit;
@@ -78,7 +79,7 @@ final class Steps implements AutoCloseable {
                 "forward",
                 share -> {
                     Replica replica =
-                            new Replica(weights, tuning, configuration(tuning, Penalty.NONE), new CpuKernels(), false);
+                            new Replica(weights, tuning, configuration(tuning, Penalty.NONE), new CpuKernels(), Keep.NOTHING);
                     return () -> replica.probabilities(shares.get(share));
                 },
                 () -> {});
@@ -121,7 +122,7 @@ final class Steps implements AutoCloseable {
         Work ours = shared(
                 name,
                 share -> {
-                    Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), true);
+                    Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), Keep.ALL);
                     return () -> {
                         replica.load(learner.trained());
                         parts[share] = replica.gradient(shares.get(share));
@@ -173,7 +174,8 @@ final class Steps implements AutoCloseable {
                             ScoreWatch.Square.EXAMPLE,
                             tensors.get(Delta.HEAD_WEIGHT),
                             tensors.get(Delta.HEAD_BIAS),
-                            new CpuKernels());
+                            new CpuKernels(),
+                            Keep.ALL);
                     return () -> scorer.addCrossEntropy(shares.get(share));
                 },
                 () -> {});
@@ -189,7 +191,7 @@ final class Steps implements AutoCloseable {
 
     private Runnable forwardAndBackward(Batch batch) {
         Kernels kernels = new CpuKernels();
-        Vit vit = new Vit(weights, new WholeTuning().plan(), kernels, true);
+        Vit vit = new Vit(weights, new WholeTuning().plan(), kernels, Keep.ALL);
         Map<String, INDArray> values = new LinkedHashMap<>();
         Map<String, INDArray> gradients = new LinkedHashMap<>();
         for (TrainedArray array : vit.layout().arrays().values()) {

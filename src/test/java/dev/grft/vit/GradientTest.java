@@ -25,7 +25,7 @@ class GradientTest {
 
     private final Weights weights = weights();
     private final Kernels kernels = new Nd4jKernels();
-    private final Buffers buffers = new Buffers(DataType.DOUBLE, true);
+    private final Buffers buffers = new Buffers(DataType.DOUBLE, Keep.ALL);
 
     @Test
     void linear() {
@@ -107,7 +107,7 @@ class GradientTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void wholeModel(boolean withHead) {
-        Vit vit = new Vit(weights, PLAN, kernels, true);
+        Vit vit = new Vit(weights, PLAN, kernels, Keep.ALL);
         Trained trained = Trained.of(vit, DataType.DOUBLE);
         if (!withHead) {
             requireNonNull(trained.gradients.get("head.weight")).assign(7);
