@@ -112,7 +112,12 @@ final class Replicas {
             Kernels kernels = recipe.device.kernels();
             Replica replica = poll(model, recipe.id);
             if (replica == null) {
-                replica = new Replica(model.weights, recipe.tuning, recipe.configuration, kernels, recipe.device.keep(recipe.backward));
+                replica = new Replica(
+                        model.weights,
+                        recipe.tuning,
+                        recipe.configuration,
+                        kernels,
+                        recipe.device.keep(recipe.backward));
             }
             T result = work.apply(replica); // a replica of a task that failed is not used again
             offer(model, recipe.id, replica);

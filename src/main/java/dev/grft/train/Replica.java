@@ -31,8 +31,7 @@ public final class Replica {
      *
      * @param keep what is kept for gradients; {@link Keep#NOTHING} if none will be asked for
      */
-    public Replica(
-            Weights weights, Tuning tuning, MultiLayerConfiguration configuration, Kernels kernels, Keep keep) {
+    public Replica(Weights weights, Tuning tuning, MultiLayerConfiguration configuration, Kernels kernels, Keep keep) {
         network = new MultiLayerNetwork(configuration);
         network.init();
         network.initGradientsView();

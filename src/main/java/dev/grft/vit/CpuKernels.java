@@ -327,7 +327,8 @@ public final class CpuKernels implements Kernels {
         float[] p = row = ensure(row, n);
         float[] g = row2 = ensure(row2, n);
         if (asking < t) {
-            Pointer.memset(out.position(0), 0, dqkv.length() * Float.BYTES); // who does not ask has no gradient of a query
+            Pointer.memset(
+                    out.position(0), 0, dqkv.length() * Float.BYTES); // who does not ask has no gradient of a query
         }
         for (int b = 0; b < examples; b++) {
             for (int head = 0; head < heads; head++) {

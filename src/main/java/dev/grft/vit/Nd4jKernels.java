@@ -124,8 +124,9 @@ public final class Nd4jKernels implements Kernels {
         int t = (int) weights.size(1);
         int asking = (int) (out.size(0) / examples);
         INDArray[] parts = heads(qkv, examples, t, heads, d);
-        INDArray scores =
-                Nd4j.matmul(first(parts[0], asking), parts[1].permute(0, 2, 1).dup('c')).muli(1 / Math.sqrt((double) d / heads));
+        INDArray scores = Nd4j.matmul(
+                        first(parts[0], asking), parts[1].permute(0, 2, 1).dup('c'))
+                .muli(1 / Math.sqrt((double) d / heads));
         INDArray flat = scores.reshape('c', weights.shape());
         weights.assign(Nd4j.exec(new SoftMax(flat, flat.ulike(), 1))[0]);
         INDArray context = Nd4j.matmul(weights.reshape('c', (long) examples * heads, asking, t), parts[2]);

@@ -104,7 +104,8 @@ class ReplicaTest {
         SliceTuning tuning = new SliceTuning(Tiny.selection("row"));
         MultiLayerConfiguration configuration = Trainings.tiny(tuning, ADAM, PENALTY, 5);
         for (boolean backward : new boolean[] {true, false}) {
-            Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), backward ? Keep.ALL : Keep.NOTHING);
+            Replica replica =
+                    new Replica(weights, tuning, configuration, new CpuKernels(), backward ? Keep.ALL : Keep.NOTHING);
             replica.load(Trainings.start(tuning));
             Tiny.assertClose(
                     "features",

@@ -94,9 +94,10 @@ class AdditionTuningTest {
                 one.begin(4);
             }
             assertThat(again.backward(0, examples)).isEqualTo(kept.backward(0, examples));
-            kept.layout.arrays().keySet().forEach(name -> assertThat(again.gradient(name))
-                    .as(name)
-                    .isEqualTo(kept.gradient(name)));
+            kept.layout
+                    .arrays()
+                    .keySet()
+                    .forEach(name -> assertThat(again.gradient(name)).as(name).isEqualTo(kept.gradient(name)));
         }
     }
 

@@ -249,8 +249,7 @@ class KernelsTest {
         INDArray out = machine.garbage(examples, d);
         kernels.attention(in, examples, heads, weights, out);
         machine.assertClose(weights, firstOf(w, examples * heads, t, t), 10);
-        machine.assertClose(
-                out, firstOf(Naive.attention(qkv, w, examples, heads, t, d), examples, t, d), 20);
+        machine.assertClose(out, firstOf(Naive.attention(qkv, w, examples, heads, t, d), examples, t, d), 20);
 
         double[] dout = normal(2, examples * d);
         double[] spread = new double[examples * t * d];
