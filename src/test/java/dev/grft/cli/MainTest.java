@@ -375,7 +375,7 @@ class MainTest {
     }
 
     @Test
-    void aPlanNeedsNoMoreThanTheNameOfAModel() {
+    void aPlanNeedsNoMoreThanTheNameOfAModel() throws Exception {
         Result plan = execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "80", "--executors", "1,8");
         assertThat(plan.code()).as(plan.err()).isZero();
         assertThat(plan.out()).contains("338,020 numbers train").contains("raise training.shards");
