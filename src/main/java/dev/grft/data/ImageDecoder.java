@@ -31,12 +31,16 @@ public final class ImageDecoder {
     /** Asked for by class: which reader serves a format would otherwise depend on the order of the class path. */
     private static final ImageReaderSpi JPEG = new JPEGImageReaderSpi();
 
+    /** Java's own reader, for what it reads without help. */
+    static final ImageReaderSpi PLAIN_JPEG;
+
     private static final ImageReaderSpi PNG;
 
     static {
         ImageIO.setUseCache(false); // images are in memory already; no temporary files
         IIORegistry registry = IIORegistry.getDefaultInstance();
         registry.registerServiceProvider(JPEG); // it looks for the JDK's reader, to which it adds the rarer kinds
+        PLAIN_JPEG = (ImageReaderSpi) provider(registry, "com.sun.imageio.plugins.jpeg.JPEGImageReaderSpi");
         PNG = (ImageReaderSpi) provider(registry, "com.sun.imageio.plugins.png.PNGImageReaderSpi");
     }
 
@@ -59,7 +63,7 @@ public final class ImageDecoder {
         try {
             return registry.getServiceProviderByClass(Class.forName(name));
         } catch (ClassNotFoundException e) {
-            throw new IllegalStateException("this Java has no PNG reader " + name, e);
+            throw new IllegalStateException("this Java has no reader " + name, e);
         }
     }
 
@@ -72,6 +76,10 @@ public final class ImageDecoder {
      */
     public Pixels decode(byte[] encoded, String name) throws BrokenImage {
         ImageReaderSpi format = format(encoded, name);
+        Pixels plain = format == JPEG ? PlainJpeg.decode(encoded, maxPixels, PLAIN_JPEG) : null;
+        if (plain != null) {
+            return plain;
+        }
         try (ImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(encoded))) {
             ImageReader reader = format.createReaderInstance();
             try {

@@ -1,6 +1,7 @@
 package dev.grft.data;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Antialiased bilinear resizing, equal to Pillow's {@code Image.resize(size, BILINEAR)} to the last bit: a triangle as
@@ -40,6 +41,13 @@ final class Resize {
         final int[] weights; // [count, width], of 2^22
         final int width;
 
+        private Taps(int[] first, int[] taps, int[] weights, int width) {
+            this.first = first;
+            this.taps = taps;
+            this.weights = weights;
+            this.width = width;
+        }
+
         Taps(Side side) {
             double scale = (double) side.length / side.resized;
             double support = Math.max(scale, 1);
@@ -65,6 +73,20 @@ final class Resize {
                 taps[i] = end - begin;
             }
         }
+
+        /** Returns the same with four taps for each pixel, some of weight 0; null if there are more taps, or fewer pixels. */
+        @Nullable
+        Taps inFours(int length) {
+            if (length < 4 || Arrays.stream(taps).max().orElseThrow() > 4) {
+                return null;
+            }
+            Taps fours = new Taps(new int[first.length], taps, new int[4 * first.length], 4);
+            for (int i = 0; i < first.length; i++) {
+                fours.first[i] = Math.min(first[i], length - 4);
+                System.arraycopy(weights, i * width, fours.weights, 4 * i + first[i] - fours.first[i], taps[i]);
+            }
+            return fours;
+        }
     }
 
     /** Returns the wanted pixels of the resized image; {@code image} itself if nothing changes. */
@@ -72,59 +94,95 @@ final class Resize {
         if (rows.keeps(image.height()) && columns.keeps(image.width())) {
             return image;
         }
+        Taps across = new Taps(columns);
+        Taps fours = across.inFours(image.width());
         Taps down = new Taps(rows);
-        int top = down.first[0];
-        int bottom = down.first[rows.count - 1] + down.taps[rows.count - 1];
-        byte[] narrowed = resizeColumns(image, top, bottom - top, new Taps(columns));
-        return new Pixels(rows.count, columns.count, resizeRows(narrowed, top, 3 * columns.count, down));
-    }
-
-    /** Returns [rows, count, 3]: {@code rows} rows from {@code top} on, each resized. */
-    private static byte[] resizeColumns(Pixels image, int top, int rows, Taps across) {
-        byte[] in = image.rgb();
-        byte[] out = new byte[Math.multiplyExact(3 * across.first.length, rows)];
-        int to = 0;
-        for (int y = top; y < top + rows; y++) {
-            int row = 3 * y * image.width();
-            for (int i = 0; i < across.first.length; i++) {
-                int red = 1 << (FRACTION - 1);
-                int green = red;
-                int blue = red;
-                int from = row + 3 * across.first[i];
-                int weights = i * across.width;
-                for (int t = 0; t < across.taps[i]; t++, from += 3) {
-                    int weight = across.weights[weights + t];
-                    red += weight * (in[from] & 0xff);
-                    green += weight * (in[from + 1] & 0xff);
-                    blue += weight * (in[from + 2] & 0xff);
-                }
-                out[to++] = (byte) (red >> FRACTION);
-                out[to++] = (byte) (green >> FRACTION);
-                out[to++] = (byte) (blue >> FRACTION);
-            }
-        }
-        return out;
-    }
-
-    /**
-     * Returns [count, stride]: weighted sums of the rows of {@code in}, whose first is row {@code top} of the image.
-     */
-    private static byte[] resizeRows(byte[] in, int top, int stride, Taps down) {
-        byte[] out = new byte[Math.multiplyExact(stride, down.first.length)];
+        int stride = 3 * columns.count;
+        // The resized rows that one new row draws on, as integers, which the processor adds up several at a time.
+        int[][] resized = new int[down.width][stride];
+        int next = down.first[0];
         int[] sums = new int[stride];
-        for (int i = 0; i < down.first.length; i++) {
-            Arrays.fill(sums, 1 << (FRACTION - 1));
-            for (int t = 0; t < down.taps[i]; t++) {
-                int weight = down.weights[i * down.width + t];
-                int from = (down.first[i] - top + t) * stride;
-                for (int j = 0; j < stride; j++) {
-                    sums[j] += weight * (in[from + j] & 0xff);
+        byte[] out = new byte[Math.multiplyExact(stride, rows.count)];
+        for (int i = 0; i < rows.count; i++) {
+            int first = down.first[i];
+            int end = first + down.taps[i];
+            for (next = Math.max(next, first); next < end; next++) {
+                int row = 3 * next * image.width();
+                if (fours == null) {
+                    resizeRow(image.rgb(), row, across, resized[next % down.width]);
+                } else {
+                    resizeRowInFours(image.rgb(), row, fours.first, fours.weights, resized[next % down.width]);
                 }
             }
-            for (int j = 0; j < stride; j++) {
-                out[i * stride + j] = (byte) (sums[j] >> FRACTION);
+            Arrays.fill(sums, 1 << (FRACTION - 1));
+            for (int y = first; y < end; y++) {
+                add(down.weights[i * down.width + y - first], resized[y % down.width], sums);
             }
+            round(sums, out, i * stride);
         }
-        return out;
+        return new Pixels(rows.count, columns.count, out);
+    }
+
+    /** Writes [count, 3]: the row that begins at {@code row}, resized. */
+    private static void resizeRow(byte[] in, int row, Taps across, int[] out) {
+        int[] weights = across.weights;
+        int to = 0;
+        for (int i = 0; i < across.first.length; i++, to += 3) {
+            int red = 1 << (FRACTION - 1);
+            int green = red;
+            int blue = red;
+            int from = row + 3 * across.first[i];
+            int at = i * across.width;
+            int end = at + across.taps[i];
+            for (; at < end; at++, from += 3) {
+                int weight = weights[at];
+                red += weight * (in[from] & 0xff);
+                green += weight * (in[from + 1] & 0xff);
+                blue += weight * (in[from + 2] & 0xff);
+            }
+            out[to] = red >> FRACTION;
+            out[to + 1] = green >> FRACTION;
+            out[to + 2] = blue >> FRACTION;
+        }
+    }
+
+    /** The same for four taps at each pixel, as nearly all photos have: unrolled, in half the time. */
+    private static void resizeRowInFours(byte[] in, int row, int[] first, int[] weights, int[] out) {
+        int half = 1 << (FRACTION - 1);
+        int to = 0;
+        for (int i = 0; i < first.length; i++, to += 3) {
+            int from = row + 3 * first[i];
+            int a = weights[4 * i];
+            int b = weights[4 * i + 1];
+            int c = weights[4 * i + 2];
+            int d = weights[4 * i + 3];
+            int red = a * (in[from] & 0xff)
+                    + b * (in[from + 3] & 0xff)
+                    + c * (in[from + 6] & 0xff)
+                    + d * (in[from + 9] & 0xff);
+            int green = a * (in[from + 1] & 0xff)
+                    + b * (in[from + 4] & 0xff)
+                    + c * (in[from + 7] & 0xff)
+                    + d * (in[from + 10] & 0xff);
+            int blue = a * (in[from + 2] & 0xff)
+                    + b * (in[from + 5] & 0xff)
+                    + c * (in[from + 8] & 0xff)
+                    + d * (in[from + 11] & 0xff);
+            out[to] = (half + red) >> FRACTION;
+            out[to + 1] = (half + green) >> FRACTION;
+            out[to + 2] = (half + blue) >> FRACTION;
+        }
+    }
+
+    private static void round(int[] sums, byte[] out, int offset) {
+        for (int j = 0; j < sums.length; j++) {
+            out[offset + j] = (byte) (sums[j] >> FRACTION);
+        }
+    }
+
+    private static void add(int weight, int[] row, int[] sums) {
+        for (int j = 0; j < sums.length; j++) {
+            sums[j] += weight * row[j];
+        }
     }
 }

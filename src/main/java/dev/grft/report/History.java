@@ -39,7 +39,7 @@ public final class History {
         lines.add(String.format(
                 Locale.ROOT,
                 "{\"step\":%d,\"epoch\":%.6g,\"loss\":%s,\"penalty\":%s,\"learningRate\":%s,\"gradientNorm\":%s,"
-                        + "\"examples\":%d,\"seconds\":%.4f}",
+                        + "\"examples\":%d,\"seconds\":%.4f,\"inputSeconds\":%.4f}",
                 step.step(),
                 step.epoch(),
                 number(step.loss()),
@@ -47,7 +47,8 @@ public final class History {
                 number(step.learningRate()),
                 number(step.gradientNorm()),
                 step.examples(),
-                step.seconds()));
+                step.seconds(),
+                step.inputSeconds()));
     }
 
     /** Writes all lines so far. */

@@ -15,7 +15,8 @@ import org.apache.hadoop.fs.Path;
  * {@code metrics.json}: what came out, an object for each method. Keys: {@code accuracy} in [0, 1] and {@code loss} (mean
  * cross-entropy) on the test images, {@code trained} numbers and their {@code share} of the model, the head counted in
  * both; {@code trained_without_head} and {@code share_without_head} (of the backbone); {@code delta_bytes}, the size of the
- * delta's file; {@code seconds} of selection, training and evaluation together, and each under {@code phases}.
+ * delta's file; {@code seconds_per_step} of a training, of which {@code input_seconds_per_step} until the images are read and
+ * augmented, a share of {@code input_share}; {@code seconds} of selection, training and evaluation together, and each under {@code phases}.
  */
 public final class Metrics {
     private static final ObjectMapper MAPPER = new ObjectMapper();

@@ -28,7 +28,6 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.storage.StorageLevel;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -246,24 +245,21 @@ public final class ImageSource {
         for (int i = 1; i < sources.size(); i++) {
             encoded = encoded.union(sources.get(i).encoded(prefixes.get(i), names, labels));
         }
-        JavaRDD<Decoded> decoded = encoded.repartitionAndSortWithinPartitions(new ByShard(shards))
-                .map(image -> image._2().decoded(image._1(), preprocess))
-                .persist(StorageLevel.MEMORY_AND_DISK());
+        Shards decoded = new Shards(encoded.repartitionAndSortWithinPartitions(new ByShard(shards))
+                .map(image -> image._2().decoded(image._1(), preprocess)));
         Runnable release = () -> {
-            decoded.unpersist(false);
+            decoded.release();
             names.unpersist(false);
         };
         try {
-            Decoded[] results = results(decoded, named);
+            Decoded[] results = results(decoded.results(), named);
             BrokenImages broken = broken(named, results);
             long count = broken.total() - broken.count();
             broken.check(maxBroken, place);
             if (count == 0) {
                 throw new UserError(place + ": " + broken + "; there must be one to read");
             }
-            JavaRDD<Example> examples =
-                    decoded.filter(image -> image.example != null).map(Decoded::example);
-            return new Images(examples, labels, count, broken, digest(named, results), release);
+            return new Images(decoded.shards(), labels, count, broken, digest(named, results), release);
         } catch (RuntimeException e) {
             release.run();
             throw e;
@@ -281,7 +277,7 @@ public final class ImageSource {
     /** Decodes, and returns what came of each image, by id, without the examples. */
     private Decoded[] results(JavaRDD<Decoded> decoded, List<Named> named) {
         Decoded[] results = new Decoded[named.size()];
-        for (Decoded image : decoded.map(Decoded::withoutExample).collect()) {
+        for (Decoded image : decoded.collect()) {
             results[(int) image.id] = image;
         }
         for (int id = 0; id < results.length; id++) {
@@ -376,34 +372,6 @@ public final class ImageSource {
             } catch (BrokenImage e) {
                 return new Decoded(id, digest, null, e.reason());
             }
-        }
-    }
-
-    /** An example, or the reason why there is none. */
-    private static final class Decoded implements Serializable {
-        private static final long serialVersionUID = 1L;
-
-        final long id;
-        final byte[] sha256;
-        final @Nullable Example example;
-        final @Nullable String reason;
-
-        Decoded(long id, byte[] sha256, @Nullable Example example, @Nullable String reason) {
-            this.id = id;
-            this.sha256 = sha256;
-            this.example = example;
-            this.reason = reason;
-        }
-
-        Example example() {
-            if (example == null) {
-                throw new IllegalStateException("image " + id + " is broken: " + reason);
-            }
-            return example;
-        }
-
-        Decoded withoutExample() {
-            return new Decoded(id, sha256, null, reason);
         }
     }
 

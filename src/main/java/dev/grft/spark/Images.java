@@ -6,19 +6,19 @@ import dev.grft.data.Labels;
 import org.apache.spark.api.java.JavaRDD;
 
 /**
- * A set of images, decoded and prepared, kept in the memory of the executors and on their disks where that is too
- * small.
+ * A set of images, decoded and prepared, kept on the local disks of the executors, which the operating system holds in
+ * memory as far as there is room.
  */
 public final class Images implements AutoCloseable {
-    private final JavaRDD<Example> examples;
+    private final JavaRDD<Shard> shards;
     private final Labels labels;
     private final long count;
     private final BrokenImages broken;
     private final String digest;
     private final Runnable release;
 
-    Images(JavaRDD<Example> examples, Labels labels, long count, BrokenImages broken, String digest, Runnable release) {
-        this.examples = examples;
+    Images(JavaRDD<Shard> shards, Labels labels, long count, BrokenImages broken, String digest, Runnable release) {
+        this.shards = shards;
         this.labels = labels;
         this.count = count;
         this.broken = broken;
@@ -29,10 +29,15 @@ public final class Images implements AutoCloseable {
     /**
      * Returns the examples; those of shard s are in partition s, by id. An example's id is its rank among the names of
      * all images, broken ones too, and its shard is the id modulo the number of shards: neither depends on how the
-     * files were read. A view of what is persisted; there is no use in persisting it again.
+     * files were read. A view of what the executors keep; there is no use in persisting it.
      */
     public JavaRDD<Example> examples() {
-        return examples;
+        return shards.mapPartitions(part -> part.next().examples().iterator(), true);
+    }
+
+    /** Returns shard s in partition s, for who wants some of its examples only. */
+    JavaRDD<Shard> shards() {
+        return shards;
     }
 
     /** Returns the classes, {@link Labels#none} if the images were read without. */
@@ -59,7 +64,7 @@ public final class Images implements AutoCloseable {
         return digest;
     }
 
-    /** Frees the memory and disk of the executors; the examples must not be used any more. */
+    /** Frees the disks of the executors; the examples must not be used any more. */
     @Override
     public void close() {
         release.run();

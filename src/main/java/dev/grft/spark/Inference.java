@@ -13,7 +13,6 @@ import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.function.Consumer;
 import org.apache.spark.api.java.JavaRDD;
@@ -156,10 +155,10 @@ final class Inference {
         Replicas.Recipe network = recipe; // tasks take these along, not this object
         Preprocess prepared = preprocess;
         int size = batchSize();
-        return images.examples()
+        return images.shards()
                 .mapPartitions(
                         part -> {
-                            List<Example> some = range(part, from, count);
+                            List<Example> some = part.next().range(from, count);
                             return some.isEmpty()
                                     ? List.<Output>of().iterator()
                                     : Replicas.with(network, replica -> {
@@ -179,7 +178,7 @@ final class Inference {
             Replica replica, List<Example> some, Preprocess preprocess, int batchSize, boolean features) {
         List<Output> outputs = new ArrayList<>(some.size());
         for (int at = 0; at < some.size(); at += batchSize) {
-            List<Example> chosen = some.subList(at, Math.min(some.size(), at + batchSize));
+            List<Example> chosen = List.copyOf(some.subList(at, Math.min(some.size(), at + batchSize))); // read once
             Batch batch = Batch.of(chosen, preprocess);
             float[][] values = features ? replica.features(batch) : replica.probabilities(batch);
             for (int b = 0; b < values.length; b++) {
@@ -187,17 +186,5 @@ final class Inference {
             }
         }
         return outputs;
-    }
-
-    /** Returns the examples of a shard at positions from {@code from} on, at most {@code count}. */
-    static List<Example> range(Iterator<Example> part, int from, int count) {
-        List<Example> some = new ArrayList<>();
-        for (int i = 0; part.hasNext() && i - from < count; i++) {
-            Example example = part.next();
-            if (i >= from) {
-                some.add(example);
-            }
-        }
-        return some;
     }
 }

@@ -1,13 +1,11 @@
 package dev.grft.spark;
 
 import dev.grft.UserError;
-import dev.grft.data.Example;
+import dev.grft.data.Batch;
 import dev.grft.train.GradientSource;
 import dev.grft.train.LearnerState;
 import dev.grft.train.LocalSteps;
 import dev.grft.train.StepGradient;
-import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -23,19 +21,19 @@ import org.apache.spark.broadcast.Broadcast;
  */
 final class Rounds implements GradientSource {
     private final JavaSparkContext spark;
-    private final JavaRDD<Example> examples;
+    private final JavaRDD<Shard> shards;
     private final Sampler sampler;
     private final Replicas.Recipe recipe;
     private final double timeoutSeconds;
 
     Rounds(
             JavaSparkContext spark,
-            JavaRDD<Example> examples,
+            JavaRDD<Shard> shards,
             Sampler sampler,
             Replicas.Recipe recipe,
             double timeoutSeconds) {
         this.spark = spark;
-        this.examples = examples;
+        this.shards = shards;
         this.sampler = sampler;
         this.recipe = recipe;
         this.timeoutSeconds = timeoutSeconds;
@@ -49,15 +47,17 @@ final class Rounds implements GradientSource {
         try {
             return StepGradient.sum(collect(
                     "step " + (step + 1),
-                    examples.mapPartitionsWithIndex(
+                    shards.mapPartitionsWithIndex(
                             (shard, part) -> {
                                 if (batches.share(shard) == 0) {
                                     return List.<StepGradient>of().iterator();
                                 }
-                                var batch = batches.batch(shard, list(part), step);
+                                long start = System.nanoTime();
+                                Batch batch = batches.batch(shard, part.next(), step);
+                                double waited = seconds(start);
                                 StepGradient gradient = Replicas.with(network, replica -> {
                                     replica.load(vector.value());
-                                    return replica.gradient(batch);
+                                    return replica.gradient(batch).after(waited);
                                 });
                                 return List.of(gradient).iterator();
                             },
@@ -75,20 +75,31 @@ final class Rounds implements GradientSource {
         try {
             return LocalSteps.mean(collect(
                     "steps " + (from.step() + 1) + " to " + (from.step() + count),
-                    examples.mapPartitionsWithIndex(
+                    shards.mapPartitionsWithIndex(
                             (shard, part) -> {
-                                List<Example> all = list(part);
+                                long begin = System.nanoTime();
+                                Shard all = part.next();
+                                double[] waited = {seconds(begin)};
                                 LearnerState state = start.value();
                                 LocalSteps steps = Replicas.with(
                                         network,
-                                        replica -> replica.steps(
-                                                state, count, i -> batches.batch(shard, all, state.step() + i)));
+                                        replica -> replica.steps(state, count, i -> {
+                                                    long asked = System.nanoTime();
+                                                    Batch batch = batches.batch(shard, all, state.step() + i);
+                                                    waited[0] += seconds(asked);
+                                                    return batch;
+                                                })
+                                                .after(waited[0]));
                                 return List.of(steps).iterator();
                             },
                             true)));
         } finally {
             start.destroy();
         }
+    }
+
+    private static double seconds(long start) {
+        return (System.nanoTime() - start) / 1e9;
     }
 
     /** Returns the parts in the order of the shards. */
@@ -112,11 +123,5 @@ final class Rounds implements GradientSource {
         } finally {
             spark.setJobDescription(null);
         }
-    }
-
-    static List<Example> list(Iterator<Example> part) {
-        List<Example> all = new ArrayList<>();
-        part.forEachRemaining(all::add);
-        return all;
     }
 }

@@ -39,16 +39,17 @@ final class Sampler implements Serializable {
     /**
      * Returns a shard's part of a step's batch: the next examples of the shard's own endless order.
      *
-     * @param examples all of the shard, by id
+     * @param number of the shard
      * @param step from 0
      */
-    Batch batch(int shard, List<Example> examples, long step) {
+    Batch batch(int number, Shard shard, long step) {
+        List<Example> examples = shard.examples();
         if (examples.isEmpty()) {
             throw UserError.of(
-                    "training.shards is %d, but shard %d has no image; use fewer shards than images", shards, shard);
+                    "training.shards is %d, but shard %d has no image; use fewer shards than images", shards, number);
         }
-        int share = share(shard);
-        Order order = new Order(seed, shard, examples.size());
+        int share = share(number);
+        Order order = shard.order(seed, number);
         List<Example> chosen = new ArrayList<>(share);
         long[] epochs = new long[share];
         for (int i = 0; i < share; i++) {

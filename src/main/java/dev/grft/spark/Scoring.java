@@ -104,11 +104,10 @@ final class Scoring implements Serializable {
         for (int from = 0; done < images.count(); from += Inference.BATCHES * batchSize) {
             int start = from;
             Scores chunk = Causes.unwrapped(() -> OrderedTree.reduce(
-                    images.examples()
+                    images.shards()
                             .mapPartitions(
                                     part -> {
-                                        List<Example> some =
-                                                Inference.range(part, start, Inference.BATCHES * batchSize);
+                                        List<Example> some = part.next().range(start, Inference.BATCHES * batchSize);
                                         return List.of(
                                                         some.isEmpty()
                                                                 ? Scores.zero(eligible)
@@ -130,7 +129,8 @@ final class Scoring implements Serializable {
             Scorer scorer =
                     new Scorer(weights, eligible, square, headWeight, headBias, device.kernels(), device.keep(true));
             for (int at = 0; at < examples.size(); at += batchSize) {
-                List<Example> some = examples.subList(at, Math.min(examples.size(), at + batchSize));
+                List<Example> some =
+                        List.copyOf(examples.subList(at, Math.min(examples.size(), at + batchSize))); // read once
                 if (contrastive) {
                     scorer.addContrastive(
                             Batch.augmented(some, preprocess, views, new long[some.size()], 2), temperature);
@@ -180,11 +180,11 @@ final class Scoring implements Serializable {
 
     /** Returns each matrix's gradient {@code [out, in]}, summed over the shards in their order. */
     private JavaPairRDD<String, double[]> summed(Images images) {
-        JavaRDD<Tuple2<String, Tuple2<Integer, float[]>>> parts = images.examples()
+        JavaRDD<Tuple2<String, Tuple2<Integer, float[]>>> parts = images.shards()
                 .mapPartitionsWithIndex(
                         (shard, part) -> {
                             List<Tuple2<String, Tuple2<Integer, float[]>>> sums = new ArrayList<>();
-                            List<Example> all = Rounds.list(part);
+                            List<Example> all = part.next().examples();
                             if (!all.isEmpty()) {
                                 scored(all)
                                         .summed()

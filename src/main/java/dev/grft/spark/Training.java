@@ -37,6 +37,7 @@ import org.jspecify.annotations.Nullable;
 /** Trains by a method, on the cluster, from where it was interrupted. */
 final class Training {
     private static final String SECONDS = "seconds";
+    private static final String INPUT_SECONDS = "inputSeconds";
 
     private final Session session;
     private final Settings settings;
@@ -115,6 +116,8 @@ final class Training {
         node.put("learning_rate", settings.training().learningRate());
         node.put("steps", steps);
         node.put("seconds_per_step", result.seconds / steps);
+        node.put("input_seconds_per_step", result.inputSeconds / steps);
+        node.put("input_share", result.inputSeconds / result.seconds);
         // The vector goes out once to an executor, a gradient comes back from each shard.
         node.put("bytes_per_step", 4L * layout.size() * (1 + settings.training().shards()));
         if (session.context().isLocal()) {
@@ -168,8 +171,8 @@ final class Training {
                 Config.fingerprint(settings, "tuning", "training", "penalty", "augmentation"));
     }
 
-    /** What a training comes to, and the seconds of all its parts. */
-    record Result(LearnerState state, double seconds) {}
+    /** What a training comes to, and the seconds of all its parts; of these, those of waiting for images. */
+    record Result(LearnerState state, double seconds, double inputSeconds) {}
 
     /** Returns how many images a training shows. */
     long shown(long images) {
@@ -220,7 +223,7 @@ final class Training {
         Replicas.Recipe recipe = new Replicas.Recipe(model, tuning, configuration, true, session.device());
         Rounds rounds = new Rounds(
                 session.context(),
-                images.examples(),
+                images.shards(),
                 sampler,
                 recipe,
                 settings.engine().timeoutSeconds());
@@ -228,6 +231,7 @@ final class Training {
         LearnerState end = new Trainer(
                         plan, new Learner(configuration, LearnerState.start(start)), rounds, keeper, step -> {
                             keeper.history().add(step);
+                            keeper.inputSeconds += step.inputSeconds();
                             meter.add(
                                     step.examples(),
                                     String.format(
@@ -239,7 +243,7 @@ final class Training {
                                             step.loss()));
                         })
                 .run();
-        return new Result(end, keeper.seconds());
+        return new Result(end, keeper.seconds(), keeper.inputSeconds);
     }
 
     /** States in {@code state/}, the history beside it. */
@@ -249,6 +253,7 @@ final class Training {
         private final String inputs;
         private final Progress.Meter meter;
         private double earlier;
+        private double inputSeconds;
         private @Nullable History history;
 
         Keeper(String folder, String inputs, Progress.Meter meter) {
@@ -272,6 +277,7 @@ final class Training {
             }
             TrainingState state = found.get();
             earlier = Double.parseDouble(state.sums().getOrDefault(SECONDS, "0"));
+            inputSeconds = Double.parseDouble(state.sums().getOrDefault(INPUT_SECONDS, "0"));
             history = history(state.step());
             meter.skip(state.step() * settings.training().batchSize());
             session.progress().say("going on after step %d, from %s", state.step(), states);
@@ -286,7 +292,9 @@ final class Training {
                             state.trained(),
                             state.updater(),
                             inputs,
-                            Map.of(SECONDS, Double.toString(seconds())))
+                            Map.of(
+                                    SECONDS, Double.toString(seconds()),
+                                    INPUT_SECONDS, Double.toString(inputSeconds)))
                     .write(session.hadoop(), states);
             TrainingState.prune(session.hadoop(), states, settings.training().keep());
         }

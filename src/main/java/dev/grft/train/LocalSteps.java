@@ -11,6 +11,7 @@ public final class LocalSteps implements Serializable {
     private final LearnerState state;
     private final double loss;
     private final long examples;
+    private final double inputSeconds;
 
     /**
      * Returns the result of these parts.
@@ -20,24 +21,39 @@ public final class LocalSteps implements Serializable {
      * @param examples how many those are
      */
     public LocalSteps(LearnerState state, double loss, long examples) {
+        this(state, loss, examples, 0);
+    }
+
+    private LocalSteps(LearnerState state, double loss, long examples, double inputSeconds) {
         this.state = state;
         this.loss = loss;
         this.examples = examples;
+        this.inputSeconds = inputSeconds;
     }
 
-    /** Returns the mean of the states of all parts, and the sums of the rest, added up in their order in double. */
+    /** Returns the same with the seconds that its task waited until the batches were there. */
+    public LocalSteps after(double inputSeconds) {
+        return new LocalSteps(state, loss, examples, inputSeconds);
+    }
+
+    /**
+     * Returns the mean of the states of all parts, and the sums of the rest, added up in their order in double. They work
+     * side by side, so the longest wait counts.
+     */
     public static LocalSteps mean(List<LocalSteps> parts) {
         double loss = 0;
         long examples = 0;
+        double inputSeconds = 0;
         for (LocalSteps part : parts) {
             loss += part.loss;
             examples += part.examples;
+            inputSeconds = Math.max(inputSeconds, part.inputSeconds);
         }
         LearnerState mean = new LearnerState(
                 mean(parts, part -> part.state.trained()),
                 mean(parts, part -> part.state.updater()),
                 parts.get(0).state.step());
-        return new LocalSteps(mean, loss, examples);
+        return new LocalSteps(mean, loss, examples, inputSeconds);
     }
 
     private static float[] mean(List<LocalSteps> parts, Function<LocalSteps, float[]> vector) {
@@ -68,5 +84,10 @@ public final class LocalSteps implements Serializable {
     /** Returns the number of examples. */
     public long examples() {
         return examples;
+    }
+
+    /** Returns how long the computation waited for its images, seconds; 0 if nobody has measured it. */
+    public double inputSeconds() {
+        return inputSeconds;
     }
 }

@@ -13,6 +13,7 @@ public final class StepGradient implements Serializable {
     private final float[] gradient; // [N]
     private final double loss;
     private final int examples;
+    private final double inputSeconds;
 
     /**
      * Returns the gradient of these parts, which are kept, not copied.
@@ -21,24 +22,39 @@ public final class StepGradient implements Serializable {
      * @param loss sum over the examples, without the penalty
      */
     public StepGradient(float[] gradient, double loss, int examples) {
+        this(gradient, loss, examples, 0);
+    }
+
+    private StepGradient(float[] gradient, double loss, int examples, double inputSeconds) {
         this.gradient = gradient;
         this.loss = loss;
         this.examples = examples;
+        this.inputSeconds = inputSeconds;
     }
 
-    /** Returns the sum of parts in their order, added up in double: the same bits for the same parts. */
+    /** Returns the same with the seconds that its task waited until the batch was there. */
+    public StepGradient after(double inputSeconds) {
+        return new StepGradient(gradient, loss, examples, inputSeconds);
+    }
+
+    /**
+     * Returns the sum of parts in their order, added up in double: the same bits for the same parts. They work side by
+     * side, so the longest wait counts.
+     */
     public static StepGradient sum(List<StepGradient> parts) {
         double loss = 0;
         int examples = 0;
+        double inputSeconds = 0;
         for (StepGradient part : parts) {
             loss += part.loss;
             examples += part.examples;
+            inputSeconds = Math.max(inputSeconds, part.inputSeconds);
         }
         float[] gradient = new float[parts.get(0).gradient.length];
         IntStream.range(0, (gradient.length + CHUNK - 1) / CHUNK)
                 .parallel() // each chunk on its own: the same sums
                 .forEach(chunk -> sum(parts, chunk * CHUNK, gradient));
-        return new StepGradient(gradient, loss, examples);
+        return new StepGradient(gradient, loss, examples, inputSeconds);
     }
 
     /** Puts the sum of one chunk into {@code gradient}. */
@@ -68,5 +84,10 @@ public final class StepGradient implements Serializable {
     /** Returns the number of examples. */
     public int examples() {
         return examples;
+    }
+
+    /** Returns how long the computation waited for its images, seconds; 0 if nobody has measured it. */
+    public double inputSeconds() {
+        return inputSeconds;
     }
 }

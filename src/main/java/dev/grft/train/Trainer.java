@@ -66,6 +66,7 @@ public final class Trainer {
      * @param gradientNorm L2 norm of the mean gradient without the penalty; NaN for local steps
      * @param examples examples in it
      * @param seconds from its beginning to its end
+     * @param inputSeconds of these, how long the slowest shard waited until its images were read and augmented
      */
     public record Step(
             long step,
@@ -76,7 +77,8 @@ public final class Trainer {
             double learningRate,
             double gradientNorm,
             long examples,
-            double seconds) {}
+            double seconds,
+            double inputSeconds) {}
 
     private final Plan plan;
     private final Learner learner;
@@ -128,7 +130,8 @@ public final class Trainer {
         double penalty = learner.penalty();
         StepGradient gradient = source.gradient(learner.step(), learner.trained());
         double norm = learner.apply(gradient, plan.clipNorm());
-        return report(gradient.loss(), gradient.examples(), penalty, learningRate, norm, start);
+        return report(
+                gradient.loss(), gradient.examples(), gradient.inputSeconds(), penalty, learningRate, norm, start);
     }
 
     private Step localSteps() {
@@ -138,10 +141,18 @@ public final class Trainer {
         int count = (int) Math.min(plan.syncEvery(), plan.steps() - learner.step());
         LocalSteps result = source.localSteps(learner.state(), count);
         learner.restore(result.state());
-        return report(result.loss(), result.examples(), penalty, learningRate, Double.NaN, start);
+        return report(
+                result.loss(), result.examples(), result.inputSeconds(), penalty, learningRate, Double.NaN, start);
     }
 
-    private Step report(double loss, long examples, double penalty, double learningRate, double norm, long start) {
+    private Step report(
+            double loss,
+            long examples,
+            double inputSeconds,
+            double penalty,
+            double learningRate,
+            double norm,
+            long start) {
         return new Step(
                 learner.step(),
                 plan.steps(),
@@ -151,6 +162,7 @@ public final class Trainer {
                 learningRate,
                 norm,
                 examples,
-                (System.nanoTime() - start) / 1e9);
+                (System.nanoTime() - start) / 1e9,
+                inputSeconds);
     }
 }

@@ -3,6 +3,8 @@ package dev.grft.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.sun.management.ThreadMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.stream.IntStream;
@@ -32,16 +34,22 @@ class ImageDecoderTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "rgb.jpg",
-                "half-chroma.jpg",
-                "progressive.jpg",
-                "profile.jpg",
-                "broken-profile.jpg",
-                "gray.jpg",
-                "cmyk.jpg"
-            })
+    @ValueSource(strings = {"rgb.jpg", "half-chroma.jpg", "progressive.jpg", "gray.jpg", "stored-rgb.jpg"})
+    void anOrdinaryJpegDecodesToWhatPillowDecodesToTheLastBit(String name) throws Exception {
+        assertThat(PlainJpeg.decode(Images.file(name), 24 * 40, ImageDecoder.PLAIN_JPEG))
+                .isEqualTo(Images.pixels(name + ".expected.png"));
+        assertThat(Images.pixels(name)).isEqualTo(Images.pixels(name + ".expected.png"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"profile.jpg", "broken-profile.jpg", "cmyk.jpg"})
+    void anotherJpegIsLeftToTheReaderThatKnowsIt(String name) throws Exception {
+        assertThat(PlainJpeg.decode(Images.file(name), 24 * 40, ImageDecoder.PLAIN_JPEG))
+                .isNull();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"profile.jpg", "broken-profile.jpg", "cmyk.jpg"})
     void aJpegDecodesToWhatPillowDecodesButForRounding(String name) throws Exception {
         Pixels pixels = Images.pixels(name);
         Pixels expected = Images.pixels(name + ".expected.png");
@@ -89,7 +97,40 @@ class ImageDecoderTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"rgb.jpg", "progressive.jpg", "cmyk.jpg", "gray.jpg", "rgb.png", "palette.png"})
+    @ValueSource(strings = {"rgb.jpg", "progressive.jpg", "cmyk.jpg", "gray.jpg", "rgb.png"})
+    void anImageOfThirtyThousandPixelsASideIsRefusedByItsHeader(String name) throws Exception {
+        byte[] bomb = Images.file(name);
+        int at = name.endsWith(".png") ? 18 : sizeInJpeg(bomb);
+        for (int side = 0; side < 2; side++) {
+            bomb[at + (name.endsWith(".png") ? 4 : 2) * side] = 30_000 >> 8;
+            bomb[at + (name.endsWith(".png") ? 4 : 2) * side + 1] = 30_000 & 0xff;
+        }
+        long before = allocated();
+
+        assertThatThrownBy(() -> decoder.decode(bomb, name))
+                .isInstanceOf(BrokenImage.class)
+                .hasMessage(name + ": 30000 x 30000 pixels, more than the 100000000 allowed");
+
+        assertThat(allocated() - before).isLessThan(10_000_000); // 900 million for one byte a pixel
+    }
+
+    /** Returns where the frame of a JPEG tells its height and width, two bytes each. */
+    private static int sizeInJpeg(byte[] jpeg) {
+        int at = 2;
+        while ((jpeg[at + 1] & 0xff) < 0xc0 || (jpeg[at + 1] & 0xff) > 0xc2) {
+            at += 2 + ((jpeg[at + 2] & 0xff) << 8 | (jpeg[at + 3] & 0xff));
+        }
+        return at + 5;
+    }
+
+    private static long allocated() {
+        return ManagementFactory.getPlatformMXBean(ThreadMXBean.class).getCurrentThreadAllocatedBytes();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"rgb.jpg", "progressive.jpg", "stored-rgb.jpg", "cmyk.jpg", "gray.jpg", "rgb.png", "palette.png"
+            })
     void aFileOfWhichTheEndIsMissingIsBroken(String name) throws Exception {
         byte[] whole = Images.file(name);
 
@@ -127,7 +168,7 @@ class ImageDecoderTest {
     @Test
     void noDamageMakesTheDecoderFailInAnotherWay() throws Exception {
         int broken = 0;
-        for (String name : new String[] {"rgb.jpg", "palette.png", "cmyk.jpg"}) {
+        for (String name : new String[] {"rgb.jpg", "stored-rgb.jpg", "palette.png", "cmyk.jpg"}) {
             byte[] whole = Images.file(name);
             for (int i = 3; i < whole.length; i += 7) {
                 byte[] damaged = whole.clone();

@@ -27,7 +27,7 @@ class HistoryTest {
     }
 
     private static Trainer.Step step(long number, double loss, double norm) {
-        return new Trainer.Step(number, 20, number / 4.0, loss, 1e-5, 0.001, norm, 32, 0.25);
+        return new Trainer.Step(number, 20, number / 4.0, loss, 1e-5, 0.001, norm, 32, 0.25, 0.01);
     }
 
     private void writeSteps(int count) {
@@ -52,6 +52,7 @@ class HistoryTest {
         assertThat(second.path("gradientNorm").asDouble()).isEqualTo(2);
         assertThat(second.path("examples").asLong()).isEqualTo(32);
         assertThat(second.path("seconds").asDouble()).isEqualTo(0.25);
+        assertThat(second.path("inputSeconds").asDouble()).isEqualTo(0.01);
     }
 
     @Test

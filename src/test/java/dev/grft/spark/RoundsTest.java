@@ -66,7 +66,7 @@ class RoundsTest {
         spark.stop();
     }
 
-    private static JavaRDD<Example> examples(int count) {
+    private static JavaRDD<Shard> examples(int count) {
         List<List<Example>> shards = new ArrayList<>();
         for (int shard = 0; shard < SHARDS; shard++) {
             shards.add(new ArrayList<>());
@@ -77,10 +77,10 @@ class RoundsTest {
             random.nextBytes(rgb);
             shards.get(id % SHARDS).add(new Example(id, id % 3, "image " + id, new Pixels(8, 8, rgb)));
         }
-        return context.parallelize(shards, SHARDS).flatMap(List::iterator);
+        return Tiny.shards(context.parallelize(shards, SHARDS).flatMap(List::iterator));
     }
 
-    private Rounds rounds(JavaRDD<Example> examples, double timeoutSeconds) {
+    private Rounds rounds(JavaRDD<Shard> examples, double timeoutSeconds) {
         Augment augment = settings.augmentation().toAugment(5);
         MultiLayerConfiguration configuration =
                 Network.configuration(layout, settings.training(), Penalty.NONE, CONFIG.depth(), 9, 3);
@@ -101,7 +101,7 @@ class RoundsTest {
         return trained;
     }
 
-    private static JavaRDD<Example> failing(JavaRDD<Example> examples, Function<TaskContext, Boolean> when) {
+    private static JavaRDD<Shard> failing(JavaRDD<Shard> examples, Function<TaskContext, Boolean> when) {
         return examples.mapPartitions(
                 part -> {
                     if (when.call(TaskContext.get())) {
@@ -119,6 +119,7 @@ class RoundsTest {
         assertThat(gradient.examples()).isEqualTo(7);
         assertThat(gradient.loss() / 7).isBetween(0.5, 2.0);
         assertThat(gradient.gradient()).hasSize(layout.size()).doesNotContain(Float.NaN);
+        assertThat(gradient.inputSeconds()).isPositive();
     }
 
     @Test
@@ -134,7 +135,7 @@ class RoundsTest {
 
     @Test
     void aTaskThatFailsOnceChangesNothing() {
-        JavaRDD<Example> examples = examples(11);
+        JavaRDD<Shard> examples = examples(11);
         Rounds undisturbed = rounds(examples, 60);
         Rounds disturbed = rounds(failing(examples, task -> task.partitionId() == 1 && task.attemptNumber() == 0), 60);
 
@@ -149,6 +150,7 @@ class RoundsTest {
         assertThat(steps.state()).isEqualTo(expectedSteps.state());
         assertThat(steps.state().trained()).isNotEqualTo(trained());
         assertThat(steps.examples()).isEqualTo(14);
+        assertThat(steps.inputSeconds()).isPositive();
     }
 
     @Test
@@ -169,7 +171,7 @@ class RoundsTest {
 
     @Test
     void aRoundThatTakesTooLongIsEndedAndSaysSo() {
-        JavaRDD<Example> slow = examples(11)
+        JavaRDD<Shard> slow = examples(11)
                 .mapPartitions(
                         part -> {
                             for (int i = 0; i < 600; i++) {

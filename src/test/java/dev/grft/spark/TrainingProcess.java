@@ -75,7 +75,7 @@ public final class TrainingProcess {
                     .map(id -> Setup.example(config, id)); // made by the tasks, as photos are read by them
             Rounds source = new Rounds(
                     context,
-                    examples.cache(),
+                    Tiny.shards(examples),
                     new Sampler(
                             Setup.preprocess(config), settings.augmentation().toAugment(1), 1, batch, shards),
                     new Replicas.Recipe(model, tuning, configuration, true, new Replicas.Device("cpu", threads, false)),

@@ -148,6 +148,15 @@ class VerbsTest {
             Path delta = whole.resolve(method.equals("grft") ? "" : method).resolve("delta.safetensors");
             assertThat(one.path("delta_bytes").asLong()).as(method).isEqualTo(Files.size(delta));
             assertThat(one.path("seconds").asDouble()).as(method).isPositive();
+            if (!method.equals("linear")) {
+                double waited = one.path("input_seconds_per_step").asDouble();
+                assertThat(waited)
+                        .as(method)
+                        .isBetween(1e-9, one.path("seconds_per_step").asDouble());
+                assertThat(one.path("input_share").asDouble())
+                        .as(method)
+                        .isCloseTo(waited / one.path("seconds_per_step").asDouble(), within(1e-9));
+            }
         }
         assertThat(metrics.path("grft").path("phases").fieldNames())
                 .toIterable()

@@ -20,6 +20,19 @@ class PartsTest {
     }
 
     @Test
+    void theLongestWaitForImagesIsThatOfTheStep() {
+        StepGradient gradient = new StepGradient(new float[] {1}, 0, 1);
+        LocalSteps steps = new LocalSteps(LearnerState.start(new float[] {1}), 0, 1);
+
+        assertThat(gradient.inputSeconds()).isZero();
+        assertThat(StepGradient.sum(List.of(gradient.after(0.5), gradient.after(2), gradient))
+                        .inputSeconds())
+                .isEqualTo(2);
+        assertThat(LocalSteps.mean(List.of(steps.after(3), steps)).inputSeconds())
+                .isEqualTo(3);
+    }
+
+    @Test
     void gradientsAreAddedInDouble() {
         // In float 1e8 + 1 is 1e8.
         StepGradient sum = StepGradient.sum(List.of(

@@ -46,6 +46,7 @@ def decoded():
     rgb.save(HERE / "progressive.jpg", progressive=True, **jpeg)
     rgb.save(HERE / "profile.jpg", icc_profile=profile, **jpeg)
     rgb.save(HERE / "broken-profile.jpg", icc_profile=profile[:200], **jpeg)
+    rgb.save(HERE / "stored-rgb.jpg", keep_rgb=True, **jpeg)
     rgb.convert("L").save(HERE / "gray.jpg", quality=95)
     rgb.convert("CMYK").save(HERE / "cmyk.jpg", quality=95)
     rgb.save(HERE / "rgb.png")
