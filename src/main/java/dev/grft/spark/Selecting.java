@@ -18,7 +18,7 @@ import dev.grft.data.Labels;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import dev.grft.train.Probe;
-import dev.grft.tuning.ScoreWatch.Square;
+import dev.grft.tuning.ScoreWatch.Rule;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -54,8 +54,8 @@ final class Selecting {
     private SelectionFile makeSelection(Path path) {
         Images images = session.trainingImages();
         ModelBroadcast model = session.model(images.labels().size());
-        Square square = Scoring.square(settings.selection().score());
-        Scoring scoring = scoring(images, model, square);
+        Rule rule = Scoring.rule(settings.selection().score());
+        Scoring scoring = scoring(images, model, rule);
         Progress.Meter meter = session.progress().phase("select: scoring", images.count());
         Scores scores = scoring.scores(images, meter);
         long backbone = session.pretrained().config().backboneParameters();
@@ -75,9 +75,9 @@ final class Selecting {
         return file;
     }
 
-    private Scoring scoring(Images images, ModelBroadcast model, Square square) {
+    private Scoring scoring(Images images, ModelBroadcast model, Rule rule) {
         Probe head = head(settings.selection().loss().equals("probe"), images.labels());
-        return new Scoring(model, settings.selection(), head, square, session.preprocess(), views(), session.device());
+        return new Scoring(model, settings.selection(), head, rule, session.preprocess(), views(), session.device());
     }
 
     /** Returns the slices of the largest weights, by the selection's budget: needs no image. */
@@ -108,14 +108,15 @@ final class Selecting {
                 scores,
                 settings.selection().orientation(),
                 budget,
-                session.pretrained().config().backboneParameters());
+                session.pretrained().config().backboneParameters(),
+                settings.selection().perLength());
     }
 
     /** Returns the entries of each neuron that GPS trains. */
     List<Entries> entries(int perNeuron) {
         Images images = session.trainingImages();
         ModelBroadcast model = session.model(images.labels().size());
-        Scoring scoring = scoring(images, model, Square.SUM);
+        Scoring scoring = scoring(images, model, Rule.SUM);
         Progress.Meter meter = session.progress().phase("select entries", images.count());
         List<Entries> entries = scoring.entries(images, perNeuron, meter);
         Metrics metrics = session.metrics();

@@ -614,6 +614,27 @@ public final class CpuKernels implements Kernels {
         columns.data().setData(c);
     }
 
+    @Override
+    public void addAbsolutes(INDArray g, INDArray rows, INDArray columns) {
+        int in = (int) g.size(1);
+        double[] r = doubles(rows);
+        double[] c = doubles(columns);
+        float[] v = row = ensure(row, in);
+        FloatBuffer from = buffer(g);
+        for (int o = 0; o < r.length; o++) {
+            from.get(o * in, v, 0, in);
+            double sum = 0;
+            for (int i = 0; i < in; i++) {
+                double absolute = Math.abs(v[i]);
+                c[i] += absolute;
+                sum += absolute;
+            }
+            r[o] += sum;
+        }
+        rows.data().setData(r);
+        columns.data().setData(c);
+    }
+
     private void addSquares(FloatBuffer g, int out, int in, double[] rows, double[] columns) {
         float[] v = row = ensure(row, in);
         double[] acc = sums = sums.length >= in ? sums : new double[in];
