@@ -82,6 +82,12 @@ public final class Entries extends Addition {
         return new Entries(matrix, shape, columns, others);
     }
 
+    /** Returns the first entries of each row only, with differences of 0: of the largest, the largest. */
+    public Entries first(int perRow) {
+        int[] some = Arrays.copyOf(columns, Math.min(perRow, perRow()) * shape.out());
+        return new Entries(matrix, shape, some, new float[some.length]);
+    }
+
     /** Returns the name under which the entries of a matrix train. */
     public static String name(String matrix) {
         return matrix + ".entries";

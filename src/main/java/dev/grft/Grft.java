@@ -58,7 +58,8 @@ import java.util.stream.Stream;
  * penalty is an L2 distance on the last L layers and the head, is in the public reviews of the resubmission "From
  * Sparse to Structured" (OpenReview 9nOpFdYJez). Inferred, hence open to configuration: which axis and which k (see
  * {@link Preset}), whose gradients are squared, the loss that is scored, the matrices that take part, lambda, L and
- * the squared norm. Budgets over the whole network and {@link Orientation#AUTO} differ from the paper. The argument
+ * the squared norm. Budgets over the whole network, {@link Orientation#AUTO}, other scores than
+ * squares and selecting again during the training differ from the paper. The argument
  * above is not quoted either: the reviews only mention a first-order Taylor expansion.
  */
 public final class Grft {
@@ -145,10 +146,7 @@ public final class Grft {
 
     /** Returns the mean merit of the slices that the budget would take. */
     private static double mean(List<Candidate> slices, Budget budget, ToDoubleFunction<Candidate> merit) {
-        return best(slices, budget).stream()
-                .mapToDouble(merit)
-                .average()
-                .orElseThrow();
+        return best(slices, budget).stream().mapToDouble(merit).average().orElseThrow();
     }
 
     private static List<Candidate> best(List<Candidate> slices, Budget budget) {

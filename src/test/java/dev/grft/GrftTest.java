@@ -94,7 +94,8 @@ class GrftTest {
 
     @Test
     void withoutCountingLengthALongSliceWinsByItsSum() {
-        // By sum v's row 0 (8, of 4 numbers) comes before u's rows 0 and 2 (5, of 2), whose scores per number are larger.
+        // By sum v's row 0 (8, of 4 numbers) comes before u's rows 0 and 2 (5, of 2), whose scores per number are
+        // larger.
         Budget six = new Budget.Share(0.3);
         assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, true)).isEqualTo(selection(rows("u", U, 0, 2)));
         assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, false))

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -47,8 +48,18 @@ public final class Main {
         @Option(names = "--force", description = "Make again what has been made of the same inputs.")
         private boolean force;
 
+        @Option(
+                names = "--protocol",
+                paramLabel = "PROTOCOL",
+                description = "evaluation.protocol: validation, or gps-paper (the epoch is chosen on the test images).")
+        private @Nullable String protocol;
+
         private int run(String verb, Consumer<Verbs> work) {
-            Settings settings = Config.load(files, sets, new Configuration());
+            List<String> all = new ArrayList<>(sets);
+            if (protocol != null) {
+                all.add("evaluation.protocol=" + protocol);
+            }
+            Settings settings = Config.load(files, all, new Configuration());
             try (Session session = Session.open(settings, verb)) {
                 work.accept(new Verbs(session, force));
             }

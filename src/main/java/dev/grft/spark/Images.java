@@ -3,6 +3,7 @@ package dev.grft.spark;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
+import java.util.SplittableRandom;
 import org.apache.spark.api.java.JavaRDD;
 
 /**
@@ -57,6 +58,17 @@ public final class Images implements AutoCloseable {
      */
     public String digest() {
         return digest;
+    }
+
+    /**
+     * Returns a half of these, each image in one of the two by chance. A view: closing it frees nothing.
+     *
+     * @param which 0 or 1
+     */
+    Images half(long seed, int which) {
+        JavaRDD<Example> some =
+                examples.filter(example -> new SplittableRandom(seed ^ (example.id() << 32)).nextInt(2) == which);
+        return new Images(some, labels, some.count(), broken, digest, () -> {});
     }
 
     /** Frees the memory and disk of the executors; the examples must not be used any more. */

@@ -15,6 +15,7 @@ import java.util.UUID;
 import java.util.function.Function;
 import org.apache.spark.TaskContext;
 import org.apache.spark.resource.ResourceInformation;
+import org.bytedeco.javacpp.Pointer;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.factory.Nd4j;
@@ -152,6 +153,19 @@ final class Replicas {
             retire(current);
             current = null;
         }
+    }
+
+    /** Returns the bytes of native memory that this JVM holds of its model: weights, idle networks, scratch of kernels. */
+    static synchronized long bytes() {
+        Model model = current;
+        return Pointer.totalBytes()
+                + (model == null
+                        ? 0
+                        : model.weights.bytes()
+                                + model.idle.values().stream()
+                                        .flatMap(Deque::stream)
+                                        .mapToLong(Replica::bytes)
+                                        .sum());
     }
 
     private static void retire(Model model) {

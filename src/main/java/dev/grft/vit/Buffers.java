@@ -39,6 +39,13 @@ public final class Buffers {
         return array(name, shape);
     }
 
+    /** Returns the bytes of native memory held. */
+    public long bytes() {
+        return arrays.values().stream()
+                .mapToLong(array -> array.length() * array.dataType().width())
+                .sum();
+    }
+
     private INDArray array(String key, long... shape) {
         INDArray array = arrays.get(key);
         if (array == null || !Arrays.equals(array.shape(), shape)) {

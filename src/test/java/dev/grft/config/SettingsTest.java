@@ -125,9 +125,12 @@ class SettingsTest {
     void aMatrixCannotChangeItsAxisWhenItIsSelectedAgain() {
         assertThatThrownBy(() -> settings("selection.axis=auto", "selection.everyEpochs=2"))
                 .isInstanceOf(UserError.class)
-                .hasMessage("--set: selection.everyEpochs must be null with selection.axis auto, which could give a matrix"
-                        + " rows once and columns later, got 2");
-        assertThat(settings("selection.axis=min-axis", "selection.everyEpochs=2").selection().everyEpochs())
+                .hasMessage(
+                        "--set: selection.everyEpochs must be null with selection.axis auto, which could give a matrix"
+                                + " rows once and columns later, got 2");
+        assertThat(settings("selection.axis=min-axis", "selection.everyEpochs=2")
+                        .selection()
+                        .everyEpochs())
                 .isEqualTo(2);
     }
 
