@@ -458,7 +458,8 @@ public record Settings(
     }
 
     /** The machinery. Of what is computed {@code kernels} and {@code blasThreads} change the last bits only. */
-    public record Engine(String kernels, int blasThreads, double timeoutSeconds) implements Serializable {
+    public record Engine(String kernels, int blasThreads, boolean recompute, double timeoutSeconds)
+            implements Serializable {
         public Engine {
             checkWord("engine.kernels", kernels, "auto", "cpu", "nd4j");
             checkCount("engine.blasThreads", blasThreads);

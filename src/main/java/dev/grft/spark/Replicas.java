@@ -3,6 +3,7 @@ package dev.grft.spark;
 import dev.grft.train.Replica;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Weights;
 import java.io.Serializable;
@@ -15,7 +16,6 @@ import java.util.UUID;
 import java.util.function.Function;
 import org.apache.spark.TaskContext;
 import org.apache.spark.resource.ResourceInformation;
-import org.bytedeco.javacpp.Pointer;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.factory.Nd4j;
@@ -68,16 +68,23 @@ final class Replicas {
         }
     }
 
-    /** The kernels and the threads that a task computes with. */
+    /** What a task computes with: kernels, threads, memory. */
     static final class Device implements Serializable {
         private static final long serialVersionUID = 1L;
 
         private final String kernels;
         private final int blasThreads;
+        private final boolean recompute;
 
-        Device(String kernels, int blasThreads) {
+        Device(String kernels, int blasThreads, boolean recompute) {
             this.kernels = kernels;
             this.blasThreads = blasThreads;
+            this.recompute = recompute;
+        }
+
+        /** Returns what a network keeps of a forward that a backward follows or does not. */
+        Keep keep(boolean backward) {
+            return !backward ? Keep.NOTHING : recompute ? Keep.INPUTS : Keep.ALL;
         }
 
         /** Returns kernels for this thread, on the GPU that Spark has assigned to its task, if any. */
@@ -105,7 +112,12 @@ final class Replicas {
             Kernels kernels = recipe.device.kernels();
             Replica replica = poll(model, recipe.id);
             if (replica == null) {
-                replica = new Replica(model.weights, recipe.tuning, recipe.configuration, kernels, recipe.backward);
+                replica = new Replica(
+                        model.weights,
+                        recipe.tuning,
+                        recipe.configuration,
+                        kernels,
+                        recipe.device.keep(recipe.backward));
             }
             T result = work.apply(replica); // a replica of a task that failed is not used again
             offer(model, recipe.id, replica);
@@ -158,7 +170,7 @@ final class Replicas {
     /** Returns the bytes of native memory that this JVM holds of its model: weights, idle networks, scratch of kernels. */
     static synchronized long bytes() {
         Model model = current;
-        return Pointer.totalBytes()
+        return CpuKernels.scratchBytes()
                 + (model == null
                         ? 0
                         : model.weights.bytes()

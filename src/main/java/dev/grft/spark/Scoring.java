@@ -129,7 +129,8 @@ final class Scoring implements Serializable {
 
     private Scorer scored(List<Example> examples) {
         return Replicas.withWeights(model, weights -> {
-            Scorer scorer = new Scorer(weights, eligible, rule, headWeight, headBias, device.kernels());
+            Scorer scorer =
+                    new Scorer(weights, eligible, rule, headWeight, headBias, device.kernels(), device.keep(true));
             for (int at = 0; at < examples.size(); at += batchSize) {
                 List<Example> some = examples.subList(at, Math.min(examples.size(), at + batchSize));
                 if (contrastive) {

@@ -143,7 +143,9 @@ public final class Session implements AutoCloseable {
 
     Replicas.Device device() {
         return new Replicas.Device(
-                settings.engine().kernels(), settings.engine().blasThreads());
+                settings.engine().kernels(),
+                settings.engine().blasThreads(),
+                settings.engine().recompute());
     }
 
     Augment augment() {

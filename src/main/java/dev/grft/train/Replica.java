@@ -2,6 +2,7 @@ package dev.grft.train;
 
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.Vit;
@@ -29,15 +30,14 @@ public final class Replica {
     /**
      * Returns a network over {@code weights}.
      *
-     * @param backward whether gradients will be asked for
+     * @param keep what is kept for gradients; {@link Keep#NOTHING} if none will be asked for
      */
-    public Replica(
-            Weights weights, Tuning tuning, MultiLayerConfiguration configuration, Kernels kernels, boolean backward) {
+    public Replica(Weights weights, Tuning tuning, MultiLayerConfiguration configuration, Kernels kernels, Keep keep) {
         network = new MultiLayerNetwork(configuration);
         network.init();
         network.initGradientsView();
         plan = tuning.plan();
-        vit = new Vit(weights, plan, kernels, backward);
+        vit = new Vit(weights, plan, kernels, keep);
         classes = weights.config().classes();
         type = weights.type();
         learner = new Learner(network);

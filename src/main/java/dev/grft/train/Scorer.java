@@ -6,6 +6,7 @@ import dev.grft.Scores;
 import dev.grft.data.Batch;
 import dev.grft.tuning.ScoreWatch;
 import dev.grft.vit.Bindings;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
@@ -31,6 +32,7 @@ public final class Scorer {
      * @param eligible the shapes of the matrices that compete, by timm name in network order
      * @param headWeight the weight of the fresh head, {@code [K, D]} row-major
      * @param headBias its bias, {@code [K]}
+     * @param keep what is kept of a forward; not {@link Keep#NOTHING}
      */
     public Scorer(
             Weights weights,
@@ -38,10 +40,11 @@ public final class Scorer {
             ScoreWatch.Rule rule,
             float[] headWeight,
             float[] headBias,
-            Kernels kernels) {
+            Kernels kernels,
+            Keep keep) {
         this.watch = new ScoreWatch(eligible, rule, weights::array);
         this.kernels = kernels;
-        this.vit = new Vit(weights, watch, kernels, true);
+        this.vit = new Vit(weights, watch, kernels, keep);
         this.classes = weights.config().classes();
         this.type = weights.type();
         INDArray weight = Nd4j.create(

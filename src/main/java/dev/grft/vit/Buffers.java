@@ -2,26 +2,29 @@ package dev.grft.vit;
 
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * The arrays that one network reuses from step to step, so that a step allocates nothing once it is warm.
  *
- * <p>What the backward needs is {@linkplain #saved saved} per layer; everything else is shared by all layers. A network that
- * only predicts saves nothing.
+ * <p>What the backward needs is {@linkplain #saved saved}, for each layer, for each layer of a block or for none, as {@link
+ * Keep} says; everything else is shared by all layers. An array of a name grows to the largest that was asked for; a smaller one is its beginning.
  */
 public final class Buffers {
     private final DataType type;
-    private final boolean backward;
-    private final Map<String, INDArray> arrays = new HashMap<>();
+    private final Keep keep;
+    private final Map<String, Room> arrays = new HashMap<>();
 
-    /** Returns buffers of a data type; {@code backward} says whether a backward pass will follow the forward. */
-    public Buffers(DataType type, boolean backward) {
+    /** Returns buffers of a data type. */
+    public Buffers(DataType type, Keep keep) {
         this.type = type;
-        this.backward = backward;
+        this.keep = keep;
     }
 
     /** Returns the data type of the model. */
@@ -29,9 +32,26 @@ public final class Buffers {
         return type;
     }
 
-    /** Returns an array of the shape that keeps its values until the backward of its owner. */
+    /** Returns what is kept of the forward. */
+    public Keep keep() {
+        return keep;
+    }
+
+    /**
+     * Returns an array of the shape that keeps its values until the backward of its owner, or with {@link Keep#INPUTS} until
+     * another block computes.
+     */
     public INDArray saved(String owner, String name, long... shape) {
-        return array(backward ? owner + '/' + name : name, shape);
+        String of = keep == Keep.INPUTS ? owner.replaceFirst("^blocks\\.\\d+", "block") : owner;
+        return array(keep == Keep.NOTHING ? name : of + '/' + name, shape);
+    }
+
+    /**
+     * Returns an array of the shape for the output of encoder block {@code block}, of what comes before the first for -1. It
+     * keeps its values until the backward with {@link Keep#INPUTS}, else until the block after the next computes.
+     */
+    INDArray output(int block, long... shape) {
+        return array("output" + (keep == Keep.INPUTS ? block : block & 1), shape);
     }
 
     /** Returns an array of the shape whose values last until the next use of the name. */
@@ -41,17 +61,32 @@ public final class Buffers {
 
     /** Returns the bytes of native memory held. */
     public long bytes() {
-        return arrays.values().stream()
-                .mapToLong(array -> array.length() * array.dataType().width())
-                .sum();
+        return type.width() * arrays.values().stream().mapToLong(Room::length).sum();
     }
 
     private INDArray array(String key, long... shape) {
-        INDArray array = arrays.get(key);
-        if (array == null || !Arrays.equals(array.shape(), shape)) {
-            array = Nd4j.createUninitialized(type, shape, 'c');
-            arrays.put(key, array);
+        return arrays.computeIfAbsent(key, k -> new Room()).array(type, shape);
+    }
+
+    /** The room of one name, and its views of each shape. */
+    private static final class Room {
+        private final Map<List<Long>, INDArray> views = new HashMap<>();
+        private @Nullable INDArray all;
+
+        long length() {
+            return all == null ? 0 : all.length();
         }
-        return array;
+
+        INDArray array(DataType type, long... shape) {
+            long length = Arrays.stream(shape).reduce(1, Math::multiplyExact);
+            if (all == null || all.length() < length) {
+                all = Nd4j.createUninitialized(type, new long[] {length}, 'c');
+                views.clear();
+            }
+            INDArray room = all;
+            return views.computeIfAbsent(
+                    Arrays.stream(shape).boxed().toList(),
+                    s -> room.get(NDArrayIndex.interval(0, length)).reshape('c', shape));
+        }
     }
 }

@@ -6,13 +6,12 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * The last stage: tokens {@code [B*T, D]} to logits {@code [B, K]}: the class token, normalized (the features), times the head.
+ * The last stage: class tokens {@code [B, D]} to logits {@code [B, K]}: normalized (the features), times the head.
  *
  * <p>Without a head (K = 0) the output is the features {@code [B, D]}.
  */
 final class Classifier implements Stage {
     private final VitConfig config;
-    private final Kernels kernels;
     private final Buffers buffers;
     private final LayerNorm norm;
     private final @Nullable Linear head;
@@ -20,7 +19,6 @@ final class Classifier implements Stage {
 
     Classifier(VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
         this.config = config;
-        this.kernels = kernels;
         this.buffers = buffers;
         this.norm = new LayerNorm("norm", config.epsilon(), weights, plan, kernels, buffers);
         this.head = config.classes() == 0 ? null : new Linear("head", weights, plan, kernels, buffers);
@@ -67,12 +65,10 @@ final class Classifier implements Stage {
         return logits;
     }
 
-    /** Returns the features {@code [B, D]} of tokens {@code [B*T, D]}. */
+    /** Returns the features {@code [B, D]} of class tokens {@code [B, D]}. */
     INDArray features(INDArray x, int examples) {
-        INDArray rows = buffers.shared("classRows", examples, config.width());
-        kernels.classRows(x, rows);
         INDArray normed = buffers.saved("head", "features", examples, config.width());
-        norm.forward(rows, normed);
+        norm.forward(x, normed);
         features = normed;
         return normed;
     }
@@ -94,19 +90,14 @@ final class Classifier implements Stage {
     /** The part of {@link #backward} behind the head, given the gradient of the features {@code [B, D]}. */
     @Nullable
     INDArray backwardFeatures(INDArray dfeatures, int examples, boolean inputGradient) {
-        INDArray drows = null;
+        INDArray dx = null;
         if (inputGradient) {
-            drows = buffers.shared("dclassRows", examples, config.width());
-            drows.assign(0);
+            dx = buffers.shared("dclassTokens", examples, config.width());
+            dx.assign(0);
         }
         if (inputGradient || norm.active()) {
-            norm.backward(dfeatures, drows);
+            norm.backward(dfeatures, dx);
         }
-        if (drows == null) {
-            return null;
-        }
-        INDArray dx = buffers.shared("dstream", (long) examples * config.tokens(), config.width());
-        kernels.spreadClassRows(drows, dx);
         return dx;
     }
 }

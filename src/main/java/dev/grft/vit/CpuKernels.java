@@ -27,6 +27,11 @@ public final class CpuKernels implements Kernels {
     private FloatPointer scratch = new FloatPointer();
     private FloatPointer scratch2 = new FloatPointer();
 
+    /** Returns the bytes of native memory that all kernels of this process hold as scratch, beside the arrays of ND4J. */
+    public static long scratchBytes() {
+        return Pointer.totalBytes();
+    }
+
     /** Sets how many threads a product may use, in the whole process. Other numbers of threads, other last bits. */
     public static void threads(int threads) {
         blas_set_num_threads(threads);
@@ -279,6 +284,7 @@ public final class CpuKernels implements Kernels {
     public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
         int d = (int) out.size(1);
         int t = (int) weights.size(1);
+        int asking = (int) (out.size(0) / examples);
         int h = d / heads;
         int ld = 3 * d;
         float scale = (float) (1 / Math.sqrt(h));
@@ -288,19 +294,20 @@ public final class CpuKernels implements Kernels {
         FloatPointer w = pointer(weights);
         FloatPointer o = pointer(out);
         FloatBuffer soft = buffer(weights);
-        float[] s = row = ensure(row, t * t);
-        float[] power = row2 = ensure(row2, t * t);
+        int n = asking * t;
+        float[] s = row = ensure(row, n);
+        float[] power = row2 = ensure(row2, n);
         for (int b = 0; b < examples; b++) {
             for (int head = 0; head < heads; head++) {
                 long at = (long) b * t * ld + (long) head * h;
-                long atW = ((long) b * heads + head) * t * t;
+                long atW = ((long) b * heads + head) * n;
                 w.position(atW);
-                sgemm(false, q.position(at), ld, true, k.position(at + d), ld, t, t, h, scale, 0, w, t);
-                soft.get((int) atW, s, 0, t * t);
-                softmaxRows(s, power, t);
-                soft.put((int) atW, s, 0, t * t);
-                o.position((long) b * t * d + (long) head * h);
-                sgemm(false, w, t, false, v.position(at + 2L * d), ld, t, h, t, 1, 0, o, d);
+                sgemm(false, q.position(at), ld, true, k.position(at + d), ld, asking, t, h, scale, 0, w, t);
+                soft.get((int) atW, s, 0, n);
+                softmaxRows(s, power, asking, t);
+                soft.put((int) atW, s, 0, n);
+                o.position((long) b * asking * d + (long) head * h);
+                sgemm(false, w, t, false, v.position(at + 2L * d), ld, asking, h, t, 1, 0, o, d);
             }
         }
     }
@@ -310,6 +317,7 @@ public final class CpuKernels implements Kernels {
             INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
         int d = (int) dout.size(1);
         int t = (int) weights.size(1);
+        int asking = (int) (dout.size(0) / examples);
         int h = d / heads;
         int ld = 3 * d;
         float scale = (float) (1 / Math.sqrt(h));
@@ -318,31 +326,36 @@ public final class CpuKernels implements Kernels {
         FloatPointer o = pointer(dout);
         FloatPointer out = pointer(dqkv);
         FloatBuffer soft = buffer(weights);
-        scratch = ensure(scratch, (long) t * t);
+        int n = asking * t;
+        scratch = ensure(scratch, n);
         FloatBuffer ds = scratch.position(0).asBuffer();
-        float[] p = row = ensure(row, t * t);
-        float[] g = row2 = ensure(row2, t * t);
+        float[] p = row = ensure(row, n);
+        float[] g = row2 = ensure(row2, n);
+        if (asking < t) {
+            Pointer.memset(
+                    out.position(0), 0, dqkv.length() * Float.BYTES); // who does not ask has no gradient of a query
+        }
         for (int b = 0; b < examples; b++) {
             for (int head = 0; head < heads; head++) {
                 long at = (long) b * t * ld + (long) head * h;
-                long atW = ((long) b * heads + head) * t * t;
+                long atW = ((long) b * heads + head) * n;
                 w.position(atW);
-                o.position((long) b * t * d + (long) head * h);
+                o.position((long) b * asking * d + (long) head * h);
                 // dv = w' do, dw = do v'
-                sgemm(true, w, t, false, o, d, t, h, t, 1, 0, out.position(at + 2L * d), ld);
-                sgemm(false, o, d, true, in.position(at + 2L * d), ld, t, t, h, 1, 0, scratch, t);
-                soft.get((int) atW, p, 0, t * t);
-                ds.get(0, g, 0, t * t);
-                for (int i = 0; i < t; i++) {
-                    float inner = dot(p, g, i * t, t);
-                    for (int j = i * t; j < (i + 1) * t; j++) {
+                sgemm(true, w, t, false, o, d, t, h, asking, 1, 0, out.position(at + 2L * d), ld);
+                sgemm(false, o, d, true, in.position(at + 2L * d), ld, asking, t, h, 1, 0, scratch, t);
+                soft.get((int) atW, p, 0, n);
+                ds.get(0, g, 0, n);
+                for (int i = 0; i < n; i += t) {
+                    float inner = dot(p, g, i, t);
+                    for (int j = i; j < i + t; j++) {
                         g[j] = scale * p[j] * (g[j] - inner);
                     }
                 }
-                ds.put(0, g, 0, t * t);
+                ds.put(0, g, 0, n);
                 // dq = ds k, dk = ds' q
-                sgemm(false, scratch, t, false, in.position(at + d), ld, t, h, t, 1, 0, out.position(at), ld);
-                sgemm(true, scratch, t, false, in.position(at), ld, t, h, t, 1, 0, out.position(at + d), ld);
+                sgemm(false, scratch, t, false, in.position(at + d), ld, asking, h, t, 1, 0, out.position(at), ld);
+                sgemm(true, scratch, t, false, in.position(at), ld, t, h, asking, 1, 0, out.position(at + d), ld);
             }
         }
     }
@@ -718,18 +731,18 @@ public final class CpuKernels implements Kernels {
         }
     }
 
-    /** Replaces each row of {@code s [t, t]} by its softmax; {@code power} is scratch of the same size. */
-    private static void softmaxRows(float[] s, float[] power, int t) {
-        for (int i = 0; i < t; i++) {
-            float max = max(s, i * t, t);
-            for (int j = i * t; j < (i + 1) * t; j++) {
+    /** Replaces each row of {@code s [m, t]} by its softmax; {@code power} is scratch of the same size. */
+    private static void softmaxRows(float[] s, float[] power, int m, int t) {
+        for (int i = 0; i < m * t; i += t) {
+            float max = max(s, i, t);
+            for (int j = i; j < i + t; j++) {
                 s[j] -= max;
             }
         }
-        exp(s, power, t * t);
-        for (int i = 0; i < t; i++) {
-            float inverse = 1f / sum(s, i * t, t);
-            for (int j = i * t; j < (i + 1) * t; j++) {
+        exp(s, power, m * t);
+        for (int i = 0; i < m * t; i += t) {
+            float inverse = 1f / sum(s, i, t);
+            for (int j = i; j < i + t; j++) {
                 s[j] *= inverse;
             }
         }

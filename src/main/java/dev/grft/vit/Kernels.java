@@ -63,14 +63,15 @@ public interface Kernels {
     void gelu(INDArray x, INDArray y, INDArray derivative);
 
     /**
-     * Puts multi-head attention into {@code out [B*T, D]}: softmax(q k' / sqrt(D/H)) v per example and head.
+     * Puts multi-head attention of the first Q tokens of each example into {@code out [B*Q, D]}: softmax(q k' / sqrt(D/H)) v
+     * per example and head. Q is T, or 1 where only the class token is asked for.
      *
      * @param qkv {@code [B*T, 3D]}: queries, keys, values side by side, head after head
-     * @param weights out: the softmax, {@code [B*H*T, T]}, kept for the backward
+     * @param weights out: the softmax, {@code [B*H*Q, T]}, kept for the backward
      */
     void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out);
 
-    /** Puts the gradient of {@link #attention} into {@code dqkv [B*T, 3D]}, given {@code dout [B*T, D]}. */
+    /** Puts the gradient of {@link #attention} into {@code dqkv [B*T, 3D]}, given {@code dout [B*Q, D]}. */
     void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv);
 
     /** Puts the flattened patches (channel, row, column) of {@code images [B, C, S, S]} into {@code y [B*N, C*P*P]}. */

@@ -42,7 +42,7 @@ public final class Layout implements Serializable {
 
     /** Returns the layout of a network of these sizes under a plan, without the network's weights. */
     public static Layout of(VitConfig config, TrainingPlan plan) {
-        return new Vit(Weights.shapesOnly(config), plan, new CpuKernels(), false).layout();
+        return new Vit(Weights.shapesOnly(config), plan, new CpuKernels(), Keep.NOTHING).layout();
     }
 
     /** Returns the arrays of each stage, in order. */

@@ -122,13 +122,15 @@ public final class Nd4jKernels implements Kernels {
     public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
         int d = (int) out.size(1);
         int t = (int) weights.size(1);
+        int asking = (int) (out.size(0) / examples);
         INDArray[] parts = heads(qkv, examples, t, heads, d);
-        INDArray scores =
-                Nd4j.matmul(parts[0], parts[1].permute(0, 2, 1).dup('c')).muli(1 / Math.sqrt((double) d / heads));
+        INDArray scores = Nd4j.matmul(
+                        first(parts[0], asking), parts[1].permute(0, 2, 1).dup('c'))
+                .muli(1 / Math.sqrt((double) d / heads));
         INDArray flat = scores.reshape('c', weights.shape());
         weights.assign(Nd4j.exec(new SoftMax(flat, flat.ulike(), 1))[0]);
-        INDArray context = Nd4j.matmul(weights.reshape('c', (long) examples * heads, t, t), parts[2]);
-        out.assign(joined(context, examples, t, heads, d));
+        INDArray context = Nd4j.matmul(weights.reshape('c', (long) examples * heads, asking, t), parts[2]);
+        out.assign(joined(context, examples, asking, heads, d));
     }
 
     @Override
@@ -136,10 +138,11 @@ public final class Nd4jKernels implements Kernels {
             INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
         int d = (int) dout.size(1);
         int t = (int) weights.size(1);
+        int asking = (int) (dout.size(0) / examples);
         long batch = (long) examples * heads;
         INDArray[] parts = heads(qkv, examples, t, heads, d);
-        INDArray w = weights.reshape('c', batch, t, t);
-        INDArray dcontext = split(dout, examples, t, heads, d);
+        INDArray w = weights.reshape('c', batch, asking, t);
+        INDArray dcontext = split(dout, examples, asking, heads, d);
         INDArray dv = Nd4j.matmul(w.permute(0, 2, 1).dup('c'), dcontext);
         INDArray dw = Nd4j.matmul(dcontext, parts[2].permute(0, 2, 1).dup('c'));
         INDArray flat = dw.reshape('c', weights.shape());
@@ -147,9 +150,10 @@ public final class Nd4jKernels implements Kernels {
         INDArray ds = flat.subColumnVector(inner)
                 .muli(weights)
                 .muli(1 / Math.sqrt((double) d / heads))
-                .reshape('c', batch, t, t);
-        INDArray dq = Nd4j.matmul(ds, parts[1]);
-        INDArray dk = Nd4j.matmul(ds.permute(0, 2, 1).dup('c'), parts[0]);
+                .reshape('c', batch, asking, t);
+        INDArray dq = Nd4j.zeros(dqkv.dataType(), batch, t, d / heads);
+        first(dq, asking).assign(Nd4j.matmul(ds, parts[1])); // who does not ask has no gradient of a query
+        INDArray dk = Nd4j.matmul(ds.permute(0, 2, 1).dup('c'), first(parts[0], asking));
         INDArray[] gradients = {dq, dk, dv};
         for (int i = 0; i < 3; i++) {
             dqkv.get(NDArrayIndex.all(), NDArrayIndex.interval((long) i * d, (long) (i + 1) * d))
@@ -293,6 +297,13 @@ public final class Nd4jKernels implements Kernels {
             parts[i] = split(part, examples, t, heads, d);
         }
         return parts;
+    }
+
+    /** Returns the first tokens of {@code x [B*H, T, D/H]}: {@code [B*H, asking, D/H]}. */
+    private static INDArray first(INDArray x, int asking) {
+        return asking == x.size(1)
+                ? x
+                : x.get(NDArrayIndex.all(), NDArrayIndex.interval(0, asking), NDArrayIndex.all());
     }
 
     /** Returns {@code [B*T, D]} as {@code [B*H, T, D/H]}. */

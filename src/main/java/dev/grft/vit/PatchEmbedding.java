@@ -66,7 +66,7 @@ final class PatchEmbedding implements Stage {
         kernels.patches(x, config.patchSize(), flat);
         INDArray embedded = buffers.shared("embedded", n, config.width());
         proj.forward(flat, embedded);
-        INDArray y = buffers.shared("output1", (long) examples * config.tokens(), config.width());
+        INDArray y = buffers.output(-1, (long) examples * config.tokens(), config.width());
         kernels.tokens(embedded, classToken.value(), positions.value(), examples, y);
         return y;
     }

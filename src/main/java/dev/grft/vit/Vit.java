@@ -21,11 +21,11 @@ public final class Vit {
      * Returns a network over {@code weights}.
      *
      * @param plan which numbers train
-     * @param backward whether {@link #backward} will be called; if not, nothing is kept for it
+     * @param keep what is kept for {@link #backward}; without it, it must not be called
      */
-    public Vit(Weights weights, TrainingPlan plan, Kernels kernels, boolean backward) {
+    public Vit(Weights weights, TrainingPlan plan, Kernels kernels, Keep keep) {
         this.config = weights.config();
-        this.buffers = new Buffers(weights.type(), backward);
+        this.buffers = new Buffers(weights.type(), keep);
         List<Stage> list = new ArrayList<>();
         list.add(new PatchEmbedding(config, weights, plan, kernels, buffers));
         for (int b = 0; b < config.depth(); b++) {
@@ -98,7 +98,7 @@ public final class Vit {
         backwardEncoder(classifier.backwardFeatures(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
     }
 
-    /** Returns the tokens {@code [B*T, D]} behind the last block. */
+    /** Returns the class tokens {@code [B, D]} behind the last block. */
     private INDArray encode(INDArray images) {
         int examples = (int) images.size(0);
         INDArray x = images;

@@ -17,6 +17,7 @@ import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.Vit;
@@ -77,8 +78,8 @@ final class Steps implements AutoCloseable {
         Work ours = shared(
                 "forward",
                 share -> {
-                    Replica replica =
-                            new Replica(weights, tuning, configuration(tuning, Penalty.NONE), new CpuKernels(), false);
+                    Replica replica = new Replica(
+                            weights, tuning, configuration(tuning, Penalty.NONE), new CpuKernels(), Keep.NOTHING);
                     return () -> replica.probabilities(shares.get(share));
                 },
                 () -> {});
@@ -121,7 +122,7 @@ final class Steps implements AutoCloseable {
         Work ours = shared(
                 name,
                 share -> {
-                    Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), true);
+                    Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), Keep.ALL);
                     return () -> {
                         replica.load(learner.trained());
                         parts[share] = replica.gradient(shares.get(share));
@@ -173,7 +174,8 @@ final class Steps implements AutoCloseable {
                             ScoreWatch.Rule.EXAMPLE,
                             tensors.get(Delta.HEAD_WEIGHT),
                             tensors.get(Delta.HEAD_BIAS),
-                            new CpuKernels());
+                            new CpuKernels(),
+                            Keep.ALL);
                     return () -> scorer.addCrossEntropy(shares.get(share));
                 },
                 () -> {});
@@ -189,7 +191,7 @@ final class Steps implements AutoCloseable {
 
     private Runnable forwardAndBackward(Batch batch) {
         Kernels kernels = new CpuKernels();
-        Vit vit = new Vit(weights, new WholeTuning().plan(), kernels, true);
+        Vit vit = new Vit(weights, new WholeTuning().plan(), kernels, Keep.ALL);
         Map<String, INDArray> values = new LinkedHashMap<>();
         Map<String, INDArray> gradients = new LinkedHashMap<>();
         for (TrainedArray array : vit.layout().arrays().values()) {
@@ -241,7 +243,8 @@ final class Steps implements AutoCloseable {
         MatrixShape patches = config.matrices().get("patch_embed.proj.weight");
         double images = 2.0 * inputRows("patch_embed.proj.weight") * patches.size(); // no gradient of these
         double tokens = config.tokens();
-        double attention = 6 * 2.0 * setup.batch() * tokens * tokens * config.width() * config.depth();
+        double asking = (config.depth() - 1) * tokens + 1; // in the last block the class token alone
+        double attention = 6 * 2.0 * setup.batch() * asking * tokens * config.width();
         return 2 * linearFlops() - images + attention;
     }
 
@@ -252,9 +255,14 @@ final class Steps implements AutoCloseable {
                 .sum();
     }
 
-    /** Returns the number of rows that a batch has before a matrix: the patch embedding sees no class token. */
+    /**
+     * Returns the number of rows that a batch has before a matrix: the patch embedding sees no class token, and nothing else
+     * passes the attention of the last block.
+     */
     private long inputRows(String matrix) {
-        return (long) setup.batch() * (matrix.startsWith("blocks.") ? config.tokens() : config.patches());
+        boolean behind = matrix.startsWith("blocks." + (config.depth() - 1)) && !matrix.contains("qkv");
+        int tokens = matrix.startsWith("blocks.") ? config.tokens() : config.patches();
+        return (long) setup.batch() * (behind ? 1 : tokens);
     }
 
     @Override

@@ -140,6 +140,7 @@ class ConfigTest {
                 "evaluation.protocol=gps-paper",
                 "engine.kernels=nd4j",
                 "engine.blasThreads=2",
+                "engine.recompute=true",
                 "engine.timeoutSeconds=0.5");
         assertThat(sets.stream().map(set -> set.substring(0, set.indexOf('='))))
                 .containsExactlyElementsOf(Schema.KEYS.keySet());
@@ -522,7 +523,7 @@ class ConfigTest {
                 .contains("\n  match: true\nmethods: {}\nmodel:\n")
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: [patch_embed.proj, attn.qkv,")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
-                .endsWith("engine:\n  kernels: auto\n  blasThreads: 1\n  timeoutSeconds: 600\n");
+                .endsWith("engine:\n  kernels: auto\n  blasThreads: 1\n  recompute: false\n  timeoutSeconds: 600\n");
     }
 
     @Test

@@ -88,7 +88,7 @@ class RoundsTest {
                 context,
                 examples,
                 new Sampler(PREPROCESS, augment, 5, settings.training().batchSize(), SHARDS),
-                new Replicas.Recipe(model, tuning, configuration, true, new Replicas.Device("cpu", 1)),
+                new Replicas.Recipe(model, tuning, configuration, true, new Replicas.Device("cpu", 1, false)),
                 timeoutSeconds);
     }
 

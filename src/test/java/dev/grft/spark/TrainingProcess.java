@@ -76,7 +76,7 @@ public final class TrainingProcess {
                     examples.cache(),
                     new Sampler(
                             Setup.preprocess(config), settings.augmentation().toAugment(1), 1, batch, tasks),
-                    new Replicas.Recipe(model, tuning, configuration, true, new Replicas.Device("cpu", threads)),
+                    new Replicas.Recipe(model, tuning, configuration, true, new Replicas.Device("cpu", threads, false)),
                     0);
             Learner learner = new Learner(configuration, LearnerState.start(start));
             for (int i = 0; i <= rounds; i++) {

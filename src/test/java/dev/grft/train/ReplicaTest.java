@@ -11,6 +11,7 @@ import dev.grft.tuning.Tiny;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Weights;
 import java.util.Arrays;
 import java.util.stream.Stream;
@@ -103,7 +104,8 @@ class ReplicaTest {
         SliceTuning tuning = new SliceTuning(Tiny.selection("row"));
         MultiLayerConfiguration configuration = Trainings.tiny(tuning, ADAM, PENALTY, 5);
         for (boolean backward : new boolean[] {true, false}) {
-            Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), backward);
+            Replica replica =
+                    new Replica(weights, tuning, configuration, new CpuKernels(), backward ? Keep.ALL : Keep.NOTHING);
             replica.load(Trainings.start(tuning));
             Tiny.assertClose(
                     "features",

@@ -15,6 +15,7 @@ import dev.grft.tuning.ScoreWatch;
 import dev.grft.tuning.Tiny;
 import dev.grft.vit.CpuKernels;
 import dev.grft.vit.Frozen;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Weights;
 import java.util.Arrays;
 import java.util.Map;
@@ -185,7 +186,8 @@ class ScorerTest {
                 rule,
                 tensors.get(Delta.HEAD_WEIGHT),
                 tensors.get(Delta.HEAD_BIAS),
-                new CpuKernels());
+                new CpuKernels(),
+                Keep.ALL);
     }
 
     private static void assertScores(String kind, Scores scores) {

@@ -6,6 +6,7 @@ import dev.grft.config.Settings;
 import dev.grft.tuning.Tiny;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.Weights;
@@ -67,7 +68,7 @@ final class Trainings {
     }
 
     static Replica replica(Weights weights, Tuning tuning, MultiLayerConfiguration configuration) {
-        return new Replica(weights, tuning, configuration, new CpuKernels(), true);
+        return new Replica(weights, tuning, configuration, new CpuKernels(), Keep.ALL);
     }
 
     /** Returns the trained vector of no difference to the tiny model, its head included. */

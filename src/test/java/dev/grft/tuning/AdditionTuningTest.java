@@ -9,6 +9,7 @@ import dev.grft.MatrixShape;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Safetensors;
 import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Nd4jKernels;
@@ -68,6 +69,36 @@ class AdditionTuningTest {
                         Named.of("houlsby", new AdapterTuning(matrices("attn.proj", "mlp.fc2"), 4, 1)),
                         Named.of("pfeiffer, scaled", new AdapterTuning(matrices("mlp.fc2"), 3, 0.5)),
                         Named.of("behind one map", new AdapterTuning(matrices("blocks.2.attn.proj"), 1, 2))));
+    }
+
+    static Stream<Named<Tuning>> every() {
+        return Stream.concat(
+                all(),
+                Stream.of(
+                        Named.of("rows", new SliceTuning(Tiny.selection("row"))),
+                        Named.of("head", SliceTuning.headOnly()),
+                        Named.of("everything", new WholeTuning())));
+    }
+
+    @ParameterizedTest
+    @MethodSource("every")
+    void aForwardThatIsComputedAgainGivesTheSameGradients(Tuning tuning) {
+        Bound kept = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels(), Keep.ALL);
+        Bound again = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels(), Keep.INPUTS);
+        float[] trained = Tiny.normal(17, kept.layout.size(), 0.1);
+        for (Bound one : List.of(kept, again)) {
+            one.load(trained);
+        }
+        for (int examples : new int[] {3, 1, 2}) { // the arrays serve batches of every size
+            for (Bound one : List.of(kept, again)) {
+                one.begin(4);
+            }
+            assertThat(again.backward(0, examples)).isEqualTo(kept.backward(0, examples));
+            kept.layout
+                    .arrays()
+                    .keySet()
+                    .forEach(name -> assertThat(again.gradient(name)).as(name).isEqualTo(kept.gradient(name)));
+        }
     }
 
     @ParameterizedTest

@@ -1,6 +1,7 @@
 package dev.grft.tuning;
 
 import dev.grft.vit.Bindings;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainingPlan;
@@ -23,10 +24,14 @@ final class Bound {
     private final DataType type;
 
     Bound(Weights weights, Tuning tuning, Kernels kernels) {
+        this(weights, tuning, kernels, Keep.ALL);
+    }
+
+    Bound(Weights weights, Tuning tuning, Kernels kernels, Keep keep) {
         this.kernels = kernels;
         this.type = weights.type();
         this.plan = tuning.plan();
-        this.vit = new Vit(weights, plan, kernels, true);
+        this.vit = new Vit(weights, plan, kernels, keep);
         this.layout = vit.layout();
         layout.arrays().forEach((name, array) -> {
             values.put(name, Nd4j.zeros(type, array.rows(), array.columns()));

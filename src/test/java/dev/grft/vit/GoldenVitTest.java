@@ -45,7 +45,7 @@ class GoldenVitTest {
         Safetensors golden = Golden.read(folder + "/golden.safetensors");
         try (Weights weights = Golden.weights(folder, type)) {
             for (boolean backward : new boolean[] {true, false}) {
-                Vit vit = new Vit(weights, TrainingPlan.FROZEN, machine.kernels(), backward);
+                Vit vit = new Vit(weights, TrainingPlan.FROZEN, machine.kernels(), backward ? Keep.ALL : Keep.NOTHING);
                 INDArray images = Golden.array(golden, "input", type);
                 close("logits", vit.forward(images), Golden.doubles(golden, "logits"));
                 close("features", vit.features(images), Golden.doubles(golden, "features"));
@@ -56,7 +56,7 @@ class GoldenVitTest {
     @Test
     void lossesAndEveryGradientAreTorchs() {
         try (Weights weights = Golden.weights("tiny", type)) {
-            Vit vit = new Vit(weights, Trained.whole(parameter -> true), machine.kernels(), true);
+            Vit vit = new Vit(weights, Trained.whole(parameter -> true), machine.kernels(), Keep.ALL);
             Trained trained = Trained.of(vit, type);
             close("loss", step(vit, 0, EXAMPLES), Golden.doubles(GOLDEN, "loss"));
             assertThat(trained.gradients.keySet())
@@ -71,7 +71,7 @@ class GoldenVitTest {
     void aParameterThatTrainsAloneHasTheSameGradient() {
         try (Weights weights = Golden.weights("tiny", type)) {
             for (String name : Golden.TINY.tensors().keySet()) {
-                Vit vit = new Vit(weights, Trained.whole(name::equals), machine.kernels(), true);
+                Vit vit = new Vit(weights, Trained.whole(name::equals), machine.kernels(), Keep.ALL);
                 Trained trained = Trained.of(vit, type);
                 step(vit, 0, EXAMPLES);
                 close(name, trained.gradient(name), Golden.doubles(GOLDEN, "grad." + name));
@@ -85,7 +85,7 @@ class GoldenVitTest {
         String fc1 = "blocks.1.mlp.fc1.weight";
         try (Weights weights = Golden.weights("tiny", type)) {
             Kernels kernels = machine.kernels();
-            Vit vit = new Vit(weights, Trained.whole(fc1::equals), kernels, true);
+            Vit vit = new Vit(weights, Trained.whole(fc1::equals), kernels, Keep.ALL);
             Trained trained = Trained.of(vit, type);
             INDArray images = Nd4j.concat(
                     0, Golden.array(CONTRASTIVE, "input.view1", type), Golden.array(CONTRASTIVE, "input.view2", type));
@@ -136,7 +136,7 @@ class GoldenVitTest {
         kinds.forEach((kind, batches) -> {
             Watch watch = new Watch(kind.equals("example"));
             try (Weights weights = Golden.weights("tiny", type)) {
-                Vit vit = new Vit(weights, watch, machine.kernels(), true);
+                Vit vit = new Vit(weights, watch, machine.kernels(), Keep.ALL);
                 vit.bind(new Bindings(Map.of(), Map.of()));
                 for (int[] batch : batches) {
                     step(vit, batch[0], batch[1]);
@@ -159,7 +159,7 @@ class GoldenVitTest {
         Watch[] watches = {new Watch(true), new Watch(true)};
         for (int size : new int[] {1, 4}) {
             try (Weights weights = Golden.weights("tiny", type)) {
-                Vit vit = new Vit(weights, watches[size / 4], machine.kernels(), true);
+                Vit vit = new Vit(weights, watches[size / 4], machine.kernels(), Keep.ALL);
                 for (int from = 0; from < EXAMPLES; from += size) {
                     step(vit, from, Math.min(EXAMPLES, from + size));
                 }
@@ -175,7 +175,7 @@ class GoldenVitTest {
                 List.of(Trained.whole(parameter -> true), Trained.whole(p -> p.startsWith("head.")), new Watch(true))) {
             try (Weights weights = Golden.weights("tiny", type)) {
                 Map<String, double[]> before = numbers(weights);
-                Vit vit = new Vit(weights, plan, machine.kernels(), true);
+                Vit vit = new Vit(weights, plan, machine.kernels(), Keep.ALL);
                 Trained trained = Trained.of(vit, type);
                 trained.values.values().forEach(value -> value.assign(0.25));
                 vit.refresh();
@@ -198,7 +198,7 @@ class GoldenVitTest {
         List<Map<String, double[]>> runs = new ArrayList<>();
         for (int run = 0; run < 2; run++) {
             try (Weights weights = Golden.weights("tiny", type)) {
-                Vit vit = new Vit(weights, Trained.whole(parameter -> true), machine.kernels(), true);
+                Vit vit = new Vit(weights, Trained.whole(parameter -> true), machine.kernels(), Keep.ALL);
                 Trained trained = Trained.of(vit, type);
                 step(vit, 0, 5); // leaves its traces in every buffer
                 step(vit, 0, EXAMPLES);

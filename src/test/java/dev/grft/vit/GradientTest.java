@@ -25,7 +25,7 @@ class GradientTest {
 
     private final Weights weights = weights();
     private final Kernels kernels = new Nd4jKernels();
-    private final Buffers buffers = new Buffers(DataType.DOUBLE, true);
+    private final Buffers buffers = new Buffers(DataType.DOUBLE, Keep.ALL);
 
     @Test
     void linear() {
@@ -88,25 +88,26 @@ class GradientTest {
         checkStage(new PatchEmbedding(CONFIG, weights, PLAN, kernels, buffers), input(EXAMPLES, 3, 4, 4), false);
     }
 
-    @Test
-    void encoderBlock() {
-        checkStage(new EncoderBlock(1, CONFIG, weights, PLAN, kernels, buffers), input(10, 6), true);
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1}) // all tokens; the class token
+    void encoderBlock(int index) {
+        checkStage(new EncoderBlock(index, CONFIG, weights, PLAN, kernels, buffers), input(10, 6), true);
     }
 
     @Test
     void classifier() {
-        checkStage(new Classifier(CONFIG, weights, PLAN, kernels, buffers), input(10, 6), true);
+        checkStage(new Classifier(CONFIG, weights, PLAN, kernels, buffers), input(EXAMPLES, 6), true);
     }
 
     @Test
     void classifierWithoutHead() {
-        checkStage(new Classifier(CONFIG.withClasses(0), weights, PLAN, kernels, buffers), input(10, 6), true);
+        checkStage(new Classifier(CONFIG.withClasses(0), weights, PLAN, kernels, buffers), input(EXAMPLES, 6), true);
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void wholeModel(boolean withHead) {
-        Vit vit = new Vit(weights, PLAN, kernels, true);
+        Vit vit = new Vit(weights, PLAN, kernels, Keep.ALL);
         Trained trained = Trained.of(vit, DataType.DOUBLE);
         if (!withHead) {
             requireNonNull(trained.gradients.get("head.weight")).assign(7);

@@ -239,6 +239,33 @@ class KernelsTest {
         machine.assertClose(dqkv, Naive.attentionBackward(dout, qkv, w, examples, heads, t, d), 50);
     }
 
+    @ParameterizedTest
+    @CsvSource({"1,1,1,2", "1,3,5,24", "2,3,17,24", "3,4,65,32"})
+    void attentionOfTheClassTokenAloneIsThatOfAllTokens(int examples, int heads, int t, int d) {
+        double[] qkv = scaled(normal(1, examples * t * 3 * d), 1.5, 0);
+        double[] w = Naive.attentionWeights(qkv, examples, heads, t, d);
+        INDArray in = machine.array(qkv, examples * t, 3 * d);
+        INDArray weights = machine.garbage(examples * heads, t);
+        INDArray out = machine.garbage(examples, d);
+        kernels.attention(in, examples, heads, weights, out);
+        machine.assertClose(weights, firstOf(w, examples * heads, t, t), 10);
+        machine.assertClose(out, firstOf(Naive.attention(qkv, w, examples, heads, t, d), examples, t, d), 20);
+
+        double[] dout = normal(2, examples * d);
+        double[] spread = new double[examples * t * d];
+        for (int b = 0; b < examples; b++) {
+            System.arraycopy(dout, b * d, spread, b * t * d, d);
+        }
+        INDArray dqkv = machine.garbage(examples * t, 3 * d);
+        kernels.attentionBackward(machine.array(dout, examples, d), in, weights, examples, heads, dqkv);
+        machine.assertClose(dqkv, Naive.attentionBackward(spread, qkv, w, examples, heads, t, d), 50);
+    }
+
+    /** Returns the first row of each group of {@code rows} rows. */
+    private static double[] firstOf(double[] x, int groups, int rows, int columns) {
+        return each(groups * columns, i -> x[i / columns * rows * columns + i % columns]);
+    }
+
     @Test
     void attentionSurvivesLargeScores() {
         double[] qkv = {100, 100, 1, -100, -100, 2, 50, 300, 3}; // T = 3, D = 1
