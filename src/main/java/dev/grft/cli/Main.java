@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Inspection;
+import dev.grft.report.Plan;
 import dev.grft.spark.Session;
 import dev.grft.spark.Verbs;
 import java.io.PrintWriter;
@@ -14,6 +15,7 @@ import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -31,8 +33,8 @@ public final class Main {
 
     private Main() {}
 
-    /** What every verb can be told. */
-    static final class Common {
+    /** The settings of a run. */
+    static final class Configured {
         @Option(
                 names = "--config",
                 paramLabel = "FILE",
@@ -45,22 +47,31 @@ public final class Main {
                 description = "A single key over the files, such as run.seed=7.")
         private List<String> sets = new ArrayList<>();
 
-        @Option(names = "--force", description = "Make again what has been made of the same inputs.")
-        private boolean force;
-
         @Option(
                 names = "--protocol",
                 paramLabel = "PROTOCOL",
                 description = "evaluation.protocol: validation, or gps-paper (the epoch is chosen on the test images).")
         private @Nullable String protocol;
 
-        private int run(String verb, Consumer<Verbs> work) {
+        private Settings settings() {
             List<String> all = new ArrayList<>(sets);
             if (protocol != null) {
                 all.add("evaluation.protocol=" + protocol);
             }
-            Settings settings = Config.load(files, all, new Configuration());
-            try (Session session = Session.open(settings, verb)) {
+            return Config.load(files, all, new Configuration());
+        }
+    }
+
+    /** What every verb that makes something can be told. */
+    static final class Common {
+        @Mixin
+        private Configured configured = new Configured();
+
+        @Option(names = "--force", description = "Make again what has been made of the same inputs.")
+        private boolean force;
+
+        private int run(String verb, Consumer<Verbs> work) {
+            try (Session session = Session.open(configured.settings(), verb)) {
                 work.accept(new Verbs(session, force));
             }
             return CommandLine.ExitCode.OK;
@@ -106,9 +117,71 @@ public final class Main {
         return common.run("predict", verbs -> verbs.predict(images, output));
     }
 
-    @Command(description = "Describe a checkpoint, selection, delta or training state.")
-    int inspect(@Parameters(paramLabel = "PATH", description = "The file, or a checkpoint's folder.") String path) {
-        System.out.print(Inspection.of(new Configuration(), path));
+    /** The machines that a plan is for. */
+    static final class Machines {
+        @Option(names = "--plan", required = true, description = "Predict what training it costs, by executors.")
+        @SuppressWarnings("unused") // picocli looks at it
+        private boolean plan;
+
+        @Option(
+                names = "--executors",
+                split = ",",
+                paramLabel = "N",
+                description = "Numbers of executors; ${DEFAULT-VALUE}.",
+                defaultValue = "1,2,4,8,16,32,64")
+        private List<Integer> executors = new ArrayList<>();
+
+        @Option(
+                names = "--tasks",
+                paramLabel = "N",
+                description = "Tasks of an executor at a time; ${DEFAULT-VALUE}.",
+                defaultValue = "2")
+        private int tasks;
+
+        @Option(
+                names = "--gflops",
+                paramLabel = "X",
+                description = "10^9 operations a second of one task's large products; measured here if not given.")
+        private @Nullable Double gflops;
+
+        @Option(
+                names = "--gigabits",
+                paramLabel = "X",
+                description = "10^9 bits a second of each machine's network; ${DEFAULT-VALUE}.",
+                defaultValue = "10")
+        private double gigabits;
+
+        @Option(
+                names = "--classes",
+                paramLabel = "N",
+                description = "Classes of the head; ${DEFAULT-VALUE}.",
+                defaultValue = "100")
+        private int classes;
+    }
+
+    @Command(
+            description = {
+                "Describe a checkpoint, selection, delta or training state.",
+                "With --plan: what a step of training costs, by number of executors; then PATH is a checkpoint or a model's"
+                        + " name, such as vit_base_patch16_224."
+            })
+    int inspect(
+            @Parameters(paramLabel = "PATH", description = "The file, or a checkpoint's folder.") String path,
+            @Mixin Configured configured,
+            @ArgGroup(exclusive = false) @Nullable Machines machines) {
+        System.out.print(
+                machines == null
+                        ? Inspection.of(new Configuration(), path)
+                        : Inspection.plan(
+                                new Configuration(),
+                                path,
+                                configured.settings(),
+                                machines.classes,
+                                machines.executors,
+                                new Plan.Machine(
+                                        machines.gflops == null ? Plan.measured(machines.tasks) : machines.gflops,
+                                        machines.tasks,
+                                        machines.gigabits)));
         return CommandLine.ExitCode.OK;
     }
 

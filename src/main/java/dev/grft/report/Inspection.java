@@ -3,6 +3,7 @@ package dev.grft.report;
 import dev.grft.Delta;
 import dev.grft.Scores;
 import dev.grft.Slices;
+import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.EntriesFile;
@@ -11,6 +12,7 @@ import dev.grft.checkpoint.SelectionFile;
 import dev.grft.checkpoint.Storage;
 import dev.grft.checkpoint.Tensor;
 import dev.grft.checkpoint.TrainingState;
+import dev.grft.config.Settings;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -50,6 +52,32 @@ public final class Inspection {
                         ? checkpoint(Checkpoint.load(hadoop, path, 0))
                         : tensors(safetensors);
         };
+    }
+
+    /**
+     * Returns what training a model would cost, by number of executors.
+     *
+     * @param model a checkpoint, or the name of a size such as {@code vit_base_patch16_224}
+     * @throws dev.grft.UserError if it is neither, or a number is out of range
+     */
+    public static String plan(
+            Configuration hadoop,
+            String model,
+            Settings settings,
+            int classes,
+            List<Integer> executors,
+            Plan.Machine machine) {
+        if (classes < 1 || executors.stream().anyMatch(n -> n < 1)) {
+            throw UserError.of("--classes and --executors must be >= 1, got %d and %s", classes, executors);
+        }
+        VitConfig config = new Storage(hadoop).exists(new Path(model))
+                ? Checkpoint.load(hadoop, model, settings.model().imageSize())
+                        .config()
+                        .withClasses(classes)
+                : VitConfig.preset(model, classes);
+        Plan plan = Plan.of(config, settings);
+        String advice = plan.advice(executors.stream().mapToInt(n -> n).max().orElse(1), machine);
+        return plan.table(executors, machine) + (advice.isEmpty() ? "" : "\n" + advice);
     }
 
     private static String checkpoint(Checkpoint checkpoint) {

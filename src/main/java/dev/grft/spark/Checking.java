@@ -5,6 +5,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.config.Settings;
 import dev.grft.data.Preprocess;
+import dev.grft.report.Plan;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -91,7 +92,8 @@ final class Checking {
         int examples = Math.max(
                 settings.selection().batchSize(), (training.batchSize() + training.shards() - 1) / training.shards());
         long weights = 4 * backbone;
-        long activations = activationBytes(config, examples) + 4L * examples * classes;
+        long activations =
+                Plan.activationBytes(config, examples, settings.engine().recompute()) + 4L * examples * classes;
         int tasks = session.spark().sparkContext().defaultParallelism();
         long native_ = weights + tasks * activations;
         long heap = Runtime.getRuntime().maxMemory();
@@ -113,17 +115,6 @@ final class Checking {
                             + " more shards",
                     size(available), size(native_));
         }
-    }
-
-    /** Returns what a network keeps of a batch for the backward, and its working arrays, in bytes. */
-    static long activationBytes(VitConfig config, int examples) {
-        long m = (long) examples * config.tokens();
-        long d = config.width();
-        long block = m * (8 * d + 2L * config.mlpWidth())
-                + (long) examples * config.heads() * config.tokens() * config.tokens();
-        long shared = m * (8 * d + 2L * config.mlpWidth());
-        long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
-        return 4 * (config.depth() * block + shared + 2 * images);
     }
 
     /** Returns the memory that is free or can be freed, of the machine or the container, in bytes. */

@@ -1,12 +1,12 @@
 package dev.grft.train;
 
+import java.util.stream.IntStream;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.gradient.DefaultGradient;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.updater.BaseMultiLayerUpdater;
 import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * The driver's side of training: the trained vector and DL4J's updater over it. Needs no pretrained weights, so its
@@ -36,15 +36,13 @@ public final class Learner {
             throw new IllegalArgumentException(
                     "a state of " + from.trained().length + " trained numbers for a network of " + network.numParams());
         }
-        network.params()
-                .assign(Nd4j.createFromArray(from.trained())
-                        .reshape(network.params().shape()));
+        Flat.write(from.trained(), network.params());
         INDArray state = updater().getStateViewArray();
         if (state != null) {
             if (from.updater().length == 0) {
                 state.assign(0);
             } else if (from.updater().length == state.length()) {
-                state.assign(Nd4j.createFromArray(from.updater()).reshape(state.shape()));
+                Flat.write(from.updater(), state);
             } else {
                 throw new IllegalArgumentException(
                         "an updater state of " + from.updater().length + " numbers, expected " + state.length());
@@ -62,7 +60,7 @@ public final class Learner {
      */
     public double apply(StepGradient gradient, double clipNorm) {
         INDArray flat = network.getFlattenedGradients();
-        flat.assign(Nd4j.createFromArray(gradient.gradient()).reshape(flat.shape()));
+        Flat.write(gradient.gradient(), flat);
         double norm = norm(gradient.gradient()) / gradient.examples();
         if (clipNorm > 0 && norm > clipNorm) {
             flat.muli(clipNorm / norm);
@@ -101,13 +99,12 @@ public final class Learner {
     /** Returns a copy of the state. */
     public LearnerState state() {
         INDArray state = updater().getStateViewArray();
-        return new LearnerState(
-                trained(), state == null ? new float[0] : state.dup().data().asFloat(), step);
+        return new LearnerState(trained(), state == null ? new float[0] : Flat.read(state), step);
     }
 
     /** Returns a copy of the trained vector, {@code [N]}. */
     public float[] trained() {
-        return network.params().dup().data().asFloat();
+        return Flat.read(network.params());
     }
 
     /** Returns the number of steps made. */
@@ -119,11 +116,25 @@ public final class Learner {
         return (BaseMultiLayerUpdater<?>) network.getUpdater(true);
     }
 
+    /** Returns the L2 norm; parts are summed side by side and added up in their order, so that it is always the same. */
     private static double norm(float[] v) {
-        double squares = 0;
-        for (float x : v) {
-            squares += (double) x * x;
+        int part = 1 << 16;
+        double[] squares = IntStream.range(0, (v.length + part - 1) / part)
+                .parallel()
+                .mapToDouble(p -> squares(v, p * part, Math.min(v.length, (p + 1) * part)))
+                .toArray();
+        double sum = 0;
+        for (double square : squares) {
+            sum += square;
         }
-        return Math.sqrt(squares);
+        return Math.sqrt(sum);
+    }
+
+    private static double squares(float[] v, int from, int to) {
+        double sum = 0;
+        for (int i = from; i < to; i++) {
+            sum += (double) v[i] * v[i];
+        }
+        return sum;
     }
 }

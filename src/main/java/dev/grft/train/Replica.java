@@ -57,15 +57,14 @@ public final class Replica {
 
     /** Takes over a trained vector, {@code [N]}. */
     public void load(float[] trained) {
-        network.params()
-                .assign(Nd4j.createFromArray(trained).reshape(network.params().shape()));
+        Flat.write(trained, network.params());
         vit.refresh();
     }
 
     /** Returns the gradient of a batch's summed cross-entropy at the loaded vector. */
     public StepGradient gradient(Batch batch) {
         double loss = backward(batch);
-        return new StepGradient(network.getFlattenedGradients().dup().data().asFloat(), loss, batch.size());
+        return new StepGradient(Flat.read(network.getFlattenedGradients()), loss, batch.size());
     }
 
     /**

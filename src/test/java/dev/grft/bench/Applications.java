@@ -62,15 +62,21 @@ final class Applications {
             List<Row> rows = new ArrayList<>();
             for (int tasks = 1; tasks <= 2; tasks++) {
                 int rounds = quick ? 3 : 12;
-                Told told =
-                        run(folder, tasks, Math.max(1, setup.threads() / tasks), setup.rows(), setup.batch(), rounds);
+                Told told = run(
+                        folder,
+                        tasks,
+                        Math.max(1, setup.threads() / tasks),
+                        setup.rows(),
+                        setup.batch(),
+                        rounds,
+                        tasks);
                 starts[0] = tasks == 1 ? told.firstStep : starts[0];
                 rows.add(new Row("memory, " + tasks + (tasks == 1 ? " task" : " tasks"), null, null, null, Map.of())
                         .with("ours_mib", told.number("resident"))
                         .with("ours_most_mib", told.number("most")));
             }
             for (int i = 1; i < starts.length; i++) {
-                starts[i] = run(folder, 1, setup.threads(), setup.rows(), setup.batch(), 1).firstStep;
+                starts[i] = run(folder, 1, setup.threads(), setup.rows(), setup.batch(), 1, 1).firstStep;
             }
             rows.add(0, Row.of("cold start to first step", new Times(starts)));
             setup.peer("torch-masked").ifPresent(peer -> {
@@ -89,20 +95,29 @@ final class Applications {
         });
     }
 
-    /** Returns what a round takes beyond its slowest task: broadcast, scheduling, results, their sum. */
+    /** Returns what a round takes beyond the computation of its tasks: broadcast, scheduling, results, their sum. */
     List<Row> sparksShare() {
         return inFolder(folder -> {
             write(VitConfig.preset(SMALL, 0), folder);
-            Told told = run(folder, 2, 1, MILLION, 1, quick ? 10 : 50);
-            return List.of(Row.of("Spark's share of a step", told.times("share"))
-                    .with("round_ms", told.times("round").median())
-                    .with("update_ms", told.times("update").median())
-                    .with("trained", told.number("trained")));
+            List<Row> rows = new ArrayList<>();
+            for (int shards : quick ? new int[] {2} : new int[] {2, 1, 4, 16, 64}) {
+                int rounds = quick ? 10 : shards == 2 ? 500 : 60;
+                Told told = run(folder, 2, 1, MILLION, 1, rounds, shards);
+                rows.add(Row.of(
+                                "Spark's share of a step" + (shards == 2 ? "" : ", shards: " + shards),
+                                told.times("share"))
+                        .with("round_ms", told.times("round").median())
+                        .with("update_ms", told.times("update").median())
+                        .with("trained", told.number("trained"))
+                        .with("early_mib", told.number("early"))
+                        .with("ours_mib", told.number("resident")));
+            }
+            return rows;
         });
     }
 
-    /** Returns what an application tells that trains {@code rows} rows of each matrix, with {@code batch} examples for each task. */
-    private static Told run(Path checkpoint, int tasks, int threads, int rows, int batch, int rounds)
+    /** Returns what an application tells that trains {@code rows} rows of each matrix, with {@code batch} examples of each shard. */
+    private static Told run(Path checkpoint, int tasks, int threads, int rows, int batch, int rounds, int shards)
             throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -110,7 +125,7 @@ final class Applications {
         command.addAll(List.of("-Xmx3g", "-cp", System.getProperty("java.class.path")));
         command.add(TrainingProcess.class.getName());
         command.add(checkpoint.toString());
-        for (int number : new int[] {tasks, threads, rows, batch, rounds}) {
+        for (int number : new int[] {tasks, threads, rows, batch, rounds, shards}) {
             command.add(Integer.toString(number));
         }
         long start = System.nanoTime();

@@ -55,7 +55,8 @@ public final class Bench implements Callable<Integer> {
             names = "--only",
             paramLabel = "REGEX",
             description = "Measure only parts whose name it matches: kernels,"
-                    + " forward, slice step, full step, score pass, photos, memory and start, Spark.")
+                    + " forward, slice step, full step, score pass, photos, memory and start, Spark; and growth, which"
+                    + " is measured only if asked for.")
     private Pattern only = Pattern.compile("");
 
     @Option(
@@ -99,6 +100,9 @@ public final class Bench implements Callable<Integer> {
         parts.put("photos", () -> Photos.rows(setup));
         parts.put("memory and start", () -> new Applications(setup, quick).startAndMemory());
         parts.put("Spark", () -> new Applications(setup, quick).sparksShare());
+        if (!only.pattern().isEmpty()) { // large models and batches: only for who asks
+            parts.put("growth", () -> new Costs(setup, quick ? 1 : 3).rows());
+        }
 
         out.printf("%s, batch %d, %d threads%n", setup.model(), setup.batch(), setup.threads());
         out.println(Row.HEADING);

@@ -3,7 +3,9 @@ package dev.grft.bench;
 import dev.grft.Delta;
 import dev.grft.MatrixShape;
 import dev.grft.Penalty;
+import dev.grft.Selection;
 import dev.grft.data.Batch;
+import dev.grft.report.Plan;
 import dev.grft.train.Initial;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
@@ -88,20 +90,18 @@ final class Steps implements AutoCloseable {
 
     /** Returns how long a step takes that trains some rows of each matrix and the head. */
     List<Row> sliceStep() {
-        Tuning tuning = new SliceTuning(Setup.selection(config, setup.rows()));
-        Penalty penalty = Setup.settings().penalty().toPenalty();
-        double slices = 2.0
-                * setup.rows()
-                * config.matrices().entrySet().stream()
-                        .mapToDouble(e ->
-                                (double) inputRows(e.getKey()) * e.getValue().in())
-                        .sum();
+        Selection selection = Setup.selection(config, setup.rows());
+        Plan plan = plan(Plan.numbers(selection));
         return step(
                 "slice step",
-                tuning,
-                penalty,
-                frozenFlops() + slices,
+                new SliceTuning(selection),
+                Setup.settings().penalty().toPenalty(),
+                plan.products(setup.batch()) + plan.sliceProducts(setup.batch()) / 3,
                 setup.peers("torch-masked", "torch-slices", "torch-lora", "jax-slices"));
+    }
+
+    private Plan plan(Map<String, Long> slices) {
+        return new Plan(config, slices, false, setup.batch(), shares.size());
     }
 
     /** Returns how long a step takes that trains everything. */
@@ -110,34 +110,41 @@ final class Steps implements AutoCloseable {
                 "full step",
                 new WholeTuning(),
                 Penalty.NONE,
-                frozenFlops() + linearFlops(),
+                plan(Map.of()).products(setup.batch()) + plan(Map.of()).linearProducts(setup.batch()),
                 setup.peers("torch-full", "jax-full"));
     }
 
+    /** Returns how long a step takes that trains so many rows of each matrix, beside what {@link Plan} predicts. */
+    Row cost(String name, int rows, Keep keep, double gflops, int repetitions) {
+        Selection selection = Setup.selection(config, rows);
+        boolean recompute = keep == Keep.INPUTS;
+        Plan plan = new Plan(config, Plan.numbers(selection), recompute, setup.batch(), shares.size());
+        Work ours = training(
+                name, new SliceTuning(selection), Setup.settings().penalty().toPenalty(), keep);
+        ours.milliseconds();
+        double[] times = new double[repetitions];
+        for (int i = 0; i < repetitions; i++) {
+            times[i] = ours.milliseconds();
+        }
+        int examples = (setup.batch() + shares.size() - 1) / shares.size();
+        return Row.of(name, new Times(times))
+                .beside(
+                        "inspect --plan",
+                        new Times(1e3
+                                * plan.step(1, new Plan.Machine(gflops, shares.size(), Double.POSITIVE_INFINITY))
+                                        .computing()))
+                .with("trained", plan.trained())
+                .with("activations_mb", shares.size() * Plan.activationBytes(config, examples, recompute) / 1e6);
+    }
+
     private List<Row> step(String name, Tuning tuning, Penalty penalty, double flops, List<Peer> peers) {
-        MultiLayerConfiguration configuration = configuration(tuning, penalty);
-        float[] start = new float[tuning.layout(config).size()];
-        Learner learner = new Learner(configuration, LearnerState.start(start));
-        StepGradient[] parts = new StepGradient[shares.size()];
-        Work ours = shared(
-                name,
-                share -> {
-                    Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), Keep.ALL);
-                    return () -> {
-                        replica.load(learner.trained());
-                        parts[share] = replica.gradient(shares.get(share));
-                    };
-                },
-                () -> {
-                    double unused = learner.penalty();
-                    learner.apply(StepGradient.sum(List.of(parts)), 0);
-                });
+        Work ours = training(name, tuning, penalty, Keep.ALL);
         List<Work> others = new ArrayList<>();
         others.add(squareProduct());
         others.addAll(peers);
         List<Row> rows = new ArrayList<>();
         for (Row row : rows(ours, others)) {
-            rows.add(row.with("trained", start.length));
+            rows.add(row.with("trained", tuning.layout(config).size()));
         }
         Times square = rows.get(0).theirs();
         double peak = 2.0 * SQUARE * SQUARE * SQUARE / square.fastest(); // per millisecond
@@ -148,6 +155,26 @@ final class Steps implements AutoCloseable {
                         .with("gflop", flops / 1e9)
                         .with("peak_gflops", peak / 1e6));
         return rows;
+    }
+
+    private Work training(String name, Tuning tuning, Penalty penalty, Keep keep) {
+        MultiLayerConfiguration configuration = configuration(tuning, penalty);
+        float[] start = new float[tuning.layout(config).size()];
+        Learner learner = new Learner(configuration, LearnerState.start(start));
+        StepGradient[] parts = new StepGradient[shares.size()];
+        return shared(
+                name,
+                share -> {
+                    Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), keep);
+                    return () -> {
+                        replica.load(learner.trained());
+                        parts[share] = replica.gradient(shares.get(share));
+                    };
+                },
+                () -> {
+                    double unused = learner.penalty();
+                    learner.apply(StepGradient.sum(List.of(parts)), 0);
+                });
     }
 
     private Work squareProduct() {
@@ -236,33 +263,6 @@ final class Steps implements AutoCloseable {
     private MultiLayerConfiguration configuration(Tuning tuning, Penalty penalty) {
         return Network.configuration(
                 tuning.layout(config), Setup.settings().training(), penalty, config.depth(), 1_000_000, 1000);
-    }
-
-    /** Returns the operations of the large products that any step needs: forward, gradients of the inputs, attention. */
-    private double frozenFlops() {
-        MatrixShape patches = config.matrices().get("patch_embed.proj.weight");
-        double images = 2.0 * inputRows("patch_embed.proj.weight") * patches.size(); // no gradient of these
-        double tokens = config.tokens();
-        double asking = (config.depth() - 1) * tokens + 1; // in the last block the class token alone
-        double attention = 6 * 2.0 * setup.batch() * asking * tokens * config.width();
-        return 2 * linearFlops() - images + attention;
-    }
-
-    /** Returns the operations of the forward products of every matrix but the head's. */
-    private double linearFlops() {
-        return config.matrices().entrySet().stream()
-                .mapToDouble(e -> 2.0 * inputRows(e.getKey()) * e.getValue().size())
-                .sum();
-    }
-
-    /**
-     * Returns the number of rows that a batch has before a matrix: the patch embedding sees no class token, and nothing else
-     * passes the attention of the last block.
-     */
-    private long inputRows(String matrix) {
-        boolean behind = matrix.startsWith("blocks." + (config.depth() - 1)) && !matrix.contains("qkv");
-        int tokens = matrix.startsWith("blocks.") ? config.tokens() : config.patches();
-        return (long) setup.batch() * (behind ? 1 : tokens);
     }
 
     @Override

@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,30 +31,31 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 
 /**
  * A training application in local mode over images of noise, for the benchmark. Prints {@code first} after its first step, at
- * the end a line of JSON: the milliseconds of each later round, of the slowest task's computation subtracted from it and of
- * the driver's update; the resident memory in MiB.
+ * the end a line of JSON: the milliseconds of each later round, of the round beyond the computation of its tasks and of the
+ * driver's update; the resident memory in MiB, after a fifth of the rounds and at the end.
  */
 public final class TrainingProcess {
     private static final int CLASSES = 100;
 
     private TrainingProcess() {}
 
-    /** Arguments: folder of the checkpoint, tasks, BLAS threads of each, rows of each matrix, examples of each task, rounds. */
+    /** Arguments: folder of the checkpoint, tasks, BLAS threads of each, rows of each matrix, examples of each shard, rounds, shards. */
     public static void main(String... arguments) throws IOException {
         int tasks = Integer.parseInt(arguments[1]);
         int threads = Integer.parseInt(arguments[2]);
         int rows = Integer.parseInt(arguments[3]);
-        int batch = tasks * Integer.parseInt(arguments[4]);
+        int shards = Integer.parseInt(arguments[6]);
+        int batch = shards * Integer.parseInt(arguments[4]);
         int rounds = Integer.parseInt(arguments[5]);
 
-        SlowestTasks slowest = new SlowestTasks();
+        Tasks ran = new Tasks();
         Map<String, Object> told = new LinkedHashMap<>();
         List<Double> round = new ArrayList<>();
         List<Double> update = new ArrayList<>();
         SparkSession spark = Tiny.spark("local[" + tasks + "]");
         try {
             JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-            spark.sparkContext().addSparkListener(slowest);
+            spark.sparkContext().addSparkListener(ran);
             Checkpoint checkpoint = Checkpoint.load(context.hadoopConfiguration(), arguments[0], 0);
             VitConfig config = checkpoint.config().withClasses(CLASSES);
             ModelBroadcast model = ModelBroadcast.of(context, config, checkpoint.tensors());
@@ -69,13 +71,13 @@ public final class TrainingProcess {
                     1_000_000,
                     1000);
             JavaRDD<Example> examples = context.parallelize(
-                            IntStream.range(0, 4 * batch).boxed().toList(), tasks)
+                            IntStream.range(0, 4 * batch).boxed().toList(), shards)
                     .map(id -> Setup.example(config, id)); // made by the tasks, as photos are read by them
             Rounds source = new Rounds(
                     context,
                     examples.cache(),
                     new Sampler(
-                            Setup.preprocess(config), settings.augmentation().toAugment(1), 1, batch, tasks),
+                            Setup.preprocess(config), settings.augmentation().toAugment(1), 1, batch, shards),
                     new Replicas.Recipe(model, tuning, configuration, true, new Replicas.Device("cpu", threads, false)),
                     0);
             Learner learner = new Learner(configuration, LearnerState.start(start));
@@ -90,13 +92,16 @@ public final class TrainingProcess {
                     round.add((summed - began) / 1e6);
                     update.add((System.nanoTime() - summed) / 1e6);
                 }
+                if (i == rounds / 5) {
+                    told.put("early", status("VmRSS"));
+                }
             }
             told.put("resident", status("VmRSS"));
             told.put("most", status("VmHWM"));
         } finally {
             spark.stop(); // the listener hears of every task first
         }
-        List<Long> computation = new ArrayList<>(slowest.byStage.values());
+        List<Double> computation = ran.milliseconds(tasks);
         computation = computation.subList(computation.size() - rounds, computation.size());
         List<Double> share = new ArrayList<>();
         for (int i = 0; i < rounds; i++) {
@@ -108,13 +113,23 @@ public final class TrainingProcess {
         System.out.println(new ObjectMapper().writeValueAsString(told));
     }
 
-    /** Keeps the run time of the slowest task of each stage, milliseconds; a round is one stage. */
-    private static final class SlowestTasks extends SparkListener {
-        final SortedMap<Integer, Long> byStage = new TreeMap<>();
+    /** Keeps the run times of the tasks of each stage; a round is one stage. */
+    private static final class Tasks extends SparkListener {
+        private final SortedMap<Integer, List<Long>> byStage = new TreeMap<>();
 
         @Override
         public synchronized void onTaskEnd(SparkListenerTaskEnd end) {
-            byStage.merge(end.stageId(), end.taskMetrics().executorRunTime(), Math::max);
+            byStage.computeIfAbsent(end.stageId(), stage -> new ArrayList<>())
+                    .add(end.taskMetrics().executorRunTime());
+        }
+
+        /** Returns how long each stage computes: its slowest task, or the time of all divided by those at a time. */
+        synchronized List<Double> milliseconds(int atOnce) {
+            return byStage.values().stream()
+                    .map(times -> Math.max(
+                            Collections.max(times),
+                            times.stream().mapToLong(Long::longValue).sum() / (double) atOnce))
+                    .toList();
         }
     }
 

@@ -1,0 +1,338 @@
+package dev.grft.report;
+
+import dev.grft.Grft;
+import dev.grft.MatrixShape;
+import dev.grft.Scores;
+import dev.grft.Selection;
+import dev.grft.Slices;
+import dev.grft.UserError;
+import dev.grft.config.Settings;
+import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Kernels;
+import dev.grft.vit.VitConfig;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * What a step of a training would cost: time, memory and bytes, for any number of executors. A model that was fitted to
+ * measurements (see {@code src/site/markdown/cost.md}), not a measurement.
+ *
+ * <p>A step is a round of Spark: the trained numbers go out, each shard computes the gradient of its examples, the gradients come
+ * back, the driver adds them up and steps. Only the computation depends on the size of the model; everything else on how
+ * many numbers train, and on the shards.
+ */
+public final class Plan {
+    /** Operations of a product that take as long as an entry of the hidden layer of an MLP: bias, GELU, and its gradient. */
+    private static final double MLP_ENTRY = 300;
+
+    /** The same of an entry of a block's input: two LayerNorms, two residuals, and their gradients. */
+    private static final double WIDTH_ENTRY = 900;
+
+    /** The same of a weight of the attention: softmax and its gradient, and what small products cost more than large ones. */
+    private static final double ATTENTION_ENTRY = 900;
+
+    /** The same of an entry of the input of a matrix with slices, for each of their three products. */
+    private static final double SLICE_ENTRY = 60;
+
+    /** A round of Spark with one shard and nothing in it, and what each shard adds to it, seconds. */
+    private static final double ROUND = 0.02;
+
+    private static final double SHARD = 0.002;
+
+    /** Driver: to write a trained number out and to update it; to read and add one of a shard's gradient. Seconds. */
+    private static final double UPDATE = 25e-9;
+
+    private static final double GATHER = 15e-9;
+
+    /** What a JVM with Spark holds beside weights, networks and images, bytes. */
+    private static final double JVM = 450e6;
+
+    private static final int BYTES = Float.BYTES;
+
+    private final VitConfig config;
+    private final Map<String, Long> slices; // trained numbers by matrix
+    private final boolean recompute;
+    private final int batch;
+    private final int shards;
+
+    /**
+     * Returns the plan of training slices.
+     *
+     * @param config the model, with its head
+     * @param slices trained numbers of each matrix that has some
+     * @param recompute whether activations are computed again in the backward
+     * @param batch examples of a step
+     * @param shards parts of the step
+     */
+    public Plan(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
+        this.config = config;
+        this.slices = Map.copyOf(slices);
+        this.recompute = recompute;
+        this.batch = batch;
+        this.shards = shards;
+    }
+
+    /** Returns the plan of the slices, batch and shards of some settings. */
+    public static Plan of(VitConfig config, Settings settings) {
+        Map<String, MatrixShape> eligible = new LinkedHashMap<>(config.matrices());
+        eligible.keySet()
+                .removeIf(matrix ->
+                        settings.selection().matrices().stream().noneMatch(end -> matrix.endsWith(end + ".weight")));
+        Selection selection = Grft.select(
+                Scores.zero(eligible), // as many numbers as any scores select
+                settings.selection().orientation(),
+                settings.selection().budget().toBudget(),
+                config.backboneParameters());
+        return new Plan(
+                config,
+                numbers(selection),
+                settings.engine().recompute(),
+                settings.training().batchSize(),
+                settings.training().shards());
+    }
+
+    /** Returns how many numbers of each matrix are in a selection. */
+    public static Map<String, Long> numbers(Selection selection) {
+        Map<String, Long> numbers = new LinkedHashMap<>();
+        for (Slices one : selection.slices().values()) {
+            numbers.put(one.matrix(), one.size());
+        }
+        return numbers;
+    }
+
+    /**
+     * A machine and its network.
+     *
+     * @param gflops 10^9 operations a second that the large products of one task reach, all tasks at work
+     * @param tasks tasks of an executor at a time
+     * @param gigabits 10^9 bits a second of each machine's network; infinite within one machine
+     */
+    public record Machine(double gflops, int tasks, double gigabits) {
+        public Machine {
+            if (!(gflops > 0) || tasks < 1 || !(gigabits > 0)) {
+                throw UserError.of(
+                        "a plan's --gflops, --tasks and --gigabits must be > 0, got %s, %d and %s",
+                        gflops, tasks, gigabits);
+            }
+        }
+    }
+
+    /** Returns the 10^9 operations a second of each of {@code tasks} tasks that multiply square matrices here, all at once. */
+    public static double measured(int tasks) {
+        int side = 1024;
+        CpuKernels.threads(1);
+        double[] rates = IntStream.range(0, Math.max(1, tasks))
+                .mapToObj(task -> CompletableFuture.supplyAsync(
+                        () -> {
+                            Kernels kernels = new CpuKernels();
+                            INDArray a = Nd4j.rand(DataType.FLOAT, side, side);
+                            INDArray c = Nd4j.create(DataType.FLOAT, side, side);
+                            long best = Long.MAX_VALUE;
+                            for (int i = 0; i < 20; i++) {
+                                long start = System.nanoTime();
+                                kernels.gemm(false, a, true, a, 1, 0, c);
+                                best = Math.min(best, System.nanoTime() - start);
+                            }
+                            return 2.0 * side * side * side / best;
+                        },
+                        runnable -> new Thread(runnable, "measuring").start()))
+                .toList()
+                .stream()
+                .mapToDouble(CompletableFuture::join)
+                .toArray();
+        return Arrays.stream(rates).average().orElseThrow();
+    }
+
+    /**
+     * What a step would cost.
+     *
+     * @param seconds of a step, the sum of the four parts
+     * @param computing seconds of the slowest executor
+     * @param network seconds that the driver's connection is busy
+     * @param spark seconds that Spark takes to start and end a round
+     * @param driver seconds in which the driver writes, reads, adds and updates trained numbers
+     * @param executorBytes resident memory of an executor
+     * @param bytesIn what the driver receives
+     * @param bytesOut what the executors receive
+     */
+    public record Step(
+            double seconds,
+            double computing,
+            double network,
+            double spark,
+            double driver,
+            double executorBytes,
+            double bytesIn,
+            double bytesOut) {}
+
+    /** Returns what a step would cost on this many executors. */
+    public Step step(int executors, Machine machine) {
+        int most = (batch + shards - 1) / shards; // examples of a shard
+        int atOnce = executors * machine.tasks();
+        int waves = (shards + atOnce - 1) / atOnce;
+        double computing = waves * operations(most) / (machine.gflops() * 1e9);
+        double vector = (double) BYTES * trained();
+        double bytesIn = vector * shards;
+        double bytesOut = vector * executors;
+        // Executors pass pieces of a broadcast on to each other, so the driver sends it about twice; each gradient
+        // comes to it.
+        double network = (bytesIn + vector * Math.min(2, executors)) * 8 / (machine.gigabits() * 1e9);
+        double spark = ROUND + SHARD * shards;
+        double driver = trained() * (UPDATE + GATHER * shards);
+        double memory = JVM
+                + 2.0 * BYTES * config.backboneParameters() // the broadcast, and the copy that the tasks share
+                + (double) machine.tasks() * (activationBytes(config, most, recompute) + 4 * vector);
+        return new Step(
+                computing + network + spark + driver, computing, network, spark, driver, memory, bytesIn, bytesOut);
+    }
+
+    /** Returns how many numbers train, the head included. */
+    public long trained() {
+        long head = (long) config.classes() * (config.width() + 1);
+        return head + slices.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    /** Returns the operations of the large products of a step of the frozen network: forward, gradients of inputs, attention. */
+    public double products(int examples) {
+        double embedding = 2.0 * examples * config.patches() * config.width() * config.patchLength();
+        return 2 * linearProducts(examples) - embedding + 6 * 2 * attended(examples) * config.width() / config.heads();
+    }
+
+    /** Returns the operations of the products of the trained slices: forward, their gradient, the gradient of the input. */
+    public double sliceProducts(int examples) {
+        return slices.entrySet().stream()
+                .mapToDouble(e -> 6 * rows(e.getKey(), examples) * e.getValue())
+                .sum();
+    }
+
+    /** Returns the operations of the forward's products with weight matrices, a third of those of a step that trains all. */
+    public double linearProducts(int examples) {
+        return config.matrices().entrySet().stream()
+                .mapToDouble(e -> 2 * rows(e.getKey(), examples) * e.getValue().size())
+                .sum();
+    }
+
+    /** Returns the operations of products that take as long as a whole step over so many examples. */
+    private double operations(int examples) {
+        double entries = 0;
+        for (var matrix : config.matrices().entrySet()) {
+            String name = matrix.getKey();
+            double rows = rows(name, examples);
+            if (name.endsWith("mlp.fc1.weight")) {
+                entries += MLP_ENTRY * rows * matrix.getValue().out();
+            } else if (name.endsWith("attn.qkv.weight")) {
+                entries += WIDTH_ENTRY * rows * matrix.getValue().in();
+            }
+            if (slices.containsKey(name)) {
+                entries += 3 * SLICE_ENTRY * rows * matrix.getValue().in();
+            }
+        }
+        double products = products(examples) + sliceProducts(examples);
+        double again = recompute ? linearProducts(examples) * (config.depth() - 1) / config.depth() : 0;
+        return products + again + entries + ATTENTION_ENTRY * attended(examples);
+    }
+
+    /** Returns the number of attention weights: heads, asking tokens and tokens; in the last block the class token alone asks. */
+    private double attended(int examples) {
+        double asking = (config.depth() - 1.0) * config.tokens() + 1;
+        return examples * asking * config.tokens() * config.heads();
+    }
+
+    /** Returns the rows that a matrix is applied to: no class token before the first block, it alone after the last attention. */
+    private double rows(String matrix, int examples) {
+        if (!matrix.startsWith("blocks.")) {
+            return (double) examples * config.patches();
+        }
+        boolean alone = matrix.startsWith("blocks." + (config.depth() - 1) + ".") && !matrix.contains("qkv");
+        return alone ? examples : (double) examples * config.tokens();
+    }
+
+    /** Returns what a network keeps of a batch for the backward, and its working arrays, in bytes. */
+    public static long activationBytes(VitConfig config, int examples, boolean recompute) {
+        long m = (long) examples * config.tokens();
+        long d = config.width();
+        long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
+        long inside = m * (8 * d + 2L * config.mlpWidth()) + attention;
+        long kept = recompute ? inside + config.depth() * m * d : (config.depth() - 1) * inside + m * 5 * d;
+        long working = m * (8 * d + 2L * config.mlpWidth());
+        long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
+        return BYTES * (kept + working + 2 * images);
+    }
+
+    /** Returns a table: a line for each number of executors. */
+    public String table(List<Integer> executors, Machine machine) {
+        StringBuilder table = new StringBuilder(String.format(
+                Locale.ROOT,
+                "%,d numbers train; a step of %d examples in %d shards; %.0f GFLOP/s a task, %d tasks an executor, %s%n%n",
+                trained(),
+                batch,
+                shards,
+                machine.gflops(),
+                machine.tasks(),
+                Double.isInfinite(machine.gigabits()) ? "one machine" : machine.gigabits() + " Gbit/s"));
+        table.append(String.format(
+                Locale.ROOT,
+                "%9s  %10s  %8s  %12s %11s %10s %11s  %13s  %10s %10s%n",
+                "executors",
+                "ms a step",
+                "images/s",
+                "computing ms",
+                "network ms",
+                "Spark ms",
+                "driver ms",
+                "MB, executor",
+                "MB in",
+                "MB out"));
+        for (int n : executors) {
+            Step step = step(n, machine);
+            table.append(String.format(
+                    Locale.ROOT,
+                    "%9d  %10.0f  %8.1f  %12.0f %11.1f %10.1f %11.1f  %13.0f  %10.1f %10.1f%n",
+                    n,
+                    step.seconds() * 1e3,
+                    batch / step.seconds(),
+                    step.computing() * 1e3,
+                    step.network() * 1e3,
+                    step.spark() * 1e3,
+                    step.driver() * 1e3,
+                    step.executorBytes() / 1e6,
+                    step.bytesIn() / 1e6,
+                    step.bytesOut() / 1e6));
+        }
+        return table.toString();
+    }
+
+    /** Returns what to change where this many executors would not help, or an empty text. */
+    public String advice(int executors, Machine machine) {
+        Step step = step(executors, machine);
+        StringBuilder advice = new StringBuilder();
+        if (executors * machine.tasks() > shards) {
+            advice.append(String.format(
+                    Locale.ROOT,
+                    "%d tasks at a time have %d shards: raise training.shards (results then differ in the last bits).%n",
+                    executors * machine.tasks(),
+                    shards));
+        }
+        double waiting = step.seconds() - step.computing();
+        if (waiting > step.computing()) {
+            int rounds = (int) Math.ceil(4 * waiting / step.computing());
+            advice.append(String.format(
+                    Locale.ROOT,
+                    "With %d executors a step waits %.0f ms and computes %.0f ms: a larger training.batchSize, or"
+                            + " training.syncEvery of %d or so, whose results are not the same.%n",
+                    executors,
+                    waiting * 1e3,
+                    step.computing() * 1e3,
+                    rounds));
+        }
+        return advice.toString();
+    }
+}

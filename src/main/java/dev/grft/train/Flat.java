@@ -1,0 +1,44 @@
+package dev.grft.train;
+
+import org.bytedeco.javacpp.FloatPointer;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Copies between Java's arrays and ND4J's flat vectors: on a CPU whole blocks at once, where ND4J goes number by number. */
+final class Flat {
+    private static final boolean CPU =
+            "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"));
+
+    private Flat() {}
+
+    /** Returns a copy of a contiguous vector. */
+    static float[] read(INDArray vector) {
+        if (!inMemory(vector)) {
+            return vector.dup().data().asFloat();
+        }
+        float[] copy = new float[Math.toIntExact(vector.length())];
+        pointer(vector).get(copy);
+        return copy;
+    }
+
+    /** Puts numbers into a contiguous vector of as many. */
+    static void write(float[] numbers, INDArray vector) {
+        if (numbers.length != vector.length()) {
+            throw new IllegalArgumentException(numbers.length + " numbers for a vector of " + vector.length());
+        }
+        if (inMemory(vector)) {
+            pointer(vector).put(numbers);
+        } else {
+            vector.assign(Nd4j.createFromArray(numbers).reshape(vector.shape()));
+        }
+    }
+
+    private static boolean inMemory(INDArray vector) {
+        return CPU && vector.dataType() == DataType.FLOAT && !vector.isEmpty();
+    }
+
+    private static FloatPointer pointer(INDArray vector) {
+        return new FloatPointer(vector.data().addressPointer()).capacity(vector.length());
+    }
+}

@@ -1,0 +1,113 @@
+package dev.grft.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.UserError;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.vit.VitConfig;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.assertj.core.api.Assertions;
+import org.assertj.core.data.Percentage;
+import org.junit.jupiter.api.Test;
+
+class PlanTest {
+    private static final VitConfig BASE = VitConfig.preset("vit_base_patch16_224", 100);
+    private static final Plan.Machine MACHINE = new Plan.Machine(100, 2, 10);
+
+    private static Settings settings(String... sets) {
+        return Config.load(List.of(), List.of(sets), new Configuration());
+    }
+
+    private static Plan plan(int batch, int shards) {
+        return Plan.of(BASE, settings("training.batchSize=" + batch, "training.shards=" + shards));
+    }
+
+    @Test
+    void countsTheOperationsOfAViT() {
+        // timm and fvcore count 17.6e9 multiplications for an image of ViT-B/16; of the last block this project
+        // computes the
+        // class token alone, which saves 9 of its 12 D^2 a token, and of attention 11/12 are left.
+        double d = 768;
+        double linear = 197 * (11 * 12 * d * d + 3 * d * d) + 9 * d * d + 196 * 768 * d;
+        Plan plan = new Plan(BASE, Map.of(), false, 1, 1);
+        assertThat(plan.linearProducts(1)).isCloseTo(2 * linear, Percentage.withPercentage(1e-9));
+        double attention = (11 * 197 + 1) * 197 * d;
+        double embedding = 196 * 768 * d;
+        assertThat(plan.products(1))
+                .isCloseTo(2 * (2 * linear - embedding + 6 * attention), Percentage.withPercentage(1e-9));
+    }
+
+    @Test
+    void fourRowsOfEachMatrixAreThePublishedShare() {
+        Plan plan = plan(32, 4);
+        long head = 100 * 769;
+        assertThat(plan.trained() - head).isEqualTo(4L * (768 * (1 + 36) + 12 * 3072));
+        assertThat((plan.trained() - head) / (double) BASE.backboneParameters())
+                .isCloseTo(0.0030, Percentage.withPercentage(2));
+        assertThat(plan.sliceProducts(2)).isEqualTo(2 * plan.sliceProducts(1));
+    }
+
+    @Test
+    void executorsShareTheComputationAndNothingElse() {
+        Plan plan = plan(64, 64);
+        Plan.Step one = plan.step(1, MACHINE);
+        Plan.Step eight = plan.step(8, MACHINE);
+        assertThat(eight.computing()).isCloseTo(one.computing() / 8, Percentage.withPercentage(1e-6));
+        assertThat(eight.driver()).isEqualTo(one.driver());
+        assertThat(eight.bytesIn()).isEqualTo(64 * 4.0 * plan.trained());
+        assertThat(eight.bytesOut()).isEqualTo(8 * one.bytesOut());
+        assertThat(eight.seconds()).isEqualTo(eight.computing() + eight.network() + eight.spark() + eight.driver());
+        // more tasks than shards change nothing
+        assertThat(plan.step(64, MACHINE).computing())
+                .isEqualTo(plan.step(32, MACHINE).computing());
+    }
+
+    @Test
+    void nothingButComputationAndMemoryGrowsWithTheModel() {
+        VitConfig large = VitConfig.preset("vit_large_patch16_224", 100);
+        Plan small =
+                new Plan(BASE, Map.of("blocks.0.mlp.fc1.weight", 23_100L), false, 8, 2); // as many as the larger head
+        Plan big = new Plan(large, Map.of("blocks.0.mlp.fc1.weight", 23_100L - 25_600), false, 8, 2);
+        assertThat(big.trained()).isEqualTo(small.trained());
+        Plan.Step a = small.step(2, MACHINE);
+        Plan.Step b = big.step(2, MACHINE);
+        assertThat(b.driver()).isEqualTo(a.driver());
+        assertThat(b.network()).isEqualTo(a.network());
+        assertThat(b.computing()).isGreaterThan(3 * a.computing());
+        assertThat(b.executorBytes()).isGreaterThan(a.executorBytes() + 4 * 2e8);
+    }
+
+    @Test
+    void recomputationTradesTimeForMemory() {
+        Plan kept = plan(8, 1);
+        Plan again = Plan.of(BASE, settings("training.batchSize=8", "training.shards=1", "engine.recompute=true"));
+        double activations = Plan.activationBytes(BASE, 8, false);
+        assertThat((double) Plan.activationBytes(BASE, 8, true)).isLessThan(activations / 3);
+        assertThat(again.step(1, MACHINE).computing())
+                .isBetween(
+                        1.2 * kept.step(1, MACHINE).computing(),
+                        1.5 * kept.step(1, MACHINE).computing());
+    }
+
+    @Test
+    void saysWhatToChange() {
+        assertThat(plan(32, 4).advice(64, MACHINE)).contains("raise training.shards");
+        assertThat(plan(64, 64).advice(2, MACHINE)).isEmpty();
+        assertThat(plan(64, 64).advice(32, new Plan.Machine(20_000, 2, 1))).contains("training.syncEvery");
+    }
+
+    @Test
+    void theTableHasALineForEachNumberOfExecutors() {
+        assertThat(plan(32, 4).table(List.of(1, 2, 4), MACHINE).lines()).hasSize(6);
+    }
+
+    @Test
+    void refusesAMachineThatCannotBe() {
+        Assertions.assertThatThrownBy(() -> new Plan.Machine(0, 1, 1))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("--gflops");
+    }
+}
