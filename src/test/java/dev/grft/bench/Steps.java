@@ -133,7 +133,7 @@ final class Steps implements AutoCloseable {
                         new Times(1e3
                                 * plan.step(1, new Plan.Machine(gflops, shares.size(), Double.POSITIVE_INFINITY))
                                         .computing()))
-                .with("trained", plan.trained())
+                .with("trained", (double) plan.trained())
                 .with("activations_mb", shares.size() * Plan.activationBytes(config, examples, recompute) / 1e6);
     }
 
