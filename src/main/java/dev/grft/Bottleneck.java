@@ -10,11 +10,9 @@ import java.util.Objects;
  * Two small layers behind a linear map, {@code y + scale (up gelu(down y + c) + d)}: what Adapter Tuning trains (Houlsby et
  * al. 2019, arXiv 1902.00751, figure 2). Cannot be merged: it is not linear.
  */
-public final class Bottleneck implements Addition {
+public final class Bottleneck extends Addition {
     private static final long serialVersionUID = 1L;
 
-    private final String matrix;
-    private final MatrixShape shape;
     private final double scale;
     private final Map<String, float[]> arrays;
 
@@ -35,8 +33,7 @@ public final class Bottleneck implements Addition {
             float[] downBias,
             float[] up,
             float[] upBias) {
-        this.matrix = matrix;
-        this.shape = shape;
+        super(matrix, shape);
         this.scale = scale;
         int size = downBias.length;
         if (size < 1 || down.length != size * shape.out() || up.length != down.length || upBias.length != shape.out()) {
@@ -54,16 +51,6 @@ public final class Bottleneck implements Addition {
     /** Returns the name under which an array of the layers behind a map trains, such as of {@code down.weight}. */
     public static String name(String matrix, String array) {
         return matrix.substring(0, matrix.length() - ".weight".length()) + ".adapter." + array;
-    }
-
-    @Override
-    public String matrix() {
-        return matrix;
-    }
-
-    @Override
-    public MatrixShape shape() {
-        return shape;
     }
 
     /** Returns how many numbers there are between down and up. */

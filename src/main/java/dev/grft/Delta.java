@@ -2,6 +2,7 @@ package dev.grft;
 
 import java.io.Serializable;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -157,6 +158,43 @@ public final class Delta implements Serializable {
                     pretrainedSha256);
         }
         return found;
+    }
+
+    /**
+     * Returns this delta of slices with others in their place: their numbers where it has them, else 0. The head stays.
+     *
+     * @throws IllegalArgumentException if a matrix of both has rows in one and columns in the other
+     */
+    public Delta on(Selection wanted) {
+        Map<String, float[]> numbers = new LinkedHashMap<>();
+        wanted.slices().forEach((matrix, slices) -> {
+            float[] mine = values.get(matrix);
+            numbers.put(
+                    matrix,
+                    mine == null
+                            ? new float[Math.toIntExact(slices.size())]
+                            : selection.of(matrix).arranged(mine, slices));
+        });
+        return new Delta(wanted, numbers, headWeight, headBias, labels, pretrainedSha256, Map.of());
+    }
+
+    /**
+     * Returns this delta of slices together with the slices of another, which holds none of these. The head is this one's.
+     *
+     * @param matrices the names of all matrices, in network order
+     * @throws IllegalArgumentException if a matrix of both has rows in one and columns in the other
+     */
+    public Delta and(Delta held, Collection<String> matrices) {
+        Selection either = selection.and(held.selection, matrices);
+        Delta mine = on(either);
+        Delta theirs = held.on(either);
+        theirs.values.forEach((matrix, numbers) -> {
+            float[] sum = mine.values(matrix);
+            for (int i = 0; i < sum.length; i++) {
+                sum[i] = Slices.sum(numbers[i], sum[i]); // one of the two is 0
+            }
+        });
+        return mine;
     }
 
     /** Returns the trained slices. */

@@ -8,11 +8,9 @@ import java.util.Objects;
  * Single entries of a matrix, as many of each row: what GPS trains (arXiv 2312.10136). {@code W[o, columns[k, o]] +=
  * values[k, o]}.
  */
-public final class Entries implements Addition {
+public final class Entries extends Addition {
     private static final long serialVersionUID = 1L;
 
-    private final String matrix;
-    private final MatrixShape shape;
     private final int[] columns; // [K, out]
     private final float[] values; // [K, out]
 
@@ -25,8 +23,7 @@ public final class Entries implements Addition {
      * @throws IllegalArgumentException if they do not fit the shape
      */
     public Entries(String matrix, MatrixShape shape, int[] columns, float[] values) {
-        this.matrix = matrix;
-        this.shape = shape;
+        super(matrix, shape);
         this.columns = columns;
         this.values = values;
         if (columns.length == 0 || columns.length % shape.out() != 0 || values.length != columns.length) {
@@ -85,19 +82,15 @@ public final class Entries implements Addition {
         return new Entries(matrix, shape, columns, others);
     }
 
+    /** Returns the first entries of each row only, with differences of 0: of the largest, the largest. */
+    public Entries first(int perRow) {
+        int[] some = Arrays.copyOf(columns, Math.min(perRow, perRow()) * shape.out());
+        return new Entries(matrix, shape, some, new float[some.length]);
+    }
+
     /** Returns the name under which the entries of a matrix train. */
     public static String name(String matrix) {
         return matrix + ".entries";
-    }
-
-    @Override
-    public String matrix() {
-        return matrix;
-    }
-
-    @Override
-    public MatrixShape shape() {
-        return shape;
     }
 
     /** Returns K, how many entries of each row. */

@@ -45,8 +45,9 @@ import java.util.stream.Stream;
  *   <li>{@code g} is the gradient of the whole loss. A sum of squares per example or per batch also contains the
  *       variance of the gradient: {@code E||g_b||^2 = ||g||^2 + tr Var(g_b)}.
  *   <li>Slices of different length buy different numbers of parameters. Where they compete for one budget, they are
- *       ranked by score per number.
- *   <li>Adam's first steps are closer to sign steps, whose first-order gain is {@code eta * sum |g|}, another score.
+ *       ranked by score per number, unless told otherwise.
+ *   <li>Adam's first steps are closer to sign steps, whose first-order gain is {@code eta * sum |g|}, another score
+ *       ({@code selection.score: absolute}).
  *   <li>It speaks of one step. Compare with {@link Selection#random}.
  * </ul>
  *
@@ -57,7 +58,8 @@ import java.util.stream.Stream;
  * penalty is an L2 distance on the last L layers and the head, is in the public reviews of the resubmission "From
  * Sparse to Structured" (OpenReview 9nOpFdYJez). Inferred, hence open to configuration: which axis and which k (see
  * {@link Preset}), whose gradients are squared, the loss that is scored, the matrices that take part, lambda, L and
- * the squared norm. Budgets over the whole network and {@link Orientation#AUTO} differ from the paper. The argument
+ * the squared norm. Budgets over the whole network, {@link Orientation#AUTO}, other scores than
+ * squares and selecting again during the training differ from the paper. The argument
  * above is not quoted either: the reviews only mention a first-order Taylor expansion.
  */
 public final class Grft {
@@ -76,12 +78,26 @@ public final class Grft {
      * @throws UserError if a score is NaN, infinite or negative, or if not even one slice fits the share
      */
     public static Selection select(Scores scores, Orientation orientation, Budget budget, long backboneParameters) {
+        return select(scores, orientation, budget, backboneParameters, true);
+    }
+
+    /**
+     * Returns the same with or without counting a slice's length.
+     *
+     * @param perLength whether slices of different length compete by score per number, as above; else by score. Matters to
+     *     {@link Budget.Share} and {@link Orientation#AUTO}; slices of one axis of one matrix are equally long.
+     */
+    public static Selection select(
+            Scores scores, Orientation orientation, Budget budget, long backboneParameters, boolean perLength) {
         scores.requireRankable();
+        ToDoubleFunction<Candidate> merit = perLength ? Candidate::scorePerNumber : Candidate::score;
         List<List<Candidate>> matrices = new ArrayList<>();
         scores.shapes()
-                .forEach((matrix, shape) -> matrices.add(contenders(scores, matrix, shape, orientation, budget)));
+                .forEach(
+                        (matrix, shape) -> matrices.add(contenders(scores, matrix, shape, orientation, budget, merit)));
         Stream<Candidate> picks = budget instanceof Budget.Share share
-                ? affordable(matrices.stream().flatMap(List::stream).toList(), share, backboneParameters).stream()
+                ? affordable(matrices.stream().flatMap(List::stream).toList(), share, backboneParameters, merit)
+                        .stream()
                 : matrices.stream().flatMap(slices -> best(slices, budget).stream());
         Map<String, List<Candidate>> byMatrix = picks.collect(Collectors.groupingBy(Candidate::matrix));
         return new Selection(scores.shapes().keySet().stream()
@@ -104,14 +120,19 @@ public final class Grft {
 
     /** Returns all the slices of one matrix along the axis that the orientation gives it, by index. */
     private static List<Candidate> contenders(
-            Scores scores, String matrix, MatrixShape shape, Orientation orientation, Budget budget) {
+            Scores scores,
+            String matrix,
+            MatrixShape shape,
+            Orientation orientation,
+            Budget budget,
+            ToDoubleFunction<Candidate> merit) {
         List<Candidate> rows = candidates(scores, matrix, shape, Axis.ROW);
         List<Candidate> columns = candidates(scores, matrix, shape, Axis.COLUMN);
         boolean byRow = switch (orientation) {
             case ROW -> true;
             case COLUMN -> false;
             case MIN_AXIS -> rows.size() <= columns.size();
-            case AUTO -> bestScorePerNumber(rows, budget) >= bestScorePerNumber(columns, budget);
+            case AUTO -> mean(rows, budget, merit) >= mean(columns, budget, merit);
         };
         return byRow ? rows : columns;
     }
@@ -123,11 +144,9 @@ public final class Grft {
                 .toList();
     }
 
-    private static double bestScorePerNumber(List<Candidate> slices, Budget budget) {
-        return best(slices, budget).stream()
-                .mapToDouble(Candidate::scorePerNumber)
-                .average()
-                .orElseThrow();
+    /** Returns the mean merit of the slices that the budget would take. */
+    private static double mean(List<Candidate> slices, Budget budget, ToDoubleFunction<Candidate> merit) {
+        return best(slices, budget).stream().mapToDouble(merit).average().orElseThrow();
     }
 
     private static List<Candidate> best(List<Candidate> slices, Budget budget) {
@@ -141,11 +160,12 @@ public final class Grft {
                 .toList();
     }
 
-    private static List<Candidate> affordable(List<Candidate> slices, Budget.Share share, long backboneParameters) {
+    private static List<Candidate> affordable(
+            List<Candidate> slices, Budget.Share share, long backboneParameters, ToDoubleFunction<Candidate> merit) {
         List<Candidate> picks = new ArrayList<>();
         long numbers = share.numbers(backboneParameters);
         long left = numbers;
-        for (Candidate slice : ranked(slices, Candidate::scorePerNumber)) {
+        for (Candidate slice : ranked(slices, merit)) {
             if (slice.length() > left) {
                 if (picks.isEmpty()) {
                     throw UserError.of(

@@ -7,11 +7,9 @@ import java.util.Map;
 import java.util.Objects;
 
 /** A low-rank update, {@code W += scale B A}: what LoRA trains (Hu et al. 2021, arXiv 2106.09685, equation 3). */
-public final class LowRank implements Addition {
+public final class LowRank extends Addition {
     private static final long serialVersionUID = 1L;
 
-    private final String matrix;
-    private final MatrixShape shape;
     private final double scale;
     private final float[] a; // [r, in]
     private final float[] b; // [out, r]
@@ -25,8 +23,7 @@ public final class LowRank implements Addition {
      * @throws IllegalArgumentException if they do not fit the shape
      */
     public LowRank(String matrix, MatrixShape shape, double scale, float[] a, float[] b) {
-        this.matrix = matrix;
-        this.shape = shape;
+        super(matrix, shape);
         this.scale = scale;
         this.a = a;
         this.b = b;
@@ -45,16 +42,6 @@ public final class LowRank implements Addition {
     /** Returns the name under which B of a matrix trains. */
     public static String nameOfB(String matrix) {
         return matrix + ".lora_b";
-    }
-
-    @Override
-    public String matrix() {
-        return matrix;
-    }
-
-    @Override
-    public MatrixShape shape() {
-        return shape;
     }
 
     /** Returns r. */

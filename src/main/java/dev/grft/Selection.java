@@ -1,6 +1,7 @@
 package dev.grft;
 
 import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
@@ -11,8 +12,8 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 
 /**
- * The slices that are trained, by matrix in network order; a matrix that is not named stays frozen. Chosen once, before
- * training. Immutable; two selections are equal if they train the same slices.
+ * The slices that are trained, by matrix in network order; a matrix that is not named stays frozen. Chosen
+ * before training. Immutable; two selections are equal if they train the same slices.
  */
 public final class Selection implements Serializable {
     private static final long serialVersionUID = 1L;
@@ -73,6 +74,57 @@ public final class Selection implements Serializable {
             }
         }
         return new Slices(like.matrix(), like.shape(), like.axis(), indices);
+    }
+
+    /**
+     * Returns the slices of this selection that the other does not have.
+     *
+     * @throws IllegalArgumentException if a matrix of both has rows in one and columns in the other
+     */
+    public Selection without(Selection other) {
+        List<Slices> left = new ArrayList<>();
+        slices.forEach((matrix, mine) -> {
+            Slices theirs = other.slices.get(matrix);
+            int[] indices = mine.indices();
+            if (theirs != null) {
+                mine.requireAlike(theirs);
+                int[] taken = theirs.indices();
+                indices = Arrays.stream(indices)
+                        .filter(i -> Arrays.binarySearch(taken, i) < 0)
+                        .toArray();
+            }
+            if (indices.length > 0) {
+                left.add(new Slices(matrix, mine.shape(), mine.axis(), indices));
+            }
+        });
+        return new Selection(left);
+    }
+
+    /**
+     * Returns the slices of either selection.
+     *
+     * @param matrices the names of all matrices, in network order
+     * @throws IllegalArgumentException if a matrix of both has rows in one and columns in the other
+     */
+    public Selection and(Selection other, Collection<String> matrices) {
+        List<Slices> either = new ArrayList<>();
+        for (String matrix : matrices) {
+            Slices mine = slices.get(matrix);
+            Slices theirs = other.slices.get(matrix);
+            if (mine != null && theirs != null) {
+                mine.requireAlike(theirs);
+                int[] indices = IntStream.concat(Arrays.stream(mine.indices()), Arrays.stream(theirs.indices()))
+                        .distinct()
+                        .sorted()
+                        .toArray();
+                either.add(new Slices(matrix, mine.shape(), mine.axis(), indices));
+            } else if (mine != null) {
+                either.add(mine);
+            } else if (theirs != null) {
+                either.add(theirs);
+            }
+        }
+        return new Selection(either);
     }
 
     /** Returns whether any slice of the matrix is trained. */

@@ -117,6 +117,33 @@ public final class Slices implements Serializable {
         }
     }
 
+    /**
+     * Returns numbers of these slices as other slices of the same matrix need them.
+     *
+     * @param values {@code [count, length]} of these
+     * @param others along the same axis
+     * @return {@code [others.count, length]}, 0 for those that are not among these
+     * @throws IllegalArgumentException if the others are of another matrix or axis
+     */
+    float[] arranged(float[] values, Slices others) {
+        requireLength("delta", values, size());
+        requireAlike(others);
+        float[] arranged = new float[Math.toIntExact(others.size())];
+        for (int i = 0; i < others.indices.length; i++) {
+            int at = Arrays.binarySearch(indices, others.indices[i]);
+            if (at >= 0) {
+                System.arraycopy(values, at * length(), arranged, i * length(), length());
+            }
+        }
+        return arranged;
+    }
+
+    void requireAlike(Slices others) {
+        if (!matrix.equals(others.matrix) || !shape.equals(others.shape) || axis != others.axis) {
+            throw new IllegalArgumentException(this + " and " + others + " do not lie along one axis of one matrix");
+        }
+    }
+
     /** Returns {@code weight + delta}, and the very bits of {@code weight} for a delta of 0. */
     static float sum(float weight, float delta) {
         return delta == 0 ? weight : weight + delta; // -0.0f + 0.0f would be +0.0f

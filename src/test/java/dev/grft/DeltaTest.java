@@ -110,6 +110,50 @@ class DeltaTest {
     }
 
     @Test
+    void onOtherSlicesADeltaHasItsNumbersWhereItHasThemAndElseNone() {
+        Selection wanted =
+                new Selection(List.of(new Slices("a", SHAPE, Axis.COLUMN, 0, 1), new Slices("c", SHAPE, Axis.ROW, 1)));
+
+        Delta on = delta(10, 1).on(wanted);
+
+        assertThat(on.selection()).isEqualTo(wanted);
+        assertThat(on.values("a")).containsExactly(10, 10, 10, 0, 0, 0);
+        assertThat(on.values("c")).containsExactly(0, 0);
+        assertThat(on.headWeight()).containsExactly(delta(10, 1).headWeight());
+        assertThatThrownBy(() -> delta(10, 1).on(new Selection(List.of(new Slices("a", SHAPE, Axis.ROW, 0)))))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("1 columns of a [3, 2] and 1 rows of a [3, 2] do not lie along one axis of one matrix");
+    }
+
+    @Test
+    void twoDeltasTogetherMergeToWhatTheyMergeToOneAfterTheOther() {
+        Delta all = delta(10, 1);
+        Selection some = new Selection(List.of(new Slices("a", SHAPE, Axis.COLUMN, 0)));
+        Selection others =
+                new Selection(List.of(new Slices("a", SHAPE, Axis.COLUMN, 1), new Slices("b", SHAPE, Axis.ROW, 0, 2)));
+        Delta held = new Delta(
+                others,
+                Map.of("a", new float[] {-0f, 5, 6}, "b", new float[] {7, 8, 9, 10}),
+                all.headWeight(),
+                all.headBias(),
+                all.labels(),
+                all.pretrainedSha256(),
+                Map.of());
+        Map<String, float[]> expected = weights();
+        all.on(some).mergeInto(expected);
+        held.mergeInto(expected);
+
+        Delta both = all.on(some).and(held, List.of("a", "b", "c"));
+        Map<String, float[]> merged = weights();
+        both.mergeInto(merged);
+
+        assertThat(List.copyOf(both.values().keySet())).containsExactly("a", "b");
+        assertThat(both.selection().of("a").indices()).containsExactly(0, 1);
+        assertThat(merged.get("a")).containsExactly(expected.get("a"));
+        assertThat(merged.get("b")).containsExactly(expected.get("b"));
+    }
+
+    @Test
     void aDeltaTravelsBetweenMachines() throws Exception {
         assertThat(Copies.sent(delta(1, 2))).isEqualTo(delta(1, 2));
     }

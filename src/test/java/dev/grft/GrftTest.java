@@ -93,6 +93,19 @@ class GrftTest {
     }
 
     @Test
+    void withoutCountingLengthALongSliceWinsByItsSum() {
+        // By sum v's row 0 (8, of 4 numbers) comes before u's rows 0 and 2 (5, of 2), whose scores per number are
+        // larger.
+        Budget six = new Budget.Share(0.3);
+        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, true)).isEqualTo(selection(rows("u", U, 0, 2)));
+        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, false))
+                .isEqualTo(selection(rows("u", U, 0), rows("v", V, 0)));
+        // v by sum: row 0 with 8 against column 1 with 6; per number 2 against 3.
+        assertThat(Grft.select(SCORES, Orientation.AUTO, new Budget.PerMatrix(1), 14, false))
+                .isEqualTo(selection(columns("u", U, 1), rows("v", V, 0)));
+    }
+
+    @Test
     void aShareIsNoLongerSpentOnceASliceDoesNotFit() {
         // 7 numbers: u0 and u2 take 4; v0 needs 4 of the 3 left, and u1, which would fit, comes after it.
         assertThat(Grft.select(SCORES, Orientation.ROW, new Budget.Share(0.5), 14))

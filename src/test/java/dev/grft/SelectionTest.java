@@ -20,6 +20,27 @@ class SelectionTest {
     private static final Selection BOTH = new Selection(List.of(B, A));
 
     @Test
+    void whatOneSelectionHasWithoutAnotherAndWhatTheyHaveTogetherAddUp() {
+        MatrixShape shape = new MatrixShape(4, 4);
+        Selection one =
+                new Selection(List.of(new Slices("b", shape, Axis.ROW, 0, 2), new Slices("c", shape, Axis.ROW, 1)));
+        Selection other =
+                new Selection(List.of(new Slices("b", shape, Axis.ROW, 1, 2), new Slices("a", shape, Axis.COLUMN, 3)));
+
+        assertThat(one.without(other))
+                .isEqualTo(new Selection(
+                        List.of(new Slices("b", shape, Axis.ROW, 0), new Slices("c", shape, Axis.ROW, 1))));
+        assertThat(one.without(one)).isEqualTo(Selection.none());
+        Selection both = one.and(other, List.of("a", "b", "c", "d"));
+        assertThat(List.copyOf(both.slices().keySet())).containsExactly("a", "b", "c");
+        assertThat(both.of("b").indices()).containsExactly(0, 1, 2);
+        assertThat(both.count()).isEqualTo(one.without(other).count() + other.count());
+        Selection across = new Selection(List.of(new Slices("b", shape, Axis.COLUMN, 0)));
+        assertThatThrownBy(() -> one.without(across)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> one.and(across, List.of("b"))).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
     void slicesAreFoundByMatrixInTheOrderGiven() {
         assertThat(BOTH.slices().keySet()).containsExactly("b", "a");
         assertThat(BOTH.of("a")).isEqualTo(A);

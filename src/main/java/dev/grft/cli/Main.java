@@ -7,6 +7,7 @@ import dev.grft.report.Inspection;
 import dev.grft.report.Plan;
 import dev.grft.spark.Session;
 import dev.grft.spark.Verbs;
+import dev.grft.vit.CpuKernels;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.ArrayList;
@@ -47,8 +48,18 @@ public final class Main {
                 description = "A single key over the files, such as run.seed=7.")
         private List<String> sets = new ArrayList<>();
 
+        @Option(
+                names = "--protocol",
+                paramLabel = "PROTOCOL",
+                description = "evaluation.protocol: validation, or gps-paper (the epoch is chosen on the test images).")
+        private @Nullable String protocol;
+
         private Settings settings() {
-            return Config.load(files, sets, new Configuration());
+            List<String> all = new ArrayList<>(sets);
+            if (protocol != null) {
+                all.add("evaluation.protocol=" + protocol);
+            }
+            return Config.load(files, all, new Configuration());
         }
     }
 
@@ -169,7 +180,7 @@ public final class Main {
                                 machines.classes,
                                 machines.executors,
                                 new Plan.Machine(
-                                        machines.gflops == null ? Plan.measured(machines.tasks) : machines.gflops,
+                                        machines.gflops == null ? CpuKernels.gflops(machines.tasks) : machines.gflops,
                                         machines.tasks,
                                         machines.gigabits)));
         return CommandLine.ExitCode.OK;

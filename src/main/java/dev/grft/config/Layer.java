@@ -99,7 +99,7 @@ record Layer(String place, Map<String, Value> values) {
             }
             Schema.Key known = Schema.find(key);
             if (known == null) {
-                throw new UserError(place + ": unknown key " + key + "; " + remedyOfMethods(key));
+                throw new UserError(place + ": unknown key " + key + "; " + Schema.remedy(key));
             }
             try (YAMLParser parser = YAML.createParser(yaml)) {
                 if (parser.nextToken() == null) {
@@ -170,7 +170,7 @@ record Layer(String place, Map<String, Value> values) {
                     String key = Schema.below(method, parser.currentName());
                     Schema.Key known = Schema.find(key);
                     if (known == null) {
-                        throw error("unknown key " + key + "; " + remedyOfMethods(key), parser);
+                        throw error("unknown key " + key + "; " + Schema.remedy(key), parser);
                     }
                     if (values.containsKey(key)) {
                         throw error(key + " is given twice; remove one", parser);
@@ -190,13 +190,6 @@ record Layer(String place, Map<String, Value> values) {
                         parser);
             }
             return token == JsonToken.START_OBJECT;
-        }
-
-        private static String remedyOfMethods(String key) {
-            String[] parts = key.split("\\.", 3);
-            return parts[0].equals(Schema.METHODS) && parts.length < 3
-                    ? "write " + Schema.METHODS + ".METHOD.KEY, such as methods.lora.training.learningRate"
-                    : Schema.remedy(parts[0].equals(Schema.METHODS) ? parts[2] : key);
         }
 
         private static String remedy(String key) {

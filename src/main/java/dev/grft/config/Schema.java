@@ -112,6 +112,12 @@ final class Schema {
 
     /** Returns what to do about a key that does not exist: the nearest that does, or all that its section has. */
     static String remedy(String unknown) {
+        String[] parts = unknown.split("\\.", 3);
+        if (parts[0].equals(METHODS)) {
+            return parts.length < 3
+                    ? "write " + METHODS + ".METHOD.KEY, such as methods.lora.training.learningRate"
+                    : remedy(parts[2]);
+        }
         int dot = unknown.lastIndexOf('.');
         String section = dot < 0 ? "" : unknown.substring(0, dot);
         String name = unknown.substring(dot + 1);

@@ -289,9 +289,12 @@ public record Settings(
             Budget budget,
             List<String> matrices,
             String score,
+            boolean perLength,
             String loss,
             double temperature,
-            int batchSize)
+            int batchSize,
+            @Nullable Integer everyEpochs,
+            String released)
             implements Serializable {
         public Selection {
             checkWord("selection.axis", axis, words(Orientation.values()));
@@ -303,10 +306,24 @@ public record Settings(
             }
             matrices = List.copyOf(matrices);
             checkMatrices("selection.matrices", matrices);
-            checkWord("selection.score", score, "per-example", "per-batch", "summed-gradient");
+            checkWord(
+                    "selection.score",
+                    score,
+                    "per-example",
+                    "per-batch",
+                    "summed-gradient",
+                    "absolute",
+                    "gradient-weight");
             checkWord("selection.loss", loss, "probe", "fresh", "contrastive");
             checkPositive("selection.temperature", temperature);
             checkCount("selection.batchSize", batchSize);
+            check(everyEpochs == null || everyEpochs >= 1, "selection.everyEpochs", "null or >= 1", everyEpochs);
+            check(
+                    everyEpochs == null || !axis.equals("auto"),
+                    "selection.everyEpochs",
+                    "null with selection.axis auto, which could give a matrix rows once and columns later",
+                    everyEpochs);
+            checkWord("selection.released", released, "keep", "restore");
         }
 
         /** Returns the rule that gives each matrix its axis. */
@@ -390,7 +407,8 @@ public record Settings(
             double clipNorm,
             int checkpointEvery,
             int keep,
-            int maxSteps)
+            int maxSteps,
+            @Nullable Integer patience)
             implements Serializable {
         public Training {
             checkCount("training.epochs", epochs);
@@ -424,12 +442,17 @@ public record Settings(
             check(checkpointEvery >= 0, "training.checkpointEvery", ">= 0", checkpointEvery);
             checkCount("training.keep", keep);
             check(maxSteps >= 0, "training.maxSteps", ">= 0", maxSteps);
+            check(patience == null || patience >= 1, "training.patience", "null or >= 1", patience);
         }
     }
 
     /** Evaluation and prediction. */
-    public record Evaluation(int batchSize) implements Serializable {
+    public record Evaluation(int batchSize, String protocol) implements Serializable {
+        /** The protocol by which the epoch is chosen on the test images. */
+        public static final String GPS_PAPER = "gps-paper";
+
         public Evaluation {
+            checkWord("evaluation.protocol", protocol, "validation", GPS_PAPER);
             checkCount("evaluation.batchSize", batchSize);
         }
     }

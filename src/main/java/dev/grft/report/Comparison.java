@@ -11,7 +11,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Methods by budgets, each over several seeds: means and standard deviations, as JSON, CSV and Markdown. */
@@ -30,7 +33,7 @@ public final class Comparison {
         TRAIN("phases/train", "train, s", 1, 1),
         STEP("seconds_per_step", "step, ms", 1000, 1),
         BYTES("bytes_per_step", "bytes a step", 1, 0),
-        MEMORY("peak_memory_bytes", "peak, MB", 1e-6, 0),
+        MEMORY("live_memory_bytes", "live memory, MB", 1e-6, 0),
         RATE("learning_rate", "learning rate", 1, -1);
 
         final String key;
@@ -68,7 +71,13 @@ public final class Comparison {
     }
 
     private final Map<Cell, Map<Long, ObjectNode>> cells = new LinkedHashMap<>();
-    private final Map<String, List<Selection>> selections = new LinkedHashMap<>();
+    private final Map<String, Picks> picks = new LinkedHashMap<>();
+
+    /** What was selected at a budget: by all images with each seed, and by the halves of them. */
+    private record Picks(List<Selection> ofSeeds, List<Halves> halves) {}
+
+    /** Two selections with one seed, each by its half of the training images. */
+    public record Halves(Selection one, Selection other) {}
 
     /** Returns whether nothing was added yet. */
     public boolean isEmpty() {
@@ -85,10 +94,15 @@ public final class Comparison {
         cells.computeIfAbsent(new Cell(method, budget), cell -> new TreeMap<>()).put(seed, metrics.deepCopy());
     }
 
-    /** Adds what slices were selected at a budget, one selection for each seed; none if there is nothing to tell. */
-    public void addSelections(@Nullable Double budget, List<Selection> ofSeeds) {
+    /**
+     * Adds what slices were selected at a budget, if anything was.
+     *
+     * @param ofSeeds a selection for each seed
+     * @param halves two selections for each seed
+     */
+    public void addSelections(@Nullable Double budget, List<Selection> ofSeeds, List<Halves> halves) {
         if (!ofSeeds.isEmpty()) {
-            selections.put(budget == null ? "the budget" : percent(budget), List.copyOf(ofSeeds));
+            picks.put(budget == null ? "the budget" : percent(budget), new Picks(ofSeeds, halves));
         }
     }
 
@@ -137,18 +151,22 @@ public final class Comparison {
             node.put("method", cell.method);
             node.put("budget", cell.budget);
             node.put("accuracy_mean", mean(seeds, Column.ACCURACY));
-            double deviation = deviation(seeds, Column.ACCURACY);
-            node.put("accuracy_sd", Double.isNaN(deviation) ? null : deviation);
+            put(node, "accuracy_sd", deviation(seeds, Column.ACCURACY));
+            note(seeds).ifPresent(note -> node.put(Metrics.NOTE, note));
             ObjectNode bySeed = node.putObject("seeds");
             seeds.forEach((seed, metrics) -> bySeed.set(Long.toString(seed), metrics));
         });
-        ObjectNode picks = root.putObject("selections");
-        selections.forEach((budget, ofSeeds) -> {
-            ObjectNode node = picks.putObject(budget);
-            double stability = stability(ofSeeds);
-            node.put("jaccard_between_seeds", Double.isNaN(stability) ? null : stability);
+        ObjectNode selections = root.putObject("selections");
+        picks.forEach((budget, of) -> {
+            ObjectNode node = selections.putObject(budget);
+            put(node, "jaccard_between_seeds", stability(of.ofSeeds));
+            put(node, "jaccard_between_halves", betweenHalves(of.halves));
             ObjectNode byMatrix = node.putObject("slices");
-            ofSeeds.get(0).slices().forEach((matrix, slices) -> byMatrix.put(matrix, slices.count()));
+            Place.counts(of.ofSeeds, place -> place.matrix).forEach(byMatrix::put);
+            ObjectNode byKind = node.putObject("share_by_kind");
+            shares(of.ofSeeds, place -> place.kind).forEach(byKind::put);
+            ObjectNode byBlock = node.putObject("share_by_block");
+            shares(of.ofSeeds, place -> place.block).forEach(byBlock::put);
         });
         try {
             return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(root) + "\n";
@@ -157,13 +175,25 @@ public final class Comparison {
         }
     }
 
+    private static void put(ObjectNode node, String key, double number) {
+        node.put(key, Double.isNaN(number) ? null : (Double) number);
+    }
+
+    /** Returns what a reader has to know of a cell's numbers. */
+    private static Optional<String> note(Map<Long, ObjectNode> seeds) {
+        return seeds.values().stream()
+                .filter(metrics -> metrics.has(Metrics.NOTE))
+                .map(metrics -> metrics.path(Metrics.NOTE).asText())
+                .findFirst();
+    }
+
     /** Returns a line for each seed of each cell, as CSV with a header. */
     public String csv() {
         StringBuilder csv = new StringBuilder("method,budget,seed");
         for (Column column : Column.values()) {
             csv.append(',').append(column.key.replace("phases/", "seconds_"));
         }
-        csv.append('\n');
+        csv.append(",note\n");
         cells.forEach((cell, seeds) -> seeds.forEach((seed, metrics) -> {
             csv.append(cell.method).append(',').append(cell.budget == null ? "" : cell.budget);
             csv.append(',').append(seed);
@@ -171,56 +201,150 @@ public final class Comparison {
                 double value = column.of(metrics);
                 csv.append(',').append(Double.isNaN(value) ? "" : Double.toString(value));
             }
-            csv.append('\n');
+            csv.append(",\"").append(metrics.path(Metrics.NOTE).asText("")).append("\"\n");
         }));
         return csv.toString();
     }
 
-    /** Returns a table for people, a row for each cell, and where the picks fall, as Markdown. */
+    /**
+     * Returns tables for people, as Markdown: a row for each cell; accuracy against budget; how stable the selections are, and
+     * where they fall.
+     */
     public String markdown() {
-        StringBuilder table = new StringBuilder("| method | seeds |");
-        StringBuilder line = new StringBuilder("|---|---|");
+        List<String> titles = new ArrayList<>(List.of("method", "seeds"));
         for (Column column : Column.values()) {
-            table.append(' ').append(column.title).append(" |");
-            line.append("---|");
+            titles.add(column.title);
         }
-        table.append('\n').append(line).append('\n');
+        StringBuilder text = new StringBuilder(row(titles)).append(line(titles.size()));
         cells.forEach((cell, seeds) -> {
-            table.append("| ").append(cell).append(" | ").append(seeds.size()).append(" |");
+            List<String> values = new ArrayList<>();
+            values.add(cell + note(seeds).map(note -> " (" + note + ")").orElse(""));
+            values.add(Integer.toString(seeds.size()));
             for (Column column : Column.values()) {
-                table.append(' ').append(column.text(mean(seeds, column)));
-                if (column == Column.ACCURACY && seeds.size() > 1) {
-                    table.append(" ± ").append(column.text(deviation(seeds, column)));
-                }
-                table.append(" |");
+                values.add(column == Column.ACCURACY ? accuracy(seeds) : column.text(mean(seeds, column)));
             }
-            table.append('\n');
+            text.append(row(values));
         });
-        selections.forEach((budget, ofSeeds) -> {
-            double stability = stability(ofSeeds);
-            table.append(String.format(
-                    Locale.ROOT,
-                    "\nSlices of GRFT at %s%s:%n%s%n",
-                    budget,
-                    Double.isNaN(stability)
-                            ? ""
-                            : String.format(Locale.ROOT, ", %.2f the same between seeds (Jaccard)", stability),
-                    places(ofSeeds.get(0))));
+        text.append(byBudget());
+        picks.forEach((budget, of) -> text.append(places(budget, of)));
+        return text.toString();
+    }
+
+    private static String accuracy(Map<Long, ObjectNode> seeds) {
+        String mean = Column.ACCURACY.text(mean(seeds, Column.ACCURACY));
+        return seeds.size() < 2 ? mean : mean + " ± " + Column.ACCURACY.text(deviation(seeds, Column.ACCURACY));
+    }
+
+    /** Returns the accuracy of each method at each budget; nothing if there are not several. */
+    private String byBudget() {
+        List<Double> budgets = cells.keySet().stream()
+                .map(Cell::budget)
+                .filter(Objects::nonNull)
+                .distinct()
+                .sorted()
+                .toList();
+        if (budgets.size() < 2) {
+            return "";
+        }
+        List<String> titles = new ArrayList<>(List.of("accuracy, %"));
+        budgets.forEach(budget -> titles.add("at " + percent(budget)));
+        StringBuilder table = new StringBuilder("\n" + row(titles) + line(titles.size()));
+        cells.keySet().stream().map(Cell::method).distinct().forEach(method -> {
+            List<String> values = new ArrayList<>();
+            Map<Long, ObjectNode> always = cells.get(new Cell(method, null));
+            List<Map<Long, ObjectNode>> known = new ArrayList<>();
+            for (Double budget : budgets) {
+                Map<Long, ObjectNode> seeds = always == null ? cells.get(new Cell(method, budget)) : always;
+                values.add(seeds == null ? "-" : accuracy(seeds));
+                if (seeds != null) {
+                    known.add(seeds);
+                }
+            }
+            String note = known.stream()
+                    .flatMap(seeds -> note(seeds).stream())
+                    .findFirst()
+                    .map(of -> " (" + of + ")")
+                    .orElse("");
+            values.add(0, method + (always == null ? "" : ", any budget") + note);
+            table.append(row(values));
         });
         return table.toString();
     }
 
-    /** Returns how many slices of each kind of matrix each block has, of one selection. */
-    private static String places(Selection selection) {
-        Map<String, List<String>> kinds = new LinkedHashMap<>();
-        selection.slices().forEach((matrix, slices) -> {
-            String[] parts = matrix.replace(".weight", "").split("\\.", 3);
-            boolean block = parts[0].equals("blocks");
-            kinds.computeIfAbsent(block ? parts[2] : parts[0], kind -> new ArrayList<>())
-                    .add(block ? parts[1] + ": " + slices.count() : Integer.toString(slices.count()));
+    private static String row(List<String> values) {
+        return "| " + String.join(" | ", values) + " |\n";
+    }
+
+    private static String line(int columns) {
+        return "|" + "---|".repeat(columns) + "\n";
+    }
+
+    /** Returns how much the selections of the two halves agree, mean over the seeds, in [0, 1]; NaN without any. */
+    static double betweenHalves(List<Halves> halves) {
+        return halves.stream()
+                .mapToDouble(half -> half.one.jaccard(half.other))
+                .average()
+                .orElse(Double.NaN);
+    }
+
+    /** Returns how stable selections are, and which share of them lies where. */
+    private static String places(String budget, Picks of) {
+        StringBuilder text = new StringBuilder("\nSlices of GRFT at " + budget);
+        double seeds = stability(of.ofSeeds);
+        double halves = betweenHalves(of.halves);
+        text.append(Double.isNaN(seeds) ? "" : String.format(Locale.ROOT, ", %.2f the same between seeds", seeds));
+        text.append(
+                Double.isNaN(halves)
+                        ? ""
+                        : String.format(Locale.ROOT, ", %.2f between halves of the training images", halves));
+        text.append(" (Jaccard); where they lie, % of them:\n\n");
+        Map<String, Double> byMatrix = shares(of.ofSeeds, place -> place.kind + " " + place.block);
+        Map<String, Double> byKind = shares(of.ofSeeds, place -> place.kind);
+        Map<String, Double> byBlock = shares(of.ofSeeds, place -> place.block);
+        List<String> titles = new ArrayList<>(List.of("block"));
+        titles.addAll(byKind.keySet());
+        titles.add("all");
+        text.append(row(titles)).append(line(titles.size()));
+        byBlock.forEach((block, all) -> {
+            List<String> values = new ArrayList<>(List.of(block));
+            byKind.keySet().forEach(kind -> values.add(shown(byMatrix.get(kind + " " + block))));
+            values.add(shown(all));
+            text.append(row(values));
         });
-        List<String> lines = new ArrayList<>();
-        kinds.forEach((kind, counts) -> lines.add("- " + kind + ", by block: " + String.join(", ", counts)));
-        return String.join("\n", lines);
+        List<String> sums = new ArrayList<>(List.of("all"));
+        byKind.values().forEach(share -> sums.add(shown(share)));
+        sums.add(shown(1.0));
+        return text.append(row(sums)).toString();
+    }
+
+    private static String shown(@Nullable Double share) {
+        return share == null ? "" : String.format(Locale.ROOT, "%.1f", 100 * share);
+    }
+
+    /** Returns the share of the slices at each place, all seeds together, in network order. */
+    private static Map<String, Double> shares(List<Selection> ofSeeds, Function<Place, String> by) {
+        Map<String, Double> counts = Place.counts(ofSeeds, by);
+        double sum = counts.values().stream().mapToDouble(Double::doubleValue).sum();
+        counts.replaceAll((place, count) -> count / sum);
+        return counts;
+    }
+
+    /** Where a matrix is: in a block, or - before all of them; and of which kind. */
+    private record Place(String matrix, String block, String kind) {
+        static Place of(String matrix) {
+            String[] parts = matrix.replace(".weight", "").split("\\.", 3);
+            boolean inBlock = parts[0].equals("blocks");
+            return new Place(matrix, inBlock ? parts[1] : "-", inBlock ? parts[2] : parts[0]);
+        }
+
+        /** Returns how many slices there are at each place, mean over the seeds. */
+        static Map<String, Double> counts(List<Selection> ofSeeds, Function<Place, String> by) {
+            Map<String, Double> counts = new LinkedHashMap<>();
+            ofSeeds.forEach(selection -> selection
+                    .slices()
+                    .forEach((matrix, slices) ->
+                            counts.merge(by.apply(of(matrix)), (double) slices.count() / ofSeeds.size(), Double::sum)));
+            return counts;
+        }
     }
 }

@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
 import org.apache.hadoop.fs.Path;
 
 /**
- * {@code history.jsonl}: a line of JSON for each step. Written whole whenever a state is kept, since not every file system
+ * {@code history.jsonl}: a line of JSON for each step, and for each epoch that was evaluated. Written whole whenever a state is kept, since not every file system
  * can append; after an interruption, the lines of steps that are made again are dropped.
  */
 public final class History {
@@ -49,6 +49,24 @@ public final class History {
                 step.examples(),
                 step.seconds(),
                 step.inputSeconds()));
+    }
+
+    /**
+     * Adds what the model came to after an epoch.
+     *
+     * @param split the name of the images that it was measured on
+     * @param best whether no epoch before was as good
+     */
+    public void add(long step, double epoch, String split, double accuracy, double loss, boolean best) {
+        lines.add(String.format(
+                Locale.ROOT,
+                "{\"step\":%d,\"epoch\":%.6g,\"split\":\"%s\",\"accuracy\":%s,\"loss\":%s,\"best\":%s}",
+                step,
+                epoch,
+                split,
+                number(accuracy),
+                number(loss),
+                best));
     }
 
     /** Writes all lines so far. */

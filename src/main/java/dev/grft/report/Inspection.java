@@ -6,6 +6,7 @@ import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.EntriesFile;
 import dev.grft.checkpoint.Safetensors;
 import dev.grft.checkpoint.SelectionFile;
 import dev.grft.checkpoint.Storage;
@@ -29,7 +30,7 @@ public final class Inspection {
     private Inspection() {}
 
     /**
-     * Returns a description of a checkpoint, selection, delta or training state.
+     * Returns a description of a checkpoint, selection, delta, entries of GPS or training state.
      *
      * @throws dev.grft.UserError if it is none of them, or cannot be read
      */
@@ -44,6 +45,7 @@ public final class Inspection {
         return switch (format) {
             case "grft.delta" -> delta(DeltaFile.read(hadoop, file), storage.length(file));
             case "grft.selection" -> selection(SelectionFile.read(hadoop, file));
+            case "grft.entries" -> entries(EntriesFile.read(hadoop, file));
             case "grft.state" -> state(TrainingState.read(hadoop, file));
             default ->
                 storage.exists(new Path(file.getParent(), "config.json"))
@@ -139,6 +141,14 @@ public final class Inspection {
                 .slices()
                 .values()
                 .forEach(slices -> lines.add(slices(slices) + captured(slices, file.scores())));
+        return lines(lines.toArray(String[]::new));
+    }
+
+    private static String entries(EntriesFile file) {
+        List<String> lines = new ArrayList<>(List.of(
+                "entries         of the pretrained file " + file.pretrainedSha256(),
+                "provenance      " + file.provenance()));
+        file.entries().forEach(some -> lines.add("  " + some));
         return lines(lines.toArray(String[]::new));
     }
 

@@ -1,35 +1,43 @@
 package dev.grft.report;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.OptionalLong;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.lang.management.ManagementFactory;
+import java.util.function.LongSupplier;
 
-/** What this process occupies of the machine's memory, heap and native, as Linux counts it. */
+/**
+ * The memory that a training in this process needs: what a garbage collection at its end leaves of the heap, and the most
+ * native memory that its networks have held, which the caller counts.
+ *
+ * <p>Not what the system says is resident: a heap keeps what it once had, and so does the C library, so that in one process
+ * every training would seem to need at least as much as the one before. What is garbage again before a step is over, such as
+ * the gradients of the shards, is not in it.
+ */
 public final class Memory {
-    private static final Path PROCESS = Path.of("/proc/self");
-    private static final Pattern PEAK = Pattern.compile("VmHWM:\\s+(\\d+) kB");
+    private final LongSupplier natives;
+    private long most;
 
-    private Memory() {}
-
-    /** Returns the most resident memory since the start or the last {@link #resetPeak}, in bytes; empty if not on Linux. */
-    public static OptionalLong peak() {
-        try {
-            Matcher matcher = PEAK.matcher(Files.readString(PROCESS.resolve("status")));
-            return matcher.find() ? OptionalLong.of(1024 * Long.parseLong(matcher.group(1))) : OptionalLong.empty();
-        } catch (IOException e) {
-            return OptionalLong.empty();
-        }
+    private Memory(LongSupplier natives) {
+        this.natives = natives;
     }
 
-    /** Begins a new peak at what is resident now, where the system allows it. */
-    public static void resetPeak() {
-        try {
-            Files.writeString(PROCESS.resolve("clear_refs"), "5");
-        } catch (IOException e) {
-            // not Linux, or not allowed: the peak is that of the whole process
-        }
+    /**
+     * Begins to watch; collects the garbage of others first, with which native memory goes.
+     *
+     * @param natives returns the bytes of native memory in use
+     */
+    public static Memory watch(LongSupplier natives) {
+        System.gc();
+        return new Memory(natives);
+    }
+
+    /** Looks at the native memory; cheap enough for each step. */
+    public void look() {
+        most = Math.max(most, natives.getAsLong());
+    }
+
+    /** Returns the bytes that were needed; collects the garbage, so what counts must still be held. */
+    public long bytes() {
+        look();
+        System.gc();
+        return most + ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
     }
 }

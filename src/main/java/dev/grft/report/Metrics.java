@@ -1,6 +1,7 @@
 package dev.grft.report;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
@@ -16,9 +17,13 @@ import org.apache.hadoop.fs.Path;
  * cross-entropy) on the test images, {@code trained} numbers and their {@code share} of the model, the head counted in
  * both; {@code trained_without_head} and {@code share_without_head} (of the backbone); {@code delta_bytes}, the size of the
  * delta's file; {@code seconds_per_step} of a training, of which {@code input_seconds_per_step} until the images are read and
- * augmented, a share of {@code input_share}; {@code seconds} of selection, training and evaluation together, and each under {@code phases}.
+ * augmented, a share of {@code input_share}; {@code seconds} of selection, training and evaluation together, and each under {@code phases}; {@code
+ * live_memory_bytes}, see {@link Memory}, in local mode; {@code epoch} and {@code chosen_on}, if an epoch was chosen.
  */
 public final class Metrics {
+    /** What a reader has to know of a method's numbers; a key of its object, absent if there is nothing. */
+    public static final String NOTE = "note";
+
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final Storage storage;
@@ -84,12 +89,11 @@ public final class Metrics {
             List<String> phases = new ArrayList<>();
             node.path("phases")
                     .fields()
-                    .forEachRemaining((Map.Entry<String, com.fasterxml.jackson.databind.JsonNode> phase) ->
-                            phases.add(String.format(
-                                    Locale.ROOT,
-                                    "%s %.1f",
-                                    phase.getKey(),
-                                    phase.getValue().asDouble())));
+                    .forEachRemaining((Map.Entry<String, JsonNode> phase) -> phases.add(String.format(
+                            Locale.ROOT,
+                            "%s %.1f",
+                            phase.getKey(),
+                            phase.getValue().asDouble())));
             rows.add(new String[] {
                 method,
                 node.has("accuracy") ? percent(node.path("accuracy").asDouble(), 2) : "-",
@@ -108,7 +112,14 @@ public final class Metrics {
                 String.join(", ", phases)
             });
         }
-        return aligned(rows);
+        StringBuilder table = new StringBuilder(aligned(rows));
+        for (String method : methods) {
+            JsonNode note = of(method).path(NOTE);
+            if (!note.isMissingNode()) {
+                table.append(method).append(": ").append(note.asText()).append('\n');
+            }
+        }
+        return table.toString();
     }
 
     private static String percent(double share, int digits) {

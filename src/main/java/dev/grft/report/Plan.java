@@ -7,19 +7,11 @@ import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
-import dev.grft.vit.CpuKernels;
-import dev.grft.vit.Kernels;
 import dev.grft.vit.VitConfig;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.stream.IntStream;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * What a step of a training would cost: time, memory and bytes, for any number of executors. A model that was fitted to
@@ -123,32 +115,6 @@ public final class Plan {
                         gflops, tasks, gigabits);
             }
         }
-    }
-
-    /** Returns the 10^9 operations a second of each of {@code tasks} tasks that multiply square matrices here, all at once. */
-    public static double measured(int tasks) {
-        int side = 1024;
-        CpuKernels.threads(1);
-        double[] rates = IntStream.range(0, Math.max(1, tasks))
-                .mapToObj(task -> CompletableFuture.supplyAsync(
-                        () -> {
-                            Kernels kernels = new CpuKernels();
-                            INDArray a = Nd4j.rand(DataType.FLOAT, side, side);
-                            INDArray c = Nd4j.create(DataType.FLOAT, side, side);
-                            long best = Long.MAX_VALUE;
-                            for (int i = 0; i < 20; i++) {
-                                long start = System.nanoTime();
-                                kernels.gemm(false, a, true, a, 1, 0, c);
-                                best = Math.min(best, System.nanoTime() - start);
-                            }
-                            return 2.0 * side * side * side / best;
-                        },
-                        runnable -> new Thread(runnable, "measuring").start()))
-                .toList()
-                .stream()
-                .mapToDouble(CompletableFuture::join)
-                .toArray();
-        return Arrays.stream(rates).average().orElseThrow();
     }
 
     /**

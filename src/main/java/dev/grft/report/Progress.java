@@ -28,6 +28,11 @@ public final class Progress {
         return new Meter(name, total);
     }
 
+    /** Returns a meter that prints nothing. */
+    public Meter silent(long total) {
+        return new Meter("", total);
+    }
+
     /** Counts the images of one phase. */
     public final class Meter {
         private final String name;
@@ -52,7 +57,7 @@ public final class Progress {
         public synchronized void add(long images, String note) {
             done += images;
             long now = System.nanoTime();
-            if (done >= total || (now - lastPrinted) / 1e9 >= INTERVAL) {
+            if (!name.isEmpty() && (done >= total || (now - lastPrinted) / 1e9 >= INTERVAL)) {
                 lastPrinted = now;
                 double speed = (done - skipped) / Math.max(1e-9, (now - start) / 1e9);
                 say(

@@ -68,6 +68,12 @@ final class Checking {
                 training.batchSize() / training.shards(),
                 training.updater(),
                 training.learningRate());
+        EpochChoice.Split split = EpochChoice.split(settings);
+        if (split != null) {
+            say(
+                    "epoch     the best on the %s images%s",
+                    split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
+        }
         memory(config, classes, backbone);
     }
 

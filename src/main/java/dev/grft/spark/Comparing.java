@@ -1,6 +1,7 @@
 package dev.grft.spark;
 
 import dev.grft.MatrixShape;
+import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.checkpoint.DeltaFile;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Trains and evaluates methods by seeds by budgets on one set of images, in one application: the model is broadcast once,
- * the images are read once. Each seed and budget is a run directory of its own, {@code budget-B/seed-S}; one that is made
+ * the images are read once; the probe and the scores are computed once for each seed. Each seed and budget is a run directory of its own, {@code budget-B/seed-S}; one that is made
  * of the same inputs is not made again, so that a comparison goes on where it was interrupted.
  *
  * <p>With learning rates to try, each method and budget first takes each of them, with the first seed, on the training
@@ -48,11 +49,13 @@ final class Comparing {
         List<Long> seeds = settings.compare().seeds().isEmpty()
                 ? List.of(settings.run().seed())
                 : settings.compare().seeds();
+        methods(true).forEach(method -> EpochChoice.split(Config.forMethod(settings, method))); // refuse now, not later
         Comparison comparison = new Comparison();
         for (Double budget : budgets) {
             boolean first = comparison.isEmpty();
             Map<String, Object> rates = learningRates(budget, seeds.get(0), first);
             List<Selection> selections = new ArrayList<>();
+            List<Comparison.Halves> halves = new ArrayList<>();
             for (long seed : seeds) {
                 Session cell = session.with(matched(cell(budget, seed, "/" + name(budget) + "/seed-" + seed, rates)));
                 for (String method : methods(first)) {
@@ -64,17 +67,24 @@ final class Comparing {
                             cell.metrics().of(method));
                 }
                 if (methods(first).contains(DeltaFile.GRFT)) {
-                    selections.add(new Selecting(cell.forMethod(DeltaFile.GRFT), false)
-                            .selection()
-                            .selection());
+                    Selecting selecting = new Selecting(cell.forMethod(DeltaFile.GRFT), false);
+                    selections.add(selecting.selection().selection());
+                    List<Scores> scores = halves(seed);
+                    halves.add(new Comparison.Halves(selecting.select(scores.get(0)), selecting.select(scores.get(1))));
                 }
             }
-            comparison.addSelections(budget, selections);
+            comparison.addSelections(budget, selections, halves);
         }
         session.storage().writeAtomically(session.directory().path("comparison.json"), comparison.json());
         session.storage().writeAtomically(session.directory().path("comparison.csv"), comparison.csv());
         session.storage().writeAtomically(session.directory().path("comparison.md"), comparison.markdown());
         session.out().print(comparison.markdown());
+    }
+
+    /** Returns the scores of each half of the training images, which do not depend on the budget. */
+    private List<Scores> halves(long seed) {
+        Session ofSeed = session.with(cell(null, seed, "/halves/seed-" + seed, Map.of()));
+        return new Selecting(ofSeed.forMethod(DeltaFile.GRFT), force).halves();
     }
 
     private static String name(@Nullable Double budget) {

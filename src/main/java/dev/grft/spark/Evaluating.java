@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.UserError;
+import dev.grft.checkpoint.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
@@ -54,13 +55,16 @@ final class Evaluating {
     }
 
     private Path make(String method, Path deltaPath, Path path) {
-        Delta delta = session.delta(deltaPath);
+        DeltaFile file = DeltaFile.read(session.hadoop(), deltaPath);
+        Delta delta = file.delta();
+        DeltaFile.requirePretrained(delta, session.pretrained());
+        boolean chosenOnTest = Provenance.isChosenOnTest(file);
         Labels labels = Labels.inOrder(delta.labels());
         Images images = session.testImages(labels);
         Progress.Meter meter = session.progress().phase("evaluate " + method, images.count());
         Score score = new Score(labels);
         Inference.of(session, delta).probabilities(images, meter, score::add);
-        session.storage().writeAtomically(path, score.json(method, images.digest()));
+        session.storage().writeAtomically(path, score.json(method, images.digest(), chosenOnTest));
 
         long backbone = session.pretrained().config().backboneParameters();
         long head = (long) delta.headWeight().length + delta.headBias().length;
@@ -75,9 +79,21 @@ final class Evaluating {
         node.put("share_without_head", (double) delta.trainedWithoutHead() / backbone);
         node.put("delta_bytes", session.storage().length(deltaPath));
         node.put("test_images", images.count());
+        node.put("protocol", chosenOnTest ? Settings.Evaluation.GPS_PAPER : "validation");
+        if (chosenOnTest) {
+            node.put(Metrics.NOTE, EpochChoice.NOT_COMPARABLE);
+        } else {
+            node.remove(Metrics.NOTE);
+        }
         metrics.phase(method, "evaluate", meter.seconds());
         metrics.write();
-        session.progress().say("evaluate %s: accuracy %.4f, loss %.4f", method, score.accuracy(), score.loss());
+        session.progress()
+                .say(
+                        "evaluate %s: accuracy %.4f, loss %.4f%s",
+                        method,
+                        score.accuracy(),
+                        score.loss(),
+                        chosenOnTest ? " (" + EpochChoice.NOT_COMPARABLE + ")" : "");
         return path;
     }
 
@@ -137,9 +153,16 @@ final class Evaluating {
         }
 
         String json(String method, String digest) {
+            return json(method, digest, false);
+        }
+
+        String json(String method, String digest, boolean chosenOnTest) {
             evaluate();
             ObjectNode root = MAPPER.createObjectNode();
             root.put("method", method);
+            if (chosenOnTest) {
+                root.put(Metrics.NOTE, EpochChoice.NOT_COMPARABLE);
+            }
             root.put("examples", examples);
             root.put("data_digest", digest);
             root.put("accuracy", accuracy());

@@ -3,6 +3,7 @@ package dev.grft.spark;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
+import java.util.SplittableRandom;
 import org.apache.spark.api.java.JavaRDD;
 
 /**
@@ -62,6 +63,18 @@ public final class Images implements AutoCloseable {
      */
     public String digest() {
         return digest;
+    }
+
+    /**
+     * Returns a half of these, each image in one of the two by chance. A view: closing it frees nothing.
+     *
+     * @param which 0 or 1
+     */
+    Images half(long seed, int which) {
+        JavaRDD<Shard> some =
+                shards.map(shard -> shard.only(id -> new SplittableRandom(seed ^ (id << 32)).nextInt(2) == which));
+        long inThem = some.map(shard -> (long) shard.examples().size()).reduce(Long::sum);
+        return new Images(some, labels, inThem, broken, digest, () -> {});
     }
 
     /** Frees the disks of the executors; the examples must not be used any more. */

@@ -10,7 +10,6 @@ import dev.grft.train.Network;
 import dev.grft.train.Replica;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
-import dev.grft.vit.Layout;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
@@ -55,16 +54,12 @@ final class Inference {
     private final Replicas.Recipe recipe;
     private final float[] trained;
 
-    private Inference(Session session, ModelBroadcast model, Preprocess preprocess, Tuning tuning, float[] trained) {
-        this.session = session;
-        this.preprocess = preprocess;
-        this.trained = trained;
-        Layout layout = tuning.layout(model.config());
-        this.recipe = new Replicas.Recipe(
+    private static Replicas.Recipe recipe(Session session, ModelBroadcast model, Tuning tuning) {
+        return new Replicas.Recipe(
                 model,
                 tuning,
                 Network.configuration(
-                        layout,
+                        tuning.layout(model.config()),
                         session.settings().training(),
                         Penalty.NONE,
                         model.config().depth(),
@@ -74,15 +69,26 @@ final class Inference {
                 session.device());
     }
 
+    private Inference(Session session, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
+        this.session = session;
+        this.preprocess = preprocess;
+        this.recipe = recipe;
+        this.trained = trained;
+    }
+
+    /** Returns a network that is being trained, at the present numbers: the executors' replicas are used again. */
+    static Inference of(Session session, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
+        return new Inference(session, preprocess, recipe, trained);
+    }
+
     /** Returns the pretrained model with a head of zeros: for its features. */
     static Inference headOnly(Session session, int classes) {
         ModelBroadcast model = session.model(classes);
         SliceTuning tuning = SliceTuning.headOnly();
         return new Inference(
                 session,
-                model,
                 session.preprocess(),
-                tuning,
+                recipe(session, model, tuning),
                 new float[tuning.layout(model.config()).size()]);
     }
 
@@ -94,7 +100,11 @@ final class Inference {
     /** Returns any model with a delta. */
     static Inference of(Session session, ModelBroadcast model, Preprocess preprocess, Delta delta) {
         Tuning tuning = Tuning.of(delta);
-        return new Inference(session, model, preprocess, tuning, tuning.trained(tuning.layout(model.config()), delta));
+        return new Inference(
+                session,
+                preprocess,
+                recipe(session, model, tuning),
+                tuning.trained(tuning.layout(model.config()), delta));
     }
 
     /** Hands the features of all images over, in no particular order. */

@@ -2,7 +2,6 @@ package dev.grft.spark;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
-import dev.grft.Penalty;
 import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
@@ -76,14 +75,13 @@ final class Pretraining {
         Training.Result result;
         try (ModelBroadcast zeros = ModelBroadcast.zeros(session.context(), config)) {
             result = training.run(
-                    session.directory().toString(),
+                    path.getParent(),
                     tuning,
                     layout,
                     zeros,
                     Initial.vector(layout, tensors),
                     images,
                     preprocess,
-                    Penalty.NONE,
                     inputs,
                     meter);
         }

@@ -167,6 +167,19 @@ final class Replicas {
         }
     }
 
+    /** Returns the bytes of native memory that this JVM holds of its model: weights, idle networks, scratch of kernels. */
+    static synchronized long bytes() {
+        Model model = current;
+        return CpuKernels.scratchBytes()
+                + (model == null
+                        ? 0
+                        : model.weights.bytes()
+                                + model.idle.values().stream()
+                                        .flatMap(Deque::stream)
+                                        .mapToLong(Replica::bytes)
+                                        .sum());
+    }
+
     private static void retire(Model model) {
         model.idle.clear();
         model.released = true;

@@ -17,9 +17,11 @@ import org.apache.hadoop.fs.Path;
  * <pre>
  *   manifest.json                      what it takes to repeat the run
  *   selection.safetensors, .json       the scores and the selected slices
+ *   entries.safetensors                the entries that GPS trains
+ *   part-2/, part-3/, ...              selection and state of each later part of a training that selects again
  *   delta.safetensors                  what was trained: numbers, indices, head, labels
  *   merged.safetensors, config.json    the fine-tuned model as a plain one
- *   history.jsonl                      a line for each step
+ *   history.jsonl                      a line for each step, and for each epoch that was evaluated
  *   metrics.json                       accuracy, sizes and seconds, by method
  *   broken-images.json                 the images that could not be decoded
  *   state/                             what it takes to go on after an interruption

@@ -22,13 +22,20 @@ final class Sampler implements Serializable {
     private final long seed;
     private final int batchSize;
     private final int shards;
+    private final long first;
 
     Sampler(Preprocess preprocess, Augment augment, long seed, int batchSize, int shards) {
+        this(preprocess, augment, seed, batchSize, shards, 0);
+    }
+
+    /** Returns the sampler of a training that begins after {@code first} steps, whose examples it does not take again. */
+    Sampler(Preprocess preprocess, Augment augment, long seed, int batchSize, int shards, long first) {
         this.preprocess = preprocess;
         this.augment = augment;
         this.seed = seed;
         this.batchSize = batchSize;
         this.shards = shards;
+        this.first = first;
     }
 
     /** Returns how many examples of each step's batch come from a shard; those of all shards sum to the batch size. */
@@ -53,7 +60,7 @@ final class Sampler implements Serializable {
         List<Example> chosen = new ArrayList<>(share);
         long[] epochs = new long[share];
         for (int i = 0; i < share; i++) {
-            long position = step * share + i;
+            long position = (first + step) * share + i;
             chosen.add(examples.get(order.index(position)));
             epochs[i] = order.epoch(position);
         }

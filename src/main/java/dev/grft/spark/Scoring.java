@@ -11,7 +11,7 @@ import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
 import dev.grft.train.Probe;
 import dev.grft.train.Scorer;
-import dev.grft.tuning.ScoreWatch.Square;
+import dev.grft.tuning.ScoreWatch.Rule;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -34,7 +34,7 @@ final class Scoring implements Serializable {
 
     private final ModelBroadcast model;
     private final LinkedHashMap<String, MatrixShape> eligible;
-    private final Square square;
+    private final Rule rule;
     private final boolean contrastive;
     private final double temperature;
     private final int batchSize;
@@ -48,20 +48,20 @@ final class Scoring implements Serializable {
      * Returns the pass of these settings.
      *
      * @param head with which the loss is taken; not used by the contrastive loss
-     * @param square whose gradients are squared
+     * @param rule what is summed
      * @param views the random changes that make two views of an image, for the contrastive loss
      */
     Scoring(
             ModelBroadcast model,
             Settings.Selection settings,
             Probe head,
-            Square square,
+            Rule rule,
             Preprocess preprocess,
             Augment views,
             Replicas.Device device) {
         this.model = model;
         this.eligible = new LinkedHashMap<>(eligible(model.config().matrices(), settings.matrices()));
-        this.square = square;
+        this.rule = rule;
         this.contrastive = settings.loss().equals("contrastive");
         this.temperature = settings.temperature();
         this.batchSize = settings.batchSize();
@@ -73,11 +73,13 @@ final class Scoring implements Serializable {
     }
 
     /** Returns what a word of {@code selection.score} means. */
-    static Square square(String word) {
+    static Rule rule(String word) {
         return switch (word) {
-            case "per-batch" -> Square.BATCH;
-            case "summed-gradient" -> Square.SUM;
-            default -> Square.EXAMPLE;
+            case "per-batch" -> Rule.BATCH;
+            case "summed-gradient" -> Rule.SUM;
+            case "absolute" -> Rule.ABSOLUTE;
+            case "gradient-weight" -> Rule.WEIGHT;
+            default -> Rule.EXAMPLE;
         };
     }
 
@@ -94,7 +96,7 @@ final class Scoring implements Serializable {
 
     /** Returns the scores of all eligible matrices over all images. */
     Scores scores(Images images, Progress.Meter meter) {
-        if (square == Square.SUM) {
+        if (rule == Rule.SUM) {
             Scores scores = Causes.unwrapped(() -> ofSummedGradient(images));
             meter.add(images.count(), "");
             return scores;
@@ -127,7 +129,7 @@ final class Scoring implements Serializable {
     private Scorer scored(List<Example> examples) {
         return Replicas.withWeights(model, weights -> {
             Scorer scorer =
-                    new Scorer(weights, eligible, square, headWeight, headBias, device.kernels(), device.keep(true));
+                    new Scorer(weights, eligible, rule, headWeight, headBias, device.kernels(), device.keep(true));
             for (int at = 0; at < examples.size(); at += batchSize) {
                 List<Example> some =
                         List.copyOf(examples.subList(at, Math.min(examples.size(), at + batchSize))); // read once

@@ -46,6 +46,7 @@ public final class Session implements AutoCloseable {
         final Map<String, Images> images = new HashMap<>();
         final Map<String, String> listings = new HashMap<>();
         final Set<String> made = new HashSet<>();
+        final Map<String, Object> computed = new HashMap<>();
 
         @Nullable
         Checkpoint pretrained;
@@ -177,6 +178,12 @@ public final class Session implements AutoCloseable {
             opened.model = ModelBroadcast.of(context(), checkpoint.config().withClasses(classes), checkpoint.tensors());
         }
         return opened.model;
+    }
+
+    /** Returns the pretrained model with a delta merged into it, on its way to the executors; to be closed. */
+    ModelBroadcast moved(Delta delta) {
+        Checkpoint moved = pretrained().merged(delta);
+        return ModelBroadcast.of(context(), moved.config(), moved.tensors());
     }
 
     /** Returns how images are prepared: as the checkpoint says, where the settings do not say otherwise. */
@@ -397,6 +404,17 @@ public final class Session implements AutoCloseable {
         directory.made(path, inputs);
         opened.made.add(path + inputs);
         return made;
+    }
+
+    /** Returns what was computed of these inputs in this application, for whatever run directory; now, if it was not. */
+    <T> T once(String inputs, Class<T> type, Supplier<T> compute) {
+        Object known = opened.computed.get(inputs);
+        if (known == null) {
+            T computed = compute.get();
+            opened.computed.put(inputs, computed);
+            return computed;
+        }
+        return type.cast(known);
     }
 
     private void closeModel() {

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.RandomAccess;
+import java.util.function.LongPredicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -112,6 +113,15 @@ final class Shard implements AutoCloseable {
     List<Example> range(int from, int count) {
         int start = Math.min(from, entries.size());
         return examples().subList(start, start + Math.min(count, entries.size() - start));
+    }
+
+    /** Returns the shard of the examples with some ids only: a view, of which {@link #close} must not be called. */
+    Shard only(LongPredicate ids) {
+        return new Shard(
+                file,
+                pixels,
+                entries.stream().filter(entry -> ids.test(entry.id)).toList(),
+                List.of());
     }
 
     /** Returns what came of each image, broken ones too, without the examples. */

@@ -98,6 +98,7 @@ public final class Verbs {
         String main = session.settings().tuning().method();
         List<String> methods = new ArrayList<>(session.settings().compare().methods());
         methods.add(methods.contains("random") ? methods.indexOf("random") : methods.size(), main);
+        methods.forEach(method -> EpochChoice.split(session.forMethod(method).settings())); // refuse now, not later
         methods.forEach(this::train);
         if (main.equals("adapter")) {
             session.progress().say("not merged: a plain ViT has no place for adapters");

@@ -28,12 +28,29 @@ public final class Network {
      */
     public static MultiLayerConfiguration configuration(
             Layout layout, Settings.Training training, Penalty penalty, int depth, long steps, double stepsPerEpoch) {
+        return configuration(layout, training, penalty, depth, steps, stepsPerEpoch, 0);
+    }
+
+    /**
+     * Returns the configuration of a network that goes on with a training of which others have made a part.
+     *
+     * @param first number of steps that were made before: where the learning rate begins
+     */
+    public static MultiLayerConfiguration configuration(
+            Layout layout,
+            Settings.Training training,
+            Penalty penalty,
+            int depth,
+            long steps,
+            double stepsPerEpoch,
+            long first) {
         ISchedule learningRate = new WarmupCosine(
-                training.learningRate(),
-                Math.min(training.minLearningRate(), training.learningRate()),
-                Math.min(steps, Math.round(training.warmupEpochs() * stepsPerEpoch)),
-                steps,
-                training.schedule().equals("constant"));
+                        training.learningRate(),
+                        Math.min(training.minLearningRate(), training.learningRate()),
+                        Math.min(steps, Math.round(training.warmupEpochs() * stepsPerEpoch)),
+                        steps,
+                        training.schedule().equals("constant"))
+                .from(first);
         NeuralNetConfiguration.ListBuilder list = new NeuralNetConfiguration.Builder()
                 .updater(updater(training, learningRate))
                 .miniBatch(true)

@@ -2,10 +2,12 @@ package dev.grft.train;
 
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
+import dev.grft.vit.Flat;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.Vit;
+import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import java.util.function.IntFunction;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
@@ -109,6 +111,16 @@ public final class Replica {
     public float[][] features(Batch batch) {
         plan.begin(0);
         return vit.features(images(batch, type)).toFloatMatrix();
+    }
+
+    /** Returns the bytes of native memory that it holds: activations, working arrays, trained numbers and their gradients. */
+    public long bytes() {
+        long sums = vit.config().tensors().entrySet().stream()
+                .filter(tensor ->
+                        plan.whole(tensor.getKey())) // each is kept once more, summed with its pretrained values
+                .mapToLong(tensor -> VitConfig.elements(tensor.getValue()))
+                .sum();
+        return vit.bytes() + type.width() * (2 * network.numParams() + sums);
     }
 
     /** Returns the images on the device, {@code [B, 3, S, S]}. */

@@ -17,7 +17,7 @@ import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * The first half of the method: forward and backward at the pretrained weights, summing squared gradients of the eligible
- * matrices. Trains nothing. For one thread at a time.
+ * matrices, or what else makes a score. Trains nothing. For one thread at a time.
  */
 public final class Scorer {
     private final ScoreWatch watch;
@@ -37,12 +37,12 @@ public final class Scorer {
     public Scorer(
             Weights weights,
             Map<String, MatrixShape> eligible,
-            ScoreWatch.Square square,
+            ScoreWatch.Rule rule,
             float[] headWeight,
             float[] headBias,
             Kernels kernels,
             Keep keep) {
-        this.watch = new ScoreWatch(eligible, square);
+        this.watch = new ScoreWatch(eligible, rule, weights::array);
         this.kernels = kernels;
         this.vit = new Vit(weights, watch, kernels, keep);
         this.classes = weights.config().classes();

@@ -11,18 +11,35 @@ public final class Trainer {
     /**
      * How long and how.
      *
-     * @param steps number of steps, 1 or more
+     * @param first number of steps that were made before, by another learner
+     * @param end number of the step to end with, counted with those
+     * @param steps number of all steps of the training, {@code end} or more
      * @param batchSize examples in a step
      * @param examples number of training images
      * @param syncEvery steps between two synchronizations; 1 for exact data-parallel training
      * @param clipNorm the largest L2 norm of the mean gradient; 0 for no limit, must be 0 unless {@code syncEvery} is 1
      * @param saveEvery steps between two saved states; 0 for the last one only
      */
-    public record Plan(long steps, int batchSize, long examples, int syncEvery, double clipNorm, int saveEvery) {
+    public record Plan(
+            long first,
+            long end,
+            long steps,
+            int batchSize,
+            long examples,
+            int syncEvery,
+            double clipNorm,
+            int saveEvery) {
         public Plan {
-            if (steps < 1 || steps > Integer.MAX_VALUE || batchSize < 1 || examples < 1 || syncEvery < 1) {
-                throw new IllegalArgumentException("no plan: " + steps + " steps of " + batchSize + " of " + examples
-                        + " examples, synchronized every " + syncEvery);
+            if (first < 0
+                    || end <= first
+                    || steps < end
+                    || steps > Integer.MAX_VALUE
+                    || batchSize < 1
+                    || examples < 1
+                    || syncEvery < 1) {
+                throw new IllegalArgumentException(
+                        "no plan: steps " + first + " to " + end + " of " + steps + ", batches of " + batchSize + " of "
+                                + examples + " examples, synchronized every " + syncEvery);
             }
             if (clipNorm > 0 && syncEvery > 1) {
                 throw UserError.of(
@@ -30,6 +47,16 @@ public final class Trainer {
                                 + " set it to 0 or training.syncEvery to 1",
                         clipNorm);
             }
+        }
+
+        /** Returns the plan of a whole training. */
+        public Plan(long steps, int batchSize, long examples, int syncEvery, double clipNorm, int saveEvery) {
+            this(0, steps, steps, batchSize, examples, syncEvery, clipNorm, saveEvery);
+        }
+
+        /** Returns how often all images have been shown whole after a step. */
+        long epochs(long step) {
+            return step * batchSize / examples;
         }
 
         /** Returns the number of steps that show every image once, may be a fraction. */
@@ -46,6 +73,26 @@ public final class Trainer {
 
         /** Keeps a state. */
         void keep(LearnerState state);
+    }
+
+    /** Who looks at the model after each epoch. */
+    public interface Judge {
+        /** Lets every epoch pass. */
+        Judge NONE = new Judge() {
+            @Override
+            public void epoch(long step, float[] trained) {}
+
+            @Override
+            public boolean enough() {
+                return false;
+            }
+        };
+
+        /** Looks at the trained vector {@code [N]} after the step that ended an epoch, or the whole training. */
+        void epoch(long step, float[] trained);
+
+        /** Returns whether to stop; a training that has been stopped is not to go on either. */
+        boolean enough();
     }
 
     /** Who wants to know how it goes. */
@@ -85,14 +132,21 @@ public final class Trainer {
     private final GradientSource source;
     private final Keeper keeper;
     private final Listener listener;
+    private final Judge judge;
+
+    /** Returns the loop of these parts that nobody judges. */
+    public Trainer(Plan plan, Learner learner, GradientSource source, Keeper keeper, Listener listener) {
+        this(plan, learner, source, keeper, listener, Judge.NONE);
+    }
 
     /** Returns the loop of these parts; {@code learner} is at the state to begin from if none was kept. */
-    public Trainer(Plan plan, Learner learner, GradientSource source, Keeper keeper, Listener listener) {
+    public Trainer(Plan plan, Learner learner, GradientSource source, Keeper keeper, Listener listener, Judge judge) {
         this.plan = plan;
         this.learner = learner;
         this.source = source;
         this.keeper = keeper;
         this.listener = listener;
+        this.judge = judge;
     }
 
     /**
@@ -105,8 +159,8 @@ public final class Trainer {
         if (kept != null) {
             learner.restore(kept);
         }
-        while (learner.step() < plan.steps()) {
-            long before = learner.step();
+        while (made() < plan.end() && !judge.enough()) {
+            long before = made();
             Step step = plan.syncEvery() == 1 ? step() : localSteps();
             listener.step(step);
             // The gradient can overflow a step before the loss does; such a state must not be kept.
@@ -116,12 +170,20 @@ public final class Trainer {
                                 + " (%s now) or set training.clipNorm",
                         step.step(), step.loss(), step.gradientNorm(), step.learningRate());
             }
-            boolean due = plan.saveEvery() > 0 && before / plan.saveEvery() != learner.step() / plan.saveEvery();
-            if (due || learner.step() >= plan.steps()) {
+            if (plan.epochs(before) != plan.epochs(made()) || made() == plan.steps()) {
+                judge.epoch(made(), learner.trained());
+            }
+            boolean due = plan.saveEvery() > 0 && before / plan.saveEvery() != made() / plan.saveEvery();
+            if (due || made() >= plan.end() || judge.enough()) {
                 keeper.keep(learner.state());
             }
         }
         return learner.state();
+    }
+
+    /** Returns the number of steps made, those of other learners included. */
+    private long made() {
+        return plan.first() + learner.step();
     }
 
     private Step step() {
@@ -138,7 +200,7 @@ public final class Trainer {
         long start = System.nanoTime();
         double learningRate = learner.learningRate();
         double penalty = learner.penalty();
-        int count = (int) Math.min(plan.syncEvery(), plan.steps() - learner.step());
+        int count = (int) Math.min(plan.syncEvery(), plan.end() - made());
         LocalSteps result = source.localSteps(learner.state(), count);
         learner.restore(result.state());
         return report(
@@ -154,9 +216,9 @@ public final class Trainer {
             double norm,
             long start) {
         return new Step(
-                learner.step(),
+                made(),
                 plan.steps(),
-                learner.step() / plan.stepsPerEpoch(),
+                made() / plan.stepsPerEpoch(),
                 loss / examples,
                 penalty,
                 learningRate,

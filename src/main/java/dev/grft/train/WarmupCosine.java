@@ -2,6 +2,7 @@ package dev.grft.train;
 
 import java.util.Objects;
 import org.nd4j.linalg.schedule.ISchedule;
+import org.nd4j.shade.jackson.annotation.JsonCreator;
 import org.nd4j.shade.jackson.annotation.JsonProperty;
 
 /**
@@ -19,6 +20,7 @@ public final class WarmupCosine implements ISchedule {
     private final long warmup;
     private final long steps;
     private final boolean constant;
+    private final long first;
 
     /**
      * Returns the schedule.
@@ -29,22 +31,35 @@ public final class WarmupCosine implements ISchedule {
      * @param steps number of all steps
      * @param constant whether it stays at the peak after the warm-up
      */
-    public WarmupCosine(
+    public WarmupCosine(double peak, double floor, long warmup, long steps, boolean constant) {
+        this(peak, floor, warmup, steps, constant, 0);
+    }
+
+    @JsonCreator
+    private WarmupCosine(
             @JsonProperty("peak") double peak,
             @JsonProperty("floor") double floor,
             @JsonProperty("warmup") long warmup,
             @JsonProperty("steps") long steps,
-            @JsonProperty("constant") boolean constant) {
+            @JsonProperty("constant") boolean constant,
+            @JsonProperty("first") long first) {
         this.peak = peak;
         this.floor = floor;
         this.warmup = warmup;
         this.steps = steps;
         this.constant = constant;
+        this.first = first;
+    }
+
+    /** Returns this schedule for a training that begins after so many of its steps: its step 0 is the schedule's first. */
+    public WarmupCosine from(long first) {
+        return new WarmupCosine(peak, floor, warmup, steps, constant, first);
     }
 
     /** Returns the learning rate of a step; the epoch does not matter. */
     @Override
-    public double valueAt(int step, int epoch) {
+    public double valueAt(int local, int epoch) {
+        long step = first + local;
         if (step < warmup) {
             return peak * (step + 1) / warmup;
         }
@@ -58,7 +73,7 @@ public final class WarmupCosine implements ISchedule {
 
     @Override
     public ISchedule clone() {
-        return new WarmupCosine(peak, floor, warmup, steps, constant);
+        return from(first);
     }
 
     // DL4J writes its configurations through getters.
@@ -83,6 +98,10 @@ public final class WarmupCosine implements ISchedule {
         return constant;
     }
 
+    public long getFirst() {
+        return first;
+    }
+
     @Override
     public boolean equals(Object other) {
         return other instanceof WarmupCosine schedule
@@ -90,11 +109,12 @@ public final class WarmupCosine implements ISchedule {
                 && floor == schedule.floor
                 && warmup == schedule.warmup
                 && steps == schedule.steps
-                && constant == schedule.constant;
+                && constant == schedule.constant
+                && first == schedule.first;
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(peak, floor, warmup, steps, constant);
+        return Objects.hash(peak, floor, warmup, steps, constant, first);
     }
 }

@@ -12,36 +12,56 @@ import dev.grft.vit.TrainingPlan;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.INDArrayIndex;
+import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
- * Watches the gradients of the eligible matrices go by and sums their squares; trains nothing. One for each network.
+ * Watches the gradients of the eligible matrices go by and sums what makes a score of them; trains nothing. One for each
+ * network.
  *
  * <p>The sums stay on the device until {@link #scores} asks for them.
  */
 public final class ScoreWatch implements TrainingPlan {
-    /** Whose gradients are squared; three different scores. */
-    public enum Square {
-        /** Each example's, the squares summed: does not depend on how examples are dealt out. */
+    /** What is summed over the examples; different scores. */
+    public enum Rule {
+        /** The squares of each example's gradient: does not depend on how examples are dealt out. */
         EXAMPLE,
-        /** Each batch's sum, the squares summed: depends on the batches. */
+        /** The squares of each batch's gradient: depends on the batches. */
         BATCH,
-        /** The sum over all examples, as GPS does: needs the dense gradients summed first, see {@link #summed}. */
-        SUM
+        /** The square of the sum over all examples, as GPS does: needs the dense gradients summed first, see {@link #summed}. */
+        SUM,
+        /**
+         * The absolute values of each example's gradient: what a step of equal size in every coordinate, such as Adam's
+         * first ones, gains to first order. Differs from the paper.
+         */
+        ABSOLUTE,
+        /**
+         * The squares of each example's gradient times weight, {@code (g w)^2}: Taylor importance as in pruning (Molchanov et
+         * al. 2019, arXiv 1906.10771), there of each batch. Differs from the paper.
+         */
+        WEIGHT
     }
 
     private final Map<String, MatrixShape> eligible;
-    private final Square square;
+    private final Function<String, INDArray> weights;
+    private final Rule rule;
     private final Map<String, Watched> watched = new LinkedHashMap<>();
     private long examples;
 
-    /** Returns the watch of these matrices, by timm name in network order. */
-    public ScoreWatch(Map<String, MatrixShape> eligible, Square square) {
+    /**
+     * Returns the watch of these matrices, by timm name in network order.
+     *
+     * @param weights the pretrained values of a matrix, {@code [out, in]}; asked for by {@link Rule#WEIGHT} only
+     */
+    public ScoreWatch(Map<String, MatrixShape> eligible, Rule rule, Function<String, INDArray> weights) {
+        this.weights = weights;
         this.eligible = eligible;
-        this.square = square;
+        this.rule = rule;
     }
 
     @Override
@@ -49,7 +69,7 @@ public final class ScoreWatch implements TrainingPlan {
         if (!eligible.containsKey(matrix)) {
             return null;
         }
-        Watched one = new Watched(shape);
+        Watched one = new Watched(shape, rule == Rule.WEIGHT ? weights.apply(matrix) : null);
         watched.put(matrix, one);
         return one;
     }
@@ -68,10 +88,10 @@ public final class ScoreWatch implements TrainingPlan {
     /**
      * Returns the sums so far.
      *
-     * @throws IllegalStateException under {@link Square#SUM}
+     * @throws IllegalStateException under {@link Rule#SUM}
      */
     public Scores scores() {
-        if (square == Square.SUM) {
+        if (rule == Rule.SUM) {
             throw new IllegalStateException("the summed gradient is squared after all parts are summed");
         }
         Scores scores = Scores.zero(eligible);
@@ -81,7 +101,7 @@ public final class ScoreWatch implements TrainingPlan {
         return scores;
     }
 
-    /** Returns the gradient of each matrix, {@code [out, in]} row-major, summed over the examples: {@link Square#SUM}. */
+    /** Returns the gradient of each matrix, {@code [out, in]} row-major, summed over the examples: {@link Rule#SUM}. */
     public Map<String, float[]> summed() {
         Map<String, float[]> sums = new LinkedHashMap<>();
         watched.forEach((matrix, one) -> {
@@ -96,10 +116,12 @@ public final class ScoreWatch implements TrainingPlan {
         private final MatrixShape shape;
         private final INDArray rows; // [out], DOUBLE
         private final INDArray columns; // [in], DOUBLE
+        private final @Nullable INDArray weight; // [out, in]
         private @Nullable INDArray sum; // [out, in]
 
-        Watched(MatrixShape shape) {
+        Watched(MatrixShape shape, @Nullable INDArray weight) {
             this.shape = shape;
+            this.weight = weight;
             this.rows = Nd4j.zeros(DataType.DOUBLE, shape.out());
             this.columns = Nd4j.zeros(DataType.DOUBLE, shape.in());
         }
@@ -117,7 +139,7 @@ public final class ScoreWatch implements TrainingPlan {
 
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int count) {
-            switch (square) {
+            switch (rule) {
                 case EXAMPLE -> kernels.addSquaredGradients(dy, x, count, rows, columns);
                 case BATCH -> {
                     INDArray g = buffers.shared("batchGradient", shape.out(), shape.in());
@@ -129,6 +151,27 @@ public final class ScoreWatch implements TrainingPlan {
                         sum = Nd4j.zeros(buffers.type(), shape.out(), shape.in());
                     }
                     kernels.gemm(true, dy, false, x, 1, 1, sum);
+                }
+                case ABSOLUTE, WEIGHT -> {
+                    INDArray g = buffers.shared("exampleGradient", shape.out(), shape.in());
+                    long tokens = dy.size(0) / count;
+                    for (int b = 0; b < count; b++) {
+                        INDArrayIndex ofExample = NDArrayIndex.interval(b * tokens, (b + 1) * tokens);
+                        kernels.gemm(
+                                true,
+                                dy.get(ofExample, NDArrayIndex.all()),
+                                false,
+                                x.get(ofExample, NDArrayIndex.all()),
+                                1,
+                                0,
+                                g);
+                        if (weight == null) {
+                            kernels.addAbsolutes(g, rows, columns);
+                        } else {
+                            kernels.multiply(weight, g);
+                            kernels.addSquares(g, rows, columns);
+                        }
+                    }
                 }
             }
         }

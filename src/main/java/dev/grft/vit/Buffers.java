@@ -59,6 +59,11 @@ public final class Buffers {
         return array(name, shape);
     }
 
+    /** Returns the bytes of native memory held. */
+    public long bytes() {
+        return type.width() * arrays.values().stream().mapToLong(Room::length).sum();
+    }
+
     private INDArray array(String key, long... shape) {
         return arrays.computeIfAbsent(key, k -> new Room()).array(type, shape);
     }
@@ -67,6 +72,10 @@ public final class Buffers {
     private static final class Room {
         private final Map<List<Long>, INDArray> views = new HashMap<>();
         private @Nullable INDArray all;
+
+        long length() {
+            return all == null ? 0 : all.length();
+        }
 
         INDArray array(DataType type, long... shape) {
             long length = Arrays.stream(shape).reduce(1, Math::multiplyExact);

@@ -9,10 +9,13 @@ import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
 
 import java.nio.FloatBuffer;
 import java.util.Arrays;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * The fast path on a CPU: BLAS directly on ND4J's buffers, and row kernels in Java that work on one cached row at a time.
@@ -27,9 +30,40 @@ public final class CpuKernels implements Kernels {
     private FloatPointer scratch = new FloatPointer();
     private FloatPointer scratch2 = new FloatPointer();
 
+    /** Returns the bytes of native memory that all kernels of this process hold as scratch, beside the arrays of ND4J. */
+    public static long scratchBytes() {
+        return Pointer.totalBytes();
+    }
+
     /** Sets how many threads a product may use, in the whole process. Other numbers of threads, other last bits. */
     public static void threads(int threads) {
         blas_set_num_threads(threads);
+    }
+
+    /** Returns the 10^9 operations a second of each of {@code tasks} tasks that multiply square matrices here, all at once. */
+    public static double gflops(int tasks) {
+        int side = 1024;
+        threads(1);
+        double[] rates = IntStream.range(0, Math.max(1, tasks))
+                .mapToObj(task -> CompletableFuture.supplyAsync(
+                        () -> {
+                            Kernels kernels = new CpuKernels();
+                            INDArray a = Nd4j.rand(DataType.FLOAT, side, side);
+                            INDArray c = Nd4j.create(DataType.FLOAT, side, side);
+                            long best = Long.MAX_VALUE;
+                            for (int i = 0; i < 20; i++) {
+                                long start = System.nanoTime();
+                                kernels.gemm(false, a, true, a, 1, 0, c);
+                                best = Math.min(best, System.nanoTime() - start);
+                            }
+                            return 2.0 * side * side * side / best;
+                        },
+                        runnable -> new Thread(runnable, "measuring").start()))
+                .toList()
+                .stream()
+                .mapToDouble(CompletableFuture::join)
+                .toArray();
+        return Arrays.stream(rates).average().orElseThrow();
     }
 
     @Override
@@ -618,6 +652,27 @@ public final class CpuKernels implements Kernels {
         double[] r = doubles(rows);
         double[] c = doubles(columns);
         addSquares(buffer(g), (int) g.size(0), (int) g.size(1), r, c);
+        rows.data().setData(r);
+        columns.data().setData(c);
+    }
+
+    @Override
+    public void addAbsolutes(INDArray g, INDArray rows, INDArray columns) {
+        int in = (int) g.size(1);
+        double[] r = doubles(rows);
+        double[] c = doubles(columns);
+        float[] v = row = ensure(row, in);
+        FloatBuffer from = buffer(g);
+        for (int o = 0; o < r.length; o++) {
+            from.get(o * in, v, 0, in);
+            double sum = 0;
+            for (int i = 0; i < in; i++) {
+                double absolute = Math.abs(v[i]);
+                c[i] += absolute;
+                sum += absolute;
+            }
+            r[o] += sum;
+        }
         rows.data().setData(r);
         columns.data().setData(c);
     }

@@ -136,6 +136,9 @@ public interface Kernels {
     /** Adds the row and column sums of the squares of {@code g [out, in]} to {@code rows [out]} and {@code columns [in]}, both DOUBLE. */
     void addSquares(INDArray g, INDArray rows, INDArray columns);
 
+    /** Adds the row and column sums of the absolute values of {@code g [out, in]}, as {@link #addSquares} those of squares. */
+    void addAbsolutes(INDArray g, INDArray rows, INDArray columns);
+
     /** Returns whether forming the gradient of one example costs more multiplications than the ghost-norm identity. */
     static boolean ghostIsCheaper(long tokens, long out, long in) {
         return 2 * tokens * tokens * (out + in) < tokens * out * in + 2 * out * in;

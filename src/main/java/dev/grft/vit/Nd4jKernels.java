@@ -274,6 +274,13 @@ public final class Nd4jKernels implements Kernels {
         columns.addi(squares.sum(0));
     }
 
+    @Override
+    public void addAbsolutes(INDArray g, INDArray rows, INDArray columns) {
+        INDArray absolutes = Transforms.abs(g.castTo(DataType.DOUBLE), true);
+        rows.addi(absolutes.sum(1));
+        columns.addi(absolutes.sum(0));
+    }
+
     /** Adds diag(a' (b b') a) to {@code sums}, an entry at least 0. */
     private static void addGhost(INDArray a, INDArray b, INDArray sums) {
         INDArray product = b.mmul(b.transpose()).mmul(a);

@@ -14,6 +14,7 @@ public final class Vit {
     private final VitConfig config;
     private final List<Stage> stages;
     private final Classifier classifier;
+    private final Buffers buffers;
     private final int firstActive;
 
     /**
@@ -24,7 +25,7 @@ public final class Vit {
      */
     public Vit(Weights weights, TrainingPlan plan, Kernels kernels, Keep keep) {
         this.config = weights.config();
-        Buffers buffers = new Buffers(weights.type(), keep);
+        this.buffers = new Buffers(weights.type(), keep);
         List<Stage> list = new ArrayList<>();
         list.add(new PatchEmbedding(config, weights, plan, kernels, buffers));
         for (int b = 0; b < config.depth(); b++) {
@@ -44,6 +45,11 @@ public final class Vit {
     /** Returns the sizes of the model. */
     public VitConfig config() {
         return config;
+    }
+
+    /** Returns the bytes of native memory that it holds beside the weights and the trained vector. */
+    public long bytes() {
+        return buffers.bytes();
     }
 
     /** Returns where every trained array lies in the trained vector. */

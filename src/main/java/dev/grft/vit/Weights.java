@@ -79,6 +79,15 @@ public final class Weights implements AutoCloseable {
                 .sum();
     }
 
+    /** Returns the array of a weight itself; for reading only. */
+    public INDArray array(String name) {
+        INDArray found = arrays.get(name);
+        if (found == null) {
+            throw new IllegalArgumentException("no weight " + name);
+        }
+        return found;
+    }
+
     Parameter parameter(String name, TrainingPlan plan) {
         long[] shape = shapes.get(name);
         if (shape == null) {

@@ -198,7 +198,7 @@ final class Steps implements AutoCloseable {
                     Scorer scorer = new Scorer(
                             weights,
                             eligible,
-                            ScoreWatch.Square.EXAMPLE,
+                            ScoreWatch.Rule.EXAMPLE,
                             tensors.get(Delta.HEAD_WEIGHT),
                             tensors.get(Delta.HEAD_BIAS),
                             new CpuKernels(),

@@ -100,6 +100,32 @@ class MainTest {
         return execute(arguments.toArray(String[]::new));
     }
 
+    @Test
+    void theProtocolOfGpsCanBeChosenByAnOption() {
+        List<String> arguments = new ArrayList<>(List.of("run", "--protocol", "gps-paper"));
+        for (String set : Tiny.sets(pretrained, images, images, directory, "training.epochs=1")) {
+            arguments.addAll(List.of("--set", set));
+        }
+
+        Result result = execute(arguments.toArray(String[]::new));
+
+        assertThat(result.code()).as(result.err()).isZero();
+        assertThat(result.out()).contains("grft: chosen on test, not comparable");
+        arguments.set(2, "test");
+        assertThat(last(execute(arguments.toArray(String[]::new)).err()))
+                .isEqualTo("error: --set: evaluation.protocol must be one of validation, gps-paper, got 'test'");
+    }
+
+    @Test
+    void patienceWithoutHeldOutImagesIsTheUsersToMend() throws Exception {
+        Result result = does("train", "training.patience=3", "tuning.method=bitfit");
+
+        assertThat(result.code()).isEqualTo(2);
+        assertThat(last(result.err()))
+                .isEqualTo("error: training.patience is 3, but data.validation, on which it counts, is not set; give"
+                        + " images that are held out, or no patience");
+    }
+
     private List<String> made() throws IOException {
         if (!Files.isDirectory(directory)) {
             return List.of();

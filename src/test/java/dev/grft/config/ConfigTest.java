@@ -103,9 +103,12 @@ class ConfigTest {
                 "selection.budget.fraction=0.25",
                 "selection.matrices=[mlp.fc1]",
                 "selection.score=per-batch",
+                "selection.perLength=false",
                 "selection.loss=contrastive",
                 "selection.temperature=0.5",
                 "selection.batchSize=3",
+                "selection.everyEpochs=2",
+                "selection.released=restore",
                 "penalty.lambda=3e-3",
                 "penalty.lastLayers=2",
                 "penalty.head=0.125",
@@ -132,9 +135,12 @@ class ConfigTest {
                 "training.checkpointEvery=0",
                 "training.keep=1",
                 "training.maxSteps=10",
+                "training.patience=3",
                 "evaluation.batchSize=64",
+                "evaluation.protocol=gps-paper",
                 "engine.kernels=nd4j",
                 "engine.blasThreads=2",
+                "engine.recompute=true",
                 "engine.timeoutSeconds=0.5");
         assertThat(sets.stream().map(set -> set.substring(0, set.indexOf('='))))
                 .containsExactlyElementsOf(Schema.KEYS.keySet());
@@ -517,7 +523,7 @@ class ConfigTest {
                 .contains("\n  match: true\nmethods: {}\nmodel:\n")
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: [patch_embed.proj, attn.qkv,")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
-                .endsWith("engine:\n  kernels: auto\n  blasThreads: 1\n  timeoutSeconds: 600\n");
+                .endsWith("engine:\n  kernels: auto\n  blasThreads: 1\n  recompute: false\n  timeoutSeconds: 600\n");
     }
 
     @Test

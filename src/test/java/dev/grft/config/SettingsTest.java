@@ -75,10 +75,13 @@ class SettingsTest {
                 "selection.budget.fraction=0 | selection.budget.fraction must be in (0, 1], got 0",
                 "selection.matrices=[]     | selection.matrices must be one name or more, such as mlp.fc1, got []",
                 "selection.matrices=[a, a] | selection.matrices must be without repetition, got [a, a]",
-                "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient, got 'sum'",
+                "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient, absolute, "
+                        + "gradient-weight, got 'sum'",
                 "selection.loss=ce         | selection.loss must be one of probe, fresh, contrastive, got 'ce'",
                 "selection.temperature=0   | selection.temperature must be > 0, got 0",
                 "selection.batchSize=0     | selection.batchSize must be >= 1, got 0",
+                "selection.everyEpochs=0   | selection.everyEpochs must be null or >= 1, got 0",
+                "selection.released=drop   | selection.released must be one of keep, restore, got 'drop'",
                 "penalty.lambda=-1         | penalty.lambda must be >= 0, got -1",
                 "penalty.lastLayers=0      | penalty.lastLayers must be null (all) or >= 1, got 0",
                 "penalty.head=-0.5         | penalty.head must be >= 0, got -0.5",
@@ -106,6 +109,8 @@ class SettingsTest {
                 "training.checkpointEvery=-1 | training.checkpointEvery must be >= 0, got -1",
                 "training.keep=0           | training.keep must be >= 1, got 0",
                 "training.maxSteps=-1      | training.maxSteps must be >= 0, got -1",
+                "training.patience=0       | training.patience must be null or >= 1, got 0",
+                "evaluation.protocol=test  | evaluation.protocol must be one of validation, gps-paper, got 'test'",
                 "evaluation.batchSize=0    | evaluation.batchSize must be >= 1, got 0",
                 "engine.kernels=cuda       | engine.kernels must be one of auto, cpu, nd4j, got 'cuda'",
                 "engine.blasThreads=0      | engine.blasThreads must be >= 1, got 0",
@@ -114,6 +119,19 @@ class SettingsTest {
             quoteCharacter = '`')
     void aValueOutOfRangeIsRefusedInTheUsersWords(String set, String message) {
         assertThatThrownBy(() -> settings(set)).isInstanceOf(UserError.class).hasMessage("--set: " + message);
+    }
+
+    @Test
+    void aMatrixCannotChangeItsAxisWhenItIsSelectedAgain() {
+        assertThatThrownBy(() -> settings("selection.axis=auto", "selection.everyEpochs=2"))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "--set: selection.everyEpochs must be null with selection.axis auto, which could give a matrix"
+                                + " rows once and columns later, got 2");
+        assertThat(settings("selection.axis=min-axis", "selection.everyEpochs=2")
+                        .selection()
+                        .everyEpochs())
+                .isEqualTo(2);
     }
 
     @ParameterizedTest

@@ -2,6 +2,7 @@ package dev.grft.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -23,12 +24,10 @@ class ComparingTest {
     private static final String METHODS = "[linear, random, magnitude, last-layers, gps, lora, adapter, bitfit, full]";
 
     @TempDir
-    private static Path shared;
+    private static Path folderOfAll;
 
     private static SparkSession spark;
-    private static Path pretrained;
-    private static Path train;
-    private static Path test;
+    private static Tiny.Shared shared;
 
     @TempDir
     Path folder;
@@ -36,9 +35,7 @@ class ComparingTest {
     @BeforeAll
     static void start() throws IOException {
         spark = Tiny.spark("local[2]");
-        pretrained = Tiny.pretrained(shared.resolve("pretrained"), 1);
-        train = Tiny.images(shared.resolve("train"), 6, 2);
-        test = Tiny.images(shared.resolve("test"), 3, 3);
+        shared = Tiny.Shared.in(folderOfAll);
     }
 
     @AfterAll
@@ -50,7 +47,7 @@ class ComparingTest {
         List<String> all = new ArrayList<>(
                 List.of("training.epochs=1", "compare.methods=" + METHODS, "tuning.lastLayers.blocks=1"));
         all.addAll(List.of(more));
-        return Tiny.sets(pretrained, train, test, folder.resolve("run"), all.toArray(String[]::new));
+        return shared.sets(folder.resolve("run"), all.toArray(String[]::new));
     }
 
     private JsonNode comparison() throws IOException {
@@ -100,16 +97,60 @@ class ComparingTest {
                         "lora 0.1",
                         "adapter 0.1",
                         "grft 0.1");
-        assertThat(comparison().at("/selections/2 %/jaccard_between_seeds").asDouble())
-                .isBetween(0.0, 1.0);
+        JsonNode picks = comparison().at("/selections/2 %");
+        assertThat(picks.path("jaccard_between_seeds").asDouble(-1)).isBetween(0.0, 1.0);
+        assertThat(picks.path("jaccard_between_halves").asDouble(-1)).isBetween(0.0, 1.0);
+        assertThat(sum(picks.path("share_by_kind"))).isCloseTo(1, within(1e-9));
+        assertThat(sum(picks.path("share_by_block"))).isCloseTo(1, within(1e-9));
+        assertThat(printed.err().split("probe: training", -1))
+                .as("probes, one for each seed")
+                .hasSize(1 + 2);
+        assertThat(printed.err().split("select: scoring [^\n]*18/18", -1))
+                .as("scores, one for each seed")
+                .hasSize(1 + 2);
+        assertThat(printed.err().split("probe: features [^\n]*18/18", -1))
+                .as("features")
+                .hasSize(1 + 1);
+        assertThat(printed.err().split("reading the images", -1)).as("sets").hasSize(1 + 2);
         assertThat(Files.readAllLines(folder.resolve("run/comparison.csv"))).hasSize(1 + 2 * 17);
-        assertThat(printed.out()).contains("| grft at 10 % | 2 |", "Slices of GRFT at 2 %", "run directory: ");
+        assertThat(printed.out())
+                .contains("| grft at 10 % | 2 |", "| accuracy, % | at 2 % | at 10 % |", "Slices of GRFT at 2 %")
+                .contains("run directory: ");
 
         Path delta = folder.resolve("run/budget-0.1/seed-2/lora/delta.safetensors");
         Object before = Files.getLastModifiedTime(delta);
         Printed again = Tiny.does(spark, sets, false, Verbs::compare);
         assertThat(Files.getLastModifiedTime(delta)).as("not made again").isEqualTo(before);
         assertThat(again.out()).isEqualTo(printed.out());
+    }
+
+    private static double sum(JsonNode shares) {
+        double sum = 0;
+        for (JsonNode share : shares) {
+            sum += share.asDouble();
+        }
+        return sum;
+    }
+
+    @Test
+    void eachTrainingImageIsInOneHalfDrawnByTheSeed() {
+        Session session = Session.in(spark, Tiny.settings(sets()), System.out, System.err);
+        try (session) {
+            Images all = session.trainingImages();
+
+            List<Long> one = ids(all.half(1, 0));
+            List<Long> other = ids(all.half(1, 1));
+
+            assertThat(one).isNotEmpty().doesNotContainAnyElementsOf(other).isNotEqualTo(ids(all.half(2, 0)));
+            assertThat(all.half(1, 0).count()).isEqualTo(one.size());
+            List<Long> both = new ArrayList<>(one);
+            both.addAll(other);
+            assertThat(both).containsExactlyInAnyOrderElementsOf(ids(all));
+        }
+    }
+
+    private static List<Long> ids(Images images) {
+        return images.examples().map(example -> example.id()).collect();
     }
 
     @Test

@@ -27,12 +27,24 @@ class DeterminismTest {
                 assertThat(spark.sparkContext().defaultParallelism()).isEqualTo(cores);
                 Path directory = folder.resolve("cores" + cores);
                 Tiny.does(spark, Tiny.sets(pretrained, train, train, directory), false, Verbs::train);
+                String again = "selection.everyEpochs=1";
+                Tiny.does(
+                        spark,
+                        Tiny.sets(pretrained, train, train, directory.resolve("again"), again),
+                        false,
+                        Verbs::train);
             } finally {
                 spark.stop();
             }
         }
 
-        for (String file : new String[] {"selection.safetensors", "linear/delta.safetensors", "delta.safetensors"}) {
+        for (String file : new String[] {
+            "selection.safetensors",
+            "linear/delta.safetensors",
+            "delta.safetensors",
+            "again/part-3/selection.safetensors",
+            "again/delta.safetensors"
+        }) {
             Map<String, String> one = Tiny.tensors(folder.resolve("cores1").resolve(file));
             assertThat(Tiny.tensors(folder.resolve("cores2").resolve(file)))
                     .as("%s with 2 cores", file)

@@ -88,6 +88,16 @@ class ScoringTest {
     }
 
     @Test
+    void theScoresOfAbsoluteAndWeightedGradientsAreOthersAndDoNotDependOnShardsEither() {
+        for (String score : new String[] {"absolute", "gradient-weight"}) {
+            SelectionFile one = select("selection.score=" + score, "training.shards=1");
+
+            assertClose(select("selection.score=" + score, "training.shards=5", "selection.batchSize=3"), one, 1e-4);
+            assertThat(all(one)).isNotEqualTo(all(select()));
+        }
+    }
+
+    @Test
     void theSquareOfABatchOfOneIsThatOfTheExample() {
         assertClose(select("selection.score=per-batch", "selection.batchSize=1"), select(), 1e-5);
     }

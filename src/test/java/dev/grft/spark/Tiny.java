@@ -38,6 +38,22 @@ public final class Tiny {
 
     private Tiny() {}
 
+    /** A pretrained model, 18 images to train on and 9 to test on, which several tests read. */
+    public record Shared(Path pretrained, Path train, Path test) {
+        /** Writes them into a folder. */
+        public static Shared in(Path folder) throws IOException {
+            return new Shared(
+                    Tiny.pretrained(folder.resolve("pretrained"), 1),
+                    images(folder.resolve("train"), 6, 2),
+                    images(folder.resolve("test"), 3, 3));
+        }
+
+        /** Returns single keys for a run with these in a directory. */
+        public List<String> sets(Path directory, String... more) {
+            return Tiny.sets(pretrained, train, test, directory, more);
+        }
+    }
+
     /** What a verb has printed. */
     public record Printed(String out, String err) {}
 

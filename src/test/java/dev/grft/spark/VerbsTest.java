@@ -32,12 +32,10 @@ import org.junit.jupiter.api.io.TempDir;
 
 class VerbsTest {
     @TempDir
-    private static Path shared;
+    private static Path folderOfAll;
 
     private static SparkSession spark;
-    private static Path pretrained;
-    private static Path train;
-    private static Path test;
+    private static Tiny.Shared shared;
 
     /** A run with everything in it, which the tests only read. */
     private static Path whole;
@@ -50,10 +48,8 @@ class VerbsTest {
     @BeforeAll
     static void runEverythingOnce() throws IOException {
         spark = Tiny.spark("local[2]");
-        pretrained = Tiny.pretrained(shared.resolve("pretrained"), 1);
-        train = Tiny.images(shared.resolve("train"), 6, 2);
-        test = Tiny.images(shared.resolve("test"), 3, 3);
-        whole = shared.resolve("whole");
+        shared = Tiny.Shared.in(folderOfAll);
+        whole = folderOfAll.resolve("whole");
         printed = Tiny.does(spark, sets(whole, "compare.methods=[linear, random]"), false, Verbs::run);
     }
 
@@ -63,7 +59,7 @@ class VerbsTest {
     }
 
     private static List<String> sets(Path directory, String... more) {
-        return Tiny.sets(pretrained, train, test, directory, more);
+        return shared.sets(directory, more);
     }
 
     private static JsonNode json(Path file) throws IOException {
@@ -177,7 +173,7 @@ class VerbsTest {
         assertThat(lines.get(4)).isEqualTo("run directory: " + whole);
         assertThat(lines).hasSize(5);
         assertThat(printed.err())
-                .contains("reading the images of " + train, "step 9/9, epoch 3.00", "evaluate grft: accuracy");
+                .contains("reading the images of " + shared.train(), "step 9/9, epoch 3.00", "evaluate grft: accuracy");
     }
 
     @Test
@@ -247,7 +243,7 @@ class VerbsTest {
 
     @Test
     void theMergedModelDiffersFromThePretrainedOneInTheSelectedSlicesOnly() {
-        Map<String, String> before = Tiny.tensors(pretrained.resolve("model.safetensors"));
+        Map<String, String> before = Tiny.tensors(shared.pretrained().resolve("model.safetensors"));
         Map<String, String> after = Tiny.tensors(whole.resolve("merged.safetensors"));
 
         assertThat(after.keySet()).containsAll(before.keySet()).contains("head.weight", "head.bias");
@@ -267,7 +263,7 @@ class VerbsTest {
         copy(whole, directory);
         String csv = folder.resolve("labels.csv").toString();
         String parquet = folder.resolve("labels").toString();
-        String images = test.toString();
+        String images = shared.test().toString();
 
         Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, csv));
         Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, parquet));
@@ -347,8 +343,12 @@ class VerbsTest {
     @Test
     void aFolderThatMayNotBeListedIsRefused() {
         spark.sparkContext().hadoopConfiguration().set("fs.locked.impl", Locked.class.getName());
-        List<String> sets =
-                Tiny.sets(pretrained, Path.of("locked:" + train), test, folder.resolve("run"), "tuning.method=linear");
+        List<String> sets = Tiny.sets(
+                shared.pretrained(),
+                Path.of("locked:" + shared.train()),
+                shared.test(),
+                folder.resolve("run"),
+                "tuning.method=linear");
 
         assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::train))
                 .isInstanceOf(UserError.class)
@@ -372,7 +372,7 @@ class VerbsTest {
         Path cased = Tiny.images(folder.resolve("cased"), 2, 5);
         Files.move(cased.resolve("blue"), cased.resolve("Red"));
         Path directory = folder.resolve("run");
-        List<String> sets = Tiny.sets(pretrained, cased, cased, directory, "tuning.method=linear");
+        List<String> sets = Tiny.sets(shared.pretrained(), cased, cased, directory, "tuning.method=linear");
         String output = folder.resolve("labels").toString();
 
         Tiny.does(spark, sets, false, Verbs::train);
@@ -387,7 +387,7 @@ class VerbsTest {
     void everythingInTheRunDirectoryCanBeInspected() {
         Configuration hadoop = new Configuration();
 
-        assertThat(Inspection.of(hadoop, pretrained.toString()))
+        assertThat(Inspection.of(hadoop, shared.pretrained().toString()))
                 .contains("sizes           2 blocks, width 16, 2 heads, MLP 32, patches of 4, images of 8 pixels")
                 .contains("classes         no head");
         assertThat(Inspection.of(hadoop, whole + "/merged.safetensors"))
@@ -437,12 +437,47 @@ class VerbsTest {
     }
 
     @Test
+    void aMethodIsNotTrainedAgainForTheSettingsOfAnother() {
+        Path again = folder.resolve("again");
+        String made = again + "/delta.safetensors has been made of the same inputs";
+        Tiny.does(spark, sets(again, "training.epochs=1"), false, Verbs::train);
+
+        Printed lora = Tiny.does(spark, sets(again, "training.epochs=1", "tuning.lora.rank=2"), false, Verbs::train);
+        Printed other =
+                Tiny.does(spark, sets(again, "training.epochs=1", "selection.budget.count=3"), false, Verbs::train);
+
+        assertThat(lora.err()).contains(made);
+        assertThat(other.err()).doesNotContain(made);
+    }
+
+    @Test
+    void theEntriesOfGpsAreSelectedOnce() throws Exception {
+        Path directory = folder.resolve("gps");
+        List<String> sets = sets(directory, "tuning.method=gps", "training.epochs=1");
+        Tiny.does(spark, sets, false, Verbs::train);
+        Map<String, String> delta = Tiny.tensors(directory.resolve("delta.safetensors"));
+        Files.delete(directory.resolve("delta.safetensors"));
+
+        Printed again = Tiny.does(spark, sets, false, Verbs::train);
+
+        assertThat(again.err())
+                .contains(directory + "/entries.safetensors has been made of the same inputs")
+                .doesNotContain("select entries");
+        assertThat(Tiny.tensors(directory.resolve("delta.safetensors"))).isEqualTo(delta);
+        assertThat(Inspection.of(new Configuration(), directory + "/entries.safetensors"))
+                .contains("1 entries of each row of blocks.0.attn.qkv.weight");
+    }
+
+    @Test
     void pretrainingMakesACheckpointThatCanBeFineTuned() throws Exception {
         Path directory = folder.resolve("pretrain");
 
         Printed done = Tiny.does(spark, sets(directory, "training.epochs=1"), false, Verbs::pretrain);
-        Printed checked =
-                Tiny.does(spark, Tiny.sets(directory, train, test, folder.resolve("check")), false, Verbs::check);
+        Printed checked = Tiny.does(
+                spark,
+                Tiny.sets(directory, shared.train(), shared.test(), folder.resolve("check")),
+                false,
+                Verbs::check);
 
         assertThat(done.out()).startsWith("method").endsWith("run directory: " + directory + "\n");
         assertThat(Tiny.tensors(directory.resolve("model.safetensors"))).containsKey("head.weight");

@@ -31,7 +31,7 @@ class ScorerTest {
     @Test
     void scoresByExampleAreTorchsHoweverExamplesAreDealtOut() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Square.EXAMPLE);
+            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Rule.EXAMPLE);
             scorer.addCrossEntropy(Tiny.batch(0, 1));
             scorer.addCrossEntropy(Tiny.batch(1, 6));
             assertScores("example", scorer.scores());
@@ -41,7 +41,7 @@ class ScorerTest {
     @Test
     void scoresByBatchAreTorchs() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Square.BATCH);
+            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Rule.BATCH);
             scorer.addCrossEntropy(Tiny.batch(0, 3));
             scorer.addCrossEntropy(Tiny.batch(3, 6));
             assertScores("batch", scorer.scores());
@@ -51,7 +51,7 @@ class ScorerTest {
     @Test
     void theSummedGradientSquaredAtLastIsTorchs() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Square.SUM);
+            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Rule.SUM);
             scorer.addCrossEntropy(Tiny.batch(0, 2));
             scorer.addCrossEntropy(Tiny.batch(2, 6));
             Scores scores = Scores.zero(ELIGIBLE);
@@ -73,13 +73,58 @@ class ScorerTest {
         }
     }
 
+    /** The gradient of one example is what a scorer of the summed gradient has seen of it alone. */
+    @ParameterizedTest
+    @EnumSource(
+            value = ScoreWatch.Rule.class,
+            names = {"EXAMPLE", "ABSOLUTE", "WEIGHT"})
+    void scoresOfWholeGradientsAreSumsOverTheExamples(ScoreWatch.Rule rule) {
+        Map<String, float[]> tensors = Tiny.tensors();
+        try (Weights weights = Tiny.headless(DataType.FLOAT)) {
+            Scores expected = Scores.zero(ELIGIBLE);
+            for (int b = 0; b < 6; b++) {
+                Scorer one = scorer(weights, ELIGIBLE, ScoreWatch.Rule.SUM);
+                one.addCrossEntropy(Tiny.batch(b, b + 1));
+                one.summed().forEach((matrix, gradient) -> {
+                    MatrixShape shape = ELIGIBLE.get(matrix);
+                    double[] rows = new double[shape.out()];
+                    double[] columns = new double[shape.in()];
+                    for (int i = 0; i < gradient.length; i++) {
+                        double g = gradient[i];
+                        double w = tensors.get(matrix)[i];
+                        double score = switch (rule) {
+                            case ABSOLUTE -> Math.abs(g);
+                            case WEIGHT -> g * w * g * w;
+                            default -> g * g;
+                        };
+                        rows[i / shape.in()] += score;
+                        columns[i % shape.in()] += score;
+                    }
+                    expected.add(matrix, rows, columns);
+                });
+            }
+
+            Scorer scorer = scorer(weights, ELIGIBLE, rule);
+            scorer.addCrossEntropy(Tiny.batch(0, 2));
+            scorer.addCrossEntropy(Tiny.batch(2, 6));
+
+            assertThat(scorer.scores().examples()).isEqualTo(6);
+            for (String matrix : ELIGIBLE.keySet()) {
+                for (Axis axis : Axis.values()) {
+                    Tiny.assertClose(
+                            matrix + " " + axis, scorer.scores().of(matrix, axis), expected.of(matrix, axis), 2e-5);
+                }
+            }
+        }
+    }
+
     @ParameterizedTest
     @EnumSource(
             value = Orientation.class,
             names = {"ROW", "COLUMN", "MIN_AXIS"})
     void theSelectionIsTorchs(Orientation orientation) {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Square.EXAMPLE);
+            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Rule.EXAMPLE);
             scorer.addCrossEntropy(Tiny.batch(0, 6));
             assertThat(Grft.select(scorer.scores(), orientation, new Budget.PerMatrix(2), Tiny.CONFIG.parameters()))
                     .isEqualTo(Tiny.selection(orientation.toString()));
@@ -90,7 +135,7 @@ class ScorerTest {
     void aMatrixThatDoesNotCompeteIsLeftOutAndTheOthersKeepTheirScores() {
         Map<String, MatrixShape> some = Map.of("blocks.1.attn.qkv.weight", new MatrixShape(72, 24));
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, some, ScoreWatch.Square.EXAMPLE);
+            Scorer scorer = scorer(weights, some, ScoreWatch.Rule.EXAMPLE);
             scorer.addCrossEntropy(Tiny.batch(0, 6));
             assertThat(scorer.scores().shapes()).isEqualTo(some);
             assertScores("example", scorer.scores());
@@ -101,8 +146,8 @@ class ScorerTest {
     void scoringLeavesTheWeightsBitForBit() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
             Map<String, float[]> before = Frozen.copy(weights);
-            for (ScoreWatch.Square square : ScoreWatch.Square.values()) {
-                Scorer scorer = scorer(weights, ELIGIBLE, square);
+            for (ScoreWatch.Rule rule : ScoreWatch.Rule.values()) {
+                Scorer scorer = scorer(weights, ELIGIBLE, rule);
                 scorer.addCrossEntropy(Tiny.batch(0, 6));
                 scorer.addContrastive(Tiny.batch(0, 6), 0.07);
             }
@@ -126,19 +171,19 @@ class ScorerTest {
                 .map(g -> 12 * g) // torch takes the mean over the anchors
                 .toArray();
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, Map.of(fc1, ELIGIBLE.get(fc1)), ScoreWatch.Square.SUM);
+            Scorer scorer = scorer(weights, Map.of(fc1, ELIGIBLE.get(fc1)), ScoreWatch.Rule.SUM);
             scorer.addContrastive(Tiny.batch(images, labels), 0.07);
             assertThat(scorer.summed()).containsOnlyKeys(fc1);
             Tiny.assertClose(fc1, Tiny.doubles(scorer.summed().get(fc1)), expected, 2e-5);
         }
     }
 
-    private static Scorer scorer(Weights weights, Map<String, MatrixShape> eligible, ScoreWatch.Square square) {
+    private static Scorer scorer(Weights weights, Map<String, MatrixShape> eligible, ScoreWatch.Rule rule) {
         Map<String, float[]> tensors = Tiny.tensors();
         return new Scorer(
                 weights,
                 eligible,
-                square,
+                rule,
                 tensors.get(Delta.HEAD_WEIGHT),
                 tensors.get(Delta.HEAD_BIAS),
                 new CpuKernels(),

@@ -166,11 +166,76 @@ class TrainerTest {
         assertThat(steps.get(0).penalty()).isCloseTo(0.5 * 5 + 0.25 * 30.5, Offset.offset(1e-5));
     }
 
+    /** Has enough after some epochs. */
+    private static final class Judge implements Trainer.Judge {
+        final List<Long> epochs = new ArrayList<>();
+        final int most;
+
+        Judge(int most) {
+            this.most = most;
+        }
+
+        @Override
+        public void epoch(long step, float[] trained) {
+            epochs.add(step);
+        }
+
+        @Override
+        public boolean enough() {
+            return epochs.size() >= most;
+        }
+    }
+
+    private List<Long> judged(Trainer.Plan plan, Judge judge, Memory memory) {
+        new Trainer(plan, learner(), new Source(), memory, steps::add, judge).run();
+        return judge.epochs;
+    }
+
+    @Test
+    void theModelIsJudgedInTheStepThatEndsAnEpochAndAfterTheLast() {
+        // four of ten images a step: whole epochs are over after steps 3, 5 and 8
+        assertThat(judged(plan(8, 1, 0), new Judge(9), new Memory(null))).containsExactly(3L, 5L, 8L);
+        assertThat(judged(plan(7, 1, 0), new Judge(9), new Memory(null))).containsExactly(3L, 5L, 7L);
+        assertThat(judged(plan(8, 2, 0), new Judge(9), new Memory(null))).containsExactly(4L, 6L, 8L);
+    }
+
+    @Test
+    void aTrainingEndsWhenTheJudgeHasEnoughAndKeepsThatState() {
+        Memory memory = new Memory(null);
+
+        assertThat(judged(plan(100, 1, 0), new Judge(2), memory)).containsExactly(3L, 5L);
+
+        assertThat(steps).hasSize(5);
+        assertThat(steps(memory)).containsExactly(5L);
+        Judge over = new Judge(0);
+        steps.clear();
+        assertThat(judged(plan(100, 1, 0), over, new Memory(memory.kept.get(0))))
+                .isEmpty();
+        assertThat(steps).as("it does not go on").isEmpty();
+    }
+
+    @Test
+    void aPartOfATrainingCountsTheStepsBeforeIt() {
+        Memory memory = new Memory(null);
+        Source source = new Source();
+        Judge judge = new Judge(9);
+        Trainer.Plan part = new Trainer.Plan(5, 8, 9, 4, 10, 1, 0, 0);
+
+        new Trainer(part, learner(), source, memory, steps::add, judge).run();
+
+        assertThat(source.asked).as("steps of the part").containsExactly(0L, 1L, 2L);
+        assertThat(steps).extracting(Trainer.Step::step).containsExactly(6L, 7L, 8L);
+        assertThat(steps).extracting(Trainer.Step::steps).containsOnly(9L);
+        assertThat(steps.get(2).epoch()).isEqualTo(3.2);
+        assertThat(judge.epochs).containsExactly(8L);
+        assertThat(steps(memory)).as("the learner's own").containsExactly(3L);
+    }
+
     @Test
     void aPlanThatCannotBeIsRefused() {
         assertThatThrownBy(() -> new Trainer.Plan(0, 4, 10, 1, 0, 0))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("no plan: 0 steps of 4 of 10 examples, synchronized every 1");
+                .hasMessage("no plan: steps 0 to 0 of 0, batches of 4 of 10 examples, synchronized every 1");
         assertThatThrownBy(() -> new Trainer.Plan(5, 4, 10, 2, 1, 0))
                 .isInstanceOf(UserError.class)
                 .hasMessage("training.clipNorm is 1.0, but gradients are clipped only where they are summed each step;"

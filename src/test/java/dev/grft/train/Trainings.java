@@ -55,7 +55,8 @@ final class Trainings {
                 0,
                 0,
                 1,
-                0);
+                0,
+                null);
     }
 
     static MultiLayerConfiguration small(Settings.Training training, Penalty penalty) {

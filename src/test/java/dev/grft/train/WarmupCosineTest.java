@@ -33,6 +33,17 @@ class WarmupCosineTest {
     }
 
     @Test
+    void aLaterTrainingGoesOnWhereTheScheduleIs() {
+        WarmupCosine schedule = new WarmupCosine(0.8, 0.2, 4, 12, false);
+        for (int step = 0; step < 10; step++) {
+            assertThat(schedule.from(3).valueAt(step, 0)).isEqualTo(schedule.valueAt(3 + step, 0));
+        }
+        assertThat(schedule.from(3))
+                .isNotEqualTo(schedule)
+                .isEqualTo(schedule.from(3).clone());
+    }
+
+    @Test
     void withoutWarmUpTheFirstStepIsAtThePeak() {
         assertThat(new WarmupCosine(0.3, 0, 0, 10, false).valueAt(0, 0)).isEqualTo(0.3);
         assertThat(new WarmupCosine(0.3, 0, 0, 10, false).valueAt(5, 0)).isCloseTo(0.15, ROUNDING);

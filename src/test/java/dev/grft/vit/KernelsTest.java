@@ -489,6 +489,23 @@ class KernelsTest {
         Machine.assertClose(values(c), columns, 1e-12);
     }
 
+    @ParameterizedTest
+    @CsvSource({"1,1", "1,9", "9,1", "24,7"})
+    void absoluteValuesAreAddedToRowsAndColumns(int out, int in) {
+        double[] g = normal(1, out * in);
+        double[] rows = normal(2, out);
+        double[] columns = normal(3, in);
+        INDArray r = Machine.array(DataType.DOUBLE, rows, out);
+        INDArray c = Machine.array(DataType.DOUBLE, columns, in);
+        kernels.addAbsolutes(machine.array(g, out, in), r, c);
+        for (int i = 0; i < g.length; i++) {
+            rows[i / in] += Math.abs(g[i]);
+            columns[i % in] += Math.abs(g[i]);
+        }
+        Machine.assertClose(values(r), rows, 1e-12);
+        Machine.assertClose(values(c), columns, 1e-12);
+    }
+
     @Test
     void theSameStepTwiceGivesTheSameBits() {
         INDArray qkv = machine.array(normal(1, 2 * 17 * 72), 2 * 17, 72);

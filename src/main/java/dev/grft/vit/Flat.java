@@ -1,4 +1,4 @@
-package dev.grft.train;
+package dev.grft.vit;
 
 import org.bytedeco.javacpp.FloatPointer;
 import org.nd4j.linalg.api.buffer.DataType;
@@ -6,14 +6,14 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** Copies between Java's arrays and ND4J's flat vectors: on a CPU whole blocks at once, where ND4J goes number by number. */
-final class Flat {
+public final class Flat {
     private static final boolean CPU =
             "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"));
 
     private Flat() {}
 
     /** Returns a copy of a contiguous vector. */
-    static float[] read(INDArray vector) {
+    public static float[] read(INDArray vector) {
         if (!inMemory(vector)) {
             return vector.dup().data().asFloat();
         }
@@ -23,7 +23,7 @@ final class Flat {
     }
 
     /** Puts numbers into a contiguous vector of as many. */
-    static void write(float[] numbers, INDArray vector) {
+    public static void write(float[] numbers, INDArray vector) {
         if (numbers.length != vector.length()) {
             throw new IllegalArgumentException(numbers.length + " numbers for a vector of " + vector.length());
         }
