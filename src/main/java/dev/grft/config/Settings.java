@@ -150,7 +150,12 @@ public record Settings(
 
     /** What is compared with what. */
     public record Compare(
-            List<String> methods, List<Long> seeds, List<Double> budgets, List<Double> learningRates, boolean match)
+            List<String> methods,
+            List<Long> seeds,
+            List<Double> budgets,
+            List<Double> learningRates,
+            @Nullable Double ratesAt,
+            boolean match)
             implements Serializable {
         public Compare {
             methods = List.copyOf(methods);
@@ -159,11 +164,19 @@ public record Settings(
             seeds = List.copyOf(seeds);
             checkDistinct("compare.seeds", seeds);
             budgets = List.copyOf(budgets);
-            budgets.forEach(budget -> check(budget > 0 && budget <= 1, "compare.budgets", "in (0, 1]", budget));
+            budgets.forEach(budget -> checkBudget("compare.budgets", budget));
             checkDistinct("compare.budgets", budgets);
             learningRates = List.copyOf(learningRates);
             learningRates.forEach(rate -> checkPositive("compare.learningRates", rate));
             checkDistinct("compare.learningRates", learningRates);
+            if (ratesAt != null) {
+                checkBudget("compare.ratesAt", ratesAt);
+            }
+        }
+
+        private static void checkBudget(String key, double budget) {
+            boolean holds = budget > 0 && (budget < 1 || budget == Math.rint(budget));
+            check(holds, key, "a share in (0, 1) or a whole number >= 1", budget);
         }
     }
 

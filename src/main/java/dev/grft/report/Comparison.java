@@ -66,7 +66,7 @@ public final class Comparison {
     private record Cell(String method, @Nullable Double budget) {
         @Override
         public String toString() {
-            return method + (budget == null ? "" : " at " + percent(budget));
+            return method + (budget == null ? "" : " at " + text(budget));
         }
     }
 
@@ -87,7 +87,8 @@ public final class Comparison {
     /**
      * Adds what was measured of a method with a seed.
      *
-     * @param budget share of the backbone's parameters in (0, 1]; null for a method that has none, or the only one
+     * @param budget below 1 a share of the backbone's parameters, else slices of each matrix; null for a method that has
+     *     none, or the only one
      * @param metrics the method's object in {@code metrics.json}
      */
     public void add(String method, @Nullable Double budget, long seed, ObjectNode metrics) {
@@ -102,7 +103,7 @@ public final class Comparison {
      */
     public void addSelections(@Nullable Double budget, List<Selection> ofSeeds, List<Halves> halves) {
         if (!ofSeeds.isEmpty()) {
-            picks.put(budget == null ? "the budget" : percent(budget), new Picks(ofSeeds, halves));
+            picks.put(budget == null ? "the budget" : text(budget), new Picks(ofSeeds, halves));
         }
     }
 
@@ -247,7 +248,7 @@ public final class Comparison {
             return "";
         }
         List<String> titles = new ArrayList<>(List.of("accuracy, %"));
-        budgets.forEach(budget -> titles.add("at " + percent(budget)));
+        budgets.forEach(budget -> titles.add("at " + text(budget)));
         StringBuilder table = new StringBuilder("\n" + row(titles) + line(titles.size()));
         cells.keySet().stream().map(Cell::method).distinct().forEach(method -> {
             List<String> values = new ArrayList<>();
@@ -288,6 +289,10 @@ public final class Comparison {
     }
 
     /** Returns how stable selections are, and which share of them lies where. */
+    private static String text(double budget) {
+        return budget < 1 ? percent(budget) : "k = " + (long) budget;
+    }
+
     private static String places(String budget, Picks of) {
         StringBuilder text = new StringBuilder("\nSlices of GRFT at " + budget);
         double seeds = stability(of.ofSeeds);

@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * the images are read once; the probe and the scores are computed once for each seed. Each seed and budget is a run directory of its own, {@code budget-B/seed-S}; one that is made
  * of the same inputs is not made again, so that a comparison goes on where it was interrupted.
  *
- * <p>With learning rates to try, each method and budget first takes each of them, with the first seed, on the training
+ * <p>With learning rates to try, each method and budget (or one budget for all) first takes each of them, with the first seed, on the training
  * images alone, and keeps the one with the best accuracy on the validation images, the lower of equals. The test images are
  * looked at once for each cell.
  */
@@ -51,9 +51,13 @@ final class Comparing {
                 : settings.compare().seeds();
         methods(true).forEach(method -> EpochChoice.split(Config.forMethod(settings, method))); // refuse now, not later
         Comparison comparison = new Comparison();
+        Double ratesAt = settings.compare().ratesAt();
+        Map<String, Object> rates = ratesAt == null ? Map.of() : learningRates(ratesAt, seeds.get(0), true);
         for (Double budget : budgets) {
             boolean first = comparison.isEmpty();
-            Map<String, Object> rates = learningRates(budget, seeds.get(0), first);
+            if (ratesAt == null) {
+                rates = learningRates(budget, seeds.get(0), first);
+            }
             List<Selection> selections = new ArrayList<>();
             List<Comparison.Halves> halves = new ArrayList<>();
             for (long seed : seeds) {
@@ -120,8 +124,8 @@ final class Comparing {
         changes.put("run.seed", seed);
         if (budget != null) {
             changes.put("selection.preset", null);
-            changes.put("selection.budget.count", null);
-            changes.put("selection.budget.fraction", budget);
+            changes.put("selection.budget.count", budget < 1 ? null : budget.intValue());
+            changes.put("selection.budget.fraction", budget < 1 ? budget : null);
         }
         return Config.with(settings, "compare", changes);
     }

@@ -72,6 +72,7 @@ class ConfigTest {
                 "compare.seeds=[1, 7000000000]",
                 "compare.budgets=[0.01, 0.1]",
                 "compare.learningRates=[1e-3]",
+                "compare.ratesAt=3",
                 "compare.match=false",
                 "model.pretrained=a.safetensors",
                 "model.imageSize=64",

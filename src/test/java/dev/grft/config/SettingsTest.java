@@ -33,7 +33,9 @@ class SettingsTest {
                 "compare.methods=[full, grft] | compare.methods must be without tuning.method (grft) itself, "
                         + "got [full, grft]",
                 "compare.methods=[full, full] | compare.methods must be without repetition, got [full, full]",
-                "compare.budgets=[0] | compare.budgets must be in (0, 1], got 0",
+                "compare.budgets=[0] | compare.budgets must be a share in (0, 1) or a whole number >= 1, got 0",
+                "compare.budgets=[1.5] | compare.budgets must be a share in (0, 1) or a whole number >= 1, got 1.5",
+                "compare.ratesAt=0 | compare.ratesAt must be a share in (0, 1) or a whole number >= 1, got 0",
                 "compare.learningRates=[0] | compare.learningRates must be > 0, got 0",
                 "compare.seeds=[1, 1] | compare.seeds must be without repetition, got [1, 1]",
                 "tuning.lora.rank=0 | tuning.lora.rank must be >= 1, got 0",
@@ -177,7 +179,7 @@ class SettingsTest {
     @Test
     void listsAreCopied() {
         List<String> methods = new ArrayList<>(List.of("full"));
-        Settings.Compare compare = new Settings.Compare(methods, List.of(), List.of(), List.of(), true);
+        Settings.Compare compare = new Settings.Compare(methods, List.of(), List.of(), List.of(), null, true);
         methods.clear();
         assertThat(compare.methods()).containsExactly("full");
     }
