@@ -35,7 +35,7 @@ public final class CpuKernels implements Kernels {
         return Pointer.totalBytes();
     }
 
-    /** Sets how many threads a product may use, in the whole process. Other numbers of threads, other last bits. */
+    /** Sets how many threads a product of this thread may use. Other numbers of threads, other last bits. */
     public static void threads(int threads) {
         blas_set_num_threads(threads);
     }
@@ -43,10 +43,10 @@ public final class CpuKernels implements Kernels {
     /** Returns the 10^9 operations a second of each of {@code tasks} tasks that multiply square matrices here, all at once. */
     public static double gflops(int tasks) {
         int side = 1024;
-        threads(1);
         double[] rates = IntStream.range(0, Math.max(1, tasks))
                 .mapToObj(task -> CompletableFuture.supplyAsync(
                         () -> {
+                            threads(1);
                             Kernels kernels = new CpuKernels();
                             INDArray a = Nd4j.rand(DataType.FLOAT, side, side);
                             INDArray c = Nd4j.create(DataType.FLOAT, side, side);

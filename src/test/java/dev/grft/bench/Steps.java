@@ -65,9 +65,13 @@ final class Steps implements AutoCloseable {
     private Work shared(String name, IntFunction<Runnable> task, Runnable after) {
         List<Runnable> each = IntStream.range(0, shares.size()).mapToObj(task).toList();
         return Work.of(name, () -> {
-            CpuKernels.threads(1);
             CompletableFuture.allOf(each.stream()
-                            .map(one -> CompletableFuture.runAsync(one, tasks))
+                            .map(one -> CompletableFuture.runAsync(
+                                    () -> {
+                                        CpuKernels.threads(1); // counts for the thread that says it
+                                        one.run();
+                                    },
+                                    tasks))
                             .toArray(CompletableFuture<?>[]::new))
                     .join();
             after.run();
