@@ -98,6 +98,13 @@ default() {
 [[ -n $master ]] || master='local[*]'
 [[ -n $deploy_mode ]] || deploy_mode=$(given spark.submit.deployMode)
 
+# One at a time builds; whoever comes meanwhile waits, and finds it built.
+if [[ -z ${GRFT_JOB_JAR:-} || -z ${SPARK_HOME:-} ]]; then
+  mkdir -p "$root/target"
+  exec 9>"$root/target/submit.lock"
+  flock 9
+fi
+
 # The program and what it needs beyond Spark.
 jar=${GRFT_JOB_JAR:-} libraries=''
 if [[ -z $jar ]]; then
@@ -194,6 +201,7 @@ if [[ -z ${SPARK_HOME:-} ]]; then
   fi
   export SPARK_HOME
 fi
+exec 9>&- # the job itself runs beside others
 [[ -x $SPARK_HOME/bin/spark-submit ]] || die "SPARK_HOME: there is no $SPARK_HOME/bin/spark-submit"
 
 case $master in
