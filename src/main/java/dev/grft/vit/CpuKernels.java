@@ -46,10 +46,10 @@ public final class CpuKernels implements Kernels {
         double[] rates = IntStream.range(0, Math.max(1, tasks))
                 .mapToObj(task -> CompletableFuture.supplyAsync(
                         () -> {
-                            threads(1);
                             Kernels kernels = new CpuKernels();
                             INDArray a = Nd4j.rand(DataType.FLOAT, side, side);
                             INDArray c = Nd4j.create(DataType.FLOAT, side, side);
+                            threads(1); // after the arrays: ND4J sets it when it starts
                             long best = Long.MAX_VALUE;
                             for (int i = 0; i < 20; i++) {
                                 long start = System.nanoTime();
