@@ -99,8 +99,7 @@ default() {
 [[ -n $deploy_mode ]] || deploy_mode=$(given spark.submit.deployMode)
 
 # One at a time builds; whoever comes meanwhile waits, and finds it built.
-if [[ -z ${GRFT_JOB_JAR:-} || -z ${SPARK_HOME:-} ]]; then
-  mkdir -p "$root/target"
+if [[ -z ${GRFT_JOB_JAR:-} || -z ${SPARK_HOME:-} ]] && command -v flock >/dev/null && mkdir -p "$root/target" && [[ -w $root/target ]]; then
   exec 9>"$root/target/submit.lock"
   flock 9
 fi

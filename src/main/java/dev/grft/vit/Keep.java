@@ -8,7 +8,7 @@ public enum Keep {
     ALL,
     /**
      * The inputs of the encoder blocks; what is inside a block is computed again when its backward comes, but for the last one's
-     * (Chen et al. 2016, arXiv 1604.06174). The same bits, for about an eighth of the memory of a batch and one forward more.
+     * (Chen et al. 2016, arXiv 1604.06174). The same bits, for about a fifth of the memory of a batch and one forward more.
      */
     INPUTS
 }
