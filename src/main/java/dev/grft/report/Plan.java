@@ -1,7 +1,6 @@
 package dev.grft.report;
 
 import dev.grft.Grft;
-import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.Slices;
@@ -74,12 +73,8 @@ public final class Plan {
 
     /** Returns the plan of the slices, batch and shards of some settings. */
     public static Plan of(VitConfig config, Settings settings) {
-        Map<String, MatrixShape> eligible = new LinkedHashMap<>(config.matrices());
-        eligible.keySet()
-                .removeIf(matrix ->
-                        settings.selection().matrices().stream().noneMatch(end -> matrix.endsWith(end + ".weight")));
         Selection selection = Grft.select(
-                Scores.zero(eligible), // as many numbers as any scores select
+                Scores.zero(config.matrices(settings.selection().matrices())), // as many numbers as any scores select
                 settings.selection().orientation(),
                 settings.selection().budget().toBudget(),
                 config.backboneParameters());

@@ -178,14 +178,13 @@ final class Comparing {
         VitConfig config = session.pretrained().config();
         dev.grft.Budget budget =
                 Config.forMethod(cell, DeltaFile.GRFT).selection().budget().toBudget();
-        Map<String, MatrixShape> eligible =
-                Scoring.eligible(config.matrices(), cell.selection().matrices());
+        Map<String, MatrixShape> eligible = config.matrices(cell.selection().matrices());
         double numbers = budget instanceof dev.grft.Budget.Share share
                 ? share.numbers(config.backboneParameters())
                 : ((dev.grft.Budget.PerMatrix) budget).count() * sum(eligible, shape -> shape.in());
 
         Settings.Lora lora = Config.forMethod(cell, "lora").tuning().lora();
-        double ofRank = sum(Scoring.eligible(config.matrices(), lora.targets()), shape -> shape.in() + shape.out());
+        double ofRank = sum(config.matrices(lora.targets()), shape -> shape.in() + shape.out());
         int rank = atLeastOne(numbers / ofRank);
         String form = Config.forMethod(cell, "adapter").tuning().adapter().form();
         double maps = config.depth() * (form.equals("houlsby") ? 2 : 1);

@@ -60,7 +60,7 @@ final class Scoring implements Serializable {
             Augment views,
             Replicas.Device device) {
         this.model = model;
-        this.eligible = new LinkedHashMap<>(eligible(model.config().matrices(), settings.matrices()));
+        this.eligible = new LinkedHashMap<>(model.config().matrices(settings.matrices()));
         this.rule = rule;
         this.contrastive = settings.loss().equals("contrastive");
         this.temperature = settings.temperature();
@@ -81,17 +81,6 @@ final class Scoring implements Serializable {
             case "gradient-weight" -> Rule.WEIGHT;
             default -> Rule.EXAMPLE;
         };
-    }
-
-    /** Returns the matrices whose timm name contains one of the words just before {@code .weight}. */
-    static Map<String, MatrixShape> eligible(Map<String, MatrixShape> all, List<String> words) {
-        Map<String, MatrixShape> chosen = new LinkedHashMap<>();
-        all.forEach((matrix, shape) -> {
-            if (words.stream().anyMatch(word -> matrix.endsWith(word + ".weight"))) {
-                chosen.put(matrix, shape);
-            }
-        });
-        return chosen;
     }
 
     /** Returns the scores of all eligible matrices over all images. */

@@ -234,8 +234,7 @@ final class Selecting {
      * @throws UserError if there is none
      */
     Map<String, MatrixShape> matrices(List<String> words, String key) {
-        Map<String, MatrixShape> found =
-                Scoring.eligible(session.pretrained().config().matrices(), words);
+        Map<String, MatrixShape> found = session.pretrained().config().matrices(words);
         if (found.isEmpty()) {
             throw UserError.of(
                     "%s: %s name no matrix of the model; choose from patch_embed.proj, attn.qkv, attn.proj, mlp.fc1,"

@@ -102,7 +102,7 @@ final class Training {
         List<Long> ends = ends(method, images.count());
         Part part = new Part(folder, folder, 0, ends.get(0), inputs, Map.of());
         Result result = run(part, tuning, layout, model, start, null, images, meter, choice);
-        Delta delta = delta(tuning, layout, result, null, labels);
+        Delta delta = delta(tuning, layout, result.state.trained(), null, labels);
         for (int i = 1; i < ends.size() && (choice == null || !choice.enough()); i++) {
             Path again = new Path(folder, "part-" + (i + 1));
             String inputsOfPart = Inputs.digest(inputs, Integer.toString(i));
@@ -121,7 +121,7 @@ final class Training {
                     result = run(part, tuning, layout, moved, start, held, images, meter, choice);
                 }
             }
-            delta = delta(tuning, layout, result, held, labels);
+            delta = delta(tuning, layout, result.state.trained(), held, labels);
         }
         if (choice != null) {
             delta = choice.best();
@@ -159,10 +159,6 @@ final class Training {
     }
 
     /** Returns what the differences of a part and those that it left alone come to. */
-    private Delta delta(Tuning tuning, Layout layout, Result result, @Nullable Delta held, Labels labels) {
-        return delta(tuning, layout, result.state.trained(), held, labels);
-    }
-
     private Delta delta(Tuning tuning, Layout layout, float[] trained, @Nullable Delta held, Labels labels) {
         Delta delta = tuning.delta(
                 layout, trained, labels.names(), session.pretrained().sha256());
@@ -308,8 +304,7 @@ final class Training {
             String inputs,
             Progress.Meter meter) {
         Part part = new Part(folder, folder, 0, steps(images.count()), inputs, Map.of());
-        return run(
-                part, tuning, layout, model, start, images, preprocess, Penalty.NONE, meter, Trainer.Judge.NONE, null);
+        return run(part, tuning, layout, model, start, images, preprocess, Penalty.NONE, meter, null, null);
     }
 
     private Result run(
@@ -332,7 +327,7 @@ final class Training {
                 session.preprocess(),
                 settings.penalty().toPenalty(),
                 meter,
-                choice == null ? Trainer.Judge.NONE : choice,
+                choice,
                 trained -> delta(tuning, layout, trained, held, images.labels()));
     }
 
@@ -346,7 +341,7 @@ final class Training {
             Preprocess preprocess,
             Penalty penalty,
             Progress.Meter meter,
-            Trainer.Judge judge,
+            @Nullable EpochChoice choice,
             @Nullable Function<float[], Delta> meaning) {
         Settings.Training training = settings.training();
         Trainer.Plan plan = new Trainer.Plan(
@@ -380,7 +375,6 @@ final class Training {
                 sampler,
                 recipe,
                 settings.engine().timeoutSeconds());
-        EpochChoice choice = judge instanceof EpochChoice chosen ? chosen : null;
         Keeper keeper = new Keeper(part, meter, choice);
         if (choice != null) {
             choice.watch(
@@ -410,7 +404,7 @@ final class Training {
                                     step.epoch(),
                                     step.loss()));
                 },
-                judge);
+                choice == null ? Trainer.Judge.NONE : choice);
         try {
             LearnerState end = trainer.run();
             if (memory != null) {

@@ -7,7 +7,8 @@ import org.nd4j.linalg.factory.Nd4j;
 
 /** Copies between Java's arrays and ND4J's flat vectors: on a CPU whole blocks at once, where ND4J goes number by number. */
 public final class Flat {
-    private static final boolean CPU =
+    /** Whether ND4J computes on the CPU. */
+    static final boolean CPU =
             "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"));
 
     private Flat() {}

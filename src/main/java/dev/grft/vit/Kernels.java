@@ -1,7 +1,6 @@
 package dev.grft.vit;
 
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * All array work of a step: the one seam between the model's mathematics and the machine.
@@ -155,10 +154,7 @@ public interface Kernels {
         return switch (name) {
             case "cpu" -> new CpuKernels();
             case "nd4j" -> new Nd4jKernels();
-            case "auto" ->
-                "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"))
-                        ? new CpuKernels()
-                        : new Nd4jKernels();
+            case "auto" -> Flat.CPU ? new CpuKernels() : new Nd4jKernels();
             default ->
                 throw dev.grft.UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
         };

@@ -4,6 +4,7 @@ import dev.grft.MatrixShape;
 import dev.grft.UserError;
 import java.io.Serializable;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -108,6 +109,13 @@ public record VitConfig(
             shapes.put(block + "mlp.fc2.weight", new MatrixShape(width, mlpWidth));
         }
         return shapes;
+    }
+
+    /** Returns those of {@link #matrices()} whose name ends with one of the words, without {@code .weight}. */
+    public Map<String, MatrixShape> matrices(List<String> words) {
+        Map<String, MatrixShape> chosen = matrices();
+        chosen.keySet().removeIf(matrix -> words.stream().noneMatch(word -> matrix.endsWith(word + ".weight")));
+        return chosen;
     }
 
     /** Returns the shape of every tensor of the checkpoint, by timm name in timm's order, the head included if there is one. */
