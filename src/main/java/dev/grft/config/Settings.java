@@ -423,6 +423,11 @@ public record Settings(
             int maxSteps,
             @Nullable Integer patience)
             implements Serializable {
+        /** Returns how many examples of a step's batch a shard has at most. */
+        public int examplesOfShard() {
+            return (batchSize + shards - 1) / shards;
+        }
+
         public Training {
             checkCount("training.epochs", epochs);
             checkCount("training.batchSize", batchSize);

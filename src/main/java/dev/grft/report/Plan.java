@@ -73,17 +73,21 @@ public final class Plan {
 
     /** Returns the plan of the slices, batch and shards of some settings. */
     public static Plan of(VitConfig config, Settings settings) {
-        Selection selection = Grft.select(
-                Scores.zero(config.matrices(settings.selection().matrices())), // as many numbers as any scores select
-                settings.selection().orientation(),
-                settings.selection().budget().toBudget(),
-                config.backboneParameters());
         return new Plan(
                 config,
-                numbers(selection),
+                numbers(selection(config, settings)),
                 settings.engine().recompute(),
                 settings.training().batchSize(),
                 settings.training().shards());
+    }
+
+    /** Returns a selection of as many numbers as these settings select by any scores: the slices that stand first. */
+    public static Selection selection(VitConfig config, Settings settings) {
+        return Grft.select(
+                Scores.zero(config.matrices(settings.selection().matrices())),
+                settings.selection().orientation(),
+                settings.selection().budget().toBudget(),
+                config.backboneParameters());
     }
 
     /** Returns how many numbers of each matrix are in a selection. */

@@ -89,8 +89,7 @@ final class Checking {
 
     private void memory(VitConfig config, int classes, long backbone) {
         Settings.Training training = settings.training();
-        int examples = Math.max(
-                settings.selection().batchSize(), (training.batchSize() + training.shards() - 1) / training.shards());
+        int examples = Math.max(settings.selection().batchSize(), training.examplesOfShard());
         long weights = 4 * backbone;
         long activations =
                 Plan.activationBytes(config, examples, settings.engine().recompute()) + 4L * examples * classes;

@@ -8,6 +8,7 @@ import dev.grft.checkpoint.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Comparison;
+import dev.grft.report.Plan;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -176,12 +177,9 @@ final class Comparing {
             return cell;
         }
         VitConfig config = session.pretrained().config();
-        dev.grft.Budget budget =
-                Config.forMethod(cell, DeltaFile.GRFT).selection().budget().toBudget();
         Map<String, MatrixShape> eligible = config.matrices(cell.selection().matrices());
-        double numbers = budget instanceof dev.grft.Budget.Share share
-                ? share.numbers(config.backboneParameters())
-                : ((dev.grft.Budget.PerMatrix) budget).count() * sum(eligible, shape -> shape.in());
+        double numbers =
+                Plan.selection(config, Config.forMethod(cell, DeltaFile.GRFT)).trained();
 
         Settings.Lora lora = Config.forMethod(cell, "lora").tuning().lora();
         double ofRank = sum(config.matrices(lora.targets()), shape -> shape.in() + shape.out());

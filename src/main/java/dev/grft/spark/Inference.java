@@ -53,6 +53,7 @@ final class Inference {
     private final Preprocess preprocess;
     private final Replicas.Recipe recipe;
     private final float[] trained;
+    private final int batchSize;
 
     private static Replicas.Recipe recipe(Session session, ModelBroadcast model, Tuning tuning) {
         return new Replicas.Recipe(
@@ -69,16 +70,32 @@ final class Inference {
                 session.device());
     }
 
-    private Inference(Session session, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
+    private Inference(Session session, Preprocess preprocess, Replicas.Recipe recipe, float[] trained, int batchSize) {
         this.session = session;
         this.preprocess = preprocess;
         this.recipe = recipe;
         this.trained = trained;
+        this.batchSize = batchSize;
     }
 
-    /** Returns a network that is being trained, at the present numbers: the executors' replicas are used again. */
+    private Inference(Session session, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
+        this(
+                session,
+                preprocess,
+                recipe,
+                trained,
+                session.settings().evaluation().batchSize());
+    }
+
+    /**
+     * Returns a network that is being trained, at the present numbers: the executors' replicas are used again, with batches
+     * of which they keep no more than of those they are trained with.
+     */
     static Inference of(Session session, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
-        return new Inference(session, preprocess, recipe, trained);
+        int most = Math.min(
+                session.settings().evaluation().batchSize(),
+                session.settings().training().examplesOfShard());
+        return new Inference(session, preprocess, recipe, trained, most);
     }
 
     /** Returns the pretrained model with a head of zeros: for its features. */
@@ -120,7 +137,7 @@ final class Inference {
     /** Computes the probabilities of all images and leaves them where they are until {@code use} of them is over. */
     void withProbabilities(Images images, Progress.Meter meter, Using use) {
         Broadcast<float[]> vector = session.context().broadcast(trained);
-        int count = BATCHES * batchSize();
+        int count = BATCHES * batchSize;
         List<JavaRDD<Output>> chunks = new ArrayList<>();
         try {
             long done = 0;
@@ -146,7 +163,7 @@ final class Inference {
 
     private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {
         Broadcast<float[]> vector = session.context().broadcast(trained);
-        int count = BATCHES * batchSize();
+        int count = BATCHES * batchSize;
         try {
             long done = 0;
             for (int from = 0; done < images.count(); from += count) {
@@ -164,7 +181,7 @@ final class Inference {
     private JavaRDD<Output> outputs(Images images, int from, int count, Broadcast<float[]> vector, boolean features) {
         Replicas.Recipe network = recipe; // tasks take these along, not this object
         Preprocess prepared = preprocess;
-        int size = batchSize();
+        int size = batchSize;
         return images.shards()
                 .mapPartitions(
                         part -> {
@@ -178,10 +195,6 @@ final class Inference {
                                             .iterator();
                         },
                         true);
-    }
-
-    private int batchSize() {
-        return session.settings().evaluation().batchSize();
     }
 
     private static List<Output> outputs(

@@ -28,6 +28,7 @@ final class Shard implements AutoCloseable {
     private final RandomAccessFile pixels;
     private final List<Entry> entries;
     private final List<Decoded> results;
+    private volatile boolean damaged;
     private @Nullable Order order;
     private long orderSeed;
 
@@ -49,6 +50,10 @@ final class Shard implements AutoCloseable {
         }
     }
 
+    private Shard(File file, List<Entry> entries, List<Decoded> results) {
+        this(file, opened(file), entries, results);
+    }
+
     private Shard(File file, RandomAccessFile pixels, List<Entry> entries, List<Decoded> results) {
         this.file = file;
         this.pixels = pixels;
@@ -59,36 +64,74 @@ final class Shard implements AutoCloseable {
     /**
      * Returns the shard of some images, none of which stays in memory.
      *
-     * @param file is written, and deleted by {@link #close}
-     * @throws UserError if there is no room for it
+     * @param file is written; deleted by {@link #close}, or at once if this fails
+     * @throws UserError if there is no room for it; what {@code images} throws passes as it is
      */
     static Shard write(File file, Iterator<Decoded> images) {
         List<Entry> entries = new ArrayList<>();
         List<Decoded> results = new ArrayList<>();
+        Shard shard = null;
         try {
-            long at = 0;
-            try (OutputStream out = new BufferedOutputStream(new FileOutputStream(file), 1 << 16)) {
+            try (Pile pile = new Pile(file)) {
                 while (images.hasNext()) {
                     Decoded image = images.next();
                     results.add(image.withoutExample());
                     if (image.example != null) {
-                        byte[] rgb = image.example.pixels().rgb();
-                        out.write(rgb);
-                        entries.add(new Entry(image.example, at));
-                        at += rgb.length;
+                        entries.add(new Entry(
+                                image.example, pile.add(image.example.pixels().rgb())));
                     }
                 }
             }
-            return new Shard(file, new RandomAccessFile(file, "r"), entries, results);
-        } catch (IOException e) {
-            delete(file);
-            throw new UserError(
+            shard = new Shard(file, entries, results);
+            return shard;
+        } finally {
+            if (shard == null) {
+                delete(file);
+            }
+        }
+    }
+
+    /** A file that bytes are added to; whatever keeps it from growing is for the user to mend. */
+    private static final class Pile implements AutoCloseable {
+        private final File file;
+        private final OutputStream out;
+        private long size;
+
+        Pile(File file) {
+            this.file = file;
+            try {
+                out = new BufferedOutputStream(new FileOutputStream(file), 1 << 16);
+            } catch (IOException e) {
+                throw noRoom(e);
+            }
+        }
+
+        /** Returns where in the file they begin. */
+        long add(byte[] bytes) {
+            long at = size;
+            try {
+                out.write(bytes);
+            } catch (IOException e) {
+                throw noRoom(e);
+            }
+            size += bytes.length;
+            return at;
+        }
+
+        @Override
+        public void close() {
+            try {
+                out.close();
+            } catch (IOException e) {
+                throw noRoom(e);
+            }
+        }
+
+        private UserError noRoom(IOException e) {
+            return new UserError(
                     file + ": the prepared images cannot be kept there (" + e.getMessage()
                             + "); make room, or set spark.local.dir to a larger disk",
                     e);
-        } catch (RuntimeException | Error e) {
-            delete(file);
-            throw e;
         }
     }
 
@@ -152,9 +195,29 @@ final class Shard implements AutoCloseable {
                 pixels.readFully(rgb);
             }
         } catch (IOException e) {
+            damaged = true;
             throw new IllegalStateException(file + ": " + entry.name + " cannot be read back: " + e.getMessage(), e);
         }
         return new Example(entry.id, entry.label, entry.name, new Pixels(entry.height, entry.width, rgb));
+    }
+
+    /** Returns the path of the file. */
+    @Override
+    public String toString() {
+        return file.toString();
+    }
+
+    /** Returns whether an example could not be read back: the next task makes the shard anew. */
+    boolean damaged() {
+        return damaged;
+    }
+
+    private static RandomAccessFile opened(File file) {
+        try {
+            return new RandomAccessFile(file, "r");
+        } catch (IOException e) {
+            throw new IllegalStateException(file + ": has been written and cannot be opened", e);
+        }
     }
 
     /** Deletes the file; what is asked for later fails. */

@@ -9,7 +9,6 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.UUID;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -47,6 +46,16 @@ final class Shards {
     private static final class Slot {
         @Nullable
         Shard shard;
+
+        /** Returns the shard, unless there is none or its file has turned out to be damaged, in which case it is deleted. */
+        @Nullable
+        Shard readable() {
+            if (shard != null && shard.damaged()) {
+                shard.close();
+                shard = null;
+            }
+            return shard;
+        }
     }
 
     private final String set = UUID.randomUUID().toString();
@@ -96,7 +105,7 @@ final class Shards {
     private static @Nullable Shard found(String set, int partition) {
         Slot slot = slot(set, partition);
         synchronized (slot) {
-            return slot.shard;
+            return slot.readable();
         }
     }
 
@@ -104,7 +113,7 @@ final class Shards {
     private static Shard made(String set, int partition, Supplier<Iterator<Decoded>> images) {
         Slot slot = slot(set, partition);
         synchronized (slot) {
-            Shard shard = slot.shard;
+            Shard shard = slot.readable();
             if (shard == null) {
                 // In Spark's local directories, which go with the executor.
                 File file = SparkEnv.get()
@@ -121,30 +130,51 @@ final class Shards {
 
     private static Slot slot(String set, int partition) {
         String current = SparkEnv.get().conf().getAppId();
-        boolean another;
+        List<Slot> before = List.of();
+        Slot slot;
         synchronized (HELD) {
-            another = !application.equals(current);
-            application = current;
+            if (!application.equals(current)) {
+                application = current;
+                before = remove(List.copyOf(HELD.keySet())); // their files went with the application before
+            }
+            slot = HELD.computeIfAbsent(set, key -> new HashMap<>()).computeIfAbsent(partition, key -> new Slot());
         }
-        if (another) {
-            dropAll(); // their files went with the application before
-        }
-        synchronized (HELD) {
-            return HELD.computeIfAbsent(set, key -> new HashMap<>()).computeIfAbsent(partition, key -> new Slot());
-        }
+        close(before);
+        return slot;
     }
 
     /** Deletes what this JVM has of some sets. */
     private static void drop(Collection<String> sets) {
-        List<Slot> slots = new ArrayList<>();
+        List<Slot> dropped;
         synchronized (HELD) {
-            for (String set : sets) {
-                Map<Integer, Slot> dropped = HELD.remove(set);
-                if (dropped != null) {
-                    slots.addAll(dropped.values());
-                }
+            dropped = remove(sets);
+        }
+        close(dropped);
+    }
+
+    /** Lets go of all shards of this JVM, as if it had just begun. */
+    static void dropAll() {
+        List<Slot> dropped;
+        synchronized (HELD) {
+            dropped = remove(List.copyOf(HELD.keySet()));
+        }
+        close(dropped);
+    }
+
+    /** Returns the slots of some sets, which are no longer found; under the lock of {@code HELD}. */
+    private static List<Slot> remove(Collection<String> sets) {
+        List<Slot> slots = new ArrayList<>();
+        for (String set : sets) {
+            Map<Integer, Slot> removed = HELD.remove(set);
+            if (removed != null) {
+                slots.addAll(removed.values());
             }
         }
+        return slots;
+    }
+
+    /** Deletes the files of slots that are no longer found; outside that lock, because a slot may be waited for. */
+    private static void close(List<Slot> slots) {
         for (Slot slot : slots) {
             synchronized (slot) {
                 if (slot.shard != null) {
@@ -153,15 +183,6 @@ final class Shards {
                 }
             }
         }
-    }
-
-    /** Lets go of all shards of this JVM, as if it had just begun. */
-    static void dropAll() {
-        Set<String> all;
-        synchronized (HELD) {
-            all = Set.copyOf(HELD.keySet());
-        }
-        drop(all);
     }
 
     /** Returns how many shards this JVM has. */

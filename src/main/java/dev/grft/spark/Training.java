@@ -175,7 +175,10 @@ final class Training {
         for (int epochs = every == null ? settings.training().epochs() : every;
                 ends.isEmpty() || ends.get(ends.size() - 1) < steps;
                 epochs += every == null ? 1 : every) {
-            ends.add(Math.min(steps, stepsOf(epochs, images)));
+            long end = Math.min(steps, stepsOf(epochs, images));
+            if (ends.isEmpty() || end > ends.get(ends.size() - 1)) { // several epochs may be in one step
+                ends.add(end);
+            }
         }
         return ends;
     }

@@ -18,6 +18,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every method, trained for real, side by side. */
 class ComparingTest {
@@ -153,9 +155,12 @@ class ComparingTest {
         return images.examples().map(example -> example.id()).collect();
     }
 
-    @Test
-    void methodsOfAnotherKindTrainAboutAsManyNumbersAsTheBudget() throws Exception {
-        Tiny.does(spark, sets("compare.budgets=[0.3]"), false, Verbs::compare);
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"compare.budgets=[0.3]", "compare.budgets=[14] selection.axis=column selection.matrices=[mlp.fc1]"
+            })
+    void methodsOfAnotherKindTrainAboutAsManyNumbersAsTheBudget(String more) throws Exception {
+        Tiny.does(spark, sets(more.split(" ")), false, Verbs::compare);
 
         long budget = 0;
         for (JsonNode cell : comparison().path("cells")) {

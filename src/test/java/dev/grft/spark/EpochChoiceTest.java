@@ -68,6 +68,25 @@ class EpochChoiceTest {
         return epochs;
     }
 
+    @Test
+    void measuringTakesNoMoreMemoryThanTraining() throws Exception {
+        does(
+                folder.resolve("large"),
+                Verbs::train,
+                "training.epochs=1",
+                "training.patience=1",
+                "evaluation.batchSize=15");
+        long large = Replicas.bytes();
+        does(
+                folder.resolve("small"),
+                Verbs::train,
+                "training.epochs=1",
+                "training.patience=1",
+                "evaluation.batchSize=1");
+
+        assertThat(large).isEqualTo(Replicas.bytes()).isPositive();
+    }
+
     /** With steps of next to nothing no epoch is better than the first. */
     @Test
     void aTrainingThatDoesNotBecomeBetterEndsAndItsBestEpochIsKept() throws Exception {

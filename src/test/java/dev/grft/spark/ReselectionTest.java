@@ -66,6 +66,16 @@ class ReselectionTest {
     }
 
     @Test
+    void epochsThatAreShorterThanAStepShareASelection() throws IOException {
+        Path directory = folder.resolve("short");
+        train(directory, "training.batchSize=36", "training.epochs=4");
+
+        assertThat(Files.readAllLines(directory.resolve("history.jsonl"))).hasSize(2);
+        assertThat(selection(directory, 2).count()).isEqualTo(8);
+        assertThat(directory.resolve("part-3")).doesNotExist();
+    }
+
+    @Test
     void theDeltaHoldsEverySliceThatWasEverTrained() {
         Selection ever = selection(kept, 1);
         for (int part = 2; part <= 3; part++) {

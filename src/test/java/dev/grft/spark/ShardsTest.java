@@ -7,10 +7,16 @@ import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.Pixels;
 import java.io.File;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -113,6 +119,39 @@ class ShardsTest {
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(file + ": the prepared images cannot be kept there (")
                 .hasMessageEndingWith("); make room, or set spark.local.dir to a larger disk");
+    }
+
+    @Test
+    void whatTheImagesThrowPassesAsItIsAndLeavesNoFile() {
+        FileNotFoundException lost = new FileNotFoundException("shuffle_1_2");
+        Iterator<Decoded> images = Stream.concat(Stream.of(image(0)), Stream.generate(() -> sneak(lost)))
+                .iterator();
+
+        assertThatThrownBy(() -> Shard.write(new File(folder, "a"), images)).isSameAs(lost);
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    /** Throws an exception as Spark's iterators do, undeclared. */
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> Decoded sneak(Throwable thrown) throws T {
+        throw (T) thrown;
+    }
+
+    @Test
+    void aShardThatCannotBeReadBackIsMadeAnewForTheNextTask() throws IOException {
+        LongAccumulator decoded = context.sc().longAccumulator();
+        Shards shards = shards(30, decoded);
+        shards.results().count();
+        List<String> files = shards.shards().map(shard -> shard.toString()).collect();
+        Files.write(Path.of(files.get(1)), new byte[0]);
+
+        assertThatThrownBy(() -> all(shards).collect())
+                .hasMessageContaining(files.get(1) + ": image 10 cannot be read");
+
+        assertThat(all(shards).collect()).isEqualTo(whole(30));
+        assertThat(decoded.value()).isEqualTo(40);
+        assertThat(new File(files.get(1))).doesNotExist();
+        shards.release();
     }
 
     @Test
