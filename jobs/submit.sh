@@ -9,7 +9,7 @@ usage: jobs/submit.sh VERB [options]
 Options for Spark, anywhere on the line; everything else goes to the program ("jobs/submit.sh --help" prints its help):
   --master URL            where to run; local[*] unless a conf file or --conf names another
   --deploy-mode MODE      client or cluster
-  --spark-conf FILE       a properties file of Spark, in place of its spark-defaults.conf
+  --spark-conf FILE       a properties file of Spark, in place of its spark-defaults.conf, such as conf/spark/yarn.conf
   --conf KEY=VALUE        one property of Spark; may be repeated
   --driver-memory SIZE    heap of the driver; on this machine 3g, or GRFT_DRIVER_MEMORY
   --executor-memory SIZE, --executor-cores N, --num-executors N
@@ -22,7 +22,8 @@ Environment:
                    is built then
   GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: over the defaults set here
 
-The exit code is the program's: 0 done, 2 something to mend in the input, 3 a failure.
+The exit code is the program's: 0 done, 2 something to mend in the input, 3 a failure, 4 the cluster was lost, 5 stopped by
+--max-time, 143 by SIGTERM. After 4, 5 and 143 the same command goes on where it was.
 TEXT
 }
 
@@ -170,20 +171,7 @@ TEXT
 exec "$(dirname "${BASH_SOURCE[0]}")/spark-class" org.apache.spark.deploy.SparkSubmit "$@"
 TEXT
   chmod +x "$home.new"/bin/*
-  cat >"$home.new/conf/log4j2.properties" <<'TEXT'
-rootLogger.level = warn
-rootLogger.appenderRef.stderr.ref = stderr
-logger.grft.name = dev.grft
-logger.grft.level = info
-# The launcher tells that this machine has no native Hadoop, at each start.
-logger.native.name = org.apache.hadoop.util.NativeCodeLoader
-logger.native.level = error
-appender.console.type = Console
-appender.console.name = stderr
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
-TEXT
+  cp "$root/conf/spark/log4j2.properties" "$home.new/conf/"
   rm -rf "$home"
   mv "$home.new" "$home"
 }
@@ -194,7 +182,8 @@ if [[ -z ${SPARK_HOME:-} ]]; then
     yarn* | k8s*) die "$master needs SPARK_HOME: the build has no client for it" ;;
   esac
   SPARK_HOME=$root/target/spark-home
-  if [[ ! -x $SPARK_HOME/bin/spark-submit || $root/target/spark.classpath -nt $SPARK_HOME || $root/jobs/submit.sh -nt $SPARK_HOME ]]; then
+  if [[ ! -x $SPARK_HOME/bin/spark-submit || $root/target/spark.classpath -nt $SPARK_HOME || $root/jobs/submit.sh -nt $SPARK_HOME ||
+    $root/conf/spark/log4j2.properties -nt $SPARK_HOME ]]; then
     make_spark_home "$SPARK_HOME" "$root/target/spark.classpath"
     touch "$SPARK_HOME"
   fi
@@ -220,6 +209,10 @@ case $master in
     fi
     ;;
 esac
+
+# Spark writes its events into a folder that is there.
+events=$(given spark.eventLog.dir)
+[[ -z $events || $events == *:* ]] || mkdir -p "$events"
 
 # A task computes with one thread, and threads that wait do not spin: both are much faster where tasks share cores.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}

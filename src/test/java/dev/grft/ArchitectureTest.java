@@ -89,7 +89,9 @@ class ArchitectureTest {
     }
 
     @Test
-    void onlySparkAndMlKnowSpark() {}
+    void onlySparkAndMlKnowSpark() {
+        only(List.of("dev.grft.spark", "dev.grft.ml"), "org.apache.spark..");
+    }
 
     @Test
     void onlyTheArithmeticKnowsNd4j() {

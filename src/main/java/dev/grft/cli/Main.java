@@ -5,11 +5,13 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Inspection;
 import dev.grft.report.Plan;
-import dev.grft.spark.Session;
+import dev.grft.spark.Application;
+import dev.grft.spark.Exit;
 import dev.grft.spark.Verbs;
 import dev.grft.vit.CpuKernels;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -30,8 +32,6 @@ import picocli.CommandLine.Parameters;
         versionProvider = Version.class,
         synopsisSubcommandLabel = "VERB")
 public final class Main {
-    private static final int OURS = 3;
-
     private Main() {}
 
     /** The settings of a run. */
@@ -71,11 +71,15 @@ public final class Main {
         @Option(names = "--force", description = "Make again what has been made of the same inputs.")
         private boolean force;
 
+        @Option(
+                names = "--max-time",
+                paramLabel = "TIME",
+                converter = TimeConverter.class,
+                description = "Stop after this, such as 45s, 90m or 1h30m, with exit code 5 and a state to go on from.")
+        private @Nullable Duration maxTime;
+
         private int run(String verb, Consumer<Verbs> work) {
-            try (Session session = Session.open(configured.settings(), verb)) {
-                work.accept(new Verbs(session, force));
-            }
-            return CommandLine.ExitCode.OK;
+            return Application.run(verb, configured::settings, force, maxTime, work);
         }
     }
 
@@ -201,12 +205,13 @@ public final class Main {
         return common.run("compare", Verbs::compare);
     }
 
-    /** Runs a verb and exits: 0 if it is done, 2 if the user can mend what is wrong, 3 for anything else. */
-    public static void main(String[] arguments) {
-        int code = execute(arguments);
-        if (code != 0) { // on YARN even an exit with 0 counts as a failure
-            System.exit(code);
-        }
+    /**
+     * Runs a verb and ends the process with one of the codes of {@link Exit}.
+     *
+     * @throws Exception on YARN, for which it is the way to end with a code
+     */
+    public static void main(String[] arguments) throws Exception {
+        Exit.with(execute(arguments));
     }
 
     /** Runs a verb and returns the exit code. */
@@ -225,6 +230,6 @@ public final class Main {
         StringWriter trace = new StringWriter();
         failure.printStackTrace(new PrintWriter(trace));
         err.println("internal error, please report it:\n" + trace);
-        return OURS;
+        return Exit.OURS;
     }
 }

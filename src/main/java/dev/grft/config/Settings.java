@@ -476,12 +476,13 @@ public record Settings(
     }
 
     /** The machinery. Of what is computed {@code kernels} and {@code blasThreads} change the last bits only. */
-    public record Engine(String kernels, int blasThreads, boolean recompute, double timeoutSeconds)
+    public record Engine(String kernels, int blasThreads, boolean recompute, double timeoutSeconds, double graceSeconds)
             implements Serializable {
         public Engine {
             checkWord("engine.kernels", kernels, "auto", "cpu", "nd4j");
             checkCount("engine.blasThreads", blasThreads);
             checkPositive("engine.timeoutSeconds", timeoutSeconds);
+            checkPositive("engine.graceSeconds", graceSeconds);
         }
     }
 

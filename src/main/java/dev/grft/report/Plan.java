@@ -159,6 +159,28 @@ public final class Plan {
                 computing + network + spark + driver, computing, network, spark, driver, memory, bytesIn, bytesOut);
     }
 
+    /**
+     * What an executor must have.
+     *
+     * @param heap bytes of Java's heap: the weights as they come by broadcast, twice while they are put together, and as much
+     *     as a JVM with Spark holds
+     * @param overhead bytes beside the heap: the copy of the weights that its tasks share, activations and trained numbers of each
+     *     task, and as much as a JVM with Spark holds
+     */
+    public record Needs(long heap, long overhead) {}
+
+    /**
+     * Returns what an executor must have.
+     *
+     * @param tasks at a time
+     * @param examples of the largest batch of a task
+     */
+    public Needs needs(int tasks, int examples) {
+        long weights = BYTES * config.backboneParameters();
+        long ofTask = activationBytes(config, examples, recompute) + 4 * BYTES * trained();
+        return new Needs((long) JVM + 2 * weights, (long) JVM + weights + tasks * ofTask);
+    }
+
     /** Returns how many numbers train, the head included. */
     public long trained() {
         long head = (long) config.classes() * (config.width() + 1);

@@ -2,9 +2,16 @@ package dev.grft.spark;
 
 import dev.grft.UserError;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 
-/** Finds the user's mistake in what a failed Spark job reports. */
+/** Finds what a failed Spark job reports: the user's mistake, or the loss of the cluster. */
 final class Causes {
+    /** What Spark says of executors that were lost as often as it allows, and of a scheduler that is no longer there. */
+    private static final Pattern LOSS = Pattern.compile(
+            "ExecutorLostFailure|SparkContext was shut down|stopped SparkContext"
+                    + "|Master removed our application|masters are unresponsive|Application has been killed"
+                    + "|application has already ended|Max number of executor failures|Connection refused|UnknownHostException");
+
     private Causes() {}
 
     /** Returns what a job returns; throws the user's mistake itself if a task has found one. */
@@ -36,5 +43,24 @@ final class Causes {
             }
         }
         return failure instanceof RuntimeException runtime ? runtime : new IllegalStateException(failure);
+    }
+
+    /** Returns whether a failure tells that executors or the scheduler were lost. */
+    static boolean isLoss(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (LOSS.matcher(String.valueOf(cause)).find()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Returns the first line of what the innermost cause says. */
+    static String first(Throwable failure) {
+        Throwable cause = failure;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return String.valueOf(cause.getMessage()).lines().findFirst().orElse(cause.toString());
     }
 }

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
 final class Checking {
     private static final Pattern AVAILABLE = Pattern.compile("MemAvailable:\\s+(\\d+) kB");
 
+    private static final long MIB = 1 << 20;
+
     private final Session session;
     private final Settings settings;
 
@@ -74,7 +76,7 @@ final class Checking {
                     "epoch     the best on the %s images%s",
                     split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
         }
-        memory(config, classes, backbone);
+        memory(config.withClasses(classes), backbone);
     }
 
     private void say(String set, @Nullable String path, Images images) {
@@ -87,33 +89,75 @@ final class Checking {
                 images.broken().count());
     }
 
-    private void memory(VitConfig config, int classes, long backbone) {
+    private void memory(VitConfig config, long backbone) {
         Settings.Training training = settings.training();
         int examples = Math.max(settings.selection().batchSize(), training.examplesOfShard());
-        long weights = 4 * backbone;
-        long activations =
-                Plan.activationBytes(config, examples, settings.engine().recompute()) + 4L * examples * classes;
-        int tasks = session.spark().sparkContext().defaultParallelism();
-        long native_ = weights + tasks * activations;
+        Plan plan = Plan.of(config, settings);
         long heap = Runtime.getRuntime().maxMemory();
+        if (heap < 2 * Float.BYTES * backbone) {
+            throw UserError.of(
+                    "memory: the driver's heap of %s cannot hold the pretrained weights twice (%s); raise --driver-memory",
+                    size(heap), size(2 * Float.BYTES * backbone));
+        }
+        if (session.context().isLocal()) {
+            int tasks = session.context().defaultParallelism();
+            Plan.Needs needs = plan.needs(tasks, examples);
+            long available = availableMemory();
+            say(
+                    "memory    one process, %d tasks of up to %d images: %s beside a heap of up to %s (which holds the weights"
+                            + " once more); %s are available on this machine",
+                    tasks, examples, size(needs.overhead()), size(heap), size(available));
+            if (available < needs.overhead()) {
+                throw UserError.of(
+                        "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master local[1]) or"
+                                + " more shards",
+                        size(available), size(needs.overhead()));
+            }
+        } else {
+            executors(ExecutorSettings.of(session.context().getConf()), plan, examples);
+        }
+    }
+
+    private void executors(ExecutorSettings executor, Plan plan, int examples) {
+        if (executor.tasks() == 0) {
+            throw UserError.of(
+                    "spark.task.cpus is more than spark.executor.cores, %d: no task would ever run; lower it to"
+                            + " engine.blasThreads, %d, or give executors more cores",
+                    executor.cores(), settings.engine().blasThreads());
+        }
+        Plan.Needs needs = plan.needs(executor.tasks(), examples);
         say(
-                "memory    in one process with %d tasks: weights %s, activations %s a task, together %s beside a heap of"
-                        + " up to %s (which holds the weights once more)",
-                tasks, size(weights), size(activations), size(native_), size(heap));
-        if (heap < 2 * weights) {
-            throw UserError.of(
-                    "memory: the heap of %s cannot hold the pretrained weights twice (%s); raise --driver-memory and"
-                            + " --executor-memory",
-                    size(heap), size(2 * weights));
+                "memory    an executor, %d tasks of up to %d images: needs a heap of %s and %s beside it; has %s and %s",
+                executor.tasks(),
+                examples,
+                size(needs.heap()),
+                size(needs.overhead()),
+                size(executor.heap()),
+                executor.limited() ? size(executor.overhead()) : "what its machine has");
+        say(
+                "          --conf spark.executor.memory=%dm --conf spark.executor.memoryOverhead=%dm",
+                mebibytes(needs.heap()), mebibytes(needs.overhead()));
+        if (settings.engine().blasThreads() != executor.cpus()) {
+            say(
+                    "          engine.blasThreads is %d and spark.task.cpus %d: a task computes with the first and is given the"
+                            + " second; make them equal",
+                    settings.engine().blasThreads(), executor.cpus());
         }
-        long available = availableMemory();
-        say("          available on this machine: %s", size(available));
-        if (session.spark().sparkContext().isLocal() && available < native_) {
+        if (executor.heap() < needs.heap()) {
             throw UserError.of(
-                    "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master local[1]) or"
-                            + " more shards",
-                    size(available), size(native_));
+                    "memory: spark.executor.memory is %s, executors need %s; set --executor-memory %dm",
+                    size(executor.heap()), size(needs.heap()), mebibytes(needs.heap()));
         }
+        if (executor.limited() && executor.overhead() < needs.overhead()) {
+            throw UserError.of(
+                    "memory: executors have %s beside their heap, %d tasks need %s (weights, activations); set --conf"
+                            + " spark.executor.memoryOverhead=%dm, or fewer spark.executor.cores or more training.shards",
+                    size(executor.overhead()), executor.tasks(), size(needs.overhead()), mebibytes(needs.overhead()));
+        }
+    }
+
+    private static long mebibytes(long bytes) {
+        return (bytes + MIB - 1) / MIB;
     }
 
     /** Returns the memory that is free or can be freed, of the machine or the container, in bytes. */

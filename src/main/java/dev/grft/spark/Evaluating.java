@@ -61,7 +61,7 @@ final class Evaluating {
         boolean chosenOnTest = Provenance.isChosenOnTest(file);
         Labels labels = Labels.inOrder(delta.labels());
         Images images = session.testImages(labels);
-        Progress.Meter meter = session.progress().phase("evaluate " + method, images.count());
+        Progress.Meter meter = session.phase("evaluate " + method, images.count());
         Score score = new Score(labels);
         Inference.of(session, delta).probabilities(images, meter, score::add);
         session.storage().writeAtomically(path, score.json(method, images.digest(), chosenOnTest));

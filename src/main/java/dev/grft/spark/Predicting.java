@@ -54,7 +54,7 @@ final class Predicting {
     }
 
     private void write(Images images, Delta delta, Labels labels, String output) {
-        Progress.Meter meter = session.progress().phase("predict", images.count());
+        Progress.Meter meter = session.phase("predict", images.count());
         int files = (int) (1 + images.count() / ROWS);
         Inference.of(session, delta)
                 .withProbabilities(

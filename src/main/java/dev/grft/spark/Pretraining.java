@@ -71,7 +71,7 @@ final class Pretraining {
         Layout layout = tuning.layout(config);
         Training training = new Training(session, force);
         session.progress().say("pretrain: all %,d numbers of a ViT %s", layout.size(), config);
-        Progress.Meter meter = session.progress().phase("pretrain", training.shown(images.count()));
+        Progress.Meter meter = session.phase("pretrain", training.shown(images.count()));
         Training.Result result;
         try (ModelBroadcast zeros = ModelBroadcast.zeros(session.context(), config)) {
             result = training.run(
@@ -126,7 +126,7 @@ final class Pretraining {
                 saved.sha256(),
                 Map.of());
         Images images = session.testImages(labels, preprocess);
-        Progress.Meter meter = session.progress().phase("evaluate", images.count());
+        Progress.Meter meter = session.phase("evaluate", images.count());
         Evaluating.Score score = new Evaluating.Score(labels);
         try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {
             Inference.of(session, model, preprocess, delta).probabilities(images, meter, score::add);

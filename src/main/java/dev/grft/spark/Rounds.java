@@ -1,16 +1,11 @@
 package dev.grft.spark;
 
-import dev.grft.UserError;
 import dev.grft.data.Batch;
 import dev.grft.train.GradientSource;
 import dev.grft.train.LearnerState;
 import dev.grft.train.LocalSteps;
 import dev.grft.train.StepGradient;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import org.apache.spark.api.java.JavaFutureAction;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -24,19 +19,12 @@ final class Rounds implements GradientSource {
     private final JavaRDD<Shard> shards;
     private final Sampler sampler;
     private final Replicas.Recipe recipe;
-    private final double timeoutSeconds;
 
-    Rounds(
-            JavaSparkContext spark,
-            JavaRDD<Shard> shards,
-            Sampler sampler,
-            Replicas.Recipe recipe,
-            double timeoutSeconds) {
+    Rounds(JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe) {
         this.spark = spark;
         this.shards = shards;
         this.sampler = sampler;
         this.recipe = recipe;
-        this.timeoutSeconds = timeoutSeconds;
     }
 
     @Override
@@ -104,22 +92,9 @@ final class Rounds implements GradientSource {
 
     /** Returns the parts in the order of the shards. */
     private <T> List<T> collect(String what, JavaRDD<T> parts) {
-        spark.setJobDescription("Training, " + what);
-        JavaFutureAction<List<T>> job = parts.collectAsync();
+        spark.setJobDescription("train: " + what);
         try {
-            return timeoutSeconds > 0 ? job.get((long) (timeoutSeconds * 1000), TimeUnit.MILLISECONDS) : job.get();
-        } catch (TimeoutException e) {
-            job.cancel(true);
-            throw new UserError(
-                    "training: " + what + " took longer than engine.timeoutSeconds, " + timeoutSeconds
-                            + " s; look at the executors, or raise it",
-                    e);
-        } catch (InterruptedException e) {
-            job.cancel(true);
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted in " + what, e);
-        } catch (ExecutionException e) {
-            throw Causes.rethrown(e);
+            return Causes.unwrapped(parts::collect);
         } finally {
             spark.setJobDescription(null);
         }

@@ -71,7 +71,7 @@ final class Selecting {
     private Scored score() {
         Images images = session.trainingImages();
         Scoring scoring = scoring(session.model(images.labels().size()), images.labels(), rule());
-        Progress.Meter meter = session.progress().phase("select: scoring", images.count());
+        Progress.Meter meter = session.phase("select: scoring", images.count());
         return new Scored(scoring.scores(images, meter), meter.seconds());
     }
 
@@ -90,7 +90,7 @@ final class Selecting {
                     Images all = session.trainingImages();
                     Images images = all.half(settings.run().seed(), which);
                     Scoring scoring = scoring(session.model(all.labels().size()), all.labels(), rule());
-                    Progress.Meter meter = session.progress().phase("select: half " + (which + 1), images.count());
+                    Progress.Meter meter = session.phase("select: half " + (which + 1), images.count());
                     SelectionFile file = file(Selection.none(), scoring.scores(images, meter));
                     file.write(session.hadoop(), path);
                     return file;
@@ -108,7 +108,7 @@ final class Selecting {
     Selection again(Path path, String inputs, int part, Delta delta) {
         return session.artefact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
                     Images images = session.trainingImages();
-                    Progress.Meter meter = session.progress().phase("select again: scoring", images.count());
+                    Progress.Meter meter = session.phase("select again: scoring", images.count());
                     Scores scores;
                     try (ModelBroadcast moved = session.moved(delta)) {
                         Probe head = new Probe(delta.headWeight(), delta.headBias());
@@ -202,7 +202,7 @@ final class Selecting {
                     if (largest.perNeuron < perNeuron) {
                         Images images = session.trainingImages();
                         Scoring scoring = scoring(session.model(images.labels().size()), images.labels(), Rule.SUM);
-                        Progress.Meter meter = session.progress().phase("select entries", images.count());
+                        Progress.Meter meter = session.phase("select entries", images.count());
                         largest.entries = scoring.entries(images, perNeuron, meter);
                         largest.perNeuron = perNeuron;
                         largest.seconds = meter.seconds();
@@ -295,7 +295,7 @@ final class Selecting {
     private Probed trainProbe() {
         Images images = session.trainingImages();
         Labels labels = images.labels();
-        Progress.Meter meter = session.progress().phase("probe: features", images.count());
+        Progress.Meter meter = session.phase("probe: features", images.count());
         boolean again = settings.compare().seeds().size() > 1; // another seed's probe will read the same features
         List<Inference.Output> seen = (again
                         ? session.once(featureInputs(), Features.class, () -> features(images, meter))

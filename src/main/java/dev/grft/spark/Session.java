@@ -14,6 +14,7 @@ import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import java.io.PrintStream;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -47,12 +48,19 @@ public final class Session implements AutoCloseable {
         final Map<String, String> listings = new HashMap<>();
         final Set<String> made = new HashSet<>();
         final Map<String, Object> computed = new HashMap<>();
+        final List<String> artefacts = Collections.synchronizedList(new ArrayList<>());
 
         @Nullable
         Checkpoint pretrained;
 
         @Nullable
         ModelBroadcast model;
+
+        final Watch watch;
+
+        Opened(Watch watch) {
+            this.watch = watch;
+        }
     }
 
     private Session(SparkSession spark, boolean ours, Settings settings, PrintStream out, PrintStream err) {
@@ -64,7 +72,7 @@ public final class Session implements AutoCloseable {
                 storage, settings.run().directory(), settings.tuning().method());
         this.progress = new Progress(err);
         this.out = out;
-        this.opened = new Opened();
+        this.opened = new Opened(new Watch(context(), settings.engine().timeoutSeconds()));
     }
 
     private Session(Session of, Settings settings, RunDirectory directory) {
@@ -134,6 +142,37 @@ public final class Session implements AutoCloseable {
 
     Progress progress() {
         return progress;
+    }
+
+    /** Returns the meter of a phase that handles {@code total} images; the phase's jobs are called by its name. */
+    Progress.Meter phase(String name, long total) {
+        context().setJobDescription(name);
+        return progress.phase(name, total);
+    }
+
+    /** Returns who ends the jobs of this application. */
+    Watch watch() {
+        return opened.watch;
+    }
+
+    /**
+     * Does some work.
+     *
+     * @throws UserError what the user can mend
+     * @throws LostCluster if the cluster is gone
+     * @throws Stopped if {@link #watch} was told to stop
+     */
+    void run(Runnable work) {
+        try {
+            work.run();
+        } catch (Exception e) { // Spark throws checked exceptions undeclared
+            throw opened.watch.meaning(e);
+        }
+    }
+
+    /** Returns the paths of the artefacts that were made in this application so far; a view. */
+    List<String> made() {
+        return opened.artefacts;
     }
 
     /** Returns where results are printed: standard output. */
@@ -307,6 +346,7 @@ public final class Session implements AutoCloseable {
     private Images images(String key, List<String> paths, @Nullable Labels known, Preprocess preprocess) {
         return opened.images.computeIfAbsent(String.join(" and ", paths), p -> {
             double started = System.nanoTime() / 1e9;
+            context().setJobDescription("reading the images of " + p);
             progress.say("reading the images of %s", p);
             Images read = ImageSource.read(
                     spark,
@@ -403,6 +443,7 @@ public final class Session implements AutoCloseable {
         T made = make.get();
         directory.made(path, inputs);
         opened.made.add(path + inputs);
+        opened.artefacts.add(path.toString());
         return made;
     }
 
@@ -427,9 +468,12 @@ public final class Session implements AutoCloseable {
     /** Frees what it holds on the executors and ends the application. */
     @Override
     public void close() {
-        opened.images.values().forEach(Images::close);
+        if (!spark.sparkContext().isStopped()) { // else it went with the cluster
+            opened.images.values().forEach(Images::close);
+            closeModel();
+        }
         opened.images.clear();
-        closeModel();
+        opened.watch.close();
         if (ours) {
             spark.stop();
         }

@@ -98,7 +98,7 @@ final class Training {
                             "train %s: %,d numbers, of which %,d in the head",
                             method, layout.size(), head.weight().length + head.bias().length);
         }
-        Progress.Meter meter = session.progress().phase("train " + method, shown(images.count()));
+        Progress.Meter meter = session.phase("train " + method, shown(images.count()));
         List<Long> ends = ends(method, images.count());
         Part part = new Part(folder, folder, 0, ends.get(0), inputs, Map.of());
         Result result = run(part, tuning, layout, model, start, null, images, meter, choice);
@@ -372,12 +372,7 @@ final class Training {
                 training.shards(),
                 part.first);
         Replicas.Recipe recipe = new Replicas.Recipe(model, tuning, configuration, true, session.device());
-        Rounds rounds = new Rounds(
-                session.context(),
-                images.shards(),
-                sampler,
-                recipe,
-                settings.engine().timeoutSeconds());
+        Rounds rounds = new Rounds(session.context(), images.shards(), sampler, recipe);
         Keeper keeper = new Keeper(part, meter, choice);
         if (choice != null) {
             choice.watch(

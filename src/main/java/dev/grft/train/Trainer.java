@@ -1,6 +1,7 @@
 package dev.grft.train;
 
 import dev.grft.UserError;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -133,6 +134,7 @@ public final class Trainer {
     private final Keeper keeper;
     private final Listener listener;
     private final Judge judge;
+    private long kept; // number of the last step of the newest kept state
 
     /** Returns the loop of these parts that nobody judges. */
     public Trainer(Plan plan, Learner learner, GradientSource source, Keeper keeper, Listener listener) {
@@ -150,15 +152,17 @@ public final class Trainer {
     }
 
     /**
-     * Trains to the end and returns the last state, which has been kept.
+     * Trains to the end and returns the last state, which has been kept. If the source of the gradients fails, or is made to
+     * fail because the application must stop, the state after the last step is kept as well.
      *
      * @throws UserError if the loss or the gradient is no longer a finite number
      */
     public LearnerState run() {
-        LearnerState kept = keeper.latest();
-        if (kept != null) {
-            learner.restore(kept);
+        LearnerState latest = keeper.latest();
+        if (latest != null) {
+            learner.restore(latest);
         }
+        kept = made();
         while (made() < plan.end() && !judge.enough()) {
             long before = made();
             Step step = plan.syncEvery() == 1 ? step() : localSteps();
@@ -175,10 +179,31 @@ public final class Trainer {
             }
             boolean due = plan.saveEvery() > 0 && before / plan.saveEvery() != made() / plan.saveEvery();
             if (due || made() >= plan.end() || judge.enough()) {
-                keeper.keep(learner.state());
+                keep();
             }
         }
         return learner.state();
+    }
+
+    private void keep() {
+        keeper.keep(learner.state());
+        kept = made();
+    }
+
+    /** Returns what the source gives, which leaves the learner as it is; keeps its state if the source fails. */
+    private <T> T given(Supplier<T> asked) {
+        try {
+            return asked.get();
+        } catch (RuntimeException e) {
+            if (made() > kept) {
+                try {
+                    keep();
+                } catch (RuntimeException other) {
+                    e.addSuppressed(other);
+                }
+            }
+            throw e;
+        }
     }
 
     /** Returns the number of steps made, those of other learners included. */
@@ -190,7 +215,7 @@ public final class Trainer {
         long start = System.nanoTime();
         double learningRate = learner.learningRate();
         double penalty = learner.penalty();
-        StepGradient gradient = source.gradient(learner.step(), learner.trained());
+        StepGradient gradient = given(() -> source.gradient(learner.step(), learner.trained()));
         double norm = learner.apply(gradient, plan.clipNorm());
         return report(
                 gradient.loss(), gradient.examples(), gradient.inputSeconds(), penalty, learningRate, norm, start);
@@ -201,7 +226,7 @@ public final class Trainer {
         double learningRate = learner.learningRate();
         double penalty = learner.penalty();
         int count = (int) Math.min(plan.syncEvery(), plan.end() - made());
-        LocalSteps result = source.localSteps(learner.state(), count);
+        LocalSteps result = given(() -> source.localSteps(learner.state(), count));
         learner.restore(result.state());
         return report(
                 result.loss(), result.examples(), result.inputSeconds(), penalty, learningRate, Double.NaN, start);

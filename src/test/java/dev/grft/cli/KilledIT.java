@@ -14,7 +14,7 @@ import org.apache.spark.launcher.JavaModuleOptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A training in a process of its own, killed without a warning. */
+/** A training in a process of its own, told to end, then killed without a warning. */
 class KilledIT {
     private static final long SECONDS = 180;
 
@@ -59,21 +59,40 @@ class KilledIT {
     }
 
     @Test
-    void aTrainingThatWasKilledGoesOnToTheSameBits() throws Exception {
+    void aTrainingThatWasToldToEndOrKilledGoesOnToTheSameBits() throws Exception {
         Tiny.pretrained(folder.resolve("pretrained"), 1);
         Tiny.images(folder.resolve("images"), 6, 2);
         Path killed = folder.resolve("killed");
         Path undisturbed = folder.resolve("undisturbed");
         Path log = folder.resolve("killed.log");
 
+        Process told = train(killed, log);
+        try {
+            States.awaitFirst(told, killed, log, SECONDS);
+            told.destroy(); // SIGTERM
+            assertThat(told.waitFor(SECONDS, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            told.destroyForcibly();
+        }
+        assertThat(told.exitValue()).as(Files.readString(log)).isEqualTo(143);
+        assertThat(log)
+                .content()
+                .contains("stopped: the process was told to end; run again, it goes on")
+                .contains("\"status\":\"stopped\"");
+        int lastStep = States.steps(killed).last();
+        assertThat(Files.readAllLines(killed.resolve("history.jsonl")))
+                .as("the last step was kept")
+                .hasSize(lastStep);
+
         Process process = train(killed, log);
         try {
-            States.awaitFirst(process, killed, log, SECONDS);
+            States.awaitAfter(lastStep, process, killed, log, SECONDS);
         } finally {
             process.destroyForcibly();
         }
         assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS)).isTrue();
-        assertThat(process.exitValue()).as("killed").isNotZero();
+        assertThat(process.exitValue()).as("killed").isEqualTo(137);
+        assertThat(log).content().contains("going on after step " + lastStep + ",");
         assertThat(killed.resolve("delta.safetensors")).doesNotExist();
 
         trainToTheEnd(killed, log);

@@ -2,6 +2,8 @@ package dev.grft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.checkpoint.Safetensors;
 import dev.grft.checkpoint.Tensor;
 import dev.grft.spark.Tiny;
@@ -143,8 +145,20 @@ class MainTest {
         assertThat(result.code()).as(result.err()).isEqualTo(2);
         assertThat(last(result.err())).startsWith("error: ").contains(words);
         assertThat(result.err()).doesNotContain("\tat ", "Exception");
-        assertThat(result.out()).isEmpty();
+        if (!result.out().isEmpty()) { // of a verb
+            assertSummary(result, "refused", last(result.err()).substring("error: ".length()));
+            assertThat(result.out().lines()).hasSize(1);
+        }
         assertThat(made()).isEmpty();
+    }
+
+    private static JsonNode assertSummary(Result result, String status, String message) throws IOException {
+        JsonNode summary = new ObjectMapper().readTree(last(result.out()));
+        assertThat(summary.path("status").asText()).as(result.out()).isEqualTo(status);
+        assertThat(summary.path("exit").asInt()).isEqualTo(result.code());
+        assertThat(summary.path("message").asText()).isEqualTo(message);
+        assertThat(summary.path("seconds").asDouble()).isPositive();
+        return summary;
     }
 
     private static void assertNotUnderstood(String words, String... arguments) {
@@ -180,9 +194,37 @@ class MainTest {
         Result result = does("train");
 
         assertThat(result.code()).as(result.err()).isZero();
-        assertThat(result.out()).isEqualTo("run directory: " + directory + "\n");
+        assertThat(result.out()).startsWith("run directory: " + directory + "\n{");
+        JsonNode summary = assertSummary(result, "done", "null");
+        assertThat(summary.path("verb").asText()).isEqualTo("train");
+        assertThat(summary.path("directory").asText()).isEqualTo(directory.toString());
+        assertThat(summary.path("application").asText()).startsWith("local-");
+        assertThat(summary.path("made")).extracting(JsonNode::asText).containsExactly(directory + "/delta.safetensors");
+        assertThat(assertSummary(does("train"), "done", "null").path("made")).isEmpty();
         assertThat(made()).contains("delta.safetensors", "metrics.json").noneMatch(name -> name.contains("_tmp"));
         assertThat(execute("inspect", directory + "/delta.safetensors").out()).startsWith("delta           by linear");
+    }
+
+    @Test
+    void aTimeLimitStopsTheVerbWhichGoesOnLater() throws Exception {
+        List<String> arguments = new ArrayList<>(List.of("train", "--max-time", "0s"));
+        for (String set : Tiny.sets(pretrained, images, images, directory, "tuning.method=linear")) {
+            arguments.addAll(List.of("--set", set));
+        }
+
+        Result stopped = execute(arguments.toArray(String[]::new));
+
+        assertThat(stopped.code()).as(stopped.err()).isEqualTo(5);
+        assertThat(last(stopped.err())).isEqualTo("stopped: --max-time is over; run again, it goes on");
+        assertSummary(stopped, "stopped", "--max-time is over");
+        assertThat(directory.resolve("delta.safetensors")).doesNotExist();
+        arguments.set(2, "1h30m");
+        assertThat(execute(arguments.toArray(String[]::new)).code()).isZero();
+        arguments.set(2, "soon");
+        assertThat(execute(arguments.toArray(String[]::new)))
+                .satisfies(result -> assertThat(result.code()).isEqualTo(2))
+                .satisfies(result -> assertThat(result.err())
+                        .startsWith("Invalid value for option '--max-time': 'soon' is no time such as 45s"));
     }
 
     @Test
@@ -411,13 +453,18 @@ class MainTest {
     }
 
     @Test
-    void whatTheUserCannotMendEndsWithThree() {
+    void whatTheUserCannotMendEndsWithThree() throws Exception {
         System.setProperty("spark.master", "moon");
         try {
             Result result = does("train");
 
             assertThat(result.code()).isEqualTo(3);
             assertThat(result.err()).contains("internal error, please report it:", "moon", "\tat ");
+            assertThat(new ObjectMapper()
+                            .readTree(last(result.out()))
+                            .path("status")
+                            .asText())
+                    .isEqualTo("failed");
         } finally {
             System.setProperty("spark.master", "local[1]");
         }

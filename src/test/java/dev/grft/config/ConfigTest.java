@@ -142,7 +142,8 @@ class ConfigTest {
                 "engine.kernels=nd4j",
                 "engine.blasThreads=2",
                 "engine.recompute=true",
-                "engine.timeoutSeconds=0.5");
+                "engine.timeoutSeconds=0.5",
+                "engine.graceSeconds=3");
         assertThat(sets.stream().map(set -> set.substring(0, set.indexOf('='))))
                 .containsExactlyElementsOf(Schema.KEYS.keySet());
         for (String set : sets) {
@@ -524,7 +525,7 @@ class ConfigTest {
                 .contains("\n  match: true\nmethods: {}\nmodel:\n")
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: [patch_embed.proj, attn.qkv,")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
-                .endsWith("engine:\n  kernels: auto\n  blasThreads: 1\n  recompute: false\n  timeoutSeconds: 600\n");
+                .endsWith("\n  recompute: false\n  timeoutSeconds: 600\n  graceSeconds: 25\n");
     }
 
     @Test

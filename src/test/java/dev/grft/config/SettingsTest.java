@@ -117,6 +117,7 @@ class SettingsTest {
                 "engine.kernels=cuda       | engine.kernels must be one of auto, cpu, nd4j, got 'cuda'",
                 "engine.blasThreads=0      | engine.blasThreads must be >= 1, got 0",
                 "engine.timeoutSeconds=0   | engine.timeoutSeconds must be > 0, got 0",
+                "engine.graceSeconds=0     | engine.graceSeconds must be > 0, got 0",
             },
             quoteCharacter = '`')
     void aValueOutOfRangeIsRefusedInTheUsersWords(String set, String message) {

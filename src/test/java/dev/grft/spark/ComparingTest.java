@@ -157,7 +157,9 @@ class ComparingTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"compare.budgets=[0.3]", "compare.budgets=[14] selection.axis=column selection.matrices=[mlp.fc1]"
+            strings = {
+                "compare.budgets=[0.3]",
+                "compare.budgets=[14] selection.axis=column selection.matrices=[mlp.fc1]"
             })
     void methodsOfAnotherKindTrainAboutAsManyNumbersAsTheBudget(String more) throws Exception {
         Tiny.does(spark, sets(more.split(" ")), false, Verbs::compare);

@@ -26,7 +26,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.apache.spark.TaskContext;
-import org.apache.spark.TaskKilledException;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.Function;
@@ -80,7 +79,7 @@ class RoundsTest {
         return Tiny.shards(context.parallelize(shards, SHARDS).flatMap(List::iterator));
     }
 
-    private Rounds rounds(JavaRDD<Shard> examples, double timeoutSeconds) {
+    private Rounds rounds(JavaRDD<Shard> examples) {
         Augment augment = settings.augmentation().toAugment(5);
         MultiLayerConfiguration configuration =
                 Network.configuration(layout, settings.training(), Penalty.NONE, CONFIG.depth(), 9, 3);
@@ -88,8 +87,7 @@ class RoundsTest {
                 context,
                 examples,
                 new Sampler(PREPROCESS, augment, 5, settings.training().batchSize(), SHARDS),
-                new Replicas.Recipe(model, tuning, configuration, true, new Replicas.Device("cpu", 1, false)),
-                timeoutSeconds);
+                new Replicas.Recipe(model, tuning, configuration, true, new Replicas.Device("cpu", 1, false)));
     }
 
     private float[] trained() {
@@ -114,7 +112,7 @@ class RoundsTest {
 
     @Test
     void aStepTakesAsManyExamplesAsTheBatchHasWhateverTheShards() {
-        StepGradient gradient = rounds(examples(11), 60).gradient(0, trained());
+        StepGradient gradient = rounds(examples(11)).gradient(0, trained());
 
         assertThat(gradient.examples()).isEqualTo(7);
         assertThat(gradient.loss() / 7).isBetween(0.5, 2.0);
@@ -124,7 +122,7 @@ class RoundsTest {
 
     @Test
     void everyStepTakesOtherExamplesAndTheSameWhenAskedAgain() {
-        Rounds rounds = rounds(examples(11), 60);
+        Rounds rounds = rounds(examples(11));
 
         StepGradient first = rounds.gradient(0, trained());
         StepGradient second = rounds.gradient(1, trained());
@@ -136,8 +134,8 @@ class RoundsTest {
     @Test
     void aTaskThatFailsOnceChangesNothing() {
         JavaRDD<Shard> examples = examples(11);
-        Rounds undisturbed = rounds(examples, 60);
-        Rounds disturbed = rounds(failing(examples, task -> task.partitionId() == 1 && task.attemptNumber() == 0), 60);
+        Rounds undisturbed = rounds(examples);
+        Rounds disturbed = rounds(failing(examples, task -> task.partitionId() == 1 && task.attemptNumber() == 0));
 
         StepGradient expected = undisturbed.gradient(3, trained());
         StepGradient gradient = disturbed.gradient(3, trained());
@@ -155,7 +153,7 @@ class RoundsTest {
 
     @Test
     void aTaskThatAlwaysFailsEndsTheRound() {
-        Rounds rounds = rounds(failing(examples(11), task -> task.partitionId() == 1), 60);
+        Rounds rounds = rounds(failing(examples(11), task -> task.partitionId() == 1));
 
         assertThatThrownBy(() -> rounds.gradient(0, trained()))
                 .isNotInstanceOf(UserError.class)
@@ -164,29 +162,8 @@ class RoundsTest {
 
     @Test
     void aShardWithoutImagesIsTheUsersMistake() {
-        assertThatThrownBy(() -> rounds(examples(2), 60).gradient(0, trained()))
+        assertThatThrownBy(() -> rounds(examples(2)).gradient(0, trained()))
                 .isInstanceOf(UserError.class)
                 .hasMessage("training.shards is 3, but shard 2 has no image; use fewer shards than images");
-    }
-
-    @Test
-    void aRoundThatTakesTooLongIsEndedAndSaysSo() {
-        JavaRDD<Shard> slow = examples(11)
-                .mapPartitions(
-                        part -> {
-                            for (int i = 0; i < 600; i++) {
-                                if (TaskContext.get().isInterrupted()) {
-                                    throw new TaskKilledException();
-                                }
-                                Thread.sleep(50);
-                            }
-                            return part;
-                        },
-                        true);
-
-        assertThatThrownBy(() -> rounds(slow, 0.5).gradient(2, trained()))
-                .isInstanceOf(UserError.class)
-                .hasMessage("training: step 3 took longer than engine.timeoutSeconds, 0.5 s; look at the executors, or"
-                        + " raise it");
     }
 }

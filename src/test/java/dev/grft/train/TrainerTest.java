@@ -102,6 +102,45 @@ class TrainerTest {
     }
 
     @Test
+    void whenTheSourceFailsTheStateAfterTheLastStepIsKept() {
+        for (int syncEvery : new int[] {1, 2}) {
+            LearnerState undisturbed = trainer(plan(8, syncEvery, 0), learner(), new Source(), new Memory(null))
+                    .run();
+            Memory memory = new Memory(null);
+            Source lost = new Source() {
+                @Override
+                public StepGradient gradient(long step, float[] trained) {
+                    return super.gradient(fail(step), trained);
+                }
+
+                @Override
+                public LocalSteps localSteps(LearnerState from, int count) {
+                    fail(from.step());
+                    return super.localSteps(from, count);
+                }
+
+                private long fail(long step) {
+                    if (step == 4) {
+                        throw new IllegalStateException("no executor is left");
+                    }
+                    return step;
+                }
+            };
+            assertThatThrownBy(() -> trainer(plan(8, syncEvery, 0), learner(), lost, memory)
+                            .run())
+                    .hasMessage("no executor is left");
+            assertThat(memory.kept).extracting(LearnerState::step).containsExactly(4L);
+            assertThat(trainer(plan(8, syncEvery, 0), learner(), new Source(), new Memory(memory.kept.get(0)))
+                            .run())
+                    .isEqualTo(undisturbed);
+            Memory again = new Memory(memory.kept.get(0));
+            assertThatThrownBy(
+                    () -> trainer(plan(8, syncEvery, 0), learner(), lost, again).run());
+            assertThat(again.kept).as("it has been kept already").isEmpty();
+        }
+    }
+
+    @Test
     void aTrainingThatIsOverIsNotTrainedOn() {
         LearnerState over = new LearnerState(START, new float[16], 5);
         Source source = new Source();

@@ -1,0 +1,131 @@
+package dev.grft.cli;
+
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.TreeSet;
+import org.apache.spark.SparkConf;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerBlockUpdated;
+import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
+import org.apache.spark.scheduler.SparkListenerStageSubmitted;
+import org.apache.spark.scheduler.SparkListenerTaskStart;
+
+/**
+ * Kills executors of this machine in the very moment that it is told, in the driver: a listener for {@code spark.extraListeners}.
+ *
+ * <p>{@code spark.grft.kills} is a list, done one after the other and separated by semicolons: what to do, a colon, and a word of what the
+ * job is for. {@code kill} ends the executor of the first task that starts then, without a warning; {@code all} ends every executor;
+ * {@code piece} the one that has just received a piece of a broadcast; {@code worker} ends an executor and its worker; {@code pause}
+ * lets an executor stand still for a while. Each is told on standard error.
+ */
+public final class Killer extends SparkListener {
+    private static final long PAUSE = 8000; // milliseconds
+
+    private final String application;
+    private final Deque<String[]> waiting = new ArrayDeque<>();
+    private final Map<Integer, String> stages = new HashMap<>();
+    private final TreeSet<String> executors = new TreeSet<>();
+    private String now = "";
+
+    public Killer(SparkConf conf) {
+        application = conf.get("spark.driver.port", "");
+        Arrays.stream(conf.get("spark.grft.kills").split(";"))
+                .map(each -> each.split(":", 2))
+                .forEach(waiting::add);
+    }
+
+    @Override
+    public void onStageSubmitted(SparkListenerStageSubmitted stage) {
+        now = String.valueOf(stage.properties().getProperty("spark.job.description"));
+        stages.put(stage.stageInfo().stageId(), now);
+    }
+
+    @Override
+    public void onTaskStart(SparkListenerTaskStart task) {
+        String executor = task.taskInfo().executorId();
+        executors.add(executor);
+        if (!isDue(stages.get(task.stageId()), "piece")) {
+            String[] next = waiting.peek();
+            if (next != null && stages.get(task.stageId()).contains(next[1]) && !next[0].equals("piece")) {
+                waiting.poll();
+                act(next, executor);
+            }
+        }
+    }
+
+    @Override
+    public void onBlockUpdated(SparkListenerBlockUpdated block) {
+        String executor = block.blockUpdatedInfo().blockManagerId().executorId();
+        String id = block.blockUpdatedInfo().blockId().name();
+        if (!executor.equals("driver") && id.matches("broadcast_\\d+_piece\\d+") && isDue(now, "piece")) {
+            act(waiting.poll(), executor);
+        }
+    }
+
+    private boolean isDue(String job, String what) {
+        String[] next = waiting.peek();
+        return next != null && next[0].equals(what) && job.contains(next[1]);
+    }
+
+    @Override
+    public void onExecutorRemoved(SparkListenerExecutorRemoved removed) {
+        executors.remove(removed.executorId());
+    }
+
+    private void act(String[] what, String executor) {
+        System.err.println("KILLER " + what[0] + " executor " + executor + " in " + what[1]);
+        switch (what[0]) {
+            case "all" -> executors.forEach(each -> kill(process(each)));
+            case "worker" -> {
+                ProcessHandle found = process(executor);
+                found.parent().ifPresent(Killer::kill);
+                kill(found);
+            }
+            case "pause" -> pause(process(executor));
+            default -> kill(process(executor));
+        }
+    }
+
+    private static void kill(ProcessHandle process) {
+        process.destroyForcibly();
+    }
+
+    private static void pause(ProcessHandle process) {
+        signal("-STOP", process);
+        Thread later = new Thread(() -> {
+            try {
+                Thread.sleep(PAUSE);
+            } catch (InterruptedException e) {
+                // then now
+            }
+            signal("-CONT", process);
+        });
+        later.setDaemon(true);
+        later.start();
+    }
+
+    private static void signal(String signal, ProcessHandle process) {
+        try {
+            new ProcessBuilder("kill", signal, Long.toString(process.pid())).start();
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Returns the process of an executor of this application. */
+    private ProcessHandle process(String executor) {
+        return ProcessHandle.allProcesses()
+                .filter(process -> {
+                    String line = Cluster.commandLine(process);
+                    return line.contains("CoarseGrainedExecutorBackend")
+                            && line.contains("\0--executor-id\0" + executor + "\0")
+                            && line.contains(":" + application + "\0");
+                })
+                .findFirst()
+                .orElseThrow(() -> new IllegalStateException("no process of executor " + executor));
+    }
+}
