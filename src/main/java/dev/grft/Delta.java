@@ -161,7 +161,8 @@ public final class Delta implements Serializable {
     }
 
     /**
-     * Returns this delta of slices with others in their place: their numbers where it has them, else 0. The head stays.
+     * Returns this delta of slices with others in their place: their numbers where it has them, else 0. The head and what
+     * trains whole stay.
      *
      * @throws IllegalArgumentException if a matrix of both has rows in one and columns in the other
      */
@@ -175,11 +176,18 @@ public final class Delta implements Serializable {
                             ? new float[Math.toIntExact(slices.size())]
                             : selection.of(matrix).arranged(mine, slices));
         });
-        return new Delta(wanted, numbers, headWeight, headBias, labels, pretrainedSha256, Map.of());
+        return new Delta(wanted, numbers, headWeight, headBias, labels, pretrainedSha256, whole);
+    }
+
+    /** Returns of this delta those slices alone that are not in a selection, with nothing that trains whole but the head. */
+    public Delta released(Selection again) {
+        Delta rest = on(selection.without(again));
+        return new Delta(rest.selection, rest.values, headWeight, headBias, labels, pretrainedSha256, Map.of());
     }
 
     /**
-     * Returns this delta of slices together with the slices of another, which holds none of these. The head is this one's.
+     * Returns this delta of slices together with the slices of another, which holds none of these. The head and what trains
+     * whole are this one's.
      *
      * @param matrices the names of all matrices, in network order
      * @throws IllegalArgumentException if a matrix of both has rows in one and columns in the other

@@ -126,6 +126,19 @@ class DeltaTest {
     }
 
     @Test
+    void whatTrainsWholeGoesOnWithTheSlicesAndIsNotReleasedWithThem() {
+        Selection again = new Selection(List.of(new Slices("a", SHAPE, Axis.COLUMN, 0)));
+
+        Delta on = delta(10, 1).on(again);
+        Delta released = delta(10, 1).released(again);
+
+        assertThat(on.whole().get("bias")).containsExactly(delta(10, 1).whole().get("bias"));
+        assertThat(released.whole()).isEmpty();
+        assertThat(released.values().keySet()).containsExactly("b");
+        assertThat(on.and(released, List.of("b", "a"))).isEqualTo(delta(10, 1));
+    }
+
+    @Test
     void twoDeltasTogetherMergeToWhatTheyMergeToOneAfterTheOther() {
         Delta all = delta(10, 1);
         Selection some = new Selection(List.of(new Slices("a", SHAPE, Axis.COLUMN, 0)));

@@ -20,7 +20,7 @@ import org.apache.hadoop.fs.Path;
 /**
  * A delta on disk, {@code delta.safetensors}: for each selected matrix {@code <matrix>.rows} or
  * {@code <matrix>.columns} (I32, {@code [k]}) and {@code <matrix>.delta} (F32, {@code [k, length]});
- * {@code whole.<parameter>} (F32, {@code [n]}); {@code head.weight} (F32, {@code [K, D]}) and {@code head.bias}
+ * {@code whole.<parameter>} (F32, {@code [n]}), such as the biases that train beside slices; {@code head.weight} (F32, {@code [K, D]}) and {@code head.bias}
  * (F32, {@code [K]}). Of other methods, for each matrix that they add to: {@code <matrix>.entries} (F32, {@code [K, out]})
  * with {@code <matrix>.entries.columns} (I32, {@code [K * out]}); {@code <matrix>.lora_a} ({@code [r, in]}) and
  * {@code .lora_b} ({@code [out, r]}); {@code <map>.adapter.down.weight}, {@code .down.bias}, {@code .up.weight} and

@@ -107,7 +107,7 @@ public record Settings(
     }
 
     /** What trains beside the head, and the numbers of the methods that have some of their own. */
-    public record Tuning(String method, Lora lora, Adapter adapter, Gps gps, LastLayers lastLayers)
+    public record Tuning(String method, boolean biases, Lora lora, Adapter adapter, Gps gps, LastLayers lastLayers)
             implements Serializable {
         public Tuning {
             checkWord("tuning.method", method, METHODS);

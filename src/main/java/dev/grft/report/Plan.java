@@ -1,6 +1,7 @@
 package dev.grft.report;
 
 import dev.grft.Grft;
+import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.Slices;
@@ -50,6 +51,7 @@ public final class Plan {
 
     private final VitConfig config;
     private final Map<String, Long> slices; // trained numbers by matrix
+    private final long biases;
     private final boolean recompute;
     private final int batch;
     private final int shards;
@@ -64,8 +66,13 @@ public final class Plan {
      * @param shards parts of the step
      */
     public Plan(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
+        this(config, slices, 0, recompute, batch, shards);
+    }
+
+    private Plan(VitConfig config, Map<String, Long> slices, long biases, boolean recompute, int batch, int shards) {
         this.config = config;
         this.slices = Map.copyOf(slices);
+        this.biases = biases;
         this.recompute = recompute;
         this.batch = batch;
         this.shards = shards;
@@ -76,6 +83,7 @@ public final class Plan {
         return new Plan(
                 config,
                 numbers(selection(config, settings)),
+                settings.tuning().biases() ? biases(config) : 0,
                 settings.engine().recompute(),
                 settings.training().batchSize(),
                 settings.training().shards());
@@ -88,6 +96,11 @@ public final class Plan {
                 settings.selection().orientation(),
                 settings.selection().budget().toBudget(),
                 config.backboneParameters());
+    }
+
+    /** Returns how many numbers {@code tuning.biases} trains, a bias for each row of every matrix. */
+    public static long biases(VitConfig config) {
+        return config.matrices().values().stream().mapToLong(MatrixShape::out).sum();
     }
 
     /** Returns how many numbers of each matrix are in a selection. */
@@ -184,7 +197,9 @@ public final class Plan {
     /** Returns how many numbers train, the head included. */
     public long trained() {
         long head = (long) config.classes() * (config.width() + 1);
-        return head + slices.values().stream().mapToLong(Long::longValue).sum();
+        return head
+                + biases
+                + slices.values().stream().mapToLong(Long::longValue).sum();
     }
 
     /** Returns the operations of the large products of a step of the frozen network: forward, gradients of inputs, attention. */

@@ -177,9 +177,10 @@ final class Comparing {
             return cell;
         }
         VitConfig config = session.pretrained().config();
-        Map<String, MatrixShape> eligible = config.matrices(cell.selection().matrices());
-        double numbers =
-                Plan.selection(config, Config.forMethod(cell, DeltaFile.GRFT)).trained();
+        Settings grft = Config.forMethod(cell, DeltaFile.GRFT);
+        Map<String, MatrixShape> eligible = config.matrices(grft.selection().matrices());
+        double neurons = sum(eligible, MatrixShape::out);
+        double numbers = Plan.selection(config, grft).trained() + (grft.tuning().biases() ? Plan.biases(config) : 0);
 
         Settings.Lora lora = Config.forMethod(cell, "lora").tuning().lora();
         double ofRank = sum(config.matrices(lora.targets()), shape -> shape.in() + shape.out());
@@ -187,7 +188,6 @@ final class Comparing {
         String form = Config.forMethod(cell, "adapter").tuning().adapter().form();
         double maps = config.depth() * (form.equals("houlsby") ? 2 : 1);
         int size = atLeastOne((numbers / maps - config.width()) / (2 * config.width() + 1));
-        double neurons = sum(eligible, MatrixShape::out);
         int perNeuron = atLeastOne((numbers - neurons) / neurons); // each has a bias, which trains, too
 
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();

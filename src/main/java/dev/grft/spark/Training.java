@@ -107,11 +107,9 @@ final class Training {
             Path again = new Path(folder, "part-" + (i + 1));
             String inputsOfPart = Inputs.digest(inputs, Integer.toString(i));
             Selection selection = slices.again(new Path(again, "selection.safetensors"), inputsOfPart, i + 1, delta);
-            tuning = new SliceTuning(selection);
+            tuning = ofSlices(selection);
             layout = tuning.layout(model.config());
-            Delta held = settings.selection().released().equals("keep")
-                    ? delta.on(delta.selection().without(selection))
-                    : null;
+            Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
             start = tuning.trained(layout, delta.on(selection));
             part = new Part(folder, again, ends.get(i - 1), ends.get(i), inputsOfPart, result.carried);
             if (held == null) {
@@ -186,13 +184,13 @@ final class Training {
     private Tuning tuning(String method) {
         Settings.Tuning tuning = settings.tuning();
         return switch (method) {
-            case "grft" -> new SliceTuning(slices.selection().selection());
+            case "grft" -> ofSlices(slices.selection().selection());
             case "random" ->
-                new SliceTuning(Selection.random(
+                ofSlices(Selection.random(
                         slices.selection().selection(), settings.run().seed()));
-            case "magnitude" -> new SliceTuning(slices.byMagnitude());
+            case "magnitude" -> ofSlices(slices.byMagnitude());
             case "last-layers" ->
-                new SliceTuning(slices.ofLastLayers(tuning.lastLayers().blocks()));
+                ofSlices(slices.ofLastLayers(tuning.lastLayers().blocks()));
             case "gps" -> new EntryTuning(selecting.entries(tuning.gps().perNeuron()));
             case "lora" ->
                 new LoraTuning(
@@ -215,12 +213,17 @@ final class Training {
         };
     }
 
+    private SliceTuning ofSlices(Selection selection) {
+        return new SliceTuning(selection, settings.tuning().biases());
+    }
+
     /** Returns the sections and keys that a training by a method depends on, beside its selection. */
     private static String[] ofMethod(String method) {
         List<String> keys = new ArrayList<>(List.of("training", "penalty", "augmentation"));
         switch (method) {
-            case "grft" -> keys.addAll(List.of("selection.everyEpochs", "selection.released"));
-            case "last-layers" -> keys.add("tuning.lastLayers");
+            case "grft" -> keys.addAll(List.of("selection.everyEpochs", "selection.released", "tuning.biases"));
+            case "random", "magnitude" -> keys.add("tuning.biases");
+            case "last-layers" -> keys.addAll(List.of("tuning.lastLayers", "tuning.biases"));
             case "gps" -> keys.add("tuning.gps");
             case "lora" -> keys.add("tuning.lora");
             case "adapter" -> keys.add("tuning.adapter");

@@ -81,7 +81,7 @@ abstract class AdditionTuning implements Tuning {
 
         @Override
         public boolean whole(String parameter) {
-            return parameter.equals(Delta.HEAD_WEIGHT) || parameter.equals(Delta.HEAD_BIAS) || trains(parameter);
+            return Tuning.isHead(parameter) || trains(parameter);
         }
     }
 
@@ -89,12 +89,6 @@ abstract class AdditionTuning implements Tuning {
     public Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256) {
         List<Addition> additions = new ArrayList<>();
         matrices.forEach((matrix, shape) -> additions.add(addition(matrix, shape, layout, trained)));
-        Map<String, float[]> whole = new LinkedHashMap<>();
-        for (String name : layout.arrays().keySet()) {
-            if (trains(name)) {
-                whole.put(name, Tuning.read(layout, trained, name));
-            }
-        }
         return new Delta(
                 Selection.none(),
                 Map.of(),
@@ -102,20 +96,8 @@ abstract class AdditionTuning implements Tuning {
                 Tuning.read(layout, trained, Delta.HEAD_BIAS),
                 labels,
                 pretrainedSha256,
-                whole,
+                Tuning.whole(layout, trained, this::trains),
                 additions);
-    }
-
-    @Override
-    public float[] trained(Layout layout, Delta delta) {
-        float[] vector = new float[layout.size()];
-        delta.additions()
-                .values()
-                .forEach(addition -> addition.arrays().forEach((name, numbers) -> layout.write(numbers, name, vector)));
-        delta.whole().forEach((name, numbers) -> layout.write(numbers, name, vector));
-        layout.write(delta.headWeight(), Delta.HEAD_WEIGHT, vector);
-        layout.write(delta.headBias(), Delta.HEAD_BIAS, vector);
-        return vector;
     }
 
     /** An adaptation with arrays of its own. */

@@ -42,7 +42,7 @@ public final class EntryTuning extends AdditionTuning {
 
     @Override
     boolean trains(String parameter) {
-        return parameter.endsWith(".bias") && !parameter.contains("norm") && !parameter.startsWith("head.");
+        return Tuning.isBias(parameter);
     }
 
     private Entries of(String matrix) {

@@ -21,7 +21,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * GRFT: the selected rows or columns and the head (arXiv 2507.00016); with random indices, the sceptics' baseline; with
- * an empty selection, the linear probe.
+ * an empty selection, the linear probe. Differs from the paper, if so wanted: the biases that GPS trains, too.
  *
  * <p>The pretrained matrix W is never written. With the differences of k slices in S {@code [k, length]}:
  *
@@ -34,10 +34,21 @@ public final class SliceTuning implements Tuning {
     private static final long serialVersionUID = 1L;
 
     private final Selection selection;
+    private final boolean biases;
 
     /** Returns the tuning of these slices and the head. */
     public SliceTuning(Selection selection) {
+        this(selection, false);
+    }
+
+    /**
+     * Returns the tuning of these slices and the head.
+     *
+     * @param biases whether the biases of the patch embedding, the attention and the MLPs train, too, whatever is selected
+     */
+    public SliceTuning(Selection selection, boolean biases) {
         this.selection = selection;
+        this.biases = biases;
     }
 
     /** Returns the linear probe: the head alone. */
@@ -67,9 +78,13 @@ public final class SliceTuning implements Tuning {
 
             @Override
             public boolean whole(String parameter) {
-                return parameter.equals(Delta.HEAD_WEIGHT) || parameter.equals(Delta.HEAD_BIAS);
+                return Tuning.isHead(parameter) || trains(parameter);
             }
         };
+    }
+
+    private boolean trains(String parameter) {
+        return biases && Tuning.isBias(parameter);
     }
 
     @Override
@@ -85,21 +100,11 @@ public final class SliceTuning implements Tuning {
                 Tuning.read(layout, trained, Delta.HEAD_BIAS),
                 labels,
                 pretrainedSha256,
-                Map.of());
+                Tuning.whole(layout, trained, this::trains));
     }
 
-    @Override
-    public float[] trained(Layout layout, Delta delta) {
-        float[] vector = new float[layout.size()];
-        for (Slices slices : selection.slices().values()) {
-            layout.write(delta.values(slices.matrix()), name(slices), vector);
-        }
-        layout.write(delta.headWeight(), Delta.HEAD_WEIGHT, vector);
-        layout.write(delta.headBias(), Delta.HEAD_BIAS, vector);
-        return vector;
-    }
-
-    private static String name(Slices slices) {
+    /** Returns the name of the trained array of a matrix. */
+    static String name(Slices slices) {
         return slices.matrix() + (slices.axis() == Axis.ROW ? ".rows" : ".columns");
     }
 

@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Predicate;
 
 /**
  * One way to fine-tune. The head always trains; its numbers are kept as they are, all others as differences to the
@@ -33,14 +34,27 @@ public interface Tuning extends Serializable {
     }
 
     /** Returns the trained vector that a delta stands for: the inverse of {@link #delta}. */
-    float[] trained(Layout layout, Delta delta);
+    default float[] trained(Layout layout, Delta delta) {
+        float[] vector = new float[layout.size()];
+        delta.selection()
+                .slices()
+                .values()
+                .forEach(slices -> layout.write(delta.values(slices.matrix()), SliceTuning.name(slices), vector));
+        delta.additions()
+                .values()
+                .forEach(addition -> addition.arrays().forEach((name, numbers) -> layout.write(numbers, name, vector)));
+        delta.whole().forEach((name, numbers) -> layout.write(numbers, name, vector));
+        layout.write(delta.headWeight(), Delta.HEAD_WEIGHT, vector);
+        layout.write(delta.headBias(), Delta.HEAD_BIAS, vector);
+        return vector;
+    }
 
     /** Returns the tuning that a delta came from, as far as it takes to use it. */
     static Tuning of(Delta delta) {
         List<Addition> additions = List.copyOf(delta.additions().values());
         if (additions.isEmpty()) {
-            return delta.whole().isEmpty()
-                    ? new SliceTuning(delta.selection())
+            return delta.whole().isEmpty() || delta.selection().count() > 0
+                    ? new SliceTuning(delta.selection(), !delta.whole().isEmpty())
                     : delta.whole().keySet().stream().allMatch(name -> name.endsWith(".bias"))
                             ? WholeTuning.biases()
                             : new WholeTuning();
@@ -55,6 +69,27 @@ public interface Tuning extends Serializable {
         return first instanceof LowRank update
                 ? new LoraTuning(matrices, update.rank(), update.scale(), 0)
                 : new AdapterTuning(matrices, ((Bottleneck) first).size(), ((Bottleneck) first).scale());
+    }
+
+    /** Returns whether a parameter is the bias of a matrix that can have slices or entries: the norms' and the head's are not. */
+    static boolean isBias(String parameter) {
+        return parameter.endsWith(".bias") && !parameter.contains("norm") && !parameter.startsWith("head.");
+    }
+
+    /** Returns the trained numbers of the parameters that train whole beside the head, by name. */
+    static Map<String, float[]> whole(Layout layout, float[] trained, Predicate<String> which) {
+        Map<String, float[]> whole = new LinkedHashMap<>();
+        for (String name : layout.arrays().keySet()) {
+            if (which.test(name) && !isHead(name)) {
+                whole.put(name, read(layout, trained, name));
+            }
+        }
+        return whole;
+    }
+
+    /** Returns whether a parameter is of the head, which trains with every method. */
+    static boolean isHead(String parameter) {
+        return parameter.equals(Delta.HEAD_WEIGHT) || parameter.equals(Delta.HEAD_BIAS);
     }
 
     /** Returns an array that is known to be trained. */

@@ -6,10 +6,8 @@ import dev.grft.Selection;
 import dev.grft.vit.Adaptation;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainingPlan;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,21 +50,13 @@ public final class WholeTuning implements Tuning {
 
     @Override
     public Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256) {
-        Map<String, float[]> whole = new LinkedHashMap<>();
-        for (String name : layout.arrays().keySet()) {
-            whole.put(name, Tuning.read(layout, trained, name));
-        }
-        float[] headWeight = Objects.requireNonNull(whole.remove(Delta.HEAD_WEIGHT));
-        float[] headBias = Objects.requireNonNull(whole.remove(Delta.HEAD_BIAS));
-        return new Delta(Selection.none(), Map.of(), headWeight, headBias, labels, pretrainedSha256, whole);
-    }
-
-    @Override
-    public float[] trained(Layout layout, Delta delta) {
-        float[] vector = new float[layout.size()];
-        delta.whole().forEach((name, numbers) -> layout.write(numbers, name, vector));
-        layout.write(delta.headWeight(), Delta.HEAD_WEIGHT, vector);
-        layout.write(delta.headBias(), Delta.HEAD_BIAS, vector);
-        return vector;
+        return new Delta(
+                Selection.none(),
+                Map.of(),
+                Tuning.read(layout, trained, Delta.HEAD_WEIGHT),
+                Tuning.read(layout, trained, Delta.HEAD_BIAS),
+                labels,
+                pretrainedSha256,
+                Tuning.whole(layout, trained, name -> true));
     }
 }

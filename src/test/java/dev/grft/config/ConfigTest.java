@@ -59,6 +59,7 @@ class ConfigTest {
                 "run.directory=elsewhere",
                 "run.seed=7000000000",
                 "tuning.method=random",
+                "tuning.biases=true",
                 "tuning.lora.rank=3",
                 "tuning.lora.alpha=2.5",
                 "tuning.lora.dropout=0.25",

@@ -48,6 +48,8 @@ class PlanTest {
         assertThat((plan.trained() - head) / (double) BASE.backboneParameters())
                 .isCloseTo(0.0030, Percentage.withPercentage(2));
         assertThat(plan.sliceProducts(2)).isEqualTo(2 * plan.sliceProducts(1));
+        assertThat(Plan.of(BASE, settings("tuning.biases=true")).trained() - plan.trained())
+                .isEqualTo(768 * (1 + 12 * 9));
     }
 
     @Test

@@ -159,7 +159,8 @@ class ComparingTest {
     @ValueSource(
             strings = {
                 "compare.budgets=[0.3]",
-                "compare.budgets=[14] selection.axis=column selection.matrices=[mlp.fc1]"
+                "compare.budgets=[14] selection.axis=column selection.matrices=[mlp.fc1]",
+                "compare.budgets=[3] selection.axis=column tuning.biases=true"
             })
     void methodsOfAnotherKindTrainAboutAsManyNumbersAsTheBudget(String more) throws Exception {
         Tiny.does(spark, sets(more.split(" ")), false, Verbs::compare);

@@ -134,6 +134,20 @@ class ReselectionTest {
         assertThat(history(kept, "loss")).isNotEqualTo(history(once, "loss"));
     }
 
+    /** Copies what a training leaves that was killed in its second part, before it had written one of the states. */
+    private static void copy(Path from, Path to, String unwritten) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                String name = from.relativize(file).toString();
+                if (!name.equals("delta.safetensors") && !name.startsWith("part-3") && !name.equals(unwritten)) {
+                    Path copy = to.resolve(name);
+                    Files.createDirectories(copy.getParent());
+                    Files.copy(file, copy, StandardCopyOption.COPY_ATTRIBUTES);
+                }
+            }
+        }
+    }
+
     private static List<String> history(Path directory, String key) throws IOException {
         return Files.readAllLines(directory.resolve("history.jsonl")).stream()
                 .map(line -> line.replaceAll(".*(\"step\":\\d+).*(\"" + key + "\":[^,]*).*", "$1 $2"))
@@ -143,18 +157,7 @@ class ReselectionTest {
     @Test
     void killedInTheSecondPartItGoesOnToTheSameBits() throws Exception {
         Path killed = folder.resolve("killed");
-        try (Stream<Path> files = Files.walk(kept)) {
-            for (Path file : files.filter(Files::isRegularFile).toList()) {
-                String name = kept.relativize(file).toString();
-                if (!name.equals("delta.safetensors")
-                        && !name.startsWith("part-3")
-                        && !name.equals("part-2/state/step-00000006.safetensors")) {
-                    Path copy = killed.resolve(name);
-                    Files.createDirectories(copy.getParent());
-                    Files.copy(file, copy, StandardCopyOption.COPY_ATTRIBUTES);
-                }
-            }
-        }
+        copy(kept, killed, "part-2/state/step-00000006.safetensors");
 
         Printed printed = train(killed);
 
@@ -167,6 +170,46 @@ class ReselectionTest {
         assertThat(Tiny.tensors(killed.resolve("part-3/selection.safetensors")))
                 .isEqualTo(Tiny.tensors(kept.resolve("part-3/selection.safetensors")));
         assertThat(history(killed, "loss")).isEqualTo(history(kept, "loss"));
+    }
+
+    /** Plain SGD has no state that would begin anew. */
+    @Test
+    void withTheSameSlicesSelectedAgainNothingIsLostNorCountedTwice() {
+        for (String every : List.of("1", "null")) {
+            train(
+                    folder.resolve(every),
+                    "selection.everyEpochs=" + every,
+                    "selection.budget.count=1000",
+                    "tuning.biases=true",
+                    "training.updater=sgd");
+        }
+
+        assertThat(folder.resolve("1/part-3/selection.safetensors")).exists();
+        assertThat(delta(folder.resolve("1")).whole()).hasSize(9);
+        assertThat(Tiny.tensors(folder.resolve("1/delta.safetensors")))
+                .isEqualTo(Tiny.tensors(folder.resolve("null/delta.safetensors")));
+    }
+
+    @Test
+    void biasesAreTrainedThroughAllPartsAndAnInterruption() throws Exception {
+        String[] biases = {"tuning.biases=true"};
+        Path whole = folder.resolve("whole");
+        train(whole, biases);
+        Path killed = folder.resolve("killed-with-biases");
+        copy(whole, killed, "part-2/state/step-00000006.safetensors");
+
+        Printed printed = train(killed, biases);
+
+        assertThat(printed.err()).contains("going on after step 4, from " + killed + "/part-2/state");
+        assertThat(delta(whole).whole().keySet())
+                .hasSize(9)
+                .contains("patch_embed.proj.bias", "blocks.0.attn.qkv.bias", "blocks.1.mlp.fc2.bias")
+                .noneMatch(name -> name.contains("norm"));
+        delta(whole)
+                .whole()
+                .forEach((name, numbers) -> assertThat(numbers).as(name).isNotEqualTo(new float[numbers.length]));
+        assertThat(Tiny.tensors(killed.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
     }
 
     @Test

@@ -41,6 +41,7 @@ class ReplicaTest {
     static Stream<Named<Tuning>> tunings() {
         return Stream.of(
                 Named.of("slices", new SliceTuning(Tiny.selection("min-axis"))),
+                Named.of("slices and biases", new SliceTuning(Tiny.selection("row"), true)),
                 Named.of("head only", SliceTuning.headOnly()),
                 Named.of("everything", new WholeTuning()));
     }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.MatrixShape;
+import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Safetensors;
 import dev.grft.vit.CpuKernels;
@@ -27,7 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
 
-/** The methods that train something else than slices: what they compute, and that their deltas say the same. */
+/** The methods that train something else than slices, or something beside them: what they compute, and that their deltas say the same. */
 class AdditionTuningTest {
     private static final int EXAMPLES = 3;
 
@@ -59,7 +60,9 @@ class AdditionTuningTest {
                 Named.of("lora everywhere", new LoraTuning(matrices("qkv", "proj", "fc1", "fc2"), 3, 0.7, 0)),
                 Named.of("lora of one matrix", new LoraTuning(matrices("blocks.1.mlp.fc1"), 1, 2, 0)),
                 Named.of("lora with dropout", new LoraTuning(matrices("qkv", "fc2"), 2, 1, 0.3)),
-                Named.of("bitfit", WholeTuning.biases()));
+                Named.of("bitfit", WholeTuning.biases()),
+                Named.of("rows and biases", new SliceTuning(Tiny.selection("row"), true)),
+                Named.of("columns and biases", new SliceTuning(Tiny.selection("column"), true)));
     }
 
     static Stream<Named<Tuning>> all() {
@@ -335,6 +338,15 @@ class AdditionTuningTest {
                 .isEqualTo(3 * (2 * 4 * 24 + 4 + 24) + head);
         int norms = 24 * (2 * 3 + 1);
         assertThat(WholeTuning.biases().layout(Tiny.CONFIG).size()).isEqualTo(neurons + norms + head);
+        Selection slices = Tiny.selection("row");
+        assertThat(new SliceTuning(slices, true).layout(Tiny.CONFIG).size())
+                .isEqualTo(new SliceTuning(slices).layout(Tiny.CONFIG).size() + neurons);
+        assertThat(new SliceTuning(slices, true).layout(Tiny.CONFIG).arrays().keySet())
+                .filteredOn(name -> name.endsWith(".bias"))
+                .as("the biases that GPS trains")
+                .containsExactlyElementsOf(entries(1).layout(Tiny.CONFIG).arrays().keySet().stream()
+                        .filter(name -> name.endsWith(".bias"))
+                        .toList());
     }
 
     @Test
