@@ -205,6 +205,11 @@ public final class Main {
         return common.run("compare", Verbs::compare);
     }
 
+    @Command(description = "Write report.html of the run directory: one page to look at, which needs no network.")
+    int report(@Mixin Common common) {
+        return common.run("report", Verbs::report);
+    }
+
     /**
      * Runs a verb and ends the process with one of the codes of {@link Exit}.
      *
@@ -217,11 +222,11 @@ public final class Main {
     /** Runs a verb and returns the exit code. */
     static int execute(String... arguments) {
         return new CommandLine(new Main())
-                .setExecutionExceptionHandler(Main::report)
+                .setExecutionExceptionHandler(Main::failed)
                 .execute(arguments);
     }
 
-    private static int report(Exception failure, CommandLine line, CommandLine.ParseResult parsed) {
+    private static int failed(Exception failure, CommandLine line, CommandLine.ParseResult parsed) {
         PrintWriter err = line.getErr();
         if (failure instanceof UserError) {
             err.println("error: " + failure.getMessage());

@@ -163,11 +163,11 @@ public final class Comparison {
             put(node, "jaccard_between_seeds", stability(of.ofSeeds));
             put(node, "jaccard_between_halves", betweenHalves(of.halves));
             ObjectNode byMatrix = node.putObject("slices");
-            Place.counts(of.ofSeeds, place -> place.matrix).forEach(byMatrix::put);
+            Place.counts(of.ofSeeds, place -> place.matrix()).forEach(byMatrix::put);
             ObjectNode byKind = node.putObject("share_by_kind");
-            shares(of.ofSeeds, place -> place.kind).forEach(byKind::put);
+            shares(of.ofSeeds, place -> place.kind()).forEach(byKind::put);
             ObjectNode byBlock = node.putObject("share_by_block");
-            shares(of.ofSeeds, place -> place.block).forEach(byBlock::put);
+            shares(of.ofSeeds, place -> place.block()).forEach(byBlock::put);
         });
         try {
             return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(root) + "\n";
@@ -303,9 +303,9 @@ public final class Comparison {
                         ? ""
                         : String.format(Locale.ROOT, ", %.2f between halves of the training images", halves));
         text.append(" (Jaccard); where they lie, % of them:\n\n");
-        Map<String, Double> byMatrix = shares(of.ofSeeds, place -> place.kind + " " + place.block);
-        Map<String, Double> byKind = shares(of.ofSeeds, place -> place.kind);
-        Map<String, Double> byBlock = shares(of.ofSeeds, place -> place.block);
+        Map<String, Double> byMatrix = shares(of.ofSeeds, place -> place.kind() + " " + place.block());
+        Map<String, Double> byKind = shares(of.ofSeeds, place -> place.kind());
+        Map<String, Double> byBlock = shares(of.ofSeeds, place -> place.block());
         List<String> titles = new ArrayList<>(List.of("block"));
         titles.addAll(byKind.keySet());
         titles.add("all");
@@ -332,24 +332,5 @@ public final class Comparison {
         double sum = counts.values().stream().mapToDouble(Double::doubleValue).sum();
         counts.replaceAll((place, count) -> count / sum);
         return counts;
-    }
-
-    /** Where a matrix is: in a block, or - before all of them; and of which kind. */
-    private record Place(String matrix, String block, String kind) {
-        static Place of(String matrix) {
-            String[] parts = matrix.replace(".weight", "").split("\\.", 3);
-            boolean inBlock = parts[0].equals("blocks");
-            return new Place(matrix, inBlock ? parts[1] : "-", inBlock ? parts[2] : parts[0]);
-        }
-
-        /** Returns how many slices there are at each place, mean over the seeds. */
-        static Map<String, Double> counts(List<Selection> ofSeeds, Function<Place, String> by) {
-            Map<String, Double> counts = new LinkedHashMap<>();
-            ofSeeds.forEach(selection -> selection
-                    .slices()
-                    .forEach((matrix, slices) ->
-                            counts.merge(by.apply(of(matrix)), (double) slices.count() / ofSeeds.size(), Double::sum)));
-            return counts;
-        }
     }
 }

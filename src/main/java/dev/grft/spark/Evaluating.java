@@ -11,14 +11,20 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.report.Metrics;
+import dev.grft.report.Predictions;
 import dev.grft.report.Progress;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.nd4j.evaluation.classification.Evaluation;
 import org.nd4j.linalg.factory.Nd4j;
 
-/** Measures a delta on the test images: {@code evaluation.json} beside the delta, and its line in {@code metrics.json}. */
+/**
+ * Measures a delta on the test images: {@code evaluation.json} beside the delta, its line in {@code metrics.json}, and for people
+ * {@code predictions.jsonl} and {@code mistakes.json}.
+ */
 final class Evaluating {
     private static final int TOP = 5;
     private static final int AT_ONCE = 1024;
@@ -63,7 +69,13 @@ final class Evaluating {
         Images images = session.testImages(labels);
         Progress.Meter meter = session.phase("evaluate " + method, images.count());
         Score score = new Score(labels);
-        Inference.of(session, delta).probabilities(images, meter, score::add);
+        Predictions predictions = new Predictions(labels, images.broken().total());
+        Inference.of(session, delta).probabilities(images, meter, output -> {
+            score.add(output);
+            predictions.add(output.id, output.name, output.label, output.values);
+        });
+        double seconds = meter.seconds();
+        writeForPeople(path.getParent(), predictions, images);
         session.storage().writeAtomically(path, score.json(method, images.digest(), chosenOnTest));
 
         long backbone = session.pretrained().config().backboneParameters();
@@ -75,6 +87,7 @@ final class Evaluating {
         node.put("loss", score.loss());
         node.put("trained", delta.trained());
         node.put("share", (double) delta.trained() / (backbone + head));
+        node.put("parameters", backbone + head);
         node.put("trained_without_head", delta.trainedWithoutHead());
         node.put("share_without_head", (double) delta.trainedWithoutHead() / backbone);
         node.put("delta_bytes", session.storage().length(deltaPath));
@@ -85,7 +98,7 @@ final class Evaluating {
         } else {
             node.remove(Metrics.NOTE);
         }
-        metrics.phase(method, "evaluate", meter.seconds());
+        metrics.phase(method, "evaluate", seconds);
         metrics.write();
         session.progress()
                 .say(
@@ -95,6 +108,16 @@ final class Evaluating {
                         score.loss(),
                         chosenOnTest ? " (" + EpochChoice.NOT_COMPARABLE + ")" : "");
         return path;
+    }
+
+    /** Leaves single predictions, and pictures of the mistakes. */
+    private void writeForPeople(Path folder, Predictions predictions, Images images) {
+        List<Long> ids =
+                predictions.mistakes().stream().map(Predictions.Prediction::id).toList();
+        Map<Long, String> pictures = new HashMap<>();
+        Pictures.of(images, ids).forEach((id, picture) -> pictures.put(id, picture.uri));
+        session.storage().writeAtomically(new Path(folder, "predictions.jsonl"), predictions.jsonl());
+        session.storage().writeAtomically(new Path(folder, "mistakes.json"), predictions.mistakesJson(pictures));
     }
 
     /** Adds up DL4J's evaluation and the loss. */

@@ -23,7 +23,12 @@ import org.apache.hadoop.fs.Path;
  *   merged.safetensors, config.json    the fine-tuned model as a plain one
  *   history.jsonl                      a line for each step, and for each epoch that was evaluated
  *   metrics.json                       accuracy, sizes and seconds, by method
+ *   evaluation.json                    measures on the test images, by class, and the confusion matrix
+ *   predictions.jsonl                  a line for each test image, or for each n-th: label, prediction, probabilities
+ *   mistakes.json                      the most confident mistakes, with pictures
+ *   data.json                          images by class, and pictures of some
  *   broken-images.json                 the images that could not be decoded
+ *   report.html                        all of this, to look at
  *   state/                             what it takes to go on after an interruption
  *   METHOD/                            delta, history and state of a method to compare with
  *   inputs.json                        of what inputs each of these was made
@@ -57,6 +62,11 @@ final class RunDirectory {
         return method.equals(main) ? directory : directory + "/" + method;
     }
 
+    /** Returns whether the directory itself, its manifest too, is of this method. */
+    boolean isOf(String method) {
+        return method.equals(main);
+    }
+
     /** Returns whether an artefact is there and was made of these inputs. */
     boolean isMade(Path artefact, String inputs) {
         return inputs.equals(inputs().get(key(artefact))) && storage.exists(artefact);
@@ -87,6 +97,22 @@ final class RunDirectory {
         broken.images().forEach(image -> reasons.put(image.name(), image.reason()));
         all.put(key, Map.of("path", path, "images", broken.total(), "broken", reasons));
         write(report, all);
+    }
+
+    /** Sets what {@code data.json} says of a set of images. */
+    void describe(String key, Map<String, Object> summary) {
+        Path file = path("data.json");
+        Map<String, Object> all = new LinkedHashMap<>(read(file, new TypeReference<Map<String, Object>>() {}));
+        all.put(key, summary);
+        write(file, all);
+    }
+
+    /** Returns whether {@code data.json} describes the set of this digest already. */
+    boolean describes(String key, String digest) {
+        return read(path("data.json"), new TypeReference<Map<String, Object>>() {})
+                                .get(key)
+                        instanceof Map<?, ?> known
+                && digest.equals(known.get("digest"));
     }
 
     private <T> Map<String, T> read(Path file, TypeReference<Map<String, T>> type) {

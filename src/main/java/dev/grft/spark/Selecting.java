@@ -285,6 +285,10 @@ final class Selecting {
         DeltaFile file =
                 new DeltaFile(delta, "linear", Config.toYaml(settings), Provenance.json(session, images.digest()));
         file.write(session.hadoop(), path);
+        if (session.directory().isOf("linear")) {
+            Provenance.writeManifest(
+                    session, images.digest(), session.pretrained().sha256());
+        }
         phase("linear", "train", probed.seconds);
         return file;
     }

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -50,6 +51,9 @@ public final class Session implements AutoCloseable {
         final Map<String, Object> computed = new HashMap<>();
         final List<String> artefacts = Collections.synchronizedList(new ArrayList<>());
 
+        /** Gets what is said of images. */
+        final RunDirectory directory;
+
         @Nullable
         Checkpoint pretrained;
 
@@ -58,7 +62,8 @@ public final class Session implements AutoCloseable {
 
         final Watch watch;
 
-        Opened(Watch watch) {
+        Opened(RunDirectory directory, Watch watch) {
+            this.directory = directory;
             this.watch = watch;
         }
     }
@@ -72,7 +77,8 @@ public final class Session implements AutoCloseable {
                 storage, settings.run().directory(), settings.tuning().method());
         this.progress = new Progress(err);
         this.out = out;
-        this.opened = new Opened(new Watch(context(), settings.engine().timeoutSeconds()));
+        this.opened =
+                new Opened(directory, new Watch(context(), settings.engine().timeoutSeconds()));
     }
 
     private Session(Session of, Settings settings, RunDirectory directory) {
@@ -357,6 +363,11 @@ public final class Session implements AutoCloseable {
                     1, // more than allowed is refused below, once the report is written
                     settings.training().shards());
             check(key, p, read);
+            if (!opened.directory.describes(key, read.digest())) {
+                Map<String, Object> summary = new LinkedHashMap<>(Map.of("path", p));
+                summary.putAll(Pictures.summary(read));
+                opened.directory.describe(key, summary);
+            }
             progress.say(
                     "read %d images of %d classes%s in %.1f s",
                     read.count(),
@@ -392,7 +403,7 @@ public final class Session implements AutoCloseable {
     /** Reports the broken images, and refuses them if they are too many. */
     private void check(String key, String path, Images read) {
         try {
-            directory.reportBroken(key, path, read.broken());
+            opened.directory.reportBroken(key, path, read.broken());
             read.broken().check(settings.data().maxBroken(), path);
         } catch (UserError e) {
             read.close();

@@ -14,8 +14,11 @@ import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.RandomAccess;
 import java.util.function.LongPredicate;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -165,6 +168,19 @@ final class Shard implements AutoCloseable {
                 pixels,
                 entries.stream().filter(entry -> ids.test(entry.id)).toList(),
                 List.of());
+    }
+
+    /** Returns the ids of the examples of each class, {@code [classes][any]}, ascending; reads no pixels. */
+    long[][] idsByClass(int classes) {
+        Map<Integer, List<Long>> ids = entries.stream()
+                .collect(Collectors.groupingBy(
+                        entry -> entry.label, Collectors.mapping(entry -> entry.id, Collectors.toList())));
+        return IntStream.range(0, classes)
+                .mapToObj(k -> ids.getOrDefault(k, List.of()).stream()
+                        .mapToLong(Long::longValue)
+                        .sorted()
+                        .toArray())
+                .toArray(long[][]::new);
     }
 
     /** Returns what came of each image, broken ones too, without the examples. */

@@ -130,7 +130,10 @@ final class Training {
                 Config.toYaml(settings),
                 Provenance.json(session, images.digest(), choice == null ? null : choice.split()));
         file.write(session.hadoop(), path);
-        Provenance.writeManifest(session, images.digest(), session.pretrained().sha256());
+        if (session.directory().isOf(method)) {
+            Provenance.writeManifest(
+                    session, images.digest(), session.pretrained().sha256());
+        }
         Metrics metrics = session.metrics();
         metrics.phase(method, "train", result.seconds());
         ObjectNode node = metrics.of(method);

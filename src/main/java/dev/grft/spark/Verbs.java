@@ -2,6 +2,7 @@ package dev.grft.spark;
 
 import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.MergedFile;
+import dev.grft.report.Report;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
@@ -90,6 +91,7 @@ public final class Verbs {
     /** Trains and evaluates methods by seeds by budgets; see {@code Comparing}. */
     public void compare() {
         new Comparing(session, force).compare();
+        writeReport();
         printDirectory();
     }
 
@@ -107,7 +109,19 @@ public final class Verbs {
         }
         methods.forEach(this::evaluate);
         session.out().print(session.metrics().table(methods));
+        writeReport();
         printDirectory();
+    }
+
+    /** Writes {@code report.html} of what the run directory holds by now. */
+    public void report() {
+        writeReport();
+        printDirectory();
+    }
+
+    private void writeReport() {
+        Path path = Report.write(session.hadoop(), session.directory().path());
+        session.out().println("report: " + path);
     }
 
     private void train(String method) {

@@ -62,6 +62,8 @@ class ComparingTest {
 
         Printed printed = Tiny.does(spark, sets, false, Verbs::compare);
 
+        assertThat(folder.resolve("run/report.html")).content().contains("\"comparison\":{\"cells\"");
+        assertThat(folder.resolve("run/data.json")).content().contains("data.train", "data.test");
         JsonNode cells = comparison().path("cells");
         List<String> told = new ArrayList<>();
         for (JsonNode cell : cells) {

@@ -163,6 +163,38 @@ class VerbsTest {
     }
 
     @Test
+    void forPeopleThereArePredictionsMistakesAndPictures() throws Exception {
+        List<String> predictions = Files.readAllLines(whole.resolve("linear/predictions.jsonl"));
+        assertThat(predictions).hasSize(9);
+        long right = 0;
+        for (String line : predictions) {
+            JsonNode one = new ObjectMapper().readTree(line);
+            assertThat(one.path("name").asText()).startsWith(one.path("label").asText() + "/");
+            right += one.path("label").equals(one.path("predicted")) ? 1 : 0;
+        }
+        assertThat(right / 9.0)
+                .isEqualTo(json(whole.resolve("metrics.json"))
+                        .at("/linear/accuracy")
+                        .asDouble());
+        JsonNode mistakes = json(whole.resolve("linear/mistakes.json"));
+        assertThat(mistakes).hasSize((int) (9 - right));
+        mistakes.forEach(mistake -> assertThat(mistake.path("picture").asText()).startsWith("data:image/png;base64,"));
+
+        JsonNode data = json(whole.resolve("data.json"));
+        assertThat(data.at("/data.train/classes").toString()).isEqualTo("{\"blue\":6,\"green\":6,\"red\":6}");
+        assertThat(data.at("/data.train/pictures"))
+                .as("at most 10 of each class, all there are")
+                .hasSize(18);
+        assertThat(data.at("/data.test/pictures/8/label").asText()).isEqualTo("red");
+        assertThat(json(whole.resolve("manifest.json"))
+                        .at("/settings/tuning/method")
+                        .asText())
+                .as("of the run, not of what it was compared with")
+                .isEqualTo("grft");
+        assertThat(whole.resolve("report.html")).content().contains("\"name\":\"linear\"");
+    }
+
+    @Test
     void theTableAndTheRunDirectoryAreAllThatGoesToStandardOutput() {
         List<String> lines = printed.out().lines().toList();
 
@@ -170,8 +202,9 @@ class VerbsTest {
         assertThat(lines.get(1)).startsWith("linear ");
         assertThat(lines.get(2)).startsWith("grft ");
         assertThat(lines.get(3)).startsWith("random ");
-        assertThat(lines.get(4)).isEqualTo("run directory: " + whole);
-        assertThat(lines).hasSize(5);
+        assertThat(lines.get(4)).isEqualTo("report: " + whole + "/report.html");
+        assertThat(lines.get(5)).isEqualTo("run directory: " + whole);
+        assertThat(lines).hasSize(6);
         assertThat(printed.err())
                 .contains("reading the images of " + shared.train(), "step 9/9, epoch 3.00", "evaluate grft: accuracy");
     }

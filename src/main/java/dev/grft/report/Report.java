@@ -1,0 +1,190 @@
+package dev.grft.report;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Selection;
+import dev.grft.UserError;
+import dev.grft.checkpoint.SelectionFile;
+import dev.grft.checkpoint.Storage;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * {@code report.html}: what is in the directory of a run or a comparison, on one page that needs no network. What is not there
+ * yet is left out. The page is a resource; here its data are collected, one JSON object with the keys
+ *
+ * <pre>
+ *   directory, name, version, commit; the directory as the run called it
+ *   manifest      manifest.json; of a comparison that of its first run
+ *   data          data.json
+ *   broken        of broken-images.json, by set: path, images, count, and the first 100 as [name, reason]
+ *   methods       of each: name, main, metrics, evaluation (without the matrix), confusion, history, mistakes
+ *   selection     see SelectionMap; with again, by part: slices, and jaccard with the first selection
+ *   comparison    comparison.json
+ * </pre>
+ */
+public final class Report {
+    /** The name of the page in the directory. */
+    public static final String NAME = "report.html";
+
+    private static final int BROKEN = 100;
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+
+    private final Configuration hadoop;
+    private final Storage storage;
+    private final Path directory;
+
+    private Report(Configuration hadoop, Path directory) {
+        this.hadoop = hadoop;
+        this.storage = new Storage(hadoop);
+        this.directory = directory;
+    }
+
+    /**
+     * Writes the page into the directory of a run or a comparison, unless it is there already, and returns its path.
+     *
+     * @throws UserError if there is nothing to report, or something cannot be read
+     */
+    public static Path write(Configuration hadoop, Path directory) {
+        Report report = new Report(hadoop, directory);
+        Path path = new Path(directory, NAME);
+        String page = Page.of(report.data());
+        if (!report.storage.exists(path) || !report.storage.readString(path).equals(page)) {
+            report.storage.writeAtomically(path, page);
+        }
+        return path;
+    }
+
+    /** Returns what the page shows of a directory. */
+    static ObjectNode data(Configuration hadoop, Path directory) {
+        return new Report(hadoop, directory).data();
+    }
+
+    private ObjectNode data() {
+        ObjectNode root = MAPPER.createObjectNode();
+        root.put("version", Build.version());
+        root.put("commit", Build.commit());
+        json("comparison.json").ifPresent(comparison -> root.set("comparison", comparison));
+        json("data.json").ifPresent(data -> root.set("data", data));
+        json("broken-images.json").ifPresent(broken -> root.set("broken", broken(broken)));
+        JsonNode metrics = json("metrics.json").orElse(MAPPER.createObjectNode());
+        JsonNode manifest = manifest();
+        root.set("manifest", manifest);
+        boolean comparison = root.has("comparison");
+        String called = manifest.at("/settings/run/directory").asText();
+        Path place = comparison || called.isEmpty() ? directory : new Path(called); // the same page in a copy
+        root.put("directory", place.toString());
+        root.put("name", place.getName());
+        String main = manifest.at("/settings/tuning/method").asText("");
+        ArrayNode methods = root.putArray("methods");
+        metrics.fields().forEachRemaining(method -> methods.add(method(method.getKey(), main, method.getValue())));
+        Path selection = new Path(directory, "selection.safetensors");
+        if (storage.exists(selection)) {
+            root.set("selection", selection(SelectionFile.read(hadoop, selection)));
+        }
+        if (methods.isEmpty() && !comparison && !root.has("selection")) {
+            throw UserError.of(
+                    "%s: there is nothing to report, neither metrics.json nor selection.safetensors nor comparison.json;"
+                            + " is run.directory right, and did select, train or run come before?",
+                    directory);
+        }
+        return root;
+    }
+
+    private ObjectNode method(String name, String main, JsonNode metrics) {
+        ObjectNode node = MAPPER.createObjectNode();
+        node.put("name", name);
+        node.put("main", name.equals(main));
+        node.set("metrics", metrics);
+        String folder = !name.equals(main) && storage.isDirectory(new Path(directory, name)) ? name + "/" : "";
+        if (folder.isEmpty() && !name.equals(main) && !name.equals("pretrain")) {
+            return node; // what lies in the directory itself is another method's
+        }
+        json(folder + "evaluation.json").ifPresent(evaluation -> {
+            node.set("confusion", Confusion.of(evaluation));
+            ObjectNode sums = node.putObject("evaluation");
+            evaluation.fields().forEachRemaining(field -> {
+                if (field.getValue().isValueNode()) {
+                    sums.set(field.getKey(), field.getValue());
+                }
+            });
+        });
+        text(folder + "history.jsonl")
+                .ifPresent(text -> node.set("history", Curves.of(directory + "/" + folder + "history.jsonl", text)));
+        json(folder + "mistakes.json").ifPresent(mistakes -> node.set("mistakes", mistakes));
+        return node;
+    }
+
+    private ObjectNode selection(SelectionFile file) {
+        ObjectNode node = SelectionMap.of(file);
+        ArrayNode again = node.putArray("again");
+        for (int part = 2; ; part++) {
+            Path path = new Path(directory, "part-" + part + "/selection.safetensors");
+            if (!storage.exists(path)) {
+                return node;
+            }
+            Selection later = SelectionFile.read(hadoop, path).selection();
+            again.addObject()
+                    .put("part", part)
+                    .put("slices", later.count())
+                    .put("jaccard", later.jaccard(file.selection()));
+        }
+    }
+
+    private static ObjectNode broken(JsonNode all) {
+        ObjectNode sets = MAPPER.createObjectNode();
+        all.fields().forEachRemaining(set -> {
+            ObjectNode node = sets.putObject(set.getKey());
+            JsonNode reasons = set.getValue().path("broken");
+            node.set("path", set.getValue().path("path"));
+            node.set("images", set.getValue().path("images"));
+            node.put("count", reasons.size());
+            ArrayNode first = node.putArray("first");
+            reasons.fields().forEachRemaining(image -> {
+                if (first.size() < BROKEN) {
+                    first.addArray().add(image.getKey()).add(image.getValue());
+                }
+            });
+        });
+        return sets;
+    }
+
+    /** Returns the manifest of the directory, or of the first run in it; empty if there is none. */
+    private JsonNode manifest() {
+        List<Path> places = new ArrayList<>(List.of(directory));
+        storage.list(directory).stream()
+                .filter(path -> path.getName().startsWith("budget"))
+                .forEach(budget -> places.addAll(storage.list(budget)));
+        return places.stream()
+                .map(place -> new Path(place, "manifest.json"))
+                .filter(storage::exists)
+                .findFirst()
+                .map(this::parsed)
+                .orElse(MAPPER.createObjectNode());
+    }
+
+    private Optional<String> text(String name) {
+        Path path = new Path(directory, name);
+        return storage.exists(path) ? Optional.of(storage.readString(path)) : Optional.empty();
+    }
+
+    private Optional<JsonNode> json(String name) {
+        Path path = new Path(directory, name);
+        return storage.exists(path) ? Optional.of(parsed(path)) : Optional.empty();
+    }
+
+    private JsonNode parsed(Path path) {
+        try {
+            return MAPPER.readTree(storage.readString(path));
+        } catch (JsonProcessingException e) {
+            throw new UserError(
+                    path + ": is not valid JSON (" + e.getOriginalMessage() + "); make it again with --force", e);
+        }
+    }
+}

@@ -1,0 +1,511 @@
+// Draws the page from the data in #data. Text goes into the page as text, never as markup.
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const page = document.getElementById("page");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const charts = [];
+
+  // --- Elements ---
+
+  function h(name, attributes, ...children) {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes || {})) {
+      if (value !== null && value !== undefined) element.setAttribute(key, value);
+    }
+    for (const child of children.flat()) {
+      if (child !== null && child !== undefined) element.append(child);
+    }
+    return element;
+  }
+
+  function section(id, title, ...children) {
+    page.append(h("section", { id, "aria-labelledby": id + "-title" }, h("h2", { id: id + "-title" }, title), ...children));
+  }
+
+  // columns: [title, class of the cells]; rows: arrays of texts; main: which rows are of the run's own method
+  function table(caption, columns, rows, main = () => false) {
+    return h("div", { class: "table", tabindex: 0, role: "region", "aria-label": caption },
+      h("table", {},
+        h("caption", {}, caption),
+        h("thead", {}, h("tr", {}, columns.map(([title, kind]) => h("th", { scope: "col", class: kind }, title)))),
+        h("tbody", {}, rows.map((row, r) => h("tr", { class: main(r) ? "main" : null },
+          row.map((cell, c) => h("td", { class: columns[c][1] }, cell)))))));
+  }
+
+  function numbers(title, ...content) {
+    return h("details", {}, h("summary", {}, title), ...content);
+  }
+
+  function select(label, names, changed) {
+    const box = h("select", {}, names.map((name, i) => h("option", { value: i }, name)));
+    box.addEventListener("change", () => changed(+box.value));
+    return h("p", {}, h("label", {}, label + " ", box));
+  }
+
+  // --- Texts ---
+
+  const many = new Intl.NumberFormat("en-US");
+  const whole = (n) => (Number.isFinite(n) ? many.format(Math.round(n)) : "–");
+  const fixed = (n, digits) => (Number.isFinite(n) ? n.toFixed(digits) : "–");
+  const percent = (n, digits = 2) => (Number.isFinite(n) ? (100 * n).toFixed(digits) + " %" : "–");
+  const seconds = (s) => !Number.isFinite(s) ? "–" : s < 100 ? s.toFixed(1) + " s" : s < 6000 ? (s / 60).toFixed(1) + " min" : (s / 3600).toFixed(1) + " h";
+  const milliseconds = (s) => (Number.isFinite(s) ? fixed(1000 * s, 0) + " ms" : "–");
+  function bytes(n) {
+    if (!Number.isFinite(n)) return "–";
+    const units = ["B", "kB", "MB", "GB", "TB"];
+    let u = 0;
+    while (n >= 999.5 && u < units.length - 1) { n /= 1000; u++; }
+    return (u === 0 || n >= 100 ? n.toFixed(0) : n.toPrecision(3)) + " " + units[u];
+  }
+  const compact = (n) => n === 0 ? "0" : Math.abs(n) < 0.01 || Math.abs(n) >= 1e5 ? n.toExponential(1) : String(+n.toPrecision(3));
+  const short = (text, length) => (text.length > length ? text.slice(0, length - 1) + "…" : text);
+
+  // --- Charts ---
+
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const PALETTE = {
+    light: ["#0b62c4", "#c4510b", "#12805c", "#8c3fb0", "#a3234d", "#6b6200", "#3d5a80", "#7a4a2b"],
+    dark: ["#6db1ff", "#ffa25e", "#5ed1a5", "#cf9bf0", "#ff8fb0", "#d8cb5a", "#a5bfe0", "#d8a98a"],
+  };
+  const palette = () => (dark.matches ? PALETTE.dark : PALETTE.light);
+  const ramp = () => (dark.matches ? ["#1e2229", "#1d4f91", "#6db1ff", "#e3f0ff"] : ["#f5f6f8", "#a8cdf5", "#0b62c4", "#062f61"]);
+  const inkOn = (share) => (dark.matches ? (share > 0.5 ? "#10131a" : "#e8eaee") : share > 0.45 ? "#ffffff" : "#1b1f27");
+
+  // Lines of text for a tooltip.
+  function tip(...lines) {
+    return h("div", {}, lines.map((line, i) => h("div", { style: i === 0 ? "font-weight:600" : "" }, line)));
+  }
+
+  // Returns a chart; option() is asked again when colors change or the width passes 600 pixels.
+  function chart(description, height, option) {
+    const box = h("div", { class: "chart", role: "img", "aria-label": description, style: `height:${height}px` });
+    const entry = { box, option, description, drawn: null, narrow: null };
+    charts.push(entry);
+    return h("figure", {}, box);
+  }
+
+  function draw(entry) {
+    entry.drawn ||= echarts.init(entry.box, null, { renderer: "svg" });
+    entry.narrow = entry.box.clientWidth < 600;
+    const ink = color("--ink");
+    const soft = color("--soft");
+    const line = color("--line");
+    const axis = (one) => ({
+      nameTextStyle: { color: soft }, nameGap: 28, nameLocation: "middle", ...one,
+      axisLabel: { color: soft, hideOverlap: true, ...one.axisLabel }, axisLine: { lineStyle: { color: line } },
+      axisTick: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line }, ...one.splitLine },
+    });
+    const option = entry.option(entry.narrow);
+    for (const key of ["xAxis", "yAxis"]) {
+      if (option[key]) option[key] = Array.isArray(option[key]) ? option[key].map(axis) : axis(option[key]);
+    }
+    entry.drawn.setOption({
+      animation: false, color: palette(), textStyle: { color: ink, fontFamily: "sans-serif" },
+      ...option,
+      grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true, ...option.grid },
+      legend: option.legend && { type: "scroll", top: 0, textStyle: { color: ink }, inactiveColor: soft, pageTextStyle: { color: ink }, pageIconColor: ink, pageIconInactiveColor: line, ...option.legend },
+      tooltip: { confine: true, backgroundColor: color("--card"), borderColor: line, textStyle: { color: ink }, ...option.tooltip },
+    }, true);
+  }
+
+  function drawAll() {
+    for (const entry of charts) draw(entry);
+  }
+
+  dark.addEventListener("change", drawAll);
+  const observer = new ResizeObserver((changes) => {
+    for (const { target } of changes) {
+      const entry = charts.find((one) => one.box === target);
+      if (!entry?.drawn) continue;
+      entry.drawn.resize();
+      if (entry.narrow !== target.clientWidth < 600) draw(entry);
+    }
+  });
+
+  // series(): [{ name, points: [[x, y]], more: what ECharts is told beside }], asked again when colors change
+  function lines(description, xName, yName, series, more = {}) {
+    return chart(description, more.height || 300, () => {
+      const all = series();
+      const format = more.format || compact;
+      return {
+        legend: all.length > 1 ? {} : undefined,
+        grid: { top: all.length > 1 ? 36 : 12, left: 28 },
+        xAxis: { type: more.log ? "log" : "value", name: xName, min: more.log ? "dataMin" : (v) => Math.floor(v.min), max: "dataMax", splitLine: { show: false } },
+        yAxis: { type: more.log === "both" ? "log" : "value", name: yName, nameGap: more.nameGap || 46, scale: true, axisLabel: { formatter: format } },
+        tooltip: { trigger: "axis", formatter: (points) => tip(`${xName} ${compact(points[0].value[0])}`, ...points.map((p) => `${p.seriesName}: ${format(p.value[1])}`)) },
+        series: all.map((one) => ({ type: "line", showSymbol: one.points.length < 40, symbolSize: 6, lineStyle: { width: 1.75 }, ...one.more, name: one.name, data: one.points })),
+      };
+    });
+  }
+
+  // rows: texts from the top; cells: [column, row, value]; label(value): what stands in a cell
+  function heat(description, columns, rows, cells, { label, tooltip, xName, yName, square = 26, max }) {
+    const most = max ?? Math.max(...cells.map((cell) => cell[2]), 1e-12);
+    return chart(description, (xName ? 96 : 76) + square * rows.length, (narrow) => {
+      const few = columns.length <= (narrow ? 12 : 20);
+      return {
+        grid: { top: 8, bottom: xName ? 32 : 14, left: yName ? 28 : 8 },
+        xAxis: { type: "category", data: columns, name: xName, nameGap: 26, axisLabel: { interval: columns.length > 20 ? "auto" : 0, rotate: columns.length <= (narrow ? 0 : 12) ? 0 : 40, formatter: (t) => short(t, 14) }, splitLine: { show: false } },
+        yAxis: { type: "category", data: rows, inverse: true, name: yName, nameGap: 40, axisLabel: { interval: rows.length > 40 ? "auto" : 0, formatter: (t) => short(t, narrow ? 10 : 20) }, splitLine: { show: false } },
+        visualMap: { show: false, dimension: 2, min: 0, max: most, inRange: { color: ramp() } },
+        tooltip: { formatter: (p) => tip(...tooltip(p.value)) },
+        series: [{
+          type: "heatmap", itemStyle: { borderColor: color("--ground"), borderWidth: 1 },
+          data: cells.map((cell) => ({ value: cell, label: { show: few, color: inkOn(cell[2] / most), formatter: label(cell[2]), fontSize: narrow ? 10 : 12 } })),
+        }],
+      };
+    });
+  }
+
+  // --- Parts of the page ---
+
+  const methods = data.methods;
+  const main = methods.find((method) => method.main) || methods[0];
+  const mainFirst = [...methods].sort((a, b) => b.main - a.main);
+
+  function head() {
+    document.title = `${data.name} – GRFT report`;
+    page.append(h("h1", {}, data.name));
+    const notes = [...new Set(methods.map((method) => method.metrics.note).filter(Boolean))];
+    page.append(h("p", { class: "soft" }, data.directory));
+    for (const note of notes) page.append(h("p", { class: "warn" }, `Accuracies are ${note}.`));
+    if (!main || data.comparison) return;
+    const m = main.metrics;
+    const cards = [
+      ["Method", main.name, Number.isFinite(m.steps) ? `${whole(m.steps)} steps` : null],
+      ["Accuracy", percent(m.accuracy), Number.isFinite(m.test_images) ? `of ${whole(m.test_images)} test images` : "not evaluated"],
+      ["Trained", Number.isFinite(m.share_without_head) ? percent(m.share_without_head, 3) : "–", `of the backbone; ${whole(m.trained)} numbers with the head`],
+      ["Delta", bytes(m.delta_bytes), `the whole model in fp32: ${bytes(4 * parameters(m))}`],
+      ["Time", seconds(m.seconds), Object.entries(m.phases || {}).map(([phase, s]) => `${phase} ${seconds(s)}`).join(", ")],
+    ];
+    page.append(h("dl", { class: "cards" }, cards.map(([title, value, more]) =>
+      h("div", { class: "card" }, h("dt", {}, title), h("dd", {}, value, h("small", {}, more))))));
+  }
+
+  // Numbers of the whole model; older metrics tell it by a share only.
+  const parameters = (m) => m.parameters ?? m.trained / m.share;
+
+  function results() {
+    const known = mainFirst.filter((method) => Number.isFinite(method.metrics.accuracy));
+    if (known.length === 0 || data.comparison) return;
+    const rows = known.map(({ name, metrics: m }) => [name, percent(m.accuracy), percent(m.macro_f1), fixed(m.loss, 4), whole(m.trained), percent(m.share_without_head, 3), m.note || ""]);
+    const columns = [["Method", "text"], ["Accuracy"], ["Macro F1"], ["Loss"], ["Trained, with head"], ["Share of the backbone"], ["", "text"]];
+    const drawn = known.length < 2 ? [] : [chart(`Accuracy by method: ${rows.map((r) => `${r[0]} ${r[1]}`).join(", ")}.`, 60 + 34 * known.length, () => ({
+      grid: { top: 4, bottom: 24, right: 56 },
+      xAxis: { type: "value", min: 0, max: 1, axisLabel: { formatter: (v) => percent(v, 0) } },
+      yAxis: { type: "category", data: known.map((k) => k.name), inverse: true },
+      tooltip: { formatter: (p) => tip(p.name, percent(p.value)) },
+      series: [{ type: "bar", data: known.map((k) => k.metrics.accuracy), barMaxWidth: 20, label: { show: true, position: "right", color: color("--ink"), formatter: (p) => percent(p.value) } }],
+    }))];
+    section("results", "Results", table("On the test images", columns, rows, (r) => known[r].main), ...drawn);
+  }
+
+  function pictures(list, few, describe) {
+    return h("ul", { class: few ? "pictures few" : "pictures" }, list.map((one) => {
+      const texts = describe(one);
+      const image = one.picture ? h("img", { src: one.picture, alt: texts.alt, title: one.name, loading: "lazy" }) : null;
+      image?.addEventListener("load", () => image.classList.toggle("tiny", image.naturalWidth <= 48));
+      return h("li", {}, image, texts.lines.map((line) => h("span", {}, line)));
+    }));
+  }
+
+  const SETS = { "data.train": "Training", "data.validation": "Validation", "data.test": "Test" };
+
+  function dataSet() {
+    const sets = Object.entries(data.data || {}).sort(([a], [b]) => Object.keys(SETS).indexOf(a) - Object.keys(SETS).indexOf(b));
+    const broken = Object.entries(data.broken || {});
+    if (sets.length === 0 && broken.length === 0) return;
+    const title = (key) => SETS[key] || key;
+    const brokenIn = Object.fromEntries(broken);
+    const parts = [];
+    if (sets.length > 0) {
+      parts.push(table("Sets of images", [["Set", "text"], ["Images"], ["Classes"], ["Broken, left out"], ["Path", "text"]],
+        sets.map(([key, set]) => [title(key), whole(set.images), whole(Object.keys(set.classes).length), whole(brokenIn[key]?.count ?? NaN), set.path])));
+      const names = [...new Set(sets.flatMap(([, set]) => Object.keys(set.classes)))];
+      const ordered = names.length <= 40 ? names : names.sort((a, b) => (sets[0][1].classes[b] || 0) - (sets[0][1].classes[a] || 0));
+      parts.push(h("h3", {}, "Images of each class"),
+        chart(`Images of each of ${names.length} classes; the numbers stand in the table below.`, 280, (narrow) => ({
+          legend: sets.length > 1 ? {} : undefined,
+          grid: { top: sets.length > 1 ? 36 : 12, bottom: 8, left: 28 },
+          xAxis: { type: "category", data: ordered, axisLabel: { rotate: names.length > (narrow ? 5 : 14) || narrow ? 50 : 0, interval: names.length <= 40 ? 0 : "auto", formatter: (t) => short(t, 14) } },
+          yAxis: { type: "value", name: "images", nameGap: 44 },
+          tooltip: { trigger: "axis", formatter: (points) => tip(points[0].name, ...points.map((p) => `${p.seriesName}: ${whole(p.value)}`)) },
+          series: sets.map(([key, set]) => ({ name: title(key), type: "bar", barMaxWidth: 28, data: ordered.map((name) => set.classes[name] || 0) })),
+        })),
+        numbers("Numbers", table("Images of each class", [["Class", "text"], ...sets.map(([key]) => [title(key)])],
+          names.map((name) => [name, ...sets.map(([, set]) => whole(set.classes[name] || 0))]))));
+    }
+    for (const [key, set] of sets) {
+      if (!set.pictures?.length) continue;
+      const what = `${title(key)}: the first images of ${set.pictures.length < Object.keys(set.classes).length ? "some classes" : "each class"}, as prepared`;
+      const shown = pictures(set.pictures, false, (one) => ({ alt: `${title(key)} image of class ${one.label}`, lines: [one.label] }));
+      parts.push(...(key === sets[0][0] ? [h("h3", {}, what), shown] : [numbers(what, shown)]));
+    }
+    for (const [key, set] of broken) {
+      if (set.count === 0) continue;
+      parts.push(table(`${title(key)}: ${whole(set.count)} of ${whole(set.images)} images could not be decoded${set.count > set.first.length ? `, the first ${set.first.length} of them` : ""}`,
+        [["Image", "text"], ["Reason", "text"]], set.first));
+    }
+    if (broken.length > 0 && broken.every(([, set]) => set.count === 0)) parts.push(h("p", {}, "No image is broken."));
+    section("data-set", "Images", ...parts);
+  }
+
+  function training() {
+    const trained = mainFirst.filter((method) => method.history?.steps.length);
+    if (trained.length === 0) return;
+    const of = (index) => trained.map((method) => ({ name: method.name, points: method.history.steps.map((row) => [row[0], row[index]]) }));
+    const last = trained.map((method) => `${method.name} ends at ${fixed(method.history.steps.at(-1)[1], 3)}`).join(", ");
+    const smooth = (points) => {
+      const known = points.filter(([, y]) => y !== null);
+      let mean = known[0]?.[1];
+      return known.map(([x, y]) => [x, (mean += (y - mean) * Math.min(1, 12 / points.length))]);
+    };
+    const parts = [h("div", { class: "columns" },
+      h("div", {}, h("h3", {}, "Loss of the batches"),
+        h("p", { class: "soft" }, "Mean cross-entropy before each update; thin: as it was, thick: a moving mean."),
+        lines(`Training loss by step: ${last}.`, "step", "loss", () => of(1).flatMap((one, i) => [[smooth(one.points), 2.5, 1], [one.points, 1, 0.4]].map(([points, width, opacity]) => (
+          { name: one.name, points, more: { showSymbol: false, itemStyle: { color: palette()[i % 8] }, lineStyle: { width, opacity, color: palette()[i % 8] } } }))))),
+      h("div", {}, h("h3", {}, "Learning rate"), h("p", { class: "soft" }, "Of each step."),
+        lines("Learning rate by step.", "step", "learning rate", () => of(2), { nameGap: 52 })))];
+    const judged = trained.filter((method) => method.history.epochs.length);
+    if (judged.length > 0) {
+      parts.push(h("h3", {}, `Accuracy after each epoch, on the ${judged[0].history.epochs[0].split} images`),
+        h("p", { class: "soft" }, "The pin marks the best epoch."),
+        lines("Accuracy by epoch; the numbers stand in the table below.", "epoch", "accuracy", () => judged.map((method) => ({
+          name: method.name, points: method.history.epochs.map((e) => [e.epoch, e.accuracy]),
+          more: { symbolSize: 8, markPoint: { symbol: "pin", symbolSize: 24, label: { show: false }, data: method.history.epochs.filter((e) => e.best).slice(-1).map((e) => ({ coord: [e.epoch, e.accuracy] })) } },
+        })), { format: (v) => percent(v, 1), nameGap: 60 }));
+    }
+    parts.push(numbers("Numbers", ...trained.map((method) => {
+      const rows = method.history.steps;
+      const some = rows.filter((_, i) => i === rows.length - 1 || i % Math.ceil(rows.length / 20) === 0);
+      return table(method.name, [["Step"], ["Loss"], ["Learning rate"], ["Seconds"], ["of which waiting for images"]],
+        some.map((row) => [whole(row[0]), fixed(row[1], 4), row[2].toExponential(2), fixed(row[3], 3), fixed(row[4], 4)]));
+    }), ...judged.map((method) => table(`${method.name}, by epoch`, [["Epoch"], ["Accuracy"], ["Loss"], ["", "text"]],
+      method.history.epochs.map((e) => [compact(e.epoch), percent(e.accuracy), fixed(e.loss, 4), e.best ? "best so far" : ""])))));
+    section("training", "Training", ...parts);
+  }
+
+  function evaluation() {
+    const known = mainFirst.filter((method) => method.confusion?.classes.length);
+    if (known.length === 0) return;
+    const place = h("div", {});
+    const show = (i) => {
+      drop(place);
+      place.replaceChildren(...evaluationOf(known[i]));
+      drawIn(place);
+    };
+    section("evaluation", "By class", known.length > 1 ? select("Method", known.map((method) => method.name), show) : null, place);
+    place.replaceChildren(...evaluationOf(known[0]));
+  }
+
+  function drop(place) {
+    for (let i = charts.length - 1; i >= 0; i--) {
+      if (place.contains(charts[i].box)) {
+        observer.unobserve(charts[i].box);
+        charts[i].drawn?.dispose();
+        charts.splice(i, 1);
+      }
+    }
+  }
+
+  function drawIn(place) {
+    for (const entry of charts) {
+      if (place.contains(entry.box)) {
+        draw(entry);
+        observer.observe(entry.box);
+      }
+    }
+  }
+
+  function evaluationOf(method) {
+    const { classes, shown, cells, confused } = method.confusion;
+    const images = Object.fromEntries(classes.map(([name, count]) => [name, count]));
+    const share = cells.map(([actual, predicted, count]) => [predicted, actual, images[shown[actual]] ? count / images[shown[actual]] : 0, count]);
+    const worst = [...classes].sort((a, b) => a[3] - b[3]).slice(0, 40);
+    const most = confused[0];
+    const parts = [h("div", { class: "columns" },
+      h("div", {}, h("h3", {}, "Confusion"),
+        h("p", { class: "soft" }, `Of the images of a class (row), how many are taken for which (column), %.${shown.length < classes.length ? ` The ${shown.length} of ${classes.length} classes with the most mistakes.` : ""}`),
+        heat(`Confusion matrix of ${shown.length} classes.${most ? ` The most frequent mistake: ${most[0]} taken for ${most[1]}, ${most[2]} times.` : ""}`, shown, shown, share, {
+          label: (v) => (v >= 0.005 ? (100 * v).toFixed(0) : ""), max: 1, square: shown.length > 20 ? 15 : 30,
+          tooltip: (v) => [`${shown[v[1]]} → ${shown[v[0]]}`, `${whole(v[3])} images, ${percent(v[2], 1)} of the class`],
+        })),
+      h("div", {}, h("h3", {}, "Accuracy of each class"),
+        h("p", { class: "soft" }, worst.length < classes.length ? `The ${worst.length} worst of ${classes.length} classes.` : "Of its images, how many are recognized; the worst first."),
+        chart(`Accuracy of each class, the worst first: ${worst.slice(0, 3).map((row) => `${row[0]} ${percent(row[3], 1)}`).join(", ")}.`, 40 + Math.max(18, 30 - worst.length / 4) * worst.length, (narrow) => ({
+          grid: { top: 4, bottom: 24, right: 52 },
+          xAxis: { type: "value", min: 0, max: 1, axisLabel: { formatter: (v) => percent(v, 0) } },
+          yAxis: { type: "category", inverse: true, data: worst.map((row) => row[0]), axisLabel: { interval: 0, formatter: (t) => short(t, narrow ? 12 : 22) } },
+          tooltip: { formatter: (p) => tip(p.name, `${percent(p.value, 1)} of ${whole(worst[p.dataIndex][1])} images`) },
+          series: [{ type: "bar", barMaxWidth: 18, data: worst.map((row) => row[3]), label: { show: true, position: "right", color: color("--ink"), formatter: (p) => percent(p.value, 1) } }],
+        })))),
+    numbers("Numbers",
+      table("By class", [["Class", "text"], ["Images"], ["Precision"], ["Recall"], ["F1"]], classes.map(([name, count, p, r, f1]) => [name, whole(count), percent(p, 1), percent(r, 1), percent(f1, 1)])),
+      table("Most frequent mistakes", [["Class", "text"], ["Taken for", "text"], ["Images"]], confused.map(([a, b, n]) => [a, b, whole(n)])))];
+    parts.push(h("h3", {}, "The most confident mistakes"));
+    if (method.mistakes?.length) {
+      parts.push(pictures(method.mistakes, true, (one) => ({
+        alt: `Image of class ${one.label}, taken for ${one.predicted}`,
+        lines: [`${one.label}, taken for ${one.predicted}`, h("span", { class: "soft" }, `${percent(one.probability, 1)} sure; its class ${percent(one.probability_of_label, 1)}`), h("span", { class: "soft" }, short(one.name, 60))],
+      })));
+    } else {
+      parts.push(h("p", {}, method.mistakes ? "There are none." : "Not listed: evaluated by an older version; evaluate again with --force."));
+    }
+    return parts;
+  }
+
+  function byPlace(matrices, value) {
+    const kinds = [...new Set(matrices.map((m) => m.kind))];
+    const blocks = [...new Set(matrices.map((m) => m.block))];
+    return { kinds, blocks, cells: matrices.map((m) => [kinds.indexOf(m.kind), blocks.indexOf(m.block), value(m)]) };
+  }
+
+  const blockName = (block) => (block === "-" ? "before" : block);
+
+  function selection() {
+    const s = data.selection;
+    if (!s || s.matrices.length === 0) return;
+    const shares = byPlace(s.matrices, (m) => m.score_share);
+    const picks = byPlace(s.matrices, (m) => m.picks || 0);
+    const rowsOfBlocks = shares.blocks.map(blockName);
+    const top = [...s.matrices].sort((a, b) => b.score_share - a.score_share)[0];
+    const picked = s.matrices.filter((m) => m.picks);
+    const parts = [
+      h("p", {}, `${whole(s.slices)} slices, ${whole(s.trained)} numbers, ${percent(s.trained / s.parameters, 3)} of the backbone; scored on ${whole(s.examples)} images.`),
+      h("div", { class: "columns" },
+        h("div", {}, h("h3", {}, "Where the score is"), h("p", { class: "soft" }, "Each matrix's share of all scores, %: encoder block (row) and kind of matrix (column)."),
+          heat(`Share of the scores by encoder block and kind of matrix; the largest is ${top.name} with ${percent(top.score_share, 1)}.`, shares.kinds, rowsOfBlocks, shares.cells, {
+            label: (v) => (100 * v).toFixed(1), yName: "encoder block", square: 30,
+            tooltip: (v) => [`${shares.kinds[v[0]]}, block ${rowsOfBlocks[v[1]]}`, `${percent(v[2], 2)} of the scores`],
+          })),
+        h("div", {}, h("h3", {}, "Where the picks are"), h("p", { class: "soft" }, "Selected rows or columns of each matrix."),
+          heat(`Selected slices by encoder block and kind of matrix: ${whole(s.slices)} in ${picked.length} of ${s.matrices.length} matrices.`, picks.kinds, rowsOfBlocks, picks.cells, {
+            label: (v) => whole(v), yName: "encoder block", square: 30,
+            tooltip: (v) => [`${picks.kinds[v[0]]}, block ${rowsOfBlocks[v[1]]}`, `${whole(v[2])} slices`],
+          }))),
+      numbers("Numbers", table("By matrix", [["Matrix", "text"], ["out × in"], ["Share of scores"], ["Picks"], ["Their share of the matrix's score"], ["Which", "text"]],
+        s.matrices.map((m) => [m.name, `${m.out} × ${m.in}`, percent(m.score_share, 2), m.picks ? `${m.picks} ${m.axis}` : "0", m.picks ? percent(m.held, 1) : "–",
+          m.indices ? m.indices.join(", ") + (m.picks > m.indices.length ? ", …" : "") : ""]))),
+    ];
+    const place = h("div", {});
+    const spectrum = (m) => [lines(
+      `Scores of the rows and columns of ${m.name}, sorted. The largest row has ${compact(m.rows[0][1])} times the mean, the largest column ${compact(m.columns[0][1])} times.`,
+      "rank", "score / mean", () => ["rows", "columns"].map((axis) => ({
+        name: axis, points: m[axis].filter((pair) => pair[1] > 0),
+        more: m.axis === axis ? { markArea: { silent: true, itemStyle: { opacity: 0.25, color: color("--soft") }, label: { color: color("--ink"), position: "insideTop", formatter: `${m.picks} picked` }, data: [[{ xAxis: 1 }, { xAxis: Math.max(m.picks, 1.15) }]] } } : {},
+      })), { log: "both" })];
+    const order = [...s.matrices].sort((a, b) => b.score_share - a.score_share);
+    parts.push(h("h3", {}, "How steep the scores are"),
+      h("p", { class: "soft" }, "Scores of the rows and of the columns of a matrix over their mean, the largest first; both axes logarithmic. Steep: few slices have most of the score. Matrices by score:"),
+      select("Matrix", order.map((m) => m.name), (i) => { drop(place); place.replaceChildren(...spectrum(order[i])); drawIn(place); }), place);
+    place.replaceChildren(...spectrum(order[0]));
+    if (s.again.length > 0) {
+      parts.push(table("Selected again during training: how many slices are the same as at first (Jaccard)", [["Part"], ["Slices"], ["The same"]], s.again.map((a) => [whole(a.part), whole(a.slices), fixed(a.jaccard, 3)])));
+    }
+    section("selection", "What was selected", ...parts);
+  }
+
+  function cost() {
+    const known = mainFirst.filter((method) => method.metrics.phases);
+    if (known.length === 0 || data.comparison) return;
+    const phases = [...new Set(known.flatMap((method) => Object.keys(method.metrics.phases)))];
+    const rows = known.map(({ name, metrics: m }) => [name, ...phases.map((phase) => seconds(m.phases[phase])), seconds(m.seconds), milliseconds(m.seconds_per_step),
+      percent(m.input_share, 1), bytes(m.bytes_per_step), bytes(m.live_memory_bytes), bytes(m.delta_bytes), percent(m.delta_bytes / (4 * parameters(m)), 2)]);
+    section("cost", "Cost",
+      chart(`Seconds of each phase by method: ${known.map((method) => `${method.name} ${seconds(method.metrics.seconds)}`).join(", ")}.`, 70 + 34 * known.length, () => ({
+        legend: {}, grid: { top: 34, bottom: 28 },
+        xAxis: { type: "value", name: "seconds", nameGap: 26 },
+        yAxis: { type: "category", inverse: true, data: known.map((method) => method.name) },
+        tooltip: { formatter: (p) => tip(p.name, `${p.seriesName}: ${seconds(p.value)}`) },
+        series: phases.map((phase) => ({ name: phase, type: "bar", stack: "all", barMaxWidth: 20, data: known.map((method) => method.metrics.phases[phase] || 0) })),
+      })),
+      table("By method", [["Method", "text"], ...phases.map((phase) => [phase]), ["All"], ["A step"], ["waiting for images"], ["Sent a step"], ["Live memory"], ["Delta"], ["of the model in fp32"]], rows, (r) => known[r].main),
+      h("p", { class: "soft" }, "Sent a step: the trained numbers to an executor and a gradient from each shard. Live memory is measured in local mode only: what is left of the heap after a collection, and the most native memory."));
+  }
+
+  function comparison() {
+    const c = data.comparison;
+    if (!c) return;
+    const mean = (cell, pointer) => {
+      const values = Object.values(cell.seeds).map((m) => pointer(m)).filter(Number.isFinite);
+      return values.length ? values.reduce((a, b) => a + b, 0) / values.length : NaN;
+    };
+    const budget = (b) => b === null ? "any" : b < 1 ? percent(b, 2) : `k = ${b}`;
+    const name = (cell) => cell.method + (cell.budget === null ? "" : ` at ${budget(cell.budget)}`);
+    const accuracy = (cell) => percent(cell.accuracy_mean) + (cell.accuracy_sd === null ? "" : ` ± ${(100 * cell.accuracy_sd).toFixed(2)}`);
+    const notes = [...new Set(c.cells.map((cell) => cell.note).filter(Boolean))];
+    const sorted = [...c.cells].sort((a, b) => b.accuracy_mean - a.accuracy_mean);
+    const spread = (cell) => {
+      const all = Object.values(cell.seeds).map((m) => m.accuracy).filter(Number.isFinite);
+      return [Math.min(...all), Math.max(...all)];
+    };
+    const least = Math.min(...c.cells.map((cell) => spread(cell)[0]));
+    const seeds = [...new Set(c.cells.flatMap((cell) => Object.keys(cell.seeds)))];
+    const parts = [...notes.map((note) => h("p", { class: "warn" }, `Accuracies are ${note}.`)),
+      h("p", {}, `${c.cells.length} cells, seeds ${seeds.join(", ")}. Points are single seeds, marks their means.`),
+      chart(`Accuracy by method and budget, best first: ${sorted.slice(0, 4).map((cell) => `${name(cell)} ${accuracy(cell)}`).join(", ")}.`, 60 + 28 * sorted.length, (narrow) => ({
+        grid: { top: 8, bottom: 36, right: 20 },
+        xAxis: { type: "value", name: "accuracy", min: Math.max(0, Math.floor(20 * least) / 20), axisLabel: { formatter: (v) => percent(v, 0) } },
+        yAxis: { type: "category", inverse: true, data: sorted.map(name), axisLabel: { interval: 0, formatter: (t) => short(t, narrow ? 20 : 30) }, splitLine: { show: true } },
+        tooltip: { formatter: (p) => tip(name(sorted[p.value[1]]), p.seriesName === "mean" ? accuracy(sorted[p.value[1]]) : `seed ${p.value[2]}: ${percent(p.value[0])}`) },
+        series: [
+          { name: "seed", type: "scatter", symbolSize: 8, itemStyle: { opacity: 0.55 }, data: sorted.flatMap((cell, i) => Object.entries(cell.seeds).map(([seed, m]) => [m.accuracy, i, seed])) },
+          { name: "mean", type: "scatter", symbol: "diamond", symbolSize: 15, data: sorted.map((cell, i) => [cell.accuracy_mean, i]) },
+        ],
+      })),
+      table("Means over the seeds", [["Method", "text"], ["Seeds"], ["Accuracy"], ["Macro F1"], ["Trained, no head"], ["Share of the backbone"], ["Delta"], ["Select"], ["Train"], ["A step"], ["Sent a step"], ["Live memory"], ["Learning rate"]],
+        c.cells.map((cell) => [name(cell), whole(Object.keys(cell.seeds).length), accuracy(cell), percent(mean(cell, (m) => m.macro_f1)), whole(mean(cell, (m) => m.trained_without_head)), percent(mean(cell, (m) => m.share_without_head), 3),
+          bytes(mean(cell, (m) => m.delta_bytes)), seconds(mean(cell, (m) => m.phases?.select)), seconds(mean(cell, (m) => m.phases?.train)), milliseconds(mean(cell, (m) => m.seconds_per_step)),
+          bytes(mean(cell, (m) => m.bytes_per_step)), bytes(mean(cell, (m) => m.live_memory_bytes)), Number.isFinite(mean(cell, (m) => m.learning_rate)) ? mean(cell, (m) => m.learning_rate).toExponential(1) : "–"]))];
+    const budgets = [...new Set(c.cells.map((cell) => cell.budget).filter((b) => b !== null))].sort((a, b) => a - b);
+    if (budgets.length > 1) {
+      const names = [...new Set(c.cells.map((cell) => cell.method))];
+      parts.push(h("h3", {}, "Accuracy against budget"), lines("Accuracy against budget, a line for each method; the numbers stand in the table above.", budgets[0] < 1 ? "share of the backbone" : "slices of each matrix", "accuracy",
+        () => names.map((method) => ({ name: method, points: c.cells.filter((cell) => cell.method === method).flatMap((cell) => (cell.budget === null ? budgets : [cell.budget]).map((b) => [b, cell.accuracy_mean])).sort((a, b) => a[0] - b[0]) })),
+        { log: "x", format: (v) => percent(v, 1), nameGap: 60, height: 340 }));
+    }
+    section("comparison", "Comparison", ...parts);
+    for (const [at, s] of Object.entries(c.selections || {})) {
+      const matrices = Object.entries(s.slices).map(([matrix, count]) => {
+        const dots = matrix.replace(".weight", "").split(".");
+        const inBlock = dots[0] === "blocks";
+        return { name: matrix, block: inBlock ? dots[1] : "-", kind: inBlock ? dots.slice(2).join(".") : dots[0], picks: count };
+      });
+      const picks = byPlace(matrices, (m) => m.picks);
+      const rowsOfBlocks = picks.blocks.map(blockName);
+      const stable = [["jaccard_between_seeds", "between seeds"], ["jaccard_between_halves", "between halves of the training images"]]
+        .filter(([key]) => Number.isFinite(s[key])).map(([key, text]) => `${fixed(s[key], 3)} ${text}`);
+      section("selections-" + at.replace(/\W+/g, "-"), `What GRFT selected, budget ${at}`,
+        stable.length ? h("p", {}, `How much selections agree (Jaccard, 1: the same slices): ${stable.join(", ")}.`) : null,
+        heat("Selected slices by encoder block and kind of matrix, mean over the seeds.", picks.kinds, rowsOfBlocks, picks.cells, {
+          label: (v) => compact(v), yName: "encoder block", square: 30, tooltip: (v) => [`${picks.kinds[v[0]]}, block ${rowsOfBlocks[v[1]]}`, `${compact(v[2])} slices`],
+        }),
+        numbers("Numbers", table("Slices of each matrix, mean over the seeds", [["Matrix", "text"], ["Slices"]], matrices.map((m) => [m.name, compact(m.picks)]))));
+    }
+  }
+
+  function provenance() {
+    const m = data.manifest;
+    const rows = [
+      ...Object.entries(m.versions || {}).map(([key, version]) => [`Version of ${key}`, version]),
+      ["Commit of the run", m.commit], ["Seed", m.seed], ["Spark application", m.application_id],
+      ["Digest of the training images", m.data_digest], ["SHA-256 of the pretrained file", m.pretrained_sha256],
+    ].filter(([, value]) => value !== undefined && value !== null).map(([key, value]) => [key, String(value)]);
+    section("provenance", "Where it comes from",
+      rows.length ? table(data.comparison ? "Of the first run" : "Of the run", [["", "text"], ["", "text any"]], rows) : h("p", {}, "There is no manifest.json yet."),
+      m.settings ? numbers("All settings", h("pre", { tabindex: 0 }, JSON.stringify(m.settings, null, 2))) : null);
+    page.append(h("footer", {}, `GRFT on Spark ${data.version}, report by commit ${data.commit}. Charts: Apache ECharts ${echarts.version}, Apache License 2.0.`));
+  }
+
+  page.replaceChildren();
+  head();
+  const contents = h("nav", { "aria-label": "Contents" });
+  page.append(contents);
+  for (const part of [comparison, results, dataSet, training, evaluation, selection, cost, provenance]) part();
+  for (const title of page.querySelectorAll("h2")) contents.append(h("a", { href: "#" + title.parentElement.id }, title.textContent));
+  drawAll();
+  for (const entry of charts) observer.observe(entry.box);
+  document.documentElement.dataset.drawn = charts.length;
+})();
