@@ -166,7 +166,7 @@ public final class Plan {
         double spark = ROUND + SHARD * shards;
         double driver = trained() * (UPDATE + GATHER * shards);
         double memory = JVM
-                + 2.0 * BYTES * config.backboneParameters() // the broadcast, and the copy that the tasks share
+                + (double) BYTES * config.backboneParameters() // the copy that the tasks share
                 + (double) machine.tasks() * (activationBytes(config, most, recompute) + 4 * vector);
         return new Step(
                 computing + network + spark + driver, computing, network, spark, driver, memory, bytesIn, bytesOut);
@@ -175,8 +175,8 @@ public final class Plan {
     /**
      * What an executor must have.
      *
-     * @param heap bytes of Java's heap: the weights as they come by broadcast, twice while they are put together, and as much
-     *     as a JVM with Spark holds
+     * @param heap bytes of Java's heap: as much as a JVM with Spark holds, and two of the parts in which the weights come by
+     *     broadcast, twice while one is put together
      * @param overhead bytes beside the heap: the copy of the weights that its tasks share, activations and trained numbers of each
      *     task, and as much as a JVM with Spark holds
      */
@@ -186,12 +186,15 @@ public final class Plan {
      * Returns what an executor must have.
      *
      * @param tasks at a time
-     * @param examples of the largest batch of a task
+     * @param examples of the largest batch of a task that has a backward
+     * @param seen of the largest batch that has none
      */
-    public Needs needs(int tasks, int examples) {
+    public Needs needs(int tasks, int examples, int seen) {
         long weights = BYTES * config.backboneParameters();
-        long ofTask = activationBytes(config, examples, recompute) + 4 * BYTES * trained();
-        return new Needs((long) JVM + 2 * weights, (long) JVM + weights + tasks * ofTask);
+        long ofTask = Math.max(activationBytes(config, examples, recompute), forwardBytes(config, seen));
+        return new Needs(
+                (long) JVM + 4 * weights / config.depth(),
+                (long) JVM + weights + tasks * (ofTask + 4 * BYTES * trained()));
     }
 
     /** Returns how many numbers train, the head included. */
@@ -262,11 +265,19 @@ public final class Plan {
         long m = (long) examples * config.tokens();
         long d = config.width();
         long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
-        long inside = m * (8 * d + 2L * config.mlpWidth()) + attention;
-        long kept = recompute ? inside + config.depth() * m * d : (config.depth() - 1) * inside + m * 5 * d;
-        long working = m * (8 * d + 2L * config.mlpWidth());
+        long inside = m * (6 * d + 2L * config.mlpWidth()) + attention;
+        long kept = recompute ? inside + config.depth() * m * d : (config.depth() - 1) * inside + m * 4 * d;
+        long working = m * (9 * d + config.mlpWidth());
         long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
         return BYTES * (kept + working + 2 * images);
+    }
+
+    /** Returns what a network without a backward holds of a batch, in bytes. */
+    public static long forwardBytes(VitConfig config, int examples) {
+        long m = (long) examples * config.tokens();
+        long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
+        long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
+        return BYTES * (m * (9L * config.width() + 3L * config.mlpWidth()) + attention + 2 * images);
     }
 
     /** Returns a table: a line for each number of executors. */

@@ -3,6 +3,7 @@ package dev.grft.spark;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.report.Summary;
+import dev.grft.vit.Kernels;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -54,6 +55,7 @@ public final class Application {
             return ended(e);
         }
         settings = known;
+        Kernels.load(); // while Spark starts
         // Closed last: the signal's exit waits for the summary, too.
         try (Termination termination = new Termination(known.engine().graceSeconds())) {
             return ended(failure(known, termination, force, maxTime, work));

@@ -92,6 +92,7 @@ final class Checking {
     private void memory(VitConfig config, long backbone) {
         Settings.Training training = settings.training();
         int examples = Math.max(settings.selection().batchSize(), training.examplesOfShard());
+        int seen = settings.evaluation().batchSize();
         Plan plan = Plan.of(config, settings);
         long heap = Runtime.getRuntime().maxMemory();
         if (heap < 2 * Float.BYTES * backbone) {
@@ -101,7 +102,7 @@ final class Checking {
         }
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
-            Plan.Needs needs = plan.needs(tasks, examples);
+            Plan.Needs needs = plan.needs(tasks, examples, seen);
             long available = availableMemory();
             say(
                     "memory    one process, %d tasks of up to %d images: %s beside a heap of up to %s (which holds the weights"
@@ -114,18 +115,18 @@ final class Checking {
                         size(available), size(needs.overhead()));
             }
         } else {
-            executors(ExecutorSettings.of(session.context().getConf()), plan, examples);
+            executors(ExecutorSettings.of(session.context().getConf()), plan, examples, seen);
         }
     }
 
-    private void executors(ExecutorSettings executor, Plan plan, int examples) {
+    private void executors(ExecutorSettings executor, Plan plan, int examples, int seen) {
         if (executor.tasks() == 0) {
             throw UserError.of(
                     "spark.task.cpus is more than spark.executor.cores, %d: no task would ever run; lower it to"
                             + " engine.blasThreads, %d, or give executors more cores",
                     executor.cores(), settings.engine().blasThreads());
         }
-        Plan.Needs needs = plan.needs(executor.tasks(), examples);
+        Plan.Needs needs = plan.needs(executor.tasks(), examples, seen);
         say(
                 "memory    an executor, %d tasks of up to %d images: needs a heap of %s and %s beside it; has %s and %s",
                 executor.tasks(),

@@ -3,25 +3,41 @@ package dev.grft.spark;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 
 /**
- * The pretrained weights on their way to the executors, sent once; there, one native copy for each JVM, whatever the
- * number of its tasks.
+ * The pretrained weights on their way to the executors; there, one native copy for each JVM, whatever the number of its
+ * tasks, and nothing on the heap.
+ *
+ * <p>They are broadcast in parts, one for each stage of the network: an executor copies a part and forgets it before it asks for the
+ * next. In local mode the driver's JVM is the executor and nothing is sent.
  */
 final class ModelBroadcast implements Serializable, AutoCloseable {
     private static final long serialVersionUID = 1L;
 
-    private final VitConfig config;
-    private final Broadcast<Map<String, float[]>> tensors;
+    /** The weights of local mode, by id. */
+    private static final Map<Long, Map<String, float[]>> HERE = new ConcurrentHashMap<>();
 
-    private ModelBroadcast(VitConfig config, Broadcast<Map<String, float[]>> tensors) {
+    private static final AtomicLong IDS = new AtomicLong();
+
+    private final long id = IDS.incrementAndGet(); // of the driver, which gives them all
+    private final VitConfig config;
+    private final boolean zeros;
+    private final ArrayList<Broadcast<Map<String, float[]>>> parts = new ArrayList<>();
+
+    private ModelBroadcast(VitConfig config, boolean zeros) {
         this.config = config;
-        this.tensors = tensors;
+        this.zeros = zeros;
     }
 
     /**
@@ -31,14 +47,31 @@ final class ModelBroadcast implements Serializable, AutoCloseable {
      * @param tensors by timm name; a head among them is left behind
      */
     static ModelBroadcast of(JavaSparkContext spark, VitConfig config, Map<String, float[]> tensors) {
-        Map<String, float[]> backbone = new LinkedHashMap<>(tensors);
-        backbone.keySet().removeIf(name -> name.startsWith("head."));
-        return new ModelBroadcast(config, spark.broadcast(backbone));
+        ModelBroadcast model = new ModelBroadcast(config, false);
+        Map<String, Map<String, float[]>> stages = new LinkedHashMap<>();
+        tensors.forEach((name, values) -> {
+            if (!name.startsWith("head.")) {
+                stages.computeIfAbsent(stage(name), stage -> new LinkedHashMap<>())
+                        .put(name, values);
+            }
+        });
+        if (spark.isLocal()) {
+            Map<String, float[]> all = new LinkedHashMap<>();
+            stages.values().forEach(all::putAll);
+            HERE.put(model.id, all);
+        } else {
+            stages.values().forEach(stage -> model.parts.add(spark.broadcast(stage)));
+        }
+        return model;
+    }
+
+    private static String stage(String name) {
+        return name.startsWith("blocks.") ? name.substring(0, name.indexOf('.', "blocks.".length())) : "ends";
     }
 
     /** Sends a model whose weights are all 0: for training from scratch, where every number is a difference to that. */
-    static ModelBroadcast zeros(JavaSparkContext spark, VitConfig config) {
-        return new ModelBroadcast(config, spark.broadcast(new LinkedHashMap<>()));
+    static ModelBroadcast zeros(VitConfig config) {
+        return new ModelBroadcast(config, true);
     }
 
     /** Returns the sizes of the model. */
@@ -48,23 +81,46 @@ final class ModelBroadcast implements Serializable, AutoCloseable {
 
     /** Returns what tells this model from any other in a JVM. */
     long id() {
-        return tensors.id();
+        return id;
     }
 
     /** Returns a new native copy; for {@link Replicas} only, which makes one for each JVM. */
     Weights copy() {
-        LinkedHashMap<String, float[]> values = new LinkedHashMap<>(tensors.value());
-        if (values.isEmpty()) {
-            config.tensors()
-                    .forEach((name, shape) -> values.put(name, new float[Math.toIntExact(VitConfig.elements(shape))]));
+        if (zeros) {
+            return Weights.zeros(config, DataType.FLOAT);
         }
-        return Weights.copyOf(config, values, DataType.FLOAT);
+        Map<String, float[]> here = HERE.get(id);
+        return here != null
+                ? Weights.copyOf(config, here, DataType.FLOAT)
+                : Weights.copyOf(config, new Received(), DataType.FLOAT);
     }
 
-    /** Takes the weights back from the executors' heaps; their native copy goes when another model comes, or with them. */
+    /** The parts, each forgotten by this executor when the next is asked for; the driver keeps them for those that come later. */
+    private final class Received implements Iterator<Map<String, float[]>> {
+        private final Iterator<Broadcast<Map<String, float[]>>> left = parts.iterator();
+        private @Nullable Broadcast<Map<String, float[]>> present;
+
+        @Override
+        public boolean hasNext() {
+            if (present != null) {
+                SparkEnv.get().blockManager().removeBroadcast(present.id(), true);
+                present = null;
+            }
+            return left.hasNext();
+        }
+
+        @Override
+        public Map<String, float[]> next() {
+            present = left.next();
+            return present.value();
+        }
+    }
+
+    /** Takes the weights back; their native copy goes when another model comes, or with the executor. */
     @Override
     public void close() {
-        tensors.destroy();
-        Replicas.release(id());
+        HERE.remove(id);
+        parts.forEach(Broadcast::destroy);
+        Replicas.release(id);
     }
 }

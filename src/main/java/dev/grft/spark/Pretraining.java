@@ -73,7 +73,7 @@ final class Pretraining {
         session.progress().say("pretrain: all %,d numbers of a ViT %s", layout.size(), config);
         Progress.Meter meter = session.phase("pretrain", training.shown(images.count()));
         Training.Result result;
-        try (ModelBroadcast zeros = ModelBroadcast.zeros(session.context(), config)) {
+        try (ModelBroadcast zeros = ModelBroadcast.zeros(config)) {
             result = training.run(
                     path.getParent(),
                     tuning,

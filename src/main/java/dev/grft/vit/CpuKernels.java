@@ -260,6 +260,24 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y) {
+        int m = (int) normalized.size(0);
+        int n = (int) normalized.size(1);
+        float[] v = row = ensure(row, n);
+        float[] g = read(buffer(gamma), 0, row2 = ensure(row2, n), n);
+        float[] b = read(buffer(beta), 0, row3 = ensure(row3, n), n);
+        FloatBuffer in = buffer(normalized);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i++) {
+            in.get(i * n, v, 0, n);
+            for (int j = 0; j < n; j++) {
+                v[j] = v[j] * g[j] + b[j];
+            }
+            out.put(i * n, v, 0, n);
+        }
+    }
+
+    @Override
     public void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
         int m = (int) dy.size(0);
         int n = (int) dy.size(1);

@@ -35,11 +35,9 @@ final class EncoderBlock implements Stage {
 
     /** What the backward needs of the forward: M = B*T tokens, of which N go on behind the attention: all, or B class tokens. */
     private record Saved(
-            INDArray normed1, // [M, D]
             INDArray projected, // [M, 3D]
             INDArray attention, // [N*H, T]
             INDArray context, // [N, D]
-            INDArray normed2, // [N, D]
             INDArray hidden, // [N, mlpWidth]
             INDArray geluDerivative) {} // [N, mlpWidth]
 
@@ -107,7 +105,7 @@ final class EncoderBlock implements Stage {
         long m = examples * tokens;
         long n = last ? examples : m;
 
-        INDArray normed1 = buffers.saved(name, "normed1", m, d);
+        INDArray normed1 = buffers.shared("normed", m, d);
         norm1.forward(x, normed1);
         INDArray projected = buffers.saved(name, "projected", m, 3L * d);
         qkv.forward(normed1, projected);
@@ -118,10 +116,10 @@ final class EncoderBlock implements Stage {
         proj.forward(context, r);
         kernels.add(last ? classTokens(x, examples) : x, r);
 
-        INDArray normed2 = buffers.saved(name, "normed2", n, d);
+        INDArray normed2 = buffers.shared("normed", n, d);
         norm2.forward(r, normed2);
         INDArray hidden = buffers.saved(name, "hidden", n, config.mlpWidth());
-        INDArray before = buffers.shared("beforeGelu", n, config.mlpWidth());
+        INDArray before = buffers.shared("widened", n, config.mlpWidth());
         INDArray derivative = buffers.saved(name, "geluDerivative", n, config.mlpWidth());
         fc1.forward(normed2, before);
         kernels.gelu(before, hidden, derivative);
@@ -129,7 +127,7 @@ final class EncoderBlock implements Stage {
         fc2.forward(hidden, y);
         kernels.add(r, y);
 
-        saved = new Saved(normed1, projected, attention, context, normed2, hidden, derivative);
+        saved = new Saved(projected, attention, context, hidden, derivative);
         return y;
     }
 
@@ -144,7 +142,7 @@ final class EncoderBlock implements Stage {
         }
         Saved s = Objects.requireNonNull(saved);
         int d = config.width();
-        long m = s.normed1.size(0);
+        long m = s.projected.size(0);
         long n = dy.size(0);
         // Whether something below each stage still waits for a gradient.
         boolean belowQkv = inputGradient || norm1.active();
@@ -153,14 +151,14 @@ final class EncoderBlock implements Stage {
         boolean belowFc1 = belowNorm2 || norm2.active();
         boolean belowFc2 = belowFc1 || fc1.active();
 
-        INDArray dhidden = belowFc2 ? buffers.shared("dhidden", n, config.mlpWidth()) : null;
+        INDArray dhidden = belowFc2 ? buffers.shared("widened", n, config.mlpWidth()) : null;
         fc2.backward(s.hidden, dy, examples, dhidden);
         if (dhidden == null) {
             return null;
         }
         kernels.multiply(s.geluDerivative, dhidden);
         INDArray dnormed2 = belowFc1 ? buffers.shared("dnormed", n, d) : null;
-        fc1.backward(s.normed2, dhidden, examples, dnormed2);
+        fc1.backward(again(norm2, fc1, n), dhidden, examples, dnormed2);
         if (dnormed2 == null) {
             return null;
         }
@@ -177,12 +175,21 @@ final class EncoderBlock implements Stage {
         INDArray dprojected = buffers.shared("dprojected", m, 3L * d);
         kernels.attentionBackward(dcontext, s.projected, s.attention, examples, config.heads(), dprojected);
         INDArray dnormed1 = belowQkv ? buffers.shared("dnormed", m, d) : null;
-        qkv.backward(s.normed1, dprojected, examples, dnormed1);
+        qkv.backward(again(norm1, qkv, m), dprojected, examples, dnormed1);
         INDArray dx = inputGradient ? inputGradient(dy, m) : null; // what went past the block
         if (dnormed1 != null) {
             norm1.backward(dnormed1, dx);
         }
         return dx;
+    }
+
+    /** Returns what {@code to} has read in the forward, {@code [rows, D]}; without its values if nothing of it trains. */
+    private INDArray again(LayerNorm from, Linear to, long rows) {
+        INDArray normed = buffers.shared("normed", rows, config.width());
+        if (to.active()) {
+            from.again(normed);
+        }
+        return normed;
     }
 
     private INDArray classTokens(INDArray x, int examples) {

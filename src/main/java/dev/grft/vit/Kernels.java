@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * All array work of a step: the one seam between the model's mathematics and the machine.
@@ -54,6 +55,9 @@ public interface Kernels {
             INDArray normalized,
             INDArray inverse,
             INDArray y);
+
+    /** Puts {@code gamma * normalized + beta}, row by row, into {@code y [m, n]}: the result of {@link #layerNorm}, bit for bit. */
+    void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y);
 
     /** Adds the input's gradient of {@link #layerNorm} to {@code dx [m, n]}, given {@code dy [m, n]}. */
     void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx);
@@ -141,6 +145,22 @@ public interface Kernels {
     /** Returns whether forming the gradient of one example costs more multiplications than the ghost-norm identity. */
     static boolean ghostIsCheaper(long tokens, long out, long in) {
         return 2 * tokens * tokens * (out + in) < tokens * out * in + 2 * out * in;
+    }
+
+    /**
+     * Loads the native libraries in the background, which takes seconds that something else can use. Whoever needs them
+     * meanwhile waits, and is told what is wrong with them.
+     */
+    static void load() {
+        Thread loading = new Thread(
+                () -> {
+                    INDArray one = Nd4j.ones(1, 1);
+                    of("auto").gemm(false, one, false, one, 1, 0, Nd4j.zeros(1, 1));
+                },
+                "loading native libraries");
+        loading.setDaemon(true);
+        loading.setUncaughtExceptionHandler((thread, wrong) -> {}); // the first use fails again
+        loading.start();
     }
 
     /**

@@ -2,6 +2,7 @@ package dev.grft.vit;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -58,21 +59,31 @@ final class LayerNorm {
         kernels.layerNorm(x, gamma.value(), beta.value(), epsilon, z, s, y);
     }
 
-    /** Overwrites the gradients and adds the input's gradient to {@code dx [M, D]}, unless it is null. */
-    void backward(INDArray dy, @Nullable INDArray dx) {
-        if (normalized == null || inverse == null) {
+    /** Puts the result of the last {@link #forward} into {@code y [M, D]} again, which saves keeping it. */
+    void again(INDArray y) {
+        kernels.scaleAndShift(normalized(), gamma.value(), beta.value(), y);
+    }
+
+    private INDArray normalized() {
+        if (normalized == null) {
             throw new IllegalStateException(name + ": backward before forward");
         }
+        return normalized;
+    }
+
+    /** Overwrites the gradients and adds the input's gradient to {@code dx [M, D]}, unless it is null. */
+    void backward(INDArray dy, @Nullable INDArray dx) {
+        INDArray z = normalized();
         INDArray dgamma = gamma.gradient();
         if (dgamma != null) {
-            kernels.columnDots(dy, normalized, dgamma);
+            kernels.columnDots(dy, z, dgamma);
         }
         INDArray dbeta = beta.gradient();
         if (dbeta != null) {
             kernels.columnSums(dy, dbeta);
         }
         if (dx != null) {
-            kernels.layerNormBackward(dy, gamma.value(), normalized, inverse, dx);
+            kernels.layerNormBackward(dy, gamma.value(), z, Objects.requireNonNull(inverse), dx);
         }
     }
 }

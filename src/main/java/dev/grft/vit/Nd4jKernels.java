@@ -97,6 +97,11 @@ public final class Nd4jKernels implements Kernels {
         INDArray s = Transforms.sqrt(variance.addi(epsilon), false).rdivi(1);
         inverse.assign(s.reshape(inverse.shape()));
         normalized.muliColumnVector(s);
+        scaleAndShift(normalized, gamma, beta, y);
+    }
+
+    @Override
+    public void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y) {
         y.assign(normalized).muliRowVector(flat(gamma)).addiRowVector(flat(beta));
     }
 

@@ -1,6 +1,8 @@
 package dev.grft.vit;
 
+import java.util.Iterator;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -31,24 +33,47 @@ public final class Weights implements AutoCloseable {
      * @throws IllegalArgumentException if a tensor is missing or has another length than {@code config} says
      */
     public static Weights copyOf(VitConfig config, Map<String, float[]> tensors, DataType type) {
+        return copyOf(config, List.of(tensors).iterator(), type);
+    }
+
+    /** Returns a native copy of tensors that come in parts: one after the other, so that no more than a part is on the heap. */
+    public static Weights copyOf(VitConfig config, Iterator<Map<String, float[]>> parts, DataType type) {
+        Map<String, long[]> shapes = config.tensors();
         Map<String, INDArray> arrays = new LinkedHashMap<>();
-        for (Map.Entry<String, long[]> entry : config.tensors().entrySet()) {
-            String name = entry.getKey();
-            long[] shape = flat(entry.getValue());
-            long length = VitConfig.elements(shape);
-            float[] values = tensors.get(name);
-            if (values == null && name.startsWith("head.")) {
-                arrays.put(name, Nd4j.zeros(type, shape));
-                continue;
-            }
-            if (values == null || values.length != length) {
-                throw new IllegalArgumentException(name + ": expected " + length + " numbers, got "
-                        + (values == null ? "none" : String.valueOf(values.length)));
-            }
-            INDArray array = Nd4j.createUninitialized(DataType.FLOAT, shape, 'c');
-            array.data().setData(values);
-            arrays.put(name, type == DataType.FLOAT ? array : array.castTo(type));
+        while (parts.hasNext()) {
+            Map<String, float[]> part = parts.next();
+            shapes.forEach((name, shape) -> {
+                float[] values = part.get(name);
+                if (values != null) {
+                    arrays.put(name, copy(name, flat(shape), values, type));
+                }
+            });
         }
+        shapes.forEach((name, shape) -> {
+            if (name.startsWith("head.")) {
+                arrays.computeIfAbsent(name, head -> Nd4j.zeros(type, flat(shape)));
+            } else if (!arrays.containsKey(name)) {
+                throw new IllegalArgumentException(
+                        name + ": expected " + VitConfig.elements(shape) + " numbers, got none");
+            }
+        });
+        return new Weights(config, arrays);
+    }
+
+    private static INDArray copy(String name, long[] shape, float[] values, DataType type) {
+        long length = VitConfig.elements(shape);
+        if (values.length != length) {
+            throw new IllegalArgumentException(name + ": expected " + length + " numbers, got " + values.length);
+        }
+        INDArray array = Nd4j.createUninitialized(DataType.FLOAT, shape, 'c');
+        array.data().setData(values);
+        return type == DataType.FLOAT ? array : array.castTo(type);
+    }
+
+    /** Returns weights that are all 0. */
+    public static Weights zeros(VitConfig config, DataType type) {
+        Map<String, INDArray> arrays = new LinkedHashMap<>();
+        config.tensors().forEach((name, shape) -> arrays.put(name, Nd4j.zeros(type, flat(shape))));
         return new Weights(config, arrays);
     }
 

@@ -15,11 +15,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.hadoop.conf.Configuration;
+import scala.util.Properties;
 
 /** Whole applications, in a process each: a Spark of its own in local mode, with the memory of a driver of jobs/submit.sh. */
 final class Applications {
@@ -60,23 +62,18 @@ final class Applications {
             write(setup.config(), folder);
             double[] starts = new double[quick ? 1 : 3];
             List<Row> rows = new ArrayList<>();
+            int rounds = quick ? 3 : 12;
             for (int tasks = 1; tasks <= 2; tasks++) {
-                int rounds = quick ? 3 : 12;
-                Told told = run(
-                        folder,
-                        tasks,
-                        Math.max(1, setup.threads() / tasks),
-                        setup.rows(),
-                        setup.batch(),
-                        rounds,
-                        tasks);
-                starts[0] = tasks == 1 ? told.firstStep : starts[0];
-                rows.add(new Row("memory, " + tasks + (tasks == 1 ? " task" : " tasks"), null, null, null, Map.of())
-                        .with("ours_mib", told.number("resident"))
-                        .with("ours_most_mib", told.number("most")));
+                String name = tasks == 1 ? "1 task" : tasks + " tasks";
+                int threads = Math.max(1, setup.threads() / tasks);
+                Told executor = run(folder, cluster(1, tasks), threads, setup.rows(), setup.batch(), rounds, tasks);
+                rows.add(memory("memory of an executor, " + name, executor));
+                Told one = run(folder, local(tasks), threads, setup.rows(), setup.batch(), rounds, tasks);
+                rows.add(memory("memory of one process, " + name, one));
+                starts[0] = tasks == 1 ? one.firstStep : starts[0];
             }
             for (int i = 1; i < starts.length; i++) {
-                starts[i] = run(folder, 1, setup.threads(), setup.rows(), setup.batch(), 1, 1).firstStep;
+                starts[i] = run(folder, local(1), setup.threads(), setup.rows(), setup.batch(), 1, 1).firstStep;
             }
             rows.add(0, Row.of("cold start to first step", new Times(starts)));
             setup.peer("torch-masked").ifPresent(peer -> {
@@ -95,29 +92,50 @@ final class Applications {
         });
     }
 
+    private static Row memory(String name, Told told) {
+        return new Row(name, null, null, null, Map.of())
+                .with("ours_mib", told.number("resident"))
+                .with("ours_most_mib", told.number("most"));
+    }
+
+    private static String local(int tasks) {
+        return "local[" + tasks + "]";
+    }
+
+    /** Returns the master of a standalone cluster on this machine, of executors with a heap of 640 MiB each. */
+    private static String cluster(int executors, int tasks) {
+        return "local-cluster[" + executors + "," + tasks + ",640]";
+    }
+
     /** Returns what a round takes beyond the computation of its tasks: broadcast, scheduling, results, their sum. */
     List<Row> sparksShare() {
         return inFolder(folder -> {
             write(VitConfig.preset(SMALL, 0), folder);
             List<Row> rows = new ArrayList<>();
             for (int shards : quick ? new int[] {2} : new int[] {2, 1, 4, 16, 64}) {
-                int rounds = quick ? 10 : shards == 2 ? 500 : 60;
-                Told told = run(folder, 2, 1, MILLION, 1, rounds, shards);
-                rows.add(Row.of(
-                                "Spark's share of a step" + (shards == 2 ? "" : ", shards: " + shards),
-                                told.times("share"))
-                        .with("round_ms", told.times("round").median())
-                        .with("update_ms", told.times("update").median())
-                        .with("trained", told.number("trained"))
-                        .with("early_mib", told.number("early"))
-                        .with("ours_mib", told.number("resident")));
+                int rounds = quick ? 10 : shards == 2 ? 500 : shards == 64 ? 12 : 60; // with 64 a round takes seconds
+                rows.add(share(
+                        "Spark's share of a step" + (shards == 2 ? "" : ", shards: " + shards),
+                        run(folder, local(2), 1, MILLION, 1, rounds, shards)));
             }
+            rows.add(share(
+                    "Spark's share of a step, two executors",
+                    run(folder, cluster(2, 1), 1, MILLION, 1, quick ? 10 : 500, 2)));
             return rows;
         });
     }
 
+    private static Row share(String name, Told told) {
+        return Row.of(name, told.times("share"))
+                .with("round_ms", told.times("round").median())
+                .with("update_ms", told.times("update").median())
+                .with("trained", told.number("trained"))
+                .with("early_mib", told.number("early"))
+                .with("ours_mib", told.number("resident"));
+    }
+
     /** Returns what an application tells that trains {@code rows} rows of each matrix, with {@code batch} examples of each shard. */
-    private static Told run(Path checkpoint, int tasks, int threads, int rows, int batch, int rounds, int shards)
+    private static Told run(Path checkpoint, String master, int threads, int rows, int batch, int rounds, int shards)
             throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -125,19 +143,26 @@ final class Applications {
         command.addAll(List.of("-Xmx3g", "-cp", System.getProperty("java.class.path")));
         command.add(TrainingProcess.class.getName());
         command.add(checkpoint.toString());
-        for (int number : new int[] {tasks, threads, rows, batch, rounds, shards}) {
+        command.add(master);
+        for (int number : new int[] {threads, rows, batch, rounds, shards}) {
             command.add(Integer.toString(number));
         }
+        ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+        // Executors of their own find the jars by the class path, but want a place to look for more, and to know the
+        // Scala.
+        Files.createDirectories(checkpoint.resolve("jars"));
+        builder.environment().put("SPARK_HOME", checkpoint.toString());
+        builder.environment()
+                .put("SPARK_SCALA_VERSION", Properties.versionNumberString().replaceFirst("\\.\\d+$", ""));
+        builder.directory(checkpoint.toFile());
         long start = System.nanoTime();
-        Process process = new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
+        Process process = builder.start();
         try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
             String first = out.readLine();
             double firstStep = (System.nanoTime() - start) / 1e6;
             String numbers = out.readLine();
             if (first == null || numbers == null) {
-                throw new IOException("the application has ended early: " + String.join(" ", command));
+                throw new IOException("the application has ended early, with " + master);
             }
             return new Told(firstStep, new ObjectMapper().readTree(numbers));
         } finally {
@@ -162,12 +187,11 @@ final class Applications {
             try {
                 return work.rows(folder);
             } finally {
-                try (Stream<Path> files = Files.list(folder)) {
-                    for (Path file : files.toList()) {
+                try (Stream<Path> files = Files.walk(folder)) {
+                    for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                         Files.delete(file);
                     }
                 }
-                Files.delete(folder);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);

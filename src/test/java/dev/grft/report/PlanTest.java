@@ -2,16 +2,29 @@ package dev.grft.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.grft.Penalty;
 import dev.grft.UserError;
+import dev.grft.bench.Setup;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.data.Batch;
+import dev.grft.train.Network;
+import dev.grft.train.Replica;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.vit.CpuKernels;
+import dev.grft.vit.Keep;
 import dev.grft.vit.VitConfig;
+import dev.grft.vit.Weights;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.assertj.core.api.Assertions;
 import org.assertj.core.data.Percentage;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.nd4j.linalg.api.buffer.DataType;
 
 class PlanTest {
     private static final VitConfig BASE = VitConfig.preset("vit_base_patch16_224", 100);
@@ -92,6 +105,31 @@ class PlanTest {
                 .isBetween(
                         1.2 * kept.step(1, MACHINE).computing(),
                         1.5 * kept.step(1, MACHINE).computing());
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void memoryIsCountedAsNetworksHoldIt(Keep keep) {
+        VitConfig config = VitConfig.preset("vit_tiny_patch16_224", 10);
+        int examples = 2;
+        SliceTuning tuning = new SliceTuning(Setup.selection(config, 1));
+        MultiLayerConfiguration configuration =
+                Network.configuration(tuning.layout(config), settings().training(), Penalty.NONE, config.depth(), 1, 1);
+        try (Weights weights = Weights.zeros(config, DataType.FLOAT)) {
+            Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), keep);
+            replica.load(new float[tuning.layout(config).size()]);
+            Batch batch =
+                    Batch.of(List.of(Setup.example(config, 0), Setup.example(config, 1)), Setup.preprocess(config));
+            if (keep == Keep.NOTHING) {
+                replica.probabilities(batch);
+            } else {
+                replica.gradient(batch);
+            }
+            double counted = keep == Keep.NOTHING
+                    ? Plan.forwardBytes(config, examples)
+                    : Plan.activationBytes(config, examples, keep == Keep.INPUTS);
+            assertThat((double) replica.bytes()).isCloseTo(counted, Percentage.withPercentage(10));
+        }
     }
 
     @Test

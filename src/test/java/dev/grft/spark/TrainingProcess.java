@@ -10,49 +10,66 @@ import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
 import dev.grft.train.StepGradient;
 import dev.grft.tuning.SliceTuning;
+import dev.grft.vit.Kernels;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerStageSubmitted;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.sql.SparkSession;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 
 /**
- * A training application in local mode over images of noise, for the benchmark. Prints {@code first} after its first step, at
+ * A training application over images of noise, for the benchmark. Prints {@code first} after its first step, at
  * the end a line of JSON: the milliseconds of each later round, of the round beyond the computation of its tasks and of the
- * driver's update; the resident memory in MiB, after a fifth of the rounds and at the end.
+ * driver's update; the resident memory of an executor in MiB, after a fifth of the rounds and at the end. In local mode the
+ * executor is the whole process.
  */
 public final class TrainingProcess {
     private static final int CLASSES = 100;
+    private static final String MEMORY = "memory";
 
     private TrainingProcess() {}
 
-    /** Arguments: folder of the checkpoint, tasks, BLAS threads of each, rows of each matrix, examples of each shard, rounds, shards. */
+    /**
+     * Arguments: folder of the checkpoint, master, BLAS threads of each task, rows of each matrix, examples of each shard, rounds,
+     * shards.
+     */
     public static void main(String... arguments) throws IOException {
-        int tasks = Integer.parseInt(arguments[1]);
         int threads = Integer.parseInt(arguments[2]);
         int rows = Integer.parseInt(arguments[3]);
         int shards = Integer.parseInt(arguments[6]);
         int batch = shards * Integer.parseInt(arguments[4]);
         int rounds = Integer.parseInt(arguments[5]);
 
+        Kernels.load(); // as an application does
         Tasks ran = new Tasks();
         Map<String, Object> told = new LinkedHashMap<>();
         List<Double> round = new ArrayList<>();
         List<Double> update = new ArrayList<>();
-        SparkSession spark = Tiny.spark("local[" + tasks + "]");
+        SparkSession spark = SparkSession.builder()
+                .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
+                .config("spark.ui.enabled", "false")
+                .config("spark.driver.host", "127.0.0.1")
+                .config("spark.driver.bindAddress", "127.0.0.1")
+                .master(arguments[1])
+                .getOrCreate();
+        int tasks = atOnce(arguments[1]);
         try {
             JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
             spark.sparkContext().addSparkListener(ran);
@@ -93,11 +110,11 @@ public final class TrainingProcess {
                     update.add((System.nanoTime() - summed) / 1e6);
                 }
                 if (i == rounds / 5) {
-                    told.put("early", status("VmRSS"));
+                    told.put("early", status(context, tasks, "VmRSS"));
                 }
             }
-            told.put("resident", status("VmRSS"));
-            told.put("most", status("VmHWM"));
+            told.put("resident", status(context, tasks, "VmRSS"));
+            told.put("most", status(context, tasks, "VmHWM"));
         } finally {
             spark.stop(); // the listener hears of every task first
         }
@@ -113,14 +130,24 @@ public final class TrainingProcess {
         System.out.println(new ObjectMapper().writeValueAsString(told));
     }
 
-    /** Keeps the run times of the tasks of each stage; a round is one stage. */
+    /** Keeps the run times of the tasks of each stage but those that look at the memory; a round is one stage. */
     private static final class Tasks extends SparkListener {
         private final SortedMap<Integer, List<Long>> byStage = new TreeMap<>();
+        private final Set<Integer> others = new HashSet<>();
+
+        @Override
+        public synchronized void onStageSubmitted(SparkListenerStageSubmitted submitted) {
+            if (MEMORY.equals(submitted.properties().getProperty("spark.job.description"))) {
+                others.add(submitted.stageInfo().stageId());
+            }
+        }
 
         @Override
         public synchronized void onTaskEnd(SparkListenerTaskEnd end) {
-            byStage.computeIfAbsent(end.stageId(), stage -> new ArrayList<>())
-                    .add(end.taskMetrics().executorRunTime());
+            if (!others.contains(end.stageId())) {
+                byStage.computeIfAbsent(end.stageId(), stage -> new ArrayList<>())
+                        .add(end.taskMetrics().executorRunTime());
+            }
         }
 
         /** Returns how long each stage computes: its slowest task, or the time of all divided by those at a time. */
@@ -131,6 +158,26 @@ public final class TrainingProcess {
                             times.stream().mapToLong(Long::longValue).sum() / (double) atOnce))
                     .toList();
         }
+    }
+
+    /** Returns a number of an executor's status, the largest if there are several. */
+    private static double status(JavaSparkContext context, int tasks, String key) {
+        context.setJobDescription(MEMORY);
+        double most = Collections.max(context.parallelize(Collections.nCopies(tasks, key), tasks)
+                .map(TrainingProcess::status)
+                .collect());
+        context.setJobDescription(null);
+        return most;
+    }
+
+    /** Returns how many tasks run at a time: {@code local[N]}, or {@code local-cluster[EXECUTORS,TASKS,MEMORY]}. */
+    private static int atOnce(String master) {
+        int[] numbers = Pattern.compile("\\d+")
+                .matcher(master)
+                .results()
+                .mapToInt(number -> Integer.parseInt(number.group()))
+                .toArray();
+        return numbers.length == 1 ? numbers[0] : numbers[0] * numbers[1];
     }
 
     /** Returns a number of this process's status, KiB in the file, as MiB. */

@@ -180,6 +180,9 @@ class KernelsTest {
         machine.assertClose(normalized, z, 5 * spread);
         machine.assertClose(inverse, Naive.inverse(x, 1e-6, m, n), 5 * spread * spread);
         machine.assertClose(y, each(m * n, i -> z[i] * gamma[i % n] + beta[i % n]), 10 * spread);
+        INDArray again = machine.garbage(m, n);
+        kernels.scaleAndShift(normalized, machine.array(gamma, n), machine.array(beta, n), again);
+        assertThat(values(again)).containsExactly(values(y));
 
         double[] dy = normal(4, m * n);
         double[] old = normal(5, m * n);
