@@ -1,6 +1,5 @@
 package dev.grft.checkpoint;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.UserError;
@@ -27,14 +26,10 @@ import org.jspecify.annotations.Nullable;
  * <p>The arrays are handed over, not copied: nobody may change them.
  */
 public final class Checkpoint {
-    private static final String MODEL = "model.safetensors";
-    private static final String CONFIG = "config.json";
-    private static final String SUFFIX = ".safetensors";
-    private static final String NEAREST = "vit_base_patch16_224"; // what timm is told to build, with sizes of our own
     private static final Map<String, String> METADATA = Map.of("format", "pt"); // Python's libraries ask for it
-    private static final double EPSILON = 1e-6;
 
     private final String name;
+    private final NameMap names;
     private final String architecture;
     private final VitConfig config;
     private final Map<String, float[]> tensors;
@@ -46,6 +41,7 @@ public final class Checkpoint {
 
     private Checkpoint(
             String name,
+            NameMap names,
             String architecture,
             VitConfig config,
             Map<String, float[]> tensors,
@@ -55,6 +51,7 @@ public final class Checkpoint {
             List<String> labels,
             @Nullable String sha256) {
         this.name = name;
+        this.names = names;
         this.architecture = architecture;
         this.config = config;
         this.tensors = new LinkedHashMap<>();
@@ -81,7 +78,7 @@ public final class Checkpoint {
         if (!labels.isEmpty() && labels.size() != config.classes()) {
             throw UserError.of(
                     "%s: has %d label_names, but a head of %d classes; is it the right %s?",
-                    name, labels.size(), config.classes(), CONFIG);
+                    name, labels.size(), config.classes(), Pretrained.CONFIG);
         }
         this.mean = mean.clone();
         this.std = std.clone();
@@ -111,237 +108,48 @@ public final class Checkpoint {
             float[] std,
             double cropFraction,
             List<String> labels) {
-        return new Checkpoint(name, architecture, config, tensors, mean, std, cropFraction, labels, null);
+        return new Checkpoint(name, NameMap.TIMM, architecture, config, tensors, mean, std, cropFraction, labels, null);
     }
 
     /**
-     * Returns the model of a directory with {@code model.safetensors} and {@code config.json}, or of a
-     * {@code .safetensors} file with {@code config.json} beside it.
+     * Returns the model of a directory, or of a {@code .safetensors}, {@code .safetensors.index.json} or {@code .npz} file in
+     * it, with the names of timm, transformers, torchvision or JAX ({@link NameMap}).
      *
-     * <p>The sizes are those of the tensors; the configuration adds the number of heads and the preparation of images
-     * (mean and std of 0.5 and a crop of 0.9, timm's defaults of a ViT, where it does not say).
+     * <p>The sizes are those of the tensors; {@code config.json} beside them, and of transformers {@code
+     * preprocessor_config.json}, add the number of heads and the preparation of images (mean and std of 0.5 and a crop of
+     * 0.9, timm's defaults of a ViT, where they do not say). torchvision and JAX may do without: then it is as their authors
+     * have published it.
      *
      * @param imageSize side of the images, pixels; the positions are resampled if they are for another; 0 for the
      *     checkpoint's own
-     * @throws UserError if a file is missing or malformed, or the model is not a plain ViT
+     * @throws UserError if a file is missing or malformed, or the model is not a plain ViT, or a pickle
      */
     public static Checkpoint load(Configuration hadoop, String path, int imageSize) {
-        Storage storage = new Storage(hadoop);
-        Path file = file(path);
-        if (!storage.exists(file)) {
-            throw UserError.of(
-                    "%s: no such file; expected a directory with %s and %s, or a %s file beside its %s",
-                    file, MODEL, CONFIG, SUFFIX, CONFIG);
-        }
-        Path beside = Storage.beside(file, CONFIG);
-        if (!storage.exists(beside)) {
-            throw UserError.of(
-                    "%s: no such file; it says how images are prepared for %s, download it from the same place",
-                    beside, file.getName());
-        }
-        JsonNode json = Json.parse(beside.toString(), storage.readString(beside));
-        return new Reader(Safetensors.read(hadoop, file), beside.toString(), json).checkpoint(imageSize);
+        return Pretrained.load(hadoop, path, imageSize);
     }
 
-    /** Reads one model. */
-    private record Reader(Safetensors file, String place, JsonNode json) {
+    /** Returns a model that was read from a file. */
+    static Checkpoint read(
+            Tensors file, NameMap names, Description description, VitConfig config, Map<String, float[]> tensors) {
+        return new Checkpoint(
+                file.file(),
+                names,
+                description.architecture(),
+                config,
+                tensors,
+                array(description.mean()),
+                array(description.std()),
+                description.cropFraction(),
+                config.classes() == 0 ? List.of() : description.labels(),
+                file.sha256());
+    }
 
-        Checkpoint checkpoint(int imageSize) {
-            VitConfig stored = sizes();
-            requireTensors(stored);
-            Map<String, float[]> tensors = new LinkedHashMap<>();
-            stored.tensors()
-                    .keySet()
-                    .forEach(name -> tensors.put(name, file.tensor(name).floats()));
-            VitConfig config = imageSize == 0 ? stored : stored.withImageSize(imageSize);
-            if (config.patches() != stored.patches()) {
-                float[] positions = file.tensor("pos_embed").floats();
-                tensors.put(
-                        "pos_embed",
-                        Positions.resample(positions, stored.width(), config.imageSize() / config.patchSize()));
-            }
-            JsonNode images = json.path("pretrained_cfg").isObject() ? json.path("pretrained_cfg") : json;
-            JsonNode labels = json.path("label_names");
-            return new Checkpoint(
-                    file.file(),
-                    architecture(),
-                    config,
-                    tensors,
-                    channels(images, "mean"),
-                    channels(images, "std"),
-                    crop(images),
-                    labels.isMissingNode() || labels.isNull()
-                            ? List.of()
-                            : Json.strings(place + ": label_names", labels),
-                    file.sha256());
+    private static float[] array(List<Float> channels) {
+        float[] array = new float[channels.size()];
+        for (int c = 0; c < array.length; c++) {
+            array[c] = channels.get(c);
         }
-
-        private VitConfig sizes() {
-            for (String tensor : file.names()) {
-                if (!NameMap.plain(tensor)) {
-                    throw UserError.of(
-                            "%s: has the tensor %s: %s; only plain ViTs with timm's names are supported",
-                            file.file(), tensor, NameMap.strangeness(tensor));
-                }
-            }
-            long[] patch = shape("patch_embed.proj.weight", 4);
-            if (patch[1] != VitConfig.CHANNELS || patch[2] != patch[3]) {
-                throw UserError.of(
-                        "%s: patch_embed.proj.weight has shape %s, expected [width, 3, patch, patch]; only square"
-                                + " patches of RGB images are supported",
-                        file.file(), Arrays.toString(patch));
-            }
-            int width = (int) patch[0];
-            int patchSize = (int) patch[2];
-            int mlpWidth = (int) shape("blocks.0.mlp.fc1.weight", 2)[0];
-            int classes = file.has("head.weight") ? (int) shape("head.weight", 2)[0] : 0;
-            int depth = 1 + file.names().stream().mapToInt(NameMap::block).max().orElse(0);
-            int heads = heads(width);
-            try {
-                int side = Positions.side((int) shape("pos_embed", 3)[1] - 1);
-                return new VitConfig(
-                        Math.multiplyExact(side, patchSize),
-                        patchSize,
-                        width,
-                        depth,
-                        heads,
-                        mlpWidth,
-                        classes,
-                        EPSILON);
-            } catch (UserError | ArithmeticException e) {
-                throw new UserError(file.file() + ": " + e.getMessage(), e);
-            }
-        }
-
-        private long[] shape(String tensor, int dimensions) {
-            long[] shape = file.tensor(tensor).shape();
-            if (shape.length != dimensions || Arrays.stream(shape).anyMatch(n -> n < 1 || n > Integer.MAX_VALUE)) {
-                throw UserError.of(
-                        "%s: %s has shape %s, a ViT needs one of %d dimensions; is it another model?",
-                        file.file(), tensor, Arrays.toString(shape), dimensions);
-            }
-            return shape;
-        }
-
-        private void requireTensors(VitConfig config) {
-            String sizes = "a ViT of width " + config.width() + ", depth " + config.depth() + " and MLP width "
-                    + config.mlpWidth();
-            Map<String, long[]> expected = config.tensors();
-            expected.forEach((tensor, shape) -> {
-                if (!file.has(tensor)) {
-                    throw UserError.of(
-                            "%s: the tensor %s is missing, %s needs it; is the file complete?",
-                            file.file(), tensor, sizes);
-                }
-                Tensor found = file.tensor(tensor);
-                if (!Arrays.equals(found.shape(), shape)) {
-                    throw UserError.of(
-                            "%s: %s has shape %s, %s needs %s; is it another model?",
-                            file.file(), tensor, Arrays.toString(found.shape()), sizes, Arrays.toString(shape));
-                }
-                if (!found.dtype().fractional()) {
-                    throw UserError.of(
-                            "%s: %s is of %s, expected F32, F16, BF16 or F64; convert the file",
-                            file.file(), tensor, found.dtype());
-                }
-            });
-            for (String tensor : file.names()) {
-                if (!expected.containsKey(tensor)) {
-                    throw UserError.of(
-                            "%s: has the tensor %s, %s has no such tensor; is the file complete?",
-                            file.file(), tensor, sizes);
-                }
-            }
-        }
-
-        /** Returns the number of heads, which no tensor tells. Refuses what changes the model without a tensor. */
-        private int heads(int width) {
-            JsonNode arguments = json.path("model_args");
-            JsonNode pool = json.path("global_pool");
-            if (pool.isTextual() && !pool.textValue().equals("token")) {
-                throw UserError.of(
-                        "%s: global_pool is %s, only token is supported; use another checkpoint",
-                        place, pool.textValue());
-            }
-            for (String key : List.of("act_layer", "norm_layer")) {
-                if (!arguments.path(key).isMissingNode() && !arguments.path(key).isNull()) {
-                    throw UserError.of(
-                            "%s: model_args.%s is %s, only timm's default is supported; use another checkpoint",
-                            place, key, arguments.path(key));
-                }
-            }
-            int expected = positive(arguments, "embed_dim");
-            int heads = positive(arguments, "num_heads");
-            String published = architecture();
-            if (NameMap.preset(published)) {
-                VitConfig preset = VitConfig.preset(published, 0);
-                expected = expected == 0 ? preset.width() : expected;
-                heads = heads == 0 ? preset.heads() : heads;
-            }
-            if (expected != 0 && expected != width) {
-                throw UserError.of(
-                        "%s: describes a model of width %d (%s), %s has width %d; does it belong to this file?",
-                        place, expected, published, file.file(), width);
-            }
-            // timm's tiny, small, base and large have heads of 64; other widths do not tell (huge: 1280 with heads of
-            // 80).
-            if (heads == 0 && List.of(192, 384, 768, 1024).contains(width)) {
-                heads = width / 64;
-            }
-            if (heads == 0) {
-                throw UserError.of(
-                        "%s: model_args.num_heads is missing and the architecture %s is not known; add it",
-                        place, published);
-            }
-            return heads;
-        }
-
-        /** Returns the published model's name, without the tag of its weights. */
-        String architecture() {
-            String word = json.path("architecture").asText(NEAREST);
-            return word.contains(".") ? word.substring(0, word.indexOf('.')) : word;
-        }
-
-        private int positive(JsonNode node, String key) {
-            JsonNode found = node.path(key);
-            if (found.isMissingNode() || found.isNull()) {
-                return 0;
-            }
-            if (!found.isIntegralNumber() || !found.canConvertToInt() || found.intValue() < 1) {
-                throw UserError.of("%s: model_args.%s must be a positive whole number, got %s", place, key, found);
-            }
-            return found.intValue();
-        }
-
-        private float[] channels(JsonNode images, String key) {
-            JsonNode found = images.path(key);
-            if (found.isMissingNode() || found.isNull()) {
-                return new float[] {0.5f, 0.5f, 0.5f};
-            }
-            float[] values = new float[VitConfig.CHANNELS];
-            boolean valid = found.isArray() && found.size() == values.length;
-            for (int c = 0; valid && c < values.length; c++) {
-                values[c] = found.get(c).floatValue();
-                valid = found.get(c).isNumber() && Float.isFinite(values[c]) && (key.equals("mean") || values[c] > 0);
-            }
-            if (!valid) {
-                throw UserError.of(
-                        "%s: %s must be three %s, got %s",
-                        place, key, key.equals("mean") ? "numbers" : "positive numbers", found);
-            }
-            return values;
-        }
-
-        private double crop(JsonNode images) {
-            JsonNode found = images.path("crop_pct");
-            if (found.isMissingNode() || found.isNull()) {
-                return 0.9;
-            }
-            if (!found.isNumber() || !(found.doubleValue() > 0 && found.doubleValue() <= 1)) {
-                throw UserError.of("%s: crop_pct must be in (0, 1], got %s", place, found);
-            }
-            return found.doubleValue();
-        }
+        return array;
     }
 
     /**
@@ -356,6 +164,7 @@ public final class Checkpoint {
         delta.mergeInto(weights);
         return new Checkpoint(
                 name + " + delta",
+                names,
                 architecture,
                 config.withClasses(delta.labels().size()),
                 weights,
@@ -390,15 +199,18 @@ public final class Checkpoint {
             typed.put(tensor, rounded);
         });
         storage.writeAtomically(file, out -> Safetensors.write(out, METADATA, typed));
-        storage.writeAtomically(Storage.beside(file, CONFIG), json());
+        storage.writeAtomically(Storage.beside(file, Pretrained.CONFIG), json());
     }
 
     private String json() {
         ObjectNode root = Json.MAPPER.createObjectNode();
-        root.put("architecture", NameMap.timm(architecture) ? architecture : NEAREST);
+        root.put("architecture", NameMap.timm(architecture) ? architecture : Description.NEAREST);
         root.put("num_classes", config.classes());
         root.put("num_features", config.width());
         root.put("global_pool", "token");
+        if (config.epsilon() != Description.EPSILON) { // timm has no word for it and passes it over
+            root.put("layer_norm_eps", config.epsilon());
+        }
         ObjectNode arguments = root.putObject("model_args");
         arguments.putArray("img_size").add(config.imageSize()).add(config.imageSize());
         arguments.put("patch_size", config.patchSize());
@@ -442,7 +254,7 @@ public final class Checkpoint {
     }
 
     private static Path file(String path) {
-        return path.endsWith(SUFFIX) ? new Path(path) : new Path(path, MODEL);
+        return path.endsWith(Pretrained.SUFFIX) ? new Path(path) : new Path(path, Pretrained.MODEL);
     }
 
     private float[] values(String tensor) {
@@ -452,6 +264,11 @@ public final class Checkpoint {
     /** Returns the path of the file, as errors tell it. */
     public String name() {
         return name;
+    }
+
+    /** Returns how the file of the model names its tensors. */
+    public NameMap names() {
+        return names;
     }
 
     /** Returns timm's name of the model, such as {@code vit_base_patch16_224}. */

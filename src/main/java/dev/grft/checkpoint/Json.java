@@ -95,6 +95,18 @@ final class Json {
         return shapes;
     }
 
+    /** Returns a positive number; 0 if it is not there. */
+    static int positive(String place, String prefix, JsonNode node, String key) {
+        JsonNode found = node.path(key);
+        if (found.isMissingNode() || found.isNull()) {
+            return 0;
+        }
+        if (!positive(found)) {
+            throw UserError.of("%s: %s%s must be a positive whole number, got %s", place, prefix, key, found);
+        }
+        return found.intValue();
+    }
+
     private static boolean positive(JsonNode node) {
         return node.isIntegralNumber() && node.canConvertToInt() && node.intValue() > 0;
     }

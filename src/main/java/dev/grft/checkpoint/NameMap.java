@@ -1,46 +1,433 @@
 package dev.grft.checkpoint;
 
+import dev.grft.UserError;
+import dev.grft.vit.VitConfig;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
-/** What the names of tensors and models tell. timm's names are the only ones that are read so far. */
-final class NameMap {
+/**
+ * How libraries name the tensors of a ViT and lay out their numbers. Inside this program names and layouts are timm's; this is
+ * the only place that renames, joins or transposes.
+ */
+public enum NameMap {
+    /** timm's. */
+    TIMM("timm"),
+
+    /** Hugging Face's {@code ViTModel} and {@code ViTForImageClassification}: query, key and value are matrices of their own. */
+    TRANSFORMERS(
+            "transformers",
+            "cls_token embeddings.cls_token",
+            "pos_embed embeddings.position_embeddings",
+            "patch_embed.proj embeddings.patch_embeddings.projection",
+            "blocks.#.norm1 encoder.layer.#.layernorm_before",
+            "blocks.#.attn.q encoder.layer.#.attention.attention.query",
+            "blocks.#.attn.k encoder.layer.#.attention.attention.key",
+            "blocks.#.attn.v encoder.layer.#.attention.attention.value",
+            "blocks.#.attn.proj encoder.layer.#.attention.output.dense",
+            "blocks.#.norm2 encoder.layer.#.layernorm_after",
+            "blocks.#.mlp.fc1 encoder.layer.#.intermediate.dense",
+            "blocks.#.mlp.fc2 encoder.layer.#.output.dense",
+            "norm layernorm",
+            "head classifier"),
+
+    /** torchvision's {@code VisionTransformer}. */
+    TORCHVISION(
+            "torchvision",
+            "cls_token class_token",
+            "pos_embed encoder.pos_embedding",
+            "patch_embed.proj conv_proj",
+            "blocks.#.norm1 encoder.layers.encoder_layer_#.ln_1",
+            "blocks.#.attn.qkv encoder.layers.encoder_layer_#.self_attention.in_proj",
+            "blocks.#.attn.proj encoder.layers.encoder_layer_#.self_attention.out_proj",
+            "blocks.#.norm2 encoder.layers.encoder_layer_#.ln_2",
+            "blocks.#.mlp.fc1 encoder.layers.encoder_layer_#.mlp.0",
+            "blocks.#.mlp.fc2 encoder.layers.encoder_layer_#.mlp.3",
+            "norm encoder.ln",
+            "head heads.head"),
+
+    /** The original's in JAX: kernels are {@code [in, out]}, with the heads as a dimension, and patches HWIO. */
+    NPZ(
+            "npz",
+            "cls_token cls",
+            "pos_embed Transformer/posembed_input/pos_embedding",
+            "patch_embed.proj embedding",
+            "blocks.#.norm1 Transformer/encoderblock_#/LayerNorm_0",
+            "blocks.#.attn.q Transformer/encoderblock_#/MultiHeadDotProductAttention_1/query",
+            "blocks.#.attn.k Transformer/encoderblock_#/MultiHeadDotProductAttention_1/key",
+            "blocks.#.attn.v Transformer/encoderblock_#/MultiHeadDotProductAttention_1/value",
+            "blocks.#.attn.proj Transformer/encoderblock_#/MultiHeadDotProductAttention_1/out",
+            "blocks.#.norm2 Transformer/encoderblock_#/LayerNorm_2",
+            "blocks.#.mlp.fc1 Transformer/encoderblock_#/MlpBlock_3/Dense_0",
+            "blocks.#.mlp.fc2 Transformer/encoderblock_#/MlpBlock_3/Dense_1",
+            "norm Transformer/encoder_norm",
+            "head head");
+
     /** Parts of names that a plain ViT does not have, and what they mean. */
-    private static final Map<String, String> STRANGERS = Map.of(
-            "fc_norm", "the model averages its tokens instead of using the class token",
-            "ls1", "the model has layer scale",
-            "ls2", "the model has layer scale",
-            "norm_pre", "the model normalizes its tokens before the first block, as CLIP does",
-            "q_norm", "the model normalizes queries and keys",
-            "reg_token", "the model has register tokens",
-            "dist_token", "the model has a distillation token",
-            "pre_logits", "the model has a layer between the last norm and the head",
-            "embeddings", "these are Hugging Face's names",
-            "Transformer", "these are JAX's names");
+    private static final Map<String, String> STRANGERS = Map.ofEntries(
+            Map.entry("fc_norm", "the model averages its tokens instead of using the class token"),
+            Map.entry("ls1", "the model has layer scale"),
+            Map.entry("ls2", "the model has layer scale"),
+            Map.entry("layer_scale1", "the model has layer scale"),
+            Map.entry("layer_scale2", "the model has layer scale"),
+            Map.entry("norm_pre", "the model normalizes its tokens before the first block, as CLIP does"),
+            Map.entry("pre_layrnorm", "the model normalizes its tokens before the first block, as CLIP does"),
+            Map.entry("q_norm", "the model normalizes queries and keys"),
+            Map.entry("reg_token", "the model has register tokens"),
+            Map.entry("register_tokens", "the model has register tokens"),
+            Map.entry("dist_token", "the model has a distillation token"),
+            Map.entry("distillation_token", "the model has a distillation token"),
+            Map.entry("attn_pool", "the model pools its tokens by attention, as SigLIP does"),
+            Map.entry("probe", "the model pools its tokens by attention, as SigLIP does"),
+            Map.entry("rope_embeddings", "the model has rotary positions"),
+            Map.entry("weights_in", "the model has a gated MLP"),
+            Map.entry("relative_position_bias", "the model has relative positions"),
+            Map.entry("lambda_1", "the model has layer scale"),
+            Map.entry("gamma_1", "the model has layer scale"),
+            Map.entry("text_model", "the model has a text tower; save its vision tower alone"),
+            Map.entry("decoder", "the model has a decoder; save its encoder alone"),
+            Map.entry("pre_logits", "the model has a layer between the last norm and the head"));
+
+    /** Of Hugging Face's models: what classifying by the class token does not use. */
+    private static final Pattern UNUSED = Pattern.compile("pooler\\.dense\\.(weight|bias)|embeddings\\.mask_token");
 
     private static final Pattern PLAIN = Pattern.compile("cls_token|pos_embed|((patch_embed\\.proj|norm|head"
             + "|blocks\\.(?<block>0|[1-9]\\d{0,3})\\.(norm1|attn\\.qkv|attn\\.proj|norm2|mlp\\.fc1|mlp\\.fc2))"
             + "\\.(weight|bias))");
 
     private static final Pattern PRESET = Pattern.compile("vit_(tiny|small|base|large|demo)_patch\\d{1,4}_\\d{1,4}");
+    private static final Pattern BLOCK =
+            Pattern.compile("(?<=blocks\\.|layer\\.|encoder_layer_|encoderblock_)(0|[1-9]\\d{0,3})(?=[./])");
+    private static final List<String> PARTS = List.of("attn.q.", "attn.k.", "attn.v.");
+    private static final String JOINED = "attn.qkv.";
 
-    private NameMap() {}
+    private final String library;
 
-    /** Returns whether a plain ViT of some depth has this tensor. */
-    static boolean plain(String tensor) {
-        return PLAIN.matcher(tensor).matches();
+    @SuppressWarnings("ImmutableEnumChecker") // filled by the constructor and never changed
+    private final Map<String, String> theirs = new LinkedHashMap<>(); // by ours: of modules and single tensors
+
+    @SuppressWarnings("ImmutableEnumChecker")
+    private final Map<String, String> ours = new LinkedHashMap<>();
+
+    NameMap(String library, String... pairs) {
+        this.library = library;
+        for (String pair : pairs) {
+            int space = pair.indexOf(' ');
+            theirs.put(pair.substring(0, space), pair.substring(space + 1));
+            ours.put(pair.substring(space + 1), pair.substring(0, space));
+        }
     }
 
-    /** Returns the number of the block that a tensor is in; -1 for one outside the blocks. */
+    /**
+     * Returns the naming of a library, by the name of the library in lower case.
+     *
+     * @param option whose value it is, for the error
+     * @throws UserError for another word
+     */
+    public static NameMap of(String option, String library) {
+        return Arrays.stream(values())
+                .filter(map -> map.library.equals(library))
+                .findFirst()
+                .orElseThrow(() -> UserError.of(
+                        "%s: unknown naming %s; expected one of %s", option, library, Arrays.toString(values())));
+    }
+
+    /** Returns the naming that these tensors follow; timm's if they follow none. */
+    static NameMap of(Set<String> tensors) {
+        for (NameMap map : List.of(NPZ, TORCHVISION, TRANSFORMERS)) {
+            if (tensors.stream()
+                    .anyMatch(name ->
+                            map.ours(name) != null && !PLAIN.matcher(name).matches())) {
+                return map;
+            }
+        }
+        return TIMM;
+    }
+
+    /**
+     * Returns the tensors by timm's names and in timm's layout: the same arrays where nothing has to be moved.
+     *
+     * @throws UserError for a tensor that a plain ViT does not have
+     */
+    Map<String, Tensor> toTimm(Tensors file) {
+        Map<String, Tensor> named = new LinkedHashMap<>();
+        String stranger = null;
+        for (Map.Entry<String, Tensor> entry : file.byName().entrySet()) {
+            String name = ours(entry.getKey());
+            if (name != null) {
+                named.put(name, this == NPZ ? transposed(file, name, entry.getValue()) : entry.getValue());
+            } else if (!(this == TRANSFORMERS
+                            && UNUSED.matcher(unprefixed(entry.getKey())).matches())
+                    && (stranger == null || reason(stranger).isEmpty())) {
+                stranger = entry.getKey();
+            }
+        }
+        if (stranger != null) {
+            throw UserError.of(
+                    "%s: has the tensor %s: %s; only plain ViTs with the names of timm, transformers, torchvision or"
+                            + " JAX are supported",
+                    file.file(), stranger, reason(stranger).orElse("a plain ViT has no such tensor"));
+        }
+        return joined(file, named);
+    }
+
+    private static Optional<String> reason(String tensor) {
+        String parts = "." + tensor.replace('/', '.') + ".";
+        return STRANGERS.keySet().stream()
+                .sorted()
+                .filter(part -> parts.contains("." + part + "."))
+                .findFirst()
+                .map(STRANGERS::get);
+    }
+
+    /** Returns timm's name of a tensor, or null; of query, key and value {@code attn.q}, {@code attn.k}, {@code attn.v}. */
+    private @Nullable String ours(String tensor) {
+        if (this == TIMM) {
+            return PLAIN.matcher(tensor).matches() ? tensor : null;
+        }
+        String name = unprefixed(tensor);
+        Matcher block = BLOCK.matcher(name);
+        String number = block.find() ? block.group(1) : "#";
+        String general = block.replaceFirst("#");
+        String single = ours.get(general);
+        if (single != null) {
+            return PLAIN.matcher(single).matches() ? single : null; // a module alone is no tensor
+        }
+        int dot = general.lastIndexOf(this == NPZ ? '/' : '.');
+        String module = dot < 0 ? null : ours.get(general.substring(0, dot));
+        String parameter = general.substring(dot + 1);
+        if (this == TORCHVISION && parameter.startsWith("in_proj_")) { // the one module that is two parameters
+            module = ours.get(general.substring(0, dot) + ".in_proj");
+            parameter = parameter.substring("in_proj_".length());
+        }
+        if (this == NPZ) {
+            parameter = parameter.equals("kernel") || parameter.equals("scale") ? "weight" : parameter;
+        }
+        return module == null || !(parameter.equals("weight") || parameter.equals("bias"))
+                ? null
+                : module.replace("#", number) + "." + parameter;
+    }
+
+    private String unprefixed(String tensor) {
+        return this == TRANSFORMERS && tensor.startsWith("vit.") ? tensor.substring("vit.".length()) : tensor;
+    }
+
+    /** Returns their name of a tensor of timm's, of {@code attn.qkv} that of the query: as a whole model for classification has it. */
+    String theirs(String tensor) {
+        if (this == TIMM) {
+            return tensor;
+        }
+        if (theirs.containsKey(tensor)) {
+            return prefixed(theirs.get(tensor));
+        }
+        int dot = tensor.lastIndexOf('.');
+        String parameter = tensor.substring(dot + 1);
+        String module = module(tensor.substring(0, dot));
+        if (this == TORCHVISION && module.endsWith("in_proj")) {
+            return module + "_" + parameter;
+        }
+        if (this == NPZ) {
+            boolean norm = tensor.contains("norm");
+            return module + "/" + (parameter.equals("bias") ? "bias" : norm ? "scale" : "kernel");
+        }
+        return module + "." + parameter;
+    }
+
+    /** Returns their name of a module of timm's, such as {@code blocks.3.mlp.fc1} or {@code blocks.3.attn.q}. */
+    String module(String module) {
+        if (this == TIMM) {
+            return module;
+        }
+        Matcher block = BLOCK.matcher(module);
+        String number = block.find() ? block.group(1) : "#";
+        String general = block.replaceFirst("#");
+        String found = theirs.get(general);
+        if (found == null && general.endsWith(".attn.qkv")) {
+            found = theirs.get(general.replace("qkv", "q"));
+        }
+        if (found == null) {
+            throw new IllegalArgumentException(library + " has no name for " + module);
+        }
+        return prefixed(found.replace("#", number));
+    }
+
+    private String prefixed(String name) {
+        return this == TRANSFORMERS && !name.equals("classifier") ? "vit." + name : name;
+    }
+
+    /** Returns whether query, key and value are matrices of their own. */
+    boolean splitsQkv() {
+        return this == TRANSFORMERS || this == NPZ;
+    }
+
+    /** Joins query, key and value. A bias that a model does without is 0. */
+    private Map<String, Tensor> joined(Tensors file, Map<String, Tensor> named) {
+        if (!splitsQkv()) {
+            return named;
+        }
+        Map<String, Tensor> joined = new LinkedHashMap<>();
+        named.forEach((name, tensor) -> {
+            Optional<String> part = PARTS.stream().filter(name::contains).findFirst();
+            if (part.isEmpty()) {
+                joined.put(name, tensor);
+                return;
+            }
+            if (!part.get().equals(PARTS.get(0))) {
+                if (!named.containsKey(name.replace(part.get(), PARTS.get(0)))) {
+                    throw missing(file, name.replace(part.get(), PARTS.get(0)));
+                }
+                return;
+            }
+            long[] shape = tensor.shape();
+            float[] all = new float[3 * tensor.length()];
+            for (int i = 0; i < PARTS.size(); i++) {
+                String one = name.replace(PARTS.get(0), PARTS.get(i));
+                Tensor found = named.get(one);
+                if (found == null) {
+                    throw missing(file, one);
+                }
+                if (!Arrays.equals(found.shape(), shape)) {
+                    throw UserError.of(
+                            "%s: %s has shape %s, but %s has %s; is it another model?",
+                            file.file(),
+                            theirs(one),
+                            Arrays.toString(found.shape()),
+                            theirs(name),
+                            Arrays.toString(shape));
+                }
+                System.arraycopy(floats(file, one, found), 0, all, i * found.length(), found.length());
+            }
+            shape[0] *= 3;
+            joined.put(name.replace(PARTS.get(0), JOINED), Tensor.ofFloats(shape, all));
+        });
+        Map<String, Tensor> zeros = new LinkedHashMap<>();
+        joined.forEach((name, tensor) -> {
+            String bias = name.replace(JOINED + "weight", JOINED + "bias");
+            if (!joined.containsKey(bias)) {
+                int length = (int) tensor.shape()[0];
+                zeros.put(bias, Tensor.ofFloats(new long[] {length}, new float[length]));
+            }
+        });
+        joined.putAll(zeros);
+        return joined;
+    }
+
+    private UserError missing(Tensors file, String tensor) {
+        return UserError.of("%s: the tensor %s is missing; is the file complete?", file.file(), theirs(tensor));
+    }
+
+    private float[] floats(Tensors file, String name, Tensor tensor) {
+        if (!tensor.dtype().fractional()) {
+            throw UserError.of(
+                    "%s: %s is of %s, expected F32, F16, BF16 or F64; convert the file",
+                    file.file(), theirs(name), tensor.dtype());
+        }
+        return tensor.floats();
+    }
+
+    /** Returns a tensor of JAX in timm's layout. */
+    private Tensor transposed(Tensors file, String name, Tensor tensor) {
+        long[] shape = tensor.shape();
+        if (name.endsWith(".bias") && shape.length == 2) { // of a query, by heads
+            return Tensor.ofFloats(new long[] {tensor.length()}, floats(file, name, tensor));
+        }
+        if (!name.endsWith(".weight") || shape.length < 2 || tensor.length() == 0) {
+            return tensor;
+        }
+        if (name.startsWith("patch_embed") && shape.length == 4) { // [P, P, C, D]
+            int d = (int) shape[3];
+            long[] turned = {d, shape[2], shape[0], shape[1]};
+            int area = (int) (shape[0] * shape[1]);
+            float[] chw = new float[tensor.length()];
+            float[] hwc = transposed(floats(file, name, tensor), tensor.length() / d, d); // [D, P*P*C]
+            for (int i = 0; i < d; i++) {
+                float[] one = Arrays.copyOfRange(hwc, i * area * (int) shape[2], (i + 1) * area * (int) shape[2]);
+                System.arraycopy(transposed(one, area, (int) shape[2]), 0, chw, i * one.length, one.length);
+            }
+            return Tensor.ofFloats(turned, chw);
+        }
+        int out = (int) (name.contains("attn.proj") ? shape[shape.length - 1] : tensor.length() / shape[0]);
+        int in = tensor.length() / out;
+        return Tensor.ofFloats(new long[] {out, in}, transposed(floats(file, name, tensor), in, out));
+    }
+
+    /** Returns {@code [m, n]} as {@code [n, m]}. */
+    private static float[] transposed(float[] x, int m, int n) {
+        float[] y = new float[x.length];
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < n; j++) {
+                y[j * m + i] = x[i * n + j];
+            }
+        }
+        return y;
+    }
+
+    /** Returns a model's tensors, given in timm's order, by their names and in their layout. */
+    Map<String, Tensor> fromTimm(VitConfig config, Map<String, float[]> tensors) {
+        Map<String, Tensor> named = new LinkedHashMap<>();
+        config.tensors().forEach((name, shape) -> {
+            float[] numbers = tensors.get(name);
+            if (numbers == null) {
+                throw new IllegalArgumentException("the tensor " + name + " is missing");
+            }
+            if (!splitsQkv() || !name.contains(JOINED)) {
+                named.put(theirs(name), laidOut(config, name, shape, numbers));
+                return;
+            }
+            long[] third = shape.clone();
+            third[0] /= 3;
+            int length = numbers.length / 3;
+            for (int i = 0; i < PARTS.size(); i++) {
+                String part = name.replace(JOINED, PARTS.get(i));
+                float[] some = Arrays.copyOfRange(numbers, i * length, (i + 1) * length);
+                named.put(theirs(part), laidOut(config, part, third, some));
+            }
+        });
+        return named;
+    }
+
+    private Tensor laidOut(VitConfig config, String name, long[] shape, float[] numbers) {
+        if (this != NPZ || name.equals("cls_token") || name.equals("pos_embed")) {
+            return Tensor.ofFloats(shape, numbers);
+        }
+        long heads = config.heads();
+        long d = config.width();
+        boolean attention = PARTS.stream().anyMatch(name::contains);
+        if (shape.length == 1) {
+            return Tensor.ofFloats(attention ? new long[] {heads, d / heads} : shape, numbers);
+        }
+        if (shape.length == 4) { // [D, C, P, P]
+            int area = (int) (shape[2] * shape[3]);
+            int channels = (int) shape[1];
+            float[] hwc = new float[numbers.length];
+            for (int i = 0; i < d; i++) {
+                float[] one = Arrays.copyOfRange(numbers, i * area * channels, (i + 1) * area * channels);
+                System.arraycopy(transposed(one, channels, area), 0, hwc, i * one.length, one.length);
+            }
+            return Tensor.ofFloats(
+                    new long[] {shape[2], shape[3], channels, d}, transposed(hwc, (int) d, area * channels));
+        }
+        long[] turned = attention
+                ? new long[] {d, heads, d / heads}
+                : name.contains("attn.proj") ? new long[] {heads, d / heads, d} : new long[] {shape[1], shape[0]};
+        return Tensor.ofFloats(turned, transposed(numbers, (int) shape[0], (int) shape[1]));
+    }
+
+    /** Returns the number of the block that a tensor of timm's is in; -1 for one outside the blocks. */
     static int block(String tensor) {
         Matcher matcher = PLAIN.matcher(tensor);
         String block = matcher.matches() ? matcher.group("block") : null;
         return block == null ? -1 : Integer.parseInt(block);
     }
 
-    /** Returns whether {@link dev.grft.vit.VitConfig#preset} knows the sizes of this model. */
+    /** Returns whether {@link VitConfig#preset} knows the sizes of this model. */
     static boolean preset(String architecture) {
         return PRESET.matcher(architecture).matches();
     }
@@ -50,12 +437,9 @@ final class NameMap {
         return !architecture.startsWith("vit_demo_");
     }
 
-    /** Returns a sentence about a tensor that a plain ViT does not have. */
-    static String strangeness(String tensor) {
-        Optional<String> known = STRANGERS.keySet().stream()
-                .sorted()
-                .filter(part -> ("." + tensor.replace('/', '.') + ".").contains("." + part + "."))
-                .findFirst();
-        return known.map(STRANGERS::get).orElse("a plain ViT has no such tensor");
+    /** Returns the library's word. */
+    @Override
+    public String toString() {
+        return library.toLowerCase(Locale.ROOT);
     }
 }

@@ -1,0 +1,344 @@
+package dev.grft.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.UserError;
+import dev.grft.vit.Keep;
+import dev.grft.vit.Kernels;
+import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Vit;
+import dev.grft.vit.VitConfig;
+import dev.grft.vit.Weights;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Models that other libraries have saved, see {@code src/test/python/formats.py}. */
+class ForeignModelsTest {
+    private static final VitConfig SIZES = new VitConfig(16, 4, 24, 2, 3, 48, 5, 1e-6);
+
+    @TempDir
+    Path directory;
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "timm-deit",
+                "transformers",
+                "transformers-sharded",
+                "transformers-features",
+                "torchvision",
+                "npz"
+            })
+    void theModelComputesWhatItsLibraryComputes(String folder) {
+        assertLogits(folder, load(folder, 0), "");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"timm-deit", "transformers", "transformers-features", "torchvision", "npz"})
+    void soItDoesForLargerImages(String folder) {
+        assertLogits(folder, load(folder, 32), ".32");
+    }
+
+    @Test
+    void transformersTellsSizesImagesAndLabels() {
+        Checkpoint model = load("transformers", 0);
+
+        assertThat(model.names()).isEqualTo(NameMap.TRANSFORMERS);
+        assertThat(model.config()).isEqualTo(new VitConfig(16, 4, 24, 2, 3, 48, 5, 1e-12));
+        assertThat(model.labels()).containsExactly("tench", "goldfish", "shark", "ray", "cock");
+        assertThat(model.mean()).containsExactly(0.485f, 0.456f, 0.406f);
+        assertThat(model.std()).containsExactly(0.229f, 0.224f, 0.225f);
+        assertThat(model.cropFraction()).isEqualTo(0.8); // 16 of 20 pixels
+        assertThat(model.sha256())
+                .isEqualTo(Golden.read("formats/transformers/model.safetensors").sha256());
+    }
+
+    @Test
+    void aModelInShardsIsTheSameModelUnderAnotherDigest() {
+        Checkpoint whole = load("transformers", 0);
+        Checkpoint shards = load("transformers-sharded", 0);
+
+        whole.tensors()
+                .forEach((name, values) ->
+                        assertThat(shards.tensors().get(name)).as(name).containsExactly(values));
+        assertThat(shards.sha256()).matches("[0-9a-f]{64}").isNotEqualTo(whole.sha256());
+    }
+
+    @Test
+    void withoutAHeadThereAreNoLabelsAndMissingBiasesAre0() {
+        Checkpoint model = load("transformers-features", 0);
+
+        assertThat(model.config().classes()).isZero();
+        assertThat(model.config().epsilon()).isEqualTo(0.01);
+        assertThat(model.labels()).isEmpty();
+        assertThat(model.tensors().get("blocks.1.attn.qkv.bias")).hasSize(72).containsOnly(0);
+    }
+
+    @Test
+    void jaxNeedsNoDescription() {
+        Checkpoint model = load("npz", 0);
+
+        assertThat(model.names()).isEqualTo(NameMap.NPZ);
+        assertThat(model.config()).isEqualTo(SIZES); // the heads are a dimension of its kernels
+        assertThat(model.mean()).containsExactly(0.5f, 0.5f, 0.5f);
+        assertThat(model.labels()).isEmpty();
+        assertThat(model.sha256())
+                .isEqualTo(new Storage(Golden.HADOOP).sha256(Golden.hadoop(Golden.path("formats/npz/ViT-Tiny_4.npz"))));
+    }
+
+    @Test
+    void torchvisionNeedsNoneEitherWhereItsWidthTellsTheHeads() throws Exception {
+        copy("torchvision", "model.safetensors");
+
+        refused("config.json: model_args.num_heads is missing");
+        assertThat(load("torchvision", 0).names()).isEqualTo(NameMap.TORCHVISION);
+    }
+
+    @Test
+    void modelsOfOtherKindsAreRefusedWithTheReason() throws Exception {
+        Map<String, String> reasons = new LinkedHashMap<>();
+        reasons.put("distilled DeiT of timm", "the model has a distillation token");
+        reasons.put("mean-pooled ViT of timm", "the model averages its tokens instead of using the class token");
+        reasons.put("SigLIP of timm", "the model pools its tokens by attention");
+        reasons.put("DINOv3 of timm", "the model has");
+        reasons.put("DeiT of transformers", "the model has a distillation token");
+        reasons.put("DINOv3 of transformers", "the model has");
+        reasons.put("giant DINOv2 of transformers", "the model has");
+        reasons.put("BEiT of transformers", "the model has");
+        reasons.put("MAE of transformers", "the model has a decoder");
+        reasons.put("SigLIP of transformers", "the model pools its tokens by attention");
+        JsonNode models = Json.parse("x", Files.readString(Golden.path("formats/refused.json")));
+        assertThat(reasons.keySet()).hasSize(models.size());
+        for (Map.Entry<String, String> one : reasons.entrySet()) {
+            Map<String, Tensor> tensors = new LinkedHashMap<>();
+            models.get(one.getKey())
+                    .forEach(name -> tensors.put(name.asText(), Tensor.ofFloats(new long[] {1}, new float[1])));
+            write(tensors);
+            refused("only plain ViTs with the names of timm, transformers, torchvision or JAX are supported");
+            refused(": " + one.getValue());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "hidden_act, \"gelu_new\", config.json: hidden_act is gelu_new",
+        "num_attention_heads, 5, width 24 must be a multiple of heads 5",
+        "num_attention_heads, null, config.json: num_attention_heads is missing",
+        "hidden_size, 48, describes a model of width 48",
+        "layer_norm_eps, 2, config.json: layer_norm_eps must be in (0; 1)",
+        "id2label, '{\"1\": \"a\"}', id2label must name the classes 0 to 0",
+        "id2label, '{\"0\": \"a\"}', 'has 1 label_names, but a head of 5 classes'"
+    })
+    void aDescriptionOfTransformersThatDoesNotFitIsTold(String key, String value, String message) throws Exception {
+        copy("transformers", "model.safetensors", "config.json", "preprocessor_config.json");
+        change("config.json", key, value);
+
+        refused(message.replace(';', ','));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "size, '{\"height\": 16, \"width\": 20}', preprocessor_config.json: size must be",
+        "size, '{\"shortest_edge\": 12}', crop_size",
+        "image_std, '[1, 0, 1]', image_std must be three positive numbers",
+        "image_mean, 1, image_mean must be three numbers"
+    })
+    void aPreprocessorThatMakesNoSenseIsTold(String key, String value, String message) throws Exception {
+        copy("transformers", "model.safetensors", "config.json", "preprocessor_config.json");
+        change("preprocessor_config.json", key, value);
+
+        refused(message);
+    }
+
+    @Test
+    void thePreprocessorsSizeIsTheModelsUnlessAnotherIsAskedFor() throws Exception {
+        copy("transformers", "model.safetensors", "config.json", "preprocessor_config.json");
+        change("preprocessor_config.json", "crop_size", "{\"height\": 20, \"width\": 20}");
+
+        assertThat(Checkpoint.load(Golden.HADOOP, directory.toString(), 0)
+                        .config()
+                        .imageSize())
+                .isEqualTo(20);
+        assertThat(Checkpoint.load(Golden.HADOOP, directory.toString(), 16)
+                        .config()
+                        .imageSize())
+                .isEqualTo(16);
+    }
+
+    @Test
+    void aMissingPartOfAModelIsTold() throws Exception {
+        Safetensors file = Golden.read("formats/transformers/model.safetensors");
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        file.names().forEach(name -> tensors.put(name, file.tensor(name)));
+        String key = "vit.encoder.layer.1.attention.attention.key.weight";
+        Tensor whole = tensors.remove(key);
+        copy("transformers", "config.json");
+        write(tensors);
+        refused("the tensor " + key + " is missing");
+
+        tensors.put(key, Tensor.ofFloats(new long[] {24, 12}, new float[24 * 12]));
+        write(tensors);
+        refused(key + " has shape [24, 12]");
+
+        tensors.put(key, whole);
+        tensors.remove("vit.encoder.layer.0.output.dense.weight");
+        write(tensors);
+        refused("the tensor vit.encoder.layer.0.output.dense.weight is missing");
+    }
+
+    @Test
+    void anIndexThatDoesNotFitItsFilesIsTold() throws Exception {
+        copy(
+                "transformers-sharded",
+                "config.json",
+                "model-00001-of-00002.safetensors",
+                "model-00002-of-00002.safetensors",
+                "model.safetensors.index.json");
+        assertThat(Checkpoint.load(Golden.HADOOP, directory.toString(), 0)
+                        .config()
+                        .depth())
+                .isEqualTo(2);
+
+        Path index = directory.resolve("model.safetensors.index.json");
+        String text = Files.readString(index);
+        Files.writeString(
+                index, text.replaceFirst("\"vit.layernorm.bias\": \"[^\"]*\"", "\"nose\": \"../x.safetensors\""));
+        refused("names the file ../x.safetensors, expected a .safetensors file in the same folder");
+        Files.writeString(
+                index,
+                text.replaceFirst(
+                        "\"vit.layernorm.bias\": \"[^\"]*\"", "\"nose\": \"model-00001-of-00002.safetensors\""));
+        refused("has the tensor vit.layernorm.bias, which model.safetensors.index.json does not place there");
+        Files.writeString(index, "{\"weight_map\": []}");
+        refused("weight_map must name the file of each tensor");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"pytorch_model.bin", "vit_b_16.pth", "deit.pt", "last.ckpt"})
+    void picklesAreRefusedWithTheWayOut(String name) throws Exception {
+        Files.write(directory.resolve(name), new byte[] {1});
+
+        for (String path : List.of(directory.toString(), directory.resolve(name).toString())) {
+            assertThatThrownBy(() -> Checkpoint.load(Golden.HADOOP, path, 0))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageContaining(name + ": is a pickle of Python's, which runs code when it is read")
+                    .hasMessageContaining("torch.load('" + name + "', weights_only=True");
+        }
+    }
+
+    @Test
+    void twoModelsInOneFolderAreTold() throws Exception {
+        copy("npz", "ViT-Tiny_4.npz");
+        Files.copy(directory.resolve("ViT-Tiny_4.npz"), directory.resolve("other.npz"));
+
+        refused("has several models");
+    }
+
+    @Test
+    void whatIsNoArrayOfNumbersIsToldInAnNpz() throws Exception {
+        npz("a.txt", new byte[] {1});
+        refused("has the entry a.txt, expected arrays NAME.npy only");
+        npz("a.npy", new byte[] {1});
+        refused("a: is not an array of NumPy's");
+        npz("a.npy", header("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"));
+        refused("a: is of type |O, expected one of");
+        npz("a.npy", header("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }"));
+        refused("a: lies in Fortran's order; write it with numpy.ascontiguousarray");
+        npz("a.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (999999999, 999999), }"));
+        refused("a: of shape [999999999, 999999] needs 3999995996000004 bytes, more than the file can hold");
+        npz("a.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }"));
+        refused("is damaged");
+        npz("a.npy", header("__import__('os')"));
+        refused("a: has the header __import__('os'), expected descr");
+        Files.write(directory.resolve("x.npz"), new byte[9]);
+        refused("holds no arrays; is it a file of numpy.savez?");
+    }
+
+    private static byte[] header(String text) {
+        byte[] bytes = new byte[10 + text.length()];
+        System.arraycopy(
+                new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (byte) text.length(), 0}, 0, bytes, 0, 10);
+        for (int i = 0; i < text.length(); i++) {
+            bytes[10 + i] = (byte) text.charAt(i);
+        }
+        return bytes;
+    }
+
+    private void npz(String name, byte[] content) throws IOException {
+        try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(directory.resolve("x.npz")))) {
+            zip.putNextEntry(new ZipEntry(name));
+            zip.write(content);
+        }
+    }
+
+    private void write(Map<String, Tensor> tensors) throws IOException {
+        try (OutputStream out = Files.newOutputStream(directory.resolve("model.safetensors"))) {
+            Safetensors.write(out, Map.of("format", "pt"), tensors);
+        }
+    }
+
+    private void copy(String folder, String... names) throws IOException {
+        for (String name : names) {
+            Files.copy(Golden.path("formats/" + folder + "/" + name), directory.resolve(name));
+        }
+    }
+
+    private void change(String file, String key, String json) throws IOException {
+        ObjectNode root = (ObjectNode) Json.parse(file, Files.readString(directory.resolve(file)));
+        root.set(key, Json.parse(key, json));
+        Files.writeString(directory.resolve(file), root.toString());
+    }
+
+    private void refused(String message) {
+        assertThatThrownBy(() -> Checkpoint.load(Golden.HADOOP, directory.toString(), 0))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining(message);
+    }
+
+    private static Checkpoint load(String folder, int imageSize) {
+        return Checkpoint.load(Golden.HADOOP, Golden.path("formats/" + folder).toString(), imageSize);
+    }
+
+    static void assertLogits(String folder, Checkpoint model, String size) {
+        assertLogits(
+                model,
+                Golden.read("formats/inputs.safetensors").tensor("input" + size),
+                Golden.read("formats/" + folder + "/golden.safetensors").tensor("logits" + size));
+    }
+
+    /** Checks that a model computes these logits of these images, to 1e-4. */
+    static void assertLogits(Checkpoint model, Tensor input, Tensor logits) {
+        double[] expected = logits.doubles();
+        try (Weights weights = Weights.copyOf(model.config(), model.tensors(), DataType.FLOAT)) {
+            INDArray images = Nd4j.create(input.floats(), input.shape(), 'c');
+            float[] actual = new Vit(weights, TrainingPlan.FROZEN, Kernels.of("auto"), Keep.NOTHING)
+                    .forward(images)
+                    .dup('c')
+                    .data()
+                    .asFloat();
+            assertThat(actual).hasSameSizeAs(expected);
+            for (int i = 0; i < actual.length; i++) {
+                assertThat((double) actual[i]).as("logit %d", i).isCloseTo(expected[i], Offset.offset(1e-4));
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+"""Writes tiny models as other libraries save them, and what these compute with them, for the Java tests to agree with.
+
+    python formats.py [OUTPUT]       OUTPUT defaults to ../resources/golden/formats beside this script
+
+Every model has random weights and is built, filled and saved by its own library. The exception is npz: the code that wrote
+the published files (google-research/vision_transformer) is not on PyPI, so the arrays are laid out here, and timm's reader of
+the published files has to understand them.
+
+`golden.safetensors` of each folder: `logits` for `input` of `inputs.safetensors`, `logits.32` for `input.32`; in double, from
+the saved weights. At 32 pixels the library's own model runs with positions that timm has resampled: libraries differ
+in how they resample, and this project does as timm does.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from timm.layers import resample_abs_pos_embed, set_fused_attn
+from timm.models import save_for_hf
+from torchvision.models import VisionTransformer
+
+WIDTH, DEPTH, HEADS, MLP, PATCH, SIDE, LARGER, CLASSES = 24, 2, 3, 48, 4, 16, 32, 5
+SIZES = dict(
+    hidden_size=WIDTH,
+    num_hidden_layers=DEPTH,
+    num_attention_heads=HEADS,
+    intermediate_size=MLP,
+    patch_size=PATCH,
+    attn_implementation="eager",
+)
+TIMM = dict(patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, mlp_ratio=MLP / WIDTH)
+LABELS = ["tench", "goldfish", "shark", "ray", "cock"]
+
+
+def main(out: Path) -> None:
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    set_fused_attn(False)
+    random = np.random.RandomState(25070016)
+    images = {"input": normal(random, 3, 3, SIDE, SIDE).double(), "input.32": normal(random, 2, 3, LARGER, LARGER).double()}
+    save(images, out / "inputs.safetensors")
+    save_transformers(random, images, out)
+    save_torchvision(random, images, out / "torchvision")
+    save_npz(random, images, out / "npz")
+    save_deit(random, images, out / "timm-deit")
+    save_refused(out / "refused.json")
+
+
+# ------------------------------------------------------------------------------------------------------- transformers
+
+
+def save_transformers(random, images, out: Path) -> None:
+    config = dict(SIZES, image_size=SIDE, id2label=dict(enumerate(LABELS)), label2id={k: i for i, k in enumerate(LABELS)})
+    model = fill(random, transformers.ViTForImageClassification(transformers.ViTConfig(**config)))
+    processor = transformers.BitImageProcessor(
+        size=dict(shortest_edge=20),
+        crop_size=dict(height=SIDE, width=SIDE),
+        image_mean=(0.485, 0.456, 0.406),
+        image_std=(0.229, 0.224, 0.225),
+    )
+    for folder, shard in ((out / "transformers", "5GB"), (out / "transformers-sharded", "30KB")):
+        shutil.rmtree(folder, ignore_errors=True)
+        model.save_pretrained(folder, max_shard_size=shard)
+        processor.save_pretrained(folder)
+    assert (out / "transformers-sharded" / "model.safetensors.index.json").exists()
+    assert not (out / "transformers-sharded" / "model.safetensors").exists()
+
+    def logits(x):
+        side = x.shape[-1]
+        other = transformers.ViTForImageClassification(transformers.ViTConfig(**dict(config, image_size=side)))
+        other.load_state_dict(resampled(model.state_dict(), "vit.embeddings.position_embeddings", side))
+        return other.double().eval()(x).logits
+
+    golden(images, logits, out / "transformers")
+    shutil.copy(out / "transformers" / "golden.safetensors", out / "transformers-sharded")
+
+    # Without a head, with biases neither in query, key nor value, a pooler that nothing here uses, and an epsilon that matters.
+    config = dict(SIZES, image_size=SIDE, qkv_bias=False, layer_norm_eps=0.01)
+    bare = fill(random, transformers.ViTModel(transformers.ViTConfig(**config)))
+    bare.save_pretrained(out / "transformers-features")
+
+    def features(x):
+        side = x.shape[-1]
+        other = transformers.ViTModel(transformers.ViTConfig(**dict(config, image_size=side)))
+        other.load_state_dict(resampled(bare.state_dict(), "embeddings.position_embeddings", side))
+        return other.double().eval()(x).last_hidden_state[:, 0]
+
+    golden(images, features, out / "transformers-features")
+
+
+# -------------------------------------------------------------------------------------------------- torchvision and JAX
+
+
+def save_torchvision(random, images, folder: Path) -> None:
+    def build(side):
+        return VisionTransformer(side, PATCH, DEPTH, HEADS, WIDTH, MLP, num_classes=CLASSES)
+
+    model = fill(random, build(SIDE))
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(model.state_dict(), folder / "model.safetensors")
+    # torchvision saves no description, and a width of 24 tells no number of heads.
+    save_json(
+        {"model_args": {"num_heads": HEADS}, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "crop_pct": 0.875},
+        folder / "config.json",
+    )
+
+    def logits(x):
+        other = build(x.shape[-1])
+        other.load_state_dict(resampled(model.state_dict(), "encoder.pos_embedding", x.shape[-1]))
+        return other.double().eval()(x)
+
+    golden(images, logits, folder)
+
+
+def save_npz(random, images, folder: Path) -> None:
+    """Writes ViT-B_16.npz in small, and lets timm read it."""
+
+    def array(*shape, scale=0.2, mean=0.0):
+        return (mean + scale * random.standard_normal(shape)).astype(np.float32)
+
+    size = WIDTH // HEADS
+    arrays = {
+        "cls": array(1, 1, WIDTH, scale=0.5),
+        "embedding/kernel": array(PATCH, PATCH, 3, WIDTH),
+        "embedding/bias": array(WIDTH),
+        "Transformer/posembed_input/pos_embedding": array(1, 1 + (SIDE // PATCH) ** 2, WIDTH, scale=0.5),
+        "Transformer/encoder_norm/scale": array(WIDTH, mean=1),
+        "Transformer/encoder_norm/bias": array(WIDTH),
+        "head/kernel": array(WIDTH, CLASSES),
+        "head/bias": array(CLASSES),
+    }
+    for i in range(DEPTH):
+        block = f"Transformer/encoderblock_{i}/"
+        for norm in ("LayerNorm_0", "LayerNorm_2"):
+            arrays[block + norm + "/scale"] = array(WIDTH, mean=1)
+            arrays[block + norm + "/bias"] = array(WIDTH)
+        attention = block + "MultiHeadDotProductAttention_1/"
+        for part in ("query", "key", "value"):
+            arrays[attention + part + "/kernel"] = array(WIDTH, HEADS, size)
+            arrays[attention + part + "/bias"] = array(HEADS, size)
+        arrays[attention + "out/kernel"] = array(HEADS, size, WIDTH)
+        arrays[attention + "out/bias"] = array(WIDTH)
+        arrays[block + "MlpBlock_3/Dense_0/kernel"] = array(WIDTH, MLP)
+        arrays[block + "MlpBlock_3/Dense_0/bias"] = array(MLP)
+        arrays[block + "MlpBlock_3/Dense_1/kernel"] = array(MLP, WIDTH)
+        arrays[block + "MlpBlock_3/Dense_1/bias"] = array(WIDTH)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "ViT-Tiny_4.npz", **arrays)
+
+    def logits(x):
+        sizes = dict(TIMM, num_classes=CLASSES)
+        model = timm.create_model("vit_base_patch16_224", **sizes, img_size=SIDE)
+        model.load_pretrained(str(folder / "ViT-Tiny_4.npz"))
+        other = timm.create_model("vit_base_patch16_224", **sizes, img_size=x.shape[-1])
+        other.load_state_dict(resampled(model.state_dict(), "pos_embed", x.shape[-1]))
+        return other.double().eval()(x)
+
+    golden(images, logits, folder)
+
+
+# -------------------------------------------------------------------------------------------------------- timm's others
+
+
+def save_deit(random, images, folder: Path) -> None:
+    sizes = dict(TIMM, num_classes=CLASSES)
+    model = fill(random, timm.create_model("deit_tiny_patch16_224", **sizes, img_size=SIDE))
+    save_for_hf(model, folder, safe_serialization=True, model_args=dict(sizes, img_size=SIDE))
+    (folder / "pytorch_model.bin").unlink(missing_ok=True)
+    (folder / "README.md").unlink(missing_ok=True)
+
+    def logits(x):
+        other = timm.create_model("deit_tiny_patch16_224", **sizes, img_size=x.shape[-1])
+        other.load_state_dict(resampled(model.state_dict(), "pos_embed", x.shape[-1]))
+        return other.double().eval()(x)
+
+    golden(images, logits, folder)
+
+
+def save_refused(file: Path) -> None:
+    """Saves the names of the tensors outside the later blocks of models that the Java side has to refuse with a reason."""
+    t = transformers
+    sizes = {k: v for k, v in SIZES.items() if k != "attn_implementation"}
+    models = {
+        "distilled DeiT of timm": timm.create_model("deit_tiny_distilled_patch16_224"),
+        "mean-pooled ViT of timm": timm.create_model("vit_base_patch16_224", **TIMM, global_pool="avg"),
+        "SigLIP of timm": timm.create_model("vit_base_patch16_siglip_224"),
+        "DINOv3 of timm": timm.create_model("vit_small_patch16_dinov3"),
+        "DeiT of transformers": t.DeiTForImageClassification(t.DeiTConfig(**sizes)),
+        "DINOv3 of transformers": t.DINOv3ViTModel(t.DINOv3ViTConfig(**sizes)),
+        "giant DINOv2 of transformers": t.Dinov2Model(
+            t.Dinov2Config(hidden_size=24, num_hidden_layers=2, num_attention_heads=3, use_swiglu_ffn=True)
+        ),
+        "BEiT of transformers": t.BeitModel(t.BeitConfig(**sizes, use_relative_position_bias=True)),
+        "MAE of transformers": t.ViTMAEForPreTraining(
+            t.ViTMAEConfig(**sizes, decoder_hidden_size=24, decoder_num_hidden_layers=1, decoder_num_attention_heads=3)
+        ),
+        "SigLIP of transformers": t.SiglipVisionModel(t.SiglipVisionConfig(**sizes)),
+    }
+    names = {what: saved(model) for what, model in models.items()}
+    save_json({what: [n for n in all if not any(f".{i}." in n for i in range(1, 24))] for what, all in names.items()}, file)
+
+
+def saved(model: torch.nn.Module) -> list[str]:
+    """Returns the names under which a library saves the tensors: with transformers not those of the model in memory."""
+    if not isinstance(model, transformers.PreTrainedModel):
+        return list(model.state_dict())
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return list(load_file(Path(folder) / "model.safetensors"))
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+
+
+def fill(random, model: torch.nn.Module) -> torch.nn.Module:
+    """Gives every parameter random numbers, large enough that no part of the model is nearly linear."""
+    for name, parameter in model.named_parameters():
+        values = normal(random, *parameter.shape)
+        norm = parameter.dim() == 1 and name.endswith(".weight")
+        parameter.data.copy_(1 + 0.2 * values if norm else 0.5 * values if "pos" in name else 0.2 * values)
+    return model.eval()
+
+
+def normal(random, *shape: int) -> torch.Tensor:
+    return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
+
+
+def resampled(state: dict[str, torch.Tensor], positions: str, side: int) -> dict[str, torch.Tensor]:
+    """Returns the state for another image size."""
+    grid = side // PATCH
+    changed = resample_abs_pos_embed(state[positions], (grid, grid))
+    return state | {positions: changed.contiguous()}
+
+
+def golden(images, logits, folder: Path) -> None:
+    with torch.no_grad():
+        tensors = {"logits" + name.removeprefix("input"): logits(x) for name, x in images.items()}
+    for one in tensors.values():
+        assert (one[0] - one[1]).abs().max() > 1e-2  # the images must make a difference
+    save(tensors, folder / "golden.safetensors")
+
+
+def save(tensors: dict[str, torch.Tensor], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: t.detach().clone().contiguous() for name, t in tensors.items()}, file)
+
+
+def save_json(content: dict, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent / "resources/golden/formats")
