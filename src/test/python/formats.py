@@ -18,12 +18,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import peft
 import timm
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from timm.layers import resample_abs_pos_embed, set_fused_attn
 from timm.models import save_for_hf
+from torch.nn import functional as F
 from torchvision.models import VisionTransformer
 
 WIDTH, DEPTH, HEADS, MLP, PATCH, SIDE, LARGER, CLASSES = 24, 2, 3, 48, 4, 16, 32, 5
@@ -51,6 +53,7 @@ def main(out: Path) -> None:
     save_npz(random, images, out / "npz")
     save_deit(random, images, out / "timm-deit")
     save_refused(out / "refused.json")
+    save_peft(random, images, out)
 
 
 # ------------------------------------------------------------------------------------------------------- transformers
@@ -214,6 +217,111 @@ def saved(model: torch.nn.Module) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         return list(load_file(Path(folder) / "model.safetensors"))
+
+
+# ---------------------------------------------------------------------------------------------------------------- PEFT
+
+# Slices of the tiny models by timm's names: axis and indices. Those of the first qkv lie in all three parts.
+SLICES = {
+    "patch_embed.proj.weight": ("rows", [1, 5]),
+    "blocks.0.attn.qkv.weight": ("rows", [3, 30, 31, 71]),
+    "blocks.0.attn.proj.weight": ("columns", [4]),
+    "blocks.0.mlp.fc1.weight": ("columns", [2, 3, 20]),
+    "blocks.1.attn.qkv.weight": ("columns", [0, 7]),
+    "blocks.1.mlp.fc2.weight": ("rows", [0, 23]),
+}
+NEW_CLASSES = 4
+
+
+def save_peft(random, images, out: Path) -> None:
+    """Saves a delta of slices, and for two bases the adapter that PEFT itself saves of it."""
+    delta = {"head.weight": normal(random, NEW_CLASSES, WIDTH), "head.bias": normal(random, NEW_CLASSES)}
+    for matrix, (axis, indices) in SLICES.items():
+        inputs = PATCH * PATCH * 3 if "patch" in matrix else MLP if "fc2" in matrix else WIDTH
+        outputs = 3 * WIDTH if "qkv" in matrix else MLP if "fc1" in matrix else WIDTH
+        delta[f"{matrix}.{axis}"] = torch.tensor(indices, dtype=torch.int32)
+        delta[f"{matrix}.delta"] = 0.3 * normal(random, len(indices), inputs if axis == "rows" else outputs)
+    save(delta, out / "peft" / "delta.safetensors")
+
+    config = transformers.ViTConfig.from_pretrained(out / "transformers", num_labels=NEW_CLASSES)
+    bases = {
+        "timm": lambda: timm_deit(out / "timm-deit"),
+        "transformers": lambda: transformers.ViTForImageClassification.from_pretrained(
+            out / "transformers", config=config, ignore_mismatched_sizes=True
+        ),
+    }
+    for library, base in bases.items():
+        parts = modules(delta, base(), library)
+        lora = dict(
+            target_modules=list(parts),
+            rank_pattern={name: len(a) for name, (a, _) in parts.items()},
+            alpha_pattern={name: len(a) for name, (a, _) in parts.items()},
+            modules_to_save=["head" if library == "timm" else "classifier"],
+        )
+        adapted = peft.get_peft_model(base(), peft.LoraConfig(r=1, lora_alpha=1, **lora))
+        state = dict(adapted.named_parameters())
+        for name, (a, b) in parts.items():
+            for which, factor in (("A", a), ("B", b)):
+                parameter = state[f"base_model.model.{name}.lora_{which}.default.weight"]
+                parameter.data.copy_(factor.reshape(parameter.shape))
+        for part in ("weight", "bias"):
+            state[f"base_model.model.{lora['modules_to_save'][0]}.modules_to_save.default.{part}"].data.copy_(
+                delta[f"head.{part}"]
+            )
+        shutil.rmtree(out / "peft" / library, ignore_errors=True)
+        adapted.save_pretrained(out / "peft" / library)
+        (out / "peft" / library / "README.md").unlink()
+        model = adapted.merge_and_unload().double().eval()
+        golden(images | {"input.32": images["input"]}, lambda x: output(model(x)), out / "peft" / library)
+
+
+def output(result):
+    return getattr(result, "logits", result)
+
+
+def timm_deit(folder: Path) -> torch.nn.Module:
+    sizes = dict(TIMM, img_size=SIDE)
+    model = timm.create_model("deit_tiny_patch16_224", **sizes, num_classes=CLASSES)
+    model.load_state_dict(load_file(folder / "model.safetensors"))
+    model.reset_classifier(NEW_CLASSES)
+    return model.eval()
+
+
+def modules(delta, base: torch.nn.Module, library: str) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Returns A and B of each module that the delta changes, by the library's own names in memory."""
+    updates = {}
+    for matrix, (axis, indices) in SLICES.items():
+        values = delta[f"{matrix}.delta"]
+        out = 3 * WIDTH if "qkv" in matrix else MLP if "fc1" in matrix else WIDTH
+        inputs = PATCH * PATCH * 3 if "patch" in matrix else MLP if "fc2" in matrix else WIDTH
+        module = matrix.removesuffix(".weight")
+        if axis == "columns":
+            parts = {module: (F.one_hot(torch.tensor(indices), inputs).float(), values.T)}
+        else:
+            parts = {module: (values, F.one_hot(torch.tensor(indices), out).float().T)}
+        if library == "transformers":
+            parts = {name: ab for whole, (a, b) in parts.items() for name, ab in split(whole, a, b).items()}
+        updates |= parts
+    return updates
+
+
+def split(module: str, a: torch.Tensor, b: torch.Tensor) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    block = ".".join(["vit.layers", *module.split(".")[1:2]]) + "."
+    names = {
+        "patch_embed.proj": "vit.embeddings.patch_embeddings.projection",
+        "attn.proj": block + "attention.o_proj",
+        "mlp.fc1": block + "mlp.fc1",
+        "mlp.fc2": block + "mlp.fc2",
+    }
+    for end, name in names.items():
+        if module.endswith(end):
+            return {name: (a, b)}
+    parts = {}
+    for name, rows in zip(("q_proj", "k_proj", "v_proj"), b.chunk(3)):
+        kept = rows.abs().sum(0) != 0
+        if kept.any():
+            parts[block + "attention." + name] = (a[kept], rows[:, kept])
+    return parts
 
 
 # ------------------------------------------------------------------------------------------------------------- numbers

@@ -1,6 +1,5 @@
 package dev.grft.checkpoint;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.vit.VitConfig;
@@ -183,11 +182,48 @@ public final class Checkpoint {
      * @throws UserError if a number is too large for the type or the directory cannot be written
      */
     public void save(Configuration hadoop, String path, Dtype type) {
-        Storage storage = new Storage(hadoop);
         Path file = file(path);
+        Storage storage = new Storage(hadoop);
+        Map<String, Tensor> typed = typed(file, NameMap.TIMM, type);
+        storage.writeAtomically(file, out -> Safetensors.write(out, METADATA, typed));
+        storage.writeAtomically(Storage.beside(file, Pretrained.CONFIG), Description.toTimm(this));
+    }
+
+    /**
+     * Writes the model into a directory as a library reads it: {@code model.safetensors}, {@code config.json} and of
+     * transformers {@code preprocessor_config.json}; {@code model.npz} and {@code config.json} of JAX.
+     *
+     * @param type F32, F16 or BF16; numbers are rounded to the nearest; F32 or F16 of JAX
+     * @throws UserError if a number is too large for the type or the directory cannot be written
+     */
+    void save(Configuration hadoop, String directory, NameMap library, Dtype type) {
+        if (library == NameMap.TIMM) {
+            save(hadoop, directory, type);
+            return;
+        }
+        Storage storage = new Storage(hadoop);
+        Path file = new Path(directory, library == NameMap.NPZ ? "model" + Npz.SUFFIX : Pretrained.MODEL);
+        Map<String, Tensor> typed = typed(file, library, type);
+        storage.writeAtomically(file, out -> {
+            if (library == NameMap.NPZ) {
+                Npz.write(out, typed);
+            } else {
+                Safetensors.write(out, METADATA, typed);
+            }
+        });
+        boolean transformers = library == NameMap.TRANSFORMERS;
+        storage.writeAtomically(
+                Storage.beside(file, Pretrained.CONFIG),
+                transformers ? Description.toTransformers(this) : Description.toTimm(this));
+        if (transformers) {
+            storage.writeAtomically(Storage.beside(file, Pretrained.PREPROCESSOR), Description.toPreprocessor(this));
+        }
+    }
+
+    private Map<String, Tensor> typed(Path file, NameMap library, Dtype type) {
         Map<String, Tensor> typed = new LinkedHashMap<>();
-        config.tensors().forEach((tensor, shape) -> {
-            Tensor rounded = Tensor.ofFloats(type, shape, values(tensor));
+        library.fromTimm(config, tensors).forEach((tensor, values) -> {
+            Tensor rounded = Tensor.ofFloats(type, values.shape(), values.floats());
             if (type == Dtype.F16 || type == Dtype.BF16) {
                 for (float value : rounded.floats()) {
                     if (!Float.isFinite(value)) {
@@ -198,59 +234,7 @@ public final class Checkpoint {
             }
             typed.put(tensor, rounded);
         });
-        storage.writeAtomically(file, out -> Safetensors.write(out, METADATA, typed));
-        storage.writeAtomically(Storage.beside(file, Pretrained.CONFIG), json());
-    }
-
-    private String json() {
-        ObjectNode root = Json.MAPPER.createObjectNode();
-        root.put("architecture", NameMap.timm(architecture) ? architecture : Description.NEAREST);
-        root.put("num_classes", config.classes());
-        root.put("num_features", config.width());
-        root.put("global_pool", "token");
-        if (config.epsilon() != Description.EPSILON) { // timm has no word for it and passes it over
-            root.put("layer_norm_eps", config.epsilon());
-        }
-        ObjectNode arguments = root.putObject("model_args");
-        arguments.putArray("img_size").add(config.imageSize()).add(config.imageSize());
-        arguments.put("patch_size", config.patchSize());
-        arguments.put("embed_dim", config.width());
-        arguments.put("depth", config.depth());
-        arguments.put("num_heads", config.heads());
-        if (config.mlpWidth() % config.width() == 0) {
-            arguments.put("mlp_ratio", config.mlpWidth() / config.width());
-        } else {
-            arguments.put("mlp_ratio", ratio(config.mlpWidth(), config.width()));
-        }
-        arguments.put("num_classes", config.classes());
-        arguments.put("in_chans", VitConfig.CHANNELS);
-        arguments.put("global_pool", "token");
-        ObjectNode images = root.putObject("pretrained_cfg");
-        images.put("custom_load", false);
-        images.putArray("input_size")
-                .add(VitConfig.CHANNELS)
-                .add(config.imageSize())
-                .add(config.imageSize());
-        images.put("fixed_input_size", true);
-        images.put("interpolation", "bicubic");
-        images.put("crop_pct", cropFraction);
-        images.put("crop_mode", "center");
-        images.putArray("mean").add(mean[0]).add(mean[1]).add(mean[2]);
-        images.putArray("std").add(std[0]).add(std[1]).add(std[2]);
-        images.put("num_classes", config.classes());
-        images.putNull("pool_size");
-        images.put("first_conv", "patch_embed.proj");
-        images.put("classifier", "head");
-        if (!labels.isEmpty()) {
-            labels.forEach(root.putArray("label_names")::add);
-        }
-        return Json.pretty(root);
-    }
-
-    /** Returns the ratio from which timm's {@code int(width * ratio)} makes the MLP's width again. */
-    private static double ratio(int mlpWidth, int width) {
-        double ratio = (double) mlpWidth / width;
-        return (int) (width * ratio) == mlpWidth ? ratio : Math.nextUp(ratio);
+        return typed;
     }
 
     private static Path file(String path) {

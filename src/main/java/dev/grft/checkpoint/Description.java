@@ -1,6 +1,8 @@
 package dev.grft.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
@@ -8,7 +10,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a model's tensors do not tell, as the file beside them has it.
+ * What a model's tensors do not tell, as the file beside them has it: read, and written.
  *
  * @param place of the file, for errors
  * @param architecture timm's name of the model, or of the nearest
@@ -163,6 +165,113 @@ record Description(
                 channels(imagesPlace, colors, "image_std"),
                 crop,
                 labels);
+    }
+
+    /** Returns the {@code config.json} of a model with timm's names. */
+    static String toTimm(Checkpoint model) {
+        VitConfig config = model.config();
+        ObjectNode root = Json.MAPPER.createObjectNode();
+        root.put("architecture", NameMap.timm(model.architecture()) ? model.architecture() : NEAREST);
+        root.put("num_classes", config.classes());
+        root.put("num_features", config.width());
+        root.put("global_pool", "token");
+        if (config.epsilon() != EPSILON) { // timm has no word for it and passes it over
+            root.put("layer_norm_eps", config.epsilon());
+        }
+        ObjectNode arguments = root.putObject("model_args");
+        arguments.putArray("img_size").add(config.imageSize()).add(config.imageSize());
+        arguments.put("patch_size", config.patchSize());
+        arguments.put("embed_dim", config.width());
+        arguments.put("depth", config.depth());
+        arguments.put("num_heads", config.heads());
+        if (config.mlpWidth() % config.width() == 0) {
+            arguments.put("mlp_ratio", config.mlpWidth() / config.width());
+        } else {
+            arguments.put("mlp_ratio", ratio(config.mlpWidth(), config.width()));
+        }
+        arguments.put("num_classes", config.classes());
+        arguments.put("in_chans", VitConfig.CHANNELS);
+        arguments.put("global_pool", "token");
+        ObjectNode images = root.putObject("pretrained_cfg");
+        images.put("custom_load", false);
+        images.putArray("input_size")
+                .add(VitConfig.CHANNELS)
+                .add(config.imageSize())
+                .add(config.imageSize());
+        images.put("fixed_input_size", true);
+        images.put("interpolation", "bilinear");
+        images.put("crop_pct", model.cropFraction());
+        images.put("crop_mode", "center");
+        put(images.putArray("mean"), model.mean());
+        put(images.putArray("std"), model.std());
+        images.put("num_classes", config.classes());
+        images.putNull("pool_size");
+        images.put("first_conv", "patch_embed.proj");
+        images.put("classifier", "head");
+        if (!model.labels().isEmpty()) {
+            model.labels().forEach(root.putArray("label_names")::add);
+        }
+        return Json.pretty(root);
+    }
+
+    /** Returns the ratio from which timm's {@code int(width * ratio)} makes the MLP's width again. */
+    private static double ratio(int mlpWidth, int width) {
+        double ratio = (double) mlpWidth / width;
+        return (int) (width * ratio) == mlpWidth ? ratio : Math.nextUp(ratio);
+    }
+
+    /** Returns the {@code config.json} of a model with the names of transformers. */
+    static String toTransformers(Checkpoint model) {
+        VitConfig config = model.config();
+        ObjectNode root = Json.MAPPER.createObjectNode();
+        root.putArray("architectures").add(config.classes() > 0 ? "ViTForImageClassification" : "ViTModel");
+        root.put("model_type", "vit");
+        root.put("hidden_size", config.width());
+        root.put("num_hidden_layers", config.depth());
+        root.put("num_attention_heads", config.heads());
+        root.put("intermediate_size", config.mlpWidth());
+        root.put("hidden_act", "gelu");
+        root.put("hidden_dropout_prob", 0.0);
+        root.put("attention_probs_dropout_prob", 0.0);
+        root.put("layer_norm_eps", config.epsilon());
+        root.put("image_size", config.imageSize());
+        root.put("patch_size", config.patchSize());
+        root.put("num_channels", VitConfig.CHANNELS);
+        root.put("qkv_bias", true);
+        ObjectNode names = root.putObject("id2label");
+        ObjectNode numbers = root.putObject("label2id");
+        for (int k = 0; k < config.classes(); k++) {
+            String name =
+                    model.labels().isEmpty() ? "LABEL_" + k : model.labels().get(k);
+            names.put(Integer.toString(k), name);
+            numbers.put(name, k);
+        }
+        return Json.pretty(root);
+    }
+
+    /** Returns the {@code preprocessor_config.json} of a model: of the image processor that resizes, then crops. */
+    static String toPreprocessor(Checkpoint model) {
+        int side = model.config().imageSize();
+        ObjectNode root = Json.MAPPER.createObjectNode();
+        root.put("image_processor_type", "BitImageProcessor");
+        root.put("do_convert_rgb", true);
+        root.put("do_resize", true);
+        root.putObject("size").put("shortest_edge", (int) Math.floor(side / model.cropFraction()));
+        root.put("resample", 2); // bilinear
+        root.put("do_center_crop", true);
+        root.putObject("crop_size").put("height", side).put("width", side);
+        root.put("do_rescale", true);
+        root.put("rescale_factor", 1 / 255.0);
+        root.put("do_normalize", true);
+        put(root.putArray("image_mean"), model.mean());
+        put(root.putArray("image_std"), model.std());
+        return Json.pretty(root);
+    }
+
+    private static void put(ArrayNode array, float[] channels) {
+        for (float channel : channels) {
+            array.add(channel);
+        }
     }
 
     /** Returns a length in pixels: a number, a height that is the width, or a {@code shortest_edge}. */

@@ -105,6 +105,7 @@ public enum NameMap {
     private static final Pattern PRESET = Pattern.compile("vit_(tiny|small|base|large|demo)_patch\\d{1,4}_\\d{1,4}");
     private static final Pattern BLOCK =
             Pattern.compile("(?<=blocks\\.|layer\\.|encoder_layer_|encoderblock_)(0|[1-9]\\d{0,3})(?=[./])");
+    private static final Map<String, String> RENAMED = renamed();
     private static final List<String> PARTS = List.of("attn.q.", "attn.k.", "attn.v.");
     private static final String JOINED = "attn.qkv.";
 
@@ -115,6 +116,18 @@ public enum NameMap {
 
     @SuppressWarnings("ImmutableEnumChecker")
     private final Map<String, String> ours = new LinkedHashMap<>();
+
+    private static Map<String, String> renamed() {
+        Map<String, String> renamed = new LinkedHashMap<>(); // in this order: one end is the end of another
+        renamed.put("encoder.layer.", "layers.");
+        renamed.put("attention.attention.query", "attention.q_proj");
+        renamed.put("attention.attention.key", "attention.k_proj");
+        renamed.put("attention.attention.value", "attention.v_proj");
+        renamed.put("attention.output.dense", "attention.o_proj");
+        renamed.put("intermediate.dense", "mlp.fc1");
+        renamed.put("output.dense", "mlp.fc2");
+        return renamed;
+    }
 
     NameMap(String library, String... pairs) {
         this.library = library;
@@ -256,6 +269,20 @@ public enum NameMap {
             throw new IllegalArgumentException(library + " has no name for " + module);
         }
         return prefixed(found.replace("#", number));
+    }
+
+    /**
+     * Returns their name of a module of timm's in a running program. transformers 5 has renamed the modules of its ViT, but saves
+     * their tensors under the old names.
+     */
+    String moduleInMemory(String module) {
+        String name = module(module);
+        if (this == TRANSFORMERS) {
+            for (Map.Entry<String, String> pair : RENAMED.entrySet()) {
+                name = name.replace(pair.getKey(), pair.getValue());
+            }
+        }
+        return name;
     }
 
     private String prefixed(String name) {

@@ -1,6 +1,7 @@
 package dev.grft.cli;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.Export;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Inspection;
@@ -106,6 +107,41 @@ public final class Main {
     @Command(description = "Merge the delta into the pretrained model: a plain model, as timm reads it.")
     int merge(@Mixin Common common) {
         return common.run("merge", Verbs::merge);
+    }
+
+    @Command(
+            description = {
+                "Write what a run has trained as other programs read it.",
+                "peft: a LoRA adapter for timm's or transformers' model. timm, transformers, torchvision, npz: the merged model."
+            })
+    int export(
+            @Option(
+                            names = "--format",
+                            required = true,
+                            paramLabel = "FORMAT",
+                            description = "peft, timm, transformers, torchvision or npz.")
+                    String format,
+            @Option(names = "--run", required = true, paramLabel = "PATH", description = "The folder of the delta.")
+                    String run,
+            @Option(names = "--output", required = true, paramLabel = "PATH", description = "The folder to write.")
+                    String output,
+            @Option(
+                            names = "--library",
+                            paramLabel = "LIBRARY",
+                            description =
+                                    "Of peft: timm, transformers or transformers4, whose model gets the adapter; default:"
+                                            + " the pretrained model's.")
+                    @Nullable
+                    String library,
+            @Option(
+                            names = "--pretrained",
+                            paramLabel = "PATH",
+                            description = "The pretrained model, if it is no longer where it was.")
+                    @Nullable
+                    String pretrained) {
+        Export.write(new Configuration(), run, format, library, pretrained, output);
+        System.out.println("exported: " + output);
+        return CommandLine.ExitCode.OK;
     }
 
     @Command(description = "Label images with the run's delta.")

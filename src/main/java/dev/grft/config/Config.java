@@ -71,6 +71,17 @@ public final class Config {
         return settings(layers);
     }
 
+    /**
+     * Returns the settings that {@link #toYaml} wrote, over the defaults: a key that has come since has its default.
+     *
+     * @param place of the text, for errors
+     * @throws UserError if a key is not known any more, or a value out of range
+     */
+    public static Settings parse(String place, String yaml) {
+        return settings(
+                List.of(Layer.ofFile(BASE, base()), Layer.ofFile(place, yaml.getBytes(StandardCharsets.UTF_8))));
+    }
+
     private static byte[] base() {
         try (InputStream base = Config.class.getResourceAsStream("/" + BASE)) {
             if (base == null) {
