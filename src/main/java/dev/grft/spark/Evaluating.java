@@ -11,6 +11,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.report.Metrics;
+import dev.grft.report.ModelCard;
 import dev.grft.report.Predictions;
 import dev.grft.report.Progress;
 import java.util.ArrayList;
@@ -100,6 +101,7 @@ final class Evaluating {
         }
         metrics.phase(method, "evaluate", seconds);
         metrics.write();
+        ModelCard.write(session.storage(), path.getParent(), file, session.pretrained(), settings, node);
         session.progress()
                 .say(
                         "evaluate %s: accuracy %.4f, loss %.4f%s",

@@ -20,6 +20,7 @@ import org.apache.hadoop.fs.Path;
  *   entries.safetensors                the entries that GPS trains
  *   part-2/, part-3/, ...              selection and state of each later part of a training that selects again
  *   delta.safetensors                  what was trained: numbers, indices, head, labels
+ *   README.md                          what a person has to know of the delta
  *   merged.safetensors, config.json    the fine-tuned model as a plain one
  *   history.jsonl                      a line for each step, and for each epoch that was evaluated
  *   metrics.json                       accuracy, sizes and seconds, by method

@@ -13,6 +13,7 @@ import dev.grft.data.Preprocess;
 import dev.grft.report.History;
 import dev.grft.report.Memory;
 import dev.grft.report.Metrics;
+import dev.grft.report.ModelCard;
 import dev.grft.report.Progress;
 import dev.grft.train.Initial;
 import dev.grft.train.Learner;
@@ -156,6 +157,7 @@ final class Training {
             node.put("chosen_accuracy", choice.accuracy());
         }
         metrics.write();
+        ModelCard.write(session.storage(), folder, file, session.pretrained(), settings, null);
         return file;
     }
 

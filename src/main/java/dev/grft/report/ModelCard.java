@@ -1,0 +1,124 @@
+package dev.grft.report;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.grft.Delta;
+import dev.grft.checkpoint.Checkpoint;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.Storage;
+import dev.grft.config.Settings;
+import java.util.List;
+import java.util.Locale;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/** What a person has to know of a delta before using it, as {@code README.md} beside it. */
+public final class ModelCard {
+    private static final int SHOWN = 20;
+
+    private ModelCard() {}
+
+    /**
+     * Writes the card.
+     *
+     * @param folder of the delta
+     * @param metrics of the method, once it has been evaluated; null before
+     * @throws dev.grft.UserError if the folder cannot be written
+     */
+    public static void write(
+            Storage storage,
+            Path folder,
+            DeltaFile file,
+            Checkpoint pretrained,
+            Settings settings,
+            @Nullable JsonNode metrics) {
+        storage.writeAtomically(new Path(folder, "README.md"), text(folder, file, pretrained, settings, metrics));
+    }
+
+    static String text(
+            Path folder, DeltaFile file, Checkpoint pretrained, Settings settings, @Nullable JsonNode metrics) {
+        Delta delta = file.delta();
+        List<String> labels = delta.labels();
+        long trained = delta.trainedWithoutHead();
+        String accuracy = metrics == null || !metrics.has("accuracy")
+                ? "not measured yet: `evaluate`"
+                : String.format(
+                        Locale.ROOT,
+                        "%.2f %% of %,d test images%s",
+                        100 * metrics.path("accuracy").asDouble(),
+                        metrics.path("test_images").asLong(),
+                        metrics.has(Metrics.NOTE)
+                                ? "; " + metrics.path(Metrics.NOTE).asText()
+                                : "");
+        String classes = String.join(", ", labels.subList(0, Math.min(SHOWN, labels.size())))
+                + (labels.size() > SHOWN ? ", ..." : "");
+        return String.join(
+                "\n",
+                "---",
+                "tags: [image-classification, vision-transformer, " + file.method() + "]",
+                "---",
+                "# A delta by " + file.method() + ", " + labels.size() + " classes",
+                "",
+                "| | |",
+                "|---|---|",
+                row("pretrained", "`" + pretrained.name() + "`, " + pretrained.config()),
+                row("its SHA-256", "`" + delta.pretrainedSha256() + "`: the delta fits no other file"),
+                row("data", "`" + settings.data().train() + "`"),
+                row("method", file.method()),
+                row(
+                        "trained",
+                        String.format(
+                                Locale.ROOT,
+                                "%,d numbers, %.3f %% of the backbone, and a head of %,d",
+                                trained,
+                                100.0 * trained / pretrained.config().backboneParameters(),
+                                delta.trained() - trained)),
+                row("accuracy", accuracy),
+                row("classes", classes),
+                row("made by", "`" + file.provenance() + "`"),
+                "",
+                "The settings are in the header of `delta.safetensors`; `inspect` shows what it holds.",
+                "",
+                "## Java",
+                "",
+                "```java",
+                "Checkpoint pretrained = Checkpoint.load(hadoop, \"" + pretrained.name() + "\", "
+                        + settings.model().imageSize() + ");",
+                "Delta delta = DeltaFile.read(hadoop, new Path(\"" + folder + "/delta.safetensors\")).delta();",
+                "Checkpoint model = pretrained.merged(delta); // refuses any other pretrained file",
+                "```",
+                "",
+                "## Spark",
+                "",
+                "```",
+                "jobs/submit.sh predict --set run.directory=" + folder + " --set model.pretrained=" + pretrained.name()
+                        + " \\",
+                "  --set model.imageSize=" + settings.model().imageSize()
+                        + " --images PATH --output predictions.parquet",
+                "```",
+                "",
+                "## Python",
+                "",
+                python(folder, file),
+                "");
+    }
+
+    private static String python(Path folder, DeltaFile file) {
+        if (file.method().equals("adapter")) {
+            return "Adapters have no place in a plain ViT: this delta is for Java and Spark.";
+        }
+        boolean peft = file.delta().whole().isEmpty()
+                && !file.method().equals("gps")
+                && file.delta().trainedWithoutHead() > 0;
+        String export = "jobs/submit.sh export --run " + folder + " --format ";
+        return "```\n" + export + "transformers --output merged\n"
+                + "python -c \"from transformers import ViTForImageClassification as V; V.from_pretrained('merged')\"\n"
+                + export + "timm --output for-timm\n"
+                + "python -c \"import timm; timm.create_model('local-dir:for-timm', pretrained=True)\"\n"
+                + (peft ? export + "peft --output adapter # PeftModel.from_pretrained(MODEL, 'adapter')\n" : "")
+                + "```";
+    }
+
+    private static String row(String name, String value) {
+        return "| " + name + " | " + value.replace("|", "\\|").replace('\n', ' ') + " |";
+    }
+}

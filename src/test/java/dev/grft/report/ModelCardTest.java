@@ -1,0 +1,95 @@
+package dev.grft.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Axis;
+import dev.grft.Delta;
+import dev.grft.MatrixShape;
+import dev.grft.Selection;
+import dev.grft.Slices;
+import dev.grft.checkpoint.Checkpoint;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.Storage;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import java.nio.file.Files;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ModelCardTest {
+    private static final Configuration HADOOP = new Configuration();
+    private static final String PRETRAINED = "src/test/resources/golden/formats/timm-deit";
+
+    @TempDir
+    java.nio.file.Path directory;
+
+    private final Checkpoint pretrained = Checkpoint.load(HADOOP, PRETRAINED, 0);
+    private final Settings settings = Config.load(List.of(), List.of("data.train=/photos"), HADOOP);
+
+    @Test
+    void theCardTellsWhatTheDeltaIsAndHowToLoadIt() {
+        String card = ModelCard.text(new Path("runs/x"), delta("grft"), pretrained, settings, null);
+
+        assertThat(card)
+                .contains("| pretrained | `" + PRETRAINED + "/model.safetensors`")
+                .contains("`" + pretrained.sha256() + "`")
+                .contains("| data | `/photos` |")
+                .contains("| trained | 48 numbers, 0.421 % of the backbone, and a head of 50 |") // 11,400 numbers
+                .contains("| accuracy | not measured yet: `evaluate` |")
+                .contains("| classes | cat, dog |")
+                .contains("new Path(\"runs/x/delta.safetensors\")")
+                .contains("predict --set run.directory=runs/x --set model.pretrained=" + PRETRAINED)
+                .contains("export --run runs/x --format peft");
+        assertThat(pretrained.config().backboneParameters()).isEqualTo(11_400);
+    }
+
+    @Test
+    void theAccuracyIsToldWithWhatItIsWorth() {
+        ObjectNode metrics = new ObjectMapper().createObjectNode();
+        metrics.put("accuracy", 0.71651).put("test_images", 2000).put(Metrics.NOTE, "chosen on test, not comparable");
+
+        assertThat(ModelCard.text(new Path("x"), delta("grft"), pretrained, settings, metrics))
+                .contains("| accuracy | 71.65 % of 2,000 test images; chosen on test, not comparable |");
+    }
+
+    @Test
+    void whatCannotBeExportedIsNotOffered() {
+        assertThat(ModelCard.text(new Path("x"), delta("gps"), pretrained, settings, null))
+                .contains("--format transformers")
+                .doesNotContain("--format peft");
+        assertThat(ModelCard.text(new Path("x"), delta("adapter"), pretrained, settings, null))
+                .contains("Adapters have no place in a plain ViT")
+                .doesNotContain("--format");
+    }
+
+    @Test
+    void theCardLiesBesideTheDelta() throws Exception {
+        ModelCard.write(new Storage(HADOOP), new Path(directory.toString()), delta("grft"), pretrained, settings, null);
+
+        assertThat(Files.readString(directory.resolve("README.md")))
+                .isEqualTo(ModelCard.text(new Path(directory.toString()), delta("grft"), pretrained, settings, null));
+    }
+
+    private DeltaFile delta(String method) {
+        String matrix = "blocks.1.mlp.fc2.weight";
+        Slices row = new Slices(matrix, new MatrixShape(24, 48), Axis.ROW, 5);
+        return new DeltaFile(
+                new Delta(
+                        new Selection(List.of(row)),
+                        Map.of(matrix, new float[48]),
+                        new float[48],
+                        new float[2],
+                        List.of("cat", "dog"),
+                        pretrained.sha256(),
+                        Map.of()),
+                method,
+                "",
+                "{}");
+    }
+}
