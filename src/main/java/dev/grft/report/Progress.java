@@ -1,26 +1,69 @@
 package dev.grft.report;
 
+import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Locale;
 
 /**
- * Lines that say how far a phase is: at its start, every few seconds, at its end. Goes to standard error, so that standard
- * output has results only. Safe for use by several threads.
+ * Says how far a phase is: in a terminal by one line that changes, elsewhere by a line every few seconds. Goes to standard error,
+ * so that standard output has results only. Safe for use by several threads.
  */
 public final class Progress {
     private static final double INTERVAL = 2;
+    private static final double INTERVAL_OF_TERMINAL = 0.25;
+
+    /** Goes to the beginning of the line and erases it. */
+    private static final String ERASE = "\r\u001b[K";
 
     private final PrintStream out;
+    private final boolean terminal;
+    private boolean unfinished; // whether the last line will change
 
-    /** Returns progress that is printed to {@code out}. */
+    /** Returns progress that is printed to {@code out} in whole lines. */
     public Progress(PrintStream out) {
+        this(out, false);
+    }
+
+    /**
+     * Returns progress.
+     *
+     * @param terminal whether lines can be written over
+     */
+    public Progress(PrintStream out, boolean terminal) {
         this.out = out;
+        this.terminal = terminal;
+    }
+
+    /** Returns progress that is printed to standard error, which is a terminal or is not. */
+    public static Progress ofProcess() {
+        return new Progress(System.err, isTerminal(Path.of("/proc/self/fd/2")));
+    }
+
+    /** Returns whether an open file of Linux is a terminal. */
+    static boolean isTerminal(Path descriptor) {
+        try {
+            String file = Files.readSymbolicLink(descriptor).toString();
+            return file.startsWith("/dev/pts/") || file.startsWith("/dev/tty");
+        } catch (IOException | UnsupportedOperationException e) {
+            return false;
+        }
     }
 
     /** Prints one line. */
-    public void say(String message, Object... arguments) {
-        out.println(arguments.length == 0 ? message : String.format(Locale.ROOT, message, arguments));
+    public synchronized void say(String message, Object... arguments) {
+        String line = arguments.length == 0 ? message : String.format(Locale.ROOT, message, arguments);
+        out.println(unfinished ? ERASE + line : line);
         out.flush();
+        unfinished = false;
+    }
+
+    /** Prints a line over the last one, if that is to change. */
+    private synchronized void over(String line, boolean last) {
+        out.print(ERASE + line + (last ? System.lineSeparator() : ""));
+        out.flush();
+        unfinished = !last;
     }
 
     /** Returns the meter of a phase that handles {@code total} images. */
@@ -53,14 +96,16 @@ public final class Progress {
             skipped += images;
         }
 
-        /** Counts images; prints at most every two seconds. {@code note} is printed before the numbers. */
+        /** Counts images; prints at most every two seconds, or as often as one can read. {@code note} is printed before the numbers. */
         public synchronized void add(long images, String note) {
             done += images;
             long now = System.nanoTime();
-            if (!name.isEmpty() && (done >= total || (now - lastPrinted) / 1e9 >= INTERVAL)) {
+            double interval = terminal ? INTERVAL_OF_TERMINAL : INTERVAL;
+            if (!name.isEmpty() && (done >= total || (now - lastPrinted) / 1e9 >= interval)) {
                 lastPrinted = now;
                 double speed = (done - skipped) / Math.max(1e-9, (now - start) / 1e9);
-                say(
+                String line = String.format(
+                        Locale.ROOT,
                         "%s %s%d/%d images, %.0f images/s, %s left",
                         name,
                         note.isEmpty() ? "" : note + ", ",
@@ -68,6 +113,11 @@ public final class Progress {
                         total,
                         speed,
                         time((total - done) / Math.max(1e-9, speed)));
+                if (terminal) {
+                    over(line, done >= total);
+                } else {
+                    say("%s", line);
+                }
             }
         }
 

@@ -34,7 +34,7 @@ final class Rounds implements GradientSource {
         Broadcast<float[]> vector = spark.broadcast(trained);
         try {
             return StepGradient.sum(collect(
-                    "step " + (step + 1),
+                    "step " + sampler.stepsDone(step + 1),
                     shards.mapPartitionsWithIndex(
                             (shard, part) -> {
                                 if (batches.share(shard) == 0) {
@@ -62,7 +62,7 @@ final class Rounds implements GradientSource {
         Broadcast<LearnerState> start = spark.broadcast(from);
         try {
             return LocalSteps.mean(collect(
-                    "steps " + (from.step() + 1) + " to " + (from.step() + count),
+                    "steps " + sampler.stepsDone(from.step() + 1) + " to " + sampler.stepsDone(from.step() + count),
                     shards.mapPartitionsWithIndex(
                             (shard, part) -> {
                                 long begin = System.nanoTime();
@@ -92,7 +92,7 @@ final class Rounds implements GradientSource {
 
     /** Returns the parts in the order of the shards. */
     private <T> List<T> collect(String what, JavaRDD<T> parts) {
-        spark.setJobDescription("train: " + what);
+        spark.setJobDescription("train: " + what + ", " + sampler);
         try {
             return Causes.unwrapped(parts::collect);
         } finally {

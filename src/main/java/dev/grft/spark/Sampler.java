@@ -38,6 +38,18 @@ final class Sampler implements Serializable {
         this.first = first;
     }
 
+    /** Returns the number of steps of the whole training when so many of this sampler's are done. */
+    long stepsDone(long steps) {
+        return first + steps;
+    }
+
+    /** Returns what a step is made of, for people. */
+    @Override
+    public String toString() {
+        return shards + " shards of " + (batchSize % shards == 0 ? "" : "about ") + Math.max(1, batchSize / shards)
+                + " images";
+    }
+
     /** Returns how many examples of each step's batch come from a shard; those of all shards sum to the batch size. */
     int share(int shard) {
         return (int) ((long) batchSize * (shard + 1) / shards - (long) batchSize * shard / shards);

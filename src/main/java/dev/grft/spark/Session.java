@@ -61,6 +61,7 @@ public final class Session implements AutoCloseable {
         ModelBroadcast model;
 
         final Watch watch;
+        final Gauges gauges = Gauges.registered();
 
         Opened(RunDirectory directory, Watch watch) {
             this.directory = directory;
@@ -75,7 +76,7 @@ public final class Session implements AutoCloseable {
         this.storage = new Storage(hadoop());
         this.directory = new RunDirectory(
                 storage, settings.run().directory(), settings.tuning().method());
-        this.progress = new Progress(err);
+        this.progress = ours ? Progress.ofProcess() : new Progress(err);
         this.out = out;
         this.opened =
                 new Opened(directory, new Watch(context(), settings.engine().timeoutSeconds()));
@@ -154,6 +155,11 @@ public final class Session implements AutoCloseable {
     Progress.Meter phase(String name, long total) {
         context().setJobDescription(name);
         return progress.phase(name, total);
+    }
+
+    /** Returns what Spark's metrics system is told. */
+    Gauges gauges() {
+        return opened.gauges;
     }
 
     /** Returns who ends the jobs of this application. */
@@ -363,6 +369,7 @@ public final class Session implements AutoCloseable {
                     1, // more than allowed is refused below, once the report is written
                     settings.training().shards());
             check(key, p, read);
+            opened.gauges.skipped(read.broken().count());
             if (!opened.directory.describes(key, read.digest())) {
                 Map<String, Object> summary = new LinkedHashMap<>(Map.of("path", p));
                 summary.putAll(Pictures.summary(read));

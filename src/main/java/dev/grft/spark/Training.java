@@ -143,8 +143,7 @@ final class Training {
         node.put("seconds_per_step", result.seconds() / result.made());
         node.put("input_seconds_per_step", result.inputSeconds() / result.made());
         node.put("input_share", result.inputSeconds() / result.seconds());
-        // The vector goes out once to an executor, a gradient comes back from each shard.
-        node.put("bytes_per_step", 4L * layout.size() * (1 + settings.training().shards()));
+        node.put("bytes_per_step", bytesPerRound(layout));
         long memory = (long) Double.parseDouble(result.carried.getOrDefault(MEMORY, "0"));
         if (memory > 0) {
             node.put("live_memory_bytes", memory);
@@ -159,6 +158,11 @@ final class Training {
         metrics.write();
         ModelCard.write(session.storage(), folder, file, session.pretrained(), settings, null);
         return file;
+    }
+
+    /** Returns what is sent: the vector once to an executor, a gradient back from each shard. */
+    private long bytesPerRound(Layout layout) {
+        return 4L * layout.size() * (1 + settings.training().shards());
     }
 
     /** Returns what the differences of a part and those that it left alone come to. */
@@ -399,6 +403,7 @@ final class Training {
                         memory.look();
                     }
                     keeper.history().add(step);
+                    session.gauges().step(step, bytesPerRound(layout));
                     keeper.inputSeconds += step.inputSeconds();
                     meter.add(
                             step.examples(),

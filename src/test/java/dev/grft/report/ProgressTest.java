@@ -66,4 +66,40 @@ class ProgressTest {
         assertThat(printed()).matches("train 1000010/1000010 images, \\d{1,3} images/s, 0:00 left\n");
         assertThat(meter.seconds()).isBetween(0.02, 60.0);
     }
+
+    @Test
+    void inATerminalOneLineChangesUntilThePhaseIsOverAndSentencesEraseIt() throws Exception {
+        Progress.Meter meter =
+                new Progress(new PrintStream(bytes, true, StandardCharsets.UTF_8), true).phase("train", 10);
+        Thread.sleep(300);
+        meter.add(4, "");
+        Thread.sleep(300);
+        meter.add(6, "");
+
+        assertThat(printed())
+                .matches("\r\u001b\\[Ktrain 4/10 images, [^\n]* left\r\u001b\\[Ktrain 10/10 images, [^\n]* left\n");
+    }
+
+    @Test
+    void aSentenceBetweenErasesTheLineThatChanges() throws Exception {
+        Progress terminal = new Progress(new PrintStream(bytes, true, StandardCharsets.UTF_8), true);
+        Progress.Meter meter = terminal.phase("train", 10);
+        Thread.sleep(300);
+        meter.add(4, "");
+        terminal.say("epoch 1");
+        terminal.say("epoch 2");
+
+        assertThat(printed()).endsWith(" left\r\u001b[Kepoch 1\nepoch 2\n");
+    }
+
+    @Test
+    void aFileIsNoTerminal(@org.junit.jupiter.api.io.TempDir java.nio.file.Path folder) throws Exception {
+        java.nio.file.Path pointer = folder.resolve("fd");
+        java.nio.file.Files.createSymbolicLink(pointer, java.nio.file.Path.of("/tmp/log.txt"));
+        assertThat(Progress.isTerminal(pointer)).isFalse();
+        assertThat(Progress.isTerminal(folder.resolve("none"))).isFalse();
+        java.nio.file.Path terminal = folder.resolve("fd2");
+        java.nio.file.Files.createSymbolicLink(terminal, java.nio.file.Path.of("/dev/pts/0"));
+        assertThat(Progress.isTerminal(terminal)).isTrue();
+    }
 }
