@@ -16,7 +16,7 @@ public final class BrokenImage extends Exception {
         this.reason = reason;
     }
 
-    BrokenImage(String name, String reason, Throwable cause) {
+    public BrokenImage(String name, String reason, Throwable cause) {
         this(name, reason);
         initCause(cause);
     }

@@ -31,6 +31,28 @@ public final class Pixels implements Serializable {
         this.rgb = rgb;
     }
 
+    /**
+     * Returns the image whose bytes lie as OpenCV and Spark's image source have them.
+     *
+     * @param channels 1 (gray), 3 (blue, green, red) or 4 (and opacity, which is dropped)
+     * @param samples [height, width, channels], unsigned
+     * @throws IllegalArgumentException if the image is empty, has other channels, or the number of bytes is another
+     */
+    public static Pixels ofOpenCv(int height, int width, int channels, byte[] samples) {
+        boolean known = channels == 1 || channels == 3 || channels == 4;
+        if (!known || height < 1 || width < 1 || samples.length != (long) channels * height * width) {
+            throw new IllegalArgumentException(samples.length + " bytes are no image of height " + height + ", width "
+                    + width + " and " + channels + " channels (1, 3 or 4)");
+        }
+        byte[] rgb = new byte[Math.multiplyExact(3, Math.multiplyExact(height, width))];
+        for (int from = 0, to = 0; to < rgb.length; from += channels) {
+            rgb[to++] = samples[channels == 1 ? from : from + 2];
+            rgb[to++] = samples[channels == 1 ? from : from + 1];
+            rgb[to++] = samples[from];
+        }
+        return new Pixels(height, width, rgb);
+    }
+
     /** Returns the number of rows. */
     public int height() {
         return height;

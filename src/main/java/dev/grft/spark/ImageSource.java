@@ -1,12 +1,8 @@
 package dev.grft.spark;
 
 import dev.grft.UserError;
-import dev.grft.data.BrokenImage;
 import dev.grft.data.BrokenImages;
-import dev.grft.data.Example;
-import dev.grft.data.ImageDecoder;
 import dev.grft.data.Labels;
-import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
@@ -129,7 +125,19 @@ public final class ImageSource {
             Preprocess preprocess,
             double maxBroken,
             int shards) {
-        return open(spark, paths, form, true).images(known, preprocess, maxBroken, shards);
+        return read(spark, paths, open(spark, paths, form, true), known, preprocess, maxBroken, shards);
+    }
+
+    /** Returns the labeled images of sources that are open already, each at a place, otherwise as {@link #read}. */
+    static Images read(
+            SparkSession spark,
+            List<String> places,
+            List<Source> sources,
+            @Nullable Labels known,
+            Preprocess preprocess,
+            double maxBroken,
+            int shards) {
+        return new ImageSource(spark, places, sources).images(known, preprocess, maxBroken, shards);
     }
 
     /**
@@ -138,10 +146,11 @@ public final class ImageSource {
      */
     public static Images unlabeled(
             SparkSession spark, String path, Form form, Preprocess preprocess, double maxBroken, int shards) {
-        return open(spark, List.of(path), form, false).images(Labels.none(), preprocess, maxBroken, shards);
+        List<Source> sources = open(spark, List.of(path), form, false);
+        return read(spark, List.of(path), sources, Labels.none(), preprocess, maxBroken, shards);
     }
 
-    private static ImageSource open(SparkSession spark, List<String> paths, Form form, boolean labeled) {
+    private static List<Source> open(SparkSession spark, List<String> paths, Form form, boolean labeled) {
         Configuration hadoop = spark.sessionState().newHadoopConf();
         List<Source> sources = new ArrayList<>();
         for (String path : paths) {
@@ -152,7 +161,12 @@ public final class ImageSource {
                             : new ListedImages(
                                     JavaSparkContext.fromSparkContext(spark.sparkContext()), hadoop, list, labeled));
         }
-        return new ImageSource(spark, paths, sources);
+        return sources;
+    }
+
+    /** Returns the images at one path, with their classes. */
+    static Source open(SparkSession spark, String path, Form form) {
+        return open(spark, List.of(path), form, true).get(0);
     }
 
     private Images images(@Nullable Labels known, Preprocess preprocess, double maxBroken, int shards) {
@@ -222,14 +236,29 @@ public final class ImageSource {
             }
         }
         try {
-            if (known != null) {
-                names.forEach(known::index);
-                return known;
+            Labels declared = known == null ? declared() : known;
+            if (declared != null) {
+                names.forEach(declared::index);
+                return declared;
             }
             return Labels.of(names);
         } catch (UserError e) {
             throw new UserError(place + ": " + e.getMessage(), e);
         }
+    }
+
+    /** Returns the classes that the sources themselves name, in order; null if none does. */
+    private @Nullable Labels declared() {
+        List<String> declared = null;
+        for (Source source : sources) {
+            List<String> classes = source.classes();
+            if (declared != null && classes != null && !declared.equals(classes)) {
+                throw new UserError("they name different classes, " + String.join(", ", declared) + " and "
+                        + String.join(", ", classes) + "; use sets with the same ones");
+            }
+            declared = declared == null ? classes : declared;
+        }
+        return declared == null ? null : Labels.inOrder(declared);
     }
 
     private Images decoded(
@@ -342,36 +371,6 @@ public final class ImageSource {
             this.name = name;
             this.label = label;
             this.skippedIfEmpty = skippedIfEmpty;
-        }
-    }
-
-    /** The bytes of an image, or the reason why there are none. */
-    static final class Encoded implements Serializable {
-        private static final long serialVersionUID = 1L;
-
-        final String name;
-        final int label;
-        final byte[] content;
-        final @Nullable String reason;
-
-        Encoded(String name, int label, byte[] content, @Nullable String reason) {
-            this.name = name;
-            this.label = label;
-            this.content = content;
-            this.reason = reason;
-        }
-
-        Decoded decoded(long id, Preprocess preprocess) {
-            byte[] digest = Inputs.sha256().digest(content);
-            if (reason != null) {
-                return new Decoded(id, digest, null, reason);
-            }
-            try {
-                Pixels pixels = preprocess.prepare(new ImageDecoder().decode(content, name));
-                return new Decoded(id, digest, new Example(id, label, name, pixels), null);
-            } catch (BrokenImage e) {
-                return new Decoded(id, digest, null, e.reason());
-            }
         }
     }
 

@@ -197,6 +197,36 @@ final class Inference {
                         true);
     }
 
+    /** Returns what can look at single batches, on the executors. */
+    Looking looking() {
+        return new Looking(preprocess, recipe, session.context().broadcast(trained), batchSize);
+    }
+
+    /** A model with a delta, in a task. */
+    static final class Looking implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final Preprocess preprocess;
+        final int batchSize;
+        private final Replicas.Recipe recipe;
+        private final Broadcast<float[]> trained;
+
+        private Looking(Preprocess preprocess, Replicas.Recipe recipe, Broadcast<float[]> trained, int batchSize) {
+            this.preprocess = preprocess;
+            this.recipe = recipe;
+            this.trained = trained;
+            this.batchSize = batchSize;
+        }
+
+        /** Returns the probabilities of some examples, in their order. */
+        List<Output> at(List<Example> some) {
+            return Replicas.with(recipe, replica -> {
+                replica.load(trained.value());
+                return outputs(replica, some, preprocess, batchSize, false);
+            });
+        }
+    }
+
     private static List<Output> outputs(
             Replica replica, List<Example> some, Preprocess preprocess, int batchSize, boolean features) {
         List<Output> outputs = new ArrayList<>(some.size());

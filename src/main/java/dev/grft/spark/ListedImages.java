@@ -2,7 +2,6 @@ package dev.grft.spark;
 
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
-import dev.grft.spark.ImageSource.Encoded;
 import dev.grft.spark.ImageSource.Named;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -108,10 +107,10 @@ final class ListedImages implements Source {
             try {
                 FileSystem files = file.getFileSystem(hadoop);
                 try (var in = files.open(file)) {
-                    return new Encoded(name, label, in.readAllBytes(), null);
+                    return Encoded.file(name, label, in.readAllBytes());
                 }
             } catch (FileNotFoundException e) {
-                return new Encoded(name, label, new byte[0], "missing, or not a file that can be read");
+                return Encoded.broken(name, label, "missing, or not a file that can be read");
             } catch (IOException e) {
                 throw new UncheckedIOException(file + ": cannot be read", e);
             }

@@ -1,9 +1,13 @@
 package dev.grft.spark;
 
+import dev.grft.checkpoint.Checkpoint;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import java.io.Serializable;
+import java.lang.ref.Cleaner;
+import java.lang.ref.WeakReference;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -30,10 +34,16 @@ final class ModelBroadcast implements Serializable, AutoCloseable {
 
     private static final AtomicLong IDS = new AtomicLong();
 
+    /** The shared ones that somebody still refers to; of what nobody does, Spark and the cleaner free the weights. */
+    private static final Map<String, WeakReference<ModelBroadcast>> SHARED = new HashMap<>();
+
+    private static final Cleaner CLEANER = Cleaner.create();
+
     private final long id = IDS.incrementAndGet(); // of the driver, which gives them all
     private final VitConfig config;
     private final boolean zeros;
     private final ArrayList<Broadcast<Map<String, float[]>>> parts = new ArrayList<>();
+    private boolean shared;
 
     private ModelBroadcast(VitConfig config, boolean zeros) {
         this.config = config;
@@ -63,6 +73,26 @@ final class ModelBroadcast implements Serializable, AutoCloseable {
             stages.values().forEach(stage -> model.parts.add(spark.broadcast(stage)));
         }
         return model;
+    }
+
+    /**
+     * Returns the one broadcast of a pretrained model that all share who ask for the same in this application; sent now,
+     * if there is none. It is there as long as anybody refers to it: closing it does nothing.
+     */
+    static synchronized ModelBroadcast shared(JavaSparkContext spark, Checkpoint checkpoint, int classes) {
+        VitConfig config = checkpoint.config().withClasses(classes);
+        String key = spark.sc().applicationId() + checkpoint.sha256() + config;
+        SHARED.values().removeIf(reference -> reference.get() == null);
+        WeakReference<ModelBroadcast> known = SHARED.get(key);
+        ModelBroadcast found = known == null ? null : known.get();
+        if (found == null) {
+            found = of(spark, config, checkpoint.tensors());
+            found.shared = true;
+            SHARED.put(key, new WeakReference<>(found));
+            long id = found.id;
+            CLEANER.register(found, () -> HERE.remove(id));
+        }
+        return found;
     }
 
     private static String stage(String name) {
@@ -119,8 +149,10 @@ final class ModelBroadcast implements Serializable, AutoCloseable {
     /** Takes the weights back; their native copy goes when another model comes, or with the executor. */
     @Override
     public void close() {
-        HERE.remove(id);
-        parts.forEach(Broadcast::destroy);
-        Replicas.release(id);
+        if (!shared) {
+            HERE.remove(id);
+            parts.forEach(Broadcast::destroy);
+            Replicas.release(id);
+        }
     }
 }

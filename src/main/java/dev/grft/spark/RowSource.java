@@ -3,7 +3,6 @@ package dev.grft.spark;
 import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
-import dev.grft.spark.ImageSource.Encoded;
 import dev.grft.spark.ImageSource.Form;
 import dev.grft.spark.ImageSource.Format;
 import dev.grft.spark.ImageSource.Named;
@@ -30,14 +29,12 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructField;
-import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /** Images of a folder or of Parquet, listed and read by Spark. */
 final class RowSource implements Source {
-    private static final byte[] NO_BYTES = {};
+    private static final String IMAGE = "image";
     private static final String ANY_IMAGE = "*.{[jJ][pP][gG],[jJ][pP][eE][gG],[pP][nN][gG]}";
     private static final Set<String> SPLITS =
             Set.of("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval");
@@ -48,7 +45,8 @@ final class RowSource implements Source {
     private final SparkSession spark;
     private final String path;
     private final Path root;
-    private final Dataset<Row> rows; // file, row, label, content
+    private final Dataset<Row> rows; // file, row, label, image
+    private final ImageColumn images;
     private final boolean files; // an image in each, not Parquet
     private final boolean labeled;
 
@@ -57,6 +55,7 @@ final class RowSource implements Source {
         this.path = path;
         this.root = root;
         this.rows = rows;
+        this.images = ImageColumn.of(rows.schema(), IMAGE, path, "set data.imageColumn");
         this.files = files;
         this.labeled = labeled;
     }
@@ -130,52 +129,26 @@ final class RowSource implements Source {
     private static Dataset<Row> parquet(
             SparkSession spark, String path, String imageColumn, @Nullable String labelColumn) {
         Dataset<Row> table = load(path, "Parquet", () -> spark.read().parquet(path));
-        DataType images = type(table, path, imageColumn, "data.imageColumn");
-        Column content = table.col(quoted(imageColumn));
-        if (images instanceof StructType struct && bytes(struct)) {
-            content = content.getField("bytes");
-        } else if (!images.equals(DataTypes.BinaryType)) {
-            throw new UserError(path + ": column " + imageColumn + " is " + images.simpleString()
-                    + ", needs binary or a struct with a binary field bytes; is data.imageColumn right?");
-        }
+        ImageColumn.of(table.schema(), imageColumn, path, "set data.imageColumn"); // refuses what holds none
+        Column images = table.col(ImageColumn.quoted(imageColumn));
         Column label = functions.lit(null);
         if (labelColumn != null) {
-            DataType labels = type(table, path, labelColumn, "data.labelColumn");
+            DataType labels = ImageColumn.type(table.schema(), labelColumn, path, "set data.labelColumn");
             if (!LABELS.contains(labels)) {
                 throw new UserError(path + ": column " + labelColumn + " is " + labels.simpleString()
                         + ", needs string or an integer; is data.labelColumn right?");
             }
-            label = table.col(quoted(labelColumn));
+            label = table.col(ImageColumn.quoted(labelColumn));
         }
-        return rows(table, table.metadataColumn("_metadata").getField("row_index"), label, content);
+        return rows(table, table.metadataColumn("_metadata").getField("row_index"), label, images);
     }
 
-    private static String quoted(String column) {
-        return "`" + column.replace("`", "``") + "`";
-    }
-
-    private static DataType type(Dataset<Row> table, String path, String column, String key) {
-        for (StructField field : table.schema().fields()) {
-            if (field.name().equals(column)) {
-                return field.dataType();
-            }
-        }
-        throw new UserError(path + ": there is no column " + column + ", only " + String.join(", ", table.columns())
-                + "; set " + key);
-    }
-
-    private static boolean bytes(StructType struct) {
-        return Arrays.stream(struct.fields())
-                .anyMatch(field ->
-                        field.name().equals("bytes") && field.dataType().equals(DataTypes.BinaryType));
-    }
-
-    private static Dataset<Row> rows(Dataset<Row> source, Column row, Column label, Column content) {
+    private static Dataset<Row> rows(Dataset<Row> source, Column row, Column label, Column image) {
         return source.select(
                 source.metadataColumn("_metadata").getField("file_path").as("file"),
                 row.as("row"),
                 label.cast(DataTypes.StringType).as("label"),
-                content.as("content"));
+                image.as(IMAGE));
     }
 
     /** Spark lists files and reads footers here, and throws whatever goes wrong, declared or not. */
@@ -234,12 +207,12 @@ final class RowSource implements Source {
     @Override
     public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, Labels labels) {
         Naming naming = naming(prefix);
+        ImageColumn column = images;
         return inFewTasks(rows).mapToPair(row -> {
             Named image = naming.named(row);
             int label = image.label == null ? Example.UNLABELED : labels.index(image.label);
-            byte[] content = row.isNullAt(3) ? NO_BYTES : row.<byte[]>getAs(3);
             return new Tuple2<>(
-                    ImageSource.rank(names.value(), image.name), new Encoded(image.name, label, content, null));
+                    ImageSource.rank(names.value(), image.name), column.image(image.name, label, row.get(3)));
         });
     }
 

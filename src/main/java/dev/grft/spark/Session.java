@@ -42,6 +42,7 @@ public final class Session implements AutoCloseable {
     private final Progress progress;
     private final PrintStream out;
     private final Opened opened;
+    private final Map<String, FrameSource> frames; // by what the settings have in place of a path
 
     /** What is opened once, for all settings of an application. */
     private static final class Opened {
@@ -69,7 +70,13 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    private Session(SparkSession spark, boolean ours, Settings settings, PrintStream out, PrintStream err) {
+    private Session(
+            SparkSession spark,
+            boolean ours,
+            Settings settings,
+            Map<String, FrameSource> frames,
+            PrintStream out,
+            PrintStream err) {
         this.spark = spark;
         this.ours = ours;
         this.settings = settings;
@@ -80,6 +87,7 @@ public final class Session implements AutoCloseable {
         this.out = out;
         this.opened =
                 new Opened(directory, new Watch(context(), settings.engine().timeoutSeconds()));
+        this.frames = frames;
     }
 
     private Session(Session of, Settings settings, RunDirectory directory) {
@@ -91,6 +99,7 @@ public final class Session implements AutoCloseable {
         this.progress = of.progress;
         this.out = of.out;
         this.opened = of.opened;
+        this.frames = of.frames;
     }
 
     /** Returns this session with the settings of one method, in the same run directory; not to be closed. */
@@ -115,12 +124,18 @@ public final class Session implements AutoCloseable {
         SparkSession spark = SparkSession.builder()
                 .appName("grft " + verb + " " + settings.run().directory())
                 .getOrCreate();
-        return new Session(spark, true, settings, System.out, System.err);
+        return new Session(spark, true, settings, Map.of(), System.out, System.err);
     }
 
     /** Returns a session in a Spark application of somebody else, who will end it. */
     static Session in(SparkSession spark, Settings settings, PrintStream out, PrintStream err) {
-        return new Session(spark, false, settings, out, err);
+        return new Session(spark, false, settings, Map.of(), out, err);
+    }
+
+    /** Returns the same, with data frames in place of some paths of images; the model is shared with other such sessions. */
+    static Session in(
+            SparkSession spark, Settings settings, Map<String, FrameSource> frames, PrintStream out, PrintStream err) {
+        return new Session(spark, false, settings, frames, out, err);
     }
 
     SparkSession spark() {
@@ -226,7 +241,9 @@ public final class Session implements AutoCloseable {
         if (opened.model == null || opened.model.config().classes() != classes) {
             closeModel();
             Checkpoint checkpoint = pretrained();
-            opened.model = ModelBroadcast.of(context(), checkpoint.config().withClasses(classes), checkpoint.tensors());
+            opened.model = frames.isEmpty()
+                    ? ModelBroadcast.of(context(), checkpoint.config().withClasses(classes), checkpoint.tensors())
+                    : ModelBroadcast.shared(context(), checkpoint, classes);
         }
         return opened.model;
     }
@@ -327,7 +344,8 @@ public final class Session implements AutoCloseable {
     private String listing(String key, String path) {
         String known = opened.listings.get(path);
         if (known == null) {
-            known = Inputs.listing(hadoop(), key, path, form());
+            FrameSource frame = frames.get(path);
+            known = frame == null ? Inputs.listing(hadoop(), key, path, form()) : frame.listing();
             opened.listings.put(path, known);
         }
         return known;
@@ -363,7 +381,7 @@ public final class Session implements AutoCloseable {
             Images read = ImageSource.read(
                     spark,
                     paths,
-                    form(),
+                    paths.stream().map(this::source).toList(),
                     known,
                     preprocess,
                     1, // more than allowed is refused below, once the report is written
@@ -383,6 +401,11 @@ public final class Session implements AutoCloseable {
                     System.nanoTime() / 1e9 - started);
             return read;
         });
+    }
+
+    private Source source(String path) {
+        FrameSource frame = frames.get(path);
+        return frame == null ? ImageSource.open(spark, path, form()) : frame;
     }
 
     /** Returns the images at a path, without labels; the caller closes them. */

@@ -2,12 +2,12 @@ package dev.grft.spark;
 
 import dev.grft.UserError;
 import dev.grft.data.Labels;
-import dev.grft.spark.ImageSource.Encoded;
 import dev.grft.spark.ImageSource.Named;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.broadcast.Broadcast;
+import org.jspecify.annotations.Nullable;
 
 /** Images of one form at one place: names and labels for the driver, encoded bytes for the tasks. */
 interface Source {
@@ -20,6 +20,14 @@ interface Source {
      * @param prefix what every name begins with: empty, or a path that ends with a slash
      */
     List<Named> named(String prefix);
+
+    /**
+     * Returns the classes that the source itself names, in order, whether an image shows them or not; null if it does not.
+     * Asked for after {@link #named}.
+     */
+    default @Nullable List<String> classes() {
+        return null;
+    }
 
     /**
      * Refuses images without a label, and classes that are none.

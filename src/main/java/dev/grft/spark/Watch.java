@@ -1,6 +1,8 @@
 package dev.grft.spark;
 
 import dev.grft.UserError;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.UUID;
@@ -22,10 +24,12 @@ import org.jspecify.annotations.Nullable;
 final class Watch extends SparkListener implements AutoCloseable {
     private static final String GROUP = "spark.jobGroup.id";
     private static final String DESCRIPTION = "spark.job.description";
+    private static final List<String> OF_GROUP = List.of(GROUP, DESCRIPTION, "spark.job.interruptOnCancel");
 
     private final JavaSparkContext spark;
     private final double timeoutSeconds;
     private final String group = "grft-" + UUID.randomUUID();
+    private final Map<String, String> before = new HashMap<>(); // the group of whoever called
     private final Map<Integer, String> active = new ConcurrentHashMap<>(); // what each job is for, by number
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(work -> {
         Thread thread = new Thread(work, "grft-watch");
@@ -45,6 +49,7 @@ final class Watch extends SparkListener implements AutoCloseable {
     Watch(JavaSparkContext spark, double timeoutSeconds) {
         this.spark = spark;
         this.timeoutSeconds = timeoutSeconds;
+        OF_GROUP.forEach(key -> before.put(key, spark.getLocalProperty(key)));
         spark.setJobGroup(group, null, false);
         spark.sc().addSparkListener(this);
         long every = (long) (1000 * Math.min(1, timeoutSeconds / 4)) + 1;
@@ -137,7 +142,7 @@ final class Watch extends SparkListener implements AutoCloseable {
         timer.shutdownNow();
         if (!spark.sc().isStopped()) {
             spark.sc().removeSparkListener(this);
-            spark.clearJobGroup();
+            OF_GROUP.forEach(key -> spark.setLocalProperty(key, before.get(key)));
         }
     }
 }

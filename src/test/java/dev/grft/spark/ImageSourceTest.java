@@ -297,7 +297,9 @@ class ImageSourceTest {
                 assertThat(example.label()).isEqualTo(example.pixels().rgb()[2] % 12);
             }
             assertThat(Set.copyOf(names(images))).hasSize(30);
-            assertThat(images.broken().images()).extracting(Broken::reason).containsExactly("empty");
+            assertThat(images.broken().images())
+                    .extracting(Broken::reason)
+                    .containsExactly("has no bytes, only the path elsewhere.jpg; embed the file");
         }
     }
 
@@ -447,8 +449,8 @@ class ImageSourceTest {
         assertThatThrownBy(() -> ImageSource.read(
                         spark, List.of(path), new Form(Format.AUTO, "image", "label", null), null, PREPROCESS, 0, 1))
                 .isInstanceOf(UserError.class)
-                .hasMessage(path + ": column image is string, needs binary or a struct with a binary field bytes; is"
-                        + " data.imageColumn right?");
+                .hasMessage(path + ": column image is string, needs binary, a struct with a binary field bytes,"
+                        + " or an image of Spark's; set data.imageColumn");
     }
 
     @Test

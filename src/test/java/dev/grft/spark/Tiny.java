@@ -125,7 +125,7 @@ public final class Tiny {
     }
 
     /** Does a verb in a session of its own and returns what it has printed. */
-    static Printed does(SparkSession spark, List<String> sets, boolean force, Consumer<Verbs> verb) {
+    public static Printed does(SparkSession spark, List<String> sets, boolean force, Consumer<Verbs> verb) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         try (Session session = Session.in(

@@ -1,0 +1,95 @@
+"""GRFT in PySpark: the estimator dev.grft.ml.GrftClassifier and its model, see src/site/markdown/spark-ml.md.
+
+    spark-submit --jars grft-spark-job.jar --py-files grft_spark.py ...
+    model = GrftClassifier(pretrained="/models/vit-b16", epochs=5, settings=["selection.axis=column"]).fit(frame)
+
+Parameters are those of the Java class, where explainParams() has their meaning.
+"""
+import sys
+
+from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable
+from pyspark.ml.wrapper import JavaEstimator, JavaModel
+
+_JAVA = "dev.grft.ml."
+_TEXT, _WHOLE, _NUMBER = TypeConverters.toString, TypeConverters.toInt, TypeConverters.toFloat
+_TEXTS, _TRUTH = TypeConverters.toListString, TypeConverters.toBoolean
+
+# Pipelines look for the Python class of a Java stage by the name of the Java class.
+sys.modules.setdefault("dev.grft.ml", sys.modules[__name__])
+
+
+class _Reader(JavaMLReader):
+    @classmethod
+    def _java_loader_class(cls, clazz):
+        return _JAVA + clazz.__name__
+
+
+class _Readable(JavaMLReadable):
+    @classmethod
+    def read(cls):
+        return _Reader(cls)
+
+
+class _Columns(Params):
+    imageCol = Param(Params._dummy(), "imageCol", "column of the images", _TEXT)
+    predictionCol = Param(Params._dummy(), "predictionCol", "column that gets the class's number", _TEXT)
+    probabilityCol = Param(Params._dummy(), "probabilityCol", "column that gets the probabilities", _TEXT)
+    handleInvalid = Param(Params._dummy(), "handleInvalid", "of broken images: error, skip or keep", _TEXT)
+    pretrained = Param(Params._dummy(), "pretrained", "path of the pretrained checkpoint", _TEXT)
+
+    def setParams(self, **values):
+        """Sets parameters by name."""
+        return self._set(**values)
+
+
+class GrftClassifier(JavaEstimator, _Columns, JavaMLWritable, _Readable):
+    """Fine-tunes a Vision Transformer on the images of a data frame."""
+
+    labelCol = Param(Params._dummy(), "labelCol", "column of the classes", _TEXT)
+    nameCol = Param(Params._dummy(), "nameCol", "column of the images' names", _TEXT)
+    validationIndicatorCol = Param(
+        Params._dummy(), "validationIndicatorCol", "boolean column of the rows that choose the epoch", _TEXT)
+    config = Param(Params._dummy(), "config", "YAML files over conf/base.yaml", _TEXTS)
+    settings = Param(Params._dummy(), "settings", "any keys, such as selection.axis=column", _TEXTS)
+    method = Param(Params._dummy(), "method", "tuning.method", _TEXT)
+    preset = Param(Params._dummy(), "preset", "selection.preset", _TEXT)
+    count = Param(Params._dummy(), "count", "selection.budget.count", _WHOLE)
+    # A word of Python's: getattr(classifier, "lambda"), GrftClassifier(**{"lambda": 0.1}).
+    locals()["lambda"] = Param(Params._dummy(), "lambda", "penalty.lambda", _NUMBER)
+    epochs = Param(Params._dummy(), "epochs", "training.epochs", _WHOLE)
+    batchSize = Param(Params._dummy(), "batchSize", "training.batchSize", _WHOLE)
+    learningRate = Param(Params._dummy(), "learningRate", "training.learningRate", _NUMBER)
+    shards = Param(Params._dummy(), "shards", "training.shards", _WHOLE)
+    patience = Param(Params._dummy(), "patience", "training.patience", _WHOLE)
+    seed = Param(Params._dummy(), "seed", "run.seed", _WHOLE)
+    runDirectory = Param(Params._dummy(), "runDirectory", "folder that keeps a run directory of each training", _TEXT)
+    verbose = Param(Params._dummy(), "verbose", "whether progress is printed", _TRUTH)
+
+    def __init__(self, **values):
+        super().__init__()
+        self._java_obj = self._new_java_obj(_JAVA + "GrftClassifier", self.uid)
+        self._set(**values)
+
+    def _create_model(self, java_model):
+        model = GrftClassificationModel(java_model)
+        return self._copyValues(model)
+
+
+class GrftClassificationModel(JavaModel, _Columns, JavaMLWritable, _Readable):
+    """A fine-tuned Vision Transformer, labels the images of a data frame."""
+
+    @property
+    def labels(self):
+        """The classes, by number."""
+        return list(self._call_java("labels"))
+
+    @property
+    def trained(self):
+        """How many numbers were trained, the head's among them."""
+        return self._call_java("trained")
+
+    @property
+    def pretrainedSha256(self):
+        """The SHA-256 of the pretrained checkpoint."""
+        return self._call_java("pretrainedSha256")
