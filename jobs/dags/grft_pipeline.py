@@ -1,0 +1,235 @@
+"""What the DAGs share: parameters, retries, and the tasks around the verbs of ``jobs/submit.sh``.
+
+A DAG says how a verb runs on Spark; :func:`pipeline` puts the verbs in order and adds what follows an evaluation. The
+verbs can be retried: done again with the same inputs they do nothing, and ``train`` goes on where it was interrupted.
+XCom holds paths and metrics, never data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import (
+    Asset,
+    BaseOperator,
+    Metadata,
+    ObjectStoragePath,
+    Param,
+    chain,
+    task,
+)
+from airflow.sdk.exceptions import AirflowFailException
+
+VERBS = ("check", "select", "train", "merge", "evaluate")
+
+# Its events carry where the model lies and how accurate it is; downstream DAGs have schedule=[PUBLISHED].
+PUBLISHED = Asset("grft_published_model")
+
+PUBLISHED_FILES = ("config.json", "delta.safetensors", "manifest.json", "metrics.json", "merged.safetensors")
+
+SIZE = "^[1-9][0-9]*[mg]$"
+
+PARAMS = {
+    "config": Param(
+        ["conf/demo/demo.yaml"],
+        type="array",
+        items={"type": "string", "minLength": 1},
+        minItems=1,
+        title="Configuration",
+        description="YAML files over conf/base.yaml, later over earlier, on any file system of Hadoop's.",
+    ),
+    "set": Param(
+        [],
+        type="array",
+        items={"type": "string", "pattern": r"^[A-Za-z]+(\.[A-Za-z-]+)+="},
+        title="Single keys",
+        description="KEY=VALUE over the files, one a line, such as training.epochs=5.",
+    ),
+    "runs": Param(
+        "runs",
+        type="string",
+        minLength=1,
+        title="Folder of the runs",
+        description="Each DAG run has a run directory below it. The workers of Airflow read metrics.json there.",
+    ),
+    "published": Param(
+        "runs/published",
+        type="string",
+        minLength=1,
+        title="Folder of published models",
+        description="latest.json there names the model that a new one has to beat.",
+    ),
+    "margin": Param(
+        0.002,
+        type="number",
+        minimum=0,
+        maximum=1,
+        title="Margin",
+        description="A model is published if its accuracy is higher than the last one's by more than this.",
+    ),
+    "storage_conn_id": Param(
+        None,
+        type=["null", "string"],
+        title="Connection of the storage",
+        description="For the workers of Airflow to read runs and write published models; empty: none is needed.",
+    ),
+    "executors": Param(2, type="integer", minimum=1, title="Executors"),
+    "executor_cores": Param(2, type="integer", minimum=1, title="Cores of an executor"),
+    "executor_memory": Param("4g", type="string", pattern=SIZE, title="Heap of an executor"),
+    "executor_memory_overhead": Param(
+        "3g",
+        type="string",
+        pattern=SIZE,
+        title="Memory of an executor beside its heap",
+        description="Its networks and their activations lie there; the verb inspect --plan predicts it.",
+    ),
+    "driver_memory": Param("3g", type="string", pattern=SIZE, title="Heap of the driver"),
+    "driver_memory_overhead": Param("2g", type="string", pattern=SIZE, title="Memory of the driver beside its heap"),
+}
+
+# One run at a time: no two write into one folder, and each sees what the last one has published.
+DAG_ARGUMENTS: dict[str, Any] = {
+    "schedule": None,
+    "catchup": False,
+    "max_active_runs": 1,
+    "dagrun_timeout": timedelta(days=2),
+    "tags": ["grft"],
+    "doc_md": __doc__,
+    "default_args": {
+        "retries": 2,
+        "retry_delay": timedelta(minutes=2),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=30),
+        "execution_timeout": timedelta(hours=1),
+    },
+}
+
+TIMEOUTS = {"select": timedelta(hours=6), "train": timedelta(days=1)}
+
+
+def run_directory(context: Mapping[str, Any]) -> str:
+    """Returns the run directory of a DAG run, the same at every try; without what Hadoop refuses in a name."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{context['dag'].dag_id}-{context['run_id']}")
+    return f"{context['params']['runs'].rstrip('/')}/{name}"
+
+
+def arguments(verb: str) -> Callable[..., list[str]]:
+    """Returns a template, what the program is told for a verb."""
+
+    def render(context: Mapping[str, Any], jinja_env: Any = None) -> list[str]:
+        words = [verb]
+        for file in context["params"]["config"]:
+            words += ["--config", file]
+        for single in (*context["params"]["set"], f"run.directory={run_directory(context)}"):
+            words += ["--set", single]
+        return words
+
+    return render
+
+
+@contextmanager
+def no_retry_of_mistakes(exit_code: Callable[[], int | None] = lambda: None) -> Iterator[None]:
+    """Lets a program that ended with 2, something to mend in the input, fail the task without a retry.
+
+    The code comes from ``exit_code``, or from the message of the failure: that of spark-submit, of YARN's diagnostics or of
+    the Kubernetes operator for Spark.
+    """
+    try:
+        yield
+    except AirflowFailException:
+        raise
+    except Exception as failure:
+        said = re.search(r"(?:Error code is: |exited with status |ExitCode: )(\d+)", str(failure))
+        code = exit_code()
+        if code is None and said:
+            code = int(said[1])
+        if code == 2:
+            raise AirflowFailException(f"not tried again: something is to be mended in the input. {failure}") from failure
+        raise
+
+
+def storage(place: str, params: Mapping[str, Any]) -> ObjectStoragePath:
+    """Returns a path by Hadoop's name as one that Airflow can read."""
+    return ObjectStoragePath(re.sub(r"^s3[an]://", "s3://", place), conn_id=params["storage_conn_id"])
+
+
+def measured(directory: ObjectStoragePath) -> dict[str, Any]:
+    """Returns method, accuracy in [0, 1], the directory, and ``comparable``: whether the epoch was not chosen on test images."""
+    method = json.loads((directory / "manifest.json").read_text())["settings"]["tuning"]["method"]
+    metrics = json.loads((directory / "metrics.json").read_text())[method]
+    return {
+        "method": method,
+        "accuracy": metrics["accuracy"],
+        "comparable": metrics.get("chosen_on") != "test",
+        "directory": str(directory),
+    }
+
+
+def last_published(published: ObjectStoragePath) -> dict[str, Any] | None:
+    """Returns what latest.json says, or null."""
+    latest = published / "latest.json"
+    return json.loads(latest.read_text()) if latest.exists() else None
+
+
+def is_better(result: Mapping[str, Any], last: Mapping[str, Any] | None, margin: float) -> bool:
+    """Returns whether to publish a result: the first, the very one that is published, or one better by more than the margin."""
+    if not result["comparable"]:
+        return False
+    return last is None or last["run"] == result["directory"] or result["accuracy"] > last["accuracy"] + margin
+
+
+def copy_published(result: Mapping[str, Any], published: ObjectStoragePath) -> dict[str, Any]:
+    """Copies a run's model into the folder of published ones and then names it the latest; returns what latest.json says."""
+    source = ObjectStoragePath(result["directory"], conn_id=published.conn_id)
+    target = published / source.name
+    target.mkdir(parents=True, exist_ok=True)
+    for name in PUBLISHED_FILES:
+        (source / name).copy(target / name)
+    latest = {
+        "accuracy": result["accuracy"],
+        "method": result["method"],
+        "directory": str(target),
+        "run": result["directory"],
+    }
+    # Readers find the old or the new file, never a part of it.
+    unfinished = published / "latest.json.tmp"
+    unfinished.write_text(json.dumps(latest, indent=2) + "\n")
+    unfinished.move(published / "latest.json")
+    return latest
+
+
+def pipeline(verb: Callable[..., BaseOperator]) -> None:
+    """Adds the tasks to the DAG that is being defined.
+
+    ``verb(task_id=..., ...)`` returns the operator that runs a verb on Spark.
+    """
+
+    @task
+    def read_metrics(**context: Any) -> dict[str, Any]:
+        return measured(storage(run_directory(context), context["params"]))
+
+    @task.branch
+    def compare(result: dict[str, Any], **context: Any) -> str:
+        params = context["params"]
+        last = last_published(storage(params["published"], params))
+        print(f"this one: {result}\nthe last: {last}")
+        return "publish" if is_better(result, last, params["margin"]) else "keep_the_last"
+
+    @task(outlets=[PUBLISHED])
+    def publish(result: dict[str, Any], **context: Any):
+        params = context["params"]
+        yield Metadata(PUBLISHED, copy_published(result, storage(params["published"], params)))
+
+    @task
+    def keep_the_last() -> None:
+        print("not better by more than the margin, or chosen on the test images; nothing is published")
+
+    timeout = DAG_ARGUMENTS["default_args"]["execution_timeout"]
+    verbs = [verb(task_id=name, execution_timeout=TIMEOUTS.get(name, timeout)) for name in VERBS]
+    result = read_metrics()
+    chain(*verbs, result, compare(result), [publish(result), keep_the_last()])

@@ -1,0 +1,72 @@
+"""Runs the verbs by spark-submit, on YARN or wherever the connection ``grft_spark`` says.
+
+The machine of the worker needs a ``spark-submit`` on its PATH. Environment of Airflow's processes:
+
+- ``GRFT_DEPLOY_MODE``: ``cluster`` (the driver runs on YARN, asked for by its REST interface) or ``client`` (on the worker).
+  For ``cluster`` the connection's extra needs ``yarn_resourcemanager_webapp_address``, such as ``http://rm:8088``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import grft_pipeline as grft
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk import DAG, Param
+
+CLUSTER = os.environ.get("GRFT_DEPLOY_MODE", "cluster") == "cluster"
+
+
+class SubmitVerb(SparkSubmitOperator):
+    """One verb by spark-submit; exit code 2 fails without a retry."""
+
+    def execute(self, context):
+        with grft.no_retry_of_mistakes():
+            super().execute(context)
+
+
+def submit(task_id: str, **settings) -> SparkSubmitOperator:
+    return SubmitVerb(
+        task_id=task_id,
+        conn_id="grft_spark",
+        name=f"grft {task_id}",
+        java_class="dev.grft.cli.Main",
+        application="{{ params.jar }}",
+        application_args=grft.arguments(task_id),
+        deploy_mode="cluster" if CLUSTER else "client",
+        # Airflow itself then tells spark-submit not to wait (spark.yarn.submit.waitAppCompletion), and asks YARN; a retry
+        # after a lost worker finds the application that runs.
+        yarn_track_via_rm_api=CLUSTER,
+        conf={
+            "spark.executor.instances": "{{ params.executors }}",
+            "spark.executor.cores": "{{ params.executor_cores }}",
+            "spark.executor.memory": "{{ params.executor_memory }}",
+            "spark.executor.memoryOverhead": "{{ params.executor_memory_overhead }}",
+            "spark.driver.memory": "{{ params.driver_memory }}",
+            "spark.driver.memoryOverhead": "{{ params.driver_memory_overhead }}",
+            # A task computes with one thread, and threads that wait do not spin.
+            "spark.executorEnv.OMP_NUM_THREADS": "1",
+            "spark.executorEnv.OMP_WAIT_POLICY": "PASSIVE",
+            "spark.yarn.maxAppAttempts": "1",
+        },
+        env_vars={"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+        **settings,
+    )
+
+
+with DAG(
+    "grft_spark_submit",
+    description="Fine-tunes a ViT by GRFT with spark-submit; publishes it if it beats the last one",
+    params=grft.PARAMS
+    | {
+        "jar": Param(
+            "hdfs:///grft/job.jar",
+            type="string",
+            minLength=1,
+            title="Job jar",
+            description='What "mvn -Pjob-jar package" makes; a path or URL that Spark can read.',
+        ),
+    },
+    **grft.DAG_ARGUMENTS,
+):
+    grft.pipeline(submit)

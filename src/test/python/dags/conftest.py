@@ -1,0 +1,44 @@
+"""A home of Airflow of its own, made before anything imports Airflow, and what the tests share."""
+
+import os
+import pathlib
+import tempfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[4]
+
+_home = tempfile.TemporaryDirectory(prefix="grft-airflow-")
+os.environ.update(
+    AIRFLOW_HOME=_home.name,
+    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "jobs/dags"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__PLUGINS_FOLDER=f"{_home.name}/plugins",
+    GRFT_DEPLOY_MODE="client",
+    NO_PROXY="127.0.0.1",
+)
+
+
+@pytest.fixture(scope="session")
+def dags():
+    """Every DAG of the project by its name, as Airflow imports them."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    bag = BundleDagBag(bundle_path=ROOT / "jobs/dags", bundle_name="grft")
+    assert bag.import_errors == {}
+    return bag.dags
+
+
+@pytest.fixture
+def context(dags):
+    """Makes what Airflow hands to a task of a DAG."""
+
+    def make(dag_id, **params):
+        dag = dags[dag_id]
+        return {
+            "dag": dag,
+            "run_id": "manual__2026-01-02T03:04:05.678+00:00",
+            "params": dag.params.dump() | params,
+        }
+
+    return make

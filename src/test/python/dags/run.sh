@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Tests the DAGs of jobs/dags with Airflow, which goes into a virtual environment below target/. The project has to be built.
+# Arguments go to pytest.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/../../../.."
+
+die() {
+  printf 'dags/run.sh: %s\n' "$1" >&2
+  exit 2
+}
+
+python=''
+for python in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
+  ! command -v "$python" >/dev/null || break
+done
+"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null ||
+  die 'Airflow needs Python 3.10 to 3.13; PYTHON=... names one'
+venv=$PWD/target/airflow-venv
+if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
+  rm -rf "$venv"
+  "$python" -m venv "$venv" || die "$python has no module venv; on Debian install python3-venv"
+  # uv takes seconds where pip takes minutes.
+  "$venv/bin/pip" install -q uv
+  "$venv/bin/uv" pip install -q --python "$venv/bin/python" --no-deps -r "$here/requirements.txt"
+  cp "$here/requirements.txt" "$venv/installed.txt"
+fi
+exec "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@" "$here"
