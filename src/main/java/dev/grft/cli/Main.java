@@ -84,27 +84,37 @@ public final class Main {
         }
     }
 
-    @Command(description = "Validate configuration, inputs and memory; say what would run.")
+    @Command(
+            description = "Validate configuration, inputs and memory; say what would run.",
+            footer = {"", "Example:", "  jobs/submit.sh check --config my.yaml"})
     int check(@Mixin Common common) {
         return common.run("check", Verbs::check);
     }
 
-    @Command(description = "Score rows and columns by squared gradients; select the best.")
+    @Command(
+            description = "Score rows and columns by squared gradients; select the best.",
+            footer = {"", "Example:", "  jobs/submit.sh select --config my.yaml --set selection.budget.count=4"})
     int select(@Mixin Common common) {
         return common.run("select", Verbs::select);
     }
 
-    @Command(description = "Train the selected slices and the head; goes on where it was interrupted.")
+    @Command(
+            description = "Train the selected slices and the head; goes on where it was interrupted.",
+            footer = {"", "Example:", "  jobs/submit.sh train --config my.yaml --max-time 8h"})
     int train(@Mixin Common common) {
         return common.run("train", Verbs::train);
     }
 
-    @Command(description = "Measure the delta on the test images.")
+    @Command(
+            description = "Measure the delta on the test images.",
+            footer = {"", "Example:", "  jobs/submit.sh evaluate --config my.yaml"})
     int evaluate(@Mixin Common common) {
         return common.run("evaluate", Verbs::evaluate);
     }
 
-    @Command(description = "Merge the delta into the pretrained model: a plain model, as timm reads it.")
+    @Command(
+            description = "Merge the delta into the pretrained model: a plain model, as timm reads it.",
+            footer = {"", "Example:", "  jobs/submit.sh merge --config my.yaml --set model.saveType=fp16"})
     int merge(@Mixin Common common) {
         return common.run("merge", Verbs::merge);
     }
@@ -113,7 +123,8 @@ public final class Main {
             description = {
                 "Write what a run has trained as other programs read it.",
                 "peft: a LoRA adapter for timm's or transformers' model. timm, transformers, torchvision, npz: the merged model."
-            })
+            },
+            footer = {"", "Example:", "  jobs/submit.sh export --format peft --run runs/demo --output adapter"})
     int export(
             @Option(
                             names = "--format",
@@ -144,7 +155,13 @@ public final class Main {
         return CommandLine.ExitCode.OK;
     }
 
-    @Command(description = "Label images with the run's delta.")
+    @Command(
+            description = "Label images with the run's delta.",
+            footer = {
+                "",
+                "Example:",
+                "  jobs/submit.sh predict --config my.yaml --images /photos/new --output labels.csv"
+            })
     int predict(
             @Mixin Common common,
             @Option(names = "--images", required = true, paramLabel = "PATH", description = "The images.")
@@ -205,6 +222,12 @@ public final class Main {
                 "Describe a checkpoint, selection, delta or training state.",
                 "With --plan: what a step of training costs, by number of executors; then PATH is a checkpoint or a model's"
                         + " name, such as vit_base_patch16_224."
+            },
+            footer = {
+                "",
+                "Examples:",
+                "  jobs/submit.sh inspect runs/demo/delta.safetensors",
+                "  jobs/submit.sh inspect vit_base_patch16_224 --plan --executors 1,4,16"
             })
     int inspect(
             @Parameters(paramLabel = "PATH", description = "The file, or a checkpoint's folder.") String path,
@@ -226,22 +249,34 @@ public final class Main {
         return CommandLine.ExitCode.OK;
     }
 
-    @Command(description = "Train every number of a ViT, from scratch or on from a checkpoint.")
+    @Command(
+            description = "Train every number of a ViT, from scratch or on from a checkpoint.",
+            footer = {"", "Example:", "  jobs/submit.sh pretrain --config conf/demo/pretrain.yaml"})
     int pretrain(@Mixin Common common) {
         return common.run("pretrain", Verbs::pretrain);
     }
 
-    @Command(description = "Select, train, merge and evaluate in one application, and compare.")
+    @Command(
+            description = "Select, train, merge and evaluate in one application, and compare.",
+            footer = {"", "Example:", "  jobs/submit.sh run --config conf/demo/demo.yaml --set training.epochs=2"})
     int run(@Mixin Common common) {
         return common.run("run", Verbs::run);
     }
 
-    @Command(description = "Train and evaluate several methods, seeds and budgets in one application.")
+    @Command(
+            description = "Train and evaluate several methods, seeds and budgets in one application.",
+            footer = {
+                "",
+                "Example:",
+                "  jobs/submit.sh compare --config my.yaml --set compare.methods=[linear,gps] --set compare.seeds=[1,2,3]"
+            })
     int compare(@Mixin Common common) {
         return common.run("compare", Verbs::compare);
     }
 
-    @Command(description = "Write report.html of the run directory: one page to look at, which needs no network.")
+    @Command(
+            description = "Write report.html of the run directory: one page to look at, which needs no network.",
+            footer = {"", "Example:", "  jobs/submit.sh report --config my.yaml"})
     int report(@Mixin Common common) {
         return common.run("report", Verbs::report);
     }
@@ -257,9 +292,12 @@ public final class Main {
 
     /** Runs a verb and returns the exit code. */
     static int execute(String... arguments) {
-        return new CommandLine(new Main())
-                .setExecutionExceptionHandler(Main::failed)
-                .execute(arguments);
+        return line().setExecutionExceptionHandler(Main::failed).execute(arguments);
+    }
+
+    /** Returns what reads the command line. */
+    static CommandLine line() {
+        return new CommandLine(new Main());
     }
 
     private static int failed(Exception failure, CommandLine line, CommandLine.ParseResult parsed) {

@@ -1,0 +1,169 @@
+package dev.grft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+
+import dev.grft.config.Config;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import picocli.CommandLine;
+
+/** The commands of the documentation are understood: no verb, option, key, script or profile that does not exist. */
+class DocumentationTest {
+    private static final Pattern SCRIPT =
+            Pattern.compile("(?:jobs|\\.ci|src/test/python|conf)/[\\w./-]*\\w\\.(?:sh|py)");
+    private static final Pattern PROFILES = Pattern.compile("mvn[^`\\n]* -P([\\w,-]+)");
+    private static final Pattern WORD = Pattern.compile("(?:[^\\s'\"]|'[^']*'|\"[^\"]*\")+");
+
+    /** Of jobs/submit.sh, each with a value. */
+    private static final Set<String> OF_SPARK = Set.of(
+            "--master",
+            "--deploy-mode",
+            "--spark-conf",
+            "--conf",
+            "--driver-memory",
+            "--executor-memory",
+            "--executor-cores",
+            "--num-executors");
+
+    /** A command and where it stands. */
+    record Example(String place, String command) {
+        @Override
+        public String toString() {
+            return place + ": " + command;
+        }
+    }
+
+    static List<Path> pages() throws IOException {
+        List<Path> pages = new ArrayList<>(List.of(Path.of("README.md")));
+        for (String folder : List.of("src/site", "conf", "jobs", "notebooks", "docker")) {
+            if (Files.isDirectory(Path.of(folder))) {
+                try (Stream<Path> files = Files.walk(Path.of(folder))) {
+                    files.filter(file -> file.toString().endsWith(".md"))
+                            .sorted()
+                            .forEach(pages::add);
+                }
+            }
+        }
+        return pages;
+    }
+
+    /** Returns the commands that run the program: of blocks of code, lines that go on joined. */
+    static List<Example> examples() throws IOException {
+        List<Example> examples = new ArrayList<>();
+        for (Path page : pages()) {
+            String text = Files.readString(page).replaceAll("\\\\\\n\\s*", "");
+            boolean code = false;
+            for (String line : text.lines().toList()) {
+                code ^= line.strip().startsWith("```");
+                if ((code || line.startsWith("    "))
+                        && line.strip().matches("(?:\\w+=\\S+ )*jobs/(submit|demo)\\.sh.*")) {
+                    examples.add(new Example(page.toString(), line.strip()));
+                }
+            }
+        }
+        return examples;
+    }
+
+    @ParameterizedTest
+    @MethodSource("examples")
+    void theProgramUnderstands(Example example) throws IOException {
+        List<String> words = new ArrayList<>();
+        for (Matcher word = WORD.matcher(example.command().replaceAll("\\s[#&].*", "")); word.find(); ) {
+            words.add(word.group().replaceAll("['\"]", ""));
+        }
+        words.removeIf(word -> word.equals("..."));
+        while (!words.get(0).startsWith("jobs/")) {
+            words.remove(0);
+        }
+        boolean demo = words.remove(0).equals("jobs/demo.sh");
+        for (int i = 0; i < words.size(); ) {
+            if (OF_SPARK.contains(words.get(i))) {
+                words.subList(i, i + 2).clear();
+            } else if (OF_SPARK.contains(words.get(i).replaceAll("=.*", ""))) {
+                words.remove(i);
+            } else {
+                i++;
+            }
+        }
+        if (words.equals(List.of("--spark-help"))) {
+            return;
+        }
+        if (demo) {
+            words.addAll(0, List.of("run", "--config", "conf/demo/demo.yaml"));
+        }
+
+        CommandLine.ParseResult parsed = Main.line().parseArgs(words.toArray(String[]::new));
+        if (!parsed.hasSubcommand()) {
+            assertThat(parsed.isUsageHelpRequested() || parsed.isVersionHelpRequested())
+                    .as("a verb, --help or --version")
+                    .isTrue();
+            return;
+        }
+        CommandLine.ParseResult verb = parsed.subcommand();
+        List<String> files = verb.matchedOptionValue("--config", List.<String>of()).stream()
+                .filter(file -> !file.startsWith("my") && !file.contains("://"))
+                .toList();
+        List<String> sets = verb.matchedOptionValue("--set", List.of());
+        assertThatCode(() -> Config.load(files, sets, new Configuration())).doesNotThrowAnyException();
+    }
+
+    @Test
+    void thereAreExamplesAndMostVerbsAreAmongThem() throws IOException {
+        String all = examples().stream().map(Example::command).collect(Collectors.joining("\n"));
+        assertThat(all).contains(" run ", " train ", " compare ", " inspect ", " pretrain ");
+    }
+
+    @Test
+    void everyScriptThatAPageNamesIsThere() throws IOException {
+        for (Path page : pages()) {
+            for (Matcher script = SCRIPT.matcher(Files.readString(page)); script.find(); ) {
+                assertThat(Path.of(script.group())).as(page.toString()).isRegularFile();
+            }
+        }
+    }
+
+    @Test
+    void everyProfileThatAPageNamesIsInThePom() throws IOException {
+        String pom = Files.readString(Path.of("pom.xml"));
+        for (Path page : pages()) {
+            for (Matcher profiles = PROFILES.matcher(Files.readString(page)); profiles.find(); ) {
+                for (String profile : profiles.group(1).split(",", -1)) {
+                    assertThat(pom).as(page.toString()).contains("<id>" + profile + "</id>");
+                }
+            }
+        }
+    }
+
+    @Test
+    void everyVerbShowsAnExampleThatItUnderstands() {
+        for (CommandLine verb : Main.line().getSubcommands().values()) {
+            List<String> footer =
+                    Arrays.asList(verb.getCommandSpec().usageMessage().footer());
+            List<String> commands = footer.stream()
+                    .filter(line -> line.strip().startsWith("jobs/submit.sh "))
+                    .map(line -> line.strip().replace("jobs/submit.sh ", ""))
+                    .toList();
+            assertThat(commands).as(verb.getCommandName()).isNotEmpty();
+            for (String command : commands) {
+                assertThat(command).startsWith(verb.getCommandName() + " ");
+                assertThatCode(() -> Main.line().parseArgs(command.split(" ", -1)))
+                        .as(command)
+                        .doesNotThrowAnyException();
+            }
+        }
+    }
+}
