@@ -20,6 +20,7 @@ Environment:
                    Kubernetes, whose clients they lack)
   GRFT_JOB_JAR     a job jar made by "mvn -Pjob-jar package", a path or URL such as local:///opt/grft/job.jar; nothing
                    is built then
+  GRFT_SHARED_DISK not empty: all machines see this folder and Maven's at the same paths; no libraries (some 200 MB) are copied
   GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: over the defaults set here
 
 The exit code is the program's: 0 done, 2 something to mend in the input, 3 a failure, 4 the cluster was lost, 5 stopped by
@@ -204,7 +205,10 @@ case $master in
     fi
     ;;
   *)
-    if [[ -n $libraries ]]; then
+    if [[ -n $libraries && -n ${GRFT_SHARED_DISK:-} ]]; then
+      spark+=(--jars "local:${libraries//:/,local:}")
+      jar=local:$jar
+    elif [[ -n $libraries ]]; then
       spark+=(--jars "${libraries//:/,}")
     fi
     ;;

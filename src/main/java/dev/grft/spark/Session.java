@@ -376,7 +376,6 @@ public final class Session implements AutoCloseable {
     private Images images(String key, List<String> paths, @Nullable Labels known, Preprocess preprocess) {
         return opened.images.computeIfAbsent(String.join(" and ", paths), p -> {
             double started = System.nanoTime() / 1e9;
-            context().setJobDescription("reading the images of " + p);
             progress.say("reading the images of %s", p);
             Images read = ImageSource.read(
                     spark,

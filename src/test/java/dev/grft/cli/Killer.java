@@ -48,12 +48,11 @@ public final class Killer extends SparkListener {
     public void onTaskStart(SparkListenerTaskStart task) {
         String executor = task.taskInfo().executorId();
         executors.add(executor);
-        if (!isDue(stages.get(task.stageId()), "piece")) {
-            String[] next = waiting.peek();
-            if (next != null && stages.get(task.stageId()).contains(next[1]) && !next[0].equals("piece")) {
-                waiting.poll();
-                act(next, executor);
-            }
+        String[] next = waiting.peek();
+        if (next != null
+                && !next[0].equals("piece")
+                && stages.get(task.stageId()).contains(next[1])) {
+            act(waiting.remove(), executor);
         }
     }
 
@@ -61,14 +60,14 @@ public final class Killer extends SparkListener {
     public void onBlockUpdated(SparkListenerBlockUpdated block) {
         String executor = block.blockUpdatedInfo().blockManagerId().executorId();
         String id = block.blockUpdatedInfo().blockId().name();
-        if (!executor.equals("driver") && id.matches("broadcast_\\d+_piece\\d+") && isDue(now, "piece")) {
-            act(waiting.poll(), executor);
+        if (!executor.equals("driver") && id.matches("broadcast_\\d+_piece\\d+") && isPieceDue()) {
+            act(waiting.remove(), executor);
         }
     }
 
-    private boolean isDue(String job, String what) {
+    private boolean isPieceDue() {
         String[] next = waiting.peek();
-        return next != null && next[0].equals(what) && job.contains(next[1]);
+        return next != null && next[0].equals("piece") && now.contains(next[1]);
     }
 
     @Override

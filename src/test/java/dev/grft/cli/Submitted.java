@@ -1,0 +1,51 @@
+package dev.grft.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** Verbs in processes of their own, by {@code jobs/submit.sh}. */
+final class Submitted {
+    private Submitted() {}
+
+    /**
+     * Starts a verb.
+     *
+     * @param log gets all that it prints
+     * @param options of Spark
+     * @param sets single keys of the settings
+     */
+    static Process verb(String verb, Path log, List<String> options, List<String> sets) throws IOException {
+        return verb(verb, log, options, sets, Map.of());
+    }
+
+    /** Starts a verb in an environment with some more variables. */
+    static Process verb(String verb, Path log, List<String> options, List<String> sets, Map<String, String> environment)
+            throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                "jobs/submit.sh",
+                "--driver-memory",
+                "1g",
+                "--conf",
+                "spark.ui.enabled=false",
+                "--conf",
+                "spark.driver.bindAddress=127.0.0.1",
+                "--conf",
+                "spark.driver.host=127.0.0.1"));
+        command.addAll(options);
+        command.add(verb);
+        for (String set : sets) {
+            command.addAll(List.of("--set", set));
+        }
+        ProcessBuilder builder = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+        builder.environment().remove("SPARK_HOME");
+        builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+        builder.environment().put("GRFT_SHARED_DISK", "yes");
+        builder.environment().putAll(environment);
+        return builder.start();
+    }
+}
