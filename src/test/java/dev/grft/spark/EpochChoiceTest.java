@@ -5,8 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.Penalty;
 import dev.grft.UserError;
 import dev.grft.spark.Tiny.Printed;
+import dev.grft.train.Network;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.vit.Layout;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +25,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class EpochChoiceTest {
     private static final String NOTE = "chosen on test, not comparable";
@@ -68,23 +74,33 @@ class EpochChoiceTest {
         return epochs;
     }
 
-    @Test
-    void measuringTakesNoMoreMemoryThanTraining() throws Exception {
-        does(
-                folder.resolve("large"),
-                Verbs::train,
-                "training.epochs=1",
-                "training.patience=1",
-                "evaluation.batchSize=15");
-        long large = Replicas.bytes();
-        does(
-                folder.resolve("small"),
-                Verbs::train,
-                "training.epochs=1",
-                "training.patience=1",
-                "evaluation.batchSize=1");
+    /** A network that trains keeps every activation of a batch: six images of a step in three shards are two of each. */
+    @ParameterizedTest
+    @CsvSource({"15, 2", "1, 1"})
+    void measuringLooksAtNoMoreImagesAtOnceThanTraining(int ofEvaluation, int atOnce) {
+        List<String> sets = shared.sets(folder, "evaluation.batchSize=" + ofEvaluation);
+        Session session = Session.in(spark, Tiny.settings(sets), System.out, System.err);
+        try (session) {
+            ModelBroadcast model = session.model(3);
+            SliceTuning tuning = SliceTuning.headOnly();
+            Layout layout = tuning.layout(model.config());
+            Replicas.Recipe training = new Replicas.Recipe(
+                    model,
+                    tuning,
+                    Network.configuration(
+                            layout,
+                            session.settings().training(),
+                            Penalty.NONE,
+                            model.config().depth(),
+                            1,
+                            1),
+                    true,
+                    session.device());
 
-        assertThat(large).isEqualTo(Replicas.bytes()).isPositive();
+            Inference measuring = Inference.of(session, session.preprocess(), training, new float[layout.size()]);
+
+            assertThat(measuring.looking().batchSize).isEqualTo(atOnce);
+        }
     }
 
     /** With steps of next to nothing no epoch is better than the first. */
