@@ -78,6 +78,15 @@ public final class Labels implements Serializable {
         return NONE;
     }
 
+    /** Returns the class that is predicted: the index of the largest of the probabilities {@code [K]}, of equal ones the lowest. */
+    public static int likeliest(float[] probabilities) {
+        int best = 0;
+        for (int k = 1; k < probabilities.length; k++) {
+            best = probabilities[k] > probabilities[best] ? k : best;
+        }
+        return best;
+    }
+
     /** Returns how many classes there are. */
     public int size() {
         return names.length;

@@ -41,6 +41,10 @@ final class Columns {
                 "what becomes of a row whose image is broken when it is transformed: error, skip or keep (with nulls)");
         this.pretrained = new Param<>(
                 of, "pretrained", "path of the pretrained checkpoint: model.pretrained; of a model, where it lies now");
+        of.setDefault(image, "image");
+        of.setDefault(prediction, "prediction");
+        of.setDefault(probability, "probability");
+        of.setDefault(handleInvalid, "error");
     }
 
     /** Returns the value of a column's parameter. */

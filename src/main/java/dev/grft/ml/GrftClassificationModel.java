@@ -8,6 +8,7 @@ import dev.grft.checkpoint.DeltaFile;
 import dev.grft.checkpoint.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.data.Labels;
 import dev.grft.spark.Frames;
 import dev.grft.spark.Labeler;
 import java.io.IOException;
@@ -56,10 +57,6 @@ public final class GrftClassificationModel extends Model<GrftClassificationModel
         this.uid = uid;
         this.file = file;
         this.columns = new Columns(this);
-        setDefault(columns.image, "image");
-        setDefault(columns.prediction, "prediction");
-        setDefault(columns.probability, "probability");
-        setDefault(columns.handleInvalid, "error");
     }
 
     @Override
@@ -179,16 +176,14 @@ public final class GrftClassificationModel extends Model<GrftClassificationModel
         if (probabilities == null) {
             return cells;
         }
-        double[] all = new double[probabilities.length];
-        int best = 0;
-        for (int k = 0; k < all.length; k++) {
-            all[k] = probabilities[k];
-            best = probabilities[k] > probabilities[best] ? k : best;
-        }
         if (prediction) {
-            cells[0] = (double) best;
+            cells[0] = (double) Labels.likeliest(probabilities);
         }
         if (probability) {
+            double[] all = new double[probabilities.length];
+            for (int k = 0; k < all.length; k++) {
+                all[k] = probabilities[k];
+            }
             cells[cells.length - 1] = Vectors.dense(all);
         }
         return cells;

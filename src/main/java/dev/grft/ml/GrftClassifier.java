@@ -109,10 +109,6 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
                 "runDirectory",
                 "folder that keeps a run directory of each training, in which an interrupted one goes on; not set: none");
         this.verbose = new BooleanParam(this, "verbose", "whether progress is printed to standard error");
-        setDefault(columns.image, "image");
-        setDefault(columns.prediction, "prediction");
-        setDefault(columns.probability, "probability");
-        setDefault(columns.handleInvalid, "error");
         setDefault(labelCol, "label");
         setDefault(config, new String[0]);
         setDefault(settings, new String[0]);
@@ -365,8 +361,7 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         Dataset<?> training = dataset;
         Dataset<Row> validation = null;
         if (isSet(validationIndicatorCol)) {
-            Column held =
-                    functions.coalesce(dataset.col(quoted(getOrDefault(validationIndicatorCol))), functions.lit(false));
+            Column held = functions.coalesce(Frames.column(getOrDefault(validationIndicatorCol)), functions.lit(false));
             validation = dataset.toDF().filter(held);
             training = dataset.toDF().filter(functions.not(held));
         }
@@ -411,10 +406,6 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
             }
         }
         return columns.with(schema, List.of());
-    }
-
-    private static String quoted(String column) {
-        return "`" + column.replace("`", "``") + "`";
     }
 
     @Override

@@ -75,12 +75,7 @@ public final class Predictions {
      * @param probabilities {@code [K]}; of equal ones the lower index is predicted
      */
     public void add(long id, String name, int label, float[] probabilities) {
-        int best = 0;
-        for (int k = 1; k < probabilities.length; k++) {
-            if (probabilities[k] > probabilities[best]) {
-                best = k;
-            }
-        }
+        int best = Labels.likeliest(probabilities);
         Prediction prediction = new Prediction(
                 id, name, labels.name(label), labels.name(best), probabilities[best], probabilities[label], null);
         if (id % every == 0) {

@@ -60,7 +60,9 @@ final class FrameSource implements Source {
         this.numbered = checkLabel(place, schema, columns.label()) instanceof NumericType;
         this.place = place;
         this.rows = frame.select(
-                        column(columns.image()), label(column(columns.label())), name(schema, columns.name(), place))
+                        Frames.column(columns.image()),
+                        label(Frames.column(columns.label())),
+                        name(schema, columns.name(), place))
                 .javaRDD();
         this.reader = new Reader(images, numbered && classes != null ? new ClassNames(classes) : null);
     }
@@ -89,15 +91,11 @@ final class FrameSource implements Source {
     private static Column name(StructType schema, @Nullable String name, String place) {
         if (name != null) {
             ImageColumn.type(schema, name, place, "set nameCol");
-            return column(name).cast(DataTypes.StringType);
+            return Frames.column(name).cast(DataTypes.StringType);
         }
         boolean path = List.of(schema.fieldNames()).contains("path")
                 && schema.apply("path").dataType().equals(DataTypes.StringType);
-        return path ? column("path") : functions.lit(null).cast(DataTypes.StringType);
-    }
-
-    private static Column column(String name) {
-        return functions.col(ImageColumn.quoted(name));
+        return path ? Frames.column("path") : functions.lit(null).cast(DataTypes.StringType);
     }
 
     @Override

@@ -14,8 +14,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
@@ -51,6 +53,11 @@ public final class Frames {
         if (columns.name() != null) {
             ImageColumn.type(schema, columns.name(), place, "set nameCol");
         }
+    }
+
+    /** Returns the column of that very name, dots and all. */
+    public static Column column(String name) {
+        return functions.col(ImageColumn.quoted(name));
     }
 
     /** Refuses a frame that has no column of images of that name. */

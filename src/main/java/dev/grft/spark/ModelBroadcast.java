@@ -58,20 +58,16 @@ final class ModelBroadcast implements Serializable, AutoCloseable {
      */
     static ModelBroadcast of(JavaSparkContext spark, VitConfig config, Map<String, float[]> tensors) {
         ModelBroadcast model = new ModelBroadcast(config, false);
-        Map<String, Map<String, float[]>> stages = new LinkedHashMap<>();
-        tensors.forEach((name, values) -> {
-            if (!name.startsWith("head.")) {
-                stages.computeIfAbsent(stage(name), stage -> new LinkedHashMap<>())
-                        .put(name, values);
-            }
-        });
+        Map<String, float[]> backbone = new LinkedHashMap<>(tensors);
+        backbone.keySet().removeIf(name -> name.startsWith("head."));
         if (spark.isLocal()) {
-            Map<String, float[]> all = new LinkedHashMap<>();
-            stages.values().forEach(all::putAll);
-            HERE.put(model.id, all);
-        } else {
-            stages.values().forEach(stage -> model.parts.add(spark.broadcast(stage)));
+            HERE.put(model.id, backbone);
+            return model;
         }
+        Map<String, Map<String, float[]>> stages = new LinkedHashMap<>();
+        backbone.forEach((name, values) -> stages.computeIfAbsent(stage(name), stage -> new LinkedHashMap<>())
+                .put(name, values));
+        stages.values().forEach(stage -> model.parts.add(spark.broadcast(stage)));
         return model;
     }
 

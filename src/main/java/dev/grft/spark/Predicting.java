@@ -85,10 +85,7 @@ final class Predicting {
     }
 
     private static Row row(Inference.Output one, Labels labels) {
-        int best = 0;
-        for (int k = 1; k < labels.size(); k++) {
-            best = one.values[k] > one.values[best] ? k : best;
-        }
+        int best = Labels.likeliest(one.values);
         Object[] cells = new Object[3 + labels.size()];
         cells[0] = one.name;
         cells[1] = labels.name(best);

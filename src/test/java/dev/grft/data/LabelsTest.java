@@ -88,4 +88,9 @@ class LabelsTest {
             assertThat(labels.name(labels.index(name))).isEqualTo(name);
         }
     }
+
+    @Test
+    void ofEquallyLikelyClassesTheFirstIsPredicted() {
+        assertThat(Labels.likeliest(new float[] {0.2f, 0.4f, 0.4f})).isEqualTo(1);
+    }
 }
