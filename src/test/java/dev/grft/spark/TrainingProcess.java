@@ -62,8 +62,11 @@ public final class TrainingProcess {
         Map<String, Object> told = new LinkedHashMap<>();
         List<Double> round = new ArrayList<>();
         List<Double> update = new ArrayList<>();
-        SparkSession spark = SparkSession.builder()
-                .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
+        SparkSession.Builder session = SparkSession.builder();
+        if (arguments[1].startsWith("local-cluster")) { // whose third number is the memory of a worker
+            session.config("spark.executor.memory", arguments[1].replaceFirst(".*,(\\d+)]", "$1m"));
+        }
+        SparkSession spark = session.config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
                 .config("spark.ui.enabled", "false")
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
