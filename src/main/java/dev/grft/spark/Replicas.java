@@ -104,6 +104,10 @@ final class Replicas {
         }
     }
 
+    static {
+        Kernels.allowNativeMemory(); // executors begin here
+    }
+
     private Replicas() {}
 
     /** Returns what {@code work} makes of a network that no other task uses meanwhile. */

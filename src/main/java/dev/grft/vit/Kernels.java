@@ -148,10 +148,20 @@ public interface Kernels {
     }
 
     /**
+     * Leaves it to the process how much native memory it takes, unless {@code org.bytedeco.javacpp.maxphysicalbytes} says
+     * otherwise: JavaCPP allows four times the heap, and an executor needs a small heap beside large weights. To be called before
+     * ND4J is first used.
+     */
+    static void allowNativeMemory() {
+        System.getProperties().putIfAbsent("org.bytedeco.javacpp.maxphysicalbytes", "0");
+    }
+
+    /**
      * Loads the native libraries in the background, which takes seconds that something else can use. Whoever needs them
      * meanwhile waits, and is told what is wrong with them.
      */
     static void load() {
+        allowNativeMemory();
         Thread loading = new Thread(
                 () -> {
                     INDArray one = Nd4j.ones(1, 1);

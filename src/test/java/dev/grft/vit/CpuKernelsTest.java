@@ -11,6 +11,25 @@ import org.nd4j.linalg.factory.Nd4j;
 class CpuKernelsTest {
 
     @Test
+    void nativeMemoryIsNotBoundedByTheHeapUnlessSomebodySaysSo() {
+        String key = "org.bytedeco.javacpp.maxphysicalbytes";
+        String before = System.getProperty(key);
+        try {
+            System.clearProperty(key);
+            Kernels.allowNativeMemory();
+            assertThat(System.getProperty(key)).isEqualTo("0");
+            System.setProperty(key, "4g");
+            Kernels.allowNativeMemory();
+            assertThat(System.getProperty(key)).isEqualTo("4g");
+        } finally {
+            System.getProperties().remove(key);
+            if (before != null) {
+                System.setProperty(key, before);
+            }
+        }
+    }
+
+    @Test
     void expIsWithinThreeUnitsInTheLastPlace() {
         float[] x = new float[125_000];
         for (int i = 0; i < x.length; i++) {
