@@ -3,6 +3,7 @@ package dev.grft.cli;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Export;
 import dev.grft.config.Config;
+import dev.grft.config.Credentials;
 import dev.grft.config.Settings;
 import dev.grft.report.Inspection;
 import dev.grft.report.Plan;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
+import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -281,6 +283,19 @@ public final class Main {
         return common.run("report", Verbs::report);
     }
 
+    @Command(
+            description = "Print a script that completes verbs and options in bash and zsh.",
+            footer = {
+                "",
+                "Example:",
+                "  jobs/submit.sh completion > ~/.local/share/bash-completion/completions/submit.sh",
+                "  source <(jobs/submit.sh completion)"
+            })
+    int completion() {
+        System.out.print(AutoComplete.bash("submit", line())); // also of submit.sh, in whatever folder
+        return CommandLine.ExitCode.OK;
+    }
+
     /**
      * Runs a verb and ends the process with one of the codes of {@link Exit}.
      *
@@ -292,7 +307,16 @@ public final class Main {
 
     /** Runs a verb and returns the exit code. */
     static int execute(String... arguments) {
-        return line().setExecutionExceptionHandler(Main::failed).execute(arguments);
+        CommandLine line = line().setExecutionExceptionHandler(Main::failed);
+        try {
+            for (String argument : arguments) {
+                Credentials.refuse("the command line", argument);
+            }
+        } catch (UserError e) {
+            line.getErr().println("error: " + e.getMessage());
+            return CommandLine.ExitCode.USAGE;
+        }
+        return line.execute(arguments);
     }
 
     /** Returns what reads the command line. */

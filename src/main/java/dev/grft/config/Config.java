@@ -238,6 +238,15 @@ public final class Config {
         return settings(List.of(new Layer("the settings", old), new Layer(place, changed)));
     }
 
+    /** Returns every key with its value as text, in the order of the records. */
+    public static Map<String, String> values(Settings settings) {
+        Map<String, Layer.Value> flat = new LinkedHashMap<>();
+        flatten(settings, "", flat);
+        Map<String, String> values = new LinkedHashMap<>();
+        flat.forEach((key, value) -> values.put(key, Settings.text(value.content())));
+        return values;
+    }
+
     private static void flatten(Record section, String path, Map<String, Layer.Value> values) {
         for (RecordComponent component : section.getClass().getRecordComponents()) {
             String key = Schema.below(path, component.getName());

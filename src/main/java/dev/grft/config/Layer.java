@@ -7,6 +7,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
 import dev.grft.UserError;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,6 +47,7 @@ record Layer(String place, Map<String, Value> values) {
      * @throws UserError if it is not YAML, or has a key that does not exist, or one twice, or a value of another type
      */
     static Layer ofFile(String place, byte[] yaml) {
+        Credentials.refuse(place, new String(yaml, StandardCharsets.UTF_8));
         return new Reader(place, true).file(yaml);
     }
 
@@ -55,6 +57,7 @@ record Layer(String place, Map<String, Value> values) {
      * @throws UserError as for a file, and if the key is a section
      */
     static Layer ofSet(String set) {
+        Credentials.refuse("--set", set);
         int equals = set.indexOf('=');
         if (equals < 1) {
             throw new UserError("--set: expected key=value such as training.epochs=5, got '" + set + "'");

@@ -15,6 +15,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +37,7 @@ public record Settings(
         Probe probe,
         Training training,
         Evaluation evaluation,
+        Tracking tracking,
         Engine engine)
         implements Serializable {
 
@@ -96,6 +98,7 @@ public record Settings(
                 probe,
                 training,
                 evaluation,
+                tracking,
                 engine);
     }
 
@@ -472,6 +475,21 @@ public record Settings(
         public Evaluation {
             checkWord("evaluation.protocol", protocol, "validation", GPS_PAPER);
             checkCount("evaluation.batchSize", batchSize);
+        }
+    }
+
+    /** Where a server of MLflow is told of runs; null: nowhere. Credentials are no settings, see {@code report/Tracking}. */
+    public record Tracking(@Nullable String uri, String experiment) implements Serializable {
+        private static final Pattern SERVER = Pattern.compile("https?://[^/?#@\\s]+(/[^?#\\s]*)?");
+
+        public Tracking {
+            if (uri != null && !SERVER.matcher(uri).matches()) { // not repeated: it may hold a password
+                throw new UserError(
+                        "tracking.uri must be http:// or https://, a host and perhaps a path, without user, password or"
+                                + " query; credentials come from MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and"
+                                + " MLFLOW_TRACKING_PASSWORD");
+            }
+            checkText("tracking.experiment", experiment);
         }
     }
 

@@ -18,10 +18,12 @@ public final class History {
 
     private final Storage storage;
     private final Path path;
+    private final Tracking.Run run;
     private final List<String> lines = new ArrayList<>();
 
-    /** Returns the history at a path, as far as the given step. */
-    public History(Storage storage, Path path, long step) {
+    /** Returns the history at a path, as far as the given step; what is added to it, {@code run} is told, too. */
+    public History(Storage storage, Path path, long step, Tracking.Run run) {
+        this.run = run;
         this.storage = storage;
         this.path = path;
         if (step > 0 && storage.exists(path)) {
@@ -36,6 +38,7 @@ public final class History {
 
     /** Adds a step. */
     public void add(Trainer.Step step) {
+        run.step(step);
         lines.add(String.format(
                 Locale.ROOT,
                 "{\"step\":%d,\"epoch\":%.6g,\"loss\":%s,\"penalty\":%s,\"learningRate\":%s,\"gradientNorm\":%s,"
@@ -58,6 +61,7 @@ public final class History {
      * @param best whether no epoch before was as good
      */
     public void add(long step, double epoch, String split, double accuracy, double loss, boolean best) {
+        run.epoch(step, split, accuracy, loss);
         lines.add(String.format(
                 Locale.ROOT,
                 "{\"step\":%d,\"epoch\":%.6g,\"split\":\"%s\",\"accuracy\":%s,\"loss\":%s,\"best\":%s}",

@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What a person has to know of a delta before using it, as {@code README.md} beside it. */
 public final class ModelCard {
+    /** What the card is called. */
+    public static final String NAME = "README.md";
+
     private static final int SHOWN = 20;
 
     private ModelCard() {}
@@ -31,7 +34,7 @@ public final class ModelCard {
             Checkpoint pretrained,
             Settings settings,
             @Nullable JsonNode metrics) {
-        storage.writeAtomically(new Path(folder, "README.md"), text(folder, file, pretrained, settings, metrics));
+        storage.writeAtomically(new Path(folder, NAME), text(folder, file, pretrained, settings, metrics));
     }
 
     static String text(

@@ -14,6 +14,7 @@ import dev.grft.report.Metrics;
 import dev.grft.report.ModelCard;
 import dev.grft.report.Predictions;
 import dev.grft.report.Progress;
+import dev.grft.report.Tracking;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -102,6 +103,9 @@ final class Evaluating {
         metrics.phase(method, "evaluate", seconds);
         metrics.write();
         ModelCard.write(session.storage(), path.getParent(), file, session.pretrained(), settings, node);
+        Tracking.Run tracked = session.tracked(path.getParent(), true);
+        tracked.results(node);
+        tracked.files(new Path(path.getParent(), ModelCard.NAME), path);
         session.progress()
                 .say(
                         "evaluate %s: accuracy %.4f, loss %.4f%s",

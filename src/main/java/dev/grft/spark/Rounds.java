@@ -19,12 +19,19 @@ final class Rounds implements GradientSource {
     private final JavaRDD<Shard> shards;
     private final Sampler sampler;
     private final Replicas.Recipe recipe;
+    private final long steps;
 
-    Rounds(JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe) {
+    /**
+     * Returns gradients of these shards.
+     *
+     * @param steps of the whole training, for people
+     */
+    Rounds(JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
         this.spark = spark;
         this.shards = shards;
         this.sampler = sampler;
         this.recipe = recipe;
+        this.steps = steps;
     }
 
     @Override
@@ -92,7 +99,7 @@ final class Rounds implements GradientSource {
 
     /** Returns the parts in the order of the shards. */
     private <T> List<T> collect(String what, JavaRDD<T> parts) {
-        spark.setJobDescription("train: " + what + ", " + sampler);
+        spark.setJobDescription(what + "/" + steps + " of train: " + sampler);
         try {
             return Causes.unwrapped(parts::collect);
         } finally {

@@ -30,6 +30,7 @@ import org.apache.hadoop.fs.Path;
  *   data.json                          images by class, and pictures of some
  *   broken-images.json                 the images that could not be decoded
  *   report.html                        all of this, to look at
+ *   tracking.json                      the run of a tracking server that is told of this one
  *   state/                             what it takes to go on after an interruption
  *   METHOD/                            delta, history and state of a method to compare with
  *   inputs.json                        of what inputs each of these was made

@@ -12,6 +12,7 @@ import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
+import dev.grft.report.Tracking;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -63,10 +64,12 @@ public final class Session implements AutoCloseable {
 
         final Watch watch;
         final Gauges gauges = Gauges.registered();
+        final Tracking tracking;
 
-        Opened(RunDirectory directory, Watch watch) {
+        Opened(RunDirectory directory, Watch watch, Tracking tracking) {
             this.directory = directory;
             this.watch = watch;
+            this.tracking = tracking;
         }
     }
 
@@ -85,8 +88,14 @@ public final class Session implements AutoCloseable {
                 storage, settings.run().directory(), settings.tuning().method());
         this.progress = ours ? Progress.ofProcess() : new Progress(err);
         this.out = out;
-        this.opened =
-                new Opened(directory, new Watch(context(), settings.engine().timeoutSeconds()));
+        this.opened = new Opened(
+                directory,
+                new Watch(context(), settings.engine().timeoutSeconds()),
+                new Tracking(
+                        settings.tracking(),
+                        storage,
+                        progress,
+                        spark.sparkContext().appName()));
         this.frames = frames;
     }
 
@@ -177,6 +186,11 @@ public final class Session implements AutoCloseable {
         return opened.gauges;
     }
 
+    /** Returns what a tracking server is told of a folder with a delta; {@code goesOn}: as its run of an earlier application. */
+    Tracking.Run tracked(Path folder, boolean goesOn) {
+        return opened.tracking.run(folder, settings, goesOn);
+    }
+
     /** Returns who ends the jobs of this application. */
     Watch watch() {
         return opened.watch;
@@ -190,10 +204,16 @@ public final class Session implements AutoCloseable {
      * @throws Stopped if {@link #watch} was told to stop
      */
     void run(Runnable work) {
+        opened.tracking.outcome(Tracking.Outcome.FAILED);
         try {
             work.run();
+            opened.tracking.outcome(Tracking.Outcome.FINISHED);
         } catch (Exception e) { // Spark throws checked exceptions undeclared
-            throw opened.watch.meaning(e);
+            RuntimeException meaning = opened.watch.meaning(e);
+            if (meaning instanceof Stopped) {
+                opened.tracking.outcome(Tracking.Outcome.KILLED);
+            }
+            throw meaning;
         }
     }
 
@@ -514,6 +534,7 @@ public final class Session implements AutoCloseable {
         }
         opened.images.clear();
         opened.watch.close();
+        opened.tracking.close();
         if (ours) {
             spark.stop();
         }

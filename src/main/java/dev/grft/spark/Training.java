@@ -15,6 +15,7 @@ import dev.grft.report.Memory;
 import dev.grft.report.Metrics;
 import dev.grft.report.ModelCard;
 import dev.grft.report.Progress;
+import dev.grft.report.Tracking;
 import dev.grft.train.Initial;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
@@ -157,6 +158,9 @@ final class Training {
         }
         metrics.write();
         ModelCard.write(session.storage(), folder, file, session.pretrained(), settings, null);
+        Tracking.Run tracked = session.tracked(folder, true);
+        tracked.results(node);
+        tracked.files(path, new Path(folder, ModelCard.NAME));
         return file;
     }
 
@@ -384,7 +388,7 @@ final class Training {
                 training.shards(),
                 part.first);
         Replicas.Recipe recipe = new Replicas.Recipe(model, tuning, configuration, true, session.device());
-        Rounds rounds = new Rounds(session.context(), images.shards(), sampler, recipe);
+        Rounds rounds = new Rounds(session.context(), images.shards(), sampler, recipe, plan.steps());
         Keeper keeper = new Keeper(part, meter, choice);
         if (choice != null) {
             choice.watch(
@@ -473,7 +477,11 @@ final class Training {
             if (choice != null) {
                 choice.restore(earlier);
             }
-            history = new History(session.storage(), new Path(part.folder, "history.jsonl"), step);
+            history = new History(
+                    session.storage(),
+                    new Path(part.folder, "history.jsonl"),
+                    step,
+                    session.tracked(part.folder, step > 0));
             return state;
         }
 

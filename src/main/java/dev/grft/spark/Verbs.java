@@ -121,6 +121,7 @@ public final class Verbs {
 
     private void writeReport() {
         Path path = Report.write(session.hadoop(), session.directory().path());
+        session.tracked(path.getParent(), true).files(path);
         session.out().println("report: " + path);
     }
 

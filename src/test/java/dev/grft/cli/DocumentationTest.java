@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 
 import dev.grft.config.Config;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import picocli.AutoComplete;
 import picocli.CommandLine;
 
 /** The commands of the documentation are understood: no verb, option, key, script or profile that does not exist. */
@@ -149,17 +151,38 @@ class DocumentationTest {
     }
 
     @Test
+    void verbsAndOptionsAreCompletedInBash() throws Exception {
+        String script = AutoComplete.bash("submit", Main.line());
+        for (String[] expected : new String[][] {
+            {"jobs/submit.sh tr", "train"},
+            {"jobs/submit.sh train --max", "--max-time"},
+            {"jobs/submit.sh export --f", "--format"},
+            {"jobs/submit.sh pre", "predict pretrain"}
+        }) {
+            String[] words = expected[0].split(" ", -1);
+            String typed = script + "\nCOMP_WORDS=(" + expected[0] + ")\nCOMP_CWORD=" + (words.length - 1)
+                    + "\nCOMP_LINE='" + expected[0] + "'\ncomplete -p submit.sh >/dev/null\n_complete_submit\n"
+                    + "echo $(printf '%s\\n' \"${COMPREPLY[@]}\" | sort)\n";
+            Process bash = new ProcessBuilder("bash", "-c", typed)
+                    .redirectError(ProcessBuilder.Redirect.DISCARD) // of compopt, which is not for a test
+                    .start();
+            String printed = new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(printed.strip()).as(expected[0]).isEqualTo(expected[1]);
+        }
+    }
+
+    @Test
     void everyVerbShowsAnExampleThatItUnderstands() {
         for (CommandLine verb : Main.line().getSubcommands().values()) {
             List<String> footer =
                     Arrays.asList(verb.getCommandSpec().usageMessage().footer());
             List<String> commands = footer.stream()
                     .filter(line -> line.strip().startsWith("jobs/submit.sh "))
-                    .map(line -> line.strip().replace("jobs/submit.sh ", ""))
+                    .map(line -> line.strip().replace("jobs/submit.sh ", "").replaceAll(" > .*", ""))
                     .toList();
             assertThat(commands).as(verb.getCommandName()).isNotEmpty();
             for (String command : commands) {
-                assertThat(command).startsWith(verb.getCommandName() + " ");
+                assertThat(command + " ").startsWith(verb.getCommandName() + " ");
                 assertThatCode(() -> Main.line().parseArgs(command.split(" ", -1)))
                         .as(command)
                         .doesNotThrowAnyException();

@@ -140,6 +140,8 @@ class ConfigTest {
                 "training.patience=3",
                 "evaluation.batchSize=64",
                 "evaluation.protocol=gps-paper",
+                "tracking.uri=https://mlflow.example.com/mlflow",
+                "tracking.experiment=flowers",
                 "engine.kernels=nd4j",
                 "engine.blasThreads=2",
                 "engine.recompute=true",
@@ -327,7 +329,7 @@ class ConfigTest {
                 "selection.fraction      | did you mean selection.budget.fraction?",
                 "run.zzzzzzzz            | run has directory, seed",
                 "''                      | the sections are run, tuning, compare, methods, model, data, augmentation, selection, penalty, "
-                        + "probe, training, evaluation, engine",
+                        + "probe, training, evaluation, tracking, engine",
             })
     void anUnknownKeyIsRefusedWithTheNearestOne(String key, String remedy) {
         String name = key.substring(key.lastIndexOf('.') + 1);
@@ -565,6 +567,52 @@ class ConfigTest {
         return Config.load(base, paths, List.of(sets), HADOOP);
     }
 
+    @Test
+    void anAddressWithAPasswordIsRefusedAndNotRepeated() {
+        for (String address :
+                List.of("s3a://KEY:hunter2@bucket/x", "https://:hunter2@host", "http://me:hun@ter2@host/")) {
+            String file = file("data:\n  train: " + address + "\n");
+            for (List<String> given : List.of(List.of(file, ""), List.of("", "data.train=" + address))) {
+                assertThatThrownBy(() -> Config.load(
+                                given.get(0).isEmpty() ? List.of() : List.of(file),
+                                given.get(1).isEmpty() ? List.of() : List.of(given.get(1)),
+                                HADOOP))
+                        .isInstanceOf(UserError.class)
+                        .hasMessageStartingWith(given.get(0).isEmpty() ? "--set: " : file + ": ")
+                        .hasMessageContaining("has an address with a password in it")
+                        .hasMessageNotContaining("hunter2")
+                        .hasMessageNotContaining("ter2");
+            }
+        }
+        for (String harmless :
+                List.of("abfss://container@account.dfs/x", "hdfs://host:8020/a@b", "s3a://bucket/a:b@c")) {
+            assertThat(Config.load(List.of(), List.of("data.train=" + harmless), HADOOP)
+                            .data()
+                            .train())
+                    .isEqualTo(harmless);
+        }
+    }
+
+    @Test
+    void aTrackingServerIsAnAddressWithoutAQuery() {
+        for (String wrong :
+                List.of("mlflow.example.com", "file:/mlruns", "http://host?token=hunter2", "http://me@host")) {
+            assertThatThrownBy(() -> Config.load(List.of(), List.of("tracking.uri=" + wrong), HADOOP))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith(
+                            "--set: tracking.uri must be http:// or https://, a host and perhaps a path")
+                    .hasMessageNotContaining("hunter2");
+        }
+    }
+
+    @Test
+    void valuesAreEveryKeyAsText() {
+        assertThat(Config.values(settings()))
+                .containsOnlyKeys(Schema.KEYS.keySet())
+                .containsEntry("training.learningRate", "0.001")
+                .containsEntry("tracking.uri", "null");
+    }
+
     private String file(String yaml) {
         try {
             Path path = folder.resolve("file" + files++ + ".yaml");
@@ -588,6 +636,7 @@ class ConfigTest {
                 settings.probe(),
                 settings.training(),
                 settings.evaluation(),
+                settings.tracking(),
                 settings.engine());
     }
 }

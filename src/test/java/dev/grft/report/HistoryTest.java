@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.checkpoint.Storage;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
 import dev.grft.train.Trainer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,8 +20,11 @@ class HistoryTest {
     Path folder;
 
     private History history(long step) {
-        return new History(
-                new Storage(new Configuration()), new org.apache.hadoop.fs.Path(folder + "/history.jsonl"), step);
+        Storage storage = new Storage(new Configuration());
+        org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(folder + "/history.jsonl");
+        Settings settings = Config.load(List.of(), List.of(), new Configuration());
+        Tracking none = new Tracking(settings.tracking(), storage, new Progress(System.err), "");
+        return new History(storage, path, step, none.run(path.getParent(), settings, true));
     }
 
     private List<String> lines() throws Exception {

@@ -63,7 +63,8 @@ class GaugesTest {
             double perStep = Double.parseDouble(metrics.replaceAll("(?s).*\"bytes_per_step\" : ([0-9]*).*", "$1"));
             assertThat(told).containsEntry("sent_bytes", 9 * perStep);
             assertThat(told.get("heap_bytes")).isPositive();
-            assertThat(jobs).contains("train: step 1, 3 shards of 2 images", "train: step 9, 3 shards of 2 images");
+            assertThat(jobs)
+                    .contains("step 1/9 of train: 3 shards of 2 images", "step 9/9 of train: 3 shards of 2 images");
         } finally {
             spark.stop();
         }

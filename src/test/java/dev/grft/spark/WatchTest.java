@@ -53,11 +53,11 @@ class WatchTest {
     @Test
     void aJobWithoutTheEndOfATaskIsEndedAndSaysWhy() {
         try (Watch watch = new Watch(context, 0.5)) {
-            context.setJobDescription("train: step 3");
+            context.setJobDescription("step 3/9 of train");
 
             assertThat(watch.meaning(failure(1, 600)))
                     .isInstanceOf(UserError.class)
-                    .hasMessage("train: step 3: no task has ended for engine.timeoutSeconds, 0.5 s; look at the"
+                    .hasMessage("step 3/9 of train: no task has ended for engine.timeoutSeconds, 0.5 s; look at the"
                             + " executors, or raise it");
         } finally {
             context.setJobDescription(null);

@@ -1,0 +1,353 @@
+package dev.grft.report;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.checkpoint.Storage;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.train.Trainer;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Tells a tracking server of MLflow what the runs of an application come to. A thread of its own does so: whoever tells something
+ * never waits, but at the end, and then not long. A server that is away or refuses is said once; what it could not be told is lost in the
+ * end, and nothing else.
+ *
+ * <p>Each folder with a delta is a run of its own. {@code tracking.json} there remembers it, so that a training that goes on, or the
+ * evaluation in another process, goes on in the same run.
+ */
+public final class Tracking implements AutoCloseable {
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+    private static final int WAITING = 20_000; // messages; a step is one
+    private static final double LONGEST_PAUSE = 30;
+
+    /** How an application has ended. */
+    public enum Outcome {
+        FINISHED(Mlflow.Status.FINISHED, 30),
+        FAILED(Mlflow.Status.FAILED, 5),
+        KILLED(Mlflow.Status.KILLED, 5);
+
+        private final Mlflow.Status status;
+        private final double patience;
+
+        /** {@code patience} is how long the end may wait for the server, seconds. */
+        Outcome(Mlflow.Status status, double patience) {
+            this.status = status;
+            this.patience = patience;
+        }
+    }
+
+    /** Something to tell the server. */
+    private interface Message {
+        void to(Mlflow server) throws IOException, InterruptedException;
+    }
+
+    /** Numbers, of which those that wait for the same run go in one call. */
+    private record Numbers(Run run, List<Mlflow.Metric> metrics) implements Message {
+        @Override
+        public void to(Mlflow server) throws IOException, InterruptedException {
+            if (run.known != null) {
+                server.metrics(run.known.id(), metrics);
+            }
+        }
+    }
+
+    private final Settings.@Nullable Tracking settings;
+    private final Storage storage;
+    private final Progress progress;
+    private final String application;
+    private final Map<String, Run> runs = new LinkedHashMap<>();
+    private final BlockingQueue<Message> waiting = new LinkedBlockingQueue<>(WAITING);
+    private final @Nullable Thread thread;
+    private volatile Outcome outcome = Outcome.FINISHED;
+    private volatile boolean closing;
+    private volatile boolean incomplete;
+    private boolean said;
+    private boolean saidOfFiles;
+
+    /**
+     * Returns the tracking of an application; it does nothing if there is no {@code tracking.uri}.
+     *
+     * @param application what runs, such as {@code grft train runs/run}
+     */
+    public Tracking(Settings.Tracking settings, Storage storage, Progress progress, String application) {
+        this(settings, storage, progress, application, System::getenv);
+    }
+
+    /** Returns the same with another environment for the credentials. */
+    Tracking(
+            Settings.Tracking settings,
+            Storage storage,
+            Progress progress,
+            String application,
+            UnaryOperator<@Nullable String> environment) {
+        this.storage = storage;
+        this.progress = progress;
+        this.application = application;
+        String uri = settings.uri();
+        if (uri == null) {
+            this.settings = null;
+            this.thread = null;
+        } else {
+            this.settings = settings;
+            Mlflow server = new Mlflow(uri, environment);
+            this.thread = new Thread(() -> tell(server), "grft-tracking");
+            this.thread.setDaemon(true);
+            this.thread.start();
+        }
+    }
+
+    /**
+     * Returns the run of a folder, which begins or goes on now if it has not in this application.
+     *
+     * @param all what was set
+     * @param goesOn whether the run that the folder has already goes on; else another begins
+     */
+    public synchronized Run run(Path folder, Settings all, boolean goesOn) {
+        Run run = runs.get(folder.toString());
+        if (run == null || !goesOn) {
+            run = new Run(folder);
+            runs.put(folder.toString(), run);
+            Run begun = run;
+            send(server -> begun.begin(server, goesOn));
+            send(server -> begun.parameters(server, Config.values(all)));
+        }
+        return run;
+    }
+
+    /** Says how the application ends; it has {@link Outcome#FINISHED} if nobody does. */
+    public void outcome(Outcome how) {
+        outcome = how;
+    }
+
+    /** Ends all runs and waits, not long, until the server knows. */
+    @Override
+    public void close() {
+        if (thread == null || closing) {
+            return;
+        }
+        Outcome how = outcome;
+        synchronized (this) {
+            runs.values().forEach(run -> send(server -> run.status(server, how.status)));
+        }
+        closing = true;
+        send(server -> {}); // wakes it
+        try {
+            thread.join((long) (how.patience * 1000));
+            if (thread.isAlive()) {
+                thread.interrupt();
+                thread.join(1000);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        if (incomplete || thread.isAlive()) {
+            progress.say("tracking: the server was not told everything");
+        }
+    }
+
+    private void send(Message message) {
+        if (thread != null && !waiting.offer(message)) {
+            incomplete = true; // a server that is away for hours
+        }
+    }
+
+    /** The thread: sends what waits, in its order, until it is closed and nothing waits. */
+    private void tell(Mlflow server) {
+        double pause = 1;
+        try {
+            while (true) {
+                Message message = closing ? waiting.poll() : waiting.take();
+                if (message == null) {
+                    return;
+                }
+                message = joined(message);
+                boolean sent = false;
+                while (!sent) {
+                    try {
+                        message.to(server);
+                        pause = 1;
+                        sent = true;
+                    } catch (Mlflow.Refused e) {
+                        incomplete = true;
+                        say("refuses (" + e.getMessage() + ")");
+                        sent = true;
+                    } catch (IOException e) {
+                        say("cannot be told anything (" + e + "); will try again");
+                        if (closing) {
+                            incomplete = true;
+                            return;
+                        }
+                        TimeUnit.MILLISECONDS.sleep((long) (1000 * pause));
+                        pause = Math.min(LONGEST_PAUSE, 2 * pause);
+                    } catch (RuntimeException e) { // of the storage
+                        incomplete = true;
+                        say("could not be told something (" + e + ")");
+                        sent = true;
+                    }
+                }
+            }
+        } catch (InterruptedException e) {
+            incomplete = true; // the end does not wait any longer
+        }
+    }
+
+    /** Returns a message, numbers with those that wait behind them for the same run. */
+    private Message joined(Message first) {
+        if (!(first instanceof Numbers numbers)) {
+            return first;
+        }
+        List<Mlflow.Metric> all = new ArrayList<>(numbers.metrics);
+        while (waiting.peek() instanceof Numbers next
+                && next.run == numbers.run
+                && all.size() + next.metrics.size() <= Mlflow.METRICS) {
+            waiting.remove();
+            all.addAll(next.metrics);
+        }
+        return new Numbers(numbers.run, all);
+    }
+
+    private void say(String what) {
+        if (!said && settings != null) {
+            said = true;
+            progress.say("%s", "tracking: " + settings.uri() + " " + what + "; the run goes on without it");
+        }
+    }
+
+    /** One run; what it is told it passes on, and returns at once. */
+    public final class Run {
+        private final Path folder;
+        private Mlflow.@Nullable Run known; // of the thread alone, as what follows
+        private boolean isNew;
+
+        private Run(Path folder) {
+            this.folder = folder;
+        }
+
+        private void begin(Mlflow server, boolean goesOn) throws IOException, InterruptedException {
+            Settings.Tracking where = settings;
+            if (where == null) {
+                return;
+            }
+            Path file = new Path(folder, "tracking.json");
+            Mlflow.Run earlier = goesOn && storage.exists(file) ? remembered(file, where) : null;
+            if (earlier != null) {
+                try {
+                    server.status(earlier.id(), Mlflow.Status.RUNNING);
+                    known = earlier;
+                    return;
+                } catch (Mlflow.Refused e) {
+                    // deleted there: another takes its place
+                }
+            }
+            Map<String, String> tags = new LinkedHashMap<>();
+            tags.put("mlflow.source.name", application);
+            tags.put("mlflow.source.type", "JOB");
+            tags.put("mlflow.source.git.commit", Build.commit());
+            tags.put("mlflow.user", System.getProperty("user.name", "unknown"));
+            tags.put("grft.directory", folder.toString());
+            Mlflow.Run made = server.create(where.experiment(), folder.getName(), tags);
+            known = made;
+            Map<String, String> told = new LinkedHashMap<>();
+            told.put("uri", String.valueOf(where.uri()));
+            told.put("experiment", where.experiment());
+            told.put("run", made.id());
+            told.put("artefacts", made.artefacts());
+            isNew = true;
+            storage.writeAtomically(file, MAPPER.writeValueAsString(told) + "\n");
+        }
+
+        private void parameters(Mlflow server, Map<String, String> parameters)
+                throws IOException, InterruptedException {
+            if (known != null && isNew) {
+                server.parameters(known.id(), parameters);
+            }
+        }
+
+        /** Returns the run that an earlier application has begun, null if it was on another server or of another experiment. */
+        private Mlflow.@Nullable Run remembered(Path file, Settings.Tracking where) throws IOException {
+            JsonNode node = MAPPER.readTree(storage.readString(file));
+            return node.path("uri").asText().equals(where.uri())
+                            && node.path("experiment").asText().equals(where.experiment())
+                    ? new Mlflow.Run(
+                            node.path("run").asText(), node.path("artefacts").asText())
+                    : null;
+        }
+
+        private void status(Mlflow server, Mlflow.Status status) throws IOException, InterruptedException {
+            if (known != null) {
+                server.status(known.id(), status);
+            }
+        }
+
+        /** Tells of a step: loss, penalty, learning rate, norm of the gradient, epoch, images a second. */
+        void step(Trainer.Step step) {
+            Map<String, Double> numbers = new LinkedHashMap<>();
+            numbers.put("loss", step.loss());
+            numbers.put("penalty", step.penalty());
+            numbers.put("learning_rate", step.learningRate());
+            numbers.put("gradient_norm", step.gradientNorm());
+            numbers.put("epoch", step.epoch());
+            numbers.put("images_per_second", step.examples() / step.seconds());
+            numbers(numbers, step.step());
+        }
+
+        /** Tells what the model came to after an epoch, on some images. */
+        void epoch(long step, String split, double accuracy, double loss) {
+            numbers(Map.of(split + ".accuracy", accuracy, split + ".loss", loss), step);
+        }
+
+        /** Tells every number of a method in {@code metrics.json}, below {@code result}. */
+        public void results(JsonNode metrics) {
+            Map<String, Double> numbers = new LinkedHashMap<>();
+            collect("result", metrics, numbers);
+            numbers(numbers, 0);
+        }
+
+        private static void collect(String name, JsonNode node, Map<String, Double> numbers) {
+            if (node.isNumber()) {
+                numbers.put(name, node.asDouble());
+            }
+            node.fields().forEachRemaining(field -> collect(name + "." + field.getKey(), field.getValue(), numbers));
+        }
+
+        private void numbers(Map<String, Double> numbers, long step) {
+            if (thread == null) {
+                return;
+            }
+            long now = System.currentTimeMillis();
+            List<Mlflow.Metric> metrics = new ArrayList<>();
+            numbers.forEach((key, value) -> {
+                if (Double.isFinite(value)) { // JSON has no other
+                    metrics.add(new Mlflow.Metric(key, value, now, step));
+                }
+            });
+            send(new Numbers(this, metrics));
+        }
+
+        /** Sends files, if they are there; as they are when the server's turn comes. */
+        public void files(Path... files) {
+            for (Path file : files) {
+                send(server -> {
+                    Mlflow.Run run = known;
+                    if (run != null && storage.exists(file) && !server.upload(run, storage, file) && !saidOfFiles) {
+                        saidOfFiles = true;
+                        progress.say(
+                                "tracking: files are not sent, for the server does not take them but keeps them at "
+                                        + run.artefacts());
+                    }
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+package dev.grft.report;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.checkpoint.Storage;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.train.Trainer;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class TrackingTest {
+    private static final String SECRET = "hunter2";
+
+    @TempDir
+    java.nio.file.Path folder;
+
+    private final ByteArrayOutputStream said = new ByteArrayOutputStream();
+
+    private static Settings settings(String uri) {
+        return Config.load(List.of(), List.of("tracking.uri=" + uri), new Configuration());
+    }
+
+    private Tracking tracking(String uri, Map<String, String> environment) {
+        return new Tracking(
+                settings(uri).tracking(),
+                new Storage(new Configuration()),
+                new Progress(new PrintStream(said, true, StandardCharsets.UTF_8)),
+                "grft train",
+                environment::get);
+    }
+
+    private String said() {
+        return said.toString(StandardCharsets.UTF_8);
+    }
+
+    private Path path(String... names) {
+        return new Path(folder.toString() + "/" + String.join("/", names));
+    }
+
+    private static Trainer.Step step(long number) {
+        return new Trainer.Step(number, 2000, number / 4.0, 1.0 / number, 0.5, 0.25, Double.NaN, 32, 0.125, 0.01);
+    }
+
+    @Test
+    void aRunHasParametersNumbersFilesAndAnEnd() throws Exception {
+        try (FakeMlflow server = new FakeMlflow()) {
+            Files.writeString(folder.resolve("README.md"), "a card");
+            try (Tracking tracking = tracking(server.uri(), Map.of())) {
+                Tracking.Run run = tracking.run(path(), settings(server.uri()), false);
+                run.step(step(1));
+                run.step(step(2));
+                run.epoch(2, "validation", 0.75, 0.5);
+                run.results(new ObjectMapper().readTree("{\"accuracy\":0.5,\"note\":\"x\",\"phases\":{\"train\":3}}"));
+                run.files(path("README.md"), path("not there"));
+            }
+
+            FakeMlflow.Run told = server.run(folder.getFileName().toString());
+            assertThat(told.parameters)
+                    .containsEntry("training.epochs", "20")
+                    .containsEntry("selection.matrices", "[patch_embed.proj, attn.qkv, attn.proj, mlp.fc1, mlp.fc2]")
+                    .containsEntry("data.train", "null");
+            assertThat(told.metrics)
+                    .contains(
+                            "loss@1=1.0",
+                            "loss@2=0.5",
+                            "penalty@1=0.5",
+                            "learning_rate@1=0.25",
+                            "epoch@2=0.5",
+                            "images_per_second@1=256.0",
+                            "validation.accuracy@2=0.75",
+                            "validation.loss@2=0.5",
+                            "result.accuracy@0=0.5",
+                            "result.phases.train@0=3.0")
+                    .as("no NaN, no text")
+                    .noneMatch(metric -> metric.startsWith("gradient_norm") || metric.contains("note"));
+            assertThat(told.files).isEqualTo(Map.of("README.md", 6));
+            assertThat(told.statuses).containsExactly("FINISHED");
+            assertThat(told.tags).containsEntry("mlflow.source.name", "grft train");
+            assertThat(server.authorizations).containsOnly("");
+            assertThat(said()).isEmpty();
+        }
+    }
+
+    @Test
+    void whatGoesOnGoesOnInTheSameRunAndWhatBeginsAnewInAnother() throws Exception {
+        try (FakeMlflow server = new FakeMlflow()) {
+            for (boolean goesOn : new boolean[] {false, true, false}) {
+                try (Tracking tracking = tracking(server.uri(), Map.of())) {
+                    tracking.run(path("run"), settings(server.uri()), goesOn).step(step(1));
+                    tracking.outcome(Tracking.Outcome.KILLED);
+                }
+            }
+            assertThat(server.runs.get("run1").statuses).containsExactly("KILLED", "RUNNING", "KILLED");
+            assertThat(server.runs.get("run1").metrics).hasSize(10);
+            assertThat(server.runs.get("run2").statuses).containsExactly("KILLED");
+            assertThat(server.runs).hasSize(2);
+
+            server.runs.clear(); // deleted there
+            try (Tracking tracking = tracking(server.uri(), Map.of())) {
+                tracking.run(path("run"), settings(server.uri()), true).step(step(3));
+            }
+            assertThat(server.run("run").metrics).contains("epoch@3=0.75");
+            assertThat(said()).isEmpty();
+        }
+    }
+
+    @Test
+    void aServerThatIsBusyForAWhileIsToldEverythingInTheEnd() throws Exception {
+        try (FakeMlflow server = new FakeMlflow()) {
+            server.failing = 2;
+            Tracking.Run run;
+            try (Tracking tracking = tracking(server.uri(), Map.of())) {
+                run = tracking.run(path("run"), settings(server.uri()), false);
+                for (int i = 1; i <= 1500; i++) {
+                    run.step(step(i));
+                }
+                while (server.runs.isEmpty()) {
+                    Thread.sleep(50);
+                }
+            }
+            assertThat(server.run("run").metrics).hasSize(5 * 1500);
+            assertThat(server.calls.stream().filter(call -> call.endsWith("log-batch")))
+                    .as("together, up to 1000 at a time")
+                    .hasSizeLessThan(20);
+            assertThat(said().lines())
+                    .containsExactly("tracking: " + server.uri()
+                            + " cannot be told anything (java.io.IOException: status 503); will try again; the run goes on"
+                            + " without it");
+        }
+    }
+
+    @Test
+    @Timeout(20)
+    void aServerThatIsAwayCostsNoTimeAndIsSaidOnce() throws Exception {
+        int nobody;
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            nobody = socket.getLocalPort();
+        }
+        tellsWithoutWaiting("http://127.0.0.1:" + nobody);
+        assertThat(said().lines()).hasSize(2);
+        assertThat(said()).contains("cannot be told anything (java.net.ConnectException", "was not told everything");
+    }
+
+    @Test
+    @Timeout(20)
+    void aServerThatDoesNotAnswerCostsNoTimeButALittleAtTheEnd() throws Exception {
+        try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+            tellsWithoutWaiting("http://127.0.0.1:" + silent.getLocalPort());
+        }
+        assertThat(said()).contains("was not told everything");
+    }
+
+    private void tellsWithoutWaiting(String uri) {
+        long before = System.nanoTime();
+        Tracking tracking = tracking(uri, Map.of());
+        Tracking.Run run = tracking.run(path("run"), settings(uri), false);
+        for (int i = 1; i <= 25_000; i++) { // more than may wait
+            run.step(step(i));
+        }
+        run.files(path("README.md"));
+        assertThat(Duration.ofNanos(System.nanoTime() - before)).isLessThan(Duration.ofSeconds(3));
+        tracking.outcome(Tracking.Outcome.KILLED);
+        tracking.close();
+        assertThat(Duration.ofNanos(System.nanoTime() - before)).isLessThan(Duration.ofSeconds(12));
+        assertThat(folder.resolve("run")).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"hunter2,,,Bearer hunter2", ",me,hunter2,Basic bWU6aHVudGVyMg==", ",me,,''"})
+    void credentialsAreOfTheEnvironmentAndNeverSaid(String token, String user, String password, String expected)
+            throws IOException {
+        Map<String, String> environment = new java.util.HashMap<>();
+        environment.put("MLFLOW_TRACKING_TOKEN", token);
+        environment.put("MLFLOW_TRACKING_USERNAME", user);
+        environment.put("MLFLOW_TRACKING_PASSWORD", password);
+        try (FakeMlflow server = new FakeMlflow()) {
+            server.always = 403;
+            try (Tracking tracking = tracking(server.uri(), environment)) {
+                tracking.run(path("run"), settings(server.uri()), false).step(step(1));
+            }
+            assertThat(server.authorizations).isNotEmpty().containsOnly(expected);
+            assertThat(said().lines())
+                    .containsExactly(
+                            "tracking: " + server.uri() + " refuses (status 403, no); the run goes on without it",
+                            "tracking: the server was not told everything");
+            assertThat(said()).doesNotContain(SECRET);
+        }
+    }
+
+    @Test
+    void filesThatTheServerDoesNotTakeAreSaidOnce() throws Exception {
+        try (FakeMlflow server = new FakeMlflow()) {
+            server.artefacts = "s3://bucket/";
+            Files.writeString(folder.resolve("README.md"), "a card");
+            try (Tracking tracking = tracking(server.uri(), Map.of())) {
+                Tracking.Run run = tracking.run(path(), settings(server.uri()), false);
+                run.files(path("README.md"), path("README.md"));
+            }
+            assertThat(said().lines())
+                    .containsExactly("tracking: files are not sent, for the server does not take them but keeps them at"
+                            + " s3://bucket/run1/artifacts");
+            assertThat(server.runs.get("run1").statuses).containsExactly("FINISHED");
+        }
+    }
+
+    @Test
+    void withoutAServerNothingIsDone() {
+        Tracking tracking = new Tracking(
+                new Settings.Tracking(null, "grft"),
+                new Storage(new Configuration()),
+                new Progress(new PrintStream(said, true, StandardCharsets.UTF_8)),
+                "grft");
+        long threads = threads();
+        tracking.run(path("run"), settings("http://localhost"), false).step(step(1));
+        tracking.close();
+        assertThat(threads()).isEqualTo(threads).isZero();
+        assertThat(said()).isEmpty();
+    }
+
+    private static long threads() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("grft-tracking"))
+                .count();
+    }
+
+    @Test
+    void epochsComeToTheHistoryAndToTheServer() throws Exception {
+        try (FakeMlflow server = new FakeMlflow()) {
+            try (Tracking tracking = tracking(server.uri(), Map.of())) {
+                History history = new History(
+                        new Storage(new Configuration()),
+                        path("history.jsonl"),
+                        0,
+                        tracking.run(path("run"), settings(server.uri()), false));
+                history.add(step(4));
+                history.add(4, 1, "test", 0.5, 0.25, true);
+            }
+            assertThat(server.run("run").metrics).contains("loss@4=0.25", "test.accuracy@4=0.5");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+"""Trains on a tiny data set while a real MLflow server is told of it, and asks the server what it knows.
+
+    python3 -m venv .venv-mlflow && .venv-mlflow/bin/pip install mlflow
+    .venv-mlflow/bin/python src/test/python/mlflow_server.py
+
+The server listens on 127.0.0.1 alone, wants a user and a password if MLflow's basic-auth app is installed
+(mlflow[auth]), keeps its files in a folder that is gone afterwards, and takes files itself (artifacts are proxied).
+"""
+
+import importlib.util
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).parents[3]
+DEMO = ["--config", "conf/demo/demo.yaml"]
+SMALL = {
+    "training.maxSteps": "6",
+    "training.checkpointEvery": "2",
+    "selection.loss": "fresh",
+    "selection.batchSize": "64",
+    "data.test": "conf/demo/fashion-mnist/train.parquet",
+    "compare.methods": "[]",
+}
+
+
+def verb(name, run, uri, **environment):
+    command = ["jobs/submit.sh", "--conf", "spark.ui.enabled=false", name, *DEMO]
+    for key, value in {**SMALL, "run.directory": run, "tracking.uri": uri}.items():
+        command += ["--set", f"{key}={value}"]
+    result = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1", **environment}, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def main():
+    from mlflow import MlflowClient
+    from mlflow.artifacts import download_artifacts
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    uri = f"http://127.0.0.1:{port}"
+    auth = importlib.util.find_spec("flask_wtf") is not None
+    credentials = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "password1234"} if auth else {}
+    with tempfile.TemporaryDirectory(prefix="grft-mlflow-") as folder:
+        home = pathlib.Path(folder)
+        options = ["--app-name", "basic-auth"] if auth else []
+        log = open(home / "server.log", "w")
+        server = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+             "--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "files"), *options],
+            cwd=home, stdout=log, stderr=log, start_new_session=True,
+            env={**os.environ, "MLFLOW_FLASK_SERVER_SECRET_KEY": "of the test"},
+        )  # fmt: skip
+        try:
+            for _ in range(240):
+                try:
+                    urllib.request.urlopen(f"{uri}/health", timeout=5).close()
+                    break
+                except OSError:
+                    assert server.poll() is None, (home / "server.log").read_text()
+                    time.sleep(0.5)
+            run = home / "run"
+            printed = verb("run", run, uri, **credentials)
+            assert "tracking:" not in printed, printed
+            verb("evaluate", run, uri, **credentials)  # does nothing again
+
+            os.environ.update(credentials)
+            client = MlflowClient(uri)
+            experiment = client.get_experiment_by_name("grft")
+            (told,) = client.search_runs([experiment.experiment_id])
+            assert told.info.status == "FINISHED", told.info
+            assert told.data.params["training.maxSteps"] == "6"
+            metrics = json.loads((run / "metrics.json").read_text())["grft"]
+            assert told.data.metrics["result.accuracy"] == metrics["accuracy"]
+            history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+            for key, name in (("loss", "loss"), ("learning_rate", "learningRate"), ("gradient_norm", "gradientNorm")):
+                known = {m.step: m.value for m in client.get_metric_history(told.info.run_id, key)}
+                assert known == {line["step"]: line[name] for line in history}, key
+            files = {file.path for file in client.list_artifacts(told.info.run_id)}
+            assert files == {"README.md", "delta.safetensors", "evaluation.json", "report.html"}, files
+            os.environ["MLFLOW_TRACKING_URI"] = uri
+            for name in files:
+                copy = download_artifacts(run_id=told.info.run_id, artifact_path=name, dst_path=str(home / "copy"))
+                assert pathlib.Path(copy).read_bytes() == (run / name).read_bytes(), name
+
+            # Another training by the same server, which then is away.
+            again = verb("train", home / "again", uri, **credentials)
+            assert "tracking:" not in again, again
+            assert len(client.search_runs([experiment.experiment_id])) == 2
+            if auth:
+                refused = verb("train", home / "refused", uri, **{**credentials, "MLFLOW_TRACKING_PASSWORD": "wrong-password"})
+                assert "tracking: " in refused and "refuses (status 401" in refused, refused
+                assert "wrong-password" not in refused
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(30)
+        away = verb("train", home / "away", uri)
+        assert away.count("cannot be told anything") == 1, away
+        import mlflow
+
+        print(f"MLflow {mlflow.__version__}, {'with a password' if auth else 'open'}: parameters, every number of {len(history)} steps, "
+              f"{len(files)} files and the status are as they are here; away, it is said once")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
