@@ -177,6 +177,22 @@ public final class Main {
         return common.run("predict", verbs -> verbs.predict(images, output));
     }
 
+    @Command(
+            description = {
+                "Pack images into Parquet: many small files are listed and opened once, and never again.",
+                "They are found as data.format, data.root, data.imageColumn and data.labelColumn say."
+            },
+            footer = {"", "Example:", "  jobs/submit.sh pack --images /photos/train --output /photos/train.parquet"})
+    int pack(
+            @Mixin Common common,
+            @Option(names = "--images", required = true, paramLabel = "PATH", description = "The images.")
+                    String images,
+            @Option(names = "--output", required = true, paramLabel = "PATH", description = "The folder to write.")
+                    String output,
+            @Option(names = "--unlabeled", description = "The images have no classes.") boolean unlabeled) {
+        return common.run("pack", verbs -> verbs.pack(images, output, !unlabeled));
+    }
+
     /** The machines that a plan is for. */
     static final class Machines {
         @Option(names = "--plan", required = true, description = "Predict what training it costs, by executors.")

@@ -239,7 +239,7 @@ public record Settings(
             if (test != null) {
                 checkText("data.test", test);
             }
-            checkWord("data.format", format, "auto", "folder", "parquet", "list", "json");
+            checkWord("data.format", format, "auto", "folder", "parquet", "webdataset", "list", "json", "csv", "jsonl");
             if (root != null) {
                 checkText("data.root", root);
             }

@@ -28,6 +28,9 @@ public final class ImageDecoder {
     /** Images of more pixels than this are refused unless another limit is given: they would not fit into a task. */
     public static final long MAX_PIXELS = 100_000_000;
 
+    /** Most pixels that a byte of a file can hold: 8 of one bit in each of the 1032 that deflate makes of it. JPEG: 512. */
+    private static final long DENSEST = 8 * 1032;
+
     /** Asked for by class: which reader serves a format would otherwise depend on the order of the class path. */
     private static final ImageReaderSpi JPEG = new JPEGImageReaderSpi();
 
@@ -72,18 +75,20 @@ public final class ImageDecoder {
      *
      * @param encoded a whole JPEG or PNG file
      * @param name its name, for the message
-     * @throws BrokenImage if they encode none, only a part of one, or one that is too large
+     * @throws BrokenImage if they encode none, only a part of one, or one that is too large, or larger than the file
      */
     public Pixels decode(byte[] encoded, String name) throws BrokenImage {
         ImageReaderSpi format = format(encoded, name);
-        Pixels plain = format == JPEG ? PlainJpeg.decode(encoded, maxPixels, PLAIN_JPEG) : null;
+        Pixels plain = format == JPEG
+                ? PlainJpeg.decode(encoded, Math.min(maxPixels, DENSEST * encoded.length), PLAIN_JPEG)
+                : null;
         if (plain != null) {
             return plain;
         }
         try (ImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(encoded))) {
             ImageReader reader = format.createReaderInstance();
             try {
-                return read(reader, in, name);
+                return read(reader, in, encoded.length, name);
             } finally {
                 reader.dispose();
             }
@@ -92,7 +97,8 @@ public final class ImageDecoder {
         }
     }
 
-    private Pixels read(ImageReader reader, ImageInputStream in, String name) throws IOException, BrokenImage {
+    private Pixels read(ImageReader reader, ImageInputStream in, int length, String name)
+            throws IOException, BrokenImage {
         List<String> warnings = new ArrayList<>();
         reader.addIIOReadWarningListener((source, warning) -> warnings.add(warning));
         reader.setInput(in, true, true);
@@ -100,6 +106,10 @@ public final class ImageDecoder {
         int height = reader.getHeight(0);
         if ((long) width * height > maxPixels) {
             throw new BrokenImage(name, height + " x " + width + " pixels, more than the " + maxPixels + " allowed");
+        }
+        if ((long) width * height > DENSEST * length) {
+            throw new BrokenImage(
+                    name, height + " x " + width + " pixels, more than can be in a file of " + length + " bytes");
         }
         BufferedImage image = reader.read(0);
         for (String warning : warnings) {

@@ -1,5 +1,6 @@
 package dev.grft.spark;
 
+import dev.grft.UserError;
 import dev.grft.data.BrokenImage;
 import dev.grft.data.Example;
 import dev.grft.data.ImageDecoder;
@@ -70,6 +71,18 @@ final class Encoded implements Serializable {
         } catch (IllegalArgumentException e) {
             throw new BrokenImage(name, String.valueOf(e.getMessage()), e);
         }
+    }
+
+    /**
+     * Returns the bytes of the file as they were found; null if there are none.
+     *
+     * @throws UserError if it is none, but pixels
+     */
+    byte @Nullable [] file() {
+        if (height > 0) {
+            throw new UserError(name + ": holds pixels, which are no file; only files can be packed");
+        }
+        return reason == null ? content : null;
     }
 
     /** Returns what comes of it, as the example of that id. */

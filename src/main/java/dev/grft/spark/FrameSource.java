@@ -189,7 +189,7 @@ final class FrameSource implements Source {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, Labels labels) {
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
         Map<String, Integer> first =
                 new HashMap<>(); // of rows that share a name: the number of the first with such a key
         Set<String> shared = new TreeSet<>();
@@ -212,7 +212,9 @@ final class FrameSource implements Source {
                                 Integer from = first.get(one.key());
                                 int number = from == null ? 1 : next.merge(one.key(), 1, Integer::sum) + from - 1;
                                 String name = prefix + numbered(one.name, number);
-                                int label = one.label == null ? Example.UNLABELED : labels.index(one.label);
+                                int label = labels == null || one.label == null
+                                        ? Example.UNLABELED
+                                        : labels.index(one.label);
                                 return new Tuple2<>(
                                         ImageSource.rank(names.value(), name), read.image(row, name, label));
                             });

@@ -4,12 +4,20 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.univocity.parsers.common.TextParsingException;
+import com.univocity.parsers.csv.CsvParser;
+import com.univocity.parsers.csv.CsvParserSettings;
 import dev.grft.UserError;
 import dev.grft.spark.ImageSource.Format;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
@@ -28,12 +36,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A file that names images and their classes, as benchmarks are handed around. Paths are relative to a root, by default
- * the folder of the file. Two forms:
+ * the folder of the file. Four forms:
  *
  * <ul>
  *   <li>a list, as VTAB-1k's {@code train800.txt}: on each line a path, a blank and a class number from 0 on;
  *   <li>a JSON object, as VPT's splits of FGVC: to each path its class, a whole number or text. The numbers need not be
- *       contiguous.
+ *       contiguous;
+ *   <li>CSV with a header: columns {@code path} or {@code file_name}, as Hugging Face's metadata.csv has it, and
+ *       {@code data.labelColumn};
+ *   <li>JSONL, an object with these keys on each line.
  * </ul>
  *
  * <p>A class is named by its text, a number by its digits. What is named need not be there; the images are opened when they
@@ -43,6 +54,9 @@ final class ImageList {
     private static final JsonFactory JSON = new JsonFactory();
     private static final Pattern LINE = Pattern.compile("(.*\\S)\\s+(\\S+)");
     private static final Pattern NUMBER = Pattern.compile("[0-9]{1,9}");
+    private static final ObjectMapper MAPPER =
+            new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+    private static final int LONGEST = 1 << 16; // characters of a cell
     private static final int SHOWN = 80; // characters of a line, in messages
 
     private final String path;
@@ -60,11 +74,13 @@ final class ImageList {
     /**
      * Returns what a file names.
      *
-     * @param format {@link Format#LIST} or {@link Format#JSON}
+     * @param format one of those of files that name images
+     * @param labelColumn of CSV and JSONL; null for images without classes, which then need none
      * @param root the folder that paths are relative to; null for that of the file
      * @throws UserError if there is no such file or root, or something else in the file
      */
-    static ImageList read(Configuration hadoop, String path, Format format, @Nullable String root) {
+    static ImageList read(
+            Configuration hadoop, String path, Format format, @Nullable String labelColumn, @Nullable String root) {
         ImageList list;
         try {
             Path given = new Path(path);
@@ -75,10 +91,11 @@ final class ImageList {
         } catch (IOException | IllegalArgumentException e) {
             throw new UserError(path + ": cannot be read (" + e.getMessage() + ")", e);
         }
-        if (format == Format.JSON) {
-            list.parseJson();
-        } else {
-            list.parseLines();
+        switch (format) {
+            case JSON -> list.parseJson();
+            case CSV -> list.parseCsv(labelColumn);
+            case JSONL -> list.parseJsonLines(labelColumn);
+            default -> list.parseLines();
         }
         if (list.classes.isEmpty()) {
             throw new UserError(path + ": names no image; needs one or more, or is it the wrong file?");
@@ -170,6 +187,85 @@ final class ImageList {
                     e);
         } catch (IOException e) {
             throw new IllegalStateException("no file is read here", e);
+        }
+    }
+
+    private void parseCsv(@Nullable String labelColumn) {
+        CsvParserSettings settings = new CsvParserSettings();
+        settings.getFormat().setComment('\0'); // none: a path may begin with #
+        settings.setLineSeparatorDetectionEnabled(true);
+        settings.setMaxCharsPerColumn(LONGEST);
+        settings.setInputBufferSize(LONGEST);
+        settings.setReadInputOnSeparateThread(false);
+        settings.setErrorContentLength(SHOWN);
+        CsvParser parser = new CsvParser(settings);
+        try {
+            parser.beginParsing(new StringReader(text()));
+            String[] header = parser.parseNext();
+            int image = column(header, "path", "file_name");
+            int label = labelColumn == null ? image : column(header, labelColumn);
+            for (String[] row = parser.parseNext(); row != null; row = parser.parseNext()) {
+                String place = "line " + parser.getContext().currentLine();
+                if (Math.max(image, label) >= row.length || row[image] == null || row[label] == null) {
+                    throw error(
+                            place,
+                            "must have a path" + (labelColumn == null ? "" : " and a " + labelColumn) + ", got '"
+                                    + shown(String.join(",", texts(row))) + "'; mend the line");
+                }
+                add(row[image], row[label], place);
+            }
+        } catch (TextParsingException e) {
+            throw new UserError(
+                    path + ": is not CSV, line " + (e.getLineIndex() + 1) + "; mend the line, or is it the wrong file?",
+                    e);
+        } finally {
+            parser.stopParsing();
+        }
+    }
+
+    private static List<String> texts(@Nullable String[] row) {
+        return Arrays.stream(row).map(cell -> cell == null ? "" : cell).toList();
+    }
+
+    private int column(@Nullable String @Nullable [] header, String... names) {
+        for (int i = 0; header != null && i < header.length; i++) {
+            if (Arrays.asList(names).contains(header[i])) {
+                return i;
+            }
+        }
+        throw error(
+                "line 1",
+                "must be a header with " + String.join(" or ", names) + ", got '"
+                        + (header == null ? "" : shown(String.join(",", texts(header))))
+                        + "'; add the column, or set data.labelColumn");
+    }
+
+    private void parseJsonLines(@Nullable String labelColumn) {
+        int number = 0;
+        for (String line : text().split("\n", -1)) {
+            number++;
+            if (line.isBlank()) {
+                continue;
+            }
+            String place = "line " + number;
+            try {
+                JsonNode object = MAPPER.readTree(line);
+                JsonNode image = object.path(object.has("path") ? "path" : "file_name");
+                JsonNode label = labelColumn == null ? image : object.path(labelColumn);
+                if (!image.isTextual()
+                        || !(label.isIntegralNumber()
+                                || (label.isTextual() && !label.asText().isBlank()))) {
+                    throw error(
+                            place,
+                            "must be an object such as {\"path\": \"images/a.jpg\", \"" + labelColumn
+                                    + "\": \"cat\"}, got '" + shown(line.strip())
+                                    + "'; mend it, or is it the wrong file?");
+                }
+                add(image.asText(), label.asText().strip(), place);
+            } catch (JsonProcessingException e) {
+                throw new UserError(
+                        path + ": " + place + " is not JSON: " + shown(e.getOriginalMessage()) + "; mend it", e);
+            }
         }
     }
 

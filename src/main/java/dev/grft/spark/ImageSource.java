@@ -34,8 +34,8 @@ import org.jspecify.annotations.Nullable;
  * <p>A folder has a folder for each class, with images (.jpg, .jpeg, .png) at any depth; an image's name is its path
  * below the folder. Parquet has an image in each row: bytes, or a struct with a field {@code bytes} as Hugging Face
  * writes; the name is the file's path, # and the row's number in the file. Files and folders whose names begin with .
- * or _ are not read. A list or a JSON object is a file that names images and their classes, see {@link ImageList}; an
- * image's name is its path there, and one that is named but not there is broken.
+ * or _ are not read. A file may name images and their classes, see {@link ImageList}; an image's name is its path there, and
+ * one that is named but not there is broken. Of WebDataset see {@link TarSource}.
  *
  * <p>Several paths are one set; where their roots differ, names begin with what differs.
  */
@@ -43,31 +43,40 @@ public final class ImageSource {
     /** How the images are stored. */
     public enum Format {
         /**
-         * List or JSON if the path ends with .txt or .json; Parquet if it is, or directly contains, a .parquet file or a
-         * folder {@code column=value}; else a folder.
+         * By the ending of a file that names images; WebDataset if the path is, or directly contains, a .tar file; Parquet if it
+         * is, or directly contains, a .parquet file or a folder {@code column=value}; else a folder.
          */
-        AUTO,
+        AUTO(""),
         /** A file for each image, in the folder of its class. */
-        FOLDER,
+        FOLDER(""),
         /** A row for each image. */
-        PARQUET,
+        PARQUET(""),
+        /** Tar files, see {@link TarSource}. */
+        WEBDATASET(""),
         /** A file that names an image and the number of its class on each line. */
-        LIST,
+        LIST(".txt"),
         /** A file with a JSON object that gives the class of each image. */
-        JSON;
+        JSON(".json"),
+        /** A table with a header: columns {@code path} or {@code file_name}, and {@code label}. */
+        CSV(".csv"),
+        /** A JSON object on each line, with the same keys. */
+        JSONL(".jsonl");
 
-        /** Returns whether a path of this format is a file that names images. */
-        boolean namesImages(String path) {
-            return this == LIST || this == JSON || (this == AUTO && named(path) != AUTO);
+        private final String suffix; // of a file that names images; else empty
+
+        Format(String suffix) {
+            this.suffix = suffix;
         }
 
-        private static Format named(String path) {
-            String lower = path.toLowerCase(Locale.ROOT);
-            return lower.endsWith(".txt") ? LIST : lower.endsWith(".json") ? JSON : AUTO;
-        }
-
+        /** Returns this, or what the ending of a path tells. */
         private Format at(String path) {
-            return this == AUTO ? named(path) : this;
+            String lower = path.toLowerCase(Locale.ROOT);
+            return this != AUTO
+                    ? this
+                    : Arrays.stream(values())
+                            .filter(format -> !format.suffix.isEmpty() && lower.endsWith(format.suffix))
+                            .findFirst()
+                            .orElse(AUTO);
         }
     }
 
@@ -75,14 +84,25 @@ public final class ImageSource {
      * How images are found at a path.
      *
      * @param imageColumn of Parquet: the images
-     * @param labelColumn of Parquet: the classes, strings or integers; an integer is a class named by its digits
-     * @param root of a list or JSON: the folder that paths are relative to; null for that of the file
+     * @param labelColumn the classes: the column of Parquet and CSV, the key of JSONL and of WebDataset's json; strings or
+     *     integers, an integer is a class named by its digits; null for images without classes
+     * @param root of a file that names images: the folder that paths are relative to; null for that of the file
      */
     public record Form(
             Format format,
             String imageColumn,
-            String labelColumn,
+            @Nullable String labelColumn,
             @Nullable String root) {
+
+        /** Returns whether the images get their classes. */
+        boolean labeled() {
+            return labelColumn != null;
+        }
+
+        /** Returns this for images without classes. */
+        Form unlabeled() {
+            return new Form(format, imageColumn, null, root);
+        }
 
         /**
          * Returns what a path names, if it is a file that names images.
@@ -91,18 +111,32 @@ public final class ImageSource {
          */
         @Nullable
         ImageList list(Configuration hadoop, String path) {
-            return format.namesImages(path) ? ImageList.read(hadoop, path, format.at(path), root) : null;
+            Format of = format.at(path);
+            return of.suffix.isEmpty() ? null : ImageList.read(hadoop, path, of, labelColumn, root);
         }
     }
 
     private final SparkSession spark;
     private final String place; // for messages
     private final List<Source> sources;
+    private final List<String> prefixes; // of the names of each source
 
     private ImageSource(SparkSession spark, List<String> paths, List<Source> sources) {
         this.spark = spark;
         this.place = String.join(" and ", paths);
         this.sources = sources;
+        this.prefixes = prefixes(
+                sources.stream().map(source -> source.root().toUri().getPath()).toList());
+    }
+
+    /** Returns what lies at a path, to be looked at without decoding it. */
+    static ImageSource at(SparkSession spark, String path, Form form) {
+        return new ImageSource(spark, List.of(path), List.of(open(spark, path, form)));
+    }
+
+    /** Returns what it is called in messages. */
+    String place() {
+        return place;
     }
 
     /**
@@ -125,7 +159,7 @@ public final class ImageSource {
             Preprocess preprocess,
             double maxBroken,
             int shards) {
-        return read(spark, paths, open(spark, paths, form, true), known, preprocess, maxBroken, shards);
+        return read(spark, paths, open(spark, paths, form), known, preprocess, maxBroken, shards);
     }
 
     /** Returns the labeled images of sources that are open already, each at a place, otherwise as {@link #read}. */
@@ -146,40 +180,38 @@ public final class ImageSource {
      */
     public static Images unlabeled(
             SparkSession spark, String path, Form form, Preprocess preprocess, double maxBroken, int shards) {
-        List<Source> sources = open(spark, List.of(path), form, false);
+        List<Source> sources = open(spark, List.of(path), form.unlabeled());
         return read(spark, List.of(path), sources, Labels.none(), preprocess, maxBroken, shards);
     }
 
-    private static List<Source> open(SparkSession spark, List<String> paths, Form form, boolean labeled) {
-        Configuration hadoop = spark.sessionState().newHadoopConf();
-        List<Source> sources = new ArrayList<>();
-        for (String path : paths) {
-            ImageList list = form.list(hadoop, path);
-            sources.add(
-                    list == null
-                            ? RowSource.open(spark, path, form, labeled)
-                            : new ListedImages(
-                                    JavaSparkContext.fromSparkContext(spark.sparkContext()), hadoop, list, labeled));
-        }
-        return sources;
+    private static List<Source> open(SparkSession spark, List<String> paths, Form form) {
+        return paths.stream().map(path -> open(spark, path, form)).toList();
     }
 
-    /** Returns the images at one path, with their classes. */
+    /** Returns the images at one path. */
     static Source open(SparkSession spark, String path, Form form) {
-        return open(spark, List.of(path), form, true).get(0);
+        Configuration hadoop = spark.sessionState().newHadoopConf();
+        JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+        ImageList list = form.list(hadoop, path);
+        if (list != null) {
+            return new ListedImages(context, hadoop, list, form.labeled());
+        }
+        Found found = Found.at(hadoop, path);
+        boolean tars = form.format() == Format.WEBDATASET
+                || (form.format() == Format.AUTO
+                        && !found.ending(TarSource.SUFFIX).isEmpty());
+        return tars ? new TarSource(context, hadoop, found, form.labelColumn()) : RowSource.open(spark, found, form);
     }
 
     private Images images(@Nullable Labels known, Preprocess preprocess, double maxBroken, int shards) {
         if (shards < 1) {
             throw new IllegalArgumentException("needs 1 shard or more, got " + shards);
         }
-        List<String> prefixes = prefixes(
-                sources.stream().map(source -> source.root().toUri().getPath()).toList());
-        List<Named> named = described("Listing the images of " + place, () -> named(prefixes, known != null));
+        List<Named> named = described("Listing the images of " + place, () -> named(known != null));
         Labels labels = known == null || known.size() > 0 ? labels(named, known) : known;
         return described(
                 "Decoding the " + named.size() + " images of " + place + " into " + shards + " shards",
-                () -> decoded(named, prefixes, labels, preprocess, maxBroken, shards));
+                () -> decoded(named, labels, preprocess, maxBroken, shards));
     }
 
     /**
@@ -207,8 +239,12 @@ public final class ImageSource {
                 && roots.stream().allMatch(root -> part < root.length && root[part].equals(first[part]));
     }
 
-    /** Names and labels of all images, by name. */
-    private List<Named> named(List<String> prefixes, boolean known) {
+    /**
+     * Returns names and labels of all images, by name.
+     *
+     * @param known whether the classes are known, and not those that are found
+     */
+    List<Named> named(boolean known) {
         List<Named> all = new ArrayList<>();
         for (int i = 0; i < sources.size(); i++) {
             List<Named> named = sources.get(i).named(prefixes.get(i));
@@ -216,8 +252,8 @@ public final class ImageSource {
             all.addAll(named);
         }
         if (all.isEmpty()) {
-            throw new UserError(
-                    place + ": there are no images, neither .jpg, .jpeg and .png files nor rows of Parquet");
+            throw new UserError(place
+                    + ": there are no images, neither .jpg, .jpeg and .png files, also in tars, nor rows of Parquet");
         }
         all.sort(Comparator.comparing((Named image) -> image.name));
         for (int i = 1; i < all.size(); i++) {
@@ -261,20 +297,11 @@ public final class ImageSource {
         return declared == null ? null : Labels.inOrder(declared);
     }
 
-    private Images decoded(
-            List<Named> named,
-            List<String> prefixes,
-            Labels labels,
-            Preprocess preprocess,
-            double maxBroken,
-            int shards) {
+    private Images decoded(List<Named> named, Labels labels, Preprocess preprocess, double maxBroken, int shards) {
         Broadcast<String[]> names = JavaSparkContext.fromSparkContext(spark.sparkContext())
                 .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
-        JavaPairRDD<Long, Encoded> encoded = sources.get(0).encoded(prefixes.get(0), names, labels);
-        for (int i = 1; i < sources.size(); i++) {
-            encoded = encoded.union(sources.get(i).encoded(prefixes.get(i), names, labels));
-        }
-        Shards decoded = new Shards(encoded.repartitionAndSortWithinPartitions(new ByShard(shards))
+        Shards decoded = new Shards(encoded(names, labels)
+                .repartitionAndSortWithinPartitions(new ByShard(shards))
                 .map(image -> image._2().decoded(image._1(), preprocess)));
         Runnable release = () -> {
             decoded.release();
@@ -293,6 +320,15 @@ public final class ImageSource {
             release.run();
             throw e;
         }
+    }
+
+    /** Returns all images by their rank among their names; without labels they get none. */
+    JavaPairRDD<Long, Encoded> encoded(Broadcast<String[]> names, @Nullable Labels labels) {
+        JavaPairRDD<Long, Encoded> encoded = sources.get(0).encoded(prefixes.get(0), names, labels);
+        for (int i = 1; i < sources.size(); i++) {
+            encoded = encoded.union(sources.get(i).encoded(prefixes.get(i), names, labels));
+        }
+        return encoded;
     }
 
     static long rank(String[] names, String name) {

@@ -18,6 +18,7 @@ import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
+import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /** Images that an {@link ImageList} names. Each is opened by the task that reads it; nothing is listed. */
@@ -60,13 +61,13 @@ final class ListedImages implements Source {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, Labels labels) {
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
         List<Wanted> wanted = new ArrayList<>();
         for (Map.Entry<String, String> image : list.classes().entrySet()) {
             wanted.add(new Wanted(
                     prefix + image.getKey(),
                     ImageList.below(list.root(), image.getKey()).toString(),
-                    labeled ? labels.index(image.getValue()) : Example.UNLABELED));
+                    labeled && labels != null ? labels.index(image.getValue()) : Example.UNLABELED));
         }
         int tasks = (wanted.size() + IN_A_TASK - 1) / IN_A_TASK;
         SerializableConfiguration configuration = new SerializableConfiguration(hadoop);

@@ -6,7 +6,6 @@ import dev.grft.data.Labels;
 import dev.grft.spark.ImageSource.Form;
 import dev.grft.spark.ImageSource.Format;
 import dev.grft.spark.ImageSource.Named;
-import java.io.IOException;
 import java.io.Serializable;
 import java.net.URI;
 import java.util.Arrays;
@@ -15,11 +14,10 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Supplier;
-import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -49,8 +47,16 @@ final class RowSource implements Source {
     private final ImageColumn images;
     private final boolean files; // an image in each, not Parquet
     private final boolean labeled;
+    private final @Nullable ClassNames classes; // of labels that are numbers
 
-    private RowSource(SparkSession spark, String path, Path root, Dataset<Row> rows, boolean files, boolean labeled) {
+    private RowSource(
+            SparkSession spark,
+            String path,
+            Path root,
+            Dataset<Row> rows,
+            boolean files,
+            boolean labeled,
+            @Nullable ClassNames classes) {
         this.spark = spark;
         this.path = path;
         this.root = root;
@@ -58,60 +64,34 @@ final class RowSource implements Source {
         this.images = ImageColumn.of(rows.schema(), IMAGE, path, "set data.imageColumn");
         this.files = files;
         this.labeled = labeled;
+        this.classes = classes;
     }
 
-    /**
-     * Returns the images at a path.
-     *
-     * @param labeled whether they get their classes
-     */
-    static RowSource open(SparkSession spark, String path, Form form, boolean labeled) {
-        FileStatus[] found;
-        Path root;
-        boolean parquet;
-        try {
-            Path given = new Path(path);
-            FileSystem files = given.getFileSystem(spark.sessionState().newHadoopConf());
-            root = files.makeQualified(given);
-            found = files.globStatus(root);
-            if (found == null || found.length == 0) {
-                throw new UserError(path + ": there is no such file or folder (looked for " + root + ")");
-            }
-            parquet = form.format() == Format.PARQUET
-                    || (form.format() == Format.AUTO && looksLikeParquet(files, found[0]));
-            boolean pattern = isPattern(root);
-            if (pattern && !parquet && labeled) {
-                throw new UserError(path + ": a pattern cannot name folders of classes; give the folder that has them");
-            }
-            while (isPattern(root) || (!pattern && found[0].isFile() && root.equals(found[0].getPath()))) {
-                root = root.getParent();
-            }
-        } catch (IOException | IllegalArgumentException e) {
-            throw new UserError(path + ": cannot be read (" + e.getMessage() + ")", e);
+    /** Returns the images that were found. */
+    static RowSource open(SparkSession spark, Found found, Form form) {
+        String path = found.path();
+        boolean parquet = form.format() == Format.PARQUET
+                || (form.format() == Format.AUTO
+                        && (found.isPartitioned() || !found.ending(".parquet").isEmpty()));
+        if (found.pattern() && !parquet && form.labeled()) {
+            throw new UserError(path + ": a pattern cannot name folders of classes; give the folder that has them");
         }
-        Dataset<Row> rows = parquet
-                ? parquet(spark, path, form.imageColumn(), labeled ? form.labelColumn() : null)
-                : folder(spark, path);
-        return new RowSource(spark, path, root, rows, !parquet, labeled);
+        Dataset<Row> rows =
+                parquet ? parquet(spark, path, form.imageColumn(), form.labelColumn()) : folder(spark, path);
+        ClassNames classes = parquet ? classes(spark, rows, form.labelColumn()) : null;
+        return new RowSource(spark, path, found.root(), rows, !parquet, form.labeled(), classes);
     }
 
-    private static boolean isPattern(Path path) {
-        return path.toUri().getPath().matches(".*[*?\\[{].*");
-    }
-
-    private static boolean looksLikeParquet(FileSystem files, FileStatus found) throws IOException {
-        if (found.isFile()) {
-            return isParquet(found);
-        }
-        return Arrays.stream(files.listStatus(found.getPath()))
-                .anyMatch(child -> child.isFile()
-                        ? isParquet(child)
-                        : child.getPath().getName().contains("="));
-    }
-
-    private static boolean isParquet(FileStatus file) {
-        String name = file.getPath().getName();
-        return name.toLowerCase(Locale.ROOT).endsWith(".parquet") && !name.startsWith(".") && !name.startsWith("_");
+    /** Returns the names of the classes that the files themselves number. */
+    private static @Nullable ClassNames classes(SparkSession spark, Dataset<Row> rows, @Nullable String labelColumn) {
+        String[] files = rows.inputFiles();
+        return labelColumn == null || files.length == 0
+                ? null
+                : HuggingFace.classes(
+                        JavaSparkContext.fromSparkContext(spark.sparkContext()),
+                        spark.sessionState().newHadoopConf(),
+                        files,
+                        labelColumn);
     }
 
     private static Dataset<Row> folder(SparkSession spark, String path) {
@@ -178,7 +158,12 @@ final class RowSource implements Source {
     }
 
     private Naming naming(String prefix) {
-        return new Naming(root, prefix, files, labeled);
+        return new Naming(root, prefix, files, labeled, classes);
+    }
+
+    @Override
+    public @Nullable List<String> classes() {
+        return classes == null ? null : classes.names();
     }
 
     @Override
@@ -205,12 +190,12 @@ final class RowSource implements Source {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, Labels labels) {
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
         Naming naming = naming(prefix);
         ImageColumn column = images;
         return inFewTasks(rows).mapToPair(row -> {
             Named image = naming.named(row);
-            int label = image.label == null ? Example.UNLABELED : labels.index(image.label);
+            int label = labels == null || image.label == null ? Example.UNLABELED : labels.index(image.label);
             return new Tuple2<>(
                     ImageSource.rank(names.value(), image.name), column.image(image.name, label, row.get(3)));
         });
@@ -241,13 +226,15 @@ final class RowSource implements Source {
         private final String prefix;
         private final boolean files;
         private final boolean labeled;
+        private final @Nullable ClassNames classes;
 
-        Naming(Path root, String prefix, boolean files, boolean labeled) {
+        Naming(Path root, String prefix, boolean files, boolean labeled, @Nullable ClassNames classes) {
             String path = root.toUri().getPath();
             this.root = path.endsWith("/") ? path : path + "/";
             this.prefix = prefix;
             this.files = files;
             this.labeled = labeled;
+            this.classes = classes;
         }
 
         /** Returns a file by its path below the root, which begins with its class if there are folders of classes. */
@@ -267,7 +254,12 @@ final class RowSource implements Source {
                 return file;
             }
             String name = file.name + "#" + String.format(Locale.ROOT, "%09d", number);
-            return new Named(name, row.isNullAt(2) ? null : row.getString(2), false);
+            String label = row.isNullAt(2) ? null : row.getString(2);
+            try {
+                return new Named(name, classes == null ? label : classes.of(label), false);
+            } catch (IllegalArgumentException e) {
+                throw new UserError(name + ": has the label of " + e.getMessage() + "; is the file damaged?", e);
+            }
         }
     }
 }

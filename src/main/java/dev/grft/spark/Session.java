@@ -387,7 +387,8 @@ public final class Session implements AutoCloseable {
     private static String given(String key, @Nullable String path) {
         if (path == null) {
             throw UserError.of(
-                    "%s is not set; give the folder of the images, or the Parquet, list or JSON file of them", key);
+                    "%s is not set; give the folder of the images, the Parquet or tar files, or a file that names them",
+                    key);
         }
         return path;
     }
@@ -440,7 +441,8 @@ public final class Session implements AutoCloseable {
         return read;
     }
 
-    private ImageSource.Form form() {
+    /** Returns how images are found at a path. */
+    ImageSource.Form form() {
         Settings.Data data = settings.data();
         return new ImageSource.Form(
                 ImageSource.Format.valueOf(data.format().toUpperCase(Locale.ROOT)),

@@ -42,7 +42,7 @@ interface Source {
      * Returns the encoded images by their rank among all names. An image that is not there is one without bytes.
      *
      * @param names of all images, sorted, of other sources too
-     * @param labels the classes
+     * @param labels the classes; null: the images get none
      */
-    JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, Labels labels);
+    JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels);
 }

@@ -113,6 +113,11 @@ public final class Verbs {
         printDirectory();
     }
 
+    /** Packs the images at a path into Parquet; see {@code Packing}. */
+    public void pack(String images, String output, boolean labeled) {
+        new Packing(session).pack(images, output, labeled, force);
+    }
+
     /** Writes {@code report.html} of what the run directory holds by now. */
     public void report() {
         writeReport();

@@ -52,7 +52,8 @@ class SettingsTest {
                 "data.train=''             | data.train must be text that is not blank, got ''",
                 "data.test=''              | data.test must be text that is not blank, got ''",
                 "data.validation=''        | data.validation must be text that is not blank, got ''",
-                "data.format=csv           | data.format must be one of auto, folder, parquet, list, json, got 'csv'",
+                "data.format=zip           | data.format must be one of auto, folder, parquet, webdataset, list, json, csv,"
+                        + " jsonl, got 'zip'",
                 "data.root=''              | data.root must be text that is not blank, got ''",
                 "data.classes=1            | data.classes must be null or >= 2, got 1",
                 "data.imageColumn=''       | data.imageColumn must be text that is not blank, got ''",

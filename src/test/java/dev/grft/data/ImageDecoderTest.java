@@ -114,6 +114,24 @@ class ImageDecoderTest {
         assertThat(allocated() - before).isLessThan(10_000_000); // 900 million for one byte a pixel
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"rgb.jpg", "cmyk.jpg", "rgb.png"})
+    void anImageThatClaimsMorePixelsThanItsBytesCanHoldIsRefused(String name) throws Exception {
+        byte[] bomb = Images.file(name);
+        int at = name.endsWith(".png") ? 18 : sizeInJpeg(bomb);
+        for (int side = 0; side < 2; side++) {
+            bomb[at + (name.endsWith(".png") ? 4 : 2) * side] = 9_999 >> 8;
+            bomb[at + (name.endsWith(".png") ? 4 : 2) * side + 1] = (byte) (9_999 & 0xff);
+        }
+        long before = allocated();
+
+        assertThatThrownBy(() -> decoder.decode(bomb, name))
+                .isInstanceOf(BrokenImage.class)
+                .hasMessage(name + ": 9999 x 9999 pixels, more than can be in a file of " + bomb.length + " bytes");
+
+        assertThat(allocated() - before).isLessThan(10_000_000); // 300 million for the colors
+    }
+
     /** Returns where the frame of a JPEG tells its height and width, two bytes each. */
     private static int sizeInJpeg(byte[] jpeg) {
         int at = 2;

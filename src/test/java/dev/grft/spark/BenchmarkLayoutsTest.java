@@ -382,8 +382,9 @@ class BenchmarkLayoutsTest {
         try (Session session = session("data.validation=null", "data.trainOnValidation=true")) {
             assertThatThrownBy(session::trainingImages)
                     .isInstanceOf(UserError.class)
-                    .hasMessage("data.validation is not set; give the folder of the images, or the Parquet, list or"
-                            + " JSON file of them");
+                    .hasMessage(
+                            "data.validation is not set; give the folder of the images, the Parquet or tar files, or a"
+                                    + " file that names them");
         }
     }
 }

@@ -29,7 +29,7 @@ class ImageListTest {
     }
 
     private static ImageList read(Path file, Format format, @Nullable Path root) {
-        return ImageList.read(HADOOP, file.toString(), format, root == null ? null : root.toString());
+        return ImageList.read(HADOOP, file.toString(), format, "label", root == null ? null : root.toString());
     }
 
     private ImageList list(String content) {
@@ -147,6 +147,61 @@ class ImageListTest {
                             root + ": there is no such folder (looked for file:" + root + "), to which the paths in "
                                     + file + " are relative; set data.root to the folder of the images");
         }
+    }
+
+    private ImageList csv(String content) {
+        return read(file("table.csv", content), Format.CSV, null);
+    }
+
+    private ImageList jsonl(String content) {
+        return read(file("lines.jsonl", content), Format.JSONL, null);
+    }
+
+    @Test
+    void csvHasAHeaderAndQuotesWhatHoldsCommasQuotesAndLineEnds() {
+        assertThat(csv("label,id,path\r\ncat,1,a.jpg\r\n\"a \"\"dog\"\", big\",2,\"b, c.jpg\"\r\n0817,3,#d.jpg\r\n")
+                        .classes())
+                .hasToString("{#d.jpg=0817, a.jpg=cat, b, c.jpg=a \"dog\", big}");
+        assertThat(csv("\uFEFFfile_name,label\n\"a\nb.jpg\",1").classes()).hasToString("{a\nb.jpg=1}");
+    }
+
+    @Test
+    void jsonLinesHaveTheSameKeys() {
+        assertThat(jsonl(
+                                "{\"path\": \"a.jpg\", \"label\": \"cat\", \"more\": {}}\n\n{\"label\": 7, \"file_name\": \"b.jpg\"}")
+                        .classes())
+                .hasToString("{a.jpg=cat, b.jpg=7}");
+    }
+
+    @Test
+    void imagesWithoutClassesNeedNone() {
+        Path csv = file("table.csv", "path\na.jpg\n");
+        Path jsonl = file("lines.jsonl", "{\"path\": \"a.jpg\"}");
+        for (Path file : new Path[] {csv, jsonl}) {
+            Format format = file == csv ? Format.CSV : Format.JSONL;
+            assertThat(ImageList.read(HADOOP, file.toString(), format, null, null)
+                            .classes())
+                    .containsOnlyKeys("a.jpg");
+        }
+    }
+
+    @Test
+    void tablesThatAreNoneAreRefused() {
+        refused(
+                () -> csv("a.jpg,cat\n"),
+                "table.csv: line 1 must be a header with path or file_name, got 'a.jpg,cat'; add the column, or set"
+                        + " data.labelColumn");
+        refused(() -> csv("path,class\n"), "table.csv: line 1 must be a header with label, got 'path,class'");
+        refused(() -> csv(""), "table.csv: line 1 must be a header with path or file_name, got ''");
+        refused(() -> csv("path,label\na.jpg,\n"), "table.csv: line 2 must have a path and a label, got 'a.jpg,'");
+        refused(() -> csv("path,label\n../a.jpg,cat\n"), "table.csv: line 2 must name an image below file:" + folder);
+        refused(() -> csv("path,label\n" + "x".repeat(70_000)), "table.csv: is not CSV, line ");
+        refused(
+                () -> jsonl("{\"path\": \"a.jpg\", \"label\": \"cat\"}\n{\"path\": 7}"),
+                "lines.jsonl: line 2 must be an object such as {\"path\": \"images/a.jpg\", \"label\": \"cat\"}, got"
+                        + " '{\"path\": 7}'; mend it, or is it the wrong file?");
+        refused(() -> jsonl("{\"path\": \"a"), "lines.jsonl: line 1 is not JSON: ");
+        refused(() -> jsonl("{\"path\": \"/a.jpg\", \"label\": 1}"), "lines.jsonl: line 1 must name an image below");
     }
 
     private void refused(Runnable reading, String message) {

@@ -536,4 +536,61 @@ class ImageSourceTest {
                     .isEqualTo(images.labels());
         }
     }
+
+    private static Images golden(String pattern) {
+        return ImageSource.read(
+                spark,
+                List.of("src/test/resources/golden/data/" + pattern),
+                new Form(Format.AUTO, "image", "label", null),
+                null,
+                PREPROCESS,
+                0,
+                1);
+    }
+
+    private static List<String> described(Images images) {
+        return images.examples()
+                .map(example -> example.name() + " " + example.label() + " "
+                        + example.pixels().rgb()[0])
+                .collect();
+    }
+
+    @Test
+    void huggingFacesParquetTellsItsClassesByNumber() {
+        try (Images images = golden("huggingface.parquet")) {
+            assertThat(images.labels().names()).containsExactly("dog", "cat", "ant", "bird");
+            assertThat(described(images))
+                    .containsExactly(
+                            "huggingface.parquet#000000000 0 0",
+                            "huggingface.parquet#000000001 1 1",
+                            "huggingface.parquet#000000002 2 2",
+                            "huggingface.parquet#000000003 0 3",
+                            "huggingface.parquet#000000004 1 4",
+                            "huggingface.parquet#000000005 2 5");
+        }
+        assertThatThrownBy(() -> golden("*.parquet"))
+                .isInstanceOf(UserError.class)
+                .hasMessageMatching(
+                        "file:.*other-classes.parquet: numbers other classes than file:.*/huggingface.parquet;"
+                                + " read them one by one");
+    }
+
+    @Test
+    void webDatasetsTarsAreReadWithTheirClasses() {
+        try (Images images = golden("shard-*.tar")) {
+            assertThat(images.labels().names()).containsExactly("0", "1", "2");
+            assertThat(described(images))
+                    .containsExactly(
+                            "shard-000000.tar/0000.png 0 0",
+                            "shard-000000.tar/0001.png 1 1",
+                            "shard-000000.tar/0002.png 2 2",
+                            "shard-000001.tar/more/0003.png 0 3",
+                            "shard-000001.tar/more/0004.png 1 4",
+                            "shard-000001.tar/more/0005.png 2 5");
+        }
+        Form form = new Form(Format.WEBDATASET, "image", "label", null);
+        assertThatThrownBy(() -> ImageSource.open(spark, "src/test/resources/golden/counts.json", form))
+                .isInstanceOf(UserError.class)
+                .hasMessage("src/test/resources/golden/counts.json: there is no .tar file; is data.format right?");
+    }
 }
