@@ -14,8 +14,10 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.UUID;
+import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumFileSystem;
+import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
@@ -31,13 +33,15 @@ import org.apache.hadoop.security.AccessControlException;
 
 /**
  * The files of a run, on whatever file system their paths name. A file is there whole or not at all: it is written
- * under a temporary name that begins with {@code ._tmp-} in the same directory, and renamed.
+ * under a temporary name that begins with {@code ._tmp-} in the same directory, and renamed; in an object store, whose files
+ * appear when they are closed, under its own.
  *
  * <p>A missing or forbidden path is a {@link UserError} that names it; any other failure of the file system an
  * {@link UncheckedIOException}.
  */
 public final class Storage {
     private static final String TEMPORARY = "._tmp-";
+    private static final Pattern FULL = Pattern.compile("No space left on device|(?i:quota\\b.* exceeded)");
 
     private final Configuration hadoop;
 
@@ -66,24 +70,45 @@ public final class Storage {
      * @throws UserError if the directory cannot be written
      */
     public void writeAtomically(Path path, Writing writing) {
-        Path temporary = beside(path, TEMPORARY + UUID.randomUUID() + "-" + path.getName());
         try {
             FileSystem files = files(path);
-            try {
-                files.mkdirs(temporary.getParent());
-                try (FSDataOutputStream out = files.create(temporary, false)) {
-                    writing.to(out);
-                    if (out.hasCapability(StreamCapabilities.HSYNC)) {
-                        out.hsync(); // or a crash soon after the rename could leave an empty file
-                    }
-                }
-                replace(files, temporary, path);
-            } catch (IOException | RuntimeException | Error e) {
-                deleteQuietly(files, temporary, e);
-                throw e;
+            if (files.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM)) {
+                upload(files, path, writing);
+            } else {
+                writeAndRename(path, writing);
             }
         } catch (IOException e) {
             throw failure(path, "written", e);
+        }
+    }
+
+    /** Writes to an object store, where a file appears when it is closed, and a rename would be a copy. */
+    private static void upload(FileSystem files, Path path, Writing writing) throws IOException {
+        FSDataOutputStream out = files.create(path, true);
+        try {
+            writing.to(out);
+        } catch (IOException | RuntimeException | Error e) {
+            out.abort();
+            throw e;
+        }
+        out.close();
+    }
+
+    private void writeAndRename(Path path, Writing writing) throws IOException {
+        Path temporary = beside(path, TEMPORARY + UUID.randomUUID() + "-" + path.getName());
+        FileSystem files = files(path);
+        try {
+            files.mkdirs(temporary.getParent());
+            try (FSDataOutputStream out = files.create(temporary, false)) {
+                writing.to(out);
+                if (out.hasCapability(StreamCapabilities.HSYNC)) {
+                    out.hsync(); // or a crash soon after the rename could leave an empty file
+                }
+            }
+            replace(files, temporary, path);
+        } catch (IOException | RuntimeException | Error e) {
+            deleteQuietly(files, temporary, e);
+            throw e;
         }
     }
 
@@ -234,6 +259,9 @@ public final class Storage {
                 || e instanceof AccessDeniedException
                 || reason.contains("Permission denied")) {
             return new UserError(path + ": cannot be " + what + ", access is denied; check its owner and rights", e);
+        }
+        if (what.equals("written") && FULL.matcher(reason).find()) {
+            return new UserError(path + ": cannot be written: " + reason + "; make room, or choose another path", e);
         }
         if (what.equals("written") && (e instanceof FileNotFoundException || reason.contains("Mkdirs failed"))) {
             return new UserError(path + ": cannot be written: " + reason + "; check the directory and its rights", e);

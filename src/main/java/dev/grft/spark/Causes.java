@@ -2,6 +2,7 @@ package dev.grft.spark;
 
 import dev.grft.UserError;
 import java.util.function.Supplier;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Finds what a failed Spark job reports: the user's mistake, or the loss of the cluster. */
@@ -10,7 +11,10 @@ final class Causes {
     private static final Pattern LOSS = Pattern.compile(
             "ExecutorLostFailure|SparkContext was shut down|stopped SparkContext"
                     + "|Master removed our application|masters are unresponsive|Application has been killed"
-                    + "|application has already ended|Max number of executor failures|Connection refused|UnknownHostException");
+                    + "|application has already ended|Max number of executor failures|Connection refused|UnknownHostException|SafeModeException");
+
+    /** What the operating system says of a full disk, on whatever machine. */
+    private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");
 
     private Causes() {}
 
@@ -27,7 +31,7 @@ final class Causes {
 
     /**
      * Returns an exception to throw for a failed job: a {@link UserError} if a task has thrown one, whose message Spark
-     * carries in its own as text.
+     * carries in its own as text, or if a disk is full.
      */
     static RuntimeException rethrown(Exception failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
@@ -40,6 +44,12 @@ final class Causes {
             if (message != null && at >= 0) {
                 int end = message.indexOf("\n\tat ", at);
                 return new UserError(message.substring(at + mark.length(), end < 0 ? message.length() : end), failure);
+            }
+            Matcher full = FULL.matcher(String.valueOf(message));
+            if (full.find()) {
+                return new UserError(
+                        "a disk is full: " + full.group() + "; make room, or set spark.local.dir to a larger one",
+                        failure);
             }
         }
         return failure instanceof RuntimeException runtime ? runtime : new IllegalStateException(failure);

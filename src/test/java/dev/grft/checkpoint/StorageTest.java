@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -12,6 +13,9 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Abortable;
+import org.apache.hadoop.fs.CommonPathCapabilities;
+import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -102,12 +106,87 @@ class StorageTest {
     }
 
     @Test
+    void anObjectStoreIsWrittenWithoutARenameAndAFailureLeavesTheOldObject() throws Exception {
+        Configuration hadoop = new Configuration(false);
+        hadoop.setClass("fs.objects.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
+        Storage objects = new Storage(hadoop);
+        org.apache.hadoop.fs.Path path =
+                new org.apache.hadoop.fs.Path(URI.create("objects://" + directory.toAbsolutePath() + "/a.txt"));
+
+        objects.writeAtomically(path, "old");
+        objects.writeAtomically(path, "new");
+        assertThatThrownBy(() -> objects.writeAtomically(path, out -> {
+                    out.write(1);
+                    throw new IOException("connection lost");
+                }))
+                .hasMessageEndingWith("a.txt: cannot be written");
+
+        assertThat(objects.readString(path)).isEqualTo("new");
+        assertThat(names("")).containsExactly("a.txt");
+    }
+
+    /** Lets a file appear when it is closed, and refuses to rename. */
+    public static final class Objects extends RawLocalFileSystem {
+        @Override
+        public URI getUri() {
+            return URI.create("objects:///");
+        }
+
+        @Override
+        public boolean hasPathCapability(org.apache.hadoop.fs.Path path, String capability) {
+            return capability.equals(CommonPathCapabilities.ABORTABLE_STREAM);
+        }
+
+        @Override
+        public FSDataOutputStream create(org.apache.hadoop.fs.Path path, boolean overwrite) throws IOException {
+            return new FSDataOutputStream(new Upload(pathToFile(path).toPath()), null);
+        }
+
+        @Override
+        public boolean rename(org.apache.hadoop.fs.Path from, org.apache.hadoop.fs.Path to) {
+            throw new UnsupportedOperationException("a rename would be a copy");
+        }
+    }
+
+    private static final class Upload extends ByteArrayOutputStream implements Abortable {
+        private final Path file;
+        private boolean aborted;
+
+        Upload(Path file) {
+            this.file = file;
+        }
+
+        @Override
+        public AbortableResult abort() {
+            aborted = true;
+            return null;
+        }
+
+        @Override
+        public void close() throws IOException {
+            if (!aborted) {
+                Files.write(file, toByteArray());
+            }
+        }
+    }
+
+    @Test
     void aDirectoryThatCannotBeWrittenIsTold() throws Exception {
         Files.writeString(directory.resolve("file"), "");
 
         assertThatThrownBy(() -> storage.writeAtomically(path("file/a.txt"), "x"))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("file/a.txt: cannot be written");
+    }
+
+    @Test
+    void aFullDiskIsTold() {
+        assertThatThrownBy(() -> storage.writeAtomically(path("a.txt"), out -> {
+                    throw new IOException("No space left on device");
+                }))
+                .isInstanceOf(UserError.class)
+                .hasMessageEndingWith(
+                        "a.txt: cannot be written: No space left on device; make room, or choose another path");
     }
 
     @Test
