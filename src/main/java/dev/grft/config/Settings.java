@@ -494,10 +494,20 @@ public record Settings(
     }
 
     /** The machinery. Of what is computed {@code kernels} and {@code blasThreads} change the last bits only. */
-    public record Engine(String kernels, int blasThreads, boolean recompute, double timeoutSeconds, double graceSeconds)
+    public record Engine(
+            String kernels,
+            boolean requireGpu,
+            boolean mixed,
+            int blasThreads,
+            boolean recompute,
+            double timeoutSeconds,
+            double graceSeconds)
             implements Serializable {
         public Engine {
             checkWord("engine.kernels", kernels, "auto", "cpu", "nd4j");
+            if (requireGpu && kernels.equals("cpu")) {
+                throw new UserError("engine.requireGpu is true, but engine.kernels is cpu; set it to auto");
+            }
             checkCount("engine.blasThreads", blasThreads);
             checkPositive("engine.timeoutSeconds", timeoutSeconds);
             checkPositive("engine.graceSeconds", graceSeconds);

@@ -50,6 +50,8 @@ final class Checking {
         if (data.test() != null) {
             say("test", data.test(), session.testImages(images.labels()));
         }
+        Device.Kind kind = session.device().kind();
+        say("engine    computes on %s", kind == null ? "CPUs or GPUs, as they come" : kind + "s");
         long backbone = config.backboneParameters();
         Map<String, MatrixShape> eligible =
                 new Selecting(session, false).matrices(settings.selection().matrices(), "selection.matrices");

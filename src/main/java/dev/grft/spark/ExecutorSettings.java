@@ -7,11 +7,12 @@ import org.apache.spark.SparkConf;
  *
  * @param cores of an executor
  * @param cpus of these, how many a task is given
+ * @param sharing how many tasks may share its GPU; a great number if there is none
  * @param heap bytes of Java's heap
  * @param overhead bytes beside the heap
  * @param limited whether an executor that needs more than these is killed: YARN and Kubernetes do so
  */
-record ExecutorSettings(int cores, int cpus, long heap, long overhead, boolean limited) {
+record ExecutorSettings(int cores, int cpus, int sharing, long heap, long overhead, boolean limited) {
     private static final long MIB = 1 << 20;
     private static final long LEAST_OVERHEAD = 384 * MIB; // Spark's, as the factor is
 
@@ -24,12 +25,18 @@ record ExecutorSettings(int cores, int cpus, long heap, long overhead, boolean l
         long overhead = conf.contains("spark.executor.memoryOverhead")
                 ? MIB * conf.getSizeAsMb("spark.executor.memoryOverhead")
                 : Math.max((long) (factor * heap), LEAST_OVERHEAD);
+        int gpus = conf.getInt("spark.executor.resource.gpu.amount", 0);
         return new ExecutorSettings(
-                conf.getInt("spark.executor.cores", 1), conf.getInt("spark.task.cpus", 1), heap, overhead, limited);
+                conf.getInt("spark.executor.cores", 1),
+                conf.getInt("spark.task.cpus", 1),
+                gpus == 0 ? Integer.MAX_VALUE : (int) (gpus / conf.getDouble("spark.task.resource.gpu.amount", 1)),
+                heap,
+                overhead,
+                limited);
     }
 
-    /** Returns how many tasks an executor runs at a time. */
+    /** Returns how many tasks compute on an executor at a time. */
     int tasks() {
-        return cores / cpus;
+        return Math.min(cores / cpus, sharing);
     }
 }

@@ -182,7 +182,7 @@ final class Inference {
         Replicas.Recipe network = recipe; // tasks take these along, not this object
         Preprocess prepared = preprocess;
         int size = batchSize;
-        return images.shards()
+        return recipe.device.computes(images.shards()
                 .mapPartitions(
                         part -> {
                             List<Example> some = part.next().range(from, count);
@@ -194,7 +194,7 @@ final class Inference {
                                             })
                                             .iterator();
                         },
-                        true);
+                        true));
     }
 
     /** Returns what can look at single batches, on the executors. */

@@ -3,7 +3,6 @@ package dev.grft.spark;
 import dev.grft.train.Replica;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.CpuKernels;
-import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Weights;
 import java.io.Serializable;
@@ -14,11 +13,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
-import org.apache.spark.TaskContext;
-import org.apache.spark.resource.ResourceInformation;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * What a JVM holds of a model: one native copy of the weights, and as many networks over it as tasks run at once, each
@@ -68,44 +64,8 @@ final class Replicas {
         }
     }
 
-    /** What a task computes with: kernels, threads, memory. */
-    static final class Device implements Serializable {
-        private static final long serialVersionUID = 1L;
-
-        private final String kernels;
-        private final int blasThreads;
-        private final boolean recompute;
-
-        Device(String kernels, int blasThreads, boolean recompute) {
-            this.kernels = kernels;
-            this.blasThreads = blasThreads;
-            this.recompute = recompute;
-        }
-
-        /** Returns what a network keeps of a forward that a backward follows or does not. */
-        Keep keep(boolean backward) {
-            return !backward ? Keep.NOTHING : recompute ? Keep.INPUTS : Keep.ALL;
-        }
-
-        /** Returns kernels for this thread, on the GPU that Spark has assigned to its task, if any. */
-        Kernels kernels() {
-            TaskContext task = TaskContext.get();
-            if (task != null) {
-                ResourceInformation gpu = task.resourcesJMap().get("gpu");
-                if (gpu != null && gpu.addresses().length > 0) {
-                    Nd4j.getAffinityManager().unsafeSetDevice(Integer.valueOf(gpu.addresses()[0]));
-                }
-            }
-            Kernels made = Kernels.of(kernels);
-            if (made instanceof CpuKernels) {
-                CpuKernels.threads(blasThreads);
-            }
-            return made;
-        }
-    }
-
     static {
-        Kernels.allowNativeMemory(); // executors begin here
+        Kernels.allowNativeMemory(); // executors begin here, or ask what they compute on
     }
 
     private Replicas() {}

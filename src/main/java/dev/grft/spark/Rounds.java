@@ -101,7 +101,7 @@ final class Rounds implements GradientSource {
     private <T> List<T> collect(String what, JavaRDD<T> parts) {
         spark.setJobDescription(what + "/" + steps + " of train: " + sampler);
         try {
-            return Causes.unwrapped(parts::collect);
+            return Causes.unwrapped(recipe.device.computes(parts)::collect);
         } finally {
             spark.setJobDescription(null);
         }

@@ -42,7 +42,7 @@ final class Scoring implements Serializable {
     private final float[] headBias;
     private final Preprocess preprocess;
     private final Augment views;
-    private final Replicas.Device device;
+    private final Device device;
 
     /**
      * Returns the pass of these settings.
@@ -58,7 +58,7 @@ final class Scoring implements Serializable {
             Rule rule,
             Preprocess preprocess,
             Augment views,
-            Replicas.Device device) {
+            Device device) {
         this.model = model;
         this.eligible = new LinkedHashMap<>(model.config().matrices(settings.matrices()));
         this.rule = rule;
@@ -95,7 +95,7 @@ final class Scoring implements Serializable {
         for (int from = 0; done < images.count(); from += Inference.BATCHES * batchSize) {
             int start = from;
             Scores chunk = Causes.unwrapped(() -> OrderedTree.reduce(
-                    images.shards()
+                    device.computes(images.shards()
                             .mapPartitions(
                                     part -> {
                                         List<Example> some = part.next().range(start, Inference.BATCHES * batchSize);
@@ -105,7 +105,7 @@ final class Scoring implements Serializable {
                                                                 : scored(some).scores())
                                                 .iterator();
                                     },
-                                    true),
+                                    true)),
                     Scores::merge));
             scores.merge(chunk);
             long counted = chunk.examples() / (contrastive ? 2 : 1);
@@ -171,7 +171,7 @@ final class Scoring implements Serializable {
 
     /** Returns each matrix's gradient {@code [out, in]}, summed over the shards in their order. */
     private JavaPairRDD<String, double[]> summed(Images images) {
-        JavaRDD<Tuple2<String, Tuple2<Integer, float[]>>> parts = images.shards()
+        JavaRDD<Tuple2<String, Tuple2<Integer, float[]>>> parts = device.computes(images.shards()
                 .mapPartitionsWithIndex(
                         (shard, part) -> {
                             List<Tuple2<String, Tuple2<Integer, float[]>>> sums = new ArrayList<>();
@@ -184,7 +184,7 @@ final class Scoring implements Serializable {
                             }
                             return sums.iterator();
                         },
-                        true);
+                        true));
         return parts.mapToPair(pair -> pair)
                 .groupByKey(eligible.size())
                 .mapToPair(group ->

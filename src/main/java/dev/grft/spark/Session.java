@@ -62,6 +62,9 @@ public final class Session implements AutoCloseable {
         @Nullable
         ModelBroadcast model;
 
+        @Nullable
+        Device device;
+
         final Watch watch;
         final Gauges gauges = Gauges.registered();
         final Tracking tracking;
@@ -227,11 +230,19 @@ public final class Session implements AutoCloseable {
         return out;
     }
 
-    Replicas.Device device() {
-        return new Replicas.Device(
-                settings.engine().kernels(),
-                settings.engine().blasThreads(),
-                settings.engine().recompute());
+    /**
+     * Returns what tasks compute with, found out once.
+     *
+     * @throws UserError if it is not what the settings require
+     */
+    Device device() {
+        Device found = opened.device;
+        if (found == null) {
+            found = Device.of(context(), settings.engine());
+            progress.say("computing on %s", found.kind() == null ? "CPUs and GPUs" : found.kind() + "s");
+            opened.device = found;
+        }
+        return found;
     }
 
     Augment augment() {

@@ -173,6 +173,12 @@ public interface Kernels {
         loading.start();
     }
 
+    /** Returns whether kernels of that name compute on a GPU in this process. */
+    static boolean onGpu(String name) {
+        allowNativeMemory();
+        return !Flat.CPU && !name.equals("cpu");
+    }
+
     /**
      * Returns new kernels.
      *

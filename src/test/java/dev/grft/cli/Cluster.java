@@ -5,12 +5,12 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 
 /**
@@ -18,23 +18,30 @@ import java.util.random.RandomGenerator;
  * what is sent and spilled is encrypted. All of it listens on 127.0.0.1 alone.
  */
 final class Cluster implements AutoCloseable {
-    private static final Path HOME = Path.of("target/spark-home").toAbsolutePath();
-
+    private final Path home;
     private final Path folder;
+    private final int cores;
+    private final Map<String, String> environment;
     private final int port;
     private final List<Process> daemons = new ArrayList<>();
 
-    /** Starts a master and workers, whose logs and files lie in a folder. */
+    /** Starts a master and workers with room for one executor of one core, whose logs and files lie in a folder. */
     static Cluster of(Path folder, int workers) throws IOException, InterruptedException {
+        return of(folder, workers, 1, Map.of(), Map.of());
+    }
+
+    /**
+     * Starts the same with more room.
+     *
+     * @param cores of a worker, each with a gigabyte of memory
+     * @param properties more of Spark's, for the daemons and every application
+     * @param environment more variables for the daemons
+     */
+    static Cluster of(
+            Path folder, int workers, int cores, Map<String, String> properties, Map<String, String> environment)
+            throws IOException, InterruptedException {
         Files.createDirectories(folder);
-        Process home = new ProcessBuilder("jobs/submit.sh", "--version") // makes the Spark home, if it is not there
-                .redirectErrorStream(true)
-                .redirectOutput(folder.resolve("home.log").toFile())
-                .start();
-        if (!home.waitFor(300, TimeUnit.SECONDS) || home.exitValue() != 0) {
-            throw new IOException(Files.readString(folder.resolve("home.log")));
-        }
-        Cluster cluster = new Cluster(folder);
+        Cluster cluster = new Cluster(folder, cores, properties, environment);
         cluster.start("master", "org.apache.spark.deploy.master.Master", "--port", Integer.toString(cluster.port));
         for (int i = 0; i < workers; i++) {
             cluster.startWorker();
@@ -42,8 +49,12 @@ final class Cluster implements AutoCloseable {
         return cluster;
     }
 
-    private Cluster(Path folder) throws IOException {
+    private Cluster(Path folder, int cores, Map<String, String> properties, Map<String, String> environment)
+            throws IOException, InterruptedException {
+        this.home = Submitted.home(folder.resolve("home.log"));
         this.folder = folder;
+        this.cores = cores;
+        this.environment = environment;
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             port = free.getLocalPort();
         }
@@ -61,7 +72,11 @@ final class Cluster implements AutoCloseable {
                         "spark.network.crypto.enabled true",
                         "spark.io.encryption.enabled true",
                         ""));
-        Files.copy(HOME.resolve("conf/log4j2.properties"), conf.resolve("log4j2.properties"));
+        for (Map.Entry<String, String> property : properties.entrySet()) {
+            Files.writeString(
+                    properties(), property.getKey() + " " + property.getValue() + "\n", StandardOpenOption.APPEND);
+        }
+        Files.copy(home.resolve("conf/log4j2.properties"), conf.resolve("log4j2.properties"));
     }
 
     /** Returns the settings that every application needs, for {@code --spark-conf}. */
@@ -73,16 +88,16 @@ final class Cluster implements AutoCloseable {
         return "spark://127.0.0.1:" + port;
     }
 
-    /** Starts a worker, with room for one executor of one core. */
+    /** Starts another worker. */
     void startWorker() throws IOException {
         String name = "worker-" + daemons.size();
         start(
                 name,
                 "org.apache.spark.deploy.worker.Worker",
                 "--cores",
-                "1",
+                Integer.toString(cores),
                 "--memory",
-                "1g",
+                cores + "g",
                 "--work-dir",
                 folder.resolve(name).toString(),
                 master());
@@ -90,7 +105,7 @@ final class Cluster implements AutoCloseable {
 
     private void start(String name, String daemon, String... arguments) throws IOException {
         List<String> command = new ArrayList<>(List.of(
-                HOME.resolve("bin/spark-class").toString(), daemon, "--host", "127.0.0.1", "--webui-port", "0"));
+                home.resolve("bin/spark-class").toString(), daemon, "--host", "127.0.0.1", "--webui-port", "0"));
         command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
@@ -103,6 +118,7 @@ final class Cluster implements AutoCloseable {
                         folder.resolve("conf").toString(),
                         "SPARK_DAEMON_MEMORY",
                         "256m"));
+        builder.environment().putAll(environment);
         daemons.add(builder.start());
     }
 

@@ -1,14 +1,29 @@
 package dev.grft.cli;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 
 /** Verbs in processes of their own, by {@code jobs/submit.sh}. */
 final class Submitted {
     private Submitted() {}
+
+    /** Returns the Spark home that {@code jobs/submit.sh} makes of the build's jars. */
+    static Path home(Path log) throws IOException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder("jobs/submit.sh", "--version")
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile());
+        builder.environment().remove("SPARK_HOME");
+        Process process = builder.start();
+        if (!process.waitFor(300, TimeUnit.SECONDS) || process.exitValue() != 0) {
+            throw new IOException(Files.readString(log));
+        }
+        return Path.of("target/spark-home").toAbsolutePath();
+    }
 
     /**
      * Starts a verb.

@@ -143,6 +143,8 @@ class ConfigTest {
                 "tracking.uri=https://mlflow.example.com/mlflow",
                 "tracking.experiment=flowers",
                 "engine.kernels=nd4j",
+                "engine.requireGpu=true",
+                "engine.mixed=true",
                 "engine.blasThreads=2",
                 "engine.recompute=true",
                 "engine.timeoutSeconds=0.5",

@@ -2,6 +2,7 @@ package dev.grft.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Arrays;
 import org.apache.spark.SparkConf;
 import org.junit.jupiter.api.Test;
 
@@ -18,7 +19,8 @@ class ExecutorSettingsTest {
 
     @Test
     void withoutSettingsAnExecutorHasWhatSparkGivesIt() {
-        assertThat(of("spark.master", "yarn")).isEqualTo(new ExecutorSettings(1, 1, 1024 * MIB, 384 * MIB, true));
+        assertThat(of("spark.master", "yarn"))
+                .isEqualTo(new ExecutorSettings(1, 1, Integer.MAX_VALUE, 1024 * MIB, 384 * MIB, true));
     }
 
     @Test
@@ -47,5 +49,21 @@ class ExecutorSettingsTest {
                 of("spark.master", "spark://host:7077", "spark.executor.cores", "8", "spark.task.cpus", "3");
         assertThat(executor.tasks()).isEqualTo(2);
         assertThat(executor.limited()).as("a standalone worker kills nobody").isFalse();
+    }
+
+    @Test
+    void onAGpuATaskIsAloneUnlessTheSettingsLetSeveralShareIt() {
+        String[] gpu = {
+            "spark.master",
+            "yarn",
+            "spark.executor.cores",
+            "4",
+            "spark.executor.resource.gpu.amount",
+            "1",
+            "spark.task.resource.gpu.amount",
+            "0.5"
+        };
+        assertThat(of(gpu).tasks()).isEqualTo(2);
+        assertThat(of(Arrays.copyOf(gpu, 6)).tasks()).isEqualTo(1);
     }
 }

@@ -48,7 +48,7 @@ class ReplicasTest {
                 tuning,
                 Network.configuration(tuning.layout(CONFIG), settings.training(), Penalty.NONE, CONFIG.depth(), 1, 1),
                 true,
-                new Replicas.Device("cpu", 1, false));
+                new Device("cpu", 1, false));
     }
 
     private static Replica network(Replicas.Recipe recipe) {

@@ -98,7 +98,7 @@ public final class TrainingProcess {
                     Tiny.shards(examples),
                     new Sampler(
                             Setup.preprocess(config), settings.augmentation().toAugment(1), 1, batch, shards),
-                    new Replicas.Recipe(model, tuning, configuration, true, new Replicas.Device("cpu", threads, false)),
+                    new Replicas.Recipe(model, tuning, configuration, true, new Device("cpu", threads, false)),
                     rounds);
             Learner learner = new Learner(configuration, LearnerState.start(start));
             for (int i = 0; i <= rounds; i++) {
