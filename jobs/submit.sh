@@ -16,8 +16,8 @@ Options for Spark, anywhere on the line; everything else goes to the program ("j
   --spark-help            print this
 
 Environment:
-  SPARK_HOME       a distribution of Spark 3.5 with Scala 2.12; without it, the jars of the build serve (not for YARN or
-                   Kubernetes, whose clients they lack)
+  SPARK_HOME       a distribution of Spark 3.5 with Scala 2.12; without it, the jars of the build serve (for YARN and
+                   Kubernetes after "mvn -Pclusters package", which adds their clients)
   GRFT_JOB_JAR     a job jar made by "mvn -Pjob-jar package", a path or URL such as local:///opt/grft/job.jar; nothing
                    is built then
   GRFT_SHARED_DISK not empty: all machines see this folder and Maven's at the same paths; no libraries (some 200 MB) are copied
@@ -179,9 +179,13 @@ TEXT
 
 if [[ -z ${SPARK_HOME:-} ]]; then
   [[ -z ${GRFT_JOB_JAR:-} ]] || die 'GRFT_JOB_JAR needs a SPARK_HOME'
+  client=''
   case $master in
-    yarn* | k8s*) die "$master needs SPARK_HOME: the build has no client for it" ;;
+    yarn*) client=spark-yarn ;;
+    k8s*) client=spark-kubernetes ;;
   esac
+  [[ -z $client ]] || grep -q "/${client}_" "$root/target/spark.classpath" ||
+    die "$master needs SPARK_HOME, or a build with its client: mvn -Pclusters -DskipTests package"
   SPARK_HOME=$root/target/spark-home
   if [[ ! -x $SPARK_HOME/bin/spark-submit || $root/target/spark.classpath -nt $SPARK_HOME || $root/jobs/submit.sh -nt $SPARK_HOME ||
     $root/conf/spark/log4j2.properties -nt $SPARK_HOME ]]; then

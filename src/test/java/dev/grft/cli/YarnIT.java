@@ -1,0 +1,238 @@
+package dev.grft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.fail;
+
+import dev.grft.checkpoint.Storage;
+import dev.grft.spark.Tiny;
+import java.io.File;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs on YARN with images, model and results on HDFS: two node managers and a NameNode in one JVM, containers in others. */
+@Tag("clusters")
+class YarnIT {
+    private static final long SECONDS = 400;
+    private static final String RETRY = "1000,60"; // every second, for a minute
+    private static final String LONGER = "training.epochs=20";
+    private static final List<String> FILES =
+            List.of("selection.safetensors", "delta.safetensors", "merged.safetensors");
+
+    @TempDir
+    private static Path folder;
+
+    private static Process hadoop;
+    private static FileSystem hdfs;
+    private static Path undisturbed;
+
+    @BeforeAll
+    static void start() throws Exception {
+        undisturbed = folder.resolve("undisturbed");
+        Tiny.Shared shared = Tiny.Shared.in(folder);
+        hadoop = hadoop();
+        Configuration conf = new Configuration();
+        conf.addResource(new org.apache.hadoop.fs.Path(conf("core-site.xml").toUri()));
+        conf.setBoolean("dfs.client.retry.policy.enabled", true);
+        conf.set("dfs.client.retry.policy.spec", RETRY);
+        hdfs = FileSystem.get(conf);
+        hdfs.mkdirs(new org.apache.hadoop.fs.Path("/spark-events"));
+        for (Path source : List.of(shared.pretrained(), shared.train(), shared.test())) {
+            hdfs.copyFromLocalFile(
+                    new org.apache.hadoop.fs.Path(source.toUri()),
+                    new org.apache.hadoop.fs.Path("/" + source.getFileName()));
+        }
+        Path log = folder.resolve("undisturbed.log");
+        Process local = Submitted.verb("run", log, List.of("--master", "local[2]"), shared.sets(undisturbed, LONGER));
+        assertDone(local, log);
+    }
+
+    private static Path conf(String file) {
+        return folder.resolve("hadoop/conf").resolve(file);
+    }
+
+    private static Process hadoop() throws Exception {
+        List<String> jars = new ArrayList<>();
+        try (Stream<Path> files = Files.list(Path.of("target/hadoop"))) {
+            files.forEach(jar -> jars.add(jar.toAbsolutePath().toString()));
+        }
+        Path log = folder.resolve("hadoop.log");
+        Process process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-Xmx768m",
+                        "--add-opens",
+                        "java.base/java.lang=ALL-UNNAMED",
+                        "-cp",
+                        String.join(File.pathSeparator, jars),
+                        "src/test/clusters/MiniCluster.java",
+                        folder.resolve("hadoop").toString())
+                .redirectErrorStream(true)
+                .redirectOutput(log.toFile())
+                .start();
+        await(process, log, "ready");
+        return process;
+    }
+
+    private static void await(Process process, Path log, String line) throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+        while (Files.readAllLines(log).stream().noneMatch(line::equals)) {
+            if (!process.isAlive() || System.nanoTime() > end) {
+                fail("no '" + line + "':\n" + Files.readString(log));
+            }
+            Thread.sleep(100);
+        }
+    }
+
+    @AfterAll
+    static void end() {
+        hadoop.descendants().forEach(ProcessHandle::destroyForcibly);
+        hadoop.destroyForcibly();
+    }
+
+    private Process submit(String verb, Path log, String directory, List<String> options, String... more)
+            throws IOException {
+        String java = System.getProperty("java.home");
+        List<String> all = new ArrayList<>(List.of(
+                "--spark-conf",
+                "conf/spark/yarn.conf",
+                "--conf",
+                "spark.executor.cores=1",
+                "--conf",
+                "spark.hadoop.dfs.client.retry.policy.spec=" + RETRY,
+                "--conf",
+                "spark.executor.memory=640m",
+                "--conf",
+                "spark.executor.memoryOverhead=600m",
+                "--conf",
+                "spark.driver.memoryOverhead=600m",
+                "--conf",
+                "spark.yarn.jars=local:" + Path.of("target/spark-home/jars").toAbsolutePath() + "/*",
+                "--conf",
+                "spark.yarn.appMasterEnv.JAVA_HOME=" + java,
+                "--conf",
+                "spark.executorEnv.JAVA_HOME=" + java,
+                "--conf",
+                "spark.yarn.appMasterEnv.SPARK_LOCAL_IP=127.0.0.1",
+                "--conf",
+                "spark.executorEnv.SPARK_LOCAL_IP=127.0.0.1"));
+        all.addAll(options);
+        List<String> sets = Tiny.sets(
+                Path.of("/pretrained"), Path.of("/train"), Path.of("/test"), Path.of("/" + directory), LONGER);
+        sets.addAll(List.of(more));
+        return Submitted.verb(
+                verb,
+                log,
+                all,
+                sets,
+                Map.of("HADOOP_CONF_DIR", conf("core-site.xml").getParent().toString()));
+    }
+
+    private static void assertTheSameBits(String directory) throws IOException {
+        Path copy = folder.resolve("copy-of-" + directory);
+        hdfs.copyToLocalFile(
+                new org.apache.hadoop.fs.Path("/" + directory), new org.apache.hadoop.fs.Path(copy.toUri()));
+        for (String file : FILES) {
+            assertThat(Tiny.tensors(copy.resolve(file))).as(file).isEqualTo(Tiny.tensors(undisturbed.resolve(file)));
+        }
+        assertThat(copy.resolve("evaluation.json")).hasSameTextualContentAs(undisturbed.resolve("evaluation.json"));
+        assertThat(new Storage(hdfs.getConf()).list(new org.apache.hadoop.fs.Path("/" + directory)))
+                .noneMatch(path -> path.getName().contains("_tmp"));
+    }
+
+    @Test
+    void inClusterModeTheBitsAreThoseOfOneMachine() throws Exception {
+        Path log = folder.resolve("cluster.log");
+        Process process = submit("run", log, "cluster", List.of());
+
+        assertDone(process, log);
+        assertTheSameBits("cluster");
+        assertThat(hdfs.listStatus(new org.apache.hadoop.fs.Path("/spark-events")))
+                .isNotEmpty();
+    }
+
+    @Test
+    void inClusterModeTheUsersMistakeFailsTheApplicationWithItsCode() throws Exception {
+        Path log = folder.resolve("mistake.log");
+        Process process = submit(
+                "train", log, "mistake", List.of("--conf", "spark.yarn.maxAppAttempts=1"), "model.pretrained=/none");
+
+        assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.exitValue()).as(Files.readString(log)).isNotZero();
+        assertThat(log).content().contains("User application exited with status 2");
+    }
+
+    /** Waits until a training has written a state. */
+    private static void awaitState(String directory, Process process, Path log) throws Exception {
+        org.apache.hadoop.fs.Path states = new org.apache.hadoop.fs.Path("/" + directory + "/state");
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+        while (!hdfs.exists(states)) {
+            if (!process.isAlive() || System.nanoTime() > end) {
+                fail("no state was written:\n" + Files.readString(log));
+            }
+            Thread.sleep(50);
+        }
+    }
+
+    /** Kills a container as YARN does that wants it for somebody else. */
+    private static void kill(String mainClass) {
+        ProcessHandle container = hadoop.descendants()
+                .filter(each -> Cluster.commandLine(each).startsWith("/")
+                        && Cluster.commandLine(each).contains(mainClass))
+                .findFirst()
+                .orElseThrow();
+        assertThat(container.destroyForcibly()).isTrue();
+    }
+
+    private static void assertDone(Process process, Path log) throws Exception {
+        assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.exitValue()).as(Files.readString(log)).isZero();
+    }
+
+    @Test
+    void inClientModeALostContainerAndANameNodeThatStartsAgainChangeNoBit() throws Exception {
+        Path log = folder.resolve("client.log");
+        Process process =
+                submit("run", log, "client", List.of("--deploy-mode", "client"), "training.checkpointEvery=1");
+        try {
+            awaitState("client", process, log);
+            kill("YarnCoarseGrainedExecutorBackend");
+            OutputStream commands = hadoop.getOutputStream(); // at its end Hadoop ends
+            commands.write("namenode\n".getBytes(StandardCharsets.UTF_8));
+            commands.flush();
+            await(hadoop, folder.resolve("hadoop.log"), "restarted");
+            assertDone(process, log);
+        } finally {
+            process.destroyForcibly();
+        }
+        assertThat(log).content().contains("Lost executor").contains("\"status\":\"done\"");
+        assertTheSameBits("client");
+    }
+
+    @Test
+    void inClusterModeALostDriverIsStartedAgainAndGoesOn() throws Exception {
+        Path log = folder.resolve("driver.log");
+        Process process = submit("run", log, "driver", List.of(), "training.checkpointEvery=1");
+        try {
+            awaitState("driver", process, log);
+            kill("org.apache.spark.deploy.yarn.ApplicationMaster");
+            assertDone(process, log);
+        } finally {
+            process.destroyForcibly();
+        }
+        assertTheSameBits("driver");
+    }
+}
