@@ -98,6 +98,24 @@ public final class Slices implements Serializable {
     }
 
     /**
+     * Puts numbers in place of the slices', the inverse of {@link #read}.
+     *
+     * @param values {@code [count, length]}
+     * @param weights {@code [out, in]} row-major
+     * @throws IllegalArgumentException if one of them has another size
+     */
+    public void write(float[] values, float[] weights) {
+        requireLength("values", values, size());
+        requireLength("matrix", weights, shape.size());
+        int v = 0;
+        for (int index : indices) {
+            for (int number = 0; number < length(); number++) {
+                weights[axis.position(shape, index, number)] = values[v++];
+            }
+        }
+    }
+
+    /**
      * Adds to the slices' numbers, in place, with one float addition each. Every number outside the slices keeps its
      * bits, and so does every number to which 0 is added.
      *

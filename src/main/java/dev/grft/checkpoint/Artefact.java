@@ -26,10 +26,18 @@ final class Artefact {
                     file.file(), found == null ? "of any safetensors file" : found, format);
         }
         Artefact artefact = new Artefact(file);
-        if (!artefact.text("version").equals(version)) {
+        String written = artefact.text("version");
+        if (!written.equals(version)) {
+            boolean newer = written.matches("[0-9]{1,9}") && Integer.parseInt(written) > Integer.parseInt(version);
             throw UserError.of(
-                    "%s: has version %s of %s, this program reads version %s; use a newer one",
-                    file.file(), artefact.text("version"), format, version);
+                    "%s: has version %s of %s, this program reads version %s; %s",
+                    file.file(),
+                    written,
+                    format,
+                    version,
+                    newer
+                            ? "a newer program wrote it, use that one"
+                            : "make it again, or use the program that wrote it");
         }
         return artefact;
     }

@@ -158,11 +158,12 @@ public final class Main {
     }
 
     @Command(
-            description = "Label images with the run's delta.",
+            description = "Label images with the run's delta, or with several in one pass over the images.",
             footer = {
                 "",
-                "Example:",
-                "  jobs/submit.sh predict --config my.yaml --images /photos/new --output labels.csv"
+                "Examples:",
+                "  jobs/submit.sh predict --config my.yaml --images /photos/new --output labels.csv",
+                "  jobs/submit.sh predict --config my.yaml --delta runs/birds --delta cars=runs/7 --images /photos --output all"
             })
     int predict(
             @Mixin Common common,
@@ -173,8 +174,16 @@ public final class Main {
                             required = true,
                             paramLabel = "PATH",
                             description = "The table: a folder of CSV if it ends with .csv, else of Parquet.")
-                    String output) {
-        return common.run("predict", verbs -> verbs.predict(images, output));
+                    String output,
+            @Option(
+                            names = "--delta",
+                            paramLabel = "[NAME=]PATH",
+                            description =
+                                    "A delta on the same pretrained model, or its run directory, in place of the run's;"
+                                            + " several times: the columns of each begin with its name, else that of its folder.")
+                    @Nullable
+                    List<String> deltas) {
+        return common.run("predict", verbs -> verbs.predict(images, output, deltas == null ? List.of() : deltas));
     }
 
     @Command(

@@ -7,15 +7,14 @@ import dev.grft.data.Example;
 import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
 import dev.grft.train.Network;
-import dev.grft.train.Replica;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.storage.StorageLevel;
 
 /**
@@ -51,9 +50,13 @@ final class Inference {
 
     private final Session session;
     private final Preprocess preprocess;
-    private final Replicas.Recipe recipe;
-    private final float[] trained;
+    private final Sending sending;
     private final int batchSize;
+
+    /** Sends the tasks what they look with; once for each pass. */
+    private interface Sending {
+        Sight send(boolean features);
+    }
 
     private static Replicas.Recipe recipe(Session session, ModelBroadcast model, Tuning tuning) {
         return new Replicas.Recipe(
@@ -70,12 +73,19 @@ final class Inference {
                 session.device());
     }
 
-    private Inference(Session session, Preprocess preprocess, Replicas.Recipe recipe, float[] trained, int batchSize) {
+    private Inference(Session session, Preprocess preprocess, Sending sending, int batchSize) {
         this.session = session;
         this.preprocess = preprocess;
-        this.recipe = recipe;
-        this.trained = trained;
+        this.sending = sending;
         this.batchSize = batchSize;
+    }
+
+    private Inference(Session session, Preprocess preprocess, Replicas.Recipe recipe, float[] trained, int batchSize) {
+        this(
+                session,
+                preprocess,
+                features -> new Sight.One(recipe, session.context().broadcast(trained), features),
+                batchSize);
     }
 
     private Inference(Session session, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
@@ -124,6 +134,31 @@ final class Inference {
                 tuning.trained(tuning.layout(model.config()), delta));
     }
 
+    /**
+     * Returns the pretrained model with several deltas: an output has the probabilities of all of them, one after the other.
+     *
+     * @param deltas one or more
+     */
+    static Inference of(Session session, List<Delta> deltas) {
+        ModelBroadcast model = session.model(deltas.get(0).labels().size());
+        return new Inference(
+                session,
+                session.preprocess(),
+                features -> several(session, model, deltas),
+                session.settings().evaluation().batchSize());
+    }
+
+    private static Sight several(Session session, ModelBroadcast model, List<Delta> deltas) {
+        Sight.Several sight = new Sight.Several(model, session.device());
+        for (Delta delta : deltas) {
+            int classes = delta.labels().size();
+            Tuning tuning = Tuning.of(delta);
+            float[] trained = tuning.trained(tuning.layout(model.config().withClasses(classes)), delta);
+            sight.add(tuning, classes, session.context().broadcast(trained));
+        }
+        return sight;
+    }
+
     /** Hands the features of all images over, in no particular order. */
     void features(Images images, Progress.Meter meter, Consumer<Output> each) {
         pass(images, meter, each, true);
@@ -136,14 +171,13 @@ final class Inference {
 
     /** Computes the probabilities of all images and leaves them where they are until {@code use} of them is over. */
     void withProbabilities(Images images, Progress.Meter meter, Using use) {
-        Broadcast<float[]> vector = session.context().broadcast(trained);
+        Sight sight = sending.send(false);
         int count = BATCHES * batchSize;
         List<JavaRDD<Output>> chunks = new ArrayList<>();
         try {
             long done = 0;
             for (int from = 0; done < images.count(); from += count) {
-                JavaRDD<Output> chunk =
-                        outputs(images, from, count, vector, false).persist(StorageLevel.MEMORY_AND_DISK());
+                JavaRDD<Output> chunk = outputs(images, from, count, sight).persist(StorageLevel.MEMORY_AND_DISK());
                 chunks.add(chunk);
                 long size = Causes.unwrapped(chunk::count);
                 done += size;
@@ -152,7 +186,7 @@ final class Inference {
             use.of(union(chunks));
         } finally {
             chunks.forEach(chunk -> chunk.unpersist(false));
-            vector.destroy();
+            sight.close();
         }
     }
 
@@ -162,25 +196,24 @@ final class Inference {
     }
 
     private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {
-        Broadcast<float[]> vector = session.context().broadcast(trained);
+        Sight sight = sending.send(features);
         int count = BATCHES * batchSize;
         try {
             long done = 0;
             for (int from = 0; done < images.count(); from += count) {
-                List<Output> chunk = Causes.unwrapped(outputs(images, from, count, vector, features)::collect);
+                List<Output> chunk = Causes.unwrapped(outputs(images, from, count, sight)::collect);
                 chunk.forEach(each);
                 done += chunk.size();
                 meter.add(chunk.size(), "");
             }
         } finally {
-            vector.destroy();
+            sight.close();
         }
     }
 
     /** Returns what the network says of the images of each shard at positions from {@code from} on, at most {@code count}. */
-    private JavaRDD<Output> outputs(Images images, int from, int count, Broadcast<float[]> vector, boolean features) {
-        Replicas.Recipe network = recipe; // tasks take these along, not this object
-        Preprocess prepared = preprocess;
+    private JavaRDD<Output> outputs(Images images, int from, int count, Sight sight) {
+        Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
         return recipe.device.computes(images.shards()
                 .mapPartitions(
@@ -188,10 +221,7 @@ final class Inference {
                             List<Example> some = part.next().range(from, count);
                             return some.isEmpty()
                                     ? List.<Output>of().iterator()
-                                    : Replicas.with(network, replica -> {
-                                                replica.load(vector.value());
-                                                return outputs(replica, some, prepared, size, features);
-                                            })
+                                    : sight.with(network -> outputs(network, some, prepared, size))
                                             .iterator();
                         },
                         true));
@@ -199,7 +229,7 @@ final class Inference {
 
     /** Returns what can look at single batches, on the executors. */
     Looking looking() {
-        return new Looking(preprocess, recipe, session.context().broadcast(trained), batchSize);
+        return new Looking(preprocess, sending.send(false), batchSize);
     }
 
     /** A model with a delta, in a task. */
@@ -208,32 +238,27 @@ final class Inference {
 
         final Preprocess preprocess;
         final int batchSize;
-        private final Replicas.Recipe recipe;
-        private final Broadcast<float[]> trained;
+        private final Sight sight;
 
-        private Looking(Preprocess preprocess, Replicas.Recipe recipe, Broadcast<float[]> trained, int batchSize) {
+        private Looking(Preprocess preprocess, Sight sight, int batchSize) {
             this.preprocess = preprocess;
-            this.recipe = recipe;
-            this.trained = trained;
+            this.sight = sight;
             this.batchSize = batchSize;
         }
 
         /** Returns the probabilities of some examples, in their order. */
         List<Output> at(List<Example> some) {
-            return Replicas.with(recipe, replica -> {
-                replica.load(trained.value());
-                return outputs(replica, some, preprocess, batchSize, false);
-            });
+            return sight.with(network -> outputs(network, some, preprocess, batchSize));
         }
     }
 
     private static List<Output> outputs(
-            Replica replica, List<Example> some, Preprocess preprocess, int batchSize, boolean features) {
+            Function<Batch, float[][]> network, List<Example> some, Preprocess preprocess, int batchSize) {
         List<Output> outputs = new ArrayList<>(some.size());
         for (int at = 0; at < some.size(); at += batchSize) {
             List<Example> chosen = List.copyOf(some.subList(at, Math.min(some.size(), at + batchSize))); // read once
             Batch batch = Batch.of(chosen, preprocess);
-            float[][] values = features ? replica.features(batch) : replica.probabilities(batch);
+            float[][] values = network.apply(batch);
             for (int b = 0; b < values.length; b++) {
                 outputs.add(new Output(chosen.get(b), values[b]));
             }

@@ -75,9 +75,9 @@ public final class Verbs {
         });
     }
 
-    /** Labels images with the run's delta; see {@code Predicting}. */
-    public void predict(String images, String output) {
-        new Predicting(session).predict(images, output, force);
+    /** Labels images with the run's delta, or with others; see {@code Predicting}. */
+    public void predict(String images, String output, List<String> deltas) {
+        new Predicting(session).predict(images, output, deltas, force);
         printDirectory();
     }
 

@@ -78,6 +78,28 @@ public final class Vit {
         return classifier.forward(encode(images), (int) images.size(0));
     }
 
+    /** Returns how many stages, from the first on, have nothing that trains: there all networks over the same weights agree. */
+    public int frozenStages() {
+        int count = 0;
+        while (count < stages.size() && stages.get(count).trained().isEmpty()) {
+            count++;
+        }
+        return count;
+    }
+
+    /**
+     * Returns logits {@code [B, K]}, given what comes into stage {@code from}.
+     *
+     * @param x output of the stage before, of this or another network; images for the first
+     */
+    public INDArray forward(INDArray x, int examples, int from) {
+        INDArray y = x;
+        for (Stage stage : stages.subList(from, stages.size())) {
+            y = stage.forward(y, examples);
+        }
+        return y;
+    }
+
     /** Returns the features {@code [B, D]} of images {@code [B, C, S, S]}: the class token behind the last norm, without the head. */
     public INDArray features(INDArray images) {
         return classifier.features(encode(images), (int) images.size(0));

@@ -78,6 +78,21 @@ public final class Weights implements AutoCloseable {
     }
 
     /**
+     * Returns these weights with a head of zeros for so many classes. Everything else is shared: not to be closed, and gone when
+     * these are closed.
+     */
+    public Weights withHead(int classes) {
+        VitConfig other = config.withClasses(classes);
+        Map<String, INDArray> shared = new LinkedHashMap<>(arrays);
+        other.tensors().forEach((name, shape) -> {
+            if (name.startsWith("head.")) {
+                shared.put(name, Nd4j.zeros(type(), flat(shape)));
+            }
+        });
+        return new Weights(other, shared);
+    }
+
+    /**
      * Returns weights without numbers: enough to lay out a network and ask what it {@linkplain Vit#layout trains}, not to
      * run it. Costs no memory.
      */

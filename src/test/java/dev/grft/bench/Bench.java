@@ -55,8 +55,8 @@ public final class Bench implements Callable<Integer> {
             names = "--only",
             paramLabel = "REGEX",
             description = "Measure only parts whose name it matches: kernels,"
-                    + " forward, slice step, full step, score pass, photos, memory and start, Spark; and growth, which"
-                    + " is measured only if asked for.")
+                    + " forward, slice step, full step, score pass, switching, photos, memory and start, Spark; and growth,"
+                    + " which is measured only if asked for.")
     private Pattern only = Pattern.compile("");
 
     @Option(
@@ -97,6 +97,7 @@ public final class Bench implements Callable<Integer> {
         parts.put("slice step", () -> steps(setup, Steps::sliceStep));
         parts.put("full step", () -> steps(setup, Steps::fullStep));
         parts.put("score pass", () -> steps(setup, Steps::scorePass));
+        parts.put("switching", () -> Switching.rows(setup));
         parts.put("photos", () -> Photos.rows(setup));
         parts.put("memory and start", () -> new Applications(setup, quick).startAndMemory());
         parts.put("Spark", () -> new Applications(setup, quick).sparksShare());

@@ -27,14 +27,20 @@ class BenchTest {
         List<Row> rows = Bench.measure(
                 setup,
                 true,
-                Pattern.compile("kernels|forward|step|pass|photos"),
+                Pattern.compile("kernels|forward|step|pass|switching|photos"),
                 new PrintStream(out, true, StandardCharsets.UTF_8),
                 file);
 
         JsonNode list = new ObjectMapper().readTree(file.toFile());
         assertThat(list).hasSize(rows.size());
         assertThat(list.findValuesAsText("name"))
-                .contains("forward", "slice step", "full step", "score pass", "decode and resize a photo")
+                .contains(
+                        "forward",
+                        "slice step",
+                        "full step",
+                        "score pass",
+                        "switch delta in memory",
+                        "decode and resize a photo")
                 .contains("kernel: attention backward");
         for (JsonNode row : list) {
             assertThat(row.get("ours_ms").asDouble()).as("%s", row).isPositive();

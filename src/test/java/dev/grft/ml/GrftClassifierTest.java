@@ -58,7 +58,7 @@ class GrftClassifierTest {
                 shared.sets(run),
                 false,
                 verbs -> verbs.predict(
-                        shared.test().toString(), run.resolve("predicted").toString()));
+                        shared.test().toString(), run.resolve("predicted").toString(), List.of()));
         model = classifier().fit(files(shared.train()));
     }
 

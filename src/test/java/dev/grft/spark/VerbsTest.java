@@ -298,8 +298,8 @@ class VerbsTest {
         String parquet = folder.resolve("labels").toString();
         String images = shared.test().toString();
 
-        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, csv));
-        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, parquet));
+        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, csv, List.of()));
+        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, parquet, List.of()));
 
         List<Row> fromParquet = spark.read().parquet(parquet).collectAsList();
         Dataset<Row> text = spark.read().option("header", "true").csv(csv);
@@ -335,11 +335,85 @@ class VerbsTest {
                         .isEqualTo(fromParquet.get(i).get(c).toString());
             }
         }
-        assertThatThrownBy(() -> Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, csv)))
+        assertThatThrownBy(
+                        () -> Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, csv, List.of())))
                 .isInstanceOf(UserError.class)
                 .hasMessage(csv + ": exists already; choose another --output or give --force");
-        Tiny.does(spark, sets(directory), true, verbs -> verbs.predict(images, csv));
+        Tiny.does(spark, sets(directory), true, verbs -> verbs.predict(images, csv, List.of()));
         assertThat(spark.read().option("header", "true").csv(csv).count()).isEqualTo(9);
+    }
+
+    @Test
+    void severalDeltasPredictInOnePassWhatEachPredictsAlone() throws Exception {
+        Path directory = folder.resolve("run");
+        copy(whole, directory);
+        String images = shared.test().toString();
+        String grft = folder.resolve("grft").toString();
+        String linear = folder.resolve("linear").toString();
+        String both = folder.resolve("both").toString();
+        String delta = directory.resolve("linear/delta.safetensors").toString();
+
+        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, grft, List.of()));
+        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, linear, List.of(delta)));
+        String said = Tiny.does(
+                        spark,
+                        sets(directory),
+                        false,
+                        verbs -> verbs.predict(images, both, List.of("of.grft=" + directory, delta)))
+                .err();
+
+        assertThat(said).contains("predicted 9 images by 2 deltas into " + both);
+        Dataset<Row> table = spark.read().parquet(both);
+        assertThat(table.columns())
+                .containsExactly(
+                        "name",
+                        "of.grft_label",
+                        "of.grft_probability",
+                        "of.grft_p_blue",
+                        "of.grft_p_green",
+                        "of.grft_p_red",
+                        "linear_label",
+                        "linear_probability",
+                        "linear_p_blue",
+                        "linear_p_green",
+                        "linear_p_red");
+        List<Row> rows = table.collectAsList();
+        List<Row> first = spark.read().parquet(grft).collectAsList();
+        List<Row> second = spark.read().parquet(linear).collectAsList();
+        for (int i = 0; i < 9; i++) {
+            for (int c = 0; c < 6; c++) {
+                assertThat(rows.get(i).get(c)).isEqualTo(first.get(i).get(c));
+                assertThat(rows.get(i).get(c == 0 ? 0 : c + 5))
+                        .isEqualTo(second.get(i).get(c));
+            }
+        }
+        assertThatThrownBy(() -> Tiny.does(
+                        spark, sets(directory), true, verbs -> verbs.predict(images, both, List.of(delta, delta))))
+                .isInstanceOf(UserError.class)
+                .hasMessage("--delta: two deltas are called linear; give --delta NAME=PATH");
+        assertThatThrownBy(() ->
+                        Tiny.does(spark, sets(directory), true, verbs -> verbs.predict(images, both, List.of("a=b/c"))))
+                .isInstanceOf(UserError.class)
+                .hasMessage("b/c: there is no delta to predict with; train first");
+    }
+
+    @Test
+    void namesWithCommasQuotesAndLineEndsAreEscapedInCsv() throws Exception {
+        Path directory = folder.resolve("run");
+        copy(whole, directory);
+        Path odd = Files.createDirectory(folder.resolve("odd"));
+        String name = " a \"b\",\\\n=c.png";
+        Files.copy(shared.test().resolve("red/0.png"), odd.resolve(name));
+        Path output = folder.resolve("labels.csv");
+
+        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(odd.toString(), output.toString(), List.of()));
+
+        try (Stream<Path> files = Files.list(output)) {
+            Path csv = files.filter(file -> file.toString().endsWith(".csv"))
+                    .findFirst()
+                    .orElseThrow();
+            assertThat(Files.readString(csv)).contains("\n\" a \"\"b\"\",\\\n=c.png\",");
+        }
     }
 
     @Test
@@ -350,7 +424,7 @@ class VerbsTest {
         String output = folder.resolve("labels").toString();
         List<String> sets = sets(directory, "evaluation.batchSize=1"); // 3 shards of 20 in parts of 16
 
-        Tiny.does(spark, sets, false, verbs -> verbs.predict(many.toString(), output));
+        Tiny.does(spark, sets, false, verbs -> verbs.predict(many.toString(), output, List.of()));
 
         List<Row> rows = spark.read().parquet(output).collectAsList();
         assertThat(rows)
@@ -409,8 +483,8 @@ class VerbsTest {
         String output = folder.resolve("labels").toString();
 
         Tiny.does(spark, sets, false, Verbs::train);
-        Tiny.does(spark, sets, false, verbs -> verbs.predict(cased.toString(), output + ".csv"));
-        Tiny.does(spark, sets, false, verbs -> verbs.predict(cased.toString(), output));
+        Tiny.does(spark, sets, false, verbs -> verbs.predict(cased.toString(), output + ".csv", List.of()));
+        Tiny.does(spark, sets, false, verbs -> verbs.predict(cased.toString(), output, List.of()));
 
         assertThat(Files.exists(Path.of(output + ".csv/_SUCCESS"))).isTrue();
         assertThat(Files.exists(Path.of(output + "/_SUCCESS"))).isTrue();
