@@ -34,6 +34,14 @@ public final class Bench implements Callable<Integer> {
     private boolean peer;
 
     @Option(
+            names = "--peers",
+            paramLabel = "REGEX",
+            description =
+                    "Of the peers only those in whose name it is found, such as torch-slices. All that stand beside a"
+                            + " measurement are in memory at once.")
+    private Pattern peers = Pattern.compile("");
+
+    @Option(
             names = "--python",
             hidden = true,
             description = "The interpreter that jobs/bench.sh has installed them for.")
@@ -83,7 +91,7 @@ public final class Bench implements Callable<Integer> {
         if (peer && python == null) {
             throw new ParameterException(spec.commandLine(), "--peer needs jobs/bench.sh, which installs the peers");
         }
-        Setup setup = new Setup(model, batch, threads, quick ? 2 : 10, quick ? 3 : 15, python);
+        Setup setup = new Setup(model, batch, threads, quick ? 2 : 10, quick ? 3 : 15, python, peers);
         measure(setup, quick, only, System.out, output);
         System.out.println("written to " + output);
         return 0;

@@ -20,7 +20,7 @@ class BenchTest {
 
     @Test
     void everyRowIsWellFormed(@TempDir Path folder) throws IOException {
-        Setup setup = new Setup("vit_demo_patch16_32", 2, 1, 0, 2, null);
+        Setup setup = new Setup("vit_demo_patch16_32", 2, 1, 0, 2, null, Pattern.compile(""));
         ByteArrayOutputStream out = new ByteArrayOutputStream();
 
         Path file = folder.resolve("bench.json");

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param warmUpSeconds for how long steps are done before they count, and three times at least
  * @param repetitions how often it counts
  * @param python the interpreter with the peers' libraries; null for none
+ * @param peers of the works of peer.py those that are measured: where it is found in the name
  */
 public record Setup(
         String model,
@@ -36,7 +38,8 @@ public record Setup(
         int threads,
         double warmUpSeconds,
         int repetitions,
-        @Nullable Path python) {
+        @Nullable Path python,
+        Pattern peers) {
     private static final int CLASSES = 100;
 
     /** Returns the sizes of the model, with a head of as many classes as an average data set of VTAB-1k or FGVC. */
@@ -95,7 +98,7 @@ public record Setup(
         return shares;
     }
 
-    /** Returns the peers that do these works of peer.py; none without {@link #python}. One that does not start is left out. */
+    /** Returns the peers that do these works of peer.py, of those wanted; none without {@link #python}. One that does not start is left out. */
     List<Peer> peers(String... works) {
         List<Peer> peers = new ArrayList<>();
         for (String work : works) {
@@ -106,7 +109,7 @@ public record Setup(
 
     /** Returns the peer that does a work of peer.py with further options, if there is Python and it starts. */
     Optional<Peer> peer(String... options) {
-        if (python == null) {
+        if (python == null || !peers.matcher(options[0]).find()) {
             return Optional.empty();
         }
         try {
