@@ -215,7 +215,7 @@ final class Inference {
     private JavaRDD<Output> outputs(Images images, int from, int count, Sight sight) {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
-        return recipe.device.computes(images.shards()
+        return session.device().computes(images.shards()
                 .mapPartitions(
                         part -> {
                             List<Example> some = part.next().range(from, count);

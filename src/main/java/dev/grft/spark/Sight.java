@@ -52,12 +52,12 @@ interface Sight extends Serializable, AutoCloseable {
         private static final long serialVersionUID = 1L;
 
         private final ModelBroadcast model;
-        private final Replicas.Device device;
+        private final Device device;
         private final ArrayList<Tuning> tunings = new ArrayList<>();
         private final ArrayList<Integer> classes = new ArrayList<>();
         private final ArrayList<Broadcast<float[]>> trained = new ArrayList<>();
 
-        Several(ModelBroadcast model, Replicas.Device device) {
+        Several(ModelBroadcast model, Device device) {
             this.model = model;
             this.device = device;
         }
