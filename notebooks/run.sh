@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the notebooks from top to bottom on a run directory, runs/demo unless another is given, and leaves them with their
-# outputs in target/notebooks. Those in git have no outputs.
+# outputs in target/notebooks. Those in git have no outputs. Python 3.11 or newer, PYTHON=... names one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 run=${1:-runs/demo} venv=${GRFT_NOTEBOOK_VENV:-target/notebook-venv}
@@ -8,16 +8,20 @@ run=${1:-runs/demo} venv=${GRFT_NOTEBOOK_VENV:-target/notebook-venv}
   echo "notebooks/run.sh: $run has no metrics.json; make a run with jobs/demo.sh, or give another directory" >&2
   exit 2
 }
-if [[ ! -x $venv/bin/jupyter-nbconvert ]]; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install -q --disable-pip-version-check -r notebooks/requirements.txt
-fi
 if grep -lE '"execution_count": [0-9]|"output_type"' notebooks/*.ipynb; then
   echo 'notebooks/run.sh: these have outputs; clear them: jupyter nbconvert --clear-output --inplace' >&2
   exit 1
 fi
+if [[ -z ${GRFT_NOTEBOOK_VENV:-} ]] && ! cmp -s notebooks/requirements.txt "$venv/installed.txt"; then
+  rm -rf "$venv"
+  "${PYTHON:-python3}" -m venv "$venv"
+  # uv takes seconds where pip takes minutes.
+  "$venv/bin/pip" install -q --disable-pip-version-check uv
+  "$venv/bin/uv" pip install -q --python "$venv/bin/python" --no-deps -r notebooks/requirements.txt
+  cp notebooks/requirements.txt "$venv/installed.txt"
+fi
 # Kernels listen on this machine alone.
-export GRFT_RUN=$run JUPYTER_PLATFORM_DIRS=1 IPYTHONDIR=$PWD/target/ipython
-mkdir -p "$IPYTHONDIR"
+export GRFT_RUN=$run JUPYTER_PLATFORM_DIRS=1 IPYTHONDIR=$PWD/target/ipython MPLCONFIGDIR=$PWD/target/matplotlib
+mkdir -p "$IPYTHONDIR" "$MPLCONFIGDIR"
 "$venv/bin/python" -m nbconvert --to notebook --execute --KernelManager.ip=127.0.0.1 --log-level WARN --output-dir target/notebooks notebooks/*.ipynb
 echo "run, with outputs: target/notebooks"

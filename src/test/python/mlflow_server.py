@@ -51,7 +51,7 @@ def main():
         port = free.getsockname()[1]
     uri = f"http://127.0.0.1:{port}"
     auth = importlib.util.find_spec("flask_wtf") is not None
-    credentials = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "password1234"} if auth else {}
+    credentials = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_PASSWORD": "a-password-of-this-test"} if auth else {}
     with tempfile.TemporaryDirectory(prefix="grft-mlflow-") as folder:
         home = pathlib.Path(folder)
         options = ["--app-name", "basic-auth"] if auth else []
@@ -60,7 +60,7 @@ def main():
             [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
              "--backend-store-uri", f"sqlite:///{home}/mlflow.db", "--artifacts-destination", str(home / "files"), *options],
             cwd=home, stdout=log, stderr=log, start_new_session=True,
-            env={**os.environ, "MLFLOW_FLASK_SERVER_SECRET_KEY": "of the test"},
+            env={**os.environ, "MLFLOW_FLASK_SERVER_SECRET_KEY": "of the test", "MLFLOW_AUTH_ADMIN_PASSWORD": "a-password-of-this-test"},
         )  # fmt: skip
         try:
             for _ in range(240):
@@ -103,8 +103,9 @@ def main():
                 assert "tracking: " in refused and "refuses (status 401" in refused, refused
                 assert "wrong-password" not in refused
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(30)
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGTERM)
+                server.wait(30)
         away = verb("train", home / "away", uri)
         assert away.count("cannot be told anything") == 1, away
         import mlflow

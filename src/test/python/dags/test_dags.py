@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pathlib
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -347,6 +348,13 @@ def test_a_dag_run_publishes_a_model_that_spark_trained(spark_environment, tmp_p
     merged = (directory / "merged.safetensors").read_bytes()
     assert (tmp_path / "published" / directory.name / "merged.safetensors").read_bytes() == merged
     assert json.loads((directory / "metrics.json").read_text())["grft"]["accuracy"] == latest["accuracy"]
+    # What downstream DAGs are started by.
+    with sqlite3.connect(f"{os.environ['AIRFLOW_HOME']}/airflow.db") as database:
+        ((name, event),) = database.execute(
+            "select asset.name, asset_event.extra from asset_event join asset on asset.id = asset_event.asset_id"
+        ).fetchall()
+    assert name == "grft_published_model"
+    assert json.loads(event) == latest
 
 
 def test_a_dag_run_with_a_mistake_fails_at_once(spark_environment, tmp_path):

@@ -28,6 +28,7 @@ class DocumentationTest {
     private static final Pattern SCRIPT =
             Pattern.compile("(?:jobs|\\.ci|src/test/python|conf)/[\\w./-]*\\w\\.(?:sh|py)");
     private static final Pattern PROFILES = Pattern.compile("mvn[^`\\n]* -P([\\w,-]+)");
+    private static final Pattern LINK = Pattern.compile("\\]\\((?!\\w+:)([^)#\\s]+)");
     private static final Pattern WORD = Pattern.compile("(?:[^\\s'\"]|'[^']*'|\"[^\"]*\")+");
 
     /** Of jobs/submit.sh, each with a value. */
@@ -134,6 +135,17 @@ class DocumentationTest {
         for (Path page : pages()) {
             for (Matcher script = SCRIPT.matcher(Files.readString(page)); script.find(); ) {
                 assertThat(Path.of(script.group())).as(page.toString()).isRegularFile();
+            }
+        }
+    }
+
+    @Test
+    void everyLinkToAFileLeadsToOne() throws IOException {
+        for (Path page : pages()) {
+            for (Matcher link = LINK.matcher(Files.readString(page)); link.find(); ) {
+                assertThat(page.resolveSibling(link.group(1)))
+                        .as(page + " to " + link.group(1))
+                        .exists();
             }
         }
     }
