@@ -215,16 +215,17 @@ final class Inference {
     private JavaRDD<Output> outputs(Images images, int from, int count, Sight sight) {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
-        return session.device().computes(images.shards()
-                .mapPartitions(
-                        part -> {
-                            List<Example> some = part.next().range(from, count);
-                            return some.isEmpty()
-                                    ? List.<Output>of().iterator()
-                                    : sight.with(network -> outputs(network, some, prepared, size))
-                                            .iterator();
-                        },
-                        true));
+        return session.device()
+                .computes(images.shards()
+                        .mapPartitions(
+                                part -> {
+                                    List<Example> some = part.next().range(from, count);
+                                    return some.isEmpty()
+                                            ? List.<Output>of().iterator()
+                                            : sight.with(network -> outputs(network, some, prepared, size))
+                                                    .iterator();
+                                },
+                                true));
     }
 
     /** Returns what can look at single batches, on the executors. */
