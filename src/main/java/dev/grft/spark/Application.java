@@ -74,7 +74,11 @@ public final class Application {
             }
             session.run(() -> work.accept(new Verbs(session, force)));
             return null;
-        } catch (Exception | Error e) { // Spark throws checked exceptions undeclared
+        } catch (UserError | LostCluster | Stopped e) {
+            return e;
+        } catch (Exception e) { // Spark throws checked exceptions undeclared, also while it starts
+            return Causes.rethrown(e);
+        } catch (Error e) {
             return e;
         }
     }
