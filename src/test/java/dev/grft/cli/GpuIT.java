@@ -101,6 +101,6 @@ class GpuIT {
                         "PROFILES Decoding [0]\n",
                         "PROFILES probe [1]\n",
                         "PROFILES select [1]\n",
-                        "PROFILES train [1]\n");
+                        "PROFILES step [1]\n");
     }
 }
