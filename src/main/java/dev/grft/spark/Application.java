@@ -74,12 +74,10 @@ public final class Application {
             }
             session.run(() -> work.accept(new Verbs(session, force)));
             return null;
-        } catch (UserError | LostCluster | Stopped e) {
+        } catch (LostCluster | Stopped | Error e) {
             return e;
         } catch (Exception e) { // Spark throws checked exceptions undeclared, also while it starts
             return Causes.rethrown(e);
-        } catch (Error e) {
-            return e;
         }
     }
 
