@@ -6,6 +6,7 @@ import dev.grft.checkpoint.DeltaFile;
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Bindings;
+import dev.grft.vit.Flat;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Layout;
@@ -21,7 +22,6 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.ops.transforms.Transforms;
 
 /**
@@ -89,11 +89,7 @@ public final class Deltas implements AutoCloseable {
         layout.arrays()
                 .forEach((array, shape) -> values.put(
                         array,
-                        Nd4j.create(
-                                        Tuning.read(layout, trained, array),
-                                        new long[] {shape.rows(), shape.columns()},
-                                        'c')
-                                .castTo(own.type())));
+                        Flat.array(Tuning.read(layout, trained, array), own.type(), shape.rows(), shape.columns())));
         vit.bind(new Bindings(values, null));
         loaded.put(name, new Loaded(vit, plan));
     }

@@ -14,7 +14,6 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * The executors' side of training: a whole network over shared frozen weights, with buffers of its own. For one thread
@@ -126,8 +125,7 @@ public final class Replica {
     /** Returns the images on the device, {@code [B, 3, S, S]}. */
     static INDArray images(Batch batch, DataType type) {
         int side = batch.imageSize();
-        INDArray images = Nd4j.create(batch.images(), new long[] {batch.size(), 3, side, side}, 'c');
-        return images.castTo(type);
+        return Flat.array(batch.images(), type, batch.size(), 3, side, side);
     }
 
     /** Returns the classes as probabilities on the device, {@code [B, K]}. */
@@ -136,6 +134,6 @@ public final class Replica {
         for (int b = 0; b < batch.size(); b++) {
             targets[b * classes + batch.labels()[b]] = 1;
         }
-        return Nd4j.create(targets, new long[] {batch.size(), classes}, 'c').castTo(type);
+        return Flat.array(targets, type, batch.size(), classes);
     }
 }

@@ -6,6 +6,7 @@ import dev.grft.Scores;
 import dev.grft.data.Batch;
 import dev.grft.tuning.ScoreWatch;
 import dev.grft.vit.Bindings;
+import dev.grft.vit.Flat;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Vit;
@@ -47,10 +48,8 @@ public final class Scorer {
         this.vit = new Vit(weights, watch, kernels, keep);
         this.classes = weights.config().classes();
         this.type = weights.type();
-        INDArray weight = Nd4j.create(
-                        headWeight, new long[] {classes, weights.config().width()}, 'c')
-                .castTo(type);
-        INDArray bias = Nd4j.create(headBias, new long[] {classes}, 'c').castTo(type);
+        INDArray weight = Flat.array(headWeight, type, classes, weights.config().width());
+        INDArray bias = Flat.array(headBias, type, classes);
         vit.bind(new Bindings(Map.of(Delta.HEAD_WEIGHT, weight, Delta.HEAD_BIAS, bias), null));
     }
 
@@ -82,8 +81,7 @@ public final class Scorer {
         INDArray features = vit.features(Replica.images(batch, type));
         INDArray dfeatures = features.ulike();
         INDArray losses = Nd4j.createUninitialized(type, n);
-        kernels.contrastive(
-                features, Nd4j.create(same, new long[] {n, n}, 'c').castTo(type), temperature, losses, dfeatures);
+        kernels.contrastive(features, Flat.array(same, type, n, n), temperature, losses, dfeatures);
         vit.backwardFeatures(dfeatures);
         watch.countExamples(n);
     }

@@ -23,7 +23,14 @@ public final class Flat {
         return copy;
     }
 
-    /** Puts numbers into a contiguous vector of as many. */
+    /** Returns an array of a shape, rows first, that holds a copy of as many numbers. */
+    public static INDArray array(float[] numbers, DataType type, long... shape) {
+        INDArray array = Nd4j.createUninitialized(DataType.FLOAT, shape, 'c');
+        write(numbers, array);
+        return type == DataType.FLOAT ? array : array.castTo(type);
+    }
+
+    /** Puts numbers into a contiguous array of as many, rows first. */
     public static void write(float[] numbers, INDArray vector) {
         if (numbers.length != vector.length()) {
             throw new IllegalArgumentException(numbers.length + " numbers for a vector of " + vector.length());

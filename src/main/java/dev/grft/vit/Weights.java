@@ -65,9 +65,7 @@ public final class Weights implements AutoCloseable {
         if (values.length != length) {
             throw new IllegalArgumentException(name + ": expected " + length + " numbers, got " + values.length);
         }
-        INDArray array = Nd4j.createUninitialized(DataType.FLOAT, shape, 'c');
-        array.data().setData(values);
-        return type == DataType.FLOAT ? array : array.castTo(type);
+        return Flat.array(values, type, shape);
     }
 
     /** Returns weights that are all 0. */
