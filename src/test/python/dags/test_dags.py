@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import sqlite3
 import stat
 import subprocess
@@ -334,6 +335,21 @@ def run_dag(environment, conf):
         text=True,
         timeout=300,
     )
+
+
+def test_the_command_of_the_page_makes_the_connection(spark_environment):
+    page = (ROOT / "src/site/markdown/airflow.md").read_text()
+    command = re.search(r"```sh\n(airflow connections .*?)```", page, re.DOTALL).group(1)
+    environment = {key: value for key, value in spark_environment[0].items() if key != "AIRFLOW_CONN_GRFT_SPARK"}
+    environment["PATH"] = f"{pathlib.Path(sys.executable).parent}:{environment['PATH']}"
+    shown = "airflow connections get grft_spark --output json"
+    ended = subprocess.run(
+        ["bash", "-ec", f"{command}\n{shown}"], check=False, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    (known,) = json.loads(ended.stdout[ended.stdout.index("[{") :])
+    assert (known["conn_type"], known["host"]) == ("spark", "yarn")
+    assert "yarn_resourcemanager_webapp_address" in known["extra_dejson"]
 
 
 def test_a_dag_run_publishes_a_model_that_spark_trained(spark_environment, tmp_path):

@@ -312,7 +312,8 @@ public final class Main {
             description = "Print a script that completes verbs and options in bash and zsh.",
             footer = {
                 "",
-                "Example:",
+                "Examples:",
+                "  mkdir -p ~/.local/share/bash-completion/completions",
                 "  jobs/submit.sh completion > ~/.local/share/bash-completion/completions/submit.sh",
                 "  source <(jobs/submit.sh completion)"
             })

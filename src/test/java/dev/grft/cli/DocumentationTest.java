@@ -3,6 +3,7 @@ package dev.grft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
+import dev.grft.bench.Bench;
 import dev.grft.config.Config;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -15,7 +16,6 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,12 +23,16 @@ import org.junit.jupiter.params.provider.MethodSource;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 
-/** The commands of the documentation are understood: no verb, option, key, script or profile that does not exist. */
+/**
+ * The commands of the documentation are understood: no verb, option, key, script or profile that does not exist. {@link DocumentedCommandsIT}
+ * executes them.
+ */
 class DocumentationTest {
     private static final Pattern SCRIPT =
             Pattern.compile("(?:jobs|\\.ci|src/test/python|conf)/[\\w./-]*\\w\\.(?:sh|py)");
     private static final Pattern PROFILES = Pattern.compile("mvn[^`\\n]* -P([\\w,-]+)");
     private static final Pattern LINK = Pattern.compile("\\]\\((?!\\w+:)([^)#\\s]+)");
+    private static final Pattern BENCH = Pattern.compile("(?m)(?:^|`)jobs/bench\\.sh( [^`\\n]*)");
     private static final Pattern WORD = Pattern.compile("(?:[^\\s'\"]|'[^']*'|\"[^\"]*\")+");
 
     /** Of jobs/submit.sh, each with a value. */
@@ -50,31 +54,13 @@ class DocumentationTest {
         }
     }
 
-    static List<Path> pages() throws IOException {
-        List<Path> pages = new ArrayList<>(List.of(Path.of("README.md")));
-        for (String folder : List.of("src/site", "conf", "jobs", "notebooks", "docker")) {
-            if (Files.isDirectory(Path.of(folder))) {
-                try (Stream<Path> files = Files.walk(Path.of(folder))) {
-                    files.filter(file -> file.toString().endsWith(".md"))
-                            .sorted()
-                            .forEach(pages::add);
-                }
-            }
-        }
-        return pages;
-    }
-
-    /** Returns the commands that run the program: of blocks of code, lines that go on joined. */
+    /** Returns the commands that run the program. */
     static List<Example> examples() throws IOException {
         List<Example> examples = new ArrayList<>();
-        for (Path page : pages()) {
-            String text = Files.readString(page).replaceAll("\\\\\\n\\s*", "");
-            boolean code = false;
-            for (String line : text.lines().toList()) {
-                code ^= line.strip().startsWith("```");
-                if ((code || line.startsWith("    "))
-                        && line.strip().matches("(?:\\w+=\\S+ )*jobs/(submit|demo)\\.sh.*")) {
-                    examples.add(new Example(page.toString(), line.strip()));
+        for (Pages.Block block : Pages.commands()) {
+            for (String line : block.lines()) {
+                if (line.strip().matches("(?:\\w+=\\S+ )*jobs/(submit|demo)\\.sh.*")) {
+                    examples.add(new Example(block.place(), line.strip()));
                 }
             }
         }
@@ -125,6 +111,48 @@ class DocumentationTest {
     }
 
     @Test
+    void everyBlockSaysWhetherItIsOfCommands() throws IOException {
+        for (Pages.Block block : Pages.blocks()) {
+            assertThat(block.language()).as(block.place()).isIn("sh", "text", "java", "python");
+            if (!block.language().equals("sh")) {
+                assertThat(block.lines())
+                        .as(block.place())
+                        .noneMatch(line ->
+                                line.matches("(?:\\w+=\\S+ )*(?:\\w+/.*\\.(?:sh|py)|mvn|python3?|docker|kubectl) .*"));
+            }
+        }
+    }
+
+    @Test
+    void whatIsNotExecutedStandsOnAPage() throws IOException {
+        List<String> lines = Pages.commands().stream()
+                .flatMap(block -> block.lines().stream())
+                .toList();
+        for (String part : Pages.NOT_EXECUTED.keySet()) {
+            assertThat(lines).as(part).anyMatch(line -> line.contains(part));
+        }
+    }
+
+    @Test
+    void theBenchmarkUnderstandsItsOptions() throws IOException {
+        int understood = 0;
+        for (Path page : Pages.all()) {
+            for (Matcher command = BENCH.matcher(Files.readString(page)); command.find(); ) {
+                String options = command.group(1).replaceAll("\\s#.*", "");
+                List<String> words = new ArrayList<>();
+                for (Matcher word = WORD.matcher(options); word.find(); ) {
+                    words.add(word.group().replaceAll("['\"]", ""));
+                }
+                assertThatCode(() -> new CommandLine(new Bench()).parseArgs(words.toArray(String[]::new)))
+                        .as(page + ": " + command.group())
+                        .doesNotThrowAnyException();
+                understood++;
+            }
+        }
+        assertThat(understood).isPositive();
+    }
+
+    @Test
     void thereAreExamplesAndMostVerbsAreAmongThem() throws IOException {
         String all = examples().stream().map(Example::command).collect(Collectors.joining("\n"));
         assertThat(all).contains(" run ", " train ", " compare ", " inspect ", " pretrain ");
@@ -132,7 +160,7 @@ class DocumentationTest {
 
     @Test
     void everyScriptThatAPageNamesIsThere() throws IOException {
-        for (Path page : pages()) {
+        for (Path page : Pages.all()) {
             for (Matcher script = SCRIPT.matcher(Files.readString(page)); script.find(); ) {
                 assertThat(Path.of(script.group())).as(page.toString()).isRegularFile();
             }
@@ -141,7 +169,7 @@ class DocumentationTest {
 
     @Test
     void everyLinkToAFileLeadsToOne() throws IOException {
-        for (Path page : pages()) {
+        for (Path page : Pages.all()) {
             for (Matcher link = LINK.matcher(Files.readString(page)); link.find(); ) {
                 assertThat(page.resolveSibling(link.group(1)))
                         .as(page + " to " + link.group(1))
@@ -153,7 +181,7 @@ class DocumentationTest {
     @Test
     void everyProfileThatAPageNamesIsInThePom() throws IOException {
         String pom = Files.readString(Path.of("pom.xml"));
-        for (Path page : pages()) {
+        for (Path page : Pages.all()) {
             for (Matcher profiles = PROFILES.matcher(Files.readString(page)); profiles.find(); ) {
                 for (String profile : profiles.group(1).split(",", -1)) {
                     assertThat(pom).as(page.toString()).contains("<id>" + profile + "</id>");

@@ -74,7 +74,12 @@ public final class Tiny {
 
     /** Writes a pretrained model that has seen nothing, and returns its folder. */
     public static Path pretrained(Path folder, long seed) {
-        Checkpoint.of("tiny", "vit_tiny_patch4_8", CONFIG, Initial.vit(CONFIG, seed), HALF, HALF, 1, List.of())
+        return pretrained(folder, CONFIG, seed);
+    }
+
+    /** Writes one of other sizes. */
+    public static Path pretrained(Path folder, VitConfig config, long seed) {
+        Checkpoint.of("tiny", "vit_tiny_patch4_8", config, Initial.vit(config, seed), HALF, HALF, 1, List.of())
                 .save(new Configuration(), folder.toString(), Dtype.F32);
         return folder;
     }

@@ -1,0 +1,104 @@
+package dev.grft.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import picocli.CommandLine;
+
+/** The documentation, and the commands in it. */
+final class Pages {
+    /**
+     * What stands in a command that the tests do not execute, and why. Everything else in blocks of {@code sh} and in the examples of
+     * {@code --help} is executed by {@link DocumentedCommandsIT}; the options of these are read by the program's own parsers.
+     */
+    static final Map<String, String> NOT_EXECUTED = Map.ofEntries(
+            Map.entry("mvn ", "the test that would execute it is a part of it"),
+            Map.entry("jobs/bench.sh", "measures for an hour; BenchTest does its work in small"),
+            Map.entry("notebooks/run.sh ", ".ci/run executes it after this"),
+            Map.entry("airflow connections add ", "Airflow is installed for test_dags.py, which executes it"),
+            Map.entry(".venv-report", "needs Chromium and a Python of its own"),
+            Map.entry("hf download ", "the hub of Hugging Face is another's"),
+            Map.entry("from torchvision.models import", "downloads a model"),
+            Map.entry("comparison/make.py ", "needs archives of two sets of images"),
+            Map.entry("spark.jars=openlineage", "needs OpenLineage's jar; what it told stands on the page"),
+            Map.entry("engine.requireGpu=true", "needs a GPU; GpuIT has a worker that tells of some"),
+            Map.entry("aws emr ", "needs an account"),
+            Map.entry("gcloud dataproc ", "needs an account"));
+
+    private static final Pattern FENCE = Pattern.compile("(?ms)^```(\\w*)\\n(.*?)^```$");
+
+    private Pages() {}
+
+    /** A block of code. {@code lines} are joined where one goes on in the next. */
+    record Block(String place, String language, List<String> lines) {
+        /** Returns the lines that are executed, in their order. */
+        List<String> executed() {
+            return lines.stream().filter(line -> !isNotExecuted(line)).toList();
+        }
+
+        @Override
+        public String toString() {
+            return place + ": " + lines.get(0);
+        }
+    }
+
+    static boolean isNotExecuted(String command) {
+        return NOT_EXECUTED.keySet().stream().anyMatch(command::contains);
+    }
+
+    /** Returns README and every other page. */
+    static List<Path> all() throws IOException {
+        List<Path> pages = new ArrayList<>(List.of(Path.of("README.md")));
+        for (String folder : List.of("src/site", "conf", "jobs", "notebooks", "docker")) {
+            try (Stream<Path> files = Files.walk(Path.of(folder))) {
+                files.filter(file -> file.toString().endsWith(".md")).sorted().forEach(pages::add);
+            }
+        }
+        return pages;
+    }
+
+    /** Returns the blocks of code of all pages. */
+    static List<Block> blocks() throws IOException {
+        List<Block> blocks = new ArrayList<>();
+        for (Path page : all()) {
+            String text = Files.readString(page);
+            for (Matcher fence = FENCE.matcher(text); fence.find(); ) {
+                long line = text.substring(0, fence.start()).lines().count() + 1;
+                blocks.add(new Block(
+                        page + ":" + line,
+                        fence.group(1),
+                        fence.group(2).replaceAll("\\\\\\n\\s*", "").lines().toList()));
+            }
+        }
+        return blocks;
+    }
+
+    /** Returns the blocks of commands. */
+    static List<Block> commands() throws IOException {
+        return blocks().stream().filter(block -> block.language().equals("sh")).toList();
+    }
+
+    /** Returns the examples that {@code --help} prints, a block for each of these verbs, all verbs if there are none. */
+    static List<Block> helps(String... verbs) {
+        Map<String, CommandLine> all = Main.line().getSubcommands();
+        return (verbs.length == 0 ? all.keySet().stream() : Arrays.stream(verbs))
+                .map(verb -> new Block(
+                        verb + " --help",
+                        "sh",
+                        Arrays.stream(all.get(verb)
+                                        .getCommandSpec()
+                                        .usageMessage()
+                                        .footer())
+                                .filter(line -> line.startsWith("  "))
+                                .map(String::strip)
+                                .toList()))
+                .toList();
+    }
+}
