@@ -16,11 +16,13 @@ Options for Spark, anywhere on the line; everything else goes to the program ("j
   --spark-help            print this
 
 Environment:
-  SPARK_HOME       a distribution of Spark 3.5 with Scala 2.12; without it, the jars of the build serve (for YARN and
-                   Kubernetes after "mvn -Pclusters package", which adds their clients)
+  SPARK_HOME       a distribution of Spark 3.5 with Scala 2.12, or of Spark 4.1 with GRFT_SPARK=4; without it, the jars of
+                   the build serve (for YARN and Kubernetes after "mvn -Pclusters package", which adds their clients)
+  GRFT_SPARK       4: the build for Spark 4.1 and Scala 2.13, "mvn -Pspark4 package", which is made where it is missing
   GRFT_JOB_JAR     a job jar made by "mvn -Pjob-jar package", a path or URL such as local:///opt/grft/job.jar; nothing
                    is built then
   GRFT_SHARED_DISK not empty: all machines see this folder and Maven's at the same paths; no libraries (some 200 MB) are copied
+  GRFT_BUILD_SECONDS how long to wait for another jobs/submit.sh that builds; 1800
   GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: over the defaults set here
 
 The exit code is the program's: 0 done, 2 something to mend in the input, 3 a failure, 4 the cluster was lost, 5 stopped by
@@ -34,6 +36,11 @@ die() {
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+case ${GRFT_SPARK:-3} in
+  3) target=$root/target scala=2.12 profile=() ;;
+  4) target=$root/target/spark4 scala=2.13 profile=(-Pspark4) ;;
+  *) die "GRFT_SPARK must be 3 or 4, got $GRFT_SPARK" ;;
+esac
 
 # Ours or the program's.
 master='' deploy_mode='' properties='' driver_memory=${GRFT_DRIVER_MEMORY:-}
@@ -101,15 +108,15 @@ default() {
 [[ -n $deploy_mode ]] || deploy_mode=$(given spark.submit.deployMode)
 
 # One at a time builds; whoever comes meanwhile waits, and finds it built.
-if [[ -z ${GRFT_JOB_JAR:-} || -z ${SPARK_HOME:-} ]] && command -v flock >/dev/null && mkdir -p "$root/target" && [[ -w $root/target ]]; then
-  exec 9>"$root/target/submit.lock"
-  flock 9
+if [[ -z ${GRFT_JOB_JAR:-} || -z ${SPARK_HOME:-} ]] && command -v flock >/dev/null && mkdir -p "$target" && [[ -w $target ]]; then
+  exec 9>"$target/submit.lock"
+  flock -w "${GRFT_BUILD_SECONDS:-1800}" 9 ||
+    die "another jobs/submit.sh has been building for GRFT_BUILD_SECONDS, ${GRFT_BUILD_SECONDS:-1800} s; see what it waits for, or raise it"
 fi
 
 # The program and what it needs beyond Spark.
 jar=${GRFT_JOB_JAR:-} libraries=''
 if [[ -z $jar ]]; then
-  target=$root/target
   built() {
     local found=''
     for jar in "$target"/grft-spark-*.jar; do
@@ -121,7 +128,7 @@ if [[ -z $jar ]]; then
   }
   if ! built; then
     echo 'building the program' >&2
-    (cd "$root" && mvn -q -B -ntp -Dstyle.color=never -DskipTests package) >&2
+    (cd "$root" && mvn -q -B -ntp -Dstyle.color=never ${profile[@]+"${profile[@]}"} -DskipTests package) >&2
     touch "$target"/grft-spark-*.jar # Maven leaves a jar alone whose content is the same
     built || die "no $target/grft-spark-*.jar after mvn package"
   fi
@@ -181,21 +188,24 @@ if [[ -z ${SPARK_HOME:-} ]]; then
   [[ -z ${GRFT_JOB_JAR:-} ]] || die 'GRFT_JOB_JAR needs a SPARK_HOME'
   client=''
   case $master in
-    yarn*) client=spark-yarn ;;
-    k8s*) client=spark-kubernetes ;;
+    yarn*) client='spark-yarn' ;;
+    k8s*) client='spark-kubernetes' ;;
   esac
-  [[ -z $client ]] || grep -q "/${client}_" "$root/target/spark.classpath" ||
+  [[ -z $client ]] || grep -q "/${client}_" "$target/spark.classpath" ||
     die "$master needs SPARK_HOME, or a build with its client: mvn -Pclusters -DskipTests package"
-  SPARK_HOME=$root/target/spark-home
-  if [[ ! -x $SPARK_HOME/bin/spark-submit || $root/target/spark.classpath -nt $SPARK_HOME || $root/jobs/submit.sh -nt $SPARK_HOME ||
+  SPARK_HOME=$target/spark-home
+  if [[ ! -x $SPARK_HOME/bin/spark-submit || $target/spark.classpath -nt $SPARK_HOME || $root/jobs/submit.sh -nt $SPARK_HOME ||
     $root/conf/spark/log4j2.properties -nt $SPARK_HOME ]]; then
-    make_spark_home "$SPARK_HOME" "$root/target/spark.classpath"
+    make_spark_home "$SPARK_HOME" "$target/spark.classpath"
     touch "$SPARK_HOME"
   fi
   export SPARK_HOME
 fi
 exec 9>&- # the job itself runs beside others
 [[ -x $SPARK_HOME/bin/spark-submit ]] || die "SPARK_HOME: there is no $SPARK_HOME/bin/spark-submit"
+core=$(echo "$SPARK_HOME"/jars/spark-core_*.jar)
+[[ -z $libraries || $core == *'*'* || $core == */spark-core_"$scala"-* ]] ||
+  die "SPARK_HOME has ${core##*/}, the build is for Scala $scala; GRFT_SPARK=4 is for Spark 4.1, GRFT_SPARK=3 for 3.5"
 
 case $master in
   local | 'local['*)

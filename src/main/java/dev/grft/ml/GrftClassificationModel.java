@@ -237,6 +237,7 @@ public final class GrftClassificationModel extends Model<GrftClassificationModel
         return new Path(path, "model.json");
     }
 
+    @SuppressWarnings("deprecation") // what Spark 4 has in its place, with a session, is not in Spark 3
     private static final class Writer extends MLWriter {
         private final GrftClassificationModel model;
 
@@ -269,6 +270,7 @@ public final class GrftClassificationModel extends Model<GrftClassificationModel
         }
     }
 
+    @SuppressWarnings("deprecation") // what Spark 4 has in its place, with a session, is not in Spark 3
     private static final class Reader extends MLReader<GrftClassificationModel> {
         @Override
         public GrftClassificationModel load(String path) {

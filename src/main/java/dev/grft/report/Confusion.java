@@ -28,7 +28,7 @@ final class Confusion {
         JsonNode confusion = evaluation.path("confusion");
         List<String> names = new ArrayList<>();
         ArrayNode classes = root.putArray("classes");
-        evaluation.path("classes").fields().forEachRemaining(field -> {
+        evaluation.path("classes").properties().forEach(field -> {
             JsonNode of = field.getValue();
             long images = 0;
             for (JsonNode count : confusion.path(names.size())) {

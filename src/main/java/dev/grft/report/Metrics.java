@@ -88,8 +88,8 @@ public final class Metrics {
             ObjectNode node = of(method);
             List<String> phases = new ArrayList<>();
             node.path("phases")
-                    .fields()
-                    .forEachRemaining((Map.Entry<String, JsonNode> phase) -> phases.add(String.format(
+                    .properties()
+                    .forEach((Map.Entry<String, JsonNode> phase) -> phases.add(String.format(
                             Locale.ROOT,
                             "%s %.1f",
                             phase.getKey(),

@@ -83,7 +83,7 @@ public final class Report {
         root.put("name", place.getName());
         String main = manifest.at("/settings/tuning/method").asText("");
         ArrayNode methods = root.putArray("methods");
-        metrics.fields().forEachRemaining(method -> methods.add(method(method.getKey(), main, method.getValue())));
+        metrics.properties().forEach(method -> methods.add(method(method.getKey(), main, method.getValue())));
         Path selection = new Path(directory, "selection.safetensors");
         if (storage.exists(selection)) {
             root.set("selection", selection(SelectionFile.read(hadoop, selection)));
@@ -109,7 +109,7 @@ public final class Report {
         json(folder + "evaluation.json").ifPresent(evaluation -> {
             node.set("confusion", Confusion.of(evaluation));
             ObjectNode sums = node.putObject("evaluation");
-            evaluation.fields().forEachRemaining(field -> {
+            evaluation.properties().forEach(field -> {
                 if (field.getValue().isValueNode()) {
                     sums.set(field.getKey(), field.getValue());
                 }
@@ -139,14 +139,14 @@ public final class Report {
 
     private static ObjectNode broken(JsonNode all) {
         ObjectNode sets = MAPPER.createObjectNode();
-        all.fields().forEachRemaining(set -> {
+        all.properties().forEach(set -> {
             ObjectNode node = sets.putObject(set.getKey());
             JsonNode reasons = set.getValue().path("broken");
             node.set("path", set.getValue().path("path"));
             node.set("images", set.getValue().path("images"));
             node.put("count", reasons.size());
             ArrayNode first = node.putArray("first");
-            reasons.fields().forEachRemaining(image -> {
+            reasons.properties().forEach(image -> {
                 if (first.size() < BROKEN) {
                     first.addArray().add(image.getKey()).add(image.getValue());
                 }

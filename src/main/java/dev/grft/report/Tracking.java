@@ -318,7 +318,7 @@ public final class Tracking implements AutoCloseable {
             if (node.isNumber()) {
                 numbers.put(name, node.asDouble());
             }
-            node.fields().forEachRemaining(field -> collect(name + "." + field.getKey(), field.getValue(), numbers));
+            node.properties().forEach(field -> collect(name + "." + field.getKey(), field.getValue(), numbers));
         }
 
         private void numbers(Map<String, Double> numbers, long step) {

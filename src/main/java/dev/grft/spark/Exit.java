@@ -1,5 +1,6 @@
 package dev.grft.spark;
 
+import java.lang.reflect.Constructor;
 import org.apache.spark.SparkUserAppException;
 
 /** How the process ends, and its exit codes; a process that is told to end by a signal has 128 and the signal's number, such as 143. */
@@ -32,8 +33,19 @@ public final class Exit {
         }
         if (System.getProperty("spark.master", "").startsWith("yarn")
                 && System.getProperty("spark.submit.deployMode", "").equals("cluster")) {
-            throw new SparkUserAppException(code);
+            throw inYarn(code);
         }
         System.exit(code);
+    }
+
+    /** Returns the exception by whose code YARN's diagnostics are told: Spark 3 makes it of the code alone, Spark 4 of a cause too. */
+    static SparkUserAppException inYarn(int code) {
+        Constructor<?> made = SparkUserAppException.class.getConstructors()[0];
+        try {
+            return (SparkUserAppException)
+                    (made.getParameterCount() == 1 ? made.newInstance(code) : made.newInstance(code, null));
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("Spark's SparkUserAppException cannot be made: " + made, e);
+        }
     }
 }

@@ -22,7 +22,7 @@ import org.apache.spark.rdd.RDD;
 import org.apache.spark.storage.StorageLevel;
 import org.jspecify.annotations.Nullable;
 import scala.collection.JavaConverters;
-import scala.collection.Seq;
+import scala.collection.mutable.Buffer;
 import scala.reflect.ClassTag;
 import scala.reflect.ClassTag$;
 
@@ -193,6 +193,7 @@ final class Shards {
     }
 
     /** One shard in each partition, this JVM's if it has it. */
+    @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
     private static final class ShardRdd extends RDD<Shard> {
         private static final long serialVersionUID = 1L;
         private static final ClassTag<Shard> TAG = ClassTag$.MODULE$.apply(Shard.class);
@@ -208,7 +209,7 @@ final class Shards {
          * @param results what Spark keeps where the shards are, null if these shards are made for that
          */
         ShardRdd(String set, String[] released, RDD<Decoded> decoded, @Nullable RDD<Decoded> results) {
-            super(decoded.sparkContext(), dependencies(decoded, results), TAG);
+            super(decoded.sparkContext(), dependencies(decoded, results).toSeq(), TAG);
             this.set = set;
             this.released = released;
             this.decoded = decoded;
@@ -216,13 +217,13 @@ final class Shards {
         }
 
         /** The results come first: Spark sends a task to where the first of them is that has a place. */
-        private static Seq<Dependency<?>> dependencies(RDD<Decoded> decoded, @Nullable RDD<Decoded> results) {
+        private static Buffer<Dependency<?>> dependencies(RDD<Decoded> decoded, @Nullable RDD<Decoded> results) {
             List<Dependency<?>> all = new ArrayList<>();
             if (results != null) {
                 all.add(new OneToOneDependency<>(results));
             }
             all.add(new OneToOneDependency<>(decoded));
-            return JavaConverters.asScalaBuffer(all).toSeq();
+            return JavaConverters.asScalaBuffer(all);
         }
 
         @Override

@@ -81,8 +81,7 @@ class GpuIT {
                             "--conf",
                             "spark.extraListeners=" + Profiles.class.getName(),
                             "--conf",
-                            "spark.driver.extraClassPath="
-                                    + Path.of("target/test-classes").toAbsolutePath()),
+                            "spark.driver.extraClassPath=" + Submitted.classes()),
                     shared.sets(folder.resolve("run"), "training.shards=6"));
             try {
                 assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))

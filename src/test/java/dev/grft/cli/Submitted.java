@@ -1,6 +1,7 @@
 package dev.grft.cli;
 
 import java.io.IOException;
+import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,7 +11,23 @@ import java.util.concurrent.TimeUnit;
 
 /** Verbs in processes of their own, by {@code jobs/submit.sh}. */
 final class Submitted {
+    /** Where the build lies that these tests are of, {@code target} or that of a profile. */
+    static final Path TARGET = classes().getParent();
+
     private Submitted() {}
+
+    /** Returns the folder of the tests' classes, for a driver that is to load some of them. */
+    static Path classes() {
+        try {
+            return Path.of(Submitted.class
+                    .getProtectionDomain()
+                    .getCodeSource()
+                    .getLocation()
+                    .toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
 
     /** Returns the Spark home that {@code jobs/submit.sh} makes of the build's jars. */
     static Path home(Path log) throws IOException, InterruptedException {
@@ -22,14 +39,14 @@ final class Submitted {
         if (!process.waitFor(300, TimeUnit.SECONDS) || process.exitValue() != 0) {
             throw new IOException(Files.readString(log));
         }
-        return Path.of("target/spark-home").toAbsolutePath();
+        return TARGET.resolve("spark-home");
     }
 
     /**
      * Starts a verb.
      *
      * @param log gets all that it prints
-     * @param options of Spark
+     * @param options of Spark and of the verb
      * @param sets single keys of the settings
      */
     static Process verb(String verb, Path log, List<String> options, List<String> sets) throws IOException {
@@ -49,8 +66,8 @@ final class Submitted {
                 "spark.driver.bindAddress=127.0.0.1",
                 "--conf",
                 "spark.driver.host=127.0.0.1"));
-        command.addAll(options);
         command.add(verb);
+        command.addAll(options);
         for (String set : sets) {
             command.addAll(List.of("--set", set));
         }

@@ -67,7 +67,7 @@ class YarnIT {
 
     private static Process hadoop() throws Exception {
         List<String> jars = new ArrayList<>();
-        try (Stream<Path> files = Files.list(Path.of("target/hadoop"))) {
+        try (Stream<Path> files = Files.list(Submitted.TARGET.resolve("hadoop"))) {
             files.forEach(jar -> jars.add(jar.toAbsolutePath().toString()));
         }
         Path log = folder.resolve("hadoop.log");
@@ -120,7 +120,7 @@ class YarnIT {
                 "--conf",
                 "spark.driver.memoryOverhead=600m",
                 "--conf",
-                "spark.yarn.jars=local:" + Path.of("target/spark-home/jars").toAbsolutePath() + "/*",
+                "spark.yarn.jars=local:" + Submitted.TARGET.resolve("spark-home/jars") + "/*",
                 "--conf",
                 "spark.yarn.appMasterEnv.JAVA_HOME=" + java,
                 "--conf",
