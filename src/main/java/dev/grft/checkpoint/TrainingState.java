@@ -2,12 +2,14 @@ package dev.grft.checkpoint;
 
 import dev.grft.UserError;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
@@ -23,7 +25,7 @@ import org.slf4j.LoggerFactory;
 public final class TrainingState {
     private static final Logger LOG = LoggerFactory.getLogger(TrainingState.class);
     private static final String FORMAT = "grft.state";
-    private static final String VERSION = "1";
+    private static final String VERSION = "2";
     private static final String SUMS = "sums.";
     private static final Pattern NAME = Pattern.compile("step-(\\d{8,18})\\.safetensors");
 
@@ -97,7 +99,7 @@ public final class TrainingState {
         file.requireAllRead();
         if (!state.checksum().equals(file.text("crc32c"))) {
             throw UserError.of(
-                    "%s: its numbers have the checksum %s, expected %s; it is damaged, go on from an older one",
+                    "%s: its content has the checksum %s, expected %s; it is damaged, go on from an older one",
                     path, state.checksum(), file.text("crc32c"));
         }
         return state;
@@ -161,8 +163,11 @@ public final class TrainingState {
         }
     }
 
+    /** Returns a checksum of all that the file tells: a changed step or sum would go on to other bits unseen. */
     private String checksum() {
         CRC32C crc = new CRC32C();
+        String told = step + "\n" + fingerprint + "\n" + new TreeMap<>(sums);
+        crc.update(told.getBytes(StandardCharsets.UTF_8));
         add(crc, parameters);
         add(crc, updater);
         return Long.toHexString(crc.getValue());

@@ -70,7 +70,33 @@ class TrainingStateTest {
         assertThat(latest()).isEqualTo(1);
         assertThatThrownBy(() -> TrainingState.read(Golden.HADOOP, Golden.hadoop(flipped)))
                 .isInstanceOf(UserError.class)
-                .hasMessageContaining("step-00000004.safetensors: its numbers have the checksum ");
+                .hasMessageContaining("step-00000004.safetensors: its content has the checksum ");
+    }
+
+    @Test
+    void noChangedBitOfAFileMakesAnotherState() throws Exception {
+        org.apache.hadoop.fs.Path file = new TrainingState(
+                        9, new float[] {1, 2}, new float[] {3}, "0af3", Map.of("loss", "0x1.8p3", "steps", "9"))
+                .write(Golden.HADOOP, Golden.hadoop(directory));
+        Path path = Path.of(file.toUri().getPath());
+        byte[] whole = Files.readAllBytes(path);
+        int refused = 0;
+        for (int bit = 0; bit < 8 * whole.length; bit++) {
+            byte[] changed = whole.clone();
+            changed[bit / 8] ^= (byte) (1 << bit % 8);
+            Files.write(path, changed);
+            try {
+                TrainingState read = TrainingState.read(Golden.HADOOP, file);
+                assertThat(read.step()).as("bit %d", bit).isEqualTo(9);
+                assertThat(read.parameters()).as("bit %d", bit).containsExactly(1, 2);
+                assertThat(read.updater()).as("bit %d", bit).containsExactly(3);
+                assertThat(read.fingerprint()).as("bit %d", bit).isEqualTo("0af3");
+                assertThat(read.sums()).as("bit %d", bit).isEqualTo(Map.of("loss", "0x1.8p3", "steps", "9"));
+            } catch (UserError e) {
+                refused++;
+            }
+        }
+        assertThat(refused).as("but for the spaces that fill the header up").isGreaterThan(8 * (whole.length - 16));
     }
 
     @Test

@@ -19,6 +19,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class ResumeTest {
     @TempDir
@@ -102,22 +104,50 @@ class ResumeTest {
                 .isEqualTo(IntStream.rangeClosed(1, 9).boxed().toList());
     }
 
-    @Test
-    void aStateThatWasCutOffIsPassedOverForTheOneBefore() throws Exception {
-        byte[] whole = Files.readAllBytes(state(6));
-        Files.write(state(6), Arrays.copyOf(whole, whole.length / 2));
+    /** What a crash or a disk may leave of a state: the length of the header (8 bytes), the header, the numbers. */
+    private enum Damage {
+        EMPTY,
+        CUT_IN_THE_LENGTH,
+        CUT_AFTER_THE_LENGTH,
+        CUT_IN_THE_HEADER,
+        CUT_IN_THE_NUMBERS,
+        WITHOUT_ITS_LAST_BYTE,
+        WITH_A_BYTE_MORE,
+        A_BIT_OF_THE_LENGTH,
+        A_BIT_OF_THE_HEADER,
+        A_BIT_OF_THE_NUMBERS,
+        ZEROS_AT_THE_END;
 
-        Printed printed = train(directory);
+        byte[] of(byte[] whole) {
+            byte[] same = whole.clone();
+            return switch (this) {
+                case EMPTY -> new byte[0];
+                case CUT_IN_THE_LENGTH -> Arrays.copyOf(whole, 5);
+                case CUT_AFTER_THE_LENGTH -> Arrays.copyOf(whole, 8);
+                case CUT_IN_THE_HEADER -> Arrays.copyOf(whole, 100);
+                case CUT_IN_THE_NUMBERS -> Arrays.copyOf(whole, whole.length - whole.length / 8);
+                case WITHOUT_ITS_LAST_BYTE -> Arrays.copyOf(whole, whole.length - 1);
+                case WITH_A_BYTE_MORE -> Arrays.copyOf(whole, whole.length + 1);
+                case A_BIT_OF_THE_LENGTH -> changed(same, 0);
+                case A_BIT_OF_THE_HEADER -> changed(same, 60);
+                case A_BIT_OF_THE_NUMBERS -> changed(same, whole.length - 100);
+                case ZEROS_AT_THE_END -> Arrays.copyOf(Arrays.copyOf(whole, whole.length - 512), whole.length);
+            };
+        }
 
-        assertThat(printed.err()).contains("going on after step 4");
-        assertTheSameBits();
+        private static byte[] changed(byte[] bytes, int at) {
+            bytes[at] ^= 1;
+            return bytes;
+        }
     }
 
-    @Test
-    void aStateWithAChangedBitIsPassedOverForTheOneBefore() throws Exception {
-        byte[] bytes = Files.readAllBytes(state(6));
-        bytes[bytes.length - 100] ^= 1;
-        Files.write(state(6), bytes);
+    @ParameterizedTest
+    @EnumSource
+    void aDamagedStateIsPassedOverForTheOneBefore(Damage damage) throws Exception {
+        byte[] whole = Files.readAllBytes(state(6));
+        byte[] damaged = damage.of(whole);
+        assertThat(damaged).isNotEqualTo(whole);
+        Files.write(state(6), damaged);
 
         Printed printed = train(directory);
 
