@@ -3,4 +3,4 @@
 # standalone cluster, spark.executor.resource.gpu.discoveryScript elsewhere.
 set -euo pipefail
 numbers=$(nvidia-smi --query-gpu=index --format=csv,noheader)
-printf '{"name": "gpu", "addresses": [%s]}\n' "$(sed 's/.*/"&"/' <<<"$numbers" | paste -sd, -)"
+printf '{"name": "gpu", "addresses": [%s]}\n' "$(awk '{ printf "%s\"%s\"", NR > 1 ? ", " : "", $0 }' <<<"$numbers")"

@@ -81,6 +81,11 @@ public final class Application {
         }
     }
 
+    private int lost(String message) {
+        err.println("error: " + message + GOES_ON);
+        return summary("lost", Exit.LOST, message);
+    }
+
     /** Tells how the verb has ended, to people and programs, and returns the exit code. */
     private int ended(@Nullable Throwable failure) {
         if (failure == null) {
@@ -99,9 +104,13 @@ public final class Application {
             err.println("error: " + message);
             return summary("refused", Exit.USER, message);
         }
-        if (failure instanceof LostCluster || Causes.isLoss(failure)) {
-            err.println("error: " + failure.getMessage() + GOES_ON);
-            return summary("lost", Exit.LOST, failure.getMessage());
+        if (failure instanceof LostCluster) {
+            return lost(String.valueOf(failure.getMessage()));
+        }
+        if (Causes.isLoss(failure)) {
+            String message = String.valueOf(failure.getMessage());
+            String first = Causes.first(failure);
+            return lost(message.contains(first) ? message : message + ": " + first);
         }
         StringWriter trace = new StringWriter();
         failure.printStackTrace(new PrintWriter(trace));

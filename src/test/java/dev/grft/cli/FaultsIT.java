@@ -6,28 +6,40 @@ import dev.grft.spark.Tiny;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A run on a cluster of processes that are killed without a warning, beside one that nothing disturbs. */
+/** Runs on a cluster of processes that are killed without a warning, or come and go, beside one that nothing disturbs. */
 class FaultsIT {
     private static final long SECONDS = 300;
 
     @TempDir
+    private static Path shared;
+
+    private static Path undisturbed;
+
+    @TempDir
     Path folder;
 
-    private Process run(Path directory, Path log, String... options) throws IOException {
-        Path images = folder.resolve("images");
-        return Submitted.verb(
-                "run",
-                log,
-                List.of(options),
-                Tiny.sets(folder.resolve("pretrained"), images, images, directory, "training.epochs=10"));
+    @BeforeAll
+    static void runOnce() throws Exception {
+        Tiny.pretrained(shared.resolve("pretrained"), 1);
+        Tiny.images(shared.resolve("images"), 6, 2);
+        undisturbed = shared.resolve("undisturbed");
+        run(undisturbed, shared.resolve("undisturbed.log"), List.of("--master", "local[2]"));
     }
 
-    private static void end(Process process, Path log) throws Exception {
+    private static void run(Path directory, Path log, List<String> options) throws Exception {
+        Path images = shared.resolve("images");
+        Process process = Submitted.verb(
+                "run",
+                log,
+                options,
+                Tiny.sets(shared.resolve("pretrained"), images, images, directory, "training.epochs=10"));
         try {
             assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))
                     .as("ends in time:\n%s", Files.readString(log))
@@ -38,52 +50,37 @@ class FaultsIT {
         }
     }
 
-    @Test
-    void lostExecutorsAndWorkersChangeNoBit() throws Exception {
-        Tiny.pretrained(folder.resolve("pretrained"), 1);
-        Tiny.images(folder.resolve("images"), 6, 2);
-        Path undisturbed = folder.resolve("undisturbed");
-        Path disturbed = folder.resolve("disturbed");
+    /**
+     * Runs on three workers and returns what was printed.
+     *
+     * @param kills what the {@link Killer} does
+     * @param properties more of Spark's
+     */
+    private List<String> disturbed(Cluster cluster, String kills, String... properties) throws Exception {
+        List<String> options = new ArrayList<>(List.of(
+                "--master",
+                cluster.master(),
+                "--spark-conf",
+                cluster.properties().toString()));
+        List<String> all = new ArrayList<>(List.of(
+                "spark.extraListeners=" + Killer.class.getName(),
+                "spark.driver.extraClassPath=" + Submitted.classes(),
+                "spark.grft.kills=" + kills,
+                "spark.executor.memory=640m"));
+        all.addAll(List.of(properties));
+        all.forEach(property -> options.addAll(List.of("--conf", property)));
         Path log = folder.resolve("disturbed.log");
-        String kills = "kill:Decoding;kill:probe: features;piece:select: scoring;kill:step 3;all:step 6;worker:step 12;"
-                + "pause:step 20;kill:evaluate";
+        run(folder.resolve("disturbed"), log, options);
 
-        end(
-                run(undisturbed, folder.resolve("undisturbed.log"), "--master", "local[2]"),
-                folder.resolve("undisturbed.log"));
-        try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
-            end(
-                    run(
-                            disturbed,
-                            log,
-                            "--master",
-                            cluster.master(),
-                            "--spark-conf",
-                            cluster.properties().toString(),
-                            "--conf",
-                            "spark.extraListeners=" + Killer.class.getName(),
-                            "--conf",
-                            "spark.driver.extraClassPath="
-                                    + Path.of("target/test-classes").toAbsolutePath(),
-                            "--conf",
-                            "spark.grft.kills=" + kills,
-                            "--conf",
-                            "spark.executor.memory=640m",
-                            "--conf",
-                            "spark.broadcast.blockSize=1k", // so that the weights come in many pieces
-                            "--conf",
-                            "spark.speculation=true",
-                            "--conf",
-                            "spark.speculation.minTaskRuntime=1s",
-                            "--conf",
-                            "spark.speculation.quantile=0.5"),
-                    log);
-            assertThat(cluster.workers()).as("one was killed").hasSize(2);
-        }
-
-        assertThat(Files.readAllLines(log).stream().filter(line -> line.startsWith("KILLER")))
+        List<String> lines = Files.readAllLines(log);
+        assertThat(lines.stream().filter(line -> line.startsWith("KILLER")))
                 .as(Files.readString(log))
                 .hasSameSizeAs(kills.split(";"));
+        return lines;
+    }
+
+    private void assertTheSameBits() throws IOException {
+        Path disturbed = folder.resolve("disturbed");
         for (String file : List.of(
                 "selection.safetensors", "linear/delta.safetensors", "delta.safetensors", "merged.safetensors")) {
             assertThat(Tiny.tensors(disturbed.resolve(file)))
@@ -93,5 +90,45 @@ class FaultsIT {
         assertThat(disturbed.resolve("evaluation.json"))
                 .hasSameTextualContentAs(undisturbed.resolve("evaluation.json"));
         assertThat(Files.readAllLines(disturbed.resolve("history.jsonl"))).hasSize(30);
+    }
+
+    @Test
+    void lostExecutorsAndWorkersChangeNoBit() throws Exception {
+        try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
+            disturbed(
+                    cluster,
+                    "kill:Decoding;kill:probe: features;piece:select: scoring;kill:step 3;all:step 6;worker:step 12;"
+                            + "pause:step 20;kill:evaluate",
+                    "spark.broadcast.blockSize=1k", // so that the weights come in many pieces
+                    "spark.speculation=true",
+                    "spark.speculation.minTaskRuntime=1s",
+                    "spark.speculation.quantile=0.5");
+            assertThat(cluster.workers()).as("one was killed").hasSize(2);
+        }
+        assertTheSameBits();
+    }
+
+    @Test
+    void executorsThatComeAndGoDuringATrainingChangeNoBit() throws Exception {
+        List<String> printed;
+        try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
+            // While one executor stands still, tasks wait and others come for them, or the others have nothing to do
+            // and go.
+            printed = disturbed(
+                    cluster,
+                    "pause:step 3/;pause:step 12/",
+                    "spark.dynamicAllocation.enabled=true",
+                    "spark.dynamicAllocation.shuffleTracking.enabled=true",
+                    "spark.dynamicAllocation.shuffleTracking.timeout=1s",
+                    "spark.dynamicAllocation.minExecutors=1",
+                    "spark.dynamicAllocation.maxExecutors=3",
+                    "spark.dynamicAllocation.executorIdleTimeout=1s",
+                    "spark.dynamicAllocation.cachedExecutorIdleTimeout=1s",
+                    "spark.locality.wait=100ms");
+        }
+        assertThat(printed)
+                .anyMatch(line -> line.startsWith("EXECUTOR comes in step "))
+                .anyMatch(line -> line.startsWith("EXECUTOR goes in step "));
+        assertTheSameBits();
     }
 }

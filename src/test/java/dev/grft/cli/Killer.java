@@ -10,6 +10,7 @@ import java.util.TreeSet;
 import org.apache.spark.SparkConf;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerBlockUpdated;
+import org.apache.spark.scheduler.SparkListenerExecutorAdded;
 import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
 import org.apache.spark.scheduler.SparkListenerStageSubmitted;
 import org.apache.spark.scheduler.SparkListenerTaskStart;
@@ -20,7 +21,7 @@ import org.apache.spark.scheduler.SparkListenerTaskStart;
  * <p>{@code spark.grft.kills} is a list, done one after the other and separated by semicolons: what to do, a colon, and a word of what the
  * job is for. {@code kill} ends the executor of the first task that starts then, without a warning; {@code all} ends every executor;
  * {@code piece} the one that has just received a piece of a broadcast; {@code worker} ends an executor and its worker; {@code pause}
- * lets an executor stand still for a while. Each is told on standard error.
+ * lets an executor stand still for a while. Each is told on standard error, and which executors come and go in which job.
  */
 public final class Killer extends SparkListener {
     private static final long PAUSE = 8000; // milliseconds
@@ -71,8 +72,14 @@ public final class Killer extends SparkListener {
     }
 
     @Override
+    public void onExecutorAdded(SparkListenerExecutorAdded added) {
+        System.err.println("EXECUTOR comes in " + now);
+    }
+
+    @Override
     public void onExecutorRemoved(SparkListenerExecutorRemoved removed) {
         executors.remove(removed.executorId());
+        System.err.println("EXECUTOR goes in " + now);
     }
 
     private void act(String[] what, String executor) {
