@@ -19,6 +19,7 @@ from torchvision.models import VisionTransformer
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "src/test/resources/golden/formats"
+PLAIN = {"timm-deit", "transformers", "npz", "torchvision"}
 TIMM = dict(img_size=16, patch_size=4, embed_dim=24, depth=2, num_heads=3, mlp_ratio=2)
 
 
@@ -45,15 +46,17 @@ def ways(export: Path, classes: int):
         for merge in (False, True):
             model = peft.PeftModel.from_pretrained(pretrained(base, classes), export)
             yield "PeftModel.from_pretrained" + (", merged" if merge else ""), model.merge_and_unload() if merge else model
-    elif kind == "timm":
+    elif kind.startswith("timm"):
         yield "timm.create_model(local-dir:, pretrained)", timm.create_model(f"local-dir:{export}", pretrained=True)
+        if base not in PLAIN:
+            return
         yield "timm.create_model(checkpoint_path)", timm.create_model(
             "vit_base_patch16_224", **TIMM, num_classes=classes, checkpoint_path=export / "model.safetensors"
         )
     elif kind == "transformers":
-        model = transformers.ViTForImageClassification.from_pretrained(export)
+        model = transformers.AutoModelForImageClassification.from_pretrained(export)
         assert list(model.config.id2label.values()) == ["a", "b", "c", "d"]
-        yield "ViTForImageClassification.from_pretrained", model
+        yield type(model).__name__ + ".from_pretrained", model
     elif kind == "npz":
         yield "timm.create_model(checkpoint_path)", timm.create_model(
             "vit_base_patch16_224", **TIMM, num_classes=classes, checkpoint_path=export / "model.npz"
@@ -65,8 +68,8 @@ def ways(export: Path, classes: int):
 
 
 def pretrained(base: str, classes: int) -> torch.nn.Module:
-    if base == "transformers":
-        return transformers.ViTForImageClassification.from_pretrained(
+    if base.startswith("transformers"):
+        return transformers.AutoModelForImageClassification.from_pretrained(
             GOLDEN / base, num_labels=classes, ignore_mismatched_sizes=True
         )
     model = timm.create_model(f"local-dir:{GOLDEN / base}", pretrained=True)

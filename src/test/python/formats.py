@@ -11,6 +11,7 @@ the saved weights. At 32 pixels the library's own model runs with positions that
 in how they resample, and this project does as timm does.
 """
 
+import copy
 import json
 import shutil
 import sys
@@ -38,6 +39,12 @@ SIZES = dict(
     attn_implementation="eager",
 )
 TIMM = dict(patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, mlp_ratio=MLP / WIDTH)
+# Of models that are no plain ViTs, smaller still.
+SMALL = dict(patch_size=PATCH, embed_dim=12, depth=2, num_heads=3, mlp_ratio=2)
+SMALL_TOWER = dict(
+    hidden_size=12, num_hidden_layers=2, num_attention_heads=3, intermediate_size=24, patch_size=PATCH, image_size=SIDE
+)
+SMALL_TEXT = dict(hidden_size=12, num_hidden_layers=1, num_attention_heads=3, intermediate_size=24, vocab_size=9)
 LABELS = ["tench", "goldfish", "shark", "ray", "cock"]
 
 
@@ -54,6 +61,8 @@ def main(out: Path) -> None:
     save_deit(random, images, out / "timm-deit")
     save_refused(out / "refused.json")
     save_peft(random, images, out)
+    save_timm_variants(random, images, out)
+    save_transformers_variants(random, images, out)
 
 
 # ------------------------------------------------------------------------------------------------------- transformers
@@ -192,7 +201,9 @@ def save_refused(file: Path) -> None:
     sizes = {k: v for k, v in SIZES.items() if k != "attn_implementation"}
     models = {
         "distilled DeiT of timm": timm.create_model("deit_tiny_distilled_patch16_224"),
-        "mean-pooled ViT of timm": timm.create_model("vit_base_patch16_224", **TIMM, global_pool="avg"),
+        "CLIP of transformers": t.CLIPModel(
+            t.CLIPConfig(vision_config=dict(sizes, image_size=SIDE), text_config=dict(SMALL_TEXT), projection_dim=24)
+        ),
         "SigLIP of timm": timm.create_model("vit_base_patch16_siglip_224"),
         "DINOv3 of timm": timm.create_model("vit_small_patch16_dinov3"),
         "DeiT of transformers": t.DeiTForImageClassification(t.DeiTConfig(**sizes)),
@@ -217,6 +228,72 @@ def saved(model: torch.nn.Module) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         return list(load_file(Path(folder) / "model.safetensors"))
+
+
+# ----------------------------------------------------------------------------------------------------- other than plain
+
+# timm's models: the architecture and what is told beside its sizes.
+TIMM_VARIANTS = {
+    "timm-deit3": ("deit3_small_patch16_224", {}),
+    "timm-dinov2": ("vit_small_patch14_reg4_dinov2", {}),
+    "timm-mean": ("vit_base_patch16_224", dict(reg_tokens=2, global_pool="avg")),
+    "timm-gap": ("vit_medium_patch16_reg4_gap_256", {}),
+    "timm-clip": ("vit_base_patch16_clip_quickgelu_224", {}),
+    "timm-siglip": ("vit_large_patch16_siglip_gap_512", {}),
+}
+
+
+def save_timm_variants(random, images, out: Path) -> None:
+    for folder, (name, options) in TIMM_VARIANTS.items():
+        sizes = dict(SMALL, num_classes=CLASSES, **options)
+        model = fill(random, timm.create_model(name, **sizes, img_size=SIDE))
+        save_for_hf(model, out / folder, safe_serialization=True, model_args=dict(sizes, img_size=SIDE))
+        (out / folder / "pytorch_model.bin").unlink(missing_ok=True)
+        (out / folder / "README.md").unlink(missing_ok=True)
+        before = 0 if model.no_embed_class else model.num_prefix_tokens
+
+        def logits(x):
+            other = timm.create_model(name, **sizes, img_size=x.shape[-1])
+            other.load_state_dict(resampled(model.state_dict(), "pos_embed", x.shape[-1], before))
+            return other.double().eval()(x)
+
+        golden(images, logits, out / folder)
+
+
+def save_transformers_variants(random, images, out: Path) -> None:
+    t = transformers
+    labels = dict(id2label=dict(enumerate(LABELS)), label2id={k: i for i, k in enumerate(LABELS)})
+    dinov2 = {k: v for k, v in SMALL_TOWER.items() if k != "intermediate_size"} | dict(mlp_ratio=2) | labels
+    siglip = t.SiglipConfig(vision_config=SMALL_TOWER, text_config=SMALL_TEXT | dict(bos_token_id=0, eos_token_id=1), **labels)
+    clip = t.CLIPVisionConfig(**SMALL_TOWER)
+    models = {
+        "transformers-dinov2": (t.Dinov2ForImageClassification, t.Dinov2Config(**dinov2)),
+        "transformers-dinov2-registers": (
+            t.Dinov2WithRegistersForImageClassification,
+            t.Dinov2WithRegistersConfig(**dinov2, num_register_tokens=2),
+        ),
+        "transformers-siglip": (t.SiglipForImageClassification, siglip),
+        "transformers-clip": (t.CLIPVisionModel, clip),
+    }
+    for folder, (kind, config) in models.items():
+        config._attn_implementation = "eager"
+        model = fill(random, kind(config))
+        shutil.rmtree(out / folder, ignore_errors=True)
+        model.save_pretrained(out / folder)
+        key = next(name for name in model.state_dict() if "position_embedding" in name)
+
+        def logits(x):
+            other_config = copy.deepcopy(config)
+            getattr(other_config, "vision_config", other_config).image_size = x.shape[-1]
+            other = kind(other_config)
+            positions = model.state_dict()[key].reshape(1, -1, SMALL_TOWER["hidden_size"])
+            moved = resampled({key: positions}, key, x.shape[-1], positions.shape[1] - (SIDE // PATCH) ** 2)[key]
+            shape = other.state_dict()[key].shape
+            other.load_state_dict(model.state_dict() | {key: moved.reshape(shape)}, strict=False)
+            result = other.double().eval()(x)
+            return result.pooler_output if folder == "transformers-clip" else result.logits
+
+        golden(images, logits, out / folder)
 
 
 # ---------------------------------------------------------------------------------------------------------------- PEFT
@@ -332,7 +409,10 @@ def fill(random, model: torch.nn.Module) -> torch.nn.Module:
     for name, parameter in model.named_parameters():
         values = normal(random, *parameter.shape)
         norm = parameter.dim() == 1 and name.endswith(".weight")
-        parameter.data.copy_(1 + 0.2 * values if norm else 0.5 * values if "pos" in name else 0.2 * values)
+        scale = "gamma" in name or "lambda" in name  # of a branch of a block
+        parameter.data.copy_(
+            1 + 0.5 * values if scale else 1 + 0.2 * values if norm else 0.5 * values if "pos" in name else 0.2 * values
+        )
     return model.eval()
 
 
@@ -340,10 +420,10 @@ def normal(random, *shape: int) -> torch.Tensor:
     return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
 
 
-def resampled(state: dict[str, torch.Tensor], positions: str, side: int) -> dict[str, torch.Tensor]:
-    """Returns the state for another image size."""
+def resampled(state: dict[str, torch.Tensor], positions: str, side: int, before: int = 1) -> dict[str, torch.Tensor]:
+    """Returns the state for another image size; `before` is the number of positions that are of no patch."""
     grid = side // PATCH
-    changed = resample_abs_pos_embed(state[positions], (grid, grid))
+    changed = resample_abs_pos_embed(state[positions], (grid, grid), num_prefix_tokens=before)
     return state | {positions: changed.contiguous()}
 
 

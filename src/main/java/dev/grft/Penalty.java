@@ -28,8 +28,8 @@ public record Penalty(double lambda, int lastLayers, double head, boolean decoup
     public static final Penalty NONE = new Penalty(0, ALL, 0, false);
 
     private static final Pattern BLOCK = Pattern.compile("blocks\\.(\\d{1,9})\\..+");
-    private static final Pattern BEFORE = Pattern.compile("patch_embed\\..+|cls_token|pos_embed");
-    private static final Pattern AFTER = Pattern.compile("(norm|head)\\..+");
+    private static final Pattern BEFORE = Pattern.compile("(patch_embed|norm_pre)\\..+|cls_token|reg_token|pos_embed");
+    private static final Pattern AFTER = Pattern.compile("(norm|fc_norm|head)\\..+");
 
     public Penalty {
         requireStrength("penalty.lambda", lambda);

@@ -13,7 +13,6 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
@@ -121,7 +120,7 @@ public final class Checkpoint {
      *
      * @param imageSize side of the images, pixels; the positions are resampled if they are for another; 0 for the
      *     checkpoint's own
-     * @throws UserError if a file is missing or malformed, or the model is not a plain ViT, or a pickle
+     * @throws UserError if a file is missing or malformed, or the model is of no supported form, or a pickle
      */
     public static Checkpoint load(Configuration hadoop, String path, int imageSize) {
         return Pretrained.load(hadoop, path, imageSize);
@@ -175,18 +174,14 @@ public final class Checkpoint {
     }
 
     /**
-     * Writes the model for {@link #load} and timm: {@code path} if it ends with {@code .safetensors}, else
-     * {@code model.safetensors} in that directory; and {@code config.json} beside it.
+     * Writes the model for {@link #load} and timm, or if timm has no such model, transformers: {@code path} if it ends with {@code
+     * .safetensors}, else {@code model.safetensors} in that directory; and {@code config.json} beside it.
      *
      * @param type F32, F16 or BF16; numbers are rounded to the nearest
      * @throws UserError if a number is too large for the type or the directory cannot be written
      */
     public void save(Configuration hadoop, String path, Dtype type) {
-        Path file = file(path);
-        Storage storage = new Storage(hadoop);
-        Map<String, Tensor> typed = typed(file, NameMap.TIMM, type);
-        storage.writeAtomically(file, out -> Safetensors.write(out, METADATA, typed));
-        storage.writeAtomically(Storage.beside(file, Pretrained.CONFIG), Description.toTimm(this));
+        write(hadoop, file(path), Family.ofMerged(config.variant()), type);
     }
 
     /**
@@ -194,27 +189,28 @@ public final class Checkpoint {
      * transformers {@code preprocessor_config.json}; {@code model.npz} and {@code config.json} of JAX.
      *
      * @param type F32, F16 or BF16; numbers are rounded to the nearest; F32 or F16 of JAX
-     * @throws UserError if a number is too large for the type or the directory cannot be written
+     * @throws UserError if the library has no such model, a number is too large for the type or the directory cannot be
+     *     written
      */
     void save(Configuration hadoop, String directory, NameMap library, Dtype type) {
-        if (library == NameMap.TIMM) {
-            save(hadoop, directory, type);
-            return;
-        }
-        Storage storage = new Storage(hadoop);
         Path file = new Path(directory, library == NameMap.NPZ ? "model" + Npz.SUFFIX : Pretrained.MODEL);
-        Map<String, Tensor> typed = typed(file, library, type);
+        write(hadoop, file, Family.of(library, config.variant()), type);
+    }
+
+    private void write(Configuration hadoop, Path file, NameMap family, Dtype type) {
+        Storage storage = new Storage(hadoop);
+        Map<String, Tensor> typed = typed(file, family, type);
         storage.writeAtomically(file, out -> {
-            if (library == NameMap.NPZ) {
+            if (family == NameMap.NPZ) {
                 Npz.write(out, typed);
             } else {
                 Safetensors.write(out, METADATA, typed);
             }
         });
-        boolean transformers = library == NameMap.TRANSFORMERS;
+        boolean transformers = family.ofTransformers();
         storage.writeAtomically(
                 Storage.beside(file, Pretrained.CONFIG),
-                transformers ? Description.toTransformers(this) : Description.toTimm(this));
+                transformers ? Description.toTransformers(this, family) : Description.toTimm(this));
         if (transformers) {
             storage.writeAtomically(Storage.beside(file, Pretrained.PREPROCESSOR), Description.toPreprocessor(this));
         }
@@ -239,10 +235,6 @@ public final class Checkpoint {
 
     private static Path file(String path) {
         return path.endsWith(Pretrained.SUFFIX) ? new Path(path) : new Path(path, Pretrained.MODEL);
-    }
-
-    private float[] values(String tensor) {
-        return Objects.requireNonNull(tensors.get(tensor), tensor); // the constructor has seen them all
     }
 
     /** Returns the path of the file, as errors tell it. */
@@ -298,8 +290,7 @@ public final class Checkpoint {
      */
     public synchronized String sha256() {
         if (sha256 == null) {
-            Map<String, Tensor> all = new LinkedHashMap<>();
-            config.tensors().forEach((tensor, shape) -> all.put(tensor, Tensor.ofFloats(shape, values(tensor))));
+            Map<String, Tensor> all = Family.ofMerged(config.variant()).fromTimm(config, tensors);
             MessageDigest digest = Storage.sha256();
             try (OutputStream out = new DigestOutputStream(OutputStream.nullOutputStream(), digest)) {
                 Safetensors.write(out, METADATA, all);

@@ -4,9 +4,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
+import dev.grft.vit.Activation;
+import dev.grft.vit.Pooling;
+import dev.grft.vit.Variant;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * @param width of a token; 0 if it is not told
  * @param heads of the attention; 0 if it is not told
  * @param epsilon of every LayerNorm
+ * @param activation of the MLPs
+ * @param pool what the head reads, by timm's words: {@code token}, {@code avg}; empty if it is not told
  * @param imageSize side of the images that the model is meant for, pixels; 0 for what its positions are for
  * @param mean of each channel, 3, for pixels in [0, 1]
  * @param std of each channel, 3
@@ -29,6 +37,8 @@ record Description(
         int width,
         int heads,
         double epsilon,
+        Activation activation,
+        String pool,
         int imageSize,
         List<Float> mean,
         List<Float> std,
@@ -40,7 +50,24 @@ record Description(
     /** timm's epsilon, and of everybody who says nothing else. */
     static final double EPSILON = 1e-6;
 
+    /** timm's word for the mean of the patch tokens. */
+    static final String MEAN = "avg";
+
     static final double CROP = 0.9;
+    private static final String TOKEN = "token";
+    private static final String CLIP = "vit_base_patch16_clip_quickgelu_224"; // with CLIP's norm, and its epsilon
+
+    /** timm's models whose architecture alone says that they have the GELU by tanh. */
+    private static final Pattern TANH = Pattern.compile(
+            "vit_(base_patch32|so400m_patch16|giantopt_patch16)_siglip_.*|vit_large_patch16_siglip_(gap_)?512");
+
+    /** Words of timm and transformers. */
+    private static final Map<String, Activation> ACTIVATIONS = Map.of(
+            "gelu", Activation.GELU,
+            "quick_gelu", Activation.QUICK_GELU,
+            "gelu_tanh", Activation.TANH_GELU,
+            "gelu_pytorch_tanh", Activation.TANH_GELU);
+
     private static final List<Float> HALF = List.of(0.5f, 0.5f, 0.5f);
 
     /**
@@ -54,7 +81,8 @@ record Description(
             String query = NameMap.NPZ.theirs("blocks.0.attn.q.weight");
             long[] shape = tensors.has(query) ? tensors.tensor(query).shape() : new long[0];
             heads = shape.length == 3 ? (int) Math.min(shape[1], Integer.MAX_VALUE) : 0;
-            return new Description(place, NEAREST, 0, heads, EPSILON, 0, HALF, HALF, CROP, List.of());
+            return new Description(
+                    place, NEAREST, 0, heads, EPSILON, Activation.GELU, TOKEN, 0, HALF, HALF, CROP, List.of());
         }
         Tensor token = tensors.byName().get(NameMap.TORCHVISION.theirs("cls_token"));
         heads = token != null && token.length() == 1280 ? 16 : 0; // vit_h_14; the others have heads of 64
@@ -64,6 +92,8 @@ record Description(
                 0,
                 heads,
                 EPSILON,
+                Activation.GELU,
+                TOKEN,
                 0,
                 List.of(0.485f, 0.456f, 0.406f),
                 List.of(0.229f, 0.224f, 0.225f),
@@ -74,17 +104,23 @@ record Description(
     /** Returns what a {@code config.json} of timm's says. */
     static Description ofTimm(String place, JsonNode json) {
         JsonNode arguments = json.path("model_args");
-        JsonNode pool = json.path("global_pool");
-        if (pool.isTextual() && !pool.textValue().equals("token")) {
+        JsonNode given = arguments.path("global_pool");
+        String pool = json.path("global_pool").asText(given.asText(""));
+        if (!absent(given) && !given.asText().equals(pool)) {
             throw UserError.of(
-                    "%s: global_pool is %s, only token is supported; use another checkpoint", place, pool.textValue());
+                    "%s: global_pool is %s, but model_args.global_pool is %s; which is right?",
+                    place, pool, given.asText());
         }
-        for (String key : List.of("act_layer", "norm_layer")) {
-            if (!arguments.path(key).isMissingNode() && !arguments.path(key).isNull()) {
-                throw UserError.of(
-                        "%s: model_args.%s is %s, only timm's default is supported; use another checkpoint",
-                        place, key, arguments.path(key));
-            }
+        if (!List.of("", TOKEN, MEAN).contains(pool)
+                || arguments.path("pool_include_prefix").asBoolean(false)) {
+            throw UserError.of(
+                    "%s: global_pool is %s, only token and avg of the patches are supported; use another checkpoint",
+                    place, pool.equals(MEAN) ? "avg with pool_include_prefix" : pool);
+        }
+        if (!absent(arguments.path("norm_layer"))) {
+            throw UserError.of(
+                    "%s: model_args.norm_layer is %s, only timm's default is supported; use another checkpoint",
+                    place, arguments.path("norm_layer"));
         }
         String word = json.path("architecture").asText(NEAREST);
         String architecture = word.contains(".") ? word.substring(0, word.indexOf('.')) : word;
@@ -106,7 +142,14 @@ record Description(
                 architecture,
                 width,
                 heads,
-                epsilon(place, json, EPSILON),
+                epsilon(place, json, epsilon(architecture)),
+                activation(
+                        place + ": model_args.act_layer",
+                        arguments.path("act_layer"),
+                        architecture.contains("_quickgelu_")
+                                ? "quick_gelu"
+                                : TANH.matcher(architecture).matches() ? "gelu_tanh" : "gelu"),
+                pool,
                 0,
                 channels(place, images, "mean"),
                 channels(place, images, "std"),
@@ -121,12 +164,11 @@ record Description(
      * @param images that file; null if there is none
      */
     static Description ofTransformers(String place, JsonNode json, String imagesPlace, @Nullable JsonNode images) {
-        String activation = json.path("hidden_act").asText("gelu");
-        if (!activation.equals("gelu")) {
-            throw UserError.of(
-                    "%s: hidden_act is %s, only gelu is supported; use another checkpoint", place, activation);
-        }
-        int heads = Json.positive(place, "", json, "num_attention_heads");
+        JsonNode tower = json.path("vision_config").isObject() ? json.path("vision_config") : json;
+        String type = json.path("model_type").asText("vit");
+        boolean clip = type.startsWith("clip");
+        boolean siglip = type.startsWith("siglip");
+        int heads = Json.positive(place, "", tower, "num_attention_heads");
         List<String> labels = new ArrayList<>();
         JsonNode names = json.path("id2label");
         for (int k = 0; k < names.size(); k++) {
@@ -156,10 +198,15 @@ record Description(
         JsonNode colors = images == null ? json : images;
         return new Description(
                 place,
-                NEAREST,
-                Json.positive(place, "", json, "hidden_size"),
+                clip ? CLIP : NEAREST,
+                Json.positive(place, "", tower, "hidden_size"),
                 heads,
-                epsilon(place, json, 1e-12), // the library's default
+                epsilon(place, tower, clip ? 1e-5 : type.equals("vit") ? 1e-12 : 1e-6), // the library's defaults
+                activation(
+                        place + ": hidden_act",
+                        tower.path("hidden_act"),
+                        clip ? "quick_gelu" : siglip ? "gelu_pytorch_tanh" : "gelu"),
+                siglip ? MEAN : TOKEN,
                 side,
                 channels(imagesPlace, colors, "image_mean"),
                 channels(imagesPlace, colors, "image_std"),
@@ -171,11 +218,14 @@ record Description(
     static String toTimm(Checkpoint model) {
         VitConfig config = model.config();
         ObjectNode root = Json.MAPPER.createObjectNode();
-        root.put("architecture", NameMap.timm(model.architecture()) ? model.architecture() : NEAREST);
+        Variant form = config.variant();
+        String pool = form.pooling() == Pooling.CLASS_TOKEN ? TOKEN : MEAN;
+        String architecture = NameMap.timm(model.architecture()) ? model.architecture() : NEAREST;
+        root.put("architecture", architecture);
         root.put("num_classes", config.classes());
         root.put("num_features", config.width());
-        root.put("global_pool", "token");
-        if (config.epsilon() != EPSILON) { // timm has no word for it and passes it over
+        root.put("global_pool", pool);
+        if (config.epsilon() != epsilon(architecture)) { // timm has no word for it and passes it over
             root.put("layer_norm_eps", config.epsilon());
         }
         ObjectNode arguments = root.putObject("model_args");
@@ -184,14 +234,16 @@ record Description(
         arguments.put("embed_dim", config.width());
         arguments.put("depth", config.depth());
         arguments.put("num_heads", config.heads());
-        if (config.mlpWidth() % config.width() == 0) {
-            arguments.put("mlp_ratio", config.mlpWidth() / config.width());
-        } else {
-            arguments.put("mlp_ratio", ratio(config.mlpWidth(), config.width()));
-        }
+        putRatio(arguments, config);
         arguments.put("num_classes", config.classes());
         arguments.put("in_chans", VitConfig.CHANNELS);
-        arguments.put("global_pool", "token");
+        arguments.put("global_pool", pool);
+        if (!NameMap.preset(architecture)) {
+            arguments.put("qkv_bias", true); // some of timm's have none
+        }
+        if (!form.equals(Variant.PLAIN)) {
+            put(arguments, form);
+        }
         ObjectNode images = root.putObject("pretrained_cfg");
         images.put("custom_load", false);
         images.putArray("input_size")
@@ -214,39 +266,116 @@ record Description(
         return Json.pretty(root);
     }
 
+    /** Adds timm's arguments for a form, all of them: the architecture may have others. */
+    private static void put(ObjectNode arguments, Variant form) {
+        arguments.put("class_token", form.classToken());
+        arguments.put("reg_tokens", form.registers());
+        arguments.put("no_embed_class", form.positioned() < form.prefix());
+        arguments.put("pre_norm", form.preNorm());
+        if (form.layerScale()) {
+            arguments.put("init_values", 1.0);
+        } else {
+            arguments.putNull("init_values");
+        }
+        arguments.put("fc_norm", form.pooling() == Pooling.MEAN_THEN_NORM);
+        arguments.put("act_layer", word(form.activation(), "gelu_tanh"));
+    }
+
+    private static String word(Activation activation, String tanh) {
+        return switch (activation) {
+            case GELU -> "gelu";
+            case QUICK_GELU -> "quick_gelu";
+            case TANH_GELU -> tanh;
+        };
+    }
+
+    private static void putRatio(ObjectNode node, VitConfig config) {
+        if (config.mlpWidth() % config.width() == 0) {
+            node.put("mlp_ratio", config.mlpWidth() / config.width());
+        } else {
+            node.put("mlp_ratio", ratio(config.mlpWidth(), config.width()));
+        }
+    }
+
     /** Returns the ratio from which timm's {@code int(width * ratio)} makes the MLP's width again. */
     private static double ratio(int mlpWidth, int width) {
         double ratio = (double) mlpWidth / width;
         return (int) (width * ratio) == mlpWidth ? ratio : Math.nextUp(ratio);
     }
 
-    /** Returns the {@code config.json} of a model with the names of transformers. */
-    static String toTransformers(Checkpoint model) {
+    /**
+     * Returns the {@code config.json} of a model with the names of transformers.
+     *
+     * @param family which of its models
+     */
+    static String toTransformers(Checkpoint model, NameMap family) {
         VitConfig config = model.config();
         ObjectNode root = Json.MAPPER.createObjectNode();
-        root.putArray("architectures").add(config.classes() > 0 ? "ViTForImageClassification" : "ViTModel");
-        root.put("model_type", "vit");
-        root.put("hidden_size", config.width());
-        root.put("num_hidden_layers", config.depth());
-        root.put("num_attention_heads", config.heads());
-        root.put("intermediate_size", config.mlpWidth());
-        root.put("hidden_act", "gelu");
-        root.put("hidden_dropout_prob", 0.0);
-        root.put("attention_probs_dropout_prob", 0.0);
-        root.put("layer_norm_eps", config.epsilon());
-        root.put("image_size", config.imageSize());
-        root.put("patch_size", config.patchSize());
-        root.put("num_channels", VitConfig.CHANNELS);
-        root.put("qkv_bias", true);
+        String name = switch (family) {
+            case DINOV2 -> "Dinov2";
+            case DINOV2_WITH_REGISTERS -> "Dinov2WithRegisters";
+            case CLIP -> "Siglip";
+            default -> "ViT";
+        };
+        boolean siglip = family == NameMap.CLIP;
+        String headless = siglip ? "SiglipVisionModel" : name + "Model";
+        root.putArray("architectures").add(config.classes() > 0 ? name + "ForImageClassification" : headless);
+        root.put("model_type", siglip && config.classes() == 0 ? "siglip_vision_model" : modelType(family));
+        ObjectNode tower = siglip && config.classes() > 0 ? root.putObject("vision_config") : root;
+        if (siglip && config.classes() > 0) {
+            tower.put("model_type", "siglip_vision_model");
+            root.putObject("text_config").put("model_type", "siglip_text_model");
+        }
+        tower.put("hidden_size", config.width());
+        tower.put("num_hidden_layers", config.depth());
+        tower.put("num_attention_heads", config.heads());
+        tower.put("hidden_act", word(config.variant().activation(), "gelu_pytorch_tanh"));
+        tower.put("layer_norm_eps", config.epsilon());
+        tower.put("image_size", config.imageSize());
+        tower.put("patch_size", config.patchSize());
+        tower.put("num_channels", VitConfig.CHANNELS);
+        putFamily(tower, family, config);
         ObjectNode names = root.putObject("id2label");
         ObjectNode numbers = root.putObject("label2id");
         for (int k = 0; k < config.classes(); k++) {
-            String name =
+            String label =
                     model.labels().isEmpty() ? "LABEL_" + k : model.labels().get(k);
-            names.put(Integer.toString(k), name);
-            numbers.put(name, k);
+            names.put(Integer.toString(k), label);
+            numbers.put(label, k);
         }
         return Json.pretty(root);
+    }
+
+    private static String modelType(NameMap family) {
+        return switch (family) {
+            case DINOV2 -> "dinov2";
+            case DINOV2_WITH_REGISTERS -> "dinov2_with_registers";
+            case CLIP -> "siglip";
+            default -> "vit";
+        };
+    }
+
+    /** Adds what only some families of transformers are told. */
+    private static void putFamily(ObjectNode tower, NameMap family, VitConfig config) {
+        if (family == NameMap.CLIP) {
+            tower.put("intermediate_size", config.mlpWidth());
+            tower.put("vision_use_head", false);
+            return;
+        }
+        tower.put("qkv_bias", true);
+        tower.put("hidden_dropout_prob", 0.0);
+        tower.put("attention_probs_dropout_prob", 0.0);
+        if (family == NameMap.TRANSFORMERS) {
+            tower.put("intermediate_size", config.mlpWidth());
+            return;
+        }
+        putRatio(tower, config);
+        tower.put("use_swiglu_ffn", false);
+        if (family == NameMap.DINOV2_WITH_REGISTERS) {
+            tower.put("num_register_tokens", config.variant().registers());
+        } else {
+            tower.put("use_mask_token", false);
+        }
     }
 
     /** Returns the {@code preprocessor_config.json} of a model: of the image processor that resizes, then crops. */
@@ -284,6 +413,21 @@ record Description(
                     place, key, size);
         }
         return number.intValue();
+    }
+
+    /** Returns timm's epsilon of an architecture. */
+    private static double epsilon(String architecture) {
+        return architecture.contains("_clip_") ? 1e-5 : EPSILON;
+    }
+
+    private static Activation activation(String place, JsonNode word, String otherwise) {
+        Activation found = ACTIVATIONS.get(absent(word) ? otherwise : word.asText());
+        if (found == null) {
+            throw UserError.of(
+                    "%s is %s, only %s are supported; use another checkpoint",
+                    place, word.asText(), new TreeSet<>(ACTIVATIONS.keySet()));
+        }
+        return found;
     }
 
     private static double epsilon(String place, JsonNode json, double otherwise) {

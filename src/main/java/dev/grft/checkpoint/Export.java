@@ -56,12 +56,10 @@ public final class Export {
             return;
         }
         boolean four = TRANSFORMERS_4.equals(library);
-        NameMap names;
-        if (four || (library == null && checkpoint.names() == NameMap.TRANSFORMERS)) {
-            names = NameMap.TRANSFORMERS;
-        } else {
-            names = library == null ? NameMap.TIMM : NameMap.of("--library", library);
-        }
+        NameMap given = library == null
+                ? checkpoint.names().ofTransformers() ? NameMap.TRANSFORMERS : NameMap.TIMM
+                : four ? NameMap.TRANSFORMERS : NameMap.of("--library", library);
+        NameMap names = Family.of(given, checkpoint.config().variant());
         PeftAdapter.write(
                 hadoop,
                 new Path(output),

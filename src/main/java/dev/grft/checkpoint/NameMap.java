@@ -19,97 +19,112 @@ import org.jspecify.annotations.Nullable;
  */
 public enum NameMap {
     /** timm's. */
-    TIMM("timm"),
+    TIMM("timm", "", List.of()),
 
     /** Hugging Face's {@code ViTModel} and {@code ViTForImageClassification}: query, key and value are matrices of their own. */
     TRANSFORMERS(
             "transformers",
-            "cls_token embeddings.cls_token",
-            "pos_embed embeddings.position_embeddings",
-            "patch_embed.proj embeddings.patch_embeddings.projection",
-            "blocks.#.norm1 encoder.layer.#.layernorm_before",
-            "blocks.#.attn.q encoder.layer.#.attention.attention.query",
-            "blocks.#.attn.k encoder.layer.#.attention.attention.key",
-            "blocks.#.attn.v encoder.layer.#.attention.attention.value",
-            "blocks.#.attn.proj encoder.layer.#.attention.output.dense",
-            "blocks.#.norm2 encoder.layer.#.layernorm_after",
-            "blocks.#.mlp.fc1 encoder.layer.#.intermediate.dense",
-            "blocks.#.mlp.fc2 encoder.layer.#.output.dense",
-            "norm layernorm",
-            "head classifier"),
+            "vit.",
+            List.of(
+                    "cls_token embeddings.cls_token",
+                    "pos_embed embeddings.position_embeddings",
+                    "patch_embed.proj embeddings.patch_embeddings.projection",
+                    "blocks.#.norm1 encoder.layer.#.layernorm_before",
+                    "blocks.#.attn.q encoder.layer.#.attention.attention.query",
+                    "blocks.#.attn.k encoder.layer.#.attention.attention.key",
+                    "blocks.#.attn.v encoder.layer.#.attention.attention.value",
+                    "blocks.#.attn.proj encoder.layer.#.attention.output.dense",
+                    "blocks.#.norm2 encoder.layer.#.layernorm_after",
+                    "blocks.#.mlp.fc1 encoder.layer.#.intermediate.dense",
+                    "blocks.#.mlp.fc2 encoder.layer.#.output.dense",
+                    "norm layernorm",
+                    "head classifier")),
+
+    /** Hugging Face's {@code Dinov2Model} and {@code Dinov2ForImageClassification}. */
+    DINOV2("transformers", "dinov2.", Names.DINOV2),
+
+    /** Hugging Face's {@code Dinov2WithRegistersModel} and {@code Dinov2WithRegistersForImageClassification}. */
+    DINOV2_WITH_REGISTERS("transformers", "dinov2_with_registers.", Names.DINOV2),
+
+    /** Hugging Face's {@code CLIPVisionModel}, {@code SiglipVisionModel} and {@code SiglipForImageClassification}. */
+    CLIP(
+            "transformers",
+            "vision_model.",
+            List.of(
+                    "cls_token embeddings.class_embedding",
+                    "pos_embed embeddings.position_embedding.weight",
+                    "patch_embed.proj embeddings.patch_embedding",
+                    "norm_pre pre_layrnorm",
+                    "blocks.#.norm1 encoder.layers.#.layer_norm1",
+                    "blocks.#.attn.q encoder.layers.#.self_attn.q_proj",
+                    "blocks.#.attn.k encoder.layers.#.self_attn.k_proj",
+                    "blocks.#.attn.v encoder.layers.#.self_attn.v_proj",
+                    "blocks.#.attn.proj encoder.layers.#.self_attn.out_proj",
+                    "blocks.#.norm2 encoder.layers.#.layer_norm2",
+                    "blocks.#.mlp.fc1 encoder.layers.#.mlp.fc1",
+                    "blocks.#.mlp.fc2 encoder.layers.#.mlp.fc2",
+                    "norm post_layernorm",
+                    "head classifier")),
 
     /** torchvision's {@code VisionTransformer}. */
     TORCHVISION(
             "torchvision",
-            "cls_token class_token",
-            "pos_embed encoder.pos_embedding",
-            "patch_embed.proj conv_proj",
-            "blocks.#.norm1 encoder.layers.encoder_layer_#.ln_1",
-            "blocks.#.attn.qkv encoder.layers.encoder_layer_#.self_attention.in_proj",
-            "blocks.#.attn.proj encoder.layers.encoder_layer_#.self_attention.out_proj",
-            "blocks.#.norm2 encoder.layers.encoder_layer_#.ln_2",
-            "blocks.#.mlp.fc1 encoder.layers.encoder_layer_#.mlp.0",
-            "blocks.#.mlp.fc2 encoder.layers.encoder_layer_#.mlp.3",
-            "norm encoder.ln",
-            "head heads.head"),
+            "",
+            List.of(
+                    "cls_token class_token",
+                    "pos_embed encoder.pos_embedding",
+                    "patch_embed.proj conv_proj",
+                    "blocks.#.norm1 encoder.layers.encoder_layer_#.ln_1",
+                    "blocks.#.attn.qkv encoder.layers.encoder_layer_#.self_attention.in_proj",
+                    "blocks.#.attn.proj encoder.layers.encoder_layer_#.self_attention.out_proj",
+                    "blocks.#.norm2 encoder.layers.encoder_layer_#.ln_2",
+                    "blocks.#.mlp.fc1 encoder.layers.encoder_layer_#.mlp.0",
+                    "blocks.#.mlp.fc2 encoder.layers.encoder_layer_#.mlp.3",
+                    "norm encoder.ln",
+                    "head heads.head")),
 
     /** The original's in JAX: kernels are {@code [in, out]}, with the heads as a dimension, and patches HWIO. */
     NPZ(
             "npz",
-            "cls_token cls",
-            "pos_embed Transformer/posembed_input/pos_embedding",
-            "patch_embed.proj embedding",
-            "blocks.#.norm1 Transformer/encoderblock_#/LayerNorm_0",
-            "blocks.#.attn.q Transformer/encoderblock_#/MultiHeadDotProductAttention_1/query",
-            "blocks.#.attn.k Transformer/encoderblock_#/MultiHeadDotProductAttention_1/key",
-            "blocks.#.attn.v Transformer/encoderblock_#/MultiHeadDotProductAttention_1/value",
-            "blocks.#.attn.proj Transformer/encoderblock_#/MultiHeadDotProductAttention_1/out",
-            "blocks.#.norm2 Transformer/encoderblock_#/LayerNorm_2",
-            "blocks.#.mlp.fc1 Transformer/encoderblock_#/MlpBlock_3/Dense_0",
-            "blocks.#.mlp.fc2 Transformer/encoderblock_#/MlpBlock_3/Dense_1",
-            "norm Transformer/encoder_norm",
-            "head head");
-
-    /** Parts of names that a plain ViT does not have, and what they mean. */
-    private static final Map<String, String> STRANGERS = Map.ofEntries(
-            Map.entry("fc_norm", "the model averages its tokens instead of using the class token"),
-            Map.entry("ls1", "the model has layer scale"),
-            Map.entry("ls2", "the model has layer scale"),
-            Map.entry("layer_scale1", "the model has layer scale"),
-            Map.entry("layer_scale2", "the model has layer scale"),
-            Map.entry("norm_pre", "the model normalizes its tokens before the first block, as CLIP does"),
-            Map.entry("pre_layrnorm", "the model normalizes its tokens before the first block, as CLIP does"),
-            Map.entry("q_norm", "the model normalizes queries and keys"),
-            Map.entry("reg_token", "the model has register tokens"),
-            Map.entry("register_tokens", "the model has register tokens"),
-            Map.entry("dist_token", "the model has a distillation token"),
-            Map.entry("distillation_token", "the model has a distillation token"),
-            Map.entry("attn_pool", "the model pools its tokens by attention, as SigLIP does"),
-            Map.entry("probe", "the model pools its tokens by attention, as SigLIP does"),
-            Map.entry("rope_embeddings", "the model has rotary positions"),
-            Map.entry("weights_in", "the model has a gated MLP"),
-            Map.entry("relative_position_bias", "the model has relative positions"),
-            Map.entry("lambda_1", "the model has layer scale"),
-            Map.entry("gamma_1", "the model has layer scale"),
-            Map.entry("text_model", "the model has a text tower; save its vision tower alone"),
-            Map.entry("decoder", "the model has a decoder; save its encoder alone"),
-            Map.entry("pre_logits", "the model has a layer between the last norm and the head"));
+            "",
+            List.of(
+                    "cls_token cls",
+                    "pos_embed Transformer/posembed_input/pos_embedding",
+                    "patch_embed.proj embedding",
+                    "blocks.#.norm1 Transformer/encoderblock_#/LayerNorm_0",
+                    "blocks.#.attn.q Transformer/encoderblock_#/MultiHeadDotProductAttention_1/query",
+                    "blocks.#.attn.k Transformer/encoderblock_#/MultiHeadDotProductAttention_1/key",
+                    "blocks.#.attn.v Transformer/encoderblock_#/MultiHeadDotProductAttention_1/value",
+                    "blocks.#.attn.proj Transformer/encoderblock_#/MultiHeadDotProductAttention_1/out",
+                    "blocks.#.norm2 Transformer/encoderblock_#/LayerNorm_2",
+                    "blocks.#.mlp.fc1 Transformer/encoderblock_#/MlpBlock_3/Dense_0",
+                    "blocks.#.mlp.fc2 Transformer/encoderblock_#/MlpBlock_3/Dense_1",
+                    "norm Transformer/encoder_norm",
+                    "head head"));
 
     /** Of Hugging Face's models: what classifying by the class token does not use. */
-    private static final Pattern UNUSED = Pattern.compile("pooler\\.dense\\.(weight|bias)|embeddings\\.mask_token");
+    private static final Pattern UNUSED =
+            Pattern.compile("pooler\\.dense\\.(weight|bias)|embeddings\\.(mask_token|position_ids)");
 
-    private static final Pattern PLAIN = Pattern.compile("cls_token|pos_embed|((patch_embed\\.proj|norm|head"
-            + "|blocks\\.(?<block>0|[1-9]\\d{0,3})\\.(norm1|attn\\.qkv|attn\\.proj|norm2|mlp\\.fc1|mlp\\.fc2))"
-            + "\\.(weight|bias))");
+    /** Of {@code SiglipForImageClassification}, which averages the tokens: the tower's pooling by attention. */
+    private static final Pattern PROBE = Pattern.compile("head\\.(probe|(attention|layernorm|mlp)\\..+)");
+
+    private static final String NUMBER = "(?<block>0|[1-9]\\d{0,3})";
+    private static final Pattern TIMMS = Pattern.compile("cls_token|reg_token|pos_embed"
+            + "|((patch_embed\\.proj|norm_pre|norm|fc_norm|head"
+            + "|blocks\\." + NUMBER + "\\.(norm1|attn\\.qkv|attn\\.proj|norm2|mlp\\.fc1|mlp\\.fc2))\\.(weight|bias))"
+            + "|blocks\\." + NUMBER.replace("block", "scaled") + "\\.ls[12]\\.gamma");
 
     private static final Pattern PRESET = Pattern.compile("vit_(tiny|small|base|large|demo)_patch\\d{1,4}_\\d{1,4}");
     private static final Pattern BLOCK =
-            Pattern.compile("(?<=blocks\\.|layer\\.|encoder_layer_|encoderblock_)(0|[1-9]\\d{0,3})(?=[./])");
+            Pattern.compile("(?<=blocks\\.|layer\\.|layers\\.|encoder_layer_|encoderblock_)(0|[1-9]\\d{0,3})(?=[./])");
     private static final Map<String, String> RENAMED = renamed();
     private static final List<String> PARTS = List.of("attn.q.", "attn.k.", "attn.v.");
     private static final String JOINED = "attn.qkv.";
+    private static final String PATCH_BIAS = "patch_embed.proj.bias";
 
     private final String library;
+    private final String prefix; // of all names but the head's, in a whole model for classification
 
     @SuppressWarnings("ImmutableEnumChecker") // filled by the constructor and never changed
     private final Map<String, String> theirs = new LinkedHashMap<>(); // by ours: of modules and single tensors
@@ -117,9 +132,29 @@ public enum NameMap {
     @SuppressWarnings("ImmutableEnumChecker")
     private final Map<String, String> ours = new LinkedHashMap<>();
 
+    /** What several libraries' models share. */
+    private static final class Names {
+        static final List<String> DINOV2 = List.of(
+                "cls_token embeddings.cls_token",
+                "reg_token embeddings.register_tokens",
+                "pos_embed embeddings.position_embeddings",
+                "patch_embed.proj embeddings.patch_embeddings.projection",
+                "blocks.#.norm1 encoder.layer.#.norm1",
+                "blocks.#.attn.q encoder.layer.#.attention.attention.query",
+                "blocks.#.attn.k encoder.layer.#.attention.attention.key",
+                "blocks.#.attn.v encoder.layer.#.attention.attention.value",
+                "blocks.#.attn.proj encoder.layer.#.attention.output.dense",
+                "blocks.#.ls1.gamma encoder.layer.#.layer_scale1.lambda1",
+                "blocks.#.norm2 encoder.layer.#.norm2",
+                "blocks.#.mlp.fc1 encoder.layer.#.mlp.fc1",
+                "blocks.#.mlp.fc2 encoder.layer.#.mlp.fc2",
+                "blocks.#.ls2.gamma encoder.layer.#.layer_scale2.lambda1",
+                "norm layernorm",
+                "head classifier");
+    }
+
     private static Map<String, String> renamed() {
         Map<String, String> renamed = new LinkedHashMap<>(); // in this order: one end is the end of another
-        renamed.put("encoder.layer.", "layers.");
         renamed.put("attention.attention.query", "attention.q_proj");
         renamed.put("attention.attention.key", "attention.k_proj");
         renamed.put("attention.attention.value", "attention.v_proj");
@@ -129,8 +164,9 @@ public enum NameMap {
         return renamed;
     }
 
-    NameMap(String library, String... pairs) {
+    NameMap(String library, String prefix, List<String> pairs) {
         this.library = library;
+        this.prefix = prefix;
         for (String pair : pairs) {
             int space = pair.indexOf(' ');
             theirs.put(pair.substring(0, space), pair.substring(space + 1));
@@ -147,27 +183,47 @@ public enum NameMap {
     public static NameMap of(String option, String library) {
         return Arrays.stream(values())
                 .filter(map -> map.library.equals(library))
-                .findFirst()
+                .findFirst() // of transformers that of a plain ViT
                 .orElseThrow(() -> UserError.of(
-                        "%s: unknown naming %s; expected one of %s", option, library, Arrays.toString(values())));
+                        "%s: unknown naming %s; expected one of %s",
+                        option,
+                        library,
+                        Arrays.stream(values())
+                                .map(map -> map.library)
+                                .distinct()
+                                .toList()));
     }
 
     /** Returns the naming that these tensors follow; timm's if they follow none. */
     static NameMap of(Set<String> tensors) {
-        for (NameMap map : List.of(NPZ, TORCHVISION, TRANSFORMERS)) {
+        for (NameMap map : List.of(NPZ, TORCHVISION, transformers(tensors))) {
             if (tensors.stream()
                     .anyMatch(name ->
-                            map.ours(name) != null && !PLAIN.matcher(name).matches())) {
+                            map.ours(name) != null && !TIMMS.matcher(name).matches())) {
                 return map;
             }
         }
         return TIMM;
     }
 
+    /** Returns that of the naming of Hugging Face's models that these tensors follow, if they follow one. */
+    private static NameMap transformers(Set<String> tensors) {
+        String all = String.join(" ", tensors);
+        if (all.contains(".layer_scale1.lambda1")) {
+            return all.contains("embeddings.register_tokens") ? DINOV2_WITH_REGISTERS : DINOV2;
+        }
+        return all.contains(".layer_norm1.") ? CLIP : TRANSFORMERS;
+    }
+
+    /** Returns whether it is a naming of Hugging Face's transformers. */
+    boolean ofTransformers() {
+        return library.equals(TRANSFORMERS.library);
+    }
+
     /**
      * Returns the tensors by timm's names and in timm's layout: the same arrays where nothing has to be moved.
      *
-     * @throws UserError for a tensor that a plain ViT does not have
+     * @throws UserError for a tensor that no supported model has
      */
     Map<String, Tensor> toTimm(Tensors file) {
         Map<String, Tensor> named = new LinkedHashMap<>();
@@ -175,35 +231,45 @@ public enum NameMap {
         for (Map.Entry<String, Tensor> entry : file.byName().entrySet()) {
             String name = ours(entry.getKey());
             if (name != null) {
-                named.put(name, this == NPZ ? transposed(file, name, entry.getValue()) : entry.getValue());
-            } else if (!(this == TRANSFORMERS
-                            && UNUSED.matcher(unprefixed(entry.getKey())).matches())
-                    && (stranger == null || reason(stranger).isEmpty())) {
+                named.put(name, toTimm(file, name, entry.getValue()));
+            } else if (!unused(file, unprefixed(entry.getKey()))
+                    && (stranger == null || Strangers.reason(stranger).isEmpty())) {
                 stranger = entry.getKey();
             }
         }
         if (stranger != null) {
             throw UserError.of(
-                    "%s: has the tensor %s: %s; only plain ViTs with the names of timm, transformers, torchvision or"
-                            + " JAX are supported",
-                    file.file(), stranger, reason(stranger).orElse("a plain ViT has no such tensor"));
+                    "%s: has the tensor %s: %s; only ViTs of a known form with the names of timm, transformers,"
+                            + " torchvision or JAX are supported",
+                    file.file(), stranger, Strangers.reason(stranger).orElse("no supported model has such a tensor"));
         }
-        return joined(file, named);
+        return withZeros(joined(file, named));
     }
 
-    private static Optional<String> reason(String tensor) {
-        String parts = "." + tensor.replace('/', '.') + ".";
-        return STRANGERS.keySet().stream()
-                .sorted()
-                .filter(part -> parts.contains("." + part + "."))
-                .findFirst()
-                .map(STRANGERS::get);
+    private boolean unused(Tensors file, String tensor) {
+        boolean classifies = file.names().contains("classifier.weight");
+        return ofTransformers()
+                && (UNUSED.matcher(tensor).matches()
+                        || (this == CLIP && classifies && PROBE.matcher(tensor).matches()));
+    }
+
+    private Tensor toTimm(Tensors file, String name, Tensor tensor) {
+        if (this == NPZ) {
+            return transposed(file, name, tensor);
+        }
+        long[] shape = tensor.shape();
+        if (this == CLIP && name.equals("cls_token") && shape.length == 1) {
+            return tensor.reshaped(1, 1, shape[0]);
+        }
+        return this == CLIP && name.equals("pos_embed") && shape.length == 2
+                ? tensor.reshaped(1, shape[0], shape[1])
+                : tensor;
     }
 
     /** Returns timm's name of a tensor, or null; of query, key and value {@code attn.q}, {@code attn.k}, {@code attn.v}. */
     private @Nullable String ours(String tensor) {
         if (this == TIMM) {
-            return PLAIN.matcher(tensor).matches() ? tensor : null;
+            return TIMMS.matcher(tensor).matches() ? tensor : null;
         }
         String name = unprefixed(tensor);
         Matcher block = BLOCK.matcher(name);
@@ -211,7 +277,8 @@ public enum NameMap {
         String general = block.replaceFirst("#");
         String single = ours.get(general);
         if (single != null) {
-            return PLAIN.matcher(single).matches() ? single : null; // a module alone is no tensor
+            String one = single.replace("#", number);
+            return TIMMS.matcher(one).matches() ? one : null; // a module alone is no tensor
         }
         int dot = general.lastIndexOf(this == NPZ ? '/' : '.');
         String module = dot < 0 ? null : ours.get(general.substring(0, dot));
@@ -229,7 +296,7 @@ public enum NameMap {
     }
 
     private String unprefixed(String tensor) {
-        return this == TRANSFORMERS && tensor.startsWith("vit.") ? tensor.substring("vit.".length()) : tensor;
+        return tensor.startsWith(prefix) ? tensor.substring(prefix.length()) : tensor;
     }
 
     /** Returns their name of a tensor of timm's, of {@code attn.qkv} that of the query: as a whole model for classification has it. */
@@ -237,8 +304,9 @@ public enum NameMap {
         if (this == TIMM) {
             return tensor;
         }
-        if (theirs.containsKey(tensor)) {
-            return prefixed(theirs.get(tensor));
+        String single = found(tensor);
+        if (single != null) {
+            return prefixed(single);
         }
         int dot = tensor.lastIndexOf('.');
         String parameter = tensor.substring(dot + 1);
@@ -258,26 +326,34 @@ public enum NameMap {
         if (this == TIMM) {
             return module;
         }
-        Matcher block = BLOCK.matcher(module);
-        String number = block.find() ? block.group(1) : "#";
-        String general = block.replaceFirst("#");
-        String found = theirs.get(general);
-        if (found == null && general.endsWith(".attn.qkv")) {
-            found = theirs.get(general.replace("qkv", "q"));
+        String found = found(module);
+        if (found == null && module.endsWith(".attn.qkv")) {
+            found = found(module.replace("qkv", "q"));
         }
         if (found == null) {
-            throw new IllegalArgumentException(library + " has no name for " + module);
+            return module; // which this library does not have; the name is for an error
         }
-        return prefixed(found.replace("#", number));
+        return prefixed(found);
+    }
+
+    /** Returns their name, without the prefix, of a module or single tensor; null if they have none. */
+    private @Nullable String found(String ours) {
+        Matcher block = BLOCK.matcher(ours);
+        String number = block.find() ? block.group(1) : "#";
+        String found = theirs.get(block.replaceFirst("#"));
+        return found == null ? null : found.replace("#", number);
     }
 
     /**
-     * Returns their name of a module of timm's in a running program. transformers 5 has renamed the modules of its ViT, but saves
-     * their tensors under the old names.
+     * Returns their name of a module of timm's in a running program. transformers 5 has renamed the modules of its ViT and DINOv2,
+     * but saves their tensors under the old names.
      */
     String moduleInMemory(String module) {
         String name = module(module);
         if (this == TRANSFORMERS) {
+            name = name.replace("encoder.layer.", "layers.");
+        }
+        if (ofTransformers() && this != CLIP) {
             for (Map.Entry<String, String> pair : RENAMED.entrySet()) {
                 name = name.replace(pair.getKey(), pair.getValue());
             }
@@ -286,15 +362,15 @@ public enum NameMap {
     }
 
     private String prefixed(String name) {
-        return this == TRANSFORMERS && !name.equals("classifier") ? "vit." + name : name;
+        return name.equals("classifier") ? name : prefix + name;
     }
 
     /** Returns whether query, key and value are matrices of their own. */
     boolean splitsQkv() {
-        return this == TRANSFORMERS || this == NPZ;
+        return ofTransformers() || this == NPZ;
     }
 
-    /** Joins query, key and value. A bias that a model does without is 0. */
+    /** Joins query, key and value. */
     private Map<String, Tensor> joined(Tensors file, Map<String, Tensor> named) {
         if (!splitsQkv()) {
             return named;
@@ -334,16 +410,22 @@ public enum NameMap {
             shape[0] *= 3;
             joined.put(name.replace(PARTS.get(0), JOINED), Tensor.ofFloats(shape, all));
         });
-        Map<String, Tensor> zeros = new LinkedHashMap<>();
-        joined.forEach((name, tensor) -> {
-            String bias = name.replace(JOINED + "weight", JOINED + "bias");
-            if (!joined.containsKey(bias)) {
+        return joined;
+    }
+
+    /** Adds zeros for the biases that a model does without: of queries, keys and values, and of patches where a norm follows. */
+    private static Map<String, Tensor> withZeros(Map<String, Tensor> named) {
+        Map<String, Tensor> all = new LinkedHashMap<>(named);
+        boolean biased = named.keySet().stream().anyMatch(name -> name.endsWith(JOINED + "bias"));
+        named.forEach((name, tensor) -> {
+            boolean patches = name.equals("patch_embed.proj.weight") && named.containsKey("norm_pre.weight");
+            if (tensor.shape().length > 0 && (patches || (!biased && name.endsWith(JOINED + "weight")))) {
                 int length = (int) tensor.shape()[0];
-                zeros.put(bias, Tensor.ofFloats(new long[] {length}, new float[length]));
+                all.putIfAbsent(
+                        name.replace(".weight", ".bias"), Tensor.ofFloats(new long[] {length}, new float[length]));
             }
         });
-        joined.putAll(zeros);
-        return joined;
+        return all;
     }
 
     private UserError missing(Tensors file, String tensor) {
@@ -404,6 +486,12 @@ public enum NameMap {
             if (numbers == null) {
                 throw new IllegalArgumentException("the tensor " + name + " is missing");
             }
+            if (config.variant().preNorm() && name.equals(PATCH_BIAS)) {
+                return; // libraries have none where a norm follows: it is in the positions
+            }
+            if (config.variant().preNorm() && name.equals("pos_embed")) {
+                numbers = withPatchBias(config, numbers, tensors.get(PATCH_BIAS));
+            }
             if (!splitsQkv() || !name.contains(JOINED)) {
                 named.put(theirs(name), laidOut(config, name, shape, numbers));
                 return;
@@ -420,8 +508,35 @@ public enum NameMap {
         return named;
     }
 
+    /** Returns the positions with the bias of the patches added to those of the patches: the same tokens without that bias. */
+    private static float[] withPatchBias(VitConfig config, float[] positions, float @Nullable [] bias) {
+        if (bias == null || !nonZero(bias)) {
+            return positions;
+        }
+        float[] sums = positions.clone();
+        for (int i = config.variant().positioned() * config.width(); i < sums.length; i++) {
+            sums[i] += bias[i % bias.length];
+        }
+        return sums;
+    }
+
+    private static boolean nonZero(float[] numbers) {
+        for (float number : numbers) {
+            if (number != 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private Tensor laidOut(VitConfig config, String name, long[] shape, float[] numbers) {
-        if (this != NPZ || name.equals("cls_token") || name.equals("pos_embed")) {
+        boolean tokens = name.equals("cls_token") || name.equals("pos_embed");
+        if (this == CLIP && tokens) {
+            long d = config.width();
+            long[] flat = name.equals("cls_token") ? new long[] {d} : new long[] {numbers.length / d, d};
+            return Tensor.ofFloats(flat, numbers);
+        }
+        if (this != NPZ || tokens) {
             return Tensor.ofFloats(shape, numbers);
         }
         long heads = config.heads();
@@ -449,9 +564,10 @@ public enum NameMap {
 
     /** Returns the number of the block that a tensor of timm's is in; -1 for one outside the blocks. */
     static int block(String tensor) {
-        Matcher matcher = PLAIN.matcher(tensor);
+        Matcher matcher = TIMMS.matcher(tensor);
         String block = matcher.matches() ? matcher.group("block") : null;
-        return block == null ? -1 : Integer.parseInt(block);
+        String scaled = matcher.matches() ? matcher.group("scaled") : null;
+        return block != null ? Integer.parseInt(block) : scaled != null ? Integer.parseInt(scaled) : -1;
     }
 
     /** Returns whether {@link VitConfig#preset} knows the sizes of this model. */

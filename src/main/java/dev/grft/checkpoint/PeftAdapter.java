@@ -88,7 +88,7 @@ final class PeftAdapter {
             NameMap names,
             UnaryOperator<String> module,
             String pretrained) {
-        if (names != NameMap.TIMM && names != NameMap.TRANSFORMERS) {
+        if (names != NameMap.TIMM && !names.ofTransformers()) {
             throw UserError.of("export: PEFT puts adapters on models of timm and transformers, got %s", names);
         }
         Delta delta = file.delta();
@@ -187,7 +187,7 @@ final class PeftAdapter {
         long classes = config.classes();
         tensors.put(
                 PREFIX + names.theirs(Delta.HEAD_WEIGHT),
-                Tensor.ofFloats(new long[] {classes, config.width()}, delta.headWeight()));
+                Tensor.ofFloats(new long[] {classes, config.features()}, delta.headWeight()));
         tensors.put(PREFIX + names.theirs(Delta.HEAD_BIAS), Tensor.ofFloats(new long[] {classes}, delta.headBias()));
         Storage storage = new Storage(hadoop);
         storage.writeAtomically(

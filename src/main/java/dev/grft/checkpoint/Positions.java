@@ -3,8 +3,8 @@ package dev.grft.checkpoint;
 import dev.grft.UserError;
 
 /**
- * Position embeddings for another image size: the grid of vectors is resampled as an image of D channels would be, the
- * class token's vector stays. The same numbers as timm's {@code resample_abs_pos_embed}: PyTorch's bicubic
+ * Position embeddings for another image size: the grid of vectors is resampled as an image of D channels would be, those
+ * of the tokens before the patches stay. The same numbers as timm's {@code resample_abs_pos_embed}: PyTorch's bicubic
  * interpolation with antialias, whose cubic has a = -0.5.
  */
 public final class Positions {
@@ -16,18 +16,19 @@ public final class Positions {
      * Returns the positions of a square grid of another size, computed in double and rounded once; the very array if
      * the size is the same.
      *
-     * @param positions {@code [1 + old * old, D]}, the class token first
+     * @param positions {@code [before + old * old, D]}
+     * @param before number of tokens before the patches that have positions
      * @param width D
      * @param grid side of the new grid, patches
-     * @return {@code [1 + grid * grid, D]}
+     * @return {@code [before + grid * grid, D]}
      * @throws UserError if the old grid is not a square
      */
-    public static float[] resample(float[] positions, int width, int grid) {
+    public static float[] resample(float[] positions, int before, int width, int grid) {
         double[] doubles = new double[positions.length];
         for (int i = 0; i < doubles.length; i++) {
             doubles[i] = positions[i];
         }
-        double[] resampled = resample(doubles, width, grid);
+        double[] resampled = resample(doubles, before, width, grid);
         if (resampled == doubles) {
             return positions;
         }
@@ -38,9 +39,9 @@ public final class Positions {
         return floats;
     }
 
-    /** Returns what {@link #resample(float[], int, int)} does, in double. */
-    static double[] resample(double[] positions, int width, int grid) {
-        int old = side(positions.length / width - 1);
+    /** Returns what {@link #resample(float[], int, int, int)} does, in double. */
+    static double[] resample(double[] positions, int before, int width, int grid) {
+        int old = side(positions.length / width, before);
         if (old == grid) {
             return positions;
         }
@@ -51,34 +52,48 @@ public final class Positions {
                 for (int from = 0; from < old; from++) {
                     double weight = weights[x * old + from];
                     for (int d = 0; d < width; d++) {
-                        across[(y * grid + x) * width + d] += weight * positions[(1 + y * old + from) * width + d];
+                        across[(y * grid + x) * width + d] += weight * positions[(before + y * old + from) * width + d];
                     }
                 }
             }
         }
-        double[] resampled = new double[(1 + grid * grid) * width];
-        System.arraycopy(positions, 0, resampled, 0, width);
+        double[] resampled = new double[(before + grid * grid) * width];
+        System.arraycopy(positions, 0, resampled, 0, before * width);
         for (int y = 0; y < grid; y++) {
             for (int from = 0; from < old; from++) {
                 double weight = weights[y * old + from];
                 for (int i = 0; i < grid * width; i++) {
-                    resampled[(1 + y * grid) * width + i] += weight * across[from * grid * width + i];
+                    resampled[(before + y * grid) * width + i] += weight * across[from * grid * width + i];
                 }
             }
         }
         return resampled;
     }
 
-    /** Returns the side of a square of so many patches. */
-    static int side(int patches) {
-        int side = (int) Math.round(Math.sqrt(patches));
-        if (patches < 1 || side * side != patches) {
+    /**
+     * Returns the side of the grid of patches.
+     *
+     * @param positions of all tokens
+     * @param before of them those before the patches
+     * @throws UserError if the others are no square number
+     */
+    static int side(int positions, int before) {
+        int patches = positions - before;
+        if (!square(patches)) {
             throw UserError.of(
-                    "pos_embed has %d positions besides the class token's, expected a square number; is it another"
-                            + " model?",
-                    patches);
+                    "pos_embed has %d positions%s, expected a square number; is it another model?",
+                    patches, before == 1 ? " besides the class token's" : "");
         }
-        return side;
+        return root(patches);
+    }
+
+    /** Returns whether a square grid has so many patches. */
+    static boolean square(int patches) {
+        return patches >= 1 && root(patches) * root(patches) == patches;
+    }
+
+    private static int root(int patches) {
+        return (int) Math.round(Math.sqrt(patches));
     }
 
     /** Returns how much each old position adds to each new one, {@code [to, from]}; rows sum to 1. */

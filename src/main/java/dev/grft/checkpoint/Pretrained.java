@@ -2,6 +2,7 @@ package dev.grft.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.grft.UserError;
+import dev.grft.vit.Variant;
 import dev.grft.vit.VitConfig;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -100,7 +101,7 @@ final class Pretrained {
                     config, path.getName());
         }
         JsonNode json = json(config);
-        if (names != NameMap.TRANSFORMERS) {
+        if (!names.ofTransformers()) {
             return Description.ofTimm(config.toString(), json);
         }
         Path images = Storage.beside(path, PREPROCESSOR);
@@ -124,7 +125,11 @@ final class Pretrained {
             float[] positions = tensor("pos_embed").floats();
             numbers.put(
                     "pos_embed",
-                    Positions.resample(positions, stored.width(), config.imageSize() / config.patchSize()));
+                    Positions.resample(
+                            positions,
+                            stored.variant().positioned(),
+                            stored.width(),
+                            config.imageSize() / config.patchSize()));
         }
         return Checkpoint.read(file, names, description, config, numbers);
     }
@@ -140,11 +145,19 @@ final class Pretrained {
         int width = (int) patch[0];
         int patchSize = (int) patch[2];
         int mlpWidth = (int) shape("blocks.0.mlp.fc1.weight", 2)[0];
+        if (mlpWidth == 2 * shape("blocks.0.mlp.fc2.weight", 2)[1]) {
+            throw UserError.of(
+                    "%s: %s gives twice as many numbers as %s reads: the model has a gated MLP (SwiGLU); only plain MLPs"
+                            + " are supported",
+                    file.file(), names.theirs("blocks.0.mlp.fc1.weight"), names.theirs("blocks.0.mlp.fc2.weight"));
+        }
         int classes = tensors.containsKey("head.weight") ? (int) shape("head.weight", 2)[0] : 0;
         int depth = 1 + tensors.keySet().stream().mapToInt(NameMap::block).max().orElse(0);
         int heads = heads(width);
         try {
-            int side = Positions.side((int) shape("pos_embed", 3)[1] - 1);
+            Form form = new Form(names, tensors, description);
+            Variant variant = form.variant();
+            int side = Positions.side((int) shape("pos_embed", 3)[1], variant.positioned());
             return new VitConfig(
                     Math.multiplyExact(side, patchSize),
                     patchSize,
@@ -153,7 +166,8 @@ final class Pretrained {
                     heads,
                     mlpWidth,
                     classes,
-                    description.epsilon());
+                    description.epsilon(),
+                    variant);
         } catch (UserError | ArithmeticException e) {
             throw new UserError(file.file() + ": " + e.getMessage(), e);
         }
@@ -174,7 +188,7 @@ final class Pretrained {
             throw UserError.of(
                     "%s: %s is missing and the architecture %s is not known; add it",
                     description.place(),
-                    names == NameMap.TRANSFORMERS ? "num_attention_heads" : "model_args.num_heads",
+                    names.ofTransformers() ? "num_attention_heads" : "model_args.num_heads",
                     description.architecture());
         }
         return heads;

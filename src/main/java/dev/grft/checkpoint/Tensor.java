@@ -67,6 +67,11 @@ public final class Tensor {
         }
     }
 
+    /** Returns the same numbers in another shape. */
+    Tensor reshaped(long... other) {
+        return new Tensor(dtype, other, array, length());
+    }
+
     /** Returns an F64 tensor of these numbers. */
     public static Tensor ofDoubles(long[] shape, double[] values) {
         return new Tensor(Dtype.F64, shape, values, values.length);

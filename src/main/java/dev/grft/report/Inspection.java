@@ -82,9 +82,10 @@ public final class Inspection {
 
     private static String checkpoint(Checkpoint checkpoint) {
         VitConfig config = checkpoint.config();
+        String form = config.variant().words();
         return lines(
                 "checkpoint      " + checkpoint.name(),
-                "architecture    " + checkpoint.architecture(),
+                "architecture    " + checkpoint.architecture() + (form.isEmpty() ? "" : ": " + form),
                 String.format(
                         Locale.ROOT,
                         "sizes           %d blocks, width %d, %d heads, MLP %d, patches of %d, images of %d pixels",

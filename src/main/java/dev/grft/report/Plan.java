@@ -7,6 +7,7 @@ import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
+import dev.grft.vit.Pooling;
 import dev.grft.vit.VitConfig;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -199,7 +200,7 @@ public final class Plan {
 
     /** Returns how many numbers train, the head included. */
     public long trained() {
-        long head = (long) config.classes() * (config.width() + 1);
+        long head = (long) config.classes() * (config.features() + 1);
         return head
                 + biases
                 + slices.values().stream().mapToLong(Long::longValue).sum();
@@ -245,9 +246,15 @@ public final class Plan {
         return products + again + entries + ATTENTION_ENTRY * attended(examples);
     }
 
-    /** Returns the number of attention weights: heads, asking tokens and tokens; in the last block the class token alone asks. */
+    /** Returns whether behind the last attention there is the class token alone. */
+    private boolean classTokenOnly() {
+        return config.variant().pooling() == Pooling.CLASS_TOKEN;
+    }
+
+    /** Returns the number of attention weights: heads, asking tokens and tokens; in the last block the class token may ask alone. */
     private double attended(int examples) {
-        double asking = (config.depth() - 1.0) * config.tokens() + 1;
+        double last = classTokenOnly() ? 1 : config.tokens();
+        double asking = (config.depth() - 1.0) * config.tokens() + last;
         return examples * asking * config.tokens() * config.heads();
     }
 
@@ -256,7 +263,9 @@ public final class Plan {
         if (!matrix.startsWith("blocks.")) {
             return (double) examples * config.patches();
         }
-        boolean alone = matrix.startsWith("blocks." + (config.depth() - 1) + ".") && !matrix.contains("qkv");
+        boolean alone = classTokenOnly()
+                && matrix.startsWith("blocks." + (config.depth() - 1) + ".")
+                && !matrix.contains("qkv");
         return alone ? examples : (double) examples * config.tokens();
     }
 
@@ -266,8 +275,11 @@ public final class Plan {
         long d = config.width();
         long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
         long inside = m * (6 * d + 2L * config.mlpWidth()) + attention;
-        long kept = recompute ? inside + config.depth() * m * d : (config.depth() - 1) * inside + m * 4 * d;
-        long working = m * (9 * d + config.mlpWidth());
+        boolean classTokenOnly = config.variant().pooling() == Pooling.CLASS_TOKEN;
+        long last = classTokenOnly ? m * 4 * d : inside;
+        long kept = recompute ? inside + config.depth() * m * d : (config.depth() - 1) * inside + last;
+        long scaled = config.variant().layerScale() ? m * d : 0;
+        long working = m * (9 * d + config.mlpWidth()) + scaled + (classTokenOnly ? 0 : m * d);
         long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
         return BYTES * (kept + working + 2 * images);
     }

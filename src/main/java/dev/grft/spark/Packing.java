@@ -84,6 +84,7 @@ final class Packing {
         storage.writeAtomically(new Path(temporary, NOTE), note(images, inputs, named.size()));
         storage.delete(folder);
         move(temporary, folder);
+        session.made(output);
         session.progress()
                 .say(
                         "packed %d images into %d files of %.1f MB in all, in %.1f s",

@@ -73,6 +73,7 @@ final class Predicting {
         try (Images read = session.unlabeledImages("predict", images)) {
             write(read, tasks, output);
         }
+        session.made(output);
     }
 
     /** Returns a delta by its name, or else that of its file, or of the folder of a file that is called like all others. */

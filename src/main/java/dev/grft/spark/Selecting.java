@@ -260,7 +260,7 @@ final class Selecting {
         }
         return Probe.fresh(
                 labels.size(),
-                session.pretrained().config().width(),
+                session.pretrained().config().features(),
                 settings.run().seed());
     }
 

@@ -225,6 +225,11 @@ public final class Session implements AutoCloseable {
         return opened.artefacts;
     }
 
+    /** Notes an artefact outside the run directory that was made now. */
+    void made(String path) {
+        opened.artefacts.add(path);
+    }
+
     /** Returns where results are printed: standard output. */
     PrintStream out() {
         return out;

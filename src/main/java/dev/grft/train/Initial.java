@@ -71,11 +71,11 @@ public final class Initial {
         if (name.endsWith(".bias") || name.equals("cls_token")) {
             return values;
         }
-        if (name.contains("norm")) {
+        if (name.contains("norm") || name.endsWith(".gamma")) {
             Arrays.fill(values, 1);
             return values;
         }
-        boolean small = name.equals("pos_embed") || name.startsWith("head.");
+        boolean small = name.equals("pos_embed") || name.equals("reg_token") || name.startsWith("head.");
         double std = small ? STD : Math.sqrt(2.0 / (shape[0] + size / shape[0]));
         normal(values, std, new SplittableRandom(seed ^ ((long) name.hashCode() << 32)));
         return values;

@@ -48,7 +48,7 @@ public final class Scorer {
         this.vit = new Vit(weights, watch, kernels, keep);
         this.classes = weights.config().classes();
         this.type = weights.type();
-        INDArray weight = Flat.array(headWeight, type, classes, weights.config().width());
+        INDArray weight = Flat.array(headWeight, type, classes, weights.config().features());
         INDArray bias = Flat.array(headBias, type, classes);
         vit.bind(new Bindings(Map.of(Delta.HEAD_WEIGHT, weight, Delta.HEAD_BIAS, bias), null));
     }

@@ -6,12 +6,14 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * The last stage: class tokens {@code [B, D]} to logits {@code [B, K]}: normalized (the features), times the head.
+ * The last stage: class tokens {@code [B, D]}, or all tokens {@code [B*T, D]} where more of them are read, to logits {@code [B,
+ * K]}: normalized and {@linkplain Pooling pooled} (the features), times the head.
  *
- * <p>Without a head (K = 0) the output is the features {@code [B, D]}.
+ * <p>Without a head (K = 0) the output is the features {@code [B, F]}: F = D, or 2D where two tokens are read.
  */
 final class Classifier implements Stage {
     private final VitConfig config;
+    private final Kernels kernels;
     private final Buffers buffers;
     private final LayerNorm norm;
     private final @Nullable Linear head;
@@ -19,8 +21,9 @@ final class Classifier implements Stage {
 
     Classifier(VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
         this.config = config;
+        this.kernels = kernels;
         this.buffers = buffers;
-        this.norm = new LayerNorm("norm", config.epsilon(), weights, plan, kernels, buffers);
+        this.norm = new LayerNorm(config.variant().pooling().norm(), config.epsilon(), weights, plan, kernels, buffers);
         this.head = config.classes() == 0 ? null : new Linear("head", weights, plan, kernels, buffers);
     }
 
@@ -65,12 +68,25 @@ final class Classifier implements Stage {
         return logits;
     }
 
-    /** Returns the features {@code [B, D]} of class tokens {@code [B, D]}. */
+    /** Returns the features {@code [B, F]} of what comes out of the last block. */
     INDArray features(INDArray x, int examples) {
-        INDArray normed = buffers.saved("head", "features", examples, config.width());
-        norm.forward(x, normed);
-        features = normed;
-        return normed;
+        INDArray y = buffers.saved("head", "features", examples, config.features());
+        int prefix = config.variant().prefix();
+        switch (config.variant().pooling()) {
+            case CLASS_TOKEN -> norm.forward(x, y);
+            case MEAN_THEN_NORM -> {
+                INDArray pooled = buffers.shared("pooled", examples, config.width());
+                kernels.pool(x, prefix, pooled);
+                norm.forward(pooled, y);
+            }
+            case MEAN, CLASS_TOKEN_AND_MEAN -> {
+                INDArray normed = buffers.shared("normed", x.shape());
+                norm.forward(x, normed);
+                kernels.pool(normed, prefix, y);
+            }
+        }
+        features = y;
+        return y;
     }
 
     @Override
@@ -81,23 +97,47 @@ final class Classifier implements Stage {
         INDArray dfeatures = dy;
         if (head != null) {
             boolean below = inputGradient || norm.active();
-            dfeatures = buffers.shared("dfeatures", examples, config.width());
+            dfeatures = buffers.shared("dfeatures", examples, config.features());
             head.backward(features, dy, examples, below ? dfeatures : null);
         }
         return backwardFeatures(dfeatures, examples, inputGradient);
     }
 
-    /** The part of {@link #backward} behind the head, given the gradient of the features {@code [B, D]}. */
+    /** The part of {@link #backward} behind the head, given the gradient of the features {@code [B, F]}. */
     @Nullable
     INDArray backwardFeatures(INDArray dfeatures, int examples, boolean inputGradient) {
+        if (!inputGradient && !norm.active()) {
+            return null;
+        }
+        int prefix = config.variant().prefix();
+        long m = (long) examples * config.tokens();
+        return switch (config.variant().pooling()) {
+            case CLASS_TOKEN -> normBackward(dfeatures, "dclassTokens", inputGradient);
+            case MEAN_THEN_NORM -> {
+                INDArray dpooled = normBackward(dfeatures, "dpooled", inputGradient);
+                if (dpooled == null) {
+                    yield null;
+                }
+                INDArray dx = buffers.shared("dtokens", m, config.width());
+                kernels.poolBackward(dpooled, prefix, dx);
+                yield dx;
+            }
+            case MEAN, CLASS_TOKEN_AND_MEAN -> {
+                INDArray dnormed = buffers.shared("dnormed", m, config.width());
+                kernels.poolBackward(dfeatures, prefix, dnormed);
+                yield normBackward(dnormed, "dtokens", inputGradient);
+            }
+        };
+    }
+
+    /** Returns the gradient of the norm's input in an array of that name, if asked for. */
+    private @Nullable INDArray normBackward(INDArray dy, String name, boolean inputGradient) {
         INDArray dx = null;
         if (inputGradient) {
-            dx = buffers.shared("dclassTokens", examples, config.width());
+            dx = buffers.shared(name, dy.shape());
             dx.assign(0);
         }
-        if (inputGradient || norm.active()) {
-            norm.backward(dfeatures, dx);
-        }
+        norm.backward(dy, dx);
         return dx;
     }
 }

@@ -13,6 +13,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -328,6 +329,30 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, INDArray derivative) {
+        int length = intLength(x);
+        int chunk = 2048;
+        float[] v = row = ensure(row, chunk);
+        float[] e = row2 = ensure(row2, chunk);
+        float[] power = row3 = ensure(row3, chunk);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        FloatBuffer slope = buffer(derivative);
+        for (int at = 0; at < length; at += chunk) {
+            int n = Math.min(chunk, length - at);
+            in.get(at, v, 0, n);
+            for (int i = 0; i < n; i++) {
+                float a = Math.min(60f, Math.abs(v[i]));
+                e[i] = -a * ((float) linear + (float) cubic * a * a);
+            }
+            exp(e, power, n);
+            sigmoidGelu(v, e, (float) linear, (float) cubic, n);
+            out.put(at, v, 0, n);
+            slope.put(at, e, 0, n);
+        }
+    }
+
+    @Override
     public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
         int d = (int) out.size(1);
         int t = (int) weights.size(1);
@@ -434,20 +459,22 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void tokens(INDArray patches, INDArray classToken, INDArray positions, int examples, INDArray y) {
+    public void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y) {
         int t = (int) positions.size(0);
         int d = (int) positions.size(1);
+        int n = (int) (patches.size(0) / examples);
+        int prefix = t - n;
         float[] p = read(buffer(positions), 0, row = ensure(row, t * d), t * d);
         float[] v = row2 = ensure(row2, d);
         FloatBuffer in = buffer(patches);
-        FloatBuffer first = buffer(classToken);
+        FloatBuffer before = first == null ? in : buffer(first);
         FloatBuffer out = buffer(y);
         for (int b = 0; b < examples; b++) {
             for (int i = 0; i < t; i++) {
-                if (i == 0) {
-                    first.get(0, v, 0, d);
+                if (i < prefix) {
+                    before.get(i * d, v, 0, d);
                 } else {
-                    in.get((b * (t - 1) + i - 1) * d, v, 0, d);
+                    in.get((b * n + i - prefix) * d, v, 0, d);
                 }
                 for (int j = 0; j < d; j++) {
                     v[j] += p[i * d + j];
@@ -461,12 +488,78 @@ public final class CpuKernels implements Kernels {
     public void patchRows(INDArray x, int examples, INDArray y) {
         int d = (int) x.size(1);
         int t = (int) (x.size(0) / examples);
-        float[] v = row = ensure(row, (t - 1) * d);
+        int n = (int) (y.size(0) / examples);
+        float[] v = row = ensure(row, n * d);
         FloatBuffer in = buffer(x);
         FloatBuffer out = buffer(y);
         for (int b = 0; b < examples; b++) {
-            in.get((b * t + 1) * d, v, 0, (t - 1) * d);
-            out.put(b * (t - 1) * d, v, 0, (t - 1) * d);
+            in.get((b * t + t - n) * d, v, 0, n * d);
+            out.put(b * n * d, v, 0, n * d);
+        }
+    }
+
+    @Override
+    public void copyRows(INDArray x, int from, INDArray y, int to, int count) {
+        int d = (int) y.size(1);
+        float[] v = read(buffer(x), from * d, row = ensure(row, count * d), count * d);
+        buffer(y).put(to * d, v, 0, count * d);
+    }
+
+    @Override
+    public void pool(INDArray x, int prefix, INDArray y) {
+        int examples = (int) y.size(0);
+        int width = (int) y.size(1);
+        int d = (int) x.size(1);
+        int t = (int) (x.size(0) / examples);
+        float[] acc = row = ensure(row, d);
+        float[] v = row2 = ensure(row2, d);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int b = 0; b < examples; b++) {
+            if (width > d) {
+                in.get(b * t * d, v, 0, d);
+                out.put(b * width, v, 0, d);
+            }
+            Arrays.fill(acc, 0, d, 0f);
+            for (int i = prefix; i < t; i++) {
+                in.get((b * t + i) * d, v, 0, d);
+                for (int j = 0; j < d; j++) {
+                    acc[j] += v[j];
+                }
+            }
+            for (int j = 0; j < d; j++) {
+                acc[j] /= t - prefix;
+            }
+            out.put((b + 1) * width - d, acc, 0, d);
+        }
+    }
+
+    @Override
+    public void poolBackward(INDArray dy, int prefix, INDArray dx) {
+        int examples = (int) dy.size(0);
+        int width = (int) dy.size(1);
+        int d = (int) dx.size(1);
+        int t = (int) (dx.size(0) / examples);
+        float[] zeros = row = ensure(row, d);
+        float[] v = row2 = ensure(row2, d);
+        Arrays.fill(zeros, 0, d, 0f);
+        FloatBuffer in = buffer(dy);
+        FloatBuffer out = buffer(dx);
+        for (int b = 0; b < examples; b++) {
+            for (int i = 0; i < prefix; i++) {
+                out.put((b * t + i) * d, zeros, 0, d);
+            }
+            if (width > d) {
+                in.get(b * width, v, 0, d);
+                out.put(b * t * d, v, 0, d);
+            }
+            in.get((b + 1) * width - d, v, 0, d);
+            for (int j = 0; j < d; j++) {
+                v[j] /= t - prefix;
+            }
+            for (int i = prefix; i < t; i++) {
+                out.put((b * t + i) * d, v, 0, d);
+            }
         }
     }
 
@@ -775,6 +868,19 @@ public final class CpuKernels implements Kernels {
         for (int i = 0; i < n; i++) {
             float magnitude = Math.abs(v[i]);
             v[i] = 0.5f * (v[i] + magnitude) - magnitude * q[i];
+        }
+    }
+
+    /** Replaces a by a sigmoid(u), and e, which comes in as exp(-|u|), by the derivative; u = linear a + cubic a^3. */
+    private static void sigmoidGelu(float[] v, float[] e, float linear, float cubic, int n) {
+        for (int i = 0; i < n; i++) {
+            float a = v[i];
+            float larger = 1f / (1f + e[i]);
+            float smaller = e[i] * larger;
+            float sigmoid = a < 0 ? smaller : larger;
+            float near = Math.max(-60f, Math.min(60f, a)); // beyond it the slope of the sigmoid is 0
+            e[i] = sigmoid + near * larger * smaller * (linear + 3f * cubic * near * near);
+            v[i] = a * sigmoid;
         }
     }
 

@@ -7,20 +7,22 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * A pre-norm encoder block (Dosovitskiy et al. 2021, arXiv 2010.11929, equations 2 and 3):
+ * A pre-norm encoder block (Dosovitskiy et al. 2021, arXiv 2010.11929, equations 2 and 3), with layer scales if the model has
+ * them:
  *
  * <pre>
- *   r = x + proj(attention(qkv(norm1(x))))
- *   y = r + fc2(gelu(fc1(norm2(r))))
+ *   r = x + ls1(proj(attention(qkv(norm1(x)))))
+ *   y = r + ls2(fc2(gelu(fc1(norm2(r)))))
  * </pre>
  *
- * <p>Of the last block only the class token is read. There all but norm1 and qkv, which the class token attends to, is
+ * <p>Where of the last block only the class token is read, all but norm1 and qkv, which the class token attends to, is
  * computed for that token alone: the same numbers for a twelfth less of the work of a ViT with twelve blocks.
  */
 final class EncoderBlock implements Stage {
     private final String name;
     private final int index;
     private final boolean last;
+    private final boolean classTokenOnly;
     private final VitConfig config;
     private final Kernels kernels;
     private final Buffers buffers;
@@ -30,6 +32,8 @@ final class EncoderBlock implements Stage {
     private final LayerNorm norm2;
     private final Linear fc1;
     private final Linear fc2;
+    private final @Nullable LayerScale ls1;
+    private final @Nullable LayerScale ls2;
     private @Nullable INDArray input;
     private @Nullable Saved saved;
 
@@ -44,6 +48,7 @@ final class EncoderBlock implements Stage {
     EncoderBlock(int index, VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
         this.index = index;
         this.last = index == config.depth() - 1;
+        this.classTokenOnly = last && config.variant().pooling().classTokenOnly();
         this.name = "blocks." + index;
         this.config = config;
         this.kernels = kernels;
@@ -54,6 +59,9 @@ final class EncoderBlock implements Stage {
         this.norm2 = new LayerNorm(name + ".norm2", config.epsilon(), weights, plan, kernels, buffers);
         this.fc1 = new Linear(name + ".mlp.fc1", weights, plan, kernels, buffers);
         this.fc2 = new Linear(name + ".mlp.fc2", weights, plan, kernels, buffers);
+        boolean scaled = config.variant().layerScale();
+        this.ls1 = scaled ? new LayerScale(name + ".ls1", weights, plan, kernels, buffers) : null;
+        this.ls2 = scaled ? new LayerScale(name + ".ls2", weights, plan, kernels, buffers) : null;
     }
 
     @Override
@@ -61,9 +69,15 @@ final class EncoderBlock implements Stage {
         List<TrainedArray> arrays = new ArrayList<>(norm1.trained());
         arrays.addAll(qkv.trained());
         arrays.addAll(proj.trained());
+        if (ls1 != null) {
+            arrays.addAll(ls1.trained());
+        }
         arrays.addAll(norm2.trained());
         arrays.addAll(fc1.trained());
         arrays.addAll(fc2.trained());
+        if (ls2 != null) {
+            arrays.addAll(ls2.trained());
+        }
         return arrays;
     }
 
@@ -71,7 +85,17 @@ final class EncoderBlock implements Stage {
     public boolean active() {
         return norm1.active()
                 || norm2.active()
+                || active(ls1)
+                || active(ls2)
                 || List.of(qkv, proj, fc1, fc2).stream().anyMatch(Linear::active);
+    }
+
+    private static boolean active(@Nullable LayerScale scale) {
+        return scale != null && scale.active();
+    }
+
+    private List<LayerScale> scales() {
+        return ls1 == null || ls2 == null ? List.of() : List.of(ls1, ls2);
     }
 
     @Override
@@ -81,6 +105,7 @@ final class EncoderBlock implements Stage {
         for (Linear linear : List.of(qkv, proj, fc1, fc2)) {
             linear.bind(bindings);
         }
+        scales().forEach(scale -> scale.bind(bindings));
     }
 
     @Override
@@ -90,9 +115,10 @@ final class EncoderBlock implements Stage {
         for (Linear linear : List.of(qkv, proj, fc1, fc2)) {
             linear.refresh();
         }
+        scales().forEach(LayerScale::refresh);
     }
 
-    /** Returns {@code y}: {@code [M, D]}, of the last block the class tokens {@code [B, D]}. */
+    /** Returns {@code y}: {@code [M, D]}, of the last block the class tokens {@code [B, D]} if they alone are read. */
     @Override
     public INDArray forward(INDArray x, int examples) {
         input = x;
@@ -103,7 +129,7 @@ final class EncoderBlock implements Stage {
         int d = config.width();
         long tokens = config.tokens();
         long m = examples * tokens;
-        long n = last ? examples : m;
+        long n = classTokenOnly ? examples : m;
 
         INDArray normed1 = buffers.shared("normed", m, d);
         norm1.forward(x, normed1);
@@ -114,7 +140,10 @@ final class EncoderBlock implements Stage {
         kernels.attention(projected, examples, config.heads(), attention, context);
         INDArray r = buffers.shared("residual", n, d);
         proj.forward(context, r);
-        kernels.add(last ? classTokens(x, examples) : x, r);
+        if (ls1 != null) {
+            ls1.forward(r);
+        }
+        kernels.add(classTokenOnly ? classTokens(x, examples) : x, r);
 
         INDArray normed2 = buffers.shared("normed", n, d);
         norm2.forward(r, normed2);
@@ -122,9 +151,12 @@ final class EncoderBlock implements Stage {
         INDArray before = buffers.shared("widened", n, config.mlpWidth());
         INDArray derivative = buffers.saved(name, "geluDerivative", n, config.mlpWidth());
         fc1.forward(normed2, before);
-        kernels.gelu(before, hidden, derivative);
+        config.variant().activation().apply(kernels, before, hidden, derivative);
         INDArray y = buffers.output(index, n, d);
         fc2.forward(hidden, y);
+        if (ls2 != null) {
+            ls2.forward(y);
+        }
         kernels.add(r, y);
 
         saved = new Saved(projected, attention, context, hidden, derivative);
@@ -147,12 +179,12 @@ final class EncoderBlock implements Stage {
         // Whether something below each stage still waits for a gradient.
         boolean belowQkv = inputGradient || norm1.active();
         boolean belowProj = belowQkv || qkv.active();
-        boolean belowNorm2 = belowProj || proj.active();
+        boolean belowNorm2 = belowProj || proj.active() || active(ls1);
         boolean belowFc1 = belowNorm2 || norm2.active();
         boolean belowFc2 = belowFc1 || fc1.active();
 
         INDArray dhidden = belowFc2 ? buffers.shared("widened", n, config.mlpWidth()) : null;
-        fc2.backward(s.hidden, dy, examples, dhidden);
+        fc2.backward(s.hidden, unscaled(ls2, dy), examples, dhidden);
         if (dhidden == null) {
             return null;
         }
@@ -168,7 +200,7 @@ final class EncoderBlock implements Stage {
             return null;
         }
         INDArray dcontext = belowProj ? buffers.shared("dcontext", n, d) : null;
-        proj.backward(s.context, dy, examples, dcontext);
+        proj.backward(s.context, unscaled(ls1, dy), examples, dcontext);
         if (dcontext == null) {
             return null;
         }
@@ -180,6 +212,16 @@ final class EncoderBlock implements Stage {
         if (dnormed1 != null) {
             norm1.backward(dnormed1, dx);
         }
+        return dx;
+    }
+
+    /** Returns the gradient of what a scale has scaled: {@code dy} itself without one. */
+    private INDArray unscaled(@Nullable LayerScale scale, INDArray dy) {
+        if (scale == null) {
+            return dy;
+        }
+        INDArray dx = buffers.shared("dunscaled", dy.shape());
+        scale.backward(dy, dx);
         return dx;
     }
 
@@ -199,7 +241,7 @@ final class EncoderBlock implements Stage {
     }
 
     private INDArray inputGradient(INDArray dr, long m) {
-        if (!last) {
+        if (!classTokenOnly) {
             return dr;
         }
         INDArray dx = buffers.shared("dstream", m, config.width());

@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
@@ -66,6 +67,15 @@ public interface Kernels {
     void gelu(INDArray x, INDArray y, INDArray derivative);
 
     /**
+     * Puts {@code x * sigmoid(u)} with {@code u = linear * x + cubic * x^3} (the GELU's approximations) into {@code y} and its
+     * derivative into {@code derivative}.
+     *
+     * @param linear at least 1.5, so that the sigmoid is 0 or 1 in floats beyond 60
+     * @param cubic at least 0
+     */
+    void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, INDArray derivative);
+
+    /**
      * Puts multi-head attention of the first Q tokens of each example into {@code out [B*Q, D]}: softmax(q k' / sqrt(D/H)) v
      * per example and head. Q is T, or 1 where only the class token is asked for.
      *
@@ -80,11 +90,28 @@ public interface Kernels {
     /** Puts the flattened patches (channel, row, column) of {@code images [B, C, S, S]} into {@code y [B*N, C*P*P]}. */
     void patches(INDArray images, int patchSize, INDArray y);
 
-    /** Puts the class token and the patches {@code [B*N, D]}, each plus its position {@code [T, D]}, into {@code y [B*T, D]}. */
-    void tokens(INDArray patches, INDArray classToken, INDArray positions, int examples, INDArray y);
+    /**
+     * Puts the tokens before the patches and the patches {@code [B*N, D]}, each plus its position {@code [T, D]}, into {@code y
+     * [B*T, D]}.
+     *
+     * @param first {@code [T-N, D]}, or {@code [D]} for a class token alone; null if T = N
+     */
+    void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y);
 
-    /** Puts the rows of the patches, all but the first token of each example, of {@code x [B*T, D]} into {@code y [B*N, D]}. */
+    /** Puts the rows of the patches, the last N tokens of each example, of {@code x [B*T, D]} into {@code y [B*N, D]}. */
     void patchRows(INDArray x, int examples, INDArray y);
+
+    /** Puts {@code count} rows of {@code x [m, D]}, from row {@code from} on, into those of {@code y [n, D]} from {@code to} on. */
+    void copyRows(INDArray x, int from, INDArray y, int to, int count);
+
+    /**
+     * Puts the mean of the tokens behind the first {@code prefix} of each example of {@code x [B*T, D]} into {@code y [B, D]}; or,
+     * if y is {@code [B, 2D]}, the first token and behind it this mean.
+     */
+    void pool(INDArray x, int prefix, INDArray y);
+
+    /** Puts the gradient of {@link #pool} into {@code dx [B*T, D]}, given {@code dy}. */
+    void poolBackward(INDArray dy, int prefix, INDArray dx);
 
     /** Puts the sum over the examples of {@code x [B*T, D]} into {@code y [T, D]}. */
     void sumExamples(INDArray x, int examples, INDArray y);

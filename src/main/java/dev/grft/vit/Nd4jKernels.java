@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
@@ -124,6 +125,20 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
+    public void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, INDArray derivative) {
+        INDArray near = Transforms.min(Transforms.max(x, -60, true), 60, false); // the sigmoid is 0 or 1 beyond
+        INDArray square = near.mul(near);
+        INDArray sigmoid = Transforms.sigmoid(square.mul(cubic).addi(linear).muli(near), false);
+        y.assign(x.mul(sigmoid));
+        INDArray slope = square.muli(3 * cubic)
+                .addi(linear)
+                .muli(near)
+                .muli(sigmoid.rsub(1))
+                .addi(1);
+        derivative.assign(slope.muli(sigmoid));
+    }
+
+    @Override
     public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
         int d = (int) out.size(1);
         int t = (int) weights.size(1);
@@ -178,14 +193,17 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void tokens(INDArray patches, INDArray classToken, INDArray positions, int examples, INDArray y) {
+    public void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y) {
         long t = positions.size(0);
         long d = positions.size(1);
+        long n = patches.size(0) / examples;
         INDArray cube = y.reshape('c', examples, t, d);
-        cube.get(NDArrayIndex.all(), NDArrayIndex.interval(1, t), NDArrayIndex.all())
-                .assign(patches.reshape('c', examples, t - 1, d));
-        cube.get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all())
-                .assign(classToken.reshape(1, d).broadcast(examples, d));
+        cube.get(NDArrayIndex.all(), NDArrayIndex.interval(t - n, t), NDArrayIndex.all())
+                .assign(patches.reshape('c', examples, n, d));
+        if (first != null) {
+            cube.get(NDArrayIndex.all(), NDArrayIndex.interval(0, t - n), NDArrayIndex.all())
+                    .assign(first.reshape('c', 1, t - n, d).broadcast(examples, t - n, d));
+        }
         cube.addi(positions.reshape('c', 1, t, d).broadcast(examples, t, d));
     }
 
@@ -193,10 +211,53 @@ public final class Nd4jKernels implements Kernels {
     public void patchRows(INDArray x, int examples, INDArray y) {
         long d = x.size(1);
         long t = x.size(0) / examples;
+        long n = y.size(0) / examples;
         y.assign(x.reshape('c', examples, t, d)
-                .get(NDArrayIndex.all(), NDArrayIndex.interval(1, t), NDArrayIndex.all())
+                .get(NDArrayIndex.all(), NDArrayIndex.interval(t - n, t), NDArrayIndex.all())
                 .dup('c')
                 .reshape('c', y.shape()));
+    }
+
+    @Override
+    public void copyRows(INDArray x, int from, INDArray y, int to, int count) {
+        y.get(NDArrayIndex.interval(to, to + count), NDArrayIndex.all())
+                .assign(x.get(NDArrayIndex.interval(from, from + count), NDArrayIndex.all()));
+    }
+
+    @Override
+    public void pool(INDArray x, int prefix, INDArray y) {
+        long examples = y.size(0);
+        long width = y.size(1);
+        long d = x.size(1);
+        long t = x.size(0) / examples;
+        INDArray cube = x.reshape('c', examples, t, d);
+        y.get(NDArrayIndex.all(), NDArrayIndex.interval(width - d, width))
+                .assign(cube.get(NDArrayIndex.all(), NDArrayIndex.interval(prefix, t), NDArrayIndex.all())
+                        .dup('c')
+                        .mean(1));
+        if (width > d) {
+            y.get(NDArrayIndex.all(), NDArrayIndex.interval(0, d))
+                    .assign(cube.get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all()));
+        }
+    }
+
+    @Override
+    public void poolBackward(INDArray dy, int prefix, INDArray dx) {
+        long examples = dy.size(0);
+        long width = dy.size(1);
+        long d = dx.size(1);
+        long t = dx.size(0) / examples;
+        INDArray cube = dx.reshape('c', examples, t, d);
+        INDArray dmean = dy.get(NDArrayIndex.all(), NDArrayIndex.interval(width - d, width))
+                .dup('c')
+                .divi(t - prefix);
+        cube.assign(0);
+        cube.get(NDArrayIndex.all(), NDArrayIndex.interval(prefix, t), NDArrayIndex.all())
+                .assign(dmean.reshape('c', examples, 1, d).broadcast(examples, t - prefix, d));
+        if (width > d) {
+            cube.get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all())
+                    .assign(dy.get(NDArrayIndex.all(), NDArrayIndex.interval(0, d)));
+        }
     }
 
     @Override

@@ -2,10 +2,15 @@ package dev.grft.vit;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
-/** The first stage: images {@code [B, C, S, S]} to tokens {@code [B*T, D]}, the class token first, positions added. */
+/**
+ * The first stage: images {@code [B, C, S, S]} to tokens {@code [B*T, D]}: class token, registers, patches; positions added, then
+ * normalized if the model does so.
+ */
 final class PatchEmbedding implements Stage {
     private static final String NAME = "patch_embed.proj";
 
@@ -13,62 +18,124 @@ final class PatchEmbedding implements Stage {
     private final Kernels kernels;
     private final Buffers buffers;
     private final Linear proj;
-    private final Parameter classToken;
+    private final @Nullable Parameter classToken;
+    private final @Nullable Parameter registers;
     private final Parameter positions;
+    private final @Nullable LayerNorm norm;
     private @Nullable INDArray patches;
 
     PatchEmbedding(VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+        Variant variant = config.variant();
         this.config = config;
         this.kernels = kernels;
         this.buffers = buffers;
         this.proj = new Linear(NAME, weights, plan, kernels, buffers);
-        this.classToken = weights.parameter("cls_token", plan);
+        this.classToken = variant.classToken() ? weights.parameter("cls_token", plan) : null;
+        this.registers = variant.registers() > 0 ? weights.parameter("reg_token", plan) : null;
         this.positions = weights.parameter("pos_embed", plan);
+        this.norm =
+                variant.preNorm() ? new LayerNorm("norm_pre", config.epsilon(), weights, plan, kernels, buffers) : null;
+    }
+
+    /** Returns what is no linear map: class token, registers, positions. */
+    private List<Parameter> tokens() {
+        return Stream.of(classToken, registers, positions)
+                .filter(Objects::nonNull)
+                .toList();
     }
 
     @Override
     public List<TrainedArray> trained() {
         List<TrainedArray> arrays = new ArrayList<>();
-        if (classToken.whole()) {
-            arrays.add(new TrainedArray(classToken.name(), 1, config.width()));
-        }
-        if (positions.whole()) {
-            arrays.add(new TrainedArray(positions.name(), config.tokens(), config.width()));
+        for (Parameter token : tokens()) {
+            if (token.whole()) {
+                int rows = token.shape().length == 1 ? 1 : (int) token.shape()[0];
+                arrays.add(new TrainedArray(token.name(), rows, config.width()));
+            }
         }
         arrays.addAll(proj.trained());
+        if (norm != null) {
+            arrays.addAll(norm.trained());
+        }
         return arrays;
     }
 
     @Override
     public boolean active() {
-        return classToken.whole() || positions.whole() || proj.active();
+        return belowNorm() || (norm != null && norm.active());
+    }
+
+    private boolean belowNorm() {
+        return proj.active() || tokens().stream().anyMatch(Parameter::whole);
     }
 
     @Override
     public void bind(Bindings bindings) {
-        classToken.bind(bindings);
-        positions.bind(bindings);
+        tokens().forEach(token -> token.bind(bindings));
         proj.bind(bindings);
+        if (norm != null) {
+            norm.bind(bindings);
+        }
     }
 
     @Override
     public void refresh() {
-        classToken.refresh(kernels);
-        positions.refresh(kernels);
+        tokens().forEach(token -> token.refresh(kernels));
         proj.refresh();
+        if (norm != null) {
+            norm.refresh();
+        }
     }
 
     @Override
     public INDArray forward(INDArray x, int examples) {
         long n = (long) examples * config.patches();
+        long m = (long) examples * config.tokens();
         INDArray flat = buffers.saved(NAME, "patches", n, config.patchLength());
         patches = flat;
         kernels.patches(x, config.patchSize(), flat);
         INDArray embedded = buffers.shared("embedded", n, config.width());
         proj.forward(flat, embedded);
-        INDArray y = buffers.output(-1, (long) examples * config.tokens(), config.width());
-        kernels.tokens(embedded, classToken.value(), positions.value(), examples, y);
+        INDArray y = buffers.output(-1, m, config.width());
+        if (norm == null) {
+            kernels.tokens(embedded, first(), everyPosition(), examples, y);
+            return y;
+        }
+        INDArray tokens = buffers.shared("tokens", m, config.width());
+        kernels.tokens(embedded, first(), everyPosition(), examples, tokens);
+        norm.forward(tokens, y);
         return y;
+    }
+
+    /** Returns the tokens before the patches, {@code [T-N, D]}; null if there are none. */
+    private @Nullable INDArray first() {
+        if (registers == null) {
+            return classToken == null ? null : classToken.value();
+        }
+        int count = config.variant().registers();
+        int prefix = config.variant().prefix();
+        INDArray both = buffers.shared("first", prefix, config.width());
+        if (classToken != null) {
+            kernels.copyRows(classToken.value().reshape('c', 1, config.width()), 0, both, 0, 1);
+        }
+        kernels.copyRows(registers.value().reshape('c', count, config.width()), 0, both, prefix - count, count);
+        return both;
+    }
+
+    /** Returns the positions {@code [T, D]}: zeros for a token without. */
+    private INDArray everyPosition() {
+        int positioned = config.variant().positioned();
+        int prefix = config.variant().prefix();
+        if (positioned == prefix) {
+            return positions.value();
+        }
+        INDArray all = buffers.shared("positions", config.tokens(), config.width());
+        all.assign(0);
+        if (positioned > 0) {
+            kernels.copyRows(positions.value(), 0, all, 0, positioned);
+        }
+        kernels.copyRows(positions.value(), positioned, all, prefix, config.patches());
+        return all;
     }
 
     @Override
@@ -76,21 +143,49 @@ final class PatchEmbedding implements Stage {
         if (patches == null) {
             throw new IllegalStateException(NAME + ": backward before forward");
         }
-        INDArray dpositions = positions.gradient();
-        if (dpositions != null) {
-            kernels.sumExamples(dy, examples, dpositions);
+        INDArray dtokens = dy;
+        if (norm != null) {
+            INDArray dx = null;
+            if (belowNorm()) {
+                dx = buffers.shared("dunnormed", dy.shape());
+                dx.assign(0);
+            }
+            norm.backward(dy, dx);
+            if (dx == null) {
+                return null;
+            }
+            dtokens = dx;
         }
-        INDArray dclass = classToken.gradient();
-        if (dclass != null) {
-            INDArray rows = buffers.shared("dclass", examples, config.width());
-            kernels.classRows(dy, rows);
-            kernels.columnSums(rows, dclass);
-        }
+        backwardTokens(dtokens, examples);
         if (proj.active()) {
             INDArray dembedded = buffers.shared("dembedded", (long) examples * config.patches(), config.width());
-            kernels.patchRows(dy, examples, dembedded);
+            kernels.patchRows(dtokens, examples, dembedded);
             proj.backward(patches, dembedded, examples, null);
         }
         return null;
+    }
+
+    /** Overwrites the gradients of class token, registers and positions. */
+    private void backwardTokens(INDArray dtokens, int examples) {
+        if (tokens().stream().noneMatch(Parameter::whole)) {
+            return;
+        }
+        INDArray sums = buffers.shared("dtokenSums", config.tokens(), config.width());
+        kernels.sumExamples(dtokens, examples, sums);
+        int prefix = config.variant().prefix();
+        int count = config.variant().registers();
+        int positioned = config.variant().positioned();
+        putRows(sums, 0, classToken, 0, 1);
+        putRows(sums, prefix - count, registers, 0, count);
+        putRows(sums, 0, positions, 0, positioned);
+        putRows(sums, prefix, positions, positioned, config.patches());
+    }
+
+    private void putRows(INDArray sums, int from, @Nullable Parameter parameter, int to, int count) {
+        INDArray gradient = parameter == null ? null : parameter.gradient();
+        if (gradient != null && count > 0) {
+            long rows = gradient.length() / config.width();
+            kernels.copyRows(sums, from, gradient.reshape('c', rows, config.width()), to, count);
+        }
     }
 }

@@ -73,7 +73,7 @@ public final class Vit {
         stages.forEach(Stage::refresh);
     }
 
-    /** Returns logits {@code [B, K]} (features {@code [B, D]} without a head) of images {@code [B, C, S, S]}. */
+    /** Returns logits {@code [B, K]} (features {@code [B, F]} without a head) of images {@code [B, C, S, S]}. */
     public INDArray forward(INDArray images) {
         return classifier.forward(encode(images), (int) images.size(0));
     }
@@ -100,7 +100,7 @@ public final class Vit {
         return y;
     }
 
-    /** Returns the features {@code [B, D]} of images {@code [B, C, S, S]}: the class token behind the last norm, without the head. */
+    /** Returns the features {@code [B, F]} of images {@code [B, C, S, S]}: what the head reads, of a plain ViT the class token behind the last norm. */
     public INDArray features(INDArray images) {
         return classifier.features(encode(images), (int) images.size(0));
     }
@@ -113,14 +113,14 @@ public final class Vit {
 
     /**
      * Overwrites all gradients but the head's, which are left as they are, given the gradient of the {@link #features} {@code
-     * [B, D]}.
+     * [B, F]}.
      */
     public void backwardFeatures(INDArray dfeatures) {
         int examples = (int) dfeatures.size(0);
         backwardEncoder(classifier.backwardFeatures(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
     }
 
-    /** Returns the class tokens {@code [B, D]} behind the last block. */
+    /** Returns what comes out of the last block: class tokens {@code [B, D]}, or all tokens where more of them are read. */
     private INDArray encode(INDArray images) {
         int examples = (int) images.size(0);
         INDArray x = images;

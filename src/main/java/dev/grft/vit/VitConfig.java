@@ -10,7 +10,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * The sizes of a Vision Transformer in timm's form: pre-norm, class token, learned positions, erf GELU, qkv with bias.
+ * The sizes of a Vision Transformer in timm's form: norms before the branches of a block, learned positions, qkv with bias.
  *
  * @param imageSize side of the square input, pixels; a multiple of {@code patchSize}
  * @param patchSize side of a square patch, pixels
@@ -20,9 +20,18 @@ import java.util.regex.Pattern;
  * @param mlpWidth hidden width of the MLP
  * @param classes K, the number of classes of the head; 0 for a checkpoint without a head
  * @param epsilon of every LayerNorm; timm's ViT uses 1e-6
+ * @param variant in what it differs from a plain ViT
  */
 public record VitConfig(
-        int imageSize, int patchSize, int width, int depth, int heads, int mlpWidth, int classes, double epsilon)
+        int imageSize,
+        int patchSize,
+        int width,
+        int depth,
+        int heads,
+        int mlpWidth,
+        int classes,
+        double epsilon,
+        Variant variant)
         implements Serializable {
 
     /** Channels of the input: red, green, blue. */
@@ -42,6 +51,12 @@ public record VitConfig(
         require(mlpWidth > 0, "mlpWidth must be positive, got %d", mlpWidth);
         require(classes >= 0, "classes must not be negative, got %d", classes);
         require(epsilon > 0 && epsilon < 1, "epsilon must be in (0, 1), got %s", epsilon);
+    }
+
+    /** The sizes of a plain ViT. */
+    public VitConfig(
+            int imageSize, int patchSize, int width, int depth, int heads, int mlpWidth, int classes, double epsilon) {
+        this(imageSize, patchSize, width, depth, heads, mlpWidth, classes, epsilon, Variant.PLAIN);
     }
 
     /**
@@ -74,9 +89,14 @@ public record VitConfig(
         return (imageSize / patchSize) * (imageSize / patchSize);
     }
 
-    /** Returns T = N + 1, the number of tokens: the class token, then the patches. */
+    /** Returns T, the number of tokens: the class token, then the patches; N + 1 of a plain ViT. */
     public int tokens() {
-        return patches() + 1;
+        return variant.prefix() + patches();
+    }
+
+    /** Returns the number of features, which the head reads: D, or twice that where it reads two tokens. */
+    public int features() {
+        return variant.pooling() == Pooling.CLASS_TOKEN_AND_MEAN ? 2 * width : width;
     }
 
     /** Returns the length of a flattened patch, C * P * P. */
@@ -86,12 +106,12 @@ public record VitConfig(
 
     /** Returns this configuration with another number of classes. */
     public VitConfig withClasses(int newClasses) {
-        return new VitConfig(imageSize, patchSize, width, depth, heads, mlpWidth, newClasses, epsilon);
+        return new VitConfig(imageSize, patchSize, width, depth, heads, mlpWidth, newClasses, epsilon, variant);
     }
 
     /** Returns this configuration with another image size. */
     public VitConfig withImageSize(int newSize) {
-        return new VitConfig(newSize, patchSize, width, depth, heads, mlpWidth, classes, epsilon);
+        return new VitConfig(newSize, patchSize, width, depth, heads, mlpWidth, classes, epsilon, variant);
     }
 
     /**
@@ -122,10 +142,19 @@ public record VitConfig(
     public Map<String, long[]> tensors() {
         Map<String, long[]> shapes = new LinkedHashMap<>();
         long d = width;
-        shapes.put("cls_token", new long[] {1, 1, d});
-        shapes.put("pos_embed", new long[] {1, tokens(), d});
+        if (variant.classToken()) {
+            shapes.put("cls_token", new long[] {1, 1, d});
+        }
+        if (variant.registers() > 0) {
+            shapes.put("reg_token", new long[] {1, variant.registers(), d});
+        }
+        shapes.put("pos_embed", new long[] {1, (long) variant.positioned() + patches(), d});
         shapes.put("patch_embed.proj.weight", new long[] {d, CHANNELS, patchSize, patchSize});
         shapes.put("patch_embed.proj.bias", new long[] {d});
+        if (variant.preNorm()) {
+            shapes.put("norm_pre.weight", new long[] {d});
+            shapes.put("norm_pre.bias", new long[] {d});
+        }
         for (int b = 0; b < depth; b++) {
             String block = "blocks." + b + ".";
             shapes.put(block + "norm1.weight", new long[] {d});
@@ -134,17 +163,23 @@ public record VitConfig(
             shapes.put(block + "attn.qkv.bias", new long[] {3 * d});
             shapes.put(block + "attn.proj.weight", new long[] {d, d});
             shapes.put(block + "attn.proj.bias", new long[] {d});
+            if (variant.layerScale()) {
+                shapes.put(block + "ls1.gamma", new long[] {d});
+            }
             shapes.put(block + "norm2.weight", new long[] {d});
             shapes.put(block + "norm2.bias", new long[] {d});
             shapes.put(block + "mlp.fc1.weight", new long[] {mlpWidth, d});
             shapes.put(block + "mlp.fc1.bias", new long[] {mlpWidth});
             shapes.put(block + "mlp.fc2.weight", new long[] {d, mlpWidth});
             shapes.put(block + "mlp.fc2.bias", new long[] {d});
+            if (variant.layerScale()) {
+                shapes.put(block + "ls2.gamma", new long[] {d});
+            }
         }
-        shapes.put("norm.weight", new long[] {d});
-        shapes.put("norm.bias", new long[] {d});
+        shapes.put(variant.pooling().norm() + ".weight", new long[] {d});
+        shapes.put(variant.pooling().norm() + ".bias", new long[] {d});
         if (classes > 0) {
-            shapes.put("head.weight", new long[] {classes, d});
+            shapes.put("head.weight", new long[] {classes, features()});
             shapes.put("head.bias", new long[] {classes});
         }
         return shapes;

@@ -86,7 +86,7 @@ class CheckpointTest {
         assertThat(larger.config()).isEqualTo(TINY.withImageSize(32));
         assertThat(larger.tensors().get("pos_embed"))
                 .hasSize(65 * 24)
-                .containsExactly(Positions.resample(own.tensors().get("pos_embed"), 24, 8));
+                .containsExactly(Positions.resample(own.tensors().get("pos_embed"), 1, 24, 8));
         assertThat(larger.tensors().get("norm.bias"))
                 .containsExactly(own.tensors().get("norm.bias"));
         assertThat(larger.sha256()).isEqualTo(own.sha256());
@@ -157,19 +157,38 @@ class CheckpointTest {
 
     @ParameterizedTest
     @CsvSource({
-        "fc_norm.weight, averages its tokens",
-        "blocks.0.ls1.gamma, layer scale",
-        "norm_pre.weight, as CLIP does",
         "blocks.0.attn.q_norm.weight, normalizes queries and keys",
-        "reg_token, register tokens",
-        "nose, a plain ViT has no such tensor",
-        "blocks.01.norm1.weight, a plain ViT has no such tensor"
+        "attn_pool.latent, pools its tokens by attention",
+        "blocks.0.mlp.w12.weight, gated MLP (SwiGLU)",
+        "rope.periods, know positions by rotation",
+        "nose, no supported model has such a tensor",
+        "blocks.01.norm1.weight, no supported model has such a tensor"
     })
-    void aTensorThatAPlainVitDoesNotHaveIsTold(String name, String sentence) {
+    void aTensorThatNoSupportedModelHasIsTold(String name, String sentence) {
         tensors.put(name, Tensor.ofFloats(new long[] {1}, new float[1]));
 
         assertRefused("model.safetensors: has the tensor " + name + ": ");
         assertRefused(sentence);
+    }
+
+    @Test
+    void aPartOfAnotherFormIsTold() {
+        Tensor scale = Tensor.ofFloats(new long[] {24}, new float[24]);
+        tensors.put("blocks.0.ls1.gamma", scale);
+        assertRefused("the tensor blocks.0.ls2.gamma is missing");
+        tensors.remove("blocks.0.ls1.gamma");
+
+        tensors.put("blocks.1.ls1.gamma", scale);
+        assertRefused(
+                "has the tensor blocks.1.ls1.gamma, a ViT of width 24, depth 3 and MLP width 48 has no such tensor");
+        tensors.remove("blocks.1.ls1.gamma");
+
+        tensors.put("reg_token", scale);
+        assertRefused("has the tensor reg_token, a ViT of width 24, depth 3 and MLP width 48 has no such tensor");
+        tensors.remove("reg_token");
+
+        tensors.remove("blocks.1.attn.qkv.bias");
+        assertRefused("the tensor blocks.1.attn.qkv.bias is missing");
     }
 
     @Test
@@ -195,10 +214,10 @@ class CheckpointTest {
 
     @Test
     void positionsThatAreNotASquareAreTold() {
-        tensors.put("pos_embed", Tensor.ofFloats(new long[] {1, 16, 24}, new float[16 * 24]));
+        tensors.put("pos_embed", Tensor.ofFloats(new long[] {1, 18, 24}, new float[18 * 24]));
 
         assertRefused(
-                "model.safetensors: pos_embed has 15 positions besides the class token's, expected a square number");
+                "model.safetensors: pos_embed has 17 positions besides the class token's, expected a square number");
     }
 
     @Test
@@ -212,8 +231,10 @@ class CheckpointTest {
 
     @Test
     void aConfigurationThatChangesTheModelIsRefused() {
-        refused(c -> c.put("global_pool", "avg"), "config.json: global_pool is avg, only token is supported");
-        refused(c -> arguments().put("act_layer", "quick_gelu"), "config.json: model_args.act_layer is \"quick_gelu\"");
+        refused(
+                c -> c.put("global_pool", "avg"),
+                "config.json: global_pool is avg, but model_args.global_pool is token");
+        refused(c -> arguments().put("act_layer", "silu"), "config.json: model_args.act_layer is silu, only [gelu");
         refused(
                 c -> arguments().put("num_heads", "3"),
                 "model_args.num_heads must be a positive whole number, got \"3\"");

@@ -229,6 +229,132 @@ class ExportTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "timm-deit3, timm",
+        "timm-dinov2, timm",
+        "timm-mean, timm",
+        "timm-gap, timm",
+        "timm-clip, timm",
+        "timm-siglip, timm",
+        "timm-siglip, transformers",
+        "transformers-clip, timm",
+        "transformers-siglip, timm",
+        "transformers-siglip, transformers",
+        "transformers-dinov2, transformers",
+        "transformers-dinov2-registers, transformers"
+    })
+    void aModelThatIsNoPlainViTIsWrittenWhereALibraryHasIt(String base, String format) throws Exception {
+        Checkpoint pretrained = load("formats/" + base);
+        Delta delta = anywhere(pretrained, Map.of());
+
+        Path output = export(base, format, null, run(base, delta, "grft"));
+        Checkpoint again = Checkpoint.load(Golden.HADOOP, output.toString(), 0);
+
+        Checkpoint merged = pretrained.merged(delta);
+        assertThat(again.names().ofTransformers()).isEqualTo(format.equals("transformers"));
+        assertThat(again.config()).isEqualTo(merged.config());
+        assertThat(again.labels()).isEqualTo(LABELS);
+        merged.tensors()
+                .forEach((name, values) ->
+                        assertThat(again.tensors().get(name)).as(name).containsExactly(values));
+        MergedFile.write(Golden.HADOOP, directory.resolve("merged").toString(), pretrained, delta, Dtype.F32);
+        Checkpoint file = Checkpoint.load(
+                Golden.HADOOP, directory.resolve("merged/merged.safetensors").toString(), 0);
+        assertThat(file.config()).isEqualTo(merged.config());
+        assertThat(file.sha256()).isEqualTo(merged.sha256());
+    }
+
+    /** Libraries have no bias of patches where a norm follows: that of the delta goes into the positions. */
+    @ParameterizedTest
+    @ValueSource(strings = {"timm-clip", "timm-deit3"})
+    void whatTrainsWholeIsWrittenToo(String base) throws Exception {
+        Checkpoint pretrained = load("formats/" + base);
+        Random random = new Random(3);
+        Map<String, float[]> whole = new LinkedHashMap<>();
+        for (String name :
+                List.of("patch_embed.proj.bias", "norm_pre.bias", "blocks.0.ls1.gamma", "blocks.1.norm2.bias")) {
+            if (pretrained.tensors().containsKey(name)) {
+                whole.put(name, numbers(random, 12));
+            }
+        }
+        Delta delta = anywhere(pretrained, whole);
+
+        Path output = export(base, "timm", "whole", run(base, delta, "full"));
+
+        Checkpoint again = Checkpoint.load(Golden.HADOOP, output.toString(), 0);
+        Tensor logits = Safetensors.read(Golden.HADOOP, Golden.hadoop(output.resolve("logits.safetensors")))
+                .tensor("logits");
+        ForeignModelsTest.assertLogits(
+                again, Golden.read("formats/inputs.safetensors").tensor("input"), logits);
+        assertThat(again.tensors().containsKey("blocks.0.ls1.gamma")).isEqualTo(base.equals("timm-deit3"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "timm-deit3",
+                "timm-dinov2",
+                "timm-gap",
+                "timm-clip",
+                "timm-siglip",
+                "transformers-dinov2",
+                "transformers-dinov2-registers",
+                "transformers-siglip"
+            })
+    void anAdapterFitsAModelThatIsNoPlainViT(String base) throws Exception {
+        Checkpoint pretrained = load("formats/" + base);
+
+        Path output = export(base, "peft", null, run(base, anywhere(pretrained, Map.of()), "grft"));
+
+        boolean timm = base.startsWith("timm");
+        assertThat(json(output.resolve("adapter_config.json"))
+                        .get("modules_to_save")
+                        .toString())
+                .isEqualTo(timm ? "[\"head\"]" : "[\"classifier\"]");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "timm-deit3, transformers, 'transformers has no model for image classification with no position of the class token,"
+                + " layer scale; only [timm] has'",
+        "timm-deit3, npz, 'npz has no model for image classification with no position of the class token, layer scale'",
+        "transformers-dinov2, timm, 'timm has no model for image classification with layer scale, a head that reads class"
+                + " token and mean; only [transformers] has'",
+        "transformers-clip, transformers, 'transformers has no model for image classification with a norm before the first"
+                + " block, quick_gelu; only [timm] has'",
+        "transformers-clip, peft, 'transformers has no model for image classification with a norm before'",
+    })
+    void aFormThatALibraryDoesNotHaveIsTold(String base, String format, String message) throws Exception {
+        Path run = run(base, anywhere(load("formats/" + base), Map.of()), "grft");
+        Path output = directory.resolve("refused");
+
+        assertThatThrownBy(() -> Export.write(Golden.HADOOP, run.toString(), format, null, null, output.toString()))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("export: " + message);
+        assertThat(output).doesNotExist();
+    }
+
+    /** Returns a delta of two rows or columns of each matrix and whole parameters, with random numbers. */
+    private static Delta anywhere(Checkpoint pretrained, Map<String, float[]> whole) {
+        Random random = new Random(11);
+        List<Slices> all = new ArrayList<>();
+        Map<String, float[]> values = new LinkedHashMap<>();
+        pretrained.config().matrices().forEach((matrix, shape) -> {
+            Slices slices = new Slices(matrix, shape, all.size() % 2 == 0 ? Axis.ROW : Axis.COLUMN, new int[] {1, 7});
+            all.add(slices);
+            values.put(matrix, numbers(random, (int) slices.size()));
+        });
+        return new Delta(
+                new Selection(all),
+                values,
+                numbers(random, LABELS.size() * pretrained.config().features()),
+                numbers(random, LABELS.size()),
+                LABELS,
+                pretrained.sha256(),
+                whole);
+    }
+
     private static org.apache.hadoop.fs.Path file(String base) {
         return file(Golden.path("formats/" + base));
     }

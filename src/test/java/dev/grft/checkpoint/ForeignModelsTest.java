@@ -46,16 +46,127 @@ class ForeignModelsTest {
                 "transformers-sharded",
                 "transformers-features",
                 "torchvision",
-                "npz"
+                "npz",
+                "timm-deit3",
+                "timm-dinov2",
+                "timm-mean",
+                "timm-gap",
+                "timm-clip",
+                "timm-siglip",
+                "transformers-dinov2",
+                "transformers-dinov2-registers",
+                "transformers-clip",
+                "transformers-siglip"
             })
     void theModelComputesWhatItsLibraryComputes(String folder) {
         assertLogits(folder, load(folder, 0), "");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"timm-deit", "transformers", "transformers-features", "torchvision", "npz"})
+    @ValueSource(
+            strings = {
+                "timm-deit",
+                "transformers",
+                "transformers-features",
+                "torchvision",
+                "npz",
+                "timm-deit3",
+                "timm-dinov2",
+                "timm-mean",
+                "timm-gap",
+                "timm-clip",
+                "timm-siglip",
+                "transformers-dinov2",
+                "transformers-dinov2-registers",
+                "transformers-clip",
+                "transformers-siglip"
+            })
     void soItDoesForLargerImages(String folder) {
         assertLogits(folder, load(folder, 32), ".32");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "timm-deit, ''",
+        "timm-deit3, 'no position of the class token, layer scale'",
+        "timm-dinov2, '4 register tokens, no position of the class token, layer scale'",
+        "timm-mean, '2 register tokens, a head that reads mean then norm'",
+        "timm-gap, 'no class token, 4 register tokens, layer scale, a head that reads mean then norm'",
+        "timm-clip, 'a norm before the first block, quick_gelu'",
+        "timm-siglip, 'no class token, tanh_gelu, a head that reads mean'",
+        "transformers-dinov2, 'layer scale, a head that reads class token and mean'",
+        "transformers-dinov2-registers, '2 register tokens, layer scale, a head that reads class token and mean'",
+        "transformers-clip, 'a norm before the first block, quick_gelu'",
+        "transformers-siglip, 'no class token, tanh_gelu, a head that reads mean'"
+    })
+    void inWhatAModelDiffersFromAPlainOneIsTold(String folder, String words) {
+        assertThat(load(folder, 0).config().variant().words()).isEqualTo(words);
+    }
+
+    @Test
+    void theEpsilonOfClipIsItsOwn() {
+        assertThat(load("timm-clip", 0).config().epsilon()).isEqualTo(1e-5);
+        assertThat(load("transformers-clip", 0).config().epsilon()).isEqualTo(1e-5);
+        assertThat(load("timm-dinov2", 0).config().epsilon()).isEqualTo(1e-6);
+        assertThat(load("transformers-siglip", 0).config().epsilon()).isEqualTo(1e-6);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "timm-mean, global_pool, \"map\", global_pool is map; only token and avg of the patches are supported",
+        "timm-mean, pool_include_prefix, true, global_pool is avg with pool_include_prefix; only",
+        "timm-mean, global_pool, \"token\", has the tensor fc_norm.weight; but",
+        "timm-mean, norm_layer, \"rmsnorm\", model_args.norm_layer is \"rmsnorm\"; only timm's default",
+        "timm-clip, act_layer, \"silu\", model_args.act_layer is silu; only [gelu",
+        "timm-siglip, global_pool, \"token\", the head reads the class token; but there is none"
+    })
+    void aFormThatIsNotSupportedIsTold(String folder, String key, String value, String message) throws Exception {
+        copy(folder, "model.safetensors", "config.json");
+        Path file = directory.resolve("config.json");
+        ObjectNode root = (ObjectNode) Json.parse("config.json", Files.readString(file));
+        ((ObjectNode) root.get("model_args")).set(key, Json.parse(key, value));
+        if (root.has(key)) {
+            root.set(key, Json.parse(key, value));
+        }
+        Files.writeString(file, root.toString());
+
+        refused(message.replace(';', ','));
+    }
+
+    @Test
+    void gatedMlpsAndTheClassifierOfClipAreTold() throws Exception {
+        Map<String, Tensor> tensors = new LinkedHashMap<>(
+                Tensors.read(Golden.HADOOP, Golden.hadoop(Golden.path("formats/timm-dinov2/model.safetensors")))
+                        .byName());
+        tensors.put("blocks.0.mlp.fc2.weight", Tensor.ofFloats(new long[] {12, 12}, new float[144]));
+        copy("timm-dinov2", "config.json");
+        write(tensors);
+        refused("the model has a gated MLP (SwiGLU); only plain MLPs are supported");
+
+        Files.delete(directory.resolve("config.json"));
+        copy("transformers-clip", "config.json");
+        tensors.clear();
+        Tensors.read(Golden.HADOOP, Golden.hadoop(Golden.path("formats/transformers-clip/model.safetensors")))
+                .byName()
+                .forEach((name, tensor) -> tensors.put("vision_model." + name, tensor));
+        write(tensors);
+        assertThat(load(directory).config().classes()).isZero(); // as transformers 4 saves it
+        tensors.put("classifier.weight", Tensor.ofFloats(new long[] {5, 12}, new float[60]));
+        tensors.put("classifier.bias", Tensor.ofFloats(new long[] {5}, new float[5]));
+        write(tensors);
+        refused("the head of CLIPForImageClassification reads the mean of tokens that no norm has seen");
+    }
+
+    @Test
+    void positionsThatFitTwoWaysAreTold() throws Exception {
+        Map<String, Tensor> tensors = new LinkedHashMap<>(
+                Tensors.read(Golden.HADOOP, Golden.hadoop(Golden.path("formats/timm-dinov2/model.safetensors")))
+                        .byName());
+        tensors.put("pos_embed", Tensor.ofFloats(new long[] {1, 9, 12}, new float[9 * 12]));
+        copy("timm-dinov2", "config.json");
+        write(tensors);
+
+        refused("pos_embed has 9 positions, which fit the patches with and without 5 tokens before them");
     }
 
     @Test
@@ -117,13 +228,15 @@ class ForeignModelsTest {
     void modelsOfOtherKindsAreRefusedWithTheReason() throws Exception {
         Map<String, String> reasons = new LinkedHashMap<>();
         reasons.put("distilled DeiT of timm", "the model has a distillation token");
-        reasons.put("mean-pooled ViT of timm", "the model averages its tokens instead of using the class token");
+        reasons.put("CLIP of transformers", "the model has a text tower; save its vision tower alone: CLIPVisionModel");
         reasons.put("SigLIP of timm", "the model pools its tokens by attention");
-        reasons.put("DINOv3 of timm", "the model has");
+        reasons.put(
+                "DINOv3 of timm",
+                "the model is of the family of EVA and DINOv3, whose blocks know positions by rotation");
         reasons.put("DeiT of transformers", "the model has a distillation token");
-        reasons.put("DINOv3 of transformers", "the model has");
-        reasons.put("giant DINOv2 of transformers", "the model has");
-        reasons.put("BEiT of transformers", "the model has");
+        reasons.put("DINOv3 of transformers", "the model is of the family of EVA and DINOv3");
+        reasons.put("giant DINOv2 of transformers", "the model has a gated MLP (SwiGLU)");
+        reasons.put("BEiT of transformers", "the model has relative positions");
         reasons.put("MAE of transformers", "the model has a decoder");
         reasons.put("SigLIP of transformers", "the model pools its tokens by attention");
         JsonNode models = Json.parse("x", Files.readString(Golden.path("formats/refused.json")));
@@ -133,14 +246,14 @@ class ForeignModelsTest {
             models.get(one.getKey())
                     .forEach(name -> tensors.put(name.asText(), Tensor.ofFloats(new long[] {1}, new float[1])));
             write(tensors);
-            refused("only plain ViTs with the names of timm, transformers, torchvision or JAX are supported");
+            refused("only ViTs of a known form with the names of timm, transformers, torchvision or JAX are supported");
             refused(": " + one.getValue());
         }
     }
 
     @ParameterizedTest
     @CsvSource({
-        "hidden_act, \"gelu_new\", config.json: hidden_act is gelu_new",
+        "hidden_act, \"gelu_new\", config.json: hidden_act is gelu_new; only [gelu",
         "num_attention_heads, 5, width 24 must be a multiple of heads 5",
         "num_attention_heads, null, config.json: num_attention_heads is missing",
         "hidden_size, 48, describes a model of width 48",
@@ -316,6 +429,10 @@ class ForeignModelsTest {
 
     private static Checkpoint load(String folder, int imageSize) {
         return Checkpoint.load(Golden.HADOOP, Golden.path("formats/" + folder).toString(), imageSize);
+    }
+
+    private static Checkpoint load(Path folder) {
+        return Checkpoint.load(Golden.HADOOP, folder.toString(), 0);
     }
 
     static void assertLogits(String folder, Checkpoint model, String size) {

@@ -22,8 +22,8 @@ class PositionsTest {
         Tensor old = golden.tensor("pos_embed.4x4");
         String name = "pos_embed." + grid + "x" + grid;
 
-        double[] doubles = Positions.resample(old.doubles(), 6, grid);
-        float[] floats = Positions.resample(old.floats(), 6, grid);
+        double[] doubles = Positions.resample(old.doubles(), 1, 6, grid);
+        float[] floats = Positions.resample(old.floats(), 1, 6, grid);
 
         assertThat(doubles).as(REMEDY).hasSize((1 + grid * grid) * 6);
         double[] expected = golden.tensor(name + ".double").doubles();
@@ -40,28 +40,30 @@ class PositionsTest {
                 .tensor("pos_embed.4x4")
                 .floats();
 
-        assertThat(Positions.resample(positions, 6, 4)).isSameAs(positions);
+        assertThat(Positions.resample(positions, 1, 6, 4)).isSameAs(positions);
     }
 
     @Property(tries = 50)
     void aGridOfEqualVectorsStaysOne(
-            @ForAll @IntRange(min = 1, max = 12) int old, @ForAll @IntRange(min = 1, max = 12) int grid) {
-        double[] positions = new double[(1 + old * old) * 2];
+            @ForAll @IntRange(min = 0, max = 3) int before,
+            @ForAll @IntRange(min = 1, max = 12) int old,
+            @ForAll @IntRange(min = 1, max = 12) int grid) {
+        double[] positions = new double[(before + old * old) * 2];
         for (int i = 0; i < positions.length; i++) {
-            positions[i] = i < 2 ? 9 : i % 2 + 1;
+            positions[i] = i < 2 * before ? 9 : i % 2 + 1;
         }
 
-        double[] resampled = Positions.resample(positions, 2, grid);
+        double[] resampled = Positions.resample(positions, before, 2, grid);
 
-        assertThat(resampled).hasSize((1 + grid * grid) * 2);
+        assertThat(resampled).hasSize((before + grid * grid) * 2);
         for (int i = 0; i < resampled.length; i++) {
-            assertThat(resampled[i]).isCloseTo(i < 2 ? 9 : i % 2 + 1, offset(1e-12));
+            assertThat(resampled[i]).isCloseTo(i < 2 * before ? 9 : i % 2 + 1, offset(1e-12));
         }
     }
 
     @Test
     void aGridThatIsNotASquareIsRefused() {
-        assertThatThrownBy(() -> Positions.resample(new float[(1 + 12) * 6], 6, 4))
+        assertThatThrownBy(() -> Positions.resample(new float[(1 + 12) * 6], 1, 6, 4))
                 .isInstanceOf(UserError.class)
                 .hasMessage("pos_embed has 12 positions besides the class token's, expected a square number;"
                         + " is it another model?");

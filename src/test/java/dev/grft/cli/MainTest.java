@@ -403,6 +403,34 @@ class MainTest {
     }
 
     @Test
+    void whatIsMadeOutsideTheRunDirectoryIsInTheSummary() throws Exception {
+        assertThat(does("train").code()).isZero();
+        String packed = folder + "/packed";
+        String labels = folder + "/labels";
+
+        for (int times = 0; times < 2; times++) {
+            Result result = execute(
+                    "pack", "--set", "run.directory=" + directory, "--images", images.toString(), "--output", packed);
+            assertThat(assertSummary(result, "done", "null").path("made"))
+                    .extracting(JsonNode::asText)
+                    .isEqualTo(times == 0 ? List.of(packed) : List.of());
+        }
+        Result predicted = execute(
+                "predict",
+                "--set",
+                "run.directory=" + directory,
+                "--set",
+                "model.pretrained=" + pretrained,
+                "--images",
+                images.toString(),
+                "--output",
+                labels);
+        assertThat(assertSummary(predicted, "done", "null").path("made"))
+                .extracting(JsonNode::asText)
+                .containsExactly(labels);
+    }
+
+    @Test
     void tooManyBrokenImagesEndTheRunAndAreListed() throws Exception {
         Path some = Tiny.images(folder.resolve("some"), 4, 3);
         Files.writeString(some.resolve("red/2.png"), "not an image");

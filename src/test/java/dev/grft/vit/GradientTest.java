@@ -12,6 +12,7 @@ import org.assertj.core.data.Offset;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -23,7 +24,7 @@ class GradientTest {
     private static final VitConfig CONFIG = new VitConfig(4, 2, 6, 2, 2, 5, 3, 1e-6); // T = 5
     private static final TrainingPlan PLAN = Trained.whole(parameter -> true);
 
-    private final Weights weights = weights();
+    private final Weights weights = weights(CONFIG);
     private final Kernels kernels = new Nd4jKernels();
     private final Buffers buffers = new Buffers(DataType.DOUBLE, Keep.ALL);
 
@@ -107,7 +108,26 @@ class GradientTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void wholeModel(boolean withHead) {
-        Vit vit = new Vit(weights, PLAN, kernels, Keep.ALL);
+        wholeModel(CONFIG, withHead);
+    }
+
+    @ParameterizedTest
+    @MethodSource
+    void wholeModelsThatAreNotPlain(Variant form) {
+        wholeModel(VariantTest.of(CONFIG, form), true);
+    }
+
+    /** Returns forms that have, between them, everything in which a model may differ. */
+    static List<Variant> wholeModelsThatAreNotPlain() {
+        return List.of(
+                new Variant(true, 2, 1, true, true, Activation.QUICK_GELU, Pooling.CLASS_TOKEN_AND_MEAN),
+                new Variant(true, 2, 3, false, false, Activation.GELU, Pooling.MEAN_THEN_NORM),
+                new Variant(false, 1, 0, false, true, Activation.TANH_GELU, Pooling.MEAN),
+                new Variant(true, 0, 0, true, true, Activation.GELU, Pooling.CLASS_TOKEN));
+    }
+
+    private void wholeModel(VitConfig config, boolean withHead) {
+        Vit vit = new Vit(weights(config), PLAN, kernels, Keep.ALL);
         Trained trained = Trained.of(vit, DataType.DOUBLE);
         if (!withHead) {
             requireNonNull(trained.gradients.get("head.weight")).assign(7);
@@ -143,7 +163,7 @@ class GradientTest {
                 trained,
                 input(EXAMPLES, 3, 4, 4));
         assertThat(trained.gradients.keySet())
-                .containsExactlyInAnyOrderElementsOf(CONFIG.tensors().keySet());
+                .containsExactlyInAnyOrderElementsOf(config.tensors().keySet());
     }
 
     /** Something with a forward and a backward; the backward's result is null where the input has no gradient. */
@@ -243,16 +263,21 @@ class GradientTest {
         return Machine.array(DataType.DOUBLE, normal(5, length), shape);
     }
 
-    private static Weights weights() {
+    static Weights weights(VitConfig config) {
+        return Weights.copyOf(config, tensors(config), DataType.DOUBLE);
+    }
+
+    /** Returns random numbers for every tensor, those that scale about 1. */
+    static Map<String, float[]> tensors(VitConfig config) {
         Map<String, float[]> tensors = new HashMap<>();
-        CONFIG.tensors().forEach((name, shape) -> {
+        config.tensors().forEach((name, shape) -> {
             double[] values = normal(name.hashCode(), (int) Arrays.stream(shape).reduce(1, (a, b) -> a * b));
             float[] floats = new float[values.length];
             for (int i = 0; i < floats.length; i++) {
-                floats[i] = (float) (0.5 * values[i]) + (name.matches(".*norm.?\\.weight") ? 1 : 0);
+                floats[i] = (float) (0.5 * values[i]) + (name.matches(".*norm(.|_pre)?\\.weight|.*gamma") ? 1 : 0);
             }
             tensors.put(name, floats);
         });
-        return Weights.copyOf(CONFIG, tensors, DataType.DOUBLE);
+        return tensors;
     }
 }

@@ -213,6 +213,31 @@ class KernelsTest {
         machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(x[i])), 1);
     }
 
+    @ParameterizedTest
+    @EnumSource(
+            value = Activation.class,
+            names = {"QUICK_GELU", "TANH_GELU"})
+    void theOtherGelusAreAccurateOverTheirRange(Activation activation) {
+        int n = 24_001;
+        double[] x = each(n, i -> (float) (-12 + i * 0.001));
+        INDArray y = machine.garbage(n, 1);
+        INDArray derivative = machine.garbage(n, 1);
+        activation.apply(kernels, machine.array(x, n, 1), y, derivative);
+        machine.assertClose(y, each(n, i -> Naive.gelu(activation, x[i])), 2);
+        machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(activation, x[i])), 2);
+
+        double[] far = {-1e30, -100, -60, 0, 60, 100, 1e30};
+        INDArray there = machine.garbage(7);
+        INDArray slope = machine.garbage(7);
+        activation.apply(kernels, machine.array(far, 7), there, slope);
+        assertThat(values(there)[6]).isEqualTo(values(machine.array(far, 7))[6]);
+        machine.assertClose(there.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 60, 100}, 1);
+        machine.assertClose(slope, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
+
+        activation.apply(kernels, machine.array(new double[] {1, Double.NaN}, 2), y, derivative);
+        assertThat(values(y)[1]).isNaN();
+    }
+
     @Test
     void geluFarFromZeroIsZeroOrTheIdentity() {
         double[] x = {-1e30, -100, -20, 0, 20, 100, 1e30};
@@ -335,31 +360,33 @@ class KernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1,2,1", "1,5,3", "3,5,4", "2,65,7"})
-    void tokensAreSplitAndJoined(int examples, int t, int d) {
-        double[] patches = normal(1, examples * (t - 1) * d);
-        double[] first = normal(2, d);
+    @CsvSource({"1,2,1,1", "1,5,3,1", "3,5,4,1", "2,65,7,1", "2,6,3,3", "3,4,2,0"})
+    void tokensAreSplitAndJoined(int examples, int t, int d, int prefix) {
+        int n = t - prefix;
+        double[] patches = normal(1, examples * n * d);
+        double[] first = normal(2, prefix * d);
         double[] positions = normal(3, t * d);
         INDArray tokens = machine.garbage(examples * t, d);
         kernels.tokens(
-                machine.array(patches, examples * (t - 1), d),
-                machine.array(first, d),
+                machine.array(patches, examples * n, d),
+                prefix == 0 ? null : prefix == 1 ? machine.array(first, d) : machine.array(first, prefix, d),
                 machine.array(positions, t, d),
                 examples,
                 tokens);
         double[] expected = each(examples * t * d, i -> {
             int token = i / d % t;
             int example = i / d / t;
-            double value = token == 0 ? first[i % d] : patches[(example * (t - 1) + token - 1) * d + i % d];
+            double value =
+                    token < prefix ? first[token * d + i % d] : patches[(example * n + token - prefix) * d + i % d];
             return value + positions[i % (t * d)];
         });
         machine.assertClose(tokens, expected, 1);
 
         double[] x = normal(4, examples * t * d);
         INDArray in = machine.array(x, examples * t, d);
-        INDArray patchRows = machine.garbage(examples * (t - 1), d);
+        INDArray patchRows = machine.garbage(examples * n, d);
         kernels.patchRows(in, examples, patchRows);
-        machine.assertClose(patchRows, each(examples * (t - 1) * d, i -> x[i + (i / ((t - 1) * d) + 1) * d]), 0);
+        machine.assertClose(patchRows, each(examples * n * d, i -> x[i + (i / (n * d) + 1) * prefix * d]), 0);
 
         INDArray sums = machine.garbage(t, d);
         kernels.sumExamples(in, examples, sums);
@@ -373,6 +400,53 @@ class KernelsTest {
         INDArray spread = machine.garbage(examples * t, d);
         kernels.spreadClassRows(classes, spread);
         machine.assertClose(spread, each(examples * t * d, i -> i / d % t == 0 ? x[i] : 0), 0);
+    }
+
+    @Test
+    void rowsAreCopied() {
+        double[] x = normal(1, 5 * 3);
+        double[] old = normal(2, 4 * 3);
+        INDArray y = machine.array(old, 4, 3);
+        kernels.copyRows(machine.array(x, 5, 3), 2, y, 1, 2);
+        machine.assertClose(y, each(12, i -> i / 3 == 1 || i / 3 == 2 ? x[i + 3] : old[i]), 0);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,2,1,1", "3,5,4,1", "2,6,3,3", "3,4,2,0", "2,65,7,5"})
+    void tokensArePooled(int examples, int t, int d, int prefix) {
+        double[] x = normal(1, examples * t * d);
+        double[] mean = new double[examples * d];
+        for (int i = 0; i < x.length; i++) {
+            mean[i / d / t * d + i % d] += i / d % t < prefix ? 0 : x[i] / (t - prefix);
+        }
+        INDArray in = machine.array(x, examples * t, d);
+        INDArray y = machine.garbage(examples, d);
+        kernels.pool(in, prefix, y);
+        machine.assertClose(y, mean, 5);
+        INDArray both = machine.garbage(examples, 2 * d);
+        kernels.pool(in, prefix, both);
+        machine.assertClose(
+                both,
+                each(
+                        2 * d * examples,
+                        i -> i % (2 * d) < d ? x[i / 2 / d * t * d + i % d] : mean[i / 2 / d * d + i % d]),
+                5);
+
+        double[] dy = normal(2, 2 * d * examples);
+        INDArray dx = machine.garbage(examples * t, d);
+        kernels.poolBackward(machine.array(dy, examples, 2 * d), prefix, dx);
+        double[] expected = each(examples * t * d, i -> {
+            int example = i / d / t;
+            int token = i / d % t;
+            double ofMean = token < prefix ? 0 : dy[(2 * example + 1) * d + i % d] / (t - prefix);
+            return prefix > 0 && token == 0 ? dy[2 * example * d + i % d] : ofMean;
+        });
+        if (prefix > 0) { // without a class token it alone is not read
+            machine.assertClose(dx, expected, 1);
+        }
+        kernels.poolBackward(machine.array(Arrays.copyOf(dy, examples * d), examples, d), prefix, dx);
+        machine.assertClose(
+                dx, each(examples * t * d, i -> i / d % t < prefix ? 0 : dy[i / d / t * d + i % d] / (t - prefix)), 1);
     }
 
     @ParameterizedTest

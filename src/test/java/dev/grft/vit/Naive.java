@@ -79,6 +79,23 @@ final class Naive {
         return normalCdf(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
     }
 
+    /** Returns the quick GELU or that by tanh. */
+    static double gelu(Activation activation, double x) {
+        return activation == Activation.QUICK_GELU
+                ? x / (1 + Math.exp(-1.702 * x))
+                : 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+    }
+
+    static double geluDerivative(Activation activation, double x) {
+        if (activation == Activation.QUICK_GELU) {
+            double sigmoid = 1 / (1 + Math.exp(-1.702 * x));
+            return sigmoid + 1.702 * x * sigmoid * (1 - sigmoid);
+        }
+        double tanh = Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x));
+        double inner = Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x);
+        return 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * inner;
+    }
+
     /** Returns Phi(x) by its Taylor series about 0, or by the continued fraction of the tail. */
     static double normalCdf(double x) {
         double density = Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
