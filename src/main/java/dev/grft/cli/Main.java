@@ -31,8 +31,10 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "grft",
         description = "Fine-tunes Vision Transformers by whole rows or columns of their weights, on Apache Spark.",
+        footer = {"", "jobs/submit.sh VERB --help: the options of a verb, with an example."},
         mixinStandardHelpOptions = true,
         versionProvider = Version.class,
+        scope = CommandLine.ScopeType.INHERIT, // --help of each verb, too
         synopsisSubcommandLabel = "VERB")
 public final class Main {
     private Main() {}

@@ -221,6 +221,11 @@ class DocumentationTest {
                     .map(line -> line.strip().replace("jobs/submit.sh ", "").replaceAll(" > .*", ""))
                     .toList();
             assertThat(commands).as(verb.getCommandName()).isNotEmpty();
+            assertThat(Main.line()
+                            .parseArgs(verb.getCommandName(), "--help")
+                            .subcommand()
+                            .isUsageHelpRequested())
+                    .isTrue();
             for (String command : commands) {
                 assertThat(command + " ").startsWith(verb.getCommandName() + " ");
                 assertThatCode(() -> Main.line().parseArgs(command.split(" ", -1)))

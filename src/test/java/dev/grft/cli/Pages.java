@@ -87,17 +87,19 @@ final class Pages {
         return blocks().stream().filter(block -> block.language().equals("sh")).toList();
     }
 
-    /** Returns the examples that {@code --help} prints, a block for each of these verbs, all verbs if there are none. */
+    /** Returns {@code --help} and the examples that it prints, a block for each of these verbs, all verbs if there are none. */
     static List<Block> helps(String... verbs) {
         Map<String, CommandLine> all = Main.line().getSubcommands();
         return (verbs.length == 0 ? all.keySet().stream() : Arrays.stream(verbs))
                 .map(verb -> new Block(
                         verb + " --help",
                         "sh",
-                        Arrays.stream(all.get(verb)
-                                        .getCommandSpec()
-                                        .usageMessage()
-                                        .footer())
+                        Stream.concat(
+                                        Stream.of("  jobs/submit.sh " + verb + " --help"),
+                                        Arrays.stream(all.get(verb)
+                                                .getCommandSpec()
+                                                .usageMessage()
+                                                .footer()))
                                 .filter(line -> line.startsWith("  "))
                                 .map(String::strip)
                                 .toList()))
