@@ -7,6 +7,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
@@ -24,12 +25,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * As much of a Kubernetes API server as Spark's client asks for: keeps what is created or applied and gives it back. No pod ever runs. It
- * listens on 127.0.0.1.
+ * As much of a Kubernetes API server as Spark's client asks for: keeps what is created or applied and gives it back. No pod runs, unless
+ * {@code src/test/python/pods.py} starts it. It listens on 127.0.0.1.
  */
 final class KubernetesApi implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Pattern OBJECT = Pattern.compile("/api/v1/namespaces/grft/(\\w+)(?:/([^/]+))?");
+    private static final Pattern SELECTOR = Pattern.compile("labelSelector=([^&]+)");
 
     private final Map<String, ObjectNode> objects = new TreeMap<>(); // by path, such as /api/v1/namespaces/grft/pods/x
     private final List<JsonNode> created = new ArrayList<>();
@@ -42,6 +44,14 @@ final class KubernetesApi implements AutoCloseable {
         server.setExecutor(threads);
         server.createContext("/", this::answer);
         server.start();
+    }
+
+    /** Prints its address and serves until standard input ends. */
+    public static void main(String[] arguments) throws IOException {
+        try (KubernetesApi api = new KubernetesApi()) {
+            System.out.println(api.master());
+            System.in.transferTo(OutputStream.nullOutputStream());
+        }
     }
 
     /** Returns what to give to Spark as its master. */
@@ -105,8 +115,8 @@ final class KubernetesApi implements AutoCloseable {
         JsonNode answer = switch (exchange.getRequestMethod()) {
             case "POST" -> keep(path, body, true);
             case "PATCH", "PUT" -> keep(path, body, false);
-            case "DELETE" -> delete(path);
-            default -> find(path);
+            case "DELETE" -> delete(path, query);
+            default -> find(path, query);
         };
         byte[] bytes = JSON.writeValueAsBytes(answer);
         exchange.getResponseHeaders().set("Content-Type", "application/json");
@@ -131,12 +141,25 @@ final class KubernetesApi implements AutoCloseable {
         return object;
     }
 
-    private synchronized JsonNode delete(String path) {
-        objects.keySet().removeIf(key -> key.equals(path) || key.startsWith(path + "/"));
+    private synchronized JsonNode delete(String path, String query) {
+        objects.entrySet()
+                .removeIf(entry -> entry.getKey().equals(path)
+                        || (entry.getKey().startsWith(path + "/") && isSelected(entry.getValue(), query)));
         return JSON.createObjectNode().put("kind", "Status").put("status", "Success");
     }
 
-    private synchronized JsonNode find(String path) {
+    /** Returns whether an object has the labels that a query selects by, such as {@code labelSelector=role=executor,inactive!=true}. */
+    private static boolean isSelected(JsonNode object, String query) {
+        Matcher selector = SELECTOR.matcher(query);
+        return !selector.find()
+                || Pattern.compile(",").splitAsStream(selector.group(1)).allMatch(term -> {
+                    String[] label = term.split("!?=", 2);
+                    boolean equal = object.at("/metadata/labels").path(label[0]).asText().equals(label[1]);
+                    return equal != term.contains("!=");
+                });
+    }
+
+    private synchronized JsonNode find(String path, String query) {
         ObjectNode object = objects.get(path);
         if (object != null) {
             return object;
@@ -148,7 +171,10 @@ final class KubernetesApi implements AutoCloseable {
                     : kind.substring(0, 1).toUpperCase(Locale.ROOT) + kind.substring(1, kind.length() - 1);
             ObjectNode list = JSON.createObjectNode().put("kind", one + "List").put("apiVersion", "v1");
             list.putObject("metadata").put("resourceVersion", "1");
-            list.putArray("items").addAll(all(kind));
+            list.putArray("items")
+                    .addAll(all(kind).stream()
+                            .filter(each -> isSelected(each, query))
+                            .toList());
             return list;
         }
         return JSON.createObjectNode()
