@@ -154,7 +154,10 @@ final class KubernetesApi implements AutoCloseable {
         return !selector.find()
                 || Pattern.compile(",").splitAsStream(selector.group(1)).allMatch(term -> {
                     String[] label = term.split("!?=", 2);
-                    boolean equal = object.at("/metadata/labels").path(label[0]).asText().equals(label[1]);
+                    boolean equal = object.at("/metadata/labels")
+                            .path(label[0])
+                            .asText()
+                            .equals(label[1]);
                     return equal != term.contains("!=");
                 });
     }
