@@ -20,8 +20,6 @@ final class Pages {
      */
     static final Map<String, String> NOT_EXECUTED = Map.ofEntries(
             Map.entry("mvn ", "the test that would execute it is a part of it"),
-            Map.entry("GRFT_SPARK=4 ", "needs the build of the profile spark4"),
-            Map.entry("GRFT_JOB_JAR=target/spark4", "needs the build of the profile spark4"),
             Map.entry("jobs/bench.sh", "measures for an hour; BenchTest does its work in small"),
             Map.entry("notebooks/run.sh ", ".ci/run executes it after this"),
             Map.entry("airflow connections add ", "Airflow is installed for test_dags.py, which executes it"),
