@@ -9,11 +9,16 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.hadoop.yarn.conf.YarnConfiguration;
 import org.apache.hadoop.yarn.server.MiniYARNCluster;
+import org.apache.hadoop.yarn.server.resourcemanager.rmcontainer.RMContainer;
+import org.apache.hadoop.yarn.server.resourcemanager.scheduler.capacity.CapacityScheduler;
+import org.apache.hadoop.yarn.server.resourcemanager.scheduler.event.ContainerPreemptEvent;
+import org.apache.hadoop.yarn.server.resourcemanager.scheduler.event.SchedulerEventType;
 
 /**
  * HDFS and YARN with two node managers in one JVM, apart from the tests' because its jars contain other versions of theirs. Argument: a folder,
- * which gets {@code conf/}, Hadoop's settings for clients. Prints {@code ready}; a line {@code namenode} on standard input starts the
- * NameNode again, the end of the input ends it all.
+ * which gets {@code conf/}, Hadoop's settings for clients. Prints {@code ready}. Does what lines on standard input say, and repeats each when it
+ * is done: {@code namenode} starts the NameNode again, {@code preempt} takes a container from an application, not that of its master. The end of
+ * the input ends it all.
  */
 public final class MiniCluster {
     public static void main(String[] arguments) throws Exception {
@@ -53,13 +58,30 @@ public final class MiniCluster {
             System.out.println("ready");
             BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
             for (String line = in.readLine(); line != null; line = in.readLine()) {
-                if (line.equals("namenode")) {
-                    files.restartNameNode(true);
-                    System.out.println("restarted");
+                switch (line) {
+                    case "namenode" -> files.restartNameNode(true);
+                    case "preempt" -> preempt((CapacityScheduler) containers.getResourceManager().getResourceScheduler());
+                    default -> throw new IllegalArgumentException(line);
                 }
+                System.out.println(line);
             }
         }
         files.shutdown(true);
         System.exit(0);
+    }
+
+    /** Does what YARN's monitor of queues does when another queue has a right to the room. */
+    private static void preempt(CapacityScheduler scheduler) {
+        for (var application : scheduler.getSchedulerApplications().values()) {
+            var attempt = application.getCurrentAppAttempt();
+            for (RMContainer container : attempt.getLiveContainers()) {
+                if (!container.isAMContainer()) {
+                    scheduler.handle(new ContainerPreemptEvent(
+                            attempt.getApplicationAttemptId(), container, SchedulerEventType.MARK_CONTAINER_FOR_KILLABLE));
+                    return;
+                }
+            }
+        }
+        throw new IllegalStateException("no container to take");
     }
 }

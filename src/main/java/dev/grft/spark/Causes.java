@@ -7,11 +7,13 @@ import java.util.regex.Pattern;
 
 /** Finds what a failed Spark job reports: the user's mistake, or the loss of the cluster. */
 final class Causes {
-    /** What Spark says of executors that were lost as often as it allows, and of a scheduler that is no longer there. */
-    private static final Pattern LOSS = Pattern.compile(
-            "ExecutorLostFailure|SparkContext was shut down|stopped SparkContext"
+    /** What Spark says of executors that were lost as often as it allows, and of a scheduler that is no longer there; Hadoop, of HDFS. */
+    private static final Pattern LOSS =
+            Pattern.compile("ExecutorLostFailure|SparkContext was shut down|stopped SparkContext"
                     + "|Master removed our application|masters are unresponsive|Application has been killed"
-                    + "|application has already ended|Max number of executor failures|Connection refused|UnknownHostException|SafeModeException");
+                    + "|application has already ended|Max number of executor failures|Connection refused|UnknownHostException"
+                    + "|SafeModeException|End of File Exception between local host|failed on socket timeout exception"
+                    + "|Failed on local exception|No Route to Host|All datanodes .* are bad");
 
     /** What the operating system says of a full disk, on whatever machine. */
     private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");

@@ -130,15 +130,18 @@ class YarnIT {
                 "--conf",
                 "spark.executorEnv.SPARK_LOCAL_IP=127.0.0.1"));
         all.addAll(options);
+        return Submitted.verb(verb, log, all, onHdfs(directory, more), environment());
+    }
+
+    private static List<String> onHdfs(String directory, String... more) {
         List<String> sets = Tiny.sets(
                 Path.of("/pretrained"), Path.of("/train"), Path.of("/test"), Path.of("/" + directory), LONGER);
         sets.addAll(List.of(more));
-        return Submitted.verb(
-                verb,
-                log,
-                all,
-                sets,
-                Map.of("HADOOP_CONF_DIR", conf("core-site.xml").getParent().toString()));
+        return sets;
+    }
+
+    private static Map<String, String> environment() {
+        return Map.of("HADOOP_CONF_DIR", conf("core-site.xml").getParent().toString());
     }
 
     private static void assertTheSameBits(String directory) throws IOException {
@@ -177,14 +180,22 @@ class YarnIT {
 
     /** Waits until a training has written a state. */
     private static void awaitState(String directory, Process process, Path log) throws Exception {
-        org.apache.hadoop.fs.Path states = new org.apache.hadoop.fs.Path("/" + directory + "/state");
+        awaitStates(1, directory, process, log);
+    }
+
+    private static void awaitStates(int count, String directory, Process process, Path log) throws Exception {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
-        while (!hdfs.exists(states)) {
+        while (states(directory) < count) {
             if (!process.isAlive() || System.nanoTime() > end) {
-                fail("no state was written:\n" + Files.readString(log));
+                fail("fewer than " + count + " states were written:\n" + Files.readString(log));
             }
             Thread.sleep(50);
         }
+    }
+
+    private static int states(String directory) throws IOException {
+        org.apache.hadoop.fs.Path states = new org.apache.hadoop.fs.Path("/" + directory + "/state");
+        return hdfs.exists(states) ? hdfs.listStatus(states).length : 0;
     }
 
     /** Kills a container as YARN does that wants it for somebody else. */
@@ -197,28 +208,50 @@ class YarnIT {
         assertThat(container.destroyForcibly()).isTrue();
     }
 
+    /** Lets Hadoop do something and waits until it is done. */
+    private static void tell(String command) throws Exception {
+        Path log = folder.resolve("hadoop.log");
+        long before = count(log, command);
+        OutputStream commands = hadoop.getOutputStream(); // at its end Hadoop ends
+        commands.write((command + "\n").getBytes(StandardCharsets.UTF_8));
+        commands.flush();
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
+        while (count(log, command) == before) {
+            if (!hadoop.isAlive() || System.nanoTime() > end) {
+                fail("not done: " + command + "\n" + Files.readString(log));
+            }
+            Thread.sleep(100);
+        }
+    }
+
+    private static long count(Path log, String line) throws IOException {
+        return Files.readAllLines(log).stream().filter(line::equals).count();
+    }
+
     private static void assertDone(Process process, Path log) throws Exception {
         assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS)).isTrue();
         assertThat(process.exitValue()).as(Files.readString(log)).isZero();
     }
 
     @Test
-    void inClientModeALostContainerAndANameNodeThatStartsAgainChangeNoBit() throws Exception {
+    void inClientModeLostAndPreemptedContainersAndANameNodeThatStartsAgainChangeNoBit() throws Exception {
         Path log = folder.resolve("client.log");
         Process process =
                 submit("run", log, "client", List.of("--deploy-mode", "client"), "training.checkpointEvery=1");
         try {
             awaitState("client", process, log);
             kill("YarnCoarseGrainedExecutorBackend");
-            OutputStream commands = hadoop.getOutputStream(); // at its end Hadoop ends
-            commands.write("namenode\n".getBytes(StandardCharsets.UTF_8));
-            commands.flush();
-            await(hadoop, folder.resolve("hadoop.log"), "restarted");
+            tell("preempt");
+            tell("namenode");
             assertDone(process, log);
         } finally {
             process.destroyForcibly();
         }
-        assertThat(log).content().contains("Lost executor").contains("\"status\":\"done\"");
+        assertThat(log)
+                .content()
+                .contains("Lost executor")
+                .contains("was preempted")
+                .contains("\"status\":\"done\"");
         assertTheSameBits("client");
     }
 

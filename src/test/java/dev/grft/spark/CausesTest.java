@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.UserError;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import org.apache.spark.SparkException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class CausesTest {
     @Test
@@ -24,5 +27,21 @@ class CausesTest {
     void whatIsNotKnownStaysWhatItIs() {
         IllegalStateException bug = new IllegalStateException("no space for doubt");
         assertThat(Causes.rethrown(bug)).isSameAs(bug);
+    }
+
+    /** Messages of Hadoop 3.3.4, of a NameNode that ends while it is asked, hangs, or cannot be reached, and of lost DataNodes. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "End of File Exception between local host is: \"a/127.0.0.1\"; destination host is: \"b\":8020; : java.io.EOFException",
+                "Call From a/127.0.0.1 to b:8020 failed on connection exception: java.net.ConnectException: Connection refused",
+                "Call From a/127.0.0.1 to b:8020 failed on socket timeout exception: java.net.SocketTimeoutException",
+                "DestHost:destPort b:8020 , LocalHost:localPort a/127.0.0.1:0. Failed on local exception: java.io.IOException",
+                "All datanodes [DatanodeInfoWithStorage[127.0.0.1:9866,DS-1,DISK]] are bad. Aborting..."
+            })
+    void whatHadoopSaysOfALostHdfsIsALoss(String said) {
+        assertThat(Causes.isLoss(
+                        new UncheckedIOException("/run/delta.safetensors: cannot be written", new IOException(said))))
+                .isTrue();
     }
 }
