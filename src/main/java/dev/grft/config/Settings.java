@@ -479,7 +479,7 @@ public record Settings(
     }
 
     /** Where a server of MLflow is told of runs; null: nowhere. Credentials are no settings, see {@code report/Tracking}. */
-    public record Tracking(@Nullable String uri, String experiment) implements Serializable {
+    public record Tracking(@Nullable String uri, String experiment, double timeoutSeconds) implements Serializable {
         private static final Pattern SERVER = Pattern.compile("https?://[^/?#@\\s]+(/[^?#\\s]*)?");
 
         public Tracking {
@@ -490,6 +490,7 @@ public record Settings(
                                 + " MLFLOW_TRACKING_PASSWORD");
             }
             checkText("tracking.experiment", experiment);
+            checkPositive("tracking.timeoutSeconds", timeoutSeconds);
         }
     }
 

@@ -23,15 +23,16 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a run needs of MLflow's REST interface, version 2.0. Each call waits for its answer, at most {@link #TIMEOUT}. Redirects are not
+ * What a run needs of MLflow's REST interface, version 2.0. Each call waits for its answer, at most {@code tracking.timeoutSeconds}. Redirects are not
  * followed, so that credentials go to the server that was named, and to no other.
  */
 final class Mlflow {
     /** Metrics that one call may have. */
     static final int METRICS = 1000;
 
-    private static final Duration TIMEOUT = Duration.ofSeconds(5);
-    private static final Duration TIMEOUT_OF_FILES = Duration.ofSeconds(30);
+    /** How many times as long as another call the upload of a file may take. */
+    static final int FILE = 6;
+
     private static final int PARAMETERS = 100;
     private static final int LONGEST = 500; // characters of a value; older servers refuse more
     private static final String PROXIED = "mlflow-artifacts:";
@@ -72,19 +73,23 @@ final class Mlflow {
 
     private final String uri;
     private final @Nullable String authorization;
-    private final HttpClient client = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(Duration.ofSeconds(5))
-            .build();
+    private final Duration timeout;
+    private final HttpClient client;
 
     /**
      * Returns a client; credentials are MLflow's own variables MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
      * MLFLOW_TRACKING_PASSWORD.
      *
      * @param uri of the server, such as {@code https://mlflow.example.com}
+     * @param timeoutSeconds of a call; a file may take {@link #FILE} times as long
      * @param environment returns the value of a variable, null if it is not set
      */
-    Mlflow(String uri, UnaryOperator<@Nullable String> environment) {
+    Mlflow(String uri, double timeoutSeconds, UnaryOperator<@Nullable String> environment) {
+        this.timeout = Duration.ofMillis((long) Math.ceil(1000 * timeoutSeconds));
+        this.client = HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .connectTimeout(timeout)
+                .build();
         this.uri = uri.replaceAll("/+$", "");
         String token = environment.apply("MLFLOW_TRACKING_TOKEN");
         String user = environment.apply("MLFLOW_TRACKING_USERNAME");
@@ -189,7 +194,7 @@ final class Mlflow {
                 .map(part -> URLEncoder.encode(part, StandardCharsets.UTF_8).replace("+", "%20"))
                 .collect(Collectors.joining("/"));
         call(request("mlflow-artifacts/artifacts/" + path)
-                .timeout(TIMEOUT_OF_FILES)
+                .timeout(timeout.multipliedBy(FILE))
                 .header("Content-Type", "application/octet-stream")
                 .PUT(HttpRequest.BodyPublishers.ofByteArray(storage.readBytes(file))));
         return true;
@@ -211,7 +216,7 @@ final class Mlflow {
 
     private HttpRequest.Builder request(String path) {
         HttpRequest.Builder request =
-                HttpRequest.newBuilder(URI.create(uri + "/api/2.0/" + path)).timeout(TIMEOUT);
+                HttpRequest.newBuilder(URI.create(uri + "/api/2.0/" + path)).timeout(timeout);
         return authorization == null ? request : request.header("Authorization", authorization);
     }
 

@@ -7,6 +7,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.train.Trainer;
 import java.io.IOException;
+import java.net.http.HttpTimeoutException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,15 +34,15 @@ public final class Tracking implements AutoCloseable {
 
     /** How an application has ended. */
     public enum Outcome {
-        FINISHED(Mlflow.Status.FINISHED, 30),
-        FAILED(Mlflow.Status.FAILED, 5),
-        KILLED(Mlflow.Status.KILLED, 5);
+        FINISHED(Mlflow.Status.FINISHED, Mlflow.FILE),
+        FAILED(Mlflow.Status.FAILED, 1),
+        KILLED(Mlflow.Status.KILLED, 1);
 
         private final Mlflow.Status status;
-        private final double patience;
+        private final int patience;
 
-        /** {@code patience} is how long the end may wait for the server, seconds. */
-        Outcome(Mlflow.Status status, double patience) {
+        /** {@code patience} is how long the end may wait for the server, in times of {@code tracking.timeoutSeconds}. */
+        Outcome(Mlflow.Status status, int patience) {
             this.status = status;
             this.patience = patience;
         }
@@ -100,7 +101,7 @@ public final class Tracking implements AutoCloseable {
             this.thread = null;
         } else {
             this.settings = settings;
-            Mlflow server = new Mlflow(uri, environment);
+            Mlflow server = new Mlflow(uri, settings.timeoutSeconds(), environment);
             this.thread = new Thread(() -> tell(server), "grft-tracking");
             this.thread.setDaemon(true);
             this.thread.start();
@@ -133,7 +134,7 @@ public final class Tracking implements AutoCloseable {
     /** Ends all runs and waits, not long, until the server knows. */
     @Override
     public void close() {
-        if (thread == null || closing) {
+        if (thread == null || settings == null || closing) {
             return;
         }
         Outcome how = outcome;
@@ -142,16 +143,22 @@ public final class Tracking implements AutoCloseable {
         }
         closing = true;
         send(server -> {}); // wakes it
+        double seconds = how.patience * settings.timeoutSeconds();
+        boolean late = false;
         try {
-            thread.join((long) (how.patience * 1000));
-            if (thread.isAlive()) {
+            thread.join((long) Math.ceil(1000 * seconds));
+            late = thread.isAlive();
+            if (late) {
                 thread.interrupt();
                 thread.join(1000);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        if (incomplete || thread.isAlive()) {
+        if (late) {
+            progress.say(
+                    "tracking: the server was not told everything in %s s; raise tracking.timeoutSeconds", seconds);
+        } else if (incomplete || thread.isAlive()) {
             progress.say("tracking: the server was not told everything");
         }
     }
@@ -183,7 +190,10 @@ public final class Tracking implements AutoCloseable {
                         say("refuses (" + e.getMessage() + ")");
                         sent = true;
                     } catch (IOException e) {
-                        say("cannot be told anything (" + e + "); will try again");
+                        say(
+                                e instanceof HttpTimeoutException
+                                        ? "does not answer within tracking.timeoutSeconds; will try again"
+                                        : "cannot be told anything (" + e + "); will try again");
                         if (closing) {
                             incomplete = true;
                             return;

@@ -142,6 +142,7 @@ class ConfigTest {
                 "evaluation.protocol=gps-paper",
                 "tracking.uri=https://mlflow.example.com/mlflow",
                 "tracking.experiment=flowers",
+                "tracking.timeoutSeconds=0.25",
                 "engine.kernels=nd4j",
                 "engine.requireGpu=true",
                 "engine.mixed=true",

@@ -164,7 +164,8 @@ class TrackingTest {
         try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
             tellsWithoutWaiting("http://127.0.0.1:" + silent.getLocalPort());
         }
-        assertThat(said()).contains("was not told everything");
+        assertThat(said())
+                .contains("does not answer within tracking.timeoutSeconds; will try again", "was not told everything");
     }
 
     private void tellsWithoutWaiting(String uri) {
@@ -223,7 +224,7 @@ class TrackingTest {
     @Test
     void withoutAServerNothingIsDone() {
         Tracking tracking = new Tracking(
-                new Settings.Tracking(null, "grft"),
+                new Settings.Tracking(null, "grft", 5),
                 new Storage(new Configuration()),
                 new Progress(new PrintStream(said, true, StandardCharsets.UTF_8)),
                 "grft");
