@@ -6,9 +6,9 @@ Every model has random weights and is built, filled and saved by its own library
 the published files (google-research/vision_transformer) is not on PyPI, so the arrays are laid out here, and timm's reader of
 the published files has to understand them.
 
-`golden.safetensors` of each folder: `logits` for `input` of `inputs.safetensors`, `logits.32` for `input.32`; in double, from
-the saved weights. At 32 pixels the library's own model runs with positions that timm has resampled: libraries differ
-in how they resample, and this project does as timm does.
+`golden.safetensors` of each folder: `logits` for `input` of `inputs.safetensors`, `logits.32` for `input.32`, `logits.224` for
+`input.32` as tiles, seven by seven; in double, from the saved weights. At 32 and 224 pixels the library's own model runs with
+positions that timm has resampled: libraries differ in how they resample, and this project does as timm does.
 """
 
 import copy
@@ -55,6 +55,7 @@ def main(out: Path) -> None:
     random = np.random.RandomState(25070016)
     images = {"input": normal(random, 3, 3, SIDE, SIDE).double(), "input.32": normal(random, 2, 3, LARGER, LARGER).double()}
     save(images, out / "inputs.safetensors")
+    images["input.224"] = images["input.32"].repeat(1, 1, 7, 7)
     save_transformers(random, images, out)
     save_torchvision(random, images, out / "torchvision")
     save_npz(random, images, out / "npz")
@@ -349,7 +350,7 @@ def save_peft(random, images, out: Path) -> None:
         adapted.save_pretrained(out / "peft" / library)
         (out / "peft" / library / "README.md").unlink()
         model = adapted.merge_and_unload().double().eval()
-        golden(images | {"input.32": images["input"]}, lambda x: output(model(x)), out / "peft" / library)
+        golden(dict.fromkeys(["input", "input.32"], images["input"]), lambda x: output(model(x)), out / "peft" / library)
 
 
 def output(result):

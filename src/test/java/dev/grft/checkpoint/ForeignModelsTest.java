@@ -86,6 +86,31 @@ class ForeignModelsTest {
     }
 
     @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "timm-deit",
+                "transformers",
+                "transformers-features",
+                "torchvision",
+                "npz",
+                "timm-deit3",
+                "timm-dinov2",
+                "timm-mean",
+                "timm-gap",
+                "timm-clip",
+                "timm-siglip",
+                "transformers-dinov2",
+                "transformers-dinov2-registers",
+                "transformers-clip",
+                "transformers-siglip"
+            })
+    void soItDoesForImagesOf224Pixels(String folder) {
+        Tensor tile = Golden.read("formats/inputs.safetensors").tensor("input.32");
+        Tensor logits = Golden.read("formats/" + folder + "/golden.safetensors").tensor("logits.224");
+        assertLogits(load(folder, 224), Golden.tiled(tile, 7), logits);
+    }
+
+    @ParameterizedTest
     @CsvSource({
         "timm-deit, ''",
         "timm-deit3, 'no position of the class token, layer scale'",

@@ -24,6 +24,20 @@ final class Golden {
         }
     }
 
+    /** Returns images {@code [N, C, S, S]} as tiles of larger ones, so many times beside and above each other. */
+    static Tensor tiled(Tensor images, int times) {
+        int side = (int) images.shape()[3];
+        int larger = times * side;
+        double[] tile = images.doubles();
+        double[] tiled = new double[tile.length * times * times];
+        for (int i = 0; i < tiled.length; i++) {
+            int row = i / larger % larger;
+            int plane = i / larger / larger;
+            tiled[i] = tile[(plane * side + row % side) * side + i % larger % side];
+        }
+        return Tensor.ofDoubles(new long[] {images.shape()[0], images.shape()[1], larger, larger}, tiled);
+    }
+
     /** Returns the path in the words of Hadoop. */
     static org.apache.hadoop.fs.Path hadoop(Path path) {
         return new org.apache.hadoop.fs.Path("file://" + path.toAbsolutePath());
