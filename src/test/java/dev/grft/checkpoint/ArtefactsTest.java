@@ -252,8 +252,9 @@ class ArtefactsTest {
     @Test
     void filesOfOtherVersionsSayWhoCanReadThem() throws IOException {
         for (String format : List.of("grft.delta", "grft.selection", "grft.entries", "grft.state")) {
+            int ours = format.equals("grft.state") ? 2 : 1;
             file(path -> {
-                for (String version : List.of("0", "2", "99", "x")) {
+                for (String version : List.of("0", Integer.toString(ours + 1), "99", "x")) {
                     new Storage(Golden.HADOOP)
                             .writeAtomically(
                                     path,
@@ -262,8 +263,8 @@ class ArtefactsTest {
                     assertThatThrownBy(() -> read(format, path))
                             .isInstanceOf(UserError.class)
                             .hasMessage(path + ": has version " + version + " of " + format
-                                    + ", this program reads version 1; "
-                                    + (version.matches("2|99")
+                                    + ", this program reads version " + ours + "; "
+                                    + (version.matches("[1-9]\\d*")
                                             ? "a newer program wrote it, use that one"
                                             : "make it again, or use the program that wrote it"));
                 }

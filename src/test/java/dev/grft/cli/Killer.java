@@ -21,7 +21,8 @@ import org.apache.spark.scheduler.SparkListenerTaskStart;
  * <p>{@code spark.grft.kills} is a list, done one after the other and separated by semicolons: what to do, a colon, and a word of what the
  * job is for. {@code kill} ends the executor of the first task that starts then, without a warning; {@code all} ends every executor;
  * {@code piece} the one that has just received a piece of a broadcast; {@code worker} ends an executor and its worker; {@code pause}
- * lets an executor stand still for a while. Each is told on standard error, and which executors come and go in which job.
+ * lets an executor stand still for a while. Each is told on standard error, and which executors come and go and which tasks are started
+ * a second time in which job.
  */
 public final class Killer extends SparkListener {
     private static final long PAUSE = 8000; // milliseconds
@@ -49,6 +50,9 @@ public final class Killer extends SparkListener {
     public void onTaskStart(SparkListenerTaskStart task) {
         String executor = task.taskInfo().executorId();
         executors.add(executor);
+        if (task.taskInfo().speculative()) {
+            System.err.println("SPECULATION in " + stages.get(task.stageId()));
+        }
         String[] next = waiting.peek();
         if (next != null
                 && !next[0].equals("piece")
