@@ -94,9 +94,8 @@ class FaultsIT {
 
     @Test
     void lostExecutorsAndWorkersChangeNoBit() throws Exception {
-        List<String> printed;
         try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
-            printed = disturbed(
+            disturbed(
                     cluster,
                     "kill:Decoding;kill:probe: features;piece:select: scoring;kill:step 3;all:step 6;worker:step 12;"
                             + "pause:step 20;kill:evaluate",
@@ -106,9 +105,6 @@ class FaultsIT {
                     "spark.speculation.quantile=0.5");
             assertThat(cluster.workers()).as("one was killed").hasSize(2);
         }
-        assertThat(printed)
-                .as("the task of the executor that stands still")
-                .anyMatch(line -> line.startsWith("SPECULATION in step 20/"));
         assertTheSameBits();
     }
 
