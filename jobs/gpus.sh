@@ -3,4 +3,5 @@
 # standalone cluster, spark.executor.resource.gpu.discoveryScript elsewhere.
 set -euo pipefail
 numbers=$(nvidia-smi --query-gpu=index --format=csv,noheader)
-printf '{"name": "gpu", "addresses": [%s]}\n' "$(awk '{ printf "%s\"%s\"", NR > 1 ? ", " : "", $0 }' <<<"$numbers")"
+addresses=$(awk '{ print "\"" $0 "\"" }' <<<"$numbers" | paste -sd, -)
+printf '{"name": "gpu", "addresses": [%s]}\n' "$addresses"
