@@ -7,7 +7,6 @@ import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
-import dev.grft.vit.Pooling;
 import dev.grft.vit.VitConfig;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -248,7 +247,7 @@ public final class Plan {
 
     /** Returns whether behind the last attention there is the class token alone. */
     private boolean classTokenOnly() {
-        return config.variant().pooling() == Pooling.CLASS_TOKEN;
+        return config.variant().pooling().classTokenOnly();
     }
 
     /** Returns the number of attention weights: heads, asking tokens and tokens; in the last block the class token may ask alone. */
@@ -275,7 +274,7 @@ public final class Plan {
         long d = config.width();
         long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
         long inside = m * (6 * d + 2L * config.mlpWidth()) + attention;
-        boolean classTokenOnly = config.variant().pooling() == Pooling.CLASS_TOKEN;
+        boolean classTokenOnly = config.variant().pooling().classTokenOnly();
         long last = classTokenOnly ? m * 4 * d : inside;
         long kept = recompute ? inside + config.depth() * m * d : (config.depth() - 1) * inside + last;
         long scaled = config.variant().layerScale() ? m * d : 0;

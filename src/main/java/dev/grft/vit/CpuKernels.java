@@ -309,46 +309,47 @@ public final class CpuKernels implements Kernels {
 
     @Override
     public void gelu(INDArray x, INDArray y, INDArray derivative) {
-        int length = intLength(x);
-        int chunk = 2048;
-        float[] v = row = ensure(row, chunk);
-        float[] d = row2 = ensure(row2, chunk);
-        float[] q = row3 = ensure(row3, chunk);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
-        FloatBuffer slope = buffer(derivative);
-        for (int at = 0; at < length; at += chunk) {
-            int n = Math.min(chunk, length - at);
-            in.get(at, v, 0, n);
+        inChunks(x, y, derivative, (v, d, q, n) -> {
             gaussian(v, d, n);
             tail(v, d, q, n);
             gelu(v, d, q, n);
-            out.put(at, v, 0, n);
-            slope.put(at, d, 0, n);
-        }
+        });
     }
 
     @Override
     public void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, INDArray derivative) {
+        float one = (float) linear;
+        float three = (float) cubic;
+        inChunks(x, y, derivative, (v, e, power, n) -> {
+            for (int i = 0; i < n; i++) {
+                float a = Math.min(60f, Math.abs(v[i]));
+                e[i] = -a * (one + three * a * a);
+            }
+            exp(e, power, n);
+            sigmoidGelu(v, e, one, three, n);
+        });
+    }
+
+    /** A function of single numbers: replaces the first n of {@code v} by it and of {@code slope} by its derivative. */
+    private interface Elementwise {
+        void apply(float[] v, float[] slope, float[] scratch, int n);
+    }
+
+    private void inChunks(INDArray x, INDArray y, INDArray derivative, Elementwise function) {
         int length = intLength(x);
         int chunk = 2048;
         float[] v = row = ensure(row, chunk);
-        float[] e = row2 = ensure(row2, chunk);
-        float[] power = row3 = ensure(row3, chunk);
+        float[] d = row2 = ensure(row2, chunk);
+        float[] scratch = row3 = ensure(row3, chunk);
         FloatBuffer in = buffer(x);
         FloatBuffer out = buffer(y);
         FloatBuffer slope = buffer(derivative);
         for (int at = 0; at < length; at += chunk) {
             int n = Math.min(chunk, length - at);
             in.get(at, v, 0, n);
-            for (int i = 0; i < n; i++) {
-                float a = Math.min(60f, Math.abs(v[i]));
-                e[i] = -a * ((float) linear + (float) cubic * a * a);
-            }
-            exp(e, power, n);
-            sigmoidGelu(v, e, (float) linear, (float) cubic, n);
+            function.apply(v, d, scratch, n);
             out.put(at, v, 0, n);
-            slope.put(at, e, 0, n);
+            slope.put(at, d, 0, n);
         }
     }
 

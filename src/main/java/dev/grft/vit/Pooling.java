@@ -15,7 +15,7 @@ public enum Pooling {
     CLASS_TOKEN_AND_MEAN;
 
     /** Returns whether it reads the class token and nothing else. */
-    boolean classTokenOnly() {
+    public boolean classTokenOnly() {
         return this == CLASS_TOKEN;
     }
 

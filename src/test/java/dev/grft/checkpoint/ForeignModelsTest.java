@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.assertj.core.data.Offset;
@@ -26,6 +27,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -38,12 +40,10 @@ class ForeignModelsTest {
     @TempDir
     Path directory;
 
-    @ParameterizedTest
-    @ValueSource(
-            strings = {
+    static List<String> models() {
+        return List.of(
                 "timm-deit",
                 "transformers",
-                "transformers-sharded",
                 "transformers-features",
                 "torchvision",
                 "npz",
@@ -56,54 +56,27 @@ class ForeignModelsTest {
                 "transformers-dinov2",
                 "transformers-dinov2-registers",
                 "transformers-clip",
-                "transformers-siglip"
-            })
+                "transformers-siglip");
+    }
+
+    static Stream<String> modelsAndShards() {
+        return Stream.concat(models().stream(), Stream.of("transformers-sharded"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("modelsAndShards")
     void theModelComputesWhatItsLibraryComputes(String folder) {
         assertLogits(folder, load(folder, 0), "");
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "timm-deit",
-                "transformers",
-                "transformers-features",
-                "torchvision",
-                "npz",
-                "timm-deit3",
-                "timm-dinov2",
-                "timm-mean",
-                "timm-gap",
-                "timm-clip",
-                "timm-siglip",
-                "transformers-dinov2",
-                "transformers-dinov2-registers",
-                "transformers-clip",
-                "transformers-siglip"
-            })
+    @MethodSource("models")
     void soItDoesForLargerImages(String folder) {
         assertLogits(folder, load(folder, 32), ".32");
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "timm-deit",
-                "transformers",
-                "transformers-features",
-                "torchvision",
-                "npz",
-                "timm-deit3",
-                "timm-dinov2",
-                "timm-mean",
-                "timm-gap",
-                "timm-clip",
-                "timm-siglip",
-                "transformers-dinov2",
-                "transformers-dinov2-registers",
-                "transformers-clip",
-                "transformers-siglip"
-            })
+    @MethodSource("models")
     void soItDoesForImagesOf224Pixels(String folder) {
         Tensor tile = Golden.read("formats/inputs.safetensors").tensor("input.32");
         Tensor logits = Golden.read("formats/" + folder + "/golden.safetensors").tensor("logits.224");

@@ -387,7 +387,14 @@ class MainTest {
             assertThat(result.code()).as(result.err()).isEqualTo(2);
             assertThat(last(result.err())).startsWith("error: ").contains(pretrained + "/model.safetensors");
         }
-        Result predicted = execute(
+        Result predicted = predict(folder + "/labels");
+        assertThat(predicted.code()).as(predicted.err()).isEqualTo(2);
+        assertThat(folder.resolve("labels")).doesNotExist();
+        assertThat(made()).isEqualTo(before);
+    }
+
+    private Result predict(String output) throws Exception {
+        return execute(
                 "predict",
                 "--set",
                 "run.directory=" + directory,
@@ -396,10 +403,7 @@ class MainTest {
                 "--images",
                 images.toString(),
                 "--output",
-                folder + "/labels");
-        assertThat(predicted.code()).as(predicted.err()).isEqualTo(2);
-        assertThat(folder.resolve("labels")).doesNotExist();
-        assertThat(made()).isEqualTo(before);
+                output);
     }
 
     @Test
@@ -415,16 +419,7 @@ class MainTest {
                     .extracting(JsonNode::asText)
                     .isEqualTo(times == 0 ? List.of(packed) : List.of());
         }
-        Result predicted = execute(
-                "predict",
-                "--set",
-                "run.directory=" + directory,
-                "--set",
-                "model.pretrained=" + pretrained,
-                "--images",
-                images.toString(),
-                "--output",
-                labels);
+        Result predicted = predict(labels);
         assertThat(assertSummary(predicted, "done", "null").path("made"))
                 .extracting(JsonNode::asText)
                 .containsExactly(labels);
