@@ -41,8 +41,8 @@ final class Device implements Serializable {
         GPU;
 
         /** Returns what computes in this process. */
-        static Kind here(String kernels) {
-            return Kernels.onGpu(kernels) ? GPU : CPU;
+        static Kind here() {
+            return Kernels.onGpu() ? GPU : CPU;
         }
     }
 
@@ -81,10 +81,9 @@ final class Device implements Serializable {
         String before = spark.getLocalProperty("spark.job.description");
         spark.setJobDescription("what executors compute on");
         Kind kind = spark.isLocal()
-                ? Kind.here(kernels)
-                : Causes.unwrapped(() -> spark.parallelize(List.of(0), 1)
-                        .map(one -> Kind.here(kernels))
-                        .first());
+                ? Kind.here()
+                : Causes.unwrapped(() ->
+                        spark.parallelize(List.of(0), 1).map(one -> Kind.here()).first());
         spark.setJobDescription(before);
         if (engine.requireGpu() && kind != Kind.GPU) {
             throw UserError.of(
@@ -142,7 +141,7 @@ final class Device implements Serializable {
      * @throws UserError if this executor is not of the kind that others are
      */
     Kernels kernels() {
-        require(only, Kind.here(kernels));
+        require(only, Kind.here());
         TaskContext task = TaskContext.get();
         if (task != null) {
             ResourceInformation gpu = task.resourcesJMap().get("gpu");

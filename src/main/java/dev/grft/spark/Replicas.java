@@ -65,7 +65,7 @@ final class Replicas {
     }
 
     static {
-        Kernels.allowNativeMemory(); // executors begin here, or ask what they compute on
+        Kernels.prepare(); // executors begin here, or ask what they compute on
     }
 
     private Replicas() {}

@@ -175,12 +175,13 @@ public interface Kernels {
     }
 
     /**
-     * Leaves it to the process how much native memory it takes, unless {@code org.bytedeco.javacpp.maxphysicalbytes} says
-     * otherwise: JavaCPP allows four times the heap, and an executor needs a small heap beside large weights. To be called before
-     * ND4J is first used.
+     * To be called before ND4J is first used. Leaves it to the process how much native memory it takes, unless
+     * {@code org.bytedeco.javacpp.maxphysicalbytes} says otherwise: JavaCPP allows four times the heap, and an executor needs a small
+     * heap beside large weights. And tells OpenBLAS which kernels suit the processor, unless {@code OPENBLAS_CORETYPE} does.
      */
-    static void allowNativeMemory() {
+    static void prepare() {
         System.getProperties().putIfAbsent("org.bytedeco.javacpp.maxphysicalbytes", "0");
+        OpenBlas.choose();
     }
 
     /**
@@ -188,7 +189,7 @@ public interface Kernels {
      * meanwhile waits, and is told what is wrong with them.
      */
     static void load() {
-        allowNativeMemory();
+        prepare();
         Thread loading = new Thread(
                 () -> {
                     INDArray one = Nd4j.ones(1, 1);
@@ -200,10 +201,17 @@ public interface Kernels {
         loading.start();
     }
 
-    /** Returns whether kernels of that name compute on a GPU in this process. */
-    static boolean onGpu(String name) {
-        allowNativeMemory();
-        return !Flat.CPU && !name.equals("cpu");
+    /**
+     * Returns whether kernels compute on a GPU in this process.
+     *
+     * @throws dev.grft.UserError if ND4J's backend has no code for that GPU
+     */
+    static boolean onGpu() {
+        prepare();
+        if (!Flat.CPU) {
+            Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
+        }
+        return !Flat.CPU;
     }
 
     /**
@@ -211,9 +219,14 @@ public interface Kernels {
      *
      * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code auto}: the former where ND4J
      *     runs on the CPU
-     * @throws dev.grft.UserError for any other name
+     * @throws dev.grft.UserError for any other name, and for {@code cpu} where ND4J's arrays are on a GPU
      */
     static Kernels of(String name) {
+        if (name.equals("cpu") && !Flat.CPU) {
+            throw dev.grft.UserError.of(
+                    "engine.kernels is cpu, but the program was built with mvn -Pcuda, whose arrays are on the GPU; use the build"
+                            + " without it, or auto");
+        }
         return switch (name) {
             case "cpu" -> new CpuKernels();
             case "nd4j" -> new Nd4jKernels();

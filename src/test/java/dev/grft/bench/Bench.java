@@ -1,6 +1,7 @@
 package dev.grft.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.vit.Kernels;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -84,6 +85,7 @@ public final class Bench implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        Kernels.prepare();
         if (batch < 1 || threads < 1) {
             throw new ParameterException(
                     spec.commandLine(), "--batch and --threads must be at least 1, got " + batch + " and " + threads);

@@ -16,10 +16,10 @@ class CpuKernelsTest {
         String before = System.getProperty(key);
         try {
             System.clearProperty(key);
-            Kernels.allowNativeMemory();
+            Kernels.prepare();
             assertThat(System.getProperty(key)).isEqualTo("0");
             System.setProperty(key, "4g");
-            Kernels.allowNativeMemory();
+            Kernels.prepare();
             assertThat(System.getProperty(key)).isEqualTo("4g");
         } finally {
             System.getProperties().remove(key);
