@@ -204,14 +204,18 @@ public interface Kernels {
     /**
      * Returns whether kernels compute on a GPU in this process.
      *
-     * @throws dev.grft.UserError if ND4J's backend has no code for that GPU
+     * @throws dev.grft.UserError if ND4J's backend has no code for that GPU, or cannot start here
      */
     static boolean onGpu() {
         prepare();
-        if (!Flat.CPU) {
-            Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
+        try {
+            if (!Flat.CPU) {
+                Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
+            }
+            return !Flat.CPU;
+        } catch (LinkageError e) {
+            throw Gpus.cannotStart(e);
         }
-        return !Flat.CPU;
     }
 
     /**

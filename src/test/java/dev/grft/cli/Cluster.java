@@ -18,6 +18,9 @@ import java.util.random.RandomGenerator;
  * what is sent and spilled is encrypted. All of it listens on 127.0.0.1 alone.
  */
 final class Cluster implements AutoCloseable {
+    /** Names of this machine: for Spark they are hosts, and it starts a task a second time on another host only. */
+    private static final List<String> HOSTS = List.of("127.0.0.1", "localhost");
+
     private final Path home;
     private final Path folder;
     private final int cores;
@@ -42,7 +45,13 @@ final class Cluster implements AutoCloseable {
             throws IOException, InterruptedException {
         Files.createDirectories(folder);
         Cluster cluster = new Cluster(folder, cores, properties, environment);
-        cluster.start("master", "org.apache.spark.deploy.master.Master", "--port", Integer.toString(cluster.port));
+        cluster.start(
+                "master",
+                "org.apache.spark.deploy.master.Master",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                Integer.toString(cluster.port));
         for (int i = 0; i < workers; i++) {
             cluster.startWorker();
         }
@@ -94,6 +103,8 @@ final class Cluster implements AutoCloseable {
         start(
                 name,
                 "org.apache.spark.deploy.worker.Worker",
+                "--host",
+                HOSTS.get(daemons.size() % HOSTS.size()),
                 "--cores",
                 Integer.toString(cores),
                 "--memory",
@@ -104,8 +115,8 @@ final class Cluster implements AutoCloseable {
     }
 
     private void start(String name, String daemon, String... arguments) throws IOException {
-        List<String> command = new ArrayList<>(List.of(
-                home.resolve("bin/spark-class").toString(), daemon, "--host", "127.0.0.1", "--webui-port", "0"));
+        List<String> command =
+                new ArrayList<>(List.of(home.resolve("bin/spark-class").toString(), daemon, "--webui-port", "0"));
         command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)

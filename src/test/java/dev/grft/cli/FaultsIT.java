@@ -94,17 +94,20 @@ class FaultsIT {
 
     @Test
     void lostExecutorsAndWorkersChangeNoBit() throws Exception {
+        List<String> printed;
         try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
-            disturbed(
+            printed = disturbed(
                     cluster,
-                    "kill:Decoding;kill:probe: features;piece:select: scoring;kill:step 3;all:step 6;worker:step 12;"
-                            + "pause:step 20;kill:evaluate",
+                    "kill:Decoding;kill:probe: features;piece:select: scoring;kill:step 3;all:step 6;pause:step 9;"
+                            + "worker:step 20;kill:evaluate",
                     "spark.broadcast.blockSize=1k", // so that the weights come in many pieces
+                    "spark.locality.wait=100ms", // so that a step's tasks are not all on the executor that stands still
                     "spark.speculation=true",
-                    "spark.speculation.minTaskRuntime=1s",
+                    "spark.speculation.minTaskRuntime=500ms",
                     "spark.speculation.quantile=0.5");
             assertThat(cluster.workers()).as("one was killed").hasSize(2);
         }
+        assertThat(printed).anyMatch(line -> line.startsWith("SPECULATION in step "));
         assertTheSameBits();
     }
 

@@ -25,7 +25,7 @@ import org.apache.spark.scheduler.SparkListenerTaskStart;
  * a second time in which job.
  */
 public final class Killer extends SparkListener {
-    private static final long PAUSE = 8000; // milliseconds
+    private static final long PAUSE = 12_000; // milliseconds
 
     private final String application;
     private final Deque<String[]> waiting = new ArrayDeque<>();
