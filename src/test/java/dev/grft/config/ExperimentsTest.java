@@ -20,6 +20,8 @@ class ExperimentsTest {
     static List<Path> files() throws IOException {
         try (Stream<Path> all = Files.walk(EXPERIMENTS)) {
             return all.filter(file -> file.toString().endsWith(".yaml") && !file.endsWith("common.yaml"))
+                    .filter(file ->
+                            !file.startsWith(EXPERIMENTS.resolve("comparison"))) // its data sets are named by hand
                     .sorted()
                     .toList();
         }
@@ -41,6 +43,14 @@ class ExperimentsTest {
         assertThat(files())
                 .filteredOn(file -> file.startsWith(EXPERIMENTS.resolve("fgvc")))
                 .hasSize(5);
+    }
+
+    @Test
+    void theSmallBudgetOfTheComparisonLoads() {
+        Settings settings = load(EXPERIMENTS.resolve("comparison/small.yaml"), List.of("run.directory=runs/small"));
+
+        assertThat(settings.compare().budgets()).containsExactly(0.003);
+        assertThat(settings.selection().matrices()).doesNotContain("patch_embed.proj");
     }
 
     @ParameterizedTest
