@@ -352,10 +352,9 @@ final class TarSource implements Source {
                                 || (label.isTextual() && !label.asText().isBlank())
                         ? label.asText().strip()
                         : null;
-            } catch (JsonProcessingException e) {
-                throw new UserError(tar + ": " + of.getName() + " is not JSON: " + e.getOriginalMessage(), e);
-            } catch (IOException e) {
-                throw new IllegalStateException("no file is read here", e);
+            } catch (IOException e) { // also of bytes that are text in no encoding
+                String why = e instanceof JsonProcessingException wrong ? wrong.getOriginalMessage() : e.getMessage();
+                throw new UserError(tar + ": " + of.getName() + " is not JSON: " + why, e);
             }
         }
 

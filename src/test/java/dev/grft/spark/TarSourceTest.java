@@ -109,6 +109,9 @@ class TarSourceTest {
         assertThatThrownBy(() -> samples(tar("a.json={", "a.png=y")))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith("t.tar: a.json is not JSON: ");
+        assertThatThrownBy(() -> samples(tar("a.json={\0\0\0wxyz", "a.png=y"))) // as if it were UTF-32
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("t.tar: a.json is not JSON: Invalid UTF-32 character");
     }
 
     @Test
