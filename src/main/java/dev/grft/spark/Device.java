@@ -42,7 +42,11 @@ final class Device implements Serializable {
 
         /** Returns what computes in this process. */
         static Kind here() {
-            return Kernels.onGpu() ? GPU : CPU;
+            try {
+                return Kernels.onGpu() ? GPU : CPU;
+            } catch (LinkageError e) {
+                throw cannotStart(e);
+            }
         }
     }
 
@@ -154,6 +158,15 @@ final class Device implements Serializable {
             CpuKernels.threads(blasThreads);
         }
         return made;
+    }
+
+    /** Returns what to tell the user of a backend whose native libraries do not load, or that found no GPU. */
+    static UserError cannotStart(LinkageError error) {
+        return new UserError(
+                "ND4J cannot start on this machine: " + Causes.first(error)
+                        + "; a build with mvn -Pcuda needs an NVIDIA GPU, its driver"
+                        + " and CUDA 11.6, and any build a processor and a system as the profile says that it was made with",
+                error);
     }
 
     /** Refuses an executor of another kind. */

@@ -38,19 +38,6 @@ final class Gpus {
         }
     }
 
-    /** Returns what to tell the user of a backend whose native libraries do not load, or that found no GPU. */
-    static UserError cannotStart(LinkageError error) {
-        Throwable cause = error;
-        while (cause.getCause() != null) {
-            cause = cause.getCause();
-        }
-        return new UserError(
-                "ND4J cannot start on this machine: " + cause.getMessage()
-                        + "; a build with mvn -Pcuda needs an NVIDIA GPU, its driver"
-                        + " and CUDA 11.6, and any build a processor and a system as the profile says that it was made with",
-                error);
-    }
-
     private static int number(Map<?, ?> gpu, String key) {
         return Integer.parseInt(String.valueOf(gpu.get(key)));
     }

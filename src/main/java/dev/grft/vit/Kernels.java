@@ -204,18 +204,15 @@ public interface Kernels {
     /**
      * Returns whether kernels compute on a GPU in this process.
      *
-     * @throws dev.grft.UserError if ND4J's backend has no code for that GPU, or cannot start here
+     * @throws dev.grft.UserError if ND4J's backend has no code for that GPU
+     * @throws LinkageError if the backend cannot start in this process
      */
     static boolean onGpu() {
         prepare();
-        try {
-            if (!Flat.CPU) {
-                Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
-            }
-            return !Flat.CPU;
-        } catch (LinkageError e) {
-            throw Gpus.cannotStart(e);
+        if (!Flat.CPU) {
+            Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
         }
+        return !Flat.CPU;
     }
 
     /**

@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells OpenBLAS which of its kernels suit the processor. Version 0.3.19, that of ND4J, takes for processors newer than itself, such as
- * Intel's Emerald Rapids and AMD's Zen 5, the kernels of a Pentium 4 (Prescott), which are five times slower there; and for those with
+ * Tells OpenBLAS which of its kernels suit the processor. Version 0.3.19, that of ND4J, takes for processors newer than itself the kernels
+ * of a Pentium 4 (Prescott), five times slower on Intel's Emerald Rapids, where it was seen; and for those that it knows and that have
  * bfloat16 the Cooper Lake kernels, whose product of a DOUBLE matrix with a transposed one is wrong in this build where the result
  * has more than 192 columns.
  */

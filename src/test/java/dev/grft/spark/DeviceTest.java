@@ -86,4 +86,15 @@ class DeviceTest {
                 .hasMessageStartingWith(
                         "spark.executor.resource.gpu.amount is 2, but the tasks of an executor share one copy");
     }
+
+    @Test
+    void aBackendThatCannotStartTellsWhy() {
+        LinkageError error = new NoClassDefFoundError("Could not initialize class dev.grft.vit.Flat");
+        error.initCause(
+                new ExceptionInInitializerError(new IllegalStateException("No CUDA devices were found in system")));
+        assertThat(Device.cannotStart(error))
+                .hasMessageStartingWith(
+                        "ND4J cannot start on this machine: No CUDA devices were found in system; a build with"
+                                + " mvn -Pcuda needs an NVIDIA GPU");
+    }
 }

@@ -1,6 +1,5 @@
 package dev.grft.vit;
 
-import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -28,17 +27,6 @@ class GpusTest {
                         "the GPU NVIDIA H100 80GB HBM3 has compute capability 9.0, and ND4J's CUDA backend has code for 3.7 to 8.9"
                                 + " only (V100, T4, A100, A10, L4, L40); use such a GPU, hide this one by CUDA_VISIBLE_DEVICES, or compute on"
                                 + " the CPU with the build without -Pcuda");
-    }
-
-    @Test
-    void aBackendThatCannotStartTellsWhy() {
-        LinkageError error = new NoClassDefFoundError("Could not initialize class dev.grft.vit.Flat");
-        error.initCause(
-                new ExceptionInInitializerError(new IllegalStateException("No CUDA devices were found in system")));
-        assertThat(Gpus.cannotStart(error))
-                .hasMessageStartingWith(
-                        "ND4J cannot start on this machine: No CUDA devices were found in system; a build with"
-                                + " mvn -Pcuda needs an NVIDIA GPU");
     }
 
     @Test
