@@ -15,7 +15,7 @@ from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=$PWD/target
 
-program=() peer='' threads=$(nproc) output=$from/bench.json
+program=() peer='' profiles='' threads=$(nproc) output=$from/bench.json
 while (($#)); do
   option=$1 && shift
   case $option in
@@ -27,6 +27,7 @@ while (($#)); do
   esac
   case $option in
     --peer) peer=yes ;;
+    --mkl) profiles=-Pmkl && program+=(--mkl) ;;
     --threads) threads=$value ;;
     --output) output=$value ;;
     *) program+=("$option") ;;
@@ -35,10 +36,10 @@ done
 [[ $output == /* ]] || output=$from/$output
 
 built=$target/bench.built
-if [[ ! -f $built || -n $(find pom.xml conf/base.yaml src/main src/test/java src/test/resources -newer "$built" -print -quit) ]]; then
+if [[ ! -f $built || $(<"$built") != "$profiles" || -n $(find pom.xml conf/base.yaml src/main src/test/java src/test/resources -newer "$built" -print -quit) ]]; then
   echo 'building the program and its tests' >&2
-  mvn -q -B -ntp -Dstyle.color=never -DskipTests package >&2
-  touch "$built"
+  mvn -q -B -ntp -Dstyle.color=never ${profiles:+"$profiles"} -DskipTests package >&2
+  printf '%s' "$profiles" >"$built"
 fi
 
 if [[ -n $peer ]]; then

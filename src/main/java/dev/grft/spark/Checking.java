@@ -51,7 +51,7 @@ final class Checking {
             say("test", data.test(), session.testImages(images.labels()));
         }
         Device.Kind kind = session.device().kind();
-        say("engine    computes on %s", kind == null ? "CPUs or GPUs, as they come" : kind + "s");
+        say("engine    computes on %s", kind == null ? "CPUs or GPUs, as they come" : kind.several());
         long backbone = config.backboneParameters();
         Map<String, MatrixShape> eligible =
                 new Selecting(session, false).matrices(settings.selection().matrices(), "selection.matrices");

@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
 /**
  * What a task computes with: kernels, threads, memory, and on GPUs the one that Spark has assigned to it.
  *
- * <p>CPU and GPU differ in the last bits, and a task may run on any executor. So the driver finds out once which of them computes, and an
+ * <p>CPU and GPU differ in the last bits, and so do CPUs with OpenBLAS and with MKL; and a task may run on any executor. So the driver finds out once which of them computes, and an
  * executor of the other kind refuses the task.
  */
 final class Device implements Serializable {
@@ -37,16 +37,34 @@ final class Device implements Serializable {
 
     /** What computes. */
     enum Kind {
-        CPU,
-        GPU;
+        CPU("CPU", "CPUs"),
+        CPU_WITH_MKL("CPU with MKL", "CPUs with MKL"),
+        GPU("GPU", "GPUs");
+
+        private final String one;
+        private final String several;
+
+        Kind(String one, String several) {
+            this.one = one;
+            this.several = several;
+        }
 
         /** Returns what computes in this process. */
         static Kind here() {
             try {
-                return Kernels.onGpu() ? GPU : CPU;
+                return Kernels.onGpu() ? GPU : Kernels.onMkl() ? CPU_WITH_MKL : CPU;
             } catch (LinkageError e) {
                 throw cannotStart(e);
             }
+        }
+
+        String several() {
+            return several;
+        }
+
+        @Override
+        public String toString() {
+            return one;
         }
     }
 

@@ -244,7 +244,9 @@ public final class Session implements AutoCloseable {
         Device found = opened.device;
         if (found == null) {
             found = Device.of(context(), settings.engine());
-            progress.say("computing on %s", found.kind() == null ? "CPUs and GPUs" : found.kind() + "s");
+            progress.say(
+                    "computing on %s",
+                    found.kind() == null ? "CPUs and GPUs" : found.kind().several());
             opened.device = found;
         }
         return found;

@@ -177,11 +177,11 @@ public interface Kernels {
     /**
      * To be called before ND4J is first used. Leaves it to the process how much native memory it takes, unless
      * {@code org.bytedeco.javacpp.maxphysicalbytes} says otherwise: JavaCPP allows four times the heap, and an executor needs a small
-     * heap beside large weights. And tells OpenBLAS which kernels suit the processor, unless {@code OPENBLAS_CORETYPE} does.
+     * heap beside large weights. And chooses who multiplies matrices: {@link Blas}.
      */
     static void prepare() {
         System.getProperties().putIfAbsent("org.bytedeco.javacpp.maxphysicalbytes", "0");
-        OpenBlas.choose();
+        Blas.choose();
     }
 
     /**
@@ -213,6 +213,16 @@ public interface Kernels {
             Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
         }
         return !Flat.CPU;
+    }
+
+    /**
+     * Returns whether MKL multiplies in this process, in place of OpenBLAS.
+     *
+     * @throws LinkageError if the backend cannot start in this process
+     */
+    static boolean onMkl() {
+        prepare();
+        return Flat.CPU && Blas.mkl();
     }
 
     /**

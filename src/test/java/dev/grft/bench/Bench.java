@@ -48,6 +48,11 @@ public final class Bench implements Callable<Integer> {
             description = "The interpreter that jobs/bench.sh has installed them for.")
     private @Nullable Path python;
 
+    @Option(
+            names = "--mkl",
+            description = "Build with Intel's MKL, which multiplies on Intel's processors in place of OpenBLAS.")
+    private boolean mkl;
+
     @Option(names = "--quick", description = "Few repetitions: shows that everything runs, not how fast.")
     private boolean quick;
 
@@ -93,6 +98,11 @@ public final class Bench implements Callable<Integer> {
         if (peer && python == null) {
             throw new ParameterException(spec.commandLine(), "--peer needs jobs/bench.sh, which installs the peers");
         }
+        if (mkl && !Kernels.onMkl()) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--mkl needs jobs/bench.sh, which builds with it, and one of Intel's processors");
+        }
         Setup setup = new Setup(model, batch, threads, quick ? 2 : 10, quick ? 3 : 15, python, peers);
         measure(setup, quick, only, System.out, output);
         System.out.println("written to " + output);
@@ -115,7 +125,9 @@ public final class Bench implements Callable<Integer> {
             parts.put("growth", () -> new Costs(setup, quick ? 1 : 3).rows());
         }
 
-        out.printf("%s, batch %d, %d threads%n", setup.model(), setup.batch(), setup.threads());
+        out.printf(
+                "%s, batch %d, %d threads, %s%n",
+                setup.model(), setup.batch(), setup.threads(), Kernels.onMkl() ? "MKL" : "OpenBLAS");
         out.println(Row.HEADING);
         List<Row> rows = new ArrayList<>();
         for (Map.Entry<String, Supplier<List<Row>>> part : parts.entrySet()) {

@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
-class OpenBlasTest {
+class BlasTest {
     private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
 
     @ParameterizedTest(name = "{0}")
@@ -32,7 +32,7 @@ class OpenBlasTest {
                 "another,        HygonGenuine, 24, avx2 fma,                                                        null"
             })
     void kernelsAreThoseOfTheProcessor(String name, String vendor, String family, String flags, String core) {
-        assertThat(OpenBlas.core(List.of(
+        assertThat(Blas.core(List.of(
                         "processor\t: 0",
                         "vendor_id\t: " + vendor,
                         "cpu family\t: " + family,
@@ -43,21 +43,25 @@ class OpenBlasTest {
 
     @Test
     void anArmProcessorIsLeftToOpenBlas() {
-        assertThat(OpenBlas.core(List.of("processor\t: 0", "Features\t: fp asimd", "CPU implementer\t: 0x41")))
+        assertThat(Blas.core(List.of("processor\t: 0", "Features\t: fp asimd", "CPU implementer\t: 0x41")))
                 .isNull();
     }
 
     @Test
-    void openBlasTakesThem() throws IOException {
-        String wanted = System.getenv(OpenBlas.VARIABLE);
-        if (wanted == null) {
-            assumeTrue(Files.isReadable(PROCESSORS), "no /proc/cpuinfo");
-            wanted = OpenBlas.core(Files.readAllLines(PROCESSORS));
-        }
-        assumeTrue(wanted != null, "OpenBLAS chooses");
+    void thatLibraryIsLoadedWithThoseKernels() throws IOException {
+        assumeTrue(Files.isReadable(PROCESSORS), "no /proc/cpuinfo");
+        List<String> cpuinfo = Files.readAllLines(PROCESSORS);
+        String set = System.getenv(Blas.OPENBLAS_KERNELS);
+        String wanted = set == null ? Blas.core(cpuinfo) : set;
         INDArray one = Nd4j.ones(1, 1);
         new CpuKernels().gemm(false, one, false, one, 1, 0, Nd4j.zeros(1, 1));
 
+        if (Blas.hasMkl() && Blas.intel(cpuinfo)) {
+            assertThat(Kernels.onMkl()).isTrue();
+            return;
+        }
+        assertThat(Kernels.onMkl()).isFalse();
+        assumeTrue(wanted != null, "OpenBLAS chooses");
         String library;
         try (var maps = Files.lines(Path.of("/proc/self/maps"))) {
             library = maps.filter(line -> line.contains("libopenblas_nolapack"))
