@@ -308,16 +308,19 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void gelu(INDArray x, INDArray y, INDArray derivative) {
+    public void gelu(INDArray x, INDArray y, @Nullable INDArray derivative) {
         inChunks(x, y, derivative, (v, d, q, n) -> {
             gaussian(v, d, n);
             tail(v, d, q, n);
-            gelu(v, d, q, n);
+            if (derivative != null) {
+                geluDerivative(v, d, q, n);
+            }
+            gelu(v, q, n);
         });
     }
 
     @Override
-    public void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, INDArray derivative) {
+    public void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
         float one = (float) linear;
         float three = (float) cubic;
         inChunks(x, y, derivative, (v, e, power, n) -> {
@@ -335,7 +338,7 @@ public final class CpuKernels implements Kernels {
         void apply(float[] v, float[] slope, float[] scratch, int n);
     }
 
-    private void inChunks(INDArray x, INDArray y, INDArray derivative, Elementwise function) {
+    private void inChunks(INDArray x, INDArray y, @Nullable INDArray derivative, Elementwise function) {
         int length = intLength(x);
         int chunk = 2048;
         float[] v = row = ensure(row, chunk);
@@ -343,13 +346,15 @@ public final class CpuKernels implements Kernels {
         float[] scratch = row3 = ensure(row3, chunk);
         FloatBuffer in = buffer(x);
         FloatBuffer out = buffer(y);
-        FloatBuffer slope = buffer(derivative);
+        FloatBuffer slope = derivative == null ? null : buffer(derivative);
         for (int at = 0; at < length; at += chunk) {
             int n = Math.min(chunk, length - at);
             in.get(at, v, 0, n);
             function.apply(v, d, scratch, n);
             out.put(at, v, 0, n);
-            slope.put(at, d, 0, n);
+            if (slope != null) {
+                slope.put(at, d, 0, n);
+            }
         }
     }
 
@@ -368,17 +373,21 @@ public final class CpuKernels implements Kernels {
         FloatPointer o = pointer(out);
         FloatBuffer soft = buffer(weights);
         int n = asking * t;
-        float[] s = row = ensure(row, n);
-        float[] power = row2 = ensure(row2, n);
+        int chunk = chunk(t);
+        float[] s = row = ensure(row, chunk * t);
+        float[] power = row2 = ensure(row2, chunk * t);
         for (int b = 0; b < examples; b++) {
             for (int head = 0; head < heads; head++) {
                 long at = (long) b * t * ld + (long) head * h;
                 long atW = ((long) b * heads + head) * n;
                 w.position(atW);
                 sgemm(false, q.position(at), ld, true, k.position(at + d), ld, asking, t, h, scale, 0, w, t);
-                soft.get((int) atW, s, 0, n);
-                softmaxRows(s, power, asking, t);
-                soft.put((int) atW, s, 0, n);
+                for (int i = 0; i < asking; i += chunk) {
+                    int rows = Math.min(chunk, asking - i);
+                    soft.get((int) atW + i * t, s, 0, rows * t);
+                    softmaxRows(s, power, rows, t);
+                    soft.put((int) atW + i * t, s, 0, rows * t);
+                }
                 o.position((long) b * asking * d + (long) head * h);
                 sgemm(false, w, t, false, v.position(at + 2L * d), ld, asking, h, t, 1, 0, o, d);
             }
@@ -402,8 +411,9 @@ public final class CpuKernels implements Kernels {
         int n = asking * t;
         scratch = ensure(scratch, n);
         FloatBuffer ds = scratch.position(0).asBuffer();
-        float[] p = row = ensure(row, n);
-        float[] g = row2 = ensure(row2, n);
+        int chunk = chunk(t);
+        float[] p = row = ensure(row, chunk * t);
+        float[] g = row2 = ensure(row2, chunk * t);
         if (asking < t) {
             Pointer.memset(
                     out.position(0), 0, dqkv.length() * Float.BYTES); // who does not ask has no gradient of a query
@@ -417,15 +427,13 @@ public final class CpuKernels implements Kernels {
                 // dv = w' do, dw = do v'
                 sgemm(true, w, t, false, o, d, t, h, asking, 1, 0, out.position(at + 2L * d), ld);
                 sgemm(false, o, d, true, in.position(at + 2L * d), ld, asking, t, h, 1, 0, scratch, t);
-                soft.get((int) atW, p, 0, n);
-                ds.get(0, g, 0, n);
-                for (int i = 0; i < n; i += t) {
-                    float inner = dot(p, g, i, t);
-                    for (int j = i; j < i + t; j++) {
-                        g[j] = scale * p[j] * (g[j] - inner);
-                    }
+                for (int i = 0; i < asking; i += chunk) {
+                    int rows = Math.min(chunk, asking - i);
+                    soft.get((int) atW + i * t, p, 0, rows * t);
+                    ds.get(i * t, g, 0, rows * t);
+                    softmaxRowsBackward(p, g, scale, rows, t);
+                    ds.put(i * t, g, 0, rows * t);
                 }
-                ds.put(0, g, 0, n);
                 // dq = ds k, dk = ds' q
                 sgemm(false, scratch, t, false, in.position(at + d), ld, asking, h, t, 1, 0, out.position(at), ld);
                 sgemm(true, scratch, t, false, in.position(at), ld, t, h, asking, 1, 0, out.position(at + d), ld);
@@ -828,20 +836,21 @@ public final class CpuKernels implements Kernels {
     /**
      * Puts exp(-a^2/2) into {@code e}: a polynomial raised to the 16th power (relative error below 2e-6; 1.5e-8 beyond |a| = 6).
      *
-     * <p>The GELU is cut into three short loops without branch, cast or call, because only such loops become vector code.
+     * <p>The GELU is cut into short loops without branch, cast or call, because only such loops become vector code; {@code Math.fma} is one
+     * instruction of each processor that ND4J runs on, and the same bits in the interpreter.
      */
     private static void gaussian(float[] v, float[] e, int n) {
         for (int i = 0; i < n; i++) {
             float u = Math.max(v[i] * v[i] * (-0.5f / 16), -1.125f) + 0.5625f;
             float p = 2.4801588e-5f;
-            p = p * u + 1.9841270e-4f;
-            p = p * u + 0.0013888889f;
-            p = p * u + 0.008333334f;
-            p = p * u + 0.041666668f;
-            p = p * u + 0.16666667f;
-            p = p * u + 0.5f;
-            p = p * u + 1f;
-            p = (p * u + 1f) * 0.56978282f; // exp(-0.5625)
+            p = Math.fma(p, u, 1.9841270e-4f);
+            p = Math.fma(p, u, 0.0013888889f);
+            p = Math.fma(p, u, 0.008333334f);
+            p = Math.fma(p, u, 0.041666668f);
+            p = Math.fma(p, u, 0.16666667f);
+            p = Math.fma(p, u, 0.5f);
+            p = Math.fma(p, u, 1f);
+            p = Math.fma(p, u, 1f) * 0.56978282f; // exp(-0.5625)
             p *= p;
             p *= p;
             p *= p;
@@ -852,20 +861,27 @@ public final class CpuKernels implements Kernels {
     /** Puts the upper tail of the normal distribution at |a| into {@code q} (Abramowitz and Stegun 7.1.26, error below 1.5e-7). */
     private static void tail(float[] v, float[] e, float[] q, int n) {
         for (int i = 0; i < n; i++) {
-            float t = 1f / (1f + 0.23164189f * Math.abs(v[i]));
-            float p = t * (-1.453152027f + t * 1.061405429f);
-            q[i] = 0.5f * t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + p))) * e[i];
+            float t = 1f / Math.fma(0.23164189f, Math.abs(v[i]), 1f);
+            float p = Math.fma(t, 1.061405429f, -1.453152027f);
+            p = Math.fma(t, p, 1.421413741f);
+            p = Math.fma(t, p, -0.284496736f);
+            p = Math.fma(t, p, 0.254829592f);
+            q[i] = 0.5f * t * p * e[i];
         }
     }
 
-    /** Replaces a by GELU(a) = max(a, 0) - |a| q, and e by the derivative. */
-    private static void gelu(float[] v, float[] e, float[] q, int n) {
+    /** Replaces e by the derivative of the GELU at a: 1/2 + sign(a) (1/2 - q + |a| e / sqrt(2 pi)). */
+    private static void geluDerivative(float[] v, float[] e, float[] q, int n) {
         for (int i = 0; i < n; i++) {
-            float a = v[i];
-            float sign = Math.max(-1f, Math.min(1f, a * 1e30f));
-            float near = Math.max(-6f, Math.min(6f, a)); // beyond it e is not quite 0
-            e[i] = 0.5f + sign * (0.5f - q[i]) + near * 0.39894228f * e[i];
+            float magnitude = Math.abs(v[i]);
+            float sign = v[i] / (magnitude + 1e-30f);
+            float near = Math.min(6f, magnitude); // beyond it e is not quite 0
+            e[i] = Math.fma(sign, Math.fma(near * 0.39894228f, e[i], 0.5f - q[i]), 0.5f);
         }
+    }
+
+    /** Replaces a by GELU(a) = max(a, 0) - |a| q. */
+    private static void gelu(float[] v, float[] q, int n) {
         for (int i = 0; i < n; i++) {
             float magnitude = Math.abs(v[i]);
             v[i] = 0.5f * (v[i] + magnitude) - magnitude * q[i];
@@ -904,49 +920,54 @@ public final class CpuKernels implements Kernels {
 
     /**
      * Replaces the first n numbers of {@code x}, at most 0, by e to their power, within 3 units in the last place; by 0
-     * below about -87. {@code power} is scratch of length n.
+     * below about -88. {@code power} is scratch of length n.
      *
      * <p>x = m ln 2 + f; the loop for the polynomial of f becomes vector code, the loop that puts m into the exponent does not.
      */
     static void exp(float[] x, float[] power, int n) {
         for (int i = 0; i < n; i++) {
-            float clamped = Math.max(x[i], -87.4f);
-            float rounded = clamped * 1.44269504f + 12582912f; // the integer nearest, in the low bits
+            float clamped = Math.max(x[i], -88.1f); // its m is -127, whose exponent is that of 0
+            float rounded = Math.fma(clamped, 1.44269504f, 12582912f); // the integer nearest, in the low bits
             float whole = rounded - 12582912f;
-            float f = (clamped - whole * 0.693359375f) + whole * 2.12194440e-4f;
+            float f = Math.fma(whole, 2.12194440e-4f, Math.fma(whole, -0.693359375f, clamped));
             float p = 1.9875691500e-4f;
-            p = p * f + 1.3981999507e-3f;
-            p = p * f + 8.3334519073e-3f;
-            p = p * f + 4.1665795894e-2f;
-            p = p * f + 1.6666665459e-1f;
-            p = p * f + 5.0000001201e-1f;
-            x[i] = p * f * f + f + 1f;
+            p = Math.fma(p, f, 1.3981999507e-3f);
+            p = Math.fma(p, f, 8.3334519073e-3f);
+            p = Math.fma(p, f, 4.1665795894e-2f);
+            p = Math.fma(p, f, 1.6666665459e-1f);
+            p = Math.fma(p, f, 5.0000001201e-1f);
+            x[i] = Math.fma(p * f, f, f) + 1f;
             power[i] = rounded;
         }
         for (int i = 0; i < n; i++) {
-            // The low bits hold m. The smallest exponent is given up for 0, so that a masked or hopeless score counts
-            // nothing.
-            int m = Float.floatToRawIntBits(power[i]) - 0x4B400000;
-            x[i] *= Float.intBitsToFloat(m <= -126 ? 0 : (m + 127) << 23);
+            x[i] *= Float.intBitsToFloat((Float.floatToRawIntBits(power[i]) - (0x4B400000 - 127)) << 23);
         }
     }
 
+    /** Returns how many rows of length {@code t} are worked on at once, so that they stay in the nearest cache. */
+    private static int chunk(int t) {
+        return Math.max(1, 2048 / t);
+    }
+
+    /** Replaces the gradient {@code g [m, t]} of each row of a softmax {@code p [m, t]} by that of the row before, times {@code scale}. */
+    private static void softmaxRowsBackward(float[] p, float[] g, float scale, int m, int t) {
+        for (int i = 0; i < m * t; i += t) {
+            float inner = dot(p, g, i, t);
+            for (int j = i; j < i + t; j++) {
+                g[j] = scale * p[j] * (g[j] - inner);
+            }
+        }
+    }
+
+    /** Returns the largest of n numbers. A branch that is hardly ever taken costs less than {@link Math#max}, which looks for NaN. */
     private static float max(float[] v, int from, int n) {
-        float a = v[from];
-        float b = a;
-        float c = a;
-        float d = a;
-        int i = from;
-        for (; i + 3 < from + n; i += 4) {
-            a = Math.max(a, v[i]);
-            b = Math.max(b, v[i + 1]);
-            c = Math.max(c, v[i + 2]);
-            d = Math.max(d, v[i + 3]);
+        float max = v[from];
+        for (int i = from + 1; i < from + n; i++) {
+            if (v[i] > max) {
+                max = v[i];
+            }
         }
-        for (; i < from + n; i++) {
-            a = Math.max(a, v[i]);
-        }
-        return Math.max(Math.max(a, b), Math.max(c, d));
+        return max;
     }
 
     /** Sum in four interleaved parts: a fixed order that the processor can overlap. */

@@ -43,7 +43,7 @@ final class EncoderBlock implements Stage {
             INDArray attention, // [N*H, T]
             INDArray context, // [N, D]
             INDArray hidden, // [N, mlpWidth]
-            INDArray geluDerivative) {} // [N, mlpWidth]
+            @Nullable INDArray geluDerivative) {} // [N, mlpWidth]; null without a backward
 
     EncoderBlock(int index, VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
         this.index = index;
@@ -149,7 +149,8 @@ final class EncoderBlock implements Stage {
         norm2.forward(r, normed2);
         INDArray hidden = buffers.saved(name, "hidden", n, config.mlpWidth());
         INDArray before = buffers.shared("widened", n, config.mlpWidth());
-        INDArray derivative = buffers.saved(name, "geluDerivative", n, config.mlpWidth());
+        INDArray derivative =
+                buffers.keep() == Keep.NOTHING ? null : buffers.saved(name, "geluDerivative", n, config.mlpWidth());
         fc1.forward(normed2, before);
         config.variant().activation().apply(kernels, before, hidden, derivative);
         INDArray y = buffers.output(index, n, d);
@@ -188,7 +189,7 @@ final class EncoderBlock implements Stage {
         if (dhidden == null) {
             return null;
         }
-        kernels.multiply(s.geluDerivative, dhidden);
+        kernels.multiply(Objects.requireNonNull(s.geluDerivative), dhidden);
         INDArray dnormed2 = belowFc1 ? buffers.shared("dnormed", n, d) : null;
         fc1.backward(again(norm2, fc1, n), dhidden, examples, dnormed2);
         if (dnormed2 == null) {

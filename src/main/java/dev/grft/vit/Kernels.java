@@ -63,17 +63,17 @@ public interface Kernels {
     /** Adds the input's gradient of {@link #layerNorm} to {@code dx [m, n]}, given {@code dy [m, n]}. */
     void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx);
 
-    /** Puts {@code x * Phi(x)} (the erf GELU) into {@code y} and its derivative into {@code derivative}. */
-    void gelu(INDArray x, INDArray y, INDArray derivative);
+    /** Puts {@code x * Phi(x)} (the erf GELU) into {@code y} and its derivative into {@code derivative}, unless it is null. */
+    void gelu(INDArray x, INDArray y, @Nullable INDArray derivative);
 
     /**
      * Puts {@code x * sigmoid(u)} with {@code u = linear * x + cubic * x^3} (the GELU's approximations) into {@code y} and its
-     * derivative into {@code derivative}.
+     * derivative into {@code derivative}, unless it is null.
      *
      * @param linear at least 1.5, so that the sigmoid is 0 or 1 in floats beyond 60
      * @param cubic at least 0
      */
-    void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, INDArray derivative);
+    void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, @Nullable INDArray derivative);
 
     /**
      * Puts multi-head attention of the first Q tokens of each example into {@code out [B*Q, D]}: softmax(q k' / sqrt(D/H)) v

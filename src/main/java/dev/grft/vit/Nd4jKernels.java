@@ -116,26 +116,30 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void gelu(INDArray x, INDArray y, INDArray derivative) {
+    public void gelu(INDArray x, INDArray y, @Nullable INDArray derivative) {
         INDArray cdf =
                 Nd4j.exec(new Erf(x.mul(Math.sqrt(0.5)), x.ulike())).addi(1).muli(0.5);
-        INDArray density = Transforms.exp(x.mul(x).muli(-0.5), false).muli(1 / Math.sqrt(2 * Math.PI));
         y.assign(x.mul(cdf));
-        derivative.assign(cdf.addi(density.muli(x)));
+        if (derivative != null) {
+            INDArray density = Transforms.exp(x.mul(x).muli(-0.5), false).muli(1 / Math.sqrt(2 * Math.PI));
+            derivative.assign(cdf.addi(density.muli(x)));
+        }
     }
 
     @Override
-    public void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, INDArray derivative) {
+    public void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
         INDArray near = Transforms.min(Transforms.max(x, -60, true), 60, false); // the sigmoid is 0 or 1 beyond
         INDArray square = near.mul(near);
         INDArray sigmoid = Transforms.sigmoid(square.mul(cubic).addi(linear).muli(near), false);
         y.assign(x.mul(sigmoid));
-        INDArray slope = square.muli(3 * cubic)
-                .addi(linear)
-                .muli(near)
-                .muli(sigmoid.rsub(1))
-                .addi(1);
-        derivative.assign(slope.muli(sigmoid));
+        if (derivative != null) {
+            INDArray slope = square.muli(3 * cubic)
+                    .addi(linear)
+                    .muli(near)
+                    .muli(sigmoid.rsub(1))
+                    .addi(1);
+            derivative.assign(slope.muli(sigmoid));
+        }
     }
 
     @Override

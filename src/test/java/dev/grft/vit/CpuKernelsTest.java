@@ -45,7 +45,7 @@ class CpuKernelsTest {
 
     @Test
     void expFarBelowZeroIsZero() {
-        assertThat(exp(-87.4f, -1e4f, -1e30f, Float.NEGATIVE_INFINITY)).containsOnly(0);
+        assertThat(exp(-88.1f, -1e4f, -1e30f, Float.NEGATIVE_INFINITY)).containsOnly(0);
         assertThat(exp(Float.NaN)[0]).isNaN();
     }
 

@@ -211,6 +211,10 @@ class KernelsTest {
         kernels.gelu(machine.array(x, n, 1), y, derivative);
         machine.assertClose(y, each(n, i -> Naive.gelu(x[i])), 1);
         machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(x[i])), 1);
+
+        INDArray alone = machine.garbage(n, 1);
+        kernels.gelu(machine.array(x, n, 1), alone, null);
+        assertThat(values(alone)).isEqualTo(values(y));
     }
 
     @ParameterizedTest
@@ -233,6 +237,10 @@ class KernelsTest {
         assertThat(values(there)[6]).isEqualTo(values(machine.array(far, 7))[6]);
         machine.assertClose(there.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 60, 100}, 1);
         machine.assertClose(slope, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
+
+        INDArray alone = machine.garbage(n, 1);
+        activation.apply(kernels, machine.array(x, n, 1), alone, null);
+        assertThat(values(alone)).isEqualTo(values(y));
 
         activation.apply(kernels, machine.array(new double[] {1, Double.NaN}, 2), y, derivative);
         assertThat(values(y)[1]).isNaN();
