@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
+import org.bytedeco.javacpp.Loader;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -30,8 +31,6 @@ final class Blas {
 
     private static final Logger LOG = LoggerFactory.getLogger(Blas.class);
     private static final int ZEN_4 = 25; // AMD's newest family that OpenBLAS 0.3.19 knows
-
-    private static final int MKL = 3; // of JavaCPP's vendors
 
     private static boolean chosen;
 
@@ -67,9 +66,10 @@ final class Blas {
         NativeLibrary.getProcess().getFunction("setenv").invokeInt(new Object[] {name, value, 0});
     }
 
-    /** Returns whether MKL is what has been loaded. */
+    /** Returns whether MKL is what has been loaded. By a function of its own: JavaCPP forgets the vendor while a thread sets its number of threads. */
     static boolean mkl() {
-        return openblas_nolapack.blas_get_vendor() == MKL;
+        Loader.load(openblas_nolapack.class);
+        return Loader.addressof("MKL_Set_Num_Threads") != null;
     }
 
     /** Returns whether MKL is among this program's jars. */

@@ -24,6 +24,9 @@ import org.nd4j.linalg.factory.Nd4j;
  * <p>FLOAT only. All reductions run in a fixed order, so the same inputs give the same bits.
  */
 public final class CpuKernels implements Kernels {
+    /** So many numbers of each array are worked on at once: they stay in the nearest cache. */
+    private static final int CHUNK = 2048;
+
     private float[] row = new float[0];
     private float[] row2 = new float[0];
     private float[] row3 = new float[0];
@@ -113,27 +116,41 @@ public final class CpuKernels implements Kernels {
 
     @Override
     public void multiply(INDArray x, INDArray y) {
-        int length = intLength(x);
-        int chunk = 2048;
-        float[] a = row = ensure(row, chunk);
-        float[] b = row2 = ensure(row2, chunk);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
-        for (int at = 0; at < length; at += chunk) {
-            int n = Math.min(chunk, length - at);
-            in.get(at, a, 0, n);
-            out.get(at, b, 0, n);
+        inPairs(x, y, y, (a, b, n) -> {
             for (int i = 0; i < n; i++) {
                 b[i] *= a[i];
             }
-            out.put(at, b, 0, n);
-        }
+        });
     }
 
     @Override
     public void sum(INDArray base, INDArray delta, INDArray y) {
-        Pointer.memcpy(pointer(y), pointer(base), y.length() * Float.BYTES);
-        add(delta, y);
+        inPairs(base, delta, y, (a, b, n) -> {
+            for (int i = 0; i < n; i++) {
+                b[i] += a[i];
+            }
+        });
+    }
+
+    /** A function of pairs of numbers: replaces the first n of {@code b} by it. */
+    private interface Pairwise {
+        void apply(float[] a, float[] b, int n);
+    }
+
+    private void inPairs(INDArray first, INDArray second, INDArray y, Pairwise function) {
+        int length = intLength(y);
+        float[] a = row = ensure(row, CHUNK);
+        float[] b = row2 = ensure(row2, CHUNK);
+        FloatBuffer left = buffer(first);
+        FloatBuffer right = buffer(second);
+        FloatBuffer out = buffer(y);
+        for (int at = 0; at < length; at += CHUNK) {
+            int n = Math.min(CHUNK, length - at);
+            left.get(at, a, 0, n);
+            right.get(at, b, 0, n);
+            function.apply(a, b, n);
+            out.put(at, b, 0, n);
+        }
     }
 
     @Override
@@ -340,15 +357,14 @@ public final class CpuKernels implements Kernels {
 
     private void inChunks(INDArray x, INDArray y, @Nullable INDArray derivative, Elementwise function) {
         int length = intLength(x);
-        int chunk = 2048;
-        float[] v = row = ensure(row, chunk);
-        float[] d = row2 = ensure(row2, chunk);
-        float[] scratch = row3 = ensure(row3, chunk);
+        float[] v = row = ensure(row, CHUNK);
+        float[] d = row2 = ensure(row2, CHUNK);
+        float[] scratch = row3 = ensure(row3, CHUNK);
         FloatBuffer in = buffer(x);
         FloatBuffer out = buffer(y);
         FloatBuffer slope = derivative == null ? null : buffer(derivative);
-        for (int at = 0; at < length; at += chunk) {
-            int n = Math.min(chunk, length - at);
+        for (int at = 0; at < length; at += CHUNK) {
+            int n = Math.min(CHUNK, length - at);
             in.get(at, v, 0, n);
             function.apply(v, d, scratch, n);
             out.put(at, v, 0, n);
@@ -944,9 +960,9 @@ public final class CpuKernels implements Kernels {
         }
     }
 
-    /** Returns how many rows of length {@code t} are worked on at once, so that they stay in the nearest cache. */
+    /** Returns how many rows of length {@code t} are worked on at once. */
     private static int chunk(int t) {
-        return Math.max(1, 2048 / t);
+        return Math.max(1, CHUNK / t);
     }
 
     /** Replaces the gradient {@code g [m, t]} of each row of a softmax {@code p [m, t]} by that of the row before, times {@code scale}. */

@@ -27,9 +27,8 @@ class DeviceTest {
             List<String> sets = shared.sets(folder.resolve("run"), "engine.kernels=auto", "engine.requireGpu=true");
             assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::train))
                     .isInstanceOf(UserError.class)
-                    .hasMessage(
-                            "engine.requireGpu is true, but the program computes on the CPU: it needs an NVIDIA GPU on each"
-                                    + " executor, and to be built with mvn -Pcuda");
+                    .hasMessage("engine.requireGpu is true, but the program computes on the " + Device.Kind.here()
+                            + ": it needs an NVIDIA GPU on each executor, and to be built with mvn -Pcuda");
             List<String> cpu = shared.sets(folder.resolve("run"), "engine.requireGpu=true");
             assertThatThrownBy(() -> Tiny.does(spark, cpu, false, Verbs::train))
                     .isInstanceOf(UserError.class)
@@ -49,6 +48,8 @@ class DeviceTest {
                 .hasMessage(
                         "an executor computes on its CPU, others on their GPU: results would depend, in the last bits, on which"
                                 + " of them computed what; use executors of one kind, or allow it by engine.mixed");
+        assertThatThrownBy(() -> Device.require(Device.Kind.CPU_WITH_MKL, Device.Kind.CPU))
+                .hasMessageStartingWith("an executor computes on its CPU, others on their CPU with MKL: results");
         assertThatCode(() -> Device.require(Device.Kind.GPU, Device.Kind.GPU)).doesNotThrowAnyException();
         assertThatCode(() -> Device.require(null, Device.Kind.GPU)).doesNotThrowAnyException();
     }
