@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
  */
 final class Blas {
     /** JavaCPP's property for the library in place of OpenBLAS; whoever sets it decides. */
-    static final String LIBRARY = "org.bytedeco.openblas.load";
+    private static final String LIBRARY = "org.bytedeco.openblas.load";
 
     /** The variable by which OpenBLAS is told; whoever sets it decides. */
     static final String OPENBLAS_KERNELS = "OPENBLAS_CORETYPE";
