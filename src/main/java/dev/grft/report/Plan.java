@@ -288,7 +288,7 @@ public final class Plan {
         long m = (long) examples * config.tokens();
         long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
         long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
-        return BYTES * (m * (9L * config.width() + 2L * config.mlpWidth()) + attention + 2 * images);
+        return BYTES * (m * (10L * config.width() + config.mlpWidth()) + attention + 2 * images);
     }
 
     /** Returns a table: a line for each number of executors. */

@@ -94,17 +94,20 @@ public final class AdapterTuning extends AdditionTuning {
         public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
             long m = y.size(0);
             INDArray z = buffers.saved(matrix, "adapter.output", m, y.size(1)).assign(y);
-            INDArray before = buffers.shared("adapter.before", m, size);
             INDArray h = buffers.saved(matrix, "adapter.hidden", m, size);
             INDArray slope = buffers.saved(matrix, "adapter.derivative", m, size);
-            kernels.fillRows(value("down", "bias"), before);
-            kernels.gemm(false, z, true, value("down", "weight"), 1, 1, before);
-            kernels.gelu(before, h, slope);
+            kernels.gemm(false, z, true, value("down", "weight"), 1, 0, h);
+            kernels.gelu(value("down", "bias"), h, slope);
             kernels.gemm(false, h, true, value("up", "weight"), scale, 1, y);
             kernels.gemm(false, ones(buffers, m), false, row(value("up", "bias")), scale, 1, y);
             output = z;
             hidden = h;
             derivative = slope;
+        }
+
+        @Override
+        public boolean readsOutput() {
+            return true;
         }
 
         @Override

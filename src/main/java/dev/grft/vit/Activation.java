@@ -8,28 +8,28 @@ public enum Activation {
     /** {@code x Phi(x)}, by the error function. */
     GELU {
         @Override
-        void apply(Kernels kernels, INDArray x, INDArray y, @Nullable INDArray derivative) {
-            kernels.gelu(x, y, derivative);
+        void apply(Kernels kernels, @Nullable INDArray bias, INDArray y, @Nullable INDArray derivative) {
+            kernels.gelu(bias, y, derivative);
         }
     },
 
     /** {@code x sigmoid(1.702 x)}, as CLIP has it. */
     QUICK_GELU {
         @Override
-        void apply(Kernels kernels, INDArray x, INDArray y, @Nullable INDArray derivative) {
-            kernels.sigmoidGelu(x, 1.702, 0, y, derivative);
+        void apply(Kernels kernels, @Nullable INDArray bias, INDArray y, @Nullable INDArray derivative) {
+            kernels.sigmoidGelu(bias, 1.702, 0, y, derivative);
         }
     },
 
     /** {@code x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2}, as SigLIP has it; {@code 1 + tanh(u) = 2 sigmoid(2 u)}. */
     TANH_GELU {
         @Override
-        void apply(Kernels kernels, INDArray x, INDArray y, @Nullable INDArray derivative) {
+        void apply(Kernels kernels, @Nullable INDArray bias, INDArray y, @Nullable INDArray derivative) {
             double linear = 2 * Math.sqrt(2 / Math.PI);
-            kernels.sigmoidGelu(x, linear, linear * 0.044715, y, derivative);
+            kernels.sigmoidGelu(bias, linear, linear * 0.044715, y, derivative);
         }
     };
 
-    /** Puts the function of {@code x} into {@code y} and its derivative into {@code derivative}, unless it is null, all of equal shape. */
-    abstract void apply(Kernels kernels, INDArray x, INDArray y, @Nullable INDArray derivative);
+    /** Replaces {@code y [m, n]} by the function of y + bias {@code [n]} (null for none); puts its derivative there into {@code derivative}, unless it is null. */
+    abstract void apply(Kernels kernels, @Nullable INDArray bias, INDArray y, @Nullable INDArray derivative);
 }

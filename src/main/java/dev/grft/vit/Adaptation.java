@@ -17,8 +17,13 @@ public interface Adaptation {
     /** Ties it to its trained arrays and their gradients. */
     void bind(Bindings bindings);
 
-    /** Adds its part to {@code y}; may read what the frozen map has put there. */
+    /** Adds its part to {@code y}; reads what the frozen map has put there only if it {@linkplain #readsOutput says so}. */
     void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y);
+
+    /** Returns whether {@link #forward} reads y: else b may be added to it afterwards. */
+    default boolean readsOutput() {
+        return false;
+    }
 
     /**
      * Returns the gradient of the frozen map's own output, given that of y; {@code dy} itself, which must not be changed,

@@ -30,6 +30,7 @@ public final class CpuKernels implements Kernels {
     private float[] row = new float[0];
     private float[] row2 = new float[0];
     private float[] row3 = new float[0];
+    private float[] row4 = new float[0];
     private double[] sums = new double[0];
     private FloatPointer scratch = new FloatPointer();
     private FloatPointer scratch2 = new FloatPointer();
@@ -306,7 +307,7 @@ public final class CpuKernels implements Kernels {
         FloatBuffer zs = buffer(normalized);
         FloatBuffer inv = buffer(inverse);
         FloatBuffer acc = buffer(dx);
-        float[] old = new float[n];
+        float[] old = row4 = ensure(row4, n);
         for (int i = 0; i < m; i++) {
             in.get(i * n, d, 0, n);
             zs.get(i * n, z, 0, n);
@@ -325,8 +326,8 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void gelu(INDArray x, INDArray y, @Nullable INDArray derivative) {
-        inChunks(x, y, derivative, (v, d, q, n) -> {
+    public void gelu(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative) {
+        inChunks(bias, y, derivative, (v, d, q, n) -> {
             gaussian(v, d, n);
             tail(v, d, q, n);
             if (derivative != null) {
@@ -337,10 +338,11 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
+    public void sigmoidGelu(
+            @Nullable INDArray bias, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
         float one = (float) linear;
         float three = (float) cubic;
-        inChunks(x, y, derivative, (v, e, power, n) -> {
+        inChunks(bias, y, derivative, (v, e, power, n) -> {
             for (int i = 0; i < n; i++) {
                 float a = Math.min(60f, Math.abs(v[i]));
                 e[i] = -a * (one + three * a * a);
@@ -355,22 +357,44 @@ public final class CpuKernels implements Kernels {
         void apply(float[] v, float[] slope, float[] scratch, int n);
     }
 
-    private void inChunks(INDArray x, INDArray y, @Nullable INDArray derivative, Elementwise function) {
-        int length = intLength(x);
+    /** Puts the function of y + bias {@code [columns]} (null for none) into {@code y}, and its derivative there into {@code derivative}. */
+    private void inChunks(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative, Elementwise function) {
+        int length = intLength(y);
         float[] v = row = ensure(row, CHUNK);
         float[] d = row2 = ensure(row2, CHUNK);
         float[] scratch = row3 = ensure(row3, CHUNK);
-        FloatBuffer in = buffer(x);
+        float[] b = bias == null ? null : again(bias);
+        int columns = bias == null ? 1 : intLength(bias);
         FloatBuffer out = buffer(y);
         FloatBuffer slope = derivative == null ? null : buffer(derivative);
         for (int at = 0; at < length; at += CHUNK) {
             int n = Math.min(CHUNK, length - at);
-            in.get(at, v, 0, n);
+            out.get(at, v, 0, n);
+            if (b != null) {
+                add(b, at % columns, v, n);
+            }
             function.apply(v, d, scratch, n);
             out.put(at, v, 0, n);
             if (slope != null) {
                 slope.put(at, d, 0, n);
             }
+        }
+    }
+
+    /** Returns the numbers of {@code x [n]} again and again: a chunk from each of the n on. */
+    private float[] again(INDArray x) {
+        int n = intLength(x);
+        float[] numbers = read(buffer(x), 0, row4 = ensure(row4, n + CHUNK), n);
+        for (int i = n; i < n + CHUNK; i++) {
+            numbers[i] = numbers[i - n];
+        }
+        return numbers;
+    }
+
+    /** Adds n numbers of {@code a}, from {@code from} on, to the first of {@code v}. */
+    private static void add(float[] a, int from, float[] v, int n) {
+        for (int i = 0; i < n; i++) {
+            v[i] += a[from + i];
         }
     }
 
@@ -986,23 +1010,31 @@ public final class CpuKernels implements Kernels {
         return max;
     }
 
-    /** Sum in four interleaved parts: a fixed order that the processor can overlap. */
+    /** Sum in eight interleaved parts: a fixed order that the processor can overlap. */
     private static float sum(float[] v, int from, int n) {
         float a = 0;
         float b = 0;
         float c = 0;
         float d = 0;
+        float e = 0;
+        float f = 0;
+        float g = 0;
+        float h = 0;
         int i = from;
-        for (; i + 3 < from + n; i += 4) {
+        for (; i + 7 < from + n; i += 8) {
             a += v[i];
             b += v[i + 1];
             c += v[i + 2];
             d += v[i + 3];
+            e += v[i + 4];
+            f += v[i + 5];
+            g += v[i + 6];
+            h += v[i + 7];
         }
         for (; i < from + n; i++) {
             a += v[i];
         }
-        return (a + b) + (c + d);
+        return ((a + b) + (c + d)) + ((e + f) + (g + h));
     }
 
     private static float dot(float[] u, float[] v, int from, int n) {
@@ -1010,17 +1042,25 @@ public final class CpuKernels implements Kernels {
         float b = 0;
         float c = 0;
         float d = 0;
+        float e = 0;
+        float f = 0;
+        float g = 0;
+        float h = 0;
         int i = from;
-        for (; i + 3 < from + n; i += 4) {
-            a += u[i] * v[i];
-            b += u[i + 1] * v[i + 1];
-            c += u[i + 2] * v[i + 2];
-            d += u[i + 3] * v[i + 3];
+        for (; i + 7 < from + n; i += 8) {
+            a = Math.fma(u[i], v[i], a);
+            b = Math.fma(u[i + 1], v[i + 1], b);
+            c = Math.fma(u[i + 2], v[i + 2], c);
+            d = Math.fma(u[i + 3], v[i + 3], d);
+            e = Math.fma(u[i + 4], v[i + 4], e);
+            f = Math.fma(u[i + 5], v[i + 5], f);
+            g = Math.fma(u[i + 6], v[i + 6], g);
+            h = Math.fma(u[i + 7], v[i + 7], h);
         }
         for (; i < from + n; i++) {
-            a += u[i] * v[i];
+            a = Math.fma(u[i], v[i], a);
         }
-        return (a + b) + (c + d);
+        return ((a + b) + (c + d)) + ((e + f) + (g + h));
     }
 
     private static void sgemm(

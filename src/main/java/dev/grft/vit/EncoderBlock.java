@@ -148,11 +148,10 @@ final class EncoderBlock implements Stage {
         INDArray normed2 = buffers.shared("normed", n, d);
         norm2.forward(r, normed2);
         INDArray hidden = buffers.saved(name, "hidden", n, config.mlpWidth());
-        INDArray before = buffers.shared("widened", n, config.mlpWidth());
         INDArray derivative =
                 buffers.keep() == Keep.NOTHING ? null : buffers.saved(name, "geluDerivative", n, config.mlpWidth());
-        fc1.forward(normed2, before);
-        config.variant().activation().apply(kernels, before, hidden, derivative);
+        INDArray bias = fc1.forwardWithoutBias(normed2, hidden);
+        config.variant().activation().apply(kernels, bias, hidden, derivative);
         INDArray y = buffers.output(index, n, d);
         fc2.forward(hidden, y);
         if (ls2 != null) {

@@ -63,17 +63,21 @@ public interface Kernels {
     /** Adds the input's gradient of {@link #layerNorm} to {@code dx [m, n]}, given {@code dy [m, n]}. */
     void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx);
 
-    /** Puts {@code x * Phi(x)} (the erf GELU) into {@code y} and its derivative into {@code derivative}, unless it is null. */
-    void gelu(INDArray x, INDArray y, @Nullable INDArray derivative);
+    /**
+     * Replaces {@code y [m, n]} by {@code x * Phi(x)} (the erf GELU) with {@code x = y + bias}, row by row; puts its derivative at x
+     * into {@code derivative [m, n]}, unless it is null.
+     *
+     * @param bias {@code [n]}; null for none
+     */
+    void gelu(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative);
 
     /**
-     * Puts {@code x * sigmoid(u)} with {@code u = linear * x + cubic * x^3} (the GELU's approximations) into {@code y} and its
-     * derivative into {@code derivative}, unless it is null.
+     * Does what {@link #gelu} does with {@code x * sigmoid(u)}, {@code u = linear * x + cubic * x^3}: the GELU's approximations.
      *
      * @param linear at least 1.5, so that the sigmoid is 0 or 1 in floats beyond 60
      * @param cubic at least 0
      */
-    void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, @Nullable INDArray derivative);
+    void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray y, @Nullable INDArray derivative);
 
     /**
      * Puts multi-head attention of the first Q tokens of each example into {@code out [B*Q, D]}: softmax(q k' / sqrt(D/H)) v

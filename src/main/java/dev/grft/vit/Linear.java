@@ -70,6 +70,23 @@ final class Linear {
         }
     }
 
+    /**
+     * Puts x W' into {@code y [M, out]} and returns b {@code [out]}, for somebody who passes over y anyway; null if an adaptation that
+     * reads y has needed it there.
+     */
+    @Nullable
+    INDArray forwardWithoutBias(INDArray x, INDArray y) {
+        if (adaptation != null && adaptation.readsOutput()) {
+            forward(x, y);
+            return null;
+        }
+        kernels.gemm(false, x, true, weight.value(), 1, 0, y);
+        if (adaptation != null) {
+            adaptation.forward(kernels, buffers, x, y);
+        }
+        return bias.value();
+    }
+
     /** Overwrites the gradients, and {@code dx [M, in]} unless it is null. */
     void backward(INDArray x, INDArray dy, int examples, @Nullable INDArray dx) {
         INDArray dz = adaptation == null ? dy : adaptation.outputGradient(kernels, buffers, dy);

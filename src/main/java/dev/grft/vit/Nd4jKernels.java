@@ -116,7 +116,8 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void gelu(INDArray x, INDArray y, @Nullable INDArray derivative) {
+    public void gelu(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative) {
+        INDArray x = plus(bias, y);
         INDArray cdf =
                 Nd4j.exec(new Erf(x.mul(Math.sqrt(0.5)), x.ulike())).addi(1).muli(0.5);
         y.assign(x.mul(cdf));
@@ -126,8 +127,15 @@ public final class Nd4jKernels implements Kernels {
         }
     }
 
+    /** Returns y + bias, row by row, as an array of its own. */
+    private static INDArray plus(@Nullable INDArray bias, INDArray y) {
+        return bias == null ? y.dup() : y.addRowVector(flat(bias));
+    }
+
     @Override
-    public void sigmoidGelu(INDArray x, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
+    public void sigmoidGelu(
+            @Nullable INDArray bias, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
+        INDArray x = plus(bias, y);
         INDArray near = Transforms.min(Transforms.max(x, -60, true), 60, false); // the sigmoid is 0 or 1 beyond
         INDArray square = near.mul(near);
         INDArray sigmoid = Transforms.sigmoid(square.mul(cubic).addi(linear).muli(near), false);

@@ -79,14 +79,20 @@ final class Naive {
         return normalCdf(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
     }
 
-    /** Returns the quick GELU or that by tanh. */
+    /** Returns the GELU in one of its forms. */
     static double gelu(Activation activation, double x) {
+        if (activation == Activation.GELU) {
+            return gelu(x);
+        }
         return activation == Activation.QUICK_GELU
                 ? x / (1 + Math.exp(-1.702 * x))
                 : 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
     }
 
     static double geluDerivative(Activation activation, double x) {
+        if (activation == Activation.GELU) {
+            return geluDerivative(x);
+        }
         if (activation == Activation.QUICK_GELU) {
             double sigmoid = 1 / (1 + Math.exp(-1.702 * x));
             return sigmoid + 1.702 * x * sigmoid * (1 - sigmoid);
