@@ -2,7 +2,7 @@
 # Measures what the work costs, with --peer beside PyTorch and JAX; "jobs/bench.sh --help" lists the options. Prints a table
 # and writes bench.json. Nothing else should run on the machine meanwhile.
 #
-# Environment: GRFT_BENCH_VENV (where --peer installs; target/bench-venv), GRFT_BENCH_MEMORY (heap; 6g), OMP_WAIT_POLICY
+# Environment: GRFT_BENCH_VENV (where --peer installs; target/bench-venv), GRFT_BENCH_MEMORY (heap; 4g), OMP_WAIT_POLICY
 # (PASSIVE), GRFT_PEER_WAIT_POLICY (that of the peers, if another).
 set -euo pipefail
 
@@ -55,8 +55,9 @@ if [[ -n $peer ]]; then
   program+=(--peer --python "$venv/bin/python")
 fi
 
-# A thread for each core, and threads that wait do not spin, on both sides.
+# A thread for each core, and threads that wait do not spin, on both sides. The heap's pages are touched before anything is
+# measured: a full step turns over a gigabyte, and else meets new pages in each of its first 15 steps.
 export OMP_NUM_THREADS=$threads OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE} SPARK_LOCAL_IP=127.0.0.1
-exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" "@$target/test-classes/bench.options" "-Xmx${GRFT_BENCH_MEMORY:-6g}" \
-  -Djava.awt.headless=true -cp "$target/test-classes:$target/classes:$(<"$target/bench.classpath")" \
+exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" "@$target/test-classes/bench.options" "-Xms${GRFT_BENCH_MEMORY:-4g}" "-Xmx${GRFT_BENCH_MEMORY:-4g}" \
+  -XX:+AlwaysPreTouch -Djava.awt.headless=true -cp "$target/test-classes:$target/classes:$(<"$target/bench.classpath")" \
   dev.grft.bench.Bench --threads "$threads" --output "$output" ${program[@]+"${program[@]}"}

@@ -38,8 +38,8 @@ public final class StepGradient implements Serializable {
     }
 
     /**
-     * Returns the sum of parts in their order, added up in double: the same bits for the same parts. They work side by
-     * side, so the longest wait counts.
+     * Returns the sum of parts in their order, added up in double: the same bits for the same parts. It takes the place of the
+     * first part, whose numbers are gone. They work side by side, so the longest wait counts.
      */
     public static StepGradient sum(List<StepGradient> parts) {
         double loss = 0;
@@ -50,16 +50,31 @@ public final class StepGradient implements Serializable {
             examples += part.examples;
             inputSeconds = Math.max(inputSeconds, part.inputSeconds);
         }
-        float[] gradient = new float[parts.get(0).gradient.length];
+        float[] gradient = parts.get(0).gradient;
         IntStream.range(0, (gradient.length + CHUNK - 1) / CHUNK)
                 .parallel() // each chunk on its own: the same sums
-                .forEach(chunk -> sum(parts, chunk * CHUNK, gradient));
+                .forEach(chunk -> {
+                    int from = chunk * CHUNK;
+                    int to = Math.min(gradient.length, from + CHUNK);
+                    if (parts.size() == 2) {
+                        add(parts.get(1).gradient, gradient, from, to);
+                    } else if (parts.size() > 2) {
+                        sum(parts, gradient, from, to);
+                    }
+                });
         return new StepGradient(gradient, loss, examples, inputSeconds);
     }
 
-    /** Puts the sum of one chunk into {@code gradient}. */
-    private static void sum(List<StepGradient> parts, int from, float[] gradient) {
-        double[] sum = new double[Math.min(CHUNK, gradient.length - from)];
+    /** Adds a chunk of {@code x} to {@code y}: of two floats, the sum in double has the same bits, but does not become vector code. */
+    private static void add(float[] x, float[] y, int from, int to) {
+        for (int i = from; i < to; i++) {
+            y[i] += x[i];
+        }
+    }
+
+    /** Puts the sum of one chunk into {@code gradient}, which may be that of a part. */
+    private static void sum(List<StepGradient> parts, float[] gradient, int from, int to) {
+        double[] sum = new double[to - from];
         for (StepGradient part : parts) {
             float[] numbers = part.gradient;
             for (int i = 0; i < sum.length; i++) {

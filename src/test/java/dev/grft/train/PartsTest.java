@@ -2,8 +2,12 @@ package dev.grft.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Sums and means of what several machines have computed. */
 class PartsTest {
@@ -44,23 +48,48 @@ class PartsTest {
 
     @Test
     void theOrderOfThePartsIsTheOrderOfAddition() {
-        StepGradient large = new StepGradient(new float[] {1e20f}, 1e20, 1);
-        StepGradient opposite = new StepGradient(new float[] {-1e20f}, -1e20, 1);
-        StepGradient small = new StepGradient(new float[] {1}, 1, 1);
-        StepGradient smallLast = StepGradient.sum(List.of(large, opposite, small));
-        StepGradient smallFirst = StepGradient.sum(List.of(small, large, opposite));
+        StepGradient smallLast = StepGradient.sum(List.of(part(1e20f), part(-1e20f), part(1)));
+        StepGradient smallFirst = StepGradient.sum(List.of(part(1), part(1e20f), part(-1e20f)));
         assertThat(smallLast.gradient()).containsExactly(1);
         assertThat(smallLast.loss()).isEqualTo(1);
         assertThat(smallFirst.gradient()).containsExactly(0);
         assertThat(smallFirst.loss()).isZero();
     }
 
+    private static StepGradient part(float number) {
+        return new StepGradient(new float[] {number}, number, 1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 5})
+    void everyNumberOfALongVectorIsTheSumInDouble(int count) {
+        int n = 200_001;
+        SplittableRandom random = new SplittableRandom(count);
+        List<StepGradient> parts = new ArrayList<>();
+        double[] sums = new double[n];
+        for (int p = 0; p < count; p++) {
+            float[] numbers = new float[n];
+            for (int i = 0; i < n; i++) {
+                numbers[i] = (float) Math.scalb(random.nextDouble(-1, 1), random.nextInt(-140, 120));
+                sums[i] += numbers[i];
+            }
+            parts.add(new StepGradient(numbers, 0, 1));
+        }
+        float[] expected = new float[n];
+        for (int i = 0; i < n; i++) {
+            expected[i] = (float) sums[i];
+        }
+        assertThat(StepGradient.sum(parts).gradient()).isEqualTo(expected);
+    }
+
     @Test
-    void thePartsStayAsTheyAre() {
-        StepGradient part = new StepGradient(new float[] {1, 2}, 3, 4);
-        StepGradient sum = StepGradient.sum(List.of(part, part));
-        assertThat(sum.gradient()).containsExactly(2, 4);
-        assertThat(part.gradient()).containsExactly(1, 2);
+    void theSumTakesThePlaceOfTheFirstPartAndLeavesTheOthers() {
+        for (int count : new int[] {2, 3}) {
+            List<StepGradient> parts = List.of(part(1), part(2), part(3)).subList(0, count);
+            StepGradient sum = StepGradient.sum(parts);
+            assertThat(sum.gradient()).isSameAs(parts.get(0).gradient());
+            assertThat(parts.get(count - 1).gradient()).containsExactly(count);
+        }
     }
 
     @Test

@@ -71,7 +71,8 @@ class AdditionTuningTest {
                 Stream.of(
                         Named.of("houlsby", new AdapterTuning(matrices("attn.proj", "mlp.fc2"), 4, 1)),
                         Named.of("pfeiffer, scaled", new AdapterTuning(matrices("mlp.fc2"), 3, 0.5)),
-                        Named.of("behind one map", new AdapterTuning(matrices("blocks.2.attn.proj"), 1, 2))));
+                        Named.of("behind one map", new AdapterTuning(matrices("blocks.2.attn.proj"), 1, 2)),
+                        Named.of("before the GELU", new AdapterTuning(matrices("mlp.fc1"), 2, 1))));
     }
 
     static Stream<Named<Tuning>> every() {
