@@ -21,10 +21,10 @@ record Row(
         @Nullable Times theirs,
         Map<String, Double> more) {
 
-    private static final String LINE = "%-27s %28s  %-34s %28s %6s %4s";
+    private static final String LINE = "%-27s %28s  %-34s %28s %6s %7s %4s";
 
-    /** What stands above the lines: times are medians, with the first and third quartile. */
-    static final String HEADING = String.format(LINE, "", "ours, ms", "peer", "peer, ms", "ratio", "n");
+    /** What stands above the lines: times and their ratio are medians, with the first and third quartile; then the ratio of the fastest. */
+    static final String HEADING = String.format(LINE, "", "ours, ms", "peer", "peer, ms", "ratio", "fastest", "n");
 
     /** Returns the row of our times alone. */
     static Row of(String name, Times ours) {
@@ -49,6 +49,12 @@ record Row(
         return ours == null || theirs == null ? null : ours.median() / theirs.median();
     }
 
+    /** Returns the fastest of ours over the peer's fastest: what a machine shows that nothing disturbs. Null without one of them. */
+    @Nullable
+    Double fastestRatio() {
+        return ours == null || theirs == null ? null : ours.fastest() / theirs.fastest();
+    }
+
     /** Returns what goes into {@code bench.json}. */
     Map<String, @Nullable Object> json() {
         Map<String, @Nullable Object> json = new LinkedHashMap<>();
@@ -57,6 +63,7 @@ record Row(
         json.put("peer", peer);
         put(json, "peer", theirs);
         json.put("ratio", ratio());
+        json.put("fastest_ratio", fastestRatio());
         json.put("n", ours == null ? 1 : ours.count());
         json.putAll(more);
         return json;
@@ -77,10 +84,15 @@ record Row(
                 text(ours),
                 peer == null ? "" : peer,
                 text(theirs),
-                ratio() == null ? "" : String.format(Locale.ROOT, "%.2f", ratio()),
+                text(ratio()),
+                text(fastestRatio()),
                 ours == null ? "" : ours.count()));
         more.forEach((key, number) -> line.append(String.format(Locale.ROOT, "  %s %.4g", key, number)));
         return line.toString().stripTrailing();
+    }
+
+    private static String text(@Nullable Double ratio) {
+        return ratio == null ? "" : String.format(Locale.ROOT, "%.2f", ratio);
     }
 
     private static String text(@Nullable Times times) {
