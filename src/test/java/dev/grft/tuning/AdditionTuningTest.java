@@ -9,6 +9,7 @@ import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Safetensors;
+import dev.grft.vit.Adaptation;
 import dev.grft.vit.CpuKernels;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Kernels;
@@ -82,6 +83,16 @@ class AdditionTuningTest {
                         Named.of("rows", new SliceTuning(Tiny.selection("row"))),
                         Named.of("head", SliceTuning.headOnly()),
                         Named.of("everything", new WholeTuning())));
+    }
+
+    @Test
+    void anAdapterReadsTheOutputOfItsMapWithTheBias() {
+        String fc1 = "blocks.0.mlp.fc1.weight";
+        MatrixShape shape = matrices("blocks.0.mlp.fc1").get(fc1);
+        assertThat(new AdapterTuning(matrices("mlp.fc1"), 2, 1).plan().adaptation(fc1, shape))
+                .matches(Adaptation::readsOutput);
+        assertThat(new LoraTuning(matrices("mlp.fc1"), 2, 1, 0).plan().adaptation(fc1, shape))
+                .matches(lora -> !lora.readsOutput());
     }
 
     @ParameterizedTest
