@@ -4,13 +4,11 @@ import dev.grft.Delta;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.vit.Adaptation;
-import dev.grft.vit.Bindings;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Kernels;
-import dev.grft.vit.TrainedArray;
 import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Watching;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -112,7 +110,7 @@ public final class ScoreWatch implements TrainingPlan {
         return sums;
     }
 
-    private final class Watched implements Adaptation {
+    private final class Watched implements Watching {
         private final MatrixShape shape;
         private final INDArray rows; // [out], DOUBLE
         private final INDArray columns; // [in], DOUBLE
@@ -125,17 +123,6 @@ public final class ScoreWatch implements TrainingPlan {
             this.rows = Nd4j.zeros(DataType.DOUBLE, shape.out());
             this.columns = Nd4j.zeros(DataType.DOUBLE, shape.in());
         }
-
-        @Override
-        public List<TrainedArray> trained() {
-            return List.of();
-        }
-
-        @Override
-        public void bind(Bindings bindings) {}
-
-        @Override
-        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {}
 
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int count) {
@@ -175,8 +162,5 @@ public final class ScoreWatch implements TrainingPlan {
                 }
             }
         }
-
-        @Override
-        public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
     }
 }

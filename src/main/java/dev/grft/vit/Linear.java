@@ -64,10 +64,7 @@ final class Linear {
     /** Puts x W' + b into {@code y [M, out]}. */
     void forward(INDArray x, INDArray y) {
         kernels.fillRows(bias.value(), y);
-        kernels.gemm(false, x, true, weight.value(), 1, 1, y);
-        if (adaptation != null) {
-            adaptation.forward(kernels, buffers, x, y);
-        }
+        product(x, 1, y);
     }
 
     /**
@@ -80,11 +77,16 @@ final class Linear {
             forward(x, y);
             return null;
         }
-        kernels.gemm(false, x, true, weight.value(), 1, 0, y);
+        product(x, 0, y);
+        return bias.value();
+    }
+
+    /** Puts x W' + beta y into {@code y}, and what is adapted. */
+    private void product(INDArray x, double beta, INDArray y) {
+        kernels.gemm(false, x, true, weight.value(), 1, beta, y);
         if (adaptation != null) {
             adaptation.forward(kernels, buffers, x, y);
         }
-        return bias.value();
     }
 
     /** Overwrites the gradients, and {@code dx [M, in]} unless it is null. */

@@ -277,18 +277,7 @@ class GoldenVitTest {
             INDArray c = Nd4j.zeros(DataType.DOUBLE, shape.in());
             rows.put(matrix, r);
             columns.put(matrix, c);
-            return new Adaptation() {
-                @Override
-                public List<TrainedArray> trained() {
-                    return List.of();
-                }
-
-                @Override
-                public void bind(Bindings bindings) {}
-
-                @Override
-                public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {}
-
+            return new Watching() {
                 @Override
                 public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
                     if (perExample) {
@@ -300,9 +289,6 @@ class GoldenVitTest {
                         kernels.addSquares(g, r, c);
                     }
                 }
-
-                @Override
-                public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
             };
         }
     }

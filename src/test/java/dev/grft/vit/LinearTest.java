@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.MatrixShape;
 import dev.grft.tuning.Tiny;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -54,15 +53,7 @@ class LinearTest {
 
             @Override
             public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
-                return new Adaptation() {
-                    @Override
-                    public List<TrainedArray> trained() {
-                        return List.of();
-                    }
-
-                    @Override
-                    public void bind(Bindings bindings) {}
-
+                return new Watching() {
                     @Override
                     public boolean readsOutput() {
                         return reads;
@@ -72,12 +63,6 @@ class LinearTest {
                     public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
                         seen = y.dup().data().asFloat();
                     }
-
-                    @Override
-                    public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {}
-
-                    @Override
-                    public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
                 };
             }
         };

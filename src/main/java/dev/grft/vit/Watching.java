@@ -1,0 +1,25 @@
+package dev.grft.vit;
+
+import java.util.List;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/** An adaptation that trains nothing and adds nothing: it looks at what goes by. */
+public interface Watching extends Adaptation {
+
+    @Override
+    default List<TrainedArray> trained() {
+        return List.of();
+    }
+
+    @Override
+    default void bind(Bindings bindings) {}
+
+    @Override
+    default void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {}
+
+    @Override
+    default void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {}
+
+    @Override
+    default void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
+}
