@@ -131,9 +131,12 @@ public final class SliceTuning implements Tuning {
             gradient = bindings.gradient(array.name());
         }
 
-        /** Returns scratch of a number for each row of {@code x} and each slice; the patch embedding has fewer rows. */
+        /**
+         * Returns scratch of a number for each slice and each row of {@code x}: {@code [k, M]}, because BLAS is up to twice as fast
+         * with thin products that lie that way. The patch embedding has fewer rows.
+         */
         INDArray scratch(Buffers buffers, INDArray x) {
-            return buffers.shared("slices" + x.size(0) + "x" + indices.length, x.size(0), indices.length);
+            return buffers.shared("slices" + indices.length + "x" + x.size(0), indices.length, x.size(0));
         }
 
         INDArray value() {
@@ -146,7 +149,7 @@ public final class SliceTuning implements Tuning {
     }
 
     private static final class Rows extends Trained {
-        private @Nullable INDArray gathered; // dy[:,R], from backward to inputGradient
+        private @Nullable INDArray gathered; // dy[:,R]', from backward to inputGradient
 
         Rows(Slices slices) {
             super(slices);
@@ -155,21 +158,21 @@ public final class SliceTuning implements Tuning {
         @Override
         public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
             INDArray part = scratch(buffers, x);
-            kernels.gemm(false, x, true, value(), 1, 0, part);
-            kernels.scatterAddColumns(part, indices, y);
+            kernels.gemm(false, value(), true, x, 1, 0, part);
+            kernels.addRowsToColumns(part, indices, y);
         }
 
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
             INDArray part = scratch(buffers, x);
-            kernels.gatherColumns(dy, indices, part);
-            kernels.gemm(true, part, false, x, 1, 0, gradient());
+            kernels.columnsToRows(dy, indices, part);
+            kernels.gemm(false, part, false, x, 1, 0, gradient());
             gathered = part;
         }
 
         @Override
         public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {
-            kernels.gemm(false, Objects.requireNonNull(gathered), false, value(), 1, 1, dx);
+            kernels.gemm(true, Objects.requireNonNull(gathered), false, value(), 1, 1, dx);
         }
     }
 
@@ -181,22 +184,22 @@ public final class SliceTuning implements Tuning {
         @Override
         public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
             INDArray part = scratch(buffers, x);
-            kernels.gatherColumns(x, indices, part);
-            kernels.gemm(false, part, false, value(), 1, 1, y);
+            kernels.columnsToRows(x, indices, part);
+            kernels.gemm(true, part, false, value(), 1, 1, y);
         }
 
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
             INDArray part = scratch(buffers, x);
-            kernels.gatherColumns(x, indices, part);
-            kernels.gemm(true, part, false, dy, 1, 0, gradient());
+            kernels.columnsToRows(x, indices, part);
+            kernels.gemm(false, part, false, dy, 1, 0, gradient());
         }
 
         @Override
         public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {
             INDArray part = scratch(buffers, dy);
-            kernels.gemm(false, dy, true, value(), 1, 0, part);
-            kernels.scatterAddColumns(part, indices, dx);
+            kernels.gemm(false, value(), true, dy, 1, 0, part);
+            kernels.addRowsToColumns(part, indices, dx);
         }
     }
 }

@@ -208,6 +208,33 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public void columnsToRows(INDArray x, int[] columns, INDArray y) {
+        int m = (int) x.size(0);
+        int n = (int) x.size(1);
+        int k = columns.length;
+        int most = rowsAtOnce(k);
+        float[] v = row = ensure(row, k * most);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i += most) {
+            int rows = Math.min(most, m - i);
+            for (int r = 0; r < rows; r++) {
+                for (int j = 0; j < k; j++) {
+                    v[j * most + r] = in.get((i + r) * n + columns[j]);
+                }
+            }
+            for (int j = 0; j < k; j++) {
+                out.put(j * m + i, v, j * most, rows);
+            }
+        }
+    }
+
+    /** Returns of how many rows k numbers each are brought into another order at once. */
+    private static int rowsAtOnce(int k) {
+        return Math.max(16, CHUNK / k);
+    }
+
+    @Override
     public void scaleColumns(INDArray x, INDArray factors, INDArray y) {
         int m = (int) x.size(0);
         int n = (int) x.size(1);
@@ -237,6 +264,29 @@ public final class CpuKernels implements Kernels {
             for (int j = 0; j < k; j++) {
                 int at = i * n + columns[j];
                 out.put(at, out.get(at) + v[j]);
+            }
+        }
+    }
+
+    @Override
+    public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
+        int m = (int) y.size(0);
+        int n = (int) y.size(1);
+        int k = columns.length;
+        int most = rowsAtOnce(k);
+        float[] v = row = ensure(row, k * most);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i += most) {
+            int rows = Math.min(most, m - i);
+            for (int j = 0; j < k; j++) {
+                in.get(j * m + i, v, j * most, rows);
+            }
+            for (int r = 0; r < rows; r++) {
+                for (int j = 0; j < k; j++) {
+                    int at = (i + r) * n + columns[j];
+                    out.put(at, out.get(at) + v[j * most + r]);
+                }
             }
         }
     }

@@ -37,11 +37,17 @@ public interface Kernels {
     /** Puts columns {@code columns [k]} of {@code x [m, n]} into {@code y [m, k]}. */
     void gatherColumns(INDArray x, int[] columns, INDArray y);
 
+    /** Puts columns {@code columns [k]} of {@code x [m, n]} into the rows of {@code y [k, m]}. */
+    void columnsToRows(INDArray x, int[] columns, INDArray y);
+
     /** Puts {@code x [m, n]} with each column times its factor, {@code factors [n]}, into {@code y [m, n]}. */
     void scaleColumns(INDArray x, INDArray factors, INDArray y);
 
     /** Adds {@code x [m, k]} to columns {@code columns [k]} of {@code y [m, n]}, one after the other. */
     void scatterAddColumns(INDArray x, int[] columns, INDArray y);
+
+    /** Adds the rows of {@code x [k, m]} to columns {@code columns [k]} of {@code y [m, n]}, all of them different. */
+    void addRowsToColumns(INDArray x, int[] columns, INDArray y);
 
     /**
      * Puts {@code gamma * (x - mean) / sqrt(variance + epsilon) + beta}, row by row, into {@code y [m, n]}; keeps

@@ -72,6 +72,11 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
+    public void columnsToRows(INDArray x, int[] columns, INDArray y) {
+        y.assign(x.get(NDArrayIndex.all(), specified(columns)).transpose());
+    }
+
+    @Override
     public void scaleColumns(INDArray x, INDArray factors, INDArray y) {
         y.assign(x).muliRowVector(flat(factors));
     }
@@ -82,6 +87,11 @@ public final class Nd4jKernels implements Kernels {
             y.get(NDArrayIndex.all(), NDArrayIndex.interval(columns[j], columns[j] + 1))
                     .addi(x.get(NDArrayIndex.all(), NDArrayIndex.interval(j, j + 1)));
         }
+    }
+
+    @Override
+    public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
+        scatterAddColumns(x.transpose(), columns, y);
     }
 
     @Override

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.hadoop.conf.Configuration;
@@ -29,6 +30,9 @@ final class Applications {
     private static final String SMALL = "vit_tiny_patch16_224";
 
     private static final int MILLION = 59;
+
+    /** Options of this JVM that say how large its heap is: an application's is its own. */
+    private static final Pattern HEAP = Pattern.compile("-Xm[sx]|-XX:\\+AlwaysPreTouch");
 
     private final Setup setup;
     private final boolean quick;
@@ -139,7 +143,9 @@ final class Applications {
             throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(option -> !HEAP.matcher(option).lookingAt())
+                .forEach(command::add);
         command.addAll(List.of("-Xmx3g", "-cp", System.getProperty("java.class.path")));
         command.add(TrainingProcess.class.getName());
         command.add(checkpoint.toString());

@@ -103,7 +103,7 @@ public final class Bench implements Callable<Integer> {
                     spec.commandLine(),
                     "--mkl needs jobs/bench.sh, which builds with it, and one of Intel's processors");
         }
-        Setup setup = new Setup(model, batch, threads, quick ? 2 : 10, quick ? 3 : 15, python, peers);
+        Setup setup = new Setup(model, batch, threads, quick ? 2 : 40, quick ? 3 : 15, python, peers);
         measure(setup, quick, only, System.out, output);
         System.out.println("written to " + output);
         return 0;

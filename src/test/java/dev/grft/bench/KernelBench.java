@@ -59,7 +59,7 @@ public class KernelBench {
     private final INDArray dqkv = normal(m, 3 * d);
     private final INDArray softmax = normal(m * config.heads(), config.tokens());
     private final INDArray fc1 = normal(mlp, d);
-    private final INDArray part = normal(m, SLICES);
+    private final INDArray part = normal(SLICES, m);
     private final INDArray slices = normal(SLICES, d);
     private final int[] rows =
             IntStream.range(0, SLICES).map(i -> i * mlp / SLICES).toArray();
@@ -113,8 +113,8 @@ public class KernelBench {
     /** The gradient of some rows of fc1. */
     @Benchmark
     public void sliceGradient() {
-        kernels.gatherColumns(hidden, rows, part);
-        kernels.gemm(true, part, false, x, 1, 0, slices);
+        kernels.columnsToRows(hidden, rows, part);
+        kernels.gemm(false, part, false, x, 1, 0, slices);
     }
 
     /**

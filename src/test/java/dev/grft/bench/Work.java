@@ -33,15 +33,18 @@ interface Work extends AutoCloseable {
     }
 
     /**
-     * Returns the times of each, done in turn: what disturbs the machine for a while disturbs all of them.
+     * Returns the times of each, done in turn: what disturbs the machine for a while disturbs all of them. Before that each is done by
+     * itself: Java still compiles after twenty steps, which would disturb whoever stands beside it, too.
      *
-     * @param warmUpSeconds for how long they are done before they count, and three times at least
+     * @param warmUpSeconds for how long each is done before it counts, and three times at least
      * @param repetitions how often each counts
      */
     static List<Times> inTurn(List<? extends Work> all, double warmUpSeconds, int repetitions) {
-        long start = System.nanoTime();
-        for (int i = 0; i < 3 || (System.nanoTime() - start) / 1e9 < warmUpSeconds; i++) {
-            all.forEach(Work::milliseconds);
+        for (Work work : all) {
+            long start = System.nanoTime();
+            for (int i = 0; i < 3 || (System.nanoTime() - start) / 1e9 < warmUpSeconds; i++) {
+                work.milliseconds();
+            }
         }
         double[][] times = new double[all.size()][repetitions];
         for (int i = 0; i < repetitions; i++) {

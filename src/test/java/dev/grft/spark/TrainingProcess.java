@@ -62,7 +62,7 @@ public final class TrainingProcess {
         Map<String, Object> told = new LinkedHashMap<>();
         List<Double> round = new ArrayList<>();
         List<Double> update = new ArrayList<>();
-        SparkSession.Builder session = SparkSession.builder();
+        SparkSession.Builder session = SparkSession.builder().config(Session.configuration());
         if (arguments[1].startsWith("local-cluster")) { // whose third number is the memory of a worker
             session.config("spark.executor.memory", arguments[1].replaceFirst(".*,(\\d+)]", "$1m"));
         }

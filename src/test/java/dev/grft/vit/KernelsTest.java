@@ -135,6 +135,28 @@ class KernelsTest {
         machine.assertClose(y, expected, 1);
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "8", "3", "0 8", "8 2 5", "0 1 2 3 4 5 6 7 8"})
+    void columnsBecomeRowsAndRowsAreAddedToColumns(String list) {
+        int[] columns =
+                Arrays.stream(list.split(" ")).mapToInt(Integer::parseInt).toArray();
+        int k = columns.length;
+        int m = 2051; // more rows than are worked on at once
+        double[] x = normal(1, m * 9);
+        INDArray rows = machine.garbage(k, m);
+        kernels.columnsToRows(machine.array(x, m, 9), columns, rows);
+        machine.assertClose(rows, each(m * k, i -> x[i % m * 9 + columns[i / m]]), 0);
+
+        double[] part = normal(2, m * k);
+        double[] expected = x.clone();
+        for (int i = 0; i < m * k; i++) {
+            expected[i % m * 9 + columns[i / m]] += part[i];
+        }
+        INDArray y = machine.array(x, m, 9);
+        kernels.addRowsToColumns(machine.array(part, k, m), columns, y);
+        machine.assertClose(y, expected, 1);
+    }
+
     @Test
     void aColumnScatteredTwiceIsAddedTwice() {
         INDArray y = machine.array(new double[] {1, 2, 3, 4}, 2, 2);
@@ -162,6 +184,12 @@ class KernelsTest {
         INDArray y = machine.array(new double[] {1, 2, 3}, 1, 3);
         kernels.scatterAddColumns(gathered, new int[] {2, 0}, y);
         machine.assertClose(y, new double[] {2, 2, 6}, 0);
+
+        INDArray rows = machine.garbage(2, 1);
+        kernels.columnsToRows(y, new int[] {2, 0}, rows);
+        machine.assertClose(rows, new double[] {6, 2}, 0);
+        kernels.addRowsToColumns(rows, new int[] {2, 0}, y);
+        machine.assertClose(y, new double[] {4, 2, 12}, 0);
     }
 
     @ParameterizedTest
