@@ -146,7 +146,7 @@ final class Resize {
         }
     }
 
-    /** The same for four taps at each pixel, as nearly all photos have: unrolled, in half the time. */
+    /** The same for four taps at each pixel, or three and one of weight 0, as nearly all photos have: unrolled, in half the time. */
     private static void resizeRowInFours(byte[] in, int row, int[] first, int[] weights, int[] out) {
         int half = 1 << (FRACTION - 1);
         int to = 0;
@@ -156,21 +156,17 @@ final class Resize {
             int b = weights[4 * i + 1];
             int c = weights[4 * i + 2];
             int d = weights[4 * i + 3];
-            int red = a * (in[from] & 0xff)
-                    + b * (in[from + 3] & 0xff)
-                    + c * (in[from + 6] & 0xff)
-                    + d * (in[from + 9] & 0xff);
-            int green = a * (in[from + 1] & 0xff)
-                    + b * (in[from + 4] & 0xff)
-                    + c * (in[from + 7] & 0xff)
-                    + d * (in[from + 10] & 0xff);
-            int blue = a * (in[from + 2] & 0xff)
-                    + b * (in[from + 5] & 0xff)
-                    + c * (in[from + 8] & 0xff)
-                    + d * (in[from + 11] & 0xff);
-            out[to] = (half + red) >> FRACTION;
-            out[to + 1] = (half + green) >> FRACTION;
-            out[to + 2] = (half + blue) >> FRACTION;
+            int red = half + a * (in[from] & 0xff) + b * (in[from + 3] & 0xff) + c * (in[from + 6] & 0xff);
+            int green = half + a * (in[from + 1] & 0xff) + b * (in[from + 4] & 0xff) + c * (in[from + 7] & 0xff);
+            int blue = half + a * (in[from + 2] & 0xff) + b * (in[from + 5] & 0xff) + c * (in[from + 8] & 0xff);
+            if (d != 0) { // hardly ever where a photo becomes smaller by up to a third
+                red += d * (in[from + 9] & 0xff);
+                green += d * (in[from + 10] & 0xff);
+                blue += d * (in[from + 11] & 0xff);
+            }
+            out[to] = red >> FRACTION;
+            out[to + 1] = green >> FRACTION;
+            out[to + 2] = blue >> FRACTION;
         }
     }
 

@@ -31,7 +31,7 @@ final class Applications {
 
     private static final int MILLION = 59;
 
-    /** Options of this JVM that say how large its heap is: an application's is its own. */
+    /** Options that say how large a heap is. */
     private static final Pattern HEAP = Pattern.compile("-Xm[sx]|-XX:\\+AlwaysPreTouch");
 
     private final Setup setup;
@@ -143,10 +143,8 @@ final class Applications {
             throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
-                .filter(option -> !HEAP.matcher(option).lookingAt())
-                .forEach(command::add);
-        command.addAll(List.of("-Xmx3g", "-cp", System.getProperty("java.class.path")));
+        command.addAll(options(ManagementFactory.getRuntimeMXBean().getInputArguments()));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path")));
         command.add(TrainingProcess.class.getName());
         command.add(checkpoint.toString());
         command.add(master);
@@ -174,6 +172,13 @@ final class Applications {
         } finally {
             process.destroy();
         }
+    }
+
+    /** Returns an application's options, given those of this JVM. */
+    static List<String> options(List<String> ours) {
+        return Stream.concat(
+                        ours.stream().filter(option -> !HEAP.matcher(option).lookingAt()), Stream.of("-Xmx3g"))
+                .toList();
     }
 
     private static void write(VitConfig config, Path folder) {

@@ -63,6 +63,12 @@ class BenchTest {
     }
 
     @Test
+    void theHeapOfAnApplicationIsItsOwn() {
+        assertThat(Applications.options(List.of("-Xms4g", "-Dx=y", "-Xmx4g", "-XX:+AlwaysPreTouch", "-Xss1m")))
+                .containsExactly("-Dx=y", "-Xss1m", "-Xmx3g");
+    }
+
+    @Test
     void quartilesAreInterpolated() {
         Times times = new Times(4, 1, 2, 8);
 
