@@ -69,6 +69,13 @@ public record Settings(
                 data.resize());
     }
 
+    /** Returns whether images are cropped at random: in training, or to make two views of each for the contrastive loss. */
+    public boolean cropsAtRandom() {
+        return augmentation.crop() || selection.loss().equals(CONTRASTIVE);
+    }
+
+    private static final String CONTRASTIVE = "contrastive";
+
     private static final String[] METHODS = {
         "grft", "random", "magnitude", "last-layers", "gps", "lora", "adapter", "bitfit", "linear", "full"
     };
@@ -330,7 +337,7 @@ public record Settings(
                     "summed-gradient",
                     "absolute",
                     "gradient-weight");
-            checkWord("selection.loss", loss, "probe", "fresh", "contrastive");
+            checkWord("selection.loss", loss, "probe", "fresh", CONTRASTIVE);
             checkPositive("selection.temperature", temperature);
             checkCount("selection.batchSize", batchSize);
             check(everyEpochs == null || everyEpochs >= 1, "selection.everyEpochs", "null or >= 1", everyEpochs);

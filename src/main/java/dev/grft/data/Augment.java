@@ -53,6 +53,7 @@ public record Augment(
      * @param exampleId {@link Example#id}
      * @param view from 0; several views of an example in one epoch differ
      * @param out gets [3, imageSize, imageSize] from {@code offset} on, see {@link Preprocess#toInput}
+     * @throws IllegalArgumentException if this crops and only the {@link Preprocess#middle} of images is kept
      */
     public void toInput(
             Pixels prepared, Preprocess preprocess, long epoch, long exampleId, int view, float[] out, int offset) {
@@ -62,6 +63,10 @@ public record Augment(
         boolean mirrored = flip && heads;
         Pixels used = prepared;
         if (crop) {
+            if (preprocess.middleOnly()) {
+                throw new IllegalArgumentException(
+                        "a random crop needs the whole image, of which only the middle was kept");
+            }
             Box box = box(prepared.height(), prepared.width(), random);
             used = Resize.of(
                     prepared,

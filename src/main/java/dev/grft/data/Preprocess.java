@@ -27,6 +27,7 @@ public final class Preprocess implements Serializable {
     private final Crop crop;
     private final float[] mean; // [3]
     private final float[] std; // [3]
+    private final boolean middleOnly;
 
     /**
      * Returns the preprocessing of these settings.
@@ -38,11 +39,16 @@ public final class Preprocess implements Serializable {
      * @param std [3], by which the difference is divided; positive
      */
     public Preprocess(int imageSize, int resize, Crop crop, float[] mean, float[] std) {
+        this(imageSize, resize, crop, mean, std, false);
+    }
+
+    private Preprocess(int imageSize, int resize, Crop crop, float[] mean, float[] std, boolean middleOnly) {
         this.imageSize = imageSize;
         this.resize = crop == Crop.SQUASH ? imageSize : resize;
         this.crop = crop;
         this.mean = mean.clone();
         this.std = std.clone();
+        this.middleOnly = middleOnly;
         if (imageSize < 1 || this.resize < imageSize) {
             throw new IllegalArgumentException("needs 1 <= imageSize <= resize, got " + imageSize + " and " + resize);
         }
@@ -50,6 +56,19 @@ public final class Preprocess implements Serializable {
             throw new IllegalArgumentException("needs a mean and a positive std for each of red, green and blue, got "
                     + Arrays.toString(mean) + " and " + Arrays.toString(std));
         }
+    }
+
+    /**
+     * Returns the same for images that are never cropped at random: of each only the middle is resized and kept, which is all that
+     * {@link #toInput} reads. The network's input is the same, to the last bit.
+     */
+    public Preprocess middle() {
+        return crop == Crop.SQUASH ? this : new Preprocess(imageSize, resize, crop, mean, std, true);
+    }
+
+    /** Returns whether there is nothing left of a prepared image that could be cropped at random. */
+    boolean middleOnly() {
+        return middleOnly;
     }
 
     /** Returns height and width of the network's input in pixels. */
@@ -86,7 +105,7 @@ public final class Preprocess implements Serializable {
      * Returns the image resized, antialiased; this is what is worth keeping in memory. The image itself if it has the
      * right size. Equal to torchvision's {@code Resize} of a Pillow image with bilinear interpolation, except that of
      * an image more than four times as long as wide only the middle is kept, so that a hair's breadth does not fill the
-     * memory.
+     * memory; of {@link #middle} nothing else of any.
      */
     public Pixels prepare(Pixels image) {
         if (crop == Crop.SQUASH) {
@@ -101,7 +120,7 @@ public final class Preprocess implements Serializable {
 
     private Resize.Side side(int length, int shorter) {
         long resized = (long) resize * length / shorter;
-        int kept = (int) Math.min(resized, (long) LONGEST * resize);
+        int kept = middleOnly ? imageSize : (int) Math.min(resized, (long) LONGEST * resize);
         return new Resize.Side(0, length, resized, margin(resized) - margin(kept), kept);
     }
 
@@ -154,13 +173,14 @@ public final class Preprocess implements Serializable {
                 && imageSize == preprocess.imageSize
                 && resize == preprocess.resize
                 && crop == preprocess.crop
+                && middleOnly == preprocess.middleOnly
                 && Arrays.equals(mean, preprocess.mean)
                 && Arrays.equals(std, preprocess.std);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(imageSize, resize, crop.name(), Arrays.hashCode(mean), Arrays.hashCode(std));
+        return Objects.hash(imageSize, resize, crop.name(), middleOnly, Arrays.hashCode(mean), Arrays.hashCode(std));
     }
 
     @Override

@@ -70,7 +70,14 @@ public final class Session implements AutoCloseable {
         final Gauges gauges = Gauges.registered();
         final Tracking tracking;
 
-        Opened(RunDirectory directory, Watch watch, Tracking tracking) {
+        /** Whether any method takes random crops of images, which are the same for all. */
+        final boolean cropping;
+
+        Opened(Settings settings, RunDirectory directory, Watch watch, Tracking tracking) {
+            this.cropping = settings.cropsAtRandom()
+                    || settings.methods().keySet().stream()
+                            .anyMatch(
+                                    method -> Config.forMethod(settings, method).cropsAtRandom());
             this.directory = directory;
             this.watch = watch;
             this.tracking = tracking;
@@ -93,6 +100,7 @@ public final class Session implements AutoCloseable {
         this.progress = ours ? Progress.ofProcess() : new Progress(err);
         this.out = out;
         this.opened = new Opened(
+                settings,
                 directory,
                 new Watch(context(), settings.engine().timeoutSeconds()),
                 new Tracking(
@@ -309,11 +317,15 @@ public final class Session implements AutoCloseable {
                 checkpoint.config().imageSize(), checkpoint.cropFraction(), checkpoint.mean(), checkpoint.std());
     }
 
-    /** Returns how images are prepared for a network of that input, unless the settings say otherwise. */
+    /**
+     * Returns how images are prepared for a network of that input, unless the settings say otherwise. Where nothing is cropped at random
+     * only the middle of each is resized and kept.
+     */
     Preprocess preprocess(int imageSize, double cropFraction, float[] mean, float[] std) {
         Settings.Data data = settings.data();
         int resize = data.resize() > 0 ? data.resize() : (int) Math.floor(imageSize / cropFraction);
-        return new Preprocess(imageSize, resize, data.toCrop(), or(data.mean(), mean), or(data.std(), std));
+        Preprocess whole = new Preprocess(imageSize, resize, data.toCrop(), or(data.mean(), mean), or(data.std(), std));
+        return opened.cropping ? whole : whole.middle();
     }
 
     private static float[] or(@Nullable List<Double> given, float[] otherwise) {

@@ -40,7 +40,8 @@ class BenchTest {
                         "full step",
                         "score pass",
                         "switch delta in memory",
-                        "decode and resize a photo")
+                        "decode and resize a photo",
+                        "decode and resize a photo for random crops")
                 .contains("kernel: attention backward");
         for (JsonNode row : list) {
             assertThat(row.get("ours_ms").asDouble()).as("%s", row).isPositive();

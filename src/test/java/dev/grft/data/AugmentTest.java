@@ -37,6 +37,20 @@ class AugmentTest {
     }
 
     @Test
+    void nothingIsCroppedFromImagesWhoseMiddleAloneWasKept() {
+        Preprocess middle = PREPROCESS.middle();
+        Pixels prepared = middle.prepare(IMAGE);
+        float[] out = new float[PREPROCESS.inputLength()];
+
+        Augment.NONE.toInput(prepared, middle, 0, 3, out, 0);
+
+        assertThat(out).isEqualTo(plain());
+        assertThatThrownBy(() -> USUAL.toInput(prepared, middle, 0, 3, out, 0))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("a random crop needs the whole image");
+    }
+
+    @Test
     void aFlipMirrorsLeftAndRightHalfOfTheTime() {
         Augment flip = new Augment(false, 1, 1, 1, 1, true, 9);
         float[] mirrored = plain();

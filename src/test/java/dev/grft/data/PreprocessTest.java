@@ -88,6 +88,32 @@ class PreprocessTest {
         assertThat(input(preprocess, prepared)).isEqualTo(input(preprocess, whole));
     }
 
+    @ParameterizedTest
+    @CsvSource({"64, 96, 24, 32", "96, 64, 24, 27", "41, 40, 24, 25", "33, 50, 33, 33", "20, 31, 24, 24", "7, 300, 5, 6"
+    })
+    void theMiddleAloneGivesTheSameInput(int height, int width, int imageSize, int resize) {
+        Pixels image = Images.places(height, width);
+        Preprocess whole = center(imageSize, resize);
+
+        Pixels middle = whole.middle().prepare(image);
+
+        assertThat(middle.height()).isEqualTo(imageSize);
+        assertThat(middle.width()).isEqualTo(imageSize);
+        assertThat(input(whole.middle(), middle)).isEqualTo(input(whole, whole.prepare(image)));
+        assertThat(whole.middle())
+                .isNotEqualTo(whole)
+                .isEqualTo(center(imageSize, resize).middle())
+                .hasSameHashCodeAs(center(imageSize, resize).middle());
+    }
+
+    @Test
+    void whatIsSquashedHasNoMiddle() {
+        Preprocess squash = new Preprocess(8, 99, Crop.SQUASH, ZERO, ONE);
+
+        assertThat(squash.middle()).isEqualTo(squash);
+        assertThat(squash.middle().prepare(Images.plain(5, 30, 1, 2, 3))).isEqualTo(Images.plain(8, 8, 1, 2, 3));
+    }
+
     @Test
     void aVeryLongHairFitsIntoMemory() {
         assertThat(center(224, 256).prepare(Images.plain(1, 1_000_000, 9, 8, 7)))

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -150,6 +151,39 @@ class ComparingTest {
             List<Long> both = new ArrayList<>(one);
             both.addAll(other);
             assertThat(both).containsExactlyInAnyOrderElementsOf(ids(all));
+        }
+    }
+
+    @Test
+    void onlyTheMiddleOfImagesIsKeptUnlessAMethodCropsAtRandom() throws Exception {
+        String[] wide = {"compare.methods=[gps]", "augmentation.crop=false", "data.resize=9"};
+        List<String> plain = sets(wide);
+        List<String> contrastive = shared.sets(
+                folder.resolve("contrastive"),
+                Stream.concat(Stream.of("training.epochs=1", "methods.gps.selection.loss=contrastive"), Stream.of(wide))
+                        .toArray(String[]::new));
+
+        assertThat(sizes(plain)).containsOnly("8 x 8");
+        assertThat(sizes(contrastive)).containsOnly("9 x 10");
+        Tiny.does(spark, plain, false, Verbs::run);
+        Tiny.does(spark, contrastive, false, Verbs::run);
+
+        assertThat(Tiny.tensors(folder.resolve("contrastive/delta.safetensors")))
+                .as("GRFT, which does not crop")
+                .isEqualTo(Tiny.tensors(folder.resolve("run/delta.safetensors")));
+        assertThat(Files.readString(folder.resolve("contrastive/evaluation.json")))
+                .isEqualTo(Files.readString(folder.resolve("run/evaluation.json")));
+        assertThat(folder.resolve("contrastive/gps/delta.safetensors")).exists();
+    }
+
+    private static List<String> sizes(List<String> sets) {
+        Session session = Session.in(spark, Tiny.settings(sets), System.out, System.err);
+        try (session) {
+            return session.trainingImages()
+                    .examples()
+                    .map(example ->
+                            example.pixels().height() + " x " + example.pixels().width())
+                    .collect();
         }
     }
 
