@@ -1,18 +1,22 @@
 """The DAGs of jobs/dags by the real Airflow: imported, rendered, decided, and once run on Spark."""
 
+import contextlib
 import copy
 import itertools
 import json
 import os
 import pathlib
 import re
+import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import psutil
 import pytest
 import yaml
 from airflow.providers.cncf.kubernetes.operators.custom_object_launcher import (
@@ -325,16 +329,25 @@ def spark_environment(tmp_path_factory):
     return environment, str(jar[0])
 
 
-def run_dag(environment, conf):
-    return subprocess.run(
-        [sys.executable, "-m", "airflow", "dags", "test", "grft_spark_submit", "-c", json.dumps(conf)],
-        check=False,
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def run_dag(environment, conf, seconds=300):
+    command = [sys.executable, "-m", "airflow", "dags", "test", "grft_spark_submit", "-c", json.dumps(conf)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as airflow:
+        try:
+            stdout, stderr = airflow.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            family = [*psutil.Process(airflow.pid).children(recursive=True), psutil.Process(airflow.pid)]
+            for process in family:
+                if process.name() == "java":
+                    process.send_signal(signal.SIGQUIT)  # it says what its threads do
+            time.sleep(5)
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            stdout, stderr = airflow.communicate()
+            pytest.fail(f"the DAG has not ended after {seconds} s:\n{stdout[-30000:]}\n{stderr[-5000:]}", pytrace=False)
+    return subprocess.CompletedProcess(command, airflow.returncode, stdout, stderr)
 
 
 def test_the_command_of_the_page_makes_the_connection(spark_environment):

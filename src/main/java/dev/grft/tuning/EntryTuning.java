@@ -17,11 +17,14 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * GPS: the K entries of each neuron with the largest summed gradient, all biases but those of the norms, and the head (Zhang
  * et al. 2024, arXiv 2312.10136). Only the entries exist: no mask, and no gradient or updater state of the rest.
  *
- * <p>With {@code c_k [out]} the columns and {@code s_k [out]} the differences of the k-th entries of all rows:
+ * <p>Entry k of row o lies in column {@code c[k, o]}; its difference is {@code s[k, o]}, {@code [K, out]} both:
  *
  * <pre>
- *   y += x[:,c_k] * s_k        ds_k = sum over rows of dy * x[:,c_k]        dx[:,c_k] += dy * s_k
+ *   y = x (W + S)' + b, where S[o, c[k, o]] = s[k, o]        ds[k, o] = sum over rows i of dy[i, o] x[i, c[k, o]]
  * </pre>
+ *
+ * <p>W + S is made anew for each product, in a scratch that all matrices share. That costs a copy of W, where adding to y and dx what
+ * entries contribute would cost a pass over each for every entry of a neuron.
  */
 public final class EntryTuning extends AdditionTuning {
     private static final long serialVersionUID = 1L;
@@ -61,7 +64,7 @@ public final class EntryTuning extends AdditionTuning {
 
     private static final class OfMatrix extends Added {
         private final String name;
-        private final int[][] columns; // [K][out]
+        private final int[] columns; // [K, out]
 
         OfMatrix(Entries entries) {
             super(new TrainedArray(
@@ -69,42 +72,19 @@ public final class EntryTuning extends AdditionTuning {
                     entries.perRow(),
                     entries.shape().out()));
             this.name = Entries.name(entries.matrix());
-            this.columns = new int[entries.perRow()][];
-            for (int k = 0; k < columns.length; k++) {
-                columns[k] = entries.columns(k);
-            }
-        }
-
-        private static INDArray scratch(Buffers buffers, INDArray y) {
-            return buffers.shared("entries" + y.size(0) + "x" + y.size(1), y.size(0), y.size(1));
+            this.columns = entries.columns();
         }
 
         @Override
-        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
-            INDArray part = scratch(buffers, y);
-            for (int k = 0; k < columns.length; k++) {
-                kernels.gatherColumns(x, columns[k], part);
-                kernels.scaleColumns(part, value(name).getRow(k), part);
-                kernels.add(part, y);
-            }
+        public INDArray weight(Kernels kernels, Buffers buffers, INDArray frozen) {
+            INDArray sum = buffers.shared("entries.weight", frozen.shape());
+            kernels.addEntries(frozen, columns, value(name), sum);
+            return sum;
         }
 
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
-            INDArray part = scratch(buffers, dy);
-            for (int k = 0; k < columns.length; k++) {
-                kernels.gatherColumns(x, columns[k], part);
-                kernels.columnDots(dy, part, gradient(name).getRow(k));
-            }
-        }
-
-        @Override
-        public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {
-            INDArray part = scratch(buffers, dy);
-            for (int k = 0; k < columns.length; k++) {
-                kernels.scaleColumns(dy, value(name).getRow(k), part);
-                kernels.scatterAddColumns(part, columns[k], dx);
-            }
+            kernels.entryDots(dy, x, columns, gradient(name));
         }
     }
 }

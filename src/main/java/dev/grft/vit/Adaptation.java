@@ -4,8 +4,8 @@ import java.util.List;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * What a tuning method does to one frozen linear map {@code y = x W' + b}: adds something to y, has gradients of its own, and
- * adds to the gradient of x. The weight itself is never written.
+ * What a tuning method does to one frozen linear map {@code y = x W' + b}: takes another weight in place of W or adds something
+ * to y, has gradients of its own, and adds to the gradient of x. W itself is never written.
  *
  * <p>Shapes: x {@code [M, in]}, y {@code [M, out]}, where M = examples times tokens.
  */
@@ -17,8 +17,19 @@ public interface Adaptation {
     /** Ties it to its trained arrays and their gradients. */
     void bind(Bindings bindings);
 
-    /** Adds its part to {@code y}; reads what the frozen map has put there only if it {@linkplain #readsOutput says so}. */
-    void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y);
+    /**
+     * Returns what multiplies in place of {@code frozen}, W {@code [out, in]}, which must not be changed; W itself unless the method
+     * changes numbers all over it. Lasts until the next call for any map.
+     */
+    default INDArray weight(Kernels kernels, Buffers buffers, INDArray frozen) {
+        return frozen;
+    }
+
+    /**
+     * Adds its part to {@code y}, nothing if all that it does is in the {@link #weight}; reads what the map has put there only if it
+     * {@linkplain #readsOutput says so}.
+     */
+    default void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {}
 
     /** Returns whether {@link #forward} reads y: else b may be added to it afterwards. */
     default boolean readsOutput() {
@@ -36,6 +47,6 @@ public interface Adaptation {
     /** Overwrites its gradients (sums over the examples). */
     void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples);
 
-    /** Adds its part to the gradient of x. */
-    void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx);
+    /** Adds its part to the gradient of x, beside that of the {@link #weight}. */
+    default void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
 }

@@ -192,22 +192,6 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void gatherColumns(INDArray x, int[] columns, INDArray y) {
-        int m = (int) x.size(0);
-        int n = (int) x.size(1);
-        int k = columns.length;
-        float[] v = row = ensure(row, k);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
-        for (int i = 0; i < m; i++) {
-            for (int j = 0; j < k; j++) {
-                v[j] = in.get(i * n + columns[j]);
-            }
-            out.put(i * k, v, 0, k);
-        }
-    }
-
-    @Override
     public void columnsToRows(INDArray x, int[] columns, INDArray y) {
         int m = (int) x.size(0);
         int n = (int) x.size(1);
@@ -252,23 +236,6 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void scatterAddColumns(INDArray x, int[] columns, INDArray y) {
-        int m = (int) y.size(0);
-        int n = (int) y.size(1);
-        int k = columns.length;
-        float[] v = row = ensure(row, k);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
-        for (int i = 0; i < m; i++) {
-            in.get(i * k, v, 0, k);
-            for (int j = 0; j < k; j++) {
-                int at = i * n + columns[j];
-                out.put(at, out.get(at) + v[j]);
-            }
-        }
-    }
-
-    @Override
     public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
         int m = (int) y.size(0);
         int n = (int) y.size(1);
@@ -288,6 +255,50 @@ public final class CpuKernels implements Kernels {
                     out.put(at, out.get(at) + v[j * most + r]);
                 }
             }
+        }
+    }
+
+    @Override
+    public void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
+        int m = (int) x.size(0);
+        int n = (int) x.size(1);
+        float[] v = row = ensure(row, n);
+        float[] added = read(buffer(values), 0, row2 = ensure(row2, columns.length), columns.length);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i++) {
+            in.get(i * n, v, 0, n);
+            for (int at = i; at < columns.length; at += m) {
+                v[columns[at]] += added[at];
+            }
+            out.put(i * n, v, 0, n);
+        }
+    }
+
+    @Override
+    public void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
+        int m = (int) a.size(0);
+        int n = (int) a.size(1);
+        int l = (int) b.size(1);
+        float[] u = row = ensure(row, n);
+        float[] v = row2 = ensure(row2, l);
+        float[] acc = row3 = ensure(row3, columns.length);
+        Arrays.fill(acc, 0, columns.length, 0f);
+        FloatBuffer left = buffer(a);
+        FloatBuffer right = buffer(b);
+        for (int i = 0; i < m; i++) {
+            left.get(i * n, u, 0, n);
+            right.get(i * l, v, 0, l);
+            for (int from = 0; from < columns.length; from += n) {
+                addProducts(u, v, columns, from, acc, n);
+            }
+        }
+        buffer(dots).put(0, acc, 0, columns.length);
+    }
+
+    private static void addProducts(float[] u, float[] v, int[] columns, int from, float[] acc, int n) {
+        for (int j = 0; j < n; j++) {
+            acc[from + j] += u[j] * v[columns[from + j]];
         }
     }
 

@@ -34,20 +34,26 @@ public interface Kernels {
     /** Puts the column sums of {@code a * b}, both {@code [m, n]}, into {@code sums [n]}. */
     void columnDots(INDArray a, INDArray b, INDArray sums);
 
-    /** Puts columns {@code columns [k]} of {@code x [m, n]} into {@code y [m, k]}. */
-    void gatherColumns(INDArray x, int[] columns, INDArray y);
-
     /** Puts columns {@code columns [k]} of {@code x [m, n]} into the rows of {@code y [k, m]}. */
     void columnsToRows(INDArray x, int[] columns, INDArray y);
 
     /** Puts {@code x [m, n]} with each column times its factor, {@code factors [n]}, into {@code y [m, n]}. */
     void scaleColumns(INDArray x, INDArray factors, INDArray y);
 
-    /** Adds {@code x [m, k]} to columns {@code columns [k]} of {@code y [m, n]}, one after the other. */
-    void scatterAddColumns(INDArray x, int[] columns, INDArray y);
-
     /** Adds the rows of {@code x [k, m]} to columns {@code columns [k]} of {@code y [m, n]}, all of them different. */
     void addRowsToColumns(INDArray x, int[] columns, INDArray y);
+
+    /**
+     * Puts {@code x [m, n]} into {@code y [m, n]}, and adds k numbers to each row: {@code values [k, m]} in the columns {@code columns
+     * [k, m]}, which are distinct in a row.
+     */
+    void addEntries(INDArray x, int[] columns, INDArray values, INDArray y);
+
+    /**
+     * Puts k entries of each row of {@code a' b} into {@code dots [k, n]}, a {@code [m, n]} and b {@code [m, l]}: those in the columns
+     * {@code columns [k, n]}.
+     */
+    void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots);
 
     /**
      * Puts {@code gamma * (x - mean) / sqrt(variance + epsilon) + beta}, row by row, into {@code y [m, n]}; keeps

@@ -81,9 +81,13 @@ final class Linear {
         return bias.value();
     }
 
+    private INDArray weight() {
+        return adaptation == null ? weight.value() : adaptation.weight(kernels, buffers, weight.value());
+    }
+
     /** Puts x W' + beta y into {@code y}, and what is adapted. */
     private void product(INDArray x, double beta, INDArray y) {
-        kernels.gemm(false, x, true, weight.value(), 1, beta, y);
+        kernels.gemm(false, x, true, weight(), 1, beta, y);
         if (adaptation != null) {
             adaptation.forward(kernels, buffers, x, y);
         }
@@ -104,7 +108,7 @@ final class Linear {
             adaptation.backward(kernels, buffers, x, dz, examples);
         }
         if (dx != null) {
-            kernels.gemm(false, dz, false, weight.value(), 1, 0, dx);
+            kernels.gemm(false, dz, false, weight(), 1, 0, dx);
             if (adaptation != null) {
                 adaptation.inputGradient(kernels, buffers, dz, dx);
             }

@@ -1,8 +1,10 @@
 package dev.grft.vit;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.api.ops.impl.scatter.ScatterAdd;
 import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
 import org.nd4j.linalg.api.ops.impl.transforms.strict.Erf;
 import org.nd4j.linalg.factory.Nd4j;
@@ -67,11 +69,6 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void gatherColumns(INDArray x, int[] columns, INDArray y) {
-        y.assign(x.get(NDArrayIndex.all(), specified(columns)));
-    }
-
-    @Override
     public void columnsToRows(INDArray x, int[] columns, INDArray y) {
         y.assign(x.get(NDArrayIndex.all(), specified(columns)).transpose());
     }
@@ -82,16 +79,35 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void scatterAddColumns(INDArray x, int[] columns, INDArray y) {
+    public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
         for (int j = 0; j < columns.length; j++) {
             y.get(NDArrayIndex.all(), NDArrayIndex.interval(columns[j], columns[j] + 1))
-                    .addi(x.get(NDArrayIndex.all(), NDArrayIndex.interval(j, j + 1)));
+                    .addi(x.get(NDArrayIndex.interval(j, j + 1), NDArrayIndex.all())
+                            .transpose());
         }
     }
 
     @Override
-    public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
-        scatterAddColumns(x.transpose(), columns, y);
+    public void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
+        int m = (int) x.size(0);
+        int[] places = new int[columns.length];
+        for (int i = 0; i < places.length; i++) {
+            places[i] = Math.toIntExact(i % m * x.size(1) + columns[i]);
+        }
+        INDArray sum = Nd4j.exec(new ScatterAdd(
+                x.reshape('c', new long[] {x.length()}),
+                Nd4j.createFromArray(places),
+                values.reshape('c', new long[] {values.length()})))[0];
+        y.assign(sum.reshape('c', y.shape()));
+    }
+
+    @Override
+    public void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
+        int n = (int) a.size(1);
+        for (int k = 0; k < columns.length / n; k++) {
+            int[] some = Arrays.copyOfRange(columns, k * n, (k + 1) * n);
+            columnDots(a, b.get(NDArrayIndex.all(), specified(some)), dots.getRow(k));
+        }
     }
 
     @Override

@@ -15,11 +15,5 @@ public interface Watching extends Adaptation {
     default void bind(Bindings bindings) {}
 
     @Override
-    default void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {}
-
-    @Override
     default void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {}
-
-    @Override
-    default void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
 }

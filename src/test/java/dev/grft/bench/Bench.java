@@ -69,7 +69,7 @@ public final class Bench implements Callable<Integer> {
             names = "--only",
             paramLabel = "REGEX",
             description = "Measure only parts whose name it matches: kernels,"
-                    + " forward, slice step, full step, score pass, switching, photos, memory and start, Spark; and growth,"
+                    + " forward, slice step, full step, score pass, methods, switching, photos, memory and start, Spark; and growth,"
                     + " which is measured only if asked for.")
     private Pattern only = Pattern.compile("");
 
@@ -117,6 +117,7 @@ public final class Bench implements Callable<Integer> {
         parts.put("slice step", () -> steps(setup, Steps::sliceStep));
         parts.put("full step", () -> steps(setup, Steps::fullStep));
         parts.put("score pass", () -> steps(setup, Steps::scorePass));
+        parts.put("methods", () -> steps(setup, Steps::methods));
         parts.put("switching", () -> Switching.rows(setup));
         parts.put("photos", () -> Photos.rows(setup));
         parts.put("memory and start", () -> new Applications(setup, quick).startAndMemory());

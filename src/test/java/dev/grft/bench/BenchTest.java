@@ -27,7 +27,7 @@ class BenchTest {
         List<Row> rows = Bench.measure(
                 setup,
                 true,
-                Pattern.compile("kernels|forward|step|pass|switching|photos"),
+                Pattern.compile("kernels|forward|step|pass|methods|switching|photos"),
                 new PrintStream(out, true, StandardCharsets.UTF_8),
                 file);
 
@@ -39,6 +39,7 @@ class BenchTest {
                         "slice step",
                         "full step",
                         "score pass",
+                        "step of gps, 4 of each neuron",
                         "switch delta in memory",
                         "decode and resize a photo",
                         "decode and resize a photo for random crops")

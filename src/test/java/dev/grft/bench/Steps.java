@@ -1,6 +1,7 @@
 package dev.grft.bench;
 
 import dev.grft.Delta;
+import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Penalty;
 import dev.grft.Selection;
@@ -13,6 +14,9 @@ import dev.grft.train.Network;
 import dev.grft.train.Replica;
 import dev.grft.train.Scorer;
 import dev.grft.train.StepGradient;
+import dev.grft.tuning.AdapterTuning;
+import dev.grft.tuning.EntryTuning;
+import dev.grft.tuning.LoraTuning;
 import dev.grft.tuning.ScoreWatch;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
@@ -29,6 +33,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -116,6 +121,48 @@ final class Steps implements AutoCloseable {
                 Penalty.NONE,
                 plan(Map.of()).products(setup.batch()) + plan(Map.of()).linearProducts(setup.batch()),
                 setup.peers("torch-full", "jax-full"));
+    }
+
+    /** Returns how long a step takes of each method beside GRFT, and GRFT's; all of them in turn. */
+    List<Row> methods() {
+        Map<String, MatrixShape> matrices = new LinkedHashMap<>(config.matrices());
+        Map<String, MatrixShape> hidden = new LinkedHashMap<>(matrices);
+        hidden.keySet().removeIf(matrix -> !matrix.contains("mlp.fc2"));
+        Map<String, Tuning> methods = new LinkedHashMap<>();
+        methods.put("linear", SliceTuning.headOnly());
+        methods.put("bitfit", WholeTuning.biases());
+        methods.put("lora, rank 4", new LoraTuning(matrices, 4, 1, 0));
+        methods.put("adapter, size 8", new AdapterTuning(hidden, 8, 1));
+        for (int perNeuron : new int[] {1, 4, 11}) {
+            methods.put("gps, " + perNeuron + " of each neuron", entries(matrices, perNeuron));
+        }
+        Selection selection = Setup.selection(config, setup.rows());
+        Penalty penalty = Setup.settings().penalty().toPenalty();
+        List<Work> all = new ArrayList<>();
+        all.add(training("slice step", new SliceTuning(selection), penalty, Keep.ALL));
+        methods.forEach((name, tuning) -> all.add(training("step of " + name, tuning, Penalty.NONE, Keep.ALL)));
+        List<Times> times = Work.inTurn(all, setup.warmUpSeconds(), setup.repetitions());
+        List<Row> rows = new ArrayList<>();
+        for (Tuning tuning : methods.values()) {
+            int at = rows.size() + 1;
+            rows.add(Row.of(all.get(at).name(), times.get(at))
+                    .beside(all.get(0).name(), times.get(0))
+                    .with("trained", tuning.layout(config).size()));
+        }
+        return rows;
+    }
+
+    private static EntryTuning entries(Map<String, MatrixShape> matrices, int perNeuron) {
+        SplittableRandom random = new SplittableRandom(5);
+        List<Entries> entries = new ArrayList<>();
+        matrices.forEach((matrix, shape) -> {
+            float[] gradient = new float[shape.out() * shape.in()];
+            for (int i = 0; i < gradient.length; i++) {
+                gradient[i] = random.nextInt(1 << 24);
+            }
+            entries.add(Entries.largest(matrix, shape, gradient, perNeuron));
+        });
+        return new EntryTuning(entries);
     }
 
     /** Returns how long a step takes that trains so many rows of each matrix, beside what {@link Plan} predicts. */

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Arrays;
+import java.util.SplittableRandom;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -116,27 +118,6 @@ class KernelsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"0", "8", "3", "0 8", "8 2 5", "0 1 2 3 4 5 6 7 8"})
-    void columnsAreGatheredAndScattered(String list) {
-        int[] columns =
-                Arrays.stream(list.split(" ")).mapToInt(Integer::parseInt).toArray();
-        int k = columns.length;
-        double[] x = normal(1, 7 * 9);
-        INDArray gathered = machine.garbage(7, k);
-        kernels.gatherColumns(machine.array(x, 7, 9), columns, gathered);
-        machine.assertClose(gathered, each(7 * k, i -> x[i / k * 9 + columns[i % k]]), 0);
-
-        double[] part = normal(2, 7 * k);
-        double[] expected = x.clone();
-        for (int i = 0; i < 7 * k; i++) {
-            expected[i / k * 9 + columns[i % k]] += part[i];
-        }
-        INDArray y = machine.array(x, 7, 9);
-        kernels.scatterAddColumns(machine.array(part, 7, k), columns, y);
-        machine.assertClose(y, expected, 1);
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"0", "8", "3", "0 8", "8 2 5", "0 1 2 3 4 5 6 7 8"})
     void columnsBecomeRowsAndRowsAreAddedToColumns(String list) {
         int[] columns =
                 Arrays.stream(list.split(" ")).mapToInt(Integer::parseInt).toArray();
@@ -157,11 +138,41 @@ class KernelsTest {
         machine.assertClose(y, expected, 1);
     }
 
-    @Test
-    void aColumnScatteredTwiceIsAddedTwice() {
-        INDArray y = machine.array(new double[] {1, 2, 3, 4}, 2, 2);
-        kernels.scatterAddColumns(machine.array(new double[] {1, 10, 100, 2, 20, 200}, 2, 3), new int[] {1, 0, 1}, y);
-        machine.assertClose(y, new double[] {11, 103, 23, 206}, 0);
+    @ParameterizedTest
+    @CsvSource({"1,1,1,1", "5,7,9,1", "197,64,48,3", "3,4,2,2"})
+    void entriesAreAddedAndHaveGradients(int rows, int out, int in, int k) {
+        SplittableRandom random = new SplittableRandom(k);
+        int[] columns = new int[k * out];
+        for (int o = 0; o < out; o++) {
+            int first = random.nextInt(in);
+            for (int j = 0; j < k; j++) {
+                columns[j * out + o] = (first + j) % in;
+            }
+        }
+        double[] w = normal(1, out * in);
+        double[] values = normal(2, k * out);
+        double[] expected = w.clone();
+        for (int i = 0; i < k * out; i++) {
+            expected[i % out * in + columns[i]] += values[i];
+        }
+        INDArray frozen = machine.array(w, out, in);
+        INDArray sum = machine.garbage(out, in);
+        kernels.addEntries(frozen, columns, machine.array(values, k, out), sum);
+        machine.assertClose(sum, expected, 1);
+        machine.assertClose(frozen, w, 0);
+
+        double[] dy = normal(3, rows * out);
+        double[] x = normal(4, rows * in);
+        INDArray dots = machine.garbage(k, out);
+        kernels.entryDots(machine.array(dy, rows, out), machine.array(x, rows, in), columns, dots);
+        machine.assertClose(
+                dots,
+                each(
+                        k * out,
+                        i -> IntStream.range(0, rows)
+                                .mapToDouble(r -> dy[r * out + i % out] * x[r * in + columns[i]])
+                                .sum()),
+                Math.sqrt(rows) * 5);
     }
 
     @ParameterizedTest
@@ -177,14 +188,8 @@ class KernelsTest {
     }
 
     @Test
-    void columnsOfASingleRowAreGatheredAndScattered() {
-        INDArray gathered = machine.garbage(1, 2);
-        kernels.gatherColumns(machine.array(new double[] {1, 2, 3}, 1, 3), new int[] {2, 0}, gathered);
-        machine.assertClose(gathered, new double[] {3, 1}, 0);
-        INDArray y = machine.array(new double[] {1, 2, 3}, 1, 3);
-        kernels.scatterAddColumns(gathered, new int[] {2, 0}, y);
-        machine.assertClose(y, new double[] {2, 2, 6}, 0);
-
+    void columnsOfASingleRowBecomeRows() {
+        INDArray y = machine.array(new double[] {2, 2, 6}, 1, 3);
         INDArray rows = machine.garbage(2, 1);
         kernels.columnsToRows(y, new int[] {2, 0}, rows);
         machine.assertClose(rows, new double[] {6, 2}, 0);
