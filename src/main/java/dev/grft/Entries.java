@@ -98,12 +98,7 @@ public final class Entries extends Addition {
         return columns.length / shape.out();
     }
 
-    /** Returns the columns of the k-th entries, {@code [out]}. */
-    public int[] columns(int k) {
-        return Arrays.copyOfRange(columns, k * shape.out(), (k + 1) * shape.out());
-    }
-
-    /** Returns all columns themselves, {@code [K, out]}; for reading only. */
+    /** Returns the column of each entry, {@code [K, out]}, not copied; for reading only. */
     public int[] columns() {
         return columns;
     }
