@@ -71,10 +71,8 @@ public record Settings(
 
     /** Returns whether images are cropped at random: in training, or to make two views of each for the contrastive loss. */
     public boolean cropsAtRandom() {
-        return augmentation.crop() || selection.loss().equals(CONTRASTIVE);
+        return augmentation.crop() || selection.contrastive();
     }
-
-    private static final String CONTRASTIVE = "contrastive";
 
     private static final String[] METHODS = {
         "grft", "random", "magnitude", "last-layers", "gps", "lora", "adapter", "bitfit", "linear", "full"
@@ -337,7 +335,7 @@ public record Settings(
                     "summed-gradient",
                     "absolute",
                     "gradient-weight");
-            checkWord("selection.loss", loss, "probe", "fresh", CONTRASTIVE);
+            checkWord("selection.loss", loss, "probe", "fresh", "contrastive");
             checkPositive("selection.temperature", temperature);
             checkCount("selection.batchSize", batchSize);
             check(everyEpochs == null || everyEpochs >= 1, "selection.everyEpochs", "null or >= 1", everyEpochs);
@@ -347,6 +345,11 @@ public record Settings(
                     "null with selection.axis auto, which could give a matrix rows once and columns later",
                     everyEpochs);
             checkWord("selection.released", released, "keep", "restore");
+        }
+
+        /** Returns whether the loss compares two views of each image, which are cropped at random. */
+        public boolean contrastive() {
+            return loss.equals("contrastive");
         }
 
         /** Returns the rule that gives each matrix its axis. */

@@ -29,8 +29,8 @@ final class Resize {
             return new Side(start, length, resized, 0, resized);
         }
 
-        private boolean keeps(int all) {
-            return length == all && resized == all && count == all;
+        private boolean copies() {
+            return resized == length;
         }
     }
 
@@ -91,8 +91,8 @@ final class Resize {
 
     /** Returns the wanted pixels of the resized image; {@code image} itself if nothing changes. */
     static Pixels of(Pixels image, Side rows, Side columns) {
-        if (rows.keeps(image.height()) && columns.keeps(image.width())) {
-            return image;
+        if (rows.copies() && columns.copies()) {
+            return part(image, rows, columns);
         }
         Taps across = new Taps(columns);
         Taps fours = across.inFours(image.width());
@@ -119,6 +119,20 @@ final class Resize {
                 add(down.weights[i * down.width + y - first], resized[y % down.width], sums);
             }
             round(sums, out, i * stride);
+        }
+        return new Pixels(rows.count, columns.count, out);
+    }
+
+    private static Pixels part(Pixels image, Side rows, Side columns) {
+        if (rows.count == image.height() && columns.count == image.width()) {
+            return image;
+        }
+        int stride = 3 * columns.count;
+        byte[] out = new byte[Math.multiplyExact(stride, rows.count)];
+        for (int i = 0; i < rows.count; i++) {
+            long row = rows.start + rows.from + i;
+            int from = (int) (3 * (row * image.width() + columns.start + columns.from));
+            System.arraycopy(image.rgb(), from, out, i * stride, stride);
         }
         return new Pixels(rows.count, columns.count, out);
     }

@@ -62,7 +62,7 @@ final class Scoring implements Serializable {
         this.model = model;
         this.eligible = new LinkedHashMap<>(model.config().matrices(settings.matrices()));
         this.rule = rule;
-        this.contrastive = settings.loss().equals("contrastive");
+        this.contrastive = settings.contrastive();
         this.temperature = settings.temperature();
         this.batchSize = settings.batchSize();
         this.headWeight = head.weight();

@@ -35,6 +35,20 @@ class PreprocessTest {
     }
 
     @Test
+    void whatKeepsItsSizeIsCutOut() {
+        Pixels image = Images.places(20, 30);
+
+        Pixels part = Resize.of(image, new Resize.Side(2, 16, 16, 3, 5), new Resize.Side(4, 25, 25, 1, 7));
+
+        assertThat(part.height()).isEqualTo(5);
+        assertThat(part.width()).isEqualTo(7);
+        assertThat(part.rgb()[0]).as("row").isEqualTo((byte) 5);
+        assertThat(part.rgb()[1]).as("column").isEqualTo((byte) 5);
+        assertThat(part.rgb()[3 * (5 * 7 - 1)]).as("last row").isEqualTo((byte) 9);
+        assertThat(part.rgb()[3 * (5 * 7 - 1) + 1]).as("last column").isEqualTo((byte) 11);
+    }
+
+    @Test
     void halvingAveragesWithATriangleOfFourPixels() {
         // Weights 1 3 3 1 of 8; at the border 3 3 1 of 7. 0 0 80 80: (3*0 + 3*0 + 80) / 7 and (0 + 3*80 + 3*80) / 7.
         Pixels image = new Pixels(1, 4, new byte[] {0, 0, 0, 0, 0, 0, 80, 80, 80, 80, 80, 80});
