@@ -234,7 +234,10 @@ public final class Plan {
             if (name.endsWith("mlp.fc1.weight")) {
                 entries += MLP_ENTRY * rows * matrix.getValue().out();
             } else if (name.endsWith("attn.qkv.weight")) {
-                entries += WIDTH_ENTRY * rows * matrix.getValue().in();
+                entries += WIDTH_ENTRY
+                        * examples
+                        * config.tokens()
+                        * matrix.getValue().in();
             }
             if (slices.containsKey(name)) {
                 entries += 3 * SLICE_ENTRY * rows * matrix.getValue().in();
@@ -245,27 +248,33 @@ public final class Plan {
         return products + again + entries + ATTENTION_ENTRY * attended(examples);
     }
 
-    /** Returns whether behind the last attention there is the class token alone. */
+    /** Returns whether in the last block the class token attends, alone. */
     private boolean classTokenOnly() {
         return config.variant().pooling().classTokenOnly();
     }
 
-    /** Returns the number of attention weights: heads, asking tokens and tokens; in the last block the class token may ask alone. */
+    /**
+     * Returns the number of attention weights: heads, asking tokens and tokens. Where the class token asks alone, it asks once for
+     * each head, but each time in vectors of D numbers.
+     */
     private double attended(int examples) {
-        double last = classTokenOnly() ? 1 : config.tokens();
+        double last = classTokenOnly() ? config.heads() : config.tokens();
         double asking = (config.depth() - 1.0) * config.tokens() + last;
         return examples * asking * config.tokens() * config.heads();
     }
 
-    /** Returns the rows that a matrix is applied to: no class token before the first block, it alone after the last attention. */
+    /**
+     * Returns the rows that a matrix is applied to: no class token before the first block; in the last block it alone, and qkv's
+     * keys and values to one vector for each head.
+     */
     private double rows(String matrix, int examples) {
         if (!matrix.startsWith("blocks.")) {
             return (double) examples * config.patches();
         }
-        boolean alone = classTokenOnly()
-                && matrix.startsWith("blocks." + (config.depth() - 1) + ".")
-                && !matrix.contains("qkv");
-        return alone ? examples : (double) examples * config.tokens();
+        if (!classTokenOnly() || !matrix.startsWith("blocks." + (config.depth() - 1) + ".")) {
+            return (double) examples * config.tokens();
+        }
+        return matrix.contains("qkv") ? examples * (1 + 2.0 * config.heads()) / 3 : examples;
     }
 
     /** Returns what a network keeps of a batch for the backward, and its working arrays, in bytes. */
@@ -275,7 +284,8 @@ public final class Plan {
         long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
         long inside = m * (6 * d + 2L * config.mlpWidth()) + attention;
         boolean classTokenOnly = config.variant().pooling().classTokenOnly();
-        long last = classTokenOnly ? m * 4 * d : inside;
+        long vectors = examples * (config.heads() * (13 * d + config.tokens()) + 8 * d) + 3 * d * d;
+        long last = classTokenOnly ? m * d + vectors : inside;
         long kept = recompute ? inside + config.depth() * m * d : (config.depth() - 1) * inside + last;
         long scaled = config.variant().layerScale() ? m * d : 0;
         long working = m * (9 * d + config.mlpWidth()) + scaled + (classTokenOnly ? 0 : m * d);

@@ -91,6 +91,11 @@ public final class AdapterTuning extends AdditionTuning {
         }
 
         @Override
+        public boolean merge(Kernels kernels, INDArray sum) {
+            return false;
+        }
+
+        @Override
         public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
             long m = y.size(0);
             INDArray z = buffers.saved(matrix, "adapter.output", m, y.size(1)).assign(y);

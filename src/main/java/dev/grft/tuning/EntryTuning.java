@@ -83,6 +83,12 @@ public final class EntryTuning extends AdditionTuning {
         }
 
         @Override
+        public boolean merge(Kernels kernels, INDArray sum) {
+            kernels.addEntries(sum, columns, value(name), sum);
+            return true;
+        }
+
+        @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
             kernels.entryDots(dy, x, columns, gradient(name));
         }

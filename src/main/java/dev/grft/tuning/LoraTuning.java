@@ -109,6 +109,14 @@ public final class LoraTuning extends AdditionTuning {
         }
 
         @Override
+        public boolean merge(Kernels kernels, INDArray sum) {
+            if (!drops()) {
+                kernels.gemm(false, b(), false, a(), scale, 1, sum);
+            }
+            return !drops();
+        }
+
+        @Override
         public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
             INDArray low = low(buffers, "x", x);
             kernels.gemm(false, dropped(kernels, buffers, x), true, a(), 1, 0, low);

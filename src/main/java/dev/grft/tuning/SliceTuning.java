@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * GRFT: the selected rows or columns and the head (arXiv 2507.00016); with random indices, the sceptics' baseline; with
@@ -163,6 +164,18 @@ public final class SliceTuning implements Tuning {
         }
 
         @Override
+        public boolean merge(Kernels kernels, INDArray sum) {
+            for (int i = 0; i < indices.length; i++) {
+                kernels.add(row(value(), i), row(sum, indices[i]));
+            }
+            return true;
+        }
+
+        private static INDArray row(INDArray of, int index) {
+            return of.get(NDArrayIndex.point(index), NDArrayIndex.all());
+        }
+
+        @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
             INDArray part = scratch(buffers, x);
             kernels.columnsToRows(dy, indices, part);
@@ -186,6 +199,12 @@ public final class SliceTuning implements Tuning {
             INDArray part = scratch(buffers, x);
             kernels.columnsToRows(x, indices, part);
             kernels.gemm(true, part, false, value(), 1, 1, y);
+        }
+
+        @Override
+        public boolean merge(Kernels kernels, INDArray sum) {
+            kernels.addRowsToColumns(value(), indices, sum);
+            return true;
         }
 
         @Override

@@ -26,6 +26,12 @@ public interface Adaptation {
     }
 
     /**
+     * Adds all that it does to {@code sum}, a copy of W {@code [out, in]}, for who needs the map and not only its products; returns
+     * false, and need not add it, where no matrix does in this pass what it does.
+     */
+    boolean merge(Kernels kernels, INDArray sum);
+
+    /**
      * Adds its part to {@code y}, nothing if all that it does is in the {@link #weight}; reads what the map has put there only if it
      * {@linkplain #readsOutput says so}.
      */

@@ -7,7 +7,10 @@ import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_thread
 import static org.bytedeco.openblas.global.openblas_nolapack.cblas_saxpy;
 import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.util.Arrays;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
@@ -32,8 +35,20 @@ public final class CpuKernels implements Kernels {
     private float[] row3 = new float[0];
     private float[] row4 = new float[0];
     private double[] sums = new double[0];
+    /** Numbers, and in the same memory their bits. */
+    private final FloatBuffer asFloats;
+
+    private final IntBuffer asIntegers;
+    private final int[] integers = new int[CHUNK];
     private FloatPointer scratch = new FloatPointer();
     private FloatPointer scratch2 = new FloatPointer();
+
+    /** Returns new kernels. */
+    public CpuKernels() {
+        ByteBuffer memory = ByteBuffer.allocateDirect(CHUNK * Float.BYTES).order(ByteOrder.nativeOrder());
+        asFloats = memory.asFloatBuffer();
+        asIntegers = memory.asIntBuffer();
+    }
 
     /** Returns the bytes of native memory that all kernels of this process hold as scratch, beside the arrays of ND4J. */
     public static long scratchBytes() {
@@ -474,21 +489,13 @@ public final class CpuKernels implements Kernels {
         FloatPointer o = pointer(out);
         FloatBuffer soft = buffer(weights);
         int n = asking * t;
-        int chunk = chunk(t);
-        float[] s = row = ensure(row, chunk * t);
-        float[] power = row2 = ensure(row2, chunk * t);
         for (int b = 0; b < examples; b++) {
             for (int head = 0; head < heads; head++) {
                 long at = (long) b * t * ld + (long) head * h;
                 long atW = ((long) b * heads + head) * n;
                 w.position(atW);
                 sgemm(false, q.position(at), ld, true, k.position(at + d), ld, asking, t, h, scale, 0, w, t);
-                for (int i = 0; i < asking; i += chunk) {
-                    int rows = Math.min(chunk, asking - i);
-                    soft.get((int) atW + i * t, s, 0, rows * t);
-                    softmaxRows(s, power, rows, t);
-                    soft.put((int) atW + i * t, s, 0, rows * t);
-                }
+                softmax(soft, (int) atW, asking, t);
                 o.position((long) b * asking * d + (long) head * h);
                 sgemm(false, w, t, false, v.position(at + 2L * d), ld, asking, h, t, 1, 0, o, d);
             }
@@ -512,9 +519,6 @@ public final class CpuKernels implements Kernels {
         int n = asking * t;
         scratch = ensure(scratch, n);
         FloatBuffer ds = scratch.position(0).asBuffer();
-        int chunk = chunk(t);
-        float[] p = row = ensure(row, chunk * t);
-        float[] g = row2 = ensure(row2, chunk * t);
         if (asking < t) {
             Pointer.memset(
                     out.position(0), 0, dqkv.length() * Float.BYTES); // who does not ask has no gradient of a query
@@ -528,17 +532,135 @@ public final class CpuKernels implements Kernels {
                 // dv = w' do, dw = do v'
                 sgemm(true, w, t, false, o, d, t, h, asking, 1, 0, out.position(at + 2L * d), ld);
                 sgemm(false, o, d, true, in.position(at + 2L * d), ld, asking, t, h, 1, 0, scratch, t);
-                for (int i = 0; i < asking; i += chunk) {
-                    int rows = Math.min(chunk, asking - i);
-                    soft.get((int) atW + i * t, p, 0, rows * t);
-                    ds.get(i * t, g, 0, rows * t);
-                    softmaxRowsBackward(p, g, scale, rows, t);
-                    ds.put(i * t, g, 0, rows * t);
-                }
+                softmaxBackward(soft, (int) atW, ds, scale, asking, t);
                 // dq = ds k, dk = ds' q
                 sgemm(false, scratch, t, false, in.position(at + d), ld, asking, h, t, 1, 0, out.position(at), ld);
                 sgemm(true, scratch, t, false, in.position(at), ld, t, h, asking, 1, 0, out.position(at + d), ld);
             }
+        }
+    }
+
+    /** Replaces {@code m} rows of {@code t} numbers of a buffer, from a place on, by their softmax. */
+    private void softmax(FloatBuffer rows, int at, int m, int t) {
+        int chunk = chunk(t);
+        float[] s = row = ensure(row, chunk * t);
+        float[] power = row2 = ensure(row2, chunk * t);
+        for (int i = 0; i < m; i += chunk) {
+            int count = Math.min(chunk, m - i);
+            rows.get(at + i * t, s, 0, count * t);
+            softmaxRows(s, power, count, t);
+            rows.put(at + i * t, s, 0, count * t);
+        }
+    }
+
+    /**
+     * Replaces gradients, {@code m} rows of {@code t} numbers, of the softmax that stands in a buffer from a place on by those of what it
+     * is the softmax of, times {@code scale}.
+     */
+    private void softmaxBackward(FloatBuffer softmax, int at, FloatBuffer gradients, float scale, int m, int t) {
+        int chunk = chunk(t);
+        float[] p = row = ensure(row, chunk * t);
+        float[] g = row2 = ensure(row2, chunk * t);
+        for (int i = 0; i < m; i += chunk) {
+            int count = Math.min(chunk, m - i);
+            softmax.get(at + i * t, p, 0, count * t);
+            gradients.get(i * t, g, 0, count * t);
+            softmaxRowsBackward(p, g, scale, count, t);
+            gradients.put(i * t, g, 0, count * t);
+        }
+    }
+
+    @Override
+    public void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out) {
+        int d = (int) x.size(1);
+        int t = (int) weights.size(1);
+        int q = (int) (u.size(0) / examples);
+        FloatPointer asked = pointer(u);
+        FloatPointer tokens = pointer(x);
+        FloatPointer w = pointer(weights);
+        FloatPointer o = pointer(out);
+        FloatBuffer soft = buffer(weights);
+        for (long b = 0; b < examples; b++) {
+            asked.position(b * q * d);
+            tokens.position(b * t * d);
+            w.position(b * q * t);
+            sgemm(false, asked, d, true, tokens, d, q, t, d, (float) scale, 0, w, t);
+            softmax(soft, (int) b * q * t, q, t);
+            sgemm(false, w, t, false, tokens, d, q, d, t, 1, 0, o.position(b * q * d), d);
+        }
+    }
+
+    @Override
+    public void attendBackward(
+            INDArray dout,
+            INDArray u,
+            INDArray x,
+            int examples,
+            double scale,
+            INDArray weights,
+            INDArray du,
+            @Nullable INDArray dx) {
+        int d = (int) x.size(1);
+        int t = (int) weights.size(1);
+        int q = (int) (u.size(0) / examples);
+        FloatPointer o = pointer(dout);
+        FloatPointer asked = pointer(u);
+        FloatPointer tokens = pointer(x);
+        FloatPointer w = pointer(weights);
+        FloatPointer dasked = pointer(du);
+        FloatBuffer soft = buffer(weights);
+        scratch = ensure(scratch, (long) q * t);
+        FloatBuffer ds = scratch.position(0).asBuffer();
+        for (long b = 0; b < examples; b++) {
+            o.position(b * q * d);
+            asked.position(b * q * d);
+            tokens.position(b * t * d);
+            w.position(b * q * t);
+            sgemm(false, o, d, true, tokens, d, q, t, d, 1, 0, scratch, t);
+            softmaxBackward(soft, (int) b * q * t, ds, (float) scale, q, t);
+            sgemm(false, scratch, t, false, tokens, d, q, d, t, 1, 0, dasked.position(b * q * d), d);
+            if (dx != null) {
+                // as keys, then as values
+                FloatPointer dtokens = pointer(dx).position(b * t * d);
+                sgemm(true, scratch, t, false, asked, d, t, d, q, 1, 0, dtokens, d);
+                sgemm(true, w, t, false, o, d, t, d, q, 1, 1, dtokens, d);
+            }
+        }
+    }
+
+    @Override
+    public void headsApart(INDArray x, int heads, INDArray y) {
+        int d = (int) x.size(1);
+        int h = d / heads;
+        float[] v = row = ensure(row, d);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        Arrays.fill(v, 0, d, 0f);
+        for (int i = 0; i < y.size(0); i++) {
+            int from = i % heads * h;
+            in.get(i / heads * d + from, v, from, h);
+            out.put(i * d, v, 0, d);
+            Arrays.fill(v, from, from + h, 0f);
+        }
+    }
+
+    @Override
+    public void addHeads(INDArray x, int heads, INDArray y) {
+        int d = (int) x.size(1);
+        int h = d / heads;
+        float[] v = row = ensure(row, h);
+        float[] sum = row2 = ensure(row2, h);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < x.size(0); i++) {
+            int from = i % heads * h;
+            int to = i / heads * d + from;
+            in.get(i * d + from, v, 0, h);
+            out.get(to, sum, 0, h);
+            for (int j = 0; j < h; j++) {
+                sum[j] += v[j];
+            }
+            out.put(to, sum, 0, h);
         }
     }
 
@@ -610,9 +732,8 @@ public final class CpuKernels implements Kernels {
 
     @Override
     public void copyRows(INDArray x, int from, INDArray y, int to, int count) {
-        int d = (int) y.size(1);
-        float[] v = read(buffer(x), from * d, row = ensure(row, count * d), count * d);
-        buffer(y).put(to * d, v, 0, count * d);
+        long d = y.size(1);
+        Pointer.memcpy(pointer(y).getPointer(to * d), pointer(x).getPointer(from * d), count * d * Float.BYTES);
     }
 
     @Override
@@ -1003,7 +1124,7 @@ public final class CpuKernels implements Kernels {
     }
 
     /** Replaces each row of {@code s [m, t]} by its softmax; {@code power} is scratch of the same size. */
-    private static void softmaxRows(float[] s, float[] power, int m, int t) {
+    private void softmaxRows(float[] s, float[] power, int m, int t) {
         for (int i = 0; i < m * t; i += t) {
             float max = max(s, i, t);
             for (int j = i; j < i + t; j++) {
@@ -1023,9 +1144,10 @@ public final class CpuKernels implements Kernels {
      * Replaces the first n numbers of {@code x}, at most 0, by e to their power, within 3 units in the last place; by 0
      * below about -88. {@code power} is scratch of length n.
      *
-     * <p>x = m ln 2 + f; the loop for the polynomial of f becomes vector code, the loop that puts m into the exponent does not.
+     * <p>x = m ln 2 + f; m goes into the exponent of what the polynomial of f gives. All loops become vector code, and they would not
+     * if they took numbers for their bits one by one.
      */
-    static void exp(float[] x, float[] power, int n) {
+    void exp(float[] x, float[] power, int n) {
         for (int i = 0; i < n; i++) {
             float clamped = Math.max(x[i], -88.1f); // its m is -127, whose exponent is that of 0
             float rounded = Math.fma(clamped, 1.44269504f, 12582912f); // the integer nearest, in the low bits
@@ -1040,8 +1162,19 @@ public final class CpuKernels implements Kernels {
             x[i] = Math.fma(p * f, f, f) + 1f;
             power[i] = rounded;
         }
+        int[] bits = integers;
+        for (int from = 0; from < n; from += CHUNK) {
+            int count = Math.min(CHUNK, n - from);
+            asFloats.put(0, power, from, count);
+            asIntegers.get(0, bits, 0, count);
+            for (int i = 0; i < count; i++) {
+                bits[i] = (bits[i] - (0x4B400000 - 127)) << 23;
+            }
+            asIntegers.put(0, bits, 0, count);
+            asFloats.get(0, power, from, count);
+        }
         for (int i = 0; i < n; i++) {
-            x[i] *= Float.intBitsToFloat((Float.floatToRawIntBits(power[i]) - (0x4B400000 - 127)) << 23);
+            x[i] *= power[i];
         }
     }
 

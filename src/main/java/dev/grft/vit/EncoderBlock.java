@@ -15,8 +15,9 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  *   y = r + ls2(fc2(gelu(fc1(norm2(r)))))
  * </pre>
  *
- * <p>Where of the last block only the class token is read, all but norm1 and qkv, which the class token attends to, is
- * computed for that token alone: the same numbers for a twelfth less of the work of a ViT with twelve blocks.
+ * <p>Where of the last block only the class token is read, all but norm1, to whose tokens the class token {@linkplain
+ * ClassAttention attends}, is computed for that token alone: the same result for a twelfth less of the work of a ViT with
+ * twelve blocks.
  */
 final class EncoderBlock implements Stage {
     private final String name;
@@ -28,6 +29,7 @@ final class EncoderBlock implements Stage {
     private final Buffers buffers;
     private final LayerNorm norm1;
     private final Linear qkv;
+    private final @Nullable ClassAttention classAttention;
     private final Linear proj;
     private final LayerNorm norm2;
     private final Linear fc1;
@@ -39,11 +41,15 @@ final class EncoderBlock implements Stage {
 
     /** What the backward needs of the forward: M = B*T tokens, of which N go on behind the attention: all, or B class tokens. */
     private record Saved(
-            INDArray projected, // [M, 3D]
-            INDArray attention, // [N*H, T]
+            @Nullable Projected projected, // null if it was the ClassAttention that attended
             INDArray context, // [N, D]
             INDArray hidden, // [N, mlpWidth]
             @Nullable INDArray geluDerivative) {} // [N, mlpWidth]; null without a backward
+
+    /** What the backward of the attention needs of its forward. */
+    private record Projected(
+            INDArray qkv, // [M, 3D]
+            INDArray weights) {} // [N*H, T]
 
     EncoderBlock(int index, VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
         this.index = index;
@@ -55,6 +61,7 @@ final class EncoderBlock implements Stage {
         this.buffers = buffers;
         this.norm1 = new LayerNorm(name + ".norm1", config.epsilon(), weights, plan, kernels, buffers);
         this.qkv = new Linear(name + ".attn.qkv", weights, plan, kernels, buffers);
+        this.classAttention = classTokenOnly ? new ClassAttention(name, config, qkv, kernels, buffers) : null;
         this.proj = new Linear(name + ".attn.proj", weights, plan, kernels, buffers);
         this.norm2 = new LayerNorm(name + ".norm2", config.epsilon(), weights, plan, kernels, buffers);
         this.fc1 = new Linear(name + ".mlp.fc1", weights, plan, kernels, buffers);
@@ -133,11 +140,8 @@ final class EncoderBlock implements Stage {
 
         INDArray normed1 = buffers.shared("normed", m, d);
         norm1.forward(x, normed1);
-        INDArray projected = buffers.saved(name, "projected", m, 3L * d);
-        qkv.forward(normed1, projected);
-        INDArray attention = buffers.saved(name, "attention", n * config.heads(), tokens);
         INDArray context = buffers.saved(name, "context", n, d);
-        kernels.attention(projected, examples, config.heads(), attention, context);
+        Projected projected = attend(normed1, examples, context);
         INDArray r = buffers.shared("residual", n, d);
         proj.forward(context, r);
         if (ls1 != null) {
@@ -159,8 +163,20 @@ final class EncoderBlock implements Stage {
         }
         kernels.add(r, y);
 
-        saved = new Saved(projected, attention, context, hidden, derivative);
+        saved = new Saved(projected, context, hidden, derivative);
         return y;
+    }
+
+    /** Puts what the tokens that go on see of {@code x [M, D]} into {@code context [N, D]}; returns null if the class tokens did. */
+    private @Nullable Projected attend(INDArray x, int examples, INDArray context) {
+        if (classAttention != null && classAttention.forward(x, examples, context)) {
+            return null;
+        }
+        INDArray projected = buffers.saved(name, "projected", x.size(0), 3L * config.width());
+        qkv.forward(x, projected);
+        INDArray weights = buffers.saved(name, "attention", context.size(0) * config.heads(), config.tokens());
+        kernels.attention(projected, examples, config.heads(), weights, context);
+        return new Projected(projected, weights);
     }
 
     /** Returns the gradient of the input {@code [M, D]}, given that of {@link #forward}'s result, which it overwrites. */
@@ -174,7 +190,7 @@ final class EncoderBlock implements Stage {
         }
         Saved s = Objects.requireNonNull(saved);
         int d = config.width();
-        long m = s.projected.size(0);
+        long m = input.size(0);
         long n = dy.size(0);
         // Whether something below each stage still waits for a gradient.
         boolean belowQkv = inputGradient || norm1.active();
@@ -190,7 +206,7 @@ final class EncoderBlock implements Stage {
         }
         kernels.multiply(Objects.requireNonNull(s.geluDerivative), dhidden);
         INDArray dnormed2 = belowFc1 ? buffers.shared("dnormed", n, d) : null;
-        fc1.backward(again(norm2, fc1, n), dhidden, examples, dnormed2);
+        fc1.backward(again(norm2, fc1.active(), n), dhidden, examples, dnormed2);
         if (dnormed2 == null) {
             return null;
         }
@@ -204,10 +220,15 @@ final class EncoderBlock implements Stage {
         if (dcontext == null) {
             return null;
         }
-        INDArray dprojected = buffers.shared("dprojected", m, 3L * d);
-        kernels.attentionBackward(dcontext, s.projected, s.attention, examples, config.heads(), dprojected);
         INDArray dnormed1 = belowQkv ? buffers.shared("dnormed", m, d) : null;
-        qkv.backward(again(norm1, qkv, m), dprojected, examples, dnormed1);
+        if (s.projected == null) {
+            Objects.requireNonNull(classAttention).backward(dcontext, again(norm1, true, m), examples, dnormed1);
+        } else {
+            INDArray dprojected = buffers.shared("dprojected", m, 3L * d);
+            kernels.attentionBackward(
+                    dcontext, s.projected.qkv, s.projected.weights, examples, config.heads(), dprojected);
+            qkv.backward(again(norm1, qkv.active(), m), dprojected, examples, dnormed1);
+        }
         INDArray dx = inputGradient ? inputGradient(dy, m) : null; // what went past the block
         if (dnormed1 != null) {
             norm1.backward(dnormed1, dx);
@@ -225,10 +246,10 @@ final class EncoderBlock implements Stage {
         return dx;
     }
 
-    /** Returns what {@code to} has read in the forward, {@code [rows, D]}; without its values if nothing of it trains. */
-    private INDArray again(LayerNorm from, Linear to, long rows) {
+    /** Returns what came of a norm in the forward, {@code [rows, D]}; without its values if nobody reads them. */
+    private INDArray again(LayerNorm from, boolean read, long rows) {
         INDArray normed = buffers.shared("normed", rows, config.width());
-        if (to.active()) {
+        if (read) {
             from.again(normed);
         }
         return normed;

@@ -103,6 +103,36 @@ public interface Kernels {
     /** Puts the gradient of {@link #attention} into {@code dqkv [B*T, 3D]}, given {@code dout [B*Q, D]}. */
     void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv);
 
+    /**
+     * Puts attention of Q vectors of each example to its T tokens, which are keys and values in one, into {@code out [B*Q, D]}:
+     * softmax(scale u x') x per example.
+     *
+     * @param u {@code [B*Q, D]}
+     * @param x {@code [B*T, D]}
+     * @param weights out: the softmax, {@code [B*Q, T]}, kept for the backward
+     */
+    void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out);
+
+    /**
+     * Puts the gradients of {@link #attend} into {@code du [B*Q, D]} and {@code dx [B*T, D]}, unless it is null, given {@code dout
+     * [B*Q, D]}.
+     */
+    void attendBackward(
+            INDArray dout,
+            INDArray u,
+            INDArray x,
+            int examples,
+            double scale,
+            INDArray weights,
+            INDArray du,
+            @Nullable INDArray dx);
+
+    /** Clears {@code y [B*H, D]}, then puts the H parts of each row of {@code x [B, D]} into H rows, each where it was in its row. */
+    void headsApart(INDArray x, int heads, INDArray y);
+
+    /** Adds the parts of {@code x [B*H, D]} where {@link #headsApart} puts some to {@code y [B, D]}, where it takes them from. */
+    void addHeads(INDArray x, int heads, INDArray y);
+
     /** Puts the flattened patches (channel, row, column) of {@code images [B, C, S, S]} into {@code y [B*N, C*P*P]}. */
     void patches(INDArray images, int patchSize, INDArray y);
 

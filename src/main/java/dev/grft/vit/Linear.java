@@ -81,6 +81,28 @@ final class Linear {
         return bias.value();
     }
 
+    /** Returns W and what is adapted, {@code [out, in]}, until the next call for any map; null where that is no matrix. */
+    @Nullable
+    INDArray merged() {
+        if (adaptation == null) {
+            return weight.value();
+        }
+        INDArray sum = buffers.shared("merged", weight.shape());
+        kernels.copyRows(weight.value(), 0, sum, 0, (int) sum.size(0));
+        return adaptation.merge(kernels, sum) ? sum : null;
+    }
+
+    /** Returns b {@code [out]}. */
+    INDArray bias() {
+        return bias.value();
+    }
+
+    /** Returns the array of b's gradient, or null if it is frozen. */
+    @Nullable
+    INDArray biasGradient() {
+        return bias.gradient();
+    }
+
     private INDArray weight() {
         return adaptation == null ? weight.value() : adaptation.weight(kernels, buffers, weight.value());
     }

@@ -182,11 +182,9 @@ public final class Nd4jKernels implements Kernels {
         int t = (int) weights.size(1);
         int asking = (int) (out.size(0) / examples);
         INDArray[] parts = heads(qkv, examples, t, heads, d);
-        INDArray scores = Nd4j.matmul(
-                        first(parts[0], asking), parts[1].permute(0, 2, 1).dup('c'))
-                .muli(1 / Math.sqrt((double) d / heads));
-        INDArray flat = scores.reshape('c', weights.shape());
-        weights.assign(Nd4j.exec(new SoftMax(flat, flat.ulike(), 1))[0]);
+        INDArray scores =
+                Nd4j.matmul(first(parts[0], asking), transposed(parts[1])).muli(1 / Math.sqrt((double) d / heads));
+        softmax(scores, weights);
         INDArray context = Nd4j.matmul(weights.reshape('c', (long) examples * heads, asking, t), parts[2]);
         out.assign(joined(context, examples, asking, heads, d));
     }
@@ -201,22 +199,94 @@ public final class Nd4jKernels implements Kernels {
         INDArray[] parts = heads(qkv, examples, t, heads, d);
         INDArray w = weights.reshape('c', batch, asking, t);
         INDArray dcontext = split(dout, examples, asking, heads, d);
-        INDArray dv = Nd4j.matmul(w.permute(0, 2, 1).dup('c'), dcontext);
-        INDArray dw = Nd4j.matmul(dcontext, parts[2].permute(0, 2, 1).dup('c'));
-        INDArray flat = dw.reshape('c', weights.shape());
-        INDArray inner = flat.mul(weights).sum(true, 1);
-        INDArray ds = flat.subColumnVector(inner)
-                .muli(weights)
-                .muli(1 / Math.sqrt((double) d / heads))
-                .reshape('c', batch, asking, t);
+        INDArray dv = Nd4j.matmul(transposed(w), dcontext);
+        INDArray dw = Nd4j.matmul(dcontext, transposed(parts[2]));
+        INDArray ds = softmaxBackward(dw, weights, 1 / Math.sqrt((double) d / heads));
         INDArray dq = Nd4j.zeros(dqkv.dataType(), batch, t, d / heads);
         first(dq, asking).assign(Nd4j.matmul(ds, parts[1])); // who does not ask has no gradient of a query
-        INDArray dk = Nd4j.matmul(ds.permute(0, 2, 1).dup('c'), first(parts[0], asking));
+        INDArray dk = Nd4j.matmul(transposed(ds), first(parts[0], asking));
         INDArray[] gradients = {dq, dk, dv};
         for (int i = 0; i < 3; i++) {
             dqkv.get(NDArrayIndex.all(), NDArrayIndex.interval((long) i * d, (long) (i + 1) * d))
                     .assign(joined(gradients[i], examples, t, heads, d));
         }
+    }
+
+    /** Puts the softmax over the last dimension of {@code scores [B, Q, T]} into {@code weights [B*Q, T]}. */
+    private static void softmax(INDArray scores, INDArray weights) {
+        INDArray flat = scores.reshape('c', weights.shape());
+        weights.assign(Nd4j.exec(new SoftMax(flat, flat.ulike(), 1))[0]);
+    }
+
+    /** Returns the gradient of the scores {@code [B, Q, T]}, times {@code scale}, given that of their softmax. */
+    private static INDArray softmaxBackward(INDArray dweights, INDArray weights, double scale) {
+        INDArray flat = dweights.reshape('c', weights.shape());
+        INDArray inner = flat.mul(weights).sum(true, 1);
+        return flat.subColumnVector(inner).muli(weights).muli(scale).reshape('c', dweights.shape());
+    }
+
+    @Override
+    public void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out) {
+        INDArray tokens = ofExamples(x, examples);
+        softmax(Nd4j.matmul(ofExamples(u, examples), transposed(tokens)).muli(scale), weights);
+        out.assign(Nd4j.matmul(ofExamples(weights, examples), tokens).reshape('c', out.shape()));
+    }
+
+    @Override
+    public void attendBackward(
+            INDArray dout,
+            INDArray u,
+            INDArray x,
+            int examples,
+            double scale,
+            INDArray weights,
+            INDArray du,
+            @Nullable INDArray dx) {
+        INDArray tokens = ofExamples(x, examples);
+        INDArray d = ofExamples(dout, examples);
+        INDArray ds = softmaxBackward(Nd4j.matmul(d, transposed(tokens)), weights, scale);
+        du.assign(Nd4j.matmul(ds, tokens).reshape('c', du.shape()));
+        if (dx != null) {
+            INDArray asKeys = Nd4j.matmul(transposed(ds), ofExamples(u, examples));
+            INDArray asValues = Nd4j.matmul(transposed(ofExamples(weights, examples)), d);
+            dx.assign(asKeys.addi(asValues).reshape('c', dx.shape()));
+        }
+    }
+
+    /** Returns {@code [B*n, D]} as {@code [B, n, D]}. */
+    private static INDArray ofExamples(INDArray x, int examples) {
+        return x.reshape('c', examples, x.size(0) / examples, x.size(1));
+    }
+
+    private static INDArray transposed(INDArray x) {
+        return x.permute(0, 2, 1).dup('c');
+    }
+
+    @Override
+    public void headsApart(INDArray x, int heads, INDArray y) {
+        y.assign(0);
+        for (int head = 0; head < heads; head++) {
+            ofHead(y, head, heads).assign(columnsOfHead(x, head, heads));
+        }
+    }
+
+    @Override
+    public void addHeads(INDArray x, int heads, INDArray y) {
+        for (int head = 0; head < heads; head++) {
+            columnsOfHead(y, head, heads).addi(ofHead(x, head, heads));
+        }
+    }
+
+    /** Returns of the row of a head of each example, in {@code [B*H, D]}, the columns of that head: {@code [B, D/H]}. */
+    private static INDArray ofHead(INDArray x, int head, int heads) {
+        INDArray rows = x.reshape('c', x.size(0) / heads, heads, x.size(1))
+                .get(NDArrayIndex.all(), NDArrayIndex.point(head), NDArrayIndex.all());
+        return columnsOfHead(rows, head, heads);
+    }
+
+    private static INDArray columnsOfHead(INDArray x, int head, int heads) {
+        long h = x.size(1) / heads;
+        return x.get(NDArrayIndex.all(), NDArrayIndex.interval(head * h, (head + 1) * h));
     }
 
     @Override

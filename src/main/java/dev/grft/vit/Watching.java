@@ -12,6 +12,11 @@ public interface Watching extends Adaptation {
     }
 
     @Override
+    default boolean merge(Kernels kernels, INDArray sum) {
+        return !readsOutput();
+    }
+
+    @Override
     default void bind(Bindings bindings) {}
 
     @Override

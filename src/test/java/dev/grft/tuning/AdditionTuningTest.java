@@ -73,6 +73,7 @@ class AdditionTuningTest {
                         Named.of("houlsby", new AdapterTuning(matrices("attn.proj", "mlp.fc2"), 4, 1)),
                         Named.of("pfeiffer, scaled", new AdapterTuning(matrices("mlp.fc2"), 3, 0.5)),
                         Named.of("behind one map", new AdapterTuning(matrices("blocks.2.attn.proj"), 1, 2)),
+                        Named.of("behind the attention's input", new AdapterTuning(matrices("attn.qkv"), 2, 1)),
                         Named.of("before the GELU", new AdapterTuning(matrices("mlp.fc1"), 2, 1))));
     }
 

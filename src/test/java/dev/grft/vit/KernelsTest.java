@@ -344,6 +344,54 @@ class KernelsTest {
         machine.assertClose(dqkv, Naive.attentionBackward(spread, qkv, w, examples, heads, t, d), 50);
     }
 
+    @ParameterizedTest
+    @CsvSource({"1,1,1,2", "1,3,5,24", "2,3,17,24", "3,4,65,32", "2,12,9,3000"})
+    void attentionToTokensThatAreKeysAndValuesInOne(int examples, int q, int t, int d) {
+        double scale = 1 / Math.sqrt(d);
+        double[] u = normal(1, examples * q * d);
+        double[] x = normal(2, examples * t * d);
+        double[] w = Naive.attendWeights(u, x, scale, examples, q, t, d);
+        INDArray asked = machine.array(u, examples * q, d);
+        INDArray tokens = machine.array(x, examples * t, d);
+        INDArray weights = machine.garbage(examples * q, t);
+        INDArray out = machine.garbage(examples * q, d);
+        kernels.attend(asked, tokens, examples, scale, weights, out);
+        machine.assertClose(weights, w, 10);
+        machine.assertClose(out, Naive.attend(w, x, examples, q, t, d), 20);
+
+        double[] dout = normal(3, examples * q * d);
+        double[] du = new double[u.length];
+        double[] dx = new double[x.length];
+        Naive.attendBackward(dout, u, x, w, scale, examples, q, t, d, du, dx);
+        INDArray given = machine.array(dout, examples * q, d);
+        INDArray dasked = machine.garbage(examples * q, d);
+        INDArray dtokens = machine.garbage(examples * t, d);
+        kernels.attendBackward(given, asked, tokens, examples, scale, weights, dasked, dtokens);
+        machine.assertClose(dasked, du, 200);
+        machine.assertClose(dtokens, dx, 200);
+
+        INDArray alone = machine.garbage(examples * q, d);
+        kernels.attendBackward(given, asked, tokens, examples, scale, weights, alone, null);
+        assertThat(alone).isEqualTo(dasked);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1,1", "1,3,2", "3,2,5"})
+    void headsAreTakenApartAndAdded(int m, int heads, int h) {
+        int d = heads * h;
+        double[] x = normal(1, m * d);
+        INDArray apart = machine.garbage(m * heads, d);
+        kernels.headsApart(machine.array(x, m, d), heads, apart);
+        machine.assertClose(
+                apart, each(m * heads * d, i -> i % d / h == i / d % heads ? x[i / (heads * d) * d + i % d] : 0), 0);
+
+        double[] y = normal(2, m * d);
+        double[] parts = normal(3, m * heads * d);
+        INDArray sum = machine.array(y, m, d);
+        kernels.addHeads(machine.array(parts, m * heads, d), heads, sum);
+        machine.assertClose(sum, each(m * d, i -> y[i] + parts[(i / d * heads + i % d / h) * d + i % d]), 1);
+    }
+
     /** Returns the first row of each group of {@code rows} rows. */
     private static double[] firstOf(double[] x, int groups, int rows, int columns) {
         return each(groups * columns, i -> x[i / columns * rows * columns + i % columns]);

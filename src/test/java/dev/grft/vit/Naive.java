@@ -204,6 +204,74 @@ final class Naive {
         return qkv[(b * t + i) * 3 * d + part * d + head * h + l];
     }
 
+    /** Returns the softmax of u's scores of the tokens, {@code [B*Q, T]}. */
+    static double[] attendWeights(double[] u, double[] x, double scale, int examples, int q, int t, int d) {
+        double[] weights = new double[examples * q * t];
+        for (int i = 0; i < examples * q; i++) {
+            double total = 0;
+            for (int j = 0; j < t; j++) {
+                weights[i * t + j] = Math.exp(scale * dot(u, i, x, i / q * t + j, d));
+                total += weights[i * t + j];
+            }
+            for (int j = 0; j < t; j++) {
+                weights[i * t + j] /= total;
+            }
+        }
+        return weights;
+    }
+
+    /** Returns the weighted sums of the tokens, {@code [B*Q, D]}. */
+    static double[] attend(double[] weights, double[] x, int examples, int q, int t, int d) {
+        double[] out = new double[examples * q * d];
+        for (int i = 0; i < examples * q; i++) {
+            for (int j = 0; j < t; j++) {
+                for (int l = 0; l < d; l++) {
+                    out[i * d + l] += weights[i * t + j] * x[(i / q * t + j) * d + l];
+                }
+            }
+        }
+        return out;
+    }
+
+    /** Adds the gradients of u and of the tokens to {@code du} and {@code dx}. */
+    static void attendBackward(
+            double[] dout,
+            double[] u,
+            double[] x,
+            double[] weights,
+            double scale,
+            int examples,
+            int q,
+            int t,
+            int d,
+            double[] du,
+            double[] dx) {
+        for (int i = 0; i < examples * q; i++) {
+            double inner = 0;
+            for (int j = 0; j < t; j++) {
+                inner += weights[i * t + j] * dot(dout, i, x, i / q * t + j, d);
+            }
+            for (int j = 0; j < t; j++) {
+                int token = i / q * t + j;
+                double w = weights[i * t + j];
+                double ds = scale * w * (dot(dout, i, x, token, d) - inner);
+                for (int l = 0; l < d; l++) {
+                    du[i * d + l] += ds * x[token * d + l];
+                    dx[token * d + l] += ds * u[i * d + l] + w * dout[i * d + l];
+                }
+            }
+        }
+    }
+
+    /** Returns the product of row i of a and row j of b, of {@code d} numbers both. */
+    private static double dot(double[] a, int i, double[] b, int j, int d) {
+        double dot = 0;
+        for (int l = 0; l < d; l++) {
+            dot += a[i * d + l] * b[j * d + l];
+        }
+        return dot;
+    }
+
     /** Returns the supervised contrastive loss of each anchor, {@code [N]}. */
     static double[] contrastive(double[] f, double[] same, double temperature, int n, int d) {
         double[] losses = new double[n];

@@ -1,0 +1,152 @@
+package dev.grft.vit;
+
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.indexing.INDArrayIndex;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+
+/**
+ * The attention of the class token alone, without a key or a value of any other token. With x the tokens {@code [T, D]} of an
+ * example, c its class token, and the weights and biases of qkv in three parts, for head h:
+ *
+ * <pre>
+ *   q = c Wq' + bq        u_h = q_h Wk_h        a_h = softmax(u_h x' / sqrt(D/H))        z_h = a_h x        out_h = z_h Wv_h' + bv_h
+ * </pre>
+ *
+ * <p>That is attention as everywhere else: the score of token j is {@code q_h . (Wk_h x_j + bk_h)}, of which the last term is the
+ * same for all tokens and so nothing to the softmax; and {@code sum_j a_hj (Wv_h x_j + bv_h)} has weights whose sum is 1. But of
+ * products with qkv's weights, rows are H for each example in place of T, forward and backward: a quarter less of a block's work.
+ *
+ * <p>The gradient of those weights is a sum of outer products over {@code 1 + 2H} vectors of an example in place of T tokens:
+ * {@code dq (x) c}, {@code q_h (x) du_h}, {@code dout_h (x) z_h}. So whoever trains or watches them is shown these vectors.
+ */
+final class ClassAttention {
+    private static final INDArrayIndex ALL = NDArrayIndex.all();
+
+    private final String name;
+    private final VitConfig config;
+    private final Linear qkv;
+    private final Kernels kernels;
+    private final Buffers buffers;
+    private final double scale;
+    private @Nullable Saved saved;
+
+    /** What the backward needs of the forward. */
+    private record Saved(
+            INDArray tokens, // c [B, D]
+            INDArray queries, // q [B, D]
+            INDArray asked, // u [B*H, D]
+            INDArray weights, // a [B*H, T]
+            INDArray seen) {} // z [B*H, D]
+
+    ClassAttention(String name, VitConfig config, Linear qkv, Kernels kernels, Buffers buffers) {
+        this.name = name;
+        this.config = config;
+        this.qkv = qkv;
+        this.kernels = kernels;
+        this.buffers = buffers;
+        this.scale = 1 / Math.sqrt((double) config.width() / config.heads());
+    }
+
+    /**
+     * Puts the attention of the class tokens to {@code x [B*T, D]} into {@code out [B, D]}.
+     *
+     * @return false, and nothing is done, if qkv {@linkplain Linear#merged is no matrix} in this pass
+     */
+    boolean forward(INDArray x, int examples, INDArray out) {
+        INDArray w = qkv.merged();
+        if (w == null) {
+            return false;
+        }
+        long d = config.width();
+        long all = (long) examples * config.heads();
+        Saved s = new Saved(
+                buffers.saved(name, "classTokens", examples, d),
+                buffers.saved(name, "queries", examples, d),
+                buffers.saved(name, "asked", all, d),
+                buffers.saved(name, "classAttention", all, config.tokens()),
+                buffers.saved(name, "seen", all, d));
+        kernels.classRows(x, s.tokens);
+        kernels.fillRows(part(qkv.bias(), 0), s.queries);
+        kernels.gemm(false, s.tokens, true, part(w, 0), 1, 1, s.queries);
+        INDArray apart = buffers.shared("apart", all, d);
+        kernels.headsApart(s.queries, config.heads(), apart);
+        kernels.gemm(false, apart, false, part(w, 1), 1, 0, s.asked);
+        kernels.attend(s.asked, x, examples, scale, s.weights, s.seen);
+        kernels.gemm(false, s.seen, true, part(w, 2), 1, 0, apart);
+        kernels.fillRows(part(qkv.bias(), 2), out);
+        kernels.addHeads(apart, config.heads(), out);
+        saved = s;
+        return true;
+    }
+
+    /**
+     * Overwrites the gradients of qkv, given those of {@link #forward}'s result, and {@code dx [B*T, D]} unless it is null.
+     *
+     * @param x what {@link #forward} has read
+     */
+    void backward(INDArray dout, INDArray x, int examples, @Nullable INDArray dx) {
+        Saved s = Objects.requireNonNull(saved, name);
+        INDArray w = Objects.requireNonNull(qkv.merged(), name);
+        long d = config.width();
+        int heads = config.heads();
+        long all = (long) examples * heads;
+        INDArray apart = buffers.shared("apart", all, d);
+        INDArray dseen = buffers.shared("dseen", all, d);
+        kernels.headsApart(dout, heads, apart);
+        kernels.gemm(false, apart, false, part(w, 2), 1, 0, dseen);
+        INDArray dasked = buffers.shared("dasked", all, d);
+        kernels.attendBackward(dseen, s.asked, x, examples, scale, s.weights, dasked, dx);
+        kernels.gemm(false, dasked, true, part(w, 1), 1, 0, apart);
+        INDArray dqueries = buffers.shared("dqueries", examples, d).assign(0);
+        kernels.addHeads(apart, heads, dqueries);
+        if (dx != null) {
+            INDArray dtokens = buffers.shared("classTokens", examples, d);
+            kernels.gemm(false, dqueries, false, part(w, 0), 1, 0, dtokens);
+            dx.reshape('c', examples, config.tokens(), d)
+                    .get(ALL, NDArrayIndex.point(0), ALL)
+                    .addi(dtokens);
+        }
+        if (qkv.active()) {
+            gradients(s, dqueries, dasked, dout, examples);
+        }
+    }
+
+    private void gradients(Saved s, INDArray dqueries, INDArray dasked, INDArray dout, int examples) {
+        long d = config.width();
+        int heads = config.heads();
+        int vectors = 1 + 2 * heads;
+        INDArray left =
+                buffers.shared("outerLeft", (long) examples * vectors, 3 * d).assign(0);
+        INDArray right = buffers.shared("outerRight", (long) examples * vectors, d);
+        INDArray apart = buffers.shared("apart", (long) examples * heads, d);
+        put(dqueries, left, examples, 0, 0);
+        put(s.tokens, right, examples, 0, 0);
+        kernels.headsApart(s.queries, heads, apart);
+        put(apart, left, examples, 1, d);
+        put(dasked, right, examples, 1, 0);
+        kernels.headsApart(dout, heads, apart);
+        put(apart, left, examples, 1 + heads, 2 * d);
+        put(s.seen, right, examples, 1 + heads, 0);
+        qkv.backward(right, left, examples, null);
+        INDArray dbias = qkv.biasGradient();
+        if (dbias != null) {
+            part(dbias, 1).assign(0); // the keys' bias is nothing to the softmax
+        }
+    }
+
+    /** Puts the rows of each example of {@code x [B*n, D]} among those of {@code y}, from a row and a column of them on. */
+    private static void put(INDArray x, INDArray y, int examples, long row, long column) {
+        long rows = x.size(0) / examples;
+        y.reshape('c', examples, y.size(0) / examples, y.size(1))
+                .get(ALL, NDArrayIndex.interval(row, row + rows), NDArrayIndex.interval(column, column + x.size(1)))
+                .assign(x.reshape('c', examples, rows, x.size(1)));
+    }
+
+    /** Returns the part of the queries (0), of the keys (1) or of the values (2) of {@code [3D, D]} or {@code [3D]}. */
+    private INDArray part(INDArray ofAll, int index) {
+        INDArrayIndex rows = NDArrayIndex.interval((long) index * config.width(), (index + 1L) * config.width());
+        return ofAll.rank() == 1 ? ofAll.get(rows) : ofAll.get(rows, ALL);
+    }
+}
