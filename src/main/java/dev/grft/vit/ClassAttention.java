@@ -19,7 +19,12 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
  * products with qkv's weights, rows are H for each example in place of T, forward and backward: a quarter less of a block's work.
  *
  * <p>The gradient of those weights is a sum of outer products over {@code 1 + 2H} vectors of an example in place of T tokens:
- * {@code dq (x) c}, {@code q_h (x) du_h}, {@code dout_h (x) z_h}. So whoever trains or watches them is shown these vectors.
+ *
+ * <pre>
+ *   dWq = dq' c        dWk_h = q_h' du_h        dWv_h = dout_h' z_h
+ * </pre>
+ *
+ * So whoever trains or watches them is shown these vectors.
  */
 final class ClassAttention {
     private static final INDArrayIndex ALL = NDArrayIndex.all();
