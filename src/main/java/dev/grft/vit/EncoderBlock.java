@@ -167,7 +167,11 @@ final class EncoderBlock implements Stage {
         return y;
     }
 
-    /** Puts what the tokens that go on see of {@code x [M, D]} into {@code context [N, D]}; returns null if the class tokens did. */
+    /**
+     * Puts the attention of the N tokens that go on to all in {@code x [M, D]} into {@code context [N, D]}.
+     *
+     * @return what its backward needs; null where the {@link ClassAttention} keeps it
+     */
     private @Nullable Projected attend(INDArray x, int examples, INDArray context) {
         if (classAttention != null && classAttention.forward(x, examples, context)) {
             return null;
