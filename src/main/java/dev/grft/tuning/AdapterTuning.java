@@ -91,8 +91,8 @@ public final class AdapterTuning extends AdditionTuning {
         }
 
         @Override
-        public boolean merge(Kernels kernels, INDArray sum) {
-            return false;
+        public @Nullable INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+            return null;
         }
 
         @Override

@@ -83,9 +83,8 @@ public final class EntryTuning extends AdditionTuning {
         }
 
         @Override
-        public boolean merge(Kernels kernels, INDArray sum) {
-            kernels.addEntries(sum, columns, value(name), sum);
-            return true;
+        public INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+            return weight(kernels, buffers, frozen);
         }
 
         @Override

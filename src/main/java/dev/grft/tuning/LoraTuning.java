@@ -3,6 +3,7 @@ package dev.grft.tuning;
 import dev.grft.Addition;
 import dev.grft.LowRank;
 import dev.grft.MatrixShape;
+import dev.grft.vit.Adaptation;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Kernels;
 import dev.grft.vit.Layout;
@@ -109,11 +110,13 @@ public final class LoraTuning extends AdditionTuning {
         }
 
         @Override
-        public boolean merge(Kernels kernels, INDArray sum) {
-            if (!drops()) {
-                kernels.gemm(false, b(), false, a(), scale, 1, sum);
+        public @Nullable INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+            if (drops()) {
+                return null;
             }
-            return !drops();
+            INDArray sum = Adaptation.copy(kernels, buffers, frozen);
+            kernels.gemm(false, b(), false, a(), scale, 1, sum);
+            return sum;
         }
 
         @Override

@@ -164,11 +164,12 @@ public final class SliceTuning implements Tuning {
         }
 
         @Override
-        public boolean merge(Kernels kernels, INDArray sum) {
+        public INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+            INDArray sum = Adaptation.copy(kernels, buffers, frozen);
             for (int i = 0; i < indices.length; i++) {
                 kernels.add(row(value(), i), row(sum, indices[i]));
             }
-            return true;
+            return sum;
         }
 
         private static INDArray row(INDArray of, int index) {
@@ -202,9 +203,10 @@ public final class SliceTuning implements Tuning {
         }
 
         @Override
-        public boolean merge(Kernels kernels, INDArray sum) {
+        public INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+            INDArray sum = Adaptation.copy(kernels, buffers, frozen);
             kernels.addRowsToColumns(value(), indices, sum);
-            return true;
+            return sum;
         }
 
         @Override

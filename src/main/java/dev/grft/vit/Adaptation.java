@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -26,10 +27,18 @@ public interface Adaptation {
     }
 
     /**
-     * Adds all that it does to {@code sum}, a copy of W {@code [out, in]}, for who needs the map and not only its products; returns
-     * false, and need not add it, where no matrix does in this pass what it does.
+     * Returns W and all that it does to it, {@code [out, in]}, for who needs the map and not only its products; null where no matrix does
+     * in this pass what it does. Must not be changed, and lasts until the next call for any map.
      */
-    boolean merge(Kernels kernels, INDArray sum);
+    @Nullable
+    INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen);
+
+    /** Returns a copy of W for {@link #merged} to add to. */
+    static INDArray copy(Kernels kernels, Buffers buffers, INDArray frozen) {
+        INDArray copy = buffers.shared("merged", frozen.shape());
+        kernels.copyRows(frozen, 0, copy, 0, (int) frozen.size(0));
+        return copy;
+    }
 
     /**
      * Adds its part to {@code y}, nothing if all that it does is in the {@link #weight}; reads what the map has put there only if it

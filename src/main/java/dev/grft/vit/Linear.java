@@ -84,12 +84,7 @@ final class Linear {
     /** Returns W and what is adapted, {@code [out, in]}, until the next call for any map; null where that is no matrix. */
     @Nullable
     INDArray merged() {
-        if (adaptation == null) {
-            return weight.value();
-        }
-        INDArray sum = buffers.shared("merged", weight.shape());
-        kernels.copyRows(weight.value(), 0, sum, 0, (int) sum.size(0));
-        return adaptation.merge(kernels, sum) ? sum : null;
+        return adaptation == null ? weight.value() : adaptation.merged(kernels, buffers, weight.value());
     }
 
     /** Returns b {@code [out]}. */

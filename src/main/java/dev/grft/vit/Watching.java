@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** An adaptation that trains nothing and adds nothing: it looks at what goes by. */
@@ -12,8 +13,8 @@ public interface Watching extends Adaptation {
     }
 
     @Override
-    default boolean merge(Kernels kernels, INDArray sum) {
-        return !readsOutput();
+    default @Nullable INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+        return readsOutput() ? null : frozen;
     }
 
     @Override

@@ -40,9 +40,8 @@ class PlanTest {
 
     @Test
     void countsTheOperationsOfAViT() {
-        // timm and fvcore count 17.6e9 multiplications for an image of ViT-B/16; of the last block this project
-        // computes
-        // the class token alone, whose keys and values take a product of a vector for each of 12 heads.
+        // timm and fvcore count 17.6e9 multiplications for an image of ViT-B/16. Of the last block the class
+        // token alone is computed here, whose keys and values take a product of a vector for each of 12 heads.
         double d = 768;
         double linear = 197 * 11 * 12 * d * d + (1 + 12 + 12) * d * d + 9 * d * d + 196 * 768 * d;
         Plan plan = new Plan(BASE, Map.of(), false, 1, 1);

@@ -70,8 +70,8 @@ class ClassAttentionTest {
                     ? null
                     : new Watching() {
                         @Override
-                        public boolean merge(Kernels kernels, INDArray sum) {
-                            return merges;
+                        public @Nullable INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+                            return merges ? frozen : null;
                         }
 
                         @Override
