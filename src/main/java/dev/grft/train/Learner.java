@@ -108,6 +108,11 @@ public final class Learner {
         return Flat.read(network.params());
     }
 
+    /** Puts the trained vector {@code [N]} into an array of as many numbers. */
+    public void trained(float[] copy) {
+        Flat.read(network.params(), copy);
+    }
+
     /** Returns the number of steps made. */
     public long step() {
         return step;

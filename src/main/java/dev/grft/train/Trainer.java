@@ -134,6 +134,7 @@ public final class Trainer {
     private final Keeper keeper;
     private final Listener listener;
     private final Judge judge;
+    private final float[] sent; // the trained vector, as the source was given it last
     private long kept; // number of the last step of the newest kept state
 
     /** Returns the loop of these parts that nobody judges. */
@@ -149,6 +150,7 @@ public final class Trainer {
         this.keeper = keeper;
         this.listener = listener;
         this.judge = judge;
+        this.sent = plan.syncEvery() == 1 ? learner.trained() : new float[0];
     }
 
     /**
@@ -215,7 +217,8 @@ public final class Trainer {
         long start = System.nanoTime();
         double learningRate = learner.learningRate();
         double penalty = learner.penalty();
-        StepGradient gradient = given(() -> source.gradient(learner.step(), learner.trained()));
+        learner.trained(sent);
+        StepGradient gradient = given(() -> source.gradient(learner.step(), sent));
         double norm = learner.apply(gradient, plan.clipNorm());
         return report(
                 gradient.loss(), gradient.examples(), gradient.inputSeconds(), penalty, learningRate, norm, start);

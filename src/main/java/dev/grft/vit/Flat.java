@@ -15,12 +15,19 @@ public final class Flat {
 
     /** Returns a copy of a contiguous vector. */
     public static float[] read(INDArray vector) {
-        if (!inMemory(vector)) {
-            return vector.dup().data().asFloat();
-        }
         float[] copy = new float[Math.toIntExact(vector.length())];
-        pointer(vector).get(copy);
+        read(vector, copy);
         return copy;
+    }
+
+    /** Puts a contiguous vector into an array of as many numbers. */
+    public static void read(INDArray vector, float[] copy) {
+        requireLength(copy, vector);
+        if (inMemory(vector)) {
+            pointer(vector).get(copy);
+        } else {
+            System.arraycopy(vector.dup().data().asFloat(), 0, copy, 0, copy.length);
+        }
     }
 
     /** Returns an array of a shape, rows first, that holds a copy of as many numbers. */
@@ -32,13 +39,17 @@ public final class Flat {
 
     /** Puts numbers into a contiguous array of as many, rows first. */
     public static void write(float[] numbers, INDArray vector) {
-        if (numbers.length != vector.length()) {
-            throw new IllegalArgumentException(numbers.length + " numbers for a vector of " + vector.length());
-        }
+        requireLength(numbers, vector);
         if (inMemory(vector)) {
             pointer(vector).put(numbers);
         } else {
             vector.assign(Nd4j.createFromArray(numbers).reshape(vector.shape()));
+        }
+    }
+
+    private static void requireLength(float[] numbers, INDArray vector) {
+        if (numbers.length != vector.length()) {
+            throw new IllegalArgumentException(numbers.length + " numbers for a vector of " + vector.length());
         }
     }
 

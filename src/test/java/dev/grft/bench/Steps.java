@@ -213,21 +213,21 @@ final class Steps implements AutoCloseable {
         MultiLayerConfiguration configuration = configuration(tuning, penalty);
         float[] start = new float[tuning.layout(config).size()];
         Learner learner = new Learner(configuration, LearnerState.start(start));
-        float[][] trained = {learner.trained()}; // as the driver sends it to all tasks
+        float[] trained = learner.trained(); // as the driver sends it to all tasks
         StepGradient[] parts = new StepGradient[shares.size()];
         return shared(
                 name,
                 share -> {
                     Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), keep);
                     return () -> {
-                        replica.load(trained[0]);
+                        replica.load(trained);
                         parts[share] = replica.gradient(shares.get(share));
                     };
                 },
                 () -> {
                     double unused = learner.penalty();
                     learner.apply(StepGradient.sum(List.of(parts)), 0);
-                    trained[0] = learner.trained();
+                    learner.trained(trained);
                 });
     }
 
