@@ -284,8 +284,7 @@ public final class Plan {
         long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
         long inside = m * (6 * d + 2L * config.mlpWidth()) + attention;
         boolean classTokenOnly = config.variant().pooling().classTokenOnly();
-        // What the class token's attention saves and shares of its vectors for each head, and the merged weights of
-        // qkv.
+        // Of the class token's attention: its vectors for each head, and qkv's weights merged.
         long vectors = examples * (config.heads() * (13 * d + config.tokens()) + 8 * d) + 3 * d * d;
         long last = classTokenOnly ? m * d + vectors : inside;
         long kept = recompute ? inside + config.depth() * m * d : (config.depth() - 1) * inside + last;

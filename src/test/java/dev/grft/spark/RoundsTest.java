@@ -133,6 +133,18 @@ class RoundsTest {
     }
 
     @Test
+    void theArrayOfTheVectorServesForTheNextStep() {
+        Rounds rounds = rounds(examples(11));
+        float[] sent = new float[layout.size()];
+        StepGradient atStart = rounds.gradient(0, sent);
+        System.arraycopy(trained(), 0, sent, 0, sent.length);
+
+        assertThat(rounds.gradient(0, sent).gradient())
+                .isEqualTo(rounds.gradient(0, trained()).gradient())
+                .isNotEqualTo(atStart.gradient());
+    }
+
+    @Test
     void aTaskThatFailsOnceChangesNothing() {
         JavaRDD<Shard> examples = examples(11);
         Rounds undisturbed = rounds(examples);
