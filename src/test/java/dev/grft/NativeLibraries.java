@@ -1,6 +1,6 @@
 package dev.grft;
 
-import dev.grft.vit.Kernels;
+import dev.grft.vit.kernels.Kernels;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 

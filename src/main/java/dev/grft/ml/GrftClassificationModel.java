@@ -9,8 +9,8 @@ import dev.grft.checkpoint.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
-import dev.grft.spark.Frames;
-import dev.grft.spark.Labeler;
+import dev.grft.spark.images.FrameColumns;
+import dev.grft.spark.run.Labeler;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
@@ -191,7 +191,7 @@ public final class GrftClassificationModel extends Model<GrftClassificationModel
 
     @Override
     public StructType transformSchema(StructType schema) {
-        Frames.check(uid, schema, columns.of(columns.image));
+        FrameColumns.checkImage(uid, schema, columns.of(columns.image));
         return columns.with(schema, file.delta().labels());
     }
 

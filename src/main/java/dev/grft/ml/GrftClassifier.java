@@ -4,7 +4,8 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
-import dev.grft.spark.Frames;
+import dev.grft.spark.images.FrameColumns;
+import dev.grft.spark.run.Frames;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -361,7 +362,8 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         Dataset<?> training = dataset;
         Dataset<Row> validation = null;
         if (isSet(validationIndicatorCol)) {
-            Column held = functions.coalesce(Frames.column(getOrDefault(validationIndicatorCol)), functions.lit(false));
+            Column held =
+                    functions.coalesce(FrameColumns.column(getOrDefault(validationIndicatorCol)), functions.lit(false));
             validation = dataset.toDF().filter(held);
             training = dataset.toDF().filter(functions.not(held));
         }
@@ -374,7 +376,7 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
                 isSet(runDirectory) ? getOrDefault(runDirectory) : null,
                 training,
                 validation,
-                new Frames.Columns(getOrDefault(columns.image), label, isSet(nameCol) ? getOrDefault(nameCol) : null),
+                frameColumns(label),
                 attribute instanceof NominalAttribute named && named.values().isDefined()
                         ? Arrays.asList(named.values().get())
                         : null,
@@ -385,16 +387,14 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         return copyValues(model, ParamMap.empty());
     }
 
+    private FrameColumns frameColumns(String label) {
+        return new FrameColumns(getOrDefault(columns.image), label, isSet(nameCol) ? getOrDefault(nameCol) : null);
+    }
+
     @Override
     public StructType transformSchema(StructType schema) {
         resolved();
-        Frames.check(
-                uid,
-                schema,
-                new Frames.Columns(
-                        getOrDefault(columns.image),
-                        getOrDefault(labelCol),
-                        isSet(nameCol) ? getOrDefault(nameCol) : null));
+        frameColumns(getOrDefault(labelCol)).check(uid, schema);
         if (isSet(validationIndicatorCol)) {
             String indicator = getOrDefault(validationIndicatorCol);
             List<String> all = new ArrayList<>(Arrays.asList(schema.fieldNames()));

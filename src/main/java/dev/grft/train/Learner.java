@@ -1,6 +1,6 @@
 package dev.grft.train;
 
-import dev.grft.vit.Flat;
+import dev.grft.vit.kernels.Flat;
 import java.util.stream.IntStream;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.gradient.DefaultGradient;

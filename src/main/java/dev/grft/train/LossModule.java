@@ -1,6 +1,6 @@
 package dev.grft.train;
 
-import dev.grft.vit.Kernels;
+import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import java.util.Objects;
 import org.deeplearning4j.nn.api.layers.IOutputLayer;

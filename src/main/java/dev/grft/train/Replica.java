@@ -2,13 +2,13 @@ package dev.grft.train;
 
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
-import dev.grft.vit.Flat;
 import dev.grft.vit.Keep;
-import dev.grft.vit.Kernels;
 import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.Vit;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Kernels;
 import java.util.function.IntFunction;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;

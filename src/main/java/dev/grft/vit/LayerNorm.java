@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Kernels;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;

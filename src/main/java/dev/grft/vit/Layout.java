@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.CpuKernels;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;

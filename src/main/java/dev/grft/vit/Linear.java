@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import dev.grft.MatrixShape;
+import dev.grft.vit.kernels.Kernels;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Kernels;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;

@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Flat;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,7 +1,7 @@
 package dev.grft.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.grft.vit.Kernels;
+import dev.grft.vit.kernels.Kernels;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;

@@ -1,8 +1,8 @@
 package dev.grft.bench;
 
 import dev.grft.report.Plan;
-import dev.grft.vit.CpuKernels;
 import dev.grft.vit.Keep;
+import dev.grft.vit.kernels.CpuKernels;
 import java.util.ArrayList;
 import java.util.List;
 

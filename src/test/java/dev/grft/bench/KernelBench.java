@@ -1,8 +1,8 @@
 package dev.grft.bench;
 
-import dev.grft.vit.CpuKernels;
-import dev.grft.vit.Kernels;
 import dev.grft.vit.VitConfig;
+import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Kernels;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

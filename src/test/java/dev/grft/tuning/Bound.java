@@ -2,11 +2,11 @@ package dev.grft.tuning;
 
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Keep;
-import dev.grft.vit.Kernels;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Kernels;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.nd4j.linalg.api.buffer.DataType;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Delta;
 import dev.grft.vit.Layout;
-import dev.grft.vit.Nd4jKernels;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Nd4jKernels;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.buffer.DataType;

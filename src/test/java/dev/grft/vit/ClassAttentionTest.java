@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.MatrixShape;
 import dev.grft.tuning.Tiny;
+import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

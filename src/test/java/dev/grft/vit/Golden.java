@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import dev.grft.checkpoint.Safetensors;
+import dev.grft.vit.kernels.Machine;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.MatrixShape;
 import dev.grft.checkpoint.Safetensors;
+import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;

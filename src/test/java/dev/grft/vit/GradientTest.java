@@ -1,9 +1,13 @@
 package dev.grft.vit;
 
-import static dev.grft.vit.Machine.normal;
+import static dev.grft.vit.kernels.Machine.normal;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.grft.vit.kernels.Differences;
+import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
+import dev.grft.vit.kernels.Nd4jKernels;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;

@@ -1,11 +1,13 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Kernels;
+
 /** The formulas of {@link Kernels} word for word, in double and without any thought of speed: the second witness. */
-final class Naive {
+public final class Naive {
     private Naive() {}
 
     /** Returns {@code alpha * op(a) op(b) + beta * c}, {@code [m, n]}, with op(a) {@code [m, k]}. */
-    static double[] gemm(
+    public static double[] gemm(
             boolean transposeA,
             double[] a,
             boolean transposeB,
@@ -30,7 +32,7 @@ final class Naive {
     }
 
     /** Returns {@code (x - mean) / sqrt(variance + epsilon)} row by row, {@code [m, n]}. */
-    static double[] normalized(double[] x, double epsilon, int m, int n) {
+    public static double[] normalized(double[] x, double epsilon, int m, int n) {
         double[] inverse = inverse(x, epsilon, m, n);
         double[] y = new double[m * n];
         for (int i = 0; i < m; i++) {
@@ -43,7 +45,7 @@ final class Naive {
     }
 
     /** Returns {@code 1 / sqrt(variance + epsilon)} of each row, {@code [m]}. */
-    static double[] inverse(double[] x, double epsilon, int m, int n) {
+    public static double[] inverse(double[] x, double epsilon, int m, int n) {
         double[] y = new double[m];
         for (int i = 0; i < m; i++) {
             double mean = mean(x, i, n);
@@ -57,7 +59,7 @@ final class Naive {
     }
 
     /** Returns the gradient of x, {@code [m, n]}, by the Jacobian of each row. */
-    static double[] layerNormBackward(double[] dy, double[] gamma, double[] z, double[] inverse, int m, int n) {
+    public static double[] layerNormBackward(double[] dy, double[] gamma, double[] z, double[] inverse, int m, int n) {
         double[] dx = new double[m * n];
         for (int i = 0; i < m; i++) {
             for (int j = 0; j < n; j++) {
@@ -71,16 +73,16 @@ final class Naive {
     }
 
     /** Returns x * Phi(x). */
-    static double gelu(double x) {
+    public static double gelu(double x) {
         return x * normalCdf(x);
     }
 
-    static double geluDerivative(double x) {
+    public static double geluDerivative(double x) {
         return normalCdf(x) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
     }
 
     /** Returns the GELU in one of its forms. */
-    static double gelu(Activation activation, double x) {
+    public static double gelu(Activation activation, double x) {
         if (activation == Activation.GELU) {
             return gelu(x);
         }
@@ -89,7 +91,7 @@ final class Naive {
                 : 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
     }
 
-    static double geluDerivative(Activation activation, double x) {
+    public static double geluDerivative(Activation activation, double x) {
         if (activation == Activation.GELU) {
             return geluDerivative(x);
         }
@@ -123,7 +125,7 @@ final class Naive {
     }
 
     /** Returns the softmax of each head's scores, {@code [B*H*T, T]}. */
-    static double[] attentionWeights(double[] qkv, int examples, int heads, int t, int d) {
+    public static double[] attentionWeights(double[] qkv, int examples, int heads, int t, int d) {
         int h = d / heads;
         double[] weights = new double[examples * heads * t * t];
         for (int b = 0; b < examples; b++) {
@@ -149,7 +151,7 @@ final class Naive {
     }
 
     /** Returns the attention's output, {@code [B*T, D]}. */
-    static double[] attention(double[] qkv, double[] weights, int examples, int heads, int t, int d) {
+    public static double[] attention(double[] qkv, double[] weights, int examples, int heads, int t, int d) {
         int h = d / heads;
         double[] out = new double[examples * t * d];
         for (int b = 0; b < examples; b++) {
@@ -168,7 +170,7 @@ final class Naive {
     }
 
     /** Returns the gradient of qkv, {@code [B*T, 3D]}. */
-    static double[] attentionBackward(
+    public static double[] attentionBackward(
             double[] dout, double[] qkv, double[] weights, int examples, int heads, int t, int d) {
         int h = d / heads;
         double scale = 1 / Math.sqrt(h);
@@ -205,7 +207,7 @@ final class Naive {
     }
 
     /** Returns the softmax of u's scores of the tokens, {@code [B*Q, T]}. */
-    static double[] attendWeights(double[] u, double[] x, double scale, int examples, int q, int t, int d) {
+    public static double[] attendWeights(double[] u, double[] x, double scale, int examples, int q, int t, int d) {
         double[] weights = new double[examples * q * t];
         for (int i = 0; i < examples * q; i++) {
             double total = 0;
@@ -221,7 +223,7 @@ final class Naive {
     }
 
     /** Returns the weighted sums of the tokens, {@code [B*Q, D]}. */
-    static double[] attend(double[] weights, double[] x, int examples, int q, int t, int d) {
+    public static double[] attend(double[] weights, double[] x, int examples, int q, int t, int d) {
         double[] out = new double[examples * q * d];
         for (int i = 0; i < examples * q; i++) {
             for (int j = 0; j < t; j++) {
@@ -234,7 +236,7 @@ final class Naive {
     }
 
     /** Adds the gradients of u and of the tokens to {@code du} and {@code dx}. */
-    static void attendBackward(
+    public static void attendBackward(
             double[] dout,
             double[] u,
             double[] x,
@@ -273,7 +275,7 @@ final class Naive {
     }
 
     /** Returns the supervised contrastive loss of each anchor, {@code [N]}. */
-    static double[] contrastive(double[] f, double[] same, double temperature, int n, int d) {
+    public static double[] contrastive(double[] f, double[] same, double temperature, int n, int d) {
         double[] losses = new double[n];
         for (int a = 0; a < n; a++) {
             double sum = 0;
@@ -302,7 +304,7 @@ final class Naive {
     }
 
     /** Returns the gradient {@code [out, in]} of one example's linear map. */
-    static double[] gradient(double[] dy, double[] x, int example, int t, int out, int in) {
+    public static double[] gradient(double[] dy, double[] x, int example, int t, int out, int in) {
         double[] g = new double[out * in];
         for (int i = example * t; i < (example + 1) * t; i++) {
             for (int o = 0; o < out; o++) {
@@ -315,7 +317,7 @@ final class Naive {
     }
 
     /** Adds the row and column sums of the squares of {@code g [out, in]}. */
-    static void addSquares(double[] g, double[] rows, double[] columns) {
+    public static void addSquares(double[] g, double[] rows, double[] columns) {
         for (int o = 0; o < rows.length; o++) {
             for (int i = 0; i < columns.length; i++) {
                 double square = g[o * columns.length + i] * g[o * columns.length + i];

@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import dev.grft.MatrixShape;
+import dev.grft.vit.kernels.Machine;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
+import dev.grft.vit.kernels.Nd4jKernels;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Named;

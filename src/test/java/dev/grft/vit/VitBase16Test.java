@@ -4,6 +4,8 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.checkpoint.Safetensors;
+import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Machine;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.buffer.DataType;

@@ -1,0 +1,78 @@
+package dev.grft.spark.cluster;
+
+import dev.grft.UserError;
+import java.util.function.Supplier;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** Finds what a failed Spark job reports: the user's mistake, or the loss of the cluster. */
+public final class Causes {
+    /** What Spark says of executors that were lost as often as it allows, and of a scheduler that is no longer there; Hadoop, of HDFS. */
+    private static final Pattern LOSS =
+            Pattern.compile("ExecutorLostFailure|SparkContext was shut down|stopped SparkContext"
+                    + "|Master removed our application|masters are unresponsive|Application has been killed"
+                    + "|application has already ended|Max number of executor failures|Connection refused|UnknownHostException"
+                    + "|SafeModeException|End of File Exception between local host|failed on socket timeout exception"
+                    + "|Failed on local exception|No Route to Host|All datanodes .* are bad");
+
+    /** What the operating system says of a full disk, on whatever machine. */
+    private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");
+
+    private Causes() {}
+
+    /** Returns what a job returns; throws the user's mistake itself if a task has found one. */
+    public static <T> T unwrapped(Supplier<T> job) {
+        try {
+            return job.get();
+        } catch (UserError e) {
+            throw e;
+        } catch (Exception e) { // Spark throws checked exceptions undeclared
+            throw rethrown(e);
+        }
+    }
+
+    /**
+     * Returns an exception to throw for a failed job: a {@link UserError} if a task has thrown one, whose message Spark
+     * carries in its own as text, or if a disk is full.
+     */
+    public static RuntimeException rethrown(Exception failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof UserError error) {
+                return error;
+            }
+            String message = cause.getMessage();
+            String mark = UserError.class.getName() + ": ";
+            int at = message == null ? -1 : message.indexOf(mark);
+            if (message != null && at >= 0) {
+                int end = message.indexOf("\n\tat ", at);
+                return new UserError(message.substring(at + mark.length(), end < 0 ? message.length() : end), failure);
+            }
+            Matcher full = FULL.matcher(String.valueOf(message));
+            if (full.find()) {
+                return new UserError(
+                        "a disk is full: " + full.group() + "; make room, or set spark.local.dir to a larger one",
+                        failure);
+            }
+        }
+        return failure instanceof RuntimeException runtime ? runtime : new IllegalStateException(failure);
+    }
+
+    /** Returns whether a failure tells that executors or the scheduler were lost. */
+    public static boolean isLoss(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (LOSS.matcher(String.valueOf(cause)).find()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Returns the first line of what the innermost cause says. */
+    public static String first(Throwable failure) {
+        Throwable cause = failure;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
+        }
+        return String.valueOf(cause.getMessage()).lines().findFirst().orElse(cause.toString());
+    }
+}

@@ -1,0 +1,42 @@
+package dev.grft.spark.cluster;
+
+import org.apache.spark.SparkConf;
+
+/**
+ * What the settings of Spark give an executor.
+ *
+ * @param cores of an executor
+ * @param cpus of these, how many a task is given
+ * @param sharing how many tasks may share its GPU; a great number if there is none
+ * @param heap bytes of Java's heap
+ * @param overhead bytes beside the heap
+ * @param limited whether an executor that needs more than these is killed: YARN and Kubernetes do so
+ */
+public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long overhead, boolean limited) {
+    private static final long MIB = 1 << 20;
+    private static final long LEAST_OVERHEAD = 384 * MIB; // Spark's, as the factor is
+
+    /** Returns those of an application that is not in local mode. */
+    public static ExecutorSettings of(SparkConf conf) {
+        String master = conf.get("spark.master");
+        boolean limited = master.startsWith("yarn") || master.startsWith("k8s");
+        long heap = MIB * conf.getSizeAsMb("spark.executor.memory", "1g");
+        double factor = conf.getDouble("spark.executor.memoryOverheadFactor", 0.1);
+        long overhead = conf.contains("spark.executor.memoryOverhead")
+                ? MIB * conf.getSizeAsMb("spark.executor.memoryOverhead")
+                : Math.max((long) (factor * heap), LEAST_OVERHEAD);
+        int gpus = conf.getInt("spark.executor.resource.gpu.amount", 0);
+        return new ExecutorSettings(
+                conf.getInt("spark.executor.cores", 1),
+                conf.getInt("spark.task.cpus", 1),
+                gpus == 0 ? Integer.MAX_VALUE : (int) (gpus / conf.getDouble("spark.task.resource.gpu.amount", 1)),
+                heap,
+                overhead,
+                limited);
+    }
+
+    /** Returns how many tasks compute on an executor at a time. */
+    public int tasks() {
+        return Math.min(cores / cpus, sharing);
+    }
+}

@@ -1,0 +1,51 @@
+package dev.grft.spark.cluster;
+
+import java.lang.reflect.Constructor;
+import org.apache.spark.SparkUserAppException;
+
+/** How the process ends, and its exit codes; a process that is told to end by a signal has 128 and the signal's number, such as 143. */
+public final class Exit {
+    /** Everything is made. */
+    public static final int DONE = 0;
+
+    /** The user can mend what is wrong. */
+    public static final int USER = 2;
+
+    /** A mistake of the program. */
+    public static final int OURS = 3;
+
+    /** The cluster was lost. */
+    public static final int LOST = 4;
+
+    /** {@code --max-time} is over; run again, it goes on. */
+    public static final int STOPPED = 5;
+
+    private Exit() {}
+
+    /**
+     * Ends the process with a code; returns if that is 0: to YARN even an exit with 0 is a failure.
+     *
+     * @throws SparkUserAppException on a driver inside YARN, which tells the user no other code than one of these
+     */
+    public static void with(int code) throws SparkUserAppException {
+        if (code == DONE) {
+            return;
+        }
+        if (System.getProperty("spark.master", "").startsWith("yarn")
+                && System.getProperty("spark.submit.deployMode", "").equals("cluster")) {
+            throw inYarn(code);
+        }
+        System.exit(code);
+    }
+
+    /** Returns the exception by whose code YARN's diagnostics are told: Spark 3 makes it of the code alone, Spark 4 of a cause too. */
+    static SparkUserAppException inYarn(int code) {
+        Constructor<?> made = SparkUserAppException.class.getConstructors()[0];
+        try {
+            return (SparkUserAppException)
+                    (made.getParameterCount() == 1 ? made.newInstance(code) : made.newInstance(code, null));
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("Spark's SparkUserAppException cannot be made: " + made, e);
+        }
+    }
+}

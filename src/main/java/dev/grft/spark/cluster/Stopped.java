@@ -1,0 +1,10 @@
+package dev.grft.spark.cluster;
+
+/** The application was told to stop before its work was done. What it has made is kept; run again, it goes on. */
+public final class Stopped extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    Stopped(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

@@ -1,0 +1,26 @@
+package dev.grft.spark.images;
+
+import dev.grft.data.Example;
+import java.io.Serializable;
+import org.jspecify.annotations.Nullable;
+
+/** What came of decoding an image: an example, or the reason why there is none. */
+public final class Decoded implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    final long id;
+    final byte[] sha256; // of the encoded bytes
+    final @Nullable Example example;
+    final @Nullable String reason;
+
+    public Decoded(long id, byte[] sha256, @Nullable Example example, @Nullable String reason) {
+        this.id = id;
+        this.sha256 = sha256;
+        this.example = example;
+        this.reason = reason;
+    }
+
+    Decoded withoutExample() {
+        return new Decoded(id, sha256, null, reason);
+    }
+}

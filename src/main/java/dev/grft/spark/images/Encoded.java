@@ -1,0 +1,97 @@
+package dev.grft.spark.images;
+
+import dev.grft.UserError;
+import dev.grft.data.BrokenImage;
+import dev.grft.data.Example;
+import dev.grft.data.ImageDecoder;
+import dev.grft.data.Pixels;
+import dev.grft.data.Preprocess;
+import java.io.Serializable;
+import org.jspecify.annotations.Nullable;
+
+/** An image as it was found: the bytes of a file, or pixels, or the reason why there is neither. */
+public final class Encoded implements Serializable {
+    private static final byte[] NO_BYTES = {};
+    private static final long serialVersionUID = 1L;
+
+    final String name;
+    final int label;
+    final byte[] content;
+    private final @Nullable String reason;
+    private final int height; // 0: the content is a file
+    private final int width;
+    private final int channels;
+
+    private Encoded(
+            String name, int label, byte[] content, @Nullable String reason, int height, int width, int channels) {
+        this.name = name;
+        this.label = label;
+        this.content = content;
+        this.reason = reason;
+        this.height = height;
+        this.width = width;
+        this.channels = channels;
+    }
+
+    /** Returns an image in the bytes of a JPEG or PNG file. */
+    public static Encoded file(String name, int label, byte[] content) {
+        return new Encoded(name, label, content, null, 0, 0, 0);
+    }
+
+    /** Returns an image that is broken, whoever decodes it. */
+    static Encoded broken(String name, int label, String reason) {
+        return new Encoded(name, label, NO_BYTES, reason, 0, 0, 0);
+    }
+
+    /** Returns an image that is decoded already, see {@link Pixels#ofOpenCv}; as it is found, right or wrong. */
+    public static Encoded pixels(String name, int label, int height, int width, int channels, byte[] samples) {
+        return height < 1
+                ? broken(name, label, "was not an image for who has decoded it")
+                : new Encoded(name, label, samples, null, height, width, channels);
+    }
+
+    /**
+     * Returns the image, prepared.
+     *
+     * @throws BrokenImage if there is none
+     */
+    public Pixels prepared(Preprocess preprocess) throws BrokenImage {
+        if (reason != null) {
+            throw new BrokenImage(name, reason);
+        }
+        return preprocess.prepare(decoded());
+    }
+
+    private Pixels decoded() throws BrokenImage {
+        if (height == 0) {
+            return new ImageDecoder().decode(content, name);
+        }
+        try {
+            return Pixels.ofOpenCv(height, width, channels, content);
+        } catch (IllegalArgumentException e) {
+            throw new BrokenImage(name, String.valueOf(e.getMessage()), e);
+        }
+    }
+
+    /**
+     * Returns the bytes of the file as they were found; null if there are none.
+     *
+     * @throws UserError if it is none, but pixels
+     */
+    public byte @Nullable [] file() {
+        if (height > 0) {
+            throw new UserError(name + ": holds pixels, which are no file; only files can be packed");
+        }
+        return reason == null ? content : null;
+    }
+
+    /** Returns what comes of it, as the example of that id. */
+    Decoded decoded(long id, Preprocess preprocess) {
+        byte[] digest = Inputs.sha256().digest(content);
+        try {
+            return new Decoded(id, digest, new Example(id, label, name, prepared(preprocess)), null);
+        } catch (BrokenImage e) {
+            return new Decoded(id, digest, null, e.reason());
+        }
+    }
+}

@@ -1,0 +1,42 @@
+package dev.grft.spark.images;
+
+import dev.grft.UserError;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which columns of a data frame hold what.
+ *
+ * @param image see {@link ImageColumn}
+ * @param label classes, text or numbers
+ * @param name of each row; null for what the images name themselves, a column {@code path}, or the SHA-256 of their bytes
+ */
+public record FrameColumns(
+        String image, String label, @Nullable String name) {
+
+    /**
+     * Refuses a frame that lacks one of the columns.
+     *
+     * @param place what the frame is called in messages
+     * @throws UserError if a column is missing or of another type
+     */
+    public void check(String place, StructType schema) {
+        checkImage(place, schema, image);
+        FrameSource.checkLabel(place, schema, label);
+        if (name != null) {
+            ImageColumn.type(schema, name, place, "set nameCol");
+        }
+    }
+
+    /** Refuses a frame that has no column of images of that name. */
+    public static void checkImage(String place, StructType schema, String image) {
+        ImageColumn.of(schema, image, place, "set imageCol");
+    }
+
+    /** Returns the column of that very name, dots and all. */
+    public static Column column(String name) {
+        return functions.col(ImageColumn.quoted(name));
+    }
+}

@@ -1,0 +1,283 @@
+package dev.grft.spark.images;
+
+import dev.grft.UserError;
+import dev.grft.data.Example;
+import dev.grft.data.Labels;
+import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.images.ImageSource.Named;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.NumericType;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+
+/**
+ * Images in the rows of a data frame, which is evaluated twice: once for names, labels and digests, once for the images.
+ * Rows have no order, so everything that the training draws at random goes by their names, and by label and content where
+ * names are equal: the same rows, however they are divided, make the same set.
+ */
+public final class FrameSource implements Source {
+    private static final int MOST_CLASSES = 100_000; // more are no class numbers, but identifiers
+    private static final Comparator<Seen> ORDER = Comparator.comparing((Seen row) -> row.name)
+            .thenComparing(row -> row.label, Comparator.nullsFirst(Comparator.naturalOrder()))
+            .thenComparing(row -> row.sha256)
+            .thenComparing(row -> row.partition);
+
+    private final String place;
+    private final JavaRDD<Row> rows; // image, label, name
+    private final Reader reader;
+    private final boolean numbered;
+    private @Nullable List<Seen> seen; // sorted
+
+    /**
+     * Returns the images of a frame; nothing is evaluated yet.
+     *
+     * @param place what the frame is called in messages
+     * @param classes names of the classes that the labels number; null if they are names themselves, or numbers without names
+     * @throws UserError if a column is missing or of another type
+     */
+    public FrameSource(String place, Dataset<?> frame, FrameColumns columns, @Nullable List<String> classes) {
+        StructType schema = frame.schema();
+        ImageColumn images = ImageColumn.of(schema, columns.image(), place, "set imageCol");
+        this.numbered = checkLabel(place, schema, columns.label()) instanceof NumericType;
+        this.place = place;
+        this.rows = frame.select(
+                        FrameColumns.column(columns.image()),
+                        label(FrameColumns.column(columns.label())),
+                        name(schema, columns.name(), place))
+                .javaRDD();
+        this.reader = new Reader(images, numbered && classes != null ? new ClassNames(classes) : null);
+    }
+
+    /** Returns the type of the labels, text or numbers. */
+    static DataType checkLabel(String place, StructType schema, String column) {
+        DataType type = ImageColumn.type(schema, column, place, "set labelCol");
+        if (!(type instanceof NumericType) && !type.equals(DataTypes.StringType)) {
+            throw new UserError(place + ": column " + column + " is " + type.simpleString()
+                    + ", needs string or a number; set labelCol");
+        }
+        return type;
+    }
+
+    /** Whole numbers without a point, as they are written in integer columns. */
+    private Column label(Column label) {
+        if (!numbered) {
+            return label;
+        }
+        Column whole = label.cast(DataTypes.LongType);
+        return functions
+                .when(label.equalTo(whole), whole.cast(DataTypes.StringType))
+                .otherwise(label.cast(DataTypes.StringType));
+    }
+
+    private static Column name(StructType schema, @Nullable String name, String place) {
+        if (name != null) {
+            ImageColumn.type(schema, name, place, "set nameCol");
+            return FrameColumns.column(name).cast(DataTypes.StringType);
+        }
+        boolean path = List.of(schema.fieldNames()).contains("path")
+                && schema.apply("path").dataType().equals(DataTypes.StringType);
+        return path ? FrameColumns.column("path") : functions.lit(null).cast(DataTypes.StringType);
+    }
+
+    @Override
+    public Path root() {
+        return new Path("/");
+    }
+
+    @Override
+    public List<Named> named(String prefix) {
+        List<Named> named = new ArrayList<>();
+        numberedNames((row, name, again) -> named.add(new Named(prefix + name, row.label, false)));
+        return named;
+    }
+
+    /** Gives each row a name of its own: of equal names, all but the first get a number. */
+    private void numberedNames(Each each) {
+        int number = 0;
+        String before = "";
+        for (Seen row : seen()) {
+            number = row.name.equals(before) ? number + 1 : 1;
+            before = row.name;
+            each.row(row, numbered(row.name, number), number);
+        }
+    }
+
+    private interface Each {
+        void row(Seen row, String name, int number);
+    }
+
+    private static String numbered(String name, int number) {
+        return number == 1 ? name : name + "#" + number;
+    }
+
+    private List<Seen> seen() {
+        if (seen == null) {
+            Reader read = reader; // tasks take this along, not the source
+            List<Seen> found = new ArrayList<>(Causes.unwrapped(rows.mapPartitionsWithIndex(
+                    (partition, part) -> mapped(part, row -> read.seen(row, partition)), false)::collect));
+            found.sort(ORDER);
+            seen = found;
+        }
+        return seen;
+    }
+
+    private static <T> Iterator<T> mapped(Iterator<Row> rows, java.util.function.Function<Row, T> one) {
+        return new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                return rows.hasNext();
+            }
+
+            @Override
+            public T next() {
+                return one.apply(rows.next());
+            }
+        };
+    }
+
+    @Override
+    public @Nullable List<String> classes() {
+        if (reader.names != null) {
+            return reader.names.names();
+        }
+        if (!numbered) {
+            return null;
+        }
+        int most = 1;
+        for (Seen row : seen()) {
+            most = row.label == null ? most : Math.max(most, Integer.parseInt(row.label));
+        }
+        return Labels.numbered(most + 1).names();
+    }
+
+    @Override
+    public void checkLabels(List<Named> named, boolean known) {
+        Set<String> wrong = new TreeSet<>();
+        for (Seen row : seen()) {
+            if (row.label == null) {
+                throw new UserError(place + ": " + row.name + " has no label; remove the row, or is labelCol right?");
+            }
+            boolean number = row.label.matches("[0-9]{1,9}") && Integer.parseInt(row.label) < MOST_CLASSES;
+            if (numbered && reader.names == null && !number) {
+                wrong.add(row.label);
+            }
+        }
+        if (!wrong.isEmpty()) {
+            throw new UserError(
+                    place + ": labels must be class numbers, whole, from 0 on and below " + MOST_CLASSES + ", got "
+                            + wrong.iterator().next() + "; is labelCol right? StringIndexer makes numbers of anything");
+        }
+    }
+
+    @Override
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+        Map<String, Integer> first =
+                new HashMap<>(); // of rows that share a name: the number of the first with such a key
+        Set<String> shared = new TreeSet<>();
+        numberedNames((row, name, number) -> {
+            if (number > 1) {
+                shared.add(row.name);
+            }
+        });
+        numberedNames((row, name, number) -> {
+            if (shared.contains(row.name)) {
+                first.putIfAbsent(row.key(), number);
+            }
+        });
+        Reader read = reader;
+        return rows.mapPartitionsWithIndex(
+                        (partition, part) -> {
+                            Map<String, Integer> next = new HashMap<>();
+                            return mapped(part, row -> {
+                                Seen one = read.seen(row, partition);
+                                Integer from = first.get(one.key());
+                                int number = from == null ? 1 : next.merge(one.key(), 1, Integer::sum) + from - 1;
+                                String name = prefix + numbered(one.name, number);
+                                int label = labels == null || one.label == null
+                                        ? Example.UNLABELED
+                                        : labels.index(one.label);
+                                return new Tuple2<>(
+                                        ImageSource.rank(names.value(), name), read.image(row, name, label));
+                            });
+                        },
+                        false)
+                .mapToPair(image -> image);
+    }
+
+    /** Returns a digest of names, labels and contents of all rows. */
+    public String listing() {
+        return Inputs.digest(seen().stream()
+                .map(row -> row.name + '\t' + row.label + '\t' + row.sha256)
+                .toArray(String[]::new));
+    }
+
+    /** Reads rows in the tasks. */
+    private static final class Reader implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        private final ImageColumn images;
+        private final @Nullable ClassNames names;
+
+        Reader(ImageColumn images, @Nullable ClassNames names) {
+            this.images = images;
+            this.names = names;
+        }
+
+        Seen seen(Row row, int partition) {
+            String sha256 = HexFormat.of().formatHex(Inputs.sha256().digest(images.image("", 0, row.get(0)).content));
+            String own = images.name(row.get(0));
+            String name = row.isNullAt(2) ? (own == null ? sha256 : own) : row.getString(2);
+            String label = row.isNullAt(1) ? null : row.getString(1);
+            try {
+                return new Seen(name, names == null ? label : names.of(label), sha256, partition);
+            } catch (IllegalArgumentException e) {
+                throw new UserError(name + ": has the label of " + e.getMessage() + "; is labelCol right?", e);
+            }
+        }
+
+        Encoded image(Row row, String name, int label) {
+            return images.image(name, label, row.get(0));
+        }
+    }
+
+    /** What the driver learns of a row. */
+    private static final class Seen implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final String name;
+        final @Nullable String label;
+        final String sha256;
+        final int partition;
+
+        Seen(String name, @Nullable String label, String sha256, int partition) {
+            this.name = name;
+            this.label = label;
+            this.sha256 = sha256;
+            this.partition = partition;
+        }
+
+        String key() {
+            return name + '\t' + label + '\t' + sha256 + '\t' + partition;
+        }
+    }
+}

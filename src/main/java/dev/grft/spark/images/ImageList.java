@@ -1,0 +1,367 @@
+package dev.grft.spark.images;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.univocity.parsers.common.TextParsingException;
+import com.univocity.parsers.csv.CsvParser;
+import com.univocity.parsers.csv.CsvParserSettings;
+import dev.grft.UserError;
+import dev.grft.spark.images.ImageSource.Format;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.StringReader;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A file that names images and their classes, as benchmarks are handed around. Paths are relative to a root, by default
+ * the folder of the file. Four forms:
+ *
+ * <ul>
+ *   <li>a list, as VTAB-1k's {@code train800.txt}: on each line a path, a blank and a class number from 0 on;
+ *   <li>a JSON object, as VPT's splits of FGVC: to each path its class, a whole number or text. The numbers need not be
+ *       contiguous;
+ *   <li>CSV with a header: columns {@code path} or {@code file_name}, as Hugging Face's metadata.csv has it, and
+ *       {@code data.labelColumn};
+ *   <li>JSONL, an object with these keys on each line.
+ * </ul>
+ *
+ * <p>A class is named by its text, a number by its digits. What is named need not be there; the images are opened when they
+ * are read.
+ */
+public final class ImageList {
+    private static final JsonFactory JSON = new JsonFactory();
+    private static final Pattern LINE = Pattern.compile("(.*\\S)\\s+(\\S+)");
+    private static final Pattern NUMBER = Pattern.compile("[0-9]{1,9}");
+    private static final ObjectMapper MAPPER =
+            new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+    private static final int LONGEST = 1 << 16; // characters of a cell
+    private static final int SHOWN = 80; // characters of a line, in messages
+
+    private final String path;
+    private final Path root;
+    private final byte[] content;
+    private final SortedMap<String, String> classes = new TreeMap<>(); // by the image's path below the root
+    private final Map<String, String> places = new HashMap<>(); // where a path stands, for messages
+
+    private ImageList(String path, Path root, byte[] content) {
+        this.path = path;
+        this.root = root;
+        this.content = content;
+    }
+
+    /**
+     * Returns what a file names.
+     *
+     * @param format one of those of files that name images
+     * @param labelColumn of CSV and JSONL; null for images without classes, which then need none
+     * @param root the folder that paths are relative to; null for that of the file
+     * @throws UserError if there is no such file or root, or something else in the file
+     */
+    public static ImageList read(
+            Configuration hadoop, String path, Format format, @Nullable String labelColumn, @Nullable String root) {
+        ImageList list;
+        try {
+            Path given = new Path(path);
+            FileSystem files = given.getFileSystem(hadoop);
+            Path file = files.makeQualified(given);
+            byte[] content = content(files, path, file);
+            list = new ImageList(path, root == null ? file.getParent() : root(hadoop, path, root), content);
+        } catch (IOException | IllegalArgumentException e) {
+            throw new UserError(path + ": cannot be read (" + e.getMessage() + ")", e);
+        }
+        switch (format) {
+            case JSON -> list.parseJson();
+            case CSV -> list.parseCsv(labelColumn);
+            case JSONL -> list.parseJsonLines(labelColumn);
+            default -> list.parseLines();
+        }
+        if (list.classes.isEmpty()) {
+            throw new UserError(path + ": names no image; needs one or more, or is it the wrong file?");
+        }
+        return list;
+    }
+
+    private static byte[] content(FileSystem files, String path, Path file) throws IOException {
+        try (var in = files.open(file)) {
+            return in.readAllBytes();
+        } catch (FileNotFoundException e) {
+            throw new UserError(path + ": there is no such file (looked for " + file + ")", e);
+        }
+    }
+
+    private static Path root(Configuration hadoop, String path, String root) throws IOException {
+        Path given = new Path(root);
+        FileSystem files = given.getFileSystem(hadoop);
+        Path found = files.makeQualified(given);
+        try {
+            if (files.getFileStatus(found).isDirectory()) {
+                return found;
+            }
+        } catch (FileNotFoundException e) {
+            // told below
+        }
+        throw new UserError(root + ": there is no such folder (looked for " + found + "), to which the paths in " + path
+                + " are relative; set data.root to the folder of the images");
+    }
+
+    private void parseLines() {
+        int number = 0;
+        for (String line : text().split("\n", -1)) {
+            number++;
+            String stripped = line.strip();
+            if (stripped.isEmpty()) {
+                continue;
+            }
+            String place = "line " + number;
+            Matcher words = LINE.matcher(stripped);
+            if (!words.matches()) {
+                throw error(
+                        place,
+                        "must be a path and a class number, such as 'images/000000.jpg 7', got '" + shown(stripped)
+                                + "'; mend the line, or is it the wrong file?");
+            }
+            String label = words.group(2);
+            if (!NUMBER.matcher(label).matches()) {
+                throw error(
+                        place,
+                        "must end with a class number, whole and 0 or more, got '" + shown(label)
+                                + "'; number the classes, or is it the wrong file?");
+            }
+            add(words.group(1), Integer.toString(Integer.parseInt(label)), place);
+        }
+    }
+
+    private void parseJson() {
+        try (JsonParser parser = JSON.createParser(text())) {
+            JsonToken first = parser.nextToken();
+            if (first == null) {
+                return; // names nothing
+            }
+            if (first != JsonToken.START_OBJECT) {
+                throw error(
+                        place(parser),
+                        "must begin an object such as {\"images/a.jpg\": 7}, got '" + parser.getText()
+                                + "'; is it the wrong file?");
+            }
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String image = parser.currentName();
+                String place = place(parser);
+                JsonToken label = parser.nextToken();
+                if (label != JsonToken.VALUE_NUMBER_INT
+                        && !(label == JsonToken.VALUE_STRING
+                                && !parser.getText().isBlank())) {
+                    throw error(
+                            place,
+                            "must give the class of " + image + " as a whole number or text, got '" + parser.getText()
+                                    + "'; mend it, or is it the wrong file?");
+                }
+                add(image, parser.getText().strip(), place);
+            }
+        } catch (JsonProcessingException e) {
+            throw new UserError(
+                    path + ": is not JSON: " + e.getOriginalMessage() + " (line "
+                            + e.getLocation().getLineNr() + ", column "
+                            + e.getLocation().getColumnNr() + ")",
+                    e);
+        } catch (IOException e) {
+            throw new IllegalStateException("no file is read here", e);
+        }
+    }
+
+    private void parseCsv(@Nullable String labelColumn) {
+        CsvParserSettings settings = new CsvParserSettings();
+        settings.getFormat().setComment('\0'); // none: a path may begin with #
+        settings.setLineSeparatorDetectionEnabled(true);
+        settings.setMaxCharsPerColumn(LONGEST);
+        settings.setInputBufferSize(LONGEST);
+        settings.setReadInputOnSeparateThread(false);
+        settings.setErrorContentLength(SHOWN);
+        CsvParser parser = new CsvParser(settings);
+        try {
+            parser.beginParsing(new StringReader(text()));
+            String[] header = parser.parseNext();
+            int image = column(header, "path", "file_name");
+            int label = labelColumn == null ? image : column(header, labelColumn);
+            for (String[] row = parser.parseNext(); row != null; row = parser.parseNext()) {
+                String place = "line " + parser.getContext().currentLine();
+                if (Math.max(image, label) >= row.length || row[image] == null || row[label] == null) {
+                    throw error(
+                            place,
+                            "must have a path" + (labelColumn == null ? "" : " and a " + labelColumn) + ", got '"
+                                    + shown(String.join(",", texts(row))) + "'; mend the line");
+                }
+                add(row[image], row[label], place);
+            }
+        } catch (TextParsingException e) {
+            throw new UserError(
+                    path + ": is not CSV, line " + (e.getLineIndex() + 1) + "; mend the line, or is it the wrong file?",
+                    e);
+        } finally {
+            parser.stopParsing();
+        }
+    }
+
+    private static List<String> texts(@Nullable String[] row) {
+        return Arrays.stream(row).map(cell -> cell == null ? "" : cell).toList();
+    }
+
+    private int column(@Nullable String @Nullable [] header, String... names) {
+        for (int i = 0; header != null && i < header.length; i++) {
+            if (Arrays.asList(names).contains(header[i])) {
+                return i;
+            }
+        }
+        throw error(
+                "line 1",
+                "must be a header with " + String.join(" or ", names) + ", got '"
+                        + (header == null ? "" : shown(String.join(",", texts(header))))
+                        + "'; add the column, or set data.labelColumn");
+    }
+
+    private void parseJsonLines(@Nullable String labelColumn) {
+        int number = 0;
+        for (String line : text().split("\n", -1)) {
+            number++;
+            if (line.isBlank()) {
+                continue;
+            }
+            String place = "line " + number;
+            try {
+                JsonNode object = MAPPER.readTree(line);
+                JsonNode image = object.path(object.has("path") ? "path" : "file_name");
+                JsonNode label = labelColumn == null ? image : object.path(labelColumn);
+                if (!image.isTextual()
+                        || !(label.isIntegralNumber()
+                                || (label.isTextual() && !label.asText().isBlank()))) {
+                    throw error(
+                            place,
+                            "must be an object such as {\"path\": \"images/a.jpg\", \"" + labelColumn
+                                    + "\": \"cat\"}, got '" + shown(line.strip())
+                                    + "'; mend it, or is it the wrong file?");
+                }
+                add(image.asText(), label.asText().strip(), place);
+            } catch (JsonProcessingException e) {
+                throw new UserError(
+                        path + ": " + place + " is not JSON: " + shown(e.getOriginalMessage()) + "; mend it", e);
+            }
+        }
+    }
+
+    private static String place(JsonParser parser) {
+        return "line " + parser.currentTokenLocation().getLineNr() + ", column "
+                + parser.currentTokenLocation().getColumnNr();
+    }
+
+    private String text() {
+        String text = new String(content, StandardCharsets.UTF_8);
+        return text.startsWith("\uFEFF") ? text.substring(1) : text; // as Windows marks UTF-8
+    }
+
+    private void add(String image, String label, String place) {
+        String name = name(image, place);
+        String other = places.put(name, place);
+        if (other != null) {
+            throw error(place, "names " + name + ", which " + other + " has named already; remove one of them");
+        }
+        classes.put(name, label);
+    }
+
+    /** Returns a path in the one form that it has in reports: without {@code ./} and doubled slashes. */
+    private String name(String image, String place) {
+        List<String> parts = new ArrayList<>();
+        for (String part : image.split("/", -1)) {
+            if (part.equals("..")) {
+                parts.clear();
+                break;
+            }
+            if (!part.isEmpty() && !part.equals(".")) {
+                parts.add(part);
+            }
+        }
+        if (parts.isEmpty() || image.startsWith("/")) {
+            throw error(
+                    place,
+                    "must name an image below " + root + ", got '" + shown(image)
+                            + "'; make the path relative to that folder, or set data.root");
+        }
+        return String.join("/", parts);
+    }
+
+    private UserError error(String place, String message) {
+        return new UserError(path + ": " + place + " " + message);
+    }
+
+    private static String shown(String text) {
+        return text.length() <= SHOWN ? text : text.substring(0, SHOWN) + "...";
+    }
+
+    /** Returns the class of each image, by the image's path below the root; one or more. */
+    public SortedMap<String, String> classes() {
+        return classes;
+    }
+
+    /** Returns the folder that the paths are relative to, qualified. */
+    Path root() {
+        return root;
+    }
+
+    /** Returns where an image lies. Unlike {@code new Path(parent, child)} it takes any name, colons and all. */
+    static Path below(Path root, String name) {
+        return new Path(
+                root.toUri().getScheme(),
+                root.toUri().getAuthority(),
+                root.toUri().getPath() + "/" + name);
+    }
+
+    /**
+     * Returns what tells whether something has changed: a line with the SHA-256 of the list, and one with size and time of
+     * each image. Lists the folders that have them, once each, rather than ask for one image at a time.
+     */
+    List<String> listing(Configuration hadoop) throws IOException {
+        Set<Path> folders = new TreeSet<>();
+        for (String name : classes.keySet()) {
+            folders.add(below(root, name).getParent());
+        }
+        FileSystem files = root.getFileSystem(hadoop);
+        Map<Path, FileStatus> there = new HashMap<>();
+        for (Path folder : folders) {
+            try {
+                for (FileStatus file : files.listStatus(folder)) {
+                    there.put(file.getPath(), file);
+                }
+            } catch (FileNotFoundException e) {
+                // its images are missing
+            }
+        }
+        List<String> lines = new ArrayList<>();
+        lines.add(HexFormat.of().formatHex(Inputs.sha256().digest(content)));
+        for (String name : classes.keySet()) {
+            Path image = below(root, name);
+            FileStatus file = there.get(image);
+            lines.add(file == null ? image + "\tmissing" : Inputs.line(file));
+        }
+        return lines;
+    }
+}

@@ -1,0 +1,120 @@
+package dev.grft.spark.images;
+
+import dev.grft.data.Example;
+import dev.grft.data.Labels;
+import dev.grft.spark.images.ImageSource.Named;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.Serializable;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.SerializableConfiguration;
+import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+
+/** Images that an {@link ImageList} names. Each is opened by the task that reads it; nothing is listed. */
+final class ListedImages implements Source {
+    /** Images that one task reads, one after the other. */
+    private static final int IN_A_TASK = 256;
+
+    private final JavaSparkContext context;
+    private final Configuration hadoop;
+    private final ImageList list;
+    private final boolean labeled;
+
+    /**
+     * Returns the images of a list.
+     *
+     * @param labeled whether they get their classes
+     */
+    ListedImages(JavaSparkContext context, Configuration hadoop, ImageList list, boolean labeled) {
+        this.context = context;
+        this.hadoop = hadoop;
+        this.list = list;
+        this.labeled = labeled;
+    }
+
+    @Override
+    public Path root() {
+        return list.root();
+    }
+
+    @Override
+    public List<Named> named(String prefix) {
+        List<Named> named = new ArrayList<>();
+        list.classes().forEach((name, label) -> named.add(new Named(prefix + name, labeled ? label : null, false)));
+        return named;
+    }
+
+    @Override
+    public void checkLabels(List<Named> named, boolean known) {
+        // every line has one
+    }
+
+    @Override
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+        List<Wanted> wanted = new ArrayList<>();
+        for (Map.Entry<String, String> image : list.classes().entrySet()) {
+            wanted.add(new Wanted(
+                    prefix + image.getKey(),
+                    ImageList.below(list.root(), image.getKey()).toString(),
+                    labeled && labels != null ? labels.index(image.getValue()) : Example.UNLABELED));
+        }
+        int tasks = (wanted.size() + IN_A_TASK - 1) / IN_A_TASK;
+        SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
+        return context.parallelize(wanted, tasks).mapPartitionsToPair(images -> read(images, configuration, names));
+    }
+
+    private static Iterator<Tuple2<Long, Encoded>> read(
+            Iterator<Wanted> images, SerializableConfiguration configuration, Broadcast<String[]> names) {
+        return new Iterator<>() {
+            @Override
+            public boolean hasNext() {
+                return images.hasNext();
+            }
+
+            @Override
+            public Tuple2<Long, Encoded> next() {
+                Wanted image = images.next();
+                return new Tuple2<>(ImageSource.rank(names.value(), image.name), image.read(configuration.value()));
+            }
+        };
+    }
+
+    private static final class Wanted implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final String name;
+        final String path;
+        final int label;
+
+        Wanted(String name, String path, int label) {
+            this.name = name;
+            this.path = path;
+            this.label = label;
+        }
+
+        Encoded read(Configuration hadoop) {
+            Path file = new Path(path);
+            try {
+                FileSystem files = file.getFileSystem(hadoop);
+                try (var in = files.open(file)) {
+                    return Encoded.file(name, label, in.readAllBytes());
+                }
+            } catch (FileNotFoundException e) {
+                return Encoded.broken(name, label, "missing, or not a file that can be read");
+            } catch (IOException e) {
+                throw new UncheckedIOException(file + ": cannot be read", e);
+            }
+        }
+    }
+}

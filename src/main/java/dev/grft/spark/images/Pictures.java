@@ -1,0 +1,115 @@
+package dev.grft.spark.images;
+
+import dev.grft.report.Thumbnail;
+import dev.grft.spark.cluster.Causes;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import scala.Tuple2;
+
+/** What a person wants to see of a set of labeled images: how many show each class, and small pictures of some. */
+public final class Pictures {
+    /** Most pictures in the summary of a set. */
+    static final int MOST = 32;
+
+    private Pictures() {}
+
+    /** The images of each class in a shard: how many, and the first ids. */
+    private static final class Seen implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final int[] counts; // [K]
+        final long[][] first; // [K][at most so many]
+
+        Seen(long[][] ids, int each) {
+            counts = Arrays.stream(ids).mapToInt(of -> of.length).toArray();
+            first = Arrays.stream(ids)
+                    .map(of -> Arrays.copyOf(of, Math.min(each, of.length)))
+                    .toArray(long[][]::new);
+        }
+    }
+
+    /**
+     * Returns what {@code data.json} says of a set: {@code images}, {@code digest}, {@code classes} (how many images by name) and
+     * {@code pictures} ({@code name}, {@code label}, {@code picture}), some of each class, or one of some classes.
+     */
+    public static Map<String, Object> summary(Images images) {
+        int classes = images.labels().size();
+        int each = Math.max(1, MOST / classes);
+        List<Seen> seen =
+                Causes.unwrapped(images.shards().map(shard -> new Seen(shard.idsByClass(classes), each))::collect);
+        Map<String, Long> counts = new LinkedHashMap<>();
+        List<Long> shown = new ArrayList<>();
+        int shownClasses = Math.min(classes, MOST);
+        Set<Integer> chosen = new HashSet<>();
+        for (int i = 0; i < shownClasses; i++) {
+            chosen.add((int) ((long) i * classes / shownClasses));
+        }
+        for (int k = 0; k < classes; k++) {
+            int of = k;
+            counts.put(
+                    images.labels().name(k),
+                    seen.stream().mapToLong(shard -> shard.counts[of]).sum());
+            if (chosen.contains(k)) {
+                seen.stream()
+                        .flatMapToLong(shard -> Arrays.stream(shard.first[of]))
+                        .sorted()
+                        .limit(each)
+                        .forEach(shown::add);
+            }
+        }
+        Map<Long, Picture> pictures = of(images, shown);
+        Map<String, Object> summary = new LinkedHashMap<>();
+        summary.put("images", images.count());
+        summary.put("digest", images.digest());
+        summary.put("classes", counts);
+        summary.put(
+                "pictures",
+                shown.stream()
+                        .map(pictures::get)
+                        .map(picture -> Map.of(
+                                "name", picture.name,
+                                "label", images.labels().name(picture.label),
+                                "picture", picture.uri))
+                        .toList());
+        return summary;
+    }
+
+    /** A picture of an image. */
+    public static final class Picture implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final String name;
+        final int label;
+        public final String uri;
+
+        private Picture(String name, int label, String uri) {
+            this.name = name;
+            this.label = label;
+            this.uri = uri;
+        }
+    }
+
+    /** Returns pictures of the images with these ids, by id, as data URIs. */
+    public static Map<Long, Picture> of(Images images, Collection<Long> ids) {
+        if (ids.isEmpty()) {
+            return Map.of();
+        }
+        Set<Long> wanted = new HashSet<>(ids);
+        Map<Long, Picture> pictures = new LinkedHashMap<>();
+        Causes.unwrapped(images.shards()
+                        .flatMap(shard -> shard.only(wanted::contains).examples().stream()
+                                .map(example -> new Tuple2<>(
+                                        example.id(),
+                                        new Picture(example.name(), example.label(), Thumbnail.of(example.pixels()))))
+                                .iterator())::collect)
+                .forEach(one -> pictures.put(one._1(), one._2()));
+        return pictures;
+    }
+}

@@ -1,0 +1,48 @@
+package dev.grft.spark.images;
+
+import dev.grft.UserError;
+import dev.grft.data.Labels;
+import dev.grft.spark.images.ImageSource.Named;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.broadcast.Broadcast;
+import org.jspecify.annotations.Nullable;
+
+/** Images of one form at one place: names and labels for the driver, encoded bytes for the tasks. */
+public interface Source {
+    /** Returns the folder that names are relative to. */
+    Path root();
+
+    /**
+     * Returns the names and labels of all images, in any order. They are listed, not opened.
+     *
+     * @param prefix what every name begins with: empty, or a path that ends with a slash
+     */
+    List<Named> named(String prefix);
+
+    /**
+     * Returns the classes that the source itself names, in order, whether an image shows them or not; null if it does not.
+     * Asked for after {@link #named}.
+     */
+    default @Nullable List<String> classes() {
+        return null;
+    }
+
+    /**
+     * Refuses images without a label, and classes that are none.
+     *
+     * @param named what {@link #named} returned
+     * @param known whether the classes are known, and not those that are found
+     * @throws UserError with the place and what to do about it
+     */
+    void checkLabels(List<Named> named, boolean known);
+
+    /**
+     * Returns the encoded images by their rank among all names. An image that is not there is one without bytes.
+     *
+     * @param names of all images, sorted, of other sources too
+     * @param labels the classes; null: the images get none
+     */
+    JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels);
+}

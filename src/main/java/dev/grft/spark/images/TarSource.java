@@ -1,0 +1,371 @@
+package dev.grft.spark.images;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.UserError;
+import dev.grft.data.Example;
+import dev.grft.data.Labels;
+import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.images.ImageSource.Named;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Serializable;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Locale;
+import java.util.NoSuchElementException;
+import java.util.Set;
+import java.util.TreeSet;
+import org.apache.commons.compress.archivers.ArchiveInputStream;
+import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
+import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.SerializableConfiguration;
+import org.apache.spark.util.TaskCompletionListener;
+import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+
+/**
+ * Images in tar files, as WebDataset lays them out: the entries of a sample follow each other and share a key, their path up to
+ * the first point of the file's name. What follows the point says what an entry is: {@code jpg}, {@code jpeg} and {@code png}
+ * an image, {@code cls} the name or number of its class, {@code json} an object that has the class under the key {@code
+ * data.labelColumn}; nothing else is read. An image's name is the tar's and the entry's, joined by a slash.
+ *
+ * <p>A task goes through a tar from its beginning to its end, once for names and labels and once for the images, and holds one
+ * sample at a time. Nothing is unpacked to a disk.
+ */
+final class TarSource implements Source {
+    /** The ending of a tar's name. */
+    static final String SUFFIX = ".tar";
+
+    /** Bytes of the largest image that is read. */
+    static final int LARGEST = 1 << 28;
+
+    private static final int LARGEST_LABEL = 1 << 20;
+    private static final Set<String> IMAGES = Set.of("jpg", "jpeg", "png");
+    private static final Set<String> LABELS = Set.of("cls", "json");
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+
+    private final JavaSparkContext context;
+    private final Found found;
+    private final Reader reader;
+    private final boolean labeled;
+
+    /**
+     * Returns the images of the tars that were found.
+     *
+     * @param labelKey of the class in a sample's {@code json}; null for images without classes
+     */
+    TarSource(JavaSparkContext context, Configuration hadoop, Found found, @Nullable String labelKey) {
+        this.context = context;
+        this.found = found;
+        this.reader = new Reader(new SerializableConfiguration(hadoop), found.root(), labelKey);
+        this.labeled = labelKey != null;
+        if (found.ending(SUFFIX).isEmpty()) {
+            throw new UserError(found.path() + ": there is no " + SUFFIX + " file; is data.format right?");
+        }
+    }
+
+    @Override
+    public Path root() {
+        return found.root();
+    }
+
+    private JavaRDD<String> tars() {
+        List<String> tars = found.ending(SUFFIX).stream().map(Path::toString).toList();
+        return context.parallelize(tars, tars.size());
+    }
+
+    @Override
+    public List<Named> named(String prefix) {
+        Reader read = reader;
+        List<Named> named = new ArrayList<>(Causes.unwrapped(tars().flatMap(tar -> read.names(prefix, tar))::collect));
+        Set<String> seen = new TreeSet<>();
+        for (Named image : named) {
+            if (!seen.add(image.name)) {
+                throw new UserError(found.path() + ": " + image.name + " comes twice; write the tar again");
+            }
+        }
+        return named;
+    }
+
+    @Override
+    public void checkLabels(List<Named> named, boolean known) {
+        for (Named image : named) {
+            if (labeled && image.label == null) {
+                throw new UserError(
+                        found.path() + ": " + image.name + " has no label; needs a .cls beside it, or a .json"
+                                + " with the key that data.labelColumn names");
+            }
+        }
+    }
+
+    @Override
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+        Reader read = reader;
+        return tars().flatMapToPair(tar -> read.images(prefix, tar, names, labels));
+    }
+
+    /** Reads tars in the tasks. */
+    private static final class Reader implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        private final SerializableConfiguration hadoop;
+        private final String root; // ends with a slash
+        private final @Nullable String labelKey;
+
+        Reader(SerializableConfiguration hadoop, Path root, @Nullable String labelKey) {
+            String path = root.toUri().getPath();
+            this.hadoop = hadoop;
+            this.root = path.endsWith("/") ? path : path + "/";
+            this.labelKey = labelKey;
+        }
+
+        private Samples open(String tar, boolean content) {
+            Path path = new Path(tar);
+            String file = path.toUri().getPath();
+            String name = file.startsWith(root) ? file.substring(root.length()) : file;
+            try {
+                Samples samples =
+                        new Samples(name, path.getFileSystem(hadoop.value()).open(path), labelKey, content);
+                TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> samples.close());
+                return samples;
+            } catch (IOException e) {
+                throw new UncheckedIOException(tar + ": cannot be opened", e);
+            }
+        }
+
+        Iterator<Named> names(String prefix, String tar) {
+            Samples samples = open(tar, false);
+            return mapped(samples, sample -> new Named(prefix + sample.name, sample.label, false));
+        }
+
+        Iterator<Tuple2<Long, Encoded>> images(
+                String prefix, String tar, Broadcast<String[]> names, @Nullable Labels labels) {
+            return mapped(open(tar, true), sample -> {
+                String name = prefix + sample.name;
+                int label = labels == null || sample.label == null ? Example.UNLABELED : labels.index(sample.label);
+                return new Tuple2<>(
+                        ImageSource.rank(names.value(), name),
+                        sample.broken == null
+                                ? Encoded.file(name, label, sample.content)
+                                : Encoded.broken(name, label, sample.broken));
+            });
+        }
+
+        private static <T> Iterator<T> mapped(Samples samples, java.util.function.Function<Sample, T> one) {
+            return new Iterator<>() {
+                @Override
+                public boolean hasNext() {
+                    return samples.hasNext();
+                }
+
+                @Override
+                public T next() {
+                    return one.apply(samples.next());
+                }
+            };
+        }
+    }
+
+    /** An image and its class. */
+    static final class Sample {
+        final String name;
+        final @Nullable String label;
+        final byte[] content; // empty if it was not asked for
+        final @Nullable String broken; // why there is no content
+
+        private Sample(String name, @Nullable String label, byte[] content, @Nullable String broken) {
+            this.name = name;
+            this.label = label;
+            this.content = content;
+            this.broken = broken;
+        }
+    }
+
+    /** The samples of a tar, one after the other. */
+    static final class Samples implements Iterator<Sample>, AutoCloseable {
+        private final String tar;
+        private final ArchiveInputStream<TarArchiveEntry> in;
+        private final @Nullable String labelKey;
+        private final boolean content;
+        private @Nullable TarArchiveEntry entry; // the first of the next sample
+        private @Nullable Sample next;
+
+        /**
+         * Opens a tar.
+         *
+         * @param tar its name, for names and messages
+         * @param stream will be closed
+         * @param labelKey of the class in a {@code json}; null: labels are not looked at
+         * @param content whether the images are read, too
+         * @throws UserError also later, if it is damaged, or an entry would leave the tar
+         */
+        Samples(String tar, InputStream stream, @Nullable String labelKey, boolean content) {
+            this.tar = tar;
+            this.in = new TarArchiveInputStream(stream, StandardCharsets.UTF_8.name());
+            this.labelKey = labelKey;
+            this.content = content;
+            this.entry = following();
+            this.next = sample();
+        }
+
+        @Override
+        public boolean hasNext() {
+            return next != null;
+        }
+
+        @Override
+        public Sample next() {
+            Sample present = next;
+            if (present == null) {
+                throw new NoSuchElementException();
+            }
+            next = sample();
+            return present;
+        }
+
+        /** Returns the next entry that can belong to a sample, null behind the last one. */
+        private @Nullable TarArchiveEntry following() {
+            try {
+                for (TarArchiveEntry each = in.getNextEntry(); each != null; each = in.getNextEntry()) {
+                    String name = each.getName();
+                    if (name.startsWith("/") || Arrays.asList(name.split("/")).contains("..")) {
+                        throw new UserError(
+                                tar + ": the entry " + name + " leads out of the tar; is it the right file?");
+                    }
+                    if (isPlain(each) && point(name) > 0 && !name.startsWith("__")) {
+                        return each;
+                    }
+                }
+                return null;
+            } catch (IOException | IllegalArgumentException e) { // a damaged header ends in either
+                throw damaged(e);
+            }
+        }
+
+        /** Returns whether an entry is a file of its own: nothing that it could link to is looked at. */
+        private static boolean isPlain(TarArchiveEntry of) {
+            return of.isFile()
+                    && !of.isLink()
+                    && !of.isSymbolicLink()
+                    && !of.isFIFO()
+                    && !of.isCharacterDevice()
+                    && !of.isBlockDevice();
+        }
+
+        private UserError damaged(Exception e) {
+            return new UserError(tar + ": is no tar, or damaged (" + e.getMessage() + "); write it again", e);
+        }
+
+        /** Returns where the first point of a file's name is; negative without one, or if it is hidden. */
+        private static int point(String name) {
+            int file = name.lastIndexOf('/') + 1;
+            int point = name.indexOf('.', file);
+            return point == file ? -1 : point;
+        }
+
+        private static String key(TarArchiveEntry entry) {
+            return entry.getName().substring(0, point(entry.getName()));
+        }
+
+        private static String kind(TarArchiveEntry entry) {
+            return entry.getName().substring(point(entry.getName()) + 1).toLowerCase(Locale.ROOT);
+        }
+
+        /** Returns the next sample that has an image or a class, null behind the last one. */
+        private @Nullable Sample sample() {
+            while (entry != null) {
+                String key = key(entry);
+                String image = null;
+                byte[] bytes = {};
+                String broken = null;
+                String cls = null;
+                String json = null;
+                List<String> kinds = new ArrayList<>();
+                for (; entry != null && key(entry).equals(key); entry = following()) {
+                    String kind = kind(entry);
+                    kinds.add(kind);
+                    if (IMAGES.contains(kind)) {
+                        if (image != null) {
+                            throw new UserError(tar + ": " + key + " has two images, " + image + " and "
+                                    + entry.getName() + "; keep one");
+                        }
+                        image = entry.getName();
+                        broken = refused(entry);
+                        bytes = content && broken == null ? bytes(entry, LARGEST) : bytes;
+                    } else if (labelKey != null && kind.equals("cls")) {
+                        cls = new String(bytes(entry, LARGEST_LABEL), StandardCharsets.UTF_8).strip();
+                    } else if (labelKey != null && kind.equals("json")) {
+                        json = label(entry, labelKey);
+                    }
+                }
+                String label = cls == null || cls.isEmpty() ? json : cls;
+                if (image != null) {
+                    return new Sample(tar + "/" + image, label, bytes, broken);
+                }
+                if (kinds.stream().anyMatch(LABELS::contains)) {
+                    return new Sample(
+                            tar + "/" + key, label, bytes, "no .jpg, .jpeg or .png, only " + String.join(", ", kinds));
+                }
+            }
+            close();
+            return null;
+        }
+
+        private static @Nullable String refused(TarArchiveEntry entry) {
+            return entry.isSparse()
+                    ? "a sparse file"
+                    : entry.getSize() > LARGEST ? "more than the " + LARGEST + " bytes allowed" : null;
+        }
+
+        /** Returns the bytes of the present entry; makes room for no more than there are. */
+        private byte[] bytes(TarArchiveEntry of, int most) {
+            if (of.getSize() > most || of.isSparse()) {
+                throw new UserError(tar + ": " + of.getName() + " has more than the " + most + " bytes allowed");
+            }
+            try {
+                byte[] bytes = in.readNBytes(most);
+                if (bytes.length != of.getSize()) {
+                    throw new IOException(of.getName() + " is cut off");
+                }
+                return bytes;
+            } catch (IOException | IllegalArgumentException e) {
+                throw damaged(e);
+            }
+        }
+
+        private @Nullable String label(TarArchiveEntry of, String key) {
+            try {
+                JsonNode label = MAPPER.readTree(bytes(of, LARGEST_LABEL)).path(key);
+                return label.isIntegralNumber()
+                                || (label.isTextual() && !label.asText().isBlank())
+                        ? label.asText().strip()
+                        : null;
+            } catch (IOException e) { // also of bytes that are text in no encoding
+                String why = e instanceof JsonProcessingException wrong ? wrong.getOriginalMessage() : e.getMessage();
+                throw new UserError(tar + ": " + of.getName() + " is not JSON: " + why, e);
+            }
+        }
+
+        @Override
+        public void close() {
+            try {
+                in.close();
+            } catch (IOException e) {
+                throw new UncheckedIOException(tar + ": cannot be closed", e);
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+package dev.grft.spark.run;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.UserError;
+import dev.grft.checkpoint.Storage;
+import dev.grft.data.BrokenImages;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * The folder of a run, on any file system: what each verb leaves for the next one.
+ *
+ * <pre>
+ *   manifest.json                      what it takes to repeat the run
+ *   selection.safetensors, .json       the scores and the selected slices
+ *   entries.safetensors                the entries that GPS trains
+ *   part-2/, part-3/, ...              selection and state of each later part of a training that selects again
+ *   delta.safetensors                  what was trained: numbers, indices, head, labels
+ *   README.md                          what a person has to know of the delta
+ *   merged.safetensors, config.json    the fine-tuned model as a plain one
+ *   history.jsonl                      a line for each step, and for each epoch that was evaluated
+ *   metrics.json                       accuracy, sizes and seconds, by method
+ *   evaluation.json                    measures on the test images, by class, and the confusion matrix
+ *   predictions.jsonl                  a line for each test image, or for each n-th: label, prediction, probabilities
+ *   mistakes.json                      the most confident mistakes, with pictures
+ *   data.json                          images by class, and pictures of some
+ *   broken-images.json                 the images that could not be decoded
+ *   report.html                        all of this, to look at
+ *   tracking.json                      the run of a tracking server that is told of this one
+ *   state/                             what it takes to go on after an interruption
+ *   METHOD/                            delta, history and state of a method to compare with
+ *   inputs.json                        of what inputs each of these was made
+ * </pre>
+ */
+final class RunDirectory {
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+
+    private final Storage storage;
+    private final String directory;
+    private final String main;
+
+    /**
+     * Returns a run directory.
+     *
+     * @param main the method whose artefacts lie in the directory itself
+     */
+    RunDirectory(Storage storage, String directory, String main) {
+        this.storage = storage;
+        this.directory = directory;
+        this.main = main;
+    }
+
+    /** Returns where something lies; the parts are joined by slashes. */
+    Path path(String... parts) {
+        return new Path(directory + "/" + String.join("/", parts));
+    }
+
+    /** Returns the folder of a method: the run directory itself for the main one, a folder in it for any other. */
+    String method(String method) {
+        return method.equals(main) ? directory : directory + "/" + method;
+    }
+
+    /** Returns whether the directory itself, its manifest too, is of this method. */
+    boolean isOf(String method) {
+        return method.equals(main);
+    }
+
+    /** Returns whether an artefact is there and was made of these inputs. */
+    boolean isMade(Path artefact, String inputs) {
+        return inputs.equals(inputs().get(key(artefact))) && storage.exists(artefact);
+    }
+
+    /** Notes of what inputs an artefact was made; after it was written. */
+    void made(Path artefact, String inputs) {
+        Map<String, String> all = new TreeMap<>(inputs());
+        all.put(key(artefact), inputs);
+        write(path("inputs.json"), all);
+    }
+
+    private String key(Path artefact) {
+        String root = path("x").getParent().toString();
+        String name = artefact.toString();
+        return name.startsWith(root + "/") ? name.substring(root.length() + 1) : name;
+    }
+
+    private Map<String, String> inputs() {
+        return read(path("inputs.json"), new TypeReference<Map<String, String>>() {});
+    }
+
+    /** Adds to {@code broken-images.json}: by set, the names and reasons of its broken images. */
+    void reportBroken(String key, String path, BrokenImages broken) {
+        Path report = path("broken-images.json");
+        Map<String, Object> all = new LinkedHashMap<>(read(report, new TypeReference<Map<String, Object>>() {}));
+        Map<String, String> reasons = new LinkedHashMap<>();
+        broken.images().forEach(image -> reasons.put(image.name(), image.reason()));
+        all.put(key, Map.of("path", path, "images", broken.total(), "broken", reasons));
+        write(report, all);
+    }
+
+    /** Sets what {@code data.json} says of a set of images. */
+    void describe(String key, Map<String, Object> summary) {
+        Path file = path("data.json");
+        Map<String, Object> all = new LinkedHashMap<>(read(file, new TypeReference<Map<String, Object>>() {}));
+        all.put(key, summary);
+        write(file, all);
+    }
+
+    /** Returns whether {@code data.json} describes the set of this digest already. */
+    boolean describes(String key, String digest) {
+        return read(path("data.json"), new TypeReference<Map<String, Object>>() {})
+                                .get(key)
+                        instanceof Map<?, ?> known
+                && digest.equals(known.get("digest"));
+    }
+
+    private <T> Map<String, T> read(Path file, TypeReference<Map<String, T>> type) {
+        if (!storage.exists(file)) {
+            return Map.of();
+        }
+        try {
+            return MAPPER.readValue(storage.readString(file), type);
+        } catch (JsonProcessingException e) {
+            throw new UserError(
+                    file + ": is not the JSON that was written (" + e.getOriginalMessage() + "); delete it", e);
+        }
+    }
+
+    private void write(Path file, Map<String, ?> content) {
+        try {
+            storage.writeAtomically(
+                    file, MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(content) + "\n");
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return directory;
+    }
+}

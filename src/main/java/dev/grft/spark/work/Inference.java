@@ -1,0 +1,257 @@
+package dev.grft.spark.work;
+
+import dev.grft.Delta;
+import dev.grft.Penalty;
+import dev.grft.config.Settings;
+import dev.grft.data.Batch;
+import dev.grft.data.Example;
+import dev.grft.data.Preprocess;
+import dev.grft.report.Progress;
+import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Device;
+import dev.grft.spark.images.Images;
+import dev.grft.train.Network;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tuning;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.storage.StorageLevel;
+
+/**
+ * A model with a delta, ready to look at images on the executors: forward only. A pass is cut into Spark jobs of
+ * some batches of each shard, so that it can be seen how far it is, and little is lost with a task.
+ */
+public final class Inference {
+    /** The application that a pass runs in. */
+    public record On(JavaSparkContext context, Device device, Settings settings) {}
+
+    /** Batches of one shard in one job: a constant, because sums depend on where they are cut. */
+    static final int BATCHES = 16;
+
+    /** What a network says of one image. */
+    public static final class Output implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        public final long id;
+        public final String name;
+        public final int label;
+        public final float[] values; // [K] probabilities or [D] features
+
+        public Output(Example example, float[] values) {
+            this.id = example.id();
+            this.name = example.name();
+            this.label = example.label();
+            this.values = values;
+        }
+    }
+
+    /** What is done with outputs that stay on the executors. */
+    public interface Using {
+        /** Uses them; they are gone afterwards. */
+        void of(JavaRDD<Output> outputs);
+    }
+
+    private final On on;
+    private final Preprocess preprocess;
+    private final Sending sending;
+    private final int batchSize;
+
+    /** Sends the tasks what they look with; once for each pass. */
+    private interface Sending {
+        Sight send(boolean features);
+    }
+
+    private static Replicas.Recipe recipe(On on, ModelBroadcast model, Tuning tuning) {
+        return new Replicas.Recipe(
+                model,
+                tuning,
+                Network.configuration(
+                        tuning.layout(model.config()),
+                        on.settings().training(),
+                        Penalty.NONE,
+                        model.config().depth(),
+                        1,
+                        1),
+                false,
+                on.device());
+    }
+
+    private Inference(On on, Preprocess preprocess, Sending sending, int batchSize) {
+        this.on = on;
+        this.preprocess = preprocess;
+        this.sending = sending;
+        this.batchSize = batchSize;
+    }
+
+    private Inference(On on, Preprocess preprocess, Replicas.Recipe recipe, float[] trained, int batchSize) {
+        this(on, preprocess, features -> new Sight.One(recipe, on.context().broadcast(trained), features), batchSize);
+    }
+
+    private Inference(On on, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
+        this(on, preprocess, recipe, trained, on.settings().evaluation().batchSize());
+    }
+
+    /**
+     * Returns a network that is being trained, at the present numbers: the executors' replicas are used again, with batches
+     * of which they keep no more than of those they are trained with.
+     */
+    public static Inference of(On on, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
+        int most = Math.min(
+                on.settings().evaluation().batchSize(), on.settings().training().examplesOfShard());
+        return new Inference(on, preprocess, recipe, trained, most);
+    }
+
+    /** Returns the pretrained model with a head of zeros: for its features. */
+    public static Inference headOnly(On on, ModelBroadcast model, Preprocess preprocess) {
+        SliceTuning tuning = SliceTuning.headOnly();
+        return new Inference(
+                on,
+                preprocess,
+                recipe(on, model, tuning),
+                new float[tuning.layout(model.config()).size()]);
+    }
+
+    /** Returns a model with a delta. */
+    public static Inference of(On on, ModelBroadcast model, Preprocess preprocess, Delta delta) {
+        Tuning tuning = Tuning.of(delta);
+        return new Inference(
+                on, preprocess, recipe(on, model, tuning), tuning.trained(tuning.layout(model.config()), delta));
+    }
+
+    /**
+     * Returns a model with several deltas: an output has the probabilities of all of them, one after the other.
+     *
+     * @param deltas one or more
+     */
+    public static Inference of(On on, ModelBroadcast model, Preprocess preprocess, List<Delta> deltas) {
+        return new Inference(
+                on,
+                preprocess,
+                features -> several(on, model, deltas),
+                on.settings().evaluation().batchSize());
+    }
+
+    private static Sight several(On on, ModelBroadcast model, List<Delta> deltas) {
+        Sight.Several sight = new Sight.Several(model, on.device());
+        for (Delta delta : deltas) {
+            int classes = delta.labels().size();
+            Tuning tuning = Tuning.of(delta);
+            float[] trained = tuning.trained(tuning.layout(model.config().withClasses(classes)), delta);
+            sight.add(tuning, classes, on.context().broadcast(trained));
+        }
+        return sight;
+    }
+
+    /** Hands the features of all images over, in no particular order. */
+    public void features(Images images, Progress.Meter meter, Consumer<Output> each) {
+        pass(images, meter, each, true);
+    }
+
+    /** Hands the probabilities of all images over, in no particular order. */
+    public void probabilities(Images images, Progress.Meter meter, Consumer<Output> each) {
+        pass(images, meter, each, false);
+    }
+
+    /** Computes the probabilities of all images and leaves them where they are until {@code use} of them is over. */
+    public void withProbabilities(Images images, Progress.Meter meter, Using use) {
+        Sight sight = sending.send(false);
+        int count = BATCHES * batchSize;
+        List<JavaRDD<Output>> chunks = new ArrayList<>();
+        try {
+            long done = 0;
+            for (int from = 0; done < images.count(); from += count) {
+                JavaRDD<Output> chunk = outputs(images, from, count, sight).persist(StorageLevel.MEMORY_AND_DISK());
+                chunks.add(chunk);
+                long size = Causes.unwrapped(chunk::count);
+                done += size;
+                meter.add(size, "");
+            }
+            use.of(union(chunks));
+        } finally {
+            chunks.forEach(chunk -> chunk.unpersist(false));
+            sight.close();
+        }
+    }
+
+    @SuppressWarnings("unchecked") // Java cannot make an array of a generic type
+    private JavaRDD<Output> union(List<JavaRDD<Output>> chunks) {
+        return on.context().union(chunks.toArray(JavaRDD[]::new));
+    }
+
+    private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {
+        Sight sight = sending.send(features);
+        int count = BATCHES * batchSize;
+        try {
+            long done = 0;
+            for (int from = 0; done < images.count(); from += count) {
+                List<Output> chunk = Causes.unwrapped(outputs(images, from, count, sight)::collect);
+                chunk.forEach(each);
+                done += chunk.size();
+                meter.add(chunk.size(), "");
+            }
+        } finally {
+            sight.close();
+        }
+    }
+
+    /** Returns what the network says of the images of each shard at positions from {@code from} on, at most {@code count}. */
+    private JavaRDD<Output> outputs(Images images, int from, int count, Sight sight) {
+        Preprocess prepared = preprocess; // tasks take this along, not this object
+        int size = batchSize;
+        return on.device()
+                .computes(images.shards()
+                        .mapPartitions(
+                                part -> {
+                                    List<Example> some = part.next().range(from, count);
+                                    return some.isEmpty()
+                                            ? List.<Output>of().iterator()
+                                            : sight.with(network -> outputs(network, some, prepared, size))
+                                                    .iterator();
+                                },
+                                true));
+    }
+
+    /** Returns what can look at single batches, on the executors. */
+    public Looking looking() {
+        return new Looking(preprocess, sending.send(false), batchSize);
+    }
+
+    /** A model with a delta, in a task. */
+    public static final class Looking implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        public final Preprocess preprocess;
+        public final int batchSize;
+        private final Sight sight;
+
+        private Looking(Preprocess preprocess, Sight sight, int batchSize) {
+            this.preprocess = preprocess;
+            this.sight = sight;
+            this.batchSize = batchSize;
+        }
+
+        /** Returns the probabilities of some examples, in their order. */
+        public List<Output> at(List<Example> some) {
+            return sight.with(network -> outputs(network, some, preprocess, batchSize));
+        }
+    }
+
+    private static List<Output> outputs(
+            Function<Batch, float[][]> network, List<Example> some, Preprocess preprocess, int batchSize) {
+        List<Output> outputs = new ArrayList<>(some.size());
+        for (int at = 0; at < some.size(); at += batchSize) {
+            List<Example> chosen = List.copyOf(some.subList(at, Math.min(some.size(), at + batchSize))); // read once
+            Batch batch = Batch.of(chosen, preprocess);
+            float[][] values = network.apply(batch);
+            for (int b = 0; b < values.length; b++) {
+                outputs.add(new Output(chosen.get(b), values[b]));
+            }
+        }
+        return outputs;
+    }
+}

@@ -1,0 +1,113 @@
+package dev.grft.vit.kernels;
+
+import com.sun.jna.NativeLibrary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.openblas.global.openblas_nolapack;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Chooses who multiplies matrices on the CPU, by the processor.
+ *
+ * <p>Intel's MKL on Intel's processors, where the program was built with it ({@code mvn -Pmkl}), told to compute the same bits in every run.
+ *
+ * <p>OpenBLAS else, told which of its kernels suit the processor. Version 0.3.19, that of ND4J, takes for processors newer than itself the kernels
+ * of a Pentium 4 (Prescott), five times slower on Intel's Emerald Rapids, where it was seen; and for those that it knows and that have
+ * bfloat16 the Cooper Lake kernels, whose product of a DOUBLE matrix with a transposed one is wrong in this build where the result
+ * has more than 192 columns.
+ */
+final class Blas {
+    /** JavaCPP's property for the library in place of OpenBLAS; whoever sets it decides. */
+    private static final String LIBRARY = "org.bytedeco.openblas.load";
+
+    /** The variable by which OpenBLAS is told; whoever sets it decides. */
+    static final String OPENBLAS_KERNELS = "OPENBLAS_CORETYPE";
+
+    private static final Logger LOG = LoggerFactory.getLogger(Blas.class);
+    private static final int ZEN_4 = 25; // AMD's newest family that OpenBLAS 0.3.19 knows
+
+    private static boolean chosen;
+
+    private Blas() {}
+
+    /** Chooses for this process, once; to be called before a BLAS is loaded, which reads what is set here then. */
+    static synchronized void choose() {
+        Path processors = Path.of("/proc/cpuinfo");
+        if (chosen || !Files.isReadable(processors)) {
+            return;
+        }
+        chosen = true;
+        try {
+            List<String> cpuinfo = Files.readAllLines(processors);
+            if (intel(cpuinfo) && hasMkl()) {
+                System.getProperties().putIfAbsent(LIBRARY, "mkl");
+                setVariable("MKL_CBWR", "AUTO"); // the same bits whatever else the process does and where arrays lie
+            }
+            String core = core(cpuinfo);
+            if (core != null) {
+                setVariable(OPENBLAS_KERNELS, core);
+            }
+        } catch (IOException | LinkageError e) {
+            LOG.warn(
+                    "OpenBLAS chooses its kernels, perhaps slow ones on a new processor; set {} for others",
+                    OPENBLAS_KERNELS,
+                    e);
+        }
+    }
+
+    /** Sets a variable of the environment that native code sees, which Java cannot, unless it is set. */
+    private static void setVariable(String name, String value) {
+        NativeLibrary.getProcess().getFunction("setenv").invokeInt(new Object[] {name, value, 0});
+    }
+
+    /** Returns whether MKL is what has been loaded. By a function of its own: JavaCPP forgets the vendor while a thread sets its number of threads. */
+    static boolean mkl() {
+        Loader.load(openblas_nolapack.class);
+        return Loader.addressof("MKL_Set_Num_Threads") != null;
+    }
+
+    /** Returns whether MKL is among this program's jars. */
+    static boolean hasMkl() {
+        return Blas.class.getResource("/org/bytedeco/mkl/linux-x86_64/libmkl_rt.so.2") != null;
+    }
+
+    /** Returns whether the processor is Intel's. */
+    static boolean intel(List<String> cpuinfo) {
+        return value(cpuinfo, "vendor_id").equals("GenuineIntel");
+    }
+
+    /**
+     * Returns the name of OpenBLAS's kernels for a processor, null to leave it to OpenBLAS. But for Cooper Lake it is the one that OpenBLAS
+     * chooses itself where it knows the processor.
+     *
+     * @param cpuinfo the lines of Linux's {@code /proc/cpuinfo}
+     */
+    static @Nullable String core(List<String> cpuinfo) {
+        Set<String> flags = Set.of(value(cpuinfo, "flags").split(" "));
+        boolean intel = intel(cpuinfo);
+        boolean newAmd = value(cpuinfo, "vendor_id").equals("AuthenticAMD")
+                && Integer.parseInt(value(cpuinfo, "cpu family")) > ZEN_4;
+        if (!(intel || newAmd) || !flags.containsAll(Set.of("avx2", "fma"))) {
+            return null;
+        }
+        if (flags.containsAll(Set.of("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"))) {
+            return "SKYLAKEX";
+        }
+        return intel ? "HASWELL" : "ZEN";
+    }
+
+    private static String value(List<String> cpuinfo, String key) {
+        return cpuinfo.stream()
+                .filter(line -> line.startsWith(key)
+                        && line.substring(key.length()).stripLeading().startsWith(":"))
+                .map(line -> line.substring(line.indexOf(':') + 1).strip())
+                .findFirst()
+                .orElse("");
+    }
+}

@@ -1,0 +1,295 @@
+package dev.grft.vit.kernels;
+
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * All array work of a step: the one seam between the model's mathematics and the machine.
+ *
+ * <p>Every array is contiguous, row-major ('c' order) and of the model's data type unless said otherwise; outputs are
+ * allocated by the caller and, where not said otherwise, overwritten. No method reads an array back to the host. The
+ * implementations are not safe for several threads at once: each network owns one.
+ */
+public interface Kernels {
+
+    /** Puts {@code alpha * op(a) op(b) + beta * c} into {@code c}; op transposes where asked. Matrices only. */
+    void gemm(boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c);
+
+    /** Puts {@code row [n]} into each row of {@code y [m, n]}. */
+    void fillRows(INDArray row, INDArray y);
+
+    /** Adds {@code x} to {@code y}, of equal length. */
+    void add(INDArray x, INDArray y);
+
+    /** Multiplies {@code y} by {@code x} entry by entry, of equal length. */
+    void multiply(INDArray x, INDArray y);
+
+    /** Puts {@code base + delta} into {@code y}, all of equal length. */
+    void sum(INDArray base, INDArray delta, INDArray y);
+
+    /** Puts the column sums of {@code x [m, n]} into {@code sums [n]}. */
+    void columnSums(INDArray x, INDArray sums);
+
+    /** Puts the column sums of {@code a * b}, both {@code [m, n]}, into {@code sums [n]}. */
+    void columnDots(INDArray a, INDArray b, INDArray sums);
+
+    /** Puts columns {@code columns [k]} of {@code x [m, n]} into the rows of {@code y [k, m]}. */
+    void columnsToRows(INDArray x, int[] columns, INDArray y);
+
+    /** Puts {@code x [m, n]} with each column times its factor, {@code factors [n]}, into {@code y [m, n]}. */
+    void scaleColumns(INDArray x, INDArray factors, INDArray y);
+
+    /** Adds the rows of {@code x [k, m]} to columns {@code columns [k]} of {@code y [m, n]}, all of them different. */
+    void addRowsToColumns(INDArray x, int[] columns, INDArray y);
+
+    /**
+     * Puts {@code x [m, n]} into {@code y [m, n]}, and adds k numbers to each row: {@code values [k, m]} in the columns {@code columns
+     * [k, m]}, which are distinct in a row.
+     */
+    void addEntries(INDArray x, int[] columns, INDArray values, INDArray y);
+
+    /**
+     * Puts k entries of each row of {@code a' b} into {@code dots [k, n]}, a {@code [m, n]} and b {@code [m, l]}: those in the columns
+     * {@code columns [k, n]}.
+     */
+    void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots);
+
+    /**
+     * Puts {@code gamma * (x - mean) / sqrt(variance + epsilon) + beta}, row by row, into {@code y [m, n]}; keeps
+     * {@code normalized [m, n]} and {@code inverse [m]} = 1 / sqrt(variance + epsilon) for the backward. The variance is
+     * the biased one.
+     */
+    void layerNorm(
+            INDArray x,
+            INDArray gamma,
+            INDArray beta,
+            double epsilon,
+            INDArray normalized,
+            INDArray inverse,
+            INDArray y);
+
+    /** Puts {@code gamma * normalized + beta}, row by row, into {@code y [m, n]}: the result of {@link #layerNorm}, bit for bit. */
+    void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y);
+
+    /** Adds the input's gradient of {@link #layerNorm} to {@code dx [m, n]}, given {@code dy [m, n]}. */
+    void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx);
+
+    /**
+     * Replaces {@code y [m, n]} by {@code x * Phi(x)} (the erf GELU) with {@code x = y + bias}, row by row; puts its derivative at x
+     * into {@code derivative [m, n]}, unless it is null.
+     *
+     * @param bias {@code [n]}; null for none
+     */
+    void gelu(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative);
+
+    /**
+     * Does what {@link #gelu} does with {@code x * sigmoid(u)}, {@code u = linear * x + cubic * x^3}: the GELU's approximations.
+     *
+     * @param linear at least 1.5, so that the sigmoid is 0 or 1 in floats beyond 60
+     * @param cubic at least 0
+     */
+    void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray y, @Nullable INDArray derivative);
+
+    /**
+     * Puts multi-head attention of the first Q tokens of each example into {@code out [B*Q, D]}: softmax(q k' / sqrt(D/H)) v
+     * per example and head. Q is T, or 1 where only the class token is asked for.
+     *
+     * @param qkv {@code [B*T, 3D]}: queries, keys, values side by side, head after head
+     * @param weights out: the softmax, {@code [B*H*Q, T]}, kept for the backward
+     */
+    void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out);
+
+    /** Puts the gradient of {@link #attention} into {@code dqkv [B*T, 3D]}, given {@code dout [B*Q, D]}. */
+    void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv);
+
+    /**
+     * Puts attention of Q vectors of each example to its T tokens, which are keys and values in one, into {@code out [B*Q, D]}:
+     * softmax(scale u x') x per example.
+     *
+     * @param u {@code [B*Q, D]}
+     * @param x {@code [B*T, D]}
+     * @param weights out: the softmax, {@code [B*Q, T]}, kept for the backward
+     */
+    void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out);
+
+    /**
+     * Puts the gradients of {@link #attend} into {@code du [B*Q, D]} and {@code dx [B*T, D]}, unless it is null, given {@code dout
+     * [B*Q, D]}.
+     */
+    void attendBackward(
+            INDArray dout,
+            INDArray u,
+            INDArray x,
+            int examples,
+            double scale,
+            INDArray weights,
+            INDArray du,
+            @Nullable INDArray dx);
+
+    /** Clears {@code y [B*H, D]}, then puts the H parts of each row of {@code x [B, D]} into H rows, each where it was in its row. */
+    void headsApart(INDArray x, int heads, INDArray y);
+
+    /** Adds the parts of {@code x [B*H, D]} where {@link #headsApart} puts some to {@code y [B, D]}, where it takes them from. */
+    void addHeads(INDArray x, int heads, INDArray y);
+
+    /** Puts the flattened patches (channel, row, column) of {@code images [B, C, S, S]} into {@code y [B*N, C*P*P]}. */
+    void patches(INDArray images, int patchSize, INDArray y);
+
+    /**
+     * Puts the tokens before the patches and the patches {@code [B*N, D]}, each plus its position {@code [T, D]}, into {@code y
+     * [B*T, D]}.
+     *
+     * @param first {@code [T-N, D]}, or {@code [D]} for a class token alone; null if T = N
+     */
+    void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y);
+
+    /** Puts the rows of the patches, the last N tokens of each example, of {@code x [B*T, D]} into {@code y [B*N, D]}. */
+    void patchRows(INDArray x, int examples, INDArray y);
+
+    /** Puts {@code count} rows of {@code x [m, D]}, from row {@code from} on, into those of {@code y [n, D]} from {@code to} on. */
+    void copyRows(INDArray x, int from, INDArray y, int to, int count);
+
+    /**
+     * Puts the mean of the tokens behind the first {@code prefix} of each example of {@code x [B*T, D]} into {@code y [B, D]}; or,
+     * if y is {@code [B, 2D]}, the first token and behind it this mean.
+     */
+    void pool(INDArray x, int prefix, INDArray y);
+
+    /** Puts the gradient of {@link #pool} into {@code dx [B*T, D]}, given {@code dy}. */
+    void poolBackward(INDArray dy, int prefix, INDArray dx);
+
+    /** Puts the sum over the examples of {@code x [B*T, D]} into {@code y [T, D]}. */
+    void sumExamples(INDArray x, int examples, INDArray y);
+
+    /** Puts the first token of each example of {@code x [B*T, D]} into {@code y [B, D]}. */
+    void classRows(INDArray x, INDArray y);
+
+    /** Clears {@code y [B*T, D]}, then puts {@code x [B, D]} into the first token of each example. */
+    void spreadClassRows(INDArray x, INDArray y);
+
+    /**
+     * Puts the cross-entropy {@code -sum_k targets[k] log softmax(logits)[k]} of each example into {@code losses [B]} and the
+     * gradient of their sum into {@code dlogits [B, K]}.
+     *
+     * @param logits {@code [B, K]}
+     * @param targets {@code [B, K]}: the probability of each class, 1 in total per example; one-hot, or smoothed
+     */
+    void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits);
+
+    /**
+     * Puts the supervised contrastive loss (Khosla et al. 2020, arXiv 2004.11362, equation 2, with equal temperatures) of each
+     * anchor into {@code losses [N]} and the gradient of their sum into {@code dfeatures [N, D]}. With
+     * {@code z = f / max(|f|, 1e-12)}, the loss of anchor a is
+     *
+     * <pre>
+     *   mean over p with same[a, p] = 1 of  log(sum over n != a of exp(z_a.z_n / temperature)) - z_a.z_p / temperature
+     * </pre>
+     *
+     * and 0 for an anchor without such p.
+     *
+     * @param features {@code [N, D]}, brought to length 1 here
+     * @param same {@code [N, N]}: 1 where two different rows are of one class, else 0; 0 on the diagonal
+     * @param temperature positive
+     */
+    void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures);
+
+    /**
+     * Adds, for one linear map, the row and column sums of the squared gradient of each example: with
+     * {@code G = sum over the example's tokens t of dy[t]' x[t]}, {@code rows[o] += sum_i G[o, i]^2} and
+     * {@code columns[i] += sum_o G[o, i]^2}.
+     *
+     * <p>Where it is cheaper, G is never formed (the ghost-norm identity): {@code rows = diag(dy' (x x') dy)} and
+     * {@code columns = diag(x' (dy dy') x)}.
+     *
+     * @param dy {@code [B*T, out]}
+     * @param x {@code [B*T, in]}
+     * @param rows {@code [out]}, DOUBLE
+     * @param columns {@code [in]}, DOUBLE
+     */
+    void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns);
+
+    /** Adds the row and column sums of the squares of {@code g [out, in]} to {@code rows [out]} and {@code columns [in]}, both DOUBLE. */
+    void addSquares(INDArray g, INDArray rows, INDArray columns);
+
+    /** Adds the row and column sums of the absolute values of {@code g [out, in]}, as {@link #addSquares} those of squares. */
+    void addAbsolutes(INDArray g, INDArray rows, INDArray columns);
+
+    /** Returns whether forming the gradient of one example costs more multiplications than the ghost-norm identity. */
+    static boolean ghostIsCheaper(long tokens, long out, long in) {
+        return 2 * tokens * tokens * (out + in) < tokens * out * in + 2 * out * in;
+    }
+
+    /**
+     * To be called before ND4J is first used. Leaves it to the process how much native memory it takes, unless
+     * {@code org.bytedeco.javacpp.maxphysicalbytes} says otherwise: JavaCPP allows four times the heap, and an executor needs a small
+     * heap beside large weights. And chooses who multiplies matrices: {@link Blas}.
+     */
+    static void prepare() {
+        System.getProperties().putIfAbsent("org.bytedeco.javacpp.maxphysicalbytes", "0");
+        Blas.choose();
+    }
+
+    /**
+     * Loads the native libraries in the background, which takes seconds that something else can use. Whoever needs them
+     * meanwhile waits, and is told what is wrong with them.
+     */
+    static void load() {
+        prepare();
+        Thread loading = new Thread(
+                () -> {
+                    INDArray one = Nd4j.ones(1, 1);
+                    of("auto").gemm(false, one, false, one, 1, 0, Nd4j.zeros(1, 1));
+                },
+                "loading native libraries");
+        loading.setDaemon(true);
+        loading.setUncaughtExceptionHandler((thread, wrong) -> {}); // the first use fails again
+        loading.start();
+    }
+
+    /**
+     * Returns whether kernels compute on a GPU in this process.
+     *
+     * @throws dev.grft.UserError if ND4J's backend has no code for that GPU
+     * @throws LinkageError if the backend cannot start in this process
+     */
+    static boolean onGpu() {
+        prepare();
+        if (!Flat.CPU) {
+            Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
+        }
+        return !Flat.CPU;
+    }
+
+    /**
+     * Returns whether MKL multiplies in this process, in place of OpenBLAS.
+     *
+     * @throws LinkageError if the backend cannot start in this process
+     */
+    static boolean onMkl() {
+        prepare();
+        return Flat.CPU && Blas.mkl();
+    }
+
+    /**
+     * Returns new kernels.
+     *
+     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code auto}: the former where ND4J
+     *     runs on the CPU
+     * @throws dev.grft.UserError for any other name, and for {@code cpu} where ND4J's arrays are on a GPU
+     */
+    static Kernels of(String name) {
+        if (name.equals("cpu") && !Flat.CPU) {
+            throw dev.grft.UserError.of(
+                    "engine.kernels is cpu, but the program was built with mvn -Pcuda, whose arrays are on the GPU; use the build"
+                            + " without it, or auto");
+        }
+        return switch (name) {
+            case "cpu" -> new CpuKernels();
+            case "nd4j" -> new Nd4jKernels();
+            case "auto" -> Flat.CPU ? new CpuKernels() : new Nd4jKernels();
+            default ->
+                throw dev.grft.UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
+        };
+    }
+}

@@ -1,0 +1,511 @@
+package dev.grft.vit.kernels;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.api.ops.impl.scatter.ScatterAdd;
+import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
+import org.nd4j.linalg.api.ops.impl.transforms.strict.Erf;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.INDArrayIndex;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+import org.nd4j.linalg.indexing.SpecifiedIndex;
+import org.nd4j.linalg.ops.transforms.Transforms;
+
+/**
+ * The portable path: public ND4J operations only, so that it runs on {@code nd4j-native} and {@code nd4j-cuda} alike, in
+ * FLOAT or DOUBLE (gradient checks).
+ */
+public final class Nd4jKernels implements Kernels {
+
+    @Override
+    public void gemm(
+            boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+        INDArray left = transposeA ? a.transpose() : a;
+        INDArray right = transposeB ? b.transpose() : b;
+        INDArray product = left.mmul(right);
+        if (alpha != 1) {
+            product.muli(alpha);
+        }
+        if (beta == 0) {
+            c.assign(product);
+        } else {
+            if (beta != 1) {
+                c.muli(beta);
+            }
+            c.addi(product);
+        }
+    }
+
+    @Override
+    public void fillRows(INDArray row, INDArray y) {
+        y.assign(row.reshape(1, row.length()).broadcast(y.shape()));
+    }
+
+    @Override
+    public void add(INDArray x, INDArray y) {
+        y.addi(x.reshape('c', y.shape()));
+    }
+
+    @Override
+    public void multiply(INDArray x, INDArray y) {
+        y.muli(x.reshape('c', y.shape()));
+    }
+
+    @Override
+    public void sum(INDArray base, INDArray delta, INDArray y) {
+        y.assign(base.reshape('c', y.shape())).addi(delta.reshape('c', y.shape()));
+    }
+
+    @Override
+    public void columnSums(INDArray x, INDArray sums) {
+        sums.assign(x.sum(0).reshape('c', sums.shape()));
+    }
+
+    @Override
+    public void columnDots(INDArray a, INDArray b, INDArray sums) {
+        sums.assign(a.mul(b).sum(0).reshape('c', sums.shape()));
+    }
+
+    @Override
+    public void columnsToRows(INDArray x, int[] columns, INDArray y) {
+        y.assign(x.get(NDArrayIndex.all(), specified(columns)).transpose());
+    }
+
+    @Override
+    public void scaleColumns(INDArray x, INDArray factors, INDArray y) {
+        y.assign(x).muliRowVector(flat(factors));
+    }
+
+    @Override
+    public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
+        for (int j = 0; j < columns.length; j++) {
+            y.get(NDArrayIndex.all(), NDArrayIndex.interval(columns[j], columns[j] + 1))
+                    .addi(x.get(NDArrayIndex.interval(j, j + 1), NDArrayIndex.all())
+                            .transpose());
+        }
+    }
+
+    @Override
+    public void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
+        int m = (int) x.size(0);
+        int[] places = new int[columns.length];
+        for (int i = 0; i < places.length; i++) {
+            places[i] = Math.toIntExact(i % m * x.size(1) + columns[i]);
+        }
+        INDArray sum = Nd4j.exec(new ScatterAdd(
+                x.reshape('c', new long[] {x.length()}),
+                Nd4j.createFromArray(places),
+                values.reshape('c', new long[] {values.length()})))[0];
+        y.assign(sum.reshape('c', y.shape()));
+    }
+
+    @Override
+    public void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
+        int n = (int) a.size(1);
+        for (int k = 0; k < columns.length / n; k++) {
+            int[] some = Arrays.copyOfRange(columns, k * n, (k + 1) * n);
+            columnDots(a, b.get(NDArrayIndex.all(), specified(some)), dots.getRow(k));
+        }
+    }
+
+    @Override
+    public void layerNorm(
+            INDArray x,
+            INDArray gamma,
+            INDArray beta,
+            double epsilon,
+            INDArray normalized,
+            INDArray inverse,
+            INDArray y) {
+        normalized.assign(x).subiColumnVector(x.mean(true, 1));
+        INDArray variance = normalized.mul(normalized).mean(true, 1);
+        INDArray s = Transforms.sqrt(variance.addi(epsilon), false).rdivi(1);
+        inverse.assign(s.reshape(inverse.shape()));
+        normalized.muliColumnVector(s);
+        scaleAndShift(normalized, gamma, beta, y);
+    }
+
+    @Override
+    public void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y) {
+        y.assign(normalized).muliRowVector(flat(gamma)).addiRowVector(flat(beta));
+    }
+
+    @Override
+    public void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
+        INDArray d = dy.mulRowVector(flat(gamma));
+        INDArray meanD = d.mean(true, 1);
+        INDArray meanDz = d.mul(normalized).mean(true, 1);
+        d.subiColumnVector(meanD).subi(normalized.mulColumnVector(meanDz));
+        dx.addi(d.muliColumnVector(inverse.reshape(inverse.length(), 1)));
+    }
+
+    @Override
+    public void gelu(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative) {
+        INDArray x = plus(bias, y);
+        INDArray cdf =
+                Nd4j.exec(new Erf(x.mul(Math.sqrt(0.5)), x.ulike())).addi(1).muli(0.5);
+        y.assign(x.mul(cdf));
+        if (derivative != null) {
+            INDArray density = Transforms.exp(x.mul(x).muli(-0.5), false).muli(1 / Math.sqrt(2 * Math.PI));
+            derivative.assign(cdf.addi(density.muli(x)));
+        }
+    }
+
+    /** Returns y + bias, row by row, as an array of its own. */
+    private static INDArray plus(@Nullable INDArray bias, INDArray y) {
+        return bias == null ? y.dup() : y.addRowVector(flat(bias));
+    }
+
+    @Override
+    public void sigmoidGelu(
+            @Nullable INDArray bias, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
+        INDArray x = plus(bias, y);
+        INDArray near = Transforms.min(Transforms.max(x, -60, true), 60, false); // the sigmoid is 0 or 1 beyond
+        INDArray square = near.mul(near);
+        INDArray sigmoid = Transforms.sigmoid(square.mul(cubic).addi(linear).muli(near), false);
+        y.assign(x.mul(sigmoid));
+        if (derivative != null) {
+            INDArray slope = square.muli(3 * cubic)
+                    .addi(linear)
+                    .muli(near)
+                    .muli(sigmoid.rsub(1))
+                    .addi(1);
+            derivative.assign(slope.muli(sigmoid));
+        }
+    }
+
+    @Override
+    public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
+        int d = (int) out.size(1);
+        int t = (int) weights.size(1);
+        int asking = (int) (out.size(0) / examples);
+        INDArray[] parts = heads(qkv, examples, t, heads, d);
+        INDArray scores =
+                Nd4j.matmul(first(parts[0], asking), transposed(parts[1])).muli(1 / Math.sqrt((double) d / heads));
+        softmax(scores, weights);
+        INDArray context = Nd4j.matmul(weights.reshape('c', (long) examples * heads, asking, t), parts[2]);
+        out.assign(joined(context, examples, asking, heads, d));
+    }
+
+    @Override
+    public void attentionBackward(
+            INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
+        int d = (int) dout.size(1);
+        int t = (int) weights.size(1);
+        int asking = (int) (dout.size(0) / examples);
+        long batch = (long) examples * heads;
+        INDArray[] parts = heads(qkv, examples, t, heads, d);
+        INDArray w = weights.reshape('c', batch, asking, t);
+        INDArray dcontext = split(dout, examples, asking, heads, d);
+        INDArray dv = Nd4j.matmul(transposed(w), dcontext);
+        INDArray dw = Nd4j.matmul(dcontext, transposed(parts[2]));
+        INDArray ds = softmaxBackward(dw, weights, 1 / Math.sqrt((double) d / heads));
+        INDArray dq = Nd4j.zeros(dqkv.dataType(), batch, t, d / heads);
+        first(dq, asking).assign(Nd4j.matmul(ds, parts[1])); // who does not ask has no gradient of a query
+        INDArray dk = Nd4j.matmul(transposed(ds), first(parts[0], asking));
+        INDArray[] gradients = {dq, dk, dv};
+        for (int i = 0; i < 3; i++) {
+            dqkv.get(NDArrayIndex.all(), NDArrayIndex.interval((long) i * d, (long) (i + 1) * d))
+                    .assign(joined(gradients[i], examples, t, heads, d));
+        }
+    }
+
+    /** Puts the softmax over the last dimension of {@code scores [B, Q, T]} into {@code weights [B*Q, T]}. */
+    private static void softmax(INDArray scores, INDArray weights) {
+        INDArray flat = scores.reshape('c', weights.shape());
+        weights.assign(Nd4j.exec(new SoftMax(flat, flat.ulike(), 1))[0]);
+    }
+
+    /** Returns the gradient of the scores {@code [B, Q, T]}, times {@code scale}, given that of their softmax. */
+    private static INDArray softmaxBackward(INDArray dweights, INDArray weights, double scale) {
+        INDArray flat = dweights.reshape('c', weights.shape());
+        INDArray inner = flat.mul(weights).sum(true, 1);
+        return flat.subColumnVector(inner).muli(weights).muli(scale).reshape('c', dweights.shape());
+    }
+
+    @Override
+    public void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out) {
+        INDArray tokens = ofExamples(x, examples);
+        softmax(Nd4j.matmul(ofExamples(u, examples), transposed(tokens)).muli(scale), weights);
+        out.assign(Nd4j.matmul(ofExamples(weights, examples), tokens).reshape('c', out.shape()));
+    }
+
+    @Override
+    public void attendBackward(
+            INDArray dout,
+            INDArray u,
+            INDArray x,
+            int examples,
+            double scale,
+            INDArray weights,
+            INDArray du,
+            @Nullable INDArray dx) {
+        INDArray tokens = ofExamples(x, examples);
+        INDArray d = ofExamples(dout, examples);
+        INDArray ds = softmaxBackward(Nd4j.matmul(d, transposed(tokens)), weights, scale);
+        du.assign(Nd4j.matmul(ds, tokens).reshape('c', du.shape()));
+        if (dx != null) {
+            INDArray asKeys = Nd4j.matmul(transposed(ds), ofExamples(u, examples));
+            INDArray asValues = Nd4j.matmul(transposed(ofExamples(weights, examples)), d);
+            dx.assign(asKeys.addi(asValues).reshape('c', dx.shape()));
+        }
+    }
+
+    /** Returns {@code [B*n, D]} as {@code [B, n, D]}. */
+    private static INDArray ofExamples(INDArray x, int examples) {
+        return x.reshape('c', examples, x.size(0) / examples, x.size(1));
+    }
+
+    private static INDArray transposed(INDArray x) {
+        return x.permute(0, 2, 1).dup('c');
+    }
+
+    @Override
+    public void headsApart(INDArray x, int heads, INDArray y) {
+        y.assign(0);
+        for (int head = 0; head < heads; head++) {
+            ofHead(y, head, heads).assign(columnsOfHead(x, head, heads));
+        }
+    }
+
+    @Override
+    public void addHeads(INDArray x, int heads, INDArray y) {
+        for (int head = 0; head < heads; head++) {
+            columnsOfHead(y, head, heads).addi(ofHead(x, head, heads));
+        }
+    }
+
+    /** Returns of the row of a head of each example, in {@code [B*H, D]}, the columns of that head: {@code [B, D/H]}. */
+    private static INDArray ofHead(INDArray x, int head, int heads) {
+        INDArray rows = x.reshape('c', x.size(0) / heads, heads, x.size(1))
+                .get(NDArrayIndex.all(), NDArrayIndex.point(head), NDArrayIndex.all());
+        return columnsOfHead(rows, head, heads);
+    }
+
+    private static INDArray columnsOfHead(INDArray x, int head, int heads) {
+        long h = x.size(1) / heads;
+        return x.get(NDArrayIndex.all(), NDArrayIndex.interval(head * h, (head + 1) * h));
+    }
+
+    @Override
+    public void patches(INDArray images, int patchSize, INDArray y) {
+        long examples = images.size(0);
+        long channels = images.size(1);
+        long grid = images.size(2) / patchSize;
+        y.assign(images.reshape('c', examples, channels, grid, patchSize, grid, patchSize)
+                .permute(0, 2, 4, 1, 3, 5)
+                .dup('c')
+                .reshape('c', y.shape()));
+    }
+
+    @Override
+    public void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y) {
+        long t = positions.size(0);
+        long d = positions.size(1);
+        long n = patches.size(0) / examples;
+        INDArray cube = y.reshape('c', examples, t, d);
+        cube.get(NDArrayIndex.all(), NDArrayIndex.interval(t - n, t), NDArrayIndex.all())
+                .assign(patches.reshape('c', examples, n, d));
+        if (first != null) {
+            cube.get(NDArrayIndex.all(), NDArrayIndex.interval(0, t - n), NDArrayIndex.all())
+                    .assign(first.reshape('c', 1, t - n, d).broadcast(examples, t - n, d));
+        }
+        cube.addi(positions.reshape('c', 1, t, d).broadcast(examples, t, d));
+    }
+
+    @Override
+    public void patchRows(INDArray x, int examples, INDArray y) {
+        long d = x.size(1);
+        long t = x.size(0) / examples;
+        long n = y.size(0) / examples;
+        y.assign(x.reshape('c', examples, t, d)
+                .get(NDArrayIndex.all(), NDArrayIndex.interval(t - n, t), NDArrayIndex.all())
+                .dup('c')
+                .reshape('c', y.shape()));
+    }
+
+    @Override
+    public void copyRows(INDArray x, int from, INDArray y, int to, int count) {
+        y.get(NDArrayIndex.interval(to, to + count), NDArrayIndex.all())
+                .assign(x.get(NDArrayIndex.interval(from, from + count), NDArrayIndex.all()));
+    }
+
+    @Override
+    public void pool(INDArray x, int prefix, INDArray y) {
+        long examples = y.size(0);
+        long width = y.size(1);
+        long d = x.size(1);
+        long t = x.size(0) / examples;
+        INDArray cube = x.reshape('c', examples, t, d);
+        y.get(NDArrayIndex.all(), NDArrayIndex.interval(width - d, width))
+                .assign(cube.get(NDArrayIndex.all(), NDArrayIndex.interval(prefix, t), NDArrayIndex.all())
+                        .dup('c')
+                        .mean(1));
+        if (width > d) {
+            y.get(NDArrayIndex.all(), NDArrayIndex.interval(0, d))
+                    .assign(cube.get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all()));
+        }
+    }
+
+    @Override
+    public void poolBackward(INDArray dy, int prefix, INDArray dx) {
+        long examples = dy.size(0);
+        long width = dy.size(1);
+        long d = dx.size(1);
+        long t = dx.size(0) / examples;
+        INDArray cube = dx.reshape('c', examples, t, d);
+        INDArray dmean = dy.get(NDArrayIndex.all(), NDArrayIndex.interval(width - d, width))
+                .dup('c')
+                .divi(t - prefix);
+        cube.assign(0);
+        cube.get(NDArrayIndex.all(), NDArrayIndex.interval(prefix, t), NDArrayIndex.all())
+                .assign(dmean.reshape('c', examples, 1, d).broadcast(examples, t - prefix, d));
+        if (width > d) {
+            cube.get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all())
+                    .assign(dy.get(NDArrayIndex.all(), NDArrayIndex.interval(0, d)));
+        }
+    }
+
+    @Override
+    public void sumExamples(INDArray x, int examples, INDArray y) {
+        y.assign(x.reshape('c', examples, y.length()).sum(0).reshape('c', y.shape()));
+    }
+
+    @Override
+    public void classRows(INDArray x, INDArray y) {
+        long examples = y.size(0);
+        y.assign(x.reshape('c', examples, x.size(0) / examples, x.size(1))
+                .get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all()));
+    }
+
+    @Override
+    public void spreadClassRows(INDArray x, INDArray y) {
+        long examples = x.size(0);
+        y.assign(0);
+        y.reshape('c', examples, y.size(0) / examples, y.size(1))
+                .get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all())
+                .assign(x);
+    }
+
+    @Override
+    public void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+        INDArray shifted = logits.subColumnVector(logits.max(true, 1));
+        INDArray exponentials = Transforms.exp(shifted, true);
+        INDArray totals = exponentials.sum(true, 1);
+        losses.assign(Transforms.log(totals, true)
+                .subi(shifted.mul(targets).sum(true, 1))
+                .reshape(losses.shape()));
+        dlogits.assign(exponentials.diviColumnVector(totals).subi(targets));
+    }
+
+    @Override
+    public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
+        INDArray lengths = Transforms.max(Transforms.sqrt(features.mul(features).sum(true, 1), false), 1e-12, false);
+        INDArray z = features.divColumnVector(lengths);
+        // No row is its own contrast: far below every other similarity, it leaves the maximum and the sum alone.
+        INDArray self = Nd4j.eye(z.size(0)).castTo(z.dataType()).muli(1e30);
+        INDArray similarity = z.mmul(z.transpose()).muli(1 / temperature).subi(self);
+        INDArray shifted = similarity.subColumnVector(similarity.max(true, 1));
+        INDArray exponentials = Transforms.exp(shifted, true);
+        INDArray totals = exponentials.sum(true, 1);
+        INDArray positives = same.sum(true, 1);
+        INDArray any = Transforms.min(positives, 1, true);
+        INDArray shares = same.divColumnVector(Transforms.max(positives, 1, true));
+        losses.assign(Transforms.log(totals, true)
+                .muli(any)
+                .subi(shifted.mul(shares).sum(true, 1))
+                .reshape(losses.shape()));
+        INDArray d = exponentials.diviColumnVector(totals).muliColumnVector(any).subi(shares);
+        INDArray dz = d.add(d.transpose()).mmul(z).muli(1 / temperature);
+        dz.subi(z.mulColumnVector(dz.mul(z).sum(true, 1))).diviColumnVector(lengths);
+        dfeatures.assign(dz);
+    }
+
+    @Override
+    public void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
+        long t = dy.size(0) / examples;
+        boolean ghost = Kernels.ghostIsCheaper(t, dy.size(1), x.size(1));
+        for (int b = 0; b < examples; b++) {
+            INDArrayIndex tokens = NDArrayIndex.interval(b * t, (b + 1) * t);
+            INDArray d = dy.get(tokens, NDArrayIndex.all());
+            INDArray f = x.get(tokens, NDArrayIndex.all());
+            if (ghost) {
+                addGhost(d, f, rows);
+                addGhost(f, d, columns);
+            } else {
+                addSquares(d.transpose().mmul(f), rows, columns);
+            }
+        }
+    }
+
+    @Override
+    public void addSquares(INDArray g, INDArray rows, INDArray columns) {
+        INDArray squares = g.castTo(DataType.DOUBLE);
+        squares = squares.mul(squares);
+        rows.addi(squares.sum(1));
+        columns.addi(squares.sum(0));
+    }
+
+    @Override
+    public void addAbsolutes(INDArray g, INDArray rows, INDArray columns) {
+        INDArray absolutes = Transforms.abs(g.castTo(DataType.DOUBLE), true);
+        rows.addi(absolutes.sum(1));
+        columns.addi(absolutes.sum(0));
+    }
+
+    /** Adds diag(a' (b b') a) to {@code sums}, an entry at least 0. */
+    private static void addGhost(INDArray a, INDArray b, INDArray sums) {
+        INDArray product = b.mmul(b.transpose()).mmul(a);
+        INDArray diagonal =
+                product.castTo(DataType.DOUBLE).muli(a.castTo(DataType.DOUBLE)).sum(0);
+        sums.addi(diagonal.add(Transforms.abs(diagonal, true)).muli(0.5)); // unlike max, keeps a NaN
+    }
+
+    private static INDArray[] heads(INDArray qkv, int examples, int t, int heads, int d) {
+        INDArray[] parts = new INDArray[3];
+        for (int i = 0; i < 3; i++) {
+            INDArray part = qkv.get(NDArrayIndex.all(), NDArrayIndex.interval((long) i * d, (long) (i + 1) * d))
+                    .dup('c');
+            parts[i] = split(part, examples, t, heads, d);
+        }
+        return parts;
+    }
+
+    /** Returns the first tokens of {@code x [B*H, T, D/H]}: {@code [B*H, asking, D/H]}. */
+    private static INDArray first(INDArray x, int asking) {
+        return asking == x.size(1)
+                ? x
+                : x.get(NDArrayIndex.all(), NDArrayIndex.interval(0, asking), NDArrayIndex.all());
+    }
+
+    /** Returns {@code [B*T, D]} as {@code [B*H, T, D/H]}. */
+    private static INDArray split(INDArray x, int examples, int t, int heads, int d) {
+        return x.reshape('c', examples, t, heads, d / heads)
+                .permute(0, 2, 1, 3)
+                .dup('c')
+                .reshape('c', (long) examples * heads, t, d / heads);
+    }
+
+    /** Returns {@code [B*H, T, D/H]} as {@code [B*T, D]}. */
+    private static INDArray joined(INDArray x, int examples, int t, int heads, int d) {
+        return x.dup('c')
+                .reshape('c', examples, heads, t, d / heads)
+                .permute(0, 2, 1, 3)
+                .dup('c')
+                .reshape('c', (long) examples * t, d);
+    }
+
+    private static INDArray flat(INDArray vector) {
+        return vector.reshape(1, vector.length());
+    }
+
+    private static SpecifiedIndex specified(int[] columns) {
+        long[] indices = new long[columns.length];
+        for (int i = 0; i < columns.length; i++) {
+            indices[i] = columns[i];
+        }
+        return new SpecifiedIndex(indices);
+    }
+}

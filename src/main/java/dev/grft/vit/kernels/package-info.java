@@ -1,0 +1,12 @@
+/**
+ * The arithmetic of the network, for CPUs and for whatever ND4J computes on.
+ *
+ * <p>Reads from: arrays of the caller. Writes to: arrays of the caller. Nothing here holds weights or knows a layer.
+ *
+ * <p>Reading order: {@link dev.grft.vit.kernels.Kernels}, the one seam; {@link dev.grft.vit.kernels.CpuKernels}, {@link
+ * dev.grft.vit.kernels.Nd4jKernels}; {@link dev.grft.vit.kernels.Blas}, which library multiplies.
+ */
+@NullMarked
+package dev.grft.vit.kernels;
+
+import org.jspecify.annotations.NullMarked;

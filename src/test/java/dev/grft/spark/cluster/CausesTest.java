@@ -1,0 +1,47 @@
+package dev.grft.spark.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.UserError;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import org.apache.spark.SparkException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class CausesTest {
+    @Test
+    void aFullDiskOfAnExecutorIsForTheUserToMend() {
+        String said =
+                "Job aborted due to stage failure: Task 0 in stage 1.0 failed 4 times, most recent failure: Lost task 0.3"
+                        + " (TID 7): java.io.IOException: No space left on device\n\tat java.base/java.io.FileOutputStream.writeBytes";
+        assertThat(Causes.rethrown(new SparkException(said, new IOException("No space left on device"))))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("a disk is full: ")
+                .hasMessageEndingWith(
+                        "java.io.IOException: No space left on device; make room, or set spark.local.dir to a larger one");
+    }
+
+    @Test
+    void whatIsNotKnownStaysWhatItIs() {
+        IllegalStateException bug = new IllegalStateException("no space for doubt");
+        assertThat(Causes.rethrown(bug)).isSameAs(bug);
+    }
+
+    /** Messages of Hadoop 3.3.4, of a NameNode that ends while it is asked, hangs, or cannot be reached, and of lost DataNodes. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "End of File Exception between local host is: \"a/127.0.0.1\"; destination host is: \"b\":8020; : java.io.EOFException",
+                "Call From a/127.0.0.1 to b:8020 failed on connection exception: java.net.ConnectException: Connection refused",
+                "Call From a/127.0.0.1 to b:8020 failed on socket timeout exception: java.net.SocketTimeoutException",
+                "DestHost:destPort b:8020 , LocalHost:localPort a/127.0.0.1:0. Failed on local exception: java.io.IOException",
+                "All datanodes [DatanodeInfoWithStorage[127.0.0.1:9866,DS-1,DISK]] are bad. Aborting..."
+            })
+    void whatHadoopSaysOfALostHdfsIsALoss(String said) {
+        assertThat(Causes.isLoss(
+                        new UncheckedIOException("/run/delta.safetensors: cannot be written", new IOException(said))))
+                .isTrue();
+    }
+}

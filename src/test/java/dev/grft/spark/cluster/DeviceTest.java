@@ -1,0 +1,103 @@
+package dev.grft.spark.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import dev.grft.spark.run.Tiny;
+import dev.grft.spark.run.Verbs;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.spark.SparkConf;
+import org.apache.spark.resource.ResourceProfile;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DeviceTest {
+    private static final String OF_EXECUTOR = "spark.executor.resource.gpu.amount";
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void whoRequiresAGpuIsToldThatThereIsNone() throws Exception {
+        Tiny.Shared shared = Tiny.Shared.in(folder);
+        SparkSession spark = Tiny.spark("local[1]");
+        try {
+            List<String> sets = shared.sets(folder.resolve("run"), "engine.kernels=auto", "engine.requireGpu=true");
+            assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::train))
+                    .isInstanceOf(UserError.class)
+                    .hasMessage("engine.requireGpu is true, but the program computes on the " + Device.Kind.here()
+                            + ": it needs an NVIDIA GPU on each executor, and to be built with mvn -Pcuda");
+            List<String> cpu = shared.sets(folder.resolve("run"), "engine.requireGpu=true");
+            assertThatThrownBy(() -> Tiny.does(spark, cpu, false, Verbs::train))
+                    .isInstanceOf(UserError.class)
+                    .hasMessage("--set: engine.requireGpu is true, but engine.kernels is cpu; set it to auto");
+            assertThat(Tiny.does(spark, shared.sets(folder.resolve("run")), false, Verbs::select)
+                            .err())
+                    .containsOnlyOnce("computing on CPUs");
+        } finally {
+            spark.stop();
+        }
+    }
+
+    @Test
+    void anExecutorOfAnotherKindIsRefused() {
+        assertThatThrownBy(() -> Device.require(Device.Kind.GPU, Device.Kind.CPU))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "an executor computes on its CPU, others on their GPU: results would depend, in the last bits, on which"
+                                + " of them computed what; use executors of one kind, or allow it by engine.mixed");
+        assertThatThrownBy(() -> Device.require(Device.Kind.CPU_WITH_MKL, Device.Kind.CPU))
+                .hasMessageStartingWith("an executor computes on its CPU, others on their CPU with MKL: results");
+        assertThatCode(() -> Device.require(Device.Kind.GPU, Device.Kind.GPU)).doesNotThrowAnyException();
+        assertThatCode(() -> Device.require(null, Device.Kind.GPU)).doesNotThrowAnyException();
+    }
+
+    @Test
+    void anAddressIsANumber() {
+        assertThat(Device.index("3")).isEqualTo(3);
+        assertThatThrownBy(() -> Device.index("GPU-5a"))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("'GPU-5a', expected the number of a GPU");
+    }
+
+    @Test
+    void tasksThatComputeAskForAGpuOnlyIfExecutorsHaveOneAndTheSettingsDoNotShareIt() {
+        SparkConf conf = new SparkConf(false);
+        assertThat(Device.profile(conf)).isNull();
+
+        conf.set(OF_EXECUTOR, "1").set("spark.task.cpus", "2");
+        ResourceProfile profile = Device.profile(conf);
+        assertThat(profile.taskResourcesJMap().get("gpu").amount()).isEqualTo(1);
+        assertThat(profile.taskResourcesJMap().get("cpus").amount()).isEqualTo(2);
+        assertThat(profile.executorResourcesJMap()).as("any executor will do").isEmpty();
+
+        conf.set("spark.dynamicAllocation.enabled", "true");
+        assertThatThrownBy(() -> Device.profile(conf))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("is set without spark.task.resource.gpu.amount, which dynamic allocation needs");
+
+        conf.set("spark.task.resource.gpu.amount", "0.5");
+        assertThat(Device.profile(conf)).isNull();
+
+        conf.set(OF_EXECUTOR, "2");
+        assertThatThrownBy(() -> Device.profile(conf))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(
+                        "spark.executor.resource.gpu.amount is 2, but the tasks of an executor share one copy");
+    }
+
+    @Test
+    void aBackendThatCannotStartTellsWhy() {
+        LinkageError error = new NoClassDefFoundError("Could not initialize class dev.grft.vit.kernels.Flat");
+        error.initCause(
+                new ExceptionInInitializerError(new IllegalStateException("No CUDA devices were found in system")));
+        assertThat(Device.cannotStart(error))
+                .hasMessageStartingWith(
+                        "ND4J cannot start on this machine: No CUDA devices were found in system; a build with"
+                                + " mvn -Pcuda needs an NVIDIA GPU");
+    }
+}

@@ -1,0 +1,69 @@
+package dev.grft.spark.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Arrays;
+import org.apache.spark.SparkConf;
+import org.junit.jupiter.api.Test;
+
+class ExecutorSettingsTest {
+    private static final long MIB = 1 << 20;
+
+    private static ExecutorSettings of(String... keysAndValues) {
+        SparkConf conf = new SparkConf(false);
+        for (int i = 0; i < keysAndValues.length; i += 2) {
+            conf.set(keysAndValues[i], keysAndValues[i + 1]);
+        }
+        return ExecutorSettings.of(conf);
+    }
+
+    @Test
+    void withoutSettingsAnExecutorHasWhatSparkGivesIt() {
+        assertThat(of("spark.master", "yarn"))
+                .isEqualTo(new ExecutorSettings(1, 1, Integer.MAX_VALUE, 1024 * MIB, 384 * MIB, true));
+    }
+
+    @Test
+    void theOverheadIsATenthUnlessItIsSet() {
+        assertThat(of("spark.master", "k8s://https://host", "spark.executor.memory", "8g")
+                        .overhead())
+                .isEqualTo(8L * 1024 * MIB / 10);
+        assertThat(of(
+                                "spark.master",
+                                "yarn",
+                                "spark.executor.memory",
+                                "8g",
+                                "spark.executor.memoryOverheadFactor",
+                                "0.5")
+                        .overhead())
+                .isEqualTo(4096 * MIB);
+        assertThat(of("spark.master", "yarn", "spark.executor.memoryOverhead", "3000")
+                        .overhead())
+                .as("a number alone is in MiB")
+                .isEqualTo(3000 * MIB);
+    }
+
+    @Test
+    void tasksShareTheCores() {
+        ExecutorSettings executor =
+                of("spark.master", "spark://host:7077", "spark.executor.cores", "8", "spark.task.cpus", "3");
+        assertThat(executor.tasks()).isEqualTo(2);
+        assertThat(executor.limited()).as("a standalone worker kills nobody").isFalse();
+    }
+
+    @Test
+    void onAGpuATaskIsAloneUnlessTheSettingsLetSeveralShareIt() {
+        String[] gpu = {
+            "spark.master",
+            "yarn",
+            "spark.executor.cores",
+            "4",
+            "spark.executor.resource.gpu.amount",
+            "1",
+            "spark.task.resource.gpu.amount",
+            "0.5"
+        };
+        assertThat(of(gpu).tasks()).isEqualTo(2);
+        assertThat(of(Arrays.copyOf(gpu, 6)).tasks()).isEqualTo(1);
+    }
+}

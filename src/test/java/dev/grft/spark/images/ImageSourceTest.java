@@ -1,0 +1,596 @@
+package dev.grft.spark.images;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import dev.grft.data.BrokenImages.Broken;
+import dev.grft.data.Example;
+import dev.grft.data.Labels;
+import dev.grft.data.Preprocess;
+import dev.grft.data.Preprocess.Crop;
+import dev.grft.spark.images.ImageSource.Form;
+import dev.grft.spark.images.ImageSource.Format;
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import javax.imageio.ImageIO;
+import org.apache.spark.SparkConf;
+import org.apache.spark.serializer.KryoSerializer;
+import org.apache.spark.serializer.SerializerInstance;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.Metadata;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import scala.reflect.ClassTag;
+
+class ImageSourceTest {
+    private static final Preprocess PREPROCESS =
+            new Preprocess(4, 4, Crop.SQUASH, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+
+    private static SparkSession spark;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void start() {
+        spark = SparkSession.builder()
+                .master("local[2]")
+                .config("spark.ui.enabled", "false")
+                .config("spark.driver.host", "127.0.0.1")
+                .config("spark.driver.bindAddress", "127.0.0.1")
+                .getOrCreate();
+    }
+
+    @AfterAll
+    static void stop() {
+        spark.stop();
+    }
+
+    private static byte[] png(int color) throws IOException {
+        BufferedImage image = new BufferedImage(4, 4, BufferedImage.TYPE_INT_RGB);
+        for (int i = 0; i < 16; i++) {
+            image.setRGB(i % 4, i / 4, color);
+        }
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ImageIO.write(image, "png", out);
+        return out.toByteArray();
+    }
+
+    private void file(String name, byte[] content) throws IOException {
+        Path file = folder.resolve(name);
+        Files.createDirectories(file.getParent());
+        Files.write(file, content);
+    }
+
+    /** Writes cat/0.png to cat/9.png and dog/0.png to dog/9.png; red is the number, green 1 for dogs. */
+    private void catsAndDogs() throws IOException {
+        for (int i = 0; i < 10; i++) {
+            file("cat/" + i + ".png", png(i << 16));
+            file("dog/" + i + ".png", png(i << 16 | 1 << 8));
+        }
+    }
+
+    private Images read(Format format, @Nullable Labels known, double maxBroken, int shards) {
+        return ImageSource.read(
+                spark,
+                List.of(folder.toString()),
+                new Form(format, "image", "label", null),
+                known,
+                PREPROCESS,
+                maxBroken,
+                shards);
+    }
+
+    private static List<List<Example>> shards(Images images) {
+        return images.examples().glom().collect();
+    }
+
+    private static List<String> names(Images images) {
+        return shards(images).stream()
+                .flatMap(List::stream)
+                .map(Example::name)
+                .sorted()
+                .toList();
+    }
+
+    private void parquet(DataType imageType, DataType labelType, int files, Row... rows) {
+        StructType schema = new StructType(new StructField[] {
+            new StructField("image", imageType, true, Metadata.empty()),
+            new StructField("label", labelType, true, Metadata.empty())
+        });
+        Dataset<Row> table = spark.createDataFrame(Arrays.asList(rows), schema);
+        table.repartition(files).write().mode("overwrite").parquet(folder.toString());
+    }
+
+    @Test
+    void aFolderOfClassesIsDealtToTheShardsByName() throws Exception {
+        catsAndDogs();
+
+        try (Images images = read(Format.AUTO, null, 0, 3)) {
+            assertThat(images.labels().names()).containsExactly("cat", "dog");
+            assertThat(images.count()).isEqualTo(20);
+            assertThat(images.broken().count()).isZero();
+            List<List<Example>> shards = shards(images);
+            assertThat(shards).hasSize(3);
+            for (int shard = 0; shard < 3; shard++) {
+                long id = shard;
+                for (Example example : shards.get(shard)) {
+                    assertThat(example.id()).isEqualTo(id);
+                    assertThat(example.label()).isEqualTo((int) id / 10);
+                    assertThat(example.name()).isEqualTo((id < 10 ? "cat/" : "dog/") + id % 10 + ".png");
+                    assertThat(example.pixels().rgb()).startsWith((int) id % 10, (int) id / 10, 0);
+                    id += 3;
+                }
+                assertThat(id).isBetween(20L, 22L);
+            }
+        }
+    }
+
+    @Test
+    void theSameIsReadHoweverTheFilesAreSplitOverTasks() throws Exception {
+        catsAndDogs();
+        try (Images usual = read(Format.FOLDER, null, 0, 3)) {
+            List<List<Example>> shards = shards(usual);
+            spark.conf().set("spark.sql.files.maxPartitionBytes", "1");
+            try (Images scattered = read(Format.FOLDER, null, 0, 3)) {
+                assertThat(shards(scattered)).isEqualTo(shards);
+                assertThat(scattered.digest()).isEqualTo(usual.digest());
+            } finally {
+                spark.conf().unset("spark.sql.files.maxPartitionBytes");
+            }
+        }
+        assertThat(spark.conf().getAll().contains("spark.sql.files.openCostInBytes"))
+                .isFalse();
+    }
+
+    @Test
+    void theDigestIsOfNamesLabelsAndContents() throws Exception {
+        file("cat/a.png", png(1));
+        file("dog/b.jpg", new byte[] {1, 2, 3});
+        String expected = sha256(
+                ("cat/a.png\tcat\t" + sha256(png(1)) + "\ndog/b.jpg\tdog\t" + sha256(new byte[] {1, 2, 3}) + "\n")
+                        .getBytes(StandardCharsets.UTF_8));
+
+        try (Images one = read(Format.FOLDER, null, 1, 1);
+                Images five = read(Format.FOLDER, null, 1, 5)) {
+            assertThat(one.digest()).isEqualTo(expected);
+            assertThat(five.digest()).isEqualTo(expected);
+        }
+        file("cat/a.png", png(2));
+        try (Images changed = read(Format.FOLDER, null, 1, 1)) {
+            assertThat(changed.digest()).isNotEqualTo(expected);
+        }
+    }
+
+    private static String sha256(byte[] content) throws Exception {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
+    }
+
+    @Test
+    void imagesMayLieDeeperAndHaveAnyName() throws Exception {
+        file("cat/a b%20c.PNG", png(1));
+        file("cat/deep/er/ä#1.Jpeg", png(2)); // the content decides, not the name
+        file("a=b/[x].jpg", png(3));
+        file("a=b/notes.txt", new byte[1]);
+        file("a=b/.hidden.png", png(4));
+
+        try (Images images = read(Format.FOLDER, null, 0, 2)) {
+            assertThat(images.labels().names()).containsExactly("a=b", "cat");
+            assertThat(names(images)).containsExactly("a=b/[x].jpg", "cat/a b%20c.PNG", "cat/deep/er/ä#1.Jpeg");
+        }
+    }
+
+    @Test
+    void brokenImagesAreLeftOutAndReported() throws Exception {
+        catsAndDogs();
+        file("cat/00.png", new byte[0]);
+        file("dog/x.jpg", "<html>".getBytes(StandardCharsets.UTF_8));
+
+        try (Images images = read(Format.FOLDER, null, 0.1, 2)) {
+            assertThat(images.count()).isEqualTo(20);
+            assertThat(images.broken().total()).isEqualTo(22);
+            assertThat(images.broken().images())
+                    .containsExactly(
+                            new Broken("cat/00.png", "empty"),
+                            new Broken("dog/x.jpg", "neither JPEG nor PNG but HTML, XML or SVG"));
+            assertThat(names(images)).hasSize(20).doesNotContain("cat/00.png", "dog/x.jpg");
+            // The ranks count the broken ones, here that of rank 1: mending it moves nothing.
+            assertThat(shards(images).get(1).get(0).id()).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void tooManyBrokenImagesAreRefused() throws Exception {
+        catsAndDogs();
+        file("cat/00.png", new byte[0]);
+
+        assertThatThrownBy(() -> read(Format.FOLDER, null, 0.04, 2))
+                .isInstanceOf(UserError.class)
+                .hasMessage(folder + ": 1 of 21 images (4.7619 %) are broken [cat/00.png: empty], data.maxBroken allows"
+                        + " 4.0 %; mend or remove them, or raise data.maxBroken");
+        assertThat(spark.sparkContext().getPersistentRDDs().size()).isZero();
+    }
+
+    @Test
+    void aSetWithoutAnyGoodImageIsRefused() throws Exception {
+        file("cat/a.png", new byte[0]);
+        file("dog/a.png", new byte[1]);
+
+        assertThatThrownBy(() -> read(Format.FOLDER, null, 1, 2))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(folder + ": 2 of 2 images (100.0 %) are broken [")
+                .hasMessageEndingWith("; there must be one to read");
+    }
+
+    @Test
+    void closingFreesTheMemory() throws Exception {
+        catsAndDogs();
+
+        Images images = read(Format.FOLDER, null, 0, 2);
+
+        assertThat(spark.sparkContext().getPersistentRDDs().size()).isEqualTo(1);
+        images.close();
+        images.close(); // once more does no harm
+        assertThat(spark.sparkContext().getPersistentRDDs().size()).isZero();
+    }
+
+    @Test
+    void parquetMayHoldBytesAndNames() throws Exception {
+        parquet(
+                DataTypes.BinaryType,
+                DataTypes.StringType,
+                1,
+                RowFactory.create(png(5), "dog"),
+                RowFactory.create(png(6), "cat"),
+                RowFactory.create(png(7), "dog"));
+
+        try (Images images = read(Format.AUTO, null, 0, 1)) {
+            assertThat(images.labels().names()).containsExactly("cat", "dog");
+            List<Example> examples = shards(images).get(0);
+            assertThat(examples.stream().map(e -> e.name().replaceFirst("part-.*parquet", "part")))
+                    .containsExactly("part#000000000", "part#000000001", "part#000000002");
+            assertThat(examples.stream().map(Example::label)).containsExactly(1, 0, 1);
+            assertThat(examples.stream().map(e -> (int) e.pixels().rgb()[2])).containsExactly(5, 6, 7);
+        }
+    }
+
+    @Test
+    void parquetMayHoldStructsAndNumbersInManyFiles() throws Exception {
+        StructType struct = new StructType(new StructField[] {
+            new StructField("bytes", DataTypes.BinaryType, true, Metadata.empty()),
+            new StructField("path", DataTypes.StringType, true, Metadata.empty())
+        });
+        List<Row> rows = new ArrayList<>();
+        for (long i = 0; i < 30; i++) {
+            rows.add(RowFactory.create(RowFactory.create(png((int) i), "x"), i % 12));
+        }
+        rows.add(RowFactory.create(RowFactory.create(null, "elsewhere.jpg"), 3L));
+        parquet(struct, DataTypes.LongType, 4, rows.toArray(Row[]::new));
+
+        try (Images images = read(Format.PARQUET, null, 0.1, 2)) {
+            assertThat(images.count()).isEqualTo(30);
+            assertThat(images.labels().names())
+                    .containsExactly("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11");
+            for (Example example : images.examples().collect()) {
+                assertThat(example.label()).isEqualTo(example.pixels().rgb()[2] % 12);
+            }
+            assertThat(Set.copyOf(names(images))).hasSize(30);
+            assertThat(images.broken().images())
+                    .extracting(Broken::reason)
+                    .containsExactly("has no bytes, only the path elsewhere.jpg; embed the file");
+        }
+    }
+
+    @Test
+    void aColumnMayBeAFolderOfParquet() throws Exception {
+        parquet(
+                DataTypes.BinaryType,
+                DataTypes.StringType,
+                1,
+                RowFactory.create(png(5), "dog"),
+                RowFactory.create(png(6), "cat"));
+        Path parted = folder.resolveSibling(folder.getFileName() + "-parted");
+        spark.read().parquet(folder.toString()).write().partitionBy("label").parquet(parted.toString());
+
+        try (Images images = ImageSource.read(
+                spark,
+                List.of(parted.toString()),
+                new Form(Format.AUTO, "image", "label", null),
+                null,
+                PREPROCESS,
+                0,
+                1)) {
+            assertThat(names(images).stream().map(name -> name.substring(0, 10)))
+                    .containsExactly("label=cat/", "label=dog/");
+            assertThat(images.labels().names()).containsExactly("cat", "dog");
+        }
+    }
+
+    @Test
+    void aPatternChoosesFilesOfParquet() throws Exception {
+        parquet(DataTypes.BinaryType, DataTypes.StringType, 1, RowFactory.create(png(5), "dog"));
+        Path file;
+        try (var files = Files.list(folder)) {
+            file = files.filter(f -> f.toString().endsWith(".parquet"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        Files.copy(file, folder.resolve("test-0.parquet"));
+        Files.move(file, folder.resolve("train-0.parquet"));
+        Labels known = Labels.of(List.of("cat", "dog"));
+
+        for (String chosen : List.of("train-*.parquet", "train-0.parquet")) {
+            try (Images images = ImageSource.read(
+                    spark,
+                    List.of(folder + "/" + chosen),
+                    new Form(Format.AUTO, "image", "label", null),
+                    known,
+                    PREPROCESS,
+                    0,
+                    1)) {
+                assertThat(names(images)).containsExactly("train-0.parquet#000000000");
+            }
+        }
+    }
+
+    @Test
+    void anEvaluationSetHasNoClassesOfItsOwn() throws Exception {
+        catsAndDogs();
+
+        try (Images images = read(Format.FOLDER, Labels.inOrder(List.of("dog", "cow", "cat")), 0, 1)) {
+            assertThat(images.labels().size()).isEqualTo(3);
+            assertThat(shards(images).get(0).get(0).label()).isEqualTo(2);
+        }
+        assertThatThrownBy(() -> read(Format.FOLDER, Labels.of(List.of("cat", "cow")), 0, 1))
+                .isInstanceOf(UserError.class)
+                .hasMessage(folder + ": unknown class dog, known are cat, cow");
+    }
+
+    @Test
+    void imagesWithoutLabelsMayLieAnywhere() throws Exception {
+        file("b.png", png(1));
+        file("deep/a.png", png(2));
+        file("deep/bad.png", new byte[0]);
+
+        try (Images images = ImageSource.unlabeled(
+                spark, folder.toString(), new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0.5, 2)) {
+            assertThat(names(images)).containsExactly("b.png", "deep/a.png");
+            assertThat(images.examples().map(Example::label).distinct().collect())
+                    .containsExactly(Example.UNLABELED);
+            assertThat(images.labels()).isEqualTo(Labels.none());
+            assertThat(images.broken().images()).containsExactly(new Broken("deep/bad.png", "empty"));
+        }
+        try (Images one = ImageSource.unlabeled(
+                spark, folder + "/b.png", new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0, 1)) {
+            assertThat(names(one)).containsExactly("b.png");
+        }
+    }
+
+    @Test
+    void parquetWithoutLabelsIsReadToo() throws Exception {
+        parquet(DataTypes.BinaryType, DataTypes.DoubleType, 1, RowFactory.create(png(5), null));
+
+        try (Images images = ImageSource.unlabeled(
+                spark, folder.toString(), new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0, 1)) {
+            assertThat(images.examples().first().label()).isEqualTo(Example.UNLABELED);
+        }
+    }
+
+    @Test
+    void aPathWithNothingThereIsRefused() {
+        refused(
+                folder + "/nowhere",
+                Format.AUTO,
+                folder + "/nowhere: there is no such file or folder (looked for file:");
+        refused(folder + "/*.parquet", Format.AUTO, folder + "/*.parquet: there is no such file or folder");
+        refused(
+                "nosuch://bucket/images",
+                Format.AUTO,
+                "nosuch://bucket/images: cannot be read (No FileSystem for scheme");
+        refused("", Format.AUTO, ": cannot be read (Can not create a Path from an empty string)");
+        refused(folder.toString(), Format.FOLDER, folder + ": there are no images, neither .jpg, .jpeg and .png files");
+        refused(folder.toString(), Format.PARQUET, folder + ": cannot be read as Parquet (");
+    }
+
+    @Test
+    void aFileThatIsNoParquetIsRefused() throws Exception {
+        file("a.parquet", new byte[100]);
+
+        refused(folder.toString(), Format.AUTO, folder + ": cannot be read as Parquet (");
+    }
+
+    @Test
+    void foldersThatAreNoClassesAreRefused() throws Exception {
+        file("train/cat/a.png", png(1));
+        file("test/cat/a.png", png(1));
+        refused(
+                folder.toString(),
+                Format.AUTO,
+                folder + ": the folders test, train look like splits of a set, not like"
+                        + " its classes; give one of them");
+        refused(folder + "/train", Format.AUTO, folder + "/train: found one class only (cat), needs two or more");
+        refused(folder + "/t*", Format.AUTO, folder + "/t*: a pattern cannot name folders of classes");
+
+        file("stray.png", png(1));
+        refused(folder.toString(), Format.AUTO, folder + ": stray.png lies in no folder of a class; move it into one");
+    }
+
+    @Test
+    void columnsThatAreNotThereAreRefused() {
+        parquet(DataTypes.StringType, DataTypes.DoubleType, 1, RowFactory.create("a.png", 1.0));
+        String path = folder.toString();
+
+        assertThatThrownBy(() -> ImageSource.read(
+                        spark, List.of(path), new Form(Format.AUTO, "img", "label", null), null, PREPROCESS, 0, 1))
+                .isInstanceOf(UserError.class)
+                .hasMessage(path + ": there is no column img, only image, label; set data.imageColumn");
+        assertThatThrownBy(() -> ImageSource.read(
+                        spark, List.of(path), new Form(Format.AUTO, "image", "label", null), null, PREPROCESS, 0, 1))
+                .isInstanceOf(UserError.class)
+                .hasMessage(path + ": column image is string, needs binary, a struct with a binary field bytes,"
+                        + " or an image of Spark's; set data.imageColumn");
+    }
+
+    @Test
+    void labelsThatAreNoneAreRefused() throws Exception {
+        String path = folder.toString();
+        parquet(DataTypes.BinaryType, DataTypes.DoubleType, 1, RowFactory.create(png(1), 1.0));
+        assertThatThrownBy(() -> ImageSource.read(
+                        spark, List.of(path), new Form(Format.AUTO, "image", "class", null), null, PREPROCESS, 0, 1))
+                .hasMessage(path + ": there is no column class, only image, label; set data.labelColumn");
+        refused(
+                path,
+                Format.AUTO,
+                path + ": column label is double, needs string or an integer; is data.labelColumn" + " right?");
+
+        parquet(DataTypes.BinaryType, DataTypes.IntegerType, 1, RowFactory.create(png(1), null));
+        assertThatThrownBy(() -> read(Format.AUTO, null, 0, 1))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(path + ": part-")
+                .hasMessageEndingWith("#000000000 has no label; remove the row, or is data.labelColumn right?");
+    }
+
+    private static void refused(String path, Format format, String message) {
+        assertThatThrownBy(() -> ImageSource.read(
+                        spark, List.of(path), new Form(format, "image", "label", null), null, PREPROCESS, 0, 1))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(message);
+    }
+
+    @Test
+    void theBundledSampleIsRead() {
+        Preprocess preprocess = new Preprocess(28, 28, Crop.CENTER, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+        String sample = "conf/demo/fashion-mnist/";
+        try (Images train = ImageSource.read(
+                        spark,
+                        List.of(sample + "train.parquet"),
+                        new Form(Format.AUTO, "image", "label", null),
+                        null,
+                        preprocess,
+                        0,
+                        2);
+                Images test = ImageSource.read(
+                        spark,
+                        List.of(sample + "test.parquet"),
+                        new Form(Format.AUTO, "image", "label", null),
+                        train.labels(),
+                        preprocess,
+                        0,
+                        2)) {
+            assertThat(train.labels().names())
+                    .containsExactly(
+                            "ankle boot",
+                            "bag",
+                            "coat",
+                            "dress",
+                            "pullover",
+                            "sandal",
+                            "shirt",
+                            "sneaker",
+                            "t-shirt/top",
+                            "trouser");
+            assertThat(train.examples().map(Example::label).countByValue().values())
+                    .hasSize(10)
+                    .containsOnly(100L);
+            assertThat(test.examples().map(Example::label).countByValue().values())
+                    .hasSize(10)
+                    .containsOnly(200L);
+            Set<Object> trained =
+                    train.examples().collect().stream().map(Example::pixels).collect(Collectors.toSet());
+            assertThat(test.examples().collect()).noneMatch(example -> trained.contains(example.pixels()));
+        }
+    }
+
+    @Test
+    void examplesAndLabelsSurviveKryo() throws Exception {
+        catsAndDogs();
+        SerializerInstance kryo = new KryoSerializer(new SparkConf()).newInstance();
+        ClassTag<Object> any = ClassTag.apply(Object.class);
+        try (Images images = read(Format.FOLDER, null, 0, 1)) {
+            Example example = images.examples().first();
+
+            assertThat(kryo.deserialize(kryo.serialize(example, any), any)).isEqualTo(example);
+            assertThat(kryo.deserialize(kryo.serialize(images.labels(), any), any))
+                    .isEqualTo(images.labels());
+        }
+    }
+
+    private static Images golden(String pattern) {
+        return ImageSource.read(
+                spark,
+                List.of("src/test/resources/golden/data/" + pattern),
+                new Form(Format.AUTO, "image", "label", null),
+                null,
+                PREPROCESS,
+                0,
+                1);
+    }
+
+    private static List<String> described(Images images) {
+        return images.examples()
+                .map(example -> example.name() + " " + example.label() + " "
+                        + example.pixels().rgb()[0])
+                .collect();
+    }
+
+    @Test
+    void huggingFacesParquetTellsItsClassesByNumber() {
+        try (Images images = golden("huggingface.parquet")) {
+            assertThat(images.labels().names()).containsExactly("dog", "cat", "ant", "bird");
+            assertThat(described(images))
+                    .containsExactly(
+                            "huggingface.parquet#000000000 0 0",
+                            "huggingface.parquet#000000001 1 1",
+                            "huggingface.parquet#000000002 2 2",
+                            "huggingface.parquet#000000003 0 3",
+                            "huggingface.parquet#000000004 1 4",
+                            "huggingface.parquet#000000005 2 5");
+        }
+        assertThatThrownBy(() -> golden("*.parquet"))
+                .isInstanceOf(UserError.class)
+                .hasMessageMatching(
+                        "file:.*other-classes.parquet: numbers other classes than file:.*/huggingface.parquet;"
+                                + " read them one by one");
+    }
+
+    @Test
+    void webDatasetsTarsAreReadWithTheirClasses() {
+        try (Images images = golden("shard-*.tar")) {
+            assertThat(images.labels().names()).containsExactly("0", "1", "2");
+            assertThat(described(images))
+                    .containsExactly(
+                            "shard-000000.tar/0000.png 0 0",
+                            "shard-000000.tar/0001.png 1 1",
+                            "shard-000000.tar/0002.png 2 2",
+                            "shard-000001.tar/more/0003.png 0 3",
+                            "shard-000001.tar/more/0004.png 1 4",
+                            "shard-000001.tar/more/0005.png 2 5");
+        }
+        Form form = new Form(Format.WEBDATASET, "image", "label", null);
+        assertThatThrownBy(() -> ImageSource.open(spark, "src/test/resources/golden/counts.json", form))
+                .isInstanceOf(UserError.class)
+                .hasMessage("src/test/resources/golden/counts.json: there is no .tar file; is data.format right?");
+    }
+}

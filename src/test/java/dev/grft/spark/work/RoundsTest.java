@@ -1,0 +1,186 @@
+package dev.grft.spark.work;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.Axis;
+import dev.grft.MatrixShape;
+import dev.grft.Penalty;
+import dev.grft.Selection;
+import dev.grft.Slices;
+import dev.grft.UserError;
+import dev.grft.config.Settings;
+import dev.grft.data.Augment;
+import dev.grft.data.Example;
+import dev.grft.data.Pixels;
+import dev.grft.data.Preprocess;
+import dev.grft.spark.cluster.Device;
+import dev.grft.spark.images.Sampler;
+import dev.grft.spark.images.Shard;
+import dev.grft.spark.run.Tiny;
+import dev.grft.train.Initial;
+import dev.grft.train.LearnerState;
+import dev.grft.train.LocalSteps;
+import dev.grft.train.Network;
+import dev.grft.train.StepGradient;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.vit.Layout;
+import dev.grft.vit.VitConfig;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.Function;
+import org.apache.spark.sql.SparkSession;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+class RoundsTest {
+    private static final int SHARDS = 3;
+    private static final VitConfig CONFIG = Tiny.CONFIG.withClasses(3);
+    private static final Preprocess PREPROCESS = new Preprocess(
+            8, 8, Preprocess.Crop.CENTER, new float[] {0.5f, 0.5f, 0.5f}, new float[] {0.5f, 0.5f, 0.5f});
+
+    private static SparkSession spark;
+    private static JavaSparkContext context;
+    private static ModelBroadcast model;
+
+    private final Settings settings =
+            Tiny.settings(List.of("augmentation.crop=true", "augmentation.flip=true", "training.batchSize=7"));
+    private final SliceTuning tuning = new SliceTuning(new Selection(List.of(
+            new Slices("blocks.0.mlp.fc1.weight", new MatrixShape(32, 16), Axis.ROW, 1, 30),
+            new Slices("blocks.1.attn.qkv.weight", new MatrixShape(48, 16), Axis.COLUMN, 5))));
+    private final Layout layout = tuning.layout(CONFIG);
+
+    @BeforeAll
+    static void start() {
+        spark = Tiny.spark("local[2,3]"); // a task may fail twice
+        context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+        model = ModelBroadcast.of(context, CONFIG, Initial.vit(CONFIG, 1));
+    }
+
+    @AfterAll
+    static void stop() {
+        model.close();
+        spark.stop();
+    }
+
+    private static JavaRDD<Shard> examples(int count) {
+        List<List<Example>> shards = new ArrayList<>();
+        for (int shard = 0; shard < SHARDS; shard++) {
+            shards.add(new ArrayList<>());
+        }
+        SplittableRandom random = new SplittableRandom(4);
+        for (int id = 0; id < count; id++) {
+            byte[] rgb = new byte[3 * 64];
+            random.nextBytes(rgb);
+            shards.get(id % SHARDS).add(new Example(id, id % 3, "image " + id, new Pixels(8, 8, rgb)));
+        }
+        return Tiny.shards(context.parallelize(shards, SHARDS).flatMap(List::iterator));
+    }
+
+    private Rounds rounds(JavaRDD<Shard> examples) {
+        Augment augment = settings.augmentation().toAugment(5);
+        MultiLayerConfiguration configuration =
+                Network.configuration(layout, settings.training(), Penalty.NONE, CONFIG.depth(), 9, 3);
+        return new Rounds(
+                context,
+                examples,
+                new Sampler(PREPROCESS, augment, 5, settings.training().batchSize(), SHARDS),
+                new Replicas.Recipe(model, tuning, configuration, true, new Device("cpu", 1, false)),
+                9);
+    }
+
+    private float[] trained() {
+        float[] trained = new float[layout.size()];
+        SplittableRandom random = new SplittableRandom(6);
+        for (int i = 0; i < trained.length; i++) {
+            trained[i] = (float) (0.1 * random.nextDouble() - 0.05);
+        }
+        return trained;
+    }
+
+    private static JavaRDD<Shard> failing(JavaRDD<Shard> examples, Function<TaskContext, Boolean> when) {
+        return examples.mapPartitions(
+                part -> {
+                    if (when.call(TaskContext.get())) {
+                        throw new IllegalStateException("this task is lost");
+                    }
+                    return part;
+                },
+                true);
+    }
+
+    @Test
+    void aStepTakesAsManyExamplesAsTheBatchHasWhateverTheShards() {
+        StepGradient gradient = rounds(examples(11)).gradient(0, trained());
+
+        assertThat(gradient.examples()).isEqualTo(7);
+        assertThat(gradient.loss() / 7).isBetween(0.5, 2.0);
+        assertThat(gradient.gradient()).hasSize(layout.size()).doesNotContain(Float.NaN);
+        assertThat(gradient.inputSeconds()).isPositive();
+    }
+
+    @Test
+    void everyStepTakesOtherExamplesAndTheSameWhenAskedAgain() {
+        Rounds rounds = rounds(examples(11));
+
+        StepGradient first = rounds.gradient(0, trained());
+        StepGradient second = rounds.gradient(1, trained());
+
+        assertThat(rounds.gradient(0, trained()).gradient()).isEqualTo(first.gradient());
+        assertThat(second.gradient()).isNotEqualTo(first.gradient());
+    }
+
+    @Test
+    void theArrayOfTheVectorServesForTheNextStep() {
+        Rounds rounds = rounds(examples(11));
+        float[] sent = new float[layout.size()];
+        StepGradient atStart = rounds.gradient(0, sent);
+        System.arraycopy(trained(), 0, sent, 0, sent.length);
+
+        assertThat(rounds.gradient(0, sent).gradient())
+                .isEqualTo(rounds.gradient(0, trained()).gradient())
+                .isNotEqualTo(atStart.gradient());
+    }
+
+    @Test
+    void aTaskThatFailsOnceChangesNothing() {
+        JavaRDD<Shard> examples = examples(11);
+        Rounds undisturbed = rounds(examples);
+        Rounds disturbed = rounds(failing(examples, task -> task.partitionId() == 1 && task.attemptNumber() == 0));
+
+        StepGradient expected = undisturbed.gradient(3, trained());
+        StepGradient gradient = disturbed.gradient(3, trained());
+        LearnerState state = new LearnerState(trained(), new float[0], 3);
+        LocalSteps expectedSteps = undisturbed.localSteps(state, 2);
+        LocalSteps steps = disturbed.localSteps(state, 2);
+
+        assertThat(gradient.gradient()).isEqualTo(expected.gradient());
+        assertThat(gradient.loss()).isEqualTo(expected.loss());
+        assertThat(steps.state()).isEqualTo(expectedSteps.state());
+        assertThat(steps.state().trained()).isNotEqualTo(trained());
+        assertThat(steps.examples()).isEqualTo(14);
+        assertThat(steps.inputSeconds()).isPositive();
+    }
+
+    @Test
+    void aTaskThatAlwaysFailsEndsTheRound() {
+        Rounds rounds = rounds(failing(examples(11), task -> task.partitionId() == 1));
+
+        assertThatThrownBy(() -> rounds.gradient(0, trained()))
+                .isNotInstanceOf(UserError.class)
+                .hasStackTraceContaining("this task is lost");
+    }
+
+    @Test
+    void aShardWithoutImagesIsTheUsersMistake() {
+        assertThatThrownBy(() -> rounds(examples(2)).gradient(0, trained()))
+                .isInstanceOf(UserError.class)
+                .hasMessage("training.shards is 3, but shard 2 has no image; use fewer shards than images");
+    }
+}

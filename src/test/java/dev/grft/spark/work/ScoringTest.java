@@ -1,0 +1,127 @@
+package dev.grft.spark.work;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.Scores;
+import dev.grft.checkpoint.SelectionFile;
+import dev.grft.spark.run.Tiny;
+import dev.grft.spark.run.Verbs;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ScoringTest {
+    @TempDir
+    private static Path shared;
+
+    private static SparkSession spark;
+    private static int runs;
+
+    @BeforeAll
+    static void start() throws IOException {
+        spark = Tiny.spark("local[2]");
+        Tiny.pretrained(shared.resolve("pretrained"), 1);
+        Tiny.images(shared.resolve("train"), 6, 2);
+    }
+
+    @AfterAll
+    static void stop() {
+        spark.stop();
+    }
+
+    /** Scores with a fresh head, which does not depend on shards as that of a probe does in its last bits. */
+    private static SelectionFile select(String... more) {
+        runs++;
+        Path directory = shared.resolve("run" + runs);
+        Path train = shared.resolve("train");
+        List<String> sets = Tiny.sets(shared.resolve("pretrained"), train, train, directory, "selection.loss=fresh");
+        sets.addAll(Arrays.asList(more));
+        Tiny.does(spark, sets, false, Verbs::select);
+        return SelectionFile.read(
+                new Configuration(), new org.apache.hadoop.fs.Path(directory + "/selection.safetensors"));
+    }
+
+    private static double[] all(SelectionFile file) {
+        Scores scores = file.scores();
+        List<Double> all = new ArrayList<>();
+        for (String matrix : scores.shapes().keySet()) {
+            for (double score : scores.rows(matrix)) {
+                all.add(score);
+            }
+            for (double score : scores.columns(matrix)) {
+                all.add(score);
+            }
+        }
+        return all.stream().mapToDouble(Double::doubleValue).toArray();
+    }
+
+    private static void assertClose(SelectionFile file, SelectionFile expected, double relative) {
+        double[] scores = all(file);
+        double[] others = all(expected);
+        double largest = Arrays.stream(others).max().orElseThrow();
+        assertThat(scores).hasSameSizeAs(others);
+        for (int i = 0; i < others.length; i++) {
+            // the smallest are nothing but rounding
+            double tolerance = relative * Math.max(others[i], 1e-6 * largest);
+            assertThat(Math.abs(scores[i] - others[i])).as("score %d", i).isLessThanOrEqualTo(tolerance);
+        }
+    }
+
+    @Test
+    void scoresPerExampleDoNotDependOnShardsAndBatches() {
+        SelectionFile one = select("training.shards=1");
+
+        for (String[] other : new String[][] {
+            {"training.shards=3"}, {"training.shards=5"}, {"training.shards=3", "selection.batchSize=1"}
+        }) {
+            SelectionFile file = select(other);
+            assertClose(file, one, 1e-5);
+            assertThat(file.selection()).as(String.join(", ", other)).isEqualTo(one.selection());
+            assertThat(file.scores().examples()).isEqualTo(18);
+        }
+    }
+
+    @Test
+    void theScoresOfAbsoluteAndWeightedGradientsAreOthersAndDoNotDependOnShardsEither() {
+        for (String score : new String[] {"absolute", "gradient-weight"}) {
+            SelectionFile one = select("selection.score=" + score, "training.shards=1");
+
+            assertClose(select("selection.score=" + score, "training.shards=5", "selection.batchSize=3"), one, 1e-4);
+            assertThat(all(one)).isNotEqualTo(all(select()));
+        }
+    }
+
+    @Test
+    void theSquareOfABatchOfOneIsThatOfTheExample() {
+        assertClose(select("selection.score=per-batch", "selection.batchSize=1"), select(), 1e-5);
+    }
+
+    @Test
+    void theSquareOfOneBatchWithEverythingIsThatOfTheSummedGradient() {
+        SelectionFile batch = select("selection.score=per-batch", "training.shards=1", "selection.batchSize=18");
+        SelectionFile summed = select("selection.score=summed-gradient", "training.shards=3");
+
+        assertClose(summed, batch, 1e-3);
+        assertThat(summed.scores().examples()).isEqualTo(18);
+        assertThat(all(summed)).isNotEqualTo(all(select()));
+    }
+
+    @Test
+    void theContrastiveLossNeedsNoHeadAndSeesEachImageTwice() {
+        SelectionFile file = select("selection.loss=contrastive");
+        SelectionFile again = select("selection.loss=contrastive");
+
+        assertThat(file.scores().examples()).isEqualTo(36);
+        assertThat(file.selection().count()).isEqualTo(18);
+        assertThat(all(file)).isEqualTo(all(again));
+        assertThat(Arrays.stream(all(file)).sum()).isPositive();
+    }
+}

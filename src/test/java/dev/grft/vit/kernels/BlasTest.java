@@ -1,0 +1,77 @@
+package dev.grft.vit.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.sun.jna.NativeLibrary;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+class BlasTest {
+    private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
+
+    @ParameterizedTest(name = "{0}")
+    @CsvSource(
+            nullValues = "null",
+            value = {
+                "Emerald Rapids, GenuineIntel, 6, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl avx512_bf16, SKYLAKEX",
+                "Ice Lake,       GenuineIntel, 6, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl,             SKYLAKEX",
+                "Alder Lake,     GenuineIntel, 6, avx2 fma avx_vnni,                                                HASWELL",
+                "Sandy Bridge,   GenuineIntel, 6, avx,                                                              null",
+                "Zen 4,          AuthenticAMD, 25, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl avx512_bf16, null",
+                "Zen 5,          AuthenticAMD, 26, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl avx512_bf16, SKYLAKEX",
+                "Zen 5 without,  AuthenticAMD, 26, avx2 fma,                                                        ZEN",
+                "another,        HygonGenuine, 24, avx2 fma,                                                        null"
+            })
+    void kernelsAreThoseOfTheProcessor(String name, String vendor, String family, String flags, String core) {
+        assertThat(Blas.core(List.of(
+                        "processor\t: 0",
+                        "vendor_id\t: " + vendor,
+                        "cpu family\t: " + family,
+                        "model name\t: " + name,
+                        "flags\t\t: fpu " + flags)))
+                .isEqualTo(core);
+    }
+
+    @Test
+    void anArmProcessorIsLeftToOpenBlas() {
+        assertThat(Blas.core(List.of("processor\t: 0", "Features\t: fp asimd", "CPU implementer\t: 0x41")))
+                .isNull();
+    }
+
+    @Test
+    void thatLibraryIsLoadedWithThoseKernels() throws IOException {
+        assumeTrue(Files.isReadable(PROCESSORS), "no /proc/cpuinfo");
+        List<String> cpuinfo = Files.readAllLines(PROCESSORS);
+        String set = System.getenv(Blas.OPENBLAS_KERNELS);
+        String wanted = set == null ? Blas.core(cpuinfo) : set;
+        INDArray one = Nd4j.ones(1, 1);
+        new CpuKernels().gemm(false, one, false, one, 1, 0, Nd4j.zeros(1, 1));
+
+        if (Blas.hasMkl() && Blas.intel(cpuinfo)) {
+            assertThat(Kernels.onMkl()).isTrue();
+            return;
+        }
+        assertThat(Kernels.onMkl()).isFalse();
+        assumeTrue(wanted != null, "OpenBLAS chooses");
+        String library;
+        try (var maps = Files.lines(Path.of("/proc/self/maps"))) {
+            library = maps.filter(line -> line.contains("libopenblas_nolapack"))
+                    .map(line -> line.substring(line.indexOf('/')))
+                    .findFirst()
+                    .orElseThrow();
+        }
+        String core = NativeLibrary.getInstance(library)
+                .getFunction("openblas_get_corename")
+                .invokeString(new Object[0], false);
+        assertThat(core.toUpperCase(Locale.ROOT)).isEqualTo(wanted.toUpperCase(Locale.ROOT));
+    }
+}

@@ -1,0 +1,82 @@
+package dev.grft.vit.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Random;
+import java.util.function.Supplier;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** The implementations of {@link Kernels}, each with the data type it is tested in and the accuracy expected of it. */
+public enum Machine {
+    CPU_FLOAT(CpuKernels::new, DataType.FLOAT, 2e-6),
+    ND4J_FLOAT(Nd4jKernels::new, DataType.FLOAT, 2e-6),
+    ND4J_DOUBLE(Nd4jKernels::new, DataType.DOUBLE, 1e-13);
+
+    private final Supplier<Kernels> kernels;
+    private final DataType type;
+    private final double accuracy;
+
+    Machine(Supplier<Kernels> kernels, DataType type, double accuracy) {
+        this.kernels = kernels;
+        this.type = type;
+        this.accuracy = accuracy;
+    }
+
+    public Kernels kernels() {
+        return kernels.get();
+    }
+
+    public DataType type() {
+        return type;
+    }
+
+    /** Returns a row-major array of the machine's data type. */
+    public INDArray array(double[] values, long... shape) {
+        return array(type, values, shape);
+    }
+
+    /** Returns an array that an operation has to overwrite: nothing but NaN. */
+    public INDArray garbage(long... shape) {
+        INDArray array = Nd4j.createUninitialized(type, shape, 'c');
+        array.assign(Double.NaN);
+        return array;
+    }
+
+    /** Asserts that every entry is within {@code accuracy * scale} of the expected one. */
+    public void assertClose(INDArray actual, double[] expected, double scale) {
+        assertClose(values(actual), expected, accuracy * scale);
+    }
+
+    public static INDArray array(DataType type, double[] values, long... shape) {
+        INDArray array = Nd4j.createUninitialized(DataType.DOUBLE, shape, 'c');
+        array.data().setData(values);
+        return type == DataType.DOUBLE ? array : array.castTo(type);
+    }
+
+    public static double[] values(INDArray array) {
+        return array.castTo(DataType.DOUBLE).dup('c').data().asDouble();
+    }
+
+    public static void assertClose(double[] actual, double[] expected, double tolerance) {
+        assertThat(actual).hasSameSizeAs(expected);
+        for (int i = 0; i < expected.length; i++) {
+            // Negated, so that a NaN fails.
+            if (!(Math.abs(actual[i] - expected[i]) <= tolerance)) {
+                throw new AssertionError("entry " + i + ": expected " + expected[i] + " within " + tolerance + ", got "
+                        + actual[i] + ", off by " + Math.abs(actual[i] - expected[i]));
+            }
+        }
+    }
+
+    /** Returns standard normal numbers that a float holds exactly. */
+    public static double[] normal(long seed, int length) {
+        Random random = new Random(seed);
+        double[] values = new double[length];
+        for (int i = 0; i < length; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return values;
+    }
+}
