@@ -33,6 +33,7 @@ class ArchitectureTest {
     private static final List<String> DIRECTION = List.of(
             "dev.grft.cli",
             "dev.grft.ml",
+            "dev.grft.spark.verbs",
             "dev.grft.spark.run",
             "dev.grft.spark.work",
             "dev.grft.spark.images",

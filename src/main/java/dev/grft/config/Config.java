@@ -1,5 +1,6 @@
 package dev.grft.config;
 
+import dev.grft.Checks;
 import dev.grft.UserError;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -167,7 +168,7 @@ public final class Config {
             boolean later = given.layer() > 0 && given.layer() >= preset.layer();
             if (later && given.content() != null && !given.content().equals(decided.get(key))) {
                 throw new UserError(given.message(key + " must be " + decided.get(key) + ", as " + PRESET + " "
-                        + preset.content() + " decides it, got " + Settings.text(given.content())
+                        + preset.content() + " decides it, got " + Checks.text(given.content())
                         + "; remove it or set " + PRESET + " to null"));
             }
         }
@@ -243,7 +244,7 @@ public final class Config {
         Map<String, Layer.Value> flat = new LinkedHashMap<>();
         flatten(settings, "", flat);
         Map<String, String> values = new LinkedHashMap<>();
-        flat.forEach((key, value) -> values.put(key, Settings.text(value.content())));
+        flat.forEach((key, value) -> values.put(key, Checks.text(value.content())));
         return values;
     }
 
@@ -364,7 +365,7 @@ public final class Config {
         if (value instanceof List<?> list) {
             return "[" + String.join(", ", list.stream().map(Config::text).toList()) + "]";
         }
-        return Settings.text(value);
+        return Checks.text(value);
     }
 
     private static String quoted(String text) {

@@ -1,7 +1,7 @@
 package dev.grft.ml;
 
 import dev.grft.UserError;
-import dev.grft.spark.run.Labeler;
+import dev.grft.spark.verbs.Labeler;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -10,7 +10,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.spark.images.FrameColumns;
-import dev.grft.spark.run.Labeler;
+import dev.grft.spark.verbs.Labeler;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;

@@ -5,7 +5,7 @@ import dev.grft.checkpoint.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.spark.images.FrameColumns;
-import dev.grft.spark.run.Frames;
+import dev.grft.spark.verbs.Frames;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;

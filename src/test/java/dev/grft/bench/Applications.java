@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.Dtype;
-import dev.grft.spark.run.TrainingProcess;
+import dev.grft.spark.verbs.TrainingProcess;
 import dev.grft.train.Initial;
 import dev.grft.vit.VitConfig;
 import java.io.BufferedReader;

@@ -2,7 +2,7 @@ package dev.grft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.grft.spark.run.Tiny;
+import dev.grft.spark.verbs.Tiny;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.checkpoint.Safetensors;
 import dev.grft.checkpoint.Tensor;
-import dev.grft.spark.run.Tiny;
+import dev.grft.spark.verbs.Tiny;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;

@@ -2,8 +2,8 @@ package dev.grft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.grft.spark.run.Tiny;
-import dev.grft.spark.run.Verbs;
+import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.Verbs;
 import java.io.IOException;
 import java.io.Reader;
 import java.lang.management.ManagementFactory;

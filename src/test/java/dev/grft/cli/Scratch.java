@@ -1,6 +1,6 @@
 package dev.grft.cli;
 
-import dev.grft.spark.run.Tiny;
+import dev.grft.spark.verbs.Tiny;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.nio.file.Files;

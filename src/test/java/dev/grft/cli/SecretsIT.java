@@ -3,7 +3,7 @@ package dev.grft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.report.FakeMlflow;
-import dev.grft.spark.run.Tiny;
+import dev.grft.spark.verbs.Tiny;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;

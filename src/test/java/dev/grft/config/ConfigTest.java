@@ -7,6 +7,7 @@ import dev.grft.Budget;
 import dev.grft.Orientation;
 import dev.grft.Preset;
 import dev.grft.UserError;
+import dev.grft.tuning.TuningSettings;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -189,7 +190,7 @@ class ConfigTest {
         assertThat(all.training()).isEqualTo(settings().training());
         assertThat(all.methods().keySet()).containsExactly("grft", "lora");
         assertThat(lora.tuning().method()).isEqualTo("lora");
-        assertThat(lora.tuning().lora()).isEqualTo(new Settings.Lora(4, 8, 0, List.of("attn.qkv")));
+        assertThat(lora.tuning().lora()).isEqualTo(new TuningSettings.Lora(4, 8, 0, List.of("attn.qkv")));
         assertThat(lora.training().learningRate()).isEqualTo(5e-3);
         assertThat(lora.penalty().lambda()).isZero();
         assertThat(lora.selection().preset()).isNull();
@@ -289,7 +290,7 @@ class ConfigTest {
     void aPresetDecidesAxisAndBudgetAndReplacesEarlierOnes() {
         String earlier = file("selection: {axis: column, budget: {fraction: 0.5}}");
         for (Preset preset : Preset.values()) {
-            Settings.Selection selection =
+            SelectionSettings selection =
                     load(List.of(earlier), "selection.preset=" + preset).selection();
             assertThat(selection.orientation()).isEqualTo(preset.orientation());
             assertThat(selection.budget().toBudget()).isEqualTo(preset.budget());

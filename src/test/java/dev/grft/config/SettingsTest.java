@@ -152,7 +152,7 @@ class SettingsTest {
         for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
             assertThatThrownBy(() -> new Settings.Penalty(bad, null, 0, false)).isInstanceOf(UserError.class);
             assertThatThrownBy(() -> new Settings.Probe(1, 1, bad, 0)).isInstanceOf(UserError.class);
-            assertThatThrownBy(() -> new Settings.Budget(null, bad)).isInstanceOf(UserError.class);
+            assertThatThrownBy(() -> new SelectionSettings.Budget(null, bad)).isInstanceOf(UserError.class);
         }
     }
 

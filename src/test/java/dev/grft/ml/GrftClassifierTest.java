@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.grft.UserError;
-import dev.grft.spark.run.Tiny;
-import dev.grft.spark.run.Verbs;
+import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.Verbs;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Storage;
+import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -36,7 +37,7 @@ import org.apache.hadoop.fs.Path;
  *   inputs.json                        of what inputs each of these was made
  * </pre>
  */
-final class RunDirectory {
+public final class RunDirectory {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final Storage storage;
@@ -54,18 +55,24 @@ final class RunDirectory {
         this.main = main;
     }
 
+    /** Returns the run directory of some settings. */
+    static RunDirectory of(Storage storage, Settings settings) {
+        return new RunDirectory(
+                storage, settings.run().directory(), settings.tuning().method());
+    }
+
     /** Returns where something lies; the parts are joined by slashes. */
-    Path path(String... parts) {
+    public Path path(String... parts) {
         return new Path(directory + "/" + String.join("/", parts));
     }
 
     /** Returns the folder of a method: the run directory itself for the main one, a folder in it for any other. */
-    String method(String method) {
+    public String method(String method) {
         return method.equals(main) ? directory : directory + "/" + method;
     }
 
     /** Returns whether the directory itself, its manifest too, is of this method. */
-    boolean isOf(String method) {
+    public boolean isOf(String method) {
         return method.equals(main);
     }
 

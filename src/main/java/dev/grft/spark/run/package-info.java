@@ -1,10 +1,10 @@
 /**
- * The verbs, and what they share: one application, its run directory, its artefacts.
+ * What verbs share: one Spark application with its model and images, and the runs in it, each with settings and a directory.
  *
- * <p>Reads from: settings, and what earlier verbs left in the run directory. Writes to: the run directory. Each verb is one class.
+ * <p>Reads from: settings, checkpoints, images. Writes to: the run directory.
  *
- * <p>Reading order: {@link dev.grft.spark.run.Verbs}, {@link dev.grft.spark.run.Session}, {@link
- * dev.grft.spark.run.Selecting}, {@link dev.grft.spark.run.Training}, {@link dev.grft.spark.run.Application}.
+ * <p>Reading order: {@link dev.grft.spark.run.Session} (opens and closes), {@link dev.grft.spark.run.Run} (what a verb works with),
+ * {@link dev.grft.spark.run.Models}, {@link dev.grft.spark.run.RunImages}, {@link dev.grft.spark.run.Artefacts}.
  */
 @NullMarked
 package dev.grft.spark.run;

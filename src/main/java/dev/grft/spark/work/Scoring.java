@@ -3,7 +3,7 @@ package dev.grft.spark.work;
 import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
-import dev.grft.config.Settings;
+import dev.grft.config.SelectionSettings;
 import dev.grft.data.Augment;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
@@ -57,7 +57,7 @@ public final class Scoring implements Serializable {
      */
     public Scoring(
             ModelBroadcast model,
-            Settings.Selection settings,
+            SelectionSettings settings,
             Probe head,
             Rule rule,
             Preprocess preprocess,

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
-import dev.grft.spark.run.Tiny;
-import dev.grft.spark.run.Verbs;
+import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.Verbs;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.SparkConf;

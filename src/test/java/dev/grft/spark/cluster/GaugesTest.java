@@ -2,8 +2,8 @@ package dev.grft.spark.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.grft.spark.run.Tiny;
-import dev.grft.spark.run.Verbs;
+import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.Verbs;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;

@@ -2,7 +2,7 @@ package dev.grft.spark.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.grft.spark.run.Tiny;
+import dev.grft.spark.verbs.Tiny;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;

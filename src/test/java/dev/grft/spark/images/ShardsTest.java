@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.Pixels;
-import dev.grft.spark.run.Tiny;
+import dev.grft.spark.verbs.Tiny;
 import java.io.File;
 import java.io.FileNotFoundException;
 import java.io.IOException;

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.Penalty;
 import dev.grft.config.Settings;
 import dev.grft.spark.cluster.Device;
-import dev.grft.spark.run.Tiny;
+import dev.grft.spark.verbs.Tiny;
 import dev.grft.train.Initial;
 import dev.grft.train.Network;
 import dev.grft.train.Replica;

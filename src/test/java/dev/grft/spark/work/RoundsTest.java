@@ -17,7 +17,7 @@ import dev.grft.data.Preprocess;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.Sampler;
 import dev.grft.spark.images.Shard;
-import dev.grft.spark.run.Tiny;
+import dev.grft.spark.verbs.Tiny;
 import dev.grft.train.Initial;
 import dev.grft.train.LearnerState;
 import dev.grft.train.LocalSteps;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Scores;
 import dev.grft.checkpoint.SelectionFile;
-import dev.grft.spark.run.Tiny;
-import dev.grft.spark.run.Verbs;
+import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.Verbs;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

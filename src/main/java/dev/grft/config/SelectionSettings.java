@@ -1,0 +1,93 @@
+package dev.grft.config;
+
+import dev.grft.Checks;
+import dev.grft.Orientation;
+import dev.grft.Preset;
+import dev.grft.UserError;
+import java.io.Serializable;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The section {@code selection}: which slices train. A preset decides axis and budget; what was given for them is then not kept.
+ *
+ * <p>Every constructor throws a {@link UserError} for a value out of range.
+ */
+public record SelectionSettings(
+        @Nullable String preset,
+        String axis,
+        Budget budget,
+        List<String> matrices,
+        String score,
+        boolean perLength,
+        String loss,
+        double temperature,
+        int batchSize,
+        @Nullable Integer everyEpochs,
+        String released)
+        implements Serializable {
+    public SelectionSettings {
+        Checks.word("selection.axis", axis, Checks.words(Orientation.values()));
+        if (preset != null) {
+            Checks.word("selection.preset", preset, Checks.words(Preset.values()));
+            Preset chosen = Preset.parse(preset);
+            axis = chosen.orientation().toString();
+            budget = Budget.of(chosen.budget());
+        }
+        matrices = List.copyOf(matrices);
+        Checks.names("selection.matrices", matrices);
+        Checks.word(
+                "selection.score", score, "per-example", "per-batch", "summed-gradient", "absolute", "gradient-weight");
+        Checks.word("selection.loss", loss, "probe", "fresh", "contrastive");
+        Checks.positive("selection.temperature", temperature);
+        Checks.count("selection.batchSize", batchSize);
+        Checks.require(everyEpochs == null || everyEpochs >= 1, "selection.everyEpochs", "null or >= 1", everyEpochs);
+        Checks.require(
+                everyEpochs == null || !axis.equals("auto"),
+                "selection.everyEpochs",
+                "null with selection.axis auto, which could give a matrix rows once and columns later",
+                everyEpochs);
+        Checks.word("selection.released", released, "keep", "restore");
+    }
+
+    /** Returns whether the loss compares two views of each image, which are cropped at random. */
+    public boolean contrastive() {
+        return loss.equals("contrastive");
+    }
+
+    /** Returns the rule that gives each matrix its axis. */
+    public Orientation orientation() {
+        return Orientation.parse(axis);
+    }
+
+    /** How many; one of the two. */
+    public record Budget(@Nullable Integer count, @Nullable Double fraction) implements Serializable {
+        public Budget {
+            if ((count == null) == (fraction == null)) {
+                throw new UserError("selection.budget must have exactly one of count and fraction, got "
+                        + (count == null ? "neither" : "count " + count + " and fraction " + Checks.text(fraction))
+                        + "; set the other to null");
+            }
+            if (count != null) {
+                Checks.count("selection.budget.count", count);
+            }
+            if (fraction != null) {
+                Checks.require(fraction > 0 && fraction <= 1, "selection.budget.fraction", "in (0, 1]", fraction);
+            }
+        }
+
+        private static Budget of(dev.grft.Budget budget) {
+            return budget instanceof dev.grft.Budget.PerMatrix perMatrix
+                    ? new Budget(perMatrix.count(), null)
+                    : new Budget(null, ((dev.grft.Budget.Share) budget).fraction());
+        }
+
+        /** Returns the method's budget. */
+        public dev.grft.Budget toBudget() {
+            return count != null
+                    ? new dev.grft.Budget.PerMatrix(count)
+                    : new dev.grft.Budget.Share(Objects.requireNonNull(fraction));
+        }
+    }
+}

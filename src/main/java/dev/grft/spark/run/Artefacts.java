@@ -1,0 +1,102 @@
+package dev.grft.spark.run;
+
+import dev.grft.UserError;
+import dev.grft.checkpoint.Storage;
+import dev.grft.report.Metrics;
+import dev.grft.report.Progress;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.apache.hadoop.fs.Path;
+
+/** The artefacts of a run: each is made once of the same inputs, and noted in the run directory. */
+public final class Artefacts {
+    private final RunDirectory directory;
+    private final Storage storage;
+    private final Progress progress;
+    private final Made made;
+
+    /** What an application has made and computed so far, in all its runs. */
+    static final class Made {
+        private final Set<String> keys = new HashSet<>();
+        private final Map<String, Object> computed = new HashMap<>();
+        private final List<String> paths = Collections.synchronizedList(new ArrayList<>());
+
+        /** Returns the paths of the artefacts; a view. */
+        List<String> paths() {
+            return paths;
+        }
+    }
+
+    Artefacts(RunDirectory directory, Storage storage, Progress progress, Made made) {
+        this.directory = directory;
+        this.storage = storage;
+        this.progress = progress;
+        this.made = made;
+    }
+
+    /**
+     * Returns an artefact: as it is, if it was made of the same inputs; else made now. An application makes it once, forced or not.
+     *
+     * @param inputs a digest of all that it depends on
+     * @param force whether to make it anyway
+     */
+    public <T> T artefact(Path path, String inputs, boolean force, Supplier<T> read, Supplier<T> make) {
+        boolean now = made.keys.contains(path + inputs);
+        if ((now || !force) && directory.isMade(path, inputs)) {
+            if (!now) {
+                progress.say("%s has been made of the same inputs; --force makes it again", path);
+            }
+            return read.get();
+        }
+        T artefact = make.get();
+        directory.made(path, inputs);
+        made.keys.add(path + inputs);
+        made.paths.add(path.toString());
+        return artefact;
+    }
+
+    /** Notes an artefact outside the run directory that was made now. */
+    public void made(String path) {
+        made.paths.add(path);
+    }
+
+    /** Returns what was computed of these inputs in this application, in whatever run; computes it if it was not. */
+    public <T> T once(String inputs, Class<T> type, Supplier<T> compute) {
+        Object known = made.computed.get(inputs);
+        if (known == null) {
+            T computed = compute.get();
+            made.computed.put(inputs, computed);
+            return computed;
+        }
+        return type.cast(known);
+    }
+
+    /** Returns the metrics of the run as they are now. */
+    public Metrics metrics() {
+        return Metrics.at(storage, directory.path("metrics.json"));
+    }
+
+    /** Adds the seconds of a phase to the metrics of the run. */
+    public void phase(String method, String phase, double seconds) {
+        Metrics metrics = metrics();
+        metrics.phase(method, phase, seconds);
+        metrics.write();
+    }
+
+    /**
+     * Throws a {@link UserError} if there is no delta.
+     *
+     * @param purpose what it is for, such as {@code to merge}
+     */
+    public void requireDelta(Path path, String purpose) {
+        if (!storage.exists(path)) {
+            throw UserError.of("%s: there is no delta %s; train first", path, purpose);
+        }
+    }
+}

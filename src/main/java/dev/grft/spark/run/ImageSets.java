@@ -1,0 +1,147 @@
+package dev.grft.spark.run;
+
+import dev.grft.UserError;
+import dev.grft.config.Settings;
+import dev.grft.data.Labels;
+import dev.grft.data.Preprocess;
+import dev.grft.report.Progress;
+import dev.grft.spark.cluster.Gauges;
+import dev.grft.spark.images.FrameSource;
+import dev.grft.spark.images.ImageSource;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Inputs;
+import dev.grft.spark.images.Pictures;
+import dev.grft.spark.images.Source;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The sets of images of an application. Each set is read once, whichever run reads it first, and stays on the executors until the
+ * application ends.
+ */
+final class ImageSets implements AutoCloseable {
+    private final SparkSession spark;
+    private final Map<String, FrameSource> frames;
+    private final RunDirectory directory;
+    private final Progress progress;
+    private final Gauges gauges;
+    private final Map<String, Images> images = new HashMap<>();
+    private final Map<String, String> listings = new HashMap<>();
+
+    /**
+     * Returns no sets yet.
+     *
+     * @param frames data frames, by what the settings have in place of a path
+     * @param directory gets {@code data.json} and {@code broken-images.json}
+     */
+    ImageSets(
+            SparkSession spark,
+            Map<String, FrameSource> frames,
+            RunDirectory directory,
+            Progress progress,
+            Gauges gauges) {
+        this.spark = spark;
+        this.frames = frames;
+        this.directory = directory;
+        this.progress = progress;
+        this.gauges = gauges;
+    }
+
+    /**
+     * Returns the images at some paths.
+     *
+     * @param key of the configuration that names them
+     * @param known the classes that they may have; null if these are all classes that there are
+     */
+    Images read(Settings settings, String key, List<String> paths, @Nullable Labels known, Preprocess preprocess) {
+        return images.computeIfAbsent(String.join(" and ", paths), p -> {
+            double started = System.nanoTime() / 1e9;
+            progress.say("reading the images of %s", p);
+            Images read = ImageSource.read(
+                    spark,
+                    paths,
+                    paths.stream().map(path -> source(settings, path)).toList(),
+                    known,
+                    preprocess,
+                    1, // more than allowed is refused below, once the report is written
+                    settings.training().shards());
+            check(settings, key, p, read);
+            gauges.skipped(read.broken().count());
+            if (!directory.describes(key, read.digest())) {
+                Map<String, Object> summary = new LinkedHashMap<>(Map.of("path", p));
+                summary.putAll(Pictures.summary(read));
+                directory.describe(key, summary);
+            }
+            progress.say(
+                    "read %d images of %d classes%s in %.1f s",
+                    read.count(),
+                    read.labels().size(),
+                    read.broken().count() == 0 ? "" : ", " + read.broken(),
+                    System.nanoTime() / 1e9 - started);
+            return read;
+        });
+    }
+
+    private Source source(Settings settings, String path) {
+        FrameSource frame = frames.get(path);
+        return frame == null ? ImageSource.open(spark, path, form(settings.data())) : frame;
+    }
+
+    /** Returns the images at a path, without labels; the caller closes them. */
+    Images unlabeled(Settings settings, String key, String path, Preprocess preprocess) {
+        Images read = ImageSource.unlabeled(
+                spark,
+                path,
+                form(settings.data()),
+                preprocess,
+                1, // more than allowed is refused below, once the report is written
+                settings.training().shards());
+        check(settings, key, path, read);
+        return read;
+    }
+
+    /** Reports the broken images, and refuses them if they are too many. */
+    private void check(Settings settings, String key, String path, Images read) {
+        try {
+            directory.reportBroken(key, path, read.broken());
+            read.broken().check(settings.data().maxBroken(), path);
+        } catch (UserError e) {
+            read.close();
+            throw e;
+        }
+    }
+
+    /** Returns {@link Inputs#listing} of a path, without reading the images. */
+    String listing(Settings settings, String key, String path) {
+        String known = listings.get(path);
+        if (known == null) {
+            FrameSource frame = frames.get(path);
+            known = frame == null
+                    ? Inputs.listing(spark.sparkContext().hadoopConfiguration(), key, path, form(settings.data()))
+                    : frame.listing();
+            listings.put(path, known);
+        }
+        return known;
+    }
+
+    /** Returns how images are found at a path. */
+    static ImageSource.Form form(Settings.Data data) {
+        return new ImageSource.Form(
+                ImageSource.Format.valueOf(data.format().toUpperCase(Locale.ROOT)),
+                data.imageColumn(),
+                data.labelColumn(),
+                data.root());
+    }
+
+    /** Frees what the executors keep. */
+    @Override
+    public void close() {
+        images.values().forEach(Images::close);
+        images.clear();
+    }
+}

@@ -1,0 +1,89 @@
+package dev.grft.spark.run;
+
+import dev.grft.Delta;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.report.Tracking;
+import dev.grft.spark.work.Inference;
+import dev.grft.tuning.Method;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * One run: settings and a run directory, in a {@link Session} that outlives it. A comparison has many runs in one session; they share
+ * the model and the images, which the session opens and closes.
+ */
+public final class Run {
+    private final Session session;
+    private final Settings settings;
+    private final RunDirectory directory;
+    private final RunImages images;
+    private final Artefacts artefacts;
+
+    private Run(Session session, Settings settings, RunDirectory directory) {
+        this.session = session;
+        this.settings = settings;
+        this.directory = directory;
+        this.images = new RunImages(settings, session.models(), session.imageSets(), session.cropping());
+        this.artefacts = new Artefacts(directory, session.storage(), session.progress(), session.madeByNow());
+    }
+
+    /** Returns the run of some settings, in their run directory. */
+    Run(Session session, Settings settings) {
+        this(session, settings, RunDirectory.of(session.storage(), settings));
+    }
+
+    /** Returns this run with the settings of one method, in the same run directory. */
+    public Run forMethod(String method) {
+        return new Run(session, Config.forMethod(settings, method), directory);
+    }
+
+    /** Returns a run with other settings of the same model and images, in a run directory of its own. */
+    public Run with(Settings others) {
+        return new Run(session, others);
+    }
+
+    /** Returns the application. */
+    public Session session() {
+        return session;
+    }
+
+    public Settings settings() {
+        return settings;
+    }
+
+    /** Returns the method of the settings. */
+    public Method method() {
+        return Method.of(settings.tuning().method());
+    }
+
+    public RunDirectory directory() {
+        return directory;
+    }
+
+    public RunImages images() {
+        return images;
+    }
+
+    public Artefacts artefacts() {
+        return artefacts;
+    }
+
+    public Models models() {
+        return session.models();
+    }
+
+    /** Returns the tracking server's run of a folder with a delta; {@code goesOn}: that of an earlier application. */
+    public Tracking.Run tracked(Path folder, boolean goesOn) {
+        return session.tracking().run(folder, settings, goesOn);
+    }
+
+    /** Returns the application for passes over images. */
+    public Inference.On on() {
+        return new Inference.On(session.context(), models().device(), settings);
+    }
+
+    /** Returns the pretrained model with a delta, ready to look at images. */
+    public Inference inference(Delta delta) {
+        return Inference.of(on(), models().broadcast(delta.labels().size()), images.preprocess(), delta);
+    }
+}

@@ -1,0 +1,161 @@
+package dev.grft.spark.run;
+
+import dev.grft.UserError;
+import dev.grft.checkpoint.Checkpoint;
+import dev.grft.config.Settings;
+import dev.grft.data.Augment;
+import dev.grft.data.Labels;
+import dev.grft.data.Preprocess;
+import dev.grft.spark.images.ImageSource;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Inputs;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The images that a run's settings name, prepared for its model. */
+public final class RunImages {
+    private final Settings settings;
+    private final Models models;
+    private final ImageSets sets;
+    private final boolean cropping;
+
+    /**
+     * Returns the images of a run.
+     *
+     * @param cropping whether any method of the application crops at random, so that images are kept whole
+     */
+    RunImages(Settings settings, Models models, ImageSets sets, boolean cropping) {
+        this.settings = settings;
+        this.models = models;
+        this.sets = sets;
+        this.cropping = cropping;
+    }
+
+    /** Returns the training images, prepared for the pretrained model; with {@code data.trainOnValidation} all of them. */
+    public Images training() {
+        return training(preprocess());
+    }
+
+    /**
+     * Returns the training images, prepared in some other way.
+     *
+     * @throws UserError also if they are fewer than the shards, each of which has a part in every step
+     */
+    public Images training(Preprocess preprocess) {
+        Integer classes = settings.data().classes();
+        Images read = sets.read(
+                settings, "data.train", trainingPaths(), classes == null ? null : Labels.numbered(classes), preprocess);
+        int shards = settings.training().shards();
+        if (read.count() < shards) {
+            throw UserError.of(
+                    "training.shards is %d, but data.train has %d images; use fewer shards than images",
+                    shards, read.count());
+        }
+        return read;
+    }
+
+    /**
+     * Returns the validation images, whose classes must be among those of a head. They are held out only if {@code
+     * data.trainOnValidation} is false.
+     */
+    public Images validation(Labels known) {
+        return sets.read(settings, "data.validation", List.of(validationPath()), known, preprocess());
+    }
+
+    /** Returns the test images, whose classes must be among those of a head. */
+    public Images test(Labels known) {
+        return test(known, preprocess());
+    }
+
+    /** Returns the test images, prepared in some other way. */
+    public Images test(Labels known, Preprocess preprocess) {
+        return sets.read(settings, "data.test", List.of(testPath()), known, preprocess);
+    }
+
+    /** Returns the images at a path, without labels; the caller closes them. */
+    public Images unlabeled(String key, String path) {
+        return sets.unlabeled(settings, key, path, preprocess());
+    }
+
+    /** Returns a digest of what the training images are, without reading them. */
+    public String trainingListing() {
+        List<String> parts = new ArrayList<>();
+        parts.add(String.valueOf(settings.data().classes()));
+        for (String path : trainingPaths()) {
+            parts.add(sets.listing(settings, "data.train", path));
+        }
+        return Inputs.digest(parts.toArray(String[]::new));
+    }
+
+    /** Returns a digest of what the validation images are, without reading them. */
+    public String validationListing() {
+        return sets.listing(settings, "data.validation", validationPath());
+    }
+
+    /** Returns a digest of what the test images are, without reading them. */
+    public String testListing() {
+        return sets.listing(settings, "data.test", testPath());
+    }
+
+    /** Returns how images are prepared: as the checkpoint says, where the settings do not say otherwise. */
+    public Preprocess preprocess() {
+        Checkpoint checkpoint = models.pretrained();
+        return preprocess(
+                checkpoint.config().imageSize(), checkpoint.cropFraction(), checkpoint.mean(), checkpoint.std());
+    }
+
+    /**
+     * Returns how images are prepared for a network of that input, unless the settings say otherwise. Where nothing is cropped at random
+     * only the middle of each is resized and kept.
+     */
+    public Preprocess preprocess(int imageSize, double cropFraction, float[] mean, float[] std) {
+        Settings.Data data = settings.data();
+        int resize = data.resize() > 0 ? data.resize() : (int) Math.floor(imageSize / cropFraction);
+        Preprocess whole = new Preprocess(imageSize, resize, data.toCrop(), or(data.mean(), mean), or(data.std(), std));
+        return cropping ? whole : whole.middle();
+    }
+
+    private static float[] or(@Nullable List<Double> given, float[] otherwise) {
+        if (given == null) {
+            return otherwise;
+        }
+        float[] floats = new float[given.size()];
+        for (int i = 0; i < floats.length; i++) {
+            floats[i] = given.get(i).floatValue();
+        }
+        return floats;
+    }
+
+    /** Returns the random changes to training images. */
+    public Augment augment() {
+        return settings.augmentation().toAugment(settings.run().seed());
+    }
+
+    /** Returns how images are found at a path. */
+    public ImageSource.Form form() {
+        return ImageSets.form(settings.data());
+    }
+
+    private List<String> trainingPaths() {
+        String train = given("data.train", settings.data().train());
+        return settings.data().trainOnValidation() ? List.of(train, validationPath()) : List.of(train);
+    }
+
+    private String validationPath() {
+        return given("data.validation", settings.data().validation());
+    }
+
+    private String testPath() {
+        return given("data.test", settings.data().test());
+    }
+
+    private static String given(String key, @Nullable String path) {
+        if (path == null) {
+            throw UserError.of(
+                    "%s is not set; give the folder of the images, the Parquet or tar files, or a file that names them",
+                    key);
+        }
+        return path;
+    }
+}

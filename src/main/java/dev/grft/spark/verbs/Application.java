@@ -1,0 +1,133 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Session;
+import dev.grft.UserError;
+import dev.grft.config.Settings;
+import dev.grft.report.Summary;
+import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Exit;
+import dev.grft.spark.cluster.LostCluster;
+import dev.grft.spark.cluster.Stopped;
+import dev.grft.spark.cluster.Termination;
+import dev.grft.vit.kernels.Kernels;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.time.Duration;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One verb as a Spark application of its own, configured by {@code spark-submit}: results go to standard output, the last line of
+ * which is a {@link Summary}; progress and errors to standard error.
+ */
+public final class Application {
+    private static final String GOES_ON = "; run again, it goes on";
+
+    private final String verb;
+    private final long began = System.nanoTime();
+    private final PrintStream out = System.out;
+    private final PrintStream err = System.err;
+    private @Nullable Settings settings;
+    private @Nullable String id;
+    private List<String> made = List.of();
+
+    private Application(String verb) {
+        this.verb = verb;
+    }
+
+    /**
+     * Does a verb and returns the exit code, see {@link Exit}.
+     *
+     * @param configured returns the settings
+     * @param maxTime after which it stops, with a state to go on from; null for no limit
+     */
+    public static int run(
+            String verb,
+            Supplier<Settings> configured,
+            boolean force,
+            @Nullable Duration maxTime,
+            Consumer<Verbs> work) {
+        return new Application(verb).run(configured, force, maxTime, work);
+    }
+
+    private int run(Supplier<Settings> configured, boolean force, @Nullable Duration maxTime, Consumer<Verbs> work) {
+        Settings known;
+        try {
+            known = configured.get();
+        } catch (RuntimeException e) {
+            return ended(e);
+        }
+        settings = known;
+        Kernels.load(); // while Spark starts
+        // Closed last: the signal's exit waits for the summary, too.
+        try (Termination termination = new Termination(known.engine().graceSeconds())) {
+            return ended(failure(known, termination, force, maxTime, work));
+        }
+    }
+
+    /** Does the work and returns what it failed with, null if it is done. */
+    private @Nullable Throwable failure(
+            Settings known, Termination termination, boolean force, @Nullable Duration maxTime, Consumer<Verbs> work) {
+        try (Session session = Session.open(known, verb)) {
+            id = session.spark().sparkContext().applicationId();
+            made = session.made();
+            termination.stops(session.watch()::stop);
+            if (maxTime != null) {
+                session.watch().stopAfter(maxTime.toMillis() / 1e3, "--max-time is over");
+            }
+            session.run(() -> work.accept(new Verbs(session, force)));
+            return null;
+        } catch (LostCluster | Stopped | Error e) {
+            return e;
+        } catch (Exception e) { // Spark throws checked exceptions undeclared, also while it starts
+            return Causes.rethrown(e);
+        }
+    }
+
+    private int lost(String message) {
+        err.println("error: " + message + GOES_ON);
+        return summary("lost", Exit.LOST, message);
+    }
+
+    /** Tells how the verb has ended, to people and programs, and returns the exit code. */
+    private int ended(@Nullable Throwable failure) {
+        if (failure == null) {
+            return summary("done", Exit.DONE, null);
+        }
+        if (failure instanceof Stopped) {
+            err.println("stopped: " + failure.getMessage() + GOES_ON);
+            return summary("stopped", Exit.STOPPED, failure.getMessage());
+        }
+        if (failure instanceof UserError) {
+            err.println("error: " + failure.getMessage());
+            return summary("refused", Exit.USER, failure.getMessage());
+        }
+        if (failure instanceof OutOfMemoryError) {
+            String message = "the driver is out of memory (" + failure.getMessage() + "); raise --driver-memory";
+            err.println("error: " + message);
+            return summary("refused", Exit.USER, message);
+        }
+        if (failure instanceof LostCluster) {
+            return lost(String.valueOf(failure.getMessage()));
+        }
+        if (Causes.isLoss(failure)) {
+            String message = String.valueOf(failure.getMessage());
+            String first = Causes.first(failure);
+            return lost(message.contains(first) ? message : message + ": " + first);
+        }
+        StringWriter trace = new StringWriter();
+        failure.printStackTrace(new PrintWriter(trace));
+        err.println("internal error, please report it:\n" + trace);
+        return summary("failed", Exit.OURS, failure.toString());
+    }
+
+    private int summary(String status, int exit, @Nullable String message) {
+        double seconds = Math.round((System.nanoTime() - began) / 1e6) / 1e3;
+        String directory = settings == null ? null : settings.run().directory();
+        out.println(new Summary(verb, status, exit, id, directory, seconds, made, message).json());
+        return exit;
+    }
+}

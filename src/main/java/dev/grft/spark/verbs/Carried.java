@@ -1,0 +1,77 @@
+package dev.grft.spark.verbs;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a training hands on from part to part, and from a process that was interrupted to the next, in its states.
+ *
+ * @param seconds of all parts, without those of evaluations
+ * @param inputSeconds how many of them it waited for images
+ * @param memory the largest live memory of a part, bytes; 0 if it was not measured
+ * @param choice the choice of the epoch so far; null if the last epoch counts
+ */
+record Carried(
+        double seconds,
+        double inputSeconds,
+        double memory,
+        @Nullable Choice choice) {
+    /** What a training begins with. */
+    static final Carried NOTHING = new Carried(0, 0, 0, null);
+
+    /**
+     * The best epoch so far.
+     *
+     * @param seconds that all evaluations took
+     * @param accuracy of the best epoch, in [0, 1]; -1 before the first
+     * @param step with which it ended
+     * @param since epochs since then
+     */
+    record Choice(double seconds, double accuracy, long step, int since) {
+        /** Before the first epoch. */
+        static final Choice NONE = new Choice(0, -1, 0, 0);
+    }
+
+    private static final String SECONDS = "seconds";
+    private static final String INPUT_SECONDS = "inputSeconds";
+    private static final String MEMORY = "memory";
+    private static final String CHOICE_SECONDS = "choosing";
+    private static final String CHOICE_ACCURACY = "best.accuracy";
+    private static final String CHOICE_STEP = "best.step";
+    private static final String CHOICE_SINCE = "best.since";
+
+    /** Returns what {@link #text} wrote. */
+    static Carried parse(Map<String, String> text) {
+        return new Carried(
+                number(text, SECONDS),
+                number(text, INPUT_SECONDS),
+                number(text, MEMORY),
+                text.containsKey(CHOICE_ACCURACY)
+                        ? new Choice(
+                                number(text, CHOICE_SECONDS),
+                                number(text, CHOICE_ACCURACY),
+                                (long) number(text, CHOICE_STEP),
+                                (int) number(text, CHOICE_SINCE))
+                        : null);
+    }
+
+    private static double number(Map<String, String> text, String key) {
+        return Double.parseDouble(text.getOrDefault(key, "0"));
+    }
+
+    /** Returns it as a state holds it. */
+    Map<String, String> text() {
+        Map<String, String> text = new HashMap<>();
+        text.put(SECONDS, Double.toString(seconds));
+        text.put(INPUT_SECONDS, Double.toString(inputSeconds));
+        text.put(MEMORY, Double.toString(memory));
+        if (choice != null) {
+            text.put(CHOICE_SECONDS, Double.toString(choice.seconds));
+            text.put(CHOICE_ACCURACY, Double.toString(choice.accuracy));
+            text.put(CHOICE_STEP, Long.toString(choice.step));
+            text.put(CHOICE_SINCE, Integer.toString(choice.since));
+        }
+        return text;
+    }
+}

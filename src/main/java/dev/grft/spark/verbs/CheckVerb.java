@@ -1,0 +1,214 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import dev.grft.MatrixShape;
+import dev.grft.UserError;
+import dev.grft.checkpoint.Checkpoint;
+import dev.grft.config.Settings;
+import dev.grft.data.Preprocess;
+import dev.grft.report.Plan;
+import dev.grft.spark.cluster.Device;
+import dev.grft.spark.cluster.ExecutorSettings;
+import dev.grft.spark.images.Images;
+import dev.grft.vit.VitConfig;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Looks at settings, inputs and memory, and says what would run; makes nothing but a file that it deletes again. */
+final class CheckVerb {
+    private static final Pattern AVAILABLE = Pattern.compile("MemAvailable:\\s+(\\d+) kB");
+
+    private static final long MIB = 1 << 20;
+
+    private final Run run;
+    private final Session session;
+    private final Settings settings;
+
+    CheckVerb(Run run) {
+        this.run = run;
+        this.session = run.session();
+        this.settings = run.settings();
+    }
+
+    void check() {
+        org.apache.hadoop.fs.Path trial = run.directory().path("check.txt");
+        session.storage().writeAtomically(trial, "can be written\n");
+        session.storage().delete(trial);
+        Checkpoint pretrained = run.models().pretrained();
+        VitConfig config = pretrained.config();
+        say("model     %s: %s, SHA-256 %s", pretrained.name(), sizes(config), pretrained.sha256());
+        Preprocess preprocess = run.images().preprocess();
+        say("images    %s", preprocess);
+        Settings.Data data = settings.data();
+        Images images = run.images().training();
+        int classes = images.labels().size();
+        say("train", data.trainOnValidation() ? data.train() + " and " + data.validation() : data.train(), images);
+        if (data.validation() != null) {
+            say("valid", data.validation(), run.images().validation(images.labels()));
+        }
+        if (data.test() != null) {
+            say("test", data.test(), run.images().test(images.labels()));
+        }
+        Device.Kind kind = run.models().device().kind();
+        say("engine    computes on %s", kind == null ? "CPUs or GPUs, as they come" : kind.several());
+        long backbone = config.backboneParameters();
+        Map<String, MatrixShape> eligible =
+                new SelectVerb(run, false).matrices(settings.selection().matrices(), "selection.matrices");
+        say(
+                "selection %d matrices, axis %s, %s, score %s, loss %s",
+                eligible.size(),
+                settings.selection().orientation(),
+                budget(),
+                settings.selection().score(),
+                settings.selection().loss());
+        Settings.Training training = settings.training();
+        say(
+                "training  by %s: %d epochs in batches of %d, %d shards of %d or so, %s of %s",
+                settings.tuning().method(),
+                training.epochs(),
+                training.batchSize(),
+                training.shards(),
+                training.batchSize() / training.shards(),
+                training.updater(),
+                training.learningRate());
+        EpochChoice.Split split = EpochChoice.split(settings);
+        if (split != null) {
+            say(
+                    "epoch     the best on the %s images%s",
+                    split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
+        }
+        memory(config.withClasses(classes), backbone);
+    }
+
+    private void say(String set, @Nullable String path, Images images) {
+        say(
+                "%-9s %s: %d images of %d classes, %d broken",
+                set,
+                String.valueOf(path),
+                images.count(),
+                images.labels().size(),
+                images.broken().count());
+    }
+
+    private void memory(VitConfig config, long backbone) {
+        Settings.Training training = settings.training();
+        int examples = Math.max(settings.selection().batchSize(), training.examplesOfShard());
+        int seen = settings.evaluation().batchSize();
+        Plan plan = Plan.of(config, settings);
+        long heap = Runtime.getRuntime().maxMemory();
+        if (heap < 2 * Float.BYTES * backbone) {
+            throw UserError.of(
+                    "memory: the driver's heap of %s cannot hold the pretrained weights twice (%s); raise --driver-memory",
+                    size(heap), size(2 * Float.BYTES * backbone));
+        }
+        if (session.context().isLocal()) {
+            int tasks = session.context().defaultParallelism();
+            Plan.Needs needs = plan.needs(tasks, examples, seen);
+            long available = availableMemory();
+            say(
+                    "memory    one process, %d tasks of up to %d images: %s beside a heap of up to %s (which holds the weights"
+                            + " once more); %s are available on this machine",
+                    tasks, examples, size(needs.overhead()), size(heap), size(available));
+            if (available < needs.overhead()) {
+                throw UserError.of(
+                        "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master local[1]) or"
+                                + " more shards",
+                        size(available), size(needs.overhead()));
+            }
+        } else {
+            executors(ExecutorSettings.of(session.context().getConf()), plan, examples, seen);
+        }
+    }
+
+    private void executors(ExecutorSettings executor, Plan plan, int examples, int seen) {
+        if (executor.tasks() == 0) {
+            throw UserError.of(
+                    "spark.task.cpus is more than spark.executor.cores, %d: no task would ever run; lower it to"
+                            + " engine.blasThreads, %d, or give executors more cores",
+                    executor.cores(), settings.engine().blasThreads());
+        }
+        Plan.Needs needs = plan.needs(executor.tasks(), examples, seen);
+        say(
+                "memory    an executor, %d tasks of up to %d images: needs a heap of %s and %s beside it; has %s and %s",
+                executor.tasks(),
+                examples,
+                size(needs.heap()),
+                size(needs.overhead()),
+                size(executor.heap()),
+                executor.limited() ? size(executor.overhead()) : "what its machine has");
+        say(
+                "          --conf spark.executor.memory=%dm --conf spark.executor.memoryOverhead=%dm",
+                mebibytes(needs.heap()), mebibytes(needs.overhead()));
+        if (settings.engine().blasThreads() != executor.cpus()) {
+            say(
+                    "          engine.blasThreads is %d and spark.task.cpus %d: a task computes with the first and is given the"
+                            + " second; make them equal",
+                    settings.engine().blasThreads(), executor.cpus());
+        }
+        if (executor.heap() < needs.heap()) {
+            throw UserError.of(
+                    "memory: spark.executor.memory is %s, executors need %s; set --executor-memory %dm",
+                    size(executor.heap()), size(needs.heap()), mebibytes(needs.heap()));
+        }
+        if (executor.limited() && executor.overhead() < needs.overhead()) {
+            throw UserError.of(
+                    "memory: executors have %s beside their heap, %d tasks need %s (weights, activations); set --conf"
+                            + " spark.executor.memoryOverhead=%dm, or fewer spark.executor.cores or more training.shards",
+                    size(executor.overhead()), executor.tasks(), size(needs.overhead()), mebibytes(needs.overhead()));
+        }
+    }
+
+    private static long mebibytes(long bytes) {
+        return (bytes + MIB - 1) / MIB;
+    }
+
+    /** Returns the memory that is free or can be freed, of the machine or the container, in bytes. */
+    private static long availableMemory() {
+        try {
+            Matcher matcher = AVAILABLE.matcher(Files.readString(Path.of("/proc/meminfo")));
+            if (matcher.find()) {
+                return 1024 * Long.parseLong(matcher.group(1));
+            }
+        } catch (IOException e) {
+            // not Linux: ask Java below
+        }
+        return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
+                ? system.getFreeMemorySize()
+                : 0;
+    }
+
+    private String budget() {
+        Integer count = settings.selection().budget().count();
+        return count != null
+                ? count + " slices of each matrix"
+                : settings.selection().budget().fraction() + " of all parameters";
+    }
+
+    private static String sizes(VitConfig config) {
+        return String.format(
+                Locale.ROOT,
+                "ViT of %d blocks, width %d, %d heads, patches of %d, images of %d, %,d parameters",
+                config.depth(),
+                config.width(),
+                config.heads(),
+                config.patchSize(),
+                config.imageSize(),
+                config.parameters());
+    }
+
+    private static String size(long bytes) {
+        return String.format(Locale.ROOT, "%.0f MB", bytes / 1e6);
+    }
+
+    private void say(String message, Object... arguments) {
+        session.out().println(String.format(Locale.ROOT, message, arguments));
+    }
+}

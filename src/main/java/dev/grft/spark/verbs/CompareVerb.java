@@ -1,0 +1,200 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import dev.grft.MatrixShape;
+import dev.grft.Scores;
+import dev.grft.Selection;
+import dev.grft.UserError;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.report.Comparison;
+import dev.grft.report.Plan;
+import dev.grft.tuning.Method;
+import dev.grft.tuning.TuningSettings;
+import dev.grft.vit.VitConfig;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Trains and evaluates methods by seeds by budgets on one set of images, in one application: the model is broadcast once,
+ * the images are read once; the probe and the scores are computed once for each seed. Each seed and budget is a run directory of its own, {@code budget-B/seed-S}; one that is made
+ * of the same inputs is not made again, so that a comparison goes on where it was interrupted.
+ *
+ * <p>With learning rates to try, each method and budget (or one budget for all) first takes each of them, with the first seed, on the training
+ * images alone, and keeps the one with the best accuracy on the validation images, the lower of equals. The test images are
+ * looked at once for each cell.
+ */
+final class CompareVerb {
+    private static final String LEARNING_RATE = "training.learningRate";
+
+    private final Run run;
+    private final Session session;
+    private final Settings settings;
+    private final boolean force;
+    private final String root;
+
+    CompareVerb(Run run, boolean force) {
+        this.run = run;
+        this.session = run.session();
+        this.settings = run.settings();
+        this.force = force;
+        this.root = settings.run().directory();
+    }
+
+    /** Leaves {@code comparison.json}, {@code .csv} and {@code .md} in the run directory. */
+    void compare() {
+        List<@Nullable Double> budgets = new ArrayList<>(settings.compare().budgets());
+        if (budgets.isEmpty()) {
+            budgets.add(null);
+        }
+        List<Long> seeds = settings.compare().seeds().isEmpty()
+                ? List.of(settings.run().seed())
+                : settings.compare().seeds();
+        methods(true)
+                .forEach(method ->
+                        EpochChoice.split(Config.forMethod(settings, method.word()))); // refuse now, not later
+        Comparison comparison = new Comparison();
+        Double ratesAt = settings.compare().ratesAt();
+        Map<String, Object> rates = ratesAt == null ? Map.of() : learningRates(ratesAt, seeds.get(0), true);
+        for (Double budget : budgets) {
+            boolean first = comparison.isEmpty();
+            if (ratesAt == null) {
+                rates = learningRates(budget, seeds.get(0), first);
+            }
+            List<Selection> selections = new ArrayList<>();
+            List<Comparison.Halves> halves = new ArrayList<>();
+            for (long seed : seeds) {
+                Run cell = run.with(matched(cell(budget, seed, "/" + name(budget) + "/seed-" + seed, rates)));
+                for (Method method : methods(first)) {
+                    measure(cell, method);
+                    comparison.add(
+                            method.word(),
+                            usesBudget(method) ? budget : null,
+                            seed,
+                            cell.artefacts().metrics().of(method.word()));
+                }
+                if (methods(first).contains(Method.GRFT)) {
+                    SelectVerb selecting = new SelectVerb(cell.forMethod(Method.GRFT.word()), false);
+                    selections.add(selecting.selection().selection());
+                    List<Scores> scores = halves(seed);
+                    halves.add(new Comparison.Halves(selecting.select(scores.get(0)), selecting.select(scores.get(1))));
+                }
+            }
+            comparison.addSelections(budget, selections, halves);
+        }
+        session.storage().writeAtomically(run.directory().path("comparison.json"), comparison.json());
+        session.storage().writeAtomically(run.directory().path("comparison.csv"), comparison.csv());
+        session.storage().writeAtomically(run.directory().path("comparison.md"), comparison.markdown());
+        session.out().print(comparison.markdown());
+    }
+
+    /** Returns the scores of each half of the training images, which do not depend on the budget. */
+    private List<Scores> halves(long seed) {
+        Run ofSeed = run.with(cell(null, seed, "/halves/seed-" + seed, Map.of()));
+        return new SelectVerb(ofSeed.forMethod(Method.GRFT.word()), force).halves();
+    }
+
+    private static String name(@Nullable Double budget) {
+        return budget == null ? "budget" : "budget-" + budget;
+    }
+
+    /** Returns the methods of a budget: those that do not depend on it only with the first. */
+    private List<Method> methods(boolean first) {
+        List<Method> methods = new ArrayList<>();
+        settings.compare().methods().forEach(word -> methods.add(Method.of(word)));
+        methods.add(run.method());
+        methods.removeIf(method -> !first && !usesBudget(method));
+        return methods;
+    }
+
+    private boolean usesBudget(Method method) {
+        return method.usesBudget(settings.compare().match());
+    }
+
+    private void measure(Run cell, Method method) {
+        Run of = cell.forMethod(method.word());
+        new TrainVerb(of, force).delta();
+        new EvaluateVerb(of, force).evaluate();
+    }
+
+    private Settings cell(
+            @Nullable Double budget, long seed, String directory, Map<String, ? extends @Nullable Object> more) {
+        Map<String, @Nullable Object> changes = new LinkedHashMap<>(more);
+        changes.put("run.directory", root + directory);
+        changes.put("run.seed", seed);
+        if (budget != null) {
+            changes.put("selection.preset", null);
+            changes.put("selection.budget.count", budget < 1 ? null : budget.intValue());
+            changes.put("selection.budget.fraction", budget < 1 ? budget : null);
+        }
+        return Config.with(settings, "compare", changes);
+    }
+
+    /** Returns the best learning rate of each method, by key; empty if none are to be tried. */
+    private Map<String, Object> learningRates(@Nullable Double budget, long seed, boolean first) {
+        Map<String, Object> best = new LinkedHashMap<>();
+        if (settings.compare().learningRates().isEmpty()) {
+            return best;
+        }
+        String validation = settings.data().validation();
+        if (validation == null) {
+            throw new UserError("compare.learningRates are tried on data.validation, which is not set; give held-out"
+                    + " images, or no learning rates");
+        }
+        Map<Method, Double> accuracies = new LinkedHashMap<>();
+        for (double rate : settings.compare().learningRates().stream().sorted().toList()) {
+            Map<String, @Nullable Object> changes = new LinkedHashMap<>();
+            changes.put("data.test", validation);
+            changes.put("data.trainOnValidation", false);
+            for (Method method : methods(first)) {
+                changes.put("methods." + method + "." + LEARNING_RATE, rate);
+            }
+            Run trial = run.with(matched(cell(budget, seed, "/trials/" + name(budget) + "/rate-" + rate, changes)));
+            for (Method method : methods(first)) {
+                if (method.equals(Method.LINEAR)) {
+                    continue; // the probe has settings of its own
+                }
+                measure(trial, method);
+                double accuracy = trial.artefacts()
+                        .metrics()
+                        .of(method.word())
+                        .path("accuracy")
+                        .asDouble();
+                if (accuracy > accuracies.getOrDefault(method, -1.0)) {
+                    accuracies.put(method, accuracy);
+                    best.put("methods." + method + "." + LEARNING_RATE, rate);
+                }
+            }
+        }
+        session.progress().say("compare: best on the validation images: %s", best);
+        return best;
+    }
+
+    /**
+     * Returns settings in which each method that can be matched trains as many numbers as the slices of the budget, the head aside, or
+     * the nearest that it can.
+     */
+    private Settings matched(Settings cell) {
+        if (!settings.compare().match()) {
+            return cell;
+        }
+        VitConfig config = run.models().pretrained().config();
+        Settings grft = Config.forMethod(cell, Method.GRFT.word());
+        Map<String, MatrixShape> eligible = config.matrices(grft.selection().matrices());
+        double numbers = Plan.selection(config, grft).trained() + (grft.tuning().biases() ? Plan.biases(config) : 0);
+        Map<String, @Nullable Object> changes = new LinkedHashMap<>();
+        for (Method method : Method.all()) {
+            Method.Matching matching = method.matching();
+            if (matching != null) {
+                TuningSettings own = Config.forMethod(cell, method.word()).tuning();
+                matching.changes(numbers, config, own, eligible)
+                        .forEach((key, value) -> changes.put("methods." + method + "." + key, value));
+            }
+        }
+        return Config.with(cell, "compare", changes);
+    }
+}

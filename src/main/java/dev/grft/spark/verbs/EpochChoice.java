@@ -1,0 +1,199 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import dev.grft.Delta;
+import dev.grft.UserError;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.Labels;
+import dev.grft.report.History;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Inputs;
+import dev.grft.spark.work.Inference;
+import dev.grft.train.Trainer;
+import java.util.Objects;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Measures a training after each epoch and keeps the delta of the best one, the first of equals: on the validation images, or
+ * on the test images, which is the protocol of GPS's published code and no fair measure. Ends the training when it has not
+ * become better for some epochs.
+ *
+ * <p>What it knows is carried in the states of the training, so that an interrupted one makes the same choice; the best
+ * delta lies beside them.
+ */
+final class EpochChoice implements Trainer.Judge {
+    /** What is said of every accuracy whose epoch was chosen on the test images. */
+    static final String NOT_COMPARABLE = "chosen on test, not comparable";
+
+    private final Run run;
+    private final Session session;
+    private final Settings settings;
+    private final Split split;
+    private final Labels labels;
+    private final Path best;
+    private final long examples;
+    private double accuracy = -1;
+    private long step;
+    private int since;
+    private double seconds;
+    private @Nullable Part part;
+
+    /** Which images the epoch is chosen on. */
+    enum Split {
+        VALIDATION,
+        TEST;
+
+        @Override
+        public String toString() {
+            return this == TEST ? "test" : "validation";
+        }
+    }
+
+    /** What is measured at present: a network, what its numbers mean, and where to write it down. */
+    private record Part(
+            Function<float[], Inference> network, Function<float[], Delta> meaning, Supplier<History> history) {}
+
+    private EpochChoice(Run run, Split split, Labels labels, Path folder, long examples) {
+        this.run = run;
+        this.session = run.session();
+        this.settings = run.settings();
+        this.split = split;
+        this.labels = labels;
+        this.best = new Path(folder, "state/best.safetensors");
+        this.examples = examples;
+    }
+
+    /**
+     * Returns the choice that the settings ask for; null if the last epoch counts.
+     *
+     * @param folder of the training
+     * @param examples number of training images
+     */
+    static @Nullable EpochChoice of(Run run, Labels labels, Path folder, long examples) {
+        Split split = split(run.settings());
+        return split == null ? null : new EpochChoice(run, split, labels, folder, examples);
+    }
+
+    /**
+     * Returns the images that the epoch is chosen on; null if the last one counts.
+     *
+     * @throws UserError if they are not held out
+     */
+    static @Nullable Split split(Settings settings) {
+        if (settings.evaluation().protocol().equals(Settings.Evaluation.GPS_PAPER)) {
+            return Split.TEST;
+        }
+        Integer patience = settings.training().patience();
+        if (patience == null) {
+            return null;
+        }
+        if (settings.data().validation() == null || settings.data().trainOnValidation()) {
+            throw UserError.of(
+                    "training.patience is %d, but %s; give images that are held out, or no patience",
+                    patience,
+                    settings.data().validation() == null
+                            ? "data.validation, on which it counts, is not set"
+                            : "data.trainOnValidation trains on the images on which it counts");
+        }
+        return Split.VALIDATION;
+    }
+
+    /** Returns a digest of what the choice depends on beside the training; nothing if there is none. */
+    static String inputs(Run run) {
+        Split split = split(run.settings());
+        return split == null
+                ? ""
+                : Inputs.digest(
+                        split.toString(),
+                        split == Split.TEST
+                                ? run.images().testListing()
+                                : run.images().validationListing(),
+                        Config.fingerprint(run.settings(), "evaluation"));
+    }
+
+    /** Goes on from what a state carries. */
+    void restore(Carried.Choice from) {
+        accuracy = from.accuracy();
+        step = from.step();
+        since = from.since();
+    }
+
+    /** Returns what a state has to carry, given the seconds of all evaluations. */
+    Carried.Choice carried(double all) {
+        return new Carried.Choice(all, accuracy, step, since);
+    }
+
+    /** Measures the networks of this part of the training from now on. */
+    void watch(Function<float[], Inference> network, Function<float[], Delta> meaning, Supplier<History> history) {
+        part = new Part(network, meaning, history);
+    }
+
+    @Override
+    public void epoch(long made, float[] trained) {
+        long began = System.nanoTime();
+        Part now = Objects.requireNonNull(part);
+        Images images =
+                split == Split.TEST ? run.images().test(labels) : run.images().validation(labels);
+        Measures measures = new Measures(labels);
+        now.network().apply(trained).probabilities(images, session.progress().silent(images.count()), measures::add);
+        boolean better = measures.accuracy() > accuracy;
+        since = better ? 0 : since + 1;
+        if (better) {
+            accuracy = measures.accuracy();
+            step = made;
+            new DeltaFile(
+                            now.meaning().apply(trained),
+                            settings.tuning().method(),
+                            Config.toYaml(settings),
+                            Provenance.json(session, images.digest(), split))
+                    .write(session.hadoop(), best);
+        }
+        now.history().get().add(made, epoch(made), split.toString(), measures.accuracy(), measures.loss(), better);
+        session.progress()
+                .say(
+                        "epoch %.2f: accuracy %.4f on the %s images%s",
+                        epoch(made), measures.accuracy(), split, better ? ", the best so far" : "");
+        seconds += (System.nanoTime() - began) / 1e9;
+    }
+
+    private double epoch(long made) {
+        return (double) made * settings.training().batchSize() / examples;
+    }
+
+    @Override
+    public boolean enough() {
+        Integer patience = settings.training().patience();
+        return patience != null && since >= patience;
+    }
+
+    /** Returns the delta of the best epoch. */
+    Delta best() {
+        return DeltaFile.read(session.hadoop(), best).delta();
+    }
+
+    /** Returns the images that it was chosen on. */
+    Split split() {
+        return split;
+    }
+
+    /** Returns the accuracy of the best epoch, in [0, 1]. */
+    double accuracy() {
+        return accuracy;
+    }
+
+    /** Returns the epoch that was the best, from 1, a fraction if it was cut short. */
+    double bestEpoch() {
+        return epoch(step);
+    }
+
+    /** Returns the seconds of all measuring in this process. */
+    double seconds() {
+        return seconds;
+    }
+}

@@ -1,0 +1,126 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Delta;
+import dev.grft.UserError;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.Labels;
+import dev.grft.report.Metrics;
+import dev.grft.report.ModelCard;
+import dev.grft.report.Predictions;
+import dev.grft.report.Progress;
+import dev.grft.report.Tracking;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Inputs;
+import dev.grft.spark.images.Pictures;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * Measures a delta on the test images: {@code evaluation.json} beside the delta, its line in {@code metrics.json}, and for people
+ * {@code predictions.jsonl} and {@code mistakes.json}.
+ */
+final class EvaluateVerb {
+
+    private final Run run;
+    private final Session session;
+    private final Settings settings;
+    private final boolean force;
+
+    EvaluateVerb(Run run, boolean force) {
+        this.run = run;
+        this.session = run.session();
+        this.settings = run.settings();
+        this.force = force;
+    }
+
+    /**
+     * Evaluates the delta of the method of the session's settings.
+     *
+     * @throws UserError if there is none, or it belongs to another pretrained model
+     */
+    void evaluate() {
+        String method = settings.tuning().method();
+        Path folder = new Path(run.directory().method(method));
+        Path deltaPath = new Path(folder, "delta.safetensors");
+        run.artefacts().requireDelta(deltaPath, "to evaluate");
+        Path path = new Path(folder, "evaluation.json");
+        String inputs = Inputs.digest(
+                "evaluate",
+                session.storage().sha256(deltaPath),
+                run.models().pretrained().sha256(),
+                run.images().testListing(),
+                Config.fingerprint(settings, "data", "evaluation", "model.imageSize", "engine.kernels"));
+        run.artefacts().artefact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
+    }
+
+    private Path make(String method, Path deltaPath, Path path) {
+        DeltaFile file = DeltaFile.read(session.hadoop(), deltaPath);
+        Delta delta = file.delta();
+        DeltaFile.requirePretrained(delta, run.models().pretrained());
+        boolean chosenOnTest = Provenance.isChosenOnTest(file);
+        Labels labels = Labels.inOrder(delta.labels());
+        Images images = run.images().test(labels);
+        Progress.Meter meter = session.phase("evaluate " + method, images.count());
+        Measures measures = new Measures(labels);
+        Predictions predictions = new Predictions(labels, images.broken().total());
+        run.inference(delta).probabilities(images, meter, output -> {
+            measures.add(output);
+            predictions.add(output.id, output.name, output.label, output.values);
+        });
+        double seconds = meter.seconds();
+        writeForPeople(path.getParent(), predictions, images);
+        session.storage().writeAtomically(path, measures.json(method, images.digest(), chosenOnTest));
+
+        long backbone = run.models().pretrained().config().backboneParameters();
+        long head = (long) delta.headWeight().length + delta.headBias().length;
+        Metrics metrics = run.artefacts().metrics();
+        ObjectNode node = metrics.of(method);
+        node.put("accuracy", measures.accuracy());
+        node.put("macro_f1", measures.macroF1());
+        node.put("loss", measures.loss());
+        node.put("trained", delta.trained());
+        node.put("share", (double) delta.trained() / (backbone + head));
+        node.put("parameters", backbone + head);
+        node.put("trained_without_head", delta.trainedWithoutHead());
+        node.put("share_without_head", (double) delta.trainedWithoutHead() / backbone);
+        node.put("delta_bytes", session.storage().length(deltaPath));
+        node.put("test_images", images.count());
+        node.put("protocol", chosenOnTest ? Settings.Evaluation.GPS_PAPER : "validation");
+        if (chosenOnTest) {
+            node.put(Metrics.NOTE, EpochChoice.NOT_COMPARABLE);
+        } else {
+            node.remove(Metrics.NOTE);
+        }
+        metrics.phase(method, "evaluate", seconds);
+        metrics.write();
+        ModelCard.write(session.storage(), path.getParent(), file, run.models().pretrained(), settings, node);
+        Tracking.Run tracked = run.tracked(path.getParent(), true);
+        tracked.results(node);
+        tracked.files(new Path(path.getParent(), ModelCard.NAME), path);
+        session.progress()
+                .say(
+                        "evaluate %s: accuracy %.4f, loss %.4f%s",
+                        method,
+                        measures.accuracy(),
+                        measures.loss(),
+                        chosenOnTest ? " (" + EpochChoice.NOT_COMPARABLE + ")" : "");
+        return path;
+    }
+
+    /** Leaves single predictions, and pictures of the mistakes. */
+    private void writeForPeople(Path folder, Predictions predictions, Images images) {
+        List<Long> ids =
+                predictions.mistakes().stream().map(Predictions.Prediction::id).toList();
+        Map<Long, String> pictures = new HashMap<>();
+        Pictures.of(images, ids).forEach((id, picture) -> pictures.put(id, picture.uri));
+        session.storage().writeAtomically(new Path(folder, "predictions.jsonl"), predictions.jsonl());
+        session.storage().writeAtomically(new Path(folder, "mistakes.json"), predictions.mistakesJson(pictures));
+    }
+}

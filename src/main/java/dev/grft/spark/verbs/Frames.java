@@ -1,0 +1,96 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Session;
+import dev.grft.UserError;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.Storage;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.spark.images.FrameColumns;
+import dev.grft.spark.images.FrameSource;
+import dev.grft.spark.images.Inputs;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/** Trains on the rows of data frames, in the session that they belong to, by what the verbs train with. */
+public final class Frames {
+    /** What settings and messages have in place of the path of the training images. */
+    public static final String TRAIN = "the data frame";
+
+    /** What they have in place of the path of the validation images. */
+    public static final String VALIDATION = "the validation rows of the data frame";
+
+    private Frames() {}
+
+    /**
+     * Trains, and returns the delta. The frame's session goes on as it was.
+     *
+     * @param settings of the run; {@code data.train} and {@code data.validation} do not count
+     * @param runs folder that gets a run directory of its own for each training, in which an interrupted one goes on; null
+     *     for none that stays
+     * @param validation null if there is none
+     * @param classes names of the classes that the labels number, null if there are none
+     * @param progress gets what the verbs print to standard error
+     * @throws UserError as the verbs
+     */
+    public static DeltaFile train(
+            Settings settings,
+            @Nullable String runs,
+            Dataset<?> training,
+            @Nullable Dataset<?> validation,
+            FrameColumns columns,
+            @Nullable List<String> classes,
+            PrintStream progress) {
+        Map<String, FrameSource> frames = new HashMap<>();
+        frames.put(TRAIN, new FrameSource(TRAIN, training, columns, classes));
+        if (validation != null) {
+            frames.put(VALIDATION, new FrameSource(VALIDATION, validation, columns, classes));
+        }
+        SparkSession spark = training.sparkSession();
+        Map<String, @Nullable Object> own = new HashMap<>();
+        own.put("data.train", TRAIN);
+        own.put("data.validation", validation == null ? null : VALIDATION);
+        if (runs != null) {
+            own.put("run.directory", runs + "/" + identity(settings, frames));
+            return train(spark, Config.with(settings, TRAIN, own), frames, progress);
+        }
+        Path temporary = temporary();
+        try {
+            own.put("run.directory", temporary.toString());
+            return train(spark, Config.with(settings, TRAIN, own), frames, progress);
+        } finally {
+            new Storage(spark.sparkContext().hadoopConfiguration()).delete(temporary);
+        }
+    }
+
+    private static DeltaFile train(
+            SparkSession spark, Settings settings, Map<String, FrameSource> frames, PrintStream progress) {
+        try (Session session = Session.in(spark, settings, frames, progress, progress)) {
+            return new TrainVerb(session.main().forMethod(settings.tuning().method()), false).delta();
+        }
+    }
+
+    private static String identity(Settings settings, Map<String, FrameSource> frames) {
+        StringBuilder listings = new StringBuilder();
+        new TreeMap<>(frames).values().forEach(frame -> listings.append(frame.listing()));
+        return Inputs.digest(Config.toYaml(settings), listings.toString()).substring(0, 16);
+    }
+
+    private static Path temporary() {
+        try {
+            return new Path(Files.createTempDirectory("grft-").toUri());
+        } catch (IOException e) {
+            throw new UncheckedIOException("no temporary directory can be made; set java.io.tmpdir", e);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import dev.grft.Delta;
+import dev.grft.Selection;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.Labels;
+import dev.grft.report.Progress;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Inputs;
+import dev.grft.spark.work.Inference;
+import dev.grft.train.Probe;
+import dev.grft.tuning.Method;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * The linear probe: a head, trained on the pretrained features of the training images. It is the method {@code linear}, the head under
+ * which slices may be scored, and the head that trainings may begin with.
+ */
+final class LinearProbe {
+    /** More features than these are not collected: every second, third… image is used instead. */
+    private static final long MOST_PROBED = 50_000;
+
+    private final Run run;
+    private final Session session;
+    private final Settings settings;
+    private final boolean force;
+
+    LinearProbe(Run run, boolean force) {
+        this.run = run;
+        this.session = run.session();
+        this.settings = run.settings();
+        this.force = force;
+    }
+
+    /** Returns the head to begin with: that of the probe, or one that has seen nothing. */
+    Probe head(boolean ofProbe, Labels labels) {
+        if (ofProbe) {
+            Delta delta = delta().delta();
+            return new Probe(delta.headWeight(), delta.headBias());
+        }
+        return Probe.fresh(
+                labels.size(),
+                run.models().pretrained().config().features(),
+                settings.run().seed());
+    }
+
+    /** Returns the linear probe; made now, unless the run directory has it already. */
+    DeltaFile delta() {
+        Path path = new Path(run.directory().method(Method.LINEAR.word()), "delta.safetensors");
+        return run.artefacts()
+                .artefact(path, inputs(), force, () -> DeltaFile.read(session.hadoop(), path), () -> make(path));
+    }
+
+    private DeltaFile make(Path path) {
+        Probed probed = run.artefacts().once(inputs(), Probed.class, this::train);
+        Images images = run.images().training();
+        Delta delta = new Delta(
+                Selection.none(),
+                Map.of(),
+                probed.probe.weight(),
+                probed.probe.bias(),
+                images.labels().names(),
+                run.models().pretrained().sha256(),
+                Map.of());
+        DeltaFile file = new DeltaFile(
+                delta, Method.LINEAR.word(), Config.toYaml(settings), Provenance.json(session, images.digest()));
+        file.write(session.hadoop(), path);
+        if (run.directory().isOf(Method.LINEAR.word())) {
+            Provenance.writeManifest(
+                    run, images.digest(), run.models().pretrained().sha256());
+        }
+        run.artefacts().phase(Method.LINEAR.word(), "train", probed.seconds);
+        return file;
+    }
+
+    /** A head, and the seconds that it took. */
+    private record Probed(Probe probe, double seconds) {}
+
+    private Probed train() {
+        Images images = run.images().training();
+        Labels labels = images.labels();
+        Progress.Meter meter = session.phase("probe: features", images.count());
+        boolean again = settings.compare().seeds().size() > 1; // another seed's probe will read the same features
+        List<Inference.Output> seen = (again
+                        ? run.artefacts().once(featureInputs(), Features.class, () -> features(images, meter))
+                        : features(images, meter))
+                .outputs;
+        float[][] features = seen.stream().map(output -> output.values).toArray(float[][]::new);
+        int[] classes = seen.stream().mapToInt(output -> output.label).toArray();
+        session.progress().say("probe: training a head on %d images' features", features.length);
+        Probe probe = Probe.train(
+                features,
+                classes,
+                labels.size(),
+                settings.probe(),
+                settings.run().seed());
+        return new Probed(probe, meter.seconds());
+    }
+
+    /** The pretrained features of the training images, by id. */
+    private record Features(List<Inference.Output> outputs) {}
+
+    private Features features(Images images, Progress.Meter meter) {
+        Inference.Output[] outputs =
+                new Inference.Output[Math.toIntExact(images.broken().total())];
+        long every = (images.count() + MOST_PROBED - 1) / MOST_PROBED;
+        Inference.headOnly(
+                        run.on(),
+                        run.models().broadcast(images.labels().size()),
+                        run.images().preprocess())
+                .features(images, meter, output -> {
+                    if (output.id % every == 0) {
+                        outputs[(int) output.id] = output;
+                    }
+                });
+        return new Features(Stream.of(outputs).filter(Objects::nonNull).toList());
+    }
+
+    /** Returns a digest of all that it depends on: its settings, the seed and the features. */
+    String inputs() {
+        return Inputs.digest("probe", featureInputs(), Config.fingerprint(settings, "probe", "run.seed"));
+    }
+
+    /** Returns a digest of what the features depend on: the model, the training images and how they are read. */
+    private String featureInputs() {
+        return Inputs.digest(
+                "features",
+                run.models().pretrained().sha256(),
+                run.images().trainingListing(),
+                Config.fingerprint(
+                        settings,
+                        "model.imageSize",
+                        "data.train",
+                        "data.format",
+                        "data.imageColumn",
+                        "data.labelColumn",
+                        "data.resize",
+                        "data.crop",
+                        "data.mean",
+                        "data.std",
+                        "training.shards",
+                        "evaluation.batchSize",
+                        "engine.kernels",
+                        "engine.blasThreads"));
+    }
+}

@@ -1,0 +1,268 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.UserError;
+import dev.grft.checkpoint.Storage;
+import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.images.Encoded;
+import dev.grft.spark.images.Found;
+import dev.grft.spark.images.ImageSource;
+import dev.grft.spark.images.ImageSource.Form;
+import dev.grft.spark.images.ImageSource.Named;
+import dev.grft.spark.images.Inputs;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.NoSuchElementException;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.Partitioner;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+
+/**
+ * Packs images into Parquet, which is listed and read faster than a file for each: {@code image}, a struct of the {@code bytes}
+ * as they were and the {@code path}; and {@code label}, the name of the class. The rows are in the order of the names, in files
+ * of a constant number of them: the same images make the same files, and the same training. Images are not decoded; what is
+ * missing has a row without bytes.
+ */
+final class PackVerb {
+    /** Images in a file. */
+    static final int IN_A_FILE = 4096;
+
+    /** What the folder was packed of; readers of Parquet pass over it. */
+    private static final String NOTE = "_packed.json";
+
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+
+    private final Run run;
+    private final Session session;
+
+    PackVerb(Run run) {
+        this.run = run;
+        this.session = run.session();
+    }
+
+    /**
+     * Packs what lies at a path. Does nothing if that has been done.
+     *
+     * @param output the folder that gets the files; is there whole or not at all
+     * @param force whether a folder of other images is replaced
+     */
+    void pack(String images, String output, boolean labeled, boolean force) {
+        Form form = labeled ? run.images().form() : run.images().form().unlabeled();
+        String inputs = Inputs.digest(
+                "pack",
+                Inputs.listing(session.hadoop(), "--images", images, form),
+                form.toString(),
+                Integer.toString(IN_A_FILE));
+        Path folder = new Path(output);
+        Storage storage = session.storage();
+        if (!force && storage.exists(folder)) {
+            if (inputs.equals(packedOf(new Path(folder, NOTE)))) {
+                session.progress().say("%s has been packed of the same images; --force packs them again", output);
+                return;
+            }
+            throw UserError.of(
+                    "%s: exists already, packed of other images if at all; choose another --output or give --force",
+                    output);
+        }
+        Path temporary = new Path(folder.getParent(), "._tmp-" + folder.getName());
+        long started = System.nanoTime();
+        ImageSource source = ImageSource.at(session.spark(), images, form);
+        List<Named> named = source.named(true);
+        write(source, named, labeled, temporary);
+        long bytes = renamed(temporary);
+        storage.writeAtomically(new Path(temporary, NOTE), note(images, inputs, named.size()));
+        storage.delete(folder);
+        move(temporary, folder);
+        run.artefacts().made(output);
+        session.progress()
+                .say(
+                        "packed %d images into %d files of %.1f MB in all, in %.1f s",
+                        named.size(), files(named.size()), bytes / 1e6, (System.nanoTime() - started) / 1e9);
+    }
+
+    private @Nullable String packedOf(Path note) {
+        if (!session.storage().exists(note)) {
+            return null;
+        }
+        try {
+            JsonNode known = MAPPER.readTree(session.storage().readString(note));
+            return known.path("inputs").asText();
+        } catch (JsonProcessingException e) {
+            return null; // written by somebody else
+        }
+    }
+
+    private static String note(String images, String inputs, int count) {
+        Map<String, Object> note = new LinkedHashMap<>();
+        note.put("path", images);
+        note.put("images", count);
+        note.put("inputs", inputs);
+        try {
+            return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(note) + "\n";
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static int files(int images) {
+        return (images + IN_A_FILE - 1) / IN_A_FILE;
+    }
+
+    private void write(ImageSource source, List<Named> named, boolean labeled, Path folder) {
+        Broadcast<String[]> names = session.context()
+                .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
+        Broadcast<String[]> labels = session.context()
+                .broadcast(named.stream().map(image -> image.label).toArray(String[]::new));
+        JavaRDD<Row> rows = source.encoded(names, null)
+                .repartitionAndSortWithinPartitions(new ByFile(files(named.size())))
+                .mapPartitionsWithIndex(
+                        (file, images) -> new Rows(images, file, names.value(), labeled ? labels.value() : null), true);
+        session.context().setJobDescription("Packing the " + named.size() + " images of " + source.place());
+        try {
+            Causes.unwrapped(() -> {
+                session.spark()
+                        .createDataFrame(rows, schema(labeled))
+                        .write()
+                        .mode(SaveMode.Overwrite)
+                        .option("compression", "none") // images are compressed already
+                        .option("parquet.enable.dictionary", "false")
+                        .option("parquet.block.size", Integer.toString(32 << 20)) // what a task holds at a time
+                        .parquet(folder.toString());
+                return folder;
+            });
+        } finally {
+            names.destroy();
+            labels.destroy();
+        }
+    }
+
+    private static StructType schema(boolean labeled) {
+        StructType image =
+                new StructType().add("bytes", DataTypes.BinaryType, true).add("path", DataTypes.StringType, false);
+        StructField pictures = DataTypes.createStructField("image", image, false);
+        return labeled
+                ? DataTypes.createStructType(
+                        List.of(pictures, DataTypes.createStructField("label", DataTypes.StringType, false)))
+                : DataTypes.createStructType(List.of(pictures));
+    }
+
+    /** Gives Spark's files names that tell their order and number, drops what else it left, and returns the bytes of the files. */
+    private long renamed(Path folder) {
+        try {
+            FileSystem files = folder.getFileSystem(session.hadoop());
+            long bytes = 0;
+            List<Path> written = Found.at(session.hadoop(), folder.toString()).ending(".parquet");
+            for (int i = 0; i < written.size(); i++) {
+                FileStatus file = files.getFileStatus(written.get(i));
+                bytes += file.getLen();
+                move(
+                        file.getPath(),
+                        new Path(folder, String.format(Locale.ROOT, "images-%05d-of-%05d.parquet", i, written.size())));
+            }
+            files.delete(new Path(folder, "_SUCCESS"), false);
+            return bytes;
+        } catch (IOException e) {
+            throw new UncheckedIOException(folder + ": cannot be written", e);
+        }
+    }
+
+    private void move(Path from, Path to) {
+        try {
+            if (!from.getFileSystem(session.hadoop()).rename(from, to)) {
+                throw new IOException("cannot be renamed to " + to);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(from + ": cannot be renamed", e);
+        }
+    }
+
+    /** The rows of a file, one for each image, found or not. */
+    private static final class Rows implements Iterator<Row> {
+        private final Iterator<Tuple2<Long, Encoded>> images; // by rank
+        private final String[] names;
+        private final String @Nullable [] labels;
+        private final int end;
+        private int rank;
+        private @Nullable Tuple2<Long, Encoded> next;
+
+        Rows(Iterator<Tuple2<Long, Encoded>> images, int file, String[] names, String @Nullable [] labels) {
+            this.images = images;
+            this.names = names;
+            this.labels = labels;
+            this.rank = file * IN_A_FILE;
+            this.end = Math.min(names.length, rank + IN_A_FILE);
+            this.next = images.hasNext() ? images.next() : null;
+        }
+
+        @Override
+        public boolean hasNext() {
+            return rank < end;
+        }
+
+        @Override
+        public Row next() {
+            if (!hasNext()) {
+                throw new NoSuchElementException();
+            }
+            byte[] bytes = null;
+            if (next != null && next._1() == rank) {
+                bytes = next._2().file();
+                next = images.hasNext() ? images.next() : null;
+            }
+            Row image = RowFactory.create(bytes, names[rank]);
+            Row row = labels == null ? RowFactory.create(image) : RowFactory.create(image, labels[rank]);
+            rank++;
+            return row;
+        }
+    }
+
+    private static final class ByFile extends Partitioner {
+        private static final long serialVersionUID = 1L;
+
+        private final int files;
+
+        ByFile(int files) {
+            this.files = files;
+        }
+
+        @Override
+        public int numPartitions() {
+            return files;
+        }
+
+        @Override
+        public int getPartition(Object rank) {
+            return (int) ((Long) rank / IN_A_FILE);
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof ByFile partitioner && files == partitioner.files;
+        }
+
+        @Override
+        public int hashCode() {
+            return files;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import dev.grft.Delta;
+import dev.grft.UserError;
+import dev.grft.data.Labels;
+import dev.grft.report.Progress;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.work.Inference;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.DataFrameWriter;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.RuntimeConfig;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructField;
+import org.apache.spark.sql.types.StructType;
+
+/**
+ * Labels images: a table with a row for each, in the order of their names: {@code name}, {@code label}, {@code probability} of
+ * that label, and the probability of each class in a column {@code p_CLASS}. Of several deltas each has these columns but the
+ * name's, which begin with what the delta is called and an underscore.
+ */
+final class PredictVerb {
+    private static final long ROWS = 100_000; // in a file
+    private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
+    private static final String FILE = "delta.safetensors";
+    private static final Pattern NAMED = Pattern.compile("([\\w.-]+)=(.+)");
+
+    private final Run run;
+    private final Session session;
+
+    /** What a delta says: its columns begin with {@code prefix}. */
+    private record Task(String prefix, Delta delta) {}
+
+    PredictVerb(Run run) {
+        this.run = run;
+        this.session = run.session();
+    }
+
+    /**
+     * Writes the predictions of one delta or several, in one pass over the images.
+     *
+     * @param images path of the images
+     * @param output path of the table, a folder as Spark writes them: of CSV files with a header if it ends with {@code .csv},
+     *     else of Parquet
+     * @param deltas each the path of a delta or of its run directory, or {@code NAME=PATH}; none: the run's own
+     * @param force whether an existing table is replaced
+     */
+    void predict(String images, String output, List<String> deltas, boolean force) {
+        Path path = new Path(output);
+        if (!force && session.storage().exists(path)) {
+            throw UserError.of("%s: exists already; choose another --output or give --force", output);
+        }
+        List<Task> tasks = new ArrayList<>();
+        if (deltas.isEmpty()) {
+            tasks.add(new Task("", delta(run.directory().path(FILE))));
+        }
+        deltas.forEach(delta -> tasks.add(named(delta)));
+        Set<String> prefixes = new HashSet<>();
+        for (Task task : tasks) {
+            if (!prefixes.add(task.prefix)) {
+                throw UserError.of(
+                        "--delta: two deltas are called %s; give --delta NAME=PATH",
+                        task.prefix.replaceFirst("_$", ""));
+            }
+        }
+        try (Images read = run.images().unlabeled("predict", images)) {
+            write(read, tasks, output);
+        }
+        run.artefacts().made(output);
+    }
+
+    /** Returns a delta by its name, or else that of its file, or of the folder of a file that is called like all others. */
+    private Task named(String text) {
+        Matcher named = NAMED.matcher(text);
+        Path given = new Path(named.matches() ? named.group(2) : text);
+        Path file = session.storage().isDirectory(given) ? new Path(given, FILE) : given;
+        String own = file.getName().equals(FILE)
+                ? file.getParent().getName()
+                : file.getName().replaceFirst("\\.safetensors$", "");
+        return new Task((named.matches() ? named.group(1) : own) + "_", delta(file));
+    }
+
+    private Delta delta(Path path) {
+        run.artefacts().requireDelta(path, "to predict with");
+        return run.models().delta(path);
+    }
+
+    private void write(Images images, List<Task> tasks, String output) {
+        Progress.Meter meter = session.phase("predict", images.count());
+        int files = (int) (1 + images.count() / ROWS);
+        List<Labels> labels = tasks.stream()
+                .map(task -> Labels.inOrder(task.delta.labels()))
+                .collect(Collectors.toCollection(ArrayList::new)); // what tasks take along
+        List<Delta> deltas = tasks.stream().map(Task::delta).toList();
+        Inference inference = deltas.size() == 1
+                ? run.inference(deltas.get(0))
+                : Inference.of(
+                        run.on(),
+                        run.models().broadcast(deltas.get(0).labels().size()),
+                        run.images().preprocess(),
+                        deltas);
+        inference.withProbabilities(
+                images,
+                meter,
+                outputs -> write(
+                        outputs.sortBy(one -> one.id, true, files).map(one -> row(one, labels)),
+                        schema(tasks),
+                        output));
+        session.progress()
+                .say(
+                        "predicted %d images%s into %s",
+                        images.count(), tasks.size() == 1 ? "" : " by " + tasks.size() + " deltas", output);
+    }
+
+    private void write(JavaRDD<Row> rows, StructType schema, String output) {
+        RuntimeConfig conf = session.spark().conf();
+        String before = conf.get(CASE_SENSITIVE);
+        conf.set(CASE_SENSITIVE, true); // the names of two classes may differ in case only
+        try {
+            DataFrameWriter<Row> table =
+                    session.spark().createDataFrame(rows, schema).write().mode(SaveMode.Overwrite);
+            if (output.endsWith(".csv")) {
+                table.option("header", "true")
+                        .option("escape", "\"") // RFC 4180: a quote within quotes is doubled
+                        .option("ignoreLeadingWhiteSpace", "false")
+                        .option("ignoreTrailingWhiteSpace", "false")
+                        .csv(output);
+            } else {
+                table.parquet(output);
+            }
+        } finally {
+            conf.set(CASE_SENSITIVE, before);
+        }
+    }
+
+    private static Row row(Inference.Output one, List<Labels> labels) {
+        List<Object> cells = new ArrayList<>();
+        cells.add(one.name);
+        int from = 0;
+        for (Labels of : labels) {
+            float[] probabilities = Arrays.copyOfRange(one.values, from, from + of.size());
+            int best = Labels.likeliest(probabilities);
+            cells.add(of.name(best));
+            cells.add(probabilities[best]);
+            for (float probability : probabilities) {
+                cells.add(probability);
+            }
+            from += of.size();
+        }
+        return RowFactory.create(cells.toArray());
+    }
+
+    private static StructType schema(List<Task> tasks) {
+        List<StructField> fields = new ArrayList<>();
+        fields.add(DataTypes.createStructField("name", DataTypes.StringType, false));
+        for (Task task : tasks) {
+            fields.add(DataTypes.createStructField(task.prefix + "label", DataTypes.StringType, false));
+            fields.add(DataTypes.createStructField(task.prefix + "probability", DataTypes.FloatType, false));
+            task.delta
+                    .labels()
+                    .forEach(name -> fields.add(
+                            DataTypes.createStructField(task.prefix + "p_" + name, DataTypes.FloatType, false)));
+        }
+        return DataTypes.createStructType(fields);
+    }
+}

@@ -1,0 +1,180 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Delta;
+import dev.grft.Penalty;
+import dev.grft.Selection;
+import dev.grft.UserError;
+import dev.grft.checkpoint.Checkpoint;
+import dev.grft.checkpoint.Dtype;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.Labels;
+import dev.grft.data.Preprocess;
+import dev.grft.report.Metrics;
+import dev.grft.report.Progress;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Inputs;
+import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.ModelBroadcast;
+import dev.grft.train.Initial;
+import dev.grft.tuning.WholeTuning;
+import dev.grft.vit.Layout;
+import dev.grft.vit.VitConfig;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * Trains every number of a ViT, from scratch ({@code model.preset}) or from a checkpoint ({@code model.pretrained}), into a
+ * new checkpoint. To the machinery the model is all zeros, and the trained vector is the difference to that: the weights.
+ */
+final class PretrainVerb {
+    private static final float[] HALF = {0.5f, 0.5f, 0.5f};
+
+    private final Run run;
+    private final Session session;
+    private final Settings settings;
+    private final boolean force;
+
+    PretrainVerb(Run run, boolean force) {
+        this.run = run;
+        this.session = run.session();
+        this.settings = run.settings();
+        this.force = force;
+    }
+
+    /** Leaves {@code model.safetensors} and {@code config.json} in the run directory, and measures them if it can. */
+    void pretrain() {
+        Path path = run.directory().path("model.safetensors");
+        String inputs = Inputs.digest(
+                "pretrain",
+                settings.model().pretrained() == null
+                        ? ""
+                        : run.models().pretrained().sha256(),
+                run.images().trainingListing(),
+                Config.fingerprint(
+                        settings, "run.seed", "model", "data", "augmentation", "training", "engine.kernels"));
+        run.artefacts().artefact(path, inputs, force, () -> path, () -> make(path, inputs));
+    }
+
+    private Path make(Path path, String inputs) {
+        Checkpoint from =
+                settings.model().pretrained() == null ? null : run.models().pretrained();
+        Preprocess preprocess = from == null ? fresh() : run.images().preprocess();
+        Images images = run.images().training(preprocess);
+        Labels labels = images.labels();
+        VitConfig config = (from == null ? preset() : from.config()).withClasses(labels.size());
+        Map<String, float[]> tensors = Initial.vit(config, settings.run().seed());
+        if (from != null) {
+            Map<String, float[]> old = new HashMap<>(from.tensors());
+            if (!from.labels().equals(labels.names())) {
+                old.keySet().removeIf(name -> name.startsWith("head."));
+            }
+            tensors.putAll(old);
+        }
+        WholeTuning tuning = new WholeTuning();
+        Layout layout = tuning.layout(config);
+        session.progress().say("pretrain: all %,d numbers of a ViT %s", layout.size(), config);
+        Steps steps = new Steps(settings.training(), images.count());
+        TrainingLoop loop = new TrainingLoop(
+                run, force, images, preprocess, Penalty.NONE, session.phase("pretrain", steps.shown()), null);
+        Path folder = path.getParent();
+        TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, steps.made(), inputs, Carried.NOTHING);
+        TrainingLoop.Result result;
+        try (ModelBroadcast zeros = ModelBroadcast.zeros(config)) {
+            Stage stage = new Stage(tuning, layout, zeros, Initial.vector(layout, tensors), null);
+            result = loop.run(part, stage, null);
+        }
+        Map<String, float[]> trained = new LinkedHashMap<>();
+        for (String name : config.tensors().keySet()) {
+            float[] numbers = layout.read(result.trained(), name);
+            if (numbers == null) {
+                throw new IllegalStateException(name + " did not train");
+            }
+            trained.put(name, numbers);
+        }
+        Checkpoint model = Checkpoint.of(
+                path.toString(),
+                architecture(),
+                config,
+                trained,
+                preprocess.mean(),
+                preprocess.std(),
+                (double) preprocess.imageSize() / preprocess.resize(),
+                labels.names());
+        model.save(session.hadoop(), path.toString(), dtype(settings.model().saveType()));
+        Provenance.writeManifest(run, images.digest(), session.storage().sha256(path));
+        Metrics metrics = run.artefacts().metrics();
+        metrics.of("pretrain").put("parameters", config.parameters());
+        metrics.phase("pretrain", "train", result.carried().seconds());
+        metrics.write();
+        if (settings.data().test() != null) {
+            evaluate(path, labels, preprocess);
+        }
+        return path;
+    }
+
+    /** Measures the model as it was saved, rounded. */
+    private void evaluate(Path path, Labels labels, Preprocess preprocess) {
+        Checkpoint saved = Checkpoint.load(session.hadoop(), path.toString(), 0);
+        Delta delta = new Delta(
+                Selection.none(),
+                Map.of(),
+                Objects.requireNonNull(saved.tensors().get(Delta.HEAD_WEIGHT)),
+                Objects.requireNonNull(saved.tensors().get(Delta.HEAD_BIAS)),
+                labels.names(),
+                saved.sha256(),
+                Map.of());
+        Images images = run.images().test(labels, preprocess);
+        Progress.Meter meter = session.phase("evaluate", images.count());
+        Measures measures = new Measures(labels);
+        try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {
+            Inference.of(run.on(), model, preprocess, delta).probabilities(images, meter, measures::add);
+        }
+        session.storage()
+                .writeAtomically(run.directory().path("evaluation.json"), measures.json("pretrain", images.digest()));
+        Metrics metrics = run.artefacts().metrics();
+        ObjectNode node = metrics.of("pretrain");
+        node.put("accuracy", measures.accuracy());
+        node.put("loss", measures.loss());
+        node.put("test_images", images.count());
+        metrics.phase("pretrain", "evaluate", meter.seconds());
+        metrics.write();
+        session.progress()
+                .say("pretrain: accuracy %.4f, loss %.4f on the test images", measures.accuracy(), measures.loss());
+    }
+
+    private VitConfig preset() {
+        String preset = settings.model().preset();
+        if (preset == null) {
+            throw new UserError("pretrain needs model.preset, the size of a new ViT such as vit_base_patch16_224, or"
+                    + " model.pretrained, a checkpoint to continue from");
+        }
+        VitConfig config = VitConfig.preset(preset, 0);
+        int imageSize = settings.model().imageSize();
+        return imageSize == 0 ? config : config.withImageSize(imageSize);
+    }
+
+    private String architecture() {
+        return settings.model().preset() == null
+                ? run.models().pretrained().architecture()
+                : settings.model().preset();
+    }
+
+    private Preprocess fresh() {
+        return run.images().preprocess(preset().imageSize(), 1, HALF, HALF);
+    }
+
+    static Dtype dtype(String word) {
+        return switch (word) {
+            case "fp16" -> Dtype.F16;
+            case "bf16" -> Dtype.BF16;
+            default -> Dtype.F32;
+        };
+    }
+}

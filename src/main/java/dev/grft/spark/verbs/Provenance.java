@@ -1,0 +1,82 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.UserError;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.Manifest;
+import dev.grft.report.Build;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Where a result comes from: versions, commit, application, data. */
+final class Provenance {
+    private static final String CHOSEN_ON = "epoch_chosen_on";
+
+    private Provenance() {}
+
+    /** Returns whether the epoch of a delta was chosen on the test images. */
+    static boolean isChosenOnTest(DeltaFile file) {
+        try {
+            return EpochChoice.Split.TEST
+                    .toString()
+                    .equals(new ObjectMapper()
+                            .readTree(file.provenance())
+                            .path(CHOSEN_ON)
+                            .asText());
+        } catch (JsonProcessingException e) {
+            throw new UserError("the delta's provenance is not JSON (" + e.getOriginalMessage() + "); train again", e);
+        }
+    }
+
+    /**
+     * Returns the provenance on one line, for the header of a file. Nothing in it differs between two runs of the same
+     * program over the same inputs, so their files can have the same bytes; the application's id is in the manifest.
+     */
+    static String json(Session session, String dataDigest) {
+        return json(session, dataDigest, null);
+    }
+
+    /** Returns the same of a delta; with the images that its epoch was chosen on, null if none was chosen. */
+    static String json(Session session, String dataDigest, EpochChoice.@Nullable Split chosenOn) {
+        Map<String, Object> all = new LinkedHashMap<>(versions(session));
+        all.put("commit", Build.commit());
+        all.put("data_digest", dataDigest);
+        if (chosenOn != null) {
+            all.put(CHOSEN_ON, chosenOn.toString());
+        }
+        try {
+            return new ObjectMapper().writeValueAsString(all);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Writes {@code manifest.json}. */
+    static void writeManifest(Run run, String dataDigest, String pretrainedSha256) {
+        Session session = run.session();
+        new Manifest(
+                        run.settings(),
+                        versions(session),
+                        Build.commit(),
+                        dataDigest,
+                        pretrainedSha256,
+                        run.settings().run().seed(),
+                        session.spark().sparkContext().applicationId())
+                .write(session.hadoop(), run.directory().path("manifest.json"));
+    }
+
+    private static Map<String, String> versions(Session session) {
+        Map<String, String> versions = new LinkedHashMap<>();
+        versions.put("grft", Build.version());
+        versions.put("java", System.getProperty("java.version"));
+        versions.put("spark", session.spark().version());
+        versions.put("nd4j", Build.nd4j());
+        versions.put("backend", Nd4j.getBackend().getClass().getSimpleName());
+        return versions;
+    }
+}

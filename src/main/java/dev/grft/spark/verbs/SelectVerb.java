@@ -1,0 +1,292 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import dev.grft.Budget;
+import dev.grft.Delta;
+import dev.grft.Entries;
+import dev.grft.Grft;
+import dev.grft.MatrixShape;
+import dev.grft.Penalty;
+import dev.grft.Scores;
+import dev.grft.Selection;
+import dev.grft.UserError;
+import dev.grft.checkpoint.EntriesFile;
+import dev.grft.checkpoint.SelectionFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.Augment;
+import dev.grft.data.Labels;
+import dev.grft.report.Progress;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Inputs;
+import dev.grft.spark.work.ModelBroadcast;
+import dev.grft.spark.work.Scoring;
+import dev.grft.train.Probe;
+import dev.grft.tuning.Method;
+import dev.grft.tuning.ScoreWatch.Rule;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.fs.Path;
+
+/** Selects: the slices that GRFT trains by squared gradients, those of its baselines, and the entries that GPS trains. */
+final class SelectVerb {
+    private final Run run;
+    private final Session session;
+    private final Settings settings;
+    private final boolean force;
+    private final LinearProbe probe;
+
+    SelectVerb(Run run, boolean force) {
+        this.run = run;
+        this.session = run.session();
+        this.settings = run.settings();
+        this.force = force;
+        this.probe = new LinearProbe(run, force);
+    }
+
+    /** Returns the linear probe, whose head scores and trainings may begin with. */
+    LinearProbe probe() {
+        return probe;
+    }
+
+    /** Returns the selection; made now, unless the run directory has it already. */
+    SelectionFile selection() {
+        Path path = run.directory().path("selection.safetensors");
+        return run.artefacts()
+                .artefact(
+                        path,
+                        selectionInputs(),
+                        force,
+                        () -> SelectionFile.read(session.hadoop(), path),
+                        () -> makeSelection(path));
+    }
+
+    private SelectionFile makeSelection(Path path) {
+        Scored scored = run.artefacts().once(scoreInputs(), Scored.class, this::score);
+        SelectionFile file = file(select(scored.scores, budget()), scored.scores);
+        file.write(session.hadoop(), path);
+        run.artefacts().phase(Method.GRFT.word(), "select", scored.seconds);
+        long backbone = file.backboneParameters();
+        session.progress()
+                .say(
+                        "selected %s, %.3f %% of the backbone",
+                        file.selection(), 100 * file.selection().share(backbone));
+        return file;
+    }
+
+    /** Scores, and the seconds that they took. */
+    private record Scored(Scores scores, double seconds) {}
+
+    private Scored score() {
+        Images images = run.images().training();
+        Scoring scoring = scoring(run.models().broadcast(images.labels().size()), images.labels(), rule());
+        Progress.Meter meter = session.phase("select: scoring", images.count());
+        return new Scored(scoring.scores(images, meter), meter.seconds());
+    }
+
+    /**
+     * Returns the scores of each half of the training images, drawn by the seed, under the head of all of them: selections
+     * from the two tell how much a selection depends on the images. Made now, unless the run directory has them already.
+     */
+    List<Scores> halves() {
+        return List.of(half(0), half(1));
+    }
+
+    private Scores half(int which) {
+        Path path = run.directory().path("half-" + (which + 1) + ".safetensors");
+        String inputs = Inputs.digest("half", scoreInputs(), Integer.toString(which));
+        return run.artefacts()
+                .artefact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
+                    Images all = run.images().training();
+                    Images images = all.half(settings.run().seed(), which);
+                    Scoring scoring =
+                            scoring(run.models().broadcast(all.labels().size()), all.labels(), rule());
+                    Progress.Meter meter = session.phase("select: half " + (which + 1), images.count());
+                    SelectionFile file = file(Selection.none(), scoring.scores(images, meter));
+                    file.write(session.hadoop(), path);
+                    return file;
+                })
+                .scores();
+    }
+
+    /**
+     * Returns the selection by the scores of a model that has been trained for a while, under its own head; made now, unless
+     * the run directory has it already.
+     *
+     * @param part of the training, which the slices are selected for, from 1
+     * @param delta what has been trained
+     */
+    Selection again(Path path, String inputs, int part, Delta delta) {
+        return run.artefacts()
+                .artefact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
+                    Images images = run.images().training();
+                    Progress.Meter meter = session.phase("select again: scoring", images.count());
+                    Scores scores;
+                    try (ModelBroadcast moved = run.models().moved(delta)) {
+                        Probe head = new Probe(delta.headWeight(), delta.headBias());
+                        scores = scoring(moved, head, rule()).scores(images, meter);
+                    }
+                    SelectionFile file = file(select(scores, budget()), scores);
+                    file.write(session.hadoop(), path);
+                    run.artefacts().phase(Method.GRFT.word(), "select " + part, meter.seconds());
+                    long kept = file.selection().count()
+                            - file.selection().without(delta.selection()).count();
+                    session.progress().say("selected %s, %d of them trained before", file.selection(), kept);
+                    return file;
+                })
+                .selection();
+    }
+
+    private SelectionFile file(Selection selection, Scores scores) {
+        return new SelectionFile(
+                selection,
+                scores,
+                run.models().pretrained().sha256(),
+                run.models().pretrained().config().backboneParameters(),
+                Config.toYaml(settings),
+                Provenance.json(session, run.images().training().digest()));
+    }
+
+    private Rule rule() {
+        return Scoring.rule(settings.selection().score());
+    }
+
+    private Budget budget() {
+        return settings.selection().budget().toBudget();
+    }
+
+    private Scoring scoring(ModelBroadcast model, Labels labels, Rule rule) {
+        return scoring(model, probe.head(settings.selection().loss().equals("probe"), labels), rule);
+    }
+
+    private Scoring scoring(ModelBroadcast model, Probe head, Rule rule) {
+        return new Scoring(
+                model,
+                settings.selection(),
+                head,
+                rule,
+                run.images().preprocess(),
+                views(),
+                run.models().device());
+    }
+
+    /** Returns the slices of the largest weights, by the selection's budget: needs no image. */
+    Selection byMagnitude() {
+        Map<String, MatrixShape> eligible = matrices(settings.selection().matrices(), "selection.matrices");
+        Map<String, float[]> weights = run.models().pretrained().tensors();
+        return select(Scores.ofWeights(eligible, weights), budget());
+    }
+
+    /** Returns slices of the last encoder blocks alone, by score, of about as many numbers as the selection has. */
+    Selection ofLastLayers(int blocks) {
+        SelectionFile file = selection();
+        int first = run.models().pretrained().config().depth() - blocks;
+        Scores scores = file.scores().only(matrix -> Penalty.block(matrix) >= first);
+        Budget budget = budget();
+        if (budget instanceof Budget.PerMatrix) {
+            long ofOne = select(scores, new Budget.PerMatrix(1)).trained();
+            budget = new Budget.PerMatrix(
+                    Math.toIntExact(Math.max(1, file.selection().trained() / ofOne)));
+        }
+        return select(scores, budget);
+    }
+
+    /** Returns the slices that the selection's budget buys by some scores. */
+    Selection select(Scores scores) {
+        return select(scores, budget());
+    }
+
+    private Selection select(Scores scores, Budget budget) {
+        return Grft.select(
+                scores,
+                settings.selection().orientation(),
+                budget,
+                run.models().pretrained().config().backboneParameters(),
+                settings.selection().perLength());
+    }
+
+    /** Returns the entries of each neuron that GPS trains; selected now, unless the run directory has them already. */
+    List<Entries> entries(int perNeuron) {
+        Path path = new Path(run.directory().method(Method.GPS.word()), "entries.safetensors");
+        String inputs = Inputs.digest("entries", scoreInputs(), Integer.toString(perNeuron));
+        return run.artefacts()
+                .artefact(path, inputs, force, () -> EntriesFile.read(session.hadoop(), path), () -> {
+                    Largest largest =
+                            run.artefacts().once(Inputs.digest("entries", scoreInputs()), Largest.class, Largest::new);
+                    if (largest.perNeuron < perNeuron) {
+                        Images images = run.images().training();
+                        Scoring scoring =
+                                scoring(run.models().broadcast(images.labels().size()), images.labels(), Rule.SUM);
+                        Progress.Meter meter = session.phase("select entries", images.count());
+                        largest.entries = scoring.entries(images, perNeuron, meter);
+                        largest.perNeuron = perNeuron;
+                        largest.seconds = meter.seconds();
+                    }
+                    EntriesFile file = new EntriesFile(
+                            largest.entries.stream()
+                                    .map(some -> some.first(perNeuron))
+                                    .toList(),
+                            run.models().pretrained().sha256(),
+                            Config.toYaml(settings),
+                            Provenance.json(session, run.images().training().digest()));
+                    file.write(session.hadoop(), path);
+                    run.artefacts().phase(Method.GPS.word(), "select", largest.seconds);
+                    return file;
+                })
+                .entries();
+    }
+
+    /** The largest entries of each neuron so far, as many as were asked for; those of a smaller budget come first. */
+    private static final class Largest {
+        List<Entries> entries = List.of();
+        int perNeuron;
+        double seconds;
+    }
+
+    /**
+     * Returns the matrices of the model whose names end with one of the words.
+     *
+     * @throws UserError if there is none
+     */
+    Map<String, MatrixShape> matrices(List<String> words, String key) {
+        Map<String, MatrixShape> found = run.models().pretrained().config().matrices(words);
+        if (found.isEmpty()) {
+            throw UserError.of(
+                    "%s: %s name no matrix of the model; choose from patch_embed.proj, attn.qkv, attn.proj, mlp.fc1,"
+                            + " mlp.fc2",
+                    key, words);
+        }
+        return found;
+    }
+
+    /**
+     * Returns the random changes that make two views of an image, for the contrastive loss: a crop and a flip, whatever the
+     * training uses. GPS changes colors, too.
+     */
+    private Augment views() {
+        return new Augment(true, 0.2, 1, 3.0 / 4, 4.0 / 3, true, settings.run().seed());
+    }
+
+    /** Returns a digest of all that the first selection depends on. */
+    String selectionInputs() {
+        return Inputs.digest(
+                "selection",
+                scoreInputs(),
+                Config.fingerprint(settings, "selection.axis", "selection.budget", "selection.perLength"));
+    }
+
+    /** Returns a digest of all that the scores depend on. */
+    private String scoreInputs() {
+        return Inputs.digest(
+                "scores",
+                probe.inputs(),
+                Config.fingerprint(
+                        settings,
+                        "selection.matrices",
+                        "selection.score",
+                        "selection.loss",
+                        "selection.temperature",
+                        "selection.batchSize"));
+    }
+}

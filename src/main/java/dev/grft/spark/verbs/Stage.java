@@ -1,0 +1,42 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.Delta;
+import dev.grft.spark.work.ModelBroadcast;
+import dev.grft.tuning.Tuning;
+import dev.grft.vit.Layout;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What trains in one part of a training, on which model.
+ *
+ * @param layout of the trained vector
+ * @param model that the trained parameters are differences to
+ * @param start the trained vector to begin with, {@code [N]}
+ * @param held what earlier parts have trained and this one leaves alone, which is merged into the model; null for nothing
+ */
+record Stage(
+        Tuning tuning,
+        Layout layout,
+        ModelBroadcast model,
+        float[] start,
+        @Nullable Delta held) implements AutoCloseable {
+
+    /** Returns the delta of a trained vector, together with what was held. */
+    Delta delta(Run run, float[] trained, List<String> labels) {
+        Delta delta =
+                tuning.delta(layout, trained, labels, run.models().pretrained().sha256());
+        return held == null
+                ? delta
+                : delta.and(held, run.models().pretrained().config().matrices().keySet());
+    }
+
+    /** Frees the model if it is this part's own. */
+    @Override
+    public void close() {
+        if (held != null) {
+            model.close();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.config.Settings;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** How many steps a training takes. */
+record Steps(Settings.Training settings, long images) {
+
+    /** Returns the steps of all epochs, for which the learning rate is laid out even if fewer are made. */
+    long all() {
+        return of(settings.epochs());
+    }
+
+    /** Returns the steps that are made: {@code training.maxSteps} at most. */
+    long made() {
+        int most = settings.maxSteps();
+        return most > 0 ? Math.min(most, all()) : all();
+    }
+
+    /** Returns how many images the steps that are made show. */
+    long shown() {
+        return made() * settings.batchSize();
+    }
+
+    private long of(int epochs) {
+        return (long) Math.ceil((double) epochs * images / settings.batchSize());
+    }
+
+    /**
+     * Returns the steps after which the parts of a training end, each with slices of its own; the last is that of all.
+     *
+     * @param everyEpochs epochs of a part; null for a training in one part
+     */
+    List<Long> ends(@Nullable Integer everyEpochs) {
+        int every = everyEpochs == null ? settings.epochs() : everyEpochs;
+        List<Long> ends = new ArrayList<>();
+        for (int epochs = every; ends.isEmpty() || ends.get(ends.size() - 1) < made(); epochs += every) {
+            long end = Math.min(made(), of(epochs));
+            if (ends.isEmpty() || end > ends.get(ends.size() - 1)) { // several epochs may be in one step
+                ends.add(end);
+            }
+        }
+        return ends;
+    }
+}

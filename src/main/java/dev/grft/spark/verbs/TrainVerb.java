@@ -1,0 +1,198 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Delta;
+import dev.grft.Selection;
+import dev.grft.checkpoint.DeltaFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.Labels;
+import dev.grft.report.Metrics;
+import dev.grft.report.ModelCard;
+import dev.grft.report.Tracking;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Inputs;
+import dev.grft.spark.work.ModelBroadcast;
+import dev.grft.train.Initial;
+import dev.grft.train.Probe;
+import dev.grft.tuning.Method;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tuning;
+import dev.grft.tuning.WholeTuning;
+import dev.grft.vit.Layout;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/** Trains by the method of a run, on the cluster, from where it was interrupted, and leaves {@code delta.safetensors}. */
+final class TrainVerb {
+    private final Run run;
+    private final Session session;
+    private final Settings settings;
+    private final Method method;
+    private final SelectVerb own;
+    private final SelectVerb slices;
+    private final boolean force;
+
+    TrainVerb(Run run, boolean force) {
+        this.run = run;
+        this.session = run.session();
+        this.settings = run.settings();
+        this.method = run.method();
+        this.own = new SelectVerb(run, force);
+        this.slices = new SelectVerb(run.forMethod(Method.GRFT.word()), force);
+        this.force = force;
+    }
+
+    /** Returns the delta; trained now, unless the run directory has it already. */
+    DeltaFile delta() {
+        if (method.equals(Method.LINEAR)) {
+            return own.probe().delta();
+        }
+        Path path = new Path(run.directory().method(method.word()), "delta.safetensors");
+        String inputs = inputs();
+        return run.artefacts()
+                .artefact(path, inputs, force, () -> DeltaFile.read(session.hadoop(), path), () -> train(path, inputs));
+    }
+
+    /** Returns a digest of all that the training depends on. */
+    private String inputs() {
+        List<String> keys = new ArrayList<>(List.of("training", "penalty", "augmentation"));
+        keys.addAll(method.keys());
+        return Inputs.digest(
+                "train",
+                method.word(),
+                switch (method.needs()) {
+                    case SLICES -> slices.selectionInputs();
+                    case SCORES -> own.selectionInputs();
+                    case PROBE -> own.probe().inputs();
+                },
+                EpochChoice.inputs(run),
+                Config.fingerprint(settings, keys.toArray(String[]::new)));
+    }
+
+    private DeltaFile train(Path path, String inputs) {
+        Path folder = path.getParent();
+        Images images = run.images().training();
+        List<String> labels = images.labels().names();
+        EpochChoice choice = EpochChoice.of(run, images.labels(), folder, images.count());
+        Steps steps = new Steps(settings.training(), images.count());
+        List<Long> ends =
+                steps.ends(method.equals(Method.GRFT) ? settings.selection().everyEpochs() : null);
+
+        Stage first = first(images.labels());
+        Stage stage = first;
+        TrainingLoop loop = new TrainingLoop(
+                run,
+                force,
+                images,
+                run.images().preprocess(),
+                settings.penalty().toPenalty(),
+                session.phase("train " + method, steps.shown()),
+                choice);
+        TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, ends.get(0), inputs, Carried.NOTHING);
+        TrainingLoop.Result result = loop.run(part, stage, trained -> first.delta(run, trained, labels));
+        Delta delta = stage.delta(run, result.trained(), labels);
+
+        for (int i = 1; i < ends.size() && (choice == null || !choice.enough()); i++) {
+            Path again = new Path(folder, "part-" + (i + 1));
+            String inputsOfPart = Inputs.digest(inputs, Integer.toString(i));
+            part = new TrainingLoop.Part(folder, again, ends.get(i - 1), ends.get(i), inputsOfPart, result.carried());
+            try (Stage next = next(part, i + 1, delta)) {
+                result = loop.run(part, next, trained -> next.delta(run, trained, labels));
+                delta = next.delta(run, result.trained(), labels);
+                stage = next;
+            }
+        }
+        return write(path, choice == null ? delta : choice.best(), images.digest(), result, stage, choice);
+    }
+
+    /** Returns the first part of a training: by the method's tuning, from the pretrained model. */
+    private Stage first(Labels labels) {
+        ModelBroadcast model = run.models().broadcast(labels.size());
+        Tuning tuning = method.tuning(new RunIngredients(run, own, slices));
+        Layout layout = tuning.layout(model.config());
+        Probe head = own.probe().head(settings.training().headInit().equals("probe"), labels);
+        float[] start = Initial.start(layout, settings.run().seed());
+        layout.write(head.weight(), Delta.HEAD_WEIGHT, start);
+        layout.write(head.bias(), Delta.HEAD_BIAS, start);
+        if (tuning instanceof WholeTuning) {
+            session.progress().say("train %s: all %,d numbers", method, layout.size());
+        } else {
+            session.progress()
+                    .say(
+                            "train %s: %,d numbers, of which %,d in the head",
+                            method, layout.size(), head.weight().length + head.bias().length);
+        }
+        return new Stage(tuning, layout, model, start, null);
+    }
+
+    /** Returns a later part: slices that are selected again, from what the parts before have trained. */
+    private Stage next(TrainingLoop.Part part, int number, Delta delta) {
+        Selection selection = slices.again(new Path(part.own(), "selection.safetensors"), part.inputs(), number, delta);
+        Tuning tuning = new SliceTuning(selection, settings.tuning().biases());
+        Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
+        ModelBroadcast model = held == null
+                ? run.models().broadcast(delta.labels().size())
+                : run.models().moved(held);
+        Layout layout = tuning.layout(model.config());
+        return new Stage(tuning, layout, model, tuning.trained(layout, delta.on(selection)), held);
+    }
+
+    /** Leaves the delta, its card, the metrics, and the manifest if the run directory is the method's own. */
+    private DeltaFile write(
+            Path path,
+            Delta delta,
+            String dataDigest,
+            TrainingLoop.Result result,
+            Stage last,
+            @Nullable EpochChoice choice) {
+        DeltaFile file = new DeltaFile(
+                delta,
+                method.word(),
+                Config.toYaml(settings),
+                Provenance.json(session, dataDigest, choice == null ? null : choice.split()));
+        file.write(session.hadoop(), path);
+        if (run.directory().isOf(method.word())) {
+            Provenance.writeManifest(run, dataDigest, run.models().pretrained().sha256());
+        }
+        ObjectNode node = writeMetrics(result, last, choice);
+        Path folder = path.getParent();
+        ModelCard.write(session.storage(), folder, file, run.models().pretrained(), settings, null);
+        Tracking.Run tracked = run.tracked(folder, true);
+        tracked.results(node);
+        tracked.files(path, new Path(folder, ModelCard.NAME));
+        return file;
+    }
+
+    private ObjectNode writeMetrics(TrainingLoop.Result result, Stage last, @Nullable EpochChoice choice) {
+        Carried carried = result.carried();
+        Metrics metrics = run.artefacts().metrics();
+        metrics.phase(method.word(), "train", carried.seconds());
+        ObjectNode node = metrics.of(method.word());
+        node.put("learning_rate", settings.training().learningRate());
+        node.put("steps", result.made());
+        node.put("seconds_per_step", carried.seconds() / result.made());
+        node.put("input_seconds_per_step", carried.inputSeconds() / result.made());
+        node.put("input_share", carried.inputSeconds() / carried.seconds());
+        node.put("bytes_per_step", TrainingLoop.bytesPerRound(settings.training(), last));
+        if (carried.memory() > 0) {
+            node.put("live_memory_bytes", (long) carried.memory());
+        }
+        node.remove(List.of("epoch", "chosen_on", "chosen_accuracy"));
+        if (choice != null) {
+            metrics.phase(
+                    method.word(),
+                    "choose",
+                    carried.choice() == null ? 0 : carried.choice().seconds());
+            node.put("epoch", choice.bestEpoch());
+            node.put("chosen_on", choice.split().toString());
+            node.put("chosen_accuracy", choice.accuracy());
+        }
+        metrics.write();
+        return node;
+    }
+}

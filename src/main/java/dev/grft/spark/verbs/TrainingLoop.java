@@ -1,0 +1,261 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import dev.grft.Delta;
+import dev.grft.Penalty;
+import dev.grft.checkpoint.TrainingState;
+import dev.grft.config.Settings;
+import dev.grft.data.Preprocess;
+import dev.grft.report.History;
+import dev.grft.report.Memory;
+import dev.grft.report.Progress;
+import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Sampler;
+import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.Replicas;
+import dev.grft.spark.work.Rounds;
+import dev.grft.train.Learner;
+import dev.grft.train.LearnerState;
+import dev.grft.train.Network;
+import dev.grft.train.Trainer;
+import java.lang.ref.Reference;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
+import org.apache.hadoop.fs.Path;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.jspecify.annotations.Nullable;
+
+/** Trains on the cluster, part by part, each from its newest state. */
+final class TrainingLoop {
+    private final Run run;
+    private final Session session;
+    private final Settings.Training settings;
+    private final boolean force;
+    private final Images images;
+    private final Preprocess preprocess;
+    private final Penalty penalty;
+    private final Steps steps;
+    private final Progress.Meter meter;
+    private final @Nullable EpochChoice choice;
+
+    /**
+     * A part of a training that is made in one go.
+     *
+     * @param folder gets {@code history.jsonl}, of all parts
+     * @param own gets {@code state/}
+     * @param first steps of the parts before
+     * @param end number of its last step
+     * @param inputs a digest of all that it depends on
+     * @param carried what the part before has left
+     */
+    record Part(Path folder, Path own, long first, long end, String inputs, Carried carried) {}
+
+    /**
+     * What a part comes to.
+     *
+     * @param trained the trained vector, {@code [N]}
+     * @param made steps, those of earlier parts included
+     */
+    record Result(float[] trained, long made, Carried carried) {}
+
+    /**
+     * Returns the loop.
+     *
+     * @param force whether states are ignored
+     * @param meter counts the images that are shown
+     * @param choice of the epoch; null if the last one counts
+     */
+    TrainingLoop(
+            Run run,
+            boolean force,
+            Images images,
+            Preprocess preprocess,
+            Penalty penalty,
+            Progress.Meter meter,
+            @Nullable EpochChoice choice) {
+        this.run = run;
+        this.session = run.session();
+        this.settings = run.settings().training();
+        this.force = force;
+        this.images = images;
+        this.preprocess = preprocess;
+        this.penalty = penalty;
+        this.steps = new Steps(settings, images.count());
+        this.meter = meter;
+        this.choice = choice;
+    }
+
+    /**
+     * Trains a part to its end.
+     *
+     * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
+     */
+    Result run(Part part, Stage stage, @Nullable Function<float[], Delta> meaning) {
+        Trainer.Plan plan = plan(part);
+        MultiLayerConfiguration configuration = Network.configuration(
+                stage.layout(),
+                settings,
+                penalty,
+                stage.model().config().depth(),
+                steps.all(),
+                plan.stepsPerEpoch(),
+                part.first);
+        Replicas.Recipe recipe = new Replicas.Recipe(
+                stage.model(), stage.tuning(), configuration, true, run.models().device());
+        Keeper keeper = new Keeper(part);
+        if (choice != null) {
+            choice.watch(
+                    trained -> Inference.of(run.on(), preprocess, recipe, trained),
+                    Objects.requireNonNull(meaning),
+                    keeper::history);
+        }
+        Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
+        long sent = bytesPerRound(settings, stage);
+        Trainer trainer = new Trainer(
+                plan,
+                new Learner(configuration, LearnerState.start(stage.start())),
+                new Rounds(session.context(), images.shards(), sampler(part), recipe, plan.steps()),
+                keeper,
+                step -> {
+                    if (memory != null) {
+                        memory.look();
+                    }
+                    keeper.made(step);
+                    session.gauges().step(step, sent);
+                    meter.add(step.examples(), text(step));
+                },
+                choice == null ? Trainer.Judge.NONE : choice);
+        try {
+            LearnerState end = trainer.run();
+            return new Result(
+                    end.trained(), part.first + end.step(), keeper.carried(memory == null ? 0 : memory.bytes()));
+        } finally {
+            Reference.reachabilityFence(trainer); // its memory is measured
+        }
+    }
+
+    /** Returns what a step sends: the vector once to an executor, a gradient back from each shard. */
+    static long bytesPerRound(Settings.Training settings, Stage stage) {
+        return 4L * stage.layout().size() * (1 + settings.shards());
+    }
+
+    private Trainer.Plan plan(Part part) {
+        return new Trainer.Plan(
+                part.first,
+                part.end,
+                steps.made(),
+                settings.batchSize(),
+                images.count(),
+                settings.syncEvery(),
+                settings.clipNorm(),
+                settings.checkpointEvery());
+    }
+
+    private Sampler sampler(Part part) {
+        return new Sampler(
+                preprocess,
+                run.images().augment(),
+                run.settings().run().seed(),
+                settings.batchSize(),
+                settings.shards(),
+                part.first);
+    }
+
+    private static String text(Trainer.Step step) {
+        return String.format(
+                Locale.ROOT, "step %d/%d, epoch %.2f, loss %.4f", step.step(), step.steps(), step.epoch(), step.loss());
+    }
+
+    /** States in {@code state/} of the part, the history beside that of the first. */
+    private final class Keeper implements Trainer.Keeper {
+        private final Part part;
+        private final Path states;
+        private final double began = meter.seconds();
+        private final double chosenBefore = choice == null ? 0 : choice.seconds();
+        private Carried earlier;
+        private double inputSeconds;
+        private @Nullable History history;
+
+        Keeper(Part part) {
+            this.part = part;
+            this.states = new Path(part.own, "state");
+            this.earlier = part.carried;
+        }
+
+        @Override
+        public @Nullable LearnerState latest() {
+            Optional<TrainingState> found = force ? Optional.empty() : TrainingState.latest(session.hadoop(), states);
+            if (found.isEmpty() || !found.get().fingerprint().equals(part.inputs)) {
+                if (found.isPresent()) {
+                    session.progress()
+                            .say("the state in %s is of a training with other inputs; beginning anew", states);
+                }
+                session.storage().delete(states);
+                return begin(null, part.first);
+            }
+            TrainingState state = found.get();
+            earlier = Carried.parse(state.sums());
+            meter.skip((state.step() - part.first) * settings.batchSize());
+            session.progress().say("going on after step %d, from %s", state.step(), states);
+            return begin(
+                    new LearnerState(state.parameters(), state.updater(), state.step() - part.first), state.step());
+        }
+
+        private @Nullable LearnerState begin(@Nullable LearnerState state, long step) {
+            if (choice != null) {
+                choice.restore(earlier.choice() == null ? Carried.Choice.NONE : earlier.choice());
+            }
+            history = new History(
+                    session.storage(),
+                    new Path(part.folder, "history.jsonl"),
+                    step,
+                    run.tracked(part.folder, step > 0));
+            return state;
+        }
+
+        @Override
+        public void keep(LearnerState state) {
+            history().write(); // first: lines after the newest state are dropped, but nothing brings back missing ones
+            new TrainingState(
+                            part.first + state.step(),
+                            state.trained(),
+                            state.updater(),
+                            part.inputs,
+                            carried(0).text())
+                    .write(session.hadoop(), states);
+            TrainingState.prune(session.hadoop(), states, settings.keep());
+        }
+
+        /** Notes a step. */
+        void made(Trainer.Step step) {
+            history().add(step);
+            inputSeconds += step.inputSeconds();
+        }
+
+        History history() {
+            return Objects.requireNonNull(history, "asked for before the latest state");
+        }
+
+        /**
+         * Returns what the earlier parts and runs have carried, and what came since.
+         *
+         * @param memory of this part, bytes; 0 if it is not known
+         */
+        Carried carried(double memory) {
+            double chosen = choice == null ? 0 : choice.seconds() - chosenBefore;
+            return new Carried(
+                    earlier.seconds() + meter.seconds() - began - chosen,
+                    earlier.inputSeconds() + inputSeconds,
+                    Math.max(memory, earlier.memory()),
+                    choice == null
+                            ? null
+                            : choice.carried(chosen
+                                    + (earlier.choice() == null
+                                            ? 0
+                                            : earlier.choice().seconds())));
+        }
+    }
+}

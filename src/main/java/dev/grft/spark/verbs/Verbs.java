@@ -1,0 +1,150 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
+import dev.grft.checkpoint.MergedFile;
+import dev.grft.report.Report;
+import dev.grft.spark.images.Inputs;
+import dev.grft.tuning.Method;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * What the job can be told to do. Each verb reads what the one before has left in the run directory, and leaves its own; done
+ * again with the same inputs it does nothing, unless forced.
+ */
+public final class Verbs {
+    private final Run run;
+    private final Session session;
+    private final boolean force;
+
+    /** Returns the verbs of a session; {@code force} makes again what is there. */
+    public Verbs(Session session, boolean force) {
+        this.run = session.main();
+        this.session = session;
+        this.force = force;
+    }
+
+    /** Says what would run, and refuses what could not. */
+    public void check() {
+        new CheckVerb(run.forMethod(run.settings().tuning().method())).check();
+        printDirectory();
+    }
+
+    /** Scores the slices and selects the best. */
+    public void select() {
+        new SelectVerb(run.forMethod(Method.GRFT.word()), force).selection();
+        printDirectory();
+    }
+
+    /** Trains by {@code tuning.method}. */
+    public void train() {
+        train(run.settings().tuning().method());
+        printDirectory();
+    }
+
+    /** Measures the delta on the test images. */
+    public void evaluate() {
+        String method = run.settings().tuning().method();
+        evaluate(method);
+        session.out().print(run.artefacts().metrics().table(List.of(method)));
+        printDirectory();
+    }
+
+    /** Writes the fine-tuned model as a plain one. */
+    public void merge() {
+        mergeDelta();
+        printDirectory();
+    }
+
+    private void mergeDelta() {
+        Path deltaPath = run.directory().path("delta.safetensors");
+        run.artefacts().requireDelta(deltaPath, "to merge");
+        Path path = run.directory().path(MergedFile.NAME);
+        String inputs = Inputs.digest(
+                "merge",
+                session.storage().sha256(deltaPath),
+                run.models().pretrained().sha256(),
+                Integer.toString(run.settings().model().imageSize()),
+                run.settings().model().saveType());
+        run.artefacts().artefact(path, inputs, force, () -> path, () -> {
+            MergedFile.write(
+                    session.hadoop(),
+                    run.directory().toString(),
+                    run.models().pretrained(),
+                    run.models().delta(deltaPath),
+                    PretrainVerb.dtype(run.settings().model().saveType()));
+            session.progress().say("merged into %s", path);
+            return path;
+        });
+    }
+
+    /** Labels images with the run's delta, or with others; see {@code PredictVerb}. */
+    public void predict(String images, String output, List<String> deltas) {
+        new PredictVerb(run).predict(images, output, deltas, force);
+        printDirectory();
+    }
+
+    /** Trains every number, from scratch or on. */
+    public void pretrain() {
+        new PretrainVerb(run, force).pretrain();
+        session.out().print(run.artefacts().metrics().table(List.of("pretrain")));
+        printDirectory();
+    }
+
+    /** Trains and evaluates methods by seeds by budgets; see {@code CompareVerb}. */
+    public void compare() {
+        new CompareVerb(run, force).compare();
+        writeReport();
+        printDirectory();
+    }
+
+    /** Selects, trains, merges and evaluates, and does the same by the methods to compare with. */
+    public void run() {
+        String main = run.settings().tuning().method();
+        List<String> methods = new ArrayList<>(run.settings().compare().methods());
+        int random = methods.indexOf(Method.RANDOM.word()); // beside which the main method is shown
+        methods.add(random < 0 ? methods.size() : random, main);
+        methods.forEach(method -> EpochChoice.split(run.forMethod(method).settings())); // refuse now, not later
+        methods.forEach(this::train);
+        if (main.equals(Method.ADAPTER.word())) {
+            session.progress().say("not merged: a plain ViT has no place for adapters");
+        } else {
+            mergeDelta();
+        }
+        methods.forEach(this::evaluate);
+        session.out().print(run.artefacts().metrics().table(methods));
+        writeReport();
+        printDirectory();
+    }
+
+    /** Packs the images at a path into Parquet; see {@code PackVerb}. */
+    public void pack(String images, String output, boolean labeled) {
+        new PackVerb(run).pack(images, output, labeled, force);
+    }
+
+    /** Writes {@code report.html} of what the run directory holds by now. */
+    public void report() {
+        writeReport();
+        printDirectory();
+    }
+
+    private void writeReport() {
+        Path path = Report.write(session.hadoop(), run.directory().path());
+        run.tracked(path.getParent(), true).files(path);
+        session.out().println("report: " + path);
+    }
+
+    private void train(String method) {
+        new TrainVerb(run.forMethod(method), force).delta();
+    }
+
+    private void evaluate(String method) {
+        new EvaluateVerb(run.forMethod(method), force).evaluate();
+    }
+
+    private void printDirectory() {
+        session.out().println("run directory: " + run.directory());
+    }
+}

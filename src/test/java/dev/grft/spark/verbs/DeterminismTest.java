@@ -1,0 +1,96 @@
+package dev.grft.spark.verbs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DeterminismTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void scoresAndDeltaHaveTheSameBitsOnAnyNumberOfCores() throws Exception {
+        Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
+        Path train = Tiny.images(folder.resolve("train"), 6, 2);
+
+        for (int cores : new int[] {1, 2, 4}) {
+            SparkSession spark = Tiny.spark("local[" + cores + "]");
+            try {
+                assertThat(spark.sparkContext().defaultParallelism()).isEqualTo(cores);
+                Path directory = folder.resolve("cores" + cores);
+                Tiny.does(spark, Tiny.sets(pretrained, train, train, directory), false, Verbs::train);
+                String again = "selection.everyEpochs=1";
+                Tiny.does(
+                        spark,
+                        Tiny.sets(pretrained, train, train, directory.resolve("again"), again),
+                        false,
+                        Verbs::train);
+            } finally {
+                spark.stop();
+            }
+        }
+
+        for (String file : new String[] {
+            "selection.safetensors",
+            "linear/delta.safetensors",
+            "delta.safetensors",
+            "again/part-3/selection.safetensors",
+            "again/delta.safetensors"
+        }) {
+            Map<String, String> one = Tiny.tensors(folder.resolve("cores1").resolve(file));
+            assertThat(Tiny.tensors(folder.resolve("cores2").resolve(file)))
+                    .as("%s with 2 cores", file)
+                    .isEqualTo(one);
+            assertThat(Tiny.tensors(folder.resolve("cores4").resolve(file)))
+                    .as("%s with 4 cores", file)
+                    .isEqualTo(one);
+        }
+    }
+
+    @Test
+    void imagesInOneTwoOrFivePartitionsGiveTheSameBits() throws Exception {
+        Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
+        Path images = Tiny.images(folder.resolve("train"), 6, 2);
+        SparkSession spark = Tiny.spark("local[2]");
+        try {
+            Dataset<Row> files = spark.read()
+                    .format("binaryFile")
+                    .option("recursiveFileLookup", "true")
+                    .load(images.toString())
+                    .selectExpr("path", "content AS image", "element_at(split(path, '/'), -2) AS label");
+            for (int partitions : new int[] {1, 2, 5}) {
+                Path parquet = folder.resolve("parquet" + partitions);
+                files.repartitionByRange(partitions, files.col("path"))
+                        .sortWithinPartitions("path")
+                        .write()
+                        .parquet(parquet.toString());
+                try (Stream<Path> parts = Files.list(parquet)) {
+                    assertThat(parts.filter(part -> part.toString().endsWith(".parquet")))
+                            .hasSize(partitions);
+                }
+                Path directory = folder.resolve("partitions" + partitions);
+                Tiny.does(spark, Tiny.sets(pretrained, parquet, parquet, directory), false, Verbs::train);
+            }
+        } finally {
+            spark.stop();
+        }
+
+        for (String file : new String[] {"selection.safetensors", "delta.safetensors"}) {
+            Map<String, String> one = Tiny.tensors(folder.resolve("partitions1").resolve(file));
+            for (int partitions : new int[] {2, 5}) {
+                assertThat(Tiny.tensors(
+                                folder.resolve("partitions" + partitions).resolve(file)))
+                        .as("%s of %d partitions", file, partitions)
+                        .isEqualTo(one);
+            }
+        }
+    }
+}

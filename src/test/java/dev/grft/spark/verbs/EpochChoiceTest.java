@@ -1,0 +1,256 @@
+package dev.grft.spark.verbs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.spark.run.Session;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.Penalty;
+import dev.grft.UserError;
+import dev.grft.spark.verbs.Tiny.Printed;
+import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.ModelBroadcast;
+import dev.grft.spark.work.Replicas;
+import dev.grft.train.Network;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.vit.Layout;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class EpochChoiceTest {
+    private static final String NOTE = "chosen on test, not comparable";
+
+    @TempDir
+    private static Path folderOfAll;
+
+    private static SparkSession spark;
+    private static Tiny.Shared shared;
+    private static Path validation;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void start() throws IOException {
+        spark = Tiny.spark("local[2]");
+        shared = Tiny.Shared.in(folderOfAll);
+        validation = Tiny.images(folderOfAll.resolve("validation"), 5, 9);
+    }
+
+    @AfterAll
+    static void stop() {
+        spark.stop();
+    }
+
+    private static Printed does(Path directory, Consumer<Verbs> verb, String... more) {
+        List<String> all = new ArrayList<>(List.of("data.validation=" + validation, "training.epochs=8"));
+        all.addAll(Arrays.asList(more));
+        return Tiny.does(spark, shared.sets(directory, all.toArray(String[]::new)), false, verb);
+    }
+
+    private static JsonNode json(Path file) throws IOException {
+        return new ObjectMapper().readTree(Files.readString(file));
+    }
+
+    private static List<JsonNode> epochs(Path directory) throws IOException {
+        List<JsonNode> epochs = new ArrayList<>();
+        for (String line : Files.readAllLines(directory.resolve("history.jsonl"))) {
+            JsonNode node = new ObjectMapper().readTree(line);
+            if (node.has("split")) {
+                epochs.add(node);
+            }
+        }
+        return epochs;
+    }
+
+    /** A network that trains keeps every activation of a batch: six images of a step in three shards are two of each. */
+    @ParameterizedTest
+    @CsvSource({"15, 2", "1, 1"})
+    void measuringLooksAtNoMoreImagesAtOnceThanTraining(int ofEvaluation, int atOnce) {
+        List<String> sets = shared.sets(folder, "evaluation.batchSize=" + ofEvaluation);
+        Session session = Session.in(spark, Tiny.settings(sets), System.out, System.err);
+        try (session) {
+            ModelBroadcast model = session.models().broadcast(3);
+            SliceTuning tuning = SliceTuning.headOnly();
+            Layout layout = tuning.layout(model.config());
+            Replicas.Recipe training = new Replicas.Recipe(
+                    model,
+                    tuning,
+                    Network.configuration(
+                            layout,
+                            session.main().settings().training(),
+                            Penalty.NONE,
+                            model.config().depth(),
+                            1,
+                            1),
+                    true,
+                    session.models().device());
+
+            Inference measuring = Inference.of(
+                    session.main().on(), session.main().images().preprocess(), training, new float[layout.size()]);
+
+            assertThat(measuring.looking().batchSize).isEqualTo(atOnce);
+        }
+    }
+
+    /** With steps of next to nothing no epoch is better than the first. */
+    @Test
+    void aTrainingThatDoesNotBecomeBetterEndsAndItsBestEpochIsKept() throws Exception {
+        Path patient = folder.resolve("patient");
+        String still = "training.learningRate=1e-9";
+
+        Printed printed = does(patient, Verbs::train, still, "training.patience=2");
+        does(folder.resolve("one"), Verbs::train, still, "training.maxSteps=3");
+
+        assertThat(printed.err()).contains("epoch 1.00: accuracy ", " on the validation images, the best so far");
+        assertThat(epochs(patient)).hasSize(3);
+        assertThat(epochs(patient))
+                .extracting(node -> node.path("step").asInt())
+                .containsExactly(3, 6, 9);
+        assertThat(epochs(patient))
+                .extracting(node -> node.path("best").asBoolean())
+                .containsExactly(true, false, false);
+        JsonNode metrics = json(patient.resolve("metrics.json")).path("grft");
+        assertThat(metrics.path("steps").asInt()).as("of 24").isEqualTo(9);
+        assertThat(metrics.path("epoch").asDouble()).isEqualTo(1);
+        assertThat(metrics.path("chosen_on").asText()).isEqualTo("validation");
+        assertThat(metrics.path("chosen_accuracy").asDouble())
+                .isEqualTo(epochs(patient).get(0).path("accuracy").asDouble());
+        assertThat(metrics.path("phases").path("choose").asDouble()).isPositive();
+        assertThat(Tiny.tensors(patient.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(folder.resolve("one/delta.safetensors")));
+    }
+
+    @Test
+    void theKeptEpochIsTheFirstOfTheMostAccurateAndInterruptedTheChoiceIsTheSame() throws Exception {
+        Path whole = folder.resolve("whole");
+        String[] sets = {"training.learningRate=0.05", "training.headInit=fresh", "training.patience=4"};
+        does(whole, Verbs::train, sets);
+
+        double best = epochs(whole).stream()
+                .mapToDouble(node -> node.path("accuracy").asDouble())
+                .max()
+                .orElseThrow();
+        JsonNode first = epochs(whole).stream()
+                .filter(node -> node.path("accuracy").asDouble() == best)
+                .findFirst()
+                .orElseThrow();
+        JsonNode metrics = json(whole.resolve("metrics.json")).path("grft");
+        assertThat(metrics.path("epoch").asDouble() * 3)
+                .isEqualTo(first.path("step").asDouble());
+
+        Path killed = folder.resolve("killed");
+        copyWithout(whole, killed, 9);
+        Printed printed = does(killed, Verbs::train, sets);
+
+        assertThat(printed.err()).contains("going on after step 8");
+        assertThat(epochs(killed)).isEqualTo(epochs(whole));
+        assertThat(Tiny.tensors(killed.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
+        assertThat(json(killed.resolve("metrics.json")).path("grft").path("epoch"))
+                .isEqualTo(metrics.path("epoch"));
+    }
+
+    /** Copies a run as it was before its states from a step on, and without its delta. */
+    private static void copyWithout(Path from, Path to, int step) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                String name = from.relativize(file).toString();
+                boolean later = name.matches("state/step-\\d+\\.safetensors")
+                        && Integer.parseInt(name.replaceAll("\\D", "")) >= step;
+                if (!later && !name.equals("delta.safetensors")) {
+                    Path copy = to.resolve(name);
+                    Files.createDirectories(copy.getParent());
+                    Files.copy(file, copy, StandardCopyOption.COPY_ATTRIBUTES);
+                }
+            }
+        }
+    }
+
+    @Test
+    void theEpochMayBeChosenAmongSeveralSelections() throws Exception {
+        Path directory = folder.resolve("again");
+        does(
+                directory,
+                Verbs::run,
+                "selection.everyEpochs=2",
+                "training.epochs=4",
+                "training.patience=4",
+                "training.learningRate=0.05");
+
+        assertThat(epochs(directory)).hasSize(4);
+        JsonNode metrics = json(directory.resolve("metrics.json")).path("grft");
+        long held = metrics.path("trained_without_head").asLong();
+        assertThat(held).isEqualTo(metrics.path("epoch").asDouble() <= 2 ? 416 : Math.max(416, held));
+    }
+
+    @Test
+    void anEpochThatWasChosenOnTheTestImagesIsMarkedWhereverItsAccuracyStands() throws Exception {
+        Path directory = folder.resolve("gps");
+
+        Printed printed = does(
+                directory,
+                Verbs::run,
+                "evaluation.protocol=gps-paper",
+                "training.epochs=2",
+                "compare.methods=[linear, random]");
+
+        assertThat(epochs(directory))
+                .hasSize(2)
+                .allSatisfy(node -> assertThat(node.path("split").asText()).isEqualTo("test"));
+        assertThat(printed.err()).containsPattern("evaluate grft: accuracy [^\n]* \\(" + NOTE + "\\)");
+        assertThat(printed.out()).contains("grft: " + NOTE, "random: " + NOTE).doesNotContain("linear: " + NOTE);
+        JsonNode metrics = json(directory.resolve("metrics.json"));
+        assertThat(metrics.at("/grft/note").asText()).isEqualTo(NOTE);
+        assertThat(metrics.at("/grft/protocol").asText()).isEqualTo("gps-paper");
+        assertThat(metrics.at("/grft/accuracy")).isEqualTo(metrics.at("/grft/chosen_accuracy"));
+        assertThat(metrics.at("/linear/protocol").asText()).isEqualTo("validation");
+        assertThat(json(directory.resolve("evaluation.json")).path("note").asText())
+                .isEqualTo(NOTE);
+
+        Printed later = does(directory, Verbs::evaluate, "training.epochs=2");
+        assertThat(later.out()).as("the delta is what it is").contains("grft: " + NOTE);
+
+        Path compared = folder.resolve("compared");
+        does(
+                compared,
+                Verbs::compare,
+                "evaluation.protocol=gps-paper",
+                "training.epochs=1",
+                "compare.methods=[linear]");
+        assertThat(Files.readString(compared.resolve("comparison.md")))
+                .contains("| grft (" + NOTE + ") |", "| linear |");
+        assertThat(json(compared.resolve("comparison.json")).at("/cells/1/note").asText())
+                .isEqualTo(NOTE);
+        assertThat(Files.readString(compared.resolve("comparison.csv"))).contains(",\"" + NOTE + "\"\n");
+    }
+
+    @Test
+    void patienceNeedsImagesThatAreHeldOut() {
+        Path directory = folder.resolve("run");
+
+        assertThatThrownBy(() -> does(directory, Verbs::train, "training.patience=2", "data.validation=null"))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "training.patience is 2, but data.validation, on which it counts, is not set; give images that"
+                                + " are held out, or no patience");
+        assertThatThrownBy(() -> does(directory, Verbs::check, "training.patience=2", "data.trainOnValidation=true"))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("data.trainOnValidation trains on the images on which it counts");
+    }
+}

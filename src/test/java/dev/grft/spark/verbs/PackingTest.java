@@ -1,0 +1,124 @@
+package dev.grft.spark.verbs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import dev.grft.data.Example;
+import dev.grft.data.Preprocess;
+import dev.grft.spark.images.ImageSource;
+import dev.grft.spark.images.Images;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PackingTest {
+    private static SparkSession spark;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void start() {
+        spark = Tiny.spark("local[2]");
+    }
+
+    @AfterAll
+    static void stop() {
+        spark.stop();
+    }
+
+    private Tiny.Printed pack(Path images, Path output, boolean labeled, boolean force) {
+        return Tiny.does(
+                spark,
+                List.of("run.directory=" + folder.resolve("run")),
+                force,
+                verbs -> verbs.pack(images.toString(), output.toString(), labeled));
+    }
+
+    private static Map<String, String> files(Path folder) throws IOException {
+        Map<String, String> files = new TreeMap<>();
+        try (Stream<Path> all = Files.list(folder)) {
+            for (Path file :
+                    all.filter(each -> !each.toString().endsWith(".crc")).toList()) {
+                files.put(file.getFileName().toString(), HexFormat.of().formatHex(Files.readAllBytes(file)));
+            }
+        }
+        return files;
+    }
+
+    private static List<Example> read(Path images) {
+        try (Images read = ImageSource.read(
+                spark,
+                List.of(images.toString()),
+                new ImageSource.Form(ImageSource.Format.AUTO, "image", "label", null),
+                null,
+                new Preprocess(4, 4, Preprocess.Crop.SQUASH, new float[3], new float[] {1, 1, 1}),
+                0.5,
+                2)) {
+            return read.examples().collect();
+        }
+    }
+
+    @Test
+    void packedImagesAreTheSameExamplesAndPackedAgainTheSameBytes() throws Exception {
+        Path images = Tiny.images(folder.resolve("images"), 4, 1);
+        Files.createFile(images.resolve("blue/00.png")); // broken: empty
+        Files.writeString(images.resolve("red/x.png"), "no image");
+
+        Path packed = folder.resolve("packed.parquet");
+        assertThat(pack(images, packed, true, false).err()).contains("packed 14 images into 1 files of 0.0 MB in all");
+
+        Map<String, String> files = files(packed);
+        assertThat(files).containsOnlyKeys("_packed.json", "images-00000-of-00001.parquet");
+        List<Example> before = read(images);
+        List<Example> after = read(packed);
+        assertThat(after).hasSize(12).hasSameSizeAs(before);
+        for (int i = 0; i < after.size(); i++) {
+            assertThat(after.get(i).id()).isEqualTo(before.get(i).id());
+            assertThat(after.get(i).label()).isEqualTo(before.get(i).label());
+            assertThat(after.get(i).pixels().rgb())
+                    .isEqualTo(before.get(i).pixels().rgb());
+        }
+
+        assertThat(pack(images, packed, true, false).err()).contains("has been packed of the same images");
+        pack(images, packed, true, true);
+        assertThat(files(packed)).isEqualTo(files);
+    }
+
+    @Test
+    void imagesWithoutClassesAreBytesAndPaths() throws Exception {
+        Path images = Tiny.images(folder.resolve("images"), 1, 1);
+        Path packed = folder.resolve("packed");
+        pack(images, packed, false, false);
+
+        assertThat(spark.read().parquet(packed.toString()).select("image.path").collectAsList())
+                .hasToString("[[blue/0.png], [green/0.png], [red/0.png]]");
+        assertThat(spark.read().parquet(packed.toString()).columns()).containsExactly("image");
+    }
+
+    @Test
+    void whatIsThereIsNotReplacedUnasked() throws Exception {
+        Path images = Tiny.images(folder.resolve("images"), 1, 1);
+        Path there = Files.createDirectory(folder.resolve("there"));
+        assertThatThrownBy(() -> pack(images, there, true, false))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        there + ": exists already, packed of other images if at all; choose another --output or give"
+                                + " --force");
+        assertThatThrownBy(() -> pack(folder.resolve("none"), folder.resolve("new"), true, false))
+                .isInstanceOf(UserError.class)
+                .hasMessage(folder.resolve("none") + ": there is no such file or folder (--images)");
+        assertThat(folder.resolve("new")).doesNotExist();
+    }
+}

@@ -1,0 +1,138 @@
+package dev.grft.spark.verbs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.spark.run.Session;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.report.FakeMlflow;
+import dev.grft.spark.cluster.Stopped;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a tracking server is told of whole runs. */
+class TrackedRunsTest {
+    @TempDir
+    private static Path folder;
+
+    private static SparkSession spark;
+    private static Tiny.Shared shared;
+
+    @BeforeAll
+    static void start() throws IOException {
+        spark = Tiny.spark("local[2]");
+        shared = Tiny.Shared.in(folder);
+    }
+
+    @AfterAll
+    static void stop() {
+        spark.stop();
+    }
+
+    private static List<String> sets(Path run, String uri, String... more) {
+        List<String> sets = shared.sets(run, more);
+        sets.add("tracking.uri=" + uri);
+        return sets;
+    }
+
+    @Test
+    void eachMethodIsARunWithTheNumbersOfItsFilesAndAnotherProcessGoesOnInIt() throws Exception {
+        Path run = folder.resolve("whole");
+        try (FakeMlflow server = new FakeMlflow()) {
+            Tiny.does(spark, sets(run, server.uri(), "compare.methods=[linear]"), false, Verbs::run);
+
+            FakeMlflow.Run told = server.run("whole");
+            List<String> history = Files.readAllLines(run.resolve("history.jsonl"));
+            assertThat(history).hasSize(9);
+            for (String line : history) {
+                JsonNode step = new ObjectMapper().readTree(line);
+                assertThat(told.metrics)
+                        .contains("loss@" + step.path("step") + "="
+                                + step.path("loss").asDouble())
+                        .contains("gradient_norm@" + step.path("step") + "="
+                                + step.path("gradientNorm").asDouble());
+            }
+            JsonNode metrics = new ObjectMapper().readTree(Files.readString(run.resolve("metrics.json")));
+            assertThat(told.metrics)
+                    .contains(
+                            "result.accuracy@0=" + metrics.at("/grft/accuracy").asDouble())
+                    .contains("result.phases.train@0="
+                            + metrics.at("/grft/phases/train").asDouble());
+            assertThat(told.parameters).containsEntry("tuning.method", "grft").containsEntry("training.epochs", "3");
+            assertThat(told.files).containsOnlyKeys("README.md", "delta.safetensors", "evaluation.json", "report.html");
+            assertThat(told.files)
+                    .containsEntry("delta.safetensors", (int) Files.size(run.resolve("delta.safetensors")))
+                    .containsEntry("report.html", (int) Files.size(run.resolve("report.html")));
+            assertThat(told.statuses).containsExactly("FINISHED");
+            FakeMlflow.Run linear = server.run("linear");
+            assertThat(linear.parameters).containsEntry("tuning.method", "linear");
+            assertThat(linear.metrics)
+                    .contains("result.accuracy@0="
+                            + metrics.at("/linear/accuracy").asDouble());
+
+            Tiny.does(spark, sets(run, server.uri()), true, Verbs::evaluate);
+            assertThat(server.runs).as("no new one").hasSize(2);
+            assertThat(told.statuses).containsExactly("FINISHED", "RUNNING", "FINISHED");
+
+            Tiny.does(spark, sets(run, server.uri()), true, Verbs::train);
+            assertThat(server.runs).as("a training that begins anew").hasSize(3);
+        }
+    }
+
+    @Test
+    void aServerThatNeverAnswersLeavesTheTrainingAsItIs() throws Exception {
+        Path told = folder.resolve("silent");
+        Path alone = folder.resolve("alone");
+        try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+            Tiny.Printed printed =
+                    Tiny.does(spark, sets(told, "http://127.0.0.1:" + silent.getLocalPort()), false, Verbs::train);
+            assertThat(printed.err()).contains("tracking: the server was not told everything");
+        }
+        Tiny.does(spark, shared.sets(alone), false, Verbs::train);
+
+        assertThat(Tiny.tensors(told.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(alone.resolve("delta.safetensors")));
+        assertThat(Files.readAllLines(told.resolve("history.jsonl"))).hasSize(9);
+    }
+
+    @Test
+    void aRunThatFailsOrIsStoppedIsTold() throws Exception {
+        try (FakeMlflow server = new FakeMlflow()) {
+            assertThatThrownBy(() -> ends(server, "failed", session -> {
+                        throw new IllegalStateException("broken");
+                    }))
+                    .hasMessageContaining("broken");
+            assertThatThrownBy(() ->
+                            ends(server, "stopped", session -> session.watch().stop("told to")))
+                    .isInstanceOf(Stopped.class);
+
+            assertThat(server.run("failed").statuses).containsExactly("FAILED");
+            assertThat(server.run("stopped").statuses).containsExactly("KILLED");
+        }
+    }
+
+    /** Does something after the first step of a training. */
+    private static void ends(FakeMlflow server, String name, java.util.function.Consumer<Session> what) {
+        Path run = folder.resolve(name);
+        PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream());
+        try (Session session = Session.in(spark, Tiny.settings(sets(run, server.uri())), nowhere, nowhere)) {
+            session.run(() -> {
+                session.main().tracked(new org.apache.hadoop.fs.Path(run.toString()), false);
+                what.accept(session);
+                new Verbs(session, false).train();
+            });
+        }
+    }
+}
