@@ -2,6 +2,12 @@ package dev.grft.checkpoint;
 
 import dev.grft.Delta;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Dtype;
+import dev.grft.checkpoint.file.Npz;
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.checkpoint.file.Storage;
+import dev.grft.checkpoint.file.Tensor;
+import dev.grft.checkpoint.file.Tensors;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -156,7 +162,7 @@ public final class Checkpoint {
      * @throws UserError if the delta was trained on another model
      */
     public Checkpoint merged(Delta delta) {
-        DeltaFile.requirePretrained(delta, this);
+        requireFits(delta);
         Map<String, float[]> weights = new LinkedHashMap<>(tensors);
         delta.changed().forEach(parameter -> weights.computeIfPresent(parameter, (p, w) -> w.clone()));
         delta.mergeInto(weights);
@@ -171,6 +177,19 @@ public final class Checkpoint {
                 cropFraction,
                 delta.labels(),
                 null);
+    }
+
+    /**
+     * Checks that a delta was trained on this model.
+     *
+     * @throws UserError if it was trained on another, naming both
+     */
+    public void requireFits(Delta delta) {
+        if (!delta.pretrainedSha256().equals(sha256())) {
+            throw UserError.of(
+                    "%s: has the SHA-256 %s, the delta was trained on the file with %s; merge into that one",
+                    name, sha256(), delta.pretrainedSha256());
+        }
     }
 
     /**
@@ -192,7 +211,7 @@ public final class Checkpoint {
      * @throws UserError if the library has no such model, a number is too large for the type or the directory cannot be
      *     written
      */
-    void save(Configuration hadoop, String directory, NameMap library, Dtype type) {
+    public void save(Configuration hadoop, String directory, NameMap library, Dtype type) {
         Path file = new Path(directory, library == NameMap.NPZ ? "model" + Npz.SUFFIX : Pretrained.MODEL);
         write(hadoop, file, Family.of(library, config.variant()), type);
     }

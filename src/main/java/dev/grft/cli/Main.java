@@ -1,7 +1,7 @@
 package dev.grft.cli;
 
 import dev.grft.UserError;
-import dev.grft.checkpoint.Export;
+import dev.grft.checkpoint.artifact.Export;
 import dev.grft.config.Config;
 import dev.grft.config.Credentials;
 import dev.grft.config.Settings;

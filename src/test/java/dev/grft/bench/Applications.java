@@ -3,7 +3,7 @@ package dev.grft.bench;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.Dtype;
+import dev.grft.checkpoint.file.Dtype;
 import dev.grft.spark.run.TrainingProcess;
 import dev.grft.train.Initial;
 import dev.grft.vit.VitConfig;

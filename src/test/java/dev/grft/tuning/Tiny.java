@@ -8,7 +8,7 @@ import dev.grft.Axis;
 import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.Slices;
-import dev.grft.checkpoint.Safetensors;
+import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Pixels;

@@ -4,7 +4,7 @@ import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Comparison;

@@ -2,7 +2,7 @@ package dev.grft.spark.run;
 
 import dev.grft.Delta;
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;

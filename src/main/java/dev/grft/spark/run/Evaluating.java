@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
@@ -69,7 +69,7 @@ final class Evaluating {
     private Path make(String method, Path deltaPath, Path path) {
         DeltaFile file = DeltaFile.read(session.hadoop(), deltaPath);
         Delta delta = file.delta();
-        DeltaFile.requirePretrained(delta, session.pretrained());
+        session.pretrained().requireFits(delta);
         boolean chosenOnTest = Provenance.isChosenOnTest(file);
         Labels labels = Labels.inOrder(delta.labels());
         Images images = session.testImages(labels);

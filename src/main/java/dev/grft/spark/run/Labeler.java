@@ -2,7 +2,7 @@ package dev.grft.spark.run;
 
 import dev.grft.Delta;
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Settings;
 import dev.grft.data.BrokenImage;
 import dev.grft.data.Example;
@@ -66,7 +66,7 @@ public final class Labeler {
         PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
         try (Session session = Session.in(spark, settings, Map.of(), nowhere, nowhere)) {
             Delta delta = file.delta();
-            DeltaFile.requirePretrained(delta, session.pretrained());
+            session.pretrained().requireFits(delta);
             ModelBroadcast shared = ModelBroadcast.shared(
                     session.context(), session.pretrained(), delta.labels().size());
             return new Labeler(Inference.of(session.on(), shared, session.preprocess(), delta)

@@ -5,7 +5,7 @@ import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.Dtype;
+import dev.grft.checkpoint.file.Dtype;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;

@@ -3,8 +3,8 @@ package dev.grft.spark.run;
 import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.DeltaFile;
-import dev.grft.checkpoint.Storage;
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Augment;
@@ -544,7 +544,7 @@ public final class Session implements AutoCloseable {
      */
     Delta delta(Path path) {
         Delta delta = DeltaFile.read(hadoop(), path).delta();
-        DeltaFile.requirePretrained(delta, pretrained());
+        pretrained().requireFits(delta);
         return delta;
     }
 

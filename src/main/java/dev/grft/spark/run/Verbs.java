@@ -1,7 +1,7 @@
 package dev.grft.spark.run;
 
-import dev.grft.checkpoint.DeltaFile;
-import dev.grft.checkpoint.MergedFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.artifact.MergedFile;
 import dev.grft.report.Report;
 import dev.grft.spark.images.Inputs;
 import java.util.ArrayList;

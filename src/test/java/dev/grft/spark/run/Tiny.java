@@ -1,9 +1,9 @@
 package dev.grft.spark.run;
 
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.Dtype;
-import dev.grft.checkpoint.Safetensors;
-import dev.grft.checkpoint.Tensor;
+import dev.grft.checkpoint.file.Dtype;
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.checkpoint.file.Tensor;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Example;

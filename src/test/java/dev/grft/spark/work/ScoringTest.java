@@ -3,7 +3,7 @@ package dev.grft.spark.work;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Scores;
-import dev.grft.checkpoint.SelectionFile;
+import dev.grft.checkpoint.artifact.SelectionFile;
 import dev.grft.spark.run.Tiny;
 import dev.grft.spark.run.Verbs;
 import java.io.IOException;
