@@ -6,39 +6,42 @@ import dev.grft.checkpoint.Family;
 import dev.grft.checkpoint.NameMap;
 import dev.grft.checkpoint.file.Dtype;
 import dev.grft.checkpoint.file.Storage;
-import dev.grft.config.Config;
-import dev.grft.config.Settings;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
-/** What a run has trained, as other programs read it. */
+/** Writes a run's delta for other programs: as an adapter of PEFT's, or merged, as a library reads models. */
 public final class Export {
     private static final String PEFT = "peft";
 
     private static final String TRANSFORMERS_4 = "transformers4";
 
-    private Export() {}
+    private final Configuration hadoop;
+    private final Path path;
+    private final DeltaFile file;
+    private final @Nullable NameMap merged; // null for PEFT
+    private final @Nullable String library;
+
+    private Export(
+            Configuration hadoop, Path path, DeltaFile file, @Nullable NameMap merged, @Nullable String library) {
+        this.hadoop = hadoop;
+        this.path = path;
+        this.file = file;
+        this.merged = merged;
+        this.library = library;
+    }
 
     /**
-     * Writes a run's delta as an adapter of PEFT's, or its merged model as a library reads it.
+     * Returns the export of a run's delta.
      *
      * @param run folder with a {@code delta.safetensors}
      * @param format {@code peft}, or the library whose files are written: {@code timm}, {@code transformers}, {@code
      *     torchvision} or {@code npz}
      * @param library of {@code peft}: the library whose model the adapter is put on: {@code timm}, {@code transformers} or
      *     {@code transformers4}, whose modules have other names; null for that of the pretrained model, and timm if it is none
-     * @param pretrained path of the pretrained model; null for where it was when the run was made
-     * @param output folder that gets the files
-     * @throws UserError if there is no delta, the pretrained model is another one, or the delta has no such form
+     * @throws UserError if there is no delta, or no such format
      */
-    public static void write(
-            Configuration hadoop,
-            String run,
-            String format,
-            @Nullable String library,
-            @Nullable String pretrained,
-            String output) {
+    public static Export of(Configuration hadoop, String run, String format, @Nullable String library) {
         @Nullable NameMap merged = format.equals(PEFT) ? null : NameMap.of("--format", format);
         if (merged != null && library != null) {
             throw new UserError("--library: is for --format peft only; leave it out");
@@ -47,14 +50,32 @@ public final class Export {
         if (!new Storage(hadoop).exists(path)) {
             throw UserError.of("%s: there is no delta to export; train first", path);
         }
-        DeltaFile file = DeltaFile.read(hadoop, path);
-        Settings.Model model =
-                Config.parse(path + ": settings", file.settings()).model();
-        String from = pretrained == null ? model.pretrained() : pretrained;
-        if (from == null) {
+        return new Export(hadoop, path, DeltaFile.read(hadoop, path), merged, library);
+    }
+
+    /** Returns the resolved configuration of the run, as text. */
+    public String settings() {
+        return file.settings();
+    }
+
+    /** Returns where {@link #settings} are, for errors. */
+    public String place() {
+        return path + ": settings";
+    }
+
+    /**
+     * Writes the adapter or the merged model.
+     *
+     * @param pretrained path of the pretrained model; null if it is not known
+     * @param imageSize side of the images of the run, pixels; 0 for that of the pretrained model
+     * @param output folder that gets the files
+     * @throws UserError if there is no pretrained model or it is another one, or the delta has no such form
+     */
+    public void write(@Nullable String pretrained, int imageSize, String output) {
+        if (pretrained == null) {
             throw UserError.of("%s: does not tell where its pretrained model is; give --pretrained PATH", path);
         }
-        Checkpoint checkpoint = Checkpoint.load(hadoop, from, model.imageSize());
+        Checkpoint checkpoint = Checkpoint.load(hadoop, pretrained, imageSize);
         checkpoint.requireFits(file.delta());
         if (merged != null) {
             checkpoint.merged(file.delta()).save(hadoop, output, merged, Dtype.F32);
@@ -72,6 +93,6 @@ public final class Export {
                 checkpoint.config(),
                 names,
                 four ? names::module : names::moduleInMemory,
-                from);
+                pretrained);
     }
 }

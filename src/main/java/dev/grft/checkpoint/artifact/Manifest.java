@@ -3,7 +3,6 @@ package dev.grft.checkpoint.artifact;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.checkpoint.file.Storage;
-import dev.grft.config.Settings;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
@@ -12,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What it takes to repeat a run, as {@code manifest.json}.
  *
- * @param settings the resolved configuration
+ * @param settings the resolved configuration; its components become JSON
  * @param versions of Java, Spark, ND4J and whatever else computes, by name in lower case
  * @param commit of this program, or {@code unknown}
  * @param dataDigest of the examples that were trained on
@@ -21,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param applicationId Spark's name of the run; null outside Spark
  */
 public record Manifest(
-        @JsonProperty("settings") Settings settings,
+        @JsonProperty("settings") Record settings,
         @JsonProperty("versions") Map<String, String> versions,
         @JsonProperty("commit") String commit,
         @JsonProperty("data_digest") String dataDigest,

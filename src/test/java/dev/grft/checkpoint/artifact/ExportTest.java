@@ -23,6 +23,7 @@ import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
 import dev.grft.config.Config;
+import dev.grft.config.Settings;
 import dev.grft.vit.Keep;
 import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.Vit;
@@ -37,6 +38,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -115,7 +117,7 @@ class ExportTest {
         Path run = run("transformers", slices(load("formats/transformers")), "grft");
         Path output = EXPORTS.resolve("transformers4-peft"); // for exports.py under transformers 4
 
-        Export.write(Golden.HADOOP, run.toString(), "peft", "transformers4", null, output.toString());
+        export(run.toString(), "peft", "transformers4", null, output.toString());
 
         assertThat(json(output.resolve("adapter_config.json"))
                         .get("rank_pattern")
@@ -129,15 +131,8 @@ class ExportTest {
         Checkpoint pretrained = load("formats/npz");
         Path run = run("npz", slices(pretrained), "grft");
 
-        Export.write(
-                Golden.HADOOP,
-                run.toString(),
-                "peft",
-                null,
-                null,
-                directory.resolve("a").toString());
-        Export.write(
-                Golden.HADOOP,
+        export(run.toString(), "peft", null, null, directory.resolve("a").toString());
+        export(
                 run.toString(),
                 "peft",
                 "transformers",
@@ -187,7 +182,7 @@ class ExportTest {
     private void refused(Delta delta, String method, String message) throws IOException {
         Path run = run("timm-deit", delta, method);
         Path output = directory.resolve("refused");
-        assertThatThrownBy(() -> Export.write(Golden.HADOOP, run.toString(), "peft", null, null, output.toString()))
+        assertThatThrownBy(() -> export(run.toString(), "peft", null, null, output.toString()))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining(message);
         assertThat(output).doesNotExist();
@@ -336,7 +331,7 @@ class ExportTest {
         Path run = run(base, anywhere(load("formats/" + base), Map.of()), "grft");
         Path output = directory.resolve("refused");
 
-        assertThatThrownBy(() -> Export.write(Golden.HADOOP, run.toString(), format, null, null, output.toString()))
+        assertThatThrownBy(() -> export(run.toString(), format, null, null, output.toString()))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("export: " + message);
         assertThat(output).doesNotExist();
@@ -378,30 +373,37 @@ class ExportTest {
 
     @Test
     void whatIsMissingIsTold() throws Exception {
-        assertThatThrownBy(() -> Export.write(Golden.HADOOP, directory.toString(), "peft", null, null, "x"))
+        assertThatThrownBy(() -> export(directory.toString(), "peft", null, null, "x"))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("delta.safetensors: there is no delta to export; train first");
-        assertThatThrownBy(() -> Export.write(Golden.HADOOP, directory.toString(), "onnx", null, null, "x"))
+        assertThatThrownBy(() -> export(directory.toString(), "onnx", null, null, "x"))
                 .isInstanceOf(UserError.class)
                 .hasMessage("--format: unknown naming onnx; expected one of [timm, transformers, torchvision, npz]");
-        assertThatThrownBy(() -> Export.write(Golden.HADOOP, directory.toString(), "timm", "timm", null, "x"))
+        assertThatThrownBy(() -> export(directory.toString(), "timm", "timm", null, "x"))
                 .isInstanceOf(UserError.class)
                 .hasMessage("--library: is for --format peft only; leave it out");
         Path run = run("timm-deit", slices(load("formats/timm-deit")), "grft");
         String other = Golden.path("formats/npz").toString();
-        assertThatThrownBy(() -> Export.write(Golden.HADOOP, run.toString(), "timm", null, other, "x"))
+        assertThatThrownBy(() -> export(run.toString(), "timm", null, other, "x"))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("the delta was trained on the file with");
-        assertThatThrownBy(() -> Export.write(Golden.HADOOP, run.toString(), "peft", "torchvision", null, "x"))
+        assertThatThrownBy(() -> export(run.toString(), "peft", "torchvision", null, "x"))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("PEFT puts adapters on models of timm and transformers, got torchvision");
     }
 
+    /** Exports as the command line does. */
+    private static void export(
+            String run, String format, @Nullable String library, @Nullable String pretrained, String output) {
+        Export export = Export.of(Golden.HADOOP, run, format, library);
+        Settings.Model model = Config.parse(export.place(), export.settings()).model();
+        export.write(pretrained == null ? model.pretrained() : pretrained, model.imageSize(), output);
+    }
+
     /** Exports, and leaves beside it what Java computes of the merged model. */
-    private static Path export(String base, String format, @org.jspecify.annotations.Nullable String suffix, Path run)
-            throws IOException {
+    private static Path export(String base, String format, @Nullable String suffix, Path run) throws IOException {
         Path output = EXPORTS.resolve(base + "-as-" + format + (suffix == null ? "" : "-" + suffix));
-        Export.write(Golden.HADOOP, run.toString(), format, null, null, output.toString());
+        export(run.toString(), format, null, null, output.toString());
         Delta delta = DeltaFile.read(Golden.HADOOP, Golden.hadoop(run.resolve("delta.safetensors")))
                 .delta();
         Tensor input = Golden.read("formats/inputs.safetensors").tensor("input");
