@@ -8,6 +8,7 @@ import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
+import dev.grft.data.Sha256;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -310,13 +311,13 @@ public final class Checkpoint {
     public synchronized String sha256() {
         if (sha256 == null) {
             Map<String, Tensor> all = Family.ofMerged(config.variant()).fromTimm(config, tensors);
-            MessageDigest digest = Storage.sha256();
+            MessageDigest digest = Sha256.digest();
             try (OutputStream out = new DigestOutputStream(OutputStream.nullOutputStream(), digest)) {
                 Safetensors.write(out, METADATA, all);
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
-            sha256 = Storage.hexadecimal(digest.digest());
+            sha256 = Sha256.hexadecimal(digest);
         }
         return sha256;
     }

@@ -1,6 +1,7 @@
 package dev.grft.checkpoint.file;
 
 import dev.grft.UserError;
+import dev.grft.data.Sha256;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -67,7 +68,7 @@ public final class Npz {
     }
 
     static Tensors read(String file, InputStream stream, long length) throws IOException {
-        MessageDigest digest = Storage.sha256();
+        MessageDigest digest = Sha256.digest();
         InputStream in = new DigestInputStream(stream, digest);
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         long room = DENSEST * length;
@@ -92,7 +93,7 @@ public final class Npz {
             throw UserError.of("%s: holds no arrays; is it a file of numpy.savez?", file);
         }
         in.transferTo(OutputStream.nullOutputStream()); // the zip's directory, for the digest
-        return new Tensors(file, tensors, Storage.hexadecimal(digest.digest()));
+        return new Tensors(file, tensors, Sha256.hexadecimal(digest));
     }
 
     private static Tensor array(String place, InputStream in, long room) throws IOException {

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
+import dev.grft.data.Sha256;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -87,7 +88,7 @@ public final class Safetensors {
     }
 
     private static Safetensors read(String file, InputStream stream, long length) throws IOException {
-        MessageDigest digest = Storage.sha256();
+        MessageDigest digest = Sha256.digest();
         InputStream in = new DigestInputStream(stream, digest);
         byte[] prefix = in.readNBytes(8);
         require(prefix.length == 8, file, "has %d bytes, expected at least 8; is it a safetensors file?", length);
@@ -137,7 +138,7 @@ public final class Safetensors {
         }
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         entries.forEach(entry -> tensors.put(entry.name, read.get(entry.name)));
-        return new Safetensors(file, metadata, tensors, Storage.hexadecimal(digest.digest()));
+        return new Safetensors(file, metadata, tensors, Sha256.hexadecimal(digest));
     }
 
     private static List<Entry> entries(String file, byte[] header, Map<String, String> metadata) {

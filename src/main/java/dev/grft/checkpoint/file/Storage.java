@@ -1,6 +1,7 @@
 package dev.grft.checkpoint.file;
 
 import dev.grft.UserError;
+import dev.grft.data.Sha256;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -9,9 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.UUID;
 import java.util.regex.Pattern;
@@ -211,12 +210,12 @@ public final class Storage {
     /** Returns the SHA-256 of a file, in lower-case hexadecimal. */
     public String sha256(Path path) {
         return read(path, in -> {
-            MessageDigest digest = sha256();
+            MessageDigest digest = Sha256.digest();
             byte[] chunk = new byte[1 << 16];
             for (int n = in.read(chunk); n >= 0; n = in.read(chunk)) {
                 digest.update(chunk, 0, n);
             }
-            return hexadecimal(digest.digest());
+            return Sha256.hexadecimal(digest);
         });
     }
 
@@ -274,17 +273,5 @@ public final class Storage {
             return new UserError(path + ": no such file; check the path", e);
         }
         return new UncheckedIOException(path + ": cannot be " + what, e);
-    }
-
-    public static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
-        }
-    }
-
-    public static String hexadecimal(byte[] bytes) {
-        return HexFormat.of().formatHex(bytes);
     }
 }

@@ -2,6 +2,7 @@ package dev.grft.checkpoint.file;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.grft.UserError;
+import dev.grft.data.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.LinkedHashMap;
@@ -47,7 +48,7 @@ public record Tensors(String file, Map<String, Tensor> byName, String sha256) {
         Set<String> files = new TreeSet<>();
         places.forEach(file -> files.add(file.asText()));
         Map<String, Tensor> byName = new LinkedHashMap<>();
-        MessageDigest digest = Storage.sha256();
+        MessageDigest digest = Sha256.digest();
         for (String name : files) {
             if (!name.matches("[\\w.-]+\\.safetensors")) {
                 throw UserError.of(
@@ -72,7 +73,7 @@ public record Tensors(String file, Map<String, Tensor> byName, String sha256) {
                         index, tensor, places.path(tensor).asText());
             }
         }
-        return new Tensors(index.toString(), byName, Storage.hexadecimal(digest.digest()));
+        return new Tensors(index.toString(), byName, Sha256.hexadecimal(digest));
     }
 
     public Set<String> names() {
