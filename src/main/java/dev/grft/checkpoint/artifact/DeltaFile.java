@@ -15,6 +15,7 @@ import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.checkpoint.file.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -102,13 +103,13 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
             addition.arrays()
                     .forEach((name, numbers) ->
                             tensors.put(name, Tensor.ofFloats(shape(addition, name, numbers.length), numbers)));
-            if (addition instanceof Entries entries) {
-                int[] columns = entries.columns();
-                tensors.put(Entries.name(matrix) + OF_ENTRIES, Tensor.ofInts(new long[] {columns.length}, columns));
-            } else if (addition instanceof LowRank update) {
-                metadata.put(SCALE, Double.toString(update.scale()));
-            } else if (addition instanceof Bottleneck layers) {
-                metadata.put(SCALE, Double.toString(layers.scale()));
+            switch (addition.kind()) {
+                case ENTRIES -> {
+                    int[] columns = ((Entries) addition).columns();
+                    tensors.put(Entries.name(matrix) + OF_ENTRIES, Tensor.ofInts(new long[] {columns.length}, columns));
+                }
+                case LOW_RANK -> metadata.put(SCALE, Double.toString(((LowRank) addition).scale()));
+                case BOTTLENECK -> metadata.put(SCALE, Double.toString(((Bottleneck) addition).scale()));
             }
         });
         metadata.put(ADDITIONS, Json.shapes(shapes));
@@ -117,17 +118,17 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
     private static long[] shape(Addition addition, String name, int length) {
         int out = addition.shape().out();
         int in = addition.shape().in();
-        if (addition instanceof Entries) {
-            return new long[] {length / out, out};
-        }
-        if (addition instanceof LowRank update) {
-            return name.equals(LowRank.nameOfA(update.matrix()))
-                    ? new long[] {update.rank(), in}
-                    : new long[] {out, update.rank()};
-        }
-        return name.endsWith("down.weight")
-                ? new long[] {length / out, out}
-                : name.endsWith("up.weight") ? new long[] {out, length / out} : new long[] {length};
+        return switch (addition.kind()) {
+            case ENTRIES -> new long[] {length / out, out};
+            case LOW_RANK -> {
+                int rank = ((LowRank) addition).rank();
+                yield name.equals(LowRank.nameOfA(addition.matrix())) ? new long[] {rank, in} : new long[] {out, rank};
+            }
+            case BOTTLENECK ->
+                name.endsWith("down.weight")
+                        ? new long[] {length / out, out}
+                        : name.endsWith("up.weight") ? new long[] {out, length / out} : new long[] {length};
+        };
     }
 
     private static List<Addition> additions(Artifact file, Map<String, String> metadata) {
@@ -140,20 +141,49 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
     }
 
     private static Addition addition(Artifact file, String matrix, MatrixShape shape) {
-        String entries = Entries.name(matrix);
-        if (file.has(entries)) {
-            int[] columns = file.ints(entries + OF_ENTRIES);
-            float[] values = file.floats(entries, file.shape(entries, 2));
-            return file.build(() -> new Entries(matrix, shape, columns, values));
-        }
+        return switch (kind(file, matrix)) {
+            case ENTRIES -> entries(file, matrix, shape);
+            case LOW_RANK -> lowRank(file, matrix, shape);
+            case BOTTLENECK -> bottleneck(file, matrix, shape);
+        };
+    }
+
+    /** Returns the kind of which the file has the first array. */
+    private static Addition.Kind kind(Artifact file, String matrix) {
+        return Arrays.stream(Addition.Kind.values())
+                .filter(kind -> file.has(first(kind, matrix)))
+                .findFirst()
+                .orElseThrow(() -> UserError.of(
+                        "%s: %s names %s, but the file has none of its arrays; write the file again",
+                        file.name(), ADDITIONS, matrix));
+    }
+
+    private static String first(Addition.Kind kind, String matrix) {
+        return switch (kind) {
+            case ENTRIES -> Entries.name(matrix);
+            case LOW_RANK -> LowRank.nameOfA(matrix);
+            case BOTTLENECK -> Bottleneck.name(matrix, "down.weight");
+        };
+    }
+
+    private static Addition entries(Artifact file, String matrix, MatrixShape shape) {
+        String name = Entries.name(matrix);
+        int[] columns = file.ints(name + OF_ENTRIES);
+        float[] values = file.floats(name, file.shape(name, 2));
+        return file.build(() -> new Entries(matrix, shape, columns, values));
+    }
+
+    private static Addition lowRank(Artifact file, String matrix, MatrixShape shape) {
         double scale = file.positive(SCALE);
         String a = LowRank.nameOfA(matrix);
-        if (file.has(a)) {
-            long rank = file.shape(a, 2)[0];
-            float[] first = file.floats(a, rank, shape.in());
-            float[] second = file.floats(LowRank.nameOfB(matrix), shape.out(), rank);
-            return file.build(() -> new LowRank(matrix, shape, scale, first, second));
-        }
+        long rank = file.shape(a, 2)[0];
+        float[] first = file.floats(a, rank, shape.in());
+        float[] second = file.floats(LowRank.nameOfB(matrix), shape.out(), rank);
+        return file.build(() -> new LowRank(matrix, shape, scale, first, second));
+    }
+
+    private static Addition bottleneck(Artifact file, String matrix, MatrixShape shape) {
+        double scale = file.positive(SCALE);
         String down = Bottleneck.name(matrix, "down.weight");
         long size = file.shape(down, 2)[0];
         float[] downWeight = file.floats(down, size, shape.out());

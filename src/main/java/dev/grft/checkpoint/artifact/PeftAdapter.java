@@ -34,6 +34,7 @@ final class PeftAdapter {
     private static final String PREFIX = "base_model.model."; // what PEFT wraps a model in
     private static final String WEIGHT = ".weight";
     private static final List<String> PARTS = List.of("q", "k", "v");
+    private static final String MERGED = "export --format timm or transformers writes the merged model";
 
     private final NameMap names;
     private final UnaryOperator<String> module; // the library's name in memory of a module of timm's
@@ -103,14 +104,13 @@ final class PeftAdapter {
         if (!delta.whole().isEmpty()) {
             throw UserError.of(
                     "export: %s trains %s and others as they are, which no adapter of PEFT's holds: only matrices get"
-                            + " updates of low rank; export --format timm or transformers writes the merged model",
-                    file.method(), delta.whole().keySet().iterator().next());
+                            + " updates of low rank; %s",
+                    file.method(), delta.whole().keySet().iterator().next(), MERGED);
         }
         if (adapter.factors.isEmpty()) {
             throw UserError.of(
-                    "export: %s trains the head alone, and PEFT has no adapter without an adapted matrix; export"
-                            + " --format timm or transformers writes the merged model",
-                    file.method());
+                    "export: %s trains the head alone, and PEFT has no adapter without an adapted matrix; %s",
+                    file.method(), MERGED);
         }
         adapter.write(hadoop, directory, config.withClasses(delta.labels().size()), delta, pretrained);
     }
@@ -140,21 +140,26 @@ final class PeftAdapter {
     }
 
     private static Factors of(Addition addition, String method) {
-        if (addition instanceof LowRank update) {
-            Map<String, float[]> arrays = update.arrays();
-            return new Factors(
-                    update.rank(),
-                    update.scale(),
-                    arrays.getOrDefault(LowRank.nameOfA(update.matrix()), new float[0]),
-                    arrays.getOrDefault(LowRank.nameOfB(update.matrix()), new float[0]));
-        }
-        throw UserError.of(
+        return switch (addition.kind()) {
+            case LOW_RANK -> of((LowRank) addition);
+            case ENTRIES -> throw unlike(addition, method, MERGED);
+            case BOTTLENECK -> throw unlike(addition, method, "use the delta with evaluate and predict");
+        };
+    }
+
+    private static Factors of(LowRank update) {
+        Map<String, float[]> arrays = update.arrays();
+        return new Factors(
+                update.rank(),
+                update.scale(),
+                arrays.getOrDefault(LowRank.nameOfA(update.matrix()), new float[0]),
+                arrays.getOrDefault(LowRank.nameOfB(update.matrix()), new float[0]));
+    }
+
+    private static UserError unlike(Addition addition, String method, String remedy) {
+        return UserError.of(
                 "export: %s trains %s, which is no update of low rank, so LoRA's factors cannot hold it; %s",
-                method,
-                addition,
-                method.equals("adapter")
-                        ? "use the delta with evaluate and predict"
-                        : "export --format timm or transformers writes the merged model");
+                method, addition, remedy);
     }
 
     private void put(String matrix, Factors update) {

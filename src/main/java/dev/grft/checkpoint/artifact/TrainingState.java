@@ -152,20 +152,6 @@ public final class TrainingState {
         return matcher.matches() ? Long.parseLong(matcher.group(1)) : -1;
     }
 
-    /**
-     * Checks that the training that goes on is the one that stopped.
-     *
-     * @throws UserError if it is another
-     */
-    public void requireFingerprint(String expected) {
-        if (!fingerprint.equals(expected)) {
-            throw UserError.of(
-                    "state: step %d belongs to a training with the fingerprint %s, this one has %s; restore its"
-                            + " settings and data, or choose another run.directory",
-                    step, fingerprint, expected);
-        }
-    }
-
     /** Returns a checksum of all that the file tells: a changed step or sum would go on to other bits unseen. */
     private String checksum() {
         CRC32C crc = new CRC32C();

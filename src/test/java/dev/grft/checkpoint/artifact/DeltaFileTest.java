@@ -146,6 +146,16 @@ class DeltaFileTest {
         }
     }
 
+    @Test
+    void anAdditionWithoutArraysIsRefused() {
+        Bytes file = file(new DeltaFile(delta(), "lora", "", ""));
+        file.metadata.put("additions", "{\"c.weight\":[2,3]}");
+
+        assertThatThrownBy(() -> DeltaFile.read(file.file()))
+                .isInstanceOf(UserError.class)
+                .hasMessage("x: additions names c.weight, but the file has none of its arrays; write the file again");
+    }
+
     @Property(tries = 60)
     void anyDeltaComesBack(@ForAll long seed) throws IOException {
         Delta delta = random(new Random(seed));

@@ -120,14 +120,7 @@ class TrainingStateTest {
     }
 
     @Test
-    void aStateOfAnotherTrainingIsRefused() {
-        TrainingState state = new TrainingState(7, new float[1], new float[1], "mine", Map.of());
-
-        state.requireFingerprint("mine");
-        assertThatThrownBy(() -> state.requireFingerprint("yours"))
-                .isInstanceOf(UserError.class)
-                .hasMessageStartingWith(
-                        "state: step 7 belongs to a training with the fingerprint mine, this one has yours;");
+    void aStepBelowZeroIsRefused() {
         assertThatThrownBy(() -> new TrainingState(-1, new float[1], new float[1], "mine", Map.of()))
                 .isInstanceOf(IllegalArgumentException.class);
     }
