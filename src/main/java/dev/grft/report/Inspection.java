@@ -96,8 +96,9 @@ public final class Inspection {
                         config.patchSize(),
                         config.imageSize()),
                 String.format(Locale.ROOT, "parameters      %,d", config.parameters()),
-                "images          mean " + Arrays.toString(checkpoint.mean()) + ", std "
-                        + Arrays.toString(checkpoint.std()) + ", crop " + checkpoint.cropFraction(),
+                "images          mean " + checkpoint.recipe().mean() + ", std "
+                        + checkpoint.recipe().std() + ", crop "
+                        + checkpoint.recipe().cropFraction(),
                 "classes         "
                         + (config.classes() == 0 ? "no head" : config.classes() + names(checkpoint.labels())),
                 "SHA-256         " + checkpoint.sha256());

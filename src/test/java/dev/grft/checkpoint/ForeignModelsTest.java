@@ -171,9 +171,9 @@ class ForeignModelsTest {
         assertThat(model.names()).isEqualTo(NameMap.TRANSFORMERS);
         assertThat(model.config()).isEqualTo(new VitConfig(16, 4, 24, 2, 3, 48, 5, 1e-12));
         assertThat(model.labels()).containsExactly("tench", "goldfish", "shark", "ray", "cock");
-        assertThat(model.mean()).containsExactly(0.485f, 0.456f, 0.406f);
-        assertThat(model.std()).containsExactly(0.229f, 0.224f, 0.225f);
-        assertThat(model.cropFraction()).isEqualTo(0.8); // 16 of 20 pixels
+        assertThat(model.recipe().mean()).containsExactly(0.485f, 0.456f, 0.406f);
+        assertThat(model.recipe().std()).containsExactly(0.229f, 0.224f, 0.225f);
+        assertThat(model.recipe().cropFraction()).isEqualTo(0.8); // 16 of 20 pixels
         assertThat(model.sha256())
                 .isEqualTo(Golden.read("formats/transformers/model.safetensors").sha256());
     }
@@ -205,7 +205,7 @@ class ForeignModelsTest {
 
         assertThat(model.names()).isEqualTo(NameMap.NPZ);
         assertThat(model.config()).isEqualTo(SIZES); // the heads are a dimension of its kernels
-        assertThat(model.mean()).containsExactly(0.5f, 0.5f, 0.5f);
+        assertThat(model.recipe().mean()).containsExactly(0.5f, 0.5f, 0.5f);
         assertThat(model.labels()).isEmpty();
         assertThat(model.sha256())
                 .isEqualTo(new Storage(Golden.HADOOP).sha256(Golden.hadoop(Golden.path("formats/npz/ViT-Tiny_4.npz"))));

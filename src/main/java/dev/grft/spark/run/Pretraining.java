@@ -8,6 +8,7 @@ import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.file.Dtype;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.report.Metrics;
@@ -31,8 +32,6 @@ import org.apache.hadoop.fs.Path;
  * new checkpoint. To the machinery the model is all zeros, and the trained vector is the difference to that: the weights.
  */
 final class Pretraining {
-    private static final float[] HALF = {0.5f, 0.5f, 0.5f};
-
     private final Session session;
     private final Settings settings;
     private final boolean force;
@@ -97,15 +96,8 @@ final class Pretraining {
             }
             trained.put(name, numbers);
         }
-        Checkpoint model = Checkpoint.of(
-                path.toString(),
-                architecture(),
-                config,
-                trained,
-                preprocess.mean(),
-                preprocess.std(),
-                (double) preprocess.imageSize() / preprocess.resize(),
-                labels.names());
+        Checkpoint model =
+                Checkpoint.of(path.toString(), architecture(), config, trained, preprocess.recipe(), labels.names());
         model.save(session.hadoop(), path.toString(), dtype(settings.model().saveType()));
         Provenance.writeManifest(session, images.digest(), session.storage().sha256(path));
         Metrics metrics = session.metrics();
@@ -165,7 +157,7 @@ final class Pretraining {
     }
 
     private Preprocess fresh() {
-        return session.preprocess(preset().imageSize(), 1, HALF, HALF);
+        return session.preprocess(preset().imageSize(), ImageRecipe.same(0.5f, 0.5f, 1));
     }
 
     static Dtype dtype(String word) {

@@ -211,9 +211,10 @@ class ExportTest {
         assertThat(again.names().toString()).isEqualTo(format);
         assertThat(again.config()).isEqualTo(merged.config());
         assertThat(again.labels()).isEqualTo(LABELS);
-        assertThat(again.mean()).containsExactly(merged.mean());
-        assertThat(again.std()).containsExactly(merged.std());
-        assertThat(again.cropFraction()).isCloseTo(merged.cropFraction(), org.assertj.core.data.Offset.offset(0.06));
+        assertThat(again.recipe().mean()).isEqualTo(merged.recipe().mean());
+        assertThat(again.recipe().std()).isEqualTo(merged.recipe().std());
+        assertThat(again.recipe().cropFraction())
+                .isCloseTo(merged.recipe().cropFraction(), org.assertj.core.data.Offset.offset(0.06));
         merged.tensors()
                 .forEach((name, values) ->
                         assertThat(again.tensors().get(name)).as(name).containsExactly(values));

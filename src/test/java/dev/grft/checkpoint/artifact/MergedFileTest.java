@@ -64,8 +64,8 @@ class MergedFileTest {
 
         assertThat(merged.config()).isEqualTo(tiny.config().withClasses(2));
         assertThat(merged.labels()).containsExactly("cat", "dog");
-        assertThat(merged.mean()).containsExactly(tiny.mean());
-        assertThat(merged.cropFraction()).isEqualTo(tiny.cropFraction());
+        assertThat(merged.recipe().mean()).isEqualTo(tiny.recipe().mean());
+        assertThat(merged.recipe().cropFraction()).isEqualTo(tiny.recipe().cropFraction());
         assertThat(merged.sha256()).isEqualTo(written.sha256()).isNotEqualTo(tiny.sha256());
         assertThat(merged.tensors().get("head.bias")).containsExactly(1, 2);
         merged.tensors().forEach((name, values) -> {
