@@ -8,6 +8,16 @@ import java.util.Map;
  * arrays are handed over, not copied. Two additions are equal if every number has the same bits.
  */
 public abstract sealed class Addition implements Serializable permits Entries, LowRank, Bottleneck {
+    /** The subclasses, one constant each: for switches that the compiler checks. */
+    public enum Kind {
+        /** {@link Entries}. */
+        ENTRIES,
+        /** {@link LowRank}. */
+        LOW_RANK,
+        /** {@link Bottleneck}. */
+        BOTTLENECK
+    }
+
     private static final long serialVersionUID = 1L;
 
     final String matrix;
@@ -31,15 +41,15 @@ public abstract sealed class Addition implements Serializable permits Entries, L
     /** Returns the trained arrays, row-major, by the names under which they train. */
     public abstract Map<String, float[]> arrays();
 
-    /** Merges into the weight {@code [out, in]} row-major, in place; after {@link #requireMergeable}. */
-    public abstract void mergeInto(float[] weight);
-
     /**
-     * Checks that it can be merged.
+     * Returns this addition, to be merged.
      *
      * @throws UserError if a plain ViT has no place for it
      */
-    public void requireMergeable() {}
+    public abstract Mergeable mergeable();
+
+    /** Returns which subclass this is. */
+    public abstract Kind kind();
 
     /** Returns how many numbers were trained. */
     public final long trained() {

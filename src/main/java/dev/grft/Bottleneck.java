@@ -69,12 +69,12 @@ public final class Bottleneck extends Addition {
     }
 
     @Override
-    public void mergeInto(float[] weight) {
-        requireMergeable();
+    public Kind kind() {
+        return Kind.BOTTLENECK;
     }
 
     @Override
-    public void requireMergeable() {
+    public Mergeable mergeable() {
         throw UserError.of(
                 "merge: %s has an adapter behind it, which a plain ViT has no place for; use the delta with evaluate and"
                         + " predict, or train by a method that merges, such as grft or lora",

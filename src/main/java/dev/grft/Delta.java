@@ -121,14 +121,15 @@ public final class Delta implements Serializable {
      * @throws UserError if a trained parameter is missing or has another size, or an addition cannot be merged
      */
     public void mergeInto(Map<String, float[]> weights) {
-        additions.values().forEach(Addition::requireMergeable);
+        List<Mergeable> mergeable =
+                additions.values().stream().map(Addition::mergeable).toList();
         selection
                 .slices()
                 .forEach((matrix, slices) ->
                         pretrained(weights, matrix, slices.shape().size()));
         whole.forEach((parameter, numbers) -> pretrained(weights, parameter, numbers.length));
-        additions.forEach((matrix, addition) ->
-                pretrained(weights, matrix, addition.shape().size()));
+        mergeable.forEach(addition ->
+                pretrained(weights, addition.matrix(), addition.shape().size()));
 
         selection
                 .slices()
@@ -141,8 +142,8 @@ public final class Delta implements Serializable {
                 w[i] = Slices.sum(w[i], numbers[i]);
             }
         });
-        additions.forEach((matrix, addition) ->
-                addition.mergeInto(pretrained(weights, matrix, addition.shape().size())));
+        mergeable.forEach(addition -> addition.mergeInto(
+                pretrained(weights, addition.matrix(), addition.shape().size())));
         weights.put(HEAD_WEIGHT, headWeight.clone());
         weights.put(HEAD_BIAS, headBias.clone());
     }

@@ -8,7 +8,7 @@ import java.util.Objects;
  * Single entries of a matrix, as many of each row: what GPS trains (arXiv 2312.10136). {@code W[o, columns[k, o]] +=
  * values[k, o]}.
  */
-public final class Entries extends Addition {
+public final class Entries extends Addition implements Mergeable {
     private static final long serialVersionUID = 1L;
 
     private final int[] columns; // [K, out]
@@ -106,6 +106,16 @@ public final class Entries extends Addition {
     @Override
     public Map<String, float[]> arrays() {
         return Map.of(name(matrix), values);
+    }
+
+    @Override
+    public Mergeable mergeable() {
+        return this;
+    }
+
+    @Override
+    public Kind kind() {
+        return Kind.ENTRIES;
     }
 
     @Override

@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /** A low-rank update, {@code W += scale B A}: what LoRA trains (Hu et al. 2021, arXiv 2106.09685, equation 3). */
-public final class LowRank extends Addition {
+public final class LowRank extends Addition implements Mergeable {
     private static final long serialVersionUID = 1L;
 
     private final double scale;
@@ -60,6 +60,16 @@ public final class LowRank extends Addition {
         arrays.put(nameOfA(matrix), a);
         arrays.put(nameOfB(matrix), b);
         return Collections.unmodifiableMap(arrays);
+    }
+
+    @Override
+    public Mergeable mergeable() {
+        return this;
+    }
+
+    @Override
+    public Kind kind() {
+        return Kind.LOW_RANK;
     }
 
     @Override

@@ -2,6 +2,14 @@ package dev.grft.checkpoint;
 
 import dev.grft.Delta;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Dtype;
+import dev.grft.checkpoint.file.Npz;
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.checkpoint.file.Storage;
+import dev.grft.checkpoint.file.Tensor;
+import dev.grft.checkpoint.file.Tensors;
+import dev.grft.data.ImageRecipe;
+import dev.grft.data.Sha256;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -31,9 +39,7 @@ public final class Checkpoint {
     private final String architecture;
     private final VitConfig config;
     private final Map<String, float[]> tensors;
-    private final float[] mean;
-    private final float[] std;
-    private final double cropFraction;
+    private final ImageRecipe recipe;
     private final List<String> labels;
     private @Nullable String sha256; // null until it is asked for
 
@@ -43,9 +49,7 @@ public final class Checkpoint {
             String architecture,
             VitConfig config,
             Map<String, float[]> tensors,
-            float[] mean,
-            float[] std,
-            double cropFraction,
+            ImageRecipe recipe,
             List<String> labels,
             @Nullable String sha256) {
         this.name = name;
@@ -78,9 +82,7 @@ public final class Checkpoint {
                     "%s: has %d label_names, but a head of %d classes; is it the right %s?",
                     name, labels.size(), config.classes(), Pretrained.CONFIG);
         }
-        this.mean = mean.clone();
-        this.std = std.clone();
-        this.cropFraction = cropFraction;
+        this.recipe = recipe;
         this.labels = List.copyOf(labels);
         this.sha256 = sha256;
     }
@@ -91,9 +93,7 @@ public final class Checkpoint {
      * @param name goes into errors
      * @param architecture timm's name of the nearest published model, such as {@code vit_tiny_patch16_224}
      * @param tensors every tensor of {@link VitConfig#tensors}, row-major
-     * @param mean of each channel, {@code [3]}, for pixels in [0, 1]
-     * @param std of each channel, {@code [3]}
-     * @param cropFraction side of the central crop over the shorter side of the resized image, in (0, 1]
+     * @param recipe by which its images are prepared
      * @param labels of the classes in the order of the head, or none
      * @throws UserError if a tensor is missing, of another size or not finite
      */
@@ -102,11 +102,9 @@ public final class Checkpoint {
             String architecture,
             VitConfig config,
             Map<String, float[]> tensors,
-            float[] mean,
-            float[] std,
-            double cropFraction,
+            ImageRecipe recipe,
             List<String> labels) {
-        return new Checkpoint(name, NameMap.TIMM, architecture, config, tensors, mean, std, cropFraction, labels, null);
+        return new Checkpoint(name, NameMap.TIMM, architecture, config, tensors, recipe, labels, null);
     }
 
     /**
@@ -135,19 +133,9 @@ public final class Checkpoint {
                 description.architecture(),
                 config,
                 tensors,
-                array(description.mean()),
-                array(description.std()),
-                description.cropFraction(),
+                description.recipe(),
                 config.classes() == 0 ? List.of() : description.labels(),
                 file.sha256());
-    }
-
-    private static float[] array(List<Float> channels) {
-        float[] array = new float[channels.size()];
-        for (int c = 0; c < array.length; c++) {
-            array[c] = channels.get(c);
-        }
-        return array;
     }
 
     /**
@@ -156,7 +144,7 @@ public final class Checkpoint {
      * @throws UserError if the delta was trained on another model
      */
     public Checkpoint merged(Delta delta) {
-        DeltaFile.requirePretrained(delta, this);
+        requireFits(delta);
         Map<String, float[]> weights = new LinkedHashMap<>(tensors);
         delta.changed().forEach(parameter -> weights.computeIfPresent(parameter, (p, w) -> w.clone()));
         delta.mergeInto(weights);
@@ -166,11 +154,22 @@ public final class Checkpoint {
                 architecture,
                 config.withClasses(delta.labels().size()),
                 weights,
-                mean,
-                std,
-                cropFraction,
+                recipe,
                 delta.labels(),
                 null);
+    }
+
+    /**
+     * Checks that a delta was trained on this model.
+     *
+     * @throws UserError if it was trained on another, naming both
+     */
+    public void requireFits(Delta delta) {
+        if (!delta.pretrainedSha256().equals(sha256())) {
+            throw UserError.of(
+                    "%s: has the SHA-256 %s, the delta was trained on the file with %s; merge into that one",
+                    name, sha256(), delta.pretrainedSha256());
+        }
     }
 
     /**
@@ -192,7 +191,7 @@ public final class Checkpoint {
      * @throws UserError if the library has no such model, a number is too large for the type or the directory cannot be
      *     written
      */
-    void save(Configuration hadoop, String directory, NameMap library, Dtype type) {
+    public void save(Configuration hadoop, String directory, NameMap library, Dtype type) {
         Path file = new Path(directory, library == NameMap.NPZ ? "model" + Npz.SUFFIX : Pretrained.MODEL);
         write(hadoop, file, Family.of(library, config.variant()), type);
     }
@@ -264,19 +263,9 @@ public final class Checkpoint {
         return Collections.unmodifiableMap(tensors);
     }
 
-    /** Returns the mean of each channel, {@code [3]}, for pixels in [0, 1]. */
-    public float[] mean() {
-        return mean.clone();
-    }
-
-    /** Returns the standard deviation of each channel, {@code [3]}, for pixels in [0, 1]. */
-    public float[] std() {
-        return std.clone();
-    }
-
-    /** Returns the side of the central crop over the shorter side of the resized image, in (0, 1]. */
-    public double cropFraction() {
-        return cropFraction;
+    /** Returns how images are prepared for the model. */
+    public ImageRecipe recipe() {
+        return recipe;
     }
 
     /** Returns the names of the classes in the order of the head; empty if the file does not tell. */
@@ -291,13 +280,13 @@ public final class Checkpoint {
     public synchronized String sha256() {
         if (sha256 == null) {
             Map<String, Tensor> all = Family.ofMerged(config.variant()).fromTimm(config, tensors);
-            MessageDigest digest = Storage.sha256();
+            MessageDigest digest = Sha256.digest();
             try (OutputStream out = new DigestOutputStream(OutputStream.nullOutputStream(), digest)) {
                 Safetensors.write(out, METADATA, all);
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
-            sha256 = Storage.hexadecimal(digest.digest());
+            sha256 = Sha256.hexadecimal(digest);
         }
         return sha256;
     }

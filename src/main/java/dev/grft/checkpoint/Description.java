@@ -4,6 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Json;
+import dev.grft.checkpoint.file.Tensor;
+import dev.grft.checkpoint.file.Tensors;
+import dev.grft.data.ImageRecipe;
 import dev.grft.vit.Activation;
 import dev.grft.vit.Pooling;
 import dev.grft.vit.Variant;
@@ -26,9 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param activation of the MLPs
  * @param pool what the head reads, by timm's words: {@code token}, {@code avg}; empty if it is not told
  * @param imageSize side of the images that the model is meant for, pixels; 0 for what its positions are for
- * @param mean of each channel, 3, for pixels in [0, 1]
- * @param std of each channel, 3
- * @param cropFraction side of the central crop over the shorter side of the resized image, in (0, 1]
+ * @param recipe by which images are prepared
  * @param labels of the classes in the order of the head, or none
  */
 record Description(
@@ -40,9 +42,7 @@ record Description(
         Activation activation,
         String pool,
         int imageSize,
-        List<Float> mean,
-        List<Float> std,
-        double cropFraction,
+        ImageRecipe recipe,
         List<String> labels) {
     /** What timm is told to build, with sizes of our own, where no better name is known. */
     static final String NEAREST = "vit_base_patch16_224";
@@ -82,7 +82,16 @@ record Description(
             long[] shape = tensors.has(query) ? tensors.tensor(query).shape() : new long[0];
             heads = shape.length == 3 ? (int) Math.min(shape[1], Integer.MAX_VALUE) : 0;
             return new Description(
-                    place, NEAREST, 0, heads, EPSILON, Activation.GELU, TOKEN, 0, HALF, HALF, CROP, List.of());
+                    place,
+                    NEAREST,
+                    0,
+                    heads,
+                    EPSILON,
+                    Activation.GELU,
+                    TOKEN,
+                    0,
+                    ImageRecipe.same(0.5f, 0.5f, CROP),
+                    List.of());
         }
         Tensor token = tensors.byName().get(NameMap.TORCHVISION.theirs("cls_token"));
         heads = token != null && token.length() == 1280 ? 16 : 0; // vit_h_14; the others have heads of 64
@@ -95,9 +104,7 @@ record Description(
                 Activation.GELU,
                 TOKEN,
                 0,
-                List.of(0.485f, 0.456f, 0.406f),
-                List.of(0.229f, 0.224f, 0.225f),
-                0.875,
+                new ImageRecipe(List.of(0.485f, 0.456f, 0.406f), List.of(0.229f, 0.224f, 0.225f), 0.875),
                 List.of());
     }
 
@@ -151,9 +158,10 @@ record Description(
                                 : TANH.matcher(architecture).matches() ? "gelu_tanh" : "gelu"),
                 pool,
                 0,
-                channels(place, images, "mean"),
-                channels(place, images, "std"),
-                absent(crop) ? CROP : crop.doubleValue(),
+                new ImageRecipe(
+                        channels(place, images, "mean"),
+                        channels(place, images, "std"),
+                        absent(crop) ? CROP : crop.doubleValue()),
                 absent(labels) ? List.of() : Json.strings(place + ": label_names", labels));
     }
 
@@ -208,9 +216,8 @@ record Description(
                         clip ? "quick_gelu" : siglip ? "gelu_pytorch_tanh" : "gelu"),
                 siglip ? MEAN : TOKEN,
                 side,
-                channels(imagesPlace, colors, "image_mean"),
-                channels(imagesPlace, colors, "image_std"),
-                crop,
+                new ImageRecipe(
+                        channels(imagesPlace, colors, "image_mean"), channels(imagesPlace, colors, "image_std"), crop),
                 labels);
     }
 
@@ -252,10 +259,10 @@ record Description(
                 .add(config.imageSize());
         images.put("fixed_input_size", true);
         images.put("interpolation", "bilinear");
-        images.put("crop_pct", model.cropFraction());
+        images.put("crop_pct", model.recipe().cropFraction());
         images.put("crop_mode", "center");
-        put(images.putArray("mean"), model.mean());
-        put(images.putArray("std"), model.std());
+        put(images.putArray("mean"), model.recipe().mean());
+        put(images.putArray("std"), model.recipe().std());
         images.put("num_classes", config.classes());
         images.putNull("pool_size");
         images.put("first_conv", "patch_embed.proj");
@@ -385,19 +392,19 @@ record Description(
         root.put("image_processor_type", "BitImageProcessor");
         root.put("do_convert_rgb", true);
         root.put("do_resize", true);
-        root.putObject("size").put("shortest_edge", (int) Math.floor(side / model.cropFraction()));
+        root.putObject("size").put("shortest_edge", model.recipe().resize(side));
         root.put("resample", 2); // bilinear
         root.put("do_center_crop", true);
         root.putObject("crop_size").put("height", side).put("width", side);
         root.put("do_rescale", true);
         root.put("rescale_factor", 1 / 255.0);
         root.put("do_normalize", true);
-        put(root.putArray("image_mean"), model.mean());
-        put(root.putArray("image_std"), model.std());
+        put(root.putArray("image_mean"), model.recipe().mean());
+        put(root.putArray("image_std"), model.recipe().std());
         return Json.pretty(root);
     }
 
-    private static void put(ArrayNode array, float[] channels) {
+    private static void put(ArrayNode array, List<Float> channels) {
         for (float channel : channels) {
             array.add(channel);
         }

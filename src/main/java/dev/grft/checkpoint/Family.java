@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Optional;
 
 /** Which of a library's models for image classification has a form. */
-final class Family {
+public final class Family {
     private Family() {}
 
     /**
@@ -17,7 +17,7 @@ final class Family {
      * @param library one of its namings
      * @throws UserError if it has none
      */
-    static NameMap of(NameMap library, Variant form) {
+    public static NameMap of(NameMap library, Variant form) {
         return find(library, form).orElseThrow(() -> {
             List<NameMap> others = List.of(NameMap.TIMM, NameMap.TRANSFORMERS).stream()
                     .filter(other -> find(other, form).isPresent())

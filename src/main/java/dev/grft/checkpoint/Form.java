@@ -1,6 +1,7 @@
 package dev.grft.checkpoint;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Tensor;
 import dev.grft.vit.Pooling;
 import dev.grft.vit.Variant;
 import java.util.List;

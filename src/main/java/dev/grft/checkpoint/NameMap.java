@@ -1,6 +1,8 @@
 package dev.grft.checkpoint;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Tensor;
+import dev.grft.checkpoint.file.Tensors;
 import dev.grft.vit.VitConfig;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -216,7 +218,7 @@ public enum NameMap {
     }
 
     /** Returns whether it is a naming of Hugging Face's transformers. */
-    boolean ofTransformers() {
+    public boolean ofTransformers() {
         return library.equals(TRANSFORMERS.library);
     }
 
@@ -300,7 +302,7 @@ public enum NameMap {
     }
 
     /** Returns their name of a tensor of timm's, of {@code attn.qkv} that of the query: as a whole model for classification has it. */
-    String theirs(String tensor) {
+    public String theirs(String tensor) {
         if (this == TIMM) {
             return tensor;
         }
@@ -322,7 +324,7 @@ public enum NameMap {
     }
 
     /** Returns their name of a module of timm's, such as {@code blocks.3.mlp.fc1} or {@code blocks.3.attn.q}. */
-    String module(String module) {
+    public String module(String module) {
         if (this == TIMM) {
             return module;
         }
@@ -348,7 +350,7 @@ public enum NameMap {
      * Returns their name of a module of timm's in a running program. transformers 5 has renamed the modules of its ViT and DINOv2,
      * but saves their tensors under the old names.
      */
-    String moduleInMemory(String module) {
+    public String moduleInMemory(String module) {
         String name = module(module);
         if (this == TRANSFORMERS) {
             name = name.replace("encoder.layer.", "layers.");
@@ -366,7 +368,7 @@ public enum NameMap {
     }
 
     /** Returns whether query, key and value are matrices of their own. */
-    boolean splitsQkv() {
+    public boolean splitsQkv() {
         return ofTransformers() || this == NPZ;
     }
 

@@ -2,6 +2,11 @@ package dev.grft.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Json;
+import dev.grft.checkpoint.file.Npz;
+import dev.grft.checkpoint.file.Storage;
+import dev.grft.checkpoint.file.Tensor;
+import dev.grft.checkpoint.file.Tensors;
 import dev.grft.vit.Variant;
 import dev.grft.vit.VitConfig;
 import java.util.Arrays;

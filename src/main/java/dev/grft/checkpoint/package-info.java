@@ -1,11 +1,12 @@
 /**
- * What lies on disk: pretrained models, deltas, selections, merged models, the state of a training and its manifest.
+ * Whole models, in the files of timm, transformers, torchvision and JAX.
  *
- * <p>Reads from and writes to any path that Hadoop knows ({@code file:}, {@code hdfs:}, {@code s3a:}); every file is
- * written under a temporary name and renamed. All numbers are in the safetensors format, which runs no code when it is
- * opened and is as readable from Python; whatever comes from a file is checked before it is believed. Reading order:
- * {@link dev.grft.checkpoint.Safetensors}, {@link dev.grft.checkpoint.Storage},
- * {@link dev.grft.checkpoint.Checkpoint}, {@link dev.grft.checkpoint.DeltaFile}, then the rest.
+ * <p>Reads from and writes to any path that Hadoop can open ({@code file:}, {@code hdfs:}, {@code s3a:}). Nothing in a file is
+ * trusted before it is checked. Reading order: {@link dev.grft.checkpoint.Checkpoint},
+ * {@link dev.grft.checkpoint.NameMap}, then the rest.
+ *
+ * <p>{@code dev.grft.checkpoint.file} holds the file formats below this package; {@code dev.grft.checkpoint.artifact}
+ * holds the files of a run above it.
  */
 @NullMarked
 package dev.grft.checkpoint;

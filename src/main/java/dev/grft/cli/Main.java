@@ -1,7 +1,7 @@
 package dev.grft.cli;
 
 import dev.grft.UserError;
-import dev.grft.checkpoint.Export;
+import dev.grft.checkpoint.artifact.Export;
 import dev.grft.config.Config;
 import dev.grft.config.Credentials;
 import dev.grft.config.Settings;
@@ -154,7 +154,9 @@ public final class Main {
                             description = "The pretrained model, if it is no longer where it was.")
                     @Nullable
                     String pretrained) {
-        Export.write(new Configuration(), run, format, library, pretrained, output);
+        Export export = Export.of(new Configuration(), run, format, library);
+        Settings.Model model = Config.parse(export.place(), export.settings()).model();
+        export.write(pretrained == null ? model.pretrained() : pretrained, model.imageSize(), output);
         System.out.println("exported: " + output);
         return CommandLine.ExitCode.OK;
     }

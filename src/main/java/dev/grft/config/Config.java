@@ -2,19 +2,17 @@ package dev.grft.config;
 
 import dev.grft.Checks;
 import dev.grft.UserError;
+import dev.grft.data.Sha256;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -302,12 +300,7 @@ public final class Config {
                 key -> Arrays.stream(sections)
                         .anyMatch(
                                 section -> section.isEmpty() || key.equals(section) || key.startsWith(section + ".")));
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            return HexFormat.of().formatHex(digest.digest(yaml.getBytes(StandardCharsets.UTF_8)));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
+        return Sha256.of(yaml.getBytes(StandardCharsets.UTF_8));
     }
 
     private static String yaml(Settings settings, Predicate<String> wanted) {

@@ -3,6 +3,7 @@ package dev.grft.config;
 import dev.grft.Checks;
 import dev.grft.UserError;
 import dev.grft.data.Augment;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.TuningSettings;
@@ -225,9 +226,23 @@ public record Settings(
             Checks.require(maxBroken >= 0 && maxBroken <= 1, "data.maxBroken", "in [0, 1]", maxBroken);
         }
 
-        /** Returns how an image becomes square. */
-        public Preprocess.Crop toCrop() {
-            return Preprocess.Crop.valueOf(crop.toUpperCase(Locale.ROOT));
+        /**
+         * Returns how images are prepared for a network: as its recipe says, where these settings do not say otherwise.
+         *
+         * @param imageSize height and width of the network's input, pixels
+         */
+        public Preprocess toPreprocess(int imageSize, ImageRecipe recipe) {
+            return new Preprocess(
+                    imageSize,
+                    resize > 0 ? resize : recipe.resize(imageSize),
+                    Preprocess.Crop.valueOf(crop.toUpperCase(Locale.ROOT)),
+                    new ImageRecipe(or(mean, recipe.mean()), or(std, recipe.std()), recipe.cropFraction()));
+        }
+
+        private static List<Float> or(@Nullable List<Double> given, List<Float> otherwise) {
+            return given == null
+                    ? otherwise
+                    : given.stream().map(Double::floatValue).toList();
         }
     }
 

@@ -1,7 +1,6 @@
 package dev.grft.data;
 
 import java.io.Serializable;
-import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -25,8 +24,7 @@ public final class Preprocess implements Serializable {
     private final int imageSize;
     private final int resize;
     private final Crop crop;
-    private final float[] mean; // [3]
-    private final float[] std; // [3]
+    private final ImageRecipe recipe; // its cropFraction is that of resize
     private final boolean middleOnly;
 
     /**
@@ -35,27 +33,21 @@ public final class Preprocess implements Serializable {
      * @param imageSize height and width of the network's input in pixels
      * @param resize length of the shorter side of what is kept of an image, {@code imageSize} or more; for
      *     {@link Crop#SQUASH} it is not used, and taken for {@code imageSize}
-     * @param mean [3], subtracted from red, green and blue in [0, 1]
-     * @param std [3], by which the difference is divided; positive
+     * @param recipe of which {@code mean} and {@code std} are used; {@code resize} takes the place of {@code cropFraction}
      */
-    public Preprocess(int imageSize, int resize, Crop crop, float[] mean, float[] std) {
-        this(imageSize, resize, crop, mean, std, false);
+    public Preprocess(int imageSize, int resize, Crop crop, ImageRecipe recipe) {
+        this(imageSize, resize, crop, recipe, false);
     }
 
-    private Preprocess(int imageSize, int resize, Crop crop, float[] mean, float[] std, boolean middleOnly) {
+    private Preprocess(int imageSize, int resize, Crop crop, ImageRecipe recipe, boolean middleOnly) {
         this.imageSize = imageSize;
         this.resize = crop == Crop.SQUASH ? imageSize : resize;
         this.crop = crop;
-        this.mean = mean.clone();
-        this.std = std.clone();
         this.middleOnly = middleOnly;
         if (imageSize < 1 || this.resize < imageSize) {
             throw new IllegalArgumentException("needs 1 <= imageSize <= resize, got " + imageSize + " and " + resize);
         }
-        if (mean.length != 3 || std.length != 3 || !(std[0] > 0 && std[1] > 0 && std[2] > 0)) {
-            throw new IllegalArgumentException("needs a mean and a positive std for each of red, green and blue, got "
-                    + Arrays.toString(mean) + " and " + Arrays.toString(std));
-        }
+        this.recipe = new ImageRecipe(recipe.mean(), recipe.std(), (double) imageSize / this.resize);
     }
 
     /**
@@ -63,7 +55,7 @@ public final class Preprocess implements Serializable {
      * {@link #toInput} reads. The network's input is the same, to the last bit.
      */
     public Preprocess middle() {
-        return crop == Crop.SQUASH ? this : new Preprocess(imageSize, resize, crop, mean, std, true);
+        return crop == Crop.SQUASH ? this : new Preprocess(imageSize, resize, crop, recipe, true);
     }
 
     /** Returns whether there is nothing left of a prepared image that could be cropped at random. */
@@ -86,14 +78,9 @@ public final class Preprocess implements Serializable {
         return crop;
     }
 
-    /** Returns a copy of the means, [3]. */
-    public float[] mean() {
-        return mean.clone();
-    }
-
-    /** Returns a copy of the standard deviations, [3]. */
-    public float[] std() {
-        return std.clone();
+    /** Returns the recipe that prepares images like this, for the checkpoint of a model. */
+    public ImageRecipe recipe() {
+        return recipe;
     }
 
     /** Returns how many numbers the network reads of an image: 3 imageSize². */
@@ -153,8 +140,10 @@ public final class Preprocess implements Serializable {
         float[] values = new float[256];
         int to = offset;
         for (int color = 0; color < 3; color++) {
+            float mean = recipe.mean().get(color);
+            float std = recipe.std().get(color);
             for (int x = 0; x < values.length; x++) {
-                values[x] = (x / 255f - mean[color]) / std[color];
+                values[x] = (x / 255f - mean) / std;
             }
             for (int row = 0; row < imageSize; row++) {
                 int start = 3 * ((top + row) * prepared.width() + left) + color;
@@ -174,18 +163,17 @@ public final class Preprocess implements Serializable {
                 && resize == preprocess.resize
                 && crop == preprocess.crop
                 && middleOnly == preprocess.middleOnly
-                && Arrays.equals(mean, preprocess.mean)
-                && Arrays.equals(std, preprocess.std);
+                && recipe.equals(preprocess.recipe);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(imageSize, resize, crop.name(), middleOnly, Arrays.hashCode(mean), Arrays.hashCode(std));
+        return Objects.hash(imageSize, resize, crop.name(), middleOnly, recipe);
     }
 
     @Override
     public String toString() {
-        return "imageSize " + imageSize + ", resize " + resize + ", crop " + crop + ", mean " + Arrays.toString(mean)
-                + ", std " + Arrays.toString(std);
+        return "imageSize " + imageSize + ", resize " + resize + ", crop " + crop + ", mean " + recipe.mean() + ", std "
+                + recipe.std();
     }
 }

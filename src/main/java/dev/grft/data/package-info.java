@@ -11,7 +11,7 @@
  *   <li>{@link dev.grft.data.ImageDecoder}, {@link dev.grft.data.Pixels}: photo.jpg to pixels;
  *   <li>{@link dev.grft.data.BrokenImage}, {@link dev.grft.data.BrokenImages}: the photos that cannot be decoded, and
  *       how many of them are too many;
- *   <li>{@link dev.grft.data.Preprocess}, {@link dev.grft.data.Augment}: pixels to the network's input;
+ *   <li>{@link dev.grft.data.ImageRecipe}, {@link dev.grft.data.Preprocess}, {@link dev.grft.data.Augment}: pixels to the network's input;
  *   <li>{@link dev.grft.data.Labels}, {@link dev.grft.data.Example}: what an image shows;
  *   <li>{@link dev.grft.data.Order}: which example comes next.
  * </ol>

@@ -1,7 +1,7 @@
 package dev.grft.ml;
 
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.spark.images.FrameColumns;

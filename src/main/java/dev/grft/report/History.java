@@ -1,6 +1,6 @@
 package dev.grft.report;
 
-import dev.grft.checkpoint.Storage;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.train.Trainer;
 import java.util.ArrayList;
 import java.util.List;

@@ -5,13 +5,13 @@ import dev.grft.Scores;
 import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.DeltaFile;
-import dev.grft.checkpoint.EntriesFile;
-import dev.grft.checkpoint.Safetensors;
-import dev.grft.checkpoint.SelectionFile;
-import dev.grft.checkpoint.Storage;
-import dev.grft.checkpoint.Tensor;
-import dev.grft.checkpoint.TrainingState;
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.artifact.EntriesFile;
+import dev.grft.checkpoint.artifact.SelectionFile;
+import dev.grft.checkpoint.artifact.TrainingState;
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.checkpoint.file.Storage;
+import dev.grft.checkpoint.file.Tensor;
 import dev.grft.config.Settings;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
@@ -96,8 +96,9 @@ public final class Inspection {
                         config.patchSize(),
                         config.imageSize()),
                 String.format(Locale.ROOT, "parameters      %,d", config.parameters()),
-                "images          mean " + Arrays.toString(checkpoint.mean()) + ", std "
-                        + Arrays.toString(checkpoint.std()) + ", crop " + checkpoint.cropFraction(),
+                "images          mean " + checkpoint.recipe().mean() + ", std "
+                        + checkpoint.recipe().std() + ", crop "
+                        + checkpoint.recipe().cropFraction(),
                 "classes         "
                         + (config.classes() == 0 ? "no head" : config.classes() + names(checkpoint.labels())),
                 "SHA-256         " + checkpoint.sha256());

@@ -5,7 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
-import dev.grft.checkpoint.Storage;
+import dev.grft.checkpoint.file.Storage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

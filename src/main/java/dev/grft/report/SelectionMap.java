@@ -7,7 +7,7 @@ import dev.grft.Axis;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.Slices;
-import dev.grft.checkpoint.SelectionFile;
+import dev.grft.checkpoint.artifact.SelectionFile;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.TreeSet;

@@ -2,7 +2,6 @@ package dev.grft.train;
 
 import dev.grft.Delta;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.DeltaFile;
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Bindings;
@@ -68,7 +67,7 @@ public final class Deltas implements AutoCloseable {
      */
     public void load(String name, Delta delta) {
         if (pretrained != null) {
-            DeltaFile.requirePretrained(delta, pretrained);
+            pretrained.requireFits(delta);
         }
         int classes = delta.labels().size();
         Tuning tuning = Tuning.of(delta);

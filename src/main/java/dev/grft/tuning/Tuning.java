@@ -59,16 +59,21 @@ public interface Tuning extends Serializable {
                             ? WholeTuning.biases()
                             : new WholeTuning();
         }
-        Addition first = additions.get(0);
-        if (first instanceof Entries) {
-            return new EntryTuning(
-                    additions.stream().map(addition -> (Entries) addition).toList());
-        }
         Map<String, MatrixShape> matrices = new LinkedHashMap<>();
         additions.forEach(addition -> matrices.put(addition.matrix(), addition.shape()));
-        return first instanceof LowRank update
-                ? new LoraTuning(matrices, update.rank(), update.scale(), 0)
-                : new AdapterTuning(matrices, ((Bottleneck) first).size(), ((Bottleneck) first).scale());
+        Addition first = additions.get(0);
+        return switch (first.kind()) {
+            case ENTRIES ->
+                new EntryTuning(additions.stream().map(Entries.class::cast).toList());
+            case LOW_RANK -> {
+                LowRank update = (LowRank) first;
+                yield new LoraTuning(matrices, update.rank(), update.scale(), 0);
+            }
+            case BOTTLENECK -> {
+                Bottleneck layers = (Bottleneck) first;
+                yield new AdapterTuning(matrices, layers.size(), layers.scale());
+            }
+        };
     }
 
     /** Returns whether a parameter is the bias of a matrix that can have slices or entries: the norms' and the head's are not. */

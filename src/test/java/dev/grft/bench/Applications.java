@@ -3,7 +3,8 @@ package dev.grft.bench;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.Dtype;
+import dev.grft.checkpoint.file.Dtype;
+import dev.grft.data.ImageRecipe;
 import dev.grft.spark.verbs.TrainingProcess;
 import dev.grft.train.Initial;
 import dev.grft.vit.VitConfig;
@@ -183,8 +184,7 @@ final class Applications {
 
     private static void write(VitConfig config, Path folder) {
         VitConfig headless = config.withClasses(0);
-        float[] half = {0.5f, 0.5f, 0.5f};
-        Checkpoint.of("bench", "vit", headless, Initial.vit(headless, 1), half, half, 0.9, List.of())
+        Checkpoint.of("bench", "vit", headless, Initial.vit(headless, 1), ImageRecipe.same(0.5f, 0.5f, 0.9), List.of())
                 .save(new Configuration(), folder.toString(), Dtype.F32);
     }
 

@@ -7,6 +7,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.vit.VitConfig;
@@ -71,9 +72,8 @@ public record Setup(
 
     /** Returns preprocessing of photos as timm's ViTs have it. */
     public static Preprocess preprocess(VitConfig config) {
-        float[] half = {0.5f, 0.5f, 0.5f};
         int resize = (int) (config.imageSize() / 0.9);
-        return new Preprocess(config.imageSize(), resize, Preprocess.Crop.CENTER, half, half);
+        return new Preprocess(config.imageSize(), resize, Preprocess.Crop.CENTER, ImageRecipe.same(0.5f, 0.5f, 1));
     }
 
     /** Returns a prepared image of noise. */

@@ -3,8 +3,9 @@ package dev.grft.bench;
 import dev.grft.Delta;
 import dev.grft.Replaced;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.DeltaFile;
-import dev.grft.checkpoint.Dtype;
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.file.Dtype;
+import dev.grft.data.ImageRecipe;
 import dev.grft.train.Deltas;
 import dev.grft.train.Initial;
 import dev.grft.tuning.SliceTuning;
@@ -27,7 +28,6 @@ import org.nd4j.linalg.api.buffer.DataType;
 
 /** How long a model takes to change its task: another delta on the weights that are there, beside another whole model. */
 final class Switching {
-    private static final float[] HALF = {0.5f, 0.5f, 0.5f};
 
     private Switching() {}
 
@@ -48,7 +48,13 @@ final class Switching {
 
     private static List<Row> rows(Setup setup, Configuration hadoop, String folder) {
         VitConfig config = setup.config();
-        Checkpoint.of("random", setup.model(), config, Initial.vit(config, 1), HALF, HALF, 1, List.of())
+        Checkpoint.of(
+                        "random",
+                        setup.model(),
+                        config,
+                        Initial.vit(config, 1),
+                        ImageRecipe.same(0.5f, 0.5f, 1),
+                        List.of())
                 .save(hadoop, folder, Dtype.F32);
         Checkpoint pretrained = Checkpoint.load(hadoop, folder, 0);
         Delta delta = delta(setup, config, pretrained.sha256());

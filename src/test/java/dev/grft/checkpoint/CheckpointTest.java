@@ -6,6 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Dtype;
+import dev.grft.checkpoint.file.Golden;
+import dev.grft.checkpoint.file.Json;
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.checkpoint.file.Storage;
+import dev.grft.checkpoint.file.Tensor;
+import dev.grft.data.ImageRecipe;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -49,9 +56,9 @@ class CheckpointTest {
                 .isEqualTo(List.copyOf(TINY.tensors().keySet()));
         assertThat(model.tensors().get("blocks.2.mlp.fc2.weight"))
                 .containsExactly(tensors.get("blocks.2.mlp.fc2.weight").floats());
-        assertThat(model.mean()).containsExactly(0.485f, 0.456f, 0.406f);
-        assertThat(model.std()).containsExactly(0.229f, 0.224f, 0.225f);
-        assertThat(model.cropFraction()).isEqualTo(0.875);
+        assertThat(model.recipe().mean()).containsExactly(0.485f, 0.456f, 0.406f);
+        assertThat(model.recipe().std()).containsExactly(0.229f, 0.224f, 0.225f);
+        assertThat(model.recipe().cropFraction()).isEqualTo(0.875);
         assertThat(model.labels()).isEmpty();
         assertThat(model.sha256())
                 .isEqualTo(Golden.read("tiny/model.safetensors").sha256());
@@ -109,9 +116,9 @@ class CheckpointTest {
     void whatTheConfigurationDoesNotSayIsTimmsDefault() {
         json.remove("pretrained_cfg");
 
-        assertThat(load().mean()).containsExactly(0.5f, 0.5f, 0.5f);
-        assertThat(load().std()).containsExactly(0.5f, 0.5f, 0.5f);
-        assertThat(load().cropFraction()).isEqualTo(0.9);
+        assertThat(load().recipe().mean()).containsExactly(0.5f, 0.5f, 0.5f);
+        assertThat(load().recipe().std()).containsExactly(0.5f, 0.5f, 0.5f);
+        assertThat(load().recipe().cropFraction()).isEqualTo(0.9);
     }
 
     @Test
@@ -277,9 +284,9 @@ class CheckpointTest {
 
         assertThat(again.config()).isEqualTo(model.config());
         assertThat(again.labels()).isEqualTo(model.labels());
-        assertThat(again.mean()).containsExactly(model.mean());
-        assertThat(again.std()).containsExactly(model.std());
-        assertThat(again.cropFraction()).isEqualTo(model.cropFraction());
+        assertThat(again.recipe().mean()).isEqualTo(model.recipe().mean());
+        assertThat(again.recipe().std()).isEqualTo(model.recipe().std());
+        assertThat(again.recipe().cropFraction()).isEqualTo(model.recipe().cropFraction());
         model.tensors()
                 .forEach((name, values) -> assertThat(again.tensors().get(name)).containsExactly(values));
     }
@@ -300,7 +307,12 @@ class CheckpointTest {
     void theDigestOfAModelThatIsNotOnDiskIsThatOfItsFile() {
         Checkpoint loaded = load();
         Checkpoint fresh = Checkpoint.of(
-                "fresh", "vit_demo_patch4_32", TINY, loaded.tensors(), loaded.mean(), loaded.std(), 0.5, List.of());
+                "fresh",
+                "vit_demo_patch4_32",
+                TINY,
+                loaded.tensors(),
+                new ImageRecipe(loaded.recipe().mean(), loaded.recipe().std(), 0.5),
+                List.of());
 
         fresh.save(Golden.HADOOP, directory.resolve("fresh").toString(), Dtype.F32);
 
@@ -343,9 +355,8 @@ class CheckpointTest {
         VitConfig odd = new VitConfig(16, 4, 24, 1, 3, 49, 0, 1e-6);
         Map<String, float[]> zeros = new LinkedHashMap<>();
         odd.tensors().forEach((name, shape) -> zeros.put(name, new float[(int) Tensor.elements(shape)]));
-        float[] half = {0.5f, 0.5f, 0.5f};
 
-        Checkpoint.of("odd", "vit_tiny_patch16_224", odd, zeros, half, half, 0.9, List.of())
+        Checkpoint.of("odd", "vit_tiny_patch16_224", odd, zeros, ImageRecipe.same(0.5f, 0.5f, 0.9), List.of())
                 .save(Golden.HADOOP, directory.toString(), Dtype.F32);
 
         JsonNode saved = Json.parse("x", Files.readString(directory.resolve("config.json")));

@@ -6,12 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
-import dev.grft.vit.Keep;
-import dev.grft.vit.TrainingPlan;
-import dev.grft.vit.Vit;
+import dev.grft.checkpoint.file.Golden;
+import dev.grft.checkpoint.file.Json;
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.checkpoint.file.Storage;
+import dev.grft.checkpoint.file.Tensor;
+import dev.grft.checkpoint.file.Tensors;
 import dev.grft.vit.VitConfig;
-import dev.grft.vit.Weights;
-import dev.grft.vit.kernels.Kernels;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -22,16 +23,12 @@ import java.util.Map;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
-import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Models that other libraries have saved, see {@code src/test/python/formats.py}. */
 class ForeignModelsTest {
@@ -66,13 +63,13 @@ class ForeignModelsTest {
     @ParameterizedTest
     @MethodSource("modelsAndShards")
     void theModelComputesWhatItsLibraryComputes(String folder) {
-        assertLogits(folder, load(folder, 0), "");
+        Logits.assertSame(folder, load(folder, 0), "");
     }
 
     @ParameterizedTest
     @MethodSource("models")
     void soItDoesForLargerImages(String folder) {
-        assertLogits(folder, load(folder, 32), ".32");
+        Logits.assertSame(folder, load(folder, 32), ".32");
     }
 
     @ParameterizedTest
@@ -80,7 +77,7 @@ class ForeignModelsTest {
     void soItDoesForImagesOf224Pixels(String folder) {
         Tensor tile = Golden.read("formats/inputs.safetensors").tensor("input.32");
         Tensor logits = Golden.read("formats/" + folder + "/golden.safetensors").tensor("logits.224");
-        assertLogits(load(folder, 224), Golden.tiled(tile, 7), logits);
+        Logits.assertSame(load(folder, 224), Golden.tiled(tile, 7), logits);
     }
 
     @ParameterizedTest
@@ -174,9 +171,9 @@ class ForeignModelsTest {
         assertThat(model.names()).isEqualTo(NameMap.TRANSFORMERS);
         assertThat(model.config()).isEqualTo(new VitConfig(16, 4, 24, 2, 3, 48, 5, 1e-12));
         assertThat(model.labels()).containsExactly("tench", "goldfish", "shark", "ray", "cock");
-        assertThat(model.mean()).containsExactly(0.485f, 0.456f, 0.406f);
-        assertThat(model.std()).containsExactly(0.229f, 0.224f, 0.225f);
-        assertThat(model.cropFraction()).isEqualTo(0.8); // 16 of 20 pixels
+        assertThat(model.recipe().mean()).containsExactly(0.485f, 0.456f, 0.406f);
+        assertThat(model.recipe().std()).containsExactly(0.229f, 0.224f, 0.225f);
+        assertThat(model.recipe().cropFraction()).isEqualTo(0.8); // 16 of 20 pixels
         assertThat(model.sha256())
                 .isEqualTo(Golden.read("formats/transformers/model.safetensors").sha256());
     }
@@ -208,7 +205,7 @@ class ForeignModelsTest {
 
         assertThat(model.names()).isEqualTo(NameMap.NPZ);
         assertThat(model.config()).isEqualTo(SIZES); // the heads are a dimension of its kernels
-        assertThat(model.mean()).containsExactly(0.5f, 0.5f, 0.5f);
+        assertThat(model.recipe().mean()).containsExactly(0.5f, 0.5f, 0.5f);
         assertThat(model.labels()).isEmpty();
         assertThat(model.sha256())
                 .isEqualTo(new Storage(Golden.HADOOP).sha256(Golden.hadoop(Golden.path("formats/npz/ViT-Tiny_4.npz"))));
@@ -431,29 +428,5 @@ class ForeignModelsTest {
 
     private static Checkpoint load(Path folder) {
         return Checkpoint.load(Golden.HADOOP, folder.toString(), 0);
-    }
-
-    static void assertLogits(String folder, Checkpoint model, String size) {
-        assertLogits(
-                model,
-                Golden.read("formats/inputs.safetensors").tensor("input" + size),
-                Golden.read("formats/" + folder + "/golden.safetensors").tensor("logits" + size));
-    }
-
-    /** Checks that a model computes these logits of these images, to 1e-4. */
-    static void assertLogits(Checkpoint model, Tensor input, Tensor logits) {
-        double[] expected = logits.doubles();
-        try (Weights weights = Weights.copyOf(model.config(), model.tensors(), DataType.FLOAT)) {
-            INDArray images = Nd4j.create(input.floats(), input.shape(), 'c');
-            float[] actual = new Vit(weights, TrainingPlan.FROZEN, Kernels.of("auto"), Keep.NOTHING)
-                    .forward(images)
-                    .dup('c')
-                    .data()
-                    .asFloat();
-            assertThat(actual).hasSameSizeAs(expected);
-            for (int i = 0; i < actual.length; i++) {
-                assertThat((double) actual[i]).as("logit %d", i).isCloseTo(expected[i], Offset.offset(1e-4));
-            }
-        }
     }
 }

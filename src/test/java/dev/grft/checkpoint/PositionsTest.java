@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.data.Offset.offset;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Golden;
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.checkpoint.file.Tensor;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.grft.checkpoint.Safetensors;
-import dev.grft.checkpoint.Tensor;
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.checkpoint.file.Tensor;
 import dev.grft.spark.verbs.Tiny;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -3,7 +3,7 @@ package dev.grft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
-import dev.grft.checkpoint.Storage;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.spark.verbs.Tiny;
 import java.io.File;
 import java.io.IOException;

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
 import dev.grft.data.Augment;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Preprocess.Crop;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -173,9 +175,15 @@ class SettingsTest {
     }
 
     @Test
-    void theCropIsTheOneOfItsWord() {
-        assertThat(settings().data().toCrop()).isEqualTo(Preprocess.Crop.CENTER);
-        assertThat(settings("data.crop=squash").data().toCrop()).isEqualTo(Preprocess.Crop.SQUASH);
+    void imagesArePreparedAsTheRecipeSaysUnlessTheSettingsDo() {
+        ImageRecipe recipe = ImageRecipe.same(0.5f, 0.25f, 0.5);
+
+        assertThat(settings().data().toPreprocess(8, recipe)).isEqualTo(new Preprocess(8, 16, Crop.CENTER, recipe));
+        assertThat(settings("data.resize=10", "data.crop=squash", "data.mean=[0.1, 0.2, 0.3]", "data.std=[1, 2, 3]")
+                        .data()
+                        .toPreprocess(8, recipe))
+                .isEqualTo(new Preprocess(
+                        8, 10, Crop.SQUASH, new ImageRecipe(List.of(0.1f, 0.2f, 0.3f), List.of(1f, 2f, 3f), 1)));
     }
 
     @Test

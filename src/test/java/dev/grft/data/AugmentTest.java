@@ -12,8 +12,7 @@ import net.jqwik.api.constraints.IntRange;
 import org.junit.jupiter.api.Test;
 
 class AugmentTest {
-    private static final Preprocess PREPROCESS =
-            new Preprocess(8, 12, Crop.CENTER, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+    private static final Preprocess PREPROCESS = new Preprocess(8, 12, Crop.CENTER, ImageRecipe.same(0, 1, 1));
     private static final Augment USUAL = new Augment(true, 0.08, 1, 3 / 4.0, 4 / 3.0, true, 5);
     private static final Pixels IMAGE = Images.places(12, 20);
 

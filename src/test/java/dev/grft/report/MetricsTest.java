@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
-import dev.grft.checkpoint.Storage;
+import dev.grft.checkpoint.file.Storage;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;

@@ -14,7 +14,7 @@ import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.UserError;
-import dev.grft.checkpoint.SelectionFile;
+import dev.grft.checkpoint.artifact.SelectionFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;

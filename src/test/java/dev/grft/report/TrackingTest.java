@@ -3,7 +3,7 @@ package dev.grft.report;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.grft.checkpoint.Storage;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.train.Trainer;

@@ -12,6 +12,7 @@ import dev.grft.bench.Setup;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.config.Config;
 import dev.grft.data.Batch;
+import dev.grft.data.ImageRecipe;
 import dev.grft.tuning.AdapterTuning;
 import dev.grft.tuning.LoraTuning;
 import dev.grft.tuning.SliceTuning;
@@ -33,9 +34,8 @@ import org.nd4j.linalg.api.buffer.DataType;
 
 class DeltasTest {
     private static final VitConfig CONFIG = new VitConfig(8, 4, 16, 3, 2, 32, 0, 1e-6);
-    private static final float[] HALF = {0.5f, 0.5f, 0.5f};
-    private static final Checkpoint PRETRAINED =
-            Checkpoint.of("tiny", "vit_tiny_patch4_8", CONFIG, Initial.vit(CONFIG, 1), HALF, HALF, 1, List.of());
+    private static final Checkpoint PRETRAINED = Checkpoint.of(
+            "tiny", "vit_tiny_patch4_8", CONFIG, Initial.vit(CONFIG, 1), ImageRecipe.same(0.5f, 0.5f, 1), List.of());
 
     /** A delta of random numbers of each kind, with two to seven classes. */
     private static Map<String, Delta> deltas() {

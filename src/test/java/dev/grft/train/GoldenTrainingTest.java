@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Delta;
 import dev.grft.Penalty;
-import dev.grft.checkpoint.Safetensors;
+import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tiny;
 import dev.grft.tuning.Tuning;

@@ -10,7 +10,7 @@ import dev.grft.Grft;
 import dev.grft.MatrixShape;
 import dev.grft.Orientation;
 import dev.grft.Scores;
-import dev.grft.checkpoint.Safetensors;
+import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.tuning.ScoreWatch;
 import dev.grft.tuning.Tiny;
 import dev.grft.vit.Frozen;

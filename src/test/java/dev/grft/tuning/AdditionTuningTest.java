@@ -8,7 +8,7 @@ import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.UserError;
-import dev.grft.checkpoint.Safetensors;
+import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.vit.Adaptation;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Layout;

@@ -8,9 +8,10 @@ import dev.grft.Axis;
 import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.Slices;
-import dev.grft.checkpoint.Safetensors;
+import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.vit.VitConfig;
@@ -127,8 +128,7 @@ public final class Tiny {
 
     /** Returns a batch of these very numbers, {@code [B, 3, 16, 16]}. */
     public static Batch batch(float[] images, int[] labels) {
-        Preprocess preprocess =
-                new Preprocess(16, 16, Preprocess.Crop.CENTER, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+        Preprocess preprocess = new Preprocess(16, 16, Preprocess.Crop.CENTER, ImageRecipe.same(0, 1, 1));
         Pixels black = new Pixels(16, 16, new byte[16 * 16 * 3]);
         Batch batch = Batch.of(
                 IntStream.range(0, labels.length)

@@ -1,6 +1,6 @@
 package dev.grft.vit;
 
-import dev.grft.checkpoint.Safetensors;
+import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.vit.kernels.Machine;
 import java.io.IOException;
 import java.io.InputStream;
@@ -29,7 +29,7 @@ final class Golden {
         }
     }
 
-    static Safetensors read(String file) {
+    public static Safetensors read(String file) {
         return Safetensors.read(file, bytes(file));
     }
 

@@ -4,7 +4,7 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.MatrixShape;
-import dev.grft.checkpoint.Safetensors;
+import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
 import java.util.ArrayList;

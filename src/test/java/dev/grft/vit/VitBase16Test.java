@@ -3,7 +3,7 @@ package dev.grft.vit;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.grft.checkpoint.Safetensors;
+import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Machine;
 import java.nio.charset.StandardCharsets;

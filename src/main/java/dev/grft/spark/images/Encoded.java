@@ -6,6 +6,7 @@ import dev.grft.data.Example;
 import dev.grft.data.ImageDecoder;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Sha256;
 import java.io.Serializable;
 import org.jspecify.annotations.Nullable;
 
@@ -87,7 +88,7 @@ public final class Encoded implements Serializable {
 
     /** Returns what comes of it, as the example of that id. */
     Decoded decoded(long id, Preprocess preprocess) {
-        byte[] digest = Inputs.sha256().digest(content);
+        byte[] digest = Sha256.digest().digest(content);
         try {
             return new Decoded(id, digest, new Example(id, label, name, prepared(preprocess)), null);
         } catch (BrokenImage e) {

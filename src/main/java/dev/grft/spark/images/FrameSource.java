@@ -3,13 +3,13 @@ package dev.grft.spark.images;
 import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
+import dev.grft.data.Sha256;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.images.ImageSource.Named;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -244,7 +244,7 @@ public final class FrameSource implements Source {
         }
 
         Seen seen(Row row, int partition) {
-            String sha256 = HexFormat.of().formatHex(Inputs.sha256().digest(images.image("", 0, row.get(0)).content));
+            String sha256 = Sha256.of(images.image("", 0, row.get(0)).content);
             String own = images.name(row.get(0));
             String name = row.isNullAt(2) ? (own == null ? sha256 : own) : row.getString(2);
             String label = row.isNullAt(1) ? null : row.getString(1);

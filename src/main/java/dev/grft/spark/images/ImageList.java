@@ -11,6 +11,7 @@ import com.univocity.parsers.common.TextParsingException;
 import com.univocity.parsers.csv.CsvParser;
 import com.univocity.parsers.csv.CsvParserSettings;
 import dev.grft.UserError;
+import dev.grft.data.Sha256;
 import dev.grft.spark.images.ImageSource.Format;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -19,7 +20,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -356,7 +356,7 @@ public final class ImageList {
             }
         }
         List<String> lines = new ArrayList<>();
-        lines.add(HexFormat.of().formatHex(Inputs.sha256().digest(content)));
+        lines.add(Sha256.of(content));
         for (String name : classes.keySet()) {
             Path image = below(root, name);
             FileStatus file = there.get(image);

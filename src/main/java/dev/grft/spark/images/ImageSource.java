@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Sha256;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -350,7 +351,7 @@ public final class ImageSource {
                 throw new UserError(place + ": listed " + results.length + " images but could not read all of them;"
                         + " read a set that does not change");
             } else if (results[id] == null) {
-                results[id] = new Decoded(id, Inputs.sha256().digest(), null, "empty");
+                results[id] = new Decoded(id, Sha256.digest().digest(), null, "empty");
             }
         }
         return results;
@@ -368,7 +369,7 @@ public final class ImageSource {
     }
 
     private static String digest(List<Named> named, Decoded[] results) {
-        MessageDigest digest = Inputs.sha256();
+        MessageDigest digest = Sha256.digest();
         for (int id = 0; id < results.length; id++) {
             Named image = named.get(id);
             String line = image.name
@@ -379,7 +380,7 @@ public final class ImageSource {
                     + '\n';
             digest.update(line.getBytes(StandardCharsets.UTF_8));
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return Sha256.hexadecimal(digest);
     }
 
     /** Shows a sentence in Spark's pages while something runs. */

@@ -1,13 +1,12 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.data.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HexFormat;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -22,12 +21,12 @@ public final class Inputs {
 
     /** Returns the SHA-256 of the parts, in order. */
     public static String digest(String... parts) {
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.digest();
         for (String part : parts) {
             digest.update(part.getBytes(StandardCharsets.UTF_8));
             digest.update((byte) 0);
         }
-        return HexFormat.of().formatHex(digest.digest());
+        return Sha256.hexadecimal(digest);
     }
 
     /**
@@ -83,13 +82,5 @@ public final class Inputs {
     /** Returns what tells a file from a later one of the same name. */
     static String line(FileStatus file) {
         return file.getPath() + "\t" + file.getLen() + "\t" + file.getModificationTime();
-    }
-
-    static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
     }
 }

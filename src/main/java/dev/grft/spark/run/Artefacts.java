@@ -1,7 +1,7 @@
 package dev.grft.spark.run;
 
 import dev.grft.UserError;
-import dev.grft.checkpoint.Storage;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import java.util.ArrayList;

@@ -3,7 +3,7 @@ package dev.grft.spark.run;
 import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Settings;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Device;
@@ -82,7 +82,7 @@ public final class Models implements AutoCloseable {
      */
     public Delta delta(Path path) {
         Delta delta = DeltaFile.read(context.hadoopConfiguration(), path).delta();
-        DeltaFile.requirePretrained(delta, pretrained());
+        pretrained().requireFits(delta);
         return delta;
     }
 

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
-import dev.grft.checkpoint.Storage;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
 import java.util.LinkedHashMap;

@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.config.Settings;
 import dev.grft.data.Augment;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.spark.images.ImageSource;
@@ -101,30 +102,16 @@ public final class RunImages {
     /** Returns how images are prepared: as the checkpoint says, where the settings do not say otherwise. */
     public Preprocess preprocess() {
         Checkpoint checkpoint = models.pretrained();
-        return preprocess(
-                checkpoint.config().imageSize(), checkpoint.cropFraction(), checkpoint.mean(), checkpoint.std());
+        return preprocess(checkpoint.config().imageSize(), checkpoint.recipe());
     }
 
     /**
      * Returns how images are prepared for a network of that input, unless the settings say otherwise. Where nothing is cropped at random
      * only the middle of each is resized and kept.
      */
-    public Preprocess preprocess(int imageSize, double cropFraction, float[] mean, float[] std) {
-        Settings.Data data = settings.data();
-        int resize = data.resize() > 0 ? data.resize() : (int) Math.floor(imageSize / cropFraction);
-        Preprocess whole = new Preprocess(imageSize, resize, data.toCrop(), or(data.mean(), mean), or(data.std(), std));
+    public Preprocess preprocess(int imageSize, ImageRecipe recipe) {
+        Preprocess whole = settings.data().toPreprocess(imageSize, recipe);
         return cropping ? whole : whole.middle();
-    }
-
-    private static float[] or(@Nullable List<Double> given, float[] otherwise) {
-        if (given == null) {
-            return otherwise;
-        }
-        float[] floats = new float[given.size()];
-        for (int i = 0; i < floats.length; i++) {
-            floats[i] = given.get(i).floatValue();
-        }
-        return floats;
     }
 
     /** Returns the random changes to training images. */

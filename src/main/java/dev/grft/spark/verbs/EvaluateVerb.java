@@ -5,7 +5,7 @@ import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
@@ -63,7 +63,7 @@ final class EvaluateVerb {
     private Path make(String method, Path deltaPath, Path path) {
         DeltaFile file = DeltaFile.read(session.hadoop(), deltaPath);
         Delta delta = file.delta();
-        DeltaFile.requirePretrained(delta, run.models().pretrained());
+        run.models().pretrained().requireFits(delta);
         boolean chosenOnTest = Provenance.isChosenOnTest(file);
         Labels labels = Labels.inOrder(delta.labels());
         Images images = run.images().test(labels);

@@ -2,8 +2,8 @@ package dev.grft.spark.verbs;
 
 import dev.grft.spark.run.Session;
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
-import dev.grft.checkpoint.Storage;
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.spark.images.FrameColumns;

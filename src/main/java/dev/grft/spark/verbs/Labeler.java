@@ -4,7 +4,7 @@ import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.Delta;
 import dev.grft.UserError;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Settings;
 import dev.grft.data.BrokenImage;
 import dev.grft.data.Example;
@@ -69,7 +69,7 @@ public final class Labeler {
         try (Session session = Session.in(spark, settings, Map.of(), nowhere, nowhere)) {
             Run run = session.main();
             Delta delta = file.delta();
-            DeltaFile.requirePretrained(delta, run.models().pretrained());
+            run.models().pretrained().requireFits(delta);
             ModelBroadcast shared = ModelBroadcast.shared(
                     session.context(), run.models().pretrained(), delta.labels().size());
             return new Labeler(Inference.of(run.on(), shared, run.images().preprocess(), delta)

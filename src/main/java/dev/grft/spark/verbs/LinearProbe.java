@@ -4,7 +4,7 @@ import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.Delta;
 import dev.grft.Selection;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;

@@ -8,9 +8,10 @@ import dev.grft.Penalty;
 import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.Dtype;
+import dev.grft.checkpoint.file.Dtype;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.report.Metrics;
@@ -34,8 +35,6 @@ import org.apache.hadoop.fs.Path;
  * new checkpoint. To the machinery the model is all zeros, and the trained vector is the difference to that: the weights.
  */
 final class PretrainVerb {
-    private static final float[] HALF = {0.5f, 0.5f, 0.5f};
-
     private final Run run;
     private final Session session;
     private final Settings settings;
@@ -98,15 +97,8 @@ final class PretrainVerb {
             }
             trained.put(name, numbers);
         }
-        Checkpoint model = Checkpoint.of(
-                path.toString(),
-                architecture(),
-                config,
-                trained,
-                preprocess.mean(),
-                preprocess.std(),
-                (double) preprocess.imageSize() / preprocess.resize(),
-                labels.names());
+        Checkpoint model =
+                Checkpoint.of(path.toString(), architecture(), config, trained, preprocess.recipe(), labels.names());
         model.save(session.hadoop(), path.toString(), dtype(settings.model().saveType()));
         Provenance.writeManifest(run, images.digest(), session.storage().sha256(path));
         Metrics metrics = run.artefacts().metrics();
@@ -167,7 +159,7 @@ final class PretrainVerb {
     }
 
     private Preprocess fresh() {
-        return run.images().preprocess(preset().imageSize(), 1, HALF, HALF);
+        return run.images().preprocess(preset().imageSize(), ImageRecipe.same(0.5f, 0.5f, 1));
     }
 
     static Dtype dtype(String word) {

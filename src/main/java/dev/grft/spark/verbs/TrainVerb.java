@@ -5,7 +5,7 @@ import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.Selection;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;

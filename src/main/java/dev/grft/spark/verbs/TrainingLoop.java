@@ -4,7 +4,7 @@ import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.Delta;
 import dev.grft.Penalty;
-import dev.grft.checkpoint.TrainingState;
+import dev.grft.checkpoint.artifact.TrainingState;
 import dev.grft.config.Settings;
 import dev.grft.data.Preprocess;
 import dev.grft.report.History;

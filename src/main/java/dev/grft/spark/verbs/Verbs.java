@@ -1,8 +1,8 @@
 package dev.grft.spark.verbs;
 
+import dev.grft.checkpoint.artifact.MergedFile;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
-import dev.grft.checkpoint.MergedFile;
 import dev.grft.report.Report;
 import dev.grft.spark.images.Inputs;
 import dev.grft.tuning.Method;

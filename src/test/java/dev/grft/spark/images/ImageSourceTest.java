@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImages.Broken;
 import dev.grft.data.Example;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
@@ -45,8 +46,7 @@ import org.junit.jupiter.api.io.TempDir;
 import scala.reflect.ClassTag;
 
 class ImageSourceTest {
-    private static final Preprocess PREPROCESS =
-            new Preprocess(4, 4, Crop.SQUASH, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+    private static final Preprocess PREPROCESS = new Preprocess(4, 4, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
 
     private static SparkSession spark;
 
@@ -481,7 +481,7 @@ class ImageSourceTest {
 
     @Test
     void theBundledSampleIsRead() {
-        Preprocess preprocess = new Preprocess(28, 28, Crop.CENTER, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+        Preprocess preprocess = new Preprocess(28, 28, Crop.CENTER, ImageRecipe.same(0, 1, 1));
         String sample = "conf/demo/fashion-mnist/";
         try (Images train = ImageSource.read(
                         spark,

@@ -7,6 +7,7 @@ import dev.grft.spark.run.Session;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImages.Broken;
 import dev.grft.data.Example;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
@@ -40,8 +41,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** VTAB-1k and FGVC as they are handed around, in miniature. */
 class BenchmarkLayoutsTest {
-    private static final Preprocess PREPROCESS =
-            new Preprocess(4, 4, Crop.SQUASH, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+    private static final Preprocess PREPROCESS = new Preprocess(4, 4, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
 
     private static SparkSession spark;
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.grft.Damage;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImage;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
 import dev.grft.spark.images.Encoded;
@@ -32,8 +33,7 @@ class DamagedImagesTest {
     /** What an image may need whose size its bytes could hold: 10 million pixels in 1.3 kB, decoded twice at most. */
     private static final long OF_AN_IMAGE = 128 << 20;
 
-    private static final Preprocess PREPROCESS =
-            new Preprocess(8, 8, Crop.SQUASH, new float[] {0, 0, 0}, new float[] {1, 1, 1});
+    private static final Preprocess PREPROCESS = new Preprocess(8, 8, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
     private static final Map<Format, String> LISTS = Map.of(
             Format.LIST, "images/0.jpg 7\nimages/1.jpg 8\n",
             Format.JSON, "{\"images/0.jpg\": 7, \"images/1.jpg\": \"cat\"}",

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Delta;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.DeltaFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.vit.Variant;
 import java.io.IOException;
 import java.net.URISyntaxException;

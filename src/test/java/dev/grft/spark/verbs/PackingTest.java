@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
 import dev.grft.data.Example;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
 import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Images;
@@ -63,7 +64,7 @@ class PackingTest {
                 List.of(images.toString()),
                 new ImageSource.Form(ImageSource.Format.AUTO, "image", "label", null),
                 null,
-                new Preprocess(4, 4, Preprocess.Crop.SQUASH, new float[3], new float[] {1, 1, 1}),
+                new Preprocess(4, 4, Preprocess.Crop.SQUASH, ImageRecipe.same(0, 1, 1)),
                 0.5,
                 2)) {
             return read.examples().collect();

@@ -4,8 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Delta;
 import dev.grft.Selection;
-import dev.grft.checkpoint.DeltaFile;
-import dev.grft.checkpoint.SelectionFile;
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.artifact.SelectionFile;
+import dev.grft.spark.verbs.Tiny.Printed;
 import dev.grft.spark.verbs.Tiny.Printed;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -2,12 +2,13 @@ package dev.grft.spark.verbs;
 
 import dev.grft.spark.run.Session;
 import dev.grft.checkpoint.Checkpoint;
-import dev.grft.checkpoint.Dtype;
-import dev.grft.checkpoint.Safetensors;
-import dev.grft.checkpoint.Tensor;
+import dev.grft.checkpoint.file.Dtype;
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.checkpoint.file.Tensor;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Example;
+import dev.grft.data.ImageRecipe;
 import dev.grft.spark.images.Decoded;
 import dev.grft.spark.images.Shard;
 import dev.grft.spark.images.Shards;
@@ -37,7 +38,6 @@ public final class Tiny {
     /** The sizes of the pretrained model. */
     public static final VitConfig CONFIG = new VitConfig(8, 4, 16, 2, 2, 32, 0, 1e-6);
 
-    private static final float[] HALF = {0.5f, 0.5f, 0.5f};
     private static final List<String> CLASSES = List.of("blue", "green", "red");
 
     private Tiny() {}
@@ -83,7 +83,13 @@ public final class Tiny {
 
     /** Writes one of other sizes. */
     public static Path pretrained(Path folder, VitConfig config, long seed) {
-        Checkpoint.of("tiny", "vit_tiny_patch4_8", config, Initial.vit(config, seed), HALF, HALF, 1, List.of())
+        Checkpoint.of(
+                        "tiny",
+                        "vit_tiny_patch4_8",
+                        config,
+                        Initial.vit(config, seed),
+                        ImageRecipe.same(0.5f, 0.5f, 1),
+                        List.of())
                 .save(new Configuration(), folder.toString(), Dtype.F32);
         return folder;
     }

@@ -12,6 +12,7 @@ import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.data.Augment;
 import dev.grft.data.Example;
+import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.spark.cluster.Device;
@@ -42,8 +43,8 @@ import org.junit.jupiter.api.Test;
 class RoundsTest {
     private static final int SHARDS = 3;
     private static final VitConfig CONFIG = Tiny.CONFIG.withClasses(3);
-    private static final Preprocess PREPROCESS = new Preprocess(
-            8, 8, Preprocess.Crop.CENTER, new float[] {0.5f, 0.5f, 0.5f}, new float[] {0.5f, 0.5f, 0.5f});
+    private static final Preprocess PREPROCESS =
+            new Preprocess(8, 8, Preprocess.Crop.CENTER, ImageRecipe.same(0.5f, 0.5f, 1));
 
     private static SparkSession spark;
     private static JavaSparkContext context;

@@ -3,9 +3,9 @@ package dev.grft.spark.work;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Scores;
-import dev.grft.checkpoint.SelectionFile;
-import dev.grft.spark.verbs.Tiny;
+import dev.grft.checkpoint.artifact.SelectionFile;
 import dev.grft.spark.verbs.Verbs;
+import dev.grft.spark.verbs.Tiny;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

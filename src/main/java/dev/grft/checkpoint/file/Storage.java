@@ -1,0 +1,277 @@
+package dev.grft.checkpoint.file;
+
+import dev.grft.UserError;
+import dev.grft.data.Sha256;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.security.MessageDigest;
+import java.util.Arrays;
+import java.util.List;
+import java.util.UUID;
+import java.util.regex.Pattern;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumFileSystem;
+import org.apache.hadoop.fs.CommonPathCapabilities;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
+import org.apache.hadoop.fs.FileContext;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Options;
+import org.apache.hadoop.fs.ParentNotDirectoryException;
+import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.PathIOException;
+import org.apache.hadoop.fs.StreamCapabilities;
+import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.hadoop.security.AccessControlException;
+
+/**
+ * The files of a run, on whatever file system their paths name. A file is there whole or not at all: it is written
+ * under a temporary name that begins with {@code ._tmp-} in the same directory, and renamed; in an object store, whose files
+ * appear when they are closed, under its own.
+ *
+ * <p>A missing or forbidden path is a {@link UserError} that names it; any other failure of the file system an
+ * {@link UncheckedIOException}.
+ */
+public final class Storage {
+    private static final String TEMPORARY = "._tmp-";
+    private static final Pattern FULL = Pattern.compile("No space left on device|(?i:quota\\b.* exceeded)");
+
+    private final Configuration hadoop;
+
+    /** Returns the storage that this configuration of Hadoop reaches. */
+    public Storage(Configuration hadoop) {
+        this.hadoop = hadoop;
+    }
+
+    /** Writes a file's bytes to a stream that the caller closes. */
+    @FunctionalInterface
+    public interface Writing {
+        /** Writes everything to {@code out}. */
+        void to(OutputStream out) throws IOException;
+    }
+
+    /** Makes a value from a file's bytes. */
+    @FunctionalInterface
+    interface Reading<T> {
+        T from(InputStream in) throws IOException;
+    }
+
+    /**
+     * Writes a file, and its directory if it is missing. A file that is already there is replaced once the new one is
+     * complete; on any failure the old one stays and nothing new is left behind. No checksum files are written.
+     *
+     * @throws UserError if the directory cannot be written
+     */
+    public void writeAtomically(Path path, Writing writing) {
+        try {
+            FileSystem files = files(path);
+            if (files.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM)) {
+                upload(files, path, writing);
+            } else {
+                writeAndRename(path, writing);
+            }
+        } catch (IOException e) {
+            throw failure(path, "written", e);
+        }
+    }
+
+    /** Writes to an object store, where a file appears when it is closed, and a rename would be a copy. */
+    private static void upload(FileSystem files, Path path, Writing writing) throws IOException {
+        FSDataOutputStream out = files.create(path, true);
+        try {
+            writing.to(out);
+        } catch (IOException | RuntimeException | Error e) {
+            out.abort();
+            throw e;
+        }
+        out.close();
+    }
+
+    private void writeAndRename(Path path, Writing writing) throws IOException {
+        Path temporary = beside(path, TEMPORARY + UUID.randomUUID() + "-" + path.getName());
+        FileSystem files = files(path);
+        try {
+            files.mkdirs(temporary.getParent());
+            try (FSDataOutputStream out = files.create(temporary, false)) {
+                writing.to(out);
+                if (out.hasCapability(StreamCapabilities.HSYNC)) {
+                    out.hsync(); // or a crash soon after the rename could leave an empty file
+                }
+            }
+            replace(files, temporary, path);
+        } catch (IOException | RuntimeException | Error e) {
+            deleteQuietly(files, temporary, e);
+            throw e;
+        }
+    }
+
+    /** Writes a text in UTF-8, as {@link #writeAtomically(Path, Writing)} does. */
+    public void writeAtomically(Path path, String text) {
+        writeAtomically(path, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private void replace(FileSystem files, Path temporary, Path path) throws IOException {
+        if (files.exists(path) && files.getFileStatus(path).isDirectory()) {
+            throw UserError.of("%s: is a directory, expected a file; move it away", path);
+        }
+        if (files.rename(temporary, path)) { // replaces on a local file system; refused elsewhere if the path exists
+            return;
+        }
+        try {
+            FileContext.getFileContext(files.getUri(), hadoop)
+                    .rename(files.makeQualified(temporary), files.makeQualified(path), Options.Rename.OVERWRITE);
+            return;
+        } catch (UnsupportedFileSystemException e) {
+            // Only some file systems can replace in one move; the others need two.
+        }
+        Path old = beside(path, TEMPORARY + UUID.randomUUID() + "-old-" + path.getName());
+        if (!files.rename(path, old)) {
+            throw new PathIOException(path.toString(), "cannot be renamed");
+        }
+        if (!files.rename(temporary, path)) {
+            boolean restored = files.rename(old, path);
+            throw new PathIOException(
+                    temporary.toString(), "cannot be renamed" + (restored ? "" : "; the old file is at " + old));
+        }
+        files.delete(old, false);
+    }
+
+    private static void deleteQuietly(FileSystem files, Path temporary, Throwable cause) {
+        try {
+            files.delete(temporary, false);
+        } catch (IOException e) {
+            cause.addSuppressed(e);
+        }
+    }
+
+    /** Returns the path of another file in the directory of {@code file}. */
+    public static Path beside(Path file, String name) {
+        Path directory = file.getParent();
+        return new Path(directory == null ? file : directory, name); // only a root has no directory
+    }
+
+    /** Returns whether there is a file or directory. */
+    public boolean exists(Path path) {
+        try {
+            return files(path).exists(path);
+        } catch (IOException e) {
+            throw failure(path, "read", e);
+        }
+    }
+
+    /** Returns whether there is a directory. */
+    public boolean isDirectory(Path path) {
+        try {
+            FileSystem files = files(path);
+            return files.exists(path) && files.getFileStatus(path).isDirectory();
+        } catch (IOException e) {
+            throw failure(path, "read", e);
+        }
+    }
+
+    /** Returns the size of a file, bytes. */
+    public long length(Path path) {
+        try {
+            FileStatus status = files(path).getFileStatus(path);
+            if (status.isDirectory()) {
+                throw UserError.of("%s: is a directory, expected a file", path);
+            }
+            return status.getLen();
+        } catch (IOException e) {
+            throw failure(path, "read", e);
+        }
+    }
+
+    /** Returns the bytes of a file. */
+    public byte[] readBytes(Path path) {
+        return read(path, InputStream::readAllBytes);
+    }
+
+    /** Returns the text of a file in UTF-8. */
+    public String readString(Path path) {
+        return new String(readBytes(path), StandardCharsets.UTF_8);
+    }
+
+    /** Returns what {@code reading} makes of a file. */
+    <T> T read(Path path, Reading<T> reading) {
+        try (InputStream in = files(path).open(path)) {
+            return reading.from(in);
+        } catch (IOException e) {
+            throw failure(path, "read", e);
+        }
+    }
+
+    /** Returns the SHA-256 of a file, in lower-case hexadecimal. */
+    public String sha256(Path path) {
+        return read(path, in -> {
+            MessageDigest digest = Sha256.digest();
+            byte[] chunk = new byte[1 << 16];
+            for (int n = in.read(chunk); n >= 0; n = in.read(chunk)) {
+                digest.update(chunk, 0, n);
+            }
+            return Sha256.hexadecimal(digest);
+        });
+    }
+
+    /** Returns what is in a directory, sorted by name, temporary files left out; empty if it is missing. */
+    public List<Path> list(Path directory) {
+        try {
+            return Arrays.stream(files(directory).listStatus(directory))
+                    .map(FileStatus::getPath)
+                    .filter(path -> !path.getName().startsWith(TEMPORARY))
+                    .sorted()
+                    .toList();
+        } catch (FileNotFoundException e) {
+            return List.of();
+        } catch (IOException e) {
+            throw failure(directory, "read", e);
+        }
+    }
+
+    /** Deletes a file, or a directory with all that is in it; does nothing if it is missing. */
+    public void delete(Path path) {
+        try {
+            files(path).delete(path, true);
+        } catch (IOException e) {
+            throw failure(path, "deleted", e);
+        }
+    }
+
+    /** Returns the file system of a path, without the side files that Hadoop's local one would leave. */
+    private FileSystem files(Path path) throws IOException {
+        FileSystem files = path.getFileSystem(hadoop);
+        return files instanceof ChecksumFileSystem checked ? checked.getRawFileSystem() : files;
+    }
+
+    private static RuntimeException failure(Path path, String what, IOException e) {
+        String reason = String.valueOf(e.getMessage());
+        if (e instanceof UnsupportedFileSystemException) {
+            return new UserError(path + ": " + reason + "; add the file system's jar or use another path", e);
+        }
+        if (e instanceof AccessControlException
+                || e instanceof AccessDeniedException
+                || reason.contains("Permission denied")) {
+            return new UserError(path + ": cannot be " + what + ", access is denied; check its owner and rights", e);
+        }
+        if (what.equals("written") && FULL.matcher(reason).find()) {
+            return new UserError(path + ": cannot be written: " + reason + "; make room, or choose another path", e);
+        }
+        if (what.equals("written") && (e instanceof FileNotFoundException || reason.contains("Mkdirs failed"))) {
+            return new UserError(path + ": cannot be written: " + reason + "; check the directory and its rights", e);
+        }
+        if (what.equals("written")
+                && (e instanceof ParentNotDirectoryException || e instanceof FileAlreadyExistsException)) {
+            return new UserError(path + ": cannot be written: its directory is a file; choose another path", e);
+        }
+        if (e instanceof FileNotFoundException) {
+            return new UserError(path + ": no such file; check the path", e);
+        }
+        return new UncheckedIOException(path + ": cannot be " + what, e);
+    }
+}

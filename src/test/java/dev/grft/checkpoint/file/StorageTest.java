@@ -1,0 +1,252 @@
+package dev.grft.checkpoint.file;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Abortable;
+import org.apache.hadoop.fs.CommonPathCapabilities;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class StorageTest {
+    @TempDir
+    Path directory;
+
+    private final Storage storage = new Storage(Golden.HADOOP);
+
+    @Test
+    void aFileIsWrittenWithItsDirectoryAndNothingElse() throws Exception {
+        storage.writeAtomically(path("new/dir/a.txt"), "hello");
+
+        assertThat(storage.readString(path("new/dir/a.txt"))).isEqualTo("hello");
+        assertThat(storage.readBytes(path("new/dir/a.txt"))).hasSize(5);
+        assertThat(storage.length(path("new/dir/a.txt"))).isEqualTo(5);
+        assertThat(names("new/dir")).containsExactly("a.txt"); // no .a.txt.crc
+    }
+
+    @Test
+    void aFileThatIsThereIsReplaced() throws Exception {
+        storage.writeAtomically(path("a.txt"), "old");
+        storage.writeAtomically(path("a.txt"), "new");
+
+        assertThat(storage.readString(path("a.txt"))).isEqualTo("new");
+        assertThat(names("")).containsExactly("a.txt");
+    }
+
+    @Test
+    void nobodySeesAFileBeforeItIsComplete() {
+        storage.writeAtomically(path("a.txt"), out -> {
+            out.write(1);
+            out.flush();
+            assertThat(storage.exists(path("a.txt"))).isFalse();
+            assertThat(storage.list(Golden.hadoop(directory))).isEmpty();
+        });
+
+        assertThat(storage.exists(path("a.txt"))).isTrue();
+    }
+
+    @Test
+    void aFailureLeavesTheOldFileAndNothingElse() throws Exception {
+        storage.writeAtomically(path("a.txt"), "old");
+
+        assertThatThrownBy(() -> storage.writeAtomically(path("a.txt"), out -> {
+                    out.write(1);
+                    throw new IOException("disk full");
+                }))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessageEndingWith("a.txt: cannot be written")
+                .hasRootCauseMessage("disk full");
+        assertThatThrownBy(() -> storage.writeAtomically(path("a.txt"), out -> {
+                    throw new IllegalStateException("bug");
+                }))
+                .hasMessage("bug");
+
+        assertThat(storage.readString(path("a.txt"))).isEqualTo("old");
+        assertThat(names("")).containsExactly("a.txt");
+    }
+
+    @Test
+    void aFileSystemThatDoesNotReplaceIsServedToo() throws Exception {
+        Configuration hadoop = new Configuration(false);
+        hadoop.setClass("fs.strict.impl", Strict.class, org.apache.hadoop.fs.FileSystem.class);
+        Storage strict = new Storage(hadoop);
+        org.apache.hadoop.fs.Path path =
+                new org.apache.hadoop.fs.Path(URI.create("strict://" + directory.toAbsolutePath() + "/a.txt"));
+
+        strict.writeAtomically(path, "old");
+        strict.writeAtomically(path, "new");
+
+        assertThat(strict.readString(path)).isEqualTo("new");
+        assertThat(names("")).containsExactly("a.txt");
+    }
+
+    /** Refuses to rename onto a file that exists, as HDFS does. */
+    public static final class Strict extends RawLocalFileSystem {
+        @Override
+        public URI getUri() {
+            return URI.create("strict:///");
+        }
+
+        @Override
+        public boolean rename(org.apache.hadoop.fs.Path from, org.apache.hadoop.fs.Path to) throws IOException {
+            return !exists(to) && super.rename(from, to);
+        }
+    }
+
+    @Test
+    void anObjectStoreIsWrittenWithoutARenameAndAFailureLeavesTheOldObject() throws Exception {
+        Configuration hadoop = new Configuration(false);
+        hadoop.setClass("fs.objects.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
+        Storage objects = new Storage(hadoop);
+        org.apache.hadoop.fs.Path path =
+                new org.apache.hadoop.fs.Path(URI.create("objects://" + directory.toAbsolutePath() + "/a.txt"));
+
+        objects.writeAtomically(path, "old");
+        objects.writeAtomically(path, "new");
+        assertThatThrownBy(() -> objects.writeAtomically(path, out -> {
+                    out.write(1);
+                    throw new IOException("connection lost");
+                }))
+                .hasMessageEndingWith("a.txt: cannot be written");
+
+        assertThat(objects.readString(path)).isEqualTo("new");
+        assertThat(names("")).containsExactly("a.txt");
+    }
+
+    /** Lets a file appear when it is closed, and refuses to rename. */
+    public static final class Objects extends RawLocalFileSystem {
+        @Override
+        public URI getUri() {
+            return URI.create("objects:///");
+        }
+
+        @Override
+        public boolean hasPathCapability(org.apache.hadoop.fs.Path path, String capability) {
+            return capability.equals(CommonPathCapabilities.ABORTABLE_STREAM);
+        }
+
+        @Override
+        public FSDataOutputStream create(org.apache.hadoop.fs.Path path, boolean overwrite) throws IOException {
+            return new FSDataOutputStream(new Upload(pathToFile(path).toPath()), null);
+        }
+
+        @Override
+        public boolean rename(org.apache.hadoop.fs.Path from, org.apache.hadoop.fs.Path to) {
+            throw new UnsupportedOperationException("a rename would be a copy");
+        }
+    }
+
+    private static final class Upload extends ByteArrayOutputStream implements Abortable {
+        private final Path file;
+        private boolean aborted;
+
+        Upload(Path file) {
+            this.file = file;
+        }
+
+        @Override
+        public AbortableResult abort() {
+            aborted = true;
+            return null;
+        }
+
+        @Override
+        public void close() throws IOException {
+            if (!aborted) {
+                Files.write(file, toByteArray());
+            }
+        }
+    }
+
+    @Test
+    void aDirectoryThatCannotBeWrittenIsTold() throws Exception {
+        Files.writeString(directory.resolve("file"), "");
+
+        assertThatThrownBy(() -> storage.writeAtomically(path("file/a.txt"), "x"))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("file/a.txt: cannot be written");
+    }
+
+    @Test
+    void aFullDiskIsTold() {
+        assertThatThrownBy(() -> storage.writeAtomically(path("a.txt"), out -> {
+                    throw new IOException("No space left on device");
+                }))
+                .isInstanceOf(UserError.class)
+                .hasMessageEndingWith(
+                        "a.txt: cannot be written: No space left on device; make room, or choose another path");
+    }
+
+    @Test
+    void aDirectoryIsNotReplacedByAFile() throws Exception {
+        Files.createDirectories(directory.resolve("a/b"));
+
+        assertThatThrownBy(() -> storage.writeAtomically(path("a"), "x"))
+                .isInstanceOf(UserError.class)
+                .hasMessageEndingWith("a: is a directory, expected a file; move it away");
+        assertThat(names("")).containsExactly("a");
+    }
+
+    @Test
+    void aMissingFileIsTold() {
+        assertThat(storage.exists(path("no"))).isFalse();
+        assertThat(storage.isDirectory(path("no"))).isFalse();
+        assertThatThrownBy(() -> storage.readString(path("no")))
+                .isInstanceOf(UserError.class)
+                .hasMessageEndingWith("no: no such file; check the path");
+        assertThatThrownBy(() -> storage.sha256(path("no"))).isInstanceOf(UserError.class);
+    }
+
+    @Test
+    void anUnknownFileSystemIsTold() {
+        assertThatThrownBy(() -> storage.exists(new org.apache.hadoop.fs.Path("gopher://x/y")))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("gopher://x/y: No FileSystem for scheme \"gopher\"");
+    }
+
+    @Test
+    void theDigestIsThatOfTheBytes() {
+        storage.writeAtomically(path("abc"), "abc");
+
+        assertThat(storage.sha256(path("abc")))
+                .isEqualTo(
+                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"); // FIPS 180-2, appendix B.1
+    }
+
+    @Test
+    void aDirectoryIsListedInOrderAndDeletedWhole() {
+        storage.writeAtomically(path("d/b"), "");
+        storage.writeAtomically(path("d/a/c"), "");
+
+        assertThat(storage.list(path("d")))
+                .extracting(org.apache.hadoop.fs.Path::getName)
+                .containsExactly("a", "b");
+        assertThat(storage.list(path("no"))).isEqualTo(List.of());
+        assertThat(storage.isDirectory(path("d"))).isTrue();
+        storage.delete(path("d"));
+        storage.delete(path("d"));
+        assertThat(storage.exists(path("d"))).isFalse();
+    }
+
+    private org.apache.hadoop.fs.Path path(String name) {
+        return Golden.hadoop(directory.resolve(name));
+    }
+
+    private List<String> names(String name) throws IOException {
+        try (Stream<Path> files = Files.list(directory.resolve(name))) {
+            return files.map(p -> p.getFileName().toString()).sorted().toList();
+        }
+    }
+}
