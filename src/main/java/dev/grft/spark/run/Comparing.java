@@ -8,7 +8,7 @@ import dev.grft.checkpoint.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Comparison;
-import dev.grft.report.Plan;
+import dev.grft.report.CostModel;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -180,7 +180,8 @@ final class Comparing {
         Settings grft = Config.forMethod(cell, DeltaFile.GRFT);
         Map<String, MatrixShape> eligible = config.matrices(grft.selection().matrices());
         double neurons = sum(eligible, MatrixShape::out);
-        double numbers = Plan.selection(config, grft).trained() + (grft.tuning().biases() ? Plan.biases(config) : 0);
+        double numbers =
+                CostModel.selection(config, grft).trained() + (grft.tuning().biases() ? CostModel.biases(config) : 0);
 
         Settings.Lora lora = Config.forMethod(cell, "lora").tuning().lora();
         double ofRank = sum(config.matrices(lora.targets()), shape -> shape.in() + shape.out());
