@@ -97,11 +97,12 @@ class GrftTest {
         // By sum v's row 0 (8, of 4 numbers) comes before u's rows 0 and 2 (5, of 2), whose scores per number are
         // larger.
         Budget six = new Budget.Share(0.3);
-        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, true)).isEqualTo(selection(rows("u", U, 0, 2)));
-        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, false))
+        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, Ranking.PER_PARAMETER))
+                .isEqualTo(selection(rows("u", U, 0, 2)));
+        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, Ranking.BY_SCORE))
                 .isEqualTo(selection(rows("u", U, 0), rows("v", V, 0)));
         // v by sum: row 0 with 8 against column 1 with 6; per number 2 against 3.
-        assertThat(Grft.select(SCORES, Orientation.AUTO, new Budget.PerMatrix(1), 14, false))
+        assertThat(Grft.select(SCORES, Orientation.AUTO, new Budget.PerMatrix(1), 14, Ranking.BY_SCORE))
                 .isEqualTo(selection(columns("u", U, 1), rows("v", V, 0)));
     }
 
@@ -256,6 +257,14 @@ class GrftTest {
                 assertThat(gain).isGreaterThanOrEqualTo(gain(g, new int[] {i, j}, eta));
             }
         }
+    }
+
+    @Test
+    void theScoreOfASliceIsItsSumOfSquaredGradients() {
+        double[] gradient = {1, -2, 0.5, 3, 0, -1}; // [3, 2]
+
+        assertThat(Grft.score(U, Axis.ROW, gradient)).containsExactly(5, 9.25, 1);
+        assertThat(Grft.score(U, Axis.COLUMN, gradient)).containsExactly(1.25, 14);
     }
 
     @Test

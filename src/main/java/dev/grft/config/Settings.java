@@ -2,6 +2,8 @@ package dev.grft.config;
 
 import dev.grft.Orientation;
 import dev.grft.Preset;
+import dev.grft.Ranking;
+import dev.grft.Score;
 import dev.grft.UserError;
 import dev.grft.data.Augment;
 import dev.grft.data.Preprocess;
@@ -327,14 +329,7 @@ public record Settings(
             }
             matrices = List.copyOf(matrices);
             checkMatrices("selection.matrices", matrices);
-            checkWord(
-                    "selection.score",
-                    score,
-                    "per-example",
-                    "per-batch",
-                    "summed-gradient",
-                    "absolute",
-                    "gradient-weight");
+            checkWord("selection.score", score, words(Score.values()));
             checkWord("selection.loss", loss, "probe", "fresh", "contrastive");
             checkPositive("selection.temperature", temperature);
             checkCount("selection.batchSize", batchSize);
@@ -355,6 +350,11 @@ public record Settings(
         /** Returns the rule that gives each matrix its axis. */
         public Orientation orientation() {
             return Orientation.parse(axis);
+        }
+
+        /** Returns what slices of different length compete by. */
+        public Ranking ranking() {
+            return perLength ? Ranking.PER_PARAMETER : Ranking.BY_SCORE;
         }
     }
 

@@ -4,6 +4,7 @@ import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Penalty;
+import dev.grft.Score;
 import dev.grft.Selection;
 import dev.grft.data.Batch;
 import dev.grft.report.CostModel;
@@ -17,7 +18,6 @@ import dev.grft.train.StepGradient;
 import dev.grft.tuning.AdapterTuning;
 import dev.grft.tuning.EntryTuning;
 import dev.grft.tuning.LoraTuning;
-import dev.grft.tuning.ScoreWatch;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
@@ -252,7 +252,7 @@ final class Steps implements AutoCloseable {
                     Scorer scorer = new Scorer(
                             weights,
                             eligible,
-                            ScoreWatch.Rule.EXAMPLE,
+                            Score.PER_EXAMPLE,
                             tensors.get(Delta.HEAD_WEIGHT),
                             tensors.get(Delta.HEAD_BIAS),
                             new CpuKernels(),
@@ -315,8 +315,7 @@ final class Steps implements AutoCloseable {
     }
 
     private MultiLayerConfiguration configuration(Tuning tuning, Penalty penalty) {
-        return Network.configuration(
-                tuning.layout(config), Setup.settings().training(), penalty, config.depth(), 1_000_000, 1000);
+        return Network.configuration(tuning.layout(config), Setup.settings().training(), penalty, config.depth(), 1_000_000, 1000);
     }
 
     @Override

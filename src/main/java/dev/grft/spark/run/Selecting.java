@@ -6,6 +6,7 @@ import dev.grft.Entries;
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
 import dev.grft.Penalty;
+import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.UserError;
@@ -24,7 +25,6 @@ import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Scoring;
 import dev.grft.train.Probe;
-import dev.grft.tuning.ScoreWatch.Rule;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -75,7 +75,7 @@ final class Selecting {
 
     private Scored score() {
         Images images = session.trainingImages();
-        Scoring scoring = scoring(session.model(images.labels().size()), images.labels(), rule());
+        Scoring scoring = scoring(session.model(images.labels().size()), images.labels(), chosenScore());
         Progress.Meter meter = session.phase("select: scoring", images.count());
         return new Scored(scoring.scores(images, meter), meter.seconds());
     }
@@ -94,7 +94,7 @@ final class Selecting {
         return session.artefact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
                     Images all = session.trainingImages();
                     Images images = all.half(settings.run().seed(), which);
-                    Scoring scoring = scoring(session.model(all.labels().size()), all.labels(), rule());
+                    Scoring scoring = scoring(session.model(all.labels().size()), all.labels(), chosenScore());
                     Progress.Meter meter = session.phase("select: half " + (which + 1), images.count());
                     SelectionFile file = file(Selection.none(), scoring.scores(images, meter));
                     file.write(session.hadoop(), path);
@@ -117,7 +117,7 @@ final class Selecting {
                     Scores scores;
                     try (ModelBroadcast moved = session.moved(delta)) {
                         Probe head = new Probe(delta.headWeight(), delta.headBias());
-                        scores = scoring(moved, head, rule()).scores(images, meter);
+                        scores = scoring(moved, head, chosenScore()).scores(images, meter);
                     }
                     SelectionFile file = file(select(scores, budget()), scores);
                     file.write(session.hadoop(), path);
@@ -146,20 +146,20 @@ final class Selecting {
         metrics.write();
     }
 
-    private Rule rule() {
-        return Scoring.rule(settings.selection().score());
+    private Score chosenScore() {
+        return Score.parse(settings.selection().score());
     }
 
     private Budget budget() {
         return settings.selection().budget().toBudget();
     }
 
-    private Scoring scoring(ModelBroadcast model, Labels labels, Rule rule) {
-        return scoring(model, head(settings.selection().loss().equals("probe"), labels), rule);
+    private Scoring scoring(ModelBroadcast model, Labels labels, Score score) {
+        return scoring(model, head(settings.selection().loss().equals("probe"), labels), score);
     }
 
-    private Scoring scoring(ModelBroadcast model, Probe head, Rule rule) {
-        return new Scoring(model, settings.selection(), head, rule, session.preprocess(), views(), session.device());
+    private Scoring scoring(ModelBroadcast model, Probe head, Score score) {
+        return new Scoring(model, settings.selection(), head, score, session.preprocess(), views(), session.device());
     }
 
     /** Returns the slices of the largest weights, by the selection's budget: needs no image. */
@@ -194,7 +194,7 @@ final class Selecting {
                 settings.selection().orientation(),
                 budget,
                 session.pretrained().config().backboneParameters(),
-                settings.selection().perLength());
+                settings.selection().ranking());
     }
 
     /** Returns the entries of each neuron that GPS trains; selected now, unless the run directory has them already. */
@@ -206,7 +206,8 @@ final class Selecting {
                             session.once(Inputs.digest("entries", scoreInputs()), Largest.class, Largest::new);
                     if (largest.perNeuron < perNeuron) {
                         Images images = session.trainingImages();
-                        Scoring scoring = scoring(session.model(images.labels().size()), images.labels(), Rule.SUM);
+                        Scoring scoring =
+                                scoring(session.model(images.labels().size()), images.labels(), Score.SUMMED_GRADIENT);
                         Progress.Meter meter = session.phase("select entries", images.count());
                         largest.entries = scoring.entries(images, perNeuron, meter);
                         largest.perNeuron = perNeuron;
