@@ -29,7 +29,7 @@ import java.util.stream.IntStream;
  * is {@code dY^T X[:,C]}: small dense products, for which columns need keep no more of X than {@code X[:,C]}.
  *
  * <p><b>Penalty.</b> Add {@code lambda * ||theta - theta0||^2} over the selected slices in the last L blocks, and a
- * pull on the head ({@link Penalty}, {@link #penalty}).
+ * pull on the head ({@link #penalty}; {@link Penalty} has the strength of each parameter).
  *
  * <p><b>Result.</b> The indices, the differences to the pretrained numbers and the head ({@link Delta}). Added to the
  * pretrained weights they leave a plain network that costs nothing extra to run.
@@ -219,37 +219,21 @@ public final class Grft {
     }
 
     /**
-     * Returns {@code lambda * ||delta||^2}, what the penalty adds to the loss for numbers that are {@code delta} away
-     * from their pretrained values (of the head: from 0).
+     * Returns {@code lambda * ||theta - theta0||^2}, what the penalty adds to the loss for some parameters.
+     *
+     * @param lambda strength for these parameters, see {@link Penalty#strength}
+     * @param distance {@code ||theta - theta0||}, the L2 distance to their pretrained values; of the head, to 0
      */
-    public static double penalty(double lambda, float[] delta) {
-        double squares = 0;
-        for (float d : delta) {
-            squares += (double) d * d;
-        }
-        return lambda * squares;
-    }
-
-    /** Returns the factor of {@code delta} in the gradient of {@link #penalty(double, float[])}: {@code 2 * lambda}. */
-    public static double penaltySlope(double lambda) {
-        return 2 * lambda;
+    public static double penalty(double lambda, double distance) {
+        return lambda * distance * distance;
     }
 
     /**
-     * Returns what the penalty adds to the loss of a whole model.
+     * Returns the factor of {@code theta - theta0} in the gradient of {@link #penalty}: {@code 2 * lambda}.
      *
-     * @param depth number of encoder blocks
+     * @param lambda strength for these parameters
      */
-    public static double penalty(Penalty penalty, int depth, Delta delta) {
-        return penalty(penalty, depth, delta.values())
-                + penalty(penalty, depth, delta.whole())
-                + penalty(penalty.lambdaFor(Delta.HEAD_WEIGHT, depth), delta.headWeight())
-                + penalty(penalty.lambdaFor(Delta.HEAD_BIAS, depth), delta.headBias());
-    }
-
-    private static double penalty(Penalty penalty, int depth, Map<String, float[]> deltas) {
-        return deltas.entrySet().stream()
-                .mapToDouble(e -> penalty(penalty.lambdaFor(e.getKey(), depth), e.getValue()))
-                .sum();
+    public static double penaltySlope(double lambda) {
+        return 2 * lambda;
     }
 }

@@ -315,7 +315,7 @@ final class Steps implements AutoCloseable {
     }
 
     private MultiLayerConfiguration configuration(Tuning tuning, Penalty penalty) {
-        return Network.configuration(tuning.layout(config), Setup.settings().training(), penalty, config.depth(), 1_000_000, 1000);
+        return Network.configuration(tuning.layout(config), Setup.settings().training(), penalty, 1_000_000, 1000);
     }
 
     @Override

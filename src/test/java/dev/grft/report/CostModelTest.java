@@ -114,7 +114,7 @@ class CostModelTest {
         int examples = 2;
         SliceTuning tuning = new SliceTuning(Setup.selection(config, 1));
         MultiLayerConfiguration configuration =
-                Network.configuration(tuning.layout(config), settings().training(), Penalty.NONE, config.depth(), 1, 1);
+                Network.configuration(tuning.layout(config), settings().training(), Penalty.NONE, 1, 1);
         try (Weights weights = Weights.zeros(config, DataType.FLOAT)) {
             Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), keep);
             replica.load(new float[tuning.layout(config).size()]);

@@ -5,7 +5,6 @@ import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
-import dev.grft.Penalty;
 import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.Selection;
@@ -25,6 +24,7 @@ import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Scoring;
 import dev.grft.train.Probe;
+import dev.grft.vit.VitConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -173,7 +173,7 @@ final class Selecting {
     Selection ofLastLayers(int blocks) {
         SelectionFile file = selection();
         int first = session.pretrained().config().depth() - blocks;
-        Scores scores = file.scores().only(matrix -> Penalty.block(matrix) >= first);
+        Scores scores = file.scores().only(matrix -> VitConfig.block(matrix) >= first);
         Budget budget = budget();
         if (budget instanceof Budget.PerMatrix) {
             long ofOne = select(scores, new Budget.PerMatrix(1)).trained();

@@ -380,13 +380,7 @@ final class Training {
                 training.clipNorm(),
                 training.checkpointEvery());
         MultiLayerConfiguration configuration = Network.configuration(
-                layout,
-                training,
-                penalty,
-                model.config().depth(),
-                allSteps(images.count()),
-                plan.stepsPerEpoch(),
-                part.first);
+                layout, training, penalty, allSteps(images.count()), plan.stepsPerEpoch(), part.first);
         Sampler sampler = new Sampler(
                 preprocess,
                 session.augment(),

@@ -90,13 +90,7 @@ class EpochChoiceTest {
             Replicas.Recipe training = new Replicas.Recipe(
                     model,
                     tuning,
-                    Network.configuration(
-                            layout,
-                            session.settings().training(),
-                            Penalty.NONE,
-                            model.config().depth(),
-                            1,
-                            1),
+                    Network.configuration(layout, session.settings().training(), Penalty.NONE, 1, 1),
                     true,
                     session.device());
 
