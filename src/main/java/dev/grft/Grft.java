@@ -114,8 +114,8 @@ public final class Grft {
                     slices -> meanMerit(top(budget.picks(slices.size()), slices), ranking)));
         }
         List<Candidate> picks = new ArrayList<>();
-        if (budget
-                instanceof Budget.PerMatrix k) { // the paper's selection: the k slices of largest score in each matrix
+        if (budget instanceof Budget.PerMatrix k) {
+            // The paper: the top k slices of each matrix.
             matrices.forEach(slices -> picks.addAll(top(k.picks(slices.size()), slices)));
         } else {
             picks.addAll(affordable(matrices, (Budget.Share) budget, backboneParameters, ranking));

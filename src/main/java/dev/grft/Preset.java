@@ -69,11 +69,6 @@ public enum Preset {
         return new Budget.PerMatrix(count);
     }
 
-    /** Returns whether this reading's published share counts the head among the trained parameters. */
-    public boolean countsHead() {
-        return orientation == Orientation.MIN_AXIS;
-    }
-
     /** Returns the configuration's word. */
     @Override
     public String toString() {

@@ -38,17 +38,6 @@ public final class Selection implements Serializable {
         return new Selection(List.of());
     }
 
-    /** Returns the selection of every row of every matrix. */
-    public static Selection everything(Map<String, MatrixShape> shapes) {
-        return new Selection(shapes.entrySet().stream()
-                .map(e -> new Slices(
-                        e.getKey(),
-                        e.getValue(),
-                        Axis.ROW,
-                        IntStream.range(0, e.getValue().out()).toArray()))
-                .toList());
-    }
-
     /**
      * Returns the sceptics' baseline: as many slices in each matrix as {@code like} has, along the same axis, drawn
      * uniformly without replacement. A score that does not beat it selects nothing worth selecting.

@@ -57,16 +57,6 @@ class SelectionTest {
     }
 
     @Test
-    void everythingIsEveryRow() {
-        Selection everything = Selection.everything(Map.of("a", SHAPE));
-
-        assertThat(everything).isEqualTo(new Selection(List.of(new Slices("a", SHAPE, Axis.ROW, 0, 1, 2, 3))));
-        assertThat(Selection.everything(VitB16.MATRICES).trained()).isEqualTo(85_524_480);
-        assertThat(Selection.everything(VitB16.MATRICES).slices().keySet())
-                .containsExactlyElementsOf(VitB16.MATRICES.keySet());
-    }
-
-    @Test
     void twoSelectionsAreEqualIfTheyTrainTheSameSlices() {
         assertThat(new Selection(List.of(A, B))).isEqualTo(BOTH).hasSameHashCodeAs(BOTH);
         assertThat(new Selection(List.of(A))).isNotEqualTo(BOTH);

@@ -13,7 +13,7 @@ import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.config.Sgd;
 import org.nd4j.linalg.schedule.ISchedule;
 
-/** What DL4J is told: a layer for each stage, the updater, the learning rate, and what holds the numbers back. */
+/** The DL4J configuration of a training: a layer for each stage, the updater, the learning rate, penalty and weight decay. */
 public final class Network {
     private Network() {}
 

@@ -24,8 +24,8 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.nd4j.linalg.learning.regularization.Regularization;
 
 /**
- * What DL4J is told of one {@link dev.grft.vit.Stage}: its trained arrays are the layer's parameters, and what holds each
- * of them back. The frozen weights are no parameters. Written to JSON by DL4J, hence the getters.
+ * The DL4J configuration of one {@link dev.grft.vit.Stage}: its trained arrays are the layer's parameters, each with the
+ * strength of its {@link Pull}. The frozen weights are no parameters. DL4J writes it to JSON, hence the getters.
  */
 public final class StageLayer extends BaseLayer {
     private static final long serialVersionUID = 1L;

@@ -39,7 +39,10 @@ class SliceTuningTest {
                 Named.of("min-axis", Tiny.selection("min-axis")),
                 Named.of("one slice each, first and last in turn", single()),
                 Named.of("a different number in each matrix, both axes", mixed()),
-                Named.of("every row", Selection.everything(Tiny.CONFIG.matrices())),
+                Named.of(
+                        "every row",
+                        Tiny.everything(
+                                Axis.ROW, Tiny.CONFIG.matrices().keySet().toArray(String[]::new))),
                 Named.of(
                         "every column",
                         Tiny.everything(
