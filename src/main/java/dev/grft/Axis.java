@@ -27,4 +27,13 @@ public enum Axis {
     public int position(MatrixShape shape, int index, int number) {
         return this == ROW ? index * shape.in() + number : number * shape.in() + index;
     }
+
+    /**
+     * Returns the index of the slice in which a number of the row-major matrix {@code [out, in]} lies.
+     *
+     * @param position in {@code [0, out * in)}
+     */
+    int index(MatrixShape shape, int position) {
+        return this == ROW ? position / shape.in() : position % shape.in();
+    }
 }

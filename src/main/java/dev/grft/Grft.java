@@ -4,10 +4,11 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 
 /**
  * Fine-tuning by whole rows or columns of the weight matrices: arXiv 2507.00016.
@@ -15,8 +16,9 @@ import java.util.stream.Stream;
  * <h2>The method</h2>
  *
  * <p><b>Score.</b> Show the pretrained network {@code theta0}, with a fresh head, the training examples. Let
- * {@code g} be the gradient of the loss with respect to a weight matrix {@code W [out, in]}. Its row i has the score
- * {@code sum_j g[i,j]^2}, its column j the score {@code sum_i g[i,j]^2}, summed over the examples ({@link Scores}).
+ * {@code g} be the gradient of the loss of one example with respect to a weight matrix {@code W [out, in]}. Its row i has the
+ * score {@code sum_j g[i,j]^2}, its column j the score {@code sum_i g[i,j]^2} ({@link #score}), summed over the examples
+ * ({@link Scores}). {@link Score} has the alternatives.
  *
  * <p><b>Selection.</b> Per matrix, keep the k slices of largest score ({@link #select}). This happens once; the
  * selection does not change during training. It takes k indices per matrix to write down, where a mask of single
@@ -27,7 +29,7 @@ import java.util.stream.Stream;
  * is {@code dY^T X[:,C]}: small dense products, for which columns need keep no more of X than {@code X[:,C]}.
  *
  * <p><b>Penalty.</b> Add {@code lambda * ||theta - theta0||^2} over the selected slices in the last L blocks, and a
- * pull on the head ({@link Penalty}, {@link #penalty}).
+ * pull on the head ({@link #penalty}; {@link Penalty} has the strength of each parameter).
  *
  * <p><b>Result.</b> The indices, the differences to the pretrained numbers and the head ({@link Delta}). Added to the
  * pretrained weights they leave a plain network that costs nothing extra to run.
@@ -67,44 +69,58 @@ public final class Grft {
     private Grft() {}
 
     /**
+     * Returns the score of every slice of a matrix along an axis: the sum of its squared gradients.
+     *
+     * <p>{@link Score} says whose gradients. Those of single examples are never made as a whole: the kernels compute the same
+     * sums from a layer's inputs and the gradients of its outputs.
+     *
+     * @param gradient {@code [out, in]} row-major
+     * @return {@code [axis.count(shape)]}
+     */
+    public static double[] score(MatrixShape shape, Axis axis, double[] gradient) {
+        double[] scores = new double[axis.count(shape)];
+        for (int i = 0; i < gradient.length; i++) {
+            scores[axis.index(shape, i)] += gradient[i] * gradient[i];
+        }
+        return scores;
+    }
+
+    /** Returns the selection in which slices of different length compete by score per parameter. */
+    public static Selection select(Scores scores, Orientation orientation, Budget budget, long backboneParameters) {
+        return select(scores, orientation, budget, backboneParameters, Ranking.PER_PARAMETER);
+    }
+
+    /**
      * Returns the slices of largest score that the budget allows; every tie goes to the earlier matrix, then to the
      * lower index.
      *
      * <p>{@link Budget.PerMatrix} takes the best k of each matrix. {@link Budget.Share} takes slices of all matrices
-     * by falling score per number and stops before the first that does not fit, even if a shorter one still would: on
+     * by falling merit and stops before the first that does not fit, even if a shorter one still would: on
      * given axes, a larger share then always contains a smaller one.
      *
      * @param backboneParameters the number of parameters without the head, of which {@link Budget.Share} is a share
+     * @param ranking what slices of different length compete by
      * @throws UserError if a score is NaN, infinite or negative, or if not even one slice fits the share
      */
-    public static Selection select(Scores scores, Orientation orientation, Budget budget, long backboneParameters) {
-        return select(scores, orientation, budget, backboneParameters, true);
-    }
-
-    /**
-     * Returns the same with or without counting a slice's length.
-     *
-     * @param perLength whether slices of different length compete by score per number, as above; else by score. Matters to
-     *     {@link Budget.Share} and {@link Orientation#AUTO}; slices of one axis of one matrix are equally long.
-     */
     public static Selection select(
-            Scores scores, Orientation orientation, Budget budget, long backboneParameters, boolean perLength) {
+            Scores scores, Orientation orientation, Budget budget, long backboneParameters, Ranking ranking) {
         scores.requireRankable();
-        ToDoubleFunction<Candidate> merit = perLength ? Candidate::scorePerNumber : Candidate::score;
         List<List<Candidate>> matrices = new ArrayList<>();
-        scores.shapes()
-                .forEach(
-                        (matrix, shape) -> matrices.add(contenders(scores, matrix, shape, orientation, budget, merit)));
-        Stream<Candidate> picks = budget instanceof Budget.Share share
-                ? affordable(matrices.stream().flatMap(List::stream).toList(), share, backboneParameters, merit)
-                        .stream()
-                : matrices.stream().flatMap(slices -> best(slices, budget).stream());
-        Map<String, List<Candidate>> byMatrix = picks.collect(Collectors.groupingBy(Candidate::matrix));
-        return new Selection(scores.shapes().keySet().stream()
-                .map(matrix -> byMatrix.getOrDefault(matrix, List.of()))
-                .filter(slices -> !slices.isEmpty())
-                .map(Grft::together)
-                .toList());
+        for (String matrix : scores.shapes().keySet()) {
+            matrices.add(contenders(
+                    scores,
+                    matrix,
+                    orientation,
+                    slices -> meanMerit(top(budget.picks(slices.size()), slices), ranking)));
+        }
+        List<Candidate> picks = new ArrayList<>();
+        if (budget instanceof Budget.PerMatrix k) {
+            // The paper: the top k slices of each matrix.
+            matrices.forEach(slices -> picks.addAll(top(k.picks(slices.size()), slices)));
+        } else {
+            picks.addAll(affordable(matrices, (Budget.Share) budget, backboneParameters, ranking));
+        }
+        return selection(scores.shapes().keySet(), picks);
     }
 
     /** A slice that could be trained, and its score. */
@@ -113,44 +129,47 @@ public final class Grft {
             return axis.length(shape);
         }
 
-        double scorePerNumber() {
-            return score / length();
+        double merit(Ranking ranking) {
+            return ranking.merit(score, length());
         }
     }
 
-    /** Returns all the slices of one matrix along the axis that the orientation gives it, by index. */
+    /**
+     * Returns all the slices of one matrix along the axis that the orientation gives it, by index.
+     *
+     * @param merit by which {@link Orientation#AUTO} compares the slices of the two axes
+     */
     private static List<Candidate> contenders(
-            Scores scores,
-            String matrix,
-            MatrixShape shape,
-            Orientation orientation,
-            Budget budget,
-            ToDoubleFunction<Candidate> merit) {
-        List<Candidate> rows = candidates(scores, matrix, shape, Axis.ROW);
-        List<Candidate> columns = candidates(scores, matrix, shape, Axis.COLUMN);
+            Scores scores, String matrix, Orientation orientation, ToDoubleFunction<List<Candidate>> merit) {
+        List<Candidate> rows = candidates(scores, matrix, Axis.ROW);
+        List<Candidate> columns = candidates(scores, matrix, Axis.COLUMN);
         boolean byRow = switch (orientation) {
             case ROW -> true;
             case COLUMN -> false;
             case MIN_AXIS -> rows.size() <= columns.size();
-            case AUTO -> mean(rows, budget, merit) >= mean(columns, budget, merit);
+            case AUTO -> merit.applyAsDouble(rows) >= merit.applyAsDouble(columns);
         };
         return byRow ? rows : columns;
     }
 
-    private static List<Candidate> candidates(Scores scores, String matrix, MatrixShape shape, Axis axis) {
+    private static List<Candidate> candidates(Scores scores, String matrix, Axis axis) {
+        MatrixShape shape = scores.shape(matrix);
         double[] sums = scores.of(matrix, axis);
         return IntStream.range(0, sums.length)
                 .mapToObj(i -> new Candidate(matrix, shape, axis, i, sums[i]))
                 .toList();
     }
 
-    /** Returns the mean merit of the slices that the budget would take. */
-    private static double mean(List<Candidate> slices, Budget budget, ToDoubleFunction<Candidate> merit) {
-        return best(slices, budget).stream().mapToDouble(merit).average().orElseThrow();
+    private static double meanMerit(List<Candidate> slices, Ranking ranking) {
+        return slices.stream()
+                .mapToDouble(slice -> slice.merit(ranking))
+                .average()
+                .orElseThrow();
     }
 
-    private static List<Candidate> best(List<Candidate> slices, Budget budget) {
-        return ranked(slices, Candidate::score).subList(0, budget.picks(slices.size()));
+    /** Returns the k slices of largest score. */
+    private static List<Candidate> top(int k, List<Candidate> slices) {
+        return ranked(slices, Candidate::score).subList(0, k);
     }
 
     /** Returns the slices by falling merit; the sort is stable, so ties keep their order. */
@@ -160,12 +179,14 @@ public final class Grft {
                 .toList();
     }
 
+    /** Returns the slices of the whole network that a share of its parameters buys. Differs from the paper. */
     private static List<Candidate> affordable(
-            List<Candidate> slices, Budget.Share share, long backboneParameters, ToDoubleFunction<Candidate> merit) {
+            List<List<Candidate>> matrices, Budget.Share share, long backboneParameters, Ranking ranking) {
+        List<Candidate> slices = matrices.stream().flatMap(List::stream).toList();
         List<Candidate> picks = new ArrayList<>();
         long numbers = share.numbers(backboneParameters);
         long left = numbers;
-        for (Candidate slice : ranked(slices, merit)) {
+        for (Candidate slice : ranked(slices, one -> one.merit(ranking))) {
             if (slice.length() > left) {
                 if (picks.isEmpty()) {
                     throw UserError.of(
@@ -181,6 +202,16 @@ public final class Grft {
         return picks;
     }
 
+    /** Returns the picks by matrix, in the order of the matrices. */
+    private static Selection selection(Set<String> matrices, List<Candidate> picks) {
+        Map<String, List<Candidate>> byMatrix = picks.stream().collect(Collectors.groupingBy(Candidate::matrix));
+        return new Selection(matrices.stream()
+                .map(byMatrix::get)
+                .filter(Objects::nonNull)
+                .map(Grft::together)
+                .toList());
+    }
+
     private static Slices together(List<Candidate> picks) {
         Candidate any = picks.get(0);
         int[] indices = picks.stream().mapToInt(Candidate::index).sorted().toArray();
@@ -188,37 +219,21 @@ public final class Grft {
     }
 
     /**
-     * Returns {@code lambda * ||delta||^2}, what the penalty adds to the loss for numbers that are {@code delta} away
-     * from their pretrained values (of the head: from 0).
+     * Returns {@code lambda * ||theta - theta0||^2}, what the penalty adds to the loss for some parameters.
+     *
+     * @param lambda strength for these parameters, see {@link Penalty#strength}
+     * @param distance {@code ||theta - theta0||}, the L2 distance to their pretrained values; of the head, to 0
      */
-    public static double penalty(double lambda, float[] delta) {
-        double squares = 0;
-        for (float d : delta) {
-            squares += (double) d * d;
-        }
-        return lambda * squares;
-    }
-
-    /** Returns the factor of {@code delta} in the gradient of {@link #penalty(double, float[])}: {@code 2 * lambda}. */
-    public static double penaltySlope(double lambda) {
-        return 2 * lambda;
+    public static double penalty(double lambda, double distance) {
+        return lambda * distance * distance;
     }
 
     /**
-     * Returns what the penalty adds to the loss of a whole model.
+     * Returns the factor of {@code theta - theta0} in the gradient of {@link #penalty}: {@code 2 * lambda}.
      *
-     * @param depth number of encoder blocks
+     * @param lambda strength for these parameters
      */
-    public static double penalty(Penalty penalty, int depth, Delta delta) {
-        return penalty(penalty, depth, delta.values())
-                + penalty(penalty, depth, delta.whole())
-                + penalty(penalty.lambdaFor(Delta.HEAD_WEIGHT, depth), delta.headWeight())
-                + penalty(penalty.lambdaFor(Delta.HEAD_BIAS, depth), delta.headBias());
-    }
-
-    private static double penalty(Penalty penalty, int depth, Map<String, float[]> deltas) {
-        return deltas.entrySet().stream()
-                .mapToDouble(e -> penalty(penalty.lambdaFor(e.getKey(), depth), e.getValue()))
-                .sum();
+    public static double penaltySlope(double lambda) {
+        return 2 * lambda;
     }
 }

@@ -1,8 +1,5 @@
 package dev.grft;
 
-import java.util.Arrays;
-import java.util.stream.Collectors;
-
 /**
  * The rule that gives each matrix its {@link Axis}.
  *
@@ -38,12 +35,7 @@ public enum Orientation {
      * @throws UserError for any other word
      */
     public static Orientation parse(String word) {
-        return Arrays.stream(values())
-                .filter(orientation -> orientation.word.equals(word))
-                .findFirst()
-                .orElseThrow(() -> UserError.of(
-                        "selection.orientation: unknown orientation '%s'; expected one of %s",
-                        word, Arrays.stream(values()).map(Orientation::toString).collect(Collectors.joining(", "))));
+        return Words.parse("selection.orientation", "orientation", word, values());
     }
 
     /** Returns the configuration's word. */

@@ -1,13 +1,11 @@
 package dev.grft;
 
 import java.io.Serializable;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
- * The pull of the trained numbers toward the pretrained model: {@code lambda * ||theta - theta0||^2} over the slices
- * in the last layers, and {@code head * ||theta||^2} over the head, which has no pretrained value and is pulled to 0
- * as in L2-SP (arXiv 1802.01483).
+ * The strength of the pull toward the pretrained model: {@code lambda * ||theta - theta0||^2} over the slices in the last
+ * layers, and {@code head * ||theta||^2} over the head, which has no pretrained value and is pulled to 0 as in L2-SP (arXiv
+ * 1802.01483). {@link Grft#penalty} is the term itself.
  *
  * <p>From the public reviews: an L2 distance to the pretrained parameters, on the last L layers and the head (R4), of
  * marginal effect (R1). Not known: lambda, L, whether the norm is squared, what the head is pulled to.
@@ -27,10 +25,6 @@ public record Penalty(double lambda, int lastLayers, double head, boolean decoup
     /** No pull at all. */
     public static final Penalty NONE = new Penalty(0, ALL, 0, false);
 
-    private static final Pattern BLOCK = Pattern.compile("blocks\\.(\\d{1,9})\\..+");
-    private static final Pattern BEFORE = Pattern.compile("(patch_embed|norm_pre)\\..+|cls_token|reg_token|pos_embed");
-    private static final Pattern AFTER = Pattern.compile("(norm|fc_norm|head)\\..+");
-
     public Penalty {
         requireStrength("penalty.lambda", lambda);
         requireStrength("penalty.head", head);
@@ -48,41 +42,17 @@ public record Penalty(double lambda, int lastLayers, double head, boolean decoup
     }
 
     /**
-     * Returns whether a parameter lies in the last L of {@code depth} blocks or behind them (the last norm, the head).
+     * Returns the strength for a parameter of the backbone: {@code lambda} in the last L of {@code depth} encoder blocks and behind
+     * them (the last norm), else 0.
      *
-     * @param matrix timm name, such as {@code blocks.11.mlp.fc1.weight}
-     * @param depth number of encoder blocks
-     * @throws IllegalArgumentException if a ViT of this depth has no such parameter
+     * @param block number of the parameter's block, from 0; -1 before the first block, {@code depth} behind the last
+     * @throws IllegalArgumentException if a network of this depth has no such block
      */
-    public boolean applies(String matrix, int depth) {
-        Matcher block = BLOCK.matcher(matrix);
-        if (block.matches()) {
-            int number = Integer.parseInt(block.group(1));
-            if (number >= depth) {
-                throw new IllegalArgumentException(matrix + " lies beyond a network of " + depth + " blocks");
-            }
-            return number >= depth - lastLayers;
+    public double strength(int block, int depth) {
+        if (block < -1 || block > depth) {
+            throw new IllegalArgumentException("block " + block + " lies beyond a network of " + depth + " blocks");
         }
-        if (BEFORE.matcher(matrix).matches()) {
-            return lastLayers == ALL;
-        }
-        if (AFTER.matcher(matrix).matches()) {
-            return true;
-        }
-        throw new IllegalArgumentException(matrix + " is not the name of a ViT's parameter");
-    }
-
-    /** Returns the number of the encoder block that a parameter lies in, from 0; -1 if it lies in none. */
-    public static int block(String parameter) {
-        Matcher block = BLOCK.matcher(parameter);
-        return block.matches() ? Integer.parseInt(block.group(1)) : -1;
-    }
-
-    /** Returns the strength of the pull on a parameter: {@code head}, {@code lambda} or 0; see {@link #applies}. */
-    public double lambdaFor(String matrix, int depth) {
-        if (matrix.startsWith("head.")) {
-            return head;
-        }
-        return applies(matrix, depth) ? lambda : 0;
+        boolean pulled = block < 0 ? lastLayers == ALL : block >= depth - lastLayers;
+        return pulled ? lambda : 0;
     }
 }

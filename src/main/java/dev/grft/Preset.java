@@ -1,8 +1,5 @@
 package dev.grft;
 
-import java.util.Arrays;
-import java.util.stream.Collectors;
-
 /**
  * The two readings of the paper under which a ViT-B/16 trains the published shares of its parameters, 0.30 % on
  * VTAB-1k and 1.22 % on FGVC.
@@ -59,12 +56,7 @@ public enum Preset {
      * @throws UserError for any other word
      */
     public static Preset parse(String word) {
-        return Arrays.stream(values())
-                .filter(preset -> preset.word.equals(word))
-                .findFirst()
-                .orElseThrow(() -> UserError.of(
-                        "selection.preset: unknown preset '%s'; expected one of %s",
-                        word, Arrays.stream(values()).map(Preset::toString).collect(Collectors.joining(", "))));
+        return Words.parse("selection.preset", "preset", word, values());
     }
 
     /** Returns which slices compete. */

@@ -5,17 +5,17 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 
 /**
- * The score of every row and every column: its sum of squared gradients at the pretrained weights.
+ * The scores of every row and every column: the sum of its squared gradients at the pretrained weights ({@link Grft#score}).
  *
  * <p>A sum over examples is a sum over machines: each adds what it has seen to a {@link #zero}, and {@link #merge} puts
  * the parts together. Two vectors per matrix, {@code out + in} numbers, stand for the {@code out * in} squares; for
  * ViT-B/16 that is 148,992 numbers instead of 85.5 million.
  *
- * <p>Which squares are added is the caller's choice, and gives different scores: squares of each example's gradient
- * do not depend on how the examples are dealt out, squares of a batch's gradient depend on the batches. Mutable; one
- * thread at a time.
+ * <p>Which squares are added is the caller's choice and gives different scores: see {@link Score}. Mutable; one thread at a
+ * time.
  */
 public final class Scores implements Serializable {
     private static final long serialVersionUID = 1L;
@@ -53,14 +53,9 @@ public final class Scores implements Serializable {
             if (w == null || w.length != shape.size()) {
                 throw new IllegalArgumentException("no weights of " + matrix + ", or not " + shape);
             }
-            double[] rowSums = new double[shape.out()];
-            double[] columnSums = new double[shape.in()];
-            for (int i = 0; i < w.length; i++) {
-                double square = (double) w[i] * w[i];
-                rowSums[i / shape.in()] += square;
-                columnSums[i % shape.in()] += square;
-            }
-            scores.add(matrix, rowSums, columnSums);
+            double[] values =
+                    IntStream.range(0, w.length).mapToDouble(i -> w[i]).toArray();
+            scores.add(matrix, Grft.score(shape, Axis.ROW, values), Grft.score(shape, Axis.COLUMN, values));
         });
         return scores;
     }
@@ -145,6 +140,15 @@ public final class Scores implements Serializable {
         return Collections.unmodifiableMap(shapes);
     }
 
+    /**
+     * Returns the shape of a matrix.
+     *
+     * @throws IllegalArgumentException for an unknown matrix
+     */
+    MatrixShape shape(String matrix) {
+        return known(shapes, matrix);
+    }
+
     /** Refuses sums that cannot be ranked: NaN, infinite or negative. */
     void requireRankable() {
         rows.forEach((matrix, sums) -> requireRankable(matrix, "row", sums));
@@ -168,10 +172,10 @@ public final class Scores implements Serializable {
         }
     }
 
-    private static double[] known(Map<String, double[]> sums, String matrix) {
-        double[] found = sums.get(matrix);
+    private static <T> T known(Map<String, T> some, String matrix) {
+        T found = some.get(matrix);
         if (found == null) {
-            throw new IllegalArgumentException("no scores of " + matrix + ", only of " + sums.keySet());
+            throw new IllegalArgumentException("no scores of " + matrix + ", only of " + some.keySet());
         }
         return found;
     }

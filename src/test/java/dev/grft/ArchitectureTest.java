@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.domain.JavaPackage;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
@@ -24,6 +25,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.nd4j.linalg.learning.regularization.L1Regularization;
+import org.nd4j.linalg.learning.regularization.L2Regularization;
+import org.nd4j.linalg.learning.regularization.WeightDecay;
 
 /** One module, one direction: who may know whom. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
@@ -109,6 +113,22 @@ class ArchitectureTest {
                 .should()
                 .beFreeOfCycles()
                 .allowEmptyShould(true)
+                .check(classes);
+    }
+
+    @Test
+    void whatThePaperSaysIsWhatRuns() {
+        assertThat(classes.get(Grft.class).getMethods())
+                .filteredOn(method -> method.getModifiers().contains(JavaModifier.PUBLIC))
+                .isNotEmpty()
+                .allSatisfy(method -> assertThat(method.getAccessesToSelf())
+                        .as("calls of %s", method)
+                        .isNotEmpty());
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .belongToAnyOf(L1Regularization.class, L2Regularization.class, WeightDecay.class)
+                .because("the penalty of training is that of Grft")
                 .check(classes);
     }
 

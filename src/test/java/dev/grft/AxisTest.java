@@ -27,4 +27,16 @@ class AxisTest {
         assertThat(Axis.ROW.position(TALL, 2, 1)).isEqualTo(5);
         assertThat(Axis.COLUMN.position(TALL, 1, 1)).isEqualTo(3);
     }
+
+    @Test
+    void aNumberLiesInTheSliceWhosePositionsContainIt() {
+        for (Axis axis : Axis.values()) {
+            for (int slice = 0; slice < axis.count(TALL); slice++) {
+                for (int number = 0; number < axis.length(TALL); number++) {
+                    assertThat(axis.index(TALL, axis.position(TALL, slice, number)))
+                            .isEqualTo(slice);
+                }
+            }
+        }
+    }
 }

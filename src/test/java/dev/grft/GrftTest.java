@@ -97,11 +97,12 @@ class GrftTest {
         // By sum v's row 0 (8, of 4 numbers) comes before u's rows 0 and 2 (5, of 2), whose scores per number are
         // larger.
         Budget six = new Budget.Share(0.3);
-        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, true)).isEqualTo(selection(rows("u", U, 0, 2)));
-        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, false))
+        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, Ranking.PER_PARAMETER))
+                .isEqualTo(selection(rows("u", U, 0, 2)));
+        assertThat(Grft.select(SCORES, Orientation.ROW, six, 20, Ranking.BY_SCORE))
                 .isEqualTo(selection(rows("u", U, 0), rows("v", V, 0)));
         // v by sum: row 0 with 8 against column 1 with 6; per number 2 against 3.
-        assertThat(Grft.select(SCORES, Orientation.AUTO, new Budget.PerMatrix(1), 14, false))
+        assertThat(Grft.select(SCORES, Orientation.AUTO, new Budget.PerMatrix(1), 14, Ranking.BY_SCORE))
                 .isEqualTo(selection(columns("u", U, 1), rows("v", V, 0)));
     }
 
@@ -259,36 +260,25 @@ class GrftTest {
     }
 
     @Test
+    void theScoreOfASliceIsItsSumOfSquaredGradients() {
+        double[] gradient = {1, -2, 0.5, 3, 0, -1}; // [3, 2]
+
+        assertThat(Grft.score(U, Axis.ROW, gradient)).containsExactly(5, 9.25, 1);
+        assertThat(Grft.score(U, Axis.COLUMN, gradient)).containsExactly(1.25, 14);
+    }
+
+    @Test
     void thePenaltyIsLambdaTimesTheSquaredDistance() {
-        assertThat(Grft.penalty(0.5, new float[] {1, -2, 3})).isEqualTo(7);
-        assertThat(Grft.penalty(0, new float[] {1, -2, 3})).isZero();
+        assertThat(Grft.penalty(0.5, 3)).isEqualTo(4.5);
+        assertThat(Grft.penalty(0, 3)).isZero();
     }
 
     @Test
     void thePenaltysSlopeIsItsDerivative() {
-        float h = 1 / 256f; // exact in binary: the central difference of a square is exact too
-        double difference =
-                (Grft.penalty(0.25, new float[] {3 + h, 1}) - Grft.penalty(0.25, new float[] {3 - h, 1})) / (2 * h);
+        double h = 1 / 256.0; // exact in binary: the central difference of a square is exact too
+        double difference = (Grft.penalty(0.25, 3 + h) - Grft.penalty(0.25, 3 - h)) / (2 * h);
 
         assertThat(Grft.penaltySlope(0.25) * 3).isEqualTo(1.5).isEqualTo(difference);
-    }
-
-    @Test
-    void thePenaltyOfAModelWeighsEachPartByItsPlace() {
-        String early = "blocks.0.mlp.fc1.weight";
-        String late = "blocks.1.mlp.fc1.weight";
-        Delta delta = new Delta(
-                selection(rows(early, U, 0), rows(late, U, 0)),
-                Map.of(early, new float[] {10, 10}, late, new float[] {1, 2}),
-                new float[] {1, 1, 1, 1},
-                new float[] {3, 0},
-                List.of("cat", "dog"),
-                "00",
-                Map.of("blocks.1.norm1.bias", new float[] {4}, "blocks.0.norm1.bias", new float[] {100}));
-
-        // 2 * (1 + 4) + 2 * 16 of the last block, 0.5 * (4 + 9) of the head
-        assertThat(Grft.penalty(new Penalty(2, 1, 0.5, false), 2, delta)).isEqualTo(10 + 32 + 6.5);
-        assertThat(Grft.penalty(Penalty.NONE, 2, delta)).isZero();
     }
 
     /** Scores 0 to 5, whole-numbered, so that ties are common, of three matrices of 64 numbers together. */

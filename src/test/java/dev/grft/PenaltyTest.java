@@ -6,50 +6,29 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PenaltyTest {
     @ParameterizedTest
-    @CsvSource({
-        "blocks.11.mlp.fc2.weight, true",
-        "blocks.9.attn.qkv.weight, true",
-        "blocks.8.attn.qkv.weight, false",
-        "blocks.1.attn.qkv.weight, false",
-        "patch_embed.proj.weight, false",
-        "pos_embed, false",
-        "cls_token, false",
-        "norm.weight, true",
-        "head.weight, true"
-    })
-    void theLastThreeOfTwelveBlocksAndWhatFollowsThemArePulled(String parameter, boolean pulled) {
-        assertThat(new Penalty(0.1, 3, 0, false).applies(parameter, 12)).isEqualTo(pulled);
+    @CsvSource({"12, 0.1", "11, 0.1", "9, 0.1", "8, 0", "1, 0", "0, 0", "-1, 0"})
+    void theLastThreeOfTwelveBlocksAndWhatFollowsThemArePulled(int block, double strength) {
+        assertThat(new Penalty(0.1, 3, 0, false).strength(block, 12)).isEqualTo(strength);
     }
 
     @Test
-    void allPullsThePatchEmbeddingTooAndAllBlocksDoNot() {
-        assertThat(new Penalty(0.1, Penalty.ALL, 0, false).applies("patch_embed.proj.weight", 12))
-                .isTrue();
-        assertThat(new Penalty(0.1, Penalty.ALL, 0, false).applies("blocks.0.mlp.fc1.bias", 12))
-                .isTrue();
-        assertThat(new Penalty(0.1, 12, 0, false).applies("blocks.0.mlp.fc1.bias", 12))
-                .isTrue();
-        assertThat(new Penalty(0.1, 12, 0, false).applies("patch_embed.proj.weight", 12))
-                .isFalse();
+    void allPullsWhatComesBeforeTheBlocksTooAndAllBlocksDoNot() {
+        assertThat(new Penalty(0.1, Penalty.ALL, 0, false).strength(-1, 12)).isEqualTo(0.1);
+        assertThat(new Penalty(0.1, Penalty.ALL, 0, false).strength(0, 12)).isEqualTo(0.1);
+        assertThat(new Penalty(0.1, 12, 0, false).strength(0, 12)).isEqualTo(0.1);
+        assertThat(new Penalty(0.1, 12, 0, false).strength(-1, 12)).isZero();
+        assertThat(new Penalty(0.1, 13, 0, false).strength(-1, 12)).isZero();
     }
 
-    @Test
-    void theHeadHasAStrengthOfItsOwn() {
-        Penalty penalty = new Penalty(0.1, 3, 0.5, false);
-
-        assertThat(penalty.lambdaFor("head.weight", 12)).isEqualTo(0.5);
-        assertThat(penalty.lambdaFor("head.bias", 12)).isEqualTo(0.5);
-        assertThat(penalty.lambdaFor("blocks.9.mlp.fc1.weight", 12)).isEqualTo(0.1);
-        assertThat(penalty.lambdaFor("blocks.8.mlp.fc1.weight", 12)).isZero();
-    }
-
-    @Test
-    void noPenaltyPullsNothing() {
-        assertThat(Penalty.NONE.lambdaFor("blocks.0.mlp.fc1.weight", 12)).isZero();
-        assertThat(Penalty.NONE.lambdaFor("head.weight", 12)).isZero();
+    @ParameterizedTest
+    @ValueSource(ints = {-1, 0, 11, 12})
+    void noPenaltyPullsNothing(int block) {
+        assertThat(Penalty.NONE.strength(block, 12)).isZero();
+        assertThat(Penalty.NONE.head()).isZero();
     }
 
     @ParameterizedTest
@@ -70,15 +49,11 @@ class PenaltyTest {
                 .hasMessage("penalty.lastLayers must be at least 1, got 0; for no penalty set penalty.lambda to 0");
     }
 
-    @Test
-    void aParameterThatTheNetworkDoesNotHaveIsRefused() {
-        Penalty penalty = new Penalty(0.1, 3, 0, false);
-
-        assertThatThrownBy(() -> penalty.applies("blocks.12.mlp.fc1.weight", 12))
+    @ParameterizedTest
+    @ValueSource(ints = {-2, 13})
+    void aBlockThatTheNetworkDoesNotHaveIsRefused(int block) {
+        assertThatThrownBy(() -> new Penalty(0.1, 3, 0, false).strength(block, 12))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("blocks.12.mlp.fc1.weight lies beyond a network of 12 blocks");
-        assertThatThrownBy(() -> penalty.applies("encoder.layer.3.weight", 12))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("encoder.layer.3.weight is not the name of a ViT's parameter");
+                .hasMessage("block " + block + " lies beyond a network of 12 blocks");
     }
 }

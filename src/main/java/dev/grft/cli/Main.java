@@ -5,8 +5,8 @@ import dev.grft.checkpoint.artifact.Export;
 import dev.grft.config.Config;
 import dev.grft.config.Credentials;
 import dev.grft.config.Settings;
+import dev.grft.report.CostModel;
 import dev.grft.report.Inspection;
-import dev.grft.report.Plan;
 import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.verbs.Application;
 import dev.grft.spark.verbs.Verbs;
@@ -206,7 +206,7 @@ public final class Main {
         return common.run("pack", verbs -> verbs.pack(images, output, !unlabeled));
     }
 
-    /** The machines that a plan is for. */
+    /** The machines that the costs are predicted for. */
     static final class Machines {
         @Option(names = "--plan", required = true, description = "Predict what training it costs, by executors.")
         @SuppressWarnings("unused") // picocli looks at it
@@ -273,7 +273,7 @@ public final class Main {
                                 configured.settings(),
                                 machines.classes,
                                 machines.executors,
-                                new Plan.Machine(
+                                new CostModel.Machine(
                                         machines.gflops == null ? CpuKernels.gflops(machines.tasks) : machines.gflops,
                                         machines.tasks,
                                         machines.gigabits)));

@@ -3,6 +3,8 @@ package dev.grft.config;
 import dev.grft.Checks;
 import dev.grft.Orientation;
 import dev.grft.Preset;
+import dev.grft.Ranking;
+import dev.grft.Score;
 import dev.grft.UserError;
 import java.io.Serializable;
 import java.util.List;
@@ -37,8 +39,7 @@ public record SelectionSettings(
         }
         matrices = List.copyOf(matrices);
         Checks.names("selection.matrices", matrices);
-        Checks.word(
-                "selection.score", score, "per-example", "per-batch", "summed-gradient", "absolute", "gradient-weight");
+        Checks.word("selection.score", score, Checks.words(Score.values()));
         Checks.word("selection.loss", loss, "probe", "fresh", "contrastive");
         Checks.positive("selection.temperature", temperature);
         Checks.count("selection.batchSize", batchSize);
@@ -59,6 +60,11 @@ public record SelectionSettings(
     /** Returns the rule that gives each matrix its axis. */
     public Orientation orientation() {
         return Orientation.parse(axis);
+    }
+
+    /** Returns what slices of different length compete by. */
+    public Ranking ranking() {
+        return perLength ? Ranking.PER_PARAMETER : Ranking.BY_SCORE;
     }
 
     /** How many; one of the two. */

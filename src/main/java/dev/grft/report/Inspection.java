@@ -66,7 +66,7 @@ public final class Inspection {
             Settings settings,
             int classes,
             List<Integer> executors,
-            Plan.Machine machine) {
+            CostModel.Machine machine) {
         if (classes < 1 || executors.stream().anyMatch(n -> n < 1)) {
             throw UserError.of("--classes and --executors must be >= 1, got %d and %s", classes, executors);
         }
@@ -75,9 +75,9 @@ public final class Inspection {
                         .config()
                         .withClasses(classes)
                 : VitConfig.preset(model, classes);
-        Plan plan = Plan.of(config, settings);
-        String advice = plan.advice(executors.stream().mapToInt(n -> n).max().orElse(1), machine);
-        return plan.table(executors, machine) + (advice.isEmpty() ? "" : "\n" + advice);
+        CostModel costs = CostModel.of(config, settings);
+        String advice = costs.advice(executors.stream().mapToInt(n -> n).max().orElse(1), machine);
+        return costs.table(executors, machine) + (advice.isEmpty() ? "" : "\n" + advice);
     }
 
     private static String checkpoint(Checkpoint checkpoint) {

@@ -40,7 +40,7 @@ public final class Report {
     private final Storage storage;
     private final Path directory;
 
-    private Report(Configuration hadoop, Path directory) {
+    Report(Configuration hadoop, Path directory) {
         this.hadoop = hadoop;
         this.storage = new Storage(hadoop);
         this.directory = directory;
@@ -61,12 +61,8 @@ public final class Report {
         return path;
     }
 
-    /** Returns what the page shows of a directory. */
-    static ObjectNode data(Configuration hadoop, Path directory) {
-        return new Report(hadoop, directory).data();
-    }
-
-    private ObjectNode data() {
+    /** Returns what the page shows of the directory. */
+    ObjectNode data() {
         ObjectNode root = MAPPER.createObjectNode();
         root.put("version", Build.version());
         root.put("commit", Build.commit());

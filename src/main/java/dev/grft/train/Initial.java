@@ -11,7 +11,6 @@ import java.util.SplittableRandom;
 /** Numbers to begin with, the same on every machine. */
 public final class Initial {
     private static final double STD = 0.02;
-    private static final double ADAPTER_STD = 0.01;
 
     private Initial() {}
 
@@ -43,9 +42,9 @@ public final class Initial {
     }
 
     /**
-     * Returns the trained vector to begin with, head aside: no difference to the pretrained model. LoRA's A is uniform in
-     * {@code 1 / sqrt(in)} around 0, as in Hugging Face's peft, with B 0; an adapter's down is normal of standard deviation
-     * 0.01, as Houlsby et al. have it, with up 0.
+     * Returns the trained vector before the first step: each array as its {@link TrainedArray.Start} says.
+     *
+     * @param seed gives the random numbers; those of an array depend on the seed and its name only
      */
     public static float[] start(Layout layout, long seed) {
         float[] vector = new float[layout.size()];
@@ -53,13 +52,11 @@ public final class Initial {
             float[] numbers = new float[Math.toIntExact(array.size())];
             SplittableRandom random =
                     new SplittableRandom(seed ^ ((long) array.name().hashCode() << 32));
-            if (array.name().endsWith(".lora_a")) {
-                double bound = 1 / Math.sqrt(array.columns());
-                for (int i = 0; i < numbers.length; i++) {
-                    numbers[i] = (float) (bound * (2 * random.nextDouble() - 1));
-                }
-            } else if (array.name().endsWith(".adapter.down.weight")) {
-                normal(numbers, ADAPTER_STD, random);
+            double scale = array.start().scale();
+            switch (array.start().distribution()) {
+                case ZEROS -> {}
+                case UNIFORM -> uniform(numbers, scale, random);
+                case NORMAL -> normal(numbers, scale, random);
             }
             layout.write(numbers, array.name(), vector);
         }
@@ -79,6 +76,12 @@ public final class Initial {
         double std = small ? STD : Math.sqrt(2.0 / (shape[0] + size / shape[0]));
         normal(values, std, new SplittableRandom(seed ^ ((long) name.hashCode() << 32)));
         return values;
+    }
+
+    private static void uniform(float[] values, double bound, SplittableRandom random) {
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) (bound * (2 * random.nextDouble() - 1));
+        }
     }
 
     /** Puts numbers of a normal distribution, cut off at two standard deviations, into {@code values}. */

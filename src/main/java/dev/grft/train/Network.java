@@ -1,6 +1,5 @@
 package dev.grft.train;
 
-import dev.grft.Grft;
 import dev.grft.Penalty;
 import dev.grft.config.Settings;
 import dev.grft.vit.Layout;
@@ -14,21 +13,21 @@ import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.config.Sgd;
 import org.nd4j.linalg.schedule.ISchedule;
 
-/** What DL4J is told: a layer for each stage, the updater, the learning rate, and what holds the numbers back. */
+/** The DL4J configuration of a training: a layer for each stage, the updater, the learning rate, penalty and weight decay. */
 public final class Network {
     private Network() {}
 
     /**
      * Returns the configuration of a network that trains the arrays of a layout.
      *
+     * @param layout of the stages of a {@link dev.grft.vit.Vit}
      * @param penalty the pull toward the pretrained model
-     * @param depth number of encoder blocks
      * @param steps number of steps of the whole training, on which the learning rate depends
      * @param stepsPerEpoch number of steps that show every image once, may be a fraction
      */
     public static MultiLayerConfiguration configuration(
-            Layout layout, Settings.Training training, Penalty penalty, int depth, long steps, double stepsPerEpoch) {
-        return configuration(layout, training, penalty, depth, steps, stepsPerEpoch, 0);
+            Layout layout, Settings.Training training, Penalty penalty, long steps, double stepsPerEpoch) {
+        return configuration(layout, training, penalty, steps, stepsPerEpoch, 0);
     }
 
     /**
@@ -37,13 +36,7 @@ public final class Network {
      * @param first number of steps that were made before: where the learning rate begins
      */
     public static MultiLayerConfiguration configuration(
-            Layout layout,
-            Settings.Training training,
-            Penalty penalty,
-            int depth,
-            long steps,
-            double stepsPerEpoch,
-            long first) {
+            Layout layout, Settings.Training training, Penalty penalty, long steps, double stepsPerEpoch, long first) {
         ISchedule learningRate = new WarmupCosine(
                         training.learningRate(),
                         Math.min(training.minLearningRate(), training.learningRate()),
@@ -59,8 +52,9 @@ public final class Network {
                 .list();
         int count = layout.stages().size();
         for (int s = 0; s < count; s++) {
+            double backbone = penalty.strength(s - 1, count - 2); // the first stage embeds, the last classifies
             List<StageLayer.Trained> arrays = layout.stages().get(s).stream()
-                    .map(array -> trained(array, training, penalty, depth))
+                    .map(array -> trained(array, training, penalty, backbone))
                     .toList();
             list.layer(s, new StageLayer(arrays, s == count - 1));
         }
@@ -79,17 +73,18 @@ public final class Network {
                 .build();
     }
 
+    /** Returns what DL4J reads of an array; {@code backbone} is the strength of the penalty on its stage, the head aside. */
     private static StageLayer.Trained trained(
-            TrainedArray array, Settings.Training training, Penalty penalty, int depth) {
-        double slope = pulled(array) ? Grft.penaltySlope(penalty.lambdaFor(array.name(), depth)) : 0;
-        double weightDecay = decays(array) ? training.weightDecay() : 0;
+            TrainedArray array, Settings.Training training, Penalty penalty, double backbone) {
+        double strength = switch (array.role()) {
+            case DIFFERENCE -> backbone;
+            case HEAD -> penalty.head();
+            case ADDED -> 0;
+        };
+        // Weight decay is a decoupled penalty whose slope, twice its strength, is training.weightDecay.
+        double decay = decays(array) ? training.weightDecay() / 2 : 0;
         return new StageLayer.Trained(
-                array, penalty.decoupled() ? 0 : slope, (penalty.decoupled() ? slope : 0) + weightDecay);
-    }
-
-    /** The factors of LoRA and the layers of adapters are no differences to the pretrained model: nothing to pull them to. */
-    private static boolean pulled(TrainedArray array) {
-        return !array.name().contains(".lora_") && !array.name().contains(".adapter.");
+                array, penalty.decoupled() ? 0 : strength, (penalty.decoupled() ? strength : 0) + decay);
     }
 
     /**

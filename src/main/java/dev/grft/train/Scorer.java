@@ -2,6 +2,7 @@ package dev.grft.train;
 
 import dev.grft.Delta;
 import dev.grft.MatrixShape;
+import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.data.Batch;
 import dev.grft.tuning.ScoreWatch;
@@ -31,6 +32,7 @@ public final class Scorer {
      * Returns a scorer with sums of 0.
      *
      * @param eligible the shapes of the matrices that compete, by timm name in network order
+     * @param score what is summed
      * @param headWeight the weight of the fresh head, {@code [K, D]} row-major
      * @param headBias its bias, {@code [K]}
      * @param keep what is kept of a forward; not {@link Keep#NOTHING}
@@ -38,12 +40,12 @@ public final class Scorer {
     public Scorer(
             Weights weights,
             Map<String, MatrixShape> eligible,
-            ScoreWatch.Rule rule,
+            Score score,
             float[] headWeight,
             float[] headBias,
             Kernels kernels,
             Keep keep) {
-        this.watch = new ScoreWatch(eligible, rule, weights::array);
+        this.watch = new ScoreWatch(eligible, score, weights::array);
         this.kernels = kernels;
         this.vit = new Vit(weights, watch, kernels, keep);
         this.classes = weights.config().classes();

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.ParamInitializer;
 import org.deeplearning4j.nn.conf.InputPreProcessor;
@@ -20,13 +21,11 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
-import org.nd4j.linalg.learning.regularization.L2Regularization;
 import org.nd4j.linalg.learning.regularization.Regularization;
-import org.nd4j.linalg.learning.regularization.WeightDecay;
 
 /**
- * What DL4J is told of one {@link dev.grft.vit.Stage}: its trained arrays are the layer's parameters, and what holds each
- * of them back. The frozen weights are no parameters. Written to JSON by DL4J, hence the getters.
+ * The DL4J configuration of one {@link dev.grft.vit.Stage}: its trained arrays are the layer's parameters, each with the
+ * strength of its {@link Pull}. The frozen weights are no parameters. DL4J writes it to JSON, hence the getters.
  */
 public final class StageLayer extends BaseLayer {
     private static final long serialVersionUID = 1L;
@@ -42,8 +41,8 @@ public final class StageLayer extends BaseLayer {
         private String name = "";
         private int rows;
         private int columns;
-        private double pull;
-        private double decay;
+        private double coupled;
+        private double decoupled;
 
         /** For DL4J's JSON only. */
         public Trained() {}
@@ -51,15 +50,15 @@ public final class StageLayer extends BaseLayer {
         /**
          * Returns the description of an array.
          *
-         * @param pull factor of the array in the loss's gradient, 0 or more: {@code 2 lambda}
-         * @param decay factor of the array, times the learning rate, that is subtracted after the updater, 0 or more
+         * @param coupled strength of the {@link Pull} that is a term of the loss, 0 or more
+         * @param decoupled strength of the pull that goes past the updater, 0 or more
          */
-        public Trained(TrainedArray array, double pull, double decay) {
+        public Trained(TrainedArray array, double coupled, double decoupled) {
             this.name = array.name();
             this.rows = array.rows();
             this.columns = array.columns();
-            this.pull = pull;
-            this.decay = decay;
+            this.coupled = coupled;
+            this.decoupled = decoupled;
         }
 
         public String getName() {
@@ -86,20 +85,25 @@ public final class StageLayer extends BaseLayer {
             this.columns = columns;
         }
 
-        public double getPull() {
-            return pull;
+        public double getCoupled() {
+            return coupled;
         }
 
-        public void setPull(double pull) {
-            this.pull = pull;
+        public void setCoupled(double coupled) {
+            this.coupled = coupled;
         }
 
-        public double getDecay() {
-            return decay;
+        public double getDecoupled() {
+            return decoupled;
         }
 
-        public void setDecay(double decay) {
-            this.decay = decay;
+        public void setDecoupled(double decoupled) {
+            this.decoupled = decoupled;
+        }
+
+        private Stream<Pull> pulls() {
+            return Stream.of(new Pull(coupled, false), new Pull(decoupled, true))
+                    .filter(pull -> pull.strength() > 0);
         }
 
         long size() {
@@ -117,13 +121,13 @@ public final class StageLayer extends BaseLayer {
                     && name.equals(trained.name)
                     && rows == trained.rows
                     && columns == trained.columns
-                    && pull == trained.pull
-                    && decay == trained.decay;
+                    && coupled == trained.coupled
+                    && decoupled == trained.decoupled;
         }
 
         @Override
         public int hashCode() {
-            return Objects.hash(name, rows, columns, pull, decay);
+            return Objects.hash(name, rows, columns, coupled, decoupled);
         }
     }
 
@@ -176,18 +180,10 @@ public final class StageLayer extends BaseLayer {
 
     @Override
     public List<Regularization> getRegularizationByParam(String parameter) {
-        List<Regularization> pulls = new ArrayList<>();
-        for (Trained array : arrays) {
-            if (array.key().equals(parameter)) {
-                if (array.pull > 0) {
-                    pulls.add(new L2Regularization(array.pull));
-                }
-                if (array.decay > 0) {
-                    pulls.add(new WeightDecay(array.decay, true));
-                }
-            }
-        }
-        return pulls;
+        return arrays.stream()
+                .filter(array -> array.key().equals(parameter))
+                .<Regularization>flatMap(Trained::pulls)
+                .toList();
     }
 
     @Override

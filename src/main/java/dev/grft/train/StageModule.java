@@ -79,10 +79,6 @@ class StageModule extends BaseLayer<StageLayer> {
         return gradient;
     }
 
-    final boolean passesGradientDown() {
-        return inputGradient;
-    }
-
     @Override
     public boolean isPretrainLayer() {
         return false;

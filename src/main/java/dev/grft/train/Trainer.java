@@ -5,8 +5,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The loop: ask for a gradient, update, report, save. It knows neither where the gradients come from nor where states
- * are saved, and goes on from a saved state to the same bits.
+ * The loop: get a gradient, update, report, save. Where gradients come from and where states are saved is up to its parts. A
+ * training that goes on from a saved state ends in the same bits.
  */
 public final class Trainer {
     /**
@@ -50,11 +50,6 @@ public final class Trainer {
             }
         }
 
-        /** Returns the plan of a whole training. */
-        public Plan(long steps, int batchSize, long examples, int syncEvery, double clipNorm, int saveEvery) {
-            this(0, steps, steps, batchSize, examples, syncEvery, clipNorm, saveEvery);
-        }
-
         /** Returns how often all images have been shown whole after a step. */
         long epochs(long step) {
             return step * batchSize / examples;
@@ -76,7 +71,7 @@ public final class Trainer {
         void keep(LearnerState state);
     }
 
-    /** Who looks at the model after each epoch. */
+    /** Evaluates the model after each epoch and can end the training. */
     public interface Judge {
         /** Lets every epoch pass. */
         Judge NONE = new Judge() {
@@ -96,9 +91,9 @@ public final class Trainer {
         boolean enough();
     }
 
-    /** Who wants to know how it goes. */
+    /** Receives the steps of a training. */
     public interface Listener {
-        /** Is told of each step, or of each round of local steps. */
+        /** Takes a step that was made, or a round of local steps. */
         void step(Step step);
     }
 
@@ -136,11 +131,6 @@ public final class Trainer {
     private final Judge judge;
     private final float[] sent; // the trained vector, as the source was given it last
     private long kept; // number of the last step of the newest kept state
-
-    /** Returns the loop of these parts that nobody judges. */
-    public Trainer(Plan plan, Learner learner, GradientSource source, Keeper keeper, Listener listener) {
-        this(plan, learner, source, keeper, listener, Judge.NONE);
-    }
 
     /** Returns the loop of these parts; {@code learner} is at the state to begin from if none was kept. */
     public Trainer(Plan plan, Learner learner, GradientSource source, Keeper keeper, Listener listener, Judge judge) {

@@ -6,6 +6,7 @@ import dev.grft.MatrixShape;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
+import dev.grft.vit.TrainedArray.Start;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Map;
 import java.util.Objects;
@@ -25,6 +26,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  */
 public final class AdapterTuning extends AdditionTuning {
     private static final long serialVersionUID = 1L;
+    private static final double START = 0.01; // standard deviation of down, as Houlsby et al. have it; up starts at 0
 
     private final int size;
     private final double scale;
@@ -67,10 +69,10 @@ public final class AdapterTuning extends AdditionTuning {
 
         Behind(String matrix, int out) {
             super(
-                    new TrainedArray(Bottleneck.name(matrix, "down.weight"), size, out),
-                    new TrainedArray(Bottleneck.name(matrix, "down.bias"), size, 1),
-                    new TrainedArray(Bottleneck.name(matrix, "up.weight"), out, size),
-                    new TrainedArray(Bottleneck.name(matrix, "up.bias"), out, 1));
+                    TrainedArray.added(Bottleneck.name(matrix, "down.weight"), size, out, Start.normal(START)),
+                    TrainedArray.added(Bottleneck.name(matrix, "down.bias"), size, 1, Start.ZEROS),
+                    TrainedArray.added(Bottleneck.name(matrix, "up.weight"), out, size, Start.ZEROS),
+                    TrainedArray.added(Bottleneck.name(matrix, "up.bias"), out, 1, Start.ZEROS));
             this.matrix = matrix;
         }
 

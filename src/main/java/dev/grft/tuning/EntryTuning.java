@@ -67,7 +67,7 @@ public final class EntryTuning extends AdditionTuning {
         private final int[] columns; // [K, out]
 
         OfMatrix(Entries entries) {
-            super(new TrainedArray(
+            super(TrainedArray.difference(
                     Entries.name(entries.matrix()),
                     entries.perRow(),
                     entries.shape().out()));

@@ -7,6 +7,7 @@ import dev.grft.vit.Adaptation;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
+import dev.grft.vit.TrainedArray.Start;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -21,6 +22,8 @@ import org.nd4j.linalg.factory.Nd4j;
  * <pre>
  *   y += s (x A') B'        dB = s dy' (x A')        dA = s (dy B)' x        dx += s (dy B) A
  * </pre>
+ *
+ * <p>A starts uniform in {@code 1 / sqrt(in)} around 0, as in Hugging Face's peft, B at 0.
  */
 public final class LoraTuning extends AdditionTuning {
     private static final long serialVersionUID = 1L;
@@ -66,8 +69,9 @@ public final class LoraTuning extends AdditionTuning {
 
         OfMatrix(String matrix, MatrixShape shape, Plan plan) {
             super(
-                    new TrainedArray(LowRank.nameOfA(matrix), rank, shape.in()),
-                    new TrainedArray(LowRank.nameOfB(matrix), shape.out(), rank));
+                    TrainedArray.added(
+                            LowRank.nameOfA(matrix), rank, shape.in(), Start.uniform(1 / Math.sqrt(shape.in()))),
+                    TrainedArray.added(LowRank.nameOfB(matrix), shape.out(), rank, Start.ZEROS));
             this.matrix = matrix;
             this.plan = plan;
         }

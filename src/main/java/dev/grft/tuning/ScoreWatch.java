@@ -2,6 +2,7 @@ package dev.grft.tuning;
 
 import dev.grft.Delta;
 import dev.grft.MatrixShape;
+import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.vit.Adaptation;
 import dev.grft.vit.Buffers;
@@ -25,41 +26,21 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
  * <p>The sums stay on the device until {@link #scores} asks for them.
  */
 public final class ScoreWatch implements TrainingPlan {
-    /** What is summed over the examples; different scores. */
-    public enum Rule {
-        /** The squares of each example's gradient: does not depend on how examples are dealt out. */
-        EXAMPLE,
-        /** The squares of each batch's gradient: depends on the batches. */
-        BATCH,
-        /** The square of the sum over all examples, as GPS does: needs the dense gradients summed first, see {@link #summed}. */
-        SUM,
-        /**
-         * The absolute values of each example's gradient: what a step of equal size in every coordinate, such as Adam's
-         * first ones, gains to first order. Differs from the paper.
-         */
-        ABSOLUTE,
-        /**
-         * The squares of each example's gradient times weight, {@code (g w)^2}: Taylor importance as in pruning (Molchanov et
-         * al. 2019, arXiv 1906.10771), there of each batch. Differs from the paper.
-         */
-        WEIGHT
-    }
-
     private final Map<String, MatrixShape> eligible;
     private final Function<String, INDArray> weights;
-    private final Rule rule;
+    private final Score score;
     private final Map<String, Watched> watched = new LinkedHashMap<>();
     private long examples;
 
     /**
      * Returns the watch of these matrices, by timm name in network order.
      *
-     * @param weights the pretrained values of a matrix, {@code [out, in]}; asked for by {@link Rule#WEIGHT} only
+     * @param weights the pretrained values of a matrix, {@code [out, in]}; asked for by {@link Score#GRADIENT_WEIGHT} only
      */
-    public ScoreWatch(Map<String, MatrixShape> eligible, Rule rule, Function<String, INDArray> weights) {
+    public ScoreWatch(Map<String, MatrixShape> eligible, Score score, Function<String, INDArray> weights) {
         this.weights = weights;
         this.eligible = eligible;
-        this.rule = rule;
+        this.score = score;
     }
 
     @Override
@@ -67,7 +48,7 @@ public final class ScoreWatch implements TrainingPlan {
         if (!eligible.containsKey(matrix)) {
             return null;
         }
-        Watched one = new Watched(shape, rule == Rule.WEIGHT ? weights.apply(matrix) : null);
+        Watched one = new Watched(shape, score == Score.GRADIENT_WEIGHT ? weights.apply(matrix) : null);
         watched.put(matrix, one);
         return one;
     }
@@ -86,10 +67,10 @@ public final class ScoreWatch implements TrainingPlan {
     /**
      * Returns the sums so far.
      *
-     * @throws IllegalStateException under {@link Rule#SUM}
+     * @throws IllegalStateException under {@link Score#SUMMED_GRADIENT}
      */
     public Scores scores() {
-        if (rule == Rule.SUM) {
+        if (score == Score.SUMMED_GRADIENT) {
             throw new IllegalStateException("the summed gradient is squared after all parts are summed");
         }
         Scores scores = Scores.zero(eligible);
@@ -99,7 +80,7 @@ public final class ScoreWatch implements TrainingPlan {
         return scores;
     }
 
-    /** Returns the gradient of each matrix, {@code [out, in]} row-major, summed over the examples: {@link Rule#SUM}. */
+    /** Returns the gradient of each matrix, {@code [out, in]} row-major, summed over the examples: {@link Score#SUMMED_GRADIENT}. */
     public Map<String, float[]> summed() {
         Map<String, float[]> sums = new LinkedHashMap<>();
         watched.forEach((matrix, one) -> {
@@ -126,20 +107,20 @@ public final class ScoreWatch implements TrainingPlan {
 
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int count) {
-            switch (rule) {
-                case EXAMPLE -> kernels.addSquaredGradients(dy, x, count, rows, columns);
-                case BATCH -> {
+            switch (score) {
+                case PER_EXAMPLE -> kernels.addSquaredGradients(dy, x, count, rows, columns);
+                case PER_BATCH -> {
                     INDArray g = buffers.shared("batchGradient", shape.out(), shape.in());
                     kernels.gemm(true, dy, false, x, 1, 0, g);
                     kernels.addSquares(g, rows, columns);
                 }
-                case SUM -> {
+                case SUMMED_GRADIENT -> {
                     if (sum == null) {
                         sum = Nd4j.zeros(buffers.type(), shape.out(), shape.in());
                     }
                     kernels.gemm(true, dy, false, x, 1, 1, sum);
                 }
-                case ABSOLUTE, WEIGHT -> {
+                case ABSOLUTE, GRADIENT_WEIGHT -> {
                     INDArray g = buffers.shared("exampleGradient", shape.out(), shape.in());
                     long tokens = dy.size(0) / count;
                     for (int b = 0; b < count; b++) {

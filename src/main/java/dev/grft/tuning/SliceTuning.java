@@ -118,7 +118,7 @@ public final class SliceTuning implements Tuning {
 
         Trained(Slices slices) {
             this.indices = slices.indices();
-            this.array = new TrainedArray(name(slices), slices.count(), slices.length());
+            this.array = TrainedArray.difference(name(slices), slices.count(), slices.length());
         }
 
         @Override

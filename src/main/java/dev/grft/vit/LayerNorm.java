@@ -31,7 +31,7 @@ final class LayerNorm {
         List<TrainedArray> arrays = new ArrayList<>();
         for (Parameter p : List.of(gamma, beta)) {
             if (p.whole()) {
-                arrays.add(new TrainedArray(p.name(), (int) p.shape()[0], 1));
+                arrays.add(p.array((int) p.shape()[0], 1));
             }
         }
         return arrays;

@@ -27,7 +27,7 @@ final class LayerScale {
     }
 
     List<TrainedArray> trained() {
-        return gamma.whole() ? List.of(new TrainedArray(gamma.name(), (int) gamma.shape()[0], 1)) : List.of();
+        return gamma.whole() ? List.of(gamma.array((int) gamma.shape()[0], 1)) : List.of();
     }
 
     boolean active() {

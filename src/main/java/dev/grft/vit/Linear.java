@@ -33,13 +33,13 @@ final class Linear {
     List<TrainedArray> trained() {
         List<TrainedArray> arrays = new ArrayList<>();
         if (weight.whole()) {
-            arrays.add(new TrainedArray(weight.name(), (int) weight.shape()[0], (int) weight.shape()[1]));
+            arrays.add(weight.array((int) weight.shape()[0], (int) weight.shape()[1]));
         }
         if (adaptation != null) {
             arrays.addAll(adaptation.trained());
         }
         if (bias.whole()) {
-            arrays.add(new TrainedArray(bias.name(), (int) bias.shape()[0], 1));
+            arrays.add(bias.array((int) bias.shape()[0], 1));
         }
         return arrays;
     }

@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import dev.grft.Delta;
 import dev.grft.vit.kernels.Kernels;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -37,6 +38,13 @@ final class Parameter {
 
     long[] shape() {
         return shape.clone();
+    }
+
+    /** Returns the array that trains if the parameter trains whole. */
+    TrainedArray array(int rows, int columns) {
+        return name.equals(Delta.HEAD_WEIGHT) || name.equals(Delta.HEAD_BIAS)
+                ? TrainedArray.head(name, rows, columns)
+                : TrainedArray.difference(name, rows, columns);
     }
 
     /** Ties the parameter to its places in the trained vector and in the gradient vector. */

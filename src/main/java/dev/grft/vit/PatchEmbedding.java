@@ -51,7 +51,7 @@ final class PatchEmbedding implements Stage {
         for (Parameter token : tokens()) {
             if (token.whole()) {
                 int rows = token.shape().length == 1 ? 1 : (int) token.shape()[0];
-                arrays.add(new TrainedArray(token.name(), rows, config.width()));
+                arrays.add(token.array(rows, config.width()));
             }
         }
         arrays.addAll(proj.trained());

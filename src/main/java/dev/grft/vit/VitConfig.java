@@ -37,6 +37,7 @@ public record VitConfig(
     /** Channels of the input: red, green, blue. */
     public static final int CHANNELS = 3;
 
+    private static final Pattern BLOCK = Pattern.compile("blocks\\.(\\d{1,9})\\..+");
     private static final Pattern PRESET = Pattern.compile("vit_(tiny|small|base|large|demo)_patch(\\d+)_(\\d+)");
 
     public VitConfig {
@@ -136,6 +137,12 @@ public record VitConfig(
         Map<String, MatrixShape> chosen = matrices();
         chosen.keySet().removeIf(matrix -> words.stream().noneMatch(word -> matrix.endsWith(word + ".weight")));
         return chosen;
+    }
+
+    /** Returns the number of the encoder block that a parameter lies in by its timm name, from 0; -1 if it lies in none. */
+    public static int block(String parameter) {
+        Matcher block = BLOCK.matcher(parameter);
+        return block.matches() ? Integer.parseInt(block.group(1)) : -1;
     }
 
     /** Returns the shape of every tensor of the checkpoint, by timm name in timm's order, the head included if there is one. */

@@ -1,12 +1,12 @@
 package dev.grft.bench;
 
-import dev.grft.report.Plan;
+import dev.grft.report.CostModel;
 import dev.grft.vit.Keep;
 import dev.grft.vit.kernels.CpuKernels;
 import java.util.ArrayList;
 import java.util.List;
 
-/** How the time of a slice step grows with the model, the images, the batch and what trains; beside the model of {@link Plan}. */
+/** How the time of a slice step grows with the model, the images, the batch and what trains; beside the model of {@link CostModel}. */
 final class Costs {
     private final Setup setup;
     private final int repetitions;

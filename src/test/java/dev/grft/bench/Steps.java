@@ -4,9 +4,10 @@ import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Penalty;
+import dev.grft.Score;
 import dev.grft.Selection;
 import dev.grft.data.Batch;
-import dev.grft.report.Plan;
+import dev.grft.report.CostModel;
 import dev.grft.train.Initial;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
@@ -17,7 +18,6 @@ import dev.grft.train.StepGradient;
 import dev.grft.tuning.AdapterTuning;
 import dev.grft.tuning.EntryTuning;
 import dev.grft.tuning.LoraTuning;
-import dev.grft.tuning.ScoreWatch;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
@@ -100,17 +100,17 @@ final class Steps implements AutoCloseable {
     /** Returns how long a step takes that trains some rows of each matrix and the head. */
     List<Row> sliceStep() {
         Selection selection = Setup.selection(config, setup.rows());
-        Plan plan = plan(Plan.numbers(selection));
+        CostModel costs = costs(CostModel.numbers(selection));
         return step(
                 "slice step",
                 new SliceTuning(selection),
                 Setup.settings().penalty().toPenalty(),
-                plan.products(setup.batch()) + plan.sliceProducts(setup.batch()) / 3,
+                costs.products(setup.batch()) + costs.sliceProducts(setup.batch()) / 3,
                 setup.peers("torch-masked", "torch-slices", "torch-lora", "jax-slices"));
     }
 
-    private Plan plan(Map<String, Long> slices) {
-        return new Plan(config, slices, false, setup.batch(), shares.size());
+    private CostModel costs(Map<String, Long> slices) {
+        return new CostModel(config, slices, false, setup.batch(), shares.size());
     }
 
     /** Returns how long a step takes that trains everything. */
@@ -119,7 +119,7 @@ final class Steps implements AutoCloseable {
                 "full step",
                 new WholeTuning(),
                 Penalty.NONE,
-                plan(Map.of()).products(setup.batch()) + plan(Map.of()).linearProducts(setup.batch()),
+                costs(Map.of()).products(setup.batch()) + costs(Map.of()).linearProducts(setup.batch()),
                 setup.peers("torch-full", "jax-full"));
     }
 
@@ -165,11 +165,11 @@ final class Steps implements AutoCloseable {
         return new EntryTuning(entries);
     }
 
-    /** Returns how long a step takes that trains so many rows of each matrix, beside what {@link Plan} predicts. */
+    /** Returns how long a step takes that trains so many rows of each matrix, beside what {@link CostModel} predicts. */
     Row cost(String name, int rows, Keep keep, double gflops, int repetitions) {
         Selection selection = Setup.selection(config, rows);
         boolean recompute = keep == Keep.INPUTS;
-        Plan plan = new Plan(config, Plan.numbers(selection), recompute, setup.batch(), shares.size());
+        CostModel costs = new CostModel(config, CostModel.numbers(selection), recompute, setup.batch(), shares.size());
         Work ours = training(
                 name, new SliceTuning(selection), Setup.settings().penalty().toPenalty(), keep);
         ours.milliseconds();
@@ -182,10 +182,10 @@ final class Steps implements AutoCloseable {
                 .beside(
                         "inspect --plan",
                         new Times(1e3
-                                * plan.step(1, new Plan.Machine(gflops, shares.size(), Double.POSITIVE_INFINITY))
+                                * costs.step(1, new CostModel.Machine(gflops, shares.size(), Double.POSITIVE_INFINITY))
                                         .computing()))
-                .with("trained", (double) plan.trained())
-                .with("activations_mb", shares.size() * Plan.activationBytes(config, examples, recompute) / 1e6);
+                .with("trained", (double) costs.trained())
+                .with("activations_mb", shares.size() * CostModel.activationBytes(config, examples, recompute) / 1e6);
     }
 
     private List<Row> step(String name, Tuning tuning, Penalty penalty, double flops, List<Peer> peers) {
@@ -252,7 +252,7 @@ final class Steps implements AutoCloseable {
                     Scorer scorer = new Scorer(
                             weights,
                             eligible,
-                            ScoreWatch.Rule.EXAMPLE,
+                            Score.PER_EXAMPLE,
                             tensors.get(Delta.HEAD_WEIGHT),
                             tensors.get(Delta.HEAD_BIAS),
                             new CpuKernels(),
@@ -315,8 +315,7 @@ final class Steps implements AutoCloseable {
     }
 
     private MultiLayerConfiguration configuration(Tuning tuning, Penalty penalty) {
-        return Network.configuration(
-                tuning.layout(config), Setup.settings().training(), penalty, config.depth(), 1_000_000, 1000);
+        return Network.configuration(tuning.layout(config), Setup.settings().training(), penalty, 1_000_000, 1000);
     }
 
     @Override

@@ -42,7 +42,7 @@ class ReportTest {
     }
 
     private ObjectNode data() {
-        return Report.data(new Configuration(), new org.apache.hadoop.fs.Path(folder.toString()));
+        return new Report(new Configuration(), new org.apache.hadoop.fs.Path(folder.toString())).data();
     }
 
     private String page() throws Exception {

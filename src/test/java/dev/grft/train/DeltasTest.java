@@ -90,7 +90,6 @@ class DeltasTest {
                             Config.load(List.of(), List.of(), new Configuration())
                                     .training(),
                             Penalty.NONE,
-                            CONFIG.depth(),
                             1,
                             1),
                     new CpuKernels(),

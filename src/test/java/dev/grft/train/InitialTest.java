@@ -3,12 +3,19 @@ package dev.grft.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.MatrixShape;
+import dev.grft.tuning.AdapterTuning;
+import dev.grft.tuning.LoraTuning;
 import dev.grft.tuning.Tiny;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
 import dev.grft.vit.VitConfig;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.TreeSet;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
 
@@ -86,6 +93,45 @@ class InitialTest {
         assertThatThrownBy(() -> Initial.vector(layout, incomplete))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("no tensor norm.bias");
+    }
+
+    @Test
+    void anArrayStartsAsItsMethodSaysByTheSeedAndItsName() {
+        Map<String, MatrixShape> matrices = Tiny.CONFIG.matrices(List.of("mlp.fc2"));
+        Layout lora = new LoraTuning(matrices, 2, 1, 0).layout(Tiny.CONFIG);
+        float[] factors = Initial.start(lora, 5);
+        Layout adapters = new AdapterTuning(matrices, 2, 1).layout(Tiny.CONFIG);
+        float[] layers = Initial.start(adapters, 5);
+        Set<String> drawn = new TreeSet<>();
+        matrices.forEach((matrix, shape) -> {
+            String a = matrix + ".lora_a";
+            SplittableRandom random = random(a);
+            double bound = 1 / Math.sqrt(shape.in());
+            float[] uniform = new float[2 * shape.in()];
+            for (int i = 0; i < uniform.length; i++) {
+                uniform[i] = (float) (bound * (2 * random.nextDouble() - 1));
+            }
+            assertThat(lora.read(factors, a)).isEqualTo(uniform);
+            String down = matrix.replace(".weight", ".adapter.down.weight");
+            float[] normal = new float[2 * shape.out()];
+            Initial.normal(normal, 0.01, random(down));
+            assertThat(adapters.read(layers, down)).isEqualTo(normal);
+            drawn.addAll(List.of(a, down));
+        });
+        assertZeroBut(drawn, lora, factors);
+        assertZeroBut(drawn, adapters, layers);
+        Layout whole = new WholeTuning().layout(Tiny.CONFIG);
+        assertThat(Initial.start(whole, 5)).containsOnly(0);
+    }
+
+    private static SplittableRandom random(String name) {
+        return new SplittableRandom(5 ^ ((long) name.hashCode() << 32));
+    }
+
+    private static void assertZeroBut(Set<String> drawn, Layout layout, float[] vector) {
+        layout.arrays().keySet().stream()
+                .filter(name -> !drawn.contains(name))
+                .forEach(name -> assertThat(layout.read(vector, name)).as(name).containsOnly(0));
     }
 
     private static void assertDistribution(String name, float[] numbers, double std) {

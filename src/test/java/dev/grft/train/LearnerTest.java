@@ -6,6 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.Penalty;
 import dev.grft.config.Settings;
 import dev.grft.tuning.Tiny;
+import dev.grft.vit.Layout;
+import dev.grft.vit.TrainedArray;
+import java.util.List;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -101,6 +104,28 @@ class LearnerTest {
             assertThat(learner.penalty()).isCloseTo(row + head, Offset.offset(1e-5));
         }
         assertThat(learner(Trainings.constant("sgd", 0.1, 0), Penalty.NONE).penalty())
+                .isZero();
+    }
+
+    @Test
+    void thePenaltyOfAModelWeighsEachPartByItsPlace() {
+        Layout layout = new Layout(List.of(
+                List.of(),
+                List.of(
+                        TrainedArray.difference("blocks.0.norm1.bias", 1, 1),
+                        TrainedArray.difference("blocks.0.mlp.fc1.weight.rows", 1, 2)),
+                List.of(
+                        TrainedArray.difference("blocks.1.norm1.bias", 1, 1),
+                        TrainedArray.difference("blocks.1.mlp.fc1.weight.rows", 1, 2)),
+                List.of(TrainedArray.head("head.weight", 2, 2), TrainedArray.head("head.bias", 2, 1))));
+        LearnerState state = LearnerState.start(new float[] {100, 10, 10, 4, 1, 2, 1, 1, 1, 1, 3, 0});
+        Settings.Training training = Trainings.constant("sgd", 0.1, 0);
+
+        // 2 * (1 + 4) + 2 * 16 of the last block, 0.5 * (4 + 9) of the head
+        Penalty penalty = new Penalty(2, 1, 0.5, false);
+        assertThat(new Learner(Network.configuration(layout, training, penalty, 10, 1), state).penalty())
+                .isCloseTo(10 + 32 + 6.5, Offset.offset(1e-5));
+        assertThat(new Learner(Network.configuration(layout, training, Penalty.NONE, 10, 1), state).penalty())
                 .isZero();
     }
 

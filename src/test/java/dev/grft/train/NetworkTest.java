@@ -3,14 +3,22 @@ package dev.grft.train;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Axis;
+import dev.grft.Entries;
+import dev.grft.Grft;
+import dev.grft.MatrixShape;
 import dev.grft.Penalty;
 import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.config.Settings;
+import dev.grft.tuning.AdapterTuning;
+import dev.grft.tuning.EntryTuning;
+import dev.grft.tuning.LoraTuning;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tiny;
+import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
+import dev.grft.vit.VitConfig;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -21,6 +29,8 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.util.ModelSerializer;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.learning.config.IUpdater;
@@ -52,9 +62,69 @@ class NetworkTest {
         arrays(Trainings.tiny(tuning, Trainings.constant("adam", 1e-2, 0), penalty, 10))
                 .forEach((name, array) -> {
                     boolean late = name.startsWith("blocks.1.") || name.startsWith("blocks.2.");
-                    assertThat(array.getPull()).as(name).isEqualTo(name.startsWith("head.") ? 2e-3 : late ? 2e-2 : 0);
-                    assertThat(array.getDecay()).as(name).isZero();
+                    assertThat(pull(array)).as(name).isEqualTo(name.startsWith("head.") ? 2e-3 : late ? 2e-2 : 0);
+                    assertThat(decay(array)).as(name).isZero();
                 });
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "blocks.11.mlp.fc2.weight, 0.5",
+        "blocks.9.attn.qkv.weight, 0.5",
+        "blocks.9.norm1.bias, 0.5",
+        "blocks.8.attn.qkv.weight, 0",
+        "blocks.1.attn.qkv.weight, 0",
+        "patch_embed.proj.weight, 0",
+        "pos_embed, 0",
+        "cls_token, 0",
+        "norm.weight, 0.5",
+        "head.weight, 0.25",
+        "head.bias, 0.25"
+    })
+    void theLastThreeOfTwelveBlocksAndWhatFollowsThemArePulledAndTheHeadWithAStrengthOfItsOwn(
+            String parameter, double strength) {
+        assertThat(ofTwelveBlocks(new Penalty(0.5, 3, 0.25, false))
+                        .get(parameter)
+                        .getCoupled())
+                .isEqualTo(strength);
+    }
+
+    @Test
+    void allPullsThePatchEmbeddingTooAndAllBlocksDoNot() {
+        assertThat(ofTwelveBlocks(new Penalty(0.5, Penalty.ALL, 0.5, false)).values())
+                .allSatisfy(array -> assertThat(array.getCoupled()).isEqualTo(0.5));
+        Map<String, StageLayer.Trained> arrays = ofTwelveBlocks(new Penalty(0.5, 12, 0, false));
+        assertThat(arrays.get("blocks.0.mlp.fc1.bias").getCoupled()).isEqualTo(0.5);
+        assertThat(arrays.get("patch_embed.proj.weight").getCoupled()).isZero();
+    }
+
+    @Test
+    void noPenaltyPullsNothing() {
+        assertThat(ofTwelveBlocks(Penalty.NONE).values())
+                .allSatisfy(array -> assertThat(array.getCoupled()).isZero());
+    }
+
+    @Test
+    void whatAMethodAddsToTheModelIsNotPulled() {
+        Penalty penalty = new Penalty(0.5, Penalty.ALL, 0.25, false);
+        Map<String, MatrixShape> matrices = Tiny.CONFIG.matrices(List.of("mlp.fc2"));
+        for (Tuning tuning : List.of(new LoraTuning(matrices, 2, 1, 0), new AdapterTuning(matrices, 2, 1))) {
+            arrays(Trainings.tiny(tuning, ADAM, penalty, 10))
+                    .forEach((name, array) ->
+                            assertThat(array.getCoupled()).as(name).isEqualTo(name.startsWith("head.") ? 0.25 : 0));
+        }
+    }
+
+    @Test
+    void theEntriesOfGpsArePulledAsDifferences() {
+        Map<String, MatrixShape> matrices = Tiny.CONFIG.matrices(List.of("mlp.fc2"));
+        Tuning tuning = new EntryTuning(matrices.entrySet().stream()
+                .map(e -> Entries.largest(
+                        e.getKey(), e.getValue(), new float[(int) e.getValue().size()], 1))
+                .toList());
+        arrays(Trainings.tiny(tuning, ADAM, new Penalty(0.5, Penalty.ALL, 0.25, false), 10))
+                .forEach((name, array) ->
+                        assertThat(array.getCoupled()).as(name).isEqualTo(name.startsWith("head.") ? 0.25 : 0.5));
     }
 
     @Test
@@ -63,8 +133,8 @@ class NetworkTest {
         Penalty penalty = new Penalty(0.5, Penalty.ALL, 0.25, true);
         arrays(Trainings.tiny(tuning, Trainings.constant("adam", 1e-2, 0.125), penalty, 10))
                 .forEach((name, array) -> {
-                    assertThat(array.getPull()).as(name).isZero();
-                    assertThat(array.getDecay())
+                    assertThat(pull(array)).as(name).isZero();
+                    assertThat(decay(array))
                             .as(name)
                             .isEqualTo(
                                     switch (name) {
@@ -78,7 +148,7 @@ class NetworkTest {
     @Test
     void weightDecayIsForMatricesAlone() {
         arrays(Trainings.tiny(new WholeTuning(), ADAM, Penalty.NONE, 10))
-                .forEach((name, array) -> assertThat(array.getDecay())
+                .forEach((name, array) -> assertThat(decay(array))
                         .as(name)
                         .isEqualTo(
                                 name.matches(
@@ -93,9 +163,8 @@ class NetworkTest {
         for (Axis axis : Axis.values()) {
             SliceTuning tuning = new SliceTuning(new Selection(
                     List.of(new Slices(matrix, Tiny.CONFIG.matrices().get(matrix), axis, 3))));
-            assertThat(arrays(Trainings.tiny(tuning, ADAM, Penalty.NONE, 10))
-                            .get(matrix + (axis == Axis.ROW ? ".rows" : ".columns"))
-                            .getDecay())
+            assertThat(decay(arrays(Trainings.tiny(tuning, ADAM, Penalty.NONE, 10))
+                            .get(matrix + (axis == Axis.ROW ? ".rows" : ".columns"))))
                     .isEqualTo(0.1);
         }
     }
@@ -103,10 +172,10 @@ class NetworkTest {
     @Test
     void adamHasTheNumbersOfTheSettingsAndTheScheduleOfTheSteps() {
         // 2.5 steps for each of 2 epochs of warm-up.
-        MultiLayerConfiguration configuration = Network.configuration(Trainings.SMALL, ADAM, Penalty.NONE, 1, 40, 2.5);
+        MultiLayerConfiguration configuration = Network.configuration(Trainings.SMALL, ADAM, Penalty.NONE, 40, 2.5);
         for (String updater : new String[] {"adam", "adamw"}) {
             Settings.Training training = Trainings.training(updater, 1e-2, "cosine", 2, 1e-3, 0.1, 1e-7);
-            assertThat(updater(Network.configuration(Trainings.SMALL, training, Penalty.NONE, 1, 40, 2.5)))
+            assertThat(updater(Network.configuration(Trainings.SMALL, training, Penalty.NONE, 40, 2.5)))
                     .isEqualTo(Adam.builder()
                             .learningRateSchedule(new WarmupCosine(1e-2, 1e-3, 5, 40, false))
                             .beta1(0.9)
@@ -126,7 +195,7 @@ class NetworkTest {
 
     @Test
     void theWarmUpIsNoLongerThanTheTraining() {
-        MultiLayerConfiguration configuration = Network.configuration(Trainings.SMALL, ADAM, Penalty.NONE, 1, 3, 100);
+        MultiLayerConfiguration configuration = Network.configuration(Trainings.SMALL, ADAM, Penalty.NONE, 3, 100);
         assertThat(updater(configuration).getLearningRate(2, 0)).isEqualTo(1e-2);
     }
 
@@ -163,6 +232,22 @@ class NetworkTest {
         assertThat(read.getLayer(2)).isInstanceOf(LossModule.class);
         assertThat(read.getLayer(1)).isExactlyInstanceOf(StageModule.class);
         assertThat(arrays(read.getLayerWiseConfigurations())).isEqualTo(arrays(network.getLayerWiseConfigurations()));
+    }
+
+    private static Map<String, StageLayer.Trained> ofTwelveBlocks(Penalty penalty) {
+        VitConfig config = new VitConfig(8, 4, 4, 12, 2, 8, 3, 1e-6);
+        return arrays(Network.configuration(
+                new WholeTuning().layout(config), Trainings.constant("adam", 1e-2, 0), penalty, 10, 1));
+    }
+
+    /** Returns the factor of the array in the loss's gradient. */
+    private static double pull(StageLayer.Trained array) {
+        return Grft.penaltySlope(array.getCoupled());
+    }
+
+    /** Returns the factor of the array, times the learning rate, that is subtracted after the updater. */
+    private static double decay(StageLayer.Trained array) {
+        return Grft.penaltySlope(array.getDecoupled());
     }
 
     private static LearnerState threeSteps(Learner learner) {

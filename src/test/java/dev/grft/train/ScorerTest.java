@@ -9,9 +9,9 @@ import dev.grft.Delta;
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
 import dev.grft.Orientation;
+import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.checkpoint.file.Safetensors;
-import dev.grft.tuning.ScoreWatch;
 import dev.grft.tuning.Tiny;
 import dev.grft.vit.Frozen;
 import dev.grft.vit.Keep;
@@ -31,7 +31,7 @@ class ScorerTest {
     @Test
     void scoresByExampleAreTorchsHoweverExamplesAreDealtOut() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Rule.EXAMPLE);
+            Scorer scorer = scorer(weights, ELIGIBLE, Score.PER_EXAMPLE);
             scorer.addCrossEntropy(Tiny.batch(0, 1));
             scorer.addCrossEntropy(Tiny.batch(1, 6));
             assertScores("example", scorer.scores());
@@ -41,7 +41,7 @@ class ScorerTest {
     @Test
     void scoresByBatchAreTorchs() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Rule.BATCH);
+            Scorer scorer = scorer(weights, ELIGIBLE, Score.PER_BATCH);
             scorer.addCrossEntropy(Tiny.batch(0, 3));
             scorer.addCrossEntropy(Tiny.batch(3, 6));
             assertScores("batch", scorer.scores());
@@ -51,7 +51,7 @@ class ScorerTest {
     @Test
     void theSummedGradientSquaredAtLastIsTorchs() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Rule.SUM);
+            Scorer scorer = scorer(weights, ELIGIBLE, Score.SUMMED_GRADIENT);
             scorer.addCrossEntropy(Tiny.batch(0, 2));
             scorer.addCrossEntropy(Tiny.batch(2, 6));
             Scores scores = Scores.zero(ELIGIBLE);
@@ -76,14 +76,14 @@ class ScorerTest {
     /** The gradient of one example is what a scorer of the summed gradient has seen of it alone. */
     @ParameterizedTest
     @EnumSource(
-            value = ScoreWatch.Rule.class,
-            names = {"EXAMPLE", "ABSOLUTE", "WEIGHT"})
-    void scoresOfWholeGradientsAreSumsOverTheExamples(ScoreWatch.Rule rule) {
+            value = Score.class,
+            names = {"PER_EXAMPLE", "ABSOLUTE", "GRADIENT_WEIGHT"})
+    void scoresOfWholeGradientsAreSumsOverTheExamples(Score rule) {
         Map<String, float[]> tensors = Tiny.tensors();
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
             Scores expected = Scores.zero(ELIGIBLE);
             for (int b = 0; b < 6; b++) {
-                Scorer one = scorer(weights, ELIGIBLE, ScoreWatch.Rule.SUM);
+                Scorer one = scorer(weights, ELIGIBLE, Score.SUMMED_GRADIENT);
                 one.addCrossEntropy(Tiny.batch(b, b + 1));
                 one.summed().forEach((matrix, gradient) -> {
                     MatrixShape shape = ELIGIBLE.get(matrix);
@@ -94,7 +94,7 @@ class ScorerTest {
                         double w = tensors.get(matrix)[i];
                         double score = switch (rule) {
                             case ABSOLUTE -> Math.abs(g);
-                            case WEIGHT -> g * w * g * w;
+                            case GRADIENT_WEIGHT -> g * w * g * w;
                             default -> g * g;
                         };
                         rows[i / shape.in()] += score;
@@ -124,7 +124,7 @@ class ScorerTest {
             names = {"ROW", "COLUMN", "MIN_AXIS"})
     void theSelectionIsTorchs(Orientation orientation) {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, ScoreWatch.Rule.EXAMPLE);
+            Scorer scorer = scorer(weights, ELIGIBLE, Score.PER_EXAMPLE);
             scorer.addCrossEntropy(Tiny.batch(0, 6));
             assertThat(Grft.select(scorer.scores(), orientation, new Budget.PerMatrix(2), Tiny.CONFIG.parameters()))
                     .isEqualTo(Tiny.selection(orientation.toString()));
@@ -135,7 +135,7 @@ class ScorerTest {
     void aMatrixThatDoesNotCompeteIsLeftOutAndTheOthersKeepTheirScores() {
         Map<String, MatrixShape> some = Map.of("blocks.1.attn.qkv.weight", new MatrixShape(72, 24));
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, some, ScoreWatch.Rule.EXAMPLE);
+            Scorer scorer = scorer(weights, some, Score.PER_EXAMPLE);
             scorer.addCrossEntropy(Tiny.batch(0, 6));
             assertThat(scorer.scores().shapes()).isEqualTo(some);
             assertScores("example", scorer.scores());
@@ -146,7 +146,7 @@ class ScorerTest {
     void scoringLeavesTheWeightsBitForBit() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
             Map<String, float[]> before = Frozen.copy(weights);
-            for (ScoreWatch.Rule rule : ScoreWatch.Rule.values()) {
+            for (Score rule : Score.values()) {
                 Scorer scorer = scorer(weights, ELIGIBLE, rule);
                 scorer.addCrossEntropy(Tiny.batch(0, 6));
                 scorer.addContrastive(Tiny.batch(0, 6), 0.07);
@@ -171,14 +171,14 @@ class ScorerTest {
                 .map(g -> 12 * g) // torch takes the mean over the anchors
                 .toArray();
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, Map.of(fc1, ELIGIBLE.get(fc1)), ScoreWatch.Rule.SUM);
+            Scorer scorer = scorer(weights, Map.of(fc1, ELIGIBLE.get(fc1)), Score.SUMMED_GRADIENT);
             scorer.addContrastive(Tiny.batch(images, labels), 0.07);
             assertThat(scorer.summed()).containsOnlyKeys(fc1);
             Tiny.assertClose(fc1, Tiny.doubles(scorer.summed().get(fc1)), expected, 2e-5);
         }
     }
 
-    private static Scorer scorer(Weights weights, Map<String, MatrixShape> eligible, ScoreWatch.Rule rule) {
+    private static Scorer scorer(Weights weights, Map<String, MatrixShape> eligible, Score rule) {
         Map<String, float[]> tensors = Tiny.tensors();
         return new Scorer(
                 weights,

@@ -59,7 +59,7 @@ class TrainerTest {
 
     @Test
     void theLargestNormOfThePlanIsKeptTo() {
-        Trainer.Plan plan = new Trainer.Plan(2, 4, 10, 1, 0.5, 0);
+        Trainer.Plan plan = plan(2, 1, 0.5, 0);
         LearnerState end =
                 trainer(plan, learner(), new Source(), new Memory(null)).run();
         Learner byHand = learner();
@@ -272,14 +272,14 @@ class TrainerTest {
 
     @Test
     void aPlanThatCannotBeIsRefused() {
-        assertThatThrownBy(() -> new Trainer.Plan(0, 4, 10, 1, 0, 0))
+        assertThatThrownBy(() -> plan(0, 1, 0, 0))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("no plan: steps 0 to 0 of 0, batches of 4 of 10 examples, synchronized every 1");
-        assertThatThrownBy(() -> new Trainer.Plan(5, 4, 10, 2, 1, 0))
+        assertThatThrownBy(() -> plan(5, 2, 1, 0))
                 .isInstanceOf(UserError.class)
                 .hasMessage("training.clipNorm is 1.0, but gradients are clipped only where they are summed each step;"
                         + " set it to 0 or training.syncEvery to 1");
-        assertThat(new Trainer.Plan(5, 4, 10, 1, 1, 0).stepsPerEpoch()).isEqualTo(2.5);
+        assertThat(plan(5, 1, 1, 0).stepsPerEpoch()).isEqualTo(2.5);
     }
 
     private List<Long> kept(Trainer.Plan plan) {
@@ -294,11 +294,16 @@ class TrainerTest {
     }
 
     private static Trainer.Plan plan(long steps, int syncEvery, int saveEvery) {
-        return new Trainer.Plan(steps, 4, 10, syncEvery, 0, saveEvery);
+        return plan(steps, syncEvery, 0, saveEvery);
+    }
+
+    /** Returns the plan of a whole training of four of ten images a step. */
+    private static Trainer.Plan plan(long steps, int syncEvery, double clipNorm, int saveEvery) {
+        return new Trainer.Plan(0, steps, steps, 4, 10, syncEvery, clipNorm, saveEvery);
     }
 
     private Trainer trainer(Trainer.Plan plan, Learner learner, GradientSource source, Trainer.Keeper keeper) {
-        return new Trainer(plan, learner, source, keeper, steps::add);
+        return new Trainer(plan, learner, source, keeper, steps::add, Trainer.Judge.NONE);
     }
 
     private static Learner learner() {

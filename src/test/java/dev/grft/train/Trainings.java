@@ -19,8 +19,8 @@ final class Trainings {
     /** One selected row of two numbers, and a head of two classes: eight numbers, of which no weights are needed. */
     static final Layout SMALL = new Layout(List.of(
             List.of(),
-            List.of(new TrainedArray("blocks.0.mlp.fc1.weight.rows", 1, 2)),
-            List.of(new TrainedArray("head.weight", 2, 2), new TrainedArray("head.bias", 2, 1))));
+            List.of(TrainedArray.difference("blocks.0.mlp.fc1.weight.rows", 1, 2)),
+            List.of(TrainedArray.head("head.weight", 2, 2), TrainedArray.head("head.bias", 2, 1))));
 
     private Trainings() {}
 
@@ -60,11 +60,11 @@ final class Trainings {
     }
 
     static MultiLayerConfiguration small(Settings.Training training, Penalty penalty) {
-        return Network.configuration(SMALL, training, penalty, 1, 10, 1);
+        return Network.configuration(SMALL, training, penalty, 10, 1);
     }
 
     static MultiLayerConfiguration tiny(Tuning tuning, Settings.Training training, Penalty penalty, int steps) {
-        return Network.configuration(tuning.layout(Tiny.CONFIG), training, penalty, Tiny.CONFIG.depth(), steps, 1);
+        return Network.configuration(tuning.layout(Tiny.CONFIG), training, penalty, steps, 1);
     }
 
     static Replica replica(Weights weights, Tuning tuning, MultiLayerConfiguration configuration) {

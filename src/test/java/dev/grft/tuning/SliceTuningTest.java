@@ -42,7 +42,7 @@ class SliceTuningTest {
                 Named.of(
                         "every row",
                         Tiny.everything(
-                                Axis.ROW, Tiny.CONFIG.matrices().keySet().toArray(new String[0]))),
+                                Axis.ROW, Tiny.CONFIG.matrices().keySet().toArray(String[]::new))),
                 Named.of(
                         "every column",
                         Tiny.everything(

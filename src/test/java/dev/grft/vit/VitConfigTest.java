@@ -9,6 +9,8 @@ import dev.grft.UserError;
 import java.io.IOException;
 import java.util.Iterator;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class VitConfigTest {
 
@@ -29,6 +31,18 @@ class VitConfigTest {
     void theDemoHasSixBlocksOfWidth128() {
         assertThat(VitConfig.preset("vit_demo_patch4_32", 10))
                 .isEqualTo(new VitConfig(32, 4, 128, 6, 4, 512, 10, 1e-6));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "blocks.0.norm1.bias, 0",
+        "blocks.11.mlp.fc1.weight, 11",
+        "patch_embed.proj.weight, -1",
+        "norm.weight, -1",
+        "encoder.layer.3.weight, -1"
+    })
+    void aParameterLiesInTheBlockOfItsName(String parameter, int block) {
+        assertThat(VitConfig.block(parameter)).isEqualTo(block);
     }
 
     @Test

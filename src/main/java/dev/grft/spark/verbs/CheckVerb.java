@@ -7,7 +7,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.config.Settings;
 import dev.grft.data.Preprocess;
-import dev.grft.report.Plan;
+import dev.grft.report.CostModel;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.images.Images;
@@ -102,7 +102,7 @@ final class CheckVerb {
         Settings.Training training = settings.training();
         int examples = Math.max(settings.selection().batchSize(), training.examplesOfShard());
         int seen = settings.evaluation().batchSize();
-        Plan plan = Plan.of(config, settings);
+        CostModel costs = CostModel.of(config, settings);
         long heap = Runtime.getRuntime().maxMemory();
         if (heap < 2 * Float.BYTES * backbone) {
             throw UserError.of(
@@ -111,7 +111,7 @@ final class CheckVerb {
         }
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
-            Plan.Needs needs = plan.needs(tasks, examples, seen);
+            CostModel.Needs needs = costs.needs(tasks, examples, seen);
             long available = availableMemory();
             say(
                     "memory    one process, %d tasks of up to %d images: %s beside a heap of up to %s (which holds the weights"
@@ -124,18 +124,18 @@ final class CheckVerb {
                         size(available), size(needs.overhead()));
             }
         } else {
-            executors(ExecutorSettings.of(session.context().getConf()), plan, examples, seen);
+            executors(ExecutorSettings.of(session.context().getConf()), costs, examples, seen);
         }
     }
 
-    private void executors(ExecutorSettings executor, Plan plan, int examples, int seen) {
+    private void executors(ExecutorSettings executor, CostModel costs, int examples, int seen) {
         if (executor.tasks() == 0) {
             throw UserError.of(
                     "spark.task.cpus is more than spark.executor.cores, %d: no task would ever run; lower it to"
                             + " engine.blasThreads, %d, or give executors more cores",
                     executor.cores(), settings.engine().blasThreads());
         }
-        Plan.Needs needs = plan.needs(executor.tasks(), examples, seen);
+        CostModel.Needs needs = costs.needs(executor.tasks(), examples, seen);
         say(
                 "memory    an executor, %d tasks of up to %d images: needs a heap of %s and %s beside it; has %s and %s",
                 executor.tasks(),

@@ -7,7 +7,7 @@ import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
-import dev.grft.Penalty;
+import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.UserError;
@@ -24,7 +24,7 @@ import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Scoring;
 import dev.grft.train.Probe;
 import dev.grft.tuning.Method;
-import dev.grft.tuning.ScoreWatch.Rule;
+import dev.grft.vit.VitConfig;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.fs.Path;
@@ -80,7 +80,7 @@ final class SelectVerb {
 
     private Scored score() {
         Images images = run.images().training();
-        Scoring scoring = scoring(run.models().broadcast(images.labels().size()), images.labels(), rule());
+        Scoring scoring = scoring(run.models().broadcast(images.labels().size()), images.labels(), chosenScore());
         Progress.Meter meter = session.phase("select: scoring", images.count());
         return new Scored(scoring.scores(images, meter), meter.seconds());
     }
@@ -100,8 +100,7 @@ final class SelectVerb {
                 .artefact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
                     Images all = run.images().training();
                     Images images = all.half(settings.run().seed(), which);
-                    Scoring scoring =
-                            scoring(run.models().broadcast(all.labels().size()), all.labels(), rule());
+                    Scoring scoring = scoring(run.models().broadcast(all.labels().size()), all.labels(), chosenScore());
                     Progress.Meter meter = session.phase("select: half " + (which + 1), images.count());
                     SelectionFile file = file(Selection.none(), scoring.scores(images, meter));
                     file.write(session.hadoop(), path);
@@ -125,7 +124,7 @@ final class SelectVerb {
                     Scores scores;
                     try (ModelBroadcast moved = run.models().moved(delta)) {
                         Probe head = new Probe(delta.headWeight(), delta.headBias());
-                        scores = scoring(moved, head, rule()).scores(images, meter);
+                        scores = scoring(moved, head, chosenScore()).scores(images, meter);
                     }
                     SelectionFile file = file(select(scores, budget()), scores);
                     file.write(session.hadoop(), path);
@@ -148,27 +147,20 @@ final class SelectVerb {
                 Provenance.json(session, run.images().training().digest()));
     }
 
-    private Rule rule() {
-        return Scoring.rule(settings.selection().score());
+    private Score chosenScore() {
+        return Score.parse(settings.selection().score());
     }
 
     private Budget budget() {
         return settings.selection().budget().toBudget();
     }
 
-    private Scoring scoring(ModelBroadcast model, Labels labels, Rule rule) {
-        return scoring(model, probe.head(settings.selection().loss().equals("probe"), labels), rule);
+    private Scoring scoring(ModelBroadcast model, Labels labels, Score score) {
+        return scoring(model, probe.head(settings.selection().loss().equals("probe"), labels), score);
     }
 
-    private Scoring scoring(ModelBroadcast model, Probe head, Rule rule) {
-        return new Scoring(
-                model,
-                settings.selection(),
-                head,
-                rule,
-                run.images().preprocess(),
-                views(),
-                run.models().device());
+    private Scoring scoring(ModelBroadcast model, Probe head, Score score) {
+        return new Scoring(model, settings.selection(), head, score, run.images().preprocess(), views(), run.models().device());
     }
 
     /** Returns the slices of the largest weights, by the selection's budget: needs no image. */
@@ -182,7 +174,7 @@ final class SelectVerb {
     Selection ofLastLayers(int blocks) {
         SelectionFile file = selection();
         int first = run.models().pretrained().config().depth() - blocks;
-        Scores scores = file.scores().only(matrix -> Penalty.block(matrix) >= first);
+        Scores scores = file.scores().only(matrix -> VitConfig.block(matrix) >= first);
         Budget budget = budget();
         if (budget instanceof Budget.PerMatrix) {
             long ofOne = select(scores, new Budget.PerMatrix(1)).trained();
@@ -203,7 +195,7 @@ final class SelectVerb {
                 settings.selection().orientation(),
                 budget,
                 run.models().pretrained().config().backboneParameters(),
-                settings.selection().perLength());
+                settings.selection().ranking());
     }
 
     /** Returns the entries of each neuron that GPS trains; selected now, unless the run directory has them already. */
@@ -217,7 +209,7 @@ final class SelectVerb {
                     if (largest.perNeuron < perNeuron) {
                         Images images = run.images().training();
                         Scoring scoring =
-                                scoring(run.models().broadcast(images.labels().size()), images.labels(), Rule.SUM);
+                                scoring(run.models().broadcast(images.labels().size()), images.labels(), Score.SUMMED_GRADIENT);
                         Progress.Meter meter = session.phase("select entries", images.count());
                         largest.entries = scoring.entries(images, perNeuron, meter);
                         largest.perNeuron = perNeuron;

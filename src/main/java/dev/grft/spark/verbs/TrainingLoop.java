@@ -99,7 +99,6 @@ final class TrainingLoop {
                 stage.layout(),
                 settings,
                 penalty,
-                stage.model().config().depth(),
                 steps.all(),
                 plan.stepsPerEpoch(),
                 part.first);

@@ -71,12 +71,7 @@ public final class Inference {
                 model,
                 tuning,
                 Network.configuration(
-                        tuning.layout(model.config()),
-                        on.settings().training(),
-                        Penalty.NONE,
-                        model.config().depth(),
-                        1,
-                        1),
+                        tuning.layout(model.config()), on.settings().training(), Penalty.NONE, 1, 1),
                 false,
                 on.device());
     }

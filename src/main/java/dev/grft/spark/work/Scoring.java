@@ -1,7 +1,10 @@
 package dev.grft.spark.work;
 
+import dev.grft.Axis;
 import dev.grft.Entries;
+import dev.grft.Grft;
 import dev.grft.MatrixShape;
+import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.config.SelectionSettings;
 import dev.grft.data.Augment;
@@ -15,7 +18,6 @@ import dev.grft.spark.cluster.OrderedTree;
 import dev.grft.spark.images.Images;
 import dev.grft.train.Probe;
 import dev.grft.train.Scorer;
-import dev.grft.tuning.ScoreWatch.Rule;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -38,7 +40,7 @@ public final class Scoring implements Serializable {
 
     private final ModelBroadcast model;
     private final LinkedHashMap<String, MatrixShape> eligible;
-    private final Rule rule;
+    private final Score score;
     private final boolean contrastive;
     private final double temperature;
     private final int batchSize;
@@ -52,20 +54,20 @@ public final class Scoring implements Serializable {
      * Returns the pass of these settings.
      *
      * @param head with which the loss is taken; not used by the contrastive loss
-     * @param rule what is summed
+     * @param score what is summed
      * @param views the random changes that make two views of an image, for the contrastive loss
      */
     public Scoring(
             ModelBroadcast model,
             SelectionSettings settings,
             Probe head,
-            Rule rule,
+            Score score,
             Preprocess preprocess,
             Augment views,
             Device device) {
         this.model = model;
         this.eligible = new LinkedHashMap<>(model.config().matrices(settings.matrices()));
-        this.rule = rule;
+        this.score = score;
         this.contrastive = settings.contrastive();
         this.temperature = settings.temperature();
         this.batchSize = settings.batchSize();
@@ -76,20 +78,9 @@ public final class Scoring implements Serializable {
         this.device = device;
     }
 
-    /** Returns what a word of {@code selection.score} means. */
-    public static Rule rule(String word) {
-        return switch (word) {
-            case "per-batch" -> Rule.BATCH;
-            case "summed-gradient" -> Rule.SUM;
-            case "absolute" -> Rule.ABSOLUTE;
-            case "gradient-weight" -> Rule.WEIGHT;
-            default -> Rule.EXAMPLE;
-        };
-    }
-
     /** Returns the scores of all eligible matrices over all images. */
     public Scores scores(Images images, Progress.Meter meter) {
-        if (rule == Rule.SUM) {
+        if (score == Score.SUMMED_GRADIENT) {
             Scores scores = Causes.unwrapped(() -> ofSummedGradient(images));
             meter.add(images.count(), "");
             return scores;
@@ -122,7 +113,7 @@ public final class Scoring implements Serializable {
     private Scorer scored(List<Example> examples) {
         return Replicas.withWeights(model, weights -> {
             Scorer scorer =
-                    new Scorer(weights, eligible, rule, headWeight, headBias, device.kernels(), device.keep(true));
+                    new Scorer(weights, eligible, score, headWeight, headBias, device.kernels(), device.keep(true));
             for (int at = 0; at < examples.size(); at += batchSize) {
                 List<Example> some =
                         List.copyOf(examples.subList(at, Math.min(examples.size(), at + batchSize))); // read once
@@ -141,10 +132,13 @@ public final class Scoring implements Serializable {
     private Scores ofSummedGradient(Images images) {
         Scores scores = Scores.zero(eligible);
         summed(images)
-                .mapToPair(sum ->
-                        new Tuple2<>(sum._1(), squares(Objects.requireNonNull(eligible.get(sum._1())), sum._2())))
+                .mapToPair(sum -> {
+                    MatrixShape shape = Objects.requireNonNull(eligible.get(sum._1()));
+                    double[] rows = Grft.score(shape, Axis.ROW, sum._2());
+                    return new Tuple2<>(sum._1(), new Tuple2<>(rows, Grft.score(shape, Axis.COLUMN, sum._2())));
+                })
                 .collect()
-                .forEach(pair -> scores.add(pair._1(), pair._2()[0], pair._2()[1]));
+                .forEach(pair -> scores.add(pair._1(), pair._2()._1(), pair._2()._2()));
         scores.countExamples(images.count() * (contrastive ? 2 : 1));
         return scores;
     }
@@ -206,15 +200,5 @@ public final class Scoring implements Serializable {
             }
         }
         return sum;
-    }
-
-    private static double[][] squares(MatrixShape shape, double[] sum) {
-        double[] rows = new double[shape.out()];
-        double[] columns = new double[shape.in()];
-        for (int i = 0; i < sum.length; i++) {
-            rows[i / shape.in()] += sum[i] * sum[i];
-            columns[i % shape.in()] += sum[i] * sum[i];
-        }
-        return new double[][] {rows, columns};
     }
 }

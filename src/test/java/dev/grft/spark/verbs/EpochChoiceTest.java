@@ -91,13 +91,7 @@ class EpochChoiceTest {
             Replicas.Recipe training = new Replicas.Recipe(
                     model,
                     tuning,
-                    Network.configuration(
-                            layout,
-                            session.main().settings().training(),
-                            Penalty.NONE,
-                            model.config().depth(),
-                            1,
-                            1),
+                    Network.configuration(layout, session.main().settings().training(), Penalty.NONE, 1, 1),
                     true,
                     session.models().device());
 

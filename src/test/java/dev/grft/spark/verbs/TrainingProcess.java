@@ -93,7 +93,6 @@ public final class TrainingProcess {
                     tuning.layout(config),
                     settings.training(),
                     settings.penalty().toPenalty(),
-                    config.depth(),
                     1_000_000,
                     1000);
             JavaRDD<Example> examples = context.parallelize(

@@ -48,7 +48,7 @@ class ReplicasTest {
         return new Replicas.Recipe(
                 model,
                 tuning,
-                Network.configuration(tuning.layout(CONFIG), settings.training(), Penalty.NONE, CONFIG.depth(), 1, 1),
+                Network.configuration(tuning.layout(CONFIG), settings.training(), Penalty.NONE, 1, 1),
                 true,
                 new Device("cpu", 1, false));
     }

@@ -86,8 +86,7 @@ class RoundsTest {
 
     private Rounds rounds(JavaRDD<Shard> examples) {
         Augment augment = settings.augmentation().toAugment(5);
-        MultiLayerConfiguration configuration =
-                Network.configuration(layout, settings.training(), Penalty.NONE, CONFIG.depth(), 9, 3);
+        MultiLayerConfiguration configuration = Network.configuration(layout, settings.training(), Penalty.NONE, 9, 3);
         return new Rounds(
                 context,
                 examples,

@@ -26,16 +26,16 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.buffer.DataType;
 
-class PlanTest {
+class CostModelTest {
     private static final VitConfig BASE = VitConfig.preset("vit_base_patch16_224", 100);
-    private static final Plan.Machine MACHINE = new Plan.Machine(100, 2, 10);
+    private static final CostModel.Machine MACHINE = new CostModel.Machine(100, 2, 10);
 
     private static Settings settings(String... sets) {
         return Config.load(List.of(), List.of(sets), new Configuration());
     }
 
-    private static Plan plan(int batch, int shards) {
-        return Plan.of(BASE, settings("training.batchSize=" + batch, "training.shards=" + shards));
+    private static CostModel costs(int batch, int shards) {
+        return CostModel.of(BASE, settings("training.batchSize=" + batch, "training.shards=" + shards));
     }
 
     @Test
@@ -44,50 +44,50 @@ class PlanTest {
         // token alone is computed here, whose keys and values take a product of a vector for each of 12 heads.
         double d = 768;
         double linear = 197 * 11 * 12 * d * d + (1 + 12 + 12) * d * d + 9 * d * d + 196 * 768 * d;
-        Plan plan = new Plan(BASE, Map.of(), false, 1, 1);
-        assertThat(plan.linearProducts(1)).isCloseTo(2 * linear, Percentage.withPercentage(1e-9));
+        CostModel costs = new CostModel(BASE, Map.of(), false, 1, 1);
+        assertThat(costs.linearProducts(1)).isCloseTo(2 * linear, Percentage.withPercentage(1e-9));
         double attention = (11 * 197 + 12) * 197 * d;
         double embedding = 196 * 768 * d;
-        assertThat(plan.products(1))
+        assertThat(costs.products(1))
                 .isCloseTo(2 * (2 * linear - embedding + 6 * attention), Percentage.withPercentage(1e-9));
     }
 
     @Test
     void fourRowsOfEachMatrixAreThePublishedShare() {
-        Plan plan = plan(32, 4);
+        CostModel costs = costs(32, 4);
         long head = 100 * 769;
-        assertThat(plan.trained() - head).isEqualTo(4L * (768 * (1 + 36) + 12 * 3072));
-        assertThat((plan.trained() - head) / (double) BASE.backboneParameters())
+        assertThat(costs.trained() - head).isEqualTo(4L * (768 * (1 + 36) + 12 * 3072));
+        assertThat((costs.trained() - head) / (double) BASE.backboneParameters())
                 .isCloseTo(0.0030, Percentage.withPercentage(2));
-        assertThat(plan.sliceProducts(2)).isEqualTo(2 * plan.sliceProducts(1));
-        assertThat(Plan.of(BASE, settings("tuning.biases=true")).trained() - plan.trained())
+        assertThat(costs.sliceProducts(2)).isEqualTo(2 * costs.sliceProducts(1));
+        assertThat(CostModel.of(BASE, settings("tuning.biases=true")).trained() - costs.trained())
                 .isEqualTo(768 * (1 + 12 * 9));
     }
 
     @Test
     void executorsShareTheComputationAndNothingElse() {
-        Plan plan = plan(64, 64);
-        Plan.Step one = plan.step(1, MACHINE);
-        Plan.Step eight = plan.step(8, MACHINE);
+        CostModel costs = costs(64, 64);
+        CostModel.Step one = costs.step(1, MACHINE);
+        CostModel.Step eight = costs.step(8, MACHINE);
         assertThat(eight.computing()).isCloseTo(one.computing() / 8, Percentage.withPercentage(1e-6));
         assertThat(eight.driver()).isEqualTo(one.driver());
-        assertThat(eight.bytesIn()).isEqualTo(64 * 4.0 * plan.trained());
+        assertThat(eight.bytesIn()).isEqualTo(64 * 4.0 * costs.trained());
         assertThat(eight.bytesOut()).isEqualTo(8 * one.bytesOut());
         assertThat(eight.seconds()).isEqualTo(eight.computing() + eight.network() + eight.spark() + eight.driver());
         // more tasks than shards change nothing
-        assertThat(plan.step(64, MACHINE).computing())
-                .isEqualTo(plan.step(32, MACHINE).computing());
+        assertThat(costs.step(64, MACHINE).computing())
+                .isEqualTo(costs.step(32, MACHINE).computing());
     }
 
     @Test
     void nothingButComputationAndMemoryGrowsWithTheModel() {
         VitConfig large = VitConfig.preset("vit_large_patch16_224", 100);
-        Plan small =
-                new Plan(BASE, Map.of("blocks.0.mlp.fc1.weight", 23_100L), false, 8, 2); // as many as the larger head
-        Plan big = new Plan(large, Map.of("blocks.0.mlp.fc1.weight", 23_100L - 25_600), false, 8, 2);
+        CostModel small = new CostModel(
+                BASE, Map.of("blocks.0.mlp.fc1.weight", 23_100L), false, 8, 2); // as many as the larger head
+        CostModel big = new CostModel(large, Map.of("blocks.0.mlp.fc1.weight", 23_100L - 25_600), false, 8, 2);
         assertThat(big.trained()).isEqualTo(small.trained());
-        Plan.Step a = small.step(2, MACHINE);
-        Plan.Step b = big.step(2, MACHINE);
+        CostModel.Step a = small.step(2, MACHINE);
+        CostModel.Step b = big.step(2, MACHINE);
         assertThat(b.driver()).isEqualTo(a.driver());
         assertThat(b.network()).isEqualTo(a.network());
         assertThat(b.computing()).isGreaterThan(3 * a.computing());
@@ -96,10 +96,11 @@ class PlanTest {
 
     @Test
     void recomputationTradesTimeForMemory() {
-        Plan kept = plan(8, 1);
-        Plan again = Plan.of(BASE, settings("training.batchSize=8", "training.shards=1", "engine.recompute=true"));
-        double activations = Plan.activationBytes(BASE, 8, false);
-        assertThat((double) Plan.activationBytes(BASE, 8, true)).isLessThan(activations / 3);
+        CostModel kept = costs(8, 1);
+        CostModel again =
+                CostModel.of(BASE, settings("training.batchSize=8", "training.shards=1", "engine.recompute=true"));
+        double activations = CostModel.activationBytes(BASE, 8, false);
+        assertThat((double) CostModel.activationBytes(BASE, 8, true)).isLessThan(activations / 3);
         assertThat(again.step(1, MACHINE).computing())
                 .isBetween(
                         1.2 * kept.step(1, MACHINE).computing(),
@@ -113,7 +114,7 @@ class PlanTest {
         int examples = 2;
         SliceTuning tuning = new SliceTuning(Setup.selection(config, 1));
         MultiLayerConfiguration configuration =
-                Network.configuration(tuning.layout(config), settings().training(), Penalty.NONE, config.depth(), 1, 1);
+                Network.configuration(tuning.layout(config), settings().training(), Penalty.NONE, 1, 1);
         try (Weights weights = Weights.zeros(config, DataType.FLOAT)) {
             Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), keep);
             replica.load(new float[tuning.layout(config).size()]);
@@ -125,8 +126,8 @@ class PlanTest {
                 replica.gradient(batch);
             }
             double counted = keep == Keep.NOTHING
-                    ? Plan.forwardBytes(config, examples)
-                    : Plan.activationBytes(config, examples, keep == Keep.INPUTS);
+                    ? CostModel.forwardBytes(config, examples)
+                    : CostModel.activationBytes(config, examples, keep == Keep.INPUTS);
             double images = Float.BYTES * (double) batch.images().length; // DL4J holds the network's input
             assertThat(replica.bytes() + images).isCloseTo(counted, Percentage.withPercentage(10));
         }
@@ -134,19 +135,20 @@ class PlanTest {
 
     @Test
     void saysWhatToChange() {
-        assertThat(plan(32, 4).advice(64, MACHINE)).contains("raise training.shards");
-        assertThat(plan(64, 64).advice(2, MACHINE)).isEmpty();
-        assertThat(plan(64, 64).advice(32, new Plan.Machine(20_000, 2, 1))).contains("training.syncEvery");
+        assertThat(costs(32, 4).advice(64, MACHINE)).contains("raise training.shards");
+        assertThat(costs(64, 64).advice(2, MACHINE)).isEmpty();
+        assertThat(costs(64, 64).advice(32, new CostModel.Machine(20_000, 2, 1)))
+                .contains("training.syncEvery");
     }
 
     @Test
     void theTableHasALineForEachNumberOfExecutors() {
-        assertThat(plan(32, 4).table(List.of(1, 2, 4), MACHINE).lines()).hasSize(6);
+        assertThat(costs(32, 4).table(List.of(1, 2, 4), MACHINE).lines()).hasSize(6);
     }
 
     @Test
     void refusesAMachineThatCannotBe() {
-        Assertions.assertThatThrownBy(() -> new Plan.Machine(0, 1, 1))
+        Assertions.assertThatThrownBy(() -> new CostModel.Machine(0, 1, 1))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("--gflops");
     }

@@ -21,7 +21,7 @@ import java.util.Map;
  * back, the driver adds them up and steps. Only the computation depends on the size of the model; everything else on how
  * many numbers train, and on the shards.
  */
-public final class Plan {
+public final class CostModel {
     /** Operations of a product that take as long as an entry of the hidden layer of an MLP: bias, GELU, and its gradient. */
     private static final double MLP_ENTRY = 300;
 
@@ -57,7 +57,7 @@ public final class Plan {
     private final int shards;
 
     /**
-     * Returns the plan of training slices.
+     * Returns the costs of training slices.
      *
      * @param config the model, with its head
      * @param slices trained numbers of each matrix that has some
@@ -65,11 +65,12 @@ public final class Plan {
      * @param batch examples of a step
      * @param shards parts of the step
      */
-    public Plan(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
+    public CostModel(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
         this(config, slices, 0, recompute, batch, shards);
     }
 
-    private Plan(VitConfig config, Map<String, Long> slices, long biases, boolean recompute, int batch, int shards) {
+    private CostModel(
+            VitConfig config, Map<String, Long> slices, long biases, boolean recompute, int batch, int shards) {
         this.config = config;
         this.slices = Map.copyOf(slices);
         this.biases = biases;
@@ -78,9 +79,9 @@ public final class Plan {
         this.shards = shards;
     }
 
-    /** Returns the plan of the slices, batch and shards of some settings. */
-    public static Plan of(VitConfig config, Settings settings) {
-        return new Plan(
+    /** Returns the costs of the slices, batch and shards of some settings. */
+    public static CostModel of(VitConfig config, Settings settings) {
+        return new CostModel(
                 config,
                 numbers(selection(config, settings)),
                 settings.tuning().biases() ? biases(config) : 0,
