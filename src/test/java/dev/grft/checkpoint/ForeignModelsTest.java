@@ -11,7 +11,7 @@ import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.Vit;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
-import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Backend;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -445,7 +445,7 @@ class ForeignModelsTest {
         double[] expected = logits.doubles();
         try (Weights weights = Weights.copyOf(model.config(), model.tensors(), DataType.FLOAT)) {
             INDArray images = Nd4j.create(input.floats(), input.shape(), 'c');
-            float[] actual = new Vit(weights, TrainingPlan.FROZEN, Kernels.of("auto"), Keep.NOTHING)
+            float[] actual = new Vit(weights, TrainingPlan.FROZEN, Backend.kernels("auto"), Keep.NOTHING)
                     .forward(images)
                     .dup('c')
                     .data()
