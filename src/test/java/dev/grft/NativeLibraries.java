@@ -1,6 +1,6 @@
 package dev.grft;
 
-import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Backend;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
@@ -8,6 +8,6 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 public final class NativeLibraries implements BeforeAllCallback {
     @Override
     public void beforeAll(ExtensionContext context) {
-        Kernels.prepare();
+        Backend.prepare();
     }
 }

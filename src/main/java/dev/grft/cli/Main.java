@@ -10,7 +10,7 @@ import dev.grft.report.Inspection;
 import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.verbs.Application;
 import dev.grft.spark.verbs.Verbs;
-import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Backend;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.time.Duration;
@@ -274,7 +274,7 @@ public final class Main {
                                 machines.classes,
                                 machines.executors,
                                 new CostModel.Machine(
-                                        machines.gflops == null ? CpuKernels.gflops(machines.tasks) : machines.gflops,
+                                        machines.gflops == null ? Backend.gflops(machines.tasks) : machines.gflops,
                                         machines.tasks,
                                         machines.gigabits)));
         return CommandLine.ExitCode.OK;

@@ -73,7 +73,7 @@ final class ClassAttention {
                 buffers.saved(name, "asked", all, d),
                 buffers.saved(name, "classAttention", all, config.tokens()),
                 buffers.saved(name, "seen", all, d));
-        kernels.classRows(x, s.tokens);
+        kernels.copyRows(x, 0, s.tokens, 0, 1, examples);
         kernels.fillRows(part(qkv.bias(), 0), s.queries);
         kernels.gemm(false, s.tokens, true, part(w, 0), 1, 1, s.queries);
         INDArray apart = buffers.shared("apart", all, d);

@@ -262,7 +262,7 @@ final class EncoderBlock implements Stage {
 
     private INDArray classTokens(INDArray x, int examples) {
         INDArray rows = buffers.shared("classTokens", examples, config.width());
-        kernels.classRows(x, rows);
+        kernels.copyRows(x, 0, rows, 0, 1, examples);
         return rows;
     }
 
@@ -270,8 +270,8 @@ final class EncoderBlock implements Stage {
         if (!classTokenOnly) {
             return dr;
         }
-        INDArray dx = buffers.shared("dstream", m, config.width());
-        kernels.spreadClassRows(dr, dx);
+        INDArray dx = buffers.shared("dstream", m, config.width()).assign(0); // the other tokens have no gradient
+        kernels.copyRows(dr, 0, dx, 0, 1, (int) dr.size(0));
         return dx;
     }
 }

@@ -46,7 +46,7 @@ final class LayerScale {
     void forward(INDArray x) {
         if (gamma.whole()) {
             unscaled = buffers.saved(name, "unscaled", x.shape());
-            kernels.copyRows(x, 0, unscaled, 0, (int) x.size(0));
+            kernels.copyRows(x, 0, unscaled, 0, (int) x.size(0), 1);
         }
         kernels.scaleColumns(x, gamma.value(), x);
     }

@@ -117,9 +117,9 @@ final class PatchEmbedding implements Stage {
         int prefix = config.variant().prefix();
         INDArray both = buffers.shared("first", prefix, config.width());
         if (classToken != null) {
-            kernels.copyRows(classToken.value().reshape('c', 1, config.width()), 0, both, 0, 1);
+            kernels.copyRows(classToken.value().reshape('c', 1, config.width()), 0, both, 0, 1, 1);
         }
-        kernels.copyRows(registers.value().reshape('c', count, config.width()), 0, both, prefix - count, count);
+        kernels.copyRows(registers.value().reshape('c', count, config.width()), 0, both, prefix - count, count, 1);
         return both;
     }
 
@@ -133,9 +133,9 @@ final class PatchEmbedding implements Stage {
         INDArray all = buffers.shared("positions", config.tokens(), config.width());
         all.assign(0);
         if (positioned > 0) {
-            kernels.copyRows(positions.value(), 0, all, 0, positioned);
+            kernels.copyRows(positions.value(), 0, all, 0, positioned, 1);
         }
-        kernels.copyRows(positions.value(), positioned, all, prefix, config.patches());
+        kernels.copyRows(positions.value(), positioned, all, prefix, config.patches(), 1);
         return all;
     }
 
@@ -160,7 +160,7 @@ final class PatchEmbedding implements Stage {
         backwardTokens(dtokens, examples);
         if (proj.active()) {
             INDArray dembedded = buffers.shared("dembedded", (long) examples * config.patches(), config.width());
-            kernels.patchRows(dtokens, examples, dembedded);
+            kernels.copyRows(dtokens, config.variant().prefix(), dembedded, 0, config.patches(), examples);
             proj.backward(patches, dembedded, examples, null);
         }
         return null;
@@ -186,7 +186,7 @@ final class PatchEmbedding implements Stage {
         INDArray gradient = parameter == null ? null : parameter.gradient();
         if (gradient != null && count > 0) {
             long rows = gradient.length() / config.width();
-            kernels.copyRows(sums, from, gradient.reshape('c', rows, config.width()), to, count);
+            kernels.copyRows(sums, from, gradient.reshape('c', rows, config.width()), to, count, 1);
         }
     }
 }

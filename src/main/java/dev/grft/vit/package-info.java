@@ -3,8 +3,8 @@
  *
  * <p>Reads the frozen weights (plain shared arrays, timm's names and layout) and writes gradients only for the numbers that
  * train. Knows neither DL4J nor Spark. Reading order: {@link dev.grft.vit.VitConfig}, {@link dev.grft.vit.Vit},
- * {@link dev.grft.vit.EncoderBlock}, {@link dev.grft.vit.Linear}, then the seam {@link dev.grft.vit.Kernels} with its two
- * implementations.
+ * {@link dev.grft.vit.EncoderBlock}, {@link dev.grft.vit.Linear}, then the seam
+ * {@link dev.grft.vit.kernels.Kernels} with its two implementations.
  *
  * <p>Shapes in comments: B examples, T tokens of an example, M = B*T rows, D width, H heads, K classes.
  */

@@ -1,7 +1,7 @@
 package dev.grft.bench;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Backend;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -90,7 +90,7 @@ public final class Bench implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Kernels.prepare();
+        Backend.prepare();
         if (batch < 1 || threads < 1) {
             throw new ParameterException(
                     spec.commandLine(), "--batch and --threads must be at least 1, got " + batch + " and " + threads);
@@ -98,7 +98,7 @@ public final class Bench implements Callable<Integer> {
         if (peer && python == null) {
             throw new ParameterException(spec.commandLine(), "--peer needs jobs/bench.sh, which installs the peers");
         }
-        if (mkl && !Kernels.onMkl()) {
+        if (mkl && !Backend.onMkl()) {
             throw new ParameterException(
                     spec.commandLine(),
                     "--mkl needs jobs/bench.sh, which builds with it, and one of Intel's processors");
@@ -128,7 +128,7 @@ public final class Bench implements Callable<Integer> {
 
         out.printf(
                 "%s, batch %d, %d threads, %s%n",
-                setup.model(), setup.batch(), setup.threads(), Kernels.onMkl() ? "MKL" : "OpenBLAS");
+                setup.model(), setup.batch(), setup.threads(), Backend.onMkl() ? "MKL" : "OpenBLAS");
         out.println(Row.HEADING);
         List<Row> rows = new ArrayList<>();
         for (Map.Entry<String, Supplier<List<Row>>> part : parts.entrySet()) {

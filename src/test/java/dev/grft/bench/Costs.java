@@ -2,7 +2,7 @@ package dev.grft.bench;
 
 import dev.grft.report.CostModel;
 import dev.grft.vit.Keep;
-import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Backend;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -18,7 +18,7 @@ final class Costs {
 
     /** Returns a row for each: one thing at a time is changed against the setup's own model and batch. */
     List<Row> rows() {
-        double gflops = CpuKernels.gflops(setup.threads());
+        double gflops = Backend.gflops(setup.threads());
         List<Row> rows = new ArrayList<>();
         rows.add(row(setup.model(), setup.batch(), 4, Keep.ALL, gflops));
         rows.add(row(setup.model(), setup.batch(), 4, Keep.INPUTS, gflops));

@@ -1,6 +1,7 @@
 package dev.grft.bench;
 
 import dev.grft.vit.VitConfig;
+import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
 import java.util.ArrayList;
@@ -65,7 +66,7 @@ public class KernelBench {
             IntStream.range(0, SLICES).map(i -> i * mlp / SLICES).toArray();
 
     public KernelBench() {
-        CpuKernels.threads(Integer.getInteger(THREADS));
+        Backend.threads(Integer.getInteger(THREADS));
     }
 
     private static INDArray normal(int rows, int columns) {

@@ -27,6 +27,7 @@ import dev.grft.vit.TrainedArray;
 import dev.grft.vit.Vit;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
 import java.util.ArrayList;
@@ -73,7 +74,7 @@ final class Steps implements AutoCloseable {
             CompletableFuture.allOf(each.stream()
                             .map(one -> CompletableFuture.runAsync(
                                     () -> {
-                                        CpuKernels.threads(1); // counts for the thread that says it
+                                        Backend.threads(1); // counts for the thread that says it
                                         one.run();
                                     },
                                     tasks))
@@ -237,7 +238,7 @@ final class Steps implements AutoCloseable {
         INDArray b = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE);
         INDArray c = Nd4j.create(DataType.FLOAT, SQUARE, SQUARE);
         return Work.of("square product", () -> {
-            CpuKernels.threads(setup.threads());
+            Backend.threads(setup.threads());
             kernels.gemm(false, a, false, b, 1, 0, c);
         });
     }

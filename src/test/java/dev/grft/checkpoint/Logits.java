@@ -8,7 +8,7 @@ import dev.grft.vit.Keep;
 import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
-import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Backend;
 import org.assertj.core.data.Offset;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -31,7 +31,7 @@ public final class Logits {
         double[] expected = logits.doubles();
         try (Weights weights = Weights.copyOf(model.config(), model.tensors(), DataType.FLOAT)) {
             INDArray images = Nd4j.create(input.floats(), input.shape(), 'c');
-            float[] actual = new Vit(weights, TrainingPlan.FROZEN, Kernels.of("auto"), Keep.NOTHING)
+            float[] actual = new Vit(weights, TrainingPlan.FROZEN, Backend.kernels("auto"), Keep.NOTHING)
                     .forward(images)
                     .dup('c')
                     .data()

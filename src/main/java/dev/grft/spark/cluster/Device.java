@@ -3,6 +3,7 @@ package dev.grft.spark.cluster;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.vit.Keep;
+import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
 import java.io.Serializable;
@@ -52,7 +53,7 @@ public final class Device implements Serializable {
         /** Returns what computes in this process. */
         static Kind here() {
             try {
-                return Kernels.onGpu() ? GPU : Kernels.onMkl() ? CPU_WITH_MKL : CPU;
+                return Backend.onGpu() ? GPU : Backend.onMkl() ? CPU_WITH_MKL : CPU;
             } catch (LinkageError e) {
                 throw cannotStart(e);
             }
@@ -171,9 +172,9 @@ public final class Device implements Serializable {
                 pin(index(gpu.addresses()[0]));
             }
         }
-        Kernels made = Kernels.of(kernels);
+        Kernels made = Backend.kernels(kernels);
         if (made instanceof CpuKernels) {
-            CpuKernels.threads(blasThreads);
+            Backend.threads(blasThreads);
         }
         return made;
     }

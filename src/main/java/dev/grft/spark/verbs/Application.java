@@ -9,7 +9,7 @@ import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.cluster.LostCluster;
 import dev.grft.spark.cluster.Stopped;
 import dev.grft.spark.cluster.Termination;
-import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Backend;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -61,7 +61,7 @@ public final class Application {
             return ended(e);
         }
         settings = known;
-        Kernels.load(); // while Spark starts
+        Backend.load(); // while Spark starts
         // Closed last: the signal's exit waits for the summary, too.
         try (Termination termination = new Termination(known.engine().graceSeconds())) {
             return ended(failure(known, termination, force, maxTime, work));

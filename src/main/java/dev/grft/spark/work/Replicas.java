@@ -4,7 +4,7 @@ import dev.grft.spark.cluster.Device;
 import dev.grft.train.Replica;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Weights;
-import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.Kernels;
 import java.io.Serializable;
 import java.util.ArrayDeque;
@@ -66,7 +66,7 @@ public final class Replicas {
     }
 
     static {
-        Kernels.prepare(); // executors begin here, or ask what they compute on
+        Backend.prepare(); // executors begin here, or ask what they compute on
     }
 
     private Replicas() {}
@@ -135,7 +135,7 @@ public final class Replicas {
     /** Returns the bytes of native memory that this JVM holds of its model: weights, idle networks, scratch of kernels. */
     public static synchronized long bytes() {
         Model model = current;
-        return CpuKernels.scratchBytes()
+        return Backend.scratchBytes()
                 + (model == null
                         ? 0
                         : model.weights.bytes()

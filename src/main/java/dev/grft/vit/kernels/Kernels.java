@@ -2,7 +2,6 @@ package dev.grft.vit.kernels;
 
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * All array work of a step: the one seam between the model's mathematics and the machine.
@@ -44,7 +43,7 @@ public interface Kernels {
     void addRowsToColumns(INDArray x, int[] columns, INDArray y);
 
     /**
-     * Puts {@code x [m, n]} into {@code y [m, n]}, and adds k numbers to each row: {@code values [k, m]} in the columns {@code columns
+     * Puts {@code x [m, n]} into {@code y [m, n]}, and adds k values to each row: {@code values [k, m]} in the columns {@code columns
      * [k, m]}, which are distinct in a row.
      */
     void addEntries(INDArray x, int[] columns, INDArray values, INDArray y);
@@ -93,7 +92,7 @@ public interface Kernels {
 
     /**
      * Puts multi-head attention of the first Q tokens of each example into {@code out [B*Q, D]}: softmax(q k' / sqrt(D/H)) v
-     * per example and head. Q is T, or 1 where only the class token is asked for.
+     * per example and head. Q is T, or 1 if only the class token has a query.
      *
      * @param qkv {@code [B*T, 3D]}: queries, keys, values side by side, head after head
      * @param weights out: the softmax, {@code [B*H*Q, T]}, kept for the backward
@@ -127,32 +126,32 @@ public interface Kernels {
             INDArray du,
             @Nullable INDArray dx);
 
-    /** Clears {@code y [B*H, D]}, then puts the H parts of each row of {@code x [B, D]} into H rows, each where it was in its row. */
+    /** Spreads each row of {@code x [B, D]} over H rows of {@code y [B*H, D]}: each head's columns in a row of their own, 0 elsewhere. */
     void headsApart(INDArray x, int heads, INDArray y);
 
-    /** Adds the parts of {@code x [B*H, D]} where {@link #headsApart} puts some to {@code y [B, D]}, where it takes them from. */
+    /** Inverse of {@link #headsApart}: adds each head's columns of {@code x [B*H, D]} back into its row of {@code y [B, D]}. */
     void addHeads(INDArray x, int heads, INDArray y);
 
     /** Puts the flattened patches (channel, row, column) of {@code images [B, C, S, S]} into {@code y [B*N, C*P*P]}. */
     void patches(INDArray images, int patchSize, INDArray y);
 
     /**
-     * Puts the tokens before the patches and the patches {@code [B*N, D]}, each plus its position {@code [T, D]}, into {@code y
+     * Puts the tokens before the patches, then the patches {@code [B*N, D]}, each plus its position {@code [T, D]}, into {@code y
      * [B*T, D]}.
      *
      * @param first {@code [T-N, D]}, or {@code [D]} for a class token alone; null if T = N
      */
     void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y);
 
-    /** Puts the rows of the patches, the last N tokens of each example, of {@code x [B*T, D]} into {@code y [B*N, D]}. */
-    void patchRows(INDArray x, int examples, INDArray y);
-
-    /** Puts {@code count} rows of {@code x [m, D]}, from row {@code from} on, into those of {@code y [n, D]} from {@code to} on. */
-    void copyRows(INDArray x, int from, INDArray y, int to, int count);
+    /**
+     * Copies {@code count} rows of each example: from row {@code from} of its rows in {@code x [B*S, D]} to row {@code to} of its rows in
+     * {@code y [B*T, D]}. The other rows of y stay.
+     */
+    void copyRows(INDArray x, int from, INDArray y, int to, int count, int examples);
 
     /**
-     * Puts the mean of the tokens behind the first {@code prefix} of each example of {@code x [B*T, D]} into {@code y [B, D]}; or,
-     * if y is {@code [B, 2D]}, the first token and behind it this mean.
+     * Puts the mean of the tokens after the first {@code prefix} of each example of {@code x [B*T, D]} into {@code y [B, D]}. If y is
+     * {@code [B, 2D]}, each row holds the first token, then this mean.
      */
     void pool(INDArray x, int prefix, INDArray y);
 
@@ -161,12 +160,6 @@ public interface Kernels {
 
     /** Puts the sum over the examples of {@code x [B*T, D]} into {@code y [T, D]}. */
     void sumExamples(INDArray x, int examples, INDArray y);
-
-    /** Puts the first token of each example of {@code x [B*T, D]} into {@code y [B, D]}. */
-    void classRows(INDArray x, INDArray y);
-
-    /** Clears {@code y [B*T, D]}, then puts {@code x [B, D]} into the first token of each example. */
-    void spreadClassRows(INDArray x, INDArray y);
 
     /**
      * Puts the cross-entropy {@code -sum_k targets[k] log softmax(logits)[k]} of each example into {@code losses [B]} and the
@@ -199,7 +192,7 @@ public interface Kernels {
      * {@code G = sum over the example's tokens t of dy[t]' x[t]}, {@code rows[o] += sum_i G[o, i]^2} and
      * {@code columns[i] += sum_o G[o, i]^2}.
      *
-     * <p>Where it is cheaper, G is never formed (the ghost-norm identity): {@code rows = diag(dy' (x x') dy)} and
+     * <p>If it is cheaper, G is never formed (the ghost-norm identity): {@code rows = diag(dy' (x x') dy)} and
      * {@code columns = diag(x' (dy dy') x)}.
      *
      * @param dy {@code [B*T, out]}
@@ -212,84 +205,6 @@ public interface Kernels {
     /** Adds the row and column sums of the squares of {@code g [out, in]} to {@code rows [out]} and {@code columns [in]}, both DOUBLE. */
     void addSquares(INDArray g, INDArray rows, INDArray columns);
 
-    /** Adds the row and column sums of the absolute values of {@code g [out, in]}, as {@link #addSquares} those of squares. */
+    /** Adds the row and column sums of the absolute values of {@code g [out, in]}, as {@link #addSquares} does with squares. */
     void addAbsolutes(INDArray g, INDArray rows, INDArray columns);
-
-    /** Returns whether forming the gradient of one example costs more multiplications than the ghost-norm identity. */
-    static boolean ghostIsCheaper(long tokens, long out, long in) {
-        return 2 * tokens * tokens * (out + in) < tokens * out * in + 2 * out * in;
-    }
-
-    /**
-     * To be called before ND4J is first used. Leaves it to the process how much native memory it takes, unless
-     * {@code org.bytedeco.javacpp.maxphysicalbytes} says otherwise: JavaCPP allows four times the heap, and an executor needs a small
-     * heap beside large weights. And chooses who multiplies matrices: {@link Blas}.
-     */
-    static void prepare() {
-        System.getProperties().putIfAbsent("org.bytedeco.javacpp.maxphysicalbytes", "0");
-        Blas.choose();
-    }
-
-    /**
-     * Loads the native libraries in the background, which takes seconds that something else can use. Whoever needs them
-     * meanwhile waits, and is told what is wrong with them.
-     */
-    static void load() {
-        prepare();
-        Thread loading = new Thread(
-                () -> {
-                    INDArray one = Nd4j.ones(1, 1);
-                    of("auto").gemm(false, one, false, one, 1, 0, Nd4j.zeros(1, 1));
-                },
-                "loading native libraries");
-        loading.setDaemon(true);
-        loading.setUncaughtExceptionHandler((thread, wrong) -> {}); // the first use fails again
-        loading.start();
-    }
-
-    /**
-     * Returns whether kernels compute on a GPU in this process.
-     *
-     * @throws dev.grft.UserError if ND4J's backend has no code for that GPU
-     * @throws LinkageError if the backend cannot start in this process
-     */
-    static boolean onGpu() {
-        prepare();
-        if (!Flat.CPU) {
-            Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
-        }
-        return !Flat.CPU;
-    }
-
-    /**
-     * Returns whether MKL multiplies in this process, in place of OpenBLAS.
-     *
-     * @throws LinkageError if the backend cannot start in this process
-     */
-    static boolean onMkl() {
-        prepare();
-        return Flat.CPU && Blas.mkl();
-    }
-
-    /**
-     * Returns new kernels.
-     *
-     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code auto}: the former where ND4J
-     *     runs on the CPU
-     * @throws dev.grft.UserError for any other name, and for {@code cpu} where ND4J's arrays are on a GPU
-     */
-    static Kernels of(String name) {
-        if (name.equals("cpu") && !Flat.CPU) {
-            throw dev.grft.UserError.of(
-                    "engine.kernels is cpu, but the program was built with mvn -Pcuda, whose arrays are on the GPU; use the build"
-                            + " without it, or auto");
-        }
-        return switch (name) {
-            case "cpu" -> new CpuKernels();
-            case "nd4j" -> new Nd4jKernels();
-            case "auto" -> Flat.CPU ? new CpuKernels() : new Nd4jKernels();
-            default ->
-                throw dev.grft.UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
-        };
-    }
 }

@@ -5,7 +5,6 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.api.ops.impl.scatter.ScatterAdd;
-import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
 import org.nd4j.linalg.api.ops.impl.transforms.strict.Erf;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.INDArrayIndex;
@@ -178,58 +177,18 @@ public final class Nd4jKernels implements Kernels {
 
     @Override
     public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
-        int d = (int) out.size(1);
-        int t = (int) weights.size(1);
-        int asking = (int) (out.size(0) / examples);
-        INDArray[] parts = heads(qkv, examples, t, heads, d);
-        INDArray scores =
-                Nd4j.matmul(first(parts[0], asking), transposed(parts[1])).muli(1 / Math.sqrt((double) d / heads));
-        softmax(scores, weights);
-        INDArray context = Nd4j.matmul(weights.reshape('c', (long) examples * heads, asking, t), parts[2]);
-        out.assign(joined(context, examples, asking, heads, d));
+        Nd4jAttention.attention(qkv, examples, heads, weights, out);
     }
 
     @Override
     public void attentionBackward(
             INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
-        int d = (int) dout.size(1);
-        int t = (int) weights.size(1);
-        int asking = (int) (dout.size(0) / examples);
-        long batch = (long) examples * heads;
-        INDArray[] parts = heads(qkv, examples, t, heads, d);
-        INDArray w = weights.reshape('c', batch, asking, t);
-        INDArray dcontext = split(dout, examples, asking, heads, d);
-        INDArray dv = Nd4j.matmul(transposed(w), dcontext);
-        INDArray dw = Nd4j.matmul(dcontext, transposed(parts[2]));
-        INDArray ds = softmaxBackward(dw, weights, 1 / Math.sqrt((double) d / heads));
-        INDArray dq = Nd4j.zeros(dqkv.dataType(), batch, t, d / heads);
-        first(dq, asking).assign(Nd4j.matmul(ds, parts[1])); // who does not ask has no gradient of a query
-        INDArray dk = Nd4j.matmul(transposed(ds), first(parts[0], asking));
-        INDArray[] gradients = {dq, dk, dv};
-        for (int i = 0; i < 3; i++) {
-            dqkv.get(NDArrayIndex.all(), NDArrayIndex.interval((long) i * d, (long) (i + 1) * d))
-                    .assign(joined(gradients[i], examples, t, heads, d));
-        }
-    }
-
-    /** Puts the softmax over the last dimension of {@code scores [B, Q, T]} into {@code weights [B*Q, T]}. */
-    private static void softmax(INDArray scores, INDArray weights) {
-        INDArray flat = scores.reshape('c', weights.shape());
-        weights.assign(Nd4j.exec(new SoftMax(flat, flat.ulike(), 1))[0]);
-    }
-
-    /** Returns the gradient of the scores {@code [B, Q, T]}, times {@code scale}, given that of their softmax. */
-    private static INDArray softmaxBackward(INDArray dweights, INDArray weights, double scale) {
-        INDArray flat = dweights.reshape('c', weights.shape());
-        INDArray inner = flat.mul(weights).sum(true, 1);
-        return flat.subColumnVector(inner).muli(weights).muli(scale).reshape('c', dweights.shape());
+        Nd4jAttention.attentionBackward(dout, qkv, weights, examples, heads, dqkv);
     }
 
     @Override
     public void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out) {
-        INDArray tokens = ofExamples(x, examples);
-        softmax(Nd4j.matmul(ofExamples(u, examples), transposed(tokens)).muli(scale), weights);
-        out.assign(Nd4j.matmul(ofExamples(weights, examples), tokens).reshape('c', out.shape()));
+        Nd4jAttention.attend(u, x, examples, scale, weights, out);
     }
 
     @Override
@@ -242,51 +201,17 @@ public final class Nd4jKernels implements Kernels {
             INDArray weights,
             INDArray du,
             @Nullable INDArray dx) {
-        INDArray tokens = ofExamples(x, examples);
-        INDArray d = ofExamples(dout, examples);
-        INDArray ds = softmaxBackward(Nd4j.matmul(d, transposed(tokens)), weights, scale);
-        du.assign(Nd4j.matmul(ds, tokens).reshape('c', du.shape()));
-        if (dx != null) {
-            INDArray asKeys = Nd4j.matmul(transposed(ds), ofExamples(u, examples));
-            INDArray asValues = Nd4j.matmul(transposed(ofExamples(weights, examples)), d);
-            dx.assign(asKeys.addi(asValues).reshape('c', dx.shape()));
-        }
-    }
-
-    /** Returns {@code [B*n, D]} as {@code [B, n, D]}. */
-    private static INDArray ofExamples(INDArray x, int examples) {
-        return x.reshape('c', examples, x.size(0) / examples, x.size(1));
-    }
-
-    private static INDArray transposed(INDArray x) {
-        return x.permute(0, 2, 1).dup('c');
+        Nd4jAttention.attendBackward(dout, u, x, examples, scale, weights, du, dx);
     }
 
     @Override
     public void headsApart(INDArray x, int heads, INDArray y) {
-        y.assign(0);
-        for (int head = 0; head < heads; head++) {
-            ofHead(y, head, heads).assign(columnsOfHead(x, head, heads));
-        }
+        Nd4jAttention.headsApart(x, heads, y);
     }
 
     @Override
     public void addHeads(INDArray x, int heads, INDArray y) {
-        for (int head = 0; head < heads; head++) {
-            columnsOfHead(y, head, heads).addi(ofHead(x, head, heads));
-        }
-    }
-
-    /** Returns of the row of a head of each example, in {@code [B*H, D]}, the columns of that head: {@code [B, D/H]}. */
-    private static INDArray ofHead(INDArray x, int head, int heads) {
-        INDArray rows = x.reshape('c', x.size(0) / heads, heads, x.size(1))
-                .get(NDArrayIndex.all(), NDArrayIndex.point(head), NDArrayIndex.all());
-        return columnsOfHead(rows, head, heads);
-    }
-
-    private static INDArray columnsOfHead(INDArray x, int head, int heads) {
-        long h = x.size(1) / heads;
-        return x.get(NDArrayIndex.all(), NDArrayIndex.interval(head * h, (head + 1) * h));
+        Nd4jAttention.addHeads(x, heads, y);
     }
 
     @Override
@@ -305,88 +230,48 @@ public final class Nd4jKernels implements Kernels {
         long t = positions.size(0);
         long d = positions.size(1);
         long n = patches.size(0) / examples;
-        INDArray cube = y.reshape('c', examples, t, d);
-        cube.get(NDArrayIndex.all(), NDArrayIndex.interval(t - n, t), NDArrayIndex.all())
-                .assign(patches.reshape('c', examples, n, d));
+        rows(y, examples, t - n, t).assign(ofExamples(patches, examples));
         if (first != null) {
-            cube.get(NDArrayIndex.all(), NDArrayIndex.interval(0, t - n), NDArrayIndex.all())
-                    .assign(first.reshape('c', 1, t - n, d).broadcast(examples, t - n, d));
+            rows(y, examples, 0, t - n).assign(first.reshape('c', 1, t - n, d).broadcast(examples, t - n, d));
         }
-        cube.addi(positions.reshape('c', 1, t, d).broadcast(examples, t, d));
+        ofExamples(y, examples).addi(positions.reshape('c', 1, t, d).broadcast(examples, t, d));
     }
 
     @Override
-    public void patchRows(INDArray x, int examples, INDArray y) {
-        long d = x.size(1);
-        long t = x.size(0) / examples;
-        long n = y.size(0) / examples;
-        y.assign(x.reshape('c', examples, t, d)
-                .get(NDArrayIndex.all(), NDArrayIndex.interval(t - n, t), NDArrayIndex.all())
-                .dup('c')
-                .reshape('c', y.shape()));
-    }
-
-    @Override
-    public void copyRows(INDArray x, int from, INDArray y, int to, int count) {
-        y.get(NDArrayIndex.interval(to, to + count), NDArrayIndex.all())
-                .assign(x.get(NDArrayIndex.interval(from, from + count), NDArrayIndex.all()));
+    public void copyRows(INDArray x, int from, INDArray y, int to, int count, int examples) {
+        rows(y, examples, to, to + count).assign(rows(x, examples, from, from + count));
     }
 
     @Override
     public void pool(INDArray x, int prefix, INDArray y) {
-        long examples = y.size(0);
+        int examples = (int) y.size(0);
         long width = y.size(1);
         long d = x.size(1);
         long t = x.size(0) / examples;
-        INDArray cube = x.reshape('c', examples, t, d);
-        y.get(NDArrayIndex.all(), NDArrayIndex.interval(width - d, width))
-                .assign(cube.get(NDArrayIndex.all(), NDArrayIndex.interval(prefix, t), NDArrayIndex.all())
-                        .dup('c')
-                        .mean(1));
+        columns(y, width - d, width)
+                .assign(rows(x, examples, prefix, t).dup('c').mean(1));
         if (width > d) {
-            y.get(NDArrayIndex.all(), NDArrayIndex.interval(0, d))
-                    .assign(cube.get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all()));
+            columns(y, 0, d).assign(rows(x, examples, 0, 1).reshape('c', examples, d));
         }
     }
 
     @Override
     public void poolBackward(INDArray dy, int prefix, INDArray dx) {
-        long examples = dy.size(0);
+        int examples = (int) dy.size(0);
         long width = dy.size(1);
         long d = dx.size(1);
         long t = dx.size(0) / examples;
-        INDArray cube = dx.reshape('c', examples, t, d);
-        INDArray dmean = dy.get(NDArrayIndex.all(), NDArrayIndex.interval(width - d, width))
-                .dup('c')
-                .divi(t - prefix);
-        cube.assign(0);
-        cube.get(NDArrayIndex.all(), NDArrayIndex.interval(prefix, t), NDArrayIndex.all())
-                .assign(dmean.reshape('c', examples, 1, d).broadcast(examples, t - prefix, d));
+        INDArray dmean = columns(dy, width - d, width).dup('c').divi(t - prefix);
+        dx.assign(0);
+        rows(dx, examples, prefix, t).assign(dmean.reshape('c', examples, 1, d).broadcast(examples, t - prefix, d));
         if (width > d) {
-            cube.get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all())
-                    .assign(dy.get(NDArrayIndex.all(), NDArrayIndex.interval(0, d)));
+            rows(dx, examples, 0, 1).assign(columns(dy, 0, d).dup('c').reshape('c', examples, 1, d));
         }
     }
 
     @Override
     public void sumExamples(INDArray x, int examples, INDArray y) {
         y.assign(x.reshape('c', examples, y.length()).sum(0).reshape('c', y.shape()));
-    }
-
-    @Override
-    public void classRows(INDArray x, INDArray y) {
-        long examples = y.size(0);
-        y.assign(x.reshape('c', examples, x.size(0) / examples, x.size(1))
-                .get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all()));
-    }
-
-    @Override
-    public void spreadClassRows(INDArray x, INDArray y) {
-        long examples = x.size(0);
-        y.assign(0);
-        y.reshape('c', examples, y.size(0) / examples, y.size(1))
-                .get(NDArrayIndex.all(), NDArrayIndex.point(0), NDArrayIndex.all())
-                .assign(x);
     }
 
     @Override
@@ -426,7 +311,7 @@ public final class Nd4jKernels implements Kernels {
     @Override
     public void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
         long t = dy.size(0) / examples;
-        boolean ghost = Kernels.ghostIsCheaper(t, dy.size(1), x.size(1));
+        boolean ghost = GhostNorm.isCheaper(t, dy.size(1), x.size(1));
         for (int b = 0; b < examples; b++) {
             INDArrayIndex tokens = NDArrayIndex.interval(b * t, (b + 1) * t);
             INDArray d = dy.get(tokens, NDArrayIndex.all());
@@ -463,38 +348,19 @@ public final class Nd4jKernels implements Kernels {
         sums.addi(diagonal.add(Transforms.abs(diagonal, true)).muli(0.5)); // unlike max, keeps a NaN
     }
 
-    private static INDArray[] heads(INDArray qkv, int examples, int t, int heads, int d) {
-        INDArray[] parts = new INDArray[3];
-        for (int i = 0; i < 3; i++) {
-            INDArray part = qkv.get(NDArrayIndex.all(), NDArrayIndex.interval((long) i * d, (long) (i + 1) * d))
-                    .dup('c');
-            parts[i] = split(part, examples, t, heads, d);
-        }
-        return parts;
+    /** Returns {@code [B*n, D]} as {@code [B, n, D]}. */
+    static INDArray ofExamples(INDArray x, int examples) {
+        return x.reshape('c', examples, x.size(0) / examples, x.size(1));
     }
 
-    /** Returns the first tokens of {@code x [B*H, T, D/H]}: {@code [B*H, asking, D/H]}. */
-    private static INDArray first(INDArray x, int asking) {
-        return asking == x.size(1)
-                ? x
-                : x.get(NDArrayIndex.all(), NDArrayIndex.interval(0, asking), NDArrayIndex.all());
+    /** Returns rows {@code from} to {@code to} (exclusive) of each example of {@code x [B*n, D]} as a view {@code [B, to - from, D]}. */
+    private static INDArray rows(INDArray x, int examples, long from, long to) {
+        return ofExamples(x, examples).get(NDArrayIndex.all(), NDArrayIndex.interval(from, to), NDArrayIndex.all());
     }
 
-    /** Returns {@code [B*T, D]} as {@code [B*H, T, D/H]}. */
-    private static INDArray split(INDArray x, int examples, int t, int heads, int d) {
-        return x.reshape('c', examples, t, heads, d / heads)
-                .permute(0, 2, 1, 3)
-                .dup('c')
-                .reshape('c', (long) examples * heads, t, d / heads);
-    }
-
-    /** Returns {@code [B*H, T, D/H]} as {@code [B*T, D]}. */
-    private static INDArray joined(INDArray x, int examples, int t, int heads, int d) {
-        return x.dup('c')
-                .reshape('c', examples, heads, t, d / heads)
-                .permute(0, 2, 1, 3)
-                .dup('c')
-                .reshape('c', (long) examples * t, d);
+    /** Returns columns {@code from} to {@code to} (exclusive) of a matrix as a view. */
+    static INDArray columns(INDArray x, long from, long to) {
+        return x.get(NDArrayIndex.all(), NDArrayIndex.interval(from, to));
     }
 
     private static INDArray flat(INDArray vector) {

@@ -3,8 +3,9 @@
  *
  * <p>Reads from: arrays of the caller. Writes to: arrays of the caller. Nothing here holds weights or knows a layer.
  *
- * <p>Reading order: {@link dev.grft.vit.kernels.Kernels}, the one seam; {@link dev.grft.vit.kernels.CpuKernels}, {@link
- * dev.grft.vit.kernels.Nd4jKernels}; {@link dev.grft.vit.kernels.Blas}, which library multiplies.
+ * <p>Reading order: {@link dev.grft.vit.kernels.Kernels}, the one seam; {@link dev.grft.vit.kernels.CpuKernels}, whose {@code Cpu...}
+ * files hold a subject each; {@link dev.grft.vit.kernels.Nd4jKernels}; {@link dev.grft.vit.kernels.Backend}, the process: its native
+ * libraries, its device and its choice of kernels.
  */
 @NullMarked
 package dev.grft.vit.kernels;

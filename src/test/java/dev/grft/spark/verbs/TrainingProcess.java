@@ -17,7 +17,7 @@ import dev.grft.train.Network;
 import dev.grft.train.StepGradient;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.vit.VitConfig;
-import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Backend;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -63,7 +63,7 @@ public final class TrainingProcess {
         int batch = shards * Integer.parseInt(arguments[4]);
         int rounds = Integer.parseInt(arguments[5]);
 
-        Kernels.load(); // as an application does
+        Backend.load(); // as an application does
         Tasks ran = new Tasks();
         Map<String, Object> told = new LinkedHashMap<>();
         List<Double> round = new ArrayList<>();

@@ -57,10 +57,10 @@ class BlasTest {
         new CpuKernels().gemm(false, one, false, one, 1, 0, Nd4j.zeros(1, 1));
 
         if (Blas.hasMkl() && Blas.intel(cpuinfo)) {
-            assertThat(Kernels.onMkl()).isTrue();
+            assertThat(Backend.onMkl()).isTrue();
             return;
         }
-        assertThat(Kernels.onMkl()).isFalse();
+        assertThat(Backend.onMkl()).isFalse();
         assumeTrue(wanted != null, "OpenBLAS chooses");
         String library;
         try (var maps = Files.lines(Path.of("/proc/self/maps"))) {

@@ -79,4 +79,32 @@ public enum Machine {
         }
         return values;
     }
+
+    /** A value as a function of its index. */
+    interface Entry {
+        double at(int i);
+    }
+
+    /** Returns the values of the first {@code length} indices. */
+    static double[] each(int length, Entry entry) {
+        double[] values = new double[length];
+        for (int i = 0; i < length; i++) {
+            values[i] = entry.at(i);
+        }
+        return values;
+    }
+
+    /** Returns the floats nearest to {@code factor * x + offset}. */
+    static double[] scaled(double[] x, double factor, double offset) {
+        return each(x.length, i -> (float) (factor * x[i] + offset));
+    }
+
+    /** Returns the column sums of the matrix {@code [m, n]} whose values are {@code entry}'s. */
+    static double[] columns(int m, int n, Entry entry) {
+        double[] sums = new double[n];
+        for (int i = 0; i < m * n; i++) {
+            sums[i % n] += entry.at(i);
+        }
+        return sums;
+    }
 }

@@ -1,0 +1,126 @@
+package dev.grft.vit.kernels;
+
+import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_threads;
+
+import dev.grft.UserError;
+import java.util.Arrays;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
+import org.bytedeco.javacpp.Pointer;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** What this process computes on: its native libraries and their settings, its device, and the kernels for that device. */
+public final class Backend {
+    private Backend() {}
+
+    /**
+     * Prepares this process; must be called before ND4J is first used.
+     *
+     * <p>Removes JavaCPP's limit of native memory, four times the heap, unless {@code org.bytedeco.javacpp.maxphysicalbytes} is set: an
+     * executor needs a small heap beside large weights. Then chooses the library that multiplies matrices, as {@link Blas} describes.
+     */
+    public static void prepare() {
+        System.getProperties().putIfAbsent("org.bytedeco.javacpp.maxphysicalbytes", "0");
+        Blas.choose();
+    }
+
+    /**
+     * Loads the native libraries in the background, which takes seconds. A thread that uses them meanwhile waits. If they cannot be
+     * loaded, their first use fails with the reason.
+     */
+    public static void load() {
+        prepare();
+        Thread loading = new Thread(
+                () -> {
+                    INDArray one = Nd4j.ones(1, 1);
+                    kernels("auto").gemm(false, one, false, one, 1, 0, Nd4j.zeros(1, 1));
+                },
+                "loading native libraries");
+        loading.setDaemon(true);
+        loading.setUncaughtExceptionHandler((thread, wrong) -> {}); // the first use fails again
+        loading.start();
+    }
+
+    /**
+     * Returns whether kernels compute on a GPU in this process.
+     *
+     * @throws UserError if ND4J's backend has no code for that GPU
+     * @throws LinkageError if the backend cannot start in this process
+     */
+    public static boolean onGpu() {
+        prepare();
+        if (!Flat.CPU) {
+            Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
+        }
+        return !Flat.CPU;
+    }
+
+    /**
+     * Returns whether MKL multiplies in this process, in place of OpenBLAS.
+     *
+     * @throws LinkageError if the backend cannot start in this process
+     */
+    public static boolean onMkl() {
+        prepare();
+        return Flat.CPU && Blas.mkl();
+    }
+
+    /**
+     * Returns new kernels.
+     *
+     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code auto}: {@code cpu} if ND4J computes on the
+     *     CPU, else {@code nd4j}
+     * @throws UserError for any other name, and for {@code cpu} if ND4J's arrays are on a GPU
+     */
+    public static Kernels kernels(String name) {
+        if (name.equals("cpu") && !Flat.CPU) {
+            throw UserError.of(
+                    "engine.kernels is cpu, but the program was built with mvn -Pcuda, whose arrays are on the GPU; use the build"
+                            + " without it, or auto");
+        }
+        return switch (name) {
+            case "cpu" -> new CpuKernels();
+            case "nd4j" -> new Nd4jKernels();
+            case "auto" -> Flat.CPU ? new CpuKernels() : new Nd4jKernels();
+            default -> throw UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
+        };
+    }
+
+    /** Sets how many threads a product on the CPU that this thread starts may use. The last bits depend on this number. */
+    public static void threads(int threads) {
+        blas_set_num_threads(threads);
+    }
+
+    /** Returns the bytes of native memory that all kernels of this process hold as scratch, beside the arrays of ND4J. */
+    public static long scratchBytes() {
+        return Pointer.totalBytes();
+    }
+
+    /** Returns the mean rate, in 10^9 operations a second, of {@code tasks} tasks that multiply square matrices on this CPU at once. */
+    public static double gflops(int tasks) {
+        int side = 1024;
+        double[] rates = IntStream.range(0, Math.max(1, tasks))
+                .mapToObj(task -> CompletableFuture.supplyAsync(
+                        () -> {
+                            Kernels kernels = new CpuKernels();
+                            INDArray a = Nd4j.rand(DataType.FLOAT, side, side);
+                            INDArray c = Nd4j.create(DataType.FLOAT, side, side);
+                            threads(1); // after the arrays: ND4J sets it when it starts
+                            long best = Long.MAX_VALUE;
+                            for (int i = 0; i < 20; i++) {
+                                long start = System.nanoTime();
+                                kernels.gemm(false, a, true, a, 1, 0, c);
+                                best = Math.min(best, System.nanoTime() - start);
+                            }
+                            return 2.0 * side * side * side / best;
+                        },
+                        runnable -> new Thread(runnable, "measuring").start()))
+                .toList()
+                .stream()
+                .mapToDouble(CompletableFuture::join)
+                .toArray();
+        return Arrays.stream(rates).average().orElseThrow();
+    }
+}

@@ -1,0 +1,109 @@
+package dev.grft.vit.kernels;
+
+import static dev.grft.vit.kernels.CpuArrays.buffer;
+import static dev.grft.vit.kernels.CpuArrays.read;
+import static dev.grft.vit.kernels.CpuScratch.CHUNK;
+
+import java.nio.FloatBuffer;
+import java.util.Arrays;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/** Copies, sums and products of chosen columns or entries of a matrix. */
+final class CpuGathers {
+    private final CpuScratch scratch;
+
+    CpuGathers(CpuScratch scratch) {
+        this.scratch = scratch;
+    }
+
+    void columnsToRows(INDArray x, int[] columns, INDArray y) {
+        int m = (int) x.size(0);
+        int n = (int) x.size(1);
+        int k = columns.length;
+        int most = rowsAtOnce(k);
+        float[] v = scratch.row(0, k * most);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i += most) {
+            int rows = Math.min(most, m - i);
+            for (int r = 0; r < rows; r++) {
+                for (int j = 0; j < k; j++) {
+                    v[j * most + r] = in.get((i + r) * n + columns[j]);
+                }
+            }
+            for (int j = 0; j < k; j++) {
+                out.put(j * m + i, v, j * most, rows);
+            }
+        }
+    }
+
+    void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
+        int m = (int) y.size(0);
+        int n = (int) y.size(1);
+        int k = columns.length;
+        int most = rowsAtOnce(k);
+        float[] v = scratch.row(0, k * most);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i += most) {
+            int rows = Math.min(most, m - i);
+            for (int j = 0; j < k; j++) {
+                in.get(j * m + i, v, j * most, rows);
+            }
+            for (int r = 0; r < rows; r++) {
+                for (int j = 0; j < k; j++) {
+                    int at = (i + r) * n + columns[j];
+                    out.put(at, out.get(at) + v[j * most + r]);
+                }
+            }
+        }
+    }
+
+    /** Returns how many rows of k values each are transposed at once. */
+    private static int rowsAtOnce(int k) {
+        return Math.max(16, CHUNK / k);
+    }
+
+    void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
+        int m = (int) x.size(0);
+        int n = (int) x.size(1);
+        float[] v = scratch.row(0, n);
+        float[] added = read(buffer(values), 0, scratch.row(1, columns.length), columns.length);
+        FloatBuffer in = buffer(x);
+        FloatBuffer out = buffer(y);
+        for (int i = 0; i < m; i++) {
+            in.get(i * n, v, 0, n);
+            for (int at = i; at < columns.length; at += m) {
+                v[columns[at]] += added[at];
+            }
+            out.put(i * n, v, 0, n);
+        }
+    }
+
+    void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
+        int m = (int) a.size(0);
+        int n = (int) a.size(1);
+        int l = (int) b.size(1);
+        float[] u = scratch.row(0, n);
+        float[] v = scratch.row(1, l);
+        float[] acc = scratch.row(2, columns.length);
+        Arrays.fill(acc, 0, columns.length, 0f);
+        FloatBuffer left = buffer(a);
+        FloatBuffer right = buffer(b);
+        for (int i = 0; i < m; i++) {
+            left.get(i * n, u, 0, n);
+            right.get(i * l, v, 0, l);
+            for (int from = 0; from < columns.length; from += n) {
+                addProducts(u, v, columns, from, acc, n);
+            }
+        }
+        buffer(dots).put(0, acc, 0, columns.length);
+    }
+
+    /** Adds n products {@code u[j] * v[columns[from + j]]} to {@code acc}, from {@code from} on. */
+    private static void addProducts(float[] u, float[] v, int[] columns, int from, float[] acc, int n) {
+        for (int j = 0; j < n; j++) {
+            acc[from + j] += u[j] * v[columns[from + j]];
+        }
+    }
+}

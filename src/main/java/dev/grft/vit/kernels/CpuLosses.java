@@ -1,0 +1,130 @@
+package dev.grft.vit.kernels;
+
+import static dev.grft.vit.kernels.CpuArrays.buffer;
+import static dev.grft.vit.kernels.CpuArrays.read;
+
+import java.nio.FloatBuffer;
+import java.util.Arrays;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/** Losses and their gradients, in double precision. */
+final class CpuLosses {
+    private final CpuScratch scratch;
+
+    CpuLosses(CpuScratch scratch) {
+        this.scratch = scratch;
+    }
+
+    void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+        int examples = (int) logits.size(0);
+        int classes = (int) logits.size(1);
+        float[] v = scratch.row(0, classes);
+        float[] p = scratch.row(1, classes);
+        FloatBuffer in = buffer(logits);
+        FloatBuffer target = buffer(targets);
+        FloatBuffer loss = buffer(losses);
+        FloatBuffer out = buffer(dlogits);
+        for (int b = 0; b < examples; b++) {
+            in.get(b * classes, v, 0, classes);
+            target.get(b * classes, p, 0, classes);
+            float max = Float.NEGATIVE_INFINITY;
+            for (int k = 0; k < classes; k++) {
+                max = Math.max(max, v[k]);
+            }
+            double total = 0;
+            double expected = 0;
+            for (int k = 0; k < classes; k++) {
+                total += Math.exp((double) v[k] - max);
+                expected += p[k] * ((double) v[k] - max);
+            }
+            loss.put(b, (float) (Math.log(total) - expected));
+            for (int k = 0; k < classes; k++) {
+                v[k] = (float) (Math.exp((double) v[k] - max) / total - p[k]);
+            }
+            out.put(b * classes, v, 0, classes);
+        }
+    }
+
+    void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
+        int n = (int) features.size(0);
+        int d = (int) features.size(1);
+        double[] z = new double[n * d];
+        double[] lengths = new double[n];
+        normalize(read(buffer(features), 0, new float[n * d], n * d), z, lengths, d);
+        float[] positive = read(buffer(same), 0, new float[n * n], n * n);
+        FloatBuffer loss = buffer(losses);
+        double[] ds = new double[n * n]; // gradient of the similarities z_a.z_n
+        for (int a = 0; a < n; a++) {
+            loss.put(a, (float) contrast(z, a, positive, temperature, ds, d));
+        }
+        double[] dz = new double[d];
+        float[] df = new float[d];
+        FloatBuffer out = buffer(dfeatures);
+        for (int a = 0; a < n; a++) {
+            Arrays.fill(dz, 0);
+            for (int b = 0; b < n; b++) {
+                double g = ds[a * n + b] + ds[b * n + a];
+                for (int j = 0; j < d; j++) {
+                    dz[j] += g * z[b * d + j];
+                }
+            }
+            double radial = 0;
+            for (int j = 0; j < d; j++) {
+                radial += dz[j] * z[a * d + j];
+            }
+            for (int j = 0; j < d; j++) {
+                df[j] = (float) ((dz[j] - radial * z[a * d + j]) / lengths[a]);
+            }
+            out.put(a * d, df, 0, d);
+        }
+    }
+
+    /** Puts the rows of {@code f [N, d]}, scaled to length 1, into {@code z} and their divisors into {@code lengths [N]}. */
+    private static void normalize(float[] f, double[] z, double[] lengths, int d) {
+        for (int a = 0; a < lengths.length; a++) {
+            double squares = 0;
+            for (int j = a * d; j < (a + 1) * d; j++) {
+                squares += (double) f[j] * f[j];
+            }
+            lengths[a] = Math.max(Math.sqrt(squares), 1e-12);
+            for (int j = a * d; j < (a + 1) * d; j++) {
+                z[j] = f[j] / lengths[a];
+            }
+        }
+    }
+
+    /** Returns the loss of anchor {@code a}; puts the gradient of its similarities into row a of {@code ds [N, N]}, which holds zeros. */
+    private static double contrast(double[] z, int a, float[] positive, double temperature, double[] ds, int d) {
+        int n = z.length / d;
+        double[] s = new double[n];
+        double max = Double.NEGATIVE_INFINITY;
+        double positives = 0;
+        for (int b = 0; b < n; b++) {
+            positives += positive[a * n + b];
+            if (b != a) {
+                for (int j = 0; j < d; j++) {
+                    s[b] += z[a * d + j] * z[b * d + j];
+                }
+                s[b] /= temperature;
+                max = Math.max(max, s[b]);
+            }
+        }
+        if (positives == 0) {
+            return 0;
+        }
+        double total = 0;
+        double mean = 0;
+        for (int b = 0; b < n; b++) {
+            if (b != a) {
+                total += Math.exp(s[b] - max);
+                mean += positive[a * n + b] / positives * (s[b] - max);
+            }
+        }
+        for (int b = 0; b < n; b++) {
+            if (b != a) {
+                ds[a * n + b] = (Math.exp(s[b] - max) / total - positive[a * n + b] / positives) / temperature;
+            }
+        }
+        return Math.log(total) - mean;
+    }
+}

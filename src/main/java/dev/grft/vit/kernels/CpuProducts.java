@@ -1,0 +1,79 @@
+package dev.grft.vit.kernels;
+
+import static dev.grft.vit.kernels.CpuArrays.pointer;
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasNoTrans;
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasRowMajor;
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasTrans;
+import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
+
+import java.util.Arrays;
+import org.bytedeco.javacpp.FloatPointer;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/** Matrix products of FLOAT arrays by BLAS. */
+final class CpuProducts {
+    private CpuProducts() {}
+
+    /** Does {@link Kernels#gemm}. */
+    static void gemm(
+            boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+        long m = c.size(0);
+        long n = c.size(1);
+        long k = transposeA ? a.size(0) : a.size(1);
+        long kb = transposeB ? b.size(1) : b.size(0);
+        if (k != kb || m != (transposeA ? a.size(1) : a.size(0)) || n != (transposeB ? b.size(0) : b.size(1))) {
+            throw new IllegalArgumentException("gemm: shapes " + Arrays.toString(a.shape()) + (transposeA ? "'" : "")
+                    + " x " + Arrays.toString(b.shape()) + (transposeB ? "'" : "") + " -> "
+                    + Arrays.toString(c.shape()));
+        }
+        sgemm(
+                transposeA,
+                pointer(a),
+                (int) a.size(1),
+                transposeB,
+                pointer(b),
+                (int) b.size(1),
+                (int) m,
+                (int) n,
+                (int) k,
+                (float) alpha,
+                (float) beta,
+                pointer(c),
+                (int) n);
+    }
+
+    /**
+     * Puts {@code alpha * op(a) op(b) + beta * c} into {@code c}: op(a) {@code [m, k]}, op(b) {@code [k, n]}, c {@code [m, n]}, each at
+     * the position of its pointer with rows {@code lda}, {@code ldb} and {@code ldc} apart.
+     */
+    static void sgemm(
+            boolean transposeA,
+            FloatPointer a,
+            int lda,
+            boolean transposeB,
+            FloatPointer b,
+            int ldb,
+            int m,
+            int n,
+            int k,
+            float alpha,
+            float beta,
+            FloatPointer c,
+            int ldc) {
+        cblas_sgemm(
+                CblasRowMajor,
+                transposeA ? CblasTrans : CblasNoTrans,
+                transposeB ? CblasTrans : CblasNoTrans,
+                m,
+                n,
+                k,
+                alpha,
+                a,
+                lda,
+                b,
+                ldb,
+                beta,
+                c,
+                ldc);
+    }
+}

@@ -1,0 +1,105 @@
+package dev.grft.vit.kernels;
+
+import static dev.grft.vit.kernels.Machine.each;
+import static dev.grft.vit.kernels.Machine.normal;
+import static dev.grft.vit.kernels.Machine.values;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.vit.Activation;
+import dev.grft.vit.Naive;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+
+/** Kernels of the GELU and its approximations on every machine, against {@link Naive}; outputs are filled with NaN before. */
+@ParameterizedClass
+@EnumSource(Machine.class)
+class GeluKernelsTest {
+    private final Machine machine;
+    private final Kernels kernels;
+
+    GeluKernelsTest(Machine machine) {
+        this.machine = machine;
+        this.kernels = machine.kernels();
+    }
+
+    @Test
+    void geluIsAccurateOverItsRange() {
+        int n = 24_001;
+        double[] x = each(n, i -> (float) (-12 + i * 0.001));
+        INDArray y = machine.array(x, n, 1);
+        INDArray derivative = machine.garbage(n, 1);
+        kernels.gelu(null, y, derivative);
+        machine.assertClose(y, each(n, i -> Naive.gelu(x[i])), 1);
+        machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(x[i])), 1);
+
+        INDArray alone = machine.array(x, n, 1);
+        kernels.gelu(null, alone, null);
+        assertThat(values(alone)).isEqualTo(values(y));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"GELU,1,1", "GELU,7,3", "QUICK_GELU,5,64", "TANH_GELU,2,2048", "GELU,3,3072", "GELU,9,1000"})
+    void aBiasIsAddedToEachRowBeforeTheGelu(Activation activation, int m, int n) {
+        double[] before = normal(1, m * n);
+        double[] bias = normal(2, n);
+        double[] x = each(m * n, i -> before[i] + bias[i % n]);
+        INDArray y = machine.array(before, m, n);
+        INDArray derivative = machine.garbage(m, n);
+        activation.apply(kernels, machine.array(bias, n), y, derivative);
+        machine.assertClose(y, each(m * n, i -> Naive.gelu(activation, x[i])), 4);
+        machine.assertClose(derivative, each(m * n, i -> Naive.geluDerivative(activation, x[i])), 4);
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Activation.class,
+            names = {"QUICK_GELU", "TANH_GELU"})
+    void theOtherGelusAreAccurateOverTheirRange(Activation activation) {
+        int n = 24_001;
+        double[] x = each(n, i -> (float) (-12 + i * 0.001));
+        INDArray y = machine.array(x, n, 1);
+        INDArray derivative = machine.garbage(n, 1);
+        activation.apply(kernels, null, y, derivative);
+        machine.assertClose(y, each(n, i -> Naive.gelu(activation, x[i])), 2);
+        machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(activation, x[i])), 2);
+
+        double[] far = {-1e30, -100, -60, 0, 60, 100, 1e30};
+        INDArray there = machine.array(far, 7);
+        INDArray slope = machine.garbage(7);
+        activation.apply(kernels, null, there, slope);
+        assertThat(values(there)[6]).isEqualTo(values(machine.array(far, 7))[6]);
+        machine.assertClose(there.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 60, 100}, 1);
+        machine.assertClose(slope, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
+
+        INDArray alone = machine.array(x, n, 1);
+        activation.apply(kernels, null, alone, null);
+        assertThat(values(alone)).isEqualTo(values(y));
+
+        INDArray nan = machine.array(new double[] {1, Double.NaN}, 2);
+        activation.apply(kernels, null, nan, machine.garbage(2));
+        assertThat(values(nan)[1]).isNaN();
+    }
+
+    @Test
+    void geluFarFromZeroIsZeroOrTheIdentity() {
+        double[] x = {-1e30, -100, -20, 0, 20, 100, 1e30};
+        INDArray y = machine.array(x, 7);
+        INDArray derivative = machine.garbage(7);
+        kernels.gelu(null, y, derivative);
+        assertThat(values(y)[6]).isEqualTo(values(machine.array(x, 7))[6]);
+        machine.assertClose(y.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 20, 100}, 1);
+        machine.assertClose(derivative, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
+    }
+
+    @Test
+    void aNanIsNotHidden() {
+        INDArray y = machine.array(new double[] {1, Double.NaN, 2, 3}, 4);
+        kernels.gelu(null, y, machine.garbage(4));
+        assertThat(values(y)[1]).isNaN();
+    }
+}

@@ -1,0 +1,111 @@
+package dev.grft.vit.kernels;
+
+import static dev.grft.vit.kernels.Machine.each;
+import static dev.grft.vit.kernels.Machine.normal;
+import static dev.grft.vit.kernels.Machine.scaled;
+import static dev.grft.vit.kernels.Machine.values;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.vit.Naive;
+import java.util.Arrays;
+import java.util.function.ToDoubleFunction;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/** Kernels of losses and their gradients on every machine, against {@link Naive}; outputs are filled with NaN before. */
+@ParameterizedClass
+@EnumSource(Machine.class)
+class LossKernelsTest {
+    private final Machine machine;
+    private final Kernels kernels;
+
+    LossKernelsTest(Machine machine) {
+        this.machine = machine;
+        this.kernels = machine.kernels();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "1,2", "5,3", "7,1000"})
+    void crossEntropyIsMinusTheExpectedLogProbability(int examples, int classes) {
+        double[] logits = scaled(normal(1, examples * classes), 4, 0);
+        double[] oneHot = each(examples * classes, i -> i % classes == i / classes % classes ? 1 : 0);
+        double[] smooth = each(examples * classes, i -> 0.9 * oneHot[i] + 0.1 / classes);
+        for (double[] targets : new double[][] {oneHot, smooth}) {
+            double[] probabilities = new double[examples * classes];
+            double[] expected = new double[examples];
+            for (int b = 0; b < examples; b++) {
+                double total = 0;
+                for (int k = b * classes; k < (b + 1) * classes; k++) {
+                    total += Math.exp(logits[k]);
+                }
+                for (int k = b * classes; k < (b + 1) * classes; k++) {
+                    probabilities[k] = Math.exp(logits[k]) / total;
+                    expected[b] -= targets[k] * Math.log(probabilities[k]);
+                }
+            }
+            INDArray losses = machine.garbage(examples);
+            INDArray dlogits = machine.garbage(examples, classes);
+            kernels.crossEntropy(
+                    machine.array(logits, examples, classes),
+                    machine.array(targets, examples, classes),
+                    losses,
+                    dlogits);
+            machine.assertClose(losses, expected, 10);
+            machine.assertClose(dlogits, each(examples * classes, i -> probabilities[i] - targets[i]), 1);
+        }
+    }
+
+    @Test
+    void crossEntropySurvivesLargeLogits() {
+        INDArray losses = machine.garbage(2);
+        INDArray dlogits = machine.garbage(2, 2);
+        INDArray logits = machine.array(new double[] {1000, -1000, 1000, -1000}, 2, 2);
+        kernels.crossEntropy(logits, machine.array(new double[] {1, 0, 0, 1}, 2, 2), losses, dlogits);
+        machine.assertClose(losses, new double[] {0, 2000}, 1);
+        machine.assertClose(dlogits, new double[] {0, 0, 1, -1}, 1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"2,3,0.07", "7,5,0.5", "12,24,0.07", "9,4,0.01"})
+    void contrastiveLossPullsOneClassTogether(int n, int d, double temperature) {
+        double[] f = normal(1, n * d);
+        // Classes of 3, 2 and 1 rows in turn: the lone row has no positives.
+        int[] classes = new int[n];
+        Arrays.setAll(classes, i -> i % 6 < 3 ? i / 6 * 3 : i % 6 < 5 ? i / 6 * 3 + 1 : i / 6 * 3 + 2);
+        double[] same = each(n * n, i -> i / n != i % n && classes[i / n] == classes[i % n] ? 1 : 0);
+        INDArray losses = machine.garbage(n);
+        INDArray df = machine.garbage(n, d);
+        kernels.contrastive(machine.array(f, n, d), machine.array(same, n, n), temperature, losses, df);
+        double scale = 5 / temperature;
+        machine.assertClose(losses, Naive.contrastive(f, same, temperature, n, d), scale);
+
+        ToDoubleFunction<double[]> sum = x ->
+                Arrays.stream(Naive.contrastive(x, same, temperature, n, d)).sum();
+        double[] expected = Differences.gradient(sum, f, 1e-6);
+        Machine.assertClose(values(df), expected, 1e-5 * scale);
+    }
+
+    @Test
+    void anAnchorWithoutPositivesCostsNothing() {
+        INDArray losses = machine.garbage(2);
+        INDArray df = machine.garbage(2, 2);
+        INDArray same = machine.array(new double[4], 2, 2);
+        kernels.contrastive(machine.array(new double[] {3, 4, 5, 6}, 2, 2), same, 0.1, losses, df);
+        machine.assertClose(losses, new double[2], 0);
+        machine.assertClose(df, new double[4], 0);
+    }
+
+    @Test
+    void aNanIsNotHidden() {
+        double[] x = {1, Double.NaN, 2, 3};
+        INDArray losses = machine.garbage(2);
+        INDArray targets = machine.array(new double[] {1, 0, 0, 1}, 2, 2);
+        kernels.crossEntropy(machine.array(x, 2, 2), targets, losses, machine.garbage(2, 2));
+        assertThat(values(losses)[0]).isNaN();
+        assertThat(values(losses)[1]).isFinite();
+    }
+}

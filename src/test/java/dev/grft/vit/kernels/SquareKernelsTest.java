@@ -1,0 +1,107 @@
+package dev.grft.vit.kernels;
+
+import static dev.grft.vit.kernels.Machine.each;
+import static dev.grft.vit.kernels.Machine.normal;
+import static dev.grft.vit.kernels.Machine.values;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.vit.Naive;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Kernels of sums of squared gradients on every machine, against {@link Naive}; outputs are filled with NaN before. */
+@ParameterizedClass
+@EnumSource(Machine.class)
+class SquareKernelsTest {
+    private final Machine machine;
+    private final Kernels kernels;
+
+    SquareKernelsTest(Machine machine) {
+        this.machine = machine;
+        this.kernels = machine.kernels();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "1,1,3,2,true",
+        "3,5,24,72,true",
+        "4,1,40,30,true",
+        "2,2,33,65,true",
+        "2,17,7,5,false",
+        "2,65,5,3,false",
+        "1,197,9,11,false",
+        "2,5,7,24,false"
+    })
+    void squaredGradientsAreSummedPerExampleByEitherRoute(int examples, int t, int out, int in, boolean ghost) {
+        assertThat(GhostNorm.isCheaper(t, out, in)).isEqualTo(ghost);
+        double[] dy = normal(1, examples * t * out);
+        double[] x = normal(2, examples * t * in);
+        double[] rows = new double[out];
+        double[] columns = new double[in];
+        for (int b = 0; b < examples; b++) {
+            Naive.addSquares(Naive.gradient(dy, x, b, t, out, in), rows, columns);
+        }
+        INDArray r = Nd4j.ones(DataType.DOUBLE, out);
+        INDArray c = Nd4j.ones(DataType.DOUBLE, in);
+        kernels.addSquaredGradients(
+                machine.array(dy, examples * t, out), machine.array(x, examples * t, in), examples, r, c);
+        double scale = Math.max(
+                Arrays.stream(rows).max().orElseThrow(),
+                Arrays.stream(columns).max().orElseThrow());
+        machine.assertClose(r, each(out, i -> 1 + rows[i]), 2 * scale);
+        machine.assertClose(c, each(in, i -> 1 + columns[i]), 2 * scale);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "1,9", "9,1", "24,7"})
+    void squaresAreAddedToRowsAndColumns(int out, int in) {
+        double[] g = normal(1, out * in);
+        double[] rows = normal(2, out);
+        double[] columns = normal(3, in);
+        INDArray r = Machine.array(DataType.DOUBLE, rows, out);
+        INDArray c = Machine.array(DataType.DOUBLE, columns, in);
+        kernels.addSquares(machine.array(g, out, in), r, c);
+        Naive.addSquares(g, rows, columns);
+        // The squares are taken in double on every machine.
+        Machine.assertClose(values(r), rows, 1e-12);
+        Machine.assertClose(values(c), columns, 1e-12);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "1,9", "9,1", "24,7"})
+    void absoluteValuesAreAddedToRowsAndColumns(int out, int in) {
+        double[] g = normal(1, out * in);
+        double[] rows = normal(2, out);
+        double[] columns = normal(3, in);
+        INDArray r = Machine.array(DataType.DOUBLE, rows, out);
+        INDArray c = Machine.array(DataType.DOUBLE, columns, in);
+        kernels.addAbsolutes(machine.array(g, out, in), r, c);
+        for (int i = 0; i < g.length; i++) {
+            rows[i / in] += Math.abs(g[i]);
+            columns[i % in] += Math.abs(g[i]);
+        }
+        Machine.assertClose(values(r), rows, 1e-12);
+        Machine.assertClose(values(c), columns, 1e-12);
+    }
+
+    @Test
+    void aNanIsNotHidden() {
+        double[] x = {1, Double.NaN, 2, 3};
+        INDArray rows = Nd4j.zeros(DataType.DOUBLE, 2);
+        kernels.addSquaredGradients(
+                machine.array(x, 1, 4).reshape(2, 2), machine.array(x, 2, 2), 2, rows, Nd4j.zeros(DataType.DOUBLE, 2));
+        assertThat(values(rows)).contains(Double.NaN);
+        INDArray ghost = Nd4j.zeros(DataType.DOUBLE, 40);
+        INDArray wide = machine.array(normal(1, 80), 2, 40);
+        wide.putScalar(0, Double.NaN);
+        kernels.addSquaredGradients(wide, wide, 2, ghost, Nd4j.zeros(DataType.DOUBLE, 40));
+        assertThat(values(ghost)).contains(Double.NaN);
+    }
+}
