@@ -5,7 +5,7 @@ import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.vit.Adaptation;
 import dev.grft.vit.Buffers;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.Watching;
 import dev.grft.vit.kernels.Kernels;
 import java.util.LinkedHashMap;
@@ -24,7 +24,7 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
  *
  * <p>The sums stay on the device until {@link #scores} asks for them.
  */
-public final class ScoreWatch implements TrainingPlan {
+public final class ScoreWatch implements Trainable {
     /** What is summed over the examples; different scores. */
     public enum Rule {
         /** The squares of each example's gradient: does not depend on how examples are dealt out. */

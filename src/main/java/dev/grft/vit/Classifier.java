@@ -20,12 +20,13 @@ final class Classifier implements Stage {
     private final @Nullable Linear head;
     private @Nullable INDArray features;
 
-    Classifier(VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    Classifier(VitConfig config, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.config = config;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.norm = new LayerNorm(config.variant().pooling().norm(), config.epsilon(), weights, plan, kernels, buffers);
-        this.head = config.classes() == 0 ? null : new Linear("head", weights, plan, kernels, buffers);
+        this.norm = new LayerNorm(
+                config.variant().pooling().norm(), config.epsilon(), weights, trainable, kernels, buffers);
+        this.head = config.classes() == 0 ? null : new Linear("head", weights, trainable, kernels, buffers);
     }
 
     @Override

@@ -52,7 +52,7 @@ final class EncoderBlock implements Stage {
             INDArray qkv, // [M, 3D]
             INDArray weights) {} // [N*H, T]
 
-    EncoderBlock(int index, VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    EncoderBlock(int index, VitConfig config, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.index = index;
         this.last = index == config.depth() - 1;
         this.classTokenOnly = last && config.variant().pooling().classTokenOnly();
@@ -60,16 +60,16 @@ final class EncoderBlock implements Stage {
         this.config = config;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.norm1 = new LayerNorm(name + ".norm1", config.epsilon(), weights, plan, kernels, buffers);
-        this.qkv = new Linear(name + ".attn.qkv", weights, plan, kernels, buffers);
+        this.norm1 = new LayerNorm(name + ".norm1", config.epsilon(), weights, trainable, kernels, buffers);
+        this.qkv = new Linear(name + ".attn.qkv", weights, trainable, kernels, buffers);
         this.classAttention = classTokenOnly ? new ClassAttention(name, config, qkv, kernels, buffers) : null;
-        this.proj = new Linear(name + ".attn.proj", weights, plan, kernels, buffers);
-        this.norm2 = new LayerNorm(name + ".norm2", config.epsilon(), weights, plan, kernels, buffers);
-        this.fc1 = new Linear(name + ".mlp.fc1", weights, plan, kernels, buffers);
-        this.fc2 = new Linear(name + ".mlp.fc2", weights, plan, kernels, buffers);
+        this.proj = new Linear(name + ".attn.proj", weights, trainable, kernels, buffers);
+        this.norm2 = new LayerNorm(name + ".norm2", config.epsilon(), weights, trainable, kernels, buffers);
+        this.fc1 = new Linear(name + ".mlp.fc1", weights, trainable, kernels, buffers);
+        this.fc2 = new Linear(name + ".mlp.fc2", weights, trainable, kernels, buffers);
         boolean scaled = config.variant().layerScale();
-        this.ls1 = scaled ? new LayerScale(name + ".ls1", weights, plan, kernels, buffers) : null;
-        this.ls2 = scaled ? new LayerScale(name + ".ls2", weights, plan, kernels, buffers) : null;
+        this.ls1 = scaled ? new LayerScale(name + ".ls1", weights, trainable, kernels, buffers) : null;
+        this.ls2 = scaled ? new LayerScale(name + ".ls2", weights, trainable, kernels, buffers) : null;
     }
 
     @Override

@@ -18,13 +18,13 @@ final class LayerNorm {
     private @Nullable INDArray normalized;
     private @Nullable INDArray inverse;
 
-    LayerNorm(String name, double epsilon, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    LayerNorm(String name, double epsilon, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.name = name;
         this.epsilon = epsilon;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.gamma = weights.parameter(name + ".weight", plan);
-        this.beta = weights.parameter(name + ".bias", plan);
+        this.gamma = weights.parameter(name + ".weight", trainable);
+        this.beta = weights.parameter(name + ".bias", trainable);
     }
 
     List<TrainedArray> trained() {

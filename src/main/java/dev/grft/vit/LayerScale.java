@@ -19,11 +19,11 @@ final class LayerScale {
     private final Parameter gamma;
     private @Nullable INDArray unscaled; // kept if the scale trains
 
-    LayerScale(String name, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    LayerScale(String name, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.name = name;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.gamma = weights.parameter(name + ".gamma", plan);
+        this.gamma = weights.parameter(name + ".gamma", trainable);
     }
 
     List<TrainedArray> trained() {

@@ -20,14 +20,15 @@ final class Linear {
     private final Parameter bias;
     private final @Nullable Adaptation adaptation;
 
-    Linear(String name, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    Linear(String name, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.kernels = kernels;
         this.buffers = buffers;
-        this.weight = weights.parameter(name + ".weight", plan);
-        this.bias = weights.parameter(name + ".bias", plan);
+        this.weight = weights.parameter(name + ".weight", trainable);
+        this.bias = weights.parameter(name + ".bias", trainable);
         long[] shape = weight.shape();
-        this.adaptation =
-                weight.whole() ? null : plan.adaptation(weight.name(), new MatrixShape((int) shape[0], (int) shape[1]));
+        this.adaptation = weight.whole()
+                ? null
+                : trainable.adaptation(weight.name(), new MatrixShape((int) shape[0], (int) shape[1]));
     }
 
     List<TrainedArray> trained() {

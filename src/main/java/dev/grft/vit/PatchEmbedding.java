@@ -25,17 +25,18 @@ final class PatchEmbedding implements Stage {
     private final @Nullable LayerNorm norm;
     private @Nullable INDArray patches;
 
-    PatchEmbedding(VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    PatchEmbedding(VitConfig config, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         Variant variant = config.variant();
         this.config = config;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.proj = new Linear(NAME, weights, plan, kernels, buffers);
-        this.classToken = variant.classToken() ? weights.parameter("cls_token", plan) : null;
-        this.registers = variant.registers() > 0 ? weights.parameter("reg_token", plan) : null;
-        this.positions = weights.parameter("pos_embed", plan);
-        this.norm =
-                variant.preNorm() ? new LayerNorm("norm_pre", config.epsilon(), weights, plan, kernels, buffers) : null;
+        this.proj = new Linear(NAME, weights, trainable, kernels, buffers);
+        this.classToken = variant.classToken() ? weights.parameter("cls_token", trainable) : null;
+        this.registers = variant.registers() > 0 ? weights.parameter("reg_token", trainable) : null;
+        this.positions = weights.parameter("pos_embed", trainable);
+        this.norm = variant.preNorm()
+                ? new LayerNorm("norm_pre", config.epsilon(), weights, trainable, kernels, buffers)
+                : null;
     }
 
     /** Returns what is no linear map: class token, registers, positions. */

@@ -127,12 +127,12 @@ public final class Weights implements AutoCloseable {
         return found;
     }
 
-    Parameter parameter(String name, TrainingPlan plan) {
+    Parameter parameter(String name, Trainable trainable) {
         long[] shape = shapes.get(name);
         if (shape == null) {
             throw new IllegalArgumentException("no weight " + name);
         }
-        return new Parameter(name, flat(shape), arrays.get(name), plan.whole(name));
+        return new Parameter(name, flat(shape), arrays.get(name), trainable.whole(name));
     }
 
     /** Frees the native memory; no network may use the weights afterwards. */

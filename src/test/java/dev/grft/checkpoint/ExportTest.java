@@ -16,7 +16,7 @@ import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.config.Config;
 import dev.grft.vit.Keep;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Kernels;
@@ -401,7 +401,7 @@ class ExportTest {
         Checkpoint merged = load("formats/" + base).merged(delta);
         try (Weights weights = Weights.copyOf(merged.config(), merged.tensors(), DataType.FLOAT);
                 OutputStream out = Files.newOutputStream(output.resolve("logits.safetensors"))) {
-            INDArray logits = new Vit(weights, TrainingPlan.FROZEN, Kernels.of("auto"), Keep.NOTHING)
+            INDArray logits = new Vit(weights, Trainable.NOTHING, Kernels.of("auto"), Keep.NOTHING)
                     .forward(Nd4j.create(input.floats(), input.shape(), 'c'));
             Safetensors.write(
                     out,

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
 import dev.grft.vit.Keep;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
@@ -445,7 +445,7 @@ class ForeignModelsTest {
         double[] expected = logits.doubles();
         try (Weights weights = Weights.copyOf(model.config(), model.tensors(), DataType.FLOAT)) {
             INDArray images = Nd4j.create(input.floats(), input.shape(), 'c');
-            float[] actual = new Vit(weights, TrainingPlan.FROZEN, Kernels.of("auto"), Keep.NOTHING)
+            float[] actual = new Vit(weights, Trainable.NOTHING, Kernels.of("auto"), Keep.NOTHING)
                     .forward(images)
                     .dup('c')
                     .data()

@@ -13,7 +13,7 @@ public final class Frozen {
         for (String name : weights.config().tensors().keySet()) {
             numbers.put(
                     name,
-                    weights.parameter(name, TrainingPlan.FROZEN)
+                    weights.parameter(name, Trainable.NOTHING)
                             .value()
                             .dup('c')
                             .data()
