@@ -119,7 +119,7 @@ public final class Vit {
      */
     public void backwardFeatures(INDArray dfeatures) {
         int examples = (int) dfeatures.size(0);
-        backwardEncoder(classifier.backwardFeatures(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
+        backwardEncoder(classifier.featuresBackward(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
     }
 
     /** Returns what comes out of the last block: class tokens {@code [B, D]}, or all tokens where more of them are read. */
