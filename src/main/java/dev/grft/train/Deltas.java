@@ -7,7 +7,7 @@ import dev.grft.tuning.Tuning;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Layout;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Flat;
@@ -36,7 +36,7 @@ public final class Deltas implements AutoCloseable {
     private final @Nullable Checkpoint pretrained; // null: the weights are somebody else's
     private final Map<String, Loaded> loaded = new LinkedHashMap<>();
 
-    private record Loaded(Vit vit, TrainingPlan plan) {
+    private record Loaded(Vit vit, Trainable trainable) {
         float[][] probabilities(INDArray x, int examples, int from) {
             return Transforms.softmax(vit.forward(x, examples, from), true).toFloatMatrix();
         }
@@ -81,8 +81,8 @@ public final class Deltas implements AutoCloseable {
             throw new IllegalArgumentException("there is a delta " + name + " already; remove it first");
         }
         Weights own = weights.withHead(classes);
-        TrainingPlan plan = tuning.plan();
-        Vit vit = new Vit(own, plan, kernels, Keep.NOTHING);
+        Trainable trainable = tuning.trainable();
+        Vit vit = new Vit(own, trainable, kernels, Keep.NOTHING);
         Layout layout = vit.layout();
         Map<String, INDArray> values = new LinkedHashMap<>();
         layout.arrays()
@@ -90,7 +90,7 @@ public final class Deltas implements AutoCloseable {
                         array,
                         Flat.array(Tuning.read(layout, trained, array), own.type(), shape.rows(), shape.columns())));
         vit.bind(new Bindings(values, null));
-        loaded.put(name, new Loaded(vit, plan));
+        loaded.put(name, new Loaded(vit, trainable));
     }
 
     /** Returns the names of the deltas, in the order in which they were loaded; a copy. */
@@ -127,7 +127,7 @@ public final class Deltas implements AutoCloseable {
         some.keySet().forEach(name -> all.put(name, new float[0][])); // their order
         List<String> left = new ArrayList<>(some.keySet());
         left.sort(Comparator.comparingInt(name -> of(name).vit.frozenStages()));
-        some.values().forEach(each -> each.plan.begin(0));
+        some.values().forEach(each -> each.trainable.begin(0));
         INDArray x = Replica.images(batch, weights.type());
         int stage = 0;
         for (String name : left) { // the last has the longest way in common with the others: it computes it for them

@@ -3,7 +3,7 @@ package dev.grft.train;
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Keep;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
@@ -21,7 +21,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  */
 public final class Replica {
     private final MultiLayerNetwork network;
-    private final TrainingPlan plan;
+    private final Trainable trainable;
     private final Vit vit;
     private final Learner learner;
     private final int classes;
@@ -36,8 +36,8 @@ public final class Replica {
         network = new MultiLayerNetwork(configuration);
         network.init();
         network.initGradientsView();
-        plan = tuning.plan();
-        vit = new Vit(weights, plan, kernels, keep);
+        trainable = tuning.trainable();
+        vit = new Vit(weights, trainable, kernels, keep);
         classes = weights.config().classes();
         type = weights.type();
         learner = new Learner(network);
@@ -88,7 +88,7 @@ public final class Replica {
     }
 
     private double backward(Batch batch) {
-        plan.begin(batch.seed());
+        trainable.begin(batch.seed());
         network.setInput(images(batch, type));
         network.setLabels(oneHot(batch, classes, type));
         network.computeGradientAndScore();
@@ -102,13 +102,13 @@ public final class Replica {
 
     /** Returns the probability of each class for each image, {@code [B][K]}. */
     public float[][] probabilities(Batch batch) {
-        plan.begin(0);
+        trainable.begin(0);
         return network.output(images(batch, type), false).toFloatMatrix();
     }
 
     /** Returns the features of each image, {@code [B][D]}: what the head reads. */
     public float[][] features(Batch batch) {
-        plan.begin(0);
+        trainable.begin(0);
         return vit.features(images(batch, type)).toFloatMatrix();
     }
 
@@ -116,7 +116,7 @@ public final class Replica {
     public long bytes() {
         long sums = vit.config().tensors().entrySet().stream()
                 .filter(tensor ->
-                        plan.whole(tensor.getKey())) // each is kept once more, summed with its pretrained values
+                        trainable.whole(tensor.getKey())) // each is kept once more, summed with its pretrained values
                 .mapToLong(tensor -> VitConfig.elements(tensor.getValue()))
                 .sum();
         return vit.bytes() + type.width() * (2 * network.numParams() + sums);

@@ -57,7 +57,7 @@ public final class AdapterTuning extends AdditionTuning {
     }
 
     @Override
-    Added added(String matrix, MatrixShape shape, Plan plan) {
+    Added added(String matrix, MatrixShape shape, OfNetwork network) {
         return new Behind(matrix, shape.out());
     }
 

@@ -7,8 +7,8 @@ import dev.grft.Selection;
 import dev.grft.vit.Adaptation;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Layout;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.TrainedArray;
-import dev.grft.vit.TrainingPlan;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,7 +38,7 @@ abstract class AdditionTuning implements Tuning {
     }
 
     /** Returns a new adaptation of one of the matrices. */
-    abstract Added added(String matrix, MatrixShape shape, Plan plan);
+    abstract Added added(String matrix, MatrixShape shape, OfNetwork network);
 
     /** Returns what one of the matrices gets by training. */
     abstract Addition addition(String matrix, MatrixShape shape, Layout layout, float[] trained);
@@ -49,12 +49,12 @@ abstract class AdditionTuning implements Tuning {
     }
 
     @Override
-    public TrainingPlan plan() {
-        return new Plan();
+    public Trainable trainable() {
+        return new OfNetwork();
     }
 
     /** What trains in one network. */
-    final class Plan implements TrainingPlan {
+    final class OfNetwork implements Trainable {
         private long seed;
 
         /** Returns the seed of the present pass, 0 if it is no training. */

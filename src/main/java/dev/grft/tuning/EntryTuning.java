@@ -58,7 +58,7 @@ public final class EntryTuning extends AdditionTuning {
     }
 
     @Override
-    Added added(String matrix, MatrixShape shape, Plan plan) {
+    Added added(String matrix, MatrixShape shape, OfNetwork network) {
         return new OfMatrix(of(matrix));
     }
 

@@ -58,22 +58,22 @@ public final class LoraTuning extends AdditionTuning {
     }
 
     @Override
-    Added added(String matrix, MatrixShape shape, Plan plan) {
-        return new OfMatrix(matrix, shape, plan);
+    Added added(String matrix, MatrixShape shape, OfNetwork network) {
+        return new OfMatrix(matrix, shape, network);
     }
 
     private final class OfMatrix extends Added {
         private final String matrix;
-        private final Plan plan;
+        private final OfNetwork network;
         private @Nullable INDArray through; // s dy B, from backward to inputGradient
 
-        OfMatrix(String matrix, MatrixShape shape, Plan plan) {
+        OfMatrix(String matrix, MatrixShape shape, OfNetwork network) {
             super(
                     TrainedArray.added(
                             LowRank.nameOfA(matrix), rank, shape.in(), Start.uniform(1 / Math.sqrt(shape.in()))),
                     TrainedArray.added(LowRank.nameOfB(matrix), shape.out(), rank, Start.ZEROS));
             this.matrix = matrix;
-            this.plan = plan;
+            this.network = network;
         }
 
         private INDArray a() {
@@ -89,7 +89,7 @@ public final class LoraTuning extends AdditionTuning {
         }
 
         private boolean drops() {
-            return dropout > 0 && plan.seed() != 0;
+            return dropout > 0 && network.seed() != 0;
         }
 
         /** Returns x with numbers dropped and the others enlarged, the same ones whenever it is asked in a step. */
@@ -103,7 +103,7 @@ public final class LoraTuning extends AdditionTuning {
         }
 
         private INDArray mask(Buffers buffers, INDArray x) {
-            SplittableRandom random = new SplittableRandom(plan.seed() ^ ((long) matrix.hashCode() << 32));
+            SplittableRandom random = new SplittableRandom(network.seed() ^ ((long) matrix.hashCode() << 32));
             float[] factors = new float[Math.toIntExact(x.length())];
             float enlarged = (float) (1 / (1 - dropout));
             for (int i = 0; i < factors.length; i++) {

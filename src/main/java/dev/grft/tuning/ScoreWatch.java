@@ -6,7 +6,7 @@ import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.vit.Adaptation;
 import dev.grft.vit.Buffers;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.Watching;
 import dev.grft.vit.kernels.Kernels;
 import java.util.LinkedHashMap;
@@ -25,7 +25,7 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
  *
  * <p>The sums stay on the device until {@link #scores} asks for them.
  */
-public final class ScoreWatch implements TrainingPlan {
+public final class ScoreWatch implements Trainable {
     private final Map<String, MatrixShape> eligible;
     private final Function<String, INDArray> weights;
     private final Score score;

@@ -9,8 +9,8 @@ import dev.grft.vit.Adaptation;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Layout;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.TrainedArray;
-import dev.grft.vit.TrainingPlan;
 import dev.grft.vit.kernels.Kernels;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -63,8 +63,8 @@ public final class SliceTuning implements Tuning {
     }
 
     @Override
-    public TrainingPlan plan() {
-        return new TrainingPlan() {
+    public Trainable trainable() {
+        return new Trainable() {
             @Override
             public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
                 if (!selection.trains(matrix)) {

@@ -7,7 +7,7 @@ import dev.grft.Entries;
 import dev.grft.LowRank;
 import dev.grft.MatrixShape;
 import dev.grft.vit.Layout;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.VitConfig;
 import java.io.Serializable;
 import java.util.LinkedHashMap;
@@ -22,15 +22,15 @@ import java.util.function.Predicate;
  */
 public interface Tuning extends Serializable {
 
-    /** Returns what trains, with adaptations of its own: to be asked once for each network. */
-    TrainingPlan plan();
+    /** Returns what trains in one network, with adaptations of its own. */
+    Trainable trainable();
 
-    /** Returns the result of training: {@code trained} read in the layout of {@link #plan}. */
+    /** Returns the result of training: {@code trained} read in the layout of {@link #trainable}. */
     Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256);
 
     /** Returns where the trained numbers lie in one vector. */
     default Layout layout(VitConfig config) {
-        return Layout.of(config, plan());
+        return Layout.of(config, trainable());
     }
 
     /** Returns the trained vector that a delta stands for: the inverse of {@link #delta}. */

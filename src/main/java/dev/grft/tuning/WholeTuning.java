@@ -5,7 +5,7 @@ import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.vit.Adaptation;
 import dev.grft.vit.Layout;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -34,8 +34,8 @@ public final class WholeTuning implements Tuning {
     }
 
     @Override
-    public TrainingPlan plan() {
-        return new TrainingPlan() {
+    public Trainable trainable() {
+        return new Trainable() {
             @Override
             public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
                 return null;

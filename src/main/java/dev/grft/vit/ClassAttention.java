@@ -25,7 +25,7 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
  *   dWq = dq' c        dWk_h = q_h' du_h        dWv_h = dout_h' z_h
  * </pre>
  *
- * So whoever trains or watches them is shown these vectors.
+ * A method that trains or watches the weights reads these vectors in place of tokens.
  */
 final class ClassAttention {
     private static final INDArrayIndex ALL = NDArrayIndex.all();
@@ -36,7 +36,7 @@ final class ClassAttention {
     private final Kernels kernels;
     private final Buffers buffers;
     private final double scale;
-    private @Nullable Saved saved;
+    private @Nullable Saved saved; // null if another attention has attended
 
     /** What the backward needs of the forward. */
     private record Saved(
@@ -58,11 +58,12 @@ final class ClassAttention {
     /**
      * Puts the attention of the class tokens to {@code x [B*T, D]} into {@code out [B, D]}.
      *
-     * @return false, and nothing is done, if qkv {@linkplain Linear#merged is no matrix} in this pass
+     * @return {@link #attended}: false, and nothing is done, if qkv {@linkplain Linear#merged is no matrix} in this pass
      */
     boolean forward(INDArray x, int examples, INDArray out) {
         INDArray w = qkv.merged();
         if (w == null) {
+            saved = null;
             return false;
         }
         long d = config.width();
@@ -87,12 +88,20 @@ final class ClassAttention {
         return true;
     }
 
+    /** Returns whether the last {@link #forward} has computed its result. */
+    boolean attended() {
+        return saved != null;
+    }
+
     /**
-     * Overwrites the gradients of qkv, given those of {@link #forward}'s result, and {@code dx [B*T, D]} unless it is null.
+     * Overwrites the gradients of qkv and {@code dx [B*T, D]}, and returns dx.
      *
-     * @param x what {@link #forward} has read
+     * @param dout gradient of the output, {@code [B, D]}
+     * @param x input of {@link #forward}
+     * @param dx null if nothing needs it
      */
-    void backward(INDArray dout, INDArray x, int examples, @Nullable INDArray dx) {
+    @Nullable
+    INDArray backward(INDArray dout, INDArray x, int examples, @Nullable INDArray dx) {
         Saved s = Objects.requireNonNull(saved, name);
         INDArray w = Objects.requireNonNull(qkv.merged(), name);
         long d = config.width();
@@ -117,6 +126,7 @@ final class ClassAttention {
         if (qkv.active()) {
             gradients(s, dqueries, dasked, dout, examples);
         }
+        return dx;
     }
 
     private void gradients(Saved s, INDArray dqueries, INDArray dasked, INDArray dout, int examples) {

@@ -1,7 +1,6 @@
 package dev.grft.vit;
 
 import dev.grft.vit.kernels.Kernels;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -12,7 +11,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  *
  * <p>Without a head (K = 0) the output is the features {@code [B, F]}: F = D, or 2D where two tokens are read.
  */
-final class Classifier implements Stage {
+final class Classifier extends Layer implements Stage {
     private final VitConfig config;
     private final Kernels kernels;
     private final Buffers buffers;
@@ -20,42 +19,18 @@ final class Classifier implements Stage {
     private final @Nullable Linear head;
     private @Nullable INDArray features;
 
-    Classifier(VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    Classifier(VitConfig config, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.config = config;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.norm = new LayerNorm(config.variant().pooling().norm(), config.epsilon(), weights, plan, kernels, buffers);
-        this.head = config.classes() == 0 ? null : new Linear("head", weights, plan, kernels, buffers);
+        this.norm = new LayerNorm(
+                config.variant().pooling().norm(), config.epsilon(), weights, trainable, kernels, buffers);
+        this.head = config.classes() == 0 ? null : new Linear("head", weights, trainable, kernels, buffers);
     }
 
     @Override
-    public List<TrainedArray> trained() {
-        List<TrainedArray> arrays = new ArrayList<>(norm.trained());
-        if (head != null) {
-            arrays.addAll(head.trained());
-        }
-        return arrays;
-    }
-
-    @Override
-    public boolean active() {
-        return norm.active() || (head != null && head.active());
-    }
-
-    @Override
-    public void bind(Bindings bindings) {
-        norm.bind(bindings);
-        if (head != null) {
-            head.bind(bindings);
-        }
-    }
-
-    @Override
-    public void refresh() {
-        norm.refresh();
-        if (head != null) {
-            head.refresh();
-        }
+    List<Layer> parts() {
+        return head == null ? List.of(norm) : List.of(norm, head);
     }
 
     @Override
@@ -95,19 +70,19 @@ final class Classifier implements Stage {
         if (features == null) {
             throw new IllegalStateException("head: backward before forward");
         }
-        INDArray dfeatures = dy;
-        if (head != null) {
-            boolean below = inputGradient || norm.active();
-            dfeatures = buffers.shared("dfeatures", examples, config.features());
-            head.backward(features, dy, examples, below ? dfeatures : null);
+        if (head == null) {
+            return featuresBackward(dy, examples, inputGradient);
         }
-        return backwardFeatures(dfeatures, examples, inputGradient);
+        INDArray dfeatures = buffers.shared("dfeatures", examples, config.features());
+        boolean wanted = inputGradient || activeBefore(head);
+        return featuresBackward(
+                head.backward(features, dy, examples, wanted ? dfeatures : null), examples, inputGradient);
     }
 
-    /** The part of {@link #backward} behind the head, given the gradient of the features {@code [B, F]}. */
+    /** The part of {@link #backward} before the head, given the gradient of the features {@code [B, F]}. */
     @Nullable
-    INDArray backwardFeatures(INDArray dfeatures, int examples, boolean inputGradient) {
-        if (!inputGradient && !norm.active()) {
+    INDArray featuresBackward(@Nullable INDArray dfeatures, int examples, boolean inputGradient) {
+        if (dfeatures == null || !(inputGradient || norm.active())) {
             return null;
         }
         int prefix = config.variant().prefix();
@@ -131,14 +106,9 @@ final class Classifier implements Stage {
         };
     }
 
-    /** Returns the gradient of the norm's input in an array of that name, if asked for. */
+    /** Returns the gradient of the norm's input in an array of that name, or null if it is not asked for. */
     private @Nullable INDArray normBackward(INDArray dy, String name, boolean inputGradient) {
-        INDArray dx = null;
-        if (inputGradient) {
-            dx = buffers.shared(name, dy.shape());
-            dx.assign(0);
-        }
-        norm.backward(dy, dx);
-        return dx;
+        return norm.backward(
+                dy, inputGradient ? buffers.shared(name, dy.shape()).assign(0) : null);
     }
 }

@@ -1,7 +1,6 @@
 package dev.grft.vit;
 
 import dev.grft.vit.kernels.Kernels;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -9,18 +8,25 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * A pre-norm encoder block (Dosovitskiy et al. 2021, arXiv 2010.11929, equations 2 and 3), with layer scales if the model has
- * them:
+ * them: an attention branch and an MLP branch, each on top of what goes past it.
  *
  * <pre>
- *   r = x + ls1(proj(attention(qkv(norm1(x)))))
- *   y = r + ls2(fc2(gelu(fc1(norm2(r)))))
+ *   u = norm1(x)   c = attention(qkv(u))   r = x + ls1(proj(c))       (2)
+ *   v = norm2(r)   h = gelu(fc1(v))        y = r + ls2(fc2(h))        (3)
  * </pre>
  *
- * <p>Where of the last block only the class token is read, all but norm1, to whose tokens the class token {@linkplain
- * ClassAttention attends}, is computed for that token alone: the same result for a twelfth less of the work of a ViT with
- * twelve blocks.
+ * <p>The backward is the same chain read from right to left. With f' for the product with the transposed Jacobian of f:
+ *
+ * <pre>
+ *   dh = fc2'(ls2'(dy))    dv = fc1'(gelu'(dh))         dr = dy + norm2'(dv)
+ *   dc = proj'(ls1'(dr))   du = qkv'(attention'(dc))    dx = dr + norm1'(du)
+ * </pre>
+ *
+ * <p>A gradient that nothing needs is null, and the backward of null is null. Shapes in comments: M = B*T tokens, of which N go
+ * on after the attention. N = M, but if the head reads only the class token, the last block computes everything after norm1 for
+ * that token alone: N = B. The result is the same, for a twelfth less of the work of a ViT with twelve blocks.
  */
-final class EncoderBlock implements Stage {
+final class EncoderBlock extends Layer implements Stage {
     private final String name;
     private final int index;
     private final boolean last;
@@ -32,27 +38,14 @@ final class EncoderBlock implements Stage {
     private final Linear qkv;
     private final @Nullable ClassAttention classAttention;
     private final Linear proj;
+    private final LayerScale ls1;
     private final LayerNorm norm2;
     private final Linear fc1;
     private final Linear fc2;
-    private final @Nullable LayerScale ls1;
-    private final @Nullable LayerScale ls2;
+    private final LayerScale ls2;
     private @Nullable INDArray input;
-    private @Nullable Saved saved;
 
-    /** What the backward needs of the forward: M = B*T tokens, of which N go on behind the attention: all, or B class tokens. */
-    private record Saved(
-            @Nullable Projected projected, // null if it was the ClassAttention that attended
-            INDArray context, // [N, D]
-            INDArray hidden, // [N, mlpWidth]
-            @Nullable INDArray geluDerivative) {} // [N, mlpWidth]; null without a backward
-
-    /** What the backward of the attention needs of its forward. */
-    private record Projected(
-            INDArray qkv, // [M, 3D]
-            INDArray weights) {} // [N*H, T]
-
-    EncoderBlock(int index, VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    EncoderBlock(int index, VitConfig config, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.index = index;
         this.last = index == config.depth() - 1;
         this.classTokenOnly = last && config.variant().pooling().classTokenOnly();
@@ -60,73 +53,23 @@ final class EncoderBlock implements Stage {
         this.config = config;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.norm1 = new LayerNorm(name + ".norm1", config.epsilon(), weights, plan, kernels, buffers);
-        this.qkv = new Linear(name + ".attn.qkv", weights, plan, kernels, buffers);
+        this.norm1 = new LayerNorm(name + ".norm1", config.epsilon(), weights, trainable, kernels, buffers);
+        this.qkv = new Linear(name + ".attn.qkv", weights, trainable, kernels, buffers);
         this.classAttention = classTokenOnly ? new ClassAttention(name, config, qkv, kernels, buffers) : null;
-        this.proj = new Linear(name + ".attn.proj", weights, plan, kernels, buffers);
-        this.norm2 = new LayerNorm(name + ".norm2", config.epsilon(), weights, plan, kernels, buffers);
-        this.fc1 = new Linear(name + ".mlp.fc1", weights, plan, kernels, buffers);
-        this.fc2 = new Linear(name + ".mlp.fc2", weights, plan, kernels, buffers);
-        boolean scaled = config.variant().layerScale();
-        this.ls1 = scaled ? new LayerScale(name + ".ls1", weights, plan, kernels, buffers) : null;
-        this.ls2 = scaled ? new LayerScale(name + ".ls2", weights, plan, kernels, buffers) : null;
+        this.proj = new Linear(name + ".attn.proj", weights, trainable, kernels, buffers);
+        this.ls1 = new LayerScale(name + ".ls1", weights, trainable, kernels, buffers);
+        this.norm2 = new LayerNorm(name + ".norm2", config.epsilon(), weights, trainable, kernels, buffers);
+        this.fc1 = new Linear(name + ".mlp.fc1", weights, trainable, kernels, buffers);
+        this.fc2 = new Linear(name + ".mlp.fc2", weights, trainable, kernels, buffers);
+        this.ls2 = new LayerScale(name + ".ls2", weights, trainable, kernels, buffers);
     }
 
     @Override
-    public List<TrainedArray> trained() {
-        List<TrainedArray> arrays = new ArrayList<>(norm1.trained());
-        arrays.addAll(qkv.trained());
-        arrays.addAll(proj.trained());
-        if (ls1 != null) {
-            arrays.addAll(ls1.trained());
-        }
-        arrays.addAll(norm2.trained());
-        arrays.addAll(fc1.trained());
-        arrays.addAll(fc2.trained());
-        if (ls2 != null) {
-            arrays.addAll(ls2.trained());
-        }
-        return arrays;
+    List<Layer> parts() {
+        return List.of(norm1, qkv, proj, ls1, norm2, fc1, fc2, ls2);
     }
 
-    @Override
-    public boolean active() {
-        return norm1.active()
-                || norm2.active()
-                || active(ls1)
-                || active(ls2)
-                || List.of(qkv, proj, fc1, fc2).stream().anyMatch(Linear::active);
-    }
-
-    private static boolean active(@Nullable LayerScale scale) {
-        return scale != null && scale.active();
-    }
-
-    private List<LayerScale> scales() {
-        return ls1 == null || ls2 == null ? List.of() : List.of(ls1, ls2);
-    }
-
-    @Override
-    public void bind(Bindings bindings) {
-        norm1.bind(bindings);
-        norm2.bind(bindings);
-        for (Linear linear : List.of(qkv, proj, fc1, fc2)) {
-            linear.bind(bindings);
-        }
-        scales().forEach(scale -> scale.bind(bindings));
-    }
-
-    @Override
-    public void refresh() {
-        norm1.refresh();
-        norm2.refresh();
-        for (Linear linear : List.of(qkv, proj, fc1, fc2)) {
-            linear.refresh();
-        }
-        scales().forEach(LayerScale::refresh);
-    }
-
-    /** Returns {@code y}: {@code [M, D]}, of the last block the class tokens {@code [B, D]} if they alone are read. */
+    /** Returns {@code y [N, D]}, given {@code x [M, D]}. */
     @Override
     public INDArray forward(INDArray x, int examples) {
         input = x;
@@ -134,57 +77,11 @@ final class EncoderBlock implements Stage {
     }
 
     private INDArray compute(INDArray x, int examples) {
-        int d = config.width();
-        long tokens = config.tokens();
-        long m = examples * tokens;
-        long n = classTokenOnly ? examples : m;
-
-        INDArray normed1 = buffers.shared("normed", m, d);
-        norm1.forward(x, normed1);
-        INDArray context = buffers.saved(name, "context", n, d);
-        Projected projected = attend(normed1, examples, context);
-        INDArray r = buffers.shared("residual", n, d);
-        proj.forward(context, r);
-        if (ls1 != null) {
-            ls1.forward(r);
-        }
-        kernels.add(classTokenOnly ? classTokens(x, examples) : x, r);
-
-        INDArray normed2 = buffers.shared("normed", n, d);
-        norm2.forward(r, normed2);
-        INDArray hidden = buffers.saved(name, "hidden", n, config.mlpWidth());
-        INDArray derivative =
-                buffers.keep() == Keep.NOTHING ? null : buffers.saved(name, "geluDerivative", n, config.mlpWidth());
-        INDArray bias = fc1.forwardWithoutBias(normed2, hidden);
-        config.variant().activation().apply(kernels, bias, hidden, derivative);
-        INDArray y = buffers.output(index, n, d);
-        fc2.forward(hidden, y);
-        if (ls2 != null) {
-            ls2.forward(y);
-        }
-        kernels.add(r, y);
-
-        saved = new Saved(projected, context, hidden, derivative);
-        return y;
+        Pass pass = new Pass(examples, false);
+        return mlp(attention(x, pass), pass);
     }
 
-    /**
-     * Puts the attention of the N tokens that go on to all in {@code x [M, D]} into {@code context [N, D]}.
-     *
-     * @return what its backward needs; null where the {@link ClassAttention} keeps it
-     */
-    private @Nullable Projected attend(INDArray x, int examples, INDArray context) {
-        if (classAttention != null && classAttention.forward(x, examples, context)) {
-            return null;
-        }
-        INDArray projected = buffers.saved(name, "projected", x.size(0), 3L * config.width());
-        qkv.forward(x, projected);
-        INDArray weights = buffers.saved(name, "attention", context.size(0) * config.heads(), config.tokens());
-        kernels.attention(projected, examples, config.heads(), weights, context);
-        return new Projected(projected, weights);
-    }
-
-    /** Returns the gradient of the input {@code [M, D]}, given that of {@link #forward}'s result, which it overwrites. */
+    /** Returns {@code dx [M, D]}, given {@code dy [N, D]}, which it overwrites. */
     @Override
     public @Nullable INDArray backward(INDArray dy, int examples, boolean inputGradient) {
         if (input == null) {
@@ -193,85 +90,200 @@ final class EncoderBlock implements Stage {
         if (buffers.keep() == Keep.INPUTS && !last) {
             compute(input, examples);
         }
-        Saved s = Objects.requireNonNull(saved);
-        int d = config.width();
-        long m = input.size(0);
-        long n = dy.size(0);
-        // Whether something below each stage still waits for a gradient.
-        boolean belowQkv = inputGradient || norm1.active();
-        boolean belowProj = belowQkv || qkv.active();
-        boolean belowNorm2 = belowProj || proj.active() || active(ls1);
-        boolean belowFc1 = belowNorm2 || norm2.active();
-        boolean belowFc2 = belowFc1 || fc1.active();
-
-        INDArray dhidden = belowFc2 ? buffers.shared("widened", n, config.mlpWidth()) : null;
-        fc2.backward(s.hidden, unscaled(ls2, dy), examples, dhidden);
-        if (dhidden == null) {
-            return null;
-        }
-        kernels.multiply(Objects.requireNonNull(s.geluDerivative), dhidden);
-        INDArray dnormed2 = belowFc1 ? buffers.shared("dnormed", n, d) : null;
-        fc1.backward(again(norm2, fc1.active(), n), dhidden, examples, dnormed2);
-        if (dnormed2 == null) {
-            return null;
-        }
-        norm2.backward(dnormed2, belowNorm2 ? dy : null); // dy becomes dr
-
-        if (!belowNorm2) {
-            return null;
-        }
-        INDArray dcontext = belowProj ? buffers.shared("dcontext", n, d) : null;
-        proj.backward(s.context, unscaled(ls1, dy), examples, dcontext);
-        if (dcontext == null) {
-            return null;
-        }
-        INDArray dnormed1 = belowQkv ? buffers.shared("dnormed", m, d) : null;
-        if (s.projected == null) {
-            Objects.requireNonNull(classAttention).backward(dcontext, again(norm1, true, m), examples, dnormed1);
-        } else {
-            INDArray dprojected = buffers.shared("dprojected", m, 3L * d);
-            kernels.attentionBackward(
-                    dcontext, s.projected.qkv, s.projected.weights, examples, config.heads(), dprojected);
-            qkv.backward(again(norm1, qkv.active(), m), dprojected, examples, dnormed1);
-        }
-        INDArray dx = inputGradient ? inputGradient(dy, m) : null; // what went past the block
-        if (dnormed1 != null) {
-            norm1.backward(dnormed1, dx);
-        }
-        return dx;
+        Pass pass = new Pass(examples, inputGradient);
+        return attentionBackward(mlpBackward(dy, pass), pass);
     }
 
-    /** Returns the gradient of what a scale has scaled: {@code dy} itself without one. */
-    private INDArray unscaled(@Nullable LayerScale scale, INDArray dy) {
-        if (scale == null) {
-            return dy;
-        }
-        INDArray dx = buffers.shared("dunscaled", dy.shape());
-        scale.backward(dy, dx);
-        return dx;
+    /** Returns {@code r}, equation 2. */
+    private INDArray attention(INDArray x, Pass pass) {
+        INDArray u = norm1.forward(x, pass.u()); // [M, D]
+        INDArray c = attend(u, pass); // [N, D]
+        INDArray r = ls1.forward(proj.forward(c, pass.r())); // [N, D]
+        kernels.add(past(x, pass), r);
+        return r;
     }
 
-    /** Returns what came of a norm in the forward, {@code [rows, D]}; without its values if nobody reads them. */
-    private INDArray again(LayerNorm from, boolean read, long rows) {
-        INDArray normed = buffers.shared("normed", rows, config.width());
-        if (read) {
-            from.again(normed);
-        }
-        return normed;
+    private @Nullable INDArray attentionBackward(@Nullable INDArray dr, Pass pass) {
+        INDArray dc = proj.backward(pass.c(), ls1.backward(dr), pass.examples, pass.dc()); // [N, D]
+        INDArray du = attendBackward(dc, pass); // [M, D]
+        INDArray dx = pastBackward(dr, pass); // [M, D]
+        return norm1.backward(du, dx); // added to dx
     }
 
-    private INDArray classTokens(INDArray x, int examples) {
-        INDArray rows = buffers.shared("classTokens", examples, config.width());
-        kernels.copyRows(x, 0, rows, 0, 1, examples);
+    /** Returns {@code y}, equation 3. */
+    private INDArray mlp(INDArray r, Pass pass) {
+        INDArray v = norm2.forward(r, pass.v()); // [N, D]
+        INDArray h = hidden(v, pass); // [N, mlpWidth]
+        INDArray y = ls2.forward(fc2.forward(h, pass.y())); // [N, D]
+        kernels.add(r, y);
+        return y;
+    }
+
+    private @Nullable INDArray mlpBackward(INDArray dy, Pass pass) {
+        INDArray dh = fc2.backward(pass.h(), ls2.backward(dy), pass.examples, pass.dh()); // [N, mlpWidth]
+        INDArray dv = hiddenBackward(dh, pass); // [N, D]
+        INDArray dr = pass.dr(dy); // [N, D]
+        return norm2.backward(dv, dr); // added to dr
+    }
+
+    /** Returns {@code c = attention(qkv(u))}: the N tokens attend to all M. */
+    private INDArray attend(INDArray u, Pass pass) {
+        INDArray c = pass.c(); // [N, D]
+        if (classAttention == null || !classAttention.forward(u, pass.examples, c)) {
+            INDArray p = qkv.forward(u, pass.p()); // [M, 3D]
+            kernels.attention(p, pass.examples, config.heads(), pass.a(), c);
+        }
+        return c;
+    }
+
+    private @Nullable INDArray attendBackward(@Nullable INDArray dc, Pass pass) {
+        if (dc == null) {
+            return null;
+        }
+        if (classAttention != null && classAttention.attended()) {
+            return classAttention.backward(dc, norm1.again(pass.u()), pass.examples, pass.du());
+        }
+        INDArray dp = pass.dp(); // [M, 3D]
+        kernels.attentionBackward(dc, pass.p(), pass.a(), pass.examples, config.heads(), dp);
+        INDArray u = qkv.active() ? norm1.again(pass.u()) : pass.u(); // [M, D]; not read if qkv is frozen
+        return qkv.backward(u, dp, pass.examples, pass.du());
+    }
+
+    /** Returns {@code h = gelu(fc1(v))}. The GELU adds fc1's bias, and takes its own derivative while it is there. */
+    private INDArray hidden(INDArray v, Pass pass) {
+        INDArray h = pass.h(); // [N, mlpWidth]
+        INDArray bias = fc1.forwardWithoutBias(v, h);
+        config.variant().activation().apply(kernels, bias, h, pass.slope());
+        return h;
+    }
+
+    private @Nullable INDArray hiddenBackward(@Nullable INDArray dh, Pass pass) {
+        if (dh == null) {
+            return null;
+        }
+        kernels.multiply(Objects.requireNonNull(pass.slope()), dh);
+        INDArray v = fc1.active() ? norm2.again(pass.v()) : pass.v(); // [N, D]; not read if fc1 is frozen
+        return fc1.backward(v, dh, pass.examples, pass.dv());
+    }
+
+    /** Returns what goes past the attention to the N tokens: their rows of x. */
+    private INDArray past(INDArray x, Pass pass) {
+        if (!classTokenOnly) {
+            return x;
+        }
+        INDArray rows = pass.classTokens(); // [B, D]
+        kernels.copyRows(x, 0, rows, 0, 1, pass.examples);
         return rows;
     }
 
-    private INDArray inputGradient(INDArray dr, long m) {
-        if (!classTokenOnly) {
-            return dr;
+    private @Nullable INDArray pastBackward(@Nullable INDArray dr, Pass pass) {
+        if (dr == null || !pass.inputGradient || !classTokenOnly) {
+            return pass.inputGradient ? dr : null;
         }
-        INDArray dx = buffers.shared("dstream", m, config.width()).assign(0); // the other tokens have no gradient
-        kernels.copyRows(dr, 0, dx, 0, 1, (int) dr.size(0));
+        INDArray dx = pass.dx().assign(0); // [M, D]; the other tokens have no gradient
+        kernels.copyRows(dr, 0, dx, 0, 1, pass.examples);
         return dx;
+    }
+
+    /**
+     * The arrays of one pass. Which of them share memory, which are kept for the backward, and which gradients are null is decided
+     * here alone: an array of one name is the same memory in all blocks if it is {@linkplain Buffers#shared shared}, and holds in
+     * the backward what the forward has put there if it is {@linkplain Buffers#saved saved}.
+     */
+    private final class Pass {
+        private final int examples;
+        private final boolean inputGradient;
+        private final long m;
+        private final long n;
+        private final int d = config.width();
+
+        Pass(int examples, boolean inputGradient) {
+            this.examples = examples;
+            this.inputGradient = inputGradient;
+            this.m = (long) examples * config.tokens();
+            this.n = classTokenOnly ? examples : m;
+        }
+
+        /** Returns whether something before a layer needs the gradient of the layer's input. */
+        private boolean wanted(Layer layer) {
+            return inputGradient || activeBefore(layer);
+        }
+
+        INDArray u() {
+            return buffers.shared("normed", m, d);
+        }
+
+        INDArray p() {
+            return buffers.saved(name, "projected", m, 3L * d);
+        }
+
+        /** Returns the softmax of the attention, {@code [N*H, T]}. */
+        INDArray a() {
+            return buffers.saved(name, "attention", n * config.heads(), config.tokens());
+        }
+
+        INDArray c() {
+            return buffers.saved(name, "context", n, d);
+        }
+
+        INDArray classTokens() {
+            return buffers.shared("classTokens", n, d);
+        }
+
+        INDArray r() {
+            return buffers.shared("residual", n, d);
+        }
+
+        INDArray v() {
+            return buffers.shared("normed", n, d);
+        }
+
+        INDArray h() {
+            return buffers.saved(name, "hidden", n, config.mlpWidth());
+        }
+
+        /** Returns the derivative of the GELU, {@code [N, mlpWidth]}; null without a backward. */
+        @Nullable
+        INDArray slope() {
+            return buffers.keep() == Keep.NOTHING ? null : buffers.saved(name, "geluDerivative", n, config.mlpWidth());
+        }
+
+        INDArray y() {
+            return buffers.output(index, n, d);
+        }
+
+        @Nullable
+        INDArray dh() {
+            return wanted(fc2) ? buffers.shared("widened", n, config.mlpWidth()) : null;
+        }
+
+        @Nullable
+        INDArray dv() {
+            return wanted(fc1) ? buffers.shared("dnormed", n, d) : null;
+        }
+
+        /** Returns the array of dy, which becomes dr. */
+        @Nullable
+        INDArray dr(INDArray dy) {
+            return wanted(norm2) ? dy : null;
+        }
+
+        @Nullable
+        INDArray dc() {
+            return wanted(proj) ? buffers.shared("dcontext", n, d) : null;
+        }
+
+        INDArray dp() {
+            return buffers.shared("dprojected", m, 3L * d);
+        }
+
+        @Nullable
+        INDArray du() {
+            return wanted(qkv) ? buffers.shared("dnormed", m, d) : null;
+        }
+
+        INDArray dx() {
+            return buffers.shared("dstream", m, d);
+        }
     }
 }

@@ -1,14 +1,13 @@
 package dev.grft.vit;
 
 import dev.grft.vit.kernels.Kernels;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Layer normalization over the last dimension, with gain and offset (Ba et al. 2016, arXiv 1607.06450). */
-final class LayerNorm {
+final class LayerNorm extends Layer {
     private final String name;
     private final double epsilon;
     private final Kernels kernels;
@@ -18,51 +17,34 @@ final class LayerNorm {
     private @Nullable INDArray normalized;
     private @Nullable INDArray inverse;
 
-    LayerNorm(String name, double epsilon, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    LayerNorm(String name, double epsilon, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.name = name;
         this.epsilon = epsilon;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.gamma = weights.parameter(name + ".weight", plan);
-        this.beta = weights.parameter(name + ".bias", plan);
+        this.gamma = weights.parameter(name + ".weight", trainable, kernels);
+        this.beta = weights.parameter(name + ".bias", trainable, kernels);
     }
 
-    List<TrainedArray> trained() {
-        List<TrainedArray> arrays = new ArrayList<>();
-        for (Parameter p : List.of(gamma, beta)) {
-            if (p.whole()) {
-                arrays.add(p.array((int) p.shape()[0], 1));
-            }
-        }
-        return arrays;
+    @Override
+    List<Layer> parts() {
+        return List.of(gamma, beta);
     }
 
-    boolean active() {
-        return gamma.whole() || beta.whole();
-    }
-
-    void bind(Bindings bindings) {
-        gamma.bind(bindings);
-        beta.bind(bindings);
-    }
-
-    void refresh() {
-        gamma.refresh(kernels);
-        beta.refresh(kernels);
-    }
-
-    /** Puts the normalized {@code x [M, D]} into {@code y [M, D]}. */
-    void forward(INDArray x, INDArray y) {
+    /** Returns {@code y [M, D]}, after putting the normalized {@code x [M, D]} into it. */
+    INDArray forward(INDArray x, INDArray y) {
         INDArray z = buffers.saved(name, "normalized", x.shape());
         INDArray s = buffers.saved(name, "inverse", x.size(0));
         normalized = z;
         inverse = s;
         kernels.layerNorm(x, gamma.value(), beta.value(), epsilon, z, s, y);
+        return y;
     }
 
-    /** Puts the result of the last {@link #forward} into {@code y [M, D]} again, which saves keeping it. */
-    void again(INDArray y) {
+    /** Returns {@code y [M, D]}, after putting the result of the last {@link #forward} into it again, which saves keeping it. */
+    INDArray again(INDArray y) {
         kernels.scaleAndShift(normalized(), gamma.value(), beta.value(), y);
+        return y;
     }
 
     private INDArray normalized() {
@@ -72,8 +54,17 @@ final class LayerNorm {
         return normalized;
     }
 
-    /** Overwrites the gradients and adds the input's gradient to {@code dx [M, D]}, unless it is null. */
-    void backward(INDArray dy, @Nullable INDArray dx) {
+    /**
+     * Overwrites the gradients, adds the input's gradient to {@code dx [M, D]} and returns it.
+     *
+     * @param dy {@code [M, D]}; null if nothing needs it: nothing is done
+     * @param dx null if nothing needs it
+     */
+    @Nullable
+    INDArray backward(@Nullable INDArray dy, @Nullable INDArray dx) {
+        if (dy == null) {
+            return dx;
+        }
         INDArray z = normalized();
         INDArray dgamma = gamma.gradient();
         if (dgamma != null) {
@@ -86,5 +77,6 @@ final class LayerNorm {
         if (dx != null) {
             kernels.layerNormBackward(dy, gamma.value(), z, Objects.requireNonNull(inverse), dx);
         }
+        return dx;
     }
 }

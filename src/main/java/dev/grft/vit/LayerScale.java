@@ -7,56 +7,62 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * The scale of a block's branch, a number for each of its D columns (Touvron et al. 2021, arXiv 2103.17239).
+ * The scale of a block's branch: one factor for each of its D columns (Touvron et al. 2021, arXiv 2103.17239). The identity in a
+ * model without layer scales.
  *
  * <p>It is not folded into the linear map before it: so that map's gradients, and with them its scores, are those of the
  * published model, and what is frozen keeps its bits.
  */
-final class LayerScale {
+final class LayerScale extends Layer {
     private final String name;
     private final Kernels kernels;
     private final Buffers buffers;
-    private final Parameter gamma;
+    private final @Nullable Parameter gamma; // null: the identity
     private @Nullable INDArray unscaled; // kept if the scale trains
 
-    LayerScale(String name, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    LayerScale(String name, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.name = name;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.gamma = weights.parameter(name + ".gamma", plan);
+        this.gamma =
+                weights.config().variant().layerScale() ? weights.parameter(name + ".gamma", trainable, kernels) : null;
     }
 
-    List<TrainedArray> trained() {
-        return gamma.whole() ? List.of(gamma.array((int) gamma.shape()[0], 1)) : List.of();
+    @Override
+    List<Layer> parts() {
+        return gamma == null ? List.of() : List.of(gamma);
     }
 
-    boolean active() {
-        return gamma.whole();
-    }
-
-    void bind(Bindings bindings) {
-        gamma.bind(bindings);
-    }
-
-    void refresh() {
-        gamma.refresh(kernels);
-    }
-
-    /** Scales the columns of {@code x [M, D]} in place. */
-    void forward(INDArray x) {
-        if (gamma.whole()) {
+    /** Returns {@code x [M, D]}, after scaling its columns in place. */
+    INDArray forward(INDArray x) {
+        if (gamma == null) {
+            return x;
+        }
+        if (gamma.active()) {
             unscaled = buffers.saved(name, "unscaled", x.shape());
             kernels.copyRows(x, 0, unscaled, 0, (int) x.size(0), 1);
         }
         kernels.scaleColumns(x, gamma.value(), x);
+        return x;
     }
 
-    /** Overwrites the gradient, and {@code dx [M, D]} with that of the input, given {@code dy [M, D]}, which stays. */
-    void backward(INDArray dy, INDArray dx) {
+    /**
+     * Overwrites the gradient of the scale and returns that of its input {@code [M, D]}: valid until the next layer scale's
+     * backward.
+     *
+     * @param dy {@code [M, D]}, not changed; null if nothing needs it
+     */
+    @Nullable
+    INDArray backward(@Nullable INDArray dy) {
+        if (gamma == null || dy == null) {
+            return dy;
+        }
         INDArray dgamma = gamma.gradient();
         if (dgamma != null) {
             kernels.columnDots(dy, Objects.requireNonNull(unscaled), dgamma);
         }
+        INDArray dx = buffers.shared("dunscaled", dy.shape());
         kernels.scaleColumns(dy, gamma.value(), dx);
+        return dx;
     }
 }

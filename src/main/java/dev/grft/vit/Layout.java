@@ -41,9 +41,9 @@ public final class Layout implements Serializable {
         this.size = (int) at;
     }
 
-    /** Returns the layout of a network of these sizes under a plan, without the network's weights. */
-    public static Layout of(VitConfig config, TrainingPlan plan) {
-        return new Vit(Weights.shapesOnly(config), plan, new CpuKernels(), Keep.NOTHING).layout();
+    /** Returns the layout of what trains in a network of these sizes, without the network's weights. */
+    public static Layout of(VitConfig config, Trainable trainable) {
+        return new Vit(Weights.shapesOnly(config), trainable, new CpuKernels(), Keep.NOTHING).layout();
     }
 
     /** Returns the arrays of each stage, in order. */

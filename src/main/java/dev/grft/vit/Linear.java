@@ -13,64 +13,62 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * <p>A frozen W costs one gemm forward ({@code x W'}) and one backward ({@code dx = dy W}); its own gradient, a third of a full
  * step, is never computed.
  */
-final class Linear {
+final class Linear extends Layer {
     private final Kernels kernels;
     private final Buffers buffers;
     private final Parameter weight;
     private final Parameter bias;
     private final @Nullable Adaptation adaptation;
 
-    Linear(String name, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    Linear(String name, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.kernels = kernels;
         this.buffers = buffers;
-        this.weight = weights.parameter(name + ".weight", plan);
-        this.bias = weights.parameter(name + ".bias", plan);
+        this.weight = weights.parameter(name + ".weight", trainable, kernels);
+        this.bias = weights.parameter(name + ".bias", trainable, kernels);
         long[] shape = weight.shape();
-        this.adaptation =
-                weight.whole() ? null : plan.adaptation(weight.name(), new MatrixShape((int) shape[0], (int) shape[1]));
+        this.adaptation = weight.active()
+                ? null
+                : trainable.adaptation(weight.name(), new MatrixShape((int) shape[0], (int) shape[1]));
     }
 
-    List<TrainedArray> trained() {
-        List<TrainedArray> arrays = new ArrayList<>();
-        if (weight.whole()) {
-            arrays.add(weight.array((int) weight.shape()[0], (int) weight.shape()[1]));
-        }
+    @Override
+    List<Layer> parts() {
+        return List.of(weight, bias);
+    }
+
+    @Override
+    public List<TrainedArray> trained() {
+        List<TrainedArray> arrays = new ArrayList<>(weight.trained());
         if (adaptation != null) {
             arrays.addAll(adaptation.trained());
         }
-        if (bias.whole()) {
-            arrays.add(bias.array((int) bias.shape()[0], 1));
-        }
+        arrays.addAll(bias.trained());
         return arrays;
     }
 
-    /** Returns whether the backward has something to write here. */
-    boolean active() {
-        return weight.whole() || bias.whole() || adaptation != null;
+    @Override
+    public boolean active() {
+        return adaptation != null || super.active();
     }
 
-    void bind(Bindings bindings) {
-        weight.bind(bindings);
-        bias.bind(bindings);
+    @Override
+    public void bind(Bindings bindings) {
+        super.bind(bindings);
         if (adaptation != null) {
             adaptation.bind(bindings);
         }
     }
 
-    void refresh() {
-        weight.refresh(kernels);
-        bias.refresh(kernels);
-    }
-
-    /** Puts x W' + b into {@code y [M, out]}. */
-    void forward(INDArray x, INDArray y) {
+    /** Returns {@code y [M, out]}, after putting x W' + b into it. */
+    INDArray forward(INDArray x, INDArray y) {
         kernels.fillRows(bias.value(), y);
         product(x, 1, y);
+        return y;
     }
 
     /**
-     * Puts x W' into {@code y [M, out]} and returns b {@code [out]}, for somebody who passes over y anyway; null if an adaptation that
-     * reads y has needed it there.
+     * Puts x W' into {@code y [M, out]} and returns b {@code [out]} for the caller to add. Returns null if b is already added,
+     * because an adaptation reads y.
      */
     @Nullable
     INDArray forwardWithoutBias(INDArray x, INDArray y) {
@@ -82,7 +80,7 @@ final class Linear {
         return bias.value();
     }
 
-    /** Returns W and what is adapted, {@code [out, in]}, until the next call for any map; null where that is no matrix. */
+    /** Returns the adapted W {@code [out, in]}, valid until the next call for any map; null if the adaptation is not linear. */
     @Nullable
     INDArray merged() {
         return adaptation == null ? weight.value() : adaptation.merged(kernels, buffers, weight.value());
@@ -111,8 +109,18 @@ final class Linear {
         }
     }
 
-    /** Overwrites the gradients, and {@code dx [M, in]} unless it is null. */
-    void backward(INDArray x, INDArray dy, int examples, @Nullable INDArray dx) {
+    /**
+     * Overwrites the gradients and {@code dx [M, in]}, and returns dx.
+     *
+     * @param x {@code [M, in]}; not read unless the map is {@linkplain #active active}
+     * @param dy {@code [M, out]}; null if nothing needs it: nothing is done
+     * @param dx null if nothing needs it
+     */
+    @Nullable
+    INDArray backward(INDArray x, @Nullable INDArray dy, int examples, @Nullable INDArray dx) {
+        if (dy == null) {
+            return dx;
+        }
         INDArray dz = adaptation == null ? dy : adaptation.outputGradient(kernels, buffers, dy);
         INDArray dw = weight.gradient();
         if (dw != null) {
@@ -131,5 +139,6 @@ final class Linear {
                 adaptation.inputGradient(kernels, buffers, dz, dx);
             }
         }
+        return dx;
     }
 }

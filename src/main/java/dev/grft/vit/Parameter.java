@@ -2,6 +2,7 @@ package dev.grft.vit;
 
 import dev.grft.Delta;
 import dev.grft.vit.kernels.Kernels;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -11,44 +12,59 @@ import org.nd4j.linalg.factory.Nd4j;
  *
  * <p>{@code value = pretrained + delta}. A frozen parameter costs no memory beyond the shared array.
  */
-final class Parameter {
+final class Parameter extends Layer {
     private final String name;
     private final long[] shape;
     private final @Nullable INDArray pretrained; // null if only the shapes are known
     private final boolean whole;
+    private final Kernels kernels;
     private @Nullable INDArray delta;
     private @Nullable INDArray gradient;
     private @Nullable INDArray value;
 
-    Parameter(String name, long[] shape, @Nullable INDArray pretrained, boolean whole) {
+    Parameter(String name, long[] shape, @Nullable INDArray pretrained, boolean whole, Kernels kernels) {
         this.name = name;
         this.shape = shape.clone();
         this.pretrained = pretrained;
         this.whole = whole;
+        this.kernels = kernels;
     }
 
     String name() {
         return name;
     }
 
-    /** Returns whether every number of the parameter trains. */
-    boolean whole() {
-        return whole;
-    }
-
     long[] shape() {
         return shape.clone();
     }
 
-    /** Returns the array that trains if the parameter trains whole. */
-    TrainedArray array(int rows, int columns) {
-        return name.equals(Delta.HEAD_WEIGHT) || name.equals(Delta.HEAD_BIAS)
-                ? TrainedArray.head(name, rows, columns)
-                : TrainedArray.difference(name, rows, columns);
+    @Override
+    List<Layer> parts() {
+        return List.of();
     }
 
-    /** Ties the parameter to its places in the trained vector and in the gradient vector. */
-    void bind(Bindings bindings) {
+    /** Returns the whole parameter if it trains; a vector is one column. */
+    @Override
+    public List<TrainedArray> trained() {
+        int rows = (int) shape[0];
+        int columns = shape.length == 1 ? 1 : (int) shape[1];
+        if (!whole) {
+            return List.of();
+        }
+        return List.of(
+                name.equals(Delta.HEAD_WEIGHT) || name.equals(Delta.HEAD_BIAS)
+                        ? TrainedArray.head(name, rows, columns)
+                        : TrainedArray.difference(name, rows, columns));
+    }
+
+    /** Returns whether the whole parameter trains. */
+    @Override
+    public boolean active() {
+        return whole;
+    }
+
+    @Override
+    public void bind(Bindings bindings) {
         if (whole) {
             delta = bindings.value(name);
             gradient = bindings.gradient(name);
@@ -56,8 +72,9 @@ final class Parameter {
         }
     }
 
-    /** Puts pretrained + delta into {@link #value}; to be called whenever the trained vector changed. */
-    void refresh(Kernels kernels) {
+    /** Puts pretrained + delta into {@link #value}. */
+    @Override
+    public void refresh() {
         if (delta != null && value != null) {
             kernels.sum(pretrained(), delta, value);
         }

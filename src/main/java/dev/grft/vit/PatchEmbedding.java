@@ -1,7 +1,6 @@
 package dev.grft.vit;
 
 import dev.grft.vit.kernels.Kernels;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -9,10 +8,10 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * The first stage: images {@code [B, C, S, S]} to tokens {@code [B*T, D]}: class token, registers, patches; positions added, then
- * normalized if the model does so.
+ * The first stage: images {@code [B, C, S, S]} to tokens {@code [B*T, D]}, the class token, registers and patches of each
+ * example. Positions are added to them; then they are normalized if the model does so.
  */
-final class PatchEmbedding implements Stage {
+final class PatchEmbedding extends Layer implements Stage {
     private static final String NAME = "patch_embed.proj";
 
     private final VitConfig config;
@@ -25,67 +24,25 @@ final class PatchEmbedding implements Stage {
     private final @Nullable LayerNorm norm;
     private @Nullable INDArray patches;
 
-    PatchEmbedding(VitConfig config, Weights weights, TrainingPlan plan, Kernels kernels, Buffers buffers) {
+    PatchEmbedding(VitConfig config, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         Variant variant = config.variant();
         this.config = config;
         this.kernels = kernels;
         this.buffers = buffers;
-        this.proj = new Linear(NAME, weights, plan, kernels, buffers);
-        this.classToken = variant.classToken() ? weights.parameter("cls_token", plan) : null;
-        this.registers = variant.registers() > 0 ? weights.parameter("reg_token", plan) : null;
-        this.positions = weights.parameter("pos_embed", plan);
-        this.norm =
-                variant.preNorm() ? new LayerNorm("norm_pre", config.epsilon(), weights, plan, kernels, buffers) : null;
+        this.proj = new Linear(NAME, weights, trainable, kernels, buffers);
+        this.classToken = variant.classToken() ? weights.parameter("cls_token", trainable, kernels) : null;
+        this.registers = variant.registers() > 0 ? weights.parameter("reg_token", trainable, kernels) : null;
+        this.positions = weights.parameter("pos_embed", trainable, kernels);
+        this.norm = variant.preNorm()
+                ? new LayerNorm("norm_pre", config.epsilon(), weights, trainable, kernels, buffers)
+                : null;
     }
 
-    /** Returns what is no linear map: class token, registers, positions. */
-    private List<Parameter> tokens() {
-        return Stream.of(classToken, registers, positions)
+    @Override
+    List<Layer> parts() {
+        return Stream.of(classToken, registers, positions, proj, norm)
                 .filter(Objects::nonNull)
                 .toList();
-    }
-
-    @Override
-    public List<TrainedArray> trained() {
-        List<TrainedArray> arrays = new ArrayList<>();
-        for (Parameter token : tokens()) {
-            if (token.whole()) {
-                int rows = token.shape().length == 1 ? 1 : (int) token.shape()[0];
-                arrays.add(token.array(rows, config.width()));
-            }
-        }
-        arrays.addAll(proj.trained());
-        if (norm != null) {
-            arrays.addAll(norm.trained());
-        }
-        return arrays;
-    }
-
-    @Override
-    public boolean active() {
-        return belowNorm() || (norm != null && norm.active());
-    }
-
-    private boolean belowNorm() {
-        return proj.active() || tokens().stream().anyMatch(Parameter::whole);
-    }
-
-    @Override
-    public void bind(Bindings bindings) {
-        tokens().forEach(token -> token.bind(bindings));
-        proj.bind(bindings);
-        if (norm != null) {
-            norm.bind(bindings);
-        }
-    }
-
-    @Override
-    public void refresh() {
-        tokens().forEach(token -> token.refresh(kernels));
-        proj.refresh();
-        if (norm != null) {
-            norm.refresh();
-        }
     }
 
     @Override
@@ -144,20 +101,11 @@ final class PatchEmbedding implements Stage {
         if (patches == null) {
             throw new IllegalStateException(NAME + ": backward before forward");
         }
-        INDArray dtokens = dy;
-        if (norm != null) {
-            INDArray dx = null;
-            if (belowNorm()) {
-                dx = buffers.shared("dunnormed", dy.shape());
-                dx.assign(0);
-            }
-            norm.backward(dy, dx);
-            if (dx == null) {
-                return null;
-            }
-            dtokens = dx;
+        INDArray dtokens = norm == null ? dy : normBackward(norm, dy);
+        if (dtokens == null) {
+            return null;
         }
-        backwardTokens(dtokens, examples);
+        tokensBackward(dtokens, examples);
         if (proj.active()) {
             INDArray dembedded = buffers.shared("dembedded", (long) examples * config.patches(), config.width());
             kernels.copyRows(dtokens, config.variant().prefix(), dembedded, 0, config.patches(), examples);
@@ -166,9 +114,16 @@ final class PatchEmbedding implements Stage {
         return null;
     }
 
+    /** Returns the gradient of the tokens before the norm; null if nothing there trains. */
+    private @Nullable INDArray normBackward(LayerNorm layer, INDArray dy) {
+        return layer.backward(
+                dy,
+                activeBefore(layer) ? buffers.shared("dunnormed", dy.shape()).assign(0) : null);
+    }
+
     /** Overwrites the gradients of class token, registers and positions. */
-    private void backwardTokens(INDArray dtokens, int examples) {
-        if (tokens().stream().noneMatch(Parameter::whole)) {
+    private void tokensBackward(INDArray dtokens, int examples) {
+        if (!activeBefore(proj)) {
             return;
         }
         INDArray sums = buffers.shared("dtokenSums", config.tokens(), config.width());

@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * A Vision Transformer over shared frozen weights (Dosovitskiy et al. 2021, arXiv 2010.11929), with a training plan.
+ * A Vision Transformer over shared frozen weights (Dosovitskiy et al. 2021, arXiv 2010.11929). A {@link Trainable} says which
+ * parameters train.
  *
  * <p>Stages: patch embedding, {@code depth} encoder blocks, classifier. One instance serves one thread.
  */
@@ -21,18 +22,18 @@ public final class Vit {
     /**
      * Returns a network over {@code weights}.
      *
-     * @param plan which numbers train
+     * @param trainable says which parameters train
      * @param keep what is kept for {@link #backward}; without it, it must not be called
      */
-    public Vit(Weights weights, TrainingPlan plan, Kernels kernels, Keep keep) {
+    public Vit(Weights weights, Trainable trainable, Kernels kernels, Keep keep) {
         this.config = weights.config();
         this.buffers = new Buffers(weights.type(), keep);
         List<Stage> list = new ArrayList<>();
-        list.add(new PatchEmbedding(config, weights, plan, kernels, buffers));
+        list.add(new PatchEmbedding(config, weights, trainable, kernels, buffers));
         for (int b = 0; b < config.depth(); b++) {
-            list.add(new EncoderBlock(b, config, weights, plan, kernels, buffers));
+            list.add(new EncoderBlock(b, config, weights, trainable, kernels, buffers));
         }
-        this.classifier = new Classifier(config, weights, plan, kernels, buffers);
+        this.classifier = new Classifier(config, weights, trainable, kernels, buffers);
         list.add(classifier);
         this.stages = List.copyOf(list);
         this.firstActive = firstActive();
@@ -118,7 +119,7 @@ public final class Vit {
      */
     public void backwardFeatures(INDArray dfeatures) {
         int examples = (int) dfeatures.size(0);
-        backwardEncoder(classifier.backwardFeatures(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
+        backwardEncoder(classifier.featuresBackward(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
     }
 
     /** Returns what comes out of the last block: class tokens {@code [B, D]}, or all tokens where more of them are read. */

@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Kernels;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -13,7 +14,7 @@ import org.nd4j.linalg.factory.Nd4j;
  * The frozen weights of a model: one native copy, shared read-only by every network of the process.
  *
  * <p>Matrices are {@code [out, in]}; {@code patch_embed.proj.weight} is {@code [D, C*P*P]}, {@code pos_embed} is
- * {@code [T, D]}, {@code cls_token} is {@code [D]}.
+ * {@code [T, D]}, {@code cls_token} is {@code [1, D]}.
  */
 public final class Weights implements AutoCloseable {
     private final VitConfig config;
@@ -127,12 +128,13 @@ public final class Weights implements AutoCloseable {
         return found;
     }
 
-    Parameter parameter(String name, TrainingPlan plan) {
+    /** Returns a parameter of one network. */
+    Parameter parameter(String name, Trainable trainable, Kernels kernels) {
         long[] shape = shapes.get(name);
         if (shape == null) {
             throw new IllegalArgumentException("no weight " + name);
         }
-        return new Parameter(name, flat(shape), arrays.get(name), plan.whole(name));
+        return new Parameter(name, flat(shape), arrays.get(name), trainable.whole(name), kernels);
     }
 
     /** Frees the native memory; no network may use the weights afterwards. */
@@ -145,7 +147,7 @@ public final class Weights implements AutoCloseable {
     private static long[] flat(long[] shape) {
         return switch (shape.length) {
             case 1, 2 -> shape;
-            case 3 -> shape[1] == 1 ? new long[] {shape[2]} : new long[] {shape[1], shape[2]};
+            case 3 -> new long[] {shape[1], shape[2]};
             default -> new long[] {shape[0], shape[1] * shape[2] * shape[3]};
         };
     }

@@ -273,7 +273,7 @@ final class Steps implements AutoCloseable {
 
     private Runnable forwardAndBackward(Batch batch) {
         Kernels kernels = new CpuKernels();
-        Vit vit = new Vit(weights, new WholeTuning().plan(), kernels, Keep.ALL);
+        Vit vit = new Vit(weights, new WholeTuning().trainable(), kernels, Keep.ALL);
         Map<String, INDArray> values = new LinkedHashMap<>();
         Map<String, INDArray> gradients = new LinkedHashMap<>();
         for (TrainedArray array : vit.layout().arrays().values()) {

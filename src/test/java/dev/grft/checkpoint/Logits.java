@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.grft.checkpoint.file.Golden;
 import dev.grft.checkpoint.file.Tensor;
 import dev.grft.vit.Keep;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Backend;
@@ -31,7 +31,7 @@ public final class Logits {
         double[] expected = logits.doubles();
         try (Weights weights = Weights.copyOf(model.config(), model.tensors(), DataType.FLOAT)) {
             INDArray images = Nd4j.create(input.floats(), input.shape(), 'c');
-            float[] actual = new Vit(weights, TrainingPlan.FROZEN, Backend.kernels("auto"), Keep.NOTHING)
+            float[] actual = new Vit(weights, Trainable.NOTHING, Backend.kernels("auto"), Keep.NOTHING)
                     .forward(images)
                     .dup('c')
                     .data()

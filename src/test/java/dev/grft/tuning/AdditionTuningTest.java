@@ -90,9 +90,9 @@ class AdditionTuningTest {
     void anAdapterReadsTheOutputOfItsMapWithTheBias() {
         String fc1 = "blocks.0.mlp.fc1.weight";
         MatrixShape shape = matrices("blocks.0.mlp.fc1").get(fc1);
-        assertThat(new AdapterTuning(matrices("mlp.fc1"), 2, 1).plan().adaptation(fc1, shape))
+        assertThat(new AdapterTuning(matrices("mlp.fc1"), 2, 1).trainable().adaptation(fc1, shape))
                 .matches(Adaptation::readsOutput);
-        assertThat(new LoraTuning(matrices("mlp.fc1"), 2, 1, 0).plan().adaptation(fc1, shape))
+        assertThat(new LoraTuning(matrices("mlp.fc1"), 2, 1, 0).trainable().adaptation(fc1, shape))
                 .matches(lora -> !lora.readsOutput());
     }
 

@@ -3,7 +3,7 @@ package dev.grft.tuning;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Layout;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Kernels;
@@ -19,7 +19,7 @@ final class Bound {
     final Layout layout;
     final Map<String, INDArray> values = new LinkedHashMap<>();
     private final Map<String, INDArray> gradients = new LinkedHashMap<>();
-    private final TrainingPlan plan;
+    private final Trainable trainable;
     private final Kernels kernels;
     private final DataType type;
 
@@ -30,8 +30,8 @@ final class Bound {
     Bound(Weights weights, Tuning tuning, Kernels kernels, Keep keep) {
         this.kernels = kernels;
         this.type = weights.type();
-        this.plan = tuning.plan();
-        this.vit = new Vit(weights, plan, kernels, keep);
+        this.trainable = tuning.trainable();
+        this.vit = new Vit(weights, trainable, kernels, keep);
         this.layout = vit.layout();
         layout.arrays().forEach((name, array) -> {
             values.put(name, Nd4j.zeros(type, array.rows(), array.columns()));
@@ -42,7 +42,7 @@ final class Bound {
 
     /** Tells what random numbers are drawn from. */
     void begin(long seed) {
-        plan.begin(seed);
+        trainable.begin(seed);
     }
 
     /** Takes over a trained vector. */

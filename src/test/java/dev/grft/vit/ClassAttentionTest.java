@@ -41,7 +41,7 @@ class ClassAttentionTest {
     }
 
     /** A network that trains everything but one matrix, and looks at what goes by there. */
-    private static final class Seen implements TrainingPlan {
+    private static final class Seen implements Trainable {
         final Map<String, double[]> values = new LinkedHashMap<>();
         long rows;
         private final boolean merges;

@@ -11,13 +11,7 @@ public final class Frozen {
     public static Map<String, float[]> copy(Weights weights) {
         Map<String, float[]> numbers = new LinkedHashMap<>();
         for (String name : weights.config().tensors().keySet()) {
-            numbers.put(
-                    name,
-                    weights.parameter(name, TrainingPlan.FROZEN)
-                            .value()
-                            .dup('c')
-                            .data()
-                            .asFloat());
+            numbers.put(name, weights.array(name).dup('c').data().asFloat());
         }
         return numbers;
     }

@@ -47,7 +47,7 @@ class GoldenVitTest {
         Safetensors golden = Golden.read(folder + "/golden.safetensors");
         try (Weights weights = Golden.weights(folder, type)) {
             for (boolean backward : new boolean[] {true, false}) {
-                Vit vit = new Vit(weights, TrainingPlan.FROZEN, machine.kernels(), backward ? Keep.ALL : Keep.NOTHING);
+                Vit vit = new Vit(weights, Trainable.NOTHING, machine.kernels(), backward ? Keep.ALL : Keep.NOTHING);
                 INDArray images = Golden.array(golden, "input", type);
                 close("logits", vit.forward(images), Golden.doubles(golden, "logits"));
                 close("features", vit.features(images), Golden.doubles(golden, "features"));
@@ -173,11 +173,11 @@ class GoldenVitTest {
 
     @Test
     void frozenWeightsKeepTheirBits() {
-        for (TrainingPlan plan :
+        for (Trainable trainable :
                 List.of(Trained.whole(parameter -> true), Trained.whole(p -> p.startsWith("head.")), new Watch(true))) {
             try (Weights weights = Golden.weights("tiny", type)) {
                 Map<String, double[]> before = numbers(weights);
-                Vit vit = new Vit(weights, plan, machine.kernels(), Keep.ALL);
+                Vit vit = new Vit(weights, trainable, machine.kernels(), Keep.ALL);
                 Trained trained = Trained.of(vit, type);
                 trained.values.values().forEach(value -> value.assign(0.25));
                 vit.refresh();
@@ -234,13 +234,7 @@ class GoldenVitTest {
 
     private static Map<String, double[]> numbers(Weights weights) {
         Map<String, double[]> numbers = new LinkedHashMap<>();
-        weights.config()
-                .tensors()
-                .keySet()
-                .forEach(name -> numbers.put(
-                        name,
-                        Machine.values(
-                                weights.parameter(name, TrainingPlan.FROZEN).value())));
+        weights.config().tensors().keySet().forEach(name -> numbers.put(name, Machine.values(weights.array(name))));
         return numbers;
     }
 
@@ -259,7 +253,7 @@ class GoldenVitTest {
     }
 
     /** Adds the squares of every matrix's gradients, per example or per backward; trains nothing. */
-    private static final class Watch implements TrainingPlan {
+    private static final class Watch implements Trainable {
         private final boolean perExample;
         private final Map<String, INDArray> rows = new LinkedHashMap<>();
         private final Map<String, INDArray> columns = new LinkedHashMap<>();

@@ -26,7 +26,7 @@ import org.nd4j.linalg.factory.Nd4j;
 class GradientTest {
     private static final int EXAMPLES = 2;
     private static final VitConfig CONFIG = new VitConfig(4, 2, 6, 2, 2, 5, 3, 1e-6); // T = 5
-    private static final TrainingPlan PLAN = Trained.whole(parameter -> true);
+    private static final Trainable WHOLE = Trained.whole(parameter -> true);
 
     private final Weights weights = weights(CONFIG);
     private final Kernels kernels = new Nd4jKernels();
@@ -34,7 +34,7 @@ class GradientTest {
 
     @Test
     void linear() {
-        Linear linear = new Linear("blocks.0.mlp.fc1", weights, PLAN, kernels, buffers);
+        Linear linear = new Linear("blocks.0.mlp.fc1", weights, WHOLE, kernels, buffers);
         check(
                 new Part() {
                     @Override
@@ -62,7 +62,7 @@ class GradientTest {
 
     @Test
     void layerNorm() {
-        LayerNorm norm = new LayerNorm("norm", 1e-6, weights, PLAN, kernels, buffers);
+        LayerNorm norm = new LayerNorm("norm", 1e-6, weights, WHOLE, kernels, buffers);
         check(
                 new Part() {
                     @Override
@@ -90,23 +90,23 @@ class GradientTest {
 
     @Test
     void patchEmbedding() {
-        checkStage(new PatchEmbedding(CONFIG, weights, PLAN, kernels, buffers), input(EXAMPLES, 3, 4, 4), false);
+        checkStage(new PatchEmbedding(CONFIG, weights, WHOLE, kernels, buffers), input(EXAMPLES, 3, 4, 4), false);
     }
 
     @ParameterizedTest
     @ValueSource(ints = {0, 1}) // all tokens; the class token
     void encoderBlock(int index) {
-        checkStage(new EncoderBlock(index, CONFIG, weights, PLAN, kernels, buffers), input(10, 6), true);
+        checkStage(new EncoderBlock(index, CONFIG, weights, WHOLE, kernels, buffers), input(10, 6), true);
     }
 
     @Test
     void classifier() {
-        checkStage(new Classifier(CONFIG, weights, PLAN, kernels, buffers), input(EXAMPLES, 6), true);
+        checkStage(new Classifier(CONFIG, weights, WHOLE, kernels, buffers), input(EXAMPLES, 6), true);
     }
 
     @Test
     void classifierWithoutHead() {
-        checkStage(new Classifier(CONFIG.withClasses(0), weights, PLAN, kernels, buffers), input(EXAMPLES, 6), true);
+        checkStage(new Classifier(CONFIG.withClasses(0), weights, WHOLE, kernels, buffers), input(EXAMPLES, 6), true);
     }
 
     @ParameterizedTest
@@ -131,7 +131,7 @@ class GradientTest {
     }
 
     private void wholeModel(VitConfig config, boolean withHead) {
-        Vit vit = new Vit(weights(config), PLAN, kernels, Keep.ALL);
+        Vit vit = new Vit(weights(config), WHOLE, kernels, Keep.ALL);
         Trained trained = Trained.of(vit, DataType.DOUBLE);
         if (!withHead) {
             requireNonNull(trained.gradients.get("head.weight")).assign(7);

@@ -45,9 +45,9 @@ class LinearTest {
         }
     }
 
-    /** Returns the plan that looks at the output of each map and trains nothing. */
-    private TrainingPlan watching(boolean reads) {
-        return new TrainingPlan() {
+    /** Returns adaptations that read the output of each map and train nothing. */
+    private Trainable watching(boolean reads) {
+        return new Trainable() {
             @Override
             public boolean whole(String parameter) {
                 return false;

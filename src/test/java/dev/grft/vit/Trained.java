@@ -44,9 +44,9 @@ final class Trained {
         return Machine.values(gradient);
     }
 
-    /** Returns the plan that trains these parameters whole and adapts nothing. */
-    static TrainingPlan whole(Predicate<String> parameters) {
-        return new TrainingPlan() {
+    /** Trains these parameters whole and adapts nothing. */
+    static Trainable whole(Predicate<String> parameters) {
+        return new Trainable() {
             @Override
             public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
                 return null;

@@ -110,7 +110,7 @@ class VariantTest {
                 .forEach(name ->
                         assertThat(inputs.trained.gradient(name)).as(name).containsExactly(all.trained.gradient(name)));
         try (Weights weights = Step.weights(form)) {
-            Vit vit = new Vit(weights, TrainingPlan.FROZEN, new CpuKernels(), Keep.NOTHING);
+            Vit vit = new Vit(weights, Trainable.NOTHING, new CpuKernels(), Keep.NOTHING);
             assertThat(Machine.values(vit.forward(Step.images()))).containsExactly(all.logits);
         }
     }

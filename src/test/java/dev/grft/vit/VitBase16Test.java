@@ -26,7 +26,7 @@ class VitBase16Test {
                         name -> madeUp(
                                 name, length(requireNonNull(config.tensors().get(name))))),
                 DataType.FLOAT)) {
-            Vit vit = new Vit(weights, TrainingPlan.FROZEN, new CpuKernels(), Keep.NOTHING);
+            Vit vit = new Vit(weights, Trainable.NOTHING, new CpuKernels(), Keep.NOTHING);
             long[] shape = {2, 3, 224, 224};
             INDArray images = Nd4j.createUninitialized(DataType.FLOAT, shape, 'c');
             images.data().setData(madeUp("input", length(shape)));

@@ -25,7 +25,7 @@ import dev.grft.checkpoint.file.Tensors;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.vit.Keep;
-import dev.grft.vit.TrainingPlan;
+import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Backend;
@@ -411,7 +411,7 @@ class ExportTest {
         Checkpoint merged = load("formats/" + base).merged(delta);
         try (Weights weights = Weights.copyOf(merged.config(), merged.tensors(), DataType.FLOAT);
                 OutputStream out = Files.newOutputStream(output.resolve("logits.safetensors"))) {
-            INDArray logits = new Vit(weights, TrainingPlan.FROZEN, Backend.kernels("auto"), Keep.NOTHING)
+            INDArray logits = new Vit(weights, Trainable.NOTHING, Backend.kernels("auto"), Keep.NOTHING)
                     .forward(Nd4j.create(input.floats(), input.shape(), 'c'));
             Safetensors.write(
                     out,

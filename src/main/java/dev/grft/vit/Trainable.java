@@ -3,11 +3,11 @@ package dev.grft.vit;
 import dev.grft.MatrixShape;
 import org.jspecify.annotations.Nullable;
 
-/** Says which numbers of the model train, and how: the seam between the model and the tuning methods. */
-public interface TrainingPlan {
+/** Says which parameters of a network train, and how: the seam between the model and the tuning methods. */
+public interface Trainable {
 
     /** Nothing trains: prediction with the weights as they are. */
-    TrainingPlan FROZEN = new TrainingPlan() {
+    Trainable NOTHING = new Trainable() {
         @Override
         public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
             return null;
@@ -19,17 +19,17 @@ public interface TrainingPlan {
         }
     };
 
-    /** Returns a new adaptation of the matrix with that timm name, or null where the method leaves it alone. */
+    /** Returns a new adaptation of the matrix with that timm name, or null if the method leaves it alone. */
     @Nullable
     Adaptation adaptation(String matrix, MatrixShape shape);
 
-    /** Returns whether every number of the parameter with that timm name trains. */
+    /** Returns whether the whole parameter with that timm name trains. */
     boolean whole(String parameter);
 
     /**
-     * Is told before each pass what the adaptations may draw random numbers from.
+     * Sets the seed of the adaptations' random numbers, before each pass.
      *
-     * @param seed depends on the examples of a training step and nothing else; 0 for passes that are no training
+     * @param seed depends on the examples of a training step and nothing else; 0 for a pass outside training
      */
     default void begin(long seed) {}
 }
