@@ -19,10 +19,13 @@ import dev.grft.spark.cluster.LostCluster;
 import dev.grft.spark.cluster.Stopped;
 import dev.grft.spark.cluster.Watch;
 import dev.grft.spark.images.FrameSource;
+import dev.grft.spark.images.ImageFormat;
+import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
+import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
@@ -429,7 +432,7 @@ public final class Session implements AutoCloseable {
         String known = opened.listings.get(path);
         if (known == null) {
             FrameSource frame = frames.get(path);
-            known = frame == null ? Inputs.listing(hadoop(), key, path, form()) : frame.listing();
+            known = frame == null ? Inputs.listing(hadoop(), key, path, readOptions()) : frame.listing();
             opened.listings.put(path, known);
         }
         return known;
@@ -462,14 +465,9 @@ public final class Session implements AutoCloseable {
         return opened.images.computeIfAbsent(String.join(" and ", paths), p -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
-            Images read = ImageSource.read(
-                    spark,
-                    paths,
-                    paths.stream().map(this::source).toList(),
-                    known,
-                    preprocess,
-                    1, // more than allowed is refused below, once the report is written
-                    settings.training().shards());
+            ImageSource source =
+                    ImageSource.of(paths, paths.stream().map(this::source).toList());
+            Images read = reader(preprocess).read(source, known);
             check(key, p, read);
             opened.gauges.skipped(read.broken().count());
             if (!opened.directory.describes(key, read.digest())) {
@@ -489,27 +487,26 @@ public final class Session implements AutoCloseable {
 
     private Source source(String path) {
         FrameSource frame = frames.get(path);
-        return frame == null ? ImageSource.open(spark, path, form()) : frame;
+        return frame == null ? ImageSource.open(spark, path, readOptions()) : frame;
     }
 
     /** Returns the images at a path, without labels; the caller closes them. */
     Images unlabeledImages(String key, String path) {
-        Images read = ImageSource.unlabeled(
-                spark,
-                path,
-                form(),
-                preprocess(),
-                1, // more than allowed is refused below, once the report is written
-                settings.training().shards());
+        Images read = reader(preprocess()).unlabeled(path, readOptions());
         check(key, path, read);
         return read;
     }
 
+    /** Returns a reader that takes any number of broken images; {@link #check} refuses them once the report is written. */
+    private ImageReader reader(Preprocess preprocess) {
+        return new ImageReader(spark, preprocess, 1, settings.training().shards());
+    }
+
     /** Returns how images are found at a path. */
-    ImageSource.Form form() {
+    ReadOptions readOptions() {
         Settings.Data data = settings.data();
-        return new ImageSource.Form(
-                ImageSource.Format.valueOf(data.format().toUpperCase(Locale.ROOT)),
+        return new ReadOptions(
+                ImageFormat.valueOf(data.format().toUpperCase(Locale.ROOT)),
                 data.imageColumn(),
                 data.labelColumn(),
                 data.root());

@@ -6,8 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.Preprocess;
+import dev.grft.spark.images.ImageFormat;
+import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Images;
+import dev.grft.spark.images.ReadOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,14 +61,17 @@ class PackingTest {
     }
 
     private static List<Example> read(Path images) {
-        try (Images read = ImageSource.read(
-                spark,
-                List.of(images.toString()),
-                new ImageSource.Form(ImageSource.Format.AUTO, "image", "label", null),
-                null,
-                new Preprocess(4, 4, Preprocess.Crop.SQUASH, new float[3], new float[] {1, 1, 1}),
-                0.5,
-                2)) {
+        try (Images read = new ImageReader(
+                        spark,
+                        new Preprocess(4, 4, Preprocess.Crop.SQUASH, new float[3], new float[] {1, 1, 1}),
+                        0.5,
+                        2)
+                .read(
+                        ImageSource.at(
+                                spark,
+                                List.of(images.toString()),
+                                new ReadOptions(ImageFormat.AUTO, "image", "label", null)),
+                        null)) {
             return read.examples().collect();
         }
     }

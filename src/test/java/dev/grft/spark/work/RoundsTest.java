@@ -15,7 +15,6 @@ import dev.grft.data.Example;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.spark.cluster.Device;
-import dev.grft.spark.images.Sampler;
 import dev.grft.spark.images.Shard;
 import dev.grft.spark.run.Tiny;
 import dev.grft.train.Initial;

@@ -1,11 +1,9 @@
-package dev.grft.spark.work;
+package dev.grft.spark.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Scores;
 import dev.grft.checkpoint.SelectionFile;
-import dev.grft.spark.run.Tiny;
-import dev.grft.spark.run.Verbs;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

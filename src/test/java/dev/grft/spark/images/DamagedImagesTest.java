@@ -1,4 +1,4 @@
-package dev.grft.spark.run;
+package dev.grft.spark.images;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -7,11 +7,6 @@ import dev.grft.UserError;
 import dev.grft.data.BrokenImage;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
-import dev.grft.spark.images.Encoded;
-import dev.grft.spark.images.HuggingFace;
-import dev.grft.spark.images.ImageList;
-import dev.grft.spark.images.ImageSource.Format;
-import dev.grft.spark.images.TarSourceTest;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -34,11 +29,11 @@ class DamagedImagesTest {
 
     private static final Preprocess PREPROCESS =
             new Preprocess(8, 8, Crop.SQUASH, new float[] {0, 0, 0}, new float[] {1, 1, 1});
-    private static final Map<Format, String> LISTS = Map.of(
-            Format.LIST, "images/0.jpg 7\nimages/1.jpg 8\n",
-            Format.JSON, "{\"images/0.jpg\": 7, \"images/1.jpg\": \"cat\"}",
-            Format.CSV, "path,label\nimages/0.jpg,cat\n\"a, b.jpg\",\"a \"\"dog\"\"\"\n",
-            Format.JSONL, "{\"path\": \"0.jpg\", \"label\": \"cat\"}\n{\"path\": \"1.jpg\", \"label\": 1}\n");
+    private static final Map<ImageFormat, String> LISTS = Map.of(
+            ImageFormat.LIST, "images/0.jpg 7\nimages/1.jpg 8\n",
+            ImageFormat.JSON, "{\"images/0.jpg\": 7, \"images/1.jpg\": \"cat\"}",
+            ImageFormat.CSV, "path,label\nimages/0.jpg,cat\n\"a, b.jpg\",\"a \"\"dog\"\"\"\n",
+            ImageFormat.JSONL, "{\"path\": \"0.jpg\", \"label\": \"cat\"}\n{\"path\": \"1.jpg\", \"label\": 1}\n");
 
     @TempDir
     Path folder;

@@ -1,4 +1,4 @@
-package dev.grft.spark.images;
+package dev.grft.spark.work;
 
 import dev.grft.UserError;
 import dev.grft.data.Augment;
@@ -6,12 +6,13 @@ import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Order;
 import dev.grft.data.Preprocess;
+import dev.grft.spark.images.Shard;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Tells which examples of a shard belong to a step. The number of shards is fixed by configuration, so the batch of a step
+ * Chooses the examples of a shard that belong to a step. The number of shards is fixed by configuration, so the batch of a step
  * and its parts are the same on any number of executors.
  */
 public final class Sampler implements Serializable {
