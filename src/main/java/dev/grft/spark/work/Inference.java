@@ -38,7 +38,7 @@ public final class Inference {
         public final int label;
         public final float[] values; // [K] probabilities or [D] features
 
-        public Output(Example example, float[] values) {
+        private Output(Example example, float[] values) {
             this.id = example.id();
             this.name = example.name();
             this.label = example.label();
