@@ -158,7 +158,7 @@ public final class Inference {
         Sight sight = sending.send(false);
         List<JavaRDD<Output>> chunks = new ArrayList<>();
         try {
-            Pass.over(images, batchSize, meter, (from, count) -> {
+            Pass.over(images.count(), batchSize, meter, (from, count) -> {
                 JavaRDD<Output> chunk = outputs(images, from, count, sight).persist(StorageLevel.MEMORY_AND_DISK());
                 chunks.add(chunk);
                 return Causes.unwrapped(chunk::count);
@@ -178,7 +178,7 @@ public final class Inference {
     private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {
         Sight sight = sending.send(features);
         try {
-            Pass.over(images, batchSize, meter, (from, count) -> {
+            Pass.over(images.count(), batchSize, meter, (from, count) -> {
                 List<Output> chunk = Causes.unwrapped(outputs(images, from, count, sight)::collect);
                 chunk.forEach(each);
                 return chunk.size();

@@ -2,7 +2,6 @@ package dev.grft.spark.work;
 
 import dev.grft.data.Example;
 import dev.grft.report.Progress;
-import dev.grft.spark.images.Images;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -26,11 +25,15 @@ final class Pass {
         long run(int from, int count);
     }
 
-    /** Runs jobs until all images are done. */
-    static void over(Images images, int batchSize, Progress.Meter meter, Job job) {
+    /**
+     * Runs jobs until all images are done.
+     *
+     * @param images how many there are, in all shards
+     */
+    static void over(long images, int batchSize, Progress.Meter meter, Job job) {
         int count = BATCHES * batchSize;
         long done = 0;
-        for (int from = 0; done < images.count(); from += count) {
+        for (int from = 0; done < images; from += count) {
             long size = job.run(from, count);
             done += size;
             meter.add(size, "");

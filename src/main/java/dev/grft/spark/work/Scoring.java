@@ -95,7 +95,7 @@ public final class Scoring implements Serializable {
             return scores;
         }
         Scores scores = Scores.zero(eligible);
-        Pass.over(images, batchSize, meter, (from, count) -> {
+        Pass.over(images.count(), batchSize, meter, (from, count) -> {
             Scores chunk = Causes.unwrapped(() -> OrderedTree.reduce(
                     device.computes(images.shards()
                             .mapPartitions(

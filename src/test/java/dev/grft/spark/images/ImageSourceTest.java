@@ -46,6 +46,8 @@ class ImageSourceTest {
     private static final Preprocess PREPROCESS =
             new Preprocess(4, 4, Crop.SQUASH, new float[] {0, 0, 0}, new float[] {1, 1, 1});
 
+    private static final ReadOptions AUTO = new ReadOptions(ImageFormat.AUTO, "image", "label", null);
+
     private static SparkSession spark;
 
     @TempDir
@@ -310,12 +312,7 @@ class ImageSourceTest {
         spark.read().parquet(folder.toString()).write().partitionBy("label").parquet(parted.toString());
 
         try (Images images = new ImageReader(spark, PREPROCESS, 0, 1)
-                .read(
-                        ImageSource.at(
-                                spark,
-                                List.of(parted.toString()),
-                                new ReadOptions(ImageFormat.AUTO, "image", "label", null)),
-                        null)) {
+                .read(ImageSource.at(spark, List.of(parted.toString()), AUTO), null)) {
             assertThat(names(images).stream().map(name -> name.substring(0, 10)))
                     .containsExactly("label=cat/", "label=dog/");
             assertThat(images.labels().names()).containsExactly("cat", "dog");
@@ -337,12 +334,7 @@ class ImageSourceTest {
 
         for (String chosen : List.of("train-*.parquet", "train-0.parquet")) {
             try (Images images = new ImageReader(spark, PREPROCESS, 0, 1)
-                    .read(
-                            ImageSource.at(
-                                    spark,
-                                    List.of(folder + "/" + chosen),
-                                    new ReadOptions(ImageFormat.AUTO, "image", "label", null)),
-                            known)) {
+                    .read(ImageSource.at(spark, List.of(folder + "/" + chosen), AUTO), known)) {
                 assertThat(names(images)).containsExactly("train-0.parquet#000000000");
             }
         }
@@ -367,16 +359,14 @@ class ImageSourceTest {
         file("deep/a.png", png(2));
         file("deep/bad.png", new byte[0]);
 
-        try (Images images = new ImageReader(spark, PREPROCESS, 0.5, 2)
-                .unlabeled(folder.toString(), new ReadOptions(ImageFormat.AUTO, "image", "label", null))) {
+        try (Images images = new ImageReader(spark, PREPROCESS, 0.5, 2).unlabeled(folder.toString(), AUTO)) {
             assertThat(names(images)).containsExactly("b.png", "deep/a.png");
             assertThat(images.examples().map(Example::label).distinct().collect())
                     .containsExactly(Example.UNLABELED);
             assertThat(images.labels()).isEqualTo(Labels.none());
             assertThat(images.broken().images()).containsExactly(new Broken("deep/bad.png", "empty"));
         }
-        try (Images one = new ImageReader(spark, PREPROCESS, 0, 1)
-                .unlabeled(folder + "/b.png", new ReadOptions(ImageFormat.AUTO, "image", "label", null))) {
+        try (Images one = new ImageReader(spark, PREPROCESS, 0, 1).unlabeled(folder + "/b.png", AUTO)) {
             assertThat(names(one)).containsExactly("b.png");
         }
     }
@@ -385,8 +375,7 @@ class ImageSourceTest {
     void parquetWithoutLabelsIsReadToo() throws Exception {
         parquet(DataTypes.BinaryType, DataTypes.DoubleType, 1, RowFactory.create(png(5), null));
 
-        try (Images images = new ImageReader(spark, PREPROCESS, 0, 1)
-                .unlabeled(folder.toString(), new ReadOptions(ImageFormat.AUTO, "image", "label", null))) {
+        try (Images images = new ImageReader(spark, PREPROCESS, 0, 1).unlabeled(folder.toString(), AUTO)) {
             assertThat(images.examples().first().label()).isEqualTo(Example.UNLABELED);
         }
     }
@@ -448,13 +437,8 @@ class ImageSourceTest {
                                 null))
                 .isInstanceOf(UserError.class)
                 .hasMessage(path + ": there is no column img, only image, label; set data.imageColumn");
-        assertThatThrownBy(() -> new ImageReader(spark, PREPROCESS, 0, 1)
-                        .read(
-                                ImageSource.at(
-                                        spark,
-                                        List.of(path),
-                                        new ReadOptions(ImageFormat.AUTO, "image", "label", null)),
-                                null))
+        assertThatThrownBy(() ->
+                        new ImageReader(spark, PREPROCESS, 0, 1).read(ImageSource.at(spark, List.of(path), AUTO), null))
                 .isInstanceOf(UserError.class)
                 .hasMessage(path + ": column image is string, needs binary, a struct with a binary field bytes,"
                         + " or an image of Spark's; set data.imageColumn");
@@ -498,19 +482,9 @@ class ImageSourceTest {
         Preprocess preprocess = new Preprocess(28, 28, Crop.CENTER, new float[] {0, 0, 0}, new float[] {1, 1, 1});
         String sample = "conf/demo/fashion-mnist/";
         try (Images train = new ImageReader(spark, preprocess, 0, 2)
-                        .read(
-                                ImageSource.at(
-                                        spark,
-                                        List.of(sample + "train.parquet"),
-                                        new ReadOptions(ImageFormat.AUTO, "image", "label", null)),
-                                null);
+                        .read(ImageSource.at(spark, List.of(sample + "train.parquet"), AUTO), null);
                 Images test = new ImageReader(spark, preprocess, 0, 2)
-                        .read(
-                                ImageSource.at(
-                                        spark,
-                                        List.of(sample + "test.parquet"),
-                                        new ReadOptions(ImageFormat.AUTO, "image", "label", null)),
-                                train.labels())) {
+                        .read(ImageSource.at(spark, List.of(sample + "test.parquet"), AUTO), train.labels())) {
             assertThat(train.labels().names())
                     .containsExactly(
                             "ankle boot",
@@ -558,12 +532,7 @@ class ImageSourceTest {
 
     private static Images golden(String pattern) {
         return new ImageReader(spark, PREPROCESS, 0, 1)
-                .read(
-                        ImageSource.at(
-                                spark,
-                                List.of("src/test/resources/golden/data/" + pattern),
-                                new ReadOptions(ImageFormat.AUTO, "image", "label", null)),
-                        null);
+                .read(ImageSource.at(spark, List.of("src/test/resources/golden/data/" + pattern), AUTO), null);
     }
 
     private static List<String> described(Images images) {
