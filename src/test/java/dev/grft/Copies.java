@@ -7,11 +7,11 @@ import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
 
 /** What arrives on another machine. */
-final class Copies {
+public final class Copies {
     private Copies() {}
 
     /** Returns the value after Java serialization and back. */
-    static Object sent(Object value) throws IOException, ClassNotFoundException {
+    public static Object sent(Object value) throws IOException, ClassNotFoundException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
             out.writeObject(value);

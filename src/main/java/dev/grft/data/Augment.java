@@ -23,7 +23,7 @@ public record Augment(
         boolean crop, double minScale, double maxScale, double minRatio, double maxRatio, boolean flip, long seed)
         implements Serializable {
     /** Changes nothing. */
-    public static final Augment NONE = new Augment(false, 1, 1, 1, 1, false, 0);
+    static final Augment NONE = new Augment(false, 1, 1, 1, 1, false, 0);
 
     private static final int ATTEMPTS = 10;
 
@@ -41,7 +41,7 @@ public record Augment(
     }
 
     /** Writes the first view of a prepared image; see the other method. */
-    public void toInput(Pixels prepared, Preprocess preprocess, long epoch, long exampleId, float[] out, int offset) {
+    void toInput(Pixels prepared, Preprocess preprocess, long epoch, long exampleId, float[] out, int offset) {
         toInput(prepared, preprocess, epoch, exampleId, 0, out, offset);
     }
 
@@ -55,7 +55,7 @@ public record Augment(
      * @param out gets [3, imageSize, imageSize] from {@code offset} on, see {@link Preprocess#toInput}
      * @throws IllegalArgumentException if this crops and only the {@link Preprocess#middle} of images is kept
      */
-    public void toInput(
+    void toInput(
             Pixels prepared, Preprocess preprocess, long epoch, long exampleId, int view, float[] out, int offset) {
         SplittableRandom random = Seeds.random(seed, epoch, exampleId, view);
         // Drawn either way, so that the crop does not depend on whether flipping is on.

@@ -22,7 +22,7 @@ public final class BrokenImage extends Exception {
     }
 
     /** Returns the image's name. */
-    public String name() {
+    String name() {
         return name;
     }
 

@@ -34,7 +34,7 @@ public record BrokenImages(List<Broken> images, long total) {
     }
 
     /** Returns the broken images as a share of all, in [0, 1]; 0 if there are none at all. */
-    public double share() {
+    double share() {
         return total == 0 ? 0 : (double) images.size() / total;
     }
 

@@ -26,7 +26,7 @@ import javax.imageio.stream.MemoryCacheImageInputStream;
  */
 public final class ImageDecoder {
     /** Images of more pixels than this are refused unless another limit is given: they would not fit into a task. */
-    public static final long MAX_PIXELS = 100_000_000;
+    static final long MAX_PIXELS = 100_000_000;
 
     /** Most pixels that a byte of a file can hold: 8 of one bit in each of the 1032 that deflate makes of it. JPEG: 512. */
     private static final long DENSEST = 8 * 1032;
@@ -55,7 +55,7 @@ public final class ImageDecoder {
     }
 
     /** Returns the decoder that refuses images of more than {@code maxPixels}, before it makes room for them. */
-    public ImageDecoder(long maxPixels) {
+    ImageDecoder(long maxPixels) {
         if (maxPixels < 1) {
             throw new IllegalArgumentException("the limit must be 1 pixel or more, got " + maxPixels);
         }

@@ -103,7 +103,7 @@ public final class Labels implements Serializable {
     }
 
     /** Returns whether there is a class of that name. */
-    public boolean contains(String name) {
+    boolean contains(String name) {
         return indices.containsKey(name);
     }
 

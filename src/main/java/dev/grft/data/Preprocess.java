@@ -74,7 +74,7 @@ public final class Preprocess implements Serializable {
     }
 
     /** Returns how an image becomes square. */
-    public Crop crop() {
+    Crop crop() {
         return crop;
     }
 
@@ -84,7 +84,7 @@ public final class Preprocess implements Serializable {
     }
 
     /** Returns how many numbers the network reads of an image: 3 imageSize². */
-    public int inputLength() {
+    int inputLength() {
         return 3 * imageSize * imageSize;
     }
 
@@ -123,7 +123,7 @@ public final class Preprocess implements Serializable {
      * @param out gets [3, imageSize, imageSize] from {@code offset} on: all reds, row by row, then greens, then blues
      * @throws IllegalArgumentException if the image is smaller than the input
      */
-    public void toInput(Pixels prepared, float[] out, int offset) {
+    void toInput(Pixels prepared, float[] out, int offset) {
         toInput(prepared, false, out, offset);
     }
 

@@ -3,16 +3,13 @@ package dev.grft.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Copies;
 import dev.grft.UserError;
 import dev.grft.data.Augment;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.ObjectInputStream;
-import java.io.ObjectOutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -197,13 +194,7 @@ class SettingsTest {
     @Test
     void settingsTravelToExecutors() throws IOException, ClassNotFoundException {
         Settings settings = settings("data.mean=[0.5, 0.5, 0.5]");
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
-            out.writeObject(settings);
-        }
-        try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
-            assertThat(in.readObject()).isEqualTo(settings);
-        }
+        assertThat(Copies.sent(settings)).isEqualTo(settings);
     }
 
     private static Settings settings(String... sets) {

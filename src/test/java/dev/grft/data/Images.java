@@ -1,11 +1,7 @@
 package dev.grft.data;
 
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.ObjectInputStream;
-import java.io.ObjectOutputStream;
 
 /** Images to test with. */
 final class Images {
@@ -47,16 +43,5 @@ final class Images {
             rgb[i + 2] = (byte) blue;
         }
         return new Pixels(height, width, rgb);
-    }
-
-    /** Returns the value after Java serialization and back, as on another machine. */
-    static Object sent(Object value) throws IOException, ClassNotFoundException {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
-            out.writeObject(value);
-        }
-        try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
-            return in.readObject();
-        }
     }
 }

@@ -3,6 +3,7 @@ package dev.grft.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Copies;
 import dev.grft.UserError;
 import java.util.List;
 import java.util.Set;
@@ -82,7 +83,7 @@ class LabelsTest {
         Labels labels = Labels.of(names);
 
         assertThat(labels.size()).isEqualTo(names.size());
-        assertThat(Images.sent(labels)).isEqualTo(labels).hasSameHashCodeAs(labels);
+        assertThat(Copies.sent(labels)).isEqualTo(labels).hasSameHashCodeAs(labels);
         for (String name : names) {
             assertThat(labels.contains(name)).isTrue();
             assertThat(labels.name(labels.index(name))).isEqualTo(name);

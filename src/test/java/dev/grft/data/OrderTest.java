@@ -3,6 +3,7 @@ package dev.grft.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Copies;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -49,7 +50,7 @@ class OrderTest {
         int early = order.index(3);
 
         assertThat(order.index(1_000_000_000_000L)).isEqualTo(late);
-        Order elsewhere = (Order) Images.sent(order);
+        Order elsewhere = (Order) Copies.sent(order);
         assertThat(elsewhere.index(3)).isEqualTo(early);
         assertThat(elsewhere.index(1_000_000_000_000L)).isEqualTo(late);
     }

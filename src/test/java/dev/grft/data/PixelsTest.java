@@ -3,6 +3,7 @@ package dev.grft.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Copies;
 import org.junit.jupiter.api.Test;
 
 class PixelsTest {
@@ -26,7 +27,7 @@ class PixelsTest {
     void anExampleTravelsBetweenMachines() throws Exception {
         Example example = new Example(7, 2, "cat/1.jpg", Images.places(2, 3));
 
-        assertThat(Images.sent(example)).isEqualTo(example).hasSameHashCodeAs(example);
+        assertThat(Copies.sent(example)).isEqualTo(example).hasSameHashCodeAs(example);
         assertThat(example).hasToString("7 cat/1.jpg (class 2, 2 x 3 pixels)");
         assertThat(example).isNotEqualTo(new Example(7, 2, "cat/1.jpg", Images.places(3, 2)));
         assertThat(example).isNotEqualTo(new Example(8, 2, "cat/1.jpg", Images.places(2, 3)));

@@ -3,6 +3,7 @@ package dev.grft.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Copies;
 import dev.grft.data.Preprocess.Crop;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -173,7 +174,7 @@ class PreprocessTest {
     void settingsAreComparedByValueAndTravel() throws Exception {
         Preprocess preprocess = center(24, 32);
 
-        assertThat(Images.sent(preprocess)).isEqualTo(preprocess).hasSameHashCodeAs(preprocess);
+        assertThat(Copies.sent(preprocess)).isEqualTo(preprocess).hasSameHashCodeAs(preprocess);
         assertThat(preprocess).isNotEqualTo(center(24, 33));
         assertThat(preprocess).isNotEqualTo(new Preprocess(24, 32, Crop.CENTER, ImageRecipe.same(1, 1, 1)));
         assertThat(new Preprocess(24, 32, Crop.SQUASH, ImageRecipe.same(0, 1, 1)))

@@ -5,7 +5,7 @@ import java.io.Serializable;
 import org.jspecify.annotations.Nullable;
 
 /** What came of decoding an image: an example, or the reason why there is none. */
-public final class Decoded implements Serializable {
+final class Decoded implements Serializable {
     private static final long serialVersionUID = 1L;
 
     final long id;
@@ -13,7 +13,7 @@ public final class Decoded implements Serializable {
     final @Nullable Example example;
     final @Nullable String reason;
 
-    public Decoded(long id, byte[] sha256, @Nullable Example example, @Nullable String reason) {
+    Decoded(long id, byte[] sha256, @Nullable Example example, @Nullable String reason) {
         this.id = id;
         this.sha256 = sha256;
         this.example = example;

@@ -35,17 +35,17 @@ public final class Encoded implements Serializable {
     }
 
     /** Returns an image in the bytes of a JPEG or PNG file. */
-    public static Encoded file(String name, int label, byte[] content) {
+    static Encoded file(String name, int label, byte[] content) {
         return new Encoded(name, label, content, null, 0, 0, 0);
     }
 
-    /** Returns an image that is broken, whoever decodes it. */
+    /** Returns an image that cannot be decoded. */
     static Encoded broken(String name, int label, String reason) {
         return new Encoded(name, label, NO_BYTES, reason, 0, 0, 0);
     }
 
     /** Returns an image that is decoded already, see {@link Pixels#ofOpenCv}; as it is found, right or wrong. */
-    public static Encoded pixels(String name, int label, int height, int width, int channels, byte[] samples) {
+    static Encoded pixels(String name, int label, int height, int width, int channels, byte[] samples) {
         return height < 1
                 ? broken(name, label, "was not an image for who has decoded it")
                 : new Encoded(name, label, samples, null, height, width, channels);

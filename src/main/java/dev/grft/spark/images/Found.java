@@ -1,18 +1,21 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RemoteIterator;
 
 /**
- * What lies at a path or pattern.
+ * What lies at a path or pattern, and how files are listed.
  *
  * @param path as it was given, for messages
  * @param root the folder that names are relative to: the path itself, or where a file or pattern lies
@@ -20,34 +23,84 @@ import org.apache.hadoop.fs.Path;
  * @param files what was found, files and folders, one or more
  * @param children what the folders among them hold, and the files themselves
  */
-public record Found(String path, Path root, boolean pattern, List<FileStatus> files, List<FileStatus> children) {
+record Found(String path, Path root, boolean pattern, List<FileStatus> files, List<FileStatus> children) {
 
     /**
      * Returns what lies at a path.
      *
      * @throws UserError if there is nothing, or it cannot be listed
      */
-    public static Found at(Configuration hadoop, String path) {
+    static Found at(Configuration hadoop, String path) {
         try {
             Path given = new Path(path);
             FileSystem files = given.getFileSystem(hadoop);
             Path root = files.makeQualified(given);
-            FileStatus[] found = files.globStatus(root);
-            if (found == null || found.length == 0) {
+            List<FileStatus> found = matching(files, root);
+            if (found.isEmpty()) {
                 throw new UserError(path + ": there is no such file or folder (looked for " + root + ")");
             }
             boolean pattern = isPattern(root);
-            while (isPattern(root) || (!pattern && found[0].isFile() && root.equals(found[0].getPath()))) {
+            while (isPattern(root)
+                    || (!pattern
+                            && found.get(0).isFile()
+                            && root.equals(found.get(0).getPath()))) {
                 root = root.getParent();
             }
             List<FileStatus> children = new ArrayList<>();
             for (FileStatus each : found) {
-                children.addAll(each.isFile() ? List.of(each) : Arrays.asList(files.listStatus(each.getPath())));
+                children.addAll(children(files, each));
             }
-            return new Found(path, root, pattern, List.of(found), children);
+            return new Found(path, root, pattern, found, children);
         } catch (IOException | IllegalArgumentException e) {
             throw new UserError(path + ": cannot be read (" + e.getMessage() + ")", e);
         }
+    }
+
+    /** Returns the files and folders that a path or pattern names; none if there is nothing. */
+    static List<FileStatus> matching(FileSystem files, Path path) throws IOException {
+        FileStatus[] found = files.globStatus(path);
+        return found == null ? List.of() : List.of(found);
+    }
+
+    /** Returns what a folder holds directly; of a file, the file itself. */
+    private static List<FileStatus> children(FileSystem files, FileStatus of) throws IOException {
+        return of.isFile() ? List.of(of) : List.of(files.listStatus(of.getPath()));
+    }
+
+    /** Returns what a folder holds directly; nothing if there is no such folder. */
+    static List<FileStatus> childrenIfAny(FileSystem files, Path folder) throws IOException {
+        try {
+            return List.of(files.listStatus(folder));
+        } catch (FileNotFoundException e) {
+            return List.of();
+        }
+    }
+
+    /**
+     * Hands over each file at any depth. {@code listFiles} lists an object store with one request for all folders, but on
+     * a local disk it starts the program {@code ls} for every single file, to learn its owner.
+     */
+    static void eachFile(FileSystem files, FileStatus at, Consumer<FileStatus> use) throws IOException {
+        if (at.isFile()) {
+            use.accept(at);
+        } else if (files.getUri().getScheme().equals("file")) {
+            for (FileStatus below : children(files, at)) {
+                eachFile(files, below, use);
+            }
+        } else {
+            RemoteIterator<LocatedFileStatus> below = files.listFiles(at.getPath(), true);
+            while (below.hasNext()) {
+                use.accept(below.next());
+            }
+        }
+    }
+
+    /** Returns a file's path below a folder, or its whole path if it does not lie there. */
+    static String relative(Path folder, Path file) {
+        String root = folder.toUri().getPath();
+        String start = root.endsWith("/") ? root : root + "/";
+        String path = file.toUri().getPath();
+        return path.startsWith(start) ? path.substring(start.length()) : path;
     }
 
     private static boolean isPattern(Path path) {
@@ -55,7 +108,7 @@ public record Found(String path, Path root, boolean pattern, List<FileStatus> fi
     }
 
     /** Returns the files with such an ending that were found, or lie directly in what was found; in order. */
-    public List<Path> ending(String suffix) {
+    List<Path> ending(String suffix) {
         return children.stream()
                 .filter(FileStatus::isFile)
                 .map(FileStatus::getPath)

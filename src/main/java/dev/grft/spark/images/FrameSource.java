@@ -1,11 +1,9 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
-import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.Sha256;
 import dev.grft.spark.cluster.Causes;
-import dev.grft.spark.images.ImageSource.Named;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -14,7 +12,11 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.Spliterator;
+import java.util.Spliterators;
 import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.stream.StreamSupport;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
@@ -141,18 +143,10 @@ public final class FrameSource implements Source {
         return seen;
     }
 
-    private static <T> Iterator<T> mapped(Iterator<Row> rows, java.util.function.Function<Row, T> one) {
-        return new Iterator<>() {
-            @Override
-            public boolean hasNext() {
-                return rows.hasNext();
-            }
-
-            @Override
-            public T next() {
-                return one.apply(rows.next());
-            }
-        };
+    private static <T> Iterator<T> mapped(Iterator<Row> rows, Function<Row, T> one) {
+        return StreamSupport.stream(Spliterators.spliteratorUnknownSize(rows, Spliterator.ORDERED), false)
+                .map(one)
+                .iterator();
     }
 
     @Override
@@ -213,9 +207,7 @@ public final class FrameSource implements Source {
                                 Integer from = first.get(one.key());
                                 int number = from == null ? 1 : next.merge(one.key(), 1, Integer::sum) + from - 1;
                                 String name = prefix + numbered(one.name, number);
-                                int label = labels == null || one.label == null
-                                        ? Example.UNLABELED
-                                        : labels.index(one.label);
+                                int label = ImageSource.index(labels, one.label);
                                 return new Tuple2<>(
                                         ImageSource.rank(names.value(), name), read.image(row, name, label));
                             });

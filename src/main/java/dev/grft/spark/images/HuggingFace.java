@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /** What Hugging Face's library {@code datasets} notes in the footer of the Parquet files that it writes. */
-public final class HuggingFace {
+final class HuggingFace {
     private static final String KEY = "huggingface";
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -60,7 +60,7 @@ public final class HuggingFace {
     }
 
     /** Returns the names in what is noted of a file; none if it tells of no classes in that column. */
-    public static List<String> names(String file, String noted, String column) {
+    static List<String> names(String file, String noted, String column) {
         try {
             JsonNode names = MAPPER.readTree(noted)
                     .path("info")

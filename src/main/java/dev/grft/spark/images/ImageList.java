@@ -12,7 +12,6 @@ import com.univocity.parsers.csv.CsvParser;
 import com.univocity.parsers.csv.CsvParserSettings;
 import dev.grft.UserError;
 import dev.grft.data.Sha256;
-import dev.grft.spark.images.ImageSource.Format;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.StringReader;
@@ -50,7 +49,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A class is named by its text, a number by its digits. What is named need not be there; the images are opened when they
  * are read.
  */
-public final class ImageList {
+final class ImageList {
     private static final JsonFactory JSON = new JsonFactory();
     private static final Pattern LINE = Pattern.compile("(.*\\S)\\s+(\\S+)");
     private static final Pattern NUMBER = Pattern.compile("[0-9]{1,9}");
@@ -79,8 +78,12 @@ public final class ImageList {
      * @param root the folder that paths are relative to; null for that of the file
      * @throws UserError if there is no such file or root, or something else in the file
      */
-    public static ImageList read(
-            Configuration hadoop, String path, Format format, @Nullable String labelColumn, @Nullable String root) {
+    static ImageList read(
+            Configuration hadoop,
+            String path,
+            ImageFormat format,
+            @Nullable String labelColumn,
+            @Nullable String root) {
         ImageList list;
         try {
             Path given = new Path(path);
@@ -318,7 +321,7 @@ public final class ImageList {
     }
 
     /** Returns the class of each image, by the image's path below the root; one or more. */
-    public SortedMap<String, String> classes() {
+    SortedMap<String, String> classes() {
         return classes;
     }
 
@@ -347,12 +350,8 @@ public final class ImageList {
         FileSystem files = root.getFileSystem(hadoop);
         Map<Path, FileStatus> there = new HashMap<>();
         for (Path folder : folders) {
-            try {
-                for (FileStatus file : files.listStatus(folder)) {
-                    there.put(file.getPath(), file);
-                }
-            } catch (FileNotFoundException e) {
-                // its images are missing
+            for (FileStatus file : Found.childrenIfAny(files, folder)) {
+                there.put(file.getPath(), file);
             }
         }
         List<String> lines = new ArrayList<>();

@@ -11,9 +11,7 @@ import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.LocatedFileStatus;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.RemoteIterator;
 
 /** Digests of what a result depends on, cheap enough to find out before the work whether it is done already. */
 public final class Inputs {
@@ -36,21 +34,21 @@ public final class Inputs {
      * @param key of the configuration, for messages
      * @throws UserError if there is nothing, or it cannot be listed
      */
-    public static String listing(Configuration hadoop, String key, String path, ImageSource.Form form) {
+    public static String listing(Configuration hadoop, String key, String path, ReadOptions options) {
         List<String> lines = new ArrayList<>();
         try {
-            ImageList list = form.list(hadoop, path);
+            ImageList list = options.list(hadoop, path);
             if (list != null) {
                 lines.addAll(list.listing(hadoop));
             } else {
                 Path given = new Path(path);
                 FileSystem files = given.getFileSystem(hadoop);
-                FileStatus[] found = files.globStatus(given);
-                if (found == null || found.length == 0) {
+                List<FileStatus> found = Found.matching(files, given);
+                if (found.isEmpty()) {
                     throw UserError.of("%s: there is no such file or folder (%s)", path, key);
                 }
                 for (FileStatus each : found) {
-                    list(files, each, lines);
+                    Found.eachFile(files, each, file -> lines.add(line(file)));
                 }
             }
         } catch (IOException | IllegalArgumentException e) {
@@ -58,25 +56,6 @@ public final class Inputs {
         }
         Collections.sort(lines);
         return digest(lines.toArray(String[]::new));
-    }
-
-    /**
-     * Adds a line for each file, at any depth. {@code listFiles} asks an object store once for all folders together, but
-     * on a local disk it starts the program {@code ls} for every single file, to learn whose it is.
-     */
-    private static void list(FileSystem files, FileStatus at, List<String> lines) throws IOException {
-        if (at.isFile()) {
-            lines.add(line(at));
-        } else if (files.getUri().getScheme().equals("file")) {
-            for (FileStatus below : files.listStatus(at.getPath())) {
-                list(files, below, lines);
-            }
-        } else {
-            RemoteIterator<LocatedFileStatus> below = files.listFiles(at.getPath(), true);
-            while (below.hasNext()) {
-                lines.add(line(below.next()));
-            }
-        }
     }
 
     /** Returns what tells a file from a later one of the same name. */

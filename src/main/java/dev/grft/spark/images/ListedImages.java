@@ -1,14 +1,11 @@
 package dev.grft.spark.images;
 
-import dev.grft.data.Example;
 import dev.grft.data.Labels;
-import dev.grft.spark.images.ImageSource.Named;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
@@ -67,27 +64,13 @@ final class ListedImages implements Source {
             wanted.add(new Wanted(
                     prefix + image.getKey(),
                     ImageList.below(list.root(), image.getKey()).toString(),
-                    labeled && labels != null ? labels.index(image.getValue()) : Example.UNLABELED));
+                    ImageSource.index(labels, labeled ? image.getValue() : null)));
         }
         int tasks = (wanted.size() + IN_A_TASK - 1) / IN_A_TASK;
         SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
-        return context.parallelize(wanted, tasks).mapPartitionsToPair(images -> read(images, configuration, names));
-    }
-
-    private static Iterator<Tuple2<Long, Encoded>> read(
-            Iterator<Wanted> images, SerializableConfiguration configuration, Broadcast<String[]> names) {
-        return new Iterator<>() {
-            @Override
-            public boolean hasNext() {
-                return images.hasNext();
-            }
-
-            @Override
-            public Tuple2<Long, Encoded> next() {
-                Wanted image = images.next();
-                return new Tuple2<>(ImageSource.rank(names.value(), image.name), image.read(configuration.value()));
-            }
-        };
+        return context.parallelize(wanted, tasks)
+                .mapToPair(image ->
+                        new Tuple2<>(ImageSource.rank(names.value(), image.name), image.read(configuration.value())));
     }
 
     private static final class Wanted implements Serializable {

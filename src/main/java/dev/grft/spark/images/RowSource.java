@@ -1,11 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
-import dev.grft.data.Example;
 import dev.grft.data.Labels;
-import dev.grft.spark.images.ImageSource.Form;
-import dev.grft.spark.images.ImageSource.Format;
-import dev.grft.spark.images.ImageSource.Named;
 import java.io.Serializable;
 import java.net.URI;
 import java.util.Arrays;
@@ -33,7 +29,6 @@ import scala.Tuple2;
 /** Images of a folder or of Parquet, listed and read by Spark. */
 final class RowSource implements Source {
     private static final String IMAGE = "image";
-    private static final String ANY_IMAGE = "*.{[jJ][pP][gG],[jJ][pP][eE][gG],[pP][nN][gG]}";
     private static final Set<String> SPLITS =
             Set.of("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval");
     private static final Set<DataType> LABELS = Set.of(
@@ -68,18 +63,18 @@ final class RowSource implements Source {
     }
 
     /** Returns the images that were found. */
-    static RowSource open(SparkSession spark, Found found, Form form) {
+    static RowSource open(SparkSession spark, Found found, ReadOptions options) {
         String path = found.path();
-        boolean parquet = form.format() == Format.PARQUET
-                || (form.format() == Format.AUTO
+        boolean parquet = options.format() == ImageFormat.PARQUET
+                || (options.format() == ImageFormat.AUTO
                         && (found.isPartitioned() || !found.ending(".parquet").isEmpty()));
-        if (found.pattern() && !parquet && form.labeled()) {
+        if (found.pattern() && !parquet && options.labeled()) {
             throw new UserError(path + ": a pattern cannot name folders of classes; give the folder that has them");
         }
         Dataset<Row> rows =
-                parquet ? parquet(spark, path, form.imageColumn(), form.labelColumn()) : folder(spark, path);
-        ClassNames classes = parquet ? classes(spark, rows, form.labelColumn()) : null;
-        return new RowSource(spark, path, found.root(), rows, !parquet, form.labeled(), classes);
+                parquet ? parquet(spark, path, options.imageColumn(), options.labelColumn()) : folder(spark, path);
+        ClassNames classes = parquet ? classes(spark, rows, options.labelColumn()) : null;
+        return new RowSource(spark, path, found.root(), rows, !parquet, options.labeled(), classes);
     }
 
     /** Returns the names of the classes that the files themselves number. */
@@ -101,7 +96,7 @@ final class RowSource implements Source {
                 () -> spark.read()
                         .format("binaryFile")
                         .option("recursiveFileLookup", "true")
-                        .option("pathGlobFilter", ANY_IMAGE)
+                        .option("pathGlobFilter", ImageEndings.glob())
                         .load(path));
         return rows(files, functions.lit(-1L), functions.lit(null), functions.col("content"));
     }
@@ -195,7 +190,7 @@ final class RowSource implements Source {
         ImageColumn column = images;
         return inFewTasks(rows).mapToPair(row -> {
             Named image = naming.named(row);
-            int label = labels == null || image.label == null ? Example.UNLABELED : labels.index(image.label);
+            int label = ImageSource.index(labels, image.label);
             return new Tuple2<>(
                     ImageSource.rank(names.value(), image.name), column.image(image.name, label, row.get(3)));
         });
@@ -222,15 +217,14 @@ final class RowSource implements Source {
     private static final class Naming implements Serializable {
         private static final long serialVersionUID = 1L;
 
-        private final String root; // ends with a slash
+        private final Path root;
         private final String prefix;
         private final boolean files;
         private final boolean labeled;
         private final @Nullable ClassNames classes;
 
         Naming(Path root, String prefix, boolean files, boolean labeled, @Nullable ClassNames classes) {
-            String path = root.toUri().getPath();
-            this.root = path.endsWith("/") ? path : path + "/";
+            this.root = root;
             this.prefix = prefix;
             this.files = files;
             this.labeled = labeled;
@@ -239,8 +233,7 @@ final class RowSource implements Source {
 
         /** Returns a file by its path below the root, which begins with its class if there are folders of classes. */
         Named named(String file) {
-            String path = new Path(URI.create(file)).toUri().getPath();
-            String name = path.startsWith(root) ? path.substring(root.length()) : path;
+            String name = Found.relative(root, new Path(URI.create(file)));
             int end = name.indexOf('/');
             boolean inFolder = files && labeled && end >= 0;
             return new Named(prefix + name, inFolder ? name.substring(0, end) : null, files);

@@ -193,7 +193,7 @@ public final class Shard implements AutoCloseable {
      *
      * @param number of this shard
      */
-    synchronized Order order(long seed, int number) {
+    public synchronized Order order(long seed, int number) {
         Order found = order;
         if (found == null || orderSeed != seed) {
             found = new Order(seed, number, entries.size());

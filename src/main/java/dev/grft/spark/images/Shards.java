@@ -34,7 +34,7 @@ import scala.reflect.ClassTag$;
  * <p>What Spark does keep is what came of each image, a few bytes; that tells it which executor has a shard, and tasks go
  * there. On an executor that does not have it, a task makes it anew, from Spark's lineage.
  */
-public final class Shards {
+final class Shards {
     /** Sets that are told to executors as no longer needed; of more, the earliest are forgotten. */
     private static final int MOST_RELEASED = 100;
 
@@ -63,7 +63,7 @@ public final class Shards {
     private final JavaRDD<Shard> shards;
 
     /** Returns the shards of these images, those of a partition in a shard; nothing is decoded before it is asked for. */
-    public Shards(JavaRDD<Decoded> decoded) {
+    Shards(JavaRDD<Decoded> decoded) {
         String[] released = released();
         JavaRDD<Shard> made = new ShardRdd(set, released, decoded.rdd(), null).toJavaRDD();
         results = made.flatMap(shard -> shard.results().iterator()).persist(StorageLevel.MEMORY_AND_DISK());
@@ -76,7 +76,7 @@ public final class Shards {
     }
 
     /** Returns one shard in each partition; not to be persisted or collected. */
-    public JavaRDD<Shard> shards() {
+    JavaRDD<Shard> shards() {
         return shards;
     }
 

@@ -2,7 +2,7 @@ package dev.grft.spark.images;
 
 import dev.grft.UserError;
 import dev.grft.data.Labels;
-import dev.grft.spark.images.ImageSource.Named;
+import java.io.Serializable;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
@@ -11,6 +11,21 @@ import org.jspecify.annotations.Nullable;
 
 /** Images of one form at one place: names and labels for the driver, encoded bytes for the tasks. */
 public interface Source {
+    /** The name and class of an image. */
+    final class Named implements Serializable { // not a record, which Kryo cannot write
+        private static final long serialVersionUID = 1L;
+
+        public final String name;
+        public final @Nullable String label;
+        final boolean skippedIfEmpty; // the task that reads the files passes over empty ones
+
+        Named(String name, @Nullable String label, boolean skippedIfEmpty) {
+            this.name = name;
+            this.label = label;
+            this.skippedIfEmpty = skippedIfEmpty;
+        }
+    }
+
     /** Returns the folder that names are relative to. */
     Path root();
 

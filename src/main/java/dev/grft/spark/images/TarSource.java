@@ -4,10 +4,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
-import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.spark.cluster.Causes;
-import dev.grft.spark.images.ImageSource.Named;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
@@ -53,7 +51,6 @@ final class TarSource implements Source {
     static final int LARGEST = 1 << 28;
 
     private static final int LARGEST_LABEL = 1 << 20;
-    private static final Set<String> IMAGES = Set.of("jpg", "jpeg", "png");
     private static final Set<String> LABELS = Set.of("cls", "json");
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -82,15 +79,17 @@ final class TarSource implements Source {
         return found.root();
     }
 
-    private JavaRDD<String> tars() {
+    /** Returns the samples of all tars; they cannot be serialized. */
+    private JavaRDD<Sample> samples(boolean content) {
+        Reader read = reader; // tasks take this along, not the source
         List<String> tars = found.ending(SUFFIX).stream().map(Path::toString).toList();
-        return context.parallelize(tars, tars.size());
+        return context.parallelize(tars, tars.size()).flatMap(tar -> read.open(tar, content));
     }
 
     @Override
     public List<Named> named(String prefix) {
-        Reader read = reader;
-        List<Named> named = new ArrayList<>(Causes.unwrapped(tars().flatMap(tar -> read.names(prefix, tar))::collect));
+        List<Named> named = Causes.unwrapped(
+                samples(false).map(sample -> new Named(prefix + sample.name, sample.label, false))::collect);
         Set<String> seen = new TreeSet<>();
         for (Named image : named) {
             if (!seen.add(image.name)) {
@@ -113,69 +112,44 @@ final class TarSource implements Source {
 
     @Override
     public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
-        Reader read = reader;
-        return tars().flatMapToPair(tar -> read.images(prefix, tar, names, labels));
+        return samples(true).mapToPair(sample -> {
+            String name = prefix + sample.name;
+            int label = ImageSource.index(labels, sample.label);
+            return new Tuple2<>(
+                    ImageSource.rank(names.value(), name),
+                    sample.broken == null
+                            ? Encoded.file(name, label, sample.content)
+                            : Encoded.broken(name, label, sample.broken));
+        });
     }
 
-    /** Reads tars in the tasks. */
+    /** Opens tars in the tasks. */
     private static final class Reader implements Serializable {
         private static final long serialVersionUID = 1L;
 
         private final SerializableConfiguration hadoop;
-        private final String root; // ends with a slash
+        private final Path root;
         private final @Nullable String labelKey;
 
         Reader(SerializableConfiguration hadoop, Path root, @Nullable String labelKey) {
-            String path = root.toUri().getPath();
             this.hadoop = hadoop;
-            this.root = path.endsWith("/") ? path : path + "/";
+            this.root = root;
             this.labelKey = labelKey;
         }
 
-        private Samples open(String tar, boolean content) {
+        Samples open(String tar, boolean content) {
             Path path = new Path(tar);
-            String file = path.toUri().getPath();
-            String name = file.startsWith(root) ? file.substring(root.length()) : file;
             try {
-                Samples samples =
-                        new Samples(name, path.getFileSystem(hadoop.value()).open(path), labelKey, content);
+                Samples samples = new Samples(
+                        Found.relative(root, path),
+                        path.getFileSystem(hadoop.value()).open(path),
+                        labelKey,
+                        content);
                 TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> samples.close());
                 return samples;
             } catch (IOException e) {
                 throw new UncheckedIOException(tar + ": cannot be opened", e);
             }
-        }
-
-        Iterator<Named> names(String prefix, String tar) {
-            Samples samples = open(tar, false);
-            return mapped(samples, sample -> new Named(prefix + sample.name, sample.label, false));
-        }
-
-        Iterator<Tuple2<Long, Encoded>> images(
-                String prefix, String tar, Broadcast<String[]> names, @Nullable Labels labels) {
-            return mapped(open(tar, true), sample -> {
-                String name = prefix + sample.name;
-                int label = labels == null || sample.label == null ? Example.UNLABELED : labels.index(sample.label);
-                return new Tuple2<>(
-                        ImageSource.rank(names.value(), name),
-                        sample.broken == null
-                                ? Encoded.file(name, label, sample.content)
-                                : Encoded.broken(name, label, sample.broken));
-            });
-        }
-
-        private static <T> Iterator<T> mapped(Samples samples, java.util.function.Function<Sample, T> one) {
-            return new Iterator<>() {
-                @Override
-                public boolean hasNext() {
-                    return samples.hasNext();
-                }
-
-                @Override
-                public T next() {
-                    return one.apply(samples.next());
-                }
-            };
         }
     }
 
@@ -297,7 +271,7 @@ final class TarSource implements Source {
                 for (; entry != null && key(entry).equals(key); entry = following()) {
                     String kind = kind(entry);
                     kinds.add(kind);
-                    if (IMAGES.contains(kind)) {
+                    if (ImageEndings.contains(kind)) {
                         if (image != null) {
                             throw new UserError(tar + ": " + key + " has two images, " + image + " and "
                                     + entry.getName() + "; keep one");
@@ -317,7 +291,10 @@ final class TarSource implements Source {
                 }
                 if (kinds.stream().anyMatch(LABELS::contains)) {
                     return new Sample(
-                            tar + "/" + key, label, bytes, "no .jpg, .jpeg or .png, only " + String.join(", ", kinds));
+                            tar + "/" + key,
+                            label,
+                            bytes,
+                            "no " + ImageEndings.list("or") + ", only " + String.join(", ", kinds));
                 }
             }
             close();

@@ -7,9 +7,11 @@
  * <p>Reading order:
  *
  * <ol>
- *   <li>{@link dev.grft.spark.images.ImageSource}: what a path may be and which label an image has;
+ *   <li>{@link dev.grft.spark.images.ReadOptions} and {@link dev.grft.spark.images.ImageFormat}: what a path may be;
+ *   <li>{@link dev.grft.spark.images.ImageSource}: the images at some paths, from any {@link dev.grft.spark.images.Source};
+ *   <li>{@link dev.grft.spark.images.ImageReader}: the passes that list and decode them;
  *   <li>{@link dev.grft.spark.images.Images}: the examples that were found;
- *   <li>{@link dev.grft.spark.images.Shards}: where executors keep them.
+ *   <li>{@link dev.grft.spark.images.Shard}: where executors keep them.
  * </ol>
  */
 @NullMarked

@@ -7,7 +7,10 @@ import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Gauges;
 import dev.grft.spark.images.FrameSource;
+import dev.grft.spark.images.ImageFormat;
+import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
+import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
@@ -62,14 +65,9 @@ final class ImageSets implements AutoCloseable {
         return images.computeIfAbsent(String.join(" and ", paths), p -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
-            Images read = ImageSource.read(
-                    spark,
-                    paths,
-                    paths.stream().map(path -> source(settings, path)).toList(),
-                    known,
-                    preprocess,
-                    1, // more than allowed is refused below, once the report is written
-                    settings.training().shards());
+            ImageSource source = ImageSource.of(
+                    paths, paths.stream().map(path -> source(settings, path)).toList());
+            Images read = reader(settings, preprocess).read(source, known);
             check(settings, key, p, read);
             gauges.skipped(read.broken().count());
             if (!directory.describes(key, read.digest())) {
@@ -89,20 +87,19 @@ final class ImageSets implements AutoCloseable {
 
     private Source source(Settings settings, String path) {
         FrameSource frame = frames.get(path);
-        return frame == null ? ImageSource.open(spark, path, form(settings.data())) : frame;
+        return frame == null ? ImageSource.open(spark, path, readOptions(settings.data())) : frame;
     }
 
     /** Returns the images at a path, without labels; the caller closes them. */
     Images unlabeled(Settings settings, String key, String path, Preprocess preprocess) {
-        Images read = ImageSource.unlabeled(
-                spark,
-                path,
-                form(settings.data()),
-                preprocess,
-                1, // more than allowed is refused below, once the report is written
-                settings.training().shards());
+        Images read = reader(settings, preprocess).unlabeled(path, readOptions(settings.data()));
         check(settings, key, path, read);
         return read;
+    }
+
+    /** Returns a reader that takes any number of broken images; {@link #check} refuses them once the report is written. */
+    private ImageReader reader(Settings settings, Preprocess preprocess) {
+        return new ImageReader(spark, preprocess, 1, settings.training().shards());
     }
 
     /** Reports the broken images, and refuses them if they are too many. */
@@ -122,7 +119,7 @@ final class ImageSets implements AutoCloseable {
         if (known == null) {
             FrameSource frame = frames.get(path);
             known = frame == null
-                    ? Inputs.listing(spark.sparkContext().hadoopConfiguration(), key, path, form(settings.data()))
+                    ? Inputs.listing(spark.sparkContext().hadoopConfiguration(), key, path, readOptions(settings.data()))
                     : frame.listing();
             listings.put(path, known);
         }
@@ -130,9 +127,9 @@ final class ImageSets implements AutoCloseable {
     }
 
     /** Returns how images are found at a path. */
-    static ImageSource.Form form(Settings.Data data) {
-        return new ImageSource.Form(
-                ImageSource.Format.valueOf(data.format().toUpperCase(Locale.ROOT)),
+    static ReadOptions readOptions(Settings.Data data) {
+        return new ReadOptions(
+                ImageFormat.valueOf(data.format().toUpperCase(Locale.ROOT)),
                 data.imageColumn(),
                 data.labelColumn(),
                 data.root());

@@ -7,7 +7,7 @@ import dev.grft.data.Augment;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
-import dev.grft.spark.images.ImageSource;
+import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import java.util.ArrayList;
@@ -120,8 +120,8 @@ public final class RunImages {
     }
 
     /** Returns how images are found at a path. */
-    public ImageSource.Form form() {
-        return ImageSets.form(settings.data());
+    public ReadOptions readOptions() {
+        return ImageSets.readOptions(settings.data());
     }
 
     private List<String> trainingPaths() {

@@ -9,11 +9,10 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.images.Encoded;
-import dev.grft.spark.images.Found;
 import dev.grft.spark.images.ImageSource;
-import dev.grft.spark.images.ImageSource.Form;
-import dev.grft.spark.images.ImageSource.Named;
 import dev.grft.spark.images.Inputs;
+import dev.grft.spark.images.ReadOptions;
+import dev.grft.spark.images.Source.Named;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Iterator;
@@ -22,10 +21,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NoSuchElementException;
-import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
-import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
@@ -67,11 +64,12 @@ final class PackVerb {
      * @param force whether a folder of other images is replaced
      */
     void pack(String images, String output, boolean labeled, boolean force) {
-        Form form = labeled ? run.images().form() : run.images().form().unlabeled();
+        ReadOptions options =
+                labeled ? run.images().readOptions() : run.images().readOptions().unlabeled();
         String inputs = Inputs.digest(
                 "pack",
-                Inputs.listing(session.hadoop(), "--images", images, form),
-                form.toString(),
+                Inputs.listing(session.hadoop(), "--images", images, options),
+                noted(options),
                 Integer.toString(IN_A_FILE));
         Path folder = new Path(output);
         Storage storage = session.storage();
@@ -86,7 +84,7 @@ final class PackVerb {
         }
         Path temporary = new Path(folder.getParent(), "._tmp-" + folder.getName());
         long started = System.nanoTime();
-        ImageSource source = ImageSource.at(session.spark(), images, form);
+        ImageSource source = ImageSource.at(session.spark(), List.of(images), options);
         List<Named> named = source.named(true);
         write(source, named, labeled, temporary);
         long bytes = renamed(temporary);
@@ -98,6 +96,13 @@ final class PackVerb {
                 .say(
                         "packed %d images into %d files of %.1f MB in all, in %.1f s",
                         named.size(), files(named.size()), bytes / 1e6, (System.nanoTime() - started) / 1e9);
+    }
+
+    /** Returns the options in the words that the notes of packed folders were made of: others would pack them again. */
+    private static String noted(ReadOptions options) {
+        return String.format(
+                "Form[format=%s, imageColumn=%s, labelColumn=%s, root=%s]",
+                options.format(), options.imageColumn(), options.labelColumn(), options.root());
     }
 
     private @Nullable String packedOf(Path note) {
@@ -133,8 +138,7 @@ final class PackVerb {
                 .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
         Broadcast<String[]> labels = session.context()
                 .broadcast(named.stream().map(image -> image.label).toArray(String[]::new));
-        JavaRDD<Row> rows = source.encoded(names, null)
-                .repartitionAndSortWithinPartitions(new ByFile(files(named.size())))
+        JavaRDD<Row> rows = source.encoded(names, null, files(named.size()), IN_A_FILE)
                 .mapPartitionsWithIndex(
                         (file, images) -> new Rows(images, file, names.value(), labeled ? labels.value() : null), true);
         session.context().setJobDescription("Packing the " + named.size() + " images of " + source.place());
@@ -171,12 +175,13 @@ final class PackVerb {
         try {
             FileSystem files = folder.getFileSystem(session.hadoop());
             long bytes = 0;
-            List<Path> written = Found.at(session.hadoop(), folder.toString()).ending(".parquet");
+            List<Path> written = session.storage().list(folder).stream()
+                    .filter(file -> file.getName().endsWith(".parquet"))
+                    .toList();
             for (int i = 0; i < written.size(); i++) {
-                FileStatus file = files.getFileStatus(written.get(i));
-                bytes += file.getLen();
+                bytes += session.storage().length(written.get(i));
                 move(
-                        file.getPath(),
+                        written.get(i),
                         new Path(folder, String.format(Locale.ROOT, "images-%05d-of-%05d.parquet", i, written.size())));
             }
             files.delete(new Path(folder, "_SUCCESS"), false);
@@ -233,36 +238,6 @@ final class PackVerb {
             Row row = labels == null ? RowFactory.create(image) : RowFactory.create(image, labels[rank]);
             rank++;
             return row;
-        }
-    }
-
-    private static final class ByFile extends Partitioner {
-        private static final long serialVersionUID = 1L;
-
-        private final int files;
-
-        ByFile(int files) {
-            this.files = files;
-        }
-
-        @Override
-        public int numPartitions() {
-            return files;
-        }
-
-        @Override
-        public int getPartition(Object rank) {
-            return (int) ((Long) rank / IN_A_FILE);
-        }
-
-        @Override
-        public boolean equals(Object other) {
-            return other instanceof ByFile partitioner && files == partitioner.files;
-        }
-
-        @Override
-        public int hashCode() {
-            return files;
         }
     }
 }

@@ -11,7 +11,7 @@ import dev.grft.report.History;
 import dev.grft.report.Memory;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
-import dev.grft.spark.images.Sampler;
+import dev.grft.spark.work.Sampler;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;

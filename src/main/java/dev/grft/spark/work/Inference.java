@@ -23,15 +23,11 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.storage.StorageLevel;
 
 /**
- * A model with a delta, ready to look at images on the executors: forward only. A pass is cut into Spark jobs of
- * some batches of each shard, so that it can be seen how far it is, and little is lost with a task.
+ * A model with a delta, ready to look at images on the executors: forward only, in {@link Pass}es.
  */
 public final class Inference {
     /** The application that a pass runs in. */
     public record On(JavaSparkContext context, Device device, Settings settings) {}
-
-    /** Batches of one shard in one job: a constant, because sums depend on where they are cut. */
-    static final int BATCHES = 16;
 
     /** What a network says of one image. */
     public static final class Output implements Serializable {
@@ -42,7 +38,7 @@ public final class Inference {
         public final int label;
         public final float[] values; // [K] probabilities or [D] features
 
-        public Output(Example example, float[] values) {
+        private Output(Example example, float[] values) {
             this.id = example.id();
             this.name = example.name();
             this.label = example.label();
@@ -155,17 +151,13 @@ public final class Inference {
     /** Computes the probabilities of all images and leaves them where they are until {@code use} of them is over. */
     public void withProbabilities(Images images, Progress.Meter meter, Using use) {
         Sight sight = sending.send(false);
-        int count = BATCHES * batchSize;
         List<JavaRDD<Output>> chunks = new ArrayList<>();
         try {
-            long done = 0;
-            for (int from = 0; done < images.count(); from += count) {
+            Pass.over(images.count(), batchSize, meter, (from, count) -> {
                 JavaRDD<Output> chunk = outputs(images, from, count, sight).persist(StorageLevel.MEMORY_AND_DISK());
                 chunks.add(chunk);
-                long size = Causes.unwrapped(chunk::count);
-                done += size;
-                meter.add(size, "");
-            }
+                return Causes.unwrapped(chunk::count);
+            });
             use.of(union(chunks));
         } finally {
             chunks.forEach(chunk -> chunk.unpersist(false));
@@ -180,15 +172,12 @@ public final class Inference {
 
     private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {
         Sight sight = sending.send(features);
-        int count = BATCHES * batchSize;
         try {
-            long done = 0;
-            for (int from = 0; done < images.count(); from += count) {
+            Pass.over(images.count(), batchSize, meter, (from, count) -> {
                 List<Output> chunk = Causes.unwrapped(outputs(images, from, count, sight)::collect);
                 chunk.forEach(each);
-                done += chunk.size();
-                meter.add(chunk.size(), "");
-            }
+                return chunk.size();
+            });
         } finally {
             sight.close();
         }
@@ -239,14 +228,12 @@ public final class Inference {
     private static List<Output> outputs(
             Function<Batch, float[][]> network, List<Example> some, Preprocess preprocess, int batchSize) {
         List<Output> outputs = new ArrayList<>(some.size());
-        for (int at = 0; at < some.size(); at += batchSize) {
-            List<Example> chosen = List.copyOf(some.subList(at, Math.min(some.size(), at + batchSize))); // read once
-            Batch batch = Batch.of(chosen, preprocess);
-            float[][] values = network.apply(batch);
+        Pass.batches(some, batchSize, chosen -> {
+            float[][] values = network.apply(Batch.of(chosen, preprocess));
             for (int b = 0; b < values.length; b++) {
                 outputs.add(new Output(chosen.get(b), values[b]));
             }
-        }
+        });
         return outputs;
     }
 }

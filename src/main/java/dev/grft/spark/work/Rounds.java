@@ -2,7 +2,6 @@ package dev.grft.spark.work;
 
 import dev.grft.data.Batch;
 import dev.grft.spark.cluster.Causes;
-import dev.grft.spark.images.Sampler;
 import dev.grft.spark.images.Shard;
 import dev.grft.train.GradientSource;
 import dev.grft.train.LearnerState;

@@ -86,14 +86,12 @@ public final class Scoring implements Serializable {
             return scores;
         }
         Scores scores = Scores.zero(eligible);
-        long done = 0;
-        for (int from = 0; done < images.count(); from += Inference.BATCHES * batchSize) {
-            int start = from;
+        Pass.over(images.count(), batchSize, meter, (from, count) -> {
             Scores chunk = Causes.unwrapped(() -> OrderedTree.reduce(
                     device.computes(images.shards()
                             .mapPartitions(
                                     part -> {
-                                        List<Example> some = part.next().range(start, Inference.BATCHES * batchSize);
+                                        List<Example> some = part.next().range(from, count);
                                         return List.of(
                                                         some.isEmpty()
                                                                 ? Scores.zero(eligible)
@@ -103,10 +101,8 @@ public final class Scoring implements Serializable {
                                     true)),
                     Scores::merge));
             scores.merge(chunk);
-            long counted = chunk.examples() / (contrastive ? 2 : 1);
-            done += counted;
-            meter.add(counted, "");
-        }
+            return chunk.examples() / (contrastive ? 2 : 1);
+        });
         return scores;
     }
 
@@ -114,16 +110,14 @@ public final class Scoring implements Serializable {
         return Replicas.withWeights(model, weights -> {
             Scorer scorer =
                     new Scorer(weights, eligible, score, headWeight, headBias, device.kernels(), device.keep(true));
-            for (int at = 0; at < examples.size(); at += batchSize) {
-                List<Example> some =
-                        List.copyOf(examples.subList(at, Math.min(examples.size(), at + batchSize))); // read once
+            Pass.batches(examples, batchSize, some -> {
                 if (contrastive) {
                     scorer.addContrastive(
                             Batch.augmented(some, preprocess, views, new long[some.size()], 2), temperature);
                 } else {
                     scorer.addCrossEntropy(Batch.of(some, preprocess));
                 }
-            }
+            });
             return scorer;
         });
     }

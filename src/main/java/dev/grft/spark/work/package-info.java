@@ -5,7 +5,8 @@
  * application.
  *
  * <p>Reading order: {@link dev.grft.spark.work.ModelBroadcast}, {@link dev.grft.spark.work.Replicas}, {@link
- * dev.grft.spark.work.Rounds} (one step of training), {@link dev.grft.spark.work.Scoring}, {@link
+ * dev.grft.spark.work.Rounds} (one step of training, of the examples that {@link dev.grft.spark.work.Sampler} chooses), {@link
+ * dev.grft.spark.work.Pass} (all images, cut into jobs), {@link dev.grft.spark.work.Scoring}, {@link
  * dev.grft.spark.work.Inference}.
  */
 @NullMarked

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
-import dev.grft.spark.images.ImageSource.Format;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -28,16 +27,16 @@ class ImageListTest {
         }
     }
 
-    private static ImageList read(Path file, Format format, @Nullable Path root) {
+    private static ImageList read(Path file, ImageFormat format, @Nullable Path root) {
         return ImageList.read(HADOOP, file.toString(), format, "label", root == null ? null : root.toString());
     }
 
     private ImageList list(String content) {
-        return read(file("list.txt", content), Format.LIST, null);
+        return read(file("list.txt", content), ImageFormat.LIST, null);
     }
 
     private ImageList json(String content) {
-        return read(file("split.json", content), Format.JSON, null);
+        return read(file("split.json", content), ImageFormat.JSON, null);
     }
 
     @Test
@@ -63,7 +62,7 @@ class ImageListTest {
     void pathsAreRelativeToTheRootIfOneIsGiven() throws Exception {
         Path root = Files.createDirectory(folder.resolve("images"));
         Path file = file("train.json", "{\"a:b c%41[x].jpg\": 1}");
-        ImageList list = read(file, Format.JSON, root);
+        ImageList list = read(file, ImageFormat.JSON, root);
         assertThat(list.root()).hasToString("file:" + root);
         assertThat(ImageList.below(list.root(), "a:b c%41[x].jpg").toUri().getPath())
                 .isEqualTo(root + "/a:b c%41[x].jpg");
@@ -136,12 +135,12 @@ class ImageListTest {
     @Test
     void aFileOrARootThatIsNotThereIsRefused() {
         refused(
-                () -> read(folder.resolve("no.txt"), Format.LIST, null),
+                () -> read(folder.resolve("no.txt"), ImageFormat.LIST, null),
                 "no.txt: there is no such file (looked for file:" + folder + "/no.txt)");
         Path file = file("list.txt", "a.jpg 0");
         for (String wrong : new String[] {"images", "list.txt"}) { // the second is a file
             Path root = folder.resolve(wrong);
-            assertThatThrownBy(() -> read(file, Format.LIST, root))
+            assertThatThrownBy(() -> read(file, ImageFormat.LIST, root))
                     .isInstanceOf(UserError.class)
                     .hasMessage(
                             root + ": there is no such folder (looked for file:" + root + "), to which the paths in "
@@ -150,11 +149,11 @@ class ImageListTest {
     }
 
     private ImageList csv(String content) {
-        return read(file("table.csv", content), Format.CSV, null);
+        return read(file("table.csv", content), ImageFormat.CSV, null);
     }
 
     private ImageList jsonl(String content) {
-        return read(file("lines.jsonl", content), Format.JSONL, null);
+        return read(file("lines.jsonl", content), ImageFormat.JSONL, null);
     }
 
     @Test
@@ -178,7 +177,7 @@ class ImageListTest {
         Path csv = file("table.csv", "path\na.jpg\n");
         Path jsonl = file("lines.jsonl", "{\"path\": \"a.jpg\"}");
         for (Path file : new Path[] {csv, jsonl}) {
-            Format format = file == csv ? Format.CSV : Format.JSONL;
+            ImageFormat format = file == csv ? ImageFormat.CSV : ImageFormat.JSONL;
             assertThat(ImageList.read(HADOOP, file.toString(), format, null, null)
                             .classes())
                     .containsOnlyKeys("a.jpg");

@@ -10,8 +10,6 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
-import dev.grft.spark.images.ImageSource.Form;
-import dev.grft.spark.images.ImageSource.Format;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -47,6 +45,8 @@ import scala.reflect.ClassTag;
 
 class ImageSourceTest {
     private static final Preprocess PREPROCESS = new Preprocess(4, 4, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
+
+    private static final ReadOptions AUTO = new ReadOptions(ImageFormat.AUTO, "image", "label", null);
 
     private static SparkSession spark;
 
@@ -92,15 +92,12 @@ class ImageSourceTest {
         }
     }
 
-    private Images read(Format format, @Nullable Labels known, double maxBroken, int shards) {
-        return ImageSource.read(
-                spark,
-                List.of(folder.toString()),
-                new Form(format, "image", "label", null),
-                known,
-                PREPROCESS,
-                maxBroken,
-                shards);
+    private Images read(ImageFormat format, @Nullable Labels known, double maxBroken, int shards) {
+        return new ImageReader(spark, PREPROCESS, maxBroken, shards)
+                .read(
+                        ImageSource.at(
+                                spark, List.of(folder.toString()), new ReadOptions(format, "image", "label", null)),
+                        known);
     }
 
     private static List<List<Example>> shards(Images images) {
@@ -128,7 +125,7 @@ class ImageSourceTest {
     void aFolderOfClassesIsDealtToTheShardsByName() throws Exception {
         catsAndDogs();
 
-        try (Images images = read(Format.AUTO, null, 0, 3)) {
+        try (Images images = read(ImageFormat.AUTO, null, 0, 3)) {
             assertThat(images.labels().names()).containsExactly("cat", "dog");
             assertThat(images.count()).isEqualTo(20);
             assertThat(images.broken().count()).isZero();
@@ -151,10 +148,10 @@ class ImageSourceTest {
     @Test
     void theSameIsReadHoweverTheFilesAreSplitOverTasks() throws Exception {
         catsAndDogs();
-        try (Images usual = read(Format.FOLDER, null, 0, 3)) {
+        try (Images usual = read(ImageFormat.FOLDER, null, 0, 3)) {
             List<List<Example>> shards = shards(usual);
             spark.conf().set("spark.sql.files.maxPartitionBytes", "1");
-            try (Images scattered = read(Format.FOLDER, null, 0, 3)) {
+            try (Images scattered = read(ImageFormat.FOLDER, null, 0, 3)) {
                 assertThat(shards(scattered)).isEqualTo(shards);
                 assertThat(scattered.digest()).isEqualTo(usual.digest());
             } finally {
@@ -173,13 +170,13 @@ class ImageSourceTest {
                 ("cat/a.png\tcat\t" + sha256(png(1)) + "\ndog/b.jpg\tdog\t" + sha256(new byte[] {1, 2, 3}) + "\n")
                         .getBytes(StandardCharsets.UTF_8));
 
-        try (Images one = read(Format.FOLDER, null, 1, 1);
-                Images five = read(Format.FOLDER, null, 1, 5)) {
+        try (Images one = read(ImageFormat.FOLDER, null, 1, 1);
+                Images five = read(ImageFormat.FOLDER, null, 1, 5)) {
             assertThat(one.digest()).isEqualTo(expected);
             assertThat(five.digest()).isEqualTo(expected);
         }
         file("cat/a.png", png(2));
-        try (Images changed = read(Format.FOLDER, null, 1, 1)) {
+        try (Images changed = read(ImageFormat.FOLDER, null, 1, 1)) {
             assertThat(changed.digest()).isNotEqualTo(expected);
         }
     }
@@ -196,7 +193,7 @@ class ImageSourceTest {
         file("a=b/notes.txt", new byte[1]);
         file("a=b/.hidden.png", png(4));
 
-        try (Images images = read(Format.FOLDER, null, 0, 2)) {
+        try (Images images = read(ImageFormat.FOLDER, null, 0, 2)) {
             assertThat(images.labels().names()).containsExactly("a=b", "cat");
             assertThat(names(images)).containsExactly("a=b/[x].jpg", "cat/a b%20c.PNG", "cat/deep/er/ä#1.Jpeg");
         }
@@ -208,7 +205,7 @@ class ImageSourceTest {
         file("cat/00.png", new byte[0]);
         file("dog/x.jpg", "<html>".getBytes(StandardCharsets.UTF_8));
 
-        try (Images images = read(Format.FOLDER, null, 0.1, 2)) {
+        try (Images images = read(ImageFormat.FOLDER, null, 0.1, 2)) {
             assertThat(images.count()).isEqualTo(20);
             assertThat(images.broken().total()).isEqualTo(22);
             assertThat(images.broken().images())
@@ -226,7 +223,7 @@ class ImageSourceTest {
         catsAndDogs();
         file("cat/00.png", new byte[0]);
 
-        assertThatThrownBy(() -> read(Format.FOLDER, null, 0.04, 2))
+        assertThatThrownBy(() -> read(ImageFormat.FOLDER, null, 0.04, 2))
                 .isInstanceOf(UserError.class)
                 .hasMessage(folder + ": 1 of 21 images (4.7619 %) are broken [cat/00.png: empty], data.maxBroken allows"
                         + " 4.0 %; mend or remove them, or raise data.maxBroken");
@@ -238,7 +235,7 @@ class ImageSourceTest {
         file("cat/a.png", new byte[0]);
         file("dog/a.png", new byte[1]);
 
-        assertThatThrownBy(() -> read(Format.FOLDER, null, 1, 2))
+        assertThatThrownBy(() -> read(ImageFormat.FOLDER, null, 1, 2))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(folder + ": 2 of 2 images (100.0 %) are broken [")
                 .hasMessageEndingWith("; there must be one to read");
@@ -248,7 +245,7 @@ class ImageSourceTest {
     void closingFreesTheMemory() throws Exception {
         catsAndDogs();
 
-        Images images = read(Format.FOLDER, null, 0, 2);
+        Images images = read(ImageFormat.FOLDER, null, 0, 2);
 
         assertThat(spark.sparkContext().getPersistentRDDs().size()).isEqualTo(1);
         images.close();
@@ -266,7 +263,7 @@ class ImageSourceTest {
                 RowFactory.create(png(6), "cat"),
                 RowFactory.create(png(7), "dog"));
 
-        try (Images images = read(Format.AUTO, null, 0, 1)) {
+        try (Images images = read(ImageFormat.AUTO, null, 0, 1)) {
             assertThat(images.labels().names()).containsExactly("cat", "dog");
             List<Example> examples = shards(images).get(0);
             assertThat(examples.stream().map(e -> e.name().replaceFirst("part-.*parquet", "part")))
@@ -289,7 +286,7 @@ class ImageSourceTest {
         rows.add(RowFactory.create(RowFactory.create(null, "elsewhere.jpg"), 3L));
         parquet(struct, DataTypes.LongType, 4, rows.toArray(Row[]::new));
 
-        try (Images images = read(Format.PARQUET, null, 0.1, 2)) {
+        try (Images images = read(ImageFormat.PARQUET, null, 0.1, 2)) {
             assertThat(images.count()).isEqualTo(30);
             assertThat(images.labels().names())
                     .containsExactly("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11");
@@ -314,14 +311,8 @@ class ImageSourceTest {
         Path parted = folder.resolveSibling(folder.getFileName() + "-parted");
         spark.read().parquet(folder.toString()).write().partitionBy("label").parquet(parted.toString());
 
-        try (Images images = ImageSource.read(
-                spark,
-                List.of(parted.toString()),
-                new Form(Format.AUTO, "image", "label", null),
-                null,
-                PREPROCESS,
-                0,
-                1)) {
+        try (Images images = new ImageReader(spark, PREPROCESS, 0, 1)
+                .read(ImageSource.at(spark, List.of(parted.toString()), AUTO), null)) {
             assertThat(names(images).stream().map(name -> name.substring(0, 10)))
                     .containsExactly("label=cat/", "label=dog/");
             assertThat(images.labels().names()).containsExactly("cat", "dog");
@@ -342,14 +333,8 @@ class ImageSourceTest {
         Labels known = Labels.of(List.of("cat", "dog"));
 
         for (String chosen : List.of("train-*.parquet", "train-0.parquet")) {
-            try (Images images = ImageSource.read(
-                    spark,
-                    List.of(folder + "/" + chosen),
-                    new Form(Format.AUTO, "image", "label", null),
-                    known,
-                    PREPROCESS,
-                    0,
-                    1)) {
+            try (Images images = new ImageReader(spark, PREPROCESS, 0, 1)
+                    .read(ImageSource.at(spark, List.of(folder + "/" + chosen), AUTO), known)) {
                 assertThat(names(images)).containsExactly("train-0.parquet#000000000");
             }
         }
@@ -359,11 +344,11 @@ class ImageSourceTest {
     void anEvaluationSetHasNoClassesOfItsOwn() throws Exception {
         catsAndDogs();
 
-        try (Images images = read(Format.FOLDER, Labels.inOrder(List.of("dog", "cow", "cat")), 0, 1)) {
+        try (Images images = read(ImageFormat.FOLDER, Labels.inOrder(List.of("dog", "cow", "cat")), 0, 1)) {
             assertThat(images.labels().size()).isEqualTo(3);
             assertThat(shards(images).get(0).get(0).label()).isEqualTo(2);
         }
-        assertThatThrownBy(() -> read(Format.FOLDER, Labels.of(List.of("cat", "cow")), 0, 1))
+        assertThatThrownBy(() -> read(ImageFormat.FOLDER, Labels.of(List.of("cat", "cow")), 0, 1))
                 .isInstanceOf(UserError.class)
                 .hasMessage(folder + ": unknown class dog, known are cat, cow");
     }
@@ -374,16 +359,14 @@ class ImageSourceTest {
         file("deep/a.png", png(2));
         file("deep/bad.png", new byte[0]);
 
-        try (Images images = ImageSource.unlabeled(
-                spark, folder.toString(), new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0.5, 2)) {
+        try (Images images = new ImageReader(spark, PREPROCESS, 0.5, 2).unlabeled(folder.toString(), AUTO)) {
             assertThat(names(images)).containsExactly("b.png", "deep/a.png");
             assertThat(images.examples().map(Example::label).distinct().collect())
                     .containsExactly(Example.UNLABELED);
             assertThat(images.labels()).isEqualTo(Labels.none());
             assertThat(images.broken().images()).containsExactly(new Broken("deep/bad.png", "empty"));
         }
-        try (Images one = ImageSource.unlabeled(
-                spark, folder + "/b.png", new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0, 1)) {
+        try (Images one = new ImageReader(spark, PREPROCESS, 0, 1).unlabeled(folder + "/b.png", AUTO)) {
             assertThat(names(one)).containsExactly("b.png");
         }
     }
@@ -392,8 +375,7 @@ class ImageSourceTest {
     void parquetWithoutLabelsIsReadToo() throws Exception {
         parquet(DataTypes.BinaryType, DataTypes.DoubleType, 1, RowFactory.create(png(5), null));
 
-        try (Images images = ImageSource.unlabeled(
-                spark, folder.toString(), new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0, 1)) {
+        try (Images images = new ImageReader(spark, PREPROCESS, 0, 1).unlabeled(folder.toString(), AUTO)) {
             assertThat(images.examples().first().label()).isEqualTo(Example.UNLABELED);
         }
     }
@@ -402,23 +384,26 @@ class ImageSourceTest {
     void aPathWithNothingThereIsRefused() {
         refused(
                 folder + "/nowhere",
-                Format.AUTO,
+                ImageFormat.AUTO,
                 folder + "/nowhere: there is no such file or folder (looked for file:");
-        refused(folder + "/*.parquet", Format.AUTO, folder + "/*.parquet: there is no such file or folder");
+        refused(folder + "/*.parquet", ImageFormat.AUTO, folder + "/*.parquet: there is no such file or folder");
         refused(
                 "nosuch://bucket/images",
-                Format.AUTO,
+                ImageFormat.AUTO,
                 "nosuch://bucket/images: cannot be read (No FileSystem for scheme");
-        refused("", Format.AUTO, ": cannot be read (Can not create a Path from an empty string)");
-        refused(folder.toString(), Format.FOLDER, folder + ": there are no images, neither .jpg, .jpeg and .png files");
-        refused(folder.toString(), Format.PARQUET, folder + ": cannot be read as Parquet (");
+        refused("", ImageFormat.AUTO, ": cannot be read (Can not create a Path from an empty string)");
+        refused(
+                folder.toString(),
+                ImageFormat.FOLDER,
+                folder + ": there are no images, neither .jpg, .jpeg and .png files");
+        refused(folder.toString(), ImageFormat.PARQUET, folder + ": cannot be read as Parquet (");
     }
 
     @Test
     void aFileThatIsNoParquetIsRefused() throws Exception {
         file("a.parquet", new byte[100]);
 
-        refused(folder.toString(), Format.AUTO, folder + ": cannot be read as Parquet (");
+        refused(folder.toString(), ImageFormat.AUTO, folder + ": cannot be read as Parquet (");
     }
 
     @Test
@@ -427,14 +412,17 @@ class ImageSourceTest {
         file("test/cat/a.png", png(1));
         refused(
                 folder.toString(),
-                Format.AUTO,
+                ImageFormat.AUTO,
                 folder + ": the folders test, train look like splits of a set, not like"
                         + " its classes; give one of them");
-        refused(folder + "/train", Format.AUTO, folder + "/train: found one class only (cat), needs two or more");
-        refused(folder + "/t*", Format.AUTO, folder + "/t*: a pattern cannot name folders of classes");
+        refused(folder + "/train", ImageFormat.AUTO, folder + "/train: found one class only (cat), needs two or more");
+        refused(folder + "/t*", ImageFormat.AUTO, folder + "/t*: a pattern cannot name folders of classes");
 
         file("stray.png", png(1));
-        refused(folder.toString(), Format.AUTO, folder + ": stray.png lies in no folder of a class; move it into one");
+        refused(
+                folder.toString(),
+                ImageFormat.AUTO,
+                folder + ": stray.png lies in no folder of a class; move it into one");
     }
 
     @Test
@@ -442,12 +430,15 @@ class ImageSourceTest {
         parquet(DataTypes.StringType, DataTypes.DoubleType, 1, RowFactory.create("a.png", 1.0));
         String path = folder.toString();
 
-        assertThatThrownBy(() -> ImageSource.read(
-                        spark, List.of(path), new Form(Format.AUTO, "img", "label", null), null, PREPROCESS, 0, 1))
+        assertThatThrownBy(() -> new ImageReader(spark, PREPROCESS, 0, 1)
+                        .read(
+                                ImageSource.at(
+                                        spark, List.of(path), new ReadOptions(ImageFormat.AUTO, "img", "label", null)),
+                                null))
                 .isInstanceOf(UserError.class)
                 .hasMessage(path + ": there is no column img, only image, label; set data.imageColumn");
-        assertThatThrownBy(() -> ImageSource.read(
-                        spark, List.of(path), new Form(Format.AUTO, "image", "label", null), null, PREPROCESS, 0, 1))
+        assertThatThrownBy(() ->
+                        new ImageReader(spark, PREPROCESS, 0, 1).read(ImageSource.at(spark, List.of(path), AUTO), null))
                 .isInstanceOf(UserError.class)
                 .hasMessage(path + ": column image is string, needs binary, a struct with a binary field bytes,"
                         + " or an image of Spark's; set data.imageColumn");
@@ -457,24 +448,31 @@ class ImageSourceTest {
     void labelsThatAreNoneAreRefused() throws Exception {
         String path = folder.toString();
         parquet(DataTypes.BinaryType, DataTypes.DoubleType, 1, RowFactory.create(png(1), 1.0));
-        assertThatThrownBy(() -> ImageSource.read(
-                        spark, List.of(path), new Form(Format.AUTO, "image", "class", null), null, PREPROCESS, 0, 1))
+        assertThatThrownBy(() -> new ImageReader(spark, PREPROCESS, 0, 1)
+                        .read(
+                                ImageSource.at(
+                                        spark,
+                                        List.of(path),
+                                        new ReadOptions(ImageFormat.AUTO, "image", "class", null)),
+                                null))
                 .hasMessage(path + ": there is no column class, only image, label; set data.labelColumn");
         refused(
                 path,
-                Format.AUTO,
+                ImageFormat.AUTO,
                 path + ": column label is double, needs string or an integer; is data.labelColumn" + " right?");
 
         parquet(DataTypes.BinaryType, DataTypes.IntegerType, 1, RowFactory.create(png(1), null));
-        assertThatThrownBy(() -> read(Format.AUTO, null, 0, 1))
+        assertThatThrownBy(() -> read(ImageFormat.AUTO, null, 0, 1))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(path + ": part-")
                 .hasMessageEndingWith("#000000000 has no label; remove the row, or is data.labelColumn right?");
     }
 
-    private static void refused(String path, Format format, String message) {
-        assertThatThrownBy(() -> ImageSource.read(
-                        spark, List.of(path), new Form(format, "image", "label", null), null, PREPROCESS, 0, 1))
+    private static void refused(String path, ImageFormat format, String message) {
+        assertThatThrownBy(() -> new ImageReader(spark, PREPROCESS, 0, 1)
+                        .read(
+                                ImageSource.at(spark, List.of(path), new ReadOptions(format, "image", "label", null)),
+                                null))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(message);
     }
@@ -483,22 +481,10 @@ class ImageSourceTest {
     void theBundledSampleIsRead() {
         Preprocess preprocess = new Preprocess(28, 28, Crop.CENTER, ImageRecipe.same(0, 1, 1));
         String sample = "conf/demo/fashion-mnist/";
-        try (Images train = ImageSource.read(
-                        spark,
-                        List.of(sample + "train.parquet"),
-                        new Form(Format.AUTO, "image", "label", null),
-                        null,
-                        preprocess,
-                        0,
-                        2);
-                Images test = ImageSource.read(
-                        spark,
-                        List.of(sample + "test.parquet"),
-                        new Form(Format.AUTO, "image", "label", null),
-                        train.labels(),
-                        preprocess,
-                        0,
-                        2)) {
+        try (Images train = new ImageReader(spark, preprocess, 0, 2)
+                        .read(ImageSource.at(spark, List.of(sample + "train.parquet"), AUTO), null);
+                Images test = new ImageReader(spark, preprocess, 0, 2)
+                        .read(ImageSource.at(spark, List.of(sample + "test.parquet"), AUTO), train.labels())) {
             assertThat(train.labels().names())
                     .containsExactly(
                             "ankle boot",
@@ -528,7 +514,7 @@ class ImageSourceTest {
         catsAndDogs();
         SerializerInstance kryo = new KryoSerializer(new SparkConf()).newInstance();
         ClassTag<Object> any = ClassTag.apply(Object.class);
-        try (Images images = read(Format.FOLDER, null, 0, 1)) {
+        try (Images images = read(ImageFormat.FOLDER, null, 0, 1)) {
             Example example = images.examples().first();
 
             assertThat(kryo.deserialize(kryo.serialize(example, any), any)).isEqualTo(example);
@@ -537,15 +523,16 @@ class ImageSourceTest {
         }
     }
 
+    @Test
+    void namesBeginWithWhatTheRootsDoNotShare() {
+        assertThat(ImageSource.prefixes(List.of("/a/b", "/a/b"))).containsExactly("", "");
+        assertThat(ImageSource.prefixes(List.of("/a/b", "/a", "/a/c/d"))).containsExactly("b/", "", "c/d/");
+        assertThat(ImageSource.prefixes(List.of("/", "/a"))).containsExactly("", "a/");
+    }
+
     private static Images golden(String pattern) {
-        return ImageSource.read(
-                spark,
-                List.of("src/test/resources/golden/data/" + pattern),
-                new Form(Format.AUTO, "image", "label", null),
-                null,
-                PREPROCESS,
-                0,
-                1);
+        return new ImageReader(spark, PREPROCESS, 0, 1)
+                .read(ImageSource.at(spark, List.of("src/test/resources/golden/data/" + pattern), AUTO), null);
     }
 
     private static List<String> described(Images images) {
@@ -588,7 +575,7 @@ class ImageSourceTest {
                             "shard-000001.tar/more/0004.png 1 4",
                             "shard-000001.tar/more/0005.png 2 5");
         }
-        Form form = new Form(Format.WEBDATASET, "image", "label", null);
+        ReadOptions form = new ReadOptions(ImageFormat.WEBDATASET, "image", "label", null);
         assertThatThrownBy(() -> ImageSource.open(spark, "src/test/resources/golden/counts.json", form))
                 .isInstanceOf(UserError.class)
                 .hasMessage("src/test/resources/golden/counts.json: there is no .tar file; is data.format right?");

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
-import dev.grft.spark.images.ImageSource.Form;
-import dev.grft.spark.images.ImageSource.Format;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,7 +32,7 @@ class InputsTest {
                 HADOOP,
                 "data.train",
                 path.toString(),
-                new Form(Format.AUTO, "image", "label", root == null ? null : root.toString()));
+                new ReadOptions(ImageFormat.AUTO, "image", "label", root == null ? null : root.toString()));
     }
 
     @Test

@@ -15,9 +15,9 @@ import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
 import org.junit.jupiter.api.Test;
 
-public class TarSourceTest {
+class TarSourceTest {
     /** Returns a tar of entries, each a name, an equals sign and a content. */
-    public static byte[] tar(String... entries) throws IOException {
+    static byte[] tar(String... entries) throws IOException {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         try (TarArchiveOutputStream tar = new TarArchiveOutputStream(out, "UTF-8")) {
             tar.setLongFileMode(TarArchiveOutputStream.LONGFILE_POSIX);
@@ -34,7 +34,7 @@ public class TarSourceTest {
         return out.toByteArray();
     }
 
-    public static List<String> samples(byte[] tar) {
+    static List<String> samples(byte[] tar) {
         List<String> all = new ArrayList<>();
         try (TarSource.Samples samples = new TarSource.Samples("t.tar", new ByteArrayInputStream(tar), "label", true)) {
             samples.forEachRemaining(sample -> all.add(sample.name + " " + sample.label + " "

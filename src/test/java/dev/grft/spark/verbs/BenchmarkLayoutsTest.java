@@ -11,10 +11,11 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
+import dev.grft.spark.images.ImageFormat;
+import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
-import dev.grft.spark.images.ImageSource.Form;
-import dev.grft.spark.images.ImageSource.Format;
 import dev.grft.spark.images.Images;
+import dev.grft.spark.images.ReadOptions;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -101,18 +102,21 @@ class BenchmarkLayoutsTest {
     }
 
     private Images read(List<String> paths, @Nullable String root, @Nullable Labels known, double maxBroken) {
-        return ImageSource.read(
-                spark,
-                paths.stream().map(path -> folder.resolve(path).toString()).toList(),
-                new Form(
-                        Format.AUTO,
-                        "image",
-                        "label",
-                        root == null ? null : folder.resolve(root).toString()),
-                known,
-                PREPROCESS,
-                maxBroken,
-                3);
+        return new ImageReader(spark, PREPROCESS, maxBroken, 3)
+                .read(
+                        ImageSource.at(
+                                spark,
+                                paths.stream()
+                                        .map(path -> folder.resolve(path).toString())
+                                        .toList(),
+                                new ReadOptions(
+                                        ImageFormat.AUTO,
+                                        "image",
+                                        "label",
+                                        root == null
+                                                ? null
+                                                : folder.resolve(root).toString())),
+                        known);
     }
 
     /** Returns what an image shows, which is what {@link #image} wrote. */
@@ -315,17 +319,14 @@ class BenchmarkLayoutsTest {
         try (Images both = read(List.of("train", "val"), null, null, 0)) {
             assertThat(labels(both)).isEqualTo(Map.of("train/cat/a.png", 0, "train/dog/a.png", 1, "val/cat/a.png", 0));
         }
-        assertThat(ImageSource.prefixes(List.of("/a/b", "/a/b"))).containsExactly("", "");
-        assertThat(ImageSource.prefixes(List.of("/a/b", "/a", "/a/c/d"))).containsExactly("b/", "", "c/d/");
-        assertThat(ImageSource.prefixes(List.of("/", "/a"))).containsExactly("", "a/");
     }
 
     @Test
     void aListIsReadWithoutItsClassesToo() throws Exception {
         vtab();
 
-        try (Images images = ImageSource.unlabeled(
-                spark, folder + "/cifar/test.txt", new Form(Format.AUTO, "image", "label", null), PREPROCESS, 0, 2)) {
+        try (Images images = new ImageReader(spark, PREPROCESS, 0, 2)
+                .unlabeled(folder + "/cifar/test.txt", new ReadOptions(ImageFormat.AUTO, "image", "label", null))) {
             assertThat(images.count()).isEqualTo(6);
             assertThat(labels(images).values()).containsOnly(Example.UNLABELED);
         }

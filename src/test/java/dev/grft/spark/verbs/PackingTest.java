@@ -7,8 +7,12 @@ import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
+import dev.grft.spark.images.ImageFormat;
+import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Inputs;
+import dev.grft.spark.images.ReadOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -24,6 +29,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class PackingTest {
+    private static final ReadOptions OPTIONS = new ReadOptions(ImageFormat.AUTO, "image", "label", null);
+
     private static SparkSession spark;
 
     @TempDir
@@ -59,14 +66,12 @@ class PackingTest {
     }
 
     private static List<Example> read(Path images) {
-        try (Images read = ImageSource.read(
-                spark,
-                List.of(images.toString()),
-                new ImageSource.Form(ImageSource.Format.AUTO, "image", "label", null),
-                null,
-                new Preprocess(4, 4, Preprocess.Crop.SQUASH, ImageRecipe.same(0, 1, 1)),
-                0.5,
-                2)) {
+        try (Images read = new ImageReader(
+                        spark,
+                        new Preprocess(4, 4, Preprocess.Crop.SQUASH, ImageRecipe.same(0, 1, 1)),
+                        0.5,
+                        2)
+                .read(ImageSource.at(spark, List.of(images.toString()), OPTIONS), null)) {
             return read.examples().collect();
         }
     }
@@ -95,6 +100,22 @@ class PackingTest {
         assertThat(pack(images, packed, true, false).err()).contains("has been packed of the same images");
         pack(images, packed, true, true);
         assertThat(files(packed)).isEqualTo(files);
+    }
+
+    @Test
+    void theNoteIdentifiesImagesAndOptionsInTheWordsOfEarlierNotes() throws Exception {
+        Path images = Tiny.images(folder.resolve("images"), 1, 1);
+        Path packed = folder.resolve("packed");
+        pack(images, packed, true, false);
+
+        String listing = Inputs.listing(new Configuration(), "--images", images.toString(), OPTIONS);
+        assertThat(packed.resolve("_packed.json"))
+                .content()
+                .contains(Inputs.digest(
+                        "pack",
+                        listing,
+                        "Form[format=AUTO, imageColumn=image, labelColumn=label, root=null]",
+                        Integer.toString(PackVerb.IN_A_FILE)));
     }
 
     @Test

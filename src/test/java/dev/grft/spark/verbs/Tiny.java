@@ -7,11 +7,7 @@ import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Tensor;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
-import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
-import dev.grft.spark.images.Decoded;
-import dev.grft.spark.images.Shard;
-import dev.grft.spark.images.Shards;
 import dev.grft.train.Initial;
 import dev.grft.vit.VitConfig;
 import java.awt.image.BufferedImage;
@@ -30,7 +26,6 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import javax.imageio.ImageIO;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.SparkSession;
 
 /** A ViT, images and settings so small that whole runs take seconds. */
@@ -69,11 +64,6 @@ public final class Tiny {
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
                 .getOrCreate();
-    }
-
-    /** Returns examples as the executors keep them, without the files they come from. */
-    public static JavaRDD<Shard> shards(JavaRDD<Example> examples) {
-        return new Shards(examples.map(example -> new Decoded(example.id(), new byte[32], example, null))).shards();
     }
 
     /** Writes a pretrained model that has seen nothing, and returns its folder. */

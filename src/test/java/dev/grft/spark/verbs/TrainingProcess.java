@@ -7,10 +7,11 @@ import dev.grft.checkpoint.Checkpoint;
 import dev.grft.config.Settings;
 import dev.grft.data.Example;
 import dev.grft.spark.cluster.Device;
-import dev.grft.spark.images.Sampler;
+import dev.grft.spark.images.ExampleShards;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
+import dev.grft.spark.work.Sampler;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -100,9 +101,9 @@ public final class TrainingProcess {
                     .map(id -> Setup.example(config, id)); // made by the tasks, as photos are read by them
             Rounds source = new Rounds(
                     context,
-                    Tiny.shards(examples),
+                    ExampleShards.of(examples),
                     new Sampler(
-                            Setup.preprocess(config), settings.augmentation().toAugment(1), 1, batch, shards),
+                            Setup.preprocess(config), settings.augmentation().toAugment(1), 1, batch, shards, 0),
                     new Replicas.Recipe(model, tuning, configuration, true, new Device("cpu", threads, false)),
                     rounds);
             Learner learner = new Learner(configuration, LearnerState.start(start));

@@ -16,7 +16,7 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.spark.cluster.Device;
-import dev.grft.spark.images.Sampler;
+import dev.grft.spark.images.ExampleShards;
 import dev.grft.spark.images.Shard;
 import dev.grft.spark.verbs.Tiny;
 import dev.grft.train.Initial;
@@ -81,7 +81,7 @@ class RoundsTest {
             random.nextBytes(rgb);
             shards.get(id % SHARDS).add(new Example(id, id % 3, "image " + id, new Pixels(8, 8, rgb)));
         }
-        return Tiny.shards(context.parallelize(shards, SHARDS).flatMap(List::iterator));
+        return ExampleShards.of(context.parallelize(shards, SHARDS).flatMap(List::iterator));
     }
 
     private Rounds rounds(JavaRDD<Shard> examples) {
@@ -90,7 +90,7 @@ class RoundsTest {
         return new Rounds(
                 context,
                 examples,
-                new Sampler(PREPROCESS, augment, 5, settings.training().batchSize(), SHARDS),
+                new Sampler(PREPROCESS, augment, 5, settings.training().batchSize(), SHARDS, 0),
                 new Replicas.Recipe(model, tuning, configuration, true, new Device("cpu", 1, false)),
                 9);
     }

@@ -1,4 +1,4 @@
-package dev.grft.spark.verbs;
+package dev.grft.spark.images;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,11 +8,6 @@ import dev.grft.data.BrokenImage;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
-import dev.grft.spark.images.Encoded;
-import dev.grft.spark.images.HuggingFace;
-import dev.grft.spark.images.ImageList;
-import dev.grft.spark.images.ImageSource.Format;
-import dev.grft.spark.images.TarSourceTest;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -33,12 +28,13 @@ class DamagedImagesTest {
     /** What an image may need whose size its bytes could hold: 10 million pixels in 1.3 kB, decoded twice at most. */
     private static final long OF_AN_IMAGE = 128 << 20;
 
-    private static final Preprocess PREPROCESS = new Preprocess(8, 8, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
-    private static final Map<Format, String> LISTS = Map.of(
-            Format.LIST, "images/0.jpg 7\nimages/1.jpg 8\n",
-            Format.JSON, "{\"images/0.jpg\": 7, \"images/1.jpg\": \"cat\"}",
-            Format.CSV, "path,label\nimages/0.jpg,cat\n\"a, b.jpg\",\"a \"\"dog\"\"\"\n",
-            Format.JSONL, "{\"path\": \"0.jpg\", \"label\": \"cat\"}\n{\"path\": \"1.jpg\", \"label\": 1}\n");
+    private static final Preprocess PREPROCESS =
+            new Preprocess(8, 8, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
+    private static final Map<ImageFormat, String> LISTS = Map.of(
+            ImageFormat.LIST, "images/0.jpg 7\nimages/1.jpg 8\n",
+            ImageFormat.JSON, "{\"images/0.jpg\": 7, \"images/1.jpg\": \"cat\"}",
+            ImageFormat.CSV, "path,label\nimages/0.jpg,cat\n\"a, b.jpg\",\"a \"\"dog\"\"\"\n",
+            ImageFormat.JSONL, "{\"path\": \"0.jpg\", \"label\": \"cat\"}\n{\"path\": \"1.jpg\", \"label\": 1}\n");
 
     @TempDir
     Path folder;

@@ -1,4 +1,4 @@
-package dev.grft.spark.images;
+package dev.grft.spark.work;
 
 import dev.grft.UserError;
 import dev.grft.data.Augment;
@@ -6,12 +6,13 @@ import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Order;
 import dev.grft.data.Preprocess;
+import dev.grft.spark.images.Shard;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Tells which examples of a shard belong to a step. The number of shards is fixed by configuration, so the batch of a step
+ * Chooses the examples of a shard that belong to a step. The number of shards is fixed by configuration, so the batch of a step
  * and its parts are the same on any number of executors.
  */
 public final class Sampler implements Serializable {
@@ -24,10 +25,6 @@ public final class Sampler implements Serializable {
     private final int shards;
     private final long first;
 
-    public Sampler(Preprocess preprocess, Augment augment, long seed, int batchSize, int shards) {
-        this(preprocess, augment, seed, batchSize, shards, 0);
-    }
-
     /** Returns the sampler of a training that begins after {@code first} steps, whose examples it does not take again. */
     public Sampler(Preprocess preprocess, Augment augment, long seed, int batchSize, int shards, long first) {
         this.preprocess = preprocess;
@@ -39,7 +36,7 @@ public final class Sampler implements Serializable {
     }
 
     /** Returns the number of steps of the whole training when so many of this sampler's are done. */
-    public long stepsDone(long steps) {
+    long stepsDone(long steps) {
         return first + steps;
     }
 
@@ -51,7 +48,7 @@ public final class Sampler implements Serializable {
     }
 
     /** Returns how many examples of each step's batch come from a shard; those of all shards sum to the batch size. */
-    public int share(int shard) {
+    int share(int shard) {
         return (int) ((long) batchSize * (shard + 1) / shards - (long) batchSize * shard / shards);
     }
 
@@ -61,7 +58,7 @@ public final class Sampler implements Serializable {
      * @param number of the shard
      * @param step from 0
      */
-    public Batch batch(int number, Shard shard, long step) {
+    Batch batch(int number, Shard shard, long step) {
         List<Example> examples = shard.examples();
         if (examples.isEmpty()) {
             throw UserError.of(

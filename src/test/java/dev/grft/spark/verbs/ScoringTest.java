@@ -1,11 +1,11 @@
-package dev.grft.spark.work;
+package dev.grft.spark.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Scores;
 import dev.grft.checkpoint.artifact.SelectionFile;
-import dev.grft.spark.verbs.Verbs;
 import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.Verbs;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -1,0 +1,141 @@
+package dev.grft.spark.images;
+
+import dev.grft.data.Sha256;
+import dev.grft.UserError;
+import dev.grft.data.BrokenImages;
+import dev.grft.data.Example;
+import dev.grft.data.Labels;
+import dev.grft.data.Preprocess;
+import dev.grft.spark.images.Source.Named;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.function.Supplier;
+import org.apache.spark.SparkContext;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads images into shards, in two passes. The first takes the names and labels to the driver and ranks them (about 300
+ * bytes an image there, half of which each executor gets, too); the second takes the encoded images to their shards, in one
+ * shuffle, and decodes them there, once.
+ *
+ * @param preprocess how the images are prepared
+ * @param maxBroken the fraction of images that may be broken, in [0, 1]
+ * @param shards how many partitions the examples get, 1 or more
+ */
+public record ImageReader(SparkSession spark, Preprocess preprocess, double maxBroken, int shards) {
+    public ImageReader {
+        if (shards < 1) {
+            throw new IllegalArgumentException("needs 1 shard or more, got " + shards);
+        }
+    }
+
+    /**
+     * Returns the labeled images of a source.
+     *
+     * @param known the classes of a trained head, none other may come; null for those that are found, two or more; {@link
+     *     Labels#none} for images without labels
+     * @throws UserError if there is no image, too many are broken, or one comes twice
+     */
+    public Images read(ImageSource source, @Nullable Labels known) {
+        List<Named> named = described("Listing the images of " + source.place(), () -> source.named(known != null));
+        Labels labels = known == null || known.size() > 0 ? source.labels(named, known) : known;
+        return described(
+                "Decoding the " + named.size() + " images of " + source.place() + " into " + shards + " shards",
+                () -> decoded(source, named, labels));
+    }
+
+    /**
+     * Returns the images at a path without labels ({@link Example#UNLABELED}), in folders at any depth, or a single one;
+     * otherwise as {@link #read}.
+     */
+    public Images unlabeled(String path, ReadOptions options) {
+        return read(ImageSource.at(spark, List.of(path), options.unlabeled()), Labels.none());
+    }
+
+    private Images decoded(ImageSource source, List<Named> named, Labels labels) {
+        Preprocess prepared = preprocess; // tasks take this along, not the reader
+        Broadcast<String[]> names = JavaSparkContext.fromSparkContext(spark.sparkContext())
+                .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
+        Shards decoded = new Shards(
+                source.encoded(names, labels, shards, 1).map(image -> image._2().decoded(image._1(), prepared)));
+        Runnable release = () -> {
+            decoded.release();
+            names.unpersist(false);
+        };
+        try {
+            Decoded[] results = results(source, decoded.results(), named);
+            BrokenImages broken = broken(named, results);
+            long count = broken.total() - broken.count();
+            broken.check(maxBroken, source.place());
+            if (count == 0) {
+                throw new UserError(source.place() + ": " + broken + "; there must be one to read");
+            }
+            return new Images(decoded.shards(), labels, count, broken, digest(named, results), release);
+        } catch (RuntimeException e) {
+            release.run();
+            throw e;
+        }
+    }
+
+    /** Decodes, and returns what came of each image, by id, without the examples. */
+    private static Decoded[] results(ImageSource source, JavaRDD<Decoded> decoded, List<Named> named) {
+        Decoded[] results = new Decoded[named.size()];
+        for (Decoded image : decoded.collect()) {
+            results[(int) image.id] = image;
+        }
+        for (int id = 0; id < results.length; id++) {
+            if (results[id] == null && !named.get(id).skippedIfEmpty) {
+                throw new UserError(source.place() + ": listed " + results.length
+                        + " images but could not read all of them;" + " read a set that does not change");
+            } else if (results[id] == null) {
+                results[id] = new Decoded(id, Sha256.digest().digest(), null, "empty");
+            }
+        }
+        return results;
+    }
+
+    private static BrokenImages broken(List<Named> named, Decoded[] results) {
+        List<BrokenImages.Broken> broken = new ArrayList<>();
+        for (int id = 0; id < results.length; id++) {
+            String reason = results[id].reason;
+            if (reason != null) {
+                broken.add(new BrokenImages.Broken(named.get(id).name, reason));
+            }
+        }
+        return new BrokenImages(broken, results.length);
+    }
+
+    private static String digest(List<Named> named, Decoded[] results) {
+        MessageDigest digest = Sha256.digest();
+        for (int id = 0; id < results.length; id++) {
+            Named image = named.get(id);
+            String line = image.name
+                    + '\t'
+                    + (image.label == null ? "" : image.label)
+                    + '\t'
+                    + HexFormat.of().formatHex(results[id].sha256)
+                    + '\n';
+            digest.update(line.getBytes(StandardCharsets.UTF_8));
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    /** Shows a sentence in Spark's pages while something runs. */
+    private <T> T described(String sentence, Supplier<T> job) {
+        SparkContext context = spark.sparkContext();
+        String before = context.getLocalProperty("spark.job.description");
+        context.setJobDescription(sentence);
+        try {
+            return job.get();
+        } finally {
+            context.setJobDescription(before);
+        }
+    }
+}
