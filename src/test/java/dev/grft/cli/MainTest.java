@@ -53,6 +53,7 @@ class MainTest {
 
     @BeforeAll
     static void configureSpark() throws IOException {
+        Tiny.noSpark();
         SPARK.forEach(System::setProperty);
         images = Tiny.images(shared.resolve("images"), 4, 2);
     }

@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -40,11 +39,6 @@ class ComparingTest {
     static void start() throws IOException {
         spark = Tiny.spark("local[2]");
         shared = Tiny.Shared.in(folderOfAll);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private List<String> sets(String... more) {

@@ -24,7 +24,6 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,11 +48,6 @@ class EpochChoiceTest {
         spark = Tiny.spark("local[2]");
         shared = Tiny.Shared.in(folderOfAll);
         validation = Tiny.images(folderOfAll.resolve("validation"), 5, 9);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private static Printed does(Path directory, Consumer<Verbs> verb, String... more) {

@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -43,11 +42,6 @@ class ResumeTest {
         Tiny.images(shared.resolve("train"), 6, 2);
         undisturbed = shared.resolve("undisturbed");
         train(undisturbed);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private static Printed train(Path directory, String... more) {

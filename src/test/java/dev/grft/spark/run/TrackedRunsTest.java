@@ -16,7 +16,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,11 +32,6 @@ class TrackedRunsTest {
     static void start() throws IOException {
         spark = Tiny.spark("local[2]");
         shared = Tiny.Shared.in(folder);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private static List<String> sets(Path run, String uri, String... more) {

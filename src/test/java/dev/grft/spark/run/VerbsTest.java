@@ -25,7 +25,6 @@ import org.apache.hadoop.security.AccessControlException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,11 +50,6 @@ class VerbsTest {
         shared = Tiny.Shared.in(folderOfAll);
         whole = folderOfAll.resolve("whole");
         printed = Tiny.does(spark, sets(whole, "compare.methods=[linear, random]"), false, Verbs::run);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private static List<String> sets(Path directory, String... more) {

@@ -66,7 +66,6 @@ class RoundsTest {
     @AfterAll
     static void stop() {
         model.close();
-        spark.stop();
     }
 
     private static JavaRDD<Shard> examples(int count) {
