@@ -14,9 +14,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Checkpoints, deltas and descriptions with random damage; images and what names them are damaged in their own package. */
+@Tag("damage")
 class DamagedFilesTest {
     private static final long CONSTANT = 4 << 20; // bytes
 

@@ -27,6 +27,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -104,6 +105,7 @@ class MainTest {
     }
 
     @Test
+    @Tag("thorough")
     void theProtocolOfGpsCanBeChosenByAnOption() {
         List<String> arguments = new ArrayList<>(List.of("run", "--protocol", "gps-paper"));
         for (String set : Tiny.sets(pretrained, images, images, directory, "training.epochs=1")) {

@@ -31,6 +31,7 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -229,6 +230,7 @@ class GrftClassifierTest {
     }
 
     @Test
+    @Tag("thorough")
     void aCrossValidatorChoosesAmongParametersInParallel() throws Exception {
         GrftClassifier classifier = classifier()
                 .setMethod("bitfit")

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -53,6 +54,7 @@ class ComparingTest {
     }
 
     @Test
+    @Tag("thorough")
     void everyMethodIsTrainedAndEvaluatedWithEverySeedAndBudget() throws Exception {
         List<String> sets = sets("compare.seeds=[1, 2]", "compare.budgets=[0.02, 0.1]");
 
@@ -187,6 +189,7 @@ class ComparingTest {
     }
 
     @ParameterizedTest
+    @Tag("thorough")
     @ValueSource(
             strings = {
                 "compare.budgets=[0.3]",
@@ -213,6 +216,7 @@ class ComparingTest {
     }
 
     @Test
+    @Tag("thorough")
     void theLearningRateIsChosenOnTheValidationImages() throws Exception {
         Path validation = Tiny.images(folder.resolve("validation"), 3, 9);
         List<String> sets = sets(

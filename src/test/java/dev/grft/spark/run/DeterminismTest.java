@@ -9,6 +9,7 @@ import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -17,6 +18,7 @@ class DeterminismTest {
     Path folder;
 
     @Test
+    @Tag("thorough")
     void scoresAndDeltaHaveTheSameBitsOnAnyNumberOfCores() throws Exception {
         Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
         Path train = Tiny.images(folder.resolve("train"), 6, 2);

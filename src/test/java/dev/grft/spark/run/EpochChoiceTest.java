@@ -25,6 +25,7 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -192,6 +193,7 @@ class EpochChoiceTest {
     }
 
     @Test
+    @Tag("thorough")
     void anEpochThatWasChosenOnTheTestImagesIsMarkedWhereverItsAccuracyStands() throws Exception {
         Path directory = folder.resolve("gps");
 

@@ -15,11 +15,13 @@ import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole runs on models that are no plain ViTs, as their libraries have saved them. */
+@Tag("thorough")
 class OtherVitsTest {
     private static final Configuration HADOOP = new Configuration();
 

@@ -18,6 +18,7 @@ import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -185,6 +186,7 @@ class ReselectionTest {
     }
 
     @Test
+    @Tag("thorough")
     void biasesAreTrainedThroughAllPartsAndAnInterruption() throws Exception {
         String[] biases = {"tuning.biases=true"};
         Path whole = folder.resolve("whole");

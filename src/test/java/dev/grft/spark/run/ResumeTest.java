@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -162,6 +163,7 @@ class ResumeTest {
     }
 
     @Test
+    @Tag("thorough")
     void aStateOfOtherInputsIsPassedOver() throws Exception {
         Printed printed = train(directory, "training.learningRate=0.002");
 

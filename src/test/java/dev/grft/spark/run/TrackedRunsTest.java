@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -85,6 +86,7 @@ class TrackedRunsTest {
     }
 
     @Test
+    @Tag("thorough")
     void aServerThatNeverAnswersLeavesTheTrainingAsItIs() throws Exception {
         Path told = folder.resolve("silent");
         Path alone = folder.resolve("alone");

@@ -26,6 +26,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -219,6 +220,7 @@ class VerbsTest {
     }
 
     @Test
+    @Tag("thorough")
     void forcedItMakesEverythingAgainOnceAndToTheSameBits() throws Exception {
         Path again = folder.resolve("again");
         copy(whole, again);
