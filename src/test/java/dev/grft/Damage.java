@@ -8,11 +8,12 @@ import java.util.Arrays;
 import java.util.Random;
 
 /**
- * Random damage to files: they are read, or refused by a clear error, and cost no more memory than their size allows. The seed is
- * another in each run; {@code -Dgrft.damage.seed=N} does one again.
+ * Random damage to files: they are read, or refused by a clear error, and cost no more memory than their size allows. The seed is 1;
+ * {@code -Dgrft.damage.seed=random} draws one, {@code -Dgrft.damage.seed=N} repeats that run.
  */
 public final class Damage {
-    private static final long SEED = Long.getLong("grft.damage.seed", System.nanoTime());
+    private static final String GIVEN = System.getProperty("grft.damage.seed", "1");
+    private static final long SEED = GIVEN.equals("random") ? System.nanoTime() : Long.parseLong(GIVEN);
 
     private Damage() {}
 

@@ -10,10 +10,12 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Checkpoints and descriptions with random damage; deltas and images are damaged in their own packages. */
+@Tag("damage")
 class DamagedFilesTest {
     private static final long CONSTANT = 4 << 20; // bytes
 

@@ -23,6 +23,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -73,6 +74,7 @@ class ForeignModelsTest {
     }
 
     @ParameterizedTest
+    @Tag("thorough")
     @MethodSource("models")
     void soItDoesForImagesOf224Pixels(String folder) {
         Tensor tile = Golden.read("formats/inputs.safetensors").tensor("input.32");

@@ -12,6 +12,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -20,6 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * The commands of the documentation and of {@code --help} are executed: by bash, as they are printed, in a {@link Scratch} copy of the project
  * whose {@code spark-submit} is {@link InProcess}. {@link Pages#NOT_EXECUTED} says which are not.
  */
+@Tag("thorough")
 class DocumentedCommandsIT {
     private static final long SECONDS = 120;
 

@@ -10,10 +10,12 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** How {@code jobs/submit.sh} ends: what a scheduler sees, the exit code and the last line of standard output. */
+@Tag("thorough")
 class ExitIT {
     private static final long SECONDS = 180;
     private static final List<String> HERE = List.of("--master", "local[2]");

@@ -10,10 +10,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Runs on a cluster of processes that are killed without a warning, or come and go, beside one that nothing disturbs. */
+@Tag("thorough")
 class FaultsIT {
     private static final long SECONDS = 300;
 

@@ -14,10 +14,12 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Spark's scheduling of GPUs, on a worker that takes two for its own because {@code nvidia-smi} says so. */
+@Tag("thorough")
 class GpuIT {
     private static final long SECONDS = 300;
     private static final Pattern PINNED = Pattern.compile("tasks compute on GPU (\\d)");

@@ -27,6 +27,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -53,6 +54,7 @@ class MainTest {
 
     @BeforeAll
     static void configureSpark() throws IOException {
+        Tiny.noSpark();
         SPARK.forEach(System::setProperty);
         images = Tiny.images(shared.resolve("images"), 4, 2);
     }
@@ -103,6 +105,7 @@ class MainTest {
     }
 
     @Test
+    @Tag("thorough")
     void theProtocolOfGpsCanBeChosenByAnOption() {
         List<String> arguments = new ArrayList<>(List.of("run", "--protocol", "gps-paper"));
         for (String set : Tiny.sets(pretrained, images, images, directory, "training.epochs=1")) {

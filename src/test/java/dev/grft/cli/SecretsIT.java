@@ -82,6 +82,7 @@ class SecretsIT {
                 .as("Spark's events tell its settings")
                 .isNotEmpty();
         assertThat(with(SECRET, events)).isEmpty();
+        assertThat(run.resolve("merged.safetensors")).isRegularFile();
         assertThat(run.resolve("report.html")).isRegularFile();
 
         int refused = run(log, List.of(), List.of("tracking.uri=http://me:" + SECRET + "@127.0.0.1:1"), Map.of());

@@ -30,8 +30,8 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -60,11 +60,6 @@ class GrftClassifierTest {
                 verbs -> verbs.predict(
                         shared.test().toString(), run.resolve("predicted").toString(), List.of()));
         model = classifier().fit(files(shared.train()));
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     /** Returns an estimator with the settings of {@link Tiny#sets}, some as parameters. */
@@ -235,6 +230,7 @@ class GrftClassifierTest {
     }
 
     @Test
+    @Tag("thorough")
     void aCrossValidatorChoosesAmongParametersInParallel() throws Exception {
         GrftClassifier classifier = classifier()
                 .setMethod("bitfit")

@@ -7,12 +7,14 @@ import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Machine;
 import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** ViT-B/16 at full size with made-up weights; the formula is in {@code src/test/python/README.md}. */
+@Tag("thorough")
 class VitBase16Test {
 
     @Test

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -75,6 +76,7 @@ class TrainingStateTest {
     }
 
     @Test
+    @Tag("thorough")
     void noChangedBitOfAFileMakesAnotherState() throws Exception {
         org.apache.hadoop.fs.Path file = new TrainingState(
                         9, new float[] {1, 2}, new float[] {3}, "0af3", Map.of("loss", "0x1.8p3", "steps", "9"))

@@ -24,23 +24,19 @@ class DeviceTest {
     @Test
     void whoRequiresAGpuIsToldThatThereIsNone() throws Exception {
         Tiny.Shared shared = Tiny.Shared.in(folder);
-        SparkSession spark = Tiny.spark("local[1]");
-        try {
-            List<String> sets = shared.sets(folder.resolve("run"), "engine.kernels=auto", "engine.requireGpu=true");
-            assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::train))
-                    .isInstanceOf(UserError.class)
-                    .hasMessage("engine.requireGpu is true, but the program computes on the " + Device.Kind.here()
-                            + ": it needs an NVIDIA GPU on each executor, and to be built with mvn -Pcuda");
-            List<String> cpu = shared.sets(folder.resolve("run"), "engine.requireGpu=true");
-            assertThatThrownBy(() -> Tiny.does(spark, cpu, false, Verbs::train))
-                    .isInstanceOf(UserError.class)
-                    .hasMessage("--set: engine.requireGpu is true, but engine.kernels is cpu; set it to auto");
-            assertThat(Tiny.does(spark, shared.sets(folder.resolve("run")), false, Verbs::select)
-                            .err())
-                    .containsOnlyOnce("computing on CPUs");
-        } finally {
-            spark.stop();
-        }
+        SparkSession spark = Tiny.spark("local[2]");
+        List<String> sets = shared.sets(folder.resolve("run"), "engine.kernels=auto", "engine.requireGpu=true");
+        assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::train))
+                .isInstanceOf(UserError.class)
+                .hasMessage("engine.requireGpu is true, but the program computes on the " + Device.Kind.here()
+                        + ": it needs an NVIDIA GPU on each executor, and to be built with mvn -Pcuda");
+        List<String> cpu = shared.sets(folder.resolve("run"), "engine.requireGpu=true");
+        assertThatThrownBy(() -> Tiny.does(spark, cpu, false, Verbs::train))
+                .isInstanceOf(UserError.class)
+                .hasMessage("--set: engine.requireGpu is true, but engine.kernels is cpu; set it to auto");
+        assertThat(Tiny.does(spark, shared.sets(folder.resolve("run")), false, Verbs::select)
+                        .err())
+                .containsOnlyOnce("computing on CPUs");
     }
 
     @Test

@@ -28,6 +28,7 @@ class GaugesTest {
 
     @Test
     void thePrometheusServletTellsHowATrainingGetsOnAndJobsSayWhatTheyAreFor() throws Exception {
+        Tiny.noSpark();
         SparkSession spark = SparkSession.builder()
                 .master("local[2]")
                 .config("spark.ui.enabled", "true")

@@ -10,7 +10,6 @@ import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,11 +21,6 @@ class OrderedTreeTest {
     @BeforeAll
     static void start() {
         spark = Tiny.spark("local[2]");
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     /** Returns a partition for each number, with its text in it; the first one is the last to end. */

@@ -18,10 +18,12 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import javax.imageio.ImageIO;
 import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Images, and files that hold or name them, with random damage. */
+@Tag("damage")
 class DamagedImagesTest {
     private static final long CONSTANT = 4 << 20; // bytes
 

@@ -17,8 +17,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,11 +43,6 @@ class ComparingTest {
         shared = Tiny.Shared.in(folderOfAll);
     }
 
-    @AfterAll
-    static void stop() {
-        spark.stop();
-    }
-
     private List<String> sets(String... more) {
         List<String> all = new ArrayList<>(
                 List.of("training.epochs=1", "compare.methods=" + METHODS, "tuning.lastLayers.blocks=1"));
@@ -60,6 +55,7 @@ class ComparingTest {
     }
 
     @Test
+    @Tag("thorough")
     void everyMethodIsTrainedAndEvaluatedWithEverySeedAndBudget() throws Exception {
         List<String> sets = sets("compare.seeds=[1, 2]", "compare.budgets=[0.02, 0.1]");
 
@@ -196,6 +192,7 @@ class ComparingTest {
     }
 
     @ParameterizedTest
+    @Tag("thorough")
     @ValueSource(
             strings = {
                 "compare.budgets=[0.3]",
@@ -222,6 +219,7 @@ class ComparingTest {
     }
 
     @Test
+    @Tag("thorough")
     void theLearningRateIsChosenOnTheValidationImages() throws Exception {
         Path validation = Tiny.images(folder.resolve("validation"), 3, 9);
         List<String> sets = sets(

@@ -9,6 +9,7 @@ import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -17,25 +18,19 @@ class DeterminismTest {
     Path folder;
 
     @Test
+    @Tag("thorough")
     void scoresAndDeltaHaveTheSameBitsOnAnyNumberOfCores() throws Exception {
         Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
         Path train = Tiny.images(folder.resolve("train"), 6, 2);
 
         for (int cores : new int[] {1, 2, 4}) {
             SparkSession spark = Tiny.spark("local[" + cores + "]");
-            try {
-                assertThat(spark.sparkContext().defaultParallelism()).isEqualTo(cores);
-                Path directory = folder.resolve("cores" + cores);
-                Tiny.does(spark, Tiny.sets(pretrained, train, train, directory), false, Verbs::train);
-                String again = "selection.everyEpochs=1";
-                Tiny.does(
-                        spark,
-                        Tiny.sets(pretrained, train, train, directory.resolve("again"), again),
-                        false,
-                        Verbs::train);
-            } finally {
-                spark.stop();
-            }
+            assertThat(spark.sparkContext().defaultParallelism()).isEqualTo(cores);
+            Path directory = folder.resolve("cores" + cores);
+            Tiny.does(spark, Tiny.sets(pretrained, train, train, directory), false, Verbs::train);
+            String again = "selection.everyEpochs=1";
+            Tiny.does(
+                    spark, Tiny.sets(pretrained, train, train, directory.resolve("again"), again), false, Verbs::train);
         }
 
         for (String file : new String[] {
@@ -60,27 +55,23 @@ class DeterminismTest {
         Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
         Path images = Tiny.images(folder.resolve("train"), 6, 2);
         SparkSession spark = Tiny.spark("local[2]");
-        try {
-            Dataset<Row> files = spark.read()
-                    .format("binaryFile")
-                    .option("recursiveFileLookup", "true")
-                    .load(images.toString())
-                    .selectExpr("path", "content AS image", "element_at(split(path, '/'), -2) AS label");
-            for (int partitions : new int[] {1, 2, 5}) {
-                Path parquet = folder.resolve("parquet" + partitions);
-                files.repartitionByRange(partitions, files.col("path"))
-                        .sortWithinPartitions("path")
-                        .write()
-                        .parquet(parquet.toString());
-                try (Stream<Path> parts = Files.list(parquet)) {
-                    assertThat(parts.filter(part -> part.toString().endsWith(".parquet")))
-                            .hasSize(partitions);
-                }
-                Path directory = folder.resolve("partitions" + partitions);
-                Tiny.does(spark, Tiny.sets(pretrained, parquet, parquet, directory), false, Verbs::train);
+        Dataset<Row> files = spark.read()
+                .format("binaryFile")
+                .option("recursiveFileLookup", "true")
+                .load(images.toString())
+                .selectExpr("path", "content AS image", "element_at(split(path, '/'), -2) AS label");
+        for (int partitions : new int[] {1, 2, 5}) {
+            Path parquet = folder.resolve("parquet" + partitions);
+            files.repartitionByRange(partitions, files.col("path"))
+                    .sortWithinPartitions("path")
+                    .write()
+                    .parquet(parquet.toString());
+            try (Stream<Path> parts = Files.list(parquet)) {
+                assertThat(parts.filter(part -> part.toString().endsWith(".parquet")))
+                        .hasSize(partitions);
             }
-        } finally {
-            spark.stop();
+            Path directory = folder.resolve("partitions" + partitions);
+            Tiny.does(spark, Tiny.sets(pretrained, parquet, parquet, directory), false, Verbs::train);
         }
 
         for (String file : new String[] {"selection.safetensors", "delta.safetensors"}) {

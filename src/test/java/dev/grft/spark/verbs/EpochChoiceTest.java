@@ -25,8 +25,8 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -50,11 +50,6 @@ class EpochChoiceTest {
         spark = Tiny.spark("local[2]");
         shared = Tiny.Shared.in(folderOfAll);
         validation = Tiny.images(folderOfAll.resolve("validation"), 5, 9);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private static Printed does(Path directory, Consumer<Verbs> verb, String... more) {
@@ -194,6 +189,7 @@ class EpochChoiceTest {
     }
 
     @Test
+    @Tag("thorough")
     void anEpochThatWasChosenOnTheTestImagesIsMarkedWhereverItsAccuracyStands() throws Exception {
         Path directory = folder.resolve("gps");
 

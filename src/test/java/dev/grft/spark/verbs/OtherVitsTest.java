@@ -14,13 +14,14 @@ import java.util.List;
 import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole runs on models that are no plain ViTs, as their libraries have saved them. */
+@Tag("thorough")
 class OtherVitsTest {
     private static final Configuration HADOOP = new Configuration();
 
@@ -36,11 +37,6 @@ class OtherVitsTest {
         spark = Tiny.spark("local[2]");
         train = Tiny.images(folder.resolve("train"), 6, 2);
         test = Tiny.images(folder.resolve("test"), 2, 3);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     @ParameterizedTest

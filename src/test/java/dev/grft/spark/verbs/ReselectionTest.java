@@ -18,8 +18,8 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -41,11 +41,6 @@ class ReselectionTest {
         shared = Tiny.Shared.in(folderOfAll);
         kept = folderOfAll.resolve("kept");
         train(kept);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private static Printed train(Path directory, String... more) {
@@ -192,6 +187,7 @@ class ReselectionTest {
     }
 
     @Test
+    @Tag("thorough")
     void biasesAreTrainedThroughAllPartsAndAnInterruption() throws Exception {
         String[] biases = {"tuning.biases=true"};
         Path whole = folder.resolve("whole");

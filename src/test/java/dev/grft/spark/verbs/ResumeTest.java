@@ -14,9 +14,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,11 +43,6 @@ class ResumeTest {
         Tiny.images(shared.resolve("train"), 6, 2);
         undisturbed = shared.resolve("undisturbed");
         train(undisturbed);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private static Printed train(Path directory, String... more) {
@@ -168,6 +163,7 @@ class ResumeTest {
     }
 
     @Test
+    @Tag("thorough")
     void aStateOfOtherInputsIsPassedOver() throws Exception {
         Printed printed = train(directory, "training.learningRate=0.002");
 

@@ -13,7 +13,6 @@ import java.util.Arrays;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,11 +29,6 @@ class ScoringTest {
         spark = Tiny.spark("local[2]");
         Tiny.pretrained(shared.resolve("pretrained"), 1);
         Tiny.images(shared.resolve("train"), 6, 2);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     /** Scores with a fresh head, which does not depend on shards as that of a probe does in its last bits. */

@@ -26,7 +26,10 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import javax.imageio.ImageIO;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import scala.Option;
 
 /** A ViT, images and settings so small that whole runs take seconds. */
 public final class Tiny {
@@ -56,14 +59,34 @@ public final class Tiny {
     /** What a verb has printed. */
     public record Printed(String out, String err) {}
 
-    /** Starts Spark in this process. */
+    /**
+     * Returns the Spark session of this process, with nothing cached. The test classes share it, as a start takes a second. It is
+     * started anew only for another master, and ends with the process.
+     */
     public static SparkSession spark(String master) {
+        Option<SparkSession> running = SparkSession.getDefaultSession();
+        if (running.isDefined() && running.get().sparkContext().master().equals(master)) {
+            JavaSparkContext.fromSparkContext(running.get().sparkContext())
+                    .getPersistentRDDs()
+                    .values()
+                    .forEach(cached -> cached.unpersist(true));
+        } else {
+            noSpark();
+        }
         return SparkSession.builder()
                 .master(master)
                 .config("spark.ui.enabled", "false")
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
                 .getOrCreate();
+    }
+
+    /** Stops Spark in this process, for a test that starts it in its own way. */
+    public static void noSpark() {
+        Option<SparkSession> running = SparkSession.getDefaultSession();
+        if (running.isDefined()) {
+            running.get().stop();
+        }
     }
 
     /** Writes a pretrained model that has seen nothing, and returns its folder. */

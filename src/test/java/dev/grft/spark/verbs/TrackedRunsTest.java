@@ -17,8 +17,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -34,11 +34,6 @@ class TrackedRunsTest {
     static void start() throws IOException {
         spark = Tiny.spark("local[2]");
         shared = Tiny.Shared.in(folder);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private static List<String> sets(Path run, String uri, String... more) {
@@ -92,6 +87,7 @@ class TrackedRunsTest {
     }
 
     @Test
+    @Tag("thorough")
     void aServerThatNeverAnswersLeavesTheTrainingAsItIs() throws Exception {
         Path told = folder.resolve("silent");
         Path alone = folder.resolve("alone");

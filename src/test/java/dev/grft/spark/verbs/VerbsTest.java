@@ -25,8 +25,8 @@ import org.apache.hadoop.security.AccessControlException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -51,11 +51,6 @@ class VerbsTest {
         shared = Tiny.Shared.in(folderOfAll);
         whole = folderOfAll.resolve("whole");
         printed = Tiny.does(spark, sets(whole, "compare.methods=[linear, random]"), false, Verbs::run);
-    }
-
-    @AfterAll
-    static void stop() {
-        spark.stop();
     }
 
     private static List<String> sets(Path directory, String... more) {
@@ -225,6 +220,7 @@ class VerbsTest {
     }
 
     @Test
+    @Tag("thorough")
     void forcedItMakesEverythingAgainOnceAndToTheSameBits() throws Exception {
         Path again = folder.resolve("again");
         copy(whole, again);

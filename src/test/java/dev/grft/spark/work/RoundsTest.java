@@ -67,7 +67,6 @@ class RoundsTest {
     @AfterAll
     static void stop() {
         model.close();
-        spark.stop();
     }
 
     private static JavaRDD<Shard> examples(int count) {

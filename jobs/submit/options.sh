@@ -1,0 +1,94 @@
+# shellcheck shell=bash disable=SC2034 # jobs/submit.sh sources this file and reads the variables
+# The command line of jobs/submit.sh: separates the options for Spark from those for the program.
+
+usage() {
+  cat <<'TEXT'
+usage: jobs/submit.sh VERB [options]
+
+Options for Spark, anywhere on the line; everything else goes to the program ("jobs/submit.sh --help" prints its help):
+  --master URL            where to run; local[*] unless a conf file or --conf names another
+  --deploy-mode MODE      client or cluster
+  --spark-conf FILE       a properties file of Spark, in place of its spark-defaults.conf, such as conf/spark/yarn.conf
+  --conf KEY=VALUE        one property of Spark; may be repeated
+  --driver-memory SIZE    heap of the driver; on this machine 3g, or GRFT_DRIVER_MEMORY
+  --executor-memory SIZE, --executor-cores N, --num-executors N
+  --spark-help            print this
+
+Environment:
+  SPARK_HOME       a distribution of Spark 3.5 with Scala 2.12, or of Spark 4.1 with GRFT_SPARK=4; without it, the jars of
+                   the build serve (for YARN and Kubernetes after "mvn -Pclusters package", which adds their clients)
+  GRFT_SPARK       4: the build for Spark 4.1 and Scala 2.13, "mvn -Pspark4 package", which is made where it is missing
+  GRFT_JOB_JAR     a job jar made by "mvn -Pjob-jar package", a path or URL such as local:///opt/grft/job.jar; nothing
+                   is built then
+  GRFT_SHARED_DISK not empty: all machines see this folder and Maven's at the same paths; no libraries (some 200 MB) are copied
+  GRFT_BUILD_SECONDS how long to wait for another jobs/submit.sh that builds; 1800
+  GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: over the defaults set here
+
+The exit code is the program's: 0 done, 2 something to mend in the input, 3 a failure, 4 the cluster was lost, 5 stopped by
+--max-time, 143 by SIGTERM. After 4, 5 and 143 the same command goes on where it was.
+TEXT
+}
+
+master='' deploy_mode='' properties='' driver_memory=${GRFT_DRIVER_MEMORY:-}
+spark=() confs=() program=()
+while (($#)); do
+  option=$1 && shift
+  case $option in
+    --master | --deploy-mode | --spark-conf | --conf | --driver-memory | --executor-memory | --executor-cores | --num-executors)
+      (($#)) || die "$option needs a value"
+      value=$1 && shift
+      ;;
+    --master=* | --deploy-mode=* | --spark-conf=* | --conf=* | --driver-memory=* | --executor-memory=* | --executor-cores=* | --num-executors=*)
+      value=${option#*=} option=${option%%=*}
+      ;;
+    --spark-help)
+      usage
+      exit 0
+      ;;
+    *)
+      program+=("$option")
+      continue
+      ;;
+  esac
+  case $option in
+    --master) master=$value ;;
+    --deploy-mode) deploy_mode=$value ;;
+    --spark-conf) properties=$value ;;
+    --driver-memory) driver_memory=$value ;;
+    --conf)
+      [[ $value == *=* ]] || die "--conf needs KEY=VALUE, got $value"
+      confs+=("$value")
+      ;;
+    *) spark+=("$option" "$value") ;;
+  esac
+done
+[[ -z $properties || -r $properties ]] || die "--spark-conf: cannot read $properties"
+
+# Prints the value that --conf or the properties file gives to a key of Spark, or nothing.
+given() {
+  local conf found=''
+  if [[ -n $properties ]]; then
+    found=$(awk -v key="$1" '{
+      sub(/^[ \t]+/, "")
+      at = match($0, /[ \t=:]/)
+      if (at > 1 && substr($0, 1, at - 1) == key) {
+        value = substr($0, at)
+        sub(/^[ \t]*[=:]?[ \t]*/, "", value)
+        sub(/[ \t\r]+$/, "", value)
+      }
+    } END { print value }' "$properties")
+  fi
+  for conf in ${confs[@]+"${confs[@]}"}; do
+    [[ ${conf%%=*} != "$1" ]] || found=${conf#*=}
+  done
+  printf '%s' "$found"
+}
+
+# Adds a property unless the user gave it.
+default() {
+  [[ -n $(given "$1") ]] || spark+=(--conf "$1=$2")
+}
+
+[[ -n $master ]] || master=$(given spark.master)
+[[ -n $master ]] || master='local[*]'
+[[ -n $deploy_mode ]] || deploy_mode=$(given spark.submit.deployMode)
