@@ -209,15 +209,16 @@ public final class Checkpoint {
         boolean transformers = family.ofTransformers();
         storage.writeAtomically(
                 Storage.beside(file, Pretrained.CONFIG),
-                transformers ? Description.toTransformers(this, family) : Description.toTimm(this));
+                transformers ? DescriptionWriter.toTransformers(this, family) : DescriptionWriter.toTimm(this));
         if (transformers) {
-            storage.writeAtomically(Storage.beside(file, Pretrained.PREPROCESSOR), Description.toPreprocessor(this));
+            storage.writeAtomically(
+                    Storage.beside(file, Pretrained.PREPROCESSOR), DescriptionWriter.toPreprocessor(this));
         }
     }
 
     private Map<String, Tensor> typed(Path file, NameMap library, Dtype type) {
         Map<String, Tensor> typed = new LinkedHashMap<>();
-        library.fromTimm(config, tensors).forEach((tensor, values) -> {
+        new Conversion(library).fromTimm(config, tensors).forEach((tensor, values) -> {
             Tensor rounded = Tensor.ofFloats(type, values.shape(), values.floats());
             if (type == Dtype.F16 || type == Dtype.BF16) {
                 for (float value : rounded.floats()) {
@@ -279,7 +280,7 @@ public final class Checkpoint {
      */
     public synchronized String sha256() {
         if (sha256 == null) {
-            Map<String, Tensor> all = Family.ofMerged(config.variant()).fromTimm(config, tensors);
+            Map<String, Tensor> all = new Conversion(Family.ofMerged(config.variant())).fromTimm(config, tensors);
             MessageDigest digest = Sha256.digest();
             try (OutputStream out = new DigestOutputStream(OutputStream.nullOutputStream(), digest)) {
                 Safetensors.write(out, METADATA, all);

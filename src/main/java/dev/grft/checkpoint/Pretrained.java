@@ -38,7 +38,7 @@ final class Pretrained {
         this.storage = new Storage(hadoop);
         this.file = Tensors.read(hadoop, path);
         this.names = NameMap.of(file.names());
-        this.tensors = names.toTimm(file);
+        this.tensors = new Conversion(names).toTimm(file);
         this.description = description(path);
     }
 

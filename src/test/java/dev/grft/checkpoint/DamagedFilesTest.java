@@ -29,7 +29,7 @@ class DamagedFilesTest {
         Path file = directory.resolve("x.npz");
         survives("formats/npz/ViT-Tiny_4.npz", 1000, 1, bytes -> {
             Files.write(file, bytes);
-            NameMap.NPZ.toTimm(Tensors.read(Golden.HADOOP, Golden.hadoop(file)));
+            new Conversion(NameMap.NPZ).toTimm(Tensors.read(Golden.HADOOP, Golden.hadoop(file)));
         });
     }
 
