@@ -3,6 +3,7 @@ package dev.grft.spark.images;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.spark.verbs.Tiny;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImages.Broken;
 import dev.grft.data.Example;
