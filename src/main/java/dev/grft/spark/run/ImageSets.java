@@ -10,10 +10,10 @@ import dev.grft.spark.images.FrameSource;
 import dev.grft.spark.images.ImageFormat;
 import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
-import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
+import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -119,7 +119,8 @@ final class ImageSets implements AutoCloseable {
         if (known == null) {
             FrameSource frame = frames.get(path);
             known = frame == null
-                    ? Inputs.listing(spark.sparkContext().hadoopConfiguration(), key, path, readOptions(settings.data()))
+                    ? Inputs.listing(
+                            spark.sparkContext().hadoopConfiguration(), key, path, readOptions(settings.data()))
                     : frame.listing();
             listings.put(path, known);
         }

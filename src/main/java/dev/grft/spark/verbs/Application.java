@@ -1,6 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Session;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.report.Summary;
@@ -9,6 +8,7 @@ import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.cluster.LostCluster;
 import dev.grft.spark.cluster.Stopped;
 import dev.grft.spark.cluster.Termination;
+import dev.grft.spark.run.Session;
 import dev.grft.vit.kernels.Backend;
 import java.io.PrintStream;
 import java.io.PrintWriter;

@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.MatrixShape;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
@@ -11,6 +9,8 @@ import dev.grft.report.CostModel;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.images.Images;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;

@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.Selection;
@@ -10,6 +8,8 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Comparison;
 import dev.grft.report.CostModel;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.TuningSettings;
 import dev.grft.vit.VitConfig;
@@ -185,7 +185,8 @@ final class CompareVerb {
         VitConfig config = run.models().pretrained().config();
         Settings grft = Config.forMethod(cell, Method.GRFT.word());
         Map<String, MatrixShape> eligible = config.matrices(grft.selection().matrices());
-        double numbers = CostModel.selection(config, grft).trained() + (grft.tuning().biases() ? CostModel.biases(config) : 0);
+        double numbers =
+                CostModel.selection(config, grft).trained() + (grft.tuning().biases() ? CostModel.biases(config) : 0);
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
         for (Method method : Method.all()) {
             Method.Matching matching = method.matching();

@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.UserError;
@@ -17,6 +15,8 @@ import dev.grft.report.Tracking;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,6 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Session;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.file.Storage;
@@ -9,6 +8,7 @@ import dev.grft.config.Settings;
 import dev.grft.spark.images.FrameColumns;
 import dev.grft.spark.images.FrameSource;
 import dev.grft.spark.images.Inputs;
+import dev.grft.spark.run.Session;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;

@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
@@ -9,6 +7,8 @@ import dev.grft.config.Settings;
 import dev.grft.data.BrokenImage;
 import dev.grft.data.Example;
 import dev.grft.spark.images.ImageColumn;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
 import java.io.OutputStream;

@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
@@ -11,6 +9,8 @@ import dev.grft.data.Labels;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import dev.grft.train.Probe;
 import dev.grft.tuning.Method;

@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -13,6 +11,8 @@ import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source.Named;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Iterator;
@@ -64,8 +64,9 @@ final class PackVerb {
      * @param force whether a folder of other images is replaced
      */
     void pack(String images, String output, boolean labeled, boolean force) {
-        ReadOptions options =
-                labeled ? run.images().readOptions() : run.images().readOptions().unlabeled();
+        ReadOptions options = labeled
+                ? run.images().readOptions()
+                : run.images().readOptions().unlabeled();
         String inputs = Inputs.digest(
                 "pack",
                 Inputs.listing(session.hadoop(), "--images", images, options),

@@ -1,12 +1,12 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.data.Labels;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.Penalty;
@@ -18,6 +16,8 @@ import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Initial;

@@ -1,13 +1,13 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.Manifest;
 import dev.grft.report.Build;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

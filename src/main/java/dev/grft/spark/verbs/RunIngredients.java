@@ -1,9 +1,9 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
 import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Selection;
+import dev.grft.spark.run.Run;
 import dev.grft.tuning.Ingredients;
 import dev.grft.tuning.TuningSettings;
 import java.util.List;

@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.Budget;
 import dev.grft.Delta;
 import dev.grft.Entries;
@@ -20,6 +18,8 @@ import dev.grft.data.Labels;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Scoring;
 import dev.grft.train.Probe;
@@ -100,7 +100,8 @@ final class SelectVerb {
                 .artefact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
                     Images all = run.images().training();
                     Images images = all.half(settings.run().seed(), which);
-                    Scoring scoring = scoring(run.models().broadcast(all.labels().size()), all.labels(), chosenScore());
+                    Scoring scoring =
+                            scoring(run.models().broadcast(all.labels().size()), all.labels(), chosenScore());
                     Progress.Meter meter = session.phase("select: half " + (which + 1), images.count());
                     SelectionFile file = file(Selection.none(), scoring.scores(images, meter));
                     file.write(session.hadoop(), path);
@@ -160,7 +161,14 @@ final class SelectVerb {
     }
 
     private Scoring scoring(ModelBroadcast model, Probe head, Score score) {
-        return new Scoring(model, settings.selection(), head, score, run.images().preprocess(), views(), run.models().device());
+        return new Scoring(
+                model,
+                settings.selection(),
+                head,
+                score,
+                run.images().preprocess(),
+                views(),
+                run.models().device());
     }
 
     /** Returns the slices of the largest weights, by the selection's budget: needs no image. */
@@ -208,8 +216,8 @@ final class SelectVerb {
                             run.artefacts().once(Inputs.digest("entries", scoreInputs()), Largest.class, Largest::new);
                     if (largest.perNeuron < perNeuron) {
                         Images images = run.images().training();
-                        Scoring scoring =
-                                scoring(run.models().broadcast(images.labels().size()), images.labels(), Score.SUMMED_GRADIENT);
+                        Scoring scoring = scoring(
+                                run.models().broadcast(images.labels().size()), images.labels(), Score.SUMMED_GRADIENT);
                         Progress.Meter meter = session.phase("select entries", images.count());
                         largest.entries = scoring.entries(images, perNeuron, meter);
                         largest.perNeuron = perNeuron;

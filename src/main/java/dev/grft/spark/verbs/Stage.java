@@ -1,27 +1,53 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
 import dev.grft.Delta;
+import dev.grft.spark.run.Run;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/**
- * What trains in one part of a training, on which model.
- *
- * @param layout of the trained vector
- * @param model that the trained parameters are differences to
- * @param start the trained vector to begin with, {@code [N]}
- * @param held what earlier parts have trained and this one leaves alone, which is merged into the model; null for nothing
- */
-record Stage(
-        Tuning tuning,
-        Layout layout,
-        ModelBroadcast model,
-        float[] start,
-        @Nullable Delta held) implements AutoCloseable {
+/** What trains in one part of a training, on which model. */
+final class Stage implements AutoCloseable {
+    private final Tuning tuning;
+    private final Layout layout;
+    private final ModelBroadcast model;
+    private final float[] start;
+    private final @Nullable Delta held;
+
+    /**
+     * Returns a part.
+     *
+     * @param layout of the trained vector
+     * @param model that the trained parameters are differences to
+     * @param start the trained vector to begin with, {@code [N]}
+     * @param held what earlier parts have trained and this one leaves alone, which is merged into the model; null for nothing
+     */
+    Stage(Tuning tuning, Layout layout, ModelBroadcast model, float[] start, @Nullable Delta held) {
+        this.tuning = tuning;
+        this.layout = layout;
+        this.model = model;
+        this.start = start;
+        this.held = held;
+    }
+
+    Tuning tuning() {
+        return tuning;
+    }
+
+    Layout layout() {
+        return layout;
+    }
+
+    ModelBroadcast model() {
+        return model;
+    }
+
+    /** Returns the trained vector to begin with, not copied. */
+    float[] start() {
+        return start;
+    }
 
     /** Returns the delta of a trained vector, together with what was held. */
     Delta delta(Run run, float[] trained, List<String> labels) {

@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.Delta;
 import dev.grft.Penalty;
 import dev.grft.checkpoint.artifact.TrainingState;
@@ -11,10 +9,12 @@ import dev.grft.report.History;
 import dev.grft.report.Memory;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
-import dev.grft.spark.work.Sampler;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
+import dev.grft.spark.work.Sampler;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -56,10 +56,15 @@ final class TrainingLoop {
     /**
      * What a part comes to.
      *
-     * @param trained the trained vector, {@code [N]}
+     * @param state after its last step
      * @param made steps, those of earlier parts included
      */
-    record Result(float[] trained, long made, Carried carried) {}
+    record Result(LearnerState state, long made, Carried carried) {
+        /** Returns the trained vector, {@code [N]}. */
+        float[] trained() {
+            return state.trained();
+        }
+    }
 
     /**
      * Returns the loop.
@@ -95,13 +100,8 @@ final class TrainingLoop {
      */
     Result run(Part part, Stage stage, @Nullable Function<float[], Delta> meaning) {
         Trainer.Plan plan = plan(part);
-        MultiLayerConfiguration configuration = Network.configuration(
-                stage.layout(),
-                settings,
-                penalty,
-                steps.all(),
-                plan.stepsPerEpoch(),
-                part.first);
+        MultiLayerConfiguration configuration =
+                Network.configuration(stage.layout(), settings, penalty, steps.all(), plan.stepsPerEpoch(), part.first);
         Replicas.Recipe recipe = new Replicas.Recipe(
                 stage.model(), stage.tuning(), configuration, true, run.models().device());
         Keeper keeper = new Keeper(part);
@@ -129,8 +129,7 @@ final class TrainingLoop {
                 choice == null ? Trainer.Judge.NONE : choice);
         try {
             LearnerState end = trainer.run();
-            return new Result(
-                    end.trained(), part.first + end.step(), keeper.carried(memory == null ? 0 : memory.bytes()));
+            return new Result(end, part.first + end.step(), keeper.carried(memory == null ? 0 : memory.bytes()));
         } finally {
             Reference.reachabilityFence(trainer); // its memory is measured
         }

@@ -1,10 +1,10 @@
 package dev.grft.spark.verbs;
 
 import dev.grft.checkpoint.artifact.MergedFile;
-import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.report.Report;
 import dev.grft.spark.images.Inputs;
+import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.tuning.Method;
 import java.util.ArrayList;
 import java.util.List;

@@ -3,7 +3,6 @@ package dev.grft.spark.verbs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.grft.spark.run.Session;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImages.Broken;
 import dev.grft.data.Example;
@@ -16,6 +15,7 @@ import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.ReadOptions;
+import dev.grft.spark.run.Session;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.spark.images.Images;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.verbs.Tiny.Printed;
 import java.io.IOException;
 import java.nio.file.Files;

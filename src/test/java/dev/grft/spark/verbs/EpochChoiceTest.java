@@ -3,11 +3,11 @@ package dev.grft.spark.verbs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Penalty;
 import dev.grft.UserError;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.verbs.Tiny.Printed;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;

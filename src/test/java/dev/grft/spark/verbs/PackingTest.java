@@ -61,10 +61,7 @@ class PackingTest {
 
     private static List<Example> read(Path images) {
         try (Images read = new ImageReader(
-                        spark,
-                        new Preprocess(4, 4, Preprocess.Crop.SQUASH, ImageRecipe.same(0, 1, 1)),
-                        0.5,
-                        2)
+                        spark, new Preprocess(4, 4, Preprocess.Crop.SQUASH, ImageRecipe.same(0, 1, 1)), 0.5, 2)
                 .read(ImageSource.at(spark, List.of(images.toString()), OPTIONS), null)) {
             return read.examples().collect();
         }

@@ -7,7 +7,6 @@ import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.SelectionFile;
 import dev.grft.spark.verbs.Tiny.Printed;
-import dev.grft.spark.verbs.Tiny.Printed;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

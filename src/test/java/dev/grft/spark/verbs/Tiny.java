@@ -1,6 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Session;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.file.Dtype;
 import dev.grft.checkpoint.file.Safetensors;
@@ -8,6 +7,7 @@ import dev.grft.checkpoint.file.Tensor;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.ImageRecipe;
+import dev.grft.spark.run.Session;
 import dev.grft.train.Initial;
 import dev.grft.vit.VitConfig;
 import java.awt.image.BufferedImage;
@@ -26,7 +26,6 @@ import java.util.TreeMap;
 import java.util.function.Consumer;
 import javax.imageio.ImageIO;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import scala.Option;

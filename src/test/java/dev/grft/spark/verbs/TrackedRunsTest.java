@@ -3,11 +3,11 @@ package dev.grft.spark.verbs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.report.FakeMlflow;
 import dev.grft.spark.cluster.Stopped;
+import dev.grft.spark.run.Session;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;

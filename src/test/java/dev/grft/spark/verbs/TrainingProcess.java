@@ -1,6 +1,5 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.spark.run.Session;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.bench.Setup;
 import dev.grft.checkpoint.Checkpoint;
@@ -8,6 +7,7 @@ import dev.grft.config.Settings;
 import dev.grft.data.Example;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.ExampleShards;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
