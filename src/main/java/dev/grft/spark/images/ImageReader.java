@@ -1,11 +1,11 @@
 package dev.grft.spark.images;
 
-import dev.grft.data.Sha256;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Sha256;
 import dev.grft.spark.images.Source.Named;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;

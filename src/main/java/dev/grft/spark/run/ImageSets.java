@@ -10,10 +10,10 @@ import dev.grft.spark.images.FrameSource;
 import dev.grft.spark.images.ImageFormat;
 import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
-import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
+import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -65,7 +65,7 @@ final class ImageSets implements AutoCloseable {
         return images.computeIfAbsent(String.join(" and ", paths), p -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
-            ImageSource source = ImageSource.of(
+            ImageSource source = new ImageSource(
                     paths, paths.stream().map(path -> source(settings, path)).toList());
             Images read = reader(settings, preprocess).read(source, known);
             check(settings, key, p, read);
@@ -119,7 +119,8 @@ final class ImageSets implements AutoCloseable {
         if (known == null) {
             FrameSource frame = frames.get(path);
             known = frame == null
-                    ? Inputs.listing(spark.sparkContext().hadoopConfiguration(), key, path, readOptions(settings.data()))
+                    ? Inputs.listing(
+                            spark.sparkContext().hadoopConfiguration(), key, path, readOptions(settings.data()))
                     : frame.listing();
             listings.put(path, known);
         }

@@ -30,8 +30,7 @@ class DamagedImagesTest {
     /** What an image may need whose size its bytes could hold: 10 million pixels in 1.3 kB, decoded twice at most. */
     private static final long OF_AN_IMAGE = 128 << 20;
 
-    private static final Preprocess PREPROCESS =
-            new Preprocess(8, 8, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
+    private static final Preprocess PREPROCESS = new Preprocess(8, 8, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
     private static final Map<ImageFormat, String> LISTS = Map.of(
             ImageFormat.LIST, "images/0.jpg 7\nimages/1.jpg 8\n",
             ImageFormat.JSON, "{\"images/0.jpg\": 7, \"images/1.jpg\": \"cat\"}",

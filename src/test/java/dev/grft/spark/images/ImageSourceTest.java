@@ -3,7 +3,6 @@ package dev.grft.spark.images;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.grft.spark.verbs.Tiny;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImages.Broken;
 import dev.grft.data.Example;
@@ -11,6 +10,7 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
+import dev.grft.spark.verbs.Tiny;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
