@@ -9,7 +9,7 @@ import java.util.Objects;
  * <p>Not a record: records do not survive Kryo, which a cluster may be configured to serialize with.
  */
 public final class Example implements Serializable {
-    /** The label of an image that nobody has labeled. */
+    /** The label of an image without a class. */
     public static final int UNLABELED = -1;
 
     private static final long serialVersionUID = 1L;

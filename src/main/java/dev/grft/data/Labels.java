@@ -73,7 +73,7 @@ public final class Labels implements Serializable {
         return inOrder(IntStream.range(0, classes).mapToObj(Integer::toString).toList());
     }
 
-    /** Returns the empty labels, those of images that nobody has labeled. */
+    /** Returns the empty labels, those of images without classes. */
     public static Labels none() {
         return NONE;
     }

@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
  * The order in which a shard's examples are taken: an endless sequence, each epoch of which is a shuffle of all of
  * them.
  *
- * <p>Any position can be asked for at once, so a run that continues takes the examples that it would have taken. Asking
- * within one epoch is cheap. Safe for use by several threads.
+ * <p>Any position can be read directly, so a resumed run takes the examples that it would have taken. Reads within one
+ * epoch are cheap. Safe for use by several threads.
  */
 public final class Order implements Serializable {
     private static final long serialVersionUID = 1L;

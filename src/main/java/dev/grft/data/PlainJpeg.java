@@ -45,7 +45,7 @@ final class PlainJpeg {
         RGB
     }
 
-    /** What the segments before the first scan tell of an image that this decoder is for. */
+    /** What the segments before the first scan say of an image that this decoder is for. */
     private static final class Header {
         int height;
         int width;

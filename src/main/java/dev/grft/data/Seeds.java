@@ -2,7 +2,7 @@ package dev.grft.data;
 
 import java.util.SplittableRandom;
 
-/** Random streams that depend on what is asked for only: the same on every machine and in any order of asking. */
+/** Random streams that depend on their keys only: the same on every machine and in any order of calls. */
 final class Seeds {
     private static final long GOLDEN = 0x9e3779b97f4a7c15L;
 

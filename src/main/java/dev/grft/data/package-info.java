@@ -2,8 +2,8 @@
  * From an encoded photo to the numbers that the network reads, the same on every machine.
  *
  * <p>Reads from: the bytes of JPEG and PNG files. Writes to: {@code float} arrays {@code [3, imageSize, imageSize]},
- * with examples one after the other a batch. It knows neither where the files lie nor who asks for them; everything
- * random is seeded by what is asked for, never by who asks or when.
+ * with examples one after the other a batch. It depends neither on where the files lie nor on the caller; everything
+ * random is seeded by the run, the epoch and the example, never by machine or time.
  *
  * <p>Reading order:
  *

@@ -20,10 +20,9 @@ import org.apache.hadoop.fs.RemoteIterator;
  * @param path as it was given, for messages
  * @param root the folder that names are relative to: the path itself, or where a file or pattern lies
  * @param pattern whether the path is one, such as {@code data/train-*.parquet}
- * @param files what was found, files and folders, one or more
- * @param children what the folders among them hold, and the files themselves
+ * @param children the files that were found, and what the folders that were found hold directly
  */
-record Found(String path, Path root, boolean pattern, List<FileStatus> files, List<FileStatus> children) {
+record Found(String path, Path root, boolean pattern, List<FileStatus> children) {
 
     /**
      * Returns what lies at a path.
@@ -40,17 +39,15 @@ record Found(String path, Path root, boolean pattern, List<FileStatus> files, Li
                 throw new UserError(path + ": there is no such file or folder (looked for " + root + ")");
             }
             boolean pattern = isPattern(root);
-            while (isPattern(root)
-                    || (!pattern
-                            && found.get(0).isFile()
-                            && root.equals(found.get(0).getPath()))) {
+            FileStatus first = found.get(0);
+            while (isPattern(root) || (!pattern && first.isFile() && root.equals(first.getPath()))) {
                 root = root.getParent();
             }
             List<FileStatus> children = new ArrayList<>();
             for (FileStatus each : found) {
                 children.addAll(children(files, each));
             }
-            return new Found(path, root, pattern, found, children);
+            return new Found(path, root, pattern, children);
         } catch (IOException | IllegalArgumentException e) {
             throw new UserError(path + ": cannot be read (" + e.getMessage() + ")", e);
         }

@@ -59,7 +59,7 @@ final class HuggingFace {
         }
     }
 
-    /** Returns the names in what is noted of a file; none if it tells of no classes in that column. */
+    /** Returns the class names in the metadata of a file; none if it has no classes for that column. */
     static List<String> names(String file, String noted, String column) {
         try {
             JsonNode names = MAPPER.readTree(noted)

@@ -14,7 +14,7 @@ final class ImageEndings {
         return ALL.contains(ending);
     }
 
-    /** Returns the pattern of the names of image files for Spark, whose patterns tell upper from lower case. */
+    /** Returns a pattern of the names of image files for Spark, whose patterns are case-sensitive. */
     static String glob() {
         return ALL.stream()
                 .map(ending -> ending.chars()

@@ -123,7 +123,7 @@ final class ImageList {
                 return found;
             }
         } catch (FileNotFoundException e) {
-            // told below
+            // reported below
         }
         throw new UserError(root + ": there is no such folder (looked for " + found + "), to which the paths in " + path
                 + " are relative; set data.root to the folder of the images");
@@ -339,8 +339,8 @@ final class ImageList {
     }
 
     /**
-     * Returns what tells whether something has changed: a line with the SHA-256 of the list, and one with size and time of
-     * each image. Lists the folders that have them, once each, rather than ask for one image at a time.
+     * Returns lines that differ after a change: the SHA-256 of the list, then size and time of each image. Lists each
+     * folder once, rather than one image at a time.
      */
     List<String> listing(Configuration hadoop) throws IOException {
         Set<Path> folders = new TreeSet<>();

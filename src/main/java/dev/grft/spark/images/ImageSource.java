@@ -34,7 +34,8 @@ public final class ImageSource {
     private final List<Source> sources;
     private final List<String> prefixes; // of the names of each source
 
-    private ImageSource(List<String> places, List<Source> sources) {
+    /** Returns the images of sources that are open already, each at a place. */
+    public ImageSource(List<String> places, List<Source> sources) {
         this.place = String.join(" and ", places);
         this.sources = sources;
         this.prefixes = prefixes(
@@ -49,12 +50,8 @@ public final class ImageSource {
      * @throws UserError if there is nothing at a path, or something else than expected
      */
     public static ImageSource at(SparkSession spark, List<String> paths, ReadOptions options) {
-        return of(paths, paths.stream().map(path -> open(spark, path, options)).toList());
-    }
-
-    /** Returns the images of sources that are open already, each at a place. */
-    public static ImageSource of(List<String> places, List<Source> sources) {
-        return new ImageSource(places, sources);
+        return new ImageSource(
+                paths, paths.stream().map(path -> open(spark, path, options)).toList());
     }
 
     /** Returns the images at one path. */

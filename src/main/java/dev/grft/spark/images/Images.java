@@ -36,7 +36,7 @@ public final class Images implements AutoCloseable {
         return shards.mapPartitions(part -> part.next().examples().iterator(), true);
     }
 
-    /** Returns shard s in partition s, for who wants some of its examples only. */
+    /** Returns shard s in partition s, to read some of its examples only. */
     public JavaRDD<Shard> shards() {
         return shards;
     }
@@ -57,7 +57,7 @@ public final class Images implements AutoCloseable {
     }
 
     /**
-     * Returns what tells this set from any other: the SHA-256, in hexadecimal, of a line {@code name TAB label TAB
+     * Returns the digest of this set: the SHA-256, in hexadecimal, of a line {@code name TAB label TAB
      * SHA-256 of the encoded bytes LF} in UTF-8 for each image, broken ones too, in the order of their names. It does
      * not depend on the preprocessing, the shards or where the set lies. The label is empty for images read without.
      */

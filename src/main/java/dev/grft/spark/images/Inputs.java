@@ -13,7 +13,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
-/** Digests of what a result depends on, cheap enough to find out before the work whether it is done already. */
+/** Digests of what a result depends on, cheap enough to check before the work whether it is done already. */
 public final class Inputs {
     private Inputs() {}
 
@@ -58,7 +58,7 @@ public final class Inputs {
         return digest(lines.toArray(String[]::new));
     }
 
-    /** Returns what tells a file from a later one of the same name. */
+    /** Returns the path, size and time of a file, which identify its content. */
     static String line(FileStatus file) {
         return file.getPath() + "\t" + file.getLen() + "\t" + file.getModificationTime();
     }

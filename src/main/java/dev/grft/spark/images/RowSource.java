@@ -198,7 +198,7 @@ final class RowSource implements Source {
 
     /**
      * Returns the rows in tasks of many files each. Spark counts 4 MB for opening a file, which makes a task of every
-     * 31 photos; whoever set another value keeps it.
+     * 31 photos. A value set by the user stays.
      */
     private JavaRDD<Row> inFewTasks(Dataset<Row> some) {
         RuntimeConfig conf = spark.conf();

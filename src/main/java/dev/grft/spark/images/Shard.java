@@ -138,7 +138,7 @@ public final class Shard implements AutoCloseable {
         }
     }
 
-    /** Returns the examples by id, a view: each is read whenever it is asked for. */
+    /** Returns the examples by id, a view: each access reads the file. */
     public List<Example> examples() {
         return new Examples();
     }
@@ -236,7 +236,7 @@ public final class Shard implements AutoCloseable {
         }
     }
 
-    /** Deletes the file; what is asked for later fails. */
+    /** Deletes the file; later reads fail. */
     @Override
     public void close() {
         try {

@@ -35,7 +35,7 @@ import scala.reflect.ClassTag$;
  * there. On an executor that does not have it, a task makes it anew, from Spark's lineage.
  */
 final class Shards {
-    /** Sets that are told to executors as no longer needed; of more, the earliest are forgotten. */
+    /** Maximum number of released sets announced to executors; the oldest are dropped. */
     private static final int MOST_RELEASED = 100;
 
     private static final Deque<String> RELEASED = new ArrayDeque<>(); // driver
@@ -62,7 +62,7 @@ final class Shards {
     private final JavaRDD<Decoded> results;
     private final JavaRDD<Shard> shards;
 
-    /** Returns the shards of these images, those of a partition in a shard; nothing is decoded before it is asked for. */
+    /** Returns the shards of these images, those of a partition in a shard; they are decoded when a job first reads them. */
     Shards(JavaRDD<Decoded> decoded) {
         String[] released = released();
         JavaRDD<Shard> made = new ShardRdd(set, released, decoded.rdd(), null).toJavaRDD();
@@ -81,8 +81,8 @@ final class Shards {
     }
 
     /**
-     * Deletes the files in this JVM; those of executors elsewhere go when they are next asked for shards of a later set,
-     * at the latest with the application.
+     * Deletes the files in this JVM. Other executors delete theirs when they compute shards of a later set, or when the
+     * application ends.
      */
     void release() {
         results.unpersist(false);
@@ -234,7 +234,7 @@ final class Shards {
         @Override
         public scala.collection.Iterator<Shard> compute(Partition split, TaskContext context) {
             drop(List.of(released));
-            // Not before it is asked for: the task measures how long it waits.
+            // Lazily: the task measures how long it waits.
             return JavaConverters.asScalaIterator(
                     Stream.of(split).map(each -> shard(each, context)).iterator());
         }
@@ -242,7 +242,7 @@ final class Shards {
         private Shard shard(Partition split, TaskContext context) {
             Shard shard = found(set, split.index());
             if (shard == null && results != null) {
-                // Lost with an executor, they are made again along with the shard, and Spark knows its place again.
+                // Lost with an executor, they are made again along with the shard, and Spark registers its new place.
                 results.iterator(split, context).size();
             }
             if (shard == null) {

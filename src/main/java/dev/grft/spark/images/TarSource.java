@@ -157,7 +157,7 @@ final class TarSource implements Source {
     static final class Sample {
         final String name;
         final @Nullable String label;
-        final byte[] content; // empty if it was not asked for
+        final byte[] content; // empty if only names and labels are read
         final @Nullable String broken; // why there is no content
 
         private Sample(String name, @Nullable String label, byte[] content, @Nullable String broken) {

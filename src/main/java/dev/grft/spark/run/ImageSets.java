@@ -65,7 +65,7 @@ final class ImageSets implements AutoCloseable {
         return images.computeIfAbsent(String.join(" and ", paths), p -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
-            ImageSource source = ImageSource.of(
+            ImageSource source = new ImageSource(
                     paths, paths.stream().map(path -> source(settings, path)).toList());
             Images read = reader(settings, preprocess).read(source, known);
             check(settings, key, p, read);

@@ -22,14 +22,12 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.storage.StorageLevel;
 
-/**
- * A model with a delta, ready to look at images on the executors: forward only, in {@link Pass}es.
- */
+/** The forward passes of a model with a delta over images on the executors, see {@link Pass}. */
 public final class Inference {
     /** The application that a pass runs in. */
     public record On(JavaSparkContext context, Device device, Settings settings) {}
 
-    /** What a network says of one image. */
+    /** The output of a network for one image. */
     public static final class Output implements Serializable {
         private static final long serialVersionUID = 1L;
 
@@ -44,12 +42,6 @@ public final class Inference {
             this.label = example.label();
             this.values = values;
         }
-    }
-
-    /** What is done with outputs that stay on the executors. */
-    public interface Using {
-        /** Uses them; they are gone afterwards. */
-        void of(JavaRDD<Output> outputs);
     }
 
     private final On on;
@@ -149,7 +141,7 @@ public final class Inference {
     }
 
     /** Computes the probabilities of all images and leaves them where they are until {@code use} of them is over. */
-    public void withProbabilities(Images images, Progress.Meter meter, Using use) {
+    public void withProbabilities(Images images, Progress.Meter meter, Consumer<JavaRDD<Output>> use) {
         Sight sight = sending.send(false);
         List<JavaRDD<Output>> chunks = new ArrayList<>();
         try {
@@ -158,7 +150,7 @@ public final class Inference {
                 chunks.add(chunk);
                 return Causes.unwrapped(chunk::count);
             });
-            use.of(union(chunks));
+            use.accept(union(chunks));
         } finally {
             chunks.forEach(chunk -> chunk.unpersist(false));
             sight.close();

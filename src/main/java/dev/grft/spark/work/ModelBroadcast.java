@@ -23,7 +23,7 @@ import org.nd4j.linalg.api.buffer.DataType;
  * The pretrained weights on their way to the executors; there, one native copy for each JVM, whatever the number of its
  * tasks, and nothing on the heap.
  *
- * <p>They are broadcast in parts, one for each stage of the network: an executor copies a part and forgets it before it asks for the
+ * <p>They are broadcast in parts, one for each stage of the network: an executor copies a part and drops it before it fetches the
  * next. In local mode the driver's JVM is the executor and nothing is sent.
  */
 public final class ModelBroadcast implements Serializable, AutoCloseable {
@@ -34,7 +34,7 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
 
     private static final AtomicLong IDS = new AtomicLong();
 
-    /** The shared ones that somebody still refers to; of what nobody does, Spark and the cleaner free the weights. */
+    /** The shared broadcasts that are still referred to; Spark and the cleaner free the weights of the others. */
     private static final Map<String, WeakReference<ModelBroadcast>> SHARED = new HashMap<>();
 
     private static final Cleaner CLEANER = Cleaner.create();
@@ -72,8 +72,8 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
     }
 
     /**
-     * Returns the one broadcast of a pretrained model that all share who ask for the same in this application; sent now,
-     * if there is none. It is there as long as anybody refers to it: closing it does nothing.
+     * Returns the one broadcast of a pretrained model in this application; sends it if there is none. It stays as long as
+     * a reference to it does: closing it does nothing.
      */
     public static synchronized ModelBroadcast shared(JavaSparkContext spark, Checkpoint checkpoint, int classes) {
         VitConfig config = checkpoint.config().withClasses(classes);
@@ -105,7 +105,7 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
         return config;
     }
 
-    /** Returns what tells this model from any other in a JVM. */
+    /** Returns the id of this model, unique in a JVM. */
     long id() {
         return id;
     }
@@ -121,7 +121,7 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
                 : Weights.copyOf(config, new Received(), DataType.FLOAT);
     }
 
-    /** The parts, each forgotten by this executor when the next is asked for; the driver keeps them for those that come later. */
+    /** The parts; this executor drops each before it fetches the next, the driver keeps them for later executors. */
     private final class Received implements Iterator<Map<String, float[]>> {
         private final Iterator<Broadcast<Map<String, float[]>>> left = parts.iterator();
         private @Nullable Broadcast<Map<String, float[]>> present;

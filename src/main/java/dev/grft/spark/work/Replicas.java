@@ -66,7 +66,7 @@ public final class Replicas {
     }
 
     static {
-        Backend.prepare(); // executors begin here, or ask what they compute on
+        Backend.prepare(); // executors begin here, or report what they compute on
     }
 
     private Replicas() {}

@@ -1,9 +1,7 @@
-package dev.grft.spark.cluster;
+package dev.grft.spark.verbs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.grft.spark.verbs.Tiny;
-import dev.grft.spark.verbs.Verbs;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
