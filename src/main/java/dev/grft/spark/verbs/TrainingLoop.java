@@ -129,7 +129,8 @@ final class TrainingLoop {
                 choice == null ? Trainer.Judge.NONE : choice);
         try {
             LearnerState end = trainer.run();
-            return new Result(end, part.first + end.step(), keeper.carried(memory == null ? 0 : (double) memory.bytes()));
+            return new Result(
+                    end, part.first + end.step(), keeper.carried(memory == null ? 0 : (double) memory.bytes()));
         } finally {
             Reference.reachabilityFence(trainer); // its memory is measured
         }
