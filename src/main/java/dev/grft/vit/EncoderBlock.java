@@ -8,7 +8,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * A pre-norm encoder block (Dosovitskiy et al. 2021, arXiv 2010.11929, equations 2 and 3), with layer scales if the model has
- * them: an attention branch and an MLP branch, each on top of what goes past it.
+ * them: an attention branch and an MLP branch, each added to what goes past it.
  *
  * <pre>
  *   u = norm1(x)   c = attention(qkv(u))   r = x + ls1(proj(c))       (2)
@@ -177,8 +177,11 @@ final class EncoderBlock extends Layer implements Stage {
     }
 
     private @Nullable INDArray pastBackward(@Nullable INDArray dr, Pass pass) {
-        if (dr == null || !pass.inputGradient || !classTokenOnly) {
-            return pass.inputGradient ? dr : null;
+        if (dr == null || !pass.inputGradient) {
+            return null;
+        }
+        if (!classTokenOnly) {
+            return dr;
         }
         INDArray dx = pass.dx().assign(0); // [M, D]; the other tokens have no gradient
         kernels.copyRows(dr, 0, dx, 0, 1, pass.examples);
