@@ -229,6 +229,11 @@ public final class Delta implements Serializable {
         return found;
     }
 
+    /** Returns whether a plain ViT has a place for all that was trained: {@link #mergeInto} does not refuse it. */
+    public boolean isMergeable() {
+        return additions.values().stream().allMatch(Mergeable.class::isInstance);
+    }
+
     /** Returns trained minus pretrained numbers by parameter that is trained whole; empty when only slices are. */
     public Map<String, float[]> whole() {
         return Collections.unmodifiableMap(whole);

@@ -1,7 +1,7 @@
 package dev.grft;
 
 /**
- * A mistake that the user can mend: bad configuration, unreadable or hostile input, artefacts that do not belong together.
+ * A mistake that the user can mend: bad configuration, unreadable or hostile input, artifacts that do not belong together.
  *
  * <p>The message names the place, what was found, what was expected and the remedy. The process ends with exit code 2.
  */

@@ -23,7 +23,7 @@ import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 
-/** Artefacts in words. */
+/** Artifacts in words. */
 public final class Inspection {
     private static final int SHOWN = 12;
 

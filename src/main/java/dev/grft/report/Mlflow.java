@@ -47,7 +47,7 @@ final class Mlflow {
     }
 
     /** A run on the server, and where it keeps the run's files. */
-    record Run(String id, String artefacts) {}
+    record Run(String id, String artifacts) {}
 
     /**
      * A number of a run.
@@ -185,10 +185,10 @@ final class Mlflow {
      * @return whether the server takes files; one that keeps them elsewhere expects its clients to write there
      */
     boolean upload(Run run, Storage storage, Path file) throws IOException, InterruptedException {
-        if (!run.artefacts.startsWith(PROXIED)) {
+        if (!run.artifacts.startsWith(PROXIED)) {
             return false;
         }
-        String folder = URI.create(run.artefacts).getPath(); // a server's name may stand before it
+        String folder = URI.create(run.artifacts).getPath(); // a server's name may stand before it
         String path = Arrays.stream((folder + "/" + file.getName()).split("/"))
                 .filter(part -> !part.isEmpty())
                 .map(part -> URLEncoder.encode(part, StandardCharsets.UTF_8).replace("+", "%20"))

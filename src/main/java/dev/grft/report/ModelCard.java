@@ -1,6 +1,7 @@
 package dev.grft.report;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.grft.Addition;
 import dev.grft.Delta;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
@@ -106,12 +107,13 @@ public final class ModelCard {
     }
 
     private static String python(Path folder, DeltaFile file) {
-        if (file.method().equals("adapter")) {
+        Delta delta = file.delta();
+        if (!delta.isMergeable()) {
             return "Adapters have no place in a plain ViT: this delta is for Java and Spark.";
         }
-        boolean peft = file.delta().whole().isEmpty()
-                && !file.method().equals("gps")
-                && file.delta().trainedWithoutHead() > 0;
+        boolean peft = delta.whole().isEmpty()
+                && delta.additions().values().stream().noneMatch(some -> some.kind() == Addition.Kind.ENTRIES)
+                && delta.trainedWithoutHead() > 0;
         String export = "jobs/submit.sh export --run " + folder + " --format ";
         return "```\n" + export + "transformers --output merged\n"
                 + "python -c \"from transformers import ViTForImageClassification as V; V.from_pretrained('merged')\"\n"

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param application Spark's name for it, null if there was none yet
  * @param directory the run directory, null if the settings cannot be read
  * @param seconds from the beginning of the verb
- * @param made paths of the artefacts that were made now, in this order
+ * @param made paths of the artifacts that were made now, in this order
  * @param message what went wrong, or why it stopped, in one line; null if it is done
  */
 @JsonPropertyOrder({"verb", "status", "exit", "application", "directory", "seconds", "made", "message"})

@@ -272,7 +272,7 @@ public final class Tracking implements AutoCloseable {
             told.put("uri", String.valueOf(where.uri()));
             told.put("experiment", where.experiment());
             told.put("run", made.id());
-            told.put("artefacts", made.artefacts());
+            told.put("artefacts", made.artifacts());
             isNew = true;
             storage.writeAtomically(file, MAPPER.writeValueAsString(told) + "\n");
         }
@@ -354,7 +354,7 @@ public final class Tracking implements AutoCloseable {
                         saidOfFiles = true;
                         progress.say(
                                 "tracking: files are not sent, for the server does not take them but keeps them at "
-                                        + run.artefacts());
+                                        + run.artifacts());
                     }
                 });
             }

@@ -53,7 +53,8 @@ public record Method(
                 double parameters, VitConfig config, TuningSettings own, Map<String, MatrixShape> eligible);
     }
 
-    private static final Map<String, Method> ALL = Collections.synchronizedMap(new LinkedHashMap<>());
+    /** All methods by word, in the order in which they were registered. */
+    static final Map<String, Method> ALL = Collections.synchronizedMap(new LinkedHashMap<>());
 
     /** The paper's method: the rows or columns with the largest squared gradients. */
     public static final Method GRFT = register(new Method(

@@ -49,15 +49,13 @@ public interface Tuning extends Serializable {
         return vector;
     }
 
-    /** Returns the tuning that a delta came from, as far as it takes to use it. */
+    /** Returns the tuning that trains what a delta holds, to load it into a network. */
     static Tuning of(Delta delta) {
         List<Addition> additions = List.copyOf(delta.additions().values());
         if (additions.isEmpty()) {
             return delta.whole().isEmpty() || delta.selection().count() > 0
                     ? new SliceTuning(delta.selection(), !delta.whole().isEmpty())
-                    : delta.whole().keySet().stream().allMatch(name -> name.endsWith(".bias"))
-                            ? WholeTuning.biases()
-                            : new WholeTuning();
+                    : new WholeTuning(delta.whole().keySet());
         }
         Map<String, MatrixShape> matrices = new LinkedHashMap<>();
         additions.forEach(addition -> matrices.put(addition.matrix(), addition.shape()));

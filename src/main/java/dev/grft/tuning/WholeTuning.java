@@ -8,29 +8,38 @@ import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Whole parameters: all of them, which is full fine-tuning and training from scratch, or the biases alone, which is BitFit
- * (Ben Zaken et al. 2022, arXiv 2106.10199).
+ * Whole parameters and the head: all parameters, which is full fine-tuning and training from scratch; the biases alone, which is
+ * BitFit (Ben Zaken et al. 2022, arXiv 2106.10199); or named ones.
  */
 public final class WholeTuning implements Tuning {
     private static final long serialVersionUID = 1L;
 
     private final boolean biasesOnly;
+    private final @Nullable Set<String> names; // null: not by name
 
     /** Returns the tuning of every parameter. */
     public WholeTuning() {
-        this(false);
+        this(false, null);
     }
 
-    private WholeTuning(boolean biasesOnly) {
+    /** Returns the tuning of the parameters of these names. */
+    public WholeTuning(Set<String> names) {
+        this(false, new TreeSet<>(names));
+    }
+
+    private WholeTuning(boolean biasesOnly, @Nullable Set<String> names) {
         this.biasesOnly = biasesOnly;
+        this.names = names;
     }
 
-    /** Returns BitFit: every bias, those of the norms too, and the head. */
+    /** Returns BitFit: every bias, those of the norms too. */
     public static WholeTuning biases() {
-        return new WholeTuning(true);
+        return new WholeTuning(true, null);
     }
 
     @Override
@@ -43,7 +52,8 @@ public final class WholeTuning implements Tuning {
 
             @Override
             public boolean whole(String parameter) {
-                return !biasesOnly || parameter.endsWith(".bias") || parameter.equals(Delta.HEAD_WEIGHT);
+                return Tuning.isHead(parameter)
+                        || (names == null ? !biasesOnly || parameter.endsWith(".bias") : names.contains(parameter));
             }
         };
     }

@@ -56,7 +56,7 @@ public final class FakeMlflow implements AutoCloseable {
     public volatile int always;
 
     /** What a new run says of its files. */
-    public volatile String artefacts = "mlflow-artifacts:/0/";
+    public volatile String artifacts = "mlflow-artifacts:/0/";
 
     private final Map<String, String> experiments = new TreeMap<>();
     private final HttpServer server;
@@ -152,7 +152,7 @@ public final class FakeMlflow implements AutoCloseable {
                 node.putObject("run")
                         .putObject("info")
                         .put("run_id", id)
-                        .put("artifact_uri", artefacts + id + "/artifacts");
+                        .put("artifact_uri", artifacts + id + "/artifacts");
                 return node.toString();
             }
             case "runs/update" -> {

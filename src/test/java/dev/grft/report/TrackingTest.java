@@ -216,7 +216,7 @@ class TrackingTest {
     @Test
     void filesThatTheServerDoesNotTakeAreSaidOnce() throws Exception {
         try (FakeMlflow server = new FakeMlflow()) {
-            server.artefacts = "s3://bucket/";
+            server.artifacts = "s3://bucket/";
             Files.writeString(folder.resolve("README.md"), "a card");
             try (Tracking tracking = tracking(server.uri(), Map.of())) {
                 Tracking.Run run = tracking.run(path(), settings(server.uri()), false);

@@ -28,8 +28,8 @@ final class Artifact {
                     "%s: has the format %s, expected %s; is it another file?",
                     file.file(), found == null ? "of any safetensors file" : found, format);
         }
-        Artifact artefact = new Artifact(file);
-        String written = artefact.text("version");
+        Artifact artifact = new Artifact(file);
+        String written = artifact.text("version");
         if (!written.equals(version)) {
             boolean newer = written.matches("[0-9]{1,9}") && Integer.parseInt(written) > Integer.parseInt(version);
             throw UserError.of(
@@ -42,7 +42,7 @@ final class Artifact {
                             ? "a newer program wrote it, use that one"
                             : "make it again, or use the program that wrote it");
         }
-        return artefact;
+        return artifact;
     }
 
     String name() {

@@ -17,14 +17,14 @@ public final class Run {
     private final Settings settings;
     private final RunDirectory directory;
     private final RunImages images;
-    private final Artefacts artefacts;
+    private final Artifacts artifacts;
 
     private Run(Session session, Settings settings, RunDirectory directory) {
         this.session = session;
         this.settings = settings;
         this.directory = directory;
         this.images = new RunImages(settings, session.models(), session.imageSets(), session.cropping());
-        this.artefacts = new Artefacts(directory, session.storage(), session.progress(), session.madeByNow());
+        this.artifacts = new Artifacts(directory, session.storage(), session.progress(), session.madeByNow());
     }
 
     /** Returns the run of some settings, in their run directory. */
@@ -64,8 +64,8 @@ public final class Run {
         return images;
     }
 
-    public Artefacts artefacts() {
-        return artefacts;
+    public Artifacts artifacts() {
+        return artifacts;
     }
 
     public Models models() {

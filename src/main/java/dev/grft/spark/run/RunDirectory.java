@@ -47,7 +47,7 @@ public final class RunDirectory {
     /**
      * Returns a run directory.
      *
-     * @param main the method whose artefacts lie in the directory itself
+     * @param main the method whose artifacts lie in the directory itself
      */
     RunDirectory(Storage storage, String directory, String main) {
         this.storage = storage;
@@ -76,21 +76,21 @@ public final class RunDirectory {
         return method.equals(main);
     }
 
-    /** Returns whether an artefact is there and was made of these inputs. */
-    boolean isMade(Path artefact, String inputs) {
-        return inputs.equals(inputs().get(key(artefact))) && storage.exists(artefact);
+    /** Returns whether an artifact is there and was made of these inputs. */
+    boolean isMade(Path artifact, String inputs) {
+        return inputs.equals(inputs().get(key(artifact))) && storage.exists(artifact);
     }
 
-    /** Notes of what inputs an artefact was made; after it was written. */
-    void made(Path artefact, String inputs) {
+    /** Notes of what inputs an artifact was made; after it was written. */
+    void made(Path artifact, String inputs) {
         Map<String, String> all = new TreeMap<>(inputs());
-        all.put(key(artefact), inputs);
+        all.put(key(artifact), inputs);
         write(path("inputs.json"), all);
     }
 
-    private String key(Path artefact) {
+    private String key(Path artifact) {
         String root = path("x").getParent().toString();
-        String name = artefact.toString();
+        String name = artifact.toString();
         return name.startsWith(root + "/") ? name.substring(root.length() + 1) : name;
     }
 

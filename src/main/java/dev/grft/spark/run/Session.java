@@ -36,7 +36,7 @@ public final class Session implements AutoCloseable {
     private final boolean cropping;
     private final Models models;
     private final ImageSets imageSets;
-    private final Artefacts.Made made = new Artefacts.Made();
+    private final Artifacts.Made made = new Artifacts.Made();
     private final Run main;
 
     private Session(
@@ -164,11 +164,11 @@ public final class Session implements AutoCloseable {
     }
 
     /** Returns what the application has made so far. */
-    Artefacts.Made madeByNow() {
+    Artifacts.Made madeByNow() {
         return made;
     }
 
-    /** Returns the paths of the artefacts that the application has made so far; a view. */
+    /** Returns the paths of the artifacts that the application has made so far; a view. */
     public List<String> made() {
         return made.paths();
     }

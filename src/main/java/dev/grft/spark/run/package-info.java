@@ -4,7 +4,7 @@
  * <p>Reads from: settings, checkpoints, images. Writes to: the run directory.
  *
  * <p>Reading order: {@link dev.grft.spark.run.Session} (opens and closes), {@link dev.grft.spark.run.Run} (what a verb works with),
- * {@link dev.grft.spark.run.Models}, {@link dev.grft.spark.run.RunImages}, {@link dev.grft.spark.run.Artefacts}.
+ * {@link dev.grft.spark.run.Models}, {@link dev.grft.spark.run.RunImages}, {@link dev.grft.spark.run.Artifacts}.
  */
 @NullMarked
 package dev.grft.spark.run;

@@ -75,7 +75,7 @@ final class CompareVerb {
                             method.word(),
                             usesBudget(method) ? budget : null,
                             seed,
-                            cell.artefacts().metrics().of(method.word()));
+                            cell.artifacts().metrics().of(method.word()));
                 }
                 if (methods(first).contains(Method.GRFT)) {
                     SelectVerb selecting = new SelectVerb(cell.forMethod(Method.GRFT.word()), false);
@@ -159,7 +159,7 @@ final class CompareVerb {
                     continue; // the probe has settings of its own
                 }
                 measure(trial, method);
-                double accuracy = trial.artefacts()
+                double accuracy = trial.artifacts()
                         .metrics()
                         .of(method.word())
                         .path("accuracy")

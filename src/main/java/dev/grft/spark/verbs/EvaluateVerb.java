@@ -49,7 +49,7 @@ final class EvaluateVerb {
         String method = settings.tuning().method();
         Path folder = new Path(run.directory().method(method));
         Path deltaPath = new Path(folder, "delta.safetensors");
-        run.artefacts().requireDelta(deltaPath, "to evaluate");
+        run.artifacts().requireDelta(deltaPath, "to evaluate");
         Path path = new Path(folder, "evaluation.json");
         String inputs = Inputs.digest(
                 "evaluate",
@@ -57,7 +57,7 @@ final class EvaluateVerb {
                 run.models().pretrained().sha256(),
                 run.images().testListing(),
                 Config.fingerprint(settings, "data", "evaluation", "model.imageSize", "engine.kernels"));
-        run.artefacts().artefact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
+        run.artifacts().artifact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
     }
 
     private Path make(String method, Path deltaPath, Path path) {
@@ -80,7 +80,7 @@ final class EvaluateVerb {
 
         long backbone = run.models().pretrained().config().backboneParameters();
         long head = (long) delta.headWeight().length + delta.headBias().length;
-        Metrics metrics = run.artefacts().metrics();
+        Metrics metrics = run.artifacts().metrics();
         ObjectNode node = metrics.of(method);
         node.put("accuracy", measures.accuracy());
         node.put("macro_f1", measures.macroF1());

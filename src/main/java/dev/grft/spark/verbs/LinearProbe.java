@@ -55,12 +55,12 @@ final class LinearProbe {
     /** Returns the linear probe; made now, unless the run directory has it already. */
     DeltaFile delta() {
         Path path = new Path(run.directory().method(Method.LINEAR.word()), "delta.safetensors");
-        return run.artefacts()
-                .artefact(path, inputs(), force, () -> DeltaFile.read(session.hadoop(), path), () -> make(path));
+        return run.artifacts()
+                .artifact(path, inputs(), force, () -> DeltaFile.read(session.hadoop(), path), () -> make(path));
     }
 
     private DeltaFile make(Path path) {
-        Probed probed = run.artefacts().once(inputs(), Probed.class, this::train);
+        Probed probed = run.artifacts().once(inputs(), Probed.class, this::train);
         Images images = run.images().training();
         Delta delta = new Delta(
                 Selection.none(),
@@ -77,7 +77,7 @@ final class LinearProbe {
             Provenance.writeManifest(
                     run, images.digest(), run.models().pretrained().sha256());
         }
-        run.artefacts().phase(Method.LINEAR.word(), "train", probed.seconds);
+        run.artifacts().phase(Method.LINEAR.word(), "train", probed.seconds);
         return file;
     }
 
@@ -90,7 +90,7 @@ final class LinearProbe {
         Progress.Meter meter = session.phase("probe: features", images.count());
         boolean again = settings.compare().seeds().size() > 1; // another seed's probe will read the same features
         List<Inference.Output> seen = (again
-                        ? run.artefacts().once(featureInputs(), Features.class, () -> features(images, meter))
+                        ? run.artifacts().once(featureInputs(), Features.class, () -> features(images, meter))
                         : features(images, meter))
                 .outputs;
         float[][] features = seen.stream().map(output -> output.values).toArray(float[][]::new);

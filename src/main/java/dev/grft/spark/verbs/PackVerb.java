@@ -92,7 +92,7 @@ final class PackVerb {
         storage.writeAtomically(new Path(temporary, NOTE), note(images, inputs, named.size()));
         storage.delete(folder);
         move(temporary, folder);
-        run.artefacts().made(output);
+        run.artifacts().made(output);
         session.progress()
                 .say(
                         "packed %d images into %d files of %.1f MB in all, in %.1f s",

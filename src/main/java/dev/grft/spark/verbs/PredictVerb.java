@@ -79,7 +79,7 @@ final class PredictVerb {
         try (Images read = run.images().unlabeled("predict", images)) {
             write(read, tasks, output);
         }
-        run.artefacts().made(output);
+        run.artifacts().made(output);
     }
 
     /** Returns a delta by its name, or else that of its file, or of the folder of a file that is called like all others. */
@@ -94,7 +94,7 @@ final class PredictVerb {
     }
 
     private Delta delta(Path path) {
-        run.artefacts().requireDelta(path, "to predict with");
+        run.artifacts().requireDelta(path, "to predict with");
         return run.models().delta(path);
     }
 

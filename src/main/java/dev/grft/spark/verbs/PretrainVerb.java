@@ -58,7 +58,7 @@ final class PretrainVerb {
                 run.images().trainingListing(),
                 Config.fingerprint(
                         settings, "run.seed", "model", "data", "augmentation", "training", "engine.kernels"));
-        run.artefacts().artefact(path, inputs, force, () -> path, () -> make(path, inputs));
+        run.artifacts().artifact(path, inputs, force, () -> path, () -> make(path, inputs));
     }
 
     private Path make(Path path, String inputs) {
@@ -101,7 +101,7 @@ final class PretrainVerb {
                 Checkpoint.of(path.toString(), architecture(), config, trained, preprocess.recipe(), labels.names());
         model.save(session.hadoop(), path.toString(), dtype(settings.model().saveType()));
         Provenance.writeManifest(run, images.digest(), session.storage().sha256(path));
-        Metrics metrics = run.artefacts().metrics();
+        Metrics metrics = run.artifacts().metrics();
         metrics.of("pretrain").put("parameters", config.parameters());
         metrics.phase("pretrain", "train", result.carried().seconds());
         metrics.write();
@@ -130,7 +130,7 @@ final class PretrainVerb {
         }
         session.storage()
                 .writeAtomically(run.directory().path("evaluation.json"), measures.json("pretrain", images.digest()));
-        Metrics metrics = run.artefacts().metrics();
+        Metrics metrics = run.artifacts().metrics();
         ObjectNode node = metrics.of("pretrain");
         node.put("accuracy", measures.accuracy());
         node.put("loss", measures.loss());

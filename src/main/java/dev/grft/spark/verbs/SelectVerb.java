@@ -53,8 +53,8 @@ final class SelectVerb {
     /** Returns the selection; made now, unless the run directory has it already. */
     SelectionFile selection() {
         Path path = run.directory().path("selection.safetensors");
-        return run.artefacts()
-                .artefact(
+        return run.artifacts()
+                .artifact(
                         path,
                         selectionInputs(),
                         force,
@@ -63,10 +63,10 @@ final class SelectVerb {
     }
 
     private SelectionFile makeSelection(Path path) {
-        Scored scored = run.artefacts().once(scoreInputs(), Scored.class, this::score);
+        Scored scored = run.artifacts().once(scoreInputs(), Scored.class, this::score);
         SelectionFile file = file(select(scored.scores, budget()), scored.scores);
         file.write(session.hadoop(), path);
-        run.artefacts().phase(Method.GRFT.word(), "select", scored.seconds);
+        run.artifacts().phase(Method.GRFT.word(), "select", scored.seconds);
         long backbone = file.backboneParameters();
         session.progress()
                 .say(
@@ -96,8 +96,8 @@ final class SelectVerb {
     private Scores half(int which) {
         Path path = run.directory().path("half-" + (which + 1) + ".safetensors");
         String inputs = Inputs.digest("half", scoreInputs(), Integer.toString(which));
-        return run.artefacts()
-                .artefact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
+        return run.artifacts()
+                .artifact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
                     Images all = run.images().training();
                     Images images = all.half(settings.run().seed(), which);
                     Scoring scoring =
@@ -118,8 +118,8 @@ final class SelectVerb {
      * @param delta what has been trained
      */
     Selection again(Path path, String inputs, int part, Delta delta) {
-        return run.artefacts()
-                .artefact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
+        return run.artifacts()
+                .artifact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
                     Images images = run.images().training();
                     Progress.Meter meter = session.phase("select again: scoring", images.count());
                     Scores scores;
@@ -129,7 +129,7 @@ final class SelectVerb {
                     }
                     SelectionFile file = file(select(scores, budget()), scores);
                     file.write(session.hadoop(), path);
-                    run.artefacts().phase(Method.GRFT.word(), "select " + part, meter.seconds());
+                    run.artifacts().phase(Method.GRFT.word(), "select " + part, meter.seconds());
                     long kept = file.selection().count()
                             - file.selection().without(delta.selection()).count();
                     session.progress().say("selected %s, %d of them trained before", file.selection(), kept);
@@ -210,10 +210,10 @@ final class SelectVerb {
     List<Entries> entries(int perNeuron) {
         Path path = new Path(run.directory().method(Method.GPS.word()), "entries.safetensors");
         String inputs = Inputs.digest("entries", scoreInputs(), Integer.toString(perNeuron));
-        return run.artefacts()
-                .artefact(path, inputs, force, () -> EntriesFile.read(session.hadoop(), path), () -> {
+        return run.artifacts()
+                .artifact(path, inputs, force, () -> EntriesFile.read(session.hadoop(), path), () -> {
                     Largest largest =
-                            run.artefacts().once(Inputs.digest("entries", scoreInputs()), Largest.class, Largest::new);
+                            run.artifacts().once(Inputs.digest("entries", scoreInputs()), Largest.class, Largest::new);
                     if (largest.perNeuron < perNeuron) {
                         Images images = run.images().training();
                         Scoring scoring = scoring(
@@ -231,7 +231,7 @@ final class SelectVerb {
                             Config.toYaml(settings),
                             Provenance.json(session, run.images().training().digest()));
                     file.write(session.hadoop(), path);
-                    run.artefacts().phase(Method.GPS.word(), "select", largest.seconds);
+                    run.artifacts().phase(Method.GPS.word(), "select", largest.seconds);
                     return file;
                 })
                 .entries();

@@ -54,8 +54,8 @@ final class TrainVerb {
         }
         Path path = new Path(run.directory().method(method.word()), "delta.safetensors");
         String inputs = inputs();
-        return run.artefacts()
-                .artefact(path, inputs, force, () -> DeltaFile.read(session.hadoop(), path), () -> train(path, inputs));
+        return run.artifacts()
+                .artifact(path, inputs, force, () -> DeltaFile.read(session.hadoop(), path), () -> train(path, inputs));
     }
 
     /** Returns a digest of all that the training depends on. */
@@ -170,7 +170,7 @@ final class TrainVerb {
 
     private ObjectNode writeMetrics(TrainingLoop.Result result, Stage last, @Nullable EpochChoice choice) {
         Carried carried = result.carried();
-        Metrics metrics = run.artefacts().metrics();
+        Metrics metrics = run.artifacts().metrics();
         metrics.phase(method.word(), "train", carried.seconds());
         ObjectNode node = metrics.of(method.word());
         node.put("learning_rate", settings.training().learningRate());

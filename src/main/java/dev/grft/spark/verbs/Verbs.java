@@ -1,5 +1,6 @@
 package dev.grft.spark.verbs;
 
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.MergedFile;
 import dev.grft.report.Report;
 import dev.grft.spark.images.Inputs;
@@ -7,7 +8,10 @@ import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.tuning.Method;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -48,7 +52,7 @@ public final class Verbs {
     public void evaluate() {
         String method = run.settings().tuning().method();
         evaluate(method);
-        session.out().print(run.artefacts().metrics().table(List.of(method)));
+        session.out().print(run.artifacts().metrics().table(List.of(method)));
         printDirectory();
     }
 
@@ -60,7 +64,7 @@ public final class Verbs {
 
     private void mergeDelta() {
         Path deltaPath = run.directory().path("delta.safetensors");
-        run.artefacts().requireDelta(deltaPath, "to merge");
+        run.artifacts().requireDelta(deltaPath, "to merge");
         Path path = run.directory().path(MergedFile.NAME);
         String inputs = Inputs.digest(
                 "merge",
@@ -68,7 +72,7 @@ public final class Verbs {
                 run.models().pretrained().sha256(),
                 Integer.toString(run.settings().model().imageSize()),
                 run.settings().model().saveType());
-        run.artefacts().artefact(path, inputs, force, () -> path, () -> {
+        run.artifacts().artifact(path, inputs, force, () -> path, () -> {
             MergedFile.write(
                     session.hadoop(),
                     run.directory().toString(),
@@ -89,7 +93,7 @@ public final class Verbs {
     /** Trains every number, from scratch or on. */
     public void pretrain() {
         new PretrainVerb(run, force).pretrain();
-        session.out().print(run.artefacts().metrics().table(List.of("pretrain")));
+        session.out().print(run.artifacts().metrics().table(List.of("pretrain")));
         printDirectory();
     }
 
@@ -107,14 +111,15 @@ public final class Verbs {
         int random = methods.indexOf(Method.RANDOM.word()); // beside which the main method is shown
         methods.add(random < 0 ? methods.size() : random, main);
         methods.forEach(method -> EpochChoice.split(run.forMethod(method).settings())); // refuse now, not later
-        methods.forEach(this::train);
-        if (main.equals(Method.ADAPTER.word())) {
-            session.progress().say("not merged: a plain ViT has no place for adapters");
-        } else {
+        Map<String, DeltaFile> deltas = new HashMap<>();
+        methods.forEach(method -> deltas.put(method, train(method)));
+        if (Objects.requireNonNull(deltas.get(main)).delta().isMergeable()) {
             mergeDelta();
+        } else {
+            session.progress().say("not merged: a plain ViT has no place for adapters");
         }
         methods.forEach(this::evaluate);
-        session.out().print(run.artefacts().metrics().table(methods));
+        session.out().print(run.artifacts().metrics().table(methods));
         writeReport();
         printDirectory();
     }
@@ -136,8 +141,8 @@ public final class Verbs {
         session.out().println("report: " + path);
     }
 
-    private void train(String method) {
-        new TrainVerb(run.forMethod(method), force).delta();
+    private DeltaFile train(String method) {
+        return new TrainVerb(run.forMethod(method), force).delta();
     }
 
     private void evaluate(String method) {

@@ -46,7 +46,7 @@ class ArtifactsTest {
 
     private static Path folder() {
         try {
-            return Files.createTempDirectory("artefacts");
+            return Files.createTempDirectory("artifacts");
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         }

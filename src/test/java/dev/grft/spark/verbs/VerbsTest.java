@@ -86,7 +86,7 @@ class VerbsTest {
     }
 
     @Test
-    void aRunLeavesEveryArtefact() throws Exception {
+    void aRunLeavesEveryArtifact() throws Exception {
         assertThat(times(whole).keySet())
                 .contains(
                         "manifest.json",

@@ -14,8 +14,8 @@ import java.util.Set;
 import java.util.function.Supplier;
 import org.apache.hadoop.fs.Path;
 
-/** The artefacts of a run: each is made once of the same inputs, and noted in the run directory. */
-public final class Artefacts {
+/** The artifacts of a run: each is made once of the same inputs, and noted in the run directory. */
+public final class Artifacts {
     private final RunDirectory directory;
     private final Storage storage;
     private final Progress progress;
@@ -27,13 +27,13 @@ public final class Artefacts {
         private final Map<String, Object> computed = new HashMap<>();
         private final List<String> paths = Collections.synchronizedList(new ArrayList<>());
 
-        /** Returns the paths of the artefacts; a view. */
+        /** Returns the paths of the artifacts; a view. */
         List<String> paths() {
             return paths;
         }
     }
 
-    Artefacts(RunDirectory directory, Storage storage, Progress progress, Made made) {
+    Artifacts(RunDirectory directory, Storage storage, Progress progress, Made made) {
         this.directory = directory;
         this.storage = storage;
         this.progress = progress;
@@ -41,12 +41,12 @@ public final class Artefacts {
     }
 
     /**
-     * Returns an artefact: as it is, if it was made of the same inputs; else made now. An application makes it once, forced or not.
+     * Returns an artifact: as it is, if it was made of the same inputs; else made now. An application makes it once, forced or not.
      *
      * @param inputs a digest of all that it depends on
      * @param force whether to make it anyway
      */
-    public <T> T artefact(Path path, String inputs, boolean force, Supplier<T> read, Supplier<T> make) {
+    public <T> T artifact(Path path, String inputs, boolean force, Supplier<T> read, Supplier<T> make) {
         boolean now = made.keys.contains(path + inputs);
         if ((now || !force) && directory.isMade(path, inputs)) {
             if (!now) {
@@ -54,14 +54,14 @@ public final class Artefacts {
             }
             return read.get();
         }
-        T artefact = make.get();
+        T artifact = make.get();
         directory.made(path, inputs);
         made.keys.add(path + inputs);
         made.paths.add(path.toString());
-        return artefact;
+        return artifact;
     }
 
-    /** Notes an artefact outside the run directory that was made now. */
+    /** Notes an artifact outside the run directory that was made now. */
     public void made(String path) {
         made.paths.add(path);
     }
