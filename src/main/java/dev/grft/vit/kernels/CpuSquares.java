@@ -71,6 +71,7 @@ final class CpuSquares {
         columns.data().setData(c);
     }
 
+    /** Adds the row and column sums of the squares of {@code g [out, in]}. */
     private void addSquares(FloatBuffer g, int out, int in, double[] rows, double[] columns) {
         float[] v = scratch.row(0, in);
         double[] acc = scratch.sums(in);
