@@ -10,7 +10,6 @@ import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -23,19 +22,14 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** Looks at settings, inputs and memory, and says what would run; makes nothing but a file that it deletes again. */
-final class CheckVerb {
+final class CheckVerb extends Verb {
     private static final Pattern AVAILABLE = Pattern.compile("MemAvailable:\\s+(\\d+) kB");
 
     private static final long MIB = 1 << 20;
 
-    private final Run run;
-    private final Session session;
-    private final Settings settings;
 
-    CheckVerb(Run run) {
-        this.run = run;
-        this.session = run.session();
-        this.settings = run.settings();
+    CheckVerb(Run run, boolean force) {
+        super(run, force);
     }
 
     void check() {

@@ -9,7 +9,6 @@ import dev.grft.config.Settings;
 import dev.grft.report.Comparison;
 import dev.grft.report.CostModel;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.TuningSettings;
 import dev.grft.vit.VitConfig;
@@ -28,20 +27,13 @@ import org.jspecify.annotations.Nullable;
  * images alone, and keeps the one with the best accuracy on the validation images, the lower of equals. The test images are
  * looked at once for each cell.
  */
-final class CompareVerb {
+final class CompareVerb extends Verb {
     private static final String LEARNING_RATE = "training.learningRate";
 
-    private final Run run;
-    private final Session session;
-    private final Settings settings;
-    private final boolean force;
     private final String root;
 
     CompareVerb(Run run, boolean force) {
-        this.run = run;
-        this.session = run.session();
-        this.settings = run.settings();
-        this.force = force;
+        super(run, force);
         this.root = settings.run().directory();
     }
 

@@ -16,7 +16,6 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,18 +25,9 @@ import org.apache.hadoop.fs.Path;
  * Measures a delta on the test images: {@code evaluation.json} beside the delta, its line in {@code metrics.json}, and for people
  * {@code predictions.jsonl} and {@code mistakes.json}.
  */
-final class EvaluateVerb {
-
-    private final Run run;
-    private final Session session;
-    private final Settings settings;
-    private final boolean force;
-
+final class EvaluateVerb extends Verb {
     EvaluateVerb(Run run, boolean force) {
-        this.run = run;
-        this.session = run.session();
-        this.settings = run.settings();
-        this.force = force;
+        super(run, force);
     }
 
     /**

@@ -4,13 +4,11 @@ import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
-import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import dev.grft.train.Probe;
 import dev.grft.tuning.Method;
@@ -24,20 +22,13 @@ import org.apache.hadoop.fs.Path;
  * The linear probe: a head, trained on the pretrained features of the training images. It is the method {@code linear}, the head under
  * which slices may be scored, and the head that trainings may begin with.
  */
-final class LinearProbe {
+final class LinearProbe extends Verb {
     /** More features than these are not collected: every second, third… image is used instead. */
     private static final long MOST_PROBED = 50_000;
 
-    private final Run run;
-    private final Session session;
-    private final Settings settings;
-    private final boolean force;
 
     LinearProbe(Run run, boolean force) {
-        this.run = run;
-        this.session = run.session();
-        this.settings = run.settings();
-        this.force = force;
+        super(run, force);
     }
 
     /** Returns the head to begin with: that of the probe, or one that has seen nothing. */

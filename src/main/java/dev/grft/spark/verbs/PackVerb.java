@@ -12,7 +12,6 @@ import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source.Named;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Iterator;
@@ -40,7 +39,7 @@ import scala.Tuple2;
  * of a constant number of them: the same images make the same files, and the same training. Images are not decoded; what is
  * missing has a row without bytes.
  */
-final class PackVerb {
+final class PackVerb extends Verb {
     /** Images in a file. */
     static final int IN_A_FILE = 4096;
 
@@ -49,21 +48,16 @@ final class PackVerb {
 
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
-    private final Run run;
-    private final Session session;
-
-    PackVerb(Run run) {
-        this.run = run;
-        this.session = run.session();
+    PackVerb(Run run, boolean force) {
+        super(run, force);
     }
 
     /**
      * Packs what lies at a path. Does nothing if that has been done.
      *
      * @param output the folder that gets the files; is there whole or not at all
-     * @param force whether a folder of other images is replaced
      */
-    void pack(String images, String output, boolean labeled, boolean force) {
+    void pack(String images, String output, boolean labeled) {
         ReadOptions options = labeled
                 ? run.images().readOptions()
                 : run.images().readOptions().unlabeled();

@@ -6,7 +6,6 @@ import dev.grft.data.Labels;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -32,21 +31,18 @@ import org.apache.spark.sql.types.StructType;
  * that label, and the probability of each class in a column {@code p_CLASS}. Of several deltas each has these columns but the
  * name's, which begin with what the delta is called and an underscore.
  */
-final class PredictVerb {
+final class PredictVerb extends Verb {
     private static final long ROWS = 100_000; // in a file
     private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
     private static final String FILE = "delta.safetensors";
     private static final Pattern NAMED = Pattern.compile("([\\w.-]+)=(.+)");
 
-    private final Run run;
-    private final Session session;
 
     /** What a delta says: its columns begin with {@code prefix}. */
     private record Task(String prefix, Delta delta) {}
 
-    PredictVerb(Run run) {
-        this.run = run;
-        this.session = run.session();
+    PredictVerb(Run run, boolean force) {
+        super(run, force);
     }
 
     /**
@@ -56,9 +52,8 @@ final class PredictVerb {
      * @param output path of the table, a folder as Spark writes them: of CSV files with a header if it ends with {@code .csv},
      *     else of Parquet
      * @param deltas each the path of a delta or of its run directory, or {@code NAME=PATH}; none: the run's own
-     * @param force whether an existing table is replaced
      */
-    void predict(String images, String output, List<String> deltas, boolean force) {
+    void predict(String images, String output, List<String> deltas) {
         Path path = new Path(output);
         if (!force && session.storage().exists(path)) {
             throw UserError.of("%s: exists already; choose another --output or give --force", output);

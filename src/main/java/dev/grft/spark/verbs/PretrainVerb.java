@@ -8,7 +8,6 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.file.Dtype;
 import dev.grft.config.Config;
-import dev.grft.config.Settings;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
@@ -17,7 +16,6 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Initial;
@@ -34,17 +32,9 @@ import org.apache.hadoop.fs.Path;
  * Trains every number of a ViT, from scratch ({@code model.preset}) or from a checkpoint ({@code model.pretrained}), into a
  * new checkpoint. To the machinery the model is all zeros, and the trained vector is the difference to that: the weights.
  */
-final class PretrainVerb {
-    private final Run run;
-    private final Session session;
-    private final Settings settings;
-    private final boolean force;
-
+final class PretrainVerb extends Verb {
     PretrainVerb(Run run, boolean force) {
-        this.run = run;
-        this.session = run.session();
-        this.settings = run.settings();
-        this.force = force;
+        super(run, force);
     }
 
     /** Leaves {@code model.safetensors} and {@code config.json} in the run directory, and measures them if it can. */

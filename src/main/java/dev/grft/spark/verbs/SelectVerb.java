@@ -12,14 +12,12 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.EntriesFile;
 import dev.grft.checkpoint.artifact.SelectionFile;
 import dev.grft.config.Config;
-import dev.grft.config.Settings;
 import dev.grft.data.Augment;
 import dev.grft.data.Labels;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Scoring;
 import dev.grft.train.Probe;
@@ -30,18 +28,11 @@ import java.util.Map;
 import org.apache.hadoop.fs.Path;
 
 /** Selects: the slices that GRFT trains by squared gradients, those of its baselines, and the entries that GPS trains. */
-final class SelectVerb {
-    private final Run run;
-    private final Session session;
-    private final Settings settings;
-    private final boolean force;
+final class SelectVerb extends Verb {
     private final LinearProbe probe;
 
     SelectVerb(Run run, boolean force) {
-        this.run = run;
-        this.session = run.session();
-        this.settings = run.settings();
-        this.force = force;
+        super(run, force);
         this.probe = new LinearProbe(run, force);
     }
 

@@ -5,7 +5,6 @@ import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
-import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.report.Metrics;
 import dev.grft.report.ModelCard;
@@ -13,7 +12,6 @@ import dev.grft.report.Tracking;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.run.Session;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Initial;
 import dev.grft.train.Probe;
@@ -28,23 +26,16 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /** Trains by the method of a run, on the cluster, from where it was interrupted, and leaves {@code delta.safetensors}. */
-final class TrainVerb {
-    private final Run run;
-    private final Session session;
-    private final Settings settings;
+final class TrainVerb extends Verb {
     private final Method method;
     private final SelectVerb own;
     private final SelectVerb slices;
-    private final boolean force;
 
     TrainVerb(Run run, boolean force) {
-        this.run = run;
-        this.session = run.session();
-        this.settings = run.settings();
+        super(run, force);
         this.method = run.method();
         this.own = new SelectVerb(run, force);
         this.slices = new SelectVerb(run.forMethod(Method.GRFT.word()), force);
-        this.force = force;
     }
 
     /** Returns the delta; trained now, unless the run directory has it already. */

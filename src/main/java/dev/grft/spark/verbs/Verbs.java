@@ -32,7 +32,7 @@ public final class Verbs {
 
     /** Says what would run, and refuses what could not. */
     public void check() {
-        new CheckVerb(run.forMethod(run.settings().tuning().method())).check();
+        new CheckVerb(run.forMethod(run.settings().tuning().method()), force).check();
         printDirectory();
     }
 
@@ -86,7 +86,7 @@ public final class Verbs {
 
     /** Labels images with the run's delta, or with others; see {@code PredictVerb}. */
     public void predict(String images, String output, List<String> deltas) {
-        new PredictVerb(run).predict(images, output, deltas, force);
+        new PredictVerb(run, force).predict(images, output, deltas);
         printDirectory();
     }
 
@@ -126,7 +126,7 @@ public final class Verbs {
 
     /** Packs the images at a path into Parquet; see {@code PackVerb}. */
     public void pack(String images, String output, boolean labeled) {
-        new PackVerb(run).pack(images, output, labeled, force);
+        new PackVerb(run, force).pack(images, output, labeled);
     }
 
     /** Writes {@code report.html} of what the run directory holds by now. */
