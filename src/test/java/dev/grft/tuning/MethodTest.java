@@ -64,9 +64,13 @@ class MethodTest {
 
     @Test
     void sizesThatCanBeMatchedFollowTheBudgetIfTheyAre() {
-        assertThat(Method.all().stream().filter(method -> method.usesBudget(true)).map(Method::word))
+        assertThat(Method.all().stream()
+                        .filter(method -> method.usesBudget(true))
+                        .map(Method::word))
                 .containsExactly("grft", "random", "magnitude", "last-layers", "gps", "lora", "adapter");
-        assertThat(Method.all().stream().filter(method -> method.usesBudget(false)).map(Method::word))
+        assertThat(Method.all().stream()
+                        .filter(method -> method.usesBudget(false))
+                        .map(Method::word))
                 .containsExactly("grft", "random", "magnitude", "last-layers");
     }
 

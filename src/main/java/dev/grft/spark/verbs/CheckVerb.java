@@ -27,7 +27,6 @@ final class CheckVerb extends Verb {
 
     private static final long MIB = 1 << 20;
 
-
     CheckVerb(Run run, boolean force) {
         super(run, force);
     }

@@ -26,7 +26,6 @@ final class LinearProbe extends Verb {
     /** More features than these are not collected: every second, third… image is used instead. */
     private static final long MOST_PROBED = 50_000;
 
-
     LinearProbe(Run run, boolean force) {
         super(run, force);
     }

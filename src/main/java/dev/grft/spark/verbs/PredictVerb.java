@@ -37,7 +37,6 @@ final class PredictVerb extends Verb {
     private static final String FILE = "delta.safetensors";
     private static final Pattern NAMED = Pattern.compile("([\\w.-]+)=(.+)");
 
-
     /** What a delta says: its columns begin with {@code prefix}. */
     private record Task(String prefix, Delta delta) {}
 

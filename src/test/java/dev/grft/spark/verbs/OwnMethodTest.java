@@ -82,8 +82,8 @@ class OwnMethodTest {
             assertThat(delta.whole().keySet())
                     .contains("blocks.0.norm1.weight", "norm.bias")
                     .allSatisfy(name -> assertThat(name).contains("norm"));
-            assertThat(delta.whole().values()).anySatisfy(numbers -> assertThat(numbers)
-                    .isNotEqualTo(new float[numbers.length]));
+            assertThat(delta.whole().values())
+                    .anySatisfy(numbers -> assertThat(numbers).isNotEqualTo(new float[numbers.length]));
             assertThat(printed.out()).contains(registered.method().word(), "random");
             assertThat(Files.readString(run.resolve("evaluation.json"))).contains("\"method\" : \"norms\"");
             Map<String, String> pretrained = Tiny.tensors(shared.pretrained().resolve("model.safetensors"));
