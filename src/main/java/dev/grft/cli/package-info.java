@@ -1,5 +1,5 @@
 /**
- * The command line: verbs that parse, call and exit. No logic. Exit codes: {@link dev.grft.spark.Exit}.
+ * The command line: verbs that parse, call and exit. No logic. Exit codes: {@link dev.grft.spark.cluster.Exit}.
  */
 @NullMarked
 package dev.grft.cli;
