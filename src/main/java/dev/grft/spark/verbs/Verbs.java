@@ -8,10 +8,7 @@ import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.tuning.Method;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -111,9 +108,14 @@ public final class Verbs {
         int random = methods.indexOf(Method.RANDOM.word()); // beside which the main method is shown
         methods.add(random < 0 ? methods.size() : random, main);
         methods.forEach(method -> EpochChoice.split(run.forMethod(method).settings())); // refuse now, not later
-        Map<String, DeltaFile> deltas = new HashMap<>();
-        methods.forEach(method -> deltas.put(method, train(method)));
-        if (Objects.requireNonNull(deltas.get(main)).delta().isMergeable()) {
+        boolean mergeable = false;
+        for (String method : methods) {
+            DeltaFile trained = train(method); // not kept: that of a full fine-tuning is as large as the model
+            if (method.equals(main)) {
+                mergeable = trained.delta().isMergeable();
+            }
+        }
+        if (mergeable) {
             mergeDelta();
         } else {
             session.progress().say("not merged: a plain ViT has no place for adapters");
