@@ -16,7 +16,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads what a model's tensors do not tell from the file beside them; {@link DescriptionWriter} writes that file.
+ * Reads the file beside a model's tensors: what cannot be read from the tensors. {@link DescriptionWriter} writes that file.
  *
  * @param place of the file, for errors
  * @param architecture timm's name of the model, or of the nearest

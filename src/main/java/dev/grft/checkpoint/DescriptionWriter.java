@@ -9,7 +9,7 @@ import dev.grft.vit.Variant;
 import dev.grft.vit.VitConfig;
 import java.util.List;
 
-/** Writes what a model's tensors do not tell, for the file beside them: the inverse of {@link Description}. */
+/** Writes the file beside a model's tensors: what cannot be read from the tensors. The inverse of {@link Description}. */
 final class DescriptionWriter {
     private DescriptionWriter() {}
 
@@ -114,7 +114,8 @@ final class DescriptionWriter {
             case DINOV2 -> "Dinov2";
             case DINOV2_WITH_REGISTERS -> "Dinov2WithRegisters";
             case CLIP -> "Siglip";
-            default -> "ViT";
+            case TRANSFORMERS -> "ViT";
+            case TIMM, TORCHVISION, NPZ -> throw notOfTransformers(family);
         };
         boolean siglip = family == NameMap.CLIP;
         String headless = siglip ? "SiglipVisionModel" : name + "Model";
@@ -150,11 +151,16 @@ final class DescriptionWriter {
             case DINOV2 -> "dinov2";
             case DINOV2_WITH_REGISTERS -> "dinov2_with_registers";
             case CLIP -> "siglip";
-            default -> "vit";
+            case TRANSFORMERS -> "vit";
+            case TIMM, TORCHVISION, NPZ -> throw notOfTransformers(family);
         };
     }
 
-    /** Adds what only some families of transformers are told. */
+    private static IllegalArgumentException notOfTransformers(NameMap family) {
+        return new IllegalArgumentException(family + " is no model of transformers");
+    }
+
+    /** Adds the keys that only some families of transformers have. */
     private static void putFamily(ObjectNode tower, NameMap family, VitConfig config) {
         if (family == NameMap.CLIP) {
             tower.put("intermediate_size", config.mlpWidth());

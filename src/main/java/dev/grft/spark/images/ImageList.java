@@ -98,7 +98,8 @@ final class ImageList {
             case JSON -> list.parseJson();
             case CSV -> list.parseCsv(labelColumn);
             case JSONL -> list.parseJsonLines(labelColumn);
-            default -> list.parseLines();
+            case LIST -> list.parseLines();
+            case AUTO, FOLDER, PARQUET, WEBDATASET -> throw new IllegalArgumentException(format + " names no images");
         }
         if (list.classes.isEmpty()) {
             throw new UserError(path + ": names no image; needs one or more, or is it the wrong file?");

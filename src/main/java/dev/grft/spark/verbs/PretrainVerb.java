@@ -154,9 +154,10 @@ final class PretrainVerb extends Verb {
 
     static Dtype dtype(String word) {
         return switch (word) {
+            case "fp32" -> Dtype.F32;
             case "fp16" -> Dtype.F16;
             case "bf16" -> Dtype.BF16;
-            default -> Dtype.F32;
+            default -> throw new IllegalArgumentException("no type of numbers is called " + word);
         };
     }
 }
