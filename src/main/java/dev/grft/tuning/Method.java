@@ -13,7 +13,7 @@ import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A way to fine-tune, as {@code tuning.method} and {@code compare.methods} name it. All that the rest of the program has to know of a
+ * A way to fine-tune, as {@code tuning.method} and {@code compare.methods} name it. All that the rest of the program reads of a
  * method stands in its entry here; what it computes stands in its {@link Tuning}. {@link #register} adds a method.
  *
  * @param word of the configuration, the command line and the files of a run

@@ -35,7 +35,7 @@ public final class ScoreWatch implements Trainable {
     /**
      * Returns the watch of these matrices, by timm name in network order.
      *
-     * @param weights the pretrained values of a matrix, {@code [out, in]}; asked for by {@link Score#GRADIENT_WEIGHT} only
+     * @param weights the pretrained values of a matrix, {@code [out, in]}; read for {@link Score#GRADIENT_WEIGHT} only
      */
     public ScoreWatch(Map<String, MatrixShape> eligible, Score score, Function<String, INDArray> weights) {
         this.weights = weights;

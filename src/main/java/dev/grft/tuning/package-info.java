@@ -1,9 +1,9 @@
 /**
- * The ways to fine-tune, one file each behind the seam {@link dev.grft.tuning.Tuning}: which numbers of the pretrained
- * model train, what they add to the forward, and what of a gradient they need.
+ * The methods: an entry of {@link dev.grft.tuning.Method} for each, and a class behind the seam {@link
+ * dev.grft.tuning.Tuning} that says which parameters train, what they add to the forward, and what of a gradient they need.
  *
  * <p>Reads from: a selection. Writes to: gradients and a {@link dev.grft.Delta}. Reading order: {@link
- * dev.grft.tuning.Tuning}, {@link dev.grft.tuning.SliceTuning}, {@link dev.grft.tuning.WholeTuning}; {@link
+ * dev.grft.tuning.Method}, {@link dev.grft.tuning.Tuning}, {@link dev.grft.tuning.SliceTuning}, {@link dev.grft.tuning.WholeTuning}; {@link
  * dev.grft.tuning.ScoreWatch} trains nothing and watches gradients go by to score rows and columns.
  */
 @NullMarked

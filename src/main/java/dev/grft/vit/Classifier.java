@@ -106,7 +106,7 @@ final class Classifier extends Layer implements Stage {
         };
     }
 
-    /** Returns the gradient of the norm's input in an array of that name, or null if it is not asked for. */
+    /** Returns the gradient of the norm's input in an array of that name, or null if nothing needs it. */
     private @Nullable INDArray normBackward(INDArray dy, String name, boolean inputGradient) {
         return norm.backward(
                 dy, inputGradient ? buffers.shared(name, dy.shape()).assign(0) : null);

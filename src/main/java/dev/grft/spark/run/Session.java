@@ -89,7 +89,7 @@ public final class Session implements AutoCloseable {
         return new SparkConf().setIfMissing("spark.task.maxDirectResultSize", "8m");
     }
 
-    /** Returns a session in a Spark application that somebody else ends. */
+    /** Returns a session in a Spark application that it does not end. */
     public static Session in(SparkSession spark, Settings settings, PrintStream out, PrintStream err) {
         return new Session(spark, false, settings, Map.of(), out, err);
     }
@@ -178,7 +178,7 @@ public final class Session implements AutoCloseable {
      *
      * @throws UserError what the user can mend
      * @throws LostCluster if the cluster is gone
-     * @throws Stopped if {@link #watch} was told to stop
+     * @throws Stopped if {@link #watch} has stopped the work
      */
     public void run(Runnable work) {
         tracking.outcome(Tracking.Outcome.FAILED);

@@ -31,7 +31,7 @@ final class EvaluateVerb extends Verb {
     }
 
     /**
-     * Evaluates the delta of the method of the session's settings.
+     * Evaluates the delta of the run's method.
      *
      * @throws UserError if there is none, or it belongs to another pretrained model
      */

@@ -9,16 +9,13 @@ import dev.grft.tuning.TuningSettings;
 import java.util.List;
 import java.util.Map;
 
-/** What the method of a run makes its tuning of, from the run directory or computed now. */
+/**
+ * What the method of a run makes its tuning of, from the run directory or computed now.
+ *
+ * @param own selects by the settings of the method
+ * @param slices selects by those of GRFT, whose slices the baselines are compared with
+ */
 record RunIngredients(Run run, SelectVerb own, SelectVerb slices) implements Ingredients {
-
-    /**
-     * Returns the ingredients.
-     *
-     * @param own selects by the settings of the method
-     * @param slices selects by those of GRFT, whose slices the baselines are compared with
-     */
-    RunIngredients {}
 
     @Override
     public TuningSettings settings() {

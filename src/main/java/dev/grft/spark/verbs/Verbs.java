@@ -12,8 +12,8 @@ import java.util.List;
 import org.apache.hadoop.fs.Path;
 
 /**
- * What the job can be told to do. Each verb reads what the one before has left in the run directory, and leaves its own; done
- * again with the same inputs it does nothing, unless forced.
+ * What the job can do. Each verb reads what the one before has left in the run directory, and leaves its own. Done again with
+ * the same inputs it does nothing, unless forced.
  */
 public final class Verbs {
     private final Run run;

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A method of somebody else's: an entry and a class of its own are all that it takes. */
+/** A method from outside this program: it takes an entry and a class, and no change elsewhere. */
 class OwnMethodTest {
     private static final Method NORMS =
             new Method("norms", List.of(), Method.Needs.PROBE, null, from -> new NormTuning());
