@@ -39,7 +39,7 @@ import org.apache.hadoop.fs.Path;
  */
 public record DeltaFile(Delta delta, String method, String settings, String provenance) {
     /** The method of the paper. */
-    public static final String GRFT = "grft";
+    private static final String GRFT = "grft";
 
     private static final String FORMAT = "grft.delta";
     private static final String VERSION = "1";

@@ -78,12 +78,12 @@ public final class Run {
     }
 
     /** Returns the application for passes over images. */
-    public Inference.On on() {
-        return new Inference.On(session.context(), models().device(), settings);
+    public Inference.Engine engine() {
+        return new Inference.Engine(session.context(), models().device(), settings);
     }
 
     /** Returns the pretrained model with a delta, ready to look at images. */
     public Inference inference(Delta delta) {
-        return Inference.of(on(), models().broadcast(delta.labels().size()), images.preprocess(), delta);
+        return Inference.of(engine(), models().broadcast(delta.labels().size()), images.preprocess(), delta);
     }
 }

@@ -103,7 +103,7 @@ final class LinearProbe extends Verb {
                 new Inference.Output[Math.toIntExact(images.broken().total())];
         long every = (images.count() + MOST_PROBED - 1) / MOST_PROBED;
         Inference.headOnly(
-                        run.on(),
+                        run.engine(),
                         run.models().broadcast(images.labels().size()),
                         run.images().preprocess())
                 .features(images, meter, output -> {

@@ -102,7 +102,7 @@ final class PredictVerb extends Verb {
         Inference inference = deltas.size() == 1
                 ? run.inference(deltas.get(0))
                 : Inference.of(
-                        run.on(),
+                        run.engine(),
                         run.models().broadcast(deltas.get(0).labels().size()),
                         run.images().preprocess(),
                         deltas);

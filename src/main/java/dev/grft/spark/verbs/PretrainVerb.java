@@ -76,8 +76,8 @@ final class PretrainVerb extends Verb {
         TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, steps.made(), inputs, Carried.NOTHING);
         TrainingLoop.Result result;
         try (ModelBroadcast zeros = ModelBroadcast.zeros(config)) {
-            Stage stage = new Stage(tuning, layout, zeros, Initial.vector(layout, tensors), null);
-            result = loop.run(part, stage, null);
+            PartSetup setup = new PartSetup(tuning, layout, zeros, Initial.vector(layout, tensors), null);
+            result = loop.run(part, setup, null);
         }
         Map<String, float[]> trained = new LinkedHashMap<>();
         for (String name : config.tensors().keySet()) {
@@ -116,7 +116,7 @@ final class PretrainVerb extends Verb {
         Progress.Meter meter = session.phase("evaluate", images.count());
         Measures measures = new Measures(labels);
         try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {
-            Inference.of(run.on(), model, preprocess, delta).probabilities(images, meter, measures::add);
+            Inference.of(run.engine(), model, preprocess, delta).probabilities(images, meter, measures::add);
         }
         session.storage()
                 .writeAtomically(run.directory().path("evaluation.json"), measures.json("pretrain", images.digest()));

@@ -74,8 +74,8 @@ final class TrainVerb extends Verb {
         List<Long> ends =
                 steps.ends(method.equals(Method.GRFT) ? settings.selection().everyEpochs() : null);
 
-        Stage first = first(images.labels());
-        Stage stage = first;
+        PartSetup first = first(images.labels());
+        PartSetup setup = first;
         TrainingLoop loop = new TrainingLoop(
                 run,
                 force,
@@ -85,24 +85,24 @@ final class TrainVerb extends Verb {
                 session.phase("train " + method, steps.shown()),
                 choice);
         TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, ends.get(0), inputs, Carried.NOTHING);
-        TrainingLoop.Result result = loop.run(part, stage, trained -> first.delta(run, trained, labels));
-        Delta delta = stage.delta(run, result.trained(), labels);
+        TrainingLoop.Result result = loop.run(part, setup, trained -> first.delta(run, trained, labels));
+        Delta delta = setup.delta(run, result.trained(), labels);
 
         for (int i = 1; i < ends.size() && (choice == null || !choice.enough()); i++) {
             Path again = new Path(folder, "part-" + (i + 1));
             String inputsOfPart = Inputs.digest(inputs, Integer.toString(i));
             part = new TrainingLoop.Part(folder, again, ends.get(i - 1), ends.get(i), inputsOfPart, result.carried());
-            try (Stage next = next(part, i + 1, delta)) {
+            try (PartSetup next = next(part, i + 1, delta)) {
                 result = loop.run(part, next, trained -> next.delta(run, trained, labels));
                 delta = next.delta(run, result.trained(), labels);
-                stage = next;
+                setup = next;
             }
         }
-        return write(path, choice == null ? delta : choice.best(), images.digest(), result, stage, choice);
+        return write(path, choice == null ? delta : choice.best(), images.digest(), result, setup, choice);
     }
 
     /** Returns the first part of a training: by the method's tuning, from the pretrained model. */
-    private Stage first(Labels labels) {
+    private PartSetup first(Labels labels) {
         ModelBroadcast model = run.models().broadcast(labels.size());
         Tuning tuning = method.tuning(new RunIngredients(run, own, slices));
         Layout layout = tuning.layout(model.config());
@@ -118,11 +118,11 @@ final class TrainVerb extends Verb {
                             "train %s: %,d numbers, of which %,d in the head",
                             method, layout.size(), head.weight().length + head.bias().length);
         }
-        return new Stage(tuning, layout, model, start, null);
+        return new PartSetup(tuning, layout, model, start, null);
     }
 
     /** Returns a later part: slices that are selected again, from what the parts before have trained. */
-    private Stage next(TrainingLoop.Part part, int number, Delta delta) {
+    private PartSetup next(TrainingLoop.Part part, int number, Delta delta) {
         Selection selection = slices.again(new Path(part.own(), "selection.safetensors"), part.inputs(), number, delta);
         Tuning tuning = new SliceTuning(selection, settings.tuning().biases());
         Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
@@ -130,7 +130,7 @@ final class TrainVerb extends Verb {
                 ? run.models().broadcast(delta.labels().size())
                 : run.models().moved(held);
         Layout layout = tuning.layout(model.config());
-        return new Stage(tuning, layout, model, tuning.trained(layout, delta.on(selection)), held);
+        return new PartSetup(tuning, layout, model, tuning.trained(layout, delta.on(selection)), held);
     }
 
     /** Leaves the delta, its card, the metrics, and the manifest if the run directory is the method's own. */
@@ -139,7 +139,7 @@ final class TrainVerb extends Verb {
             Delta delta,
             String dataDigest,
             TrainingLoop.Result result,
-            Stage last,
+            PartSetup last,
             @Nullable EpochChoice choice) {
         DeltaFile file = new DeltaFile(
                 delta,
@@ -159,7 +159,7 @@ final class TrainVerb extends Verb {
         return file;
     }
 
-    private ObjectNode writeMetrics(TrainingLoop.Result result, Stage last, @Nullable EpochChoice choice) {
+    private ObjectNode writeMetrics(TrainingLoop.Result result, PartSetup last, @Nullable EpochChoice choice) {
         Carried carried = result.carried();
         Metrics metrics = run.artifacts().metrics();
         metrics.phase(method.word(), "train", carried.seconds());

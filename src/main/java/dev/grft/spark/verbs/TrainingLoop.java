@@ -98,24 +98,24 @@ final class TrainingLoop {
      *
      * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
      */
-    Result run(Part part, Stage stage, @Nullable Function<float[], Delta> meaning) {
+    Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning) {
         Trainer.Plan plan = plan(part);
         MultiLayerConfiguration configuration =
-                Network.configuration(stage.layout(), settings, penalty, steps.all(), plan.stepsPerEpoch(), part.first);
+                Network.configuration(setup.layout(), settings, penalty, steps.all(), plan.stepsPerEpoch(), part.first);
         Replicas.Recipe recipe = new Replicas.Recipe(
-                stage.model(), stage.tuning(), configuration, true, run.models().device());
+                setup.model(), setup.tuning(), configuration, true, run.models().device());
         Keeper keeper = new Keeper(part);
         if (choice != null) {
             choice.watch(
-                    trained -> Inference.of(run.on(), preprocess, recipe, trained),
+                    trained -> Inference.of(run.engine(), preprocess, recipe, trained),
                     Objects.requireNonNull(meaning),
                     keeper::history);
         }
         Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
-        long sent = bytesPerRound(settings, stage);
+        long sent = bytesPerRound(settings, setup);
         Trainer trainer = new Trainer(
                 plan,
-                new Learner(configuration, LearnerState.start(stage.start())),
+                new Learner(configuration, LearnerState.start(setup.start())),
                 new Rounds(session.context(), images.shards(), sampler(part), recipe, plan.steps()),
                 keeper,
                 step -> {
@@ -137,8 +137,8 @@ final class TrainingLoop {
     }
 
     /** Returns what a step sends: the vector once to an executor, a gradient back from each shard. */
-    static long bytesPerRound(Settings.Training settings, Stage stage) {
-        return 4L * stage.layout().size() * (1 + settings.shards());
+    static long bytesPerRound(Settings.Training settings, PartSetup setup) {
+        return 4L * setup.layout().size() * (1 + settings.shards());
     }
 
     private Trainer.Plan plan(Part part) {

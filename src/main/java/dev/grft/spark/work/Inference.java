@@ -25,7 +25,7 @@ import org.apache.spark.storage.StorageLevel;
 /** The forward passes of a model with a delta over images on the executors, see {@link Pass}. */
 public final class Inference {
     /** The application that a pass runs in. */
-    public record On(JavaSparkContext context, Device device, Settings settings) {}
+    public record Engine(JavaSparkContext context, Device device, Settings settings) {}
 
     /** The output of a network for one image. */
     public static final class Output implements Serializable {
@@ -44,7 +44,7 @@ public final class Inference {
         }
     }
 
-    private final On on;
+    private final Engine engine;
     private final Preprocess preprocess;
     private final Sending sending;
     private final int batchSize;
@@ -54,56 +54,56 @@ public final class Inference {
         Sight send(boolean features);
     }
 
-    private static Replicas.Recipe recipe(On on, ModelBroadcast model, Tuning tuning) {
+    private static Replicas.Recipe recipe(Engine engine, ModelBroadcast model, Tuning tuning) {
         return new Replicas.Recipe(
                 model,
                 tuning,
                 Network.configuration(
-                        tuning.layout(model.config()), on.settings().training(), Penalty.NONE, 1, 1),
+                        tuning.layout(model.config()), engine.settings().training(), Penalty.NONE, 1, 1),
                 false,
-                on.device());
+                engine.device());
     }
 
-    private Inference(On on, Preprocess preprocess, Sending sending, int batchSize) {
-        this.on = on;
+    private Inference(Engine engine, Preprocess preprocess, Sending sending, int batchSize) {
+        this.engine = engine;
         this.preprocess = preprocess;
         this.sending = sending;
         this.batchSize = batchSize;
     }
 
-    private Inference(On on, Preprocess preprocess, Replicas.Recipe recipe, float[] trained, int batchSize) {
-        this(on, preprocess, features -> new Sight.One(recipe, on.context().broadcast(trained), features), batchSize);
+    private Inference(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained, int batchSize) {
+        this(engine, preprocess, features -> new Sight.One(recipe, engine.context().broadcast(trained), features), batchSize);
     }
 
-    private Inference(On on, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
-        this(on, preprocess, recipe, trained, on.settings().evaluation().batchSize());
+    private Inference(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
+        this(engine, preprocess, recipe, trained, engine.settings().evaluation().batchSize());
     }
 
     /**
      * Returns a network that is being trained, at the present numbers: the executors' replicas are used again, with batches
      * of which they keep no more than of those they are trained with.
      */
-    public static Inference of(On on, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
+    public static Inference of(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
         int most = Math.min(
-                on.settings().evaluation().batchSize(), on.settings().training().examplesOfShard());
-        return new Inference(on, preprocess, recipe, trained, most);
+                engine.settings().evaluation().batchSize(), engine.settings().training().examplesOfShard());
+        return new Inference(engine, preprocess, recipe, trained, most);
     }
 
     /** Returns the pretrained model with a head of zeros: for its features. */
-    public static Inference headOnly(On on, ModelBroadcast model, Preprocess preprocess) {
+    public static Inference headOnly(Engine engine, ModelBroadcast model, Preprocess preprocess) {
         SliceTuning tuning = SliceTuning.headOnly();
         return new Inference(
-                on,
+                engine,
                 preprocess,
-                recipe(on, model, tuning),
+                recipe(engine, model, tuning),
                 new float[tuning.layout(model.config()).size()]);
     }
 
     /** Returns a model with a delta. */
-    public static Inference of(On on, ModelBroadcast model, Preprocess preprocess, Delta delta) {
+    public static Inference of(Engine engine, ModelBroadcast model, Preprocess preprocess, Delta delta) {
         Tuning tuning = Tuning.of(delta);
         return new Inference(
-                on, preprocess, recipe(on, model, tuning), tuning.trained(tuning.layout(model.config()), delta));
+                engine, preprocess, recipe(engine, model, tuning), tuning.trained(tuning.layout(model.config()), delta));
     }
 
     /**
@@ -111,21 +111,21 @@ public final class Inference {
      *
      * @param deltas one or more
      */
-    public static Inference of(On on, ModelBroadcast model, Preprocess preprocess, List<Delta> deltas) {
+    public static Inference of(Engine engine, ModelBroadcast model, Preprocess preprocess, List<Delta> deltas) {
         return new Inference(
-                on,
+                engine,
                 preprocess,
-                features -> several(on, model, deltas),
-                on.settings().evaluation().batchSize());
+                features -> several(engine, model, deltas),
+                engine.settings().evaluation().batchSize());
     }
 
-    private static Sight several(On on, ModelBroadcast model, List<Delta> deltas) {
-        Sight.Several sight = new Sight.Several(model, on.device());
+    private static Sight several(Engine engine, ModelBroadcast model, List<Delta> deltas) {
+        Sight.Several sight = new Sight.Several(model, engine.device());
         for (Delta delta : deltas) {
             int classes = delta.labels().size();
             Tuning tuning = Tuning.of(delta);
             float[] trained = tuning.trained(tuning.layout(model.config().withClasses(classes)), delta);
-            sight.add(tuning, classes, on.context().broadcast(trained));
+            sight.add(tuning, classes, engine.context().broadcast(trained));
         }
         return sight;
     }
@@ -159,7 +159,7 @@ public final class Inference {
 
     @SuppressWarnings("unchecked") // Java cannot make an array of a generic type
     private JavaRDD<Output> union(List<JavaRDD<Output>> chunks) {
-        return on.context().union(chunks.toArray(JavaRDD[]::new));
+        return engine.context().union(chunks.toArray(JavaRDD[]::new));
     }
 
     private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {
@@ -179,7 +179,7 @@ public final class Inference {
     private JavaRDD<Output> outputs(Images images, int from, int count, Sight sight) {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
-        return on.device()
+        return engine.device()
                 .computes(images.shards()
                         .mapPartitions(
                                 part -> {

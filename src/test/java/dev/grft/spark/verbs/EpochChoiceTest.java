@@ -91,7 +91,7 @@ class EpochChoiceTest {
                     session.models().device());
 
             Inference measuring = Inference.of(
-                    session.main().on(), session.main().images().preprocess(), training, new float[layout.size()]);
+                    session.main().engine(), session.main().images().preprocess(), training, new float[layout.size()]);
 
             assertThat(measuring.looking().batchSize).isEqualTo(atOnce);
         }

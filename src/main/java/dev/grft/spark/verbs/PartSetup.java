@@ -9,7 +9,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What trains in one part of a training, on which model. */
-final class Stage implements AutoCloseable {
+final class PartSetup implements AutoCloseable {
     private final Tuning tuning;
     private final Layout layout;
     private final ModelBroadcast model;
@@ -24,7 +24,7 @@ final class Stage implements AutoCloseable {
      * @param start the trained vector to begin with, {@code [N]}
      * @param held what earlier parts have trained and this one leaves alone, which is merged into the model; null for nothing
      */
-    Stage(Tuning tuning, Layout layout, ModelBroadcast model, float[] start, @Nullable Delta held) {
+    PartSetup(Tuning tuning, Layout layout, ModelBroadcast model, float[] start, @Nullable Delta held) {
         this.tuning = tuning;
         this.layout = layout;
         this.model = model;
