@@ -8,24 +8,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.vit.Naive;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of attention on every machine, against {@link Naive}; outputs are filled with NaN before. */
-@ParameterizedClass
-@EnumSource(Machine.class)
-class AttentionKernelsTest {
-    private final Machine machine;
-    private final Kernels kernels;
-
-    AttentionKernelsTest(Machine machine) {
-        this.machine = machine;
-        this.kernels = machine.kernels();
-    }
-
+class AttentionKernelsTest extends OnEveryMachine {
     @ParameterizedTest
     @CsvSource({"1,1,1,2", "1,3,5,24", "2,3,17,24", "3,4,65,32", "1,2,197,64", "2,1,7,3"})
     void attentionIsTheSoftmaxOfEachHead(int examples, int heads, int t, int d) {

@@ -8,26 +8,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.grft.vit.Naive;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** Kernels of sums of squared gradients on every machine, against {@link Naive}; outputs are filled with NaN before. */
-@ParameterizedClass
-@EnumSource(Machine.class)
-class SquareKernelsTest {
-    private final Machine machine;
-    private final Kernels kernels;
-
-    SquareKernelsTest(Machine machine) {
-        this.machine = machine;
-        this.kernels = machine.kernels();
-    }
-
+class SquareKernelsTest extends OnEveryMachine {
     @ParameterizedTest
     @CsvSource({
         "1,1,3,2,true",
