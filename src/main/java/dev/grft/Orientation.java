@@ -9,25 +9,19 @@ package dev.grft;
  */
 public enum Orientation {
     /** Rows everywhere. */
-    ROW("row"),
+    ROW,
 
     /** Columns everywhere. */
-    COLUMN("column"),
+    COLUMN,
 
     /** The axis with the shorter mask, that is with fewer and longer slices; rows if the matrix is square. */
-    MIN_AXIS("min-axis"),
+    MIN_AXIS,
 
     /**
      * Per matrix, the axis whose best slices have the larger score per trained number; rows on a tie. A mean over few
      * numbers varies more than one over many, so that noise alone favors the axis with the shorter slices.
      */
-    AUTO("auto");
-
-    private final String word;
-
-    Orientation(String word) {
-        this.word = word;
-    }
+    AUTO;
 
     /**
      * Returns the orientation that a configuration calls {@code row}, {@code column}, {@code min-axis} or {@code auto}.
@@ -41,6 +35,6 @@ public enum Orientation {
     /** Returns the configuration's word. */
     @Override
     public String toString() {
-        return word;
+        return Words.of(this);
     }
 }

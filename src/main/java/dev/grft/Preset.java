@@ -17,35 +17,33 @@ package dev.grft;
  */
 public enum Preset {
     /** Rows, k = 4: 0.304 % without the head. */
-    VTAB_ROWS("vtab-rows", Orientation.ROW, 4),
+    VTAB_ROWS(Orientation.ROW, 4),
 
     /** Rows, k = 16: 1.217 % without the head. */
-    FGVC_ROWS("fgvc-rows", Orientation.ROW, 16),
+    FGVC_ROWS(Orientation.ROW, 16),
 
     /** The shorter mask, k = 2: 0.304 % with the mean head of VTAB-1k's 19 data sets. */
-    VTAB_MIN_AXIS("vtab-min-axis", Orientation.MIN_AXIS, 2),
+    VTAB_MIN_AXIS(Orientation.MIN_AXIS, 2),
 
     /** The shorter mask with GPS's K for CUB-200-2011. */
-    FGVC_MIN_AXIS_CUB("fgvc-min-axis-cub", Orientation.MIN_AXIS, 2),
+    FGVC_MIN_AXIS_CUB(Orientation.MIN_AXIS, 2),
 
     /** The shorter mask with GPS's K for NABirds. */
-    FGVC_MIN_AXIS_NABIRDS("fgvc-min-axis-nabirds", Orientation.MIN_AXIS, 20),
+    FGVC_MIN_AXIS_NABIRDS(Orientation.MIN_AXIS, 20),
 
     /** The shorter mask with GPS's K for Oxford Flowers. */
-    FGVC_MIN_AXIS_FLOWERS("fgvc-min-axis-flowers", Orientation.MIN_AXIS, 1),
+    FGVC_MIN_AXIS_FLOWERS(Orientation.MIN_AXIS, 1),
 
     /** The shorter mask with GPS's K for Stanford Cars. */
-    FGVC_MIN_AXIS_CARS("fgvc-min-axis-cars", Orientation.MIN_AXIS, 15),
+    FGVC_MIN_AXIS_CARS(Orientation.MIN_AXIS, 15),
 
     /** The shorter mask with GPS's K for Stanford Dogs. */
-    FGVC_MIN_AXIS_DOGS("fgvc-min-axis-dogs", Orientation.MIN_AXIS, 1);
+    FGVC_MIN_AXIS_DOGS(Orientation.MIN_AXIS, 1);
 
-    private final String word;
     private final Orientation orientation;
     private final int count;
 
-    Preset(String word, Orientation orientation, int count) {
-        this.word = word;
+    Preset(Orientation orientation, int count) {
         this.orientation = orientation;
         this.count = count;
     }
@@ -72,6 +70,6 @@ public enum Preset {
     /** Returns the configuration's word. */
     @Override
     public String toString() {
-        return word;
+        return Words.of(this);
     }
 }

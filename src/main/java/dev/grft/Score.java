@@ -10,31 +10,25 @@ package dev.grft;
  */
 public enum Score {
     /** {@code sum_b g_b^2}. The default: it does not depend on how the examples are divided. */
-    PER_EXAMPLE("per-example"),
+    PER_EXAMPLE,
 
     /** {@code sum over batches of (sum_b g_b)^2}: depends on the batches. */
-    PER_BATCH("per-batch"),
+    PER_BATCH,
 
     /** {@code (sum_b g_b)^2} over all examples, as in GPS: the dense gradients are summed first. */
-    SUMMED_GRADIENT("summed-gradient"),
+    SUMMED_GRADIENT,
 
     /**
      * {@code sum_b |g_b|}: the first-order gain of a step of equal size in every coordinate, such as Adam's first ones. Differs
      * from the paper.
      */
-    ABSOLUTE("absolute"),
+    ABSOLUTE,
 
     /**
      * {@code sum_b (g_b W)^2}: Taylor importance as in pruning (Molchanov et al. 2019, arXiv 1906.10771), there of each batch.
      * Differs from the paper.
      */
-    GRADIENT_WEIGHT("gradient-weight");
-
-    private final String word;
-
-    Score(String word) {
-        this.word = word;
-    }
+    GRADIENT_WEIGHT;
 
     /**
      * Returns the score that a configuration calls by this word, such as {@code per-example}.
@@ -48,6 +42,6 @@ public enum Score {
     /** Returns the configuration's word. */
     @Override
     public String toString() {
-        return word;
+        return Words.of(this);
     }
 }

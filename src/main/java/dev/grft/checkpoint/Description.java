@@ -77,35 +77,18 @@ record Description(
      */
     static Description without(String place, NameMap names, Tensors tensors) {
         int heads = 0;
+        ImageRecipe recipe;
         if (names == NameMap.NPZ) {
             String query = NameMap.NPZ.theirs("blocks.0.attn.q.weight");
             long[] shape = tensors.has(query) ? tensors.tensor(query).shape() : new long[0];
             heads = shape.length == 3 ? (int) Math.min(shape[1], Integer.MAX_VALUE) : 0;
-            return new Description(
-                    place,
-                    NEAREST,
-                    0,
-                    heads,
-                    EPSILON,
-                    Activation.GELU,
-                    TOKEN,
-                    0,
-                    ImageRecipe.same(0.5f, 0.5f, CROP),
-                    List.of());
+            recipe = ImageRecipe.same(0.5f, 0.5f, CROP);
+        } else {
+            Tensor token = tensors.byName().get(NameMap.TORCHVISION.theirs("cls_token"));
+            heads = token != null && token.length() == 1280 ? 16 : 0; // vit_h_14; the others have heads of 64
+            recipe = new ImageRecipe(List.of(0.485f, 0.456f, 0.406f), List.of(0.229f, 0.224f, 0.225f), 0.875);
         }
-        Tensor token = tensors.byName().get(NameMap.TORCHVISION.theirs("cls_token"));
-        heads = token != null && token.length() == 1280 ? 16 : 0; // vit_h_14; the others have heads of 64
-        return new Description(
-                place,
-                NEAREST,
-                0,
-                heads,
-                EPSILON,
-                Activation.GELU,
-                TOKEN,
-                0,
-                new ImageRecipe(List.of(0.485f, 0.456f, 0.406f), List.of(0.229f, 0.224f, 0.225f), 0.875),
-                List.of());
+        return new Description(place, NEAREST, 0, heads, EPSILON, Activation.GELU, TOKEN, 0, recipe, List.of());
     }
 
     /** Returns what a {@code config.json} of timm's says. */

@@ -6,6 +6,7 @@ import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.LowRank;
 import dev.grft.MatrixShape;
+import dev.grft.Selection;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.VitConfig;
@@ -25,8 +26,20 @@ public interface Tuning extends Serializable {
     /** Returns what trains in one network, with adaptations of its own. */
     Trainable trainable();
 
-    /** Returns the result of training: {@code trained} read in the layout of {@link #trainable}. */
-    Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256);
+    /**
+     * Returns the result of training: {@code trained} read in the layout of {@link #trainable}. The default is for a method without
+     * adaptations, which trains whole parameters.
+     */
+    default Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256) {
+        return new Delta(
+                Selection.none(),
+                Map.of(),
+                read(layout, trained, Delta.HEAD_WEIGHT),
+                read(layout, trained, Delta.HEAD_BIAS),
+                labels,
+                pretrainedSha256,
+                whole(layout, trained, name -> true));
+    }
 
     /** Returns where the trained numbers lie in one vector. */
     default Layout layout(VitConfig config) {

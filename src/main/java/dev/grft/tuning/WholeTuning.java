@@ -1,13 +1,6 @@
 package dev.grft.tuning;
 
-import dev.grft.Delta;
-import dev.grft.MatrixShape;
-import dev.grft.Selection;
-import dev.grft.vit.Adaptation;
-import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
-import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -44,29 +37,7 @@ public final class WholeTuning implements Tuning {
 
     @Override
     public Trainable trainable() {
-        return new Trainable() {
-            @Override
-            public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
-                return null;
-            }
-
-            @Override
-            public boolean whole(String parameter) {
-                return Tuning.isHead(parameter)
-                        || (names == null ? !biasesOnly || parameter.endsWith(".bias") : names.contains(parameter));
-            }
-        };
-    }
-
-    @Override
-    public Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256) {
-        return new Delta(
-                Selection.none(),
-                Map.of(),
-                Tuning.read(layout, trained, Delta.HEAD_WEIGHT),
-                Tuning.read(layout, trained, Delta.HEAD_BIAS),
-                labels,
-                pretrainedSha256,
-                Tuning.whole(layout, trained, name -> true));
+        return parameter -> Tuning.isHead(parameter)
+                || (names == null ? !biasesOnly || parameter.endsWith(".bias") : names.contains(parameter));
     }
 }

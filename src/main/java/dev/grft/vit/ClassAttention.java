@@ -80,7 +80,7 @@ final class ClassAttention {
         INDArray apart = buffers.shared("apart", all, d);
         kernels.headsApart(s.queries, config.heads(), apart);
         kernels.gemm(false, apart, false, part(w, 1), 1, 0, s.asked);
-        kernels.attend(s.asked, x, examples, scale, s.weights, s.seen);
+        kernels.attend(s.asked, x, scale, s.weights, s.seen);
         kernels.gemm(false, s.seen, true, part(w, 2), 1, 0, apart);
         kernels.fillRows(part(qkv.bias(), 2), out);
         kernels.addHeads(apart, config.heads(), out);
@@ -112,7 +112,7 @@ final class ClassAttention {
         kernels.headsApart(dout, heads, apart);
         kernels.gemm(false, apart, false, part(w, 2), 1, 0, dseen);
         INDArray dasked = buffers.shared("dasked", all, d);
-        kernels.attendBackward(dseen, s.asked, x, examples, scale, s.weights, dasked, dx);
+        kernels.attendBackward(dseen, s.asked, x, scale, s.weights, dasked, dx);
         kernels.gemm(false, dasked, true, part(w, 1), 1, 0, apart);
         INDArray dqueries = buffers.shared("dqueries", examples, d).assign(0);
         kernels.addHeads(apart, heads, dqueries);

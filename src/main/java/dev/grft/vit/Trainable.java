@@ -7,21 +7,12 @@ import org.jspecify.annotations.Nullable;
 public interface Trainable {
 
     /** Nothing trains: prediction with the weights as they are. */
-    Trainable NOTHING = new Trainable() {
-        @Override
-        public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
-            return null;
-        }
+    Trainable NOTHING = parameter -> false;
 
-        @Override
-        public boolean whole(String parameter) {
-            return false;
-        }
-    };
-
-    /** Returns a new adaptation of the matrix with that timm name, or null if the method leaves it alone. */
-    @Nullable
-    Adaptation adaptation(String matrix, MatrixShape shape);
+    /** Returns a new adaptation of the matrix with that timm name, or null, the default, if the method leaves it alone. */
+    default @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
+        return null;
+    }
 
     /** Returns whether the whole parameter with that timm name trains. */
     boolean whole(String parameter);

@@ -97,12 +97,12 @@ public class KernelBench {
     /** Softmax included. */
     @Benchmark
     public void attention() {
-        kernels.attention(qkv, batch, config.heads(), softmax, y);
+        kernels.attention(qkv, config.heads(), softmax, y);
     }
 
     @Benchmark
     public void attentionBackward() {
-        kernels.attentionBackward(y, qkv, softmax, batch, config.heads(), dqkv);
+        kernels.attentionBackward(y, qkv, softmax, config.heads(), dqkv);
     }
 
     /** The forward of fc1. */

@@ -8,7 +8,6 @@ import dev.grft.spark.verbs.Tiny;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -34,19 +33,12 @@ class ExitIT {
     private record Ended(int code, JsonNode summary, String printed) {}
 
     private Ended ended(Process process, Path log) throws Exception {
-        try {
-            assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))
-                    .as("ends in time:\n%s", Files.readString(log))
-                    .isTrue();
-        } finally {
-            process.descendants().forEach(ProcessHandle::destroyForcibly);
-            process.destroyForcibly();
-        }
+        int code = Submitted.exitCode(process, log, SECONDS);
         String printed = Files.readString(log);
         List<String> summaries =
                 printed.lines().filter(line -> line.startsWith("{\"verb\"")).toList();
         assertThat(summaries).as(printed).hasSize(1);
-        return new Ended(process.exitValue(), new ObjectMapper().readTree(summaries.get(0)), printed);
+        return new Ended(code, new ObjectMapper().readTree(summaries.get(0)), printed);
     }
 
     private void assertEnded(Ended ended, int code, String status, String message) {

@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -42,14 +41,9 @@ class FaultsIT {
                 log,
                 options,
                 Tiny.sets(shared.resolve("pretrained"), images, images, directory, "training.epochs=10"));
-        try {
-            assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))
-                    .as("ends in time:\n%s", Files.readString(log))
-                    .isTrue();
-            assertThat(process.exitValue()).as(Files.readString(log)).isZero();
-        } finally {
-            process.destroyForcibly();
-        }
+        assertThat(Submitted.exitCode(process, log, SECONDS))
+                .as(Files.readString(log))
+                .isZero();
     }
 
     /**

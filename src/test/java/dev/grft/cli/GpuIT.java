@@ -10,7 +10,6 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -85,14 +84,9 @@ class GpuIT {
                             "--conf",
                             "spark.driver.extraClassPath=" + Submitted.classes()),
                     shared.sets(folder.resolve("run"), "training.shards=6"));
-            try {
-                assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))
-                        .as("ends in time:\n%s", Files.readString(log))
-                        .isTrue();
-                assertThat(process.exitValue()).as(Files.readString(log)).isZero();
-            } finally {
-                process.destroyForcibly();
-            }
+            assertThat(Submitted.exitCode(process, log, SECONDS))
+                    .as(Files.readString(log))
+                    .isZero();
             assertThat(pinned(folder.resolve("cluster/worker-1"))).containsExactly("0", "1");
         }
         assertThat(log)

@@ -50,14 +50,9 @@ class KilledIT {
 
     private void trainToTheEnd(Path directory, Path log) throws Exception {
         Process process = train(directory, log);
-        try {
-            assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))
-                    .as("ends in time")
-                    .isTrue();
-            assertThat(process.exitValue()).as(Files.readString(log)).isZero();
-        } finally {
-            process.destroyForcibly();
-        }
+        assertThat(Submitted.exitCode(process, log, SECONDS))
+                .as(Files.readString(log))
+                .isZero();
     }
 
     @Test

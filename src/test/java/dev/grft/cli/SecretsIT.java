@@ -10,7 +10,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,15 +24,7 @@ class SecretsIT {
 
     private int run(Path log, List<String> options, List<String> sets, Map<String, String> environment)
             throws Exception {
-        Process process = Submitted.verb("run", log, options, sets, environment);
-        try {
-            assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))
-                    .as("ends in time")
-                    .isTrue();
-            return process.exitValue();
-        } finally {
-            process.destroyForcibly();
-        }
+        return Submitted.exitCode(Submitted.verb("run", log, options, sets, environment), log, SECONDS);
     }
 
     @Test

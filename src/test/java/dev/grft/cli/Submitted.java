@@ -1,5 +1,7 @@
 package dev.grft.cli;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -79,5 +81,23 @@ final class Submitted {
         builder.environment().put("GRFT_SHARED_DISK", "yes");
         builder.environment().putAll(environment);
         return builder.start();
+    }
+
+    /**
+     * Returns the exit code of a process, and leaves nothing of it running.
+     *
+     * @param log all that it prints
+     * @param seconds by when it has to end
+     */
+    static int exitCode(Process process, Path log, long seconds) throws IOException, InterruptedException {
+        try {
+            assertThat(process.waitFor(seconds, TimeUnit.SECONDS))
+                    .as("ends in time:\n%s", Files.readString(log))
+                    .isTrue();
+            return process.exitValue();
+        } finally {
+            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            process.destroyForcibly();
+        }
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.grft.UserError;
+import dev.grft.spark.verbs.OnTiny;
 import dev.grft.spark.verbs.Tiny;
 import dev.grft.spark.verbs.Verbs;
 import java.io.IOException;
@@ -28,29 +29,17 @@ import org.apache.spark.ml.tuning.CrossValidatorModel;
 import org.apache.spark.ml.tuning.ParamGridBuilder;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-class GrftClassifierTest {
-    @TempDir
-    private static Path folderOfAll;
-
-    private static SparkSession spark;
-    private static Tiny.Shared shared;
+class GrftClassifierTest extends OnTiny {
     private static Path run; // of the verbs, with the same settings and images
     private static GrftClassificationModel model; // which tests only read
 
-    @TempDir
-    Path folder;
-
     @BeforeAll
     static void trainOnce() throws IOException {
-        spark = Tiny.spark("local[2]");
-        shared = Tiny.Shared.in(folderOfAll);
         run = folderOfAll.resolve("run");
         Tiny.does(spark, shared.sets(run), false, Verbs::train);
         Tiny.does(

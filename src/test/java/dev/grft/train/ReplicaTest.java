@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 import org.assertj.core.data.Offset;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,12 +31,8 @@ class ReplicaTest {
     private static final Settings.Training ADAM = Trainings.training("adam", 1e-2, "cosine", 2, 1e-3, 0.1, 1e-8);
     private static final Penalty PENALTY = new Penalty(1e-2, 2, 1e-3, false);
 
+    @AutoClose
     private final Weights weights = Tiny.headless(DataType.FLOAT);
-
-    @AfterEach
-    void close() {
-        weights.close();
-    }
 
     static Stream<Named<Tuning>> tunings() {
         return Stream.of(

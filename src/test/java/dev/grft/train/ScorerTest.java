@@ -30,22 +30,12 @@ class ScorerTest {
 
     @Test
     void scoresByExampleAreTorchsHoweverExamplesAreDealtOut() {
-        try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, Score.PER_EXAMPLE);
-            scorer.addCrossEntropy(Tiny.batch(0, 1));
-            scorer.addCrossEntropy(Tiny.batch(1, 6));
-            assertScores("example", scorer.scores());
-        }
+        assertScores("example", Score.PER_EXAMPLE, 1);
     }
 
     @Test
     void scoresByBatchAreTorchs() {
-        try (Weights weights = Tiny.headless(DataType.FLOAT)) {
-            Scorer scorer = scorer(weights, ELIGIBLE, Score.PER_BATCH);
-            scorer.addCrossEntropy(Tiny.batch(0, 3));
-            scorer.addCrossEntropy(Tiny.batch(3, 6));
-            assertScores("batch", scorer.scores());
-        }
+        assertScores("batch", Score.PER_BATCH, 3);
     }
 
     @Test
@@ -188,6 +178,16 @@ class ScorerTest {
                 tensors.get(Delta.HEAD_BIAS),
                 new CpuKernels(),
                 Keep.ALL);
+    }
+
+    /** Asserts the scores of six examples, the first {@code first} of which are a batch, the others another. */
+    private static void assertScores(String kind, Score rule, int first) {
+        try (Weights weights = Tiny.headless(DataType.FLOAT)) {
+            Scorer scorer = scorer(weights, ELIGIBLE, rule);
+            scorer.addCrossEntropy(Tiny.batch(0, first));
+            scorer.addCrossEntropy(Tiny.batch(first, 6));
+            assertScores(kind, scorer.scores());
+        }
     }
 
     private static void assertScores(String kind, Scores scores) {

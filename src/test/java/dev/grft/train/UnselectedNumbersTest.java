@@ -18,7 +18,7 @@ import dev.grft.vit.Weights;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.Named;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -32,12 +32,9 @@ class UnselectedNumbersTest {
     private static final Penalty PENALTY = new Penalty(1e-2, 2, 1e-3, false);
 
     private final Map<String, float[]> pretrained = Tiny.tensors();
-    private final Weights weights = Tiny.headless(DataType.FLOAT);
 
-    @AfterEach
-    void close() {
-        weights.close();
-    }
+    @AutoClose
+    private final Weights weights = Tiny.headless(DataType.FLOAT);
 
     static Stream<Named<Tuning>> tunings() {
         return Stream.of(

@@ -119,14 +119,9 @@ class AdditionTuningTest {
 
     @ParameterizedTest
     @MethodSource("merging")
-    void inDoubleTheForwardIsThatOfTheMergedWeights(Tuning tuning) {
+    void theForwardIsThatOfTheMergedWeights(Tuning tuning) {
         // The merge is in float: an entry of the merged weights is off by up to half a unit in the last place.
         forwardIsThatOfTheMergedWeights(tuning, new Nd4jKernels(), DataType.DOUBLE, 1e-6);
-    }
-
-    @ParameterizedTest
-    @MethodSource("merging")
-    void inFloatTheForwardIsThatOfTheMergedWeights(Tuning tuning) {
         forwardIsThatOfTheMergedWeights(tuning, new CpuKernels(), DataType.FLOAT, 2e-5);
     }
 

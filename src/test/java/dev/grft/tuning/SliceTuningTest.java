@@ -51,13 +51,8 @@ class SliceTuningTest {
 
     @ParameterizedTest
     @MethodSource("selections")
-    void inDoubleTheForwardIsThatOfTheMergedWeights(Selection selection) {
+    void theForwardIsThatOfTheMergedWeights(Selection selection) {
         forwardIsThatOfTheMergedWeights(selection, new Nd4jKernels(), DataType.DOUBLE, 1e-12);
-    }
-
-    @ParameterizedTest
-    @MethodSource("selections")
-    void inFloatTheForwardIsThatOfTheMergedWeights(Selection selection) {
         forwardIsThatOfTheMergedWeights(selection, new CpuKernels(), DataType.FLOAT, 1e-5);
     }
 
@@ -74,13 +69,8 @@ class SliceTuningTest {
 
     @ParameterizedTest
     @MethodSource("selections")
-    void inDoubleGradientsAreSlicesOfTheMergedNetworksGradients(Selection selection) {
+    void gradientsAreSlicesOfTheMergedNetworksGradients(Selection selection) {
         gradientsAreSlicesOfTheMergedNetworksGradients(selection, new Nd4jKernels(), DataType.DOUBLE, 1e-11);
-    }
-
-    @ParameterizedTest
-    @MethodSource("selections")
-    void inFloatGradientsAreSlicesOfTheMergedNetworksGradients(Selection selection) {
         gradientsAreSlicesOfTheMergedNetworksGradients(selection, new CpuKernels(), DataType.FLOAT, 2e-5);
     }
 

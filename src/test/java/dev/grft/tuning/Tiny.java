@@ -14,10 +14,10 @@ import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
+import dev.grft.vit.Golden;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -42,18 +42,7 @@ public final class Tiny {
 
     /** Returns a golden file of the tiny model. */
     public static Safetensors read(String file) {
-        return Safetensors.read(file, bytes(file));
-    }
-
-    private static byte[] bytes(String file) {
-        try (InputStream in = Tiny.class.getResourceAsStream("/golden/tiny/" + file)) {
-            if (in == null) {
-                throw new AssertionError("no golden/tiny/" + file + "; make it with python src/test/python/golden.py");
-            }
-            return in.readAllBytes();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return Golden.read("tiny/" + file);
     }
 
     /** Returns the pretrained tensors, the head included: arrays of the caller's own. */
@@ -82,8 +71,9 @@ public final class Tiny {
     /** Returns the golden selection for the word of an orientation. */
     public static Selection selection(String orientation) {
         try {
-            JsonNode matrices =
-                    new ObjectMapper().readTree(bytes("selection.json")).get(orientation);
+            JsonNode matrices = new ObjectMapper()
+                    .readTree(Golden.bytes("tiny/selection.json"))
+                    .get(orientation);
             List<Slices> all = new ArrayList<>();
             CONFIG.matrices().forEach((matrix, shape) -> {
                 JsonNode slices = matrices.get(matrix);

@@ -123,7 +123,7 @@ class EncoderBlockTest {
 
     private static EncoderBlock block(
             VitConfig config, int index, Weights weights, String trains, Kernels kernels, Keep keep) {
-        Trainable trainable = Trained.whole(name -> name.contains(trains));
+        Trainable trainable = name -> name.contains(trains);
         return new EncoderBlock(index, config, weights, trainable, kernels, new Buffers(weights.type(), keep));
     }
 

@@ -13,12 +13,13 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** The numbers of PyTorch and timm; see {@code src/test/python/README.md} for what they are and how to remake them. */
-final class Golden {
+public final class Golden {
     static final VitConfig TINY = new VitConfig(16, 4, 24, 3, 3, 48, 5, 1e-6);
 
     private Golden() {}
 
-    static byte[] bytes(String file) {
+    /** Returns a file below {@code golden}. */
+    public static byte[] bytes(String file) {
         try (InputStream in = Golden.class.getResourceAsStream("/golden/" + file)) {
             if (in == null) {
                 throw new AssertionError("no golden/" + file + "; make it with python src/test/python/golden.py");

@@ -58,7 +58,7 @@ class GoldenVitTest {
     @Test
     void lossesAndEveryGradientAreTorchs() {
         try (Weights weights = Golden.weights("tiny", type)) {
-            Vit vit = new Vit(weights, Trained.whole(parameter -> true), machine.kernels(), Keep.ALL);
+            Vit vit = new Vit(weights, parameter -> true, machine.kernels(), Keep.ALL);
             Trained trained = Trained.of(vit, type);
             close("loss", step(vit, 0, EXAMPLES), Golden.doubles(GOLDEN, "loss"));
             assertThat(trained.gradients.keySet())
@@ -73,7 +73,7 @@ class GoldenVitTest {
     void aParameterThatTrainsAloneHasTheSameGradient() {
         try (Weights weights = Golden.weights("tiny", type)) {
             for (String name : Golden.TINY.tensors().keySet()) {
-                Vit vit = new Vit(weights, Trained.whole(name::equals), machine.kernels(), Keep.ALL);
+                Vit vit = new Vit(weights, name::equals, machine.kernels(), Keep.ALL);
                 Trained trained = Trained.of(vit, type);
                 step(vit, 0, EXAMPLES);
                 close(name, trained.gradient(name), Golden.doubles(GOLDEN, "grad." + name));
@@ -87,7 +87,7 @@ class GoldenVitTest {
         String fc1 = "blocks.1.mlp.fc1.weight";
         try (Weights weights = Golden.weights("tiny", type)) {
             Kernels kernels = machine.kernels();
-            Vit vit = new Vit(weights, Trained.whole(fc1::equals), kernels, Keep.ALL);
+            Vit vit = new Vit(weights, fc1::equals, kernels, Keep.ALL);
             Trained trained = Trained.of(vit, type);
             INDArray images = Nd4j.concat(
                     0, Golden.array(CONTRASTIVE, "input.view1", type), Golden.array(CONTRASTIVE, "input.view2", type));
@@ -173,8 +173,7 @@ class GoldenVitTest {
 
     @Test
     void frozenWeightsKeepTheirBits() {
-        for (Trainable trainable :
-                List.of(Trained.whole(parameter -> true), Trained.whole(p -> p.startsWith("head.")), new Watch(true))) {
+        for (Trainable trainable : List.<Trainable>of(parameter -> true, p -> p.startsWith("head."), new Watch(true))) {
             try (Weights weights = Golden.weights("tiny", type)) {
                 Map<String, double[]> before = numbers(weights);
                 Vit vit = new Vit(weights, trainable, machine.kernels(), Keep.ALL);
@@ -200,7 +199,7 @@ class GoldenVitTest {
         List<Map<String, double[]>> runs = new ArrayList<>();
         for (int run = 0; run < 2; run++) {
             try (Weights weights = Golden.weights("tiny", type)) {
-                Vit vit = new Vit(weights, Trained.whole(parameter -> true), machine.kernels(), Keep.ALL);
+                Vit vit = new Vit(weights, parameter -> true, machine.kernels(), Keep.ALL);
                 Trained trained = Trained.of(vit, type);
                 step(vit, 0, 5); // leaves its traces in every buffer
                 step(vit, 0, EXAMPLES);

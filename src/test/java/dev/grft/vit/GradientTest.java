@@ -26,7 +26,7 @@ import org.nd4j.linalg.factory.Nd4j;
 class GradientTest {
     private static final int EXAMPLES = 2;
     private static final VitConfig CONFIG = new VitConfig(4, 2, 6, 2, 2, 5, 3, 1e-6); // T = 5
-    private static final Trainable WHOLE = Trained.whole(parameter -> true);
+    private static final Trainable WHOLE = parameter -> true;
 
     private final Weights weights = weights(CONFIG);
     private final Kernels kernels = new Nd4jKernels();

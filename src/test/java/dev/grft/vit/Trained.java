@@ -1,12 +1,9 @@
 package dev.grft.vit;
 
-import dev.grft.MatrixShape;
 import dev.grft.vit.kernels.Machine;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Predicate;
-import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -42,20 +39,5 @@ final class Trained {
             throw new AssertionError(name + " is not trained, only " + gradients.keySet());
         }
         return Machine.values(gradient);
-    }
-
-    /** Trains these parameters whole and adapts nothing. */
-    static Trainable whole(Predicate<String> parameters) {
-        return new Trainable() {
-            @Override
-            public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
-                return null;
-            }
-
-            @Override
-            public boolean whole(String parameter) {
-                return parameters.test(parameter);
-            }
-        };
     }
 }

@@ -120,9 +120,9 @@ class VariantTest {
         final double[] logits;
         final Trained trained;
 
-        Step(Variant form, Kernels kernels, Keep keep, java.util.function.Predicate<String> trains) {
+        Step(Variant form, Kernels kernels, Keep keep, Trainable trains) {
             try (Weights weights = weights(form)) {
-                Vit vit = new Vit(weights, Trained.whole(trains), kernels, keep);
+                Vit vit = new Vit(weights, trains, kernels, keep);
                 trained = Trained.of(vit, DataType.FLOAT);
                 INDArray y = vit.forward(images());
                 logits = Machine.values(y);

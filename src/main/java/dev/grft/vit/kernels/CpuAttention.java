@@ -24,9 +24,10 @@ final class CpuAttention {
         this.math = math;
     }
 
-    void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
+    void attention(INDArray qkv, int heads, INDArray weights, INDArray out) {
         int d = (int) out.size(1);
         int t = (int) weights.size(1);
+        int examples = (int) (qkv.size(0) / t);
         int queries = (int) (out.size(0) / examples);
         int h = d / heads;
         int ld = 3 * d;
@@ -51,9 +52,10 @@ final class CpuAttention {
         }
     }
 
-    void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
+    void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv) {
         int d = (int) dout.size(1);
         int t = (int) weights.size(1);
+        int examples = (int) (qkv.size(0) / t);
         int queries = (int) (dout.size(0) / examples);
         int h = d / heads;
         int ld = 3 * d;
@@ -87,9 +89,10 @@ final class CpuAttention {
         }
     }
 
-    void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out) {
+    void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out) {
         int d = (int) x.size(1);
         int t = (int) weights.size(1);
+        int examples = (int) (x.size(0) / t);
         int q = (int) (u.size(0) / examples);
         FloatPointer asked = pointer(u);
         FloatPointer tokens = pointer(x);
@@ -107,16 +110,10 @@ final class CpuAttention {
     }
 
     void attendBackward(
-            INDArray dout,
-            INDArray u,
-            INDArray x,
-            int examples,
-            double scale,
-            INDArray weights,
-            INDArray du,
-            @Nullable INDArray dx) {
+            INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
         int d = (int) x.size(1);
         int t = (int) weights.size(1);
+        int examples = (int) (x.size(0) / t);
         int q = (int) (u.size(0) / examples);
         FloatPointer o = pointer(dout);
         FloatPointer asked = pointer(u);

@@ -84,14 +84,8 @@ public final class CpuKernels implements Kernels {
 
     @Override
     public void layerNorm(
-            INDArray x,
-            INDArray gamma,
-            INDArray beta,
-            double epsilon,
-            INDArray normalized,
-            INDArray inverse,
-            INDArray y) {
-        layerNorm.layerNorm(x, gamma, beta, epsilon, normalized, inverse, y);
+            INDArray x, INDArray gamma, INDArray beta, double eps, INDArray normalized, INDArray inverse, INDArray y) {
+        layerNorm.layerNorm(x, gamma, beta, eps, normalized, inverse, y);
     }
 
     @Override
@@ -116,32 +110,24 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
-        attention.attention(qkv, examples, heads, weights, out);
+    public void attention(INDArray qkv, int heads, INDArray weights, INDArray out) {
+        attention.attention(qkv, heads, weights, out);
     }
 
     @Override
-    public void attentionBackward(
-            INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
-        attention.attentionBackward(dout, qkv, weights, examples, heads, dqkv);
+    public void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv) {
+        attention.attentionBackward(dout, qkv, weights, heads, dqkv);
     }
 
     @Override
-    public void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out) {
-        attention.attend(u, x, examples, scale, weights, out);
+    public void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out) {
+        attention.attend(u, x, scale, weights, out);
     }
 
     @Override
     public void attendBackward(
-            INDArray dout,
-            INDArray u,
-            INDArray x,
-            int examples,
-            double scale,
-            INDArray weights,
-            INDArray du,
-            @Nullable INDArray dx) {
-        attention.attendBackward(dout, u, x, examples, scale, weights, du, dx);
+            INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
+        attention.attendBackward(dout, u, x, scale, weights, du, dx);
     }
 
     @Override
@@ -181,7 +167,7 @@ public final class CpuKernels implements Kernels {
 
     @Override
     public void sumExamples(INDArray x, int examples, INDArray y) {
-        tokens.sumExamples(x, examples, y);
+        rows.sumParts(x, examples, y);
     }
 
     @Override

@@ -17,13 +17,7 @@ final class CpuLayerNorm {
     }
 
     void layerNorm(
-            INDArray x,
-            INDArray gamma,
-            INDArray beta,
-            double epsilon,
-            INDArray normalized,
-            INDArray inverse,
-            INDArray y) {
+            INDArray x, INDArray gamma, INDArray beta, double eps, INDArray normalized, INDArray inverse, INDArray y) {
         int m = (int) x.size(0);
         int n = (int) x.size(1);
         float[] v = scratch.row(0, n);
@@ -39,7 +33,7 @@ final class CpuLayerNorm {
             for (int j = 0; j < n; j++) {
                 v[j] -= mean;
             }
-            float s = (float) (1 / Math.sqrt(dot(v, v, 0, n) / n + epsilon));
+            float s = (float) (1 / Math.sqrt(dot(v, v, 0, n) / n + eps));
             for (int j = 0; j < n; j++) {
                 v[j] *= s;
             }

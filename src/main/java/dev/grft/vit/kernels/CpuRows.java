@@ -71,8 +71,12 @@ final class CpuRows {
     }
 
     void columnSums(INDArray x, INDArray out) {
-        int m = (int) x.size(0);
-        int n = (int) x.size(1);
+        sumParts(x, (int) x.size(0), out);
+    }
+
+    /** Puts the sum of {@code m} parts of {@code x}, one after the other and each of the length of {@code out}, into out. */
+    void sumParts(INDArray x, int m, INDArray out) {
+        int n = length(out);
         float[] acc = scratch.row(0, n);
         float[] v = scratch.row(1, n);
         Arrays.fill(acc, 0, n, 0f);

@@ -133,19 +133,4 @@ final class CpuTokens {
             }
         }
     }
-
-    void sumExamples(INDArray x, int examples, INDArray y) {
-        int length = length(y);
-        float[] acc = scratch.row(0, length);
-        float[] v = scratch.row(1, length);
-        Arrays.fill(acc, 0, length, 0f);
-        FloatBuffer in = buffer(x);
-        for (int b = 0; b < examples; b++) {
-            in.get(b * length, v, 0, length);
-            for (int j = 0; j < length; j++) {
-                acc[j] += v[j];
-            }
-        }
-        buffer(y).put(0, acc, 0, length);
-    }
 }

@@ -55,18 +55,12 @@ public interface Kernels {
     void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots);
 
     /**
-     * Puts {@code gamma * (x - mean) / sqrt(variance + epsilon) + beta}, row by row, into {@code y [m, n]}; keeps
-     * {@code normalized [m, n]} and {@code inverse [m]} = 1 / sqrt(variance + epsilon) for the backward. The variance is
+     * Puts {@code gamma * (x - mean) / sqrt(variance + eps) + beta}, row by row, into {@code y [m, n]}; keeps
+     * {@code normalized [m, n]} and {@code inverse [m]} = 1 / sqrt(variance + eps) for the backward. The variance is
      * the biased one.
      */
     void layerNorm(
-            INDArray x,
-            INDArray gamma,
-            INDArray beta,
-            double epsilon,
-            INDArray normalized,
-            INDArray inverse,
-            INDArray y);
+            INDArray x, INDArray gamma, INDArray beta, double eps, INDArray normalized, INDArray inverse, INDArray y);
 
     /** Puts {@code gamma * normalized + beta}, row by row, into {@code y [m, n]}: the result of {@link #layerNorm}, bit for bit. */
     void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y);
@@ -97,10 +91,10 @@ public interface Kernels {
      * @param qkv {@code [B*T, 3D]}: queries, keys, values side by side, head after head
      * @param weights out: the softmax, {@code [B*H*Q, T]}, kept for the backward
      */
-    void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out);
+    void attention(INDArray qkv, int heads, INDArray weights, INDArray out);
 
     /** Puts the gradient of {@link #attention} into {@code dqkv [B*T, 3D]}, given {@code dout [B*Q, D]}. */
-    void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv);
+    void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv);
 
     /**
      * Puts attention of Q vectors of each example to its T tokens, which are keys and values in one, into {@code out [B*Q, D]}:
@@ -110,21 +104,14 @@ public interface Kernels {
      * @param x {@code [B*T, D]}
      * @param weights out: the softmax, {@code [B*Q, T]}, kept for the backward
      */
-    void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out);
+    void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out);
 
     /**
      * Puts the gradients of {@link #attend} into {@code du [B*Q, D]} and {@code dx [B*T, D]}, unless it is null, given {@code dout
      * [B*Q, D]}.
      */
     void attendBackward(
-            INDArray dout,
-            INDArray u,
-            INDArray x,
-            int examples,
-            double scale,
-            INDArray weights,
-            INDArray du,
-            @Nullable INDArray dx);
+            INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx);
 
     /** Spreads each row of {@code x [B, D]} over H rows of {@code y [B*H, D]}: each head's columns in a row of their own, 0 elsewhere. */
     void headsApart(INDArray x, int heads, INDArray y);

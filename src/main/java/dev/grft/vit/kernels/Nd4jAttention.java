@@ -13,9 +13,10 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 final class Nd4jAttention {
     private Nd4jAttention() {}
 
-    static void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
+    static void attention(INDArray qkv, int heads, INDArray weights, INDArray out) {
         int d = (int) out.size(1);
         int t = (int) weights.size(1);
+        int examples = (int) (qkv.size(0) / t);
         int queries = (int) (out.size(0) / examples);
         INDArray[] parts = heads(qkv, examples, t, heads, d);
         INDArray scores =
@@ -25,10 +26,10 @@ final class Nd4jAttention {
         out.assign(joined(context, examples, queries, heads, d));
     }
 
-    static void attentionBackward(
-            INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
+    static void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv) {
         int d = (int) dout.size(1);
         int t = (int) weights.size(1);
+        int examples = (int) (qkv.size(0) / t);
         int queries = (int) (dout.size(0) / examples);
         long batch = (long) examples * heads;
         INDArray[] parts = heads(qkv, examples, t, heads, d);
@@ -59,21 +60,16 @@ final class Nd4jAttention {
         return flat.subColumnVector(inner).muli(weights).muli(scale).reshape('c', dweights.shape());
     }
 
-    static void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out) {
+    static void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out) {
+        int examples = (int) (x.size(0) / weights.size(1));
         INDArray tokens = ofExamples(x, examples);
         softmax(Nd4j.matmul(ofExamples(u, examples), transposed(tokens)).muli(scale), weights);
         out.assign(Nd4j.matmul(ofExamples(weights, examples), tokens).reshape('c', out.shape()));
     }
 
     static void attendBackward(
-            INDArray dout,
-            INDArray u,
-            INDArray x,
-            int examples,
-            double scale,
-            INDArray weights,
-            INDArray du,
-            @Nullable INDArray dx) {
+            INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
+        int examples = (int) (x.size(0) / weights.size(1));
         INDArray tokens = ofExamples(x, examples);
         INDArray d = ofExamples(dout, examples);
         INDArray ds = softmaxBackward(Nd4j.matmul(d, transposed(tokens)), weights, scale);

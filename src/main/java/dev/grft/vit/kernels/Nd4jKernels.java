@@ -111,16 +111,10 @@ public final class Nd4jKernels implements Kernels {
 
     @Override
     public void layerNorm(
-            INDArray x,
-            INDArray gamma,
-            INDArray beta,
-            double epsilon,
-            INDArray normalized,
-            INDArray inverse,
-            INDArray y) {
+            INDArray x, INDArray gamma, INDArray beta, double eps, INDArray normalized, INDArray inverse, INDArray y) {
         normalized.assign(x).subiColumnVector(x.mean(true, 1));
         INDArray variance = normalized.mul(normalized).mean(true, 1);
-        INDArray s = Transforms.sqrt(variance.addi(epsilon), false).rdivi(1);
+        INDArray s = Transforms.sqrt(variance.addi(eps), false).rdivi(1);
         inverse.assign(s.reshape(inverse.shape()));
         normalized.muliColumnVector(s);
         scaleAndShift(normalized, gamma, beta, y);
@@ -176,32 +170,24 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void attention(INDArray qkv, int examples, int heads, INDArray weights, INDArray out) {
-        Nd4jAttention.attention(qkv, examples, heads, weights, out);
+    public void attention(INDArray qkv, int heads, INDArray weights, INDArray out) {
+        Nd4jAttention.attention(qkv, heads, weights, out);
     }
 
     @Override
-    public void attentionBackward(
-            INDArray dout, INDArray qkv, INDArray weights, int examples, int heads, INDArray dqkv) {
-        Nd4jAttention.attentionBackward(dout, qkv, weights, examples, heads, dqkv);
+    public void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv) {
+        Nd4jAttention.attentionBackward(dout, qkv, weights, heads, dqkv);
     }
 
     @Override
-    public void attend(INDArray u, INDArray x, int examples, double scale, INDArray weights, INDArray out) {
-        Nd4jAttention.attend(u, x, examples, scale, weights, out);
+    public void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out) {
+        Nd4jAttention.attend(u, x, scale, weights, out);
     }
 
     @Override
     public void attendBackward(
-            INDArray dout,
-            INDArray u,
-            INDArray x,
-            int examples,
-            double scale,
-            INDArray weights,
-            INDArray du,
-            @Nullable INDArray dx) {
-        Nd4jAttention.attendBackward(dout, u, x, examples, scale, weights, du, dx);
+            INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
+        Nd4jAttention.attendBackward(dout, u, x, scale, weights, du, dx);
     }
 
     @Override

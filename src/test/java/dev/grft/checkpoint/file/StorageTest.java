@@ -79,11 +79,8 @@ class StorageTest {
 
     @Test
     void aFileSystemThatDoesNotReplaceIsServedToo() throws Exception {
-        Configuration hadoop = new Configuration(false);
-        hadoop.setClass("fs.strict.impl", Strict.class, org.apache.hadoop.fs.FileSystem.class);
-        Storage strict = new Storage(hadoop);
-        org.apache.hadoop.fs.Path path =
-                new org.apache.hadoop.fs.Path(URI.create("strict://" + directory.toAbsolutePath() + "/a.txt"));
+        Storage strict = storage("strict", Strict.class);
+        org.apache.hadoop.fs.Path path = path("strict", "a.txt");
 
         strict.writeAtomically(path, "old");
         strict.writeAtomically(path, "new");
@@ -107,11 +104,8 @@ class StorageTest {
 
     @Test
     void anObjectStoreIsWrittenWithoutARenameAndAFailureLeavesTheOldObject() throws Exception {
-        Configuration hadoop = new Configuration(false);
-        hadoop.setClass("fs.objects.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
-        Storage objects = new Storage(hadoop);
-        org.apache.hadoop.fs.Path path =
-                new org.apache.hadoop.fs.Path(URI.create("objects://" + directory.toAbsolutePath() + "/a.txt"));
+        Storage objects = storage("objects", Objects.class);
+        org.apache.hadoop.fs.Path path = path("objects", "a.txt");
 
         objects.writeAtomically(path, "old");
         objects.writeAtomically(path, "new");
@@ -238,6 +232,17 @@ class StorageTest {
         storage.delete(path("d"));
         storage.delete(path("d"));
         assertThat(storage.exists(path("d"))).isFalse();
+    }
+
+    /** Returns a storage with a file system of ours for this scheme. */
+    private static Storage storage(String scheme, Class<? extends RawLocalFileSystem> fileSystem) {
+        Configuration hadoop = new Configuration(false);
+        hadoop.setClass("fs." + scheme + ".impl", fileSystem, org.apache.hadoop.fs.FileSystem.class);
+        return new Storage(hadoop);
+    }
+
+    private org.apache.hadoop.fs.Path path(String scheme, String name) {
+        return new org.apache.hadoop.fs.Path(URI.create(scheme + "://" + directory.toAbsolutePath() + "/" + name));
     }
 
     private org.apache.hadoop.fs.Path path(String name) {

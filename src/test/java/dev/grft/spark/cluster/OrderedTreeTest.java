@@ -2,38 +2,27 @@ package dev.grft.spark.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.OnSpark;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class OrderedTreeTest {
-    private static SparkSession spark;
-
-    @BeforeAll
-    static void start() {
-        spark = Tiny.spark("local[2]");
-    }
-
+class OrderedTreeTest extends OnSpark {
     /** Returns a partition for each number, with its text in it; the first one is the last to end. */
     private static JavaRDD<String> parts(int count) {
         List<Integer> numbers = IntStream.range(0, count).boxed().toList();
-        return JavaSparkContext.fromSparkContext(spark.sparkContext())
-                .parallelize(numbers, count)
-                .map(number -> {
-                    if (number == 0) {
-                        Thread.sleep(200);
-                    }
-                    return number + " ";
-                });
+        return context.parallelize(numbers, count).map(number -> {
+            if (number == 0) {
+                Thread.sleep(200);
+            }
+            return number + " ";
+        });
     }
 
     @ParameterizedTest

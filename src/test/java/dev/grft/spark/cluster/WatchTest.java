@@ -4,28 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.grft.UserError;
-import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.OnSpark;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.SparkException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
-import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-class WatchTest {
-    private static SparkSession spark;
-    private static JavaSparkContext context;
-
-    @BeforeAll
-    static void start() {
-        spark = Tiny.spark("local[2]");
-        context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    }
-
+class WatchTest extends OnSpark {
     /** A job of two tasks that end after so many twentieths of a second, if they are not killed before. */
     private static long job(int first, int second) {
         return context.parallelize(List.of(first, second), 2)

@@ -10,7 +10,7 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
-import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.OnSpark;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -31,32 +31,23 @@ import org.apache.spark.serializer.SerializerInstance;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.Metadata;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import scala.reflect.ClassTag;
 
-class ImageSourceTest {
+class ImageSourceTest extends OnSpark {
     private static final Preprocess PREPROCESS = new Preprocess(4, 4, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
 
     private static final ReadOptions AUTO = new ReadOptions(ImageFormat.AUTO, "image", "label", null);
 
-    private static SparkSession spark;
-
     @TempDir
     Path folder;
-
-    @BeforeAll
-    static void start() {
-        spark = Tiny.spark("local[2]");
-    }
 
     private static byte[] png(int color) throws IOException {
         BufferedImage image = new BufferedImage(4, 4, BufferedImage.TYPE_INT_RGB);

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.Pixels;
-import dev.grft.spark.verbs.Tiny;
+import dev.grft.spark.verbs.OnSpark;
 import java.io.File;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -20,26 +20,14 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.RDDBlockId;
 import org.apache.spark.util.LongAccumulator;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class ShardsTest {
-    private static SparkSession spark;
-    private static JavaSparkContext context;
-
+class ShardsTest extends OnSpark {
     @TempDir
     File folder;
-
-    @BeforeAll
-    static void start() {
-        spark = Tiny.spark("local[2]");
-        context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    }
 
     /** Returns an image of its own for each id; one of five is broken. */
     private static Decoded image(int id) {

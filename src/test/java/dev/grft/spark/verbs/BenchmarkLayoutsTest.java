@@ -31,27 +31,18 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
-import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** VTAB-1k and FGVC as they are handed around, in miniature. */
-class BenchmarkLayoutsTest {
+class BenchmarkLayoutsTest extends OnSpark {
     private static final Preprocess PREPROCESS = new Preprocess(4, 4, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
-
-    private static SparkSession spark;
 
     @TempDir
     Path folder;
-
-    @BeforeAll
-    static void start() {
-        spark = Tiny.spark("local[2]");
-    }
 
     /** Writes an image whose blue is the number. */
     private void image(String name, int number) throws IOException {

@@ -16,32 +16,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every method, trained for real, side by side. */
-class ComparingTest {
+class ComparingTest extends OnTiny {
     private static final String METHODS = "[linear, random, magnitude, last-layers, gps, lora, adapter, bitfit, full]";
-
-    @TempDir
-    private static Path folderOfAll;
-
-    private static SparkSession spark;
-    private static Tiny.Shared shared;
-
-    @TempDir
-    Path folder;
-
-    @BeforeAll
-    static void start() throws IOException {
-        spark = Tiny.spark("local[2]");
-        shared = Tiny.Shared.in(folderOfAll);
-    }
 
     private List<String> sets(String... more) {
         List<String> all = new ArrayList<>(

@@ -24,31 +24,19 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
-import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class EpochChoiceTest {
+class EpochChoiceTest extends OnTiny {
     private static final String NOTE = "chosen on test, not comparable";
 
-    @TempDir
-    private static Path folderOfAll;
-
-    private static SparkSession spark;
-    private static Tiny.Shared shared;
     private static Path validation;
-
-    @TempDir
-    Path folder;
 
     @BeforeAll
     static void start() throws IOException {
-        spark = Tiny.spark("local[2]");
-        shared = Tiny.Shared.in(folderOfAll);
         validation = Tiny.images(folderOfAll.resolve("validation"), 5, 9);
     }
 

@@ -13,7 +13,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,19 +21,17 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole runs on models that are no plain ViTs, as their libraries have saved them. */
 @Tag("thorough")
-class OtherVitsTest {
+class OtherVitsTest extends OnSpark {
     private static final Configuration HADOOP = new Configuration();
 
     @TempDir
     static Path folder;
 
-    private static SparkSession spark;
     private static Path train;
     private static Path test;
 
     @BeforeAll
     static void start() throws IOException {
-        spark = Tiny.spark("local[2]");
         train = Tiny.images(folder.resolve("train"), 6, 2);
         test = Tiny.images(folder.resolve("test"), 2, 3);
     }

@@ -22,23 +22,14 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class PackingTest {
+class PackingTest extends OnSpark {
     private static final ReadOptions OPTIONS = new ReadOptions(ImageFormat.AUTO, "image", "label", null);
-
-    private static SparkSession spark;
 
     @TempDir
     Path folder;
-
-    @BeforeAll
-    static void start() {
-        spark = Tiny.spark("local[2]");
-    }
 
     private Tiny.Printed pack(Path images, Path output, boolean labeled, boolean force) {
         return Tiny.does(

@@ -16,28 +16,16 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** A training of three epochs of three steps, each with a selection of its own. */
-class ReselectionTest {
-    @TempDir
-    private static Path folderOfAll;
-
-    private static SparkSession spark;
-    private static Tiny.Shared shared;
+class ReselectionTest extends OnTiny {
     private static Path kept;
-
-    @TempDir
-    Path folder;
 
     @BeforeAll
     static void trainOnce() throws IOException {
-        spark = Tiny.spark("local[2]");
-        shared = Tiny.Shared.in(folderOfAll);
         kept = folderOfAll.resolve("kept");
         train(kept);
     }

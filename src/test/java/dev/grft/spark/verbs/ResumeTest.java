@@ -13,7 +13,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -22,11 +21,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-class ResumeTest {
+class ResumeTest extends OnSpark {
     @TempDir
     private static Path shared;
-
-    private static SparkSession spark;
 
     /** A training of 9 steps that nothing has disturbed, with its states after 2, 4, 6, 8 and 9. */
     private static Path undisturbed;
@@ -38,7 +35,6 @@ class ResumeTest {
 
     @BeforeAll
     static void trainOnce() throws IOException {
-        spark = Tiny.spark("local[2]");
         Tiny.pretrained(shared.resolve("pretrained"), 1);
         Tiny.images(shared.resolve("train"), 6, 2);
         undisturbed = shared.resolve("undisturbed");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Scores;
 import dev.grft.checkpoint.artifact.SelectionFile;
+import dev.grft.spark.verbs.OnSpark;
 import dev.grft.spark.verbs.Tiny;
 import dev.grft.spark.verbs.Verbs;
 import java.io.IOException;
@@ -12,21 +13,18 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class ScoringTest {
+class ScoringTest extends OnSpark {
     @TempDir
     private static Path shared;
 
-    private static SparkSession spark;
     private static int runs;
 
     @BeforeAll
     static void start() throws IOException {
-        spark = Tiny.spark("local[2]");
         Tiny.pretrained(shared.resolve("pretrained"), 1);
         Tiny.images(shared.resolve("train"), 6, 2);
     }

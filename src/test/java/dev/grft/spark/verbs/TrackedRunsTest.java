@@ -8,7 +8,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.report.FakeMlflow;
 import dev.grft.spark.cluster.Stopped;
 import dev.grft.spark.run.Session;
-import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.net.InetAddress;
@@ -16,26 +15,11 @@ import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** What a tracking server is told of whole runs. */
-class TrackedRunsTest {
-    @TempDir
-    private static Path folder;
-
-    private static SparkSession spark;
-    private static Tiny.Shared shared;
-
-    @BeforeAll
-    static void start() throws IOException {
-        spark = Tiny.spark("local[2]");
-        shared = Tiny.Shared.in(folder);
-    }
-
+class TrackedRunsTest extends OnTiny {
     private static List<String> sets(Path run, String uri, String... more) {
         List<String> sets = shared.sets(run, more);
         sets.add("tracking.uri=" + uri);
@@ -120,7 +104,7 @@ class TrackedRunsTest {
     }
 
     /** Does something after the first step of a training. */
-    private static void ends(FakeMlflow server, String name, java.util.function.Consumer<Session> what) {
+    private void ends(FakeMlflow server, String name, java.util.function.Consumer<Session> what) {
         Path run = folder.resolve(name);
         PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream());
         try (Session session = Session.in(spark, Tiny.settings(sets(run, server.uri())), nowhere, nowhere)) {

@@ -24,31 +24,18 @@ import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.security.AccessControlException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-class VerbsTest {
-    @TempDir
-    private static Path folderOfAll;
-
-    private static SparkSession spark;
-    private static Tiny.Shared shared;
-
+class VerbsTest extends OnTiny {
     /** A run with everything in it, which the tests only read. */
     private static Path whole;
 
     private static Printed printed;
 
-    @TempDir
-    Path folder;
-
     @BeforeAll
     static void runEverythingOnce() throws IOException {
-        spark = Tiny.spark("local[2]");
-        shared = Tiny.Shared.in(folderOfAll);
         whole = folderOfAll.resolve("whole");
         printed = Tiny.does(spark, sets(whole, "compare.methods=[linear, random]"), false, Verbs::run);
     }

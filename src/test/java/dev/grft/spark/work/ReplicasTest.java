@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.Penalty;
 import dev.grft.config.Settings;
 import dev.grft.spark.cluster.Device;
+import dev.grft.spark.verbs.OnSpark;
 import dev.grft.spark.verbs.Tiny;
 import dev.grft.train.Initial;
 import dev.grft.train.Network;
@@ -15,22 +16,10 @@ import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-class ReplicasTest {
+class ReplicasTest extends OnSpark {
     private static final VitConfig CONFIG = Tiny.CONFIG.withClasses(3);
-
-    private static SparkSession spark;
-    private static JavaSparkContext context;
-
-    @BeforeAll
-    static void start() {
-        spark = Tiny.spark("local[2]");
-        context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    }
 
     private static ModelBroadcast model(long seed) {
         return ModelBroadcast.of(context, CONFIG, Initial.vit(CONFIG, seed));

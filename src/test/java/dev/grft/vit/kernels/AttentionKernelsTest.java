@@ -8,24 +8,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.vit.Naive;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of attention on every machine, against {@link Naive}; outputs are filled with NaN before. */
-@ParameterizedClass
-@EnumSource(Machine.class)
-class AttentionKernelsTest {
-    private final Machine machine;
-    private final Kernels kernels;
-
-    AttentionKernelsTest(Machine machine) {
-        this.machine = machine;
-        this.kernels = machine.kernels();
-    }
-
+class AttentionKernelsTest extends OnEveryMachine {
     @ParameterizedTest
     @CsvSource({"1,1,1,2", "1,3,5,24", "2,3,17,24", "3,4,65,32", "1,2,197,64", "2,1,7,3"})
     void attentionIsTheSoftmaxOfEachHead(int examples, int heads, int t, int d) {
@@ -34,13 +22,13 @@ class AttentionKernelsTest {
         INDArray in = machine.array(qkv, examples * t, 3 * d);
         INDArray weights = machine.garbage(examples * heads * t, t);
         INDArray out = machine.garbage(examples * t, d);
-        kernels.attention(in, examples, heads, weights, out);
+        kernels.attention(in, heads, weights, out);
         machine.assertClose(weights, w, 10);
         machine.assertClose(out, Naive.attention(qkv, w, examples, heads, t, d), 20);
 
         double[] dout = normal(2, examples * t * d);
         INDArray dqkv = machine.garbage(examples * t, 3 * d);
-        kernels.attentionBackward(machine.array(dout, examples * t, d), in, weights, examples, heads, dqkv);
+        kernels.attentionBackward(machine.array(dout, examples * t, d), in, weights, heads, dqkv);
         machine.assertClose(dqkv, Naive.attentionBackward(dout, qkv, w, examples, heads, t, d), 50);
     }
 
@@ -52,7 +40,7 @@ class AttentionKernelsTest {
         INDArray in = machine.array(qkv, examples * t, 3 * d);
         INDArray weights = machine.garbage(examples * heads, t);
         INDArray out = machine.garbage(examples, d);
-        kernels.attention(in, examples, heads, weights, out);
+        kernels.attention(in, heads, weights, out);
         machine.assertClose(weights, firstOf(w, examples * heads, t, t), 10);
         machine.assertClose(out, firstOf(Naive.attention(qkv, w, examples, heads, t, d), examples, t, d), 20);
 
@@ -62,7 +50,7 @@ class AttentionKernelsTest {
             System.arraycopy(dout, b * d, spread, b * t * d, d);
         }
         INDArray dqkv = machine.garbage(examples * t, 3 * d);
-        kernels.attentionBackward(machine.array(dout, examples, d), in, weights, examples, heads, dqkv);
+        kernels.attentionBackward(machine.array(dout, examples, d), in, weights, heads, dqkv);
         machine.assertClose(dqkv, Naive.attentionBackward(spread, qkv, w, examples, heads, t, d), 50);
     }
 
@@ -77,7 +65,7 @@ class AttentionKernelsTest {
         INDArray tokens = machine.array(x, examples * t, d);
         INDArray weights = machine.garbage(examples * q, t);
         INDArray out = machine.garbage(examples * q, d);
-        kernels.attend(asked, tokens, examples, scale, weights, out);
+        kernels.attend(asked, tokens, scale, weights, out);
         machine.assertClose(weights, w, 10);
         machine.assertClose(out, Naive.attend(w, x, examples, q, t, d), 20);
 
@@ -88,12 +76,12 @@ class AttentionKernelsTest {
         INDArray given = machine.array(dout, examples * q, d);
         INDArray dasked = machine.garbage(examples * q, d);
         INDArray dtokens = machine.garbage(examples * t, d);
-        kernels.attendBackward(given, asked, tokens, examples, scale, weights, dasked, dtokens);
+        kernels.attendBackward(given, asked, tokens, scale, weights, dasked, dtokens);
         machine.assertClose(dasked, du, 200);
         machine.assertClose(dtokens, dx, 200);
 
         INDArray alone = machine.garbage(examples * q, d);
-        kernels.attendBackward(given, asked, tokens, examples, scale, weights, alone, null);
+        kernels.attendBackward(given, asked, tokens, scale, weights, alone, null);
         assertThat(alone).isEqualTo(dasked);
     }
 
@@ -119,7 +107,7 @@ class AttentionKernelsTest {
         double[] qkv = {100, 100, 1, -100, -100, 2, 50, 300, 3}; // T = 3, D = 1
         INDArray weights = machine.garbage(3, 3);
         INDArray out = machine.garbage(3, 1);
-        kernels.attention(machine.array(qkv, 3, 3), 1, 1, weights, out);
+        kernels.attention(machine.array(qkv, 3, 3), 1, weights, out);
         machine.assertClose(weights, new double[] {0, 0, 1, 0, 1, 0, 0, 0, 1}, 1);
         machine.assertClose(out, new double[] {3, 2, 3}, 3);
     }
@@ -131,9 +119,9 @@ class AttentionKernelsTest {
         for (int i = 0; i < 2; i++) {
             INDArray weights = machine.garbage(2 * 3 * 17, 17);
             INDArray out = machine.garbage(2 * 17, 24);
-            kernels.attention(qkv, 2, 3, weights, out);
+            kernels.attention(qkv, 3, weights, out);
             INDArray dqkv = machine.garbage(2 * 17, 72);
-            kernels.attentionBackward(out, qkv, weights, 2, 3, dqkv);
+            kernels.attentionBackward(out, qkv, weights, 3, dqkv);
             outs[i] = values(dqkv);
         }
         assertThat(outs[1]).isEqualTo(outs[0]);
@@ -143,11 +131,7 @@ class AttentionKernelsTest {
     void aNanIsNotHidden() {
         INDArray out = machine.garbage(3, 1);
         kernels.attention(
-                machine.array(new double[] {1, 1, 1, 1, 1, 1, 1, Double.NaN, 1}, 3, 3),
-                1,
-                1,
-                machine.garbage(3, 3),
-                out);
+                machine.array(new double[] {1, 1, 1, 1, 1, 1, 1, Double.NaN, 1}, 3, 3), 1, machine.garbage(3, 3), out);
         assertThat(values(out)).containsOnly(Double.NaN);
     }
 

@@ -7,25 +7,13 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of chosen columns and entries on every machine, against plain loops; outputs are filled with NaN before. */
-@ParameterizedClass
-@EnumSource(Machine.class)
-class GatherKernelsTest {
-    private final Machine machine;
-    private final Kernels kernels;
-
-    GatherKernelsTest(Machine machine) {
-        this.machine = machine;
-        this.kernels = machine.kernels();
-    }
-
+class GatherKernelsTest extends OnEveryMachine {
     @ParameterizedTest
     @ValueSource(strings = {"0", "8", "3", "0 8", "8 2 5", "0 1 2 3 4 5 6 7 8"})
     void columnsBecomeRowsAndRowsAreAddedToColumns(String list) {

@@ -9,24 +9,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.grft.vit.Naive;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of layer normalization on every machine, against {@link Naive}; outputs are filled with NaN before. */
-@ParameterizedClass
-@EnumSource(Machine.class)
-class LayerNormKernelsTest {
-    private final Machine machine;
-    private final Kernels kernels;
-
-    LayerNormKernelsTest(Machine machine) {
-        this.machine = machine;
-        this.kernels = machine.kernels();
-    }
-
+class LayerNormKernelsTest extends OnEveryMachine {
     @ParameterizedTest
     @CsvSource({"1,2,0", "1,24,0", "7,13,3", "197,192,-2", "3,768,0"})
     void layerNormNormalizesEachRow(int m, int n, double offset) {

@@ -10,24 +10,12 @@ import dev.grft.vit.Naive;
 import java.util.Arrays;
 import java.util.function.ToDoubleFunction;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of losses and their gradients on every machine, against {@link Naive}; outputs are filled with NaN before. */
-@ParameterizedClass
-@EnumSource(Machine.class)
-class LossKernelsTest {
-    private final Machine machine;
-    private final Kernels kernels;
-
-    LossKernelsTest(Machine machine) {
-        this.machine = machine;
-        this.kernels = machine.kernels();
-    }
-
+class LossKernelsTest extends OnEveryMachine {
     @ParameterizedTest
     @CsvSource({"1,1", "1,2", "5,3", "7,1000"})
     void crossEntropyIsMinusTheExpectedLogProbability(int examples, int classes) {

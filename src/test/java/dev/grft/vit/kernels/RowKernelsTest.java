@@ -7,24 +7,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.vit.Naive;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of matrix products, and sums and products by entry, row and column on every machine, against {@link Naive}; outputs are filled with NaN before. */
-@ParameterizedClass
-@EnumSource(Machine.class)
-class RowKernelsTest {
-    private final Machine machine;
-    private final Kernels kernels;
-
-    RowKernelsTest(Machine machine) {
-        this.machine = machine;
-        this.kernels = machine.kernels();
-    }
-
+class RowKernelsTest extends OnEveryMachine {
     @ParameterizedTest
     @CsvSource({"1,1,1", "1,7,5", "7,1,3", "5,3,1", "13,17,19", "65,32,65", "197,3,64"})
     void gemmMultipliesWithEitherSideTransposed(int m, int n, int k) {

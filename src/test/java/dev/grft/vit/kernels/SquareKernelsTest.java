@@ -7,27 +7,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.vit.Naive;
 import java.util.Arrays;
+import java.util.function.DoubleUnaryOperator;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** Kernels of sums of squared gradients on every machine, against {@link Naive}; outputs are filled with NaN before. */
-@ParameterizedClass
-@EnumSource(Machine.class)
-class SquareKernelsTest {
-    private final Machine machine;
-    private final Kernels kernels;
-
-    SquareKernelsTest(Machine machine) {
-        this.machine = machine;
-        this.kernels = machine.kernels();
-    }
-
+class SquareKernelsTest extends OnEveryMachine {
     @ParameterizedTest
     @CsvSource({
         "1,1,3,2,true",
@@ -61,34 +50,29 @@ class SquareKernelsTest {
 
     @ParameterizedTest
     @CsvSource({"1,1", "1,9", "9,1", "24,7"})
-    void squaresAreAddedToRowsAndColumns(int out, int in) {
+    void squaresAndAbsoluteValuesAreAddedToRowsAndColumns(int out, int in) {
         double[] g = normal(1, out * in);
+        assertAdded(g, out, in, kernels::addSquares, value -> value * value);
+        assertAdded(g, out, in, kernels::addAbsolutes, Math::abs);
+    }
+
+    /** Asserts that a kernel adds this function of each entry, which is taken in double on every machine. */
+    private void assertAdded(double[] g, int out, int in, Adding kernel, DoubleUnaryOperator function) {
         double[] rows = normal(2, out);
         double[] columns = normal(3, in);
         INDArray r = Machine.array(DataType.DOUBLE, rows, out);
         INDArray c = Machine.array(DataType.DOUBLE, columns, in);
-        kernels.addSquares(machine.array(g, out, in), r, c);
-        Naive.addSquares(g, rows, columns);
-        // The squares are taken in double on every machine.
+        kernel.add(machine.array(g, out, in), r, c);
+        for (int i = 0; i < g.length; i++) {
+            rows[i / in] += function.applyAsDouble(g[i]);
+            columns[i % in] += function.applyAsDouble(g[i]);
+        }
         Machine.assertClose(values(r), rows, 1e-12);
         Machine.assertClose(values(c), columns, 1e-12);
     }
 
-    @ParameterizedTest
-    @CsvSource({"1,1", "1,9", "9,1", "24,7"})
-    void absoluteValuesAreAddedToRowsAndColumns(int out, int in) {
-        double[] g = normal(1, out * in);
-        double[] rows = normal(2, out);
-        double[] columns = normal(3, in);
-        INDArray r = Machine.array(DataType.DOUBLE, rows, out);
-        INDArray c = Machine.array(DataType.DOUBLE, columns, in);
-        kernels.addAbsolutes(machine.array(g, out, in), r, c);
-        for (int i = 0; i < g.length; i++) {
-            rows[i / in] += Math.abs(g[i]);
-            columns[i % in] += Math.abs(g[i]);
-        }
-        Machine.assertClose(values(r), rows, 1e-12);
-        Machine.assertClose(values(c), columns, 1e-12);
+    private interface Adding {
+        void add(INDArray g, INDArray rows, INDArray columns);
     }
 
     @Test

@@ -6,24 +6,12 @@ import static dev.grft.vit.kernels.Machine.normal;
 
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of patches, tokens and pooling on every machine, against plain loops; outputs are filled with NaN before. */
-@ParameterizedClass
-@EnumSource(Machine.class)
-class TokenKernelsTest {
-    private final Machine machine;
-    private final Kernels kernels;
-
-    TokenKernelsTest(Machine machine) {
-        this.machine = machine;
-        this.kernels = machine.kernels();
-    }
-
+class TokenKernelsTest extends OnEveryMachine {
     @ParameterizedTest
     @CsvSource({"1,3,8,4", "2,3,6,2", "3,1,4,4", "1,3,5,5"})
     void patchesAreFlattenedChannelFirst(int examples, int channels, int side, int patch) {

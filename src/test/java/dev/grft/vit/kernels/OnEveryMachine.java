@@ -1,0 +1,21 @@
+package dev.grft.vit.kernels;
+
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Tests of kernels, which run once for each {@link Machine}. */
+@ParameterizedClass
+@EnumSource(Machine.class)
+abstract class OnEveryMachine {
+    @Parameter
+    Machine machine;
+
+    Kernels kernels;
+
+    @BeforeEach
+    void makeKernels() {
+        kernels = machine.kernels();
+    }
+}
