@@ -72,7 +72,11 @@ public final class Inference {
     }
 
     private Inference(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained, int batchSize) {
-        this(engine, preprocess, features -> new Sight.One(recipe, engine.context().broadcast(trained), features), batchSize);
+        this(
+                engine,
+                preprocess,
+                features -> new Sight.One(recipe, engine.context().broadcast(trained), features),
+                batchSize);
     }
 
     private Inference(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
@@ -85,7 +89,8 @@ public final class Inference {
      */
     public static Inference of(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
         int most = Math.min(
-                engine.settings().evaluation().batchSize(), engine.settings().training().examplesOfShard());
+                engine.settings().evaluation().batchSize(),
+                engine.settings().training().examplesOfShard());
         return new Inference(engine, preprocess, recipe, trained, most);
     }
 
@@ -103,7 +108,10 @@ public final class Inference {
     public static Inference of(Engine engine, ModelBroadcast model, Preprocess preprocess, Delta delta) {
         Tuning tuning = Tuning.of(delta);
         return new Inference(
-                engine, preprocess, recipe(engine, model, tuning), tuning.trained(tuning.layout(model.config()), delta));
+                engine,
+                preprocess,
+                recipe(engine, model, tuning),
+                tuning.trained(tuning.layout(model.config()), delta));
     }
 
     /**
