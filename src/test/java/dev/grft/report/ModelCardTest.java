@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Addition;
 import dev.grft.Axis;
+import dev.grft.Bottleneck;
 import dev.grft.Delta;
+import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.Slices;
@@ -24,6 +27,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 class ModelCardTest {
     private static final Configuration HADOOP = new Configuration();
+    private static final String MATRIX = "blocks.1.mlp.fc2.weight";
+    private static final MatrixShape SHAPE = new MatrixShape(24, 48);
     private static final String PRETRAINED = "src/test/resources/golden/formats/timm-deit";
 
     @TempDir
@@ -60,10 +65,14 @@ class ModelCardTest {
 
     @Test
     void whatCannotBeExportedIsNotOffered() {
-        assertThat(ModelCard.text(new Path("x"), delta("gps"), pretrained, settings, null))
+        DeltaFile gps = delta("gps", new Entries(MATRIX, SHAPE, new int[24], new float[24]));
+        assertThat(ModelCard.text(new Path("x"), gps, pretrained, settings, null))
                 .contains("--format transformers")
                 .doesNotContain("--format peft");
-        assertThat(ModelCard.text(new Path("x"), delta("adapter"), pretrained, settings, null))
+        DeltaFile adapter = delta(
+                "adapter",
+                new Bottleneck(MATRIX, SHAPE, 1, new float[24], new float[1], new float[24], new float[24]));
+        assertThat(ModelCard.text(new Path("x"), adapter, pretrained, settings, null))
                 .contains("Adapters have no place in a plain ViT")
                 .doesNotContain("--format");
     }
@@ -77,17 +86,26 @@ class ModelCardTest {
     }
 
     private DeltaFile delta(String method) {
-        String matrix = "blocks.1.mlp.fc2.weight";
-        Slices row = new Slices(matrix, new MatrixShape(24, 48), Axis.ROW, 5);
+        Slices row = new Slices(MATRIX, SHAPE, Axis.ROW, 5);
+        return delta(method, new Selection(List.of(row)), Map.of(MATRIX, new float[48]), List.of());
+    }
+
+    private DeltaFile delta(String method, Addition addition) {
+        return delta(method, Selection.none(), Map.of(), List.of(addition));
+    }
+
+    private DeltaFile delta(
+            String method, Selection selection, Map<String, float[]> values, List<Addition> additions) {
         return new DeltaFile(
                 new Delta(
-                        new Selection(List.of(row)),
-                        Map.of(matrix, new float[48]),
+                        selection,
+                        values,
                         new float[48],
                         new float[2],
                         List.of("cat", "dog"),
                         pretrained.sha256(),
-                        Map.of()),
+                        Map.of(),
+                        additions),
                 method,
                 "",
                 "{}");
