@@ -64,6 +64,9 @@ esac
 events=$(given spark.eventLog.dir)
 [[ -z $events || $events == *:* ]] || mkdir -p "$events"
 
+# In the locale C, Java reads no file whose name has characters beyond ASCII.
+[[ $(locale charmap 2>/dev/null) != ANSI_X3.4-1968 ]] || export LC_ALL=C.UTF-8
+
 # A task computes with one thread, and waiting threads do not spin. Both are much faster where tasks share cores.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 places=(spark.executorEnv)
@@ -71,6 +74,7 @@ places=(spark.executorEnv)
 for place in "${places[@]}"; do
   default "$place.OMP_NUM_THREADS" "$OMP_NUM_THREADS"
   default "$place.OMP_WAIT_POLICY" "$OMP_WAIT_POLICY"
+  [[ -z ${LC_ALL:-} ]] || default "$place.LC_ALL" "$LC_ALL"
 done
 
 [[ -z $deploy_mode ]] || spark+=(--deploy-mode "$deploy_mode")

@@ -41,6 +41,7 @@ public final class Checkpoint {
     private final Map<String, float[]> tensors;
     private final ImageRecipe recipe;
     private final List<String> labels;
+    private final List<String> notes;
     private @Nullable String sha256; // null until it is asked for
 
     private Checkpoint(
@@ -51,6 +52,7 @@ public final class Checkpoint {
             Map<String, float[]> tensors,
             ImageRecipe recipe,
             List<String> labels,
+            List<String> notes,
             @Nullable String sha256) {
         this.name = name;
         this.names = names;
@@ -84,6 +86,7 @@ public final class Checkpoint {
         }
         this.recipe = recipe;
         this.labels = List.copyOf(labels);
+        this.notes = List.copyOf(notes);
         this.sha256 = sha256;
     }
 
@@ -104,7 +107,7 @@ public final class Checkpoint {
             Map<String, float[]> tensors,
             ImageRecipe recipe,
             List<String> labels) {
-        return new Checkpoint(name, NameMap.TIMM, architecture, config, tensors, recipe, labels, null);
+        return new Checkpoint(name, NameMap.TIMM, architecture, config, tensors, recipe, labels, List.of(), null);
     }
 
     /**
@@ -126,7 +129,12 @@ public final class Checkpoint {
 
     /** Returns a model that was read from a file. */
     static Checkpoint read(
-            Tensors file, NameMap names, Description description, VitConfig config, Map<String, float[]> tensors) {
+            Tensors file,
+            NameMap names,
+            Description description,
+            VitConfig config,
+            Map<String, float[]> tensors,
+            List<String> notes) {
         return new Checkpoint(
                 file.file(),
                 names,
@@ -135,6 +143,7 @@ public final class Checkpoint {
                 tensors,
                 description.recipe(),
                 config.classes() == 0 ? List.of() : description.labels(),
+                notes,
                 file.sha256());
     }
 
@@ -156,6 +165,7 @@ public final class Checkpoint {
                 weights,
                 recipe,
                 delta.labels(),
+                List.of(),
                 null);
     }
 
@@ -272,6 +282,11 @@ public final class Checkpoint {
     /** Returns the names of the classes in the order of the head; empty if the file does not tell. */
     public List<String> labels() {
         return labels;
+    }
+
+    /** Returns sentences that say what of the file is not the model: prefixes that were taken off, tensors of an optimizer. */
+    public List<String> notes() {
+        return notes;
     }
 
     /**

@@ -9,6 +9,7 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.vit.Activation;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
@@ -122,6 +123,8 @@ record Description(
             heads = heads == 0 ? preset.heads() : heads;
         }
         JsonNode images = json.path("pretrained_cfg").isObject() ? json.path("pretrained_cfg") : json;
+        requireSquare(place, "model_args.img_size", arguments.path("img_size"), 0);
+        requireSquare(place, "input_size", images.path("input_size"), 1);
         JsonNode crop = images.path("crop_pct");
         if (!absent(crop) && !(crop.isNumber() && crop.doubleValue() > 0 && crop.doubleValue() <= 1)) {
             throw UserError.of("%s: crop_pct must be in (0, 1], got %s", place, crop);
@@ -186,6 +189,7 @@ record Description(
             }
             crop = (double) side / resized;
         }
+        requireSquare(place, "image_size", tower.path("image_size"), 0);
         JsonNode colors = images == null ? json : images;
         return new Description(
                 place,
@@ -199,9 +203,41 @@ record Description(
                         clip ? "quick_gelu" : siglip ? "gelu_pytorch_tanh" : "gelu"),
                 siglip ? MEAN : TOKEN,
                 side,
-                new ImageRecipe(
-                        channels(imagesPlace, colors, "image_mean"), channels(imagesPlace, colors, "image_std"), crop),
+                new ImageRecipe(colors(imagesPlace, colors, true), colors(imagesPlace, colors, false), crop),
                 labels);
+    }
+
+    /** Refuses images that are not square. */
+    private static void requireSquare(String place, String key, JsonNode size, int from) {
+        if (size.isArray() && size.size() >= from + 2 && !size.get(from).equals(size.get(from + 1))) {
+            throw UserError.of(
+                    "%s: %s is %s, only square images are supported; use another checkpoint", place, key, size);
+        }
+    }
+
+    /**
+     * Returns what is subtracted from a color in [0, 1], or by what it is divided then: the mean and deviation of a preprocessor that
+     * may leave out to scale 255 to 1, scale by another factor, or leave out to normalize.
+     */
+    private static List<Float> colors(String place, JsonNode images, boolean mean) {
+        JsonNode resize = images.path("do_resize");
+        if (resize.isBoolean() && !resize.booleanValue()) {
+            throw UserError.of(
+                    "%s: do_resize is false, but images are resized to the model's size here; set it to true if that is right",
+                    place);
+        }
+        JsonNode factor = images.path("rescale_factor");
+        if (!absent(factor) && !(factor.isNumber() && factor.doubleValue() > 0)) {
+            throw UserError.of("%s: rescale_factor must be a positive number, got %s", place, factor);
+        }
+        boolean rescales = images.path("do_rescale").asBoolean(true);
+        double white = !rescales ? 255 : absent(factor) ? 1 : 255 * factor.doubleValue();
+        float scale = Math.abs(white - 1) < 1e-6 ? 1 : (float) white; // of what white is before it is normalized
+        boolean normalizes = images.path("do_normalize").asBoolean(true);
+        List<Float> values = normalizes
+                ? channels(place, images, mean ? "image_mean" : "image_std")
+                : Collections.nCopies(VitConfig.CHANNELS, mean ? 0f : 1f);
+        return values.stream().map(value -> value / scale).toList();
     }
 
     /** Returns a length in pixels: a number, a height that is the width, or a {@code shortest_edge}. */

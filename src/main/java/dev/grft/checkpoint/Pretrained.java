@@ -30,13 +30,16 @@ final class Pretrained {
 
     private final Storage storage;
     private final Tensors file;
+    private final List<String> notes;
     private final NameMap names;
     private final Map<String, Tensor> tensors; // by timm's names
     private final Description description;
 
     private Pretrained(Configuration hadoop, Path path) {
         this.storage = new Storage(hadoop);
-        this.file = Tensors.read(hadoop, path);
+        Wrapping read = Wrapping.removed(Tensors.read(hadoop, path));
+        this.file = read.model();
+        this.notes = read.notes();
         this.names = NameMap.of(file.names());
         this.tensors = new Conversion(names).toTimm(file);
         this.description = description(path);
@@ -136,7 +139,7 @@ final class Pretrained {
                             stored.width(),
                             config.imageSize() / config.patchSize()));
         }
-        return Checkpoint.read(file, names, description, config, numbers);
+        return Checkpoint.read(file, names, description, config, numbers, notes);
     }
 
     private VitConfig sizes() {

@@ -18,6 +18,7 @@ import javax.imageio.spi.IIORegistry;
 import javax.imageio.spi.ImageReaderSpi;
 import javax.imageio.stream.ImageInputStream;
 import javax.imageio.stream.MemoryCacheImageInputStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Decodes JPEG and PNG: gray, palette and CMYK become RGB, 16 bits per color become 8 (the upper ones), transparency is
@@ -79,21 +80,44 @@ public final class ImageDecoder {
      */
     public Pixels decode(byte[] encoded, String name) throws BrokenImage {
         ImageReaderSpi format = format(encoded, name);
-        Pixels plain = format == JPEG
-                ? PlainJpeg.decode(encoded, Math.min(maxPixels, DENSEST * encoded.length), PLAIN_JPEG)
-                : null;
+        try {
+            return decode(format, encoded, encoded.length, name);
+        } catch (IOException | RuntimeException e) { // readers answer damaged files with either
+            Pixels bare = withoutMetadata(format, encoded, name);
+            if (bare != null) {
+                return bare;
+            }
+            throw new BrokenImage(name, "damaged (" + reason(e) + ")", e);
+        }
+    }
+
+    /**
+     * Returns the image without its profile, which is ignored if it is wrong as Pillow does; null if that does not help. Nothing in
+     * metadata may break the pixels.
+     */
+    private @Nullable Pixels withoutMetadata(ImageReaderSpi format, byte[] encoded, String name) {
+        byte[] bare = format == JPEG ? Metadata.removedFromJpeg(encoded) : Metadata.removedFromPng(encoded);
+        try {
+            return bare == null ? null : decode(format, bare, encoded.length, name);
+        } catch (IOException | RuntimeException | BrokenImage e) {
+            return null; // the failure of the whole file says more
+        }
+    }
+
+    private Pixels decode(ImageReaderSpi format, byte[] encoded, int length, String name)
+            throws IOException, BrokenImage {
+        Pixels plain =
+                format == JPEG ? PlainJpeg.decode(encoded, Math.min(maxPixels, DENSEST * length), PLAIN_JPEG) : null;
         if (plain != null) {
             return plain;
         }
         try (ImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(encoded))) {
             ImageReader reader = format.createReaderInstance();
             try {
-                return read(reader, in, encoded.length, name);
+                return read(reader, in, length, name);
             } finally {
                 reader.dispose();
             }
-        } catch (IOException | RuntimeException e) { // readers answer damaged files with either
-            throw new BrokenImage(name, "damaged (" + reason(e) + ")", e);
         }
     }
 

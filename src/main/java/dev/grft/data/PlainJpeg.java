@@ -53,6 +53,7 @@ final class PlainJpeg {
         int ids;
         boolean jfif;
         int adobe = -1; // the transform that Adobe's segment names
+        boolean oneScan; // and not progressive: the image is whole where the scan's data are
 
         /** libjpeg's guess (jdapimin.c, default_decompress_parms). */
         Colors colors() {
@@ -80,7 +81,7 @@ final class PlainJpeg {
             ImageReader reader = java.createReaderInstance();
             try {
                 boolean[] warned = new boolean[1];
-                reader.addIIOReadWarningListener((source, warning) -> warned[0] = true);
+                reader.addIIOReadWarningListener((source, warning) -> warned[0] |= !(header.oneScan && atEnd(warning)));
                 reader.setInput(in, true, true);
                 Raster raster = reader.readRaster(0, null);
                 return warned[0] ? null : pixels(raster, header);
@@ -90,6 +91,14 @@ final class PlainJpeg {
         } catch (IOException | RuntimeException e) { // the other decoder will say what is wrong
             return null;
         }
+    }
+
+    /**
+     * Returns whether a warning is of what follows the data of the scan: some phones write a trailer in place of the end marker, and
+     * libjpeg does not read that far. Of a scan that is cut off the reader warns that its data end too early.
+     */
+    private static boolean atEnd(String warning) {
+        return warning.contains("Missing EOI") || warning.endsWith("extraneous bytes before marker 0xd9");
     }
 
     private static @Nullable Header header(byte[] encoded) {
@@ -102,6 +111,7 @@ final class PlainJpeg {
                 continue;
             }
             if (marker == 0xda) { // start of scan
+                header.oneScan &= unsigned(encoded, at + 4 < encoded.length ? at + 4 : at) == header.components;
                 return header.components > 0 ? header : null;
             }
             int length = unsigned(encoded, at + 2) << 8 | unsigned(encoded, at + 3);
@@ -119,6 +129,7 @@ final class PlainJpeg {
             return false;
         }
         if (marker <= 0xc2) { // frame: baseline, extended or progressive, Huffman
+            header.oneScan = marker != 0xc2;
             return header.components == 0 && frame(encoded, at, length, header);
         }
         if (marker < 0xd0) { // frame of another kind, or tables

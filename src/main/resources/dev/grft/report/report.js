@@ -220,8 +220,12 @@
     const brokenIn = Object.fromEntries(broken);
     const parts = [];
     if (sets.length > 0) {
-      parts.push(table("Sets of images", [["Set", "text"], ["Images"], ["Classes"], ["Broken, left out"], ["Path", "text"]],
-        sets.map(([key, set]) => [title(key), whole(set.images), whole(Object.keys(set.classes).length), whole(brokenIn[key]?.count ?? NaN), set.path])));
+      parts.push(table("Sets of images", [["Set", "text"], ["Images"], ["Classes"], ["Broken, left out"], ["Passed over"], ["Path", "text"]],
+        sets.map(([key, set]) => [title(key), whole(set.images), whole(Object.keys(set.classes).length), whole(set.broken ?? brokenIn[key]?.count ?? NaN), whole(set.passedOver ?? NaN), set.path])));
+      for (const [key, set] of sets) {
+        if (set.passedOver > 0) parts.push(table(`${title(key)}: ${whole(set.passedOver)} files were passed over`, [["Reason", "text"], ["Files"]], Object.entries(set.passedOverBy).map(([reason, files]) => [reason, whole(files)])));
+        for (const note of set.notes || []) parts.push(h("p", {}, note));
+      }
       const names = [...new Set(sets.flatMap(([, set]) => Object.keys(set.classes)))];
       const ordered = names.length <= 40 ? names : names.sort((a, b) => (sets[0][1].classes[b] || 0) - (sets[0][1].classes[a] || 0));
       parts.push(h("h3", {}, "Images of each class"),

@@ -258,6 +258,48 @@ class CheckpointTest {
         json = good;
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "module., module.",
+        "_orig_mod., _orig_mod.",
+        "model., model.",
+        "backbone., backbone.",
+        "module._orig_mod.model., module._orig_mod.model.",
+        "state_dict.ema_model., state_dict.ema_model."
+    })
+    void prefixesOfProgramsThatTrainAreTakenOffAndTold(String prefix, String told) throws Exception {
+        Map<String, Tensor> wrapped = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) ->
+                wrapped.put(prefix.equals("backbone.") && name.startsWith("head.") ? name : prefix + name, tensor));
+        wrapped.put("optimizer.state.0.exp_avg", tensors.get("cls_token"));
+        wrapped.put("epoch", tensors.get("cls_token"));
+        Checkpoint plain = Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), 0);
+        try (OutputStream out = Files.newOutputStream(directory.resolve("model.safetensors"))) {
+            Safetensors.write(out, Map.of("format", "pt"), wrapped);
+        }
+        Files.writeString(directory.resolve("config.json"), json.toString());
+
+        Checkpoint model = Checkpoint.load(Golden.HADOOP, directory.toString(), 0);
+
+        assertThat(model.config()).isEqualTo(plain.config());
+        plain.tensors()
+                .forEach((name, values) -> assertThat(model.tensors().get(name)).containsExactly(values));
+        assertThat(plain.notes()).isEmpty();
+        assertThat(model.notes()).hasSize(2);
+        assertThat(model.notes().get(0))
+                .endsWith("model.safetensors: passed over 2 tensors of an optimizer or the like");
+        assertThat(model.notes().get(1))
+                .endsWith("model.safetensors: took the prefix " + told + " off the names of the tensors");
+    }
+
+    @Test
+    void imagesThatAreNotSquareAreRefused() {
+        refused(
+                c -> arguments().putArray("img_size").add(28).add(32),
+                "config.json: model_args.img_size is [28,32], only square images are supported; use another checkpoint");
+        refused(c -> images().putArray("input_size").add(3).add(28).add(32), "input_size is [3,28,32], only square");
+    }
+
     @Test
     void missingFilesAreTold() throws Exception {
         assertThatThrownBy(() -> Checkpoint.load(Golden.HADOOP, directory.toString(), 0))

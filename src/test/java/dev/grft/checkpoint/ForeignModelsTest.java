@@ -279,6 +279,70 @@ class ForeignModelsTest {
         refused(message);
     }
 
+    /** White is 1 before it is normalized, or 255 where it is not scaled: the same as dividing mean and deviation by 255. */
+    @Test
+    void aPreprocessorThatLeavesOutAStepIsFollowed() throws Exception {
+        copy("transformers", "model.safetensors", "config.json", "preprocessor_config.json");
+        change("preprocessor_config.json", "image_mean", "[0.25, 0.5, 0.75]");
+        change("preprocessor_config.json", "image_std", "[0.5, 0.25, 1]");
+        change("preprocessor_config.json", "rescale_factor", "0.00392156862745098");
+        assertThat(recipe().mean()).containsExactly(0.25f, 0.5f, 0.75f);
+
+        change("preprocessor_config.json", "rescale_factor", "0.00784313725490196"); // 2 / 255
+        assertThat(recipe().mean()).containsExactly(0.125f, 0.25f, 0.375f);
+        assertThat(recipe().std()).containsExactly(0.25f, 0.125f, 0.5f);
+
+        change("preprocessor_config.json", "do_rescale", "false");
+        assertThat(recipe().mean()).containsExactly(0.25f / 255, 0.5f / 255, 0.75f / 255);
+        assertThat(recipe().std()).containsExactly(0.5f / 255, 0.25f / 255, 1f / 255);
+
+        change("preprocessor_config.json", "do_normalize", "false");
+        assertThat(recipe().mean()).containsExactly(0f, 0f, 0f);
+        assertThat(recipe().std()).containsExactly(1f / 255, 1f / 255, 1f / 255);
+
+        change("preprocessor_config.json", "do_rescale", "true");
+        change("preprocessor_config.json", "rescale_factor", "null");
+        assertThat(recipe().std()).containsExactly(1f, 1f, 1f);
+
+        change("preprocessor_config.json", "do_resize", "false");
+        refused("preprocessor_config.json: do_resize is false, but images are resized to the model's size here");
+    }
+
+    private dev.grft.data.ImageRecipe recipe() {
+        return Checkpoint.load(Golden.HADOOP, directory.toString(), 0).recipe();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"transformers", "transformers-dinov2"})
+    void theNamesOfTransformers5InMemoryAreRead(String folder) throws Exception {
+        copy(folder, "config.json");
+        if (folder.equals("transformers")) {
+            copy(folder, "preprocessor_config.json");
+        }
+        Safetensors file = Golden.read("formats/" + folder + "/model.safetensors");
+        NameMap names = NameMap.of(file.names());
+        Map<String, Tensor> tensors = new LinkedHashMap<>();
+        for (String name : file.names()) {
+            String ours = names.ours(name);
+            int dot = name.lastIndexOf('.');
+            boolean module = ours != null && (ours.endsWith(".weight") || ours.endsWith(".bias"));
+            tensors.put(
+                    module
+                            ? names.moduleInMemory(ours.substring(0, ours.lastIndexOf('.'))) + name.substring(dot)
+                            : name,
+                    file.tensor(name));
+        }
+        assertThat(tensors.keySet()).isNotEqualTo(file.names());
+        write(tensors);
+
+        Checkpoint model = Checkpoint.load(Golden.HADOOP, directory.toString(), 0);
+
+        load(folder, 0)
+                .tensors()
+                .forEach((name, values) -> assertThat(model.tensors().get(name)).containsExactly(values));
+        assertThat(model.notes()).singleElement().asString().contains("transformers 5");
+    }
+
     @Test
     void thePreprocessorsSizeIsTheModelsUnlessAnotherIsAskedFor() throws Exception {
         copy("transformers", "model.safetensors", "config.json", "preprocessor_config.json");

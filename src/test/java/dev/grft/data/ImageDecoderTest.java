@@ -160,6 +160,81 @@ class ImageDecoderTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"rgb.jpg", "gray.jpg", "half-chroma.jpg"})
+    void aTrailerInPlaceOfTheEndMarkerIsNotLookedAt(String name) throws Exception {
+        byte[] whole = Images.file(name);
+        byte[] trailed = Arrays.copyOf(whole, whole.length + 200); // zeros
+        trailed[whole.length - 2] = 0;
+        trailed[whole.length - 1] = 'S';
+
+        assertThat(decoder.decode(trailed, name)).isEqualTo(Images.pixels(name + ".expected.png"));
+        assertThat(decoder.decode(Arrays.copyOf(whole, whole.length - 2), name))
+                .isEqualTo(Images.pixels(name + ".expected.png"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"rgb.jpg", "gray.jpg", "half-chroma.jpg", "progressive.jpg", "cmyk.jpg"})
+    void aScanThatIsCutOffIsBrokenWhateverFollows(String name) throws Exception {
+        byte[] whole = Images.file(name);
+        byte[] cut = Arrays.copyOf(whole, whole.length - 7);
+        byte[] trailed = Arrays.copyOf(cut, cut.length + 200);
+        System.arraycopy(new byte[] {(byte) 0xff, (byte) 0xe5, 0, 16}, 0, trailed, cut.length, 4);
+
+        assertThatThrownBy(() -> decoder.decode(cut, name)).hasMessageStartingWith(name + ": damaged (");
+        assertThatThrownBy(() -> decoder.decode(trailed, name)).hasMessageStartingWith(name + ": damaged (");
+    }
+
+    /** The chunk's number stands behind the words ICC_PROFILE and a zero, then how many there are. */
+    @ParameterizedTest
+    @CsvSource({"0, 9", "0, 0", "1, 0", "1, 7", "2, 127", "5, 3"})
+    void aProfileOfWhateverDamageIsIgnored(int behind, byte wrong) throws Exception {
+        byte[] image = Images.file("profile.jpg");
+        int profile = new String(image, StandardCharsets.ISO_8859_1).indexOf("ICC_PROFILE\0") + 12;
+        image[profile + behind] = wrong;
+
+        Pixels pixels = decoder.decode(image, "profile.jpg");
+
+        assertThat(pixels.height()).isEqualTo(24);
+        assertThat(pixels.width()).isEqualTo(40);
+    }
+
+    @Test
+    void metadataOfWhateverDamageDoesNotBreakAJpeg() throws Exception {
+        byte[] whole = Images.file("rgb.jpg");
+        Pixels expected = Images.pixels("rgb.jpg");
+        for (int marker = 0xe0; marker <= 0xfe; marker = marker == 0xef ? 0xfe : marker + 1) {
+            for (String content :
+                    new String[] {"Exif\0\0MM\0*\0\0\377\377", "ICC_PROFILE\0\7\2abc", "JFXX\0\20", "MPF\0", ""}) {
+                byte[] segment = ("\377" + (char) marker + "\0" + (char) (content.length() + 2) + content)
+                        .getBytes(StandardCharsets.ISO_8859_1);
+                byte[] image = Arrays.copyOf(whole, whole.length + segment.length);
+                System.arraycopy(whole, 20, image, 20 + segment.length, whole.length - 20); // behind JFIF's
+                System.arraycopy(segment, 0, image, 20, segment.length);
+
+                assertThat(decoder.decode(image, "a.jpg"))
+                        .as("%x %s", marker, content)
+                        .isEqualTo(expected);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "iCCP", "zTXt", "iTXt", "tEXt", "sRGB", "gAMA", "cHRM", "tIME", "pHYs", "bKGD", "sBIT", "tRNS", "hIST",
+                "eXIf"
+            })
+    void metadataOfWhateverDamageDoNotBreakAPng(String chunk) throws Exception {
+        byte[] whole = Images.file("rgb.png");
+        byte[] wrong = ("\0\0\0\5" + chunk + "ab\377\0z" + "CRC!").getBytes(StandardCharsets.ISO_8859_1);
+        byte[] image = Arrays.copyOf(whole, whole.length + wrong.length);
+        System.arraycopy(whole, 33, image, 33 + wrong.length, whole.length - 33); // behind the header
+        System.arraycopy(wrong, 0, image, 33, wrong.length);
+
+        assertThat(decoder.decode(image, "a.png")).isEqualTo(Images.pixels("rgb.png"));
+    }
+
     @Test
     void aBrokenImageTellsItsNameAndTheReason() {
         assertThatThrownBy(() -> decoder.decode(new byte[0], "cat/1.jpg"))

@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** Finds what a failed Spark job reports: the user's mistake, or the loss of the cluster. */
 public final class Causes {
@@ -17,6 +18,16 @@ public final class Causes {
 
     /** What the operating system says of a full disk, on whatever machine. */
     private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");
+
+    /** What Spark says when one of its readers cannot read a file, with the file and what is wrong. */
+    private static final Pattern READING = Pattern.compile(
+            "(?:Encountered error while reading file|Parquet column cannot be converted in file) (\\S+?)\\.(?=\\s|$)([^\n]*)");
+
+    /** What Spark says when a file is no longer there. */
+    private static final Pattern GONE =
+            Pattern.compile("([^\n]*)\nIt is possible the underlying files have been updated");
+
+    private static final Pattern CAUSE = Pattern.compile("\nCaused by: (?:[\\w.$]+: )?([^\n]+)");
 
     private Causes() {}
 
@@ -33,7 +44,7 @@ public final class Causes {
 
     /**
      * Returns an exception to throw for a failed job: a {@link UserError} if a task has thrown one, whose message Spark
-     * carries in its own as text, or if a disk is full.
+     * carries in its own as text, if a disk is full, or if Spark cannot read a file.
      */
     public static RuntimeException rethrown(Exception failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
@@ -53,8 +64,38 @@ public final class Causes {
                         "a disk is full: " + full.group() + "; make room, or set spark.local.dir to a larger one",
                         failure);
             }
+            UserError unreadable = unreadable(failure, String.valueOf(message));
+            if (unreadable != null) {
+                return unreadable;
+            }
         }
         return failure instanceof RuntimeException runtime ? runtime : new IllegalStateException(failure);
+    }
+
+    /** Returns the error of a file that Spark cannot read; null if the failure is another, or the cluster is lost. */
+    private static @Nullable UserError unreadable(Exception failure, String message) {
+        Matcher reading = READING.matcher(message);
+        Matcher gone = GONE.matcher(message);
+        if (isLoss(failure)) {
+            return null;
+        }
+        if (reading.find()) {
+            String detail = reading.group(2).strip();
+            return new UserError(
+                    reading.group(1) + ": Spark cannot read it ("
+                            + (detail.isEmpty() || detail.equals("Details:") ? innermost(failure, message) : detail)
+                            + "); write the file again, or leave it out",
+                    failure);
+        }
+        return gone.find() ? new UserError(gone.group(1).strip() + "; read a set that does not change", failure) : null;
+    }
+
+    private static String innermost(Exception failure, String message) {
+        String last = null;
+        for (Matcher cause = CAUSE.matcher(message); cause.find(); ) {
+            last = cause.group(1);
+        }
+        return last == null ? first(failure) : last;
     }
 
     /** Returns whether a failure tells that executors or the scheduler were lost. */

@@ -109,7 +109,7 @@ public final class FrameSource implements Source {
     @Override
     public List<Named> named(String prefix) {
         List<Named> named = new ArrayList<>();
-        numberedNames((row, name, again) -> named.add(new Named(prefix + name, row.label, false)));
+        numberedNames((row, name, again) -> named.add(new Named(prefix + name, row.label)));
         return named;
     }
 

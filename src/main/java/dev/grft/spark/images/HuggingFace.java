@@ -6,16 +6,22 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.spark.cluster.Causes;
 import java.io.IOException;
+import java.io.Serializable;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
+import java.util.Objects;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.hadoop.ParquetFileReader;
+import org.apache.parquet.hadoop.metadata.BlockMetaData;
+import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
+import org.apache.parquet.hadoop.metadata.ParquetMetadata;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
+import org.apache.parquet.schema.MessageType;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.util.SerializableConfiguration;
 import org.jspecify.annotations.Nullable;
@@ -32,30 +38,97 @@ final class HuggingFace {
      * Returns the names of a column's classes (its {@code ClassLabel}), by number; null if there are none.
      *
      * @param files URIs, one or more, all of which are opened
-     * @throws UserError if a file cannot be read, what is noted is damaged, or they name different classes
+     * @param label null for images without classes
+     * @throws UserError if a file cannot be read, what is noted is damaged, they name different classes, the columns have
+     *     different types, or one is compressed as the executors cannot read
      */
-    static @Nullable ClassNames classes(JavaSparkContext spark, Configuration hadoop, String[] files, String column) {
+    static @Nullable ClassNames classes(
+            JavaSparkContext spark, Configuration hadoop, String[] files, String image, @Nullable String label) {
         SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
-        Map<String, List<String>> byFile = new TreeMap<>();
-        Causes.unwrapped(spark.parallelize(Arrays.asList(files), Math.min(files.length, spark.defaultParallelism()))
-                        .map(file -> new Tuple2<>(file, noted(configuration.value(), file)))::collect)
-                .forEach(each -> byFile.put(each._1(), names(each._1(), each._2(), column)));
-        String first = byFile.keySet().iterator().next();
-        List<String> classes = byFile.get(first);
-        byFile.forEach((file, others) -> {
-            if (!others.equals(classes)) {
+        SortedMap<String, Footer> footers = new TreeMap<>();
+        Causes.unwrapped(
+                        spark.parallelize(Arrays.asList(files), Math.min(files.length, spark.defaultParallelism()))
+                                        .map(file -> new Tuple2<>(
+                                                file, Footer.read(configuration.value(), file, image, label)))::collect)
+                .forEach(each -> footers.put(each._1(), each._2()));
+        String first = footers.firstKey();
+        Footer expected = Objects.requireNonNull(footers.get(first));
+        footers.forEach((file, footer) -> {
+            requireSame(image, first, expected.image, file, footer.image);
+            if (label != null) {
+                requireSame(label, first, expected.label, file, footer.label);
+            }
+        });
+        if (label == null) {
+            return null;
+        }
+        List<String> classes = names(first, expected.noted, label);
+        footers.forEach((file, footer) -> {
+            if (!names(file, footer.noted, label).equals(classes)) {
                 throw new UserError(file + ": numbers other classes than " + first + "; read them one by one");
             }
         });
-        return classes == null || classes.isEmpty() ? null : new ClassNames(classes);
+        return classes.isEmpty() ? null : new ClassNames(classes);
     }
 
-    private static String noted(Configuration hadoop, String file) {
-        try (ParquetFileReader reader =
-                ParquetFileReader.open(HadoopInputFile.fromPath(new Path(URI.create(file)), hadoop))) {
-            return reader.getFileMetaData().getKeyValueMetaData().getOrDefault(KEY, "{}");
-        } catch (IOException | RuntimeException e) { // a damaged footer ends in either
-            throw new UserError(file + ": cannot be read as Parquet (" + e.getMessage() + ")", e);
+    /** A column may be missing: then a folder is called after it, or its rows have none. */
+    private static void requireSame(String column, String first, String expected, String file, String found) {
+        if (!expected.isEmpty() && !found.isEmpty() && !expected.equals(found)) {
+            throw new UserError(file + ": column " + column + " is " + found + ", but " + expected + " in " + first
+                    + "; write the files with one type, or read them one by one");
+        }
+    }
+
+    /** What is read of a file's footer. */
+    private static final class Footer implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final String noted;
+        final String image; // type of the column; empty if there is none, or it is a struct
+        final String label;
+
+        private Footer(String noted, String image, String label) {
+            this.noted = noted;
+            this.image = image;
+            this.label = label;
+        }
+
+        static Footer read(Configuration hadoop, String file, String image, @Nullable String label) {
+            try (ParquetFileReader reader =
+                    ParquetFileReader.open(HadoopInputFile.fromPath(new Path(URI.create(file)), hadoop))) {
+                requireCodecs(hadoop, file, reader.getFooter());
+                MessageType schema = reader.getFileMetaData().getSchema();
+                return new Footer(
+                        reader.getFileMetaData().getKeyValueMetaData().getOrDefault(KEY, "{}"),
+                        type(schema, image),
+                        label == null ? "" : type(schema, label));
+            } catch (UserError e) {
+                throw e;
+            } catch (IOException | RuntimeException e) { // a damaged footer ends in either
+                throw new UserError(file + ": cannot be read as Parquet (" + e.getMessage() + ")", e);
+            }
+        }
+
+        private static String type(MessageType schema, String column) {
+            return schema.containsField(column) && schema.getType(column).isPrimitive()
+                    ? schema.getType(column)
+                            .asPrimitiveType()
+                            .getPrimitiveTypeName()
+                            .toString()
+                    : "";
+        }
+
+        private static void requireCodecs(Configuration hadoop, String file, ParquetMetadata footer) {
+            for (BlockMetaData block : footer.getBlocks()) {
+                for (ColumnChunkMetaData column : block.getColumns()) {
+                    String codec = column.getCodec().getHadoopCompressionCodecClassName();
+                    if (codec != null && hadoop.getClassByNameOrNull(codec) == null) {
+                        throw new UserError(file + ": is compressed with " + column.getCodec()
+                                + ", which Spark cannot read without " + codec
+                                + "; write the file with ZSTD or SNAPPY, or add that class to the job");
+                    }
+                }
+            }
         }
     }
 

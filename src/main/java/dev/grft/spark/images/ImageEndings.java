@@ -1,11 +1,12 @@
 package dev.grft.spark.images;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 
 /** The endings of image files, which are the only ones that are read; in upper or lower case. */
 final class ImageEndings {
-    private static final List<String> ALL = List.of("jpg", "jpeg", "png");
+    private static final List<String> ALL = List.of("jpg", "jpeg", "jfif", "jpe", "png");
 
     private ImageEndings() {}
 
@@ -14,16 +15,24 @@ final class ImageEndings {
         return ALL.contains(ending);
     }
 
-    /** Returns a pattern of the names of image files for Spark, whose patterns are case-sensitive. */
-    static String glob() {
-        return ALL.stream()
-                .map(ending -> ending.chars()
-                        .mapToObj(c -> "[" + (char) c + (char) Character.toUpperCase(c) + "]")
-                        .collect(Collectors.joining()))
-                .collect(Collectors.joining(",", "*.{", "}"));
+    /** Returns whether a file is called like an image. */
+    static boolean isImage(String file) {
+        return contains(of(file));
     }
 
-    /** Returns the endings for a message: {@code .jpg, .jpeg or .png} if the last word is {@code or}. */
+    /** Returns what stands behind the last point of a file's name, in lower case; empty without one. */
+    static String of(String file) {
+        int point = file.lastIndexOf('.');
+        return point < 0 ? "" : file.substring(point + 1).toLowerCase(Locale.ROOT);
+    }
+
+    /** Returns why a file that is no image is passed over: its ending. */
+    static String reason(String file) {
+        String ending = of(file);
+        return ending.isEmpty() ? "without an ending" : "." + ending;
+    }
+
+    /** Returns the endings for a message: {@code .jpg, .jpeg, .jfif, .jpe or .png} if the last word is {@code or}. */
     static String list(String lastWord) {
         String last = ALL.get(ALL.size() - 1);
         return ALL.subList(0, ALL.size() - 1).stream()

@@ -15,6 +15,8 @@ import dev.grft.data.Sha256;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.StringReader;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -101,6 +103,7 @@ final class ImageList {
             case LIST -> list.parseLines();
             case AUTO, FOLDER, PARQUET, WEBDATASET -> throw new IllegalArgumentException(format + " names no images");
         }
+        list.refuseBackslashes();
         if (list.classes.isEmpty()) {
             throw new UserError(path + ": names no image; needs one or more, or is it the wrong file?");
         }
@@ -278,9 +281,31 @@ final class ImageList {
                 + parser.currentTokenLocation().getColumnNr();
     }
 
+    /** Returns the content as text, without the mark that Windows puts before it. */
     private String text() {
-        String text = new String(content, StandardCharsets.UTF_8);
-        return text.startsWith("\uFEFF") ? text.substring(1) : text; // as Windows marks UTF-8
+        int first = content.length < 2 ? 0 : (content[0] & 0xff) << 8 | (content[1] & 0xff);
+        if (first == 0xfffe || first == 0xfeff) {
+            throw new UserError(path + ": is in UTF-16, expected UTF-8; save the file in UTF-8");
+        }
+        ByteBuffer bytes = ByteBuffer.wrap(content);
+        CharBuffer text = CharBuffer.allocate(content.length);
+        if (StandardCharsets.UTF_8.newDecoder().decode(bytes, text, true).isError()) {
+            long line = text.flip().chars().filter(c -> c == '\n').count() + 1;
+            throw new UserError(path + ": is not in UTF-8 in line " + line + "; save the file in UTF-8");
+        }
+        text.flip();
+        return text.length() > 0 && text.charAt(0) == '\uFEFF'
+                ? text.subSequence(1, text.length()).toString()
+                : text.toString();
+    }
+
+    /** Refuses paths of Windows. A name may have a backslash elsewhere, but hardly each of a list, and without any slash. */
+    private void refuseBackslashes() {
+        if (!classes.isEmpty()
+                && classes.keySet().stream().allMatch(name -> name.contains("\\") && !name.contains("/"))) {
+            throw new UserError(path + ": has paths with backslashes, such as '" + shown(classes.firstKey())
+                    + "'; write them with slashes");
+        }
     }
 
     private void add(String image, String label, String place) {
@@ -292,10 +317,13 @@ final class ImageList {
         classes.put(name, label);
     }
 
-    /** Returns a path in the one form that it has in reports: without {@code ./} and doubled slashes. */
+    /** Returns a path in the one form that it has in reports: below the root, without {@code ./} and doubled slashes. */
     private String name(String image, String place) {
         List<String> parts = new ArrayList<>();
-        for (String part : image.split("/", -1)) {
+        String folder = root.toUri().getPath();
+        String start = folder.endsWith("/") ? folder : folder + "/";
+        boolean below = image.startsWith(start);
+        for (String part : (below ? image.substring(start.length()) : image).split("/", -1)) {
             if (part.equals("..")) {
                 parts.clear();
                 break;
@@ -304,11 +332,11 @@ final class ImageList {
                 parts.add(part);
             }
         }
-        if (parts.isEmpty() || image.startsWith("/")) {
+        if (parts.isEmpty() || (image.startsWith("/") && !below)) {
             throw error(
                     place,
                     "must name an image below " + root + ", got '" + shown(image)
-                            + "'; make the path relative to that folder, or set data.root");
+                            + "'; make the path relative to that folder, or set data.root to a folder that has all images");
         }
         return String.join("/", parts);
     }

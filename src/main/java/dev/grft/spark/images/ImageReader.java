@@ -6,6 +6,7 @@ import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Sha256;
+import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.images.Source.Named;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -77,7 +78,8 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
             if (count == 0) {
                 throw new UserError(source.place() + ": " + broken + "; there must be one to read");
             }
-            return new Images(decoded.shards(), labels, count, broken, digest(named, results), release);
+            return new Images(
+                    decoded.shards(), labels, count, broken, source.passedOver(), digest(named, results), release);
         } catch (RuntimeException e) {
             release.run();
             throw e;
@@ -87,15 +89,13 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
     /** Decodes, and returns what came of each image, by id, without the examples. */
     private static Decoded[] results(ImageSource source, JavaRDD<Decoded> decoded, List<Named> named) {
         Decoded[] results = new Decoded[named.size()];
-        for (Decoded image : decoded.collect()) {
+        for (Decoded image : Causes.unwrapped(decoded::collect)) {
             results[(int) image.id] = image;
         }
         for (int id = 0; id < results.length; id++) {
-            if (results[id] == null && !named.get(id).skippedIfEmpty) {
+            if (results[id] == null) {
                 throw new UserError(source.place() + ": listed " + results.length
-                        + " images but could not read all of them;" + " read a set that does not change");
-            } else if (results[id] == null) {
-                results[id] = new Decoded(id, Sha256.digest().digest(), null, "empty");
+                        + " images but could not read all of them; read a set that does not change");
             }
         }
         return results;

@@ -3,6 +3,7 @@ package dev.grft.spark.images;
 import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
+import dev.grft.data.PassedOver;
 import dev.grft.spark.images.Source.Named;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -63,12 +64,12 @@ public final class ImageSource {
             return new ListedImages(context, hadoop, list, options.labeled());
         }
         Found found = Found.at(hadoop, path);
-        boolean tars = options.format() == ImageFormat.WEBDATASET
-                || (options.format() == ImageFormat.AUTO
-                        && !found.ending(TarSource.SUFFIX).isEmpty());
-        return tars
-                ? new TarSource(context, hadoop, found, options.labelColumn())
-                : RowSource.open(spark, found, options);
+        ImageFormat format = options.format() == ImageFormat.AUTO ? found.stored(hadoop) : options.format();
+        return switch (format) {
+            case WEBDATASET -> new TarSource(context, hadoop, found, options.labelColumn());
+            case PARQUET -> RowSource.open(spark, found, options);
+            default -> new FolderSource(context, hadoop, found, options.labeled());
+        };
     }
 
     /** Returns the paths, for messages. */
@@ -90,8 +91,9 @@ public final class ImageSource {
             all.addAll(named);
         }
         if (all.isEmpty()) {
+            PassedOver passed = passedOver();
             throw new UserError(place + ": there are no images, neither " + ImageEndings.list("and")
-                    + " files, also in tars, nor rows of Parquet");
+                    + " files, also in tars, nor rows of Parquet" + (passed.count() == 0 ? "" : "; " + passed));
         }
         all.sort(Comparator.comparing((Named image) -> image.name));
         for (int i = 1; i < all.size(); i++) {
@@ -99,6 +101,13 @@ public final class ImageSource {
                 throw new UserError(place + ": " + all.get(i).name + " is in more than one of them; keep it in one");
             }
         }
+        return all;
+    }
+
+    /** Returns what lies at the paths and is not among the {@link #named}, which must have been asked for. */
+    public PassedOver passedOver() {
+        PassedOver all = new PassedOver();
+        sources.forEach(source -> all.add(source.passedOver()));
         return all;
     }
 

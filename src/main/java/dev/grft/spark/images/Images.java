@@ -3,6 +3,7 @@ package dev.grft.spark.images;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
+import dev.grft.data.PassedOver;
 import java.util.SplittableRandom;
 import org.apache.spark.api.java.JavaRDD;
 
@@ -15,14 +16,23 @@ public final class Images implements AutoCloseable {
     private final Labels labels;
     private final long count;
     private final BrokenImages broken;
+    private final PassedOver passedOver;
     private final String digest;
     private final Runnable release;
 
-    Images(JavaRDD<Shard> shards, Labels labels, long count, BrokenImages broken, String digest, Runnable release) {
+    Images(
+            JavaRDD<Shard> shards,
+            Labels labels,
+            long count,
+            BrokenImages broken,
+            PassedOver passedOver,
+            String digest,
+            Runnable release) {
         this.shards = shards;
         this.labels = labels;
         this.count = count;
         this.broken = broken;
+        this.passedOver = passedOver;
         this.digest = digest;
         this.release = release;
     }
@@ -56,6 +66,11 @@ public final class Images implements AutoCloseable {
         return broken;
     }
 
+    /** Returns what lies at the place of the images and was not read. */
+    public PassedOver passedOver() {
+        return passedOver;
+    }
+
     /**
      * Returns the digest of this set: the SHA-256, in hexadecimal, of a line {@code name TAB label TAB
      * SHA-256 of the encoded bytes LF} in UTF-8 for each image, broken ones too, in the order of their names. It does
@@ -74,7 +89,7 @@ public final class Images implements AutoCloseable {
         JavaRDD<Shard> some =
                 shards.map(shard -> shard.only(id -> new SplittableRandom(seed ^ (id << 32)).nextInt(2) == which));
         long inThem = some.map(shard -> (long) shard.examples().size()).reduce(Long::sum);
-        return new Images(some, labels, inThem, broken, digest, () -> {});
+        return new Images(some, labels, inThem, broken, passedOver, digest, () -> {});
     }
 
     /** Frees the disks of the executors; the examples must not be used any more. */

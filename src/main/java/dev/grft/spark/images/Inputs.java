@@ -48,7 +48,17 @@ public final class Inputs {
                     throw UserError.of("%s: there is no such file or folder (%s)", path, key);
                 }
                 for (FileStatus each : found) {
-                    Found.eachFile(files, each, file -> lines.add(line(file)));
+                    Found.eachFile(files, each, new Found.Visitor() {
+                        @Override
+                        public void file(FileStatus file) {
+                            lines.add(line(file));
+                        }
+
+                        @Override
+                        public void passedOver(Path at, String reason) {
+                            // leads to nothing that is not listed elsewhere
+                        }
+                    });
                 }
             }
         } catch (IOException | IllegalArgumentException e) {

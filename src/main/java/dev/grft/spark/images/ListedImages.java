@@ -3,14 +3,18 @@ package dev.grft.spark.images;
 import dev.grft.data.Labels;
 import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.security.AccessControlException;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -22,6 +26,9 @@ import scala.Tuple2;
 final class ListedImages implements Source {
     /** Images that one task reads, one after the other. */
     private static final int IN_A_TASK = 256;
+
+    /** Images that are worth a task of their own where cores are free. */
+    private static final int LEAST = 8;
 
     private final JavaSparkContext context;
     private final Configuration hadoop;
@@ -48,7 +55,7 @@ final class ListedImages implements Source {
     @Override
     public List<Named> named(String prefix) {
         List<Named> named = new ArrayList<>();
-        list.classes().forEach((name, label) -> named.add(new Named(prefix + name, labeled ? label : null, false)));
+        list.classes().forEach((name, label) -> named.add(new Named(prefix + name, labeled ? label : null)));
         return named;
     }
 
@@ -66,14 +73,23 @@ final class ListedImages implements Source {
                     ImageList.below(list.root(), image.getKey()).toString(),
                     ImageSource.index(labels, labeled ? image.getValue() : null)));
         }
-        int tasks = (wanted.size() + IN_A_TASK - 1) / IN_A_TASK;
+        return encoded(context, hadoop, wanted, names);
+    }
+
+    /** Reads files, by their rank among the names of all images. */
+    static JavaPairRDD<Long, Encoded> encoded(
+            JavaSparkContext context, Configuration hadoop, List<Wanted> wanted, Broadcast<String[]> names) {
+        int tasks = Math.max(
+                (wanted.size() + IN_A_TASK - 1) / IN_A_TASK,
+                Math.min(context.defaultParallelism(), (wanted.size() + LEAST - 1) / LEAST));
         SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
         return context.parallelize(wanted, tasks)
                 .mapToPair(image ->
                         new Tuple2<>(ImageSource.rank(names.value(), image.name), image.read(configuration.value())));
     }
 
-    private static final class Wanted implements Serializable {
+    /** A file that holds an image. */
+    static final class Wanted implements Serializable {
         private static final long serialVersionUID = 1L;
 
         final String name;
@@ -88,16 +104,28 @@ final class ListedImages implements Source {
 
         Encoded read(Configuration hadoop) {
             Path file = new Path(path);
-            try {
-                FileSystem files = file.getFileSystem(hadoop);
-                try (var in = files.open(file)) {
-                    return Encoded.file(name, label, in.readAllBytes());
-                }
+            try (var in = opened(file.getFileSystem(hadoop), file)) {
+                byte[] content = in.readNBytes(TarSource.LARGEST + 1);
+                return content.length > TarSource.LARGEST
+                        ? Encoded.broken(name, label, "more than the " + TarSource.LARGEST + " bytes allowed")
+                        : Encoded.file(name, label, content);
             } catch (FileNotFoundException e) {
                 return Encoded.broken(name, label, "missing, or not a file that can be read");
+            } catch (AccessControlException e) {
+                return Encoded.broken(name, label, "not a file that this user may read");
+            } catch (ChecksumException e) {
+                return Encoded.broken(name, label, "not what its checksum file, ." + file.getName() + ".crc, says");
+            } catch (IllegalArgumentException e) { // HDFS allows no colon in names
+                return Encoded.broken(name, label, "its file system cannot open that name (" + e.getMessage() + ")");
             } catch (IOException e) {
                 throw new UncheckedIOException(file + ": cannot be read", e);
             }
+        }
+
+        /** Opens a file. Hadoop's file of checksums cannot have a name with a colon, so such a file has none. */
+        private static InputStream opened(FileSystem files, Path file) throws IOException {
+            boolean colon = file.getName().contains(":");
+            return (colon && files instanceof LocalFileSystem checked ? checked.getRawFileSystem() : files).open(file);
         }
     }
 }

@@ -36,7 +36,8 @@ public final class Pictures {
     }
 
     /**
-     * Returns what {@code data.json} says of a set: {@code images}, {@code digest}, {@code classes} (how many images by name) and
+     * Returns what {@code data.json} says of a set: {@code images}, {@code broken}, {@code passedOver} (files; {@code
+     * passedOverBy} reason), {@code notes} (what may be a mistake), {@code digest}, {@code classes} (how many images by name) and
      * {@code pictures} ({@code name}, {@code label}, {@code picture}), some of each class, or one of some classes.
      */
     public static Map<String, Object> summary(Images images) {
@@ -67,6 +68,10 @@ public final class Pictures {
         Map<Long, Picture> pictures = of(images, shown);
         Map<String, Object> summary = new LinkedHashMap<>();
         summary.put("images", images.count());
+        summary.put("broken", images.broken().count());
+        summary.put("passedOver", images.passedOver().count());
+        summary.put("passedOverBy", images.passedOver().reasons());
+        summary.put("notes", images.passedOver().notes());
         summary.put("digest", images.digest());
         summary.put("classes", counts);
         summary.put(

@@ -2,6 +2,7 @@ package dev.grft.spark.images;
 
 import dev.grft.UserError;
 import dev.grft.data.Labels;
+import dev.grft.data.PassedOver;
 import java.io.Serializable;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
@@ -17,12 +18,10 @@ public interface Source {
 
         public final String name;
         public final @Nullable String label;
-        final boolean skippedIfEmpty; // the task that reads the files passes over empty ones
 
-        Named(String name, @Nullable String label, boolean skippedIfEmpty) {
+        Named(String name, @Nullable String label) {
             this.name = name;
             this.label = label;
-            this.skippedIfEmpty = skippedIfEmpty;
         }
     }
 
@@ -42,6 +41,11 @@ public interface Source {
      */
     default @Nullable List<String> classes() {
         return null;
+    }
+
+    /** Returns what lies there and is not among the {@link #named}, after which it is asked for. */
+    default PassedOver passedOver() {
+        return new PassedOver();
     }
 
     /**

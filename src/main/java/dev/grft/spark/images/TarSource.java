@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.data.Labels;
+import dev.grft.data.PassedOver;
 import dev.grft.spark.cluster.Causes;
 import java.io.IOException;
 import java.io.InputStream;
@@ -16,8 +17,10 @@ import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.apache.commons.compress.archivers.ArchiveInputStream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
@@ -36,9 +39,9 @@ import scala.Tuple2;
 
 /**
  * Images in tar files, as WebDataset lays them out: the entries of a sample follow each other and share a key, their path up to
- * the first point of the file's name. What follows the point says what an entry is: {@code jpg}, {@code jpeg} and {@code png}
- * an image, {@code cls} the name or number of its class, {@code json} an object that has the class under the key {@code
- * data.labelColumn}; nothing else is read. An image's name is the tar's and the entry's, joined by a slash.
+ * the first point of the file's name. What follows the point says what an entry is: {@code jpg}, {@code png} and the others of {@link
+ * ImageEndings} an image, {@code cls} the name or number of its class, {@code json} an object that has the class under the key {@code
+ * data.labelColumn}; nothing else is read, but counted. An image's name is the tar's and the entry's, joined by a slash.
  *
  * <p>A task goes through a tar from its beginning to its end, once for names and labels and once for the images, and holds one
  * sample at a time. Nothing is unpacked to a disk.
@@ -55,9 +58,11 @@ final class TarSource implements Source {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final JavaSparkContext context;
+    private final Configuration hadoop;
     private final Found found;
     private final Reader reader;
     private final boolean labeled;
+    private PassedOver passed = new PassedOver(); // within the tars
 
     /**
      * Returns the images of the tars that were found.
@@ -66,6 +71,7 @@ final class TarSource implements Source {
      */
     TarSource(JavaSparkContext context, Configuration hadoop, Found found, @Nullable String labelKey) {
         this.context = context;
+        this.hadoop = hadoop;
         this.found = found;
         this.reader = new Reader(new SerializableConfiguration(hadoop), found.root(), labelKey);
         this.labeled = labelKey != null;
@@ -79,17 +85,20 @@ final class TarSource implements Source {
         return found.root();
     }
 
-    /** Returns the samples of all tars; they cannot be serialized. */
-    private JavaRDD<Sample> samples(boolean content) {
-        Reader read = reader; // tasks take this along, not the source
+    private JavaRDD<String> tars() {
         List<String> tars = found.ending(SUFFIX).stream().map(Path::toString).toList();
-        return context.parallelize(tars, tars.size()).flatMap(tar -> read.open(tar, content));
+        return context.parallelize(tars, tars.size());
     }
 
     @Override
     public List<Named> named(String prefix) {
-        List<Named> named = Causes.unwrapped(
-                samples(false).map(sample -> new Named(prefix + sample.name, sample.label, false))::collect);
+        Reader read = reader; // tasks take this along, not the source
+        List<Named> named = new ArrayList<>();
+        passed = new PassedOver();
+        for (Listing listing : Causes.unwrapped(tars().map(tar -> read.list(tar, prefix))::collect)) {
+            named.addAll(listing.named);
+            listing.passed.forEach(passed::add);
+        }
         Set<String> seen = new TreeSet<>();
         for (Named image : named) {
             if (!seen.add(image.name)) {
@@ -97,6 +106,22 @@ final class TarSource implements Source {
             }
         }
         return named;
+    }
+
+    @Override
+    public PassedOver passedOver() {
+        PassedOver all = new PassedOver();
+        all.add(passed);
+        Set<Path> tars = Set.copyOf(found.ending(SUFFIX));
+        PassedOver beside = new PassedOver();
+        found.files(hadoop, file -> tars.contains(file.getPath()), beside);
+        all.add(beside);
+        if (labeled
+                && beside.reasons().keySet().stream().anyMatch(reason -> ImageEndings.contains(reason.substring(1)))) {
+            all.note(found.path() + ": has images beside " + tars.size() + " " + SUFFIX
+                    + ", which are read; to read the images, set data.format=folder");
+        }
+        return all;
     }
 
     @Override
@@ -112,7 +137,8 @@ final class TarSource implements Source {
 
     @Override
     public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
-        return samples(true).mapToPair(sample -> {
+        Reader read = reader;
+        return tars().flatMap(tar -> read.open(tar, true)).mapToPair(sample -> {
             String name = prefix + sample.name;
             int label = ImageSource.index(labels, sample.label);
             return new Tuple2<>(
@@ -137,6 +163,14 @@ final class TarSource implements Source {
             this.labelKey = labelKey;
         }
 
+        Listing list(String tar, String prefix) {
+            Listing listing = new Listing();
+            Samples samples = open(tar, false);
+            samples.forEachRemaining(sample -> listing.named.add(new Named(prefix + sample.name, sample.label)));
+            listing.passed.putAll(samples.passed);
+            return listing;
+        }
+
         Samples open(String tar, boolean content) {
             Path path = new Path(tar);
             try {
@@ -151,6 +185,14 @@ final class TarSource implements Source {
                 throw new UncheckedIOException(tar + ": cannot be opened", e);
             }
         }
+    }
+
+    /** What is in a tar. */
+    private static final class Listing implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final List<Named> named = new ArrayList<>();
+        final TreeMap<String, Long> passed = new TreeMap<>(); // files, by reason
     }
 
     /** An image and its class. */
@@ -174,6 +216,7 @@ final class TarSource implements Source {
         private final ArchiveInputStream<TarArchiveEntry> in;
         private final @Nullable String labelKey;
         private final boolean content;
+        final Map<String, Long> passed = new TreeMap<>(); // files that are in no sample, by reason
         private @Nullable TarArchiveEntry entry; // the first of the next sample
         private @Nullable Sample next;
 
@@ -222,11 +265,34 @@ final class TarSource implements Source {
                     if (isPlain(each) && point(name) > 0 && !name.startsWith("__")) {
                         return each;
                     }
+                    if (!each.isDirectory()) {
+                        passOver(
+                                isPlain(each)
+                                        ? "in tars with names that begin with . or __, or have no ending"
+                                        : "links in tars");
+                    }
                 }
                 return null;
             } catch (IOException | IllegalArgumentException e) { // a damaged header ends in either
                 throw damaged(e);
             }
+        }
+
+        private void passOver(String reason) {
+            passed.merge(reason, 1L, Long::sum);
+        }
+
+        /** Returns why an entry is passed over that is neither an image nor a class. */
+        private static String reason(String kind) {
+            String ending = ImageEndings.of(kind);
+            if (ending.isEmpty()) {
+                return "." + kind + " in tars";
+            }
+            return ImageEndings.contains(ending)
+                    ? "." + ending
+                            + " in tars with another point before, for a sample's key ends at the first point of the"
+                            + " file's name"
+                    : "." + ending + " in tars";
         }
 
         /** Returns whether an entry is a file of its own: nothing that it could link to is looked at. */
@@ -286,10 +352,16 @@ final class TarSource implements Source {
                     }
                 }
                 String label = cls == null || cls.isEmpty() ? json : cls;
+                boolean classified = kinds.stream().anyMatch(LABELS::contains);
+                if (image != null || !classified) {
+                    kinds.stream()
+                            .filter(kind -> !LABELS.contains(kind) && !ImageEndings.contains(kind))
+                            .forEach(kind -> passOver(reason(kind)));
+                }
                 if (image != null) {
                     return new Sample(tar + "/" + image, label, bytes, broken);
                 }
-                if (kinds.stream().anyMatch(LABELS::contains)) {
+                if (classified) {
                     return new Sample(
                             tar + "/" + key,
                             label,

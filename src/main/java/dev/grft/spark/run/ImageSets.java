@@ -28,6 +28,8 @@ import org.jspecify.annotations.Nullable;
  * application ends.
  */
 final class ImageSets implements AutoCloseable {
+    private static final int NOTES = 20; // printed of a set
+
     private final SparkSession spark;
     private final Map<String, FrameSource> frames;
     private final RunDirectory directory;
@@ -70,16 +72,17 @@ final class ImageSets implements AutoCloseable {
             Images read = reader(settings, preprocess).read(source, known);
             check(settings, key, p, read);
             gauges.skipped(read.broken().count());
-            if (!directory.describes(key, read.digest())) {
+            if (!directory.describes(key, read.digest(), read.passedOver())) {
                 Map<String, Object> summary = new LinkedHashMap<>(Map.of("path", p));
                 summary.putAll(Pictures.summary(read));
                 directory.describe(key, summary);
             }
             progress.say(
-                    "read %d images of %d classes%s in %.1f s",
+                    "read %d images of %d classes, %s, %s, in %.1f s",
                     read.count(),
                     read.labels().size(),
-                    read.broken().count() == 0 ? "" : ", " + read.broken(),
+                    read.broken().count() == 0 ? "0 broken" : read.broken(),
+                    read.passedOver(),
                     System.nanoTime() / 1e9 - started);
             return read;
         });
@@ -94,6 +97,9 @@ final class ImageSets implements AutoCloseable {
     Images unlabeled(Settings settings, String key, String path, Preprocess preprocess) {
         Images read = reader(settings, preprocess).unlabeled(path, readOptions(settings.data()));
         check(settings, key, path, read);
+        progress.say(
+                "read %d images, %s, %s",
+                read.count(), read.broken().count() == 0 ? "0 broken" : read.broken(), read.passedOver());
         return read;
     }
 
@@ -102,9 +108,10 @@ final class ImageSets implements AutoCloseable {
         return new ImageReader(spark, preprocess, 1, settings.training().shards());
     }
 
-    /** Reports the broken images, and refuses them if they are too many. */
+    /** Reports the broken images and what may be a mistake, and refuses them if they are too many. */
     private void check(Settings settings, String key, String path, Images read) {
         try {
+            read.passedOver().notes().stream().limit(NOTES).forEach(note -> progress.say("note: %s", note));
             directory.reportBroken(key, path, read.broken());
             read.broken().check(settings.data().maxBroken(), path);
         } catch (UserError e) {

@@ -53,6 +53,7 @@ public final class Models implements AutoCloseable {
             }
             pretrained = Checkpoint.load(
                     context.hadoopConfiguration(), path, settings.model().imageSize());
+            pretrained.notes().forEach(note -> progress.say("note: %s", note));
         }
         return pretrained;
     }

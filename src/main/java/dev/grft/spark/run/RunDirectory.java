@@ -7,6 +7,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
+import dev.grft.data.PassedOver;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
@@ -116,12 +117,14 @@ public final class RunDirectory {
         write(file, all);
     }
 
-    /** Returns whether {@code data.json} describes the set of this digest already. */
-    boolean describes(String key, String digest) {
+    /** Returns whether {@code data.json} describes the set of this digest already, and what was passed over. */
+    boolean describes(String key, String digest, PassedOver passedOver) {
         return read(path("data.json"), new TypeReference<Map<String, Object>>() {})
                                 .get(key)
                         instanceof Map<?, ?> known
-                && digest.equals(known.get("digest"));
+                && digest.equals(known.get("digest"))
+                && passedOver.notes().equals(known.get("notes"))
+                && String.valueOf(passedOver.reasons()).equals(String.valueOf(known.get("passedOverBy")));
     }
 
     private <T> Map<String, T> read(Path file, TypeReference<Map<String, T>> type) {

@@ -83,12 +83,13 @@ final class CheckVerb extends Verb {
 
     private void say(String set, @Nullable String path, Images images) {
         say(
-                "%-9s %s: %d images of %d classes, %d broken",
+                "%-9s %s: %d images of %d classes, %d broken, %s",
                 set,
                 String.valueOf(path),
                 images.count(),
                 images.labels().size(),
-                images.broken().count());
+                images.broken().count(),
+                images.passedOver());
     }
 
     private void memory(VitConfig config, long backbone) {

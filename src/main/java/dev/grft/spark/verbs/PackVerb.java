@@ -81,6 +81,7 @@ final class PackVerb extends Verb {
         long started = System.nanoTime();
         ImageSource source = ImageSource.at(session.spark(), List.of(images), options);
         List<Named> named = source.named(true);
+        source.passedOver().notes().forEach(note -> session.progress().say("note: %s", note));
         write(source, named, labeled, temporary);
         long bytes = renamed(temporary);
         storage.writeAtomically(new Path(temporary, NOTE), note(images, inputs, named.size()));
@@ -89,8 +90,12 @@ final class PackVerb extends Verb {
         run.artifacts().made(output);
         session.progress()
                 .say(
-                        "packed %d images into %d files of %.1f MB in all, in %.1f s",
-                        named.size(), files(named.size()), bytes / 1e6, (System.nanoTime() - started) / 1e9);
+                        "packed %d images into %d files of %.1f MB in all, %s, in %.1f s",
+                        named.size(),
+                        files(named.size()),
+                        bytes / 1e6,
+                        source.passedOver(),
+                        (System.nanoTime() - started) / 1e9);
     }
 
     /** Returns the options in the words that the notes of packed folders were made of: others would pack them again. */

@@ -376,7 +376,7 @@ class ImageSourceTest extends OnSpark {
         refused(
                 folder.toString(),
                 ImageFormat.FOLDER,
-                folder + ": there are no images, neither .jpg, .jpeg and .png files");
+                folder + ": there are no images, neither .jpg, .jpeg, .jfif, .jpe and .png files");
         refused(folder.toString(), ImageFormat.PARQUET, folder + ": cannot be read as Parquet (");
     }
 
@@ -440,7 +440,8 @@ class ImageSourceTest extends OnSpark {
         refused(
                 path,
                 ImageFormat.AUTO,
-                path + ": column label is double, needs string or an integer; is data.labelColumn" + " right?");
+                path + ": column label is double, needs string, boolean or an integer; is data.labelColumn"
+                        + " right?");
 
         parquet(DataTypes.BinaryType, DataTypes.IntegerType, 1, RowFactory.create(png(1), null));
         assertThatThrownBy(() -> read(ImageFormat.AUTO, null, 0, 1))

@@ -72,7 +72,8 @@ class TarSourceTest {
     @Test
     void aClassWithoutAnImageIsABrokenImage() throws Exception {
         assertThat(samples(tar("a.webp=RIFF", "a.cls=1", "b.jpg=B")))
-                .containsExactly("t.tar/a 1 broken: no .jpg, .jpeg or .png, only webp, cls", "t.tar/b.jpg null B");
+                .containsExactly(
+                        "t.tar/a 1 broken: no .jpg, .jpeg, .jfif, .jpe or .png, only webp, cls", "t.tar/b.jpg null B");
     }
 
     @Test

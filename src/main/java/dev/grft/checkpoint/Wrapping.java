@@ -1,0 +1,111 @@
+package dev.grft.checkpoint;
+
+import dev.grft.checkpoint.file.Tensor;
+import dev.grft.checkpoint.file.Tensors;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * The tensors of a model without what programs that train put around them: prefixes of DDP ({@code module.}), {@code torch.compile}
+ * ({@code _orig_mod.}), Lightning ({@code model.}, {@code backbone.}) and moving averages, and the tensors of an optimizer.
+ *
+ * @param notes sentences that say what was taken off and passed over
+ */
+record Wrapping(Tensors model, List<String> notes) {
+    private static final Pattern PREFIX = Pattern.compile(
+            "(module|_orig_mod|model|backbone|net|network|state_dict|ema|ema_model|model_ema|module_ema)\\..+");
+    private static final Pattern HEAD = Pattern.compile("(head|classifier|heads\\.head)\\.(weight|bias)");
+    private static final Pattern TRAINING = Pattern.compile(
+            "(optimizers?|optim|optimizer_states?|lr_schedulers?|scheduler|scaler|grad_scaler|rng_state|epoch|step|global_step)"
+                    + "([._/].*)?");
+    private static final Pattern PROJECTION =
+            Pattern.compile("(.*?)(?:encoder\\.layer|layers)\\.(\\d+)\\.attention\\.([qkvo])_proj\\.(weight|bias)");
+    private static final Pattern OF_LAYER = Pattern.compile("(.*?)layers\\.(\\d+)\\.(.+)");
+    private static final Map<String, String> OLD = Map.of(
+            "q", "attention.attention.query",
+            "k", "attention.attention.key",
+            "v", "attention.attention.value",
+            "o", "attention.output.dense");
+
+    /** Returns a file's tensors unwrapped; the same if nothing is around them. */
+    static Wrapping removed(Tensors file) {
+        List<String> notes = new ArrayList<>();
+        Map<String, Tensor> tensors = new LinkedHashMap<>(file.byName());
+        tensors.keySet().removeIf(name -> TRAINING.matcher(name).matches());
+        int training = file.byName().size() - tensors.size();
+        if (training == 0 || tensors.isEmpty()) {
+            tensors = new LinkedHashMap<>(file.byName());
+        } else {
+            notes.add(file.file() + ": passed over " + training + " tensors of an optimizer or the like");
+        }
+        StringBuilder taken = new StringBuilder();
+        for (String prefix = prefix(tensors); !prefix.isEmpty(); prefix = prefix(tensors)) {
+            Map<String, Tensor> shorter = new LinkedHashMap<>();
+            String start = prefix;
+            tensors.forEach((name, tensor) ->
+                    shorter.put(name.startsWith(start) ? name.substring(start.length()) : name, tensor));
+            if (shorter.size() < tensors.size()) { // two would have the same name
+                break;
+            }
+            tensors = shorter;
+            taken.append(prefix);
+        }
+        if (taken.length() > 0) {
+            notes.add(file.file() + ": took the prefix " + taken + " off the names of the tensors");
+        }
+        Map<String, Tensor> old = asSaved(tensors);
+        if (!old.keySet().equals(tensors.keySet())) {
+            notes.add(file.file() + ": has the names that transformers 5 has in memory; read as those that it saves");
+        }
+        return notes.isEmpty()
+                ? new Wrapping(file, notes)
+                : new Wrapping(new Tensors(file.file(), old, file.sha256()), notes);
+    }
+
+    /** Returns the prefix that all tensors share, but those of a head beside a backbone; empty if there is none. */
+    private static String prefix(Map<String, Tensor> tensors) {
+        String found = "";
+        for (String name : tensors.keySet()) {
+            Matcher prefixed = PREFIX.matcher(name);
+            String prefix = prefixed.matches() ? prefixed.group(1) + "." : "";
+            if (prefix.isEmpty() && HEAD.matcher(name).matches()) {
+                continue;
+            }
+            if (prefix.isEmpty() || (!found.isEmpty() && !prefix.equals(found))) {
+                return "";
+            }
+            found = prefix;
+        }
+        return found;
+    }
+
+    /** Returns the tensors by the names under which transformers saves them, if they have those of its version 5 in memory. */
+    private static Map<String, Tensor> asSaved(Map<String, Tensor> tensors) {
+        if (tensors.keySet().stream().noneMatch(name -> PROJECTION.matcher(name).matches())) {
+            return tensors;
+        }
+        boolean vit = tensors.keySet().stream().anyMatch(name -> name.contains(".layernorm_before."));
+        Map<String, Tensor> saved = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> {
+            Matcher projection = PROJECTION.matcher(name);
+            Matcher layer = OF_LAYER.matcher(name);
+            if (projection.matches()) {
+                saved.put(
+                        projection.group(1) + "encoder.layer." + projection.group(2) + "."
+                                + OLD.get(projection.group(3)) + "." + projection.group(4),
+                        tensor);
+            } else if (vit && layer.matches()) {
+                String rest =
+                        layer.group(3).replace("mlp.fc1", "intermediate.dense").replace("mlp.fc2", "output.dense");
+                saved.put(layer.group(1) + "encoder.layer." + layer.group(2) + "." + rest, tensor);
+            } else {
+                saved.put(name, tensor);
+            }
+        });
+        return saved;
+    }
+}

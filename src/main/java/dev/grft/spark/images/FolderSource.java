@@ -1,0 +1,151 @@
+package dev.grft.spark.images;
+
+import dev.grft.UserError;
+import dev.grft.data.Labels;
+import dev.grft.data.PassedOver;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.jspecify.annotations.Nullable;
+
+/** Images that are files at any depth of a folder of classes; of images without labels, anywhere. */
+final class FolderSource implements Source {
+    private static final Set<String> SPLITS =
+            Set.of("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval");
+
+    private final JavaSparkContext context;
+    private final Configuration hadoop;
+    private final Found found;
+    private final boolean labeled;
+    private final List<FileStatus> files;
+    private final PassedOver passed = new PassedOver();
+
+    /**
+     * Returns the images that were found; they are listed here.
+     *
+     * @param labeled whether they get their classes
+     */
+    FolderSource(JavaSparkContext context, Configuration hadoop, Found found, boolean labeled) {
+        if (found.pattern() && labeled) {
+            throw new UserError(
+                    found.path() + ": a pattern cannot name folders of classes; give the folder that has them");
+        }
+        this.context = context;
+        this.hadoop = hadoop;
+        this.found = found;
+        this.labeled = labeled;
+        SortedMap<String, PassedOver> lost = new TreeMap<>(); // by folder of a class
+        found.folders().forEach(folder -> lost.put(folder, new PassedOver()));
+        this.files = found.files(
+                hadoop,
+                file -> {
+                    String name = file.getPath().getName();
+                    boolean image = ImageEndings.isImage(name);
+                    String folder = classOf(name(file));
+                    PassedOver of = folder == null ? null : lost.get(folder);
+                    if (of != null && image) {
+                        lost.remove(folder);
+                    } else if (of != null) {
+                        of.add(ImageEndings.reason(name), 1);
+                    }
+                    return image;
+                },
+                passed);
+        if (labeled) {
+            lost.forEach(this::tellLost);
+            tellBeside(TarSource.SUFFIX, "webdataset");
+            tellBeside(RowSource.SUFFIX, "parquet");
+        }
+    }
+
+    private void tellLost(String folder, PassedOver of) {
+        String place = found.path() + ": the folder " + folder;
+        if (Found.isHidden(folder)) {
+            if (!folder.startsWith(".")) {
+                passed.note(place + " is no class, for its name begins with _; rename it if it is one");
+            }
+        } else {
+            passed.note(place + " is no class, for it has no " + ImageEndings.list("or") + " file"
+                    + (of.count() == 0 ? "" : "; " + of));
+        }
+    }
+
+    private void tellBeside(String suffix, String format) {
+        int beside = found.ending(suffix).size();
+        if (beside > 0) {
+            passed.note(found.path() + ": has " + beside + " " + suffix + " beside " + files.size()
+                    + " images in folders, which are read; to read the " + suffix + ", set data.format=" + format);
+        }
+    }
+
+    private String name(FileStatus file) {
+        return Found.relative(found.root(), file.getPath());
+    }
+
+    /** Returns the first folder of a name; null if it lies in none. */
+    private static @Nullable String classOf(String name) {
+        int end = name.indexOf('/');
+        return end < 0 ? null : name.substring(0, end);
+    }
+
+    private @Nullable String label(String name) {
+        return labeled ? classOf(name) : null;
+    }
+
+    @Override
+    public Path root() {
+        return found.root();
+    }
+
+    @Override
+    public List<Named> named(String prefix) {
+        return files.stream()
+                .map(file -> new Named(prefix + name(file), label(name(file))))
+                .toList();
+    }
+
+    @Override
+    public PassedOver passedOver() {
+        return passed;
+    }
+
+    @Override
+    public void checkLabels(List<Named> named, boolean known) {
+        if (!labeled) {
+            return;
+        }
+        Set<String> labels = new TreeSet<>();
+        for (Named image : named) {
+            if (image.label == null) {
+                throw new UserError(
+                        found.path() + ": " + image.name + " lies in no folder of a class; move it into one,"
+                                + " or give the folder that has the folders of the classes");
+            }
+            labels.add(image.label);
+        }
+        if (!known && !labels.isEmpty() && SPLITS.containsAll(labels)) {
+            throw new UserError(found.path() + ": the folders " + String.join(", ", labels)
+                    + " look like splits of a set, not like its classes; give one of them");
+        }
+    }
+
+    @Override
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+        List<ListedImages.Wanted> wanted = new ArrayList<>();
+        for (FileStatus file : files) {
+            String name = name(file);
+            wanted.add(new ListedImages.Wanted(
+                    prefix + name, file.getPath().toString(), ImageSource.index(labels, label(name))));
+        }
+        return ListedImages.encoded(context, hadoop, wanted, names);
+    }
+}
