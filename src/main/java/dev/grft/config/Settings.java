@@ -4,6 +4,7 @@ import dev.grft.Checks;
 import dev.grft.UserError;
 import dev.grft.data.Augment;
 import dev.grft.data.ImageRecipe;
+import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.TuningSettings;
@@ -36,6 +37,7 @@ public record Settings(
         Probe probe,
         Training training,
         Evaluation evaluation,
+        Predict predict,
         Tracking tracking,
         Engine engine)
         implements Serializable {
@@ -98,6 +100,7 @@ public record Settings(
                 probe,
                 training,
                 evaluation,
+                predict,
                 tracking,
                 engine);
     }
@@ -369,6 +372,21 @@ public record Settings(
         public Evaluation {
             Checks.word("evaluation.protocol", protocol, "validation", GPS_PAPER);
             Checks.count("evaluation.batchSize", batchSize);
+        }
+    }
+
+    /** What {@code predict} writes of each image. */
+    public record Predict(@Nullable Integer topK) implements Serializable {
+        private static final int OF_MANY = 5;
+
+        public Predict {
+            Checks.require(topK == null || topK >= 1, "predict.topK", "null or >= 1", topK);
+        }
+
+        /** Returns how many of a model's classes get their probability in one array; 0: all of them, each in a column. */
+        public int classesInArray(int classes) {
+            int wanted = topK != null ? topK : classes > Labels.MANY ? OF_MANY : 0;
+            return Math.min(wanted, classes);
         }
     }
 

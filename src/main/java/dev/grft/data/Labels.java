@@ -18,6 +18,9 @@ import java.util.stream.IntStream;
 /** The classes: a name for each output of the head, in order. Immutable; equal if the names and their order are. */
 public final class Labels implements Serializable {
     private static final long serialVersionUID = 1L;
+    /** Up to so many classes, files have every pair or every probability of them; beyond, only what is not 0 or is largest. */
+    public static final int MANY = 100;
+
     private static final int SHOWN = 20;
     private static final Pattern INTEGER = Pattern.compile("-?[0-9]+");
     private static final Labels NONE = new Labels(List.of());
@@ -87,9 +90,29 @@ public final class Labels implements Serializable {
         return best;
     }
 
+    /**
+     * Returns the classes of the k largest probabilities, the largest first, of equal ones the lowest first.
+     *
+     * @param probabilities {@code [K]}, none negative
+     * @param k at least 1; more than K count as K
+     */
+    public static int[] likeliest(float[] probabilities, int k) {
+        long[] keys = new long[probabilities.length]; // bits of floats that are not negative are in their order
+        for (int c = 0; c < keys.length; c++) {
+            keys[c] = (long) (Integer.MAX_VALUE - Float.floatToIntBits(probabilities[c])) << Integer.SIZE | c;
+        }
+        Arrays.sort(keys);
+        return Arrays.stream(keys).limit(k).mapToInt(key -> (int) key).toArray();
+    }
+
     /** Returns how many classes there are. */
     public int size() {
         return names.length;
+    }
+
+    /** Returns whether there are more than {@link #MANY}. */
+    public boolean many() {
+        return names.length > MANY;
     }
 
     /** Returns the names in order. */

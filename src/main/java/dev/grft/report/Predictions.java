@@ -72,16 +72,17 @@ public final class Predictions {
      * Adds what the model says of an image, in any order.
      *
      * @param label index of the true class
-     * @param probabilities {@code [K]}; of equal ones the lower index is predicted
+     * @param predicted index of the likeliest class
+     * @param probability of the predicted class
+     * @param ofLabel probability of the true class
      */
-    public void add(long id, String name, int label, float[] probabilities) {
-        int best = Labels.likeliest(probabilities);
-        Prediction prediction = new Prediction(
-                id, name, labels.name(label), labels.name(best), probabilities[best], probabilities[label], null);
+    public void add(long id, String name, int label, int predicted, float probability, float ofLabel) {
+        Prediction prediction =
+                new Prediction(id, name, labels.name(label), labels.name(predicted), probability, ofLabel, null);
         if (id % every == 0) {
             some.add(prediction);
         }
-        if (best != label) {
+        if (predicted != label) {
             mistakes.add(prediction);
             if (mistakes.size() > MISTAKES) {
                 mistakes.remove();

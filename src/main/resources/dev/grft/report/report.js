@@ -227,9 +227,10 @@
         for (const note of set.notes || []) parts.push(h("p", {}, note));
       }
       const names = [...new Set(sets.flatMap(([, set]) => Object.keys(set.classes)))];
-      const ordered = names.length <= 40 ? names : names.sort((a, b) => (sets[0][1].classes[b] || 0) - (sets[0][1].classes[a] || 0));
-      parts.push(h("h3", {}, "Images of each class"),
-        chart(`Images of each of ${names.length} classes; the numbers stand in the table below.`, 280, (narrow) => ({
+      const ordered = (names.length <= 40 ? names : names.sort((a, b) => (sets[0][1].classes[b] || 0) - (sets[0][1].classes[a] || 0))).slice(0, 1000);
+      const part = ordered.length < names.length ? `: the ${whole(ordered.length)} of ${whole(names.length)} classes with the most images; data.json has all` : "";
+      parts.push(h("h3", {}, `Images of each class${part}`),
+        chart(`Images of each of ${ordered.length} classes; the numbers stand in the table below.`, 280, (narrow) => ({
           legend: sets.length > 1 ? {} : undefined,
           grid: { top: sets.length > 1 ? 36 : 12, bottom: 8, left: 28 },
           xAxis: { type: "category", data: ordered, axisLabel: { rotate: names.length > (narrow ? 5 : 14) || narrow ? 50 : 0, interval: names.length <= 40 ? 0 : "auto", formatter: (t) => short(t, 14) } },
@@ -237,8 +238,8 @@
           tooltip: { trigger: "axis", formatter: (points) => tip(points[0].name, ...points.map((p) => `${p.seriesName}: ${whole(p.value)}`)) },
           series: sets.map(([key, set]) => ({ name: title(key), type: "bar", barMaxWidth: 28, data: ordered.map((name) => set.classes[name] || 0) })),
         })),
-        numbers("Numbers", table("Images of each class", [["Class", "text"], ...sets.map(([key]) => [title(key)])],
-          names.map((name) => [name, ...sets.map(([, set]) => whole(set.classes[name] || 0))]))));
+        numbers("Numbers", table(`Images of each class${part}`, [["Class", "text"], ...sets.map(([key]) => [title(key)])],
+          ordered.map((name) => [name, ...sets.map(([, set]) => whole(set.classes[name] || 0))]))));
     }
     for (const [key, set] of sets) {
       if (!set.pictures?.length) continue;
@@ -324,20 +325,20 @@
   }
 
   function evaluationOf(method) {
-    const { classes, shown, cells, confused } = method.confusion;
+    const { total, classes, shown, cells, confused } = method.confusion;
     const images = Object.fromEntries(classes.map(([name, count]) => [name, count]));
     const share = cells.map(([actual, predicted, count]) => [predicted, actual, images[shown[actual]] ? count / images[shown[actual]] : 0, count]);
-    const worst = [...classes].sort((a, b) => a[3] - b[3]).slice(0, 40);
+    const worst = classes.filter((row) => total <= 40 || row[1] > 0).sort((a, b) => a[3] - b[3]).slice(0, 40);
     const most = confused[0];
     const parts = [h("div", { class: "columns" },
       h("div", {}, h("h3", {}, "Confusion"),
-        h("p", { class: "soft" }, `Of the images of a class (row), how many are taken for which (column), %.${shown.length < classes.length ? ` The ${shown.length} of ${classes.length} classes with the most mistakes.` : ""}`),
+        h("p", { class: "soft" }, `Of the images of a class (row), how many are taken for which (column), %.${shown.length < total ? ` The ${shown.length} of ${whole(total)} classes with the most mistakes.` : ""}`),
         heat(`Confusion matrix of ${shown.length} classes.${most ? ` The most frequent mistake: ${most[0]} taken for ${most[1]}, ${most[2]} times.` : ""}`, shown, shown, share, {
           label: (v) => (v >= 0.005 ? (100 * v).toFixed(0) : ""), max: 1, square: shown.length > 20 ? 15 : 30,
           tooltip: (v) => [`${shown[v[1]]} → ${shown[v[0]]}`, `${whole(v[3])} images, ${percent(v[2], 1)} of the class`],
         })),
       h("div", {}, h("h3", {}, "Accuracy of each class"),
-        h("p", { class: "soft" }, worst.length < classes.length ? `The ${worst.length} worst of ${classes.length} classes.` : "Of its images, how many are recognized; the worst first."),
+        h("p", { class: "soft" }, worst.length < total ? `The ${worst.length} worst of ${whole(total)} classes.` : "Of its images, how many are recognized; the worst first."),
         chart(`Accuracy of each class, the worst first: ${worst.slice(0, 3).map((row) => `${row[0]} ${percent(row[3], 1)}`).join(", ")}.`, 40 + Math.max(18, 30 - worst.length / 4) * worst.length, (narrow) => ({
           grid: { top: 4, bottom: 24, right: 52 },
           xAxis: { type: "value", min: 0, max: 1, axisLabel: { formatter: (v) => percent(v, 0) } },
@@ -346,7 +347,7 @@
           series: [{ type: "bar", barMaxWidth: 18, data: worst.map((row) => row[3]), label: { show: true, position: "right", color: color("--ink"), formatter: (p) => percent(p.value, 1) } }],
         })))),
     numbers("Numbers",
-      table("By class", [["Class", "text"], ["Images"], ["Precision"], ["Recall"], ["F1"]], classes.map(([name, count, p, r, f1]) => [name, whole(count), percent(p, 1), percent(r, 1), percent(f1, 1)])),
+      table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those recognized worst; evaluation.json has all` : "By class", [["Class", "text"], ["Images"], ["Precision"], ["Recall"], ["F1"]], classes.map(([name, count, p, r, f1]) => [name, whole(count), percent(p, 1), percent(r, 1), percent(f1, 1)])),
       table("Most frequent mistakes", [["Class", "text"], ["Taken for", "text"], ["Images"]], confused.map(([a, b, n]) => [a, b, whole(n)])))];
     parts.push(h("h3", {}, "The most confident mistakes"));
     if (method.mistakes?.length) {

@@ -141,6 +141,7 @@ class ConfigTest {
                 "training.patience=3",
                 "evaluation.batchSize=64",
                 "evaluation.protocol=gps-paper",
+                "predict.topK=7",
                 "tracking.uri=https://mlflow.example.com/mlflow",
                 "tracking.experiment=flowers",
                 "tracking.timeoutSeconds=0.25",
@@ -333,7 +334,7 @@ class ConfigTest {
                 "selection.fraction      | did you mean selection.budget.fraction?",
                 "run.zzzzzzzz            | run has directory, seed",
                 "''                      | the sections are run, tuning, compare, methods, model, data, augmentation, selection, penalty, "
-                        + "probe, training, evaluation, tracking, engine",
+                        + "probe, training, evaluation, predict, tracking, engine",
             })
     void anUnknownKeyIsRefusedWithTheNearestOne(String key, String remedy) {
         String name = key.substring(key.lastIndexOf('.') + 1);
@@ -640,6 +641,7 @@ class ConfigTest {
                 settings.probe(),
                 settings.training(),
                 settings.evaluation(),
+                settings.predict(),
                 settings.tracking(),
                 settings.engine());
     }

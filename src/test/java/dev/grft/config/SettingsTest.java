@@ -111,6 +111,7 @@ class SettingsTest {
                 "training.checkpointEvery=-1 | training.checkpointEvery must be >= 0, got -1",
                 "training.keep=0           | training.keep must be >= 1, got 0",
                 "training.maxSteps=-1      | training.maxSteps must be >= 0, got -1",
+                "predict.topK=0            | predict.topK must be null or >= 1, got 0",
                 "training.patience=0       | training.patience must be null or >= 1, got 0",
                 "evaluation.protocol=test  | evaluation.protocol must be one of validation, gps-paper, got 'test'",
                 "evaluation.batchSize=0    | evaluation.batchSize must be >= 1, got 0",

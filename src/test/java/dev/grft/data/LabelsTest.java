@@ -93,5 +93,8 @@ class LabelsTest {
     @Test
     void ofEquallyLikelyClassesTheFirstIsPredicted() {
         assertThat(Labels.likeliest(new float[] {0.2f, 0.4f, 0.4f})).isEqualTo(1);
+        assertThat(Labels.likeliest(new float[] {0.2f, 0.3f, 0.3f, 0.1f, 0.1f}, 4))
+                .containsExactly(1, 2, 0, 3);
+        assertThat(Labels.likeliest(new float[] {0, 1e-30f, 1}, 9)).containsExactly(2, 1, 0);
     }
 }

@@ -12,18 +12,11 @@ import org.junit.jupiter.api.Test;
 class PredictionsTest {
     private static final Labels LABELS = Labels.inOrder(List.of("cat", "dog", "the \"</script>\" bird"));
 
-    private static float[] sure(int of, float probability) {
-        float[] probabilities = new float[3];
-        java.util.Arrays.fill(probabilities, (1 - probability) / 2);
-        probabilities[of] = probability;
-        return probabilities;
-    }
-
     @Test
-    void everyImageHasALineByIdAndOfEqualProbabilitiesTheLowerClassIsPredicted() throws Exception {
+    void everyImageHasALineById() throws Exception {
         Predictions predictions = new Predictions(LABELS, 3);
-        predictions.add(2, "c.png", 2, new float[] {0.25f, 0.375f, 0.375f});
-        predictions.add(0, "a.png", 0, new float[] {0.5f, 0.25f, 0.25f});
+        predictions.add(2, "c.png", 2, 1, 0.375f, 0.375f);
+        predictions.add(0, "a.png", 0, 0, 0.5f, 0.5f);
 
         List<String> lines = predictions.jsonl().lines().toList();
 
@@ -41,7 +34,7 @@ class PredictionsTest {
     void ofManyImagesEachNthHasALine() {
         Predictions predictions = new Predictions(LABELS, 2L * Predictions.MOST + 1);
         for (long id = 2L * Predictions.MOST; id >= 0; id--) {
-            predictions.add(id, "n" + id, 0, sure(0, 0.9f));
+            predictions.add(id, "n" + id, 0, 0, 0.9f, 0.9f);
         }
 
         List<String> lines = predictions.jsonl().lines().toList();
@@ -53,12 +46,12 @@ class PredictionsTest {
     @Test
     void theMostConfidentMistakesAreKeptWhateverTheOrderAndWhicheverHaveALine() throws Exception {
         Predictions predictions = new Predictions(LABELS, 10L * Predictions.MOST);
-        predictions.add(1, "right", 1, sure(1, 1));
+        predictions.add(1, "right", 1, 1, 1, 1);
         for (int i = 0; i < 100; i++) {
             int mixed = i * 37 % 100;
-            predictions.add(1001 + mixed, "m" + mixed, 0, sure(1, 0.5f + mixed / 400f));
+            predictions.add(1001 + mixed, "m" + mixed, 0, 1, 0.5f + mixed / 400f, 0);
         }
-        predictions.add(7, "equal", 0, sure(1, 0.5f + 99 / 400f));
+        predictions.add(7, "equal", 0, 1, 0.5f + 99 / 400f, 0);
 
         List<Predictions.Prediction> mistakes = predictions.mistakes();
 

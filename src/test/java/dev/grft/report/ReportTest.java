@@ -135,6 +135,49 @@ class ReportTest {
     }
 
     @Test
+    void theConfusionOfManyClassesIsReadFromItsCells() throws Exception {
+        String classes = """
+                {"classes": {"a": {"precision": 0.5, "recall": 0.75, "f1": 0.6}, "b": {"precision": 1, "recall": 0, "f1": 0},
+                             "c": {"precision": 1, "recall": 1, "f1": 1}},""";
+        JsonNode dense = Confusion.of(MAPPER.readTree(classes + "\"confusion\": [[3, 1, 0], [2, 0, 5], [0, 0, 4]]}"));
+
+        assertThat(Confusion.of(MAPPER.readTree(
+                        classes + "\"confusion_cells\": [[0, 0, 3], [0, 1, 1], [1, 0, 2], [1, 2, 5], [2, 2, 4]]}")))
+                .isEqualTo(dense);
+        assertThatThrownBy(() -> Confusion.of(MAPPER.readTree(classes + "\"confusion_cells\": [[0, 3, 1]]}")))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "evaluation.json: confusion_cells must be rows [actual, predicted, images] of 3 classes, got"
+                                + " [0,3,1]; run evaluate --force to make it again");
+    }
+
+    @Test
+    void ofThousandsOfClassesThoseRecognizedWorstHaveARow() {
+        ObjectNode evaluation = MAPPER.createObjectNode();
+        ObjectNode classes = evaluation.putObject("classes");
+        ArrayNode cells = evaluation.putArray("confusion_cells");
+        for (int k = 0; k < 21_843; k++) {
+            classes.putObject("k" + k).put("recall", k % 4 == 0 ? 0.5 : 1);
+            if (k < 20_000) {
+                cells.addArray().add(k).add(k).add(1);
+                if (k % 4 == 0) {
+                    cells.addArray().add(k).add(k + 1).add(k == 19_996 ? 7 : 1);
+                }
+            }
+        }
+
+        JsonNode confusion = Confusion.of(evaluation);
+
+        assertThat(confusion.path("total").asInt()).isEqualTo(21_843);
+        assertThat(confusion.path("classes")).hasSizeBetween(1000, 1040);
+        assertThat(confusion.path("classes").toString())
+                .contains("[\"k19996\",8,0.0,0.5,0.0]", "[\"k3996\",2")
+                .doesNotContain("\"k4000\"", "\"k21842\"");
+        assertThat(confusion.path("confused").get(0).toString()).isEqualTo("[\"k19996\",\"k19997\",7]");
+        assertThat(confusion.toString().length()).isLessThan(60_000);
+    }
+
+    @Test
     void ofManyClassesThoseWithTheMostMistakesAreShown() {
         ObjectNode evaluation = MAPPER.createObjectNode();
         ObjectNode classes = evaluation.putObject("classes");

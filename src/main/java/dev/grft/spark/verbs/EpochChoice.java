@@ -141,7 +141,7 @@ final class EpochChoice implements Trainer.Judge {
         Images images =
                 split == Split.TEST ? run.images().test(labels) : run.images().validation(labels);
         Measures measures = new Measures(labels);
-        now.network().apply(trained).probabilities(images, session.progress().silent(images.count()), measures::add);
+        now.network().apply(trained).judgments(images, session.progress().silent(images.count()), measures::add);
         boolean better = measures.accuracy() > accuracy;
         since = better ? 0 : since + 1;
         if (better) {

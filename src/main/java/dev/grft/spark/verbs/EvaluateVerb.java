@@ -60,9 +60,15 @@ final class EvaluateVerb extends Verb {
         Progress.Meter meter = session.phase("evaluate " + method, images.count());
         Measures measures = new Measures(labels);
         Predictions predictions = new Predictions(labels, images.broken().total());
-        run.inference(delta).probabilities(images, meter, output -> {
-            measures.add(output);
-            predictions.add(output.id, output.name, output.label, output.values);
+        run.inference(delta).judgments(images, meter, judgment -> {
+            measures.add(judgment);
+            predictions.add(
+                    judgment.id,
+                    judgment.name,
+                    judgment.label,
+                    judgment.predicted,
+                    judgment.probability,
+                    judgment.ofLabel);
         });
         double seconds = meter.seconds();
         writeForPeople(path.getParent(), predictions, images);

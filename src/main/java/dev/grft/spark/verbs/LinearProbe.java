@@ -12,6 +12,7 @@ import dev.grft.spark.run.Run;
 import dev.grft.spark.work.Inference;
 import dev.grft.train.Probe;
 import dev.grft.tuning.Method;
+import dev.grft.vit.kernels.Backend;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -23,8 +24,11 @@ import org.apache.hadoop.fs.Path;
  * which slices may be scored, and the head that trainings may begin with.
  */
 final class LinearProbe extends Verb {
-    /** More features than these are not collected: every second, third… image is used instead. */
-    private static final long MOST_PROBED = 50_000;
+    /** The features of more images than these are not collected: every second, third… image is used instead. */
+    private static final long MOST_PROBED = 100_000;
+
+    /** Nor are more bytes of them, which stay in the driver's heap. */
+    private static final long MOST_BYTES = 512L << 20;
 
     LinearProbe(Run run, boolean force) {
         super(run, force);
@@ -86,12 +90,21 @@ final class LinearProbe extends Verb {
         float[][] features = seen.stream().map(output -> output.values).toArray(float[][]::new);
         int[] classes = seen.stream().mapToInt(output -> output.label).toArray();
         session.progress().say("probe: training a head on %d images' features", features.length);
+        int blasThreads = settings.engine().blasThreads();
+        boolean onGpu = Backend.onGpu();
+        if (!onGpu) {
+            Backend.threads(blasThreads);
+        }
+        Progress.Meter trained =
+                session.phase("probe: training", (long) settings.probe().epochs() * features.length);
         Probe probe = Probe.train(
                 features,
                 classes,
                 labels.size(),
                 settings.probe(),
-                settings.run().seed());
+                settings.run().seed(),
+                onGpu ? 1 : Math.max(1, Runtime.getRuntime().availableProcessors() / blasThreads),
+                examples -> trained.add(examples, ""));
         return new Probed(probe, meter.seconds());
     }
 
@@ -101,7 +114,7 @@ final class LinearProbe extends Verb {
     private Features features(Images images, Progress.Meter meter) {
         Inference.Output[] outputs =
                 new Inference.Output[Math.toIntExact(images.broken().total())];
-        long every = (images.count() + MOST_PROBED - 1) / MOST_PROBED;
+        long every = every(images.count(), run.models().pretrained().config().features());
         Inference.headOnly(
                         run.engine(),
                         run.models().broadcast(images.labels().size()),
@@ -112,6 +125,12 @@ final class LinearProbe extends Verb {
                     }
                 });
         return new Features(Stream.of(outputs).filter(Objects::nonNull).toList());
+    }
+
+    /** Returns the step by which images are used, 1 for each of them, so that their features {@code [width]} fit in the driver. */
+    static long every(long images, int width) {
+        long most = Math.min(MOST_PROBED, MOST_BYTES / (Float.BYTES * (long) width));
+        return Math.max(1, (images + most - 1) / most);
     }
 
     /** Returns a digest of all that it depends on: its settings, the seed and the features. */

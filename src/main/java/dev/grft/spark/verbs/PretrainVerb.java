@@ -116,7 +116,7 @@ final class PretrainVerb extends Verb {
         Progress.Meter meter = session.phase("evaluate", images.count());
         Measures measures = new Measures(labels);
         try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {
-            Inference.of(run.engine(), model, preprocess, delta).probabilities(images, meter, measures::add);
+            Inference.of(run.engine(), model, preprocess, delta).judgments(images, meter, measures::add);
         }
         session.storage()
                 .writeAtomically(run.directory().path("evaluation.json"), measures.json("pretrain", images.digest()));

@@ -138,23 +138,32 @@ public final class Inference {
         return sight;
     }
 
+    /** What the executors make of an output at once, batch by batch. */
+    public interface Of<T> extends Serializable {
+        T of(Output output);
+    }
+
     /** Hands the features of all images over, in no particular order. */
     public void features(Images images, Progress.Meter meter, Consumer<Output> each) {
-        pass(images, meter, each, true);
+        pass(images, meter, true, output -> output, each);
     }
 
-    /** Hands the probabilities of all images over, in no particular order. */
-    public void probabilities(Images images, Progress.Meter meter, Consumer<Output> each) {
-        pass(images, meter, each, false);
+    /** Hands over what measures need of the probabilities of all images, in no particular order. */
+    public void judgments(Images images, Progress.Meter meter, Consumer<Judgment> each) {
+        pass(images, meter, false, Judgment::new, each);
     }
 
-    /** Computes the probabilities of all images and leaves them where they are until {@code use} of them is over. */
-    public void withProbabilities(Images images, Progress.Meter meter, Consumer<JavaRDD<Output>> use) {
+    /**
+     * Computes something of the probabilities of all images and leaves it where it is until {@code use} of it is over.
+     *
+     * @param of makes it; the probabilities themselves are not kept
+     */
+    public <T> void withProbabilities(Images images, Progress.Meter meter, Of<T> of, Consumer<JavaRDD<T>> use) {
         Sight sight = sending.send(false);
-        List<JavaRDD<Output>> chunks = new ArrayList<>();
+        List<JavaRDD<T>> chunks = new ArrayList<>();
         try {
             Pass.over(images.count(), batchSize, meter, (from, count) -> {
-                JavaRDD<Output> chunk = outputs(images, from, count, sight).persist(StorageLevel.MEMORY_AND_DISK());
+                JavaRDD<T> chunk = outputs(images, from, count, sight, of).persist(StorageLevel.MEMORY_AND_DISK());
                 chunks.add(chunk);
                 return Causes.unwrapped(chunk::count);
             });
@@ -166,15 +175,15 @@ public final class Inference {
     }
 
     @SuppressWarnings("unchecked") // Java cannot make an array of a generic type
-    private JavaRDD<Output> union(List<JavaRDD<Output>> chunks) {
+    private <T> JavaRDD<T> union(List<JavaRDD<T>> chunks) {
         return engine.context().union(chunks.toArray(JavaRDD[]::new));
     }
 
-    private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {
+    private <T> void pass(Images images, Progress.Meter meter, boolean features, Of<T> of, Consumer<T> each) {
         Sight sight = sending.send(features);
         try {
             Pass.over(images.count(), batchSize, meter, (from, count) -> {
-                List<Output> chunk = Causes.unwrapped(outputs(images, from, count, sight)::collect);
+                List<T> chunk = Causes.unwrapped(outputs(images, from, count, sight, of)::collect);
                 chunk.forEach(each);
                 return chunk.size();
             });
@@ -184,7 +193,7 @@ public final class Inference {
     }
 
     /** Returns what the network says of the images of each shard at positions from {@code from} on, at most {@code count}. */
-    private JavaRDD<Output> outputs(Images images, int from, int count, Sight sight) {
+    private <T> JavaRDD<T> outputs(Images images, int from, int count, Sight sight, Of<T> of) {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
         return engine.device()
@@ -193,8 +202,8 @@ public final class Inference {
                                 part -> {
                                     List<Example> some = part.next().range(from, count);
                                     return some.isEmpty()
-                                            ? List.<Output>of().iterator()
-                                            : sight.with(network -> outputs(network, some, prepared, size))
+                                            ? List.<T>of().iterator()
+                                            : sight.with(network -> outputs(network, some, prepared, size, of))
                                                     .iterator();
                                 },
                                 true));
@@ -221,17 +230,17 @@ public final class Inference {
 
         /** Returns the probabilities of some examples, in their order. */
         public List<Output> at(List<Example> some) {
-            return sight.with(network -> outputs(network, some, preprocess, batchSize));
+            return sight.with(network -> outputs(network, some, preprocess, batchSize, output -> output));
         }
     }
 
-    private static List<Output> outputs(
-            Function<Batch, float[][]> network, List<Example> some, Preprocess preprocess, int batchSize) {
-        List<Output> outputs = new ArrayList<>(some.size());
+    private static <T> List<T> outputs(
+            Function<Batch, float[][]> network, List<Example> some, Preprocess preprocess, int batchSize, Of<T> of) {
+        List<T> outputs = new ArrayList<>(some.size());
         Pass.batches(some, batchSize, chosen -> {
             float[][] values = network.apply(Batch.of(chosen, preprocess));
             for (int b = 0; b < values.length; b++) {
-                outputs.add(new Output(chosen.get(b), values[b]));
+                outputs.add(of.of(new Output(chosen.get(b), values[b])));
             }
         });
         return outputs;

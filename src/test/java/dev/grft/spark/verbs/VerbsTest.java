@@ -327,6 +327,78 @@ class VerbsTest extends OnTiny {
     }
 
     @Test
+    void theLikeliestClassesStandInAnArrayIfSoManyAreAskedFor() throws Exception {
+        Path directory = folder.resolve("run");
+        copy(whole, directory);
+        String csv = folder.resolve("labels.csv").toString();
+        String parquet = folder.resolve("labels").toString();
+        String all = folder.resolve("all").toString();
+        String images = shared.test().toString();
+
+        Tiny.does(spark, sets(directory), false, verbs -> verbs.predict(images, all, List.of()));
+        Tiny.does(spark, sets(directory, "predict.topK=2"), false, verbs -> verbs.predict(images, parquet, List.of()));
+        Tiny.does(spark, sets(directory, "predict.topK=9"), false, verbs -> verbs.predict(images, csv, List.of()));
+
+        List<Row> expected = spark.read().parquet(all).collectAsList();
+        Dataset<Row> two = spark.read().parquet(parquet);
+        Dataset<Row> three =
+                spark.read().option("header", "true").option("escape", "\"").csv(csv);
+        assertThat(two.columns()).containsExactly("name", "label", "probability", "top");
+        assertThat(three.columns()).containsExactly("name", "label", "probability", "top");
+        for (int i = 0; i < 9; i++) {
+            Row of = expected.get(i);
+            List<Row> top = two.collectAsList().get(i).getList(3);
+            assertThat(two.collectAsList().get(i).getString(0)).isEqualTo(of.getString(0));
+            assertThat(top).hasSize(2);
+            assertThat(top.get(0).getString(0)).isEqualTo(of.getString(1));
+            float largest = 2;
+            for (Row one : top) {
+                assertThat(one.getFloat(1))
+                        .isLessThanOrEqualTo(largest)
+                        .isEqualTo(of.<Float>getAs("p_" + one.getString(0)));
+                largest = one.getFloat(1);
+            }
+            JsonNode text =
+                    new ObjectMapper().readTree(three.collectAsList().get(i).getString(3));
+            assertThat(text).hasSize(3);
+            for (JsonNode one : text) {
+                assertThat((float) one.path("probability").asDouble())
+                        .isEqualTo(of.<Float>getAs("p_" + one.path("label").asText()));
+            }
+        }
+    }
+
+    @Test
+    void ofMoreThanAHundredClassesFilesDoNotGrowWithTheirSquare() throws Exception {
+        Path train = folder.resolve("many");
+        for (int k = 0; k < 101; k++) {
+            Path of = Files.createDirectories(train.resolve("class" + k));
+            Files.copy(shared.test().resolve("red/" + k % 3 + ".png"), of.resolve("one.png"));
+        }
+        Path directory = folder.resolve("run");
+        List<String> sets = sets(directory, "data.train=" + train, "data.test=" + train, "training.epochs=1");
+        String table = folder.resolve("labels").toString();
+
+        Tiny.does(spark, sets, false, Verbs::run);
+        Tiny.does(spark, sets, false, verbs -> verbs.predict(shared.test().toString(), table, List.of()));
+
+        JsonNode evaluation = json(directory.resolve("evaluation.json"));
+        assertThat(evaluation.path("examples").asInt()).isEqualTo(101);
+        assertThat(evaluation.has("confusion")).isFalse();
+        int images = 0;
+        for (JsonNode cell : evaluation.path("confusion_cells")) {
+            images += cell.path(2).asInt();
+        }
+        assertThat(images).isEqualTo(101);
+        assertThat(directory.resolve("report.html")).exists();
+        Dataset<Row> predicted = spark.read().parquet(table);
+        assertThat(predicted.columns()).containsExactly("name", "label", "probability", "top");
+        assertThat(predicted.first().<Row>getList(3)).hasSize(5);
+        assertThat(predicted.first().<Row>getList(3).get(0).getString(0))
+                .isEqualTo(predicted.first().getString(1));
+    }
+
+    @Test
     void severalDeltasPredictInOnePassWhatEachPredictsAlone() throws Exception {
         Path directory = folder.resolve("run");
         copy(whole, directory);

@@ -1,0 +1,45 @@
+package dev.grft.spark.work;
+
+import dev.grft.data.Labels;
+import java.io.Serializable;
+
+/**
+ * What a measure needs of the probabilities of one image: a few numbers, however many classes there are.
+ *
+ * <p>Not a record: records do not survive Kryo, which a cluster may be configured to serialize with.
+ */
+public final class Judgment implements Serializable {
+    private static final long serialVersionUID = 1L;
+
+    public final long id;
+    public final String name;
+    public final int label;
+    public final int predicted; // of equal probabilities the lowest class
+    public final float probability; // of the predicted class
+    public final float ofLabel; // probability of the true class
+    public final int above; // how many classes have a larger probability than the true one
+
+    Judgment(Inference.Output output) {
+        this(output.id, output.name, output.label, output.values);
+    }
+
+    /**
+     * Judges one image.
+     *
+     * @param label index of the true class
+     * @param probabilities {@code [K]}
+     */
+    public Judgment(long id, String name, int label, float[] probabilities) {
+        this.id = id;
+        this.name = name;
+        this.label = label;
+        this.predicted = Labels.likeliest(probabilities);
+        this.probability = probabilities[predicted];
+        this.ofLabel = probabilities[label];
+        int larger = 0;
+        for (float other : probabilities) {
+            larger += other > ofLabel ? 1 : 0;
+        }
+        this.above = larger;
+    }
+}
