@@ -10,7 +10,6 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -290,16 +289,31 @@ public final class Config {
      * @param sections sections or single keys, such as {@code selection} and {@code run.seed}
      */
     public static String fingerprint(Settings settings, String... sections) {
+        return fingerprint(settings, List.of(sections), Set.of());
+    }
+
+    /**
+     * Returns the same without some keys of the sections.
+     *
+     * @param without single keys, such as {@code training.keep}
+     */
+    public static String fingerprint(Settings settings, List<String> sections, Set<String> without) {
         for (String section : sections) {
             if (!Schema.KEYS.containsKey(section) && !Schema.SECTIONS.containsKey(section)) {
                 throw new IllegalArgumentException("there is no section " + section);
             }
         }
+        for (String key : without) {
+            if (!Schema.KEYS.containsKey(key)) {
+                throw new IllegalArgumentException("there is no key " + key);
+            }
+        }
         String yaml = yaml(
                 settings,
-                key -> Arrays.stream(sections)
-                        .anyMatch(
-                                section -> section.isEmpty() || key.equals(section) || key.startsWith(section + ".")));
+                key -> !without.contains(key)
+                        && sections.stream()
+                                .anyMatch(section ->
+                                        section.isEmpty() || key.equals(section) || key.startsWith(section + ".")));
         return Sha256.of(yaml.getBytes(StandardCharsets.UTF_8));
     }
 

@@ -6,7 +6,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -186,15 +185,17 @@ public final class Soak {
         return true;
     }
 
-    /** Cuts the newest state off in the middle, if there is one. */
+    /** Cuts the newest checkpoint off in the middle, if there is one to go on from before it. */
     private static void tear(Path directory) throws IOException {
         Path states = directory.resolve("state");
         if (Files.isDirectory(states)) {
             try (Stream<Path> files = Files.list(states)) {
-                Path newest = files.filter(file -> file.getFileName().toString().startsWith("step-"))
-                        .max(Comparator.naturalOrder())
-                        .orElse(null);
-                if (newest != null) {
+                List<Path> all = files.filter(
+                                file -> file.getFileName().toString().startsWith("step-"))
+                        .sorted()
+                        .toList();
+                if (all.size() > 1) {
+                    Path newest = all.get(all.size() - 1);
                     byte[] bytes = Files.readAllBytes(newest);
                     Files.write(
                             newest,

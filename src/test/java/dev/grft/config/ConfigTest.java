@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -550,6 +551,21 @@ class ConfigTest {
         assertThatThrownBy(() -> Config.fingerprint(before, "runs"))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("there is no section runs");
+    }
+
+    @Test
+    void aFingerprintMayLeaveSingleKeysOut() {
+        Settings before = settings();
+        Set<String> without = Set.of("training.keep");
+
+        assertThat(Config.fingerprint(settings("training.keep=9"), List.of("training"), without))
+                .isEqualTo(Config.fingerprint(before, List.of("training"), without))
+                .isNotEqualTo(Config.fingerprint(before, "training"));
+        assertThat(Config.fingerprint(settings("training.epochs=9"), List.of("training"), without))
+                .isNotEqualTo(Config.fingerprint(before, List.of("training"), without));
+        assertThatThrownBy(() -> Config.fingerprint(before, List.of("training"), Set.of("training.kept")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("there is no key training.kept");
     }
 
     /** {@code printf 'run:\n  seed: 42\n' | sha256sum}. */

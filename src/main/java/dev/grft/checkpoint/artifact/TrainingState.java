@@ -6,31 +6,22 @@ import dev.grft.checkpoint.file.Storage;
 import dev.grft.checkpoint.file.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.TreeMap;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * All that a training needs to go on where it stopped, as a file {@code step-00000120.safetensors}. The arrays are
  * handed over, not copied.
  */
 public final class TrainingState {
-    private static final Logger LOG = LoggerFactory.getLogger(TrainingState.class);
-    private static final String FORMAT = "grft.state";
-    private static final String VERSION = "2";
+    static final String FORMAT = "grft.state";
+    static final String VERSION = "2";
     private static final String SUMS = "sums.";
-    private static final Pattern NAME = Pattern.compile("step-(\\d{8,18})\\.safetensors");
 
     private final long step;
     private final float[] parameters;
@@ -85,7 +76,11 @@ public final class TrainingState {
      * @throws UserError if the file is missing, cut off or damaged
      */
     public static TrainingState read(Configuration hadoop, Path path) {
-        Safetensors safetensors = Safetensors.read(hadoop, path);
+        return of(Safetensors.read(hadoop, path));
+    }
+
+    /** Returns the state that a file holds. */
+    static TrainingState of(Safetensors safetensors) {
         Artifact file = Artifact.of(safetensors, FORMAT, VERSION);
         Map<String, String> sums = new LinkedHashMap<>();
         safetensors.metadata().forEach((key, value) -> {
@@ -103,53 +98,9 @@ public final class TrainingState {
         if (!state.checksum().equals(file.text("crc32c"))) {
             throw UserError.of(
                     "%s: its content has the checksum %s, expected %s; it is damaged, go on from an older one",
-                    path, state.checksum(), file.text("crc32c"));
+                    safetensors.file(), state.checksum(), file.text("crc32c"));
         }
         return state;
-    }
-
-    /**
-     * Returns the newest state of a directory that can be read, or nothing if there is none. A damaged file is told in
-     * the log and passed over.
-     */
-    public static Optional<TrainingState> latest(Configuration hadoop, Path directory) {
-        List<Path> files = files(hadoop, directory);
-        for (int i = files.size() - 1; i >= 0; i--) {
-            try {
-                return Optional.of(read(hadoop, files.get(i)));
-            } catch (UserError e) {
-                LOG.warn("Passed over a damaged state of the training: {}", e.getMessage());
-            }
-        }
-        return Optional.empty();
-    }
-
-    /**
-     * Deletes all but the newest states of a directory.
-     *
-     * @param keep how many stay, at least 1
-     */
-    public static void prune(Configuration hadoop, Path directory, int keep) {
-        if (keep < 1) {
-            throw new IllegalArgumentException("keep must be at least 1, got " + keep);
-        }
-        Storage storage = new Storage(hadoop);
-        List<Path> files = files(hadoop, directory);
-        files.subList(0, Math.max(0, files.size() - keep)).forEach(storage::delete);
-    }
-
-    /** Returns the states of a directory, the oldest first. */
-    private static List<Path> files(Configuration hadoop, Path directory) {
-        return new Storage(hadoop)
-                .list(directory).stream()
-                        .filter(path -> NAME.matcher(path.getName()).matches())
-                        .sorted(Comparator.comparingLong(TrainingState::step))
-                        .toList();
-    }
-
-    private static long step(Path path) {
-        Matcher matcher = NAME.matcher(path.getName());
-        return matcher.matches() ? Long.parseLong(matcher.group(1)) : -1;
     }
 
     /** Returns a checksum of all that the file tells: a changed step or sum would go on to other bits unseen. */

@@ -234,6 +234,36 @@ public final class Storage {
         }
     }
 
+    /**
+     * Checks that a file can be opened and read.
+     *
+     * @throws UserError if access is denied, or it is not there
+     */
+    public void requireReadable(Path path) {
+        read(path, InputStream::read);
+    }
+
+    /**
+     * Moves a file or a directory, and makes the directory that it is moved to if that is missing.
+     *
+     * @param to must not exist
+     * @throws UserError if it cannot be written
+     */
+    public void move(Path from, Path to) {
+        try {
+            FileSystem files = files(to);
+            if (files.exists(to)) {
+                throw UserError.of("%s: exists already; %s cannot be moved there, move it away", to, from);
+            }
+            files.mkdirs(to.getParent());
+            if (!files.rename(from, to)) {
+                throw new PathIOException(from.toString(), "cannot be renamed to " + to);
+            }
+        } catch (IOException e) {
+            throw failure(to, "written", e);
+        }
+    }
+
     /** Deletes a file, or a directory with all that is in it; does nothing if it is missing. */
     public void delete(Path path) {
         try {

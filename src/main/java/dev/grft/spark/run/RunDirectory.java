@@ -34,6 +34,7 @@ import org.apache.hadoop.fs.Path;
  *   report.html                        all of this, to look at
  *   tracking.json                      the run of a tracking server that is told of this one
  *   state/                             what it takes to go on after an interruption
+ *   state-old-1/, ...                  checkpoints that a later training did not go on from
  *   METHOD/                            delta, history and state of a method to compare with
  *   inputs.json                        of what inputs each of these was made
  * </pre>

@@ -114,7 +114,8 @@ final class EpochChoice implements Trainer.Judge {
                         split == Split.TEST
                                 ? run.images().testListing()
                                 : run.images().validationListing(),
-                        Config.fingerprint(run.settings(), "evaluation"));
+                        Config.fingerprint(
+                                run.settings(), "evaluation", "training.maxSteps")); // the last step is measured, too
     }
 
     /** Goes on from what a state carries. */

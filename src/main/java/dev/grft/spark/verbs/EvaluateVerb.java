@@ -19,6 +19,7 @@ import dev.grft.spark.run.Run;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -26,6 +27,16 @@ import org.apache.hadoop.fs.Path;
  * {@code predictions.jsonl} and {@code mistakes.json}.
  */
 final class EvaluateVerb extends Verb {
+    /** Keys of the section {@code data} that say which images there are, of which inputs have a listing, not how they are read. */
+    static final Set<String> WHICH_IMAGES = Set.of(
+            "data.train",
+            "data.validation",
+            "data.trainOnValidation",
+            "data.test",
+            "data.root",
+            "data.classes",
+            "data.maxBroken");
+
     EvaluateVerb(Run run, boolean force) {
         super(run, force);
     }
@@ -46,7 +57,8 @@ final class EvaluateVerb extends Verb {
                 session.storage().sha256(deltaPath),
                 run.models().pretrained().sha256(),
                 run.images().testListing(),
-                Config.fingerprint(settings, "data", "evaluation", "model.imageSize", "engine.kernels"));
+                Config.fingerprint(
+                        settings, List.of("data", "evaluation", "model.imageSize", "engine.kernels"), WHICH_IMAGES));
         run.artifacts().artifact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
     }
 

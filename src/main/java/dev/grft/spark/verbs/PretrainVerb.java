@@ -23,9 +23,12 @@ import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
 import dev.grft.vit.VitConfig;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -40,21 +43,57 @@ final class PretrainVerb extends Verb {
     /** Leaves {@code model.safetensors} and {@code config.json} in the run directory, and measures them if it can. */
     void pretrain() {
         Path path = run.directory().path("model.safetensors");
-        String inputs = Inputs.digest(
+        String inputs = inputs();
+        run.artifacts()
+                .artifact(
+                        path,
+                        Inputs.digest(inputs, Config.fingerprint(settings, "training.maxSteps", "model.saveType")),
+                        force,
+                        () -> path,
+                        () -> make(path, inputs));
+        if (settings.data().test() != null) {
+            Path measured = run.directory().path("evaluation.json");
+            run.artifacts()
+                    .artifact(measured, evaluationInputs(path), force, () -> measured, () -> evaluate(path, measured));
+        }
+    }
+
+    /** Returns a digest of all that a step of the training depends on. */
+    private String inputs() {
+        Set<String> without = new HashSet<>(EvaluateVerb.WHICH_IMAGES);
+        without.addAll(TrainingLoop.NO_STEP_DEPENDS_ON);
+        return Inputs.digest(
                 "pretrain",
                 settings.model().pretrained() == null
                         ? ""
                         : run.models().pretrained().sha256(),
                 run.images().trainingListing(),
                 Config.fingerprint(
-                        settings, "run.seed", "model", "data", "augmentation", "training", "engine.kernels"));
-        run.artifacts().artifact(path, inputs, force, () -> path, () -> make(path, inputs));
+                        settings,
+                        List.of(
+                                "run.seed",
+                                "model.preset",
+                                "model.imageSize",
+                                "data",
+                                "augmentation",
+                                "training",
+                                "engine.kernels"),
+                        without));
+    }
+
+    private String evaluationInputs(Path model) {
+        return Inputs.digest(
+                "evaluate",
+                session.storage().sha256(model),
+                run.images().testListing(),
+                Config.fingerprint(
+                        settings, List.of("data", "evaluation", "engine.kernels"), EvaluateVerb.WHICH_IMAGES));
     }
 
     private Path make(Path path, String inputs) {
         Checkpoint from =
                 settings.model().pretrained() == null ? null : run.models().pretrained();
-        Preprocess preprocess = from == null ? fresh() : run.images().preprocess();
+        Preprocess preprocess = preprocess();
         Images images = run.images().training(preprocess);
         Labels labels = images.labels();
         VitConfig config = (from == null ? preset() : from.config()).withClasses(labels.size());
@@ -95,15 +134,14 @@ final class PretrainVerb extends Verb {
         metrics.of("pretrain").put("parameters", config.parameters());
         metrics.phase("pretrain", "train", result.carried().seconds());
         metrics.write();
-        if (settings.data().test() != null) {
-            evaluate(path, labels, preprocess);
-        }
         return path;
     }
 
     /** Measures the model as it was saved, rounded. */
-    private void evaluate(Path path, Labels labels, Preprocess preprocess) {
+    private Path evaluate(Path path, Path measured) {
+        Preprocess preprocess = preprocess();
         Checkpoint saved = Checkpoint.load(session.hadoop(), path.toString(), 0);
+        Labels labels = Labels.inOrder(saved.labels());
         Delta delta = new Delta(
                 Selection.none(),
                 Map.of(),
@@ -118,8 +156,7 @@ final class PretrainVerb extends Verb {
         try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {
             Inference.of(run.engine(), model, preprocess, delta).judgments(images, meter, measures::add);
         }
-        session.storage()
-                .writeAtomically(run.directory().path("evaluation.json"), measures.json("pretrain", images.digest()));
+        session.storage().writeAtomically(measured, measures.json("pretrain", images.digest()));
         Metrics metrics = run.artifacts().metrics();
         ObjectNode node = metrics.of("pretrain");
         node.put("accuracy", measures.accuracy());
@@ -129,6 +166,7 @@ final class PretrainVerb extends Verb {
         metrics.write();
         session.progress()
                 .say("pretrain: accuracy %.4f, loss %.4f on the test images", measures.accuracy(), measures.loss());
+        return measured;
     }
 
     private VitConfig preset() {
@@ -148,8 +186,10 @@ final class PretrainVerb extends Verb {
                 : settings.model().preset();
     }
 
-    private Preprocess fresh() {
-        return run.images().preprocess(preset().imageSize(), ImageRecipe.same(0.5f, 0.5f, 1));
+    private Preprocess preprocess() {
+        return settings.model().pretrained() == null
+                ? run.images().preprocess(preset().imageSize(), ImageRecipe.same(0.5f, 0.5f, 1))
+                : run.images().preprocess();
     }
 
     static Dtype dtype(String word) {

@@ -46,10 +46,16 @@ final class TrainVerb extends Verb {
         Path path = new Path(run.directory().method(method.word()), "delta.safetensors");
         String inputs = inputs();
         return run.artifacts()
-                .artifact(path, inputs, force, () -> DeltaFile.read(session.hadoop(), path), () -> train(path, inputs));
+                .artifact(
+                        path,
+                        Inputs.digest(
+                                inputs, Integer.toString(settings.training().maxSteps())),
+                        force,
+                        () -> DeltaFile.read(session.hadoop(), path),
+                        () -> train(path, inputs));
     }
 
-    /** Returns a digest of all that the training depends on. */
+    /** Returns a digest of all that a step of the training depends on. The number of steps decides the delta alone. */
     private String inputs() {
         List<String> keys = new ArrayList<>(List.of("training", "penalty", "augmentation"));
         keys.addAll(method.keys());
@@ -62,7 +68,7 @@ final class TrainVerb extends Verb {
                     case PROBE -> own.probe().inputs();
                 },
                 EpochChoice.inputs(run),
-                Config.fingerprint(settings, keys.toArray(String[]::new)));
+                Config.fingerprint(settings, keys, TrainingLoop.NO_STEP_DEPENDS_ON));
     }
 
     private DeltaFile train(Path path, String inputs) {

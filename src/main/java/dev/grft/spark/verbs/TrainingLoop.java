@@ -3,6 +3,7 @@ package dev.grft.spark.verbs;
 import dev.grft.Delta;
 import dev.grft.Penalty;
 import dev.grft.checkpoint.artifact.TrainingState;
+import dev.grft.checkpoint.artifact.TrainingStates;
 import dev.grft.config.Settings;
 import dev.grft.data.Preprocess;
 import dev.grft.report.History;
@@ -22,7 +23,7 @@ import dev.grft.train.Trainer;
 import java.lang.ref.Reference;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 import org.apache.hadoop.fs.Path;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
@@ -30,6 +31,12 @@ import org.jspecify.annotations.Nullable;
 
 /** Trains on the cluster, part by part, each from its newest state. */
 final class TrainingLoop {
+    /** Keys of the section {@code training} that change neither a step nor its checkpoint: a changed one is gone on with. */
+    static final Set<String> NO_STEP_DEPENDS_ON =
+            Set.of("training.checkpointEvery", "training.keep", "training.maxSteps");
+
+    private static final String HISTORY = "history.jsonl";
+
     private final Run run;
     private final Session session;
     private final Settings.Training settings;
@@ -48,7 +55,7 @@ final class TrainingLoop {
      * @param own gets {@code state/}
      * @param first steps of the parts before
      * @param end number of its last step
-     * @param inputs a digest of all that it depends on
+     * @param inputs a digest of all that its states depend on; not of the number of its last step
      * @param carried what the part before has left
      */
     record Part(Path folder, Path own, long first, long end, String inputs, Carried carried) {}
@@ -69,7 +76,7 @@ final class TrainingLoop {
     /**
      * Returns the loop.
      *
-     * @param force whether states are ignored
+     * @param force whether states are moved aside, whatever they are
      * @param meter counts the images that are shown
      * @param choice of the epoch; null if the last one counts
      */
@@ -171,7 +178,8 @@ final class TrainingLoop {
     /** States in {@code state/} of the part, the history beside that of the first. */
     private final class Keeper implements Trainer.Keeper {
         private final Part part;
-        private final Path states;
+        private final Path directory;
+        private final TrainingStates states;
         private final double began = meter.seconds();
         private final double chosenBefore = choice == null ? 0 : choice.seconds();
         private Carried earlier;
@@ -180,25 +188,30 @@ final class TrainingLoop {
 
         Keeper(Part part) {
             this.part = part;
-            this.states = new Path(part.own, "state");
+            this.directory = new Path(part.own, "state");
+            this.states = new TrainingStates(
+                    session.hadoop(),
+                    directory,
+                    new Path(part.folder, HISTORY),
+                    sentence -> session.progress().say("%s", sentence));
             this.earlier = part.carried;
         }
 
         @Override
         public @Nullable LearnerState latest() {
-            Optional<TrainingState> found = force ? Optional.empty() : TrainingState.latest(session.hadoop(), states);
-            if (found.isEmpty() || !found.get().fingerprint().equals(part.inputs)) {
-                if (found.isPresent()) {
-                    session.progress()
-                            .say("the state in %s is of a training with other inputs; beginning anew", states);
-                }
-                session.storage().delete(states);
+            TrainingState state = null;
+            if (force) {
+                states.moveAside("--force");
+            } else {
+                state = states.latest(
+                        new TrainingStates.Wanted(part.inputs, part.first, part.end, settings.syncEvery()));
+            }
+            if (state == null) {
                 return begin(null, part.first);
             }
-            TrainingState state = found.get();
             earlier = Carried.parse(state.sums());
             meter.skip((state.step() - part.first) * settings.batchSize());
-            session.progress().say("going on after step %d, from %s", state.step(), states);
+            session.progress().say("going on after step %d, from %s", state.step(), directory);
             return begin(
                     new LearnerState(state.parameters(), state.updater(), state.step() - part.first), state.step());
         }
@@ -208,10 +221,10 @@ final class TrainingLoop {
                 choice.restore(earlier.choice() == null ? Carried.Choice.NONE : earlier.choice());
             }
             history = new History(
-                    session.storage(),
-                    new Path(part.folder, "history.jsonl"),
-                    step,
-                    run.tracked(part.folder, step > 0));
+                    session.storage(), new Path(part.folder, HISTORY), step, run.tracked(part.folder, step > 0));
+            if (states.isHistoryCopied()) {
+                history.write(); // it may be that no step is made any more
+            }
             return state;
         }
 
@@ -224,8 +237,8 @@ final class TrainingLoop {
                             state.updater(),
                             part.inputs,
                             carried(0).text())
-                    .write(session.hadoop(), states);
-            TrainingState.prune(session.hadoop(), states, settings.keep());
+                    .write(session.hadoop(), directory);
+            states.prune(settings.keep());
         }
 
         /** Notes a step. */

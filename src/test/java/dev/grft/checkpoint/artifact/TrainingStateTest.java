@@ -7,7 +7,6 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.file.Golden;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -23,8 +22,7 @@ class TrainingStateTest {
                 120, new float[] {1, -0f, Float.NaN}, new float[] {Float.MIN_VALUE}, "f", Map.of("loss", "0x1.8p3"));
 
         org.apache.hadoop.fs.Path file = written.write(Golden.HADOOP, Golden.hadoop(directory));
-        TrainingState read =
-                TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory)).orElseThrow();
+        TrainingState read = TrainingState.read(Golden.HADOOP, file);
 
         assertThat(file.getName()).isEqualTo("step-00000120.safetensors");
         assertThat(read.step()).isEqualTo(120);
@@ -32,47 +30,6 @@ class TrainingStateTest {
         assertThat(read.updater()).containsExactly(Float.MIN_VALUE);
         assertThat(read.fingerprint()).isEqualTo("f");
         assertThat(read.sums()).containsExactly(Map.entry("loss", "0x1.8p3"));
-    }
-
-    @Test
-    void theNewestIsTheOneWithTheMostSteps() {
-        write(1_000_000_000);
-        write(99_999_999);
-        write(5);
-
-        assertThat(latest()).isEqualTo(1_000_000_000);
-    }
-
-    @Test
-    void anEmptyOrMissingDirectoryHasNone() throws Exception {
-        assertThat(TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory)))
-                .isEmpty();
-        assertThat(TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory.resolve("no"))))
-                .isEmpty();
-        Files.writeString(directory.resolve("notes.txt"), "");
-        assertThat(TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory)))
-                .isEmpty();
-    }
-
-    @Test
-    void aFileThatIsCutOffOrDamagedIsPassedOver() throws Exception {
-        write(1);
-        Path cut = write(2);
-        Path empty = write(3);
-        Path flipped = write(4);
-        Path other = write(5);
-        byte[] bytes = Files.readAllBytes(cut);
-        Files.write(cut, Arrays.copyOf(bytes, bytes.length - 1));
-        Files.write(empty, new byte[0]);
-        byte[] changed = Files.readAllBytes(flipped);
-        changed[changed.length - 1] ^= 1;
-        Files.write(flipped, changed);
-        Files.copy(Golden.path("tiny/model.safetensors"), other, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
-
-        assertThat(latest()).isEqualTo(1);
-        assertThatThrownBy(() -> TrainingState.read(Golden.HADOOP, Golden.hadoop(flipped)))
-                .isInstanceOf(UserError.class)
-                .hasMessageContaining("step-00000004.safetensors: its content has the checksum ");
     }
 
     @Test
@@ -103,39 +60,8 @@ class TrainingStateTest {
     }
 
     @Test
-    void theNewestStay() throws Exception {
-        for (int step : new int[] {10, 20, 30, 40}) {
-            write(step);
-        }
-        Files.writeString(directory.resolve("notes.txt"), "");
-
-        TrainingState.prune(Golden.HADOOP, Golden.hadoop(directory), 2);
-        TrainingState.prune(Golden.HADOOP, Golden.hadoop(directory), 9);
-
-        try (var files = Files.list(directory)) {
-            assertThat(files.map(file -> file.getFileName().toString()).sorted())
-                    .containsExactly("notes.txt", "step-00000030.safetensors", "step-00000040.safetensors");
-        }
-        assertThatThrownBy(() -> TrainingState.prune(Golden.HADOOP, Golden.hadoop(directory), 0))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("keep must be at least 1, got 0");
-    }
-
-    @Test
     void aStepBelowZeroIsRefused() {
         assertThatThrownBy(() -> new TrainingState(-1, new float[1], new float[1], "mine", Map.of()))
                 .isInstanceOf(IllegalArgumentException.class);
-    }
-
-    private Path write(long step) {
-        org.apache.hadoop.fs.Path file = new TrainingState(step, new float[20_000], new float[] {1}, "f", Map.of())
-                .write(Golden.HADOOP, Golden.hadoop(directory));
-        return directory.resolve(file.getName());
-    }
-
-    private long latest() {
-        return TrainingState.latest(Golden.HADOOP, Golden.hadoop(directory))
-                .orElseThrow()
-                .step();
     }
 }

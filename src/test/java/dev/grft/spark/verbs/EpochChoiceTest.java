@@ -143,6 +143,24 @@ class EpochChoiceTest extends OnTiny {
                 .isEqualTo(metrics.path("epoch"));
     }
 
+    /** The last step of a shorter training is measured, too, though no epoch ends with it. */
+    @Test
+    void aChoiceAmongFewerStepsIsNotGoneOnWith() throws Exception {
+        String[] sets = {"training.epochs=2", "training.patience=4", "training.maxSteps=4"};
+        Path grown = folder.resolve("grown");
+        does(grown, Verbs::train, sets);
+        sets[2] = "training.maxSteps=0";
+        Printed printed = does(grown, Verbs::train, sets);
+        Path whole = folder.resolve("whole");
+        does(whole, Verbs::train, sets);
+
+        assertThat(printed.err()).contains("are of a training with other inputs; moved to " + grown + "/state-old-1");
+        assertThat(grown.resolve("state-old-1/best.safetensors")).exists();
+        assertThat(epochs(grown)).isEqualTo(epochs(whole));
+        assertThat(Tiny.tensors(grown.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
+    }
+
     /** Copies a run as it was before its states from a step on, and without its delta. */
     private static void copyWithout(Path from, Path to, int step) throws IOException {
         try (Stream<Path> files = Files.walk(from)) {

@@ -4,22 +4,26 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import dev.grft.data.Sha256;
 import dev.grft.spark.verbs.Tiny.Printed;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ResumeTest extends OnSpark {
     @TempDir
@@ -42,22 +46,59 @@ class ResumeTest extends OnSpark {
     }
 
     private static Printed train(Path directory, String... more) {
+        return train(directory, false, more);
+    }
+
+    private static Printed force(Path directory) {
+        return train(directory, true);
+    }
+
+    private static Printed train(Path directory, boolean force, String... more) {
         Path train = shared.resolve("train");
         return Tiny.does(
-                spark, Tiny.sets(shared.resolve("pretrained"), train, train, directory, more), false, Verbs::train);
+                spark, Tiny.sets(shared.resolve("pretrained"), train, train, directory, more), force, Verbs::train);
+    }
+
+    private static void copy(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                Path copy = to.resolve(from.relativize(file).toString());
+                Files.createDirectories(copy.getParent());
+                Files.copy(file, copy, StandardCopyOption.COPY_ATTRIBUTES, StandardCopyOption.REPLACE_EXISTING);
+            }
+        }
+    }
+
+    /** Returns the SHA-256 of each file at any depth, by its path. */
+    private static Map<String, String> files(Path folder) throws IOException {
+        Map<String, String> all = new TreeMap<>();
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                all.put(folder.relativize(file).toString(), Sha256.of(Files.readAllBytes(file)));
+            }
+        }
+        return all;
+    }
+
+    private static String[] names(int... steps) {
+        return IntStream.of(steps)
+                .mapToObj(step -> "step-0000000" + step + ".safetensors")
+                .toArray(String[]::new);
+    }
+
+    private static Path aside(Path directory, int number) {
+        return directory.resolve("state-old-" + number);
+    }
+
+    private Path aside(int number) {
+        return aside(directory, number);
     }
 
     /** Makes the folder that a training leaves which was killed between the steps 6 and 8, but for a later history. */
     @BeforeEach
     void interrupt() throws IOException {
         directory = folder.resolve("interrupted");
-        try (Stream<Path> files = Files.walk(undisturbed)) {
-            for (Path file : files.filter(Files::isRegularFile).toList()) {
-                Path copy = directory.resolve(undisturbed.relativize(file).toString());
-                Files.createDirectories(copy.getParent());
-                Files.copy(file, copy, StandardCopyOption.COPY_ATTRIBUTES);
-            }
-        }
+        copy(undisturbed, directory);
         Files.delete(directory.resolve("delta.safetensors"));
         Files.delete(state(8));
         Files.delete(state(9));
@@ -147,24 +188,67 @@ class ResumeTest extends OnSpark {
     }
 
     @Test
-    void aTrainingWithoutAnyReadableStateBeginsAnew() throws Exception {
-        for (int step : new int[] {2, 4, 6}) {
-            Files.write(state(step), new byte[] {1, 2, 3});
-        }
+    void aDamagedCheckpointIsMovedAsideAndNamed() throws Exception {
+        Files.write(state(6), new byte[] {1, 2, 3});
 
-        Printed printed = train(directory);
+        Printed printed = train(directory, "training.keep=1");
 
-        assertThat(printed.err()).doesNotContain("going on").contains("step 9/9");
+        assertThat(printed.err())
+                .contains(state(6) + ": has 3 bytes")
+                .contains("Moved to " + aside(1) + "; going on from the one before");
+        assertThat(aside(1).resolve("step-00000006.safetensors")).hasBinaryContent(new byte[] {1, 2, 3});
         assertTheSameBits();
     }
 
     @Test
-    @Tag("thorough")
-    void aStateOfOtherInputsIsPassedOver() throws Exception {
+    void aTrainingWithoutAnyReadableCheckpointIsRefused() throws Exception {
+        for (int step : new int[] {2, 4, 6}) {
+            Files.write(state(step), new byte[] {1, 2, 3});
+        }
+        Map<String, String> before = files(directory);
+
+        assertThatThrownBy(() -> train(directory))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "%s/state: none of the 3 checkpoints can be read; the newest: %s: has 3 bytes, expected at least 8;"
+                                + " is it a safetensors file? Put a copy in its place, or begin anew with --force, which"
+                                + " moves them aside",
+                        directory, state(6));
+        assertThat(files(directory)).isEqualTo(before);
+
+        Printed printed = force(directory);
+        assertThat(printed.err()).contains("--force: the checkpoints in " + directory + "/state moved to " + aside(1));
+        assertTheSameBits();
+    }
+
+    @Test
+    void aCheckpointOfANewerProgramIsRefusedAndStays() throws Exception {
+        byte[] bytes = Files.readAllBytes(state(6));
+        String header = new String(bytes, StandardCharsets.ISO_8859_1);
+        Files.write(
+                state(6),
+                header.replaceFirst("\"version\":\"2\"", "\"version\":\"9\"").getBytes(StandardCharsets.ISO_8859_1));
+        Map<String, String> before = files(directory);
+
+        assertThatThrownBy(() -> train(directory))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "%s: has version 9 of grft.state, this program reads version 2; a newer program wrote it, use that"
+                                + " one, or begin anew with --force, which moves it aside",
+                        state(6));
+        assertThat(files(directory)).isEqualTo(before);
+    }
+
+    @Test
+    void aStateOfOtherInputsIsMovedAsideWithItsHistory() throws Exception {
+        Map<String, String> before = files(directory.resolve("state"));
+        String history = Files.readString(directory.resolve("history.jsonl"));
+
         Printed printed = train(directory, "training.learningRate=0.002");
 
         assertThat(printed.err())
-                .contains("the state in " + directory + "/state is of a training with other inputs; beginning anew")
+                .contains("the checkpoints in " + directory + "/state are of a training with other inputs; moved to "
+                        + aside(1) + ", beginning anew")
                 .doesNotContain("going on");
         Path fresh = folder.resolve("fresh");
         train(fresh, "training.learningRate=0.002");
@@ -172,6 +256,100 @@ class ResumeTest extends OnSpark {
                 .isEqualTo(Tiny.tensors(fresh.resolve("delta.safetensors")))
                 .isNotEqualTo(Tiny.tensors(undisturbed.resolve("delta.safetensors")));
         assertThat(losses(directory)).isEqualTo(losses(fresh));
+        before.put("history.jsonl", Sha256.of(history.getBytes(StandardCharsets.UTF_8)));
+        assertThat(files(aside(1))).isEqualTo(before);
+
+        train(directory);
+        assertThat(aside(2)).as("each gets a folder of its own").isDirectory();
+        assertTheSameBits();
+    }
+
+    @Test
+    void whatChangesNoResultLeavesAFinishedTrainingAsItIs() throws Exception {
+        Path finished = folder.resolve("finished");
+        copy(undisturbed, finished);
+        Map<String, String> before = files(finished);
+        Path test = Tiny.images(folder.resolve("test"), 2, 9);
+
+        for (String change :
+                List.of("training.keep=1", "training.checkpointEvery=5", "data.test=" + test, "model.saveType=fp16")) {
+            Printed printed = train(finished, change);
+
+            assertThat(printed.err())
+                    .as(change)
+                    .contains("delta.safetensors has been made of the same inputs")
+                    .doesNotContain("going on", "beginning anew", "step 9/9");
+            assertThat(files(finished)).as(change).isEqualTo(before);
+        }
+    }
+
+    @Test
+    void anInterruptedTrainingGoesOnWithOtherCheckpoints() throws Exception {
+        Printed printed = train(directory, "training.checkpointEvery=7");
+
+        assertThat(printed.err()).contains("going on after step 6");
+        assertTheSameBits();
+        assertThat(files(directory.resolve("state")).keySet()).containsExactlyInAnyOrder(names(2, 4, 6, 7, 9));
+        assertThat(aside(1)).doesNotExist();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4})
+    void aShortTrainingGoesOnToTheBitsOfALongOne(int syncEvery) throws Exception {
+        Path grown = folder.resolve("grown");
+        String sync = "training.syncEvery=" + syncEvery;
+        train(grown, sync, "training.maxSteps=6");
+        Printed printed = train(grown, sync);
+
+        Path whole = folder.resolve("whole");
+        train(whole, sync);
+        // Four local steps, then two: an exchange that the long training does not make
+        assertThat(printed.err()).contains("going on after step " + (syncEvery == 1 ? 6 : 4) + ", from");
+        assertThat(Tiny.tensors(grown.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
+        assertThat(losses(grown)).isEqualTo(losses(whole));
+        assertThat(aside(grown, 1).resolve("step-00000006.safetensors").toFile().exists())
+                .isEqualTo(syncEvery == 4);
+    }
+
+    @Test
+    void aShorterTrainingMovesTheCheckpointsBeyondItsEndAside() throws Exception {
+        copy(undisturbed, directory);
+        Map<String, String> before = files(directory);
+
+        Printed printed = train(directory, "training.maxSteps=5");
+
+        assertThat(printed.err())
+                .contains("the checkpoints after step 4 in " + directory
+                        + "/state do not lie on the way to step 5, with which" + " this training ends; moved to "
+                        + aside(1))
+                .contains("going on after step 4");
+        Path fresh = folder.resolve("fresh");
+        train(fresh, "training.maxSteps=5");
+        assertThat(Tiny.tensors(directory.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(fresh.resolve("delta.safetensors")));
+        assertThat(losses(directory)).isEqualTo(losses(fresh)).hasSize(5);
+        assertThat(files(directory.resolve("state")).keySet()).containsExactlyInAnyOrder(names(2, 4, 5));
+        assertThat(files(aside(1)))
+                .hasSize(4)
+                .containsEntry("history.jsonl", before.get("history.jsonl"))
+                .containsEntry("step-00000009.safetensors", before.get("state/step-00000009.safetensors"));
+
+        train(directory);
+        assertTheSameBits();
+    }
+
+    @Test
+    void forcedATrainingBeginsAnewAndLosesNoCheckpoint() throws Exception {
+        Map<String, String> before = files(directory.resolve("state"));
+
+        Printed printed = force(directory);
+
+        assertThat(printed.err())
+                .contains("--force: the checkpoints in " + directory + "/state moved to " + aside(1))
+                .doesNotContain("going on");
+        assertThat(files(aside(1))).containsAllEntriesOf(before);
+        assertTheSameBits();
     }
 
     @Test

@@ -654,4 +654,35 @@ class VerbsTest extends OnTiny {
                 .contains("selection 9 matrices, axis row, 2 slices of each matrix");
         assertThat(folder.resolve("check/check.txt")).doesNotExist();
     }
+
+    @Test
+    void aPretrainedModelIsMeasuredAndRoundedLaterWithoutATraining() throws Exception {
+        Path directory = folder.resolve("pretrain-later");
+        String[] sets = {"training.epochs=1", "data.test=null", "training.keep=100"};
+        Tiny.does(spark, sets(directory, sets), false, Verbs::pretrain);
+        byte[] model = Files.readAllBytes(directory.resolve("model.safetensors"));
+        assertThat(directory.resolve("evaluation.json")).doesNotExist();
+
+        sets[1] = "data.test=" + shared.test();
+        sets[2] = "training.keep=1";
+        Printed measured = Tiny.does(spark, sets(directory, sets), false, Verbs::pretrain);
+        Printed again = Tiny.does(spark, sets(directory, sets), false, Verbs::pretrain);
+
+        assertThat(measured.err()).contains("model.safetensors has been made of the same inputs", "pretrain: accuracy");
+        assertThat(again.err())
+                .contains("evaluation.json has been made of the same inputs")
+                .doesNotContain("pretrain: accuracy");
+        assertThat(Files.readAllBytes(directory.resolve("model.safetensors"))).isEqualTo(model);
+        assertThat(json(directory.resolve("metrics.json"))
+                        .path("pretrain")
+                        .path("accuracy")
+                        .isNumber())
+                .isTrue();
+
+        sets[2] = "model.saveType=fp16";
+        Printed rounded = Tiny.does(spark, sets(directory, sets), false, Verbs::pretrain);
+
+        assertThat(rounded.err()).contains("going on after step 3, from").doesNotContain("step 3/3");
+        assertThat(Files.size(directory.resolve("model.safetensors"))).isLessThan(model.length * 2L / 3);
+    }
 }
