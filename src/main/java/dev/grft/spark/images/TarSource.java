@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.data.Labels;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Pulse;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
@@ -88,8 +89,11 @@ final class TarSource implements Source {
 
     @Override
     public List<Named> named(String prefix) {
-        List<Named> named = Causes.unwrapped(
-                samples(false).map(sample -> new Named(prefix + sample.name, sample.label, false))::collect);
+        Pulse pulse = Pulse.of(context.sc());
+        List<Named> named = Causes.unwrapped(samples(false).map(sample -> {
+            pulse.beat(1);
+            return new Named(prefix + sample.name, sample.label, false);
+        })::collect);
         Set<String> seen = new TreeSet<>();
         for (Named image : named) {
             if (!seen.add(image.name)) {

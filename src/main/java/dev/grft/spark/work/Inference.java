@@ -9,6 +9,7 @@ import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Device;
+import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Images;
 import dev.grft.train.Network;
 import dev.grft.tuning.SliceTuning;
@@ -151,10 +152,12 @@ public final class Inference {
     /** Computes the probabilities of all images and leaves them where they are until {@code use} of them is over. */
     public void withProbabilities(Images images, Progress.Meter meter, Consumer<JavaRDD<Output>> use) {
         Sight sight = sending.send(false);
+        Pulse pulse = Pulse.of(engine.context().sc());
         List<JavaRDD<Output>> chunks = new ArrayList<>();
         try {
             Pass.over(images.count(), batchSize, meter, (from, count) -> {
-                JavaRDD<Output> chunk = outputs(images, from, count, sight).persist(StorageLevel.MEMORY_AND_DISK());
+                JavaRDD<Output> chunk =
+                        outputs(images, from, count, sight, pulse).persist(StorageLevel.MEMORY_AND_DISK());
                 chunks.add(chunk);
                 return Causes.unwrapped(chunk::count);
             });
@@ -172,9 +175,10 @@ public final class Inference {
 
     private void pass(Images images, Progress.Meter meter, Consumer<Output> each, boolean features) {
         Sight sight = sending.send(features);
+        Pulse pulse = Pulse.of(engine.context().sc());
         try {
             Pass.over(images.count(), batchSize, meter, (from, count) -> {
-                List<Output> chunk = Causes.unwrapped(outputs(images, from, count, sight)::collect);
+                List<Output> chunk = Causes.unwrapped(outputs(images, from, count, sight, pulse)::collect);
                 chunk.forEach(each);
                 return chunk.size();
             });
@@ -184,7 +188,7 @@ public final class Inference {
     }
 
     /** Returns what the network says of the images of each shard at positions from {@code from} on, at most {@code count}. */
-    private JavaRDD<Output> outputs(Images images, int from, int count, Sight sight) {
+    private JavaRDD<Output> outputs(Images images, int from, int count, Sight sight, Pulse pulse) {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
         return engine.device()
@@ -194,10 +198,19 @@ public final class Inference {
                                     List<Example> some = part.next().range(from, count);
                                     return some.isEmpty()
                                             ? List.<Output>of().iterator()
-                                            : sight.with(network -> outputs(network, some, prepared, size))
+                                            : sight.with(network ->
+                                                            outputs(counted(network, pulse), some, prepared, size))
                                                     .iterator();
                                 },
                                 true));
+    }
+
+    private static Function<Batch, float[][]> counted(Function<Batch, float[][]> network, Pulse pulse) {
+        return batch -> {
+            float[][] seen = network.apply(batch);
+            pulse.beat(batch.size());
+            return seen;
+        };
     }
 
     /** Returns what can look at single batches, on the executors. */
