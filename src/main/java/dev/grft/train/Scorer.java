@@ -93,6 +93,15 @@ public final class Scorer {
         return watch.scores();
     }
 
+    /**
+     * Begins with the gradient of a matrix summed over earlier examples: the sums are then the same as if this scorer had seen those.
+     *
+     * @param sum {@code [out, in]} row-major, of {@link #summed}
+     */
+    public void begin(String matrix, float[] sum) {
+        watch.begin(matrix, sum, type);
+    }
+
     /** Returns the summed gradients; see {@link ScoreWatch#summed}. */
     public Map<String, float[]> summed() {
         return watch.summed();

@@ -8,6 +8,7 @@ import dev.grft.vit.Adaptation;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Watching;
+import dev.grft.vit.kernels.Flat;
 import dev.grft.vit.kernels.Kernels;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -89,6 +90,20 @@ public final class ScoreWatch implements Trainable {
             }
         });
         return sums;
+    }
+
+    /**
+     * Begins with the sum of a matrix over earlier examples, as {@link #summed} has returned it, in place of 0.
+     *
+     * @param sum {@code [out, in]} row-major
+     * @param type of the gradients
+     */
+    public void begin(String matrix, float[] sum, DataType type) {
+        Watched one = watched.get(matrix);
+        if (one == null || score != Score.SUMMED_GRADIENT) {
+            throw new IllegalStateException("no gradient of " + matrix + " is summed for the score " + score);
+        }
+        one.sum = Flat.array(sum, type, one.shape.out(), one.shape.in());
     }
 
     private final class Watched implements Watching {

@@ -168,6 +168,33 @@ class ScorerTest {
         }
     }
 
+    @Test
+    void aScorerThatBeginsWithAnothersSumsEndsInTheBitsOfOneThatHasSeenAll() {
+        try (Weights weights = Tiny.headless(DataType.FLOAT)) {
+            Scorer all = scorer(weights, ELIGIBLE, Score.SUMMED_GRADIENT);
+            Scorer first = scorer(weights, ELIGIBLE, Score.SUMMED_GRADIENT);
+            Scorer second = scorer(weights, ELIGIBLE, Score.SUMMED_GRADIENT);
+            for (int at = 0; at < 4; at++) {
+                all.addCrossEntropy(Tiny.batch(at, at + 1));
+                first.addCrossEntropy(Tiny.batch(at, at + 1));
+            }
+            first.summed().forEach(second::begin);
+            for (int at = 4; at < 6; at++) {
+                all.addCrossEntropy(Tiny.batch(at, at + 1));
+                second.addCrossEntropy(Tiny.batch(at, at + 1));
+            }
+
+            assertThat(second.summed()).containsOnlyKeys(ELIGIBLE.keySet());
+            all.summed()
+                    .forEach((matrix, sum) ->
+                            assertThat(second.summed().get(matrix)).as(matrix).isEqualTo(sum));
+            assertThatThrownBy(
+                            () -> scorer(weights, ELIGIBLE, Score.PER_EXAMPLE).begin("head.weight", new float[1]))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("no gradient of head.weight is summed");
+        }
+    }
+
     private static Scorer scorer(Weights weights, Map<String, MatrixShape> eligible, Score rule) {
         Map<String, float[]> tensors = Tiny.tensors();
         return new Scorer(

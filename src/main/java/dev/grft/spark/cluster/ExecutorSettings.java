@@ -39,4 +39,17 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
     public int tasks() {
         return Math.min(cores / cpus, sharing);
     }
+
+    /**
+     * Returns how many tasks compute in the whole cluster at a time, once all executors have come.
+     *
+     * @param registered cores that have come by now; they count if the settings name no number of executors or cores
+     */
+    public int tasksOfCluster(SparkConf conf, int registered) {
+        boolean dynamic = conf.getBoolean("spark.dynamicAllocation.enabled", false);
+        int executors = conf.getInt(dynamic ? "spark.dynamicAllocation.maxExecutors" : "spark.executor.instances", 0);
+        return executors > 0
+                ? (int) Math.min(Integer.MAX_VALUE, (long) executors * tasks())
+                : conf.getInt("spark.cores.max", registered) / cpus;
+    }
 }

@@ -5,32 +5,47 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.scheduler.AccumulableInfo;
 import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerExecutorMetricsUpdate;
 import org.apache.spark.scheduler.SparkListenerJobEnd;
 import org.apache.spark.scheduler.SparkListenerJobStart;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
+import org.apache.spark.scheduler.StageInfo;
+import org.apache.spark.util.AccumulatorContext;
+import org.apache.spark.util.AccumulatorV2;
 import org.jspecify.annotations.Nullable;
+import scala.Option;
+import scala.collection.JavaConverters;
 
 /**
- * Watches the jobs that the thread which made it starts on Spark, and ends them when they no longer get on or when the application
+ * Watches the jobs that the thread which made it starts on Spark, and ends them when they stop making progress or when the application
  * is to stop. The thread then gets Spark's exception, of which {@link #meaning} tells what it means. Jobs of others are left alone.
+ *
+ * <p>A job makes progress when one of its tasks ends, and when a running task has handled more images (see {@link Pulse}) or has read or
+ * written more data. Running tasks report with the heartbeats of their executors, every 10 s by default
+ * ({@code spark.executor.heartbeatInterval}).
  */
 public final class Watch extends SparkListener implements AutoCloseable {
     private static final String GROUP = "spark.jobGroup.id";
     private static final String DESCRIPTION = "spark.job.description";
+    private static final String SPARKS = "internal.metrics."; // what Spark itself counts in a task
     private static final List<String> OF_GROUP = List.of(GROUP, DESCRIPTION, "spark.job.interruptOnCancel");
 
     private final JavaSparkContext spark;
     private final double timeoutSeconds;
     private final String group = "grft-" + UUID.randomUUID();
     private final Map<String, String> before = new HashMap<>(); // the group of whoever called
-    private final Map<Integer, String> active = new ConcurrentHashMap<>(); // what each job is for, by number
+    private final Map<Integer, Job> active = new ConcurrentHashMap<>(); // by number
+    private final Map<Long, Long> done = new ConcurrentHashMap<>(); // of each running task, as it was last reported
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(work -> {
         Thread thread = new Thread(work, "grft-watch");
         thread.setDaemon(true);
@@ -40,10 +55,13 @@ public final class Watch extends SparkListener implements AutoCloseable {
     private volatile @Nullable String stuck;
     private volatile @Nullable String stopping;
 
+    /** What a job is for, and its stages. */
+    private record Job(String what, Set<Integer> stages) {}
+
     /**
      * Watches from now on.
      *
-     * @param timeoutSeconds how long a job may go without an end of any of its tasks
+     * @param timeoutSeconds how long a job may go without progress
      */
     @SuppressWarnings("FutureReturnValueIgnored") // nothing waits for it
     public Watch(JavaSparkContext spark, double timeoutSeconds) {
@@ -69,10 +87,17 @@ public final class Watch extends SparkListener implements AutoCloseable {
     }
 
     @Override
+    @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
     public void onJobStart(SparkListenerJobStart start) {
         if (start.properties() != null && group.equals(start.properties().getProperty(GROUP))) {
             progress = System.nanoTime();
-            active.put(start.jobId(), start.properties().getProperty(DESCRIPTION, "a job of Spark"));
+            active.put(
+                    start.jobId(),
+                    new Job(
+                            start.properties().getProperty(DESCRIPTION, "a job of Spark"),
+                            JavaConverters.seqAsJavaList(start.stageInfos()).stream()
+                                    .map(StageInfo::stageId)
+                                    .collect(Collectors.toUnmodifiableSet())));
             if (stopping != null) {
                 cancel();
             }
@@ -81,20 +106,67 @@ public final class Watch extends SparkListener implements AutoCloseable {
 
     @Override
     public void onTaskEnd(SparkListenerTaskEnd end) {
-        if (end.taskInfo() != null && end.taskInfo().successful()) {
-            progress = System.nanoTime();
+        if (end.taskInfo() != null) {
+            done.remove(end.taskInfo().taskId());
+            if (end.taskInfo().successful() && isOurs(end.stageId())) {
+                progress = System.nanoTime();
+            }
         }
+    }
+
+    @Override
+    @SuppressWarnings("deprecation") // JavaConverters, as above
+    public void onExecutorMetricsUpdate(SparkListenerExecutorMetricsUpdate update) {
+        for (var task : JavaConverters.seqAsJavaList(update.accumUpdates())) {
+            if (isOurs((Integer) task._2())) {
+                long now = JavaConverters.seqAsJavaList(task._4()).stream()
+                        .mapToLong(Watch::done)
+                        .sum();
+                Long before = done.put((Long) task._1(), now);
+                if (now > (before == null ? 0 : before)) {
+                    progress = System.nanoTime();
+                }
+            }
+        }
+    }
+
+    /** Returns how much a running task has done by one of its counts: images handled, records or bytes read or written. */
+    private static long done(AccumulableInfo count) {
+        String name = name(count);
+        boolean counts = name.equals(Pulse.NAME)
+                || (name.startsWith(SPARKS) && (name.endsWith("Read") || name.endsWith("Written")));
+        return counts && count.update().isDefined() && count.update().get() instanceof Number number
+                ? number.longValue()
+                : 0;
+    }
+
+    /** Returns what a count is called; in local mode Spark leaves out the names of its own ones. */
+    private static String name(AccumulableInfo count) {
+        if (count.name().isDefined()) {
+            return count.name().get();
+        }
+        Option<AccumulatorV2<?, ?>> known = AccumulatorContext.get(count.id());
+        return known.isDefined() && known.get().name().isDefined()
+                ? known.get().name().get()
+                : "";
+    }
+
+    private boolean isOurs(int stage) {
+        return active.values().stream().anyMatch(job -> job.stages.contains(stage));
     }
 
     @Override
     public void onJobEnd(SparkListenerJobEnd end) {
         active.remove(end.jobId());
+        if (active.isEmpty()) {
+            done.clear(); // the ends of tasks that were cancelled may not be told
+        }
     }
 
     private void look() {
         if (stuck == null && (System.nanoTime() - progress) / 1e9 > timeoutSeconds) {
-            for (String what : active.values()) {
-                stuck = what;
+            for (Job job : active.values()) {
+                stuck = job.what;
                 cancel();
                 return;
             }
@@ -134,7 +206,9 @@ public final class Watch extends SparkListener implements AutoCloseable {
                                 + " spark.executor.cores and spark.executor.memory?",
                         failure)
                 : new UserError(
-                        what + ": no task has ended " + limit + "; look at the executors, or raise it", failure);
+                        what + ": no task has ended or handled an image " + limit
+                                + "; look at the executors, or raise it",
+                        failure);
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.data.Labels;
 import dev.grft.data.Sha256;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Pulse;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -135,8 +136,13 @@ public final class FrameSource implements Source {
     private List<Seen> seen() {
         if (seen == null) {
             Reader read = reader; // tasks take this along, not the source
+            Pulse pulse = Pulse.of(rows.context());
             List<Seen> found = new ArrayList<>(Causes.unwrapped(rows.mapPartitionsWithIndex(
-                    (partition, part) -> mapped(part, row -> read.seen(row, partition)), false)::collect));
+                    (partition, part) -> mapped(part, row -> {
+                        pulse.beat(1);
+                        return read.seen(row, partition);
+                    }),
+                    false)::collect));
             found.sort(ORDER);
             seen = found;
         }

@@ -7,6 +7,7 @@ import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Sha256;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Source.Named;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -64,8 +65,12 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
         Preprocess prepared = preprocess; // tasks take this along, not the reader
         Broadcast<String[]> names = JavaSparkContext.fromSparkContext(spark.sparkContext())
                 .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
-        Shards decoded = new Shards(
-                source.encoded(names, labels, shards, 1).map(image -> image._2().decoded(image._1(), prepared)));
+        Pulse pulse = Pulse.of(spark.sparkContext());
+        Shards decoded = new Shards(source.encoded(names, labels, shards, 1).map(image -> {
+            Decoded result = image._2().decoded(image._1(), prepared);
+            pulse.beat(1);
+            return result;
+        }));
         Runnable release = () -> {
             decoded.release();
             names.unpersist(false);

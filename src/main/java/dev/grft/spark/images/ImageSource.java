@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
+import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Source.Named;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -159,7 +160,12 @@ public final class ImageSource {
         for (int i = 1; i < sources.size(); i++) {
             encoded = encoded.union(sources.get(i).encoded(prefixes.get(i), names, labels));
         }
-        return encoded.repartitionAndSortWithinPartitions(new ByRank(partitions, run));
+        Pulse pulse = Pulse.of(encoded.context());
+        return encoded.mapToPair(image -> {
+                    pulse.beat(1);
+                    return image;
+                })
+                .repartitionAndSortWithinPartitions(new ByRank(partitions, run));
     }
 
     /** Deals runs of consecutive ranks to partitions in turn. */

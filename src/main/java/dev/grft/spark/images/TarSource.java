@@ -7,6 +7,7 @@ import dev.grft.UserError;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Pulse;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
@@ -93,9 +94,10 @@ final class TarSource implements Source {
     @Override
     public List<Named> named(String prefix) {
         Reader read = reader; // tasks take this along, not the source
+        Pulse pulse = Pulse.of(context.sc());
         List<Named> named = new ArrayList<>();
         passed = new PassedOver();
-        for (Listing listing : Causes.unwrapped(tars().map(tar -> read.list(tar, prefix))::collect)) {
+        for (Listing listing : Causes.unwrapped(tars().map(tar -> read.list(tar, prefix, pulse))::collect)) {
             named.addAll(listing.named);
             listing.passed.forEach(passed::add);
         }
@@ -163,10 +165,13 @@ final class TarSource implements Source {
             this.labelKey = labelKey;
         }
 
-        Listing list(String tar, String prefix) {
+        Listing list(String tar, String prefix, Pulse pulse) {
             Listing listing = new Listing();
             Samples samples = open(tar, false);
-            samples.forEachRemaining(sample -> listing.named.add(new Named(prefix + sample.name, sample.label)));
+            samples.forEachRemaining(sample -> {
+                pulse.beat(1);
+                listing.named.add(new Named(prefix + sample.name, sample.label));
+            });
             listing.passed.putAll(samples.passed);
             return listing;
         }

@@ -19,6 +19,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.spark.SparkConf;
 import org.jspecify.annotations.Nullable;
 
 /** Looks at settings, inputs and memory, and says what would run; makes nothing but a file that it deletes again. */
@@ -72,6 +73,7 @@ final class CheckVerb extends Verb {
                 training.batchSize() / training.shards(),
                 training.updater(),
                 training.learningRate());
+        shards(images.count());
         EpochChoice.Split split = EpochChoice.split(settings);
         if (split != null) {
             say(
@@ -90,6 +92,27 @@ final class CheckVerb extends Verb {
                 images.labels().size(),
                 images.broken().count(),
                 images.passedOver());
+    }
+
+    /** Says if some cores have nothing to do, because there are fewer shards than tasks that run at a time. */
+    private void shards(long images) {
+        Settings.Training training = settings.training();
+        SparkConf conf = session.context().getConf();
+        int registered = session.context().defaultParallelism();
+        int tasks = session.context().isLocal()
+                ? registered
+                : ExecutorSettings.of(conf).tasksOfCluster(conf, registered);
+        if (training.shards() >= tasks) {
+            return;
+        }
+        int most = (int) Math.min(images, training.batchSize());
+        String remedy = most <= training.shards()
+                ? String.format(Locale.ROOT, "raise training.batchSize (%d) to use more", training.batchSize())
+                : String.format(Locale.ROOT, "set training.shards=%d before the first training", Math.min(tasks, most));
+        say(
+                "          training.shards is %d, but %d tasks run at a time: %d of them have no shard to decode, score, train on or"
+                        + " evaluate; %s",
+                training.shards(), tasks, tasks - training.shards(), remedy);
     }
 
     private void memory(VitConfig config, long backbone) {

@@ -9,6 +9,7 @@ import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Device;
+import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Images;
 import dev.grft.train.Network;
 import dev.grft.tuning.SliceTuning;
@@ -160,10 +161,11 @@ public final class Inference {
      */
     public <T> void withProbabilities(Images images, Progress.Meter meter, Of<T> of, Consumer<JavaRDD<T>> use) {
         Sight sight = sending.send(false);
+        Pulse pulse = Pulse.of(engine.context().sc());
         List<JavaRDD<T>> chunks = new ArrayList<>();
         try {
             Pass.over(images.count(), batchSize, meter, (from, count) -> {
-                JavaRDD<T> chunk = outputs(images, from, count, sight, of).persist(StorageLevel.MEMORY_AND_DISK());
+                JavaRDD<T> chunk = outputs(images, from, count, sight, of, pulse).persist(StorageLevel.MEMORY_AND_DISK());
                 chunks.add(chunk);
                 return Causes.unwrapped(chunk::count);
             });
@@ -181,9 +183,10 @@ public final class Inference {
 
     private <T> void pass(Images images, Progress.Meter meter, boolean features, Of<T> of, Consumer<T> each) {
         Sight sight = sending.send(features);
+        Pulse pulse = Pulse.of(engine.context().sc());
         try {
             Pass.over(images.count(), batchSize, meter, (from, count) -> {
-                List<T> chunk = Causes.unwrapped(outputs(images, from, count, sight, of)::collect);
+                List<T> chunk = Causes.unwrapped(outputs(images, from, count, sight, of, pulse)::collect);
                 chunk.forEach(each);
                 return chunk.size();
             });
@@ -193,7 +196,7 @@ public final class Inference {
     }
 
     /** Returns what the network says of the images of each shard at positions from {@code from} on, at most {@code count}. */
-    private <T> JavaRDD<T> outputs(Images images, int from, int count, Sight sight, Of<T> of) {
+    private <T> JavaRDD<T> outputs(Images images, int from, int count, Sight sight, Of<T> of, Pulse pulse) {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
         return engine.device()
@@ -203,10 +206,18 @@ public final class Inference {
                                     List<Example> some = part.next().range(from, count);
                                     return some.isEmpty()
                                             ? List.<T>of().iterator()
-                                            : sight.with(network -> outputs(network, some, prepared, size, of))
+                                            : sight.with(network -> outputs(counted(network, pulse), some, prepared, size, of))
                                                     .iterator();
                                 },
                                 true));
+    }
+
+    private static Function<Batch, float[][]> counted(Function<Batch, float[][]> network, Pulse pulse) {
+        return batch -> {
+            float[][] seen = network.apply(batch);
+            pulse.beat(batch.size());
+            return seen;
+        };
     }
 
     /** Returns what can look at single batches, on the executors. */

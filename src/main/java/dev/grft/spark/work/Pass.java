@@ -13,6 +13,9 @@ final class Pass {
     /** Batches of one shard in one job: a constant, because sums depend on where they are cut. */
     static final int BATCHES = 16;
 
+    /** Maximum number of jobs of a pass whose jobs go on from each other's result: each makes the lineage of the next longer. */
+    static final int PIECES = 16;
+
     private Pass() {}
 
     /** One Spark job over a part of each shard. */
@@ -38,6 +41,16 @@ final class Pass {
             done += size;
             meter.add(size, "");
         }
+    }
+
+    /**
+     * Returns how many examples of each shard such a job takes, whole batches.
+     *
+     * @param largest examples of the largest shard
+     */
+    static int piece(int largest, int batchSize) {
+        int batches = largest / batchSize + 1;
+        return batchSize * Math.max(BATCHES, (batches + PIECES - 1) / PIECES);
     }
 
     /** Hands over batches of some examples, in their order; each example is read from its shard once. */

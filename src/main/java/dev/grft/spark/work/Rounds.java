@@ -2,6 +2,7 @@ package dev.grft.spark.work;
 
 import dev.grft.data.Batch;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Shard;
 import dev.grft.train.GradientSource;
 import dev.grft.train.LearnerState;
@@ -68,6 +69,7 @@ public final class Rounds implements GradientSource {
     public LocalSteps localSteps(LearnerState from, int count) {
         Sampler batches = sampler;
         Replicas.Recipe network = recipe;
+        Pulse pulse = Pulse.of(spark.sc());
         Broadcast<LearnerState> start = spark.broadcast(from);
         try {
             return LocalSteps.mean(collect(
@@ -84,6 +86,7 @@ public final class Rounds implements GradientSource {
                                                     long asked = System.nanoTime();
                                                     Batch batch = batches.batch(shard, all, state.step() + i);
                                                     waited[0] += seconds(asked);
+                                                    pulse.beat(batch.size());
                                                     return batch;
                                                 })
                                                 .after(waited[0]));

@@ -15,6 +15,7 @@ import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.OrderedTree;
+import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Images;
 import dev.grft.train.Probe;
 import dev.grft.train.Scorer;
@@ -22,12 +23,16 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.function.Function;
+import org.apache.spark.storage.StorageLevel;
+import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /**
@@ -81,11 +86,10 @@ public final class Scoring implements Serializable {
     /** Returns the scores of all eligible matrices over all images. */
     public Scores scores(Images images, Progress.Meter meter) {
         if (score == Score.SUMMED_GRADIENT) {
-            Scores scores = Causes.unwrapped(() -> ofSummedGradient(images));
-            meter.add(images.count(), "");
-            return scores;
+            return Causes.unwrapped(() -> ofSummedGradient(images, meter));
         }
         Scores scores = Scores.zero(eligible);
+        Pulse pulse = Pulse.of(images.shards().context());
         Pass.over(images.count(), batchSize, meter, (from, count) -> {
             Scores chunk = Causes.unwrapped(() -> OrderedTree.reduce(
                     device.computes(images.shards()
@@ -95,7 +99,8 @@ public final class Scoring implements Serializable {
                                         return List.of(
                                                         some.isEmpty()
                                                                 ? Scores.zero(eligible)
-                                                                : scored(some).scores())
+                                                                : scored(some, pulse)
+                                                                        .scores())
                                                 .iterator();
                                     },
                                     true)),
@@ -106,10 +111,16 @@ public final class Scoring implements Serializable {
         return scores;
     }
 
-    private Scorer scored(List<Example> examples) {
+    private Scorer scored(List<Example> examples, Pulse pulse) {
+        return scored(examples, List.<Sum>of().iterator(), pulse);
+    }
+
+    /** Returns a scorer that has begun with these sums of an earlier piece, and has seen some examples since. */
+    private Scorer scored(List<Example> examples, Iterator<Sum> earlier, Pulse pulse) {
         return Replicas.withWeights(model, weights -> {
             Scorer scorer =
                     new Scorer(weights, eligible, score, headWeight, headBias, device.kernels(), device.keep(true));
+            earlier.forEachRemaining(sum -> scorer.begin(sum.matrix, sum.gradient));
             Pass.batches(examples, batchSize, some -> {
                 if (contrastive) {
                     scorer.addContrastive(
@@ -117,21 +128,20 @@ public final class Scoring implements Serializable {
                 } else {
                     scorer.addCrossEntropy(Batch.of(some, preprocess));
                 }
+                pulse.beat(some.size());
             });
             return scorer;
         });
     }
 
     /** Sums each matrix's gradient over the shards, in their order, on some executor; squares it there. */
-    private Scores ofSummedGradient(Images images) {
+    private Scores ofSummedGradient(Images images, Progress.Meter meter) {
         Scores scores = Scores.zero(eligible);
-        summed(images)
-                .mapToPair(sum -> {
+        summed(images, meter, sum -> {
                     MatrixShape shape = Objects.requireNonNull(eligible.get(sum._1()));
                     double[] rows = Grft.score(shape, Axis.ROW, sum._2());
                     return new Tuple2<>(sum._1(), new Tuple2<>(rows, Grft.score(shape, Axis.COLUMN, sum._2())));
                 })
-                .collect()
                 .forEach(pair -> scores.add(pair._1(), pair._2()._1(), pair._2()._2()));
         scores.countExamples(images.count() * (contrastive ? 2 : 1));
         return scores;
@@ -145,52 +155,115 @@ public final class Scoring implements Serializable {
      */
     public List<Entries> entries(Images images, int perRow, Progress.Meter meter) {
         Map<String, Entries> found = new HashMap<>();
-        Causes.unwrapped(() -> summed(images)
-                        .map(sum -> {
-                            float[] gradient = new float[sum._2().length];
-                            for (int i = 0; i < gradient.length; i++) {
-                                gradient[i] = (float) sum._2()[i];
-                            }
-                            String matrix = sum._1();
-                            return Entries.largest(
-                                    matrix, Objects.requireNonNull(eligible.get(matrix)), gradient, perRow);
-                        })
-                        .collect())
+        Causes.unwrapped(() -> summed(images, meter, sum -> {
+                    float[] gradient = new float[sum._2().length];
+                    for (int i = 0; i < gradient.length; i++) {
+                        gradient[i] = (float) sum._2()[i];
+                    }
+                    String matrix = sum._1();
+                    return Entries.largest(matrix, Objects.requireNonNull(eligible.get(matrix)), gradient, perRow);
+                }))
                 .forEach(some -> found.put(some.matrix(), some));
-        meter.add(images.count(), "");
         return eligible.keySet().stream().map(found::get).toList();
     }
 
-    /** Returns each matrix's gradient {@code [out, in]}, summed over the shards in their order. */
-    private JavaPairRDD<String, double[]> summed(Images images) {
-        JavaRDD<Tuple2<String, Tuple2<Integer, float[]>>> parts = device.computes(images.shards()
-                .mapPartitionsWithIndex(
-                        (shard, part) -> {
-                            List<Tuple2<String, Tuple2<Integer, float[]>>> sums = new ArrayList<>();
-                            List<Example> all = part.next().examples();
-                            if (!all.isEmpty()) {
-                                scored(all)
-                                        .summed()
-                                        .forEach((matrix, sum) ->
-                                                sums.add(new Tuple2<>(matrix, new Tuple2<>(shard, sum))));
-                            }
-                            return sums.iterator();
-                        },
-                        true));
-        return parts.mapToPair(pair -> pair)
-                .groupByKey(eligible.size())
-                .mapToPair(group ->
-                        new Tuple2<>(group._1(), sum(Objects.requireNonNull(eligible.get(group._1())), group._2())));
+    /** The gradient of a matrix, {@code [out, in]} row-major, summed over the examples of a shard, or the first of them. */
+    private static final class Sum implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final String matrix;
+        final int shard;
+        final float[] gradient;
+
+        Sum(String matrix, int shard, float[] gradient) {
+            this.matrix = matrix;
+            this.shard = shard;
+            this.gradient = gradient;
+        }
     }
 
-    private static double[] sum(MatrixShape shape, Iterable<Tuple2<Integer, float[]>> parts) {
-        List<Tuple2<Integer, float[]>> sorted = new ArrayList<>();
+    /**
+     * Returns what {@code use} makes on executors of each matrix's gradient {@code [out, in]}, summed over the shards in their order.
+     *
+     * <p>A large shard takes several jobs. Each begins with the sums of the one before, which its executor keeps on disk; on a cluster
+     * a second executor keeps them as well. The bits are those of a single job.
+     */
+    private <T> List<T> summed(Images images, Progress.Meter meter, Function<Tuple2<String, double[]>, T> use) {
+        Pulse pulse = Pulse.of(images.shards().context());
+        StorageLevel level =
+                images.shards().context().isLocal() ? StorageLevel.DISK_ONLY() : StorageLevel.DISK_ONLY_2();
+        List<Integer> sizes =
+                images.shards().map(shard -> shard.examples().size()).collect();
+        int largest = sizes.stream().mapToInt(Integer::intValue).max().orElse(0);
+        int count = Pass.piece(largest, batchSize);
+        JavaRDD<Sum> sums = piece(images, null, 0, count, pulse);
+        JavaRDD<Sum> kept = null;
+        try {
+            long done = 0;
+            for (int from = count; from < largest; from += count) {
+                sums.persist(level).count();
+                if (kept != null) {
+                    kept.unpersist(false);
+                }
+                kept = sums;
+                int end = from;
+                long now = sizes.stream().mapToLong(size -> Math.min(size, end)).sum();
+                meter.add(now - done, "");
+                done = now;
+                sums = piece(images, kept, from, count, pulse);
+            }
+            List<T> used = sums.mapToPair(sum -> new Tuple2<>(sum.matrix, sum))
+                    .groupByKey(eligible.size())
+                    .map(group -> use.call(new Tuple2<>(
+                            group._1(), sum(Objects.requireNonNull(eligible.get(group._1())), group._2()))))
+                    .collect();
+            meter.add(images.count() - done, "");
+            return used;
+        } finally {
+            sums.unpersist(false);
+            if (kept != null) {
+                kept.unpersist(false);
+            }
+        }
+    }
+
+    /** Returns the sums of each shard over its examples before position {@code from + count}, from those before {@code from}. */
+    private JavaRDD<Sum> piece(Images images, @Nullable JavaRDD<Sum> earlier, int from, int count, Pulse pulse) {
+        return device.computes(
+                earlier == null
+                        ? images.shards()
+                                .mapPartitions(
+                                        part -> sums(
+                                                part.next().range(from, count),
+                                                List.<Sum>of().iterator(),
+                                                pulse),
+                                        true)
+                        : images.shards()
+                                .zipPartitions(
+                                        earlier,
+                                        (part, sums) -> sums(part.next().range(from, count), sums, pulse)));
+    }
+
+    private Iterator<Sum> sums(List<Example> examples, Iterator<Sum> earlier, Pulse pulse) {
+        if (examples.isEmpty()) {
+            return earlier;
+        }
+        int shard = TaskContext.getPartitionId();
+        List<Sum> sums = new ArrayList<>();
+        scored(examples, earlier, pulse)
+                .summed()
+                .forEach((matrix, gradient) -> sums.add(new Sum(matrix, shard, gradient)));
+        return sums.iterator();
+    }
+
+    private static double[] sum(MatrixShape shape, Iterable<Sum> parts) {
+        List<Sum> sorted = new ArrayList<>();
         parts.forEach(sorted::add);
-        sorted.sort(Comparator.comparing(Tuple2::_1));
+        sorted.sort(Comparator.comparing(part -> part.shard));
         double[] sum = new double[Math.toIntExact(shape.size())];
-        for (Tuple2<Integer, float[]> part : sorted) {
+        for (Sum part : sorted) {
             for (int i = 0; i < sum.length; i++) {
-                sum[i] += part._2()[i];
+                sum[i] += part.gradient[i];
             }
         }
         return sum;

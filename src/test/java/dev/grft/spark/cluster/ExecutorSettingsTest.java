@@ -66,4 +66,31 @@ class ExecutorSettingsTest {
         assertThat(of(gpu).tasks()).isEqualTo(2);
         assertThat(of(Arrays.copyOf(gpu, 6)).tasks()).isEqualTo(1);
     }
+
+    private static int tasksOfCluster(String... keysAndValues) {
+        SparkConf conf = new SparkConf(false).set("spark.master", "spark://host:7077");
+        for (int i = 0; i < keysAndValues.length; i += 2) {
+            conf.set(keysAndValues[i], keysAndValues[i + 1]);
+        }
+        return ExecutorSettings.of(conf).tasksOfCluster(conf, 12);
+    }
+
+    @Test
+    void theTasksOfAClusterAreThoseOfAllItsExecutorsOrOfTheCoresThatCame() {
+        String[] cores = {"spark.executor.cores", "4", "spark.task.cpus", "2"};
+        assertThat(tasksOfCluster()).isEqualTo(12);
+        assertThat(tasksOfCluster(cores)).isEqualTo(6);
+        assertThat(tasksOfCluster("spark.cores.max", "8", cores[0], cores[1], cores[2], cores[3]))
+                .isEqualTo(4);
+        assertThat(tasksOfCluster("spark.executor.instances", "10", cores[0], cores[1], cores[2], cores[3]))
+                .isEqualTo(20);
+        assertThat(tasksOfCluster(
+                        "spark.dynamicAllocation.enabled",
+                        "true",
+                        "spark.dynamicAllocation.maxExecutors",
+                        "30",
+                        "spark.executor.instances",
+                        "1"))
+                .isEqualTo(30);
+    }
 }

@@ -40,8 +40,8 @@ class WatchTest extends OnSpark {
 
             assertThat(watch.meaning(failure(1, 600)))
                     .isInstanceOf(UserError.class)
-                    .hasMessage("step 3/9 of train: no task has ended for engine.timeoutSeconds, 0.5 s; look at the"
-                            + " executors, or raise it");
+                    .hasMessage("step 3/9 of train: no task has ended or handled an image for"
+                            + " engine.timeoutSeconds, 0.5 s; look at the executors, or raise it");
         } finally {
             context.setJobDescription(null);
         }

@@ -12,10 +12,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerJobStart;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import scala.collection.JavaConverters;
 
 class ScoringTest extends OnSpark {
     @TempDir
@@ -104,6 +109,70 @@ class ScoringTest extends OnSpark {
         assertClose(summed, batch, 1e-3);
         assertThat(summed.scores().examples()).isEqualTo(18);
         assertThat(all(summed)).isNotEqualTo(all(select()));
+    }
+
+    /** Shards of 9 images are one piece of 16 batches or fewer; one of 18 takes two. */
+    @Test
+    void theSummedGradientOfALargeShardIsComputedInPieces() {
+        SelectionFile one = select("selection.score=summed-gradient", "training.shards=2", "selection.batchSize=1");
+        AtomicLong jobs = new AtomicLong();
+        SparkListener counting = new SparkListener() {
+            @Override
+            public void onJobStart(SparkListenerJobStart start) {
+                if ("select: scoring".equals(start.properties().getProperty("spark.job.description"))) {
+                    jobs.incrementAndGet();
+                }
+            }
+        };
+        spark.sparkContext().addSparkListener(counting);
+        try {
+            SelectionFile two = select("selection.score=summed-gradient", "training.shards=1", "selection.batchSize=1");
+
+            assertClose(two, one, 1e-3);
+            assertThat(two.scores().examples()).isEqualTo(18);
+            await(jobs, 3); // the sizes of the shards, 16 images, the last 2
+        } finally {
+            spark.sparkContext().removeSparkListener(counting);
+        }
+        assertThat(spark.sparkContext().getPersistentRDDs().size()).isZero();
+    }
+
+    /** Images are handled when they are read, decoded, and scored or shown to the network. */
+    @Test
+    void everyTaskCountsTheImagesThatItHasHandled() {
+        assertHandled(3 * 18, "selection.loss=fresh");
+        assertHandled(3 * 18, "selection.loss=fresh", "selection.score=summed-gradient", "selection.batchSize=1");
+        assertHandled(4 * 18, "selection.loss=probe");
+    }
+
+    private static void assertHandled(long images, String... more) {
+        AtomicLong handled = new AtomicLong();
+        SparkListener counting = new SparkListener() {
+            @Override
+            @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
+            public void onTaskEnd(SparkListenerTaskEnd end) {
+                JavaConverters.seqAsJavaList(end.taskInfo().accumulables().toSeq()).stream()
+                        .filter(count -> count.name().contains("images handled"))
+                        .forEach(
+                                count -> handled.addAndGet((Long) count.update().get()));
+            }
+        };
+        spark.sparkContext().addSparkListener(counting);
+        try {
+            select(more);
+            await(handled, images);
+        } finally {
+            spark.sparkContext().removeSparkListener(counting);
+        }
+    }
+
+    /** Listeners are told of a task a moment after it has ended. */
+    private static void await(AtomicLong count, long expected) {
+        long start = System.nanoTime();
+        while (count.get() < expected && System.nanoTime() - start < 10e9) {
+            Thread.onSpinWait();
+        }
+        assertThat(count.get()).isEqualTo(expected);
     }
 
     @Test

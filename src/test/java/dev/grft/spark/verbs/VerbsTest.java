@@ -685,4 +685,22 @@ class VerbsTest extends OnTiny {
         assertThat(rounded.err()).contains("going on after step 3, from").doesNotContain("step 3/3");
         assertThat(Files.size(directory.resolve("model.safetensors"))).isLessThan(model.length * 2L / 3);
     }
+
+    @Test
+    void checkSaysIfThereAreFewerShardsThanTasksThatRunAtATime() {
+        Path directory = folder.resolve("fewer");
+        String few = Tiny.does(spark, sets(directory, "training.shards=1"), false, Verbs::check)
+                .out();
+        String smallBatch = Tiny.does(
+                        spark, sets(directory, "training.shards=1", "training.batchSize=1"), false, Verbs::check)
+                .out();
+        String enough = Tiny.does(spark, sets(directory, "training.shards=2"), false, Verbs::check)
+                .out();
+
+        assertThat(few)
+                .contains("training.shards is 1, but 2 tasks run at a time: 1 of them have no shard to decode, score,"
+                        + " train on or evaluate; set training.shards=2 before the first training");
+        assertThat(smallBatch).contains("; raise training.batchSize (1) to use more");
+        assertThat(enough).doesNotContain("tasks run at a time");
+    }
 }

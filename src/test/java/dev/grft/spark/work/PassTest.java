@@ -34,6 +34,19 @@ class PassTest {
     }
 
     @Test
+    void aPieceHasWholeBatchesAndThereAreAtMost16Pieces() {
+        assertThat(Pass.piece(0, 8)).isEqualTo(128);
+        assertThat(Pass.piece(16 * 128 - 8, 8)).isEqualTo(128);
+        for (int largest : new int[] {2047, 2048, 2049, 100_000, 1_281_167}) {
+            int piece = Pass.piece(largest, 8);
+            assertThat(piece % 8).isZero();
+            assertThat((largest + piece - 1) / piece)
+                    .as("pieces of %d", largest)
+                    .isBetween(15, 16);
+        }
+    }
+
+    @Test
     void batchesHoldAllExamplesInTheirOrder() {
         List<Example> examples = LongStream.range(0, 5)
                 .mapToObj(id -> new Example(id, 0, "image " + id, new Pixels(1, 1, new byte[3])))
