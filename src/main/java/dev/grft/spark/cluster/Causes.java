@@ -18,6 +18,11 @@ public final class Causes {
     /** What the operating system says of a full disk, on whatever machine. */
     private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");
 
+    /** What Spark says of tasks that return more than it may gather. */
+    private static final Pattern GATHERED =
+            Pattern.compile("[^\n]*(Total size of serialized results of \\d+ tasks \\([^)]*\\)) is bigger than"
+                    + " (?:local )?(?:spark.driver.)?maxResultSize (\\([^)]*\\))");
+
     private Causes() {}
 
     /** Returns what a job returns; throws the user's mistake itself if a task has found one. */
@@ -33,9 +38,9 @@ public final class Causes {
 
     /**
      * Returns an exception to throw for a failed job: a {@link UserError} if a task has thrown one, whose message Spark
-     * carries in its own as text, or if a disk is full.
+     * carries in its own as text, or if a disk is full or memory has run out.
      */
-    public static RuntimeException rethrown(Exception failure) {
+    public static RuntimeException rethrown(Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof UserError error) {
                 return error;
@@ -53,6 +58,17 @@ public final class Causes {
                         "a disk is full: " + full.group() + "; make room, or set spark.local.dir to a larger one",
                         failure);
             }
+            Matcher gathered = GATHERED.matcher(String.valueOf(message));
+            if (gathered.find()) {
+                return new UserError(
+                        gathered.group(1) + " is bigger than spark.driver.maxResultSize " + gathered.group(2)
+                                + "; raise it, or set it to 0 for no limit",
+                        failure);
+            }
+        }
+        UserError memory = OutOfMemory.of(failure);
+        if (memory != null) {
+            return memory;
         }
         return failure instanceof RuntimeException runtime ? runtime : new IllegalStateException(failure);
     }

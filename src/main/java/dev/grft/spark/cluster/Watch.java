@@ -39,6 +39,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
     private volatile long progress = System.nanoTime();
     private volatile @Nullable String stuck;
     private volatile @Nullable String stopping;
+    private volatile @Nullable UserError failed;
 
     /**
      * Watches from now on.
@@ -68,12 +69,18 @@ public final class Watch extends SparkListener implements AutoCloseable {
         timer.schedule(() -> stop(why), (long) (seconds * 1000), TimeUnit.MILLISECONDS);
     }
 
+    /** Ends the job at work, because of what the user has to mend first. */
+    public void fail(UserError why) {
+        failed = why;
+        cancel();
+    }
+
     @Override
     public void onJobStart(SparkListenerJobStart start) {
         if (start.properties() != null && group.equals(start.properties().getProperty(GROUP))) {
             progress = System.nanoTime();
             active.put(start.jobId(), start.properties().getProperty(DESCRIPTION, "a job of Spark"));
-            if (stopping != null) {
+            if (stopping != null || failed != null) {
                 cancel();
             }
         }
@@ -109,6 +116,10 @@ public final class Watch extends SparkListener implements AutoCloseable {
 
     /** Returns what a failure means, as an exception to throw: the reason if this watch has ended a job. */
     public RuntimeException meaning(Exception failure) {
+        UserError mend = failed;
+        if (mend != null) {
+            return mend;
+        }
         String why = stopping;
         if (why != null) {
             return new Stopped(why, failure);
