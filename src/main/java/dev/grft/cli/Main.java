@@ -7,7 +7,9 @@ import dev.grft.config.Credentials;
 import dev.grft.config.Settings;
 import dev.grft.report.CostModel;
 import dev.grft.report.Inspection;
+import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Exit;
+import dev.grft.spark.cluster.HadoopSettings;
 import dev.grft.spark.verbs.Application;
 import dev.grft.spark.verbs.Verbs;
 import dev.grft.vit.kernels.Backend;
@@ -17,7 +19,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
-import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
 import picocli.AutoComplete;
 import picocli.CommandLine;
@@ -64,7 +65,7 @@ public final class Main {
             if (protocol != null) {
                 all.add("evaluation.protocol=" + protocol);
             }
-            return Config.load(files, all, new Configuration());
+            return Config.load(files, all, HadoopSettings.ofProcess());
         }
     }
 
@@ -154,7 +155,7 @@ public final class Main {
                             description = "The pretrained model, if it is no longer where it was.")
                     @Nullable
                     String pretrained) {
-        Export export = Export.of(new Configuration(), run, format, library);
+        Export export = Export.of(HadoopSettings.ofProcess(), run, format, library);
         Settings.Model model = Config.parse(export.place(), export.settings()).model();
         export.write(pretrained == null ? model.pretrained() : pretrained, model.imageSize(), output);
         System.out.println("exported: " + output);
@@ -266,9 +267,9 @@ public final class Main {
             @ArgGroup(exclusive = false) @Nullable Machines machines) {
         System.out.print(
                 machines == null
-                        ? Inspection.of(new Configuration(), path)
+                        ? Inspection.of(HadoopSettings.ofProcess(), path)
                         : Inspection.plan(
-                                new Configuration(),
+                                HadoopSettings.ofProcess(),
                                 path,
                                 configured.settings(),
                                 machines.classes,
@@ -337,7 +338,7 @@ public final class Main {
 
     /** Runs a verb and returns the exit code. */
     static int execute(String... arguments) {
-        CommandLine line = line().setExecutionExceptionHandler(Main::failed);
+        CommandLine line = line().setExecutionExceptionHandler((failure, of, parsed) -> failed(failure, of));
         try {
             for (String argument : arguments) {
                 Credentials.refuse("the command line", argument);
@@ -346,7 +347,11 @@ public final class Main {
             line.getErr().println("error: " + e.getMessage());
             return CommandLine.ExitCode.USAGE;
         }
-        return line.execute(arguments);
+        try {
+            return line.execute(arguments);
+        } catch (OutOfMemoryError e) { // of the verbs without Spark, such as inspect
+            return failed(e, line);
+        }
     }
 
     /** Returns what reads the command line. */
@@ -354,11 +359,16 @@ public final class Main {
         return new CommandLine(new Main());
     }
 
-    private static int failed(Exception failure, CommandLine line, CommandLine.ParseResult parsed) {
+    private static int failed(Throwable failure, CommandLine line) {
         PrintWriter err = line.getErr();
-        if (failure instanceof UserError) {
-            err.println("error: " + failure.getMessage());
+        RuntimeException meaning = Causes.rethrown(failure);
+        if (meaning instanceof UserError) {
+            err.println("error: " + meaning.getMessage());
             return CommandLine.ExitCode.USAGE;
+        }
+        if (Causes.isLoss(meaning)) {
+            err.println("error: " + meaning.getMessage() + ": " + Causes.first(meaning));
+            return Exit.LOST;
         }
         StringWriter trace = new StringWriter();
         failure.printStackTrace(new PrintWriter(trace));

@@ -2,11 +2,14 @@ package dev.grft.report;
 
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
+import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
+import dev.grft.tuning.Method;
+import dev.grft.vit.TrainedArray;
 import dev.grft.vit.VitConfig;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -49,9 +52,21 @@ public final class CostModel {
 
     private static final int BYTES = Float.BYTES;
 
+    /** What the heap of a driver holds beside vectors of parameters, bytes: Spark, and what a listing of images takes. */
+    private static final double DRIVER = 200e6;
+
+    /** Threads in which Spark reads results, each with two serialized copies. */
+    private static final int READERS = 4;
+
+    /** Vectors of trained parameters that the driver's learner holds in native memory: parameters, gradient, updater, working array. */
+    private static final int LEARNER = 5;
+
     private final VitConfig config;
     private final Map<String, Long> slices; // trained numbers by matrix
-    private final long biases;
+    private final long trained; // all of them, with the head
+    private final long whole; // of these, how many belong to parameters that train whole
+    private final long summed; // numbers of the gradients that are summed for scores; 0 if none
+    private final int returned; // vectors that a shard returns
     private final boolean recompute;
     private final int batch;
     private final int shards;
@@ -66,28 +81,66 @@ public final class CostModel {
      * @param shards parts of the step
      */
     public CostModel(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
-        this(config, slices, 0, recompute, batch, shards);
+        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards);
     }
 
     private CostModel(
-            VitConfig config, Map<String, Long> slices, long biases, boolean recompute, int batch, int shards) {
+            VitConfig config,
+            Map<String, Long> slices,
+            long trained,
+            long whole,
+            long summed,
+            int returned,
+            boolean recompute,
+            int batch,
+            int shards) {
         this.config = config;
         this.slices = Map.copyOf(slices);
-        this.biases = biases;
+        this.trained = trained;
+        this.whole = whole;
+        this.summed = summed;
+        this.returned = returned;
         this.recompute = recompute;
         this.batch = batch;
         this.shards = shards;
     }
 
-    /** Returns the costs of the slices, batch and shards of some settings. */
+    /** Returns the costs of the method, batch and shards of some settings. */
     public static CostModel of(VitConfig config, Settings settings) {
+        Method method = Method.of(settings.tuning().method());
+        Map<String, TrainedArray> arrays =
+                method.tuning(new Sketch(config, settings)).layout(config).arrays();
+        Map<String, Long> whole = new LinkedHashMap<>();
+        arrays.values().stream()
+                .filter(array -> config.tensors().containsKey(array.name()))
+                .forEach(array -> whole.put(array.name(), array.size()));
+        Map<String, Long> matrices = new LinkedHashMap<>(whole);
+        matrices.keySet().retainAll(config.matrices().keySet());
+        boolean sums = method.needs() == Method.Needs.SCORES
+                || (method.needs() == Method.Needs.SLICES
+                        && Score.parse(settings.selection().score()) == Score.SUMMED_GRADIENT);
         return new CostModel(
                 config,
-                numbers(selection(config, settings)),
-                settings.tuning().biases() ? biases(config) : 0,
+                method.needs() == Method.Needs.SLICES ? numbers(selection(config, settings)) : matrices,
+                arrays.values().stream().mapToLong(TrainedArray::size).sum(),
+                sum(whole),
+                sums ? entries(config.matrices(settings.selection().matrices())) : 0,
+                settings.training().syncEvery() == 1 ? 1 : 3, // else parameters and updater
                 settings.engine().recompute(),
                 settings.training().batchSize(),
                 settings.training().shards());
+    }
+
+    private static long head(VitConfig config) {
+        return (long) config.classes() * (config.features() + 1);
+    }
+
+    private static long sum(Map<String, Long> numbers) {
+        return numbers.values().stream().mapToLong(Long::longValue).sum();
+    }
+
+    private static long entries(Map<String, MatrixShape> matrices) {
+        return matrices.values().stream().mapToLong(MatrixShape::size).sum();
     }
 
     /** Returns a selection of as many numbers as these settings select by any scores: the slices that stand first. */
@@ -174,36 +227,73 @@ public final class CostModel {
     }
 
     /**
-     * What an executor must have.
+     * What a process must have.
      *
-     * @param heap bytes of Java's heap: as much as a JVM with Spark holds, and two of the parts in which the weights come by
-     *     broadcast, twice while one is put together
-     * @param overhead bytes beside the heap: the copy of the weights that its tasks share, activations and trained numbers of each
-     *     task, and as much as a JVM with Spark holds
+     * @param heap bytes of Java's heap
+     * @param overhead bytes beside the heap
      */
     public record Needs(long heap, long overhead) {}
 
     /**
-     * Returns what an executor must have.
+     * Returns what an executor must have. Heap: a JVM with Spark, two of the parts in which the weights come by broadcast, twice while one is
+     * put together, the trained vector twice, and for each task its batch and its gradient, which is serialized twice. Beside it: the copy of the
+     * weights that the tasks share, activations and trained parameters of each task, and as much as a JVM with Spark holds.
      *
      * @param tasks at a time
      * @param examples of the largest batch of a task that has a backward
      * @param seen of the largest batch that has none
      */
     public Needs needs(int tasks, int examples, int seen) {
-        long weights = BYTES * config.backboneParameters();
-        long ofTask = Math.max(activationBytes(config, examples, recompute), forwardBytes(config, seen));
         return new Needs(
-                (long) JVM + 4 * weights / config.depth(),
-                (long) JVM + weights + tasks * (ofTask + 4 * BYTES * trained()));
+                (long) JVM
+                        + 4L * BYTES * config.backboneParameters() / config.depth()
+                        + 2L * returned * vector()
+                        + tasks * (3L * returned * vector() + heapOfTask(Math.max(examples, seen))),
+                (long) JVM + beside(tasks, examples, seen));
+    }
+
+    /** Returns what the driver of a cluster must have: the pretrained weights twice; the vectors of a step, and those that shards return. */
+    public Needs driver() {
+        return new Needs(driverHeap((long) shards + 2L * Math.min(READERS, shards)), (long) JVM + LEARNER * vector());
+    }
+
+    /** Returns what the one process of local mode must have, in which tasks return references. */
+    public Needs local(int tasks, int examples, int seen) {
+        return new Needs(
+                driverHeap(shards) + tasks * heapOfTask(Math.max(examples, seen)),
+                (long) JVM + beside(tasks, examples, seen) + LEARNER * vector());
+    }
+
+    /** Returns the bytes that the shards of a round return to the driver. */
+    public long gathered() {
+        return (long) shards * returned * vector();
+    }
+
+    /** Returns the driver's heap: the weights are held twice while they are read; a training holds its first and its present vector. */
+    private long driverHeap(long vectors) {
+        long weights = BYTES * config.backboneParameters();
+        return (long) DRIVER + Math.max(2 * weights, weights + (2 + vectors * returned) * vector());
+    }
+
+    /** Returns the heap of a task: its images, and a gradient of all eligible matrices if those are summed. */
+    private long heapOfTask(int images) {
+        return BYTES * ((long) images * VitConfig.CHANNELS * config.imageSize() * config.imageSize() + summed);
+    }
+
+    private long beside(int tasks, int examples, int seen) {
+        long ofTask =
+                Math.max(activationBytes(config, examples, recompute) + BYTES * summed, forwardBytes(config, seen));
+        return BYTES * config.backboneParameters() + tasks * (ofTask + 4 * vector() + BYTES * whole);
+    }
+
+    /** Returns the bytes of a trained vector. */
+    private long vector() {
+        return BYTES * trained;
     }
 
     /** Returns how many numbers train, the head included. */
     public long trained() {
-        long head = (long) config.classes() * (config.features() + 1);
-        return head
-                + biases
-                + slices.values().stream().mapToLong(Long::longValue).sum();
+        return trained;
     }
 
     /** Returns the operations of the large products of a step of the frozen network: forward, gradients of inputs, attention. */
@@ -305,45 +395,7 @@ public final class CostModel {
 
     /** Returns a table: a line for each number of executors. */
     public String table(List<Integer> executors, Machine machine) {
-        StringBuilder table = new StringBuilder(String.format(
-                Locale.ROOT,
-                "%,d numbers train; a step of %d examples in %d shards; %.0f GFLOP/s a task, %d tasks an executor, %s%n%n",
-                trained(),
-                batch,
-                shards,
-                machine.gflops(),
-                machine.tasks(),
-                Double.isInfinite(machine.gigabits()) ? "one machine" : machine.gigabits() + " Gbit/s"));
-        table.append(String.format(
-                Locale.ROOT,
-                "%9s  %10s  %8s  %12s %11s %10s %11s  %13s  %10s %10s%n",
-                "executors",
-                "ms a step",
-                "images/s",
-                "computing ms",
-                "network ms",
-                "Spark ms",
-                "driver ms",
-                "MB, executor",
-                "MB in",
-                "MB out"));
-        for (int n : executors) {
-            Step step = step(n, machine);
-            table.append(String.format(
-                    Locale.ROOT,
-                    "%9d  %10.0f  %8.1f  %12.0f %11.1f %10.1f %11.1f  %13.0f  %10.1f %10.1f%n",
-                    n,
-                    step.seconds() * 1e3,
-                    batch / step.seconds(),
-                    step.computing() * 1e3,
-                    step.network() * 1e3,
-                    step.spark() * 1e3,
-                    step.driver() * 1e3,
-                    step.executorBytes() / 1e6,
-                    step.bytesIn() / 1e6,
-                    step.bytesOut() / 1e6));
-        }
-        return table.toString();
+        return CostTable.of(this, batch, shards, executors, machine);
     }
 
     /** Returns what to change where this many executors would not help, or an empty text. */

@@ -11,6 +11,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -24,6 +25,7 @@ import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -466,6 +468,58 @@ class MainTest {
 
         assertRefused(execute("inspect", text.toString()), text + ": the header claims");
         assertRefused(execute("inspect", folder + "/none"), folder + "/none: no such file");
+    }
+
+    /** A file system of its own scheme, which Hadoop finds only if it is told. */
+    public static final class Elsewhere extends RawLocalFileSystem {
+        @Override
+        public URI getUri() {
+            return URI.create("elsewhere:///");
+        }
+
+        @Override
+        public String getScheme() {
+            return "elsewhere";
+        }
+    }
+
+    @Test
+    void everyVerbReachesTheFileSystemsThatSparkIsTold() throws Exception {
+        assertThat(does("select").code()).isZero();
+        Path config = Files.writeString(folder.resolve("my.yaml"), "run:\n  seed: 7\n");
+        String file = "elsewhere://" + directory + "/selection.safetensors";
+        Result unknown = execute("inspect", file);
+        assertThat(unknown.code()).as(unknown.err()).isEqualTo(2);
+        assertThat(unknown.err()).contains("selection.safetensors", "elsewhere");
+
+        System.setProperty("spark.hadoop.fs.elsewhere.impl", Elsewhere.class.getName());
+        try {
+            Result inspected = execute("inspect", file);
+            assertThat(inspected.code()).as(inspected.err()).isZero();
+            assertThat(inspected.out()).contains("selection");
+            Result planned = execute(
+                    "inspect",
+                    "elsewhere://" + pretrained,
+                    "--config",
+                    "elsewhere://" + config,
+                    "--plan",
+                    "--gflops",
+                    "80");
+            assertThat(planned.code()).as(planned.err()).isZero();
+            Result trained = does("run", "evaluation.batchSize=4");
+            assertThat(trained.code()).as(trained.err()).isZero();
+            Result exported = execute(
+                    "export",
+                    "--format",
+                    "timm",
+                    "--run",
+                    "elsewhere://" + directory,
+                    "--output",
+                    folder + "/exported");
+            assertThat(exported.code()).as(exported.err()).isZero();
+        } finally {
+            System.clearProperty("spark.hadoop.fs.elsewhere.impl");
+        }
     }
 
     @Test

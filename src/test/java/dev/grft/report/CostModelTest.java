@@ -23,6 +23,7 @@ import org.assertj.core.data.Percentage;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.buffer.DataType;
 
@@ -62,6 +63,54 @@ class CostModelTest {
         assertThat(costs.sliceProducts(2)).isEqualTo(2 * costs.sliceProducts(1));
         assertThat(CostModel.of(BASE, settings("tuning.biases=true")).trained() - costs.trained())
                 .isEqualTo(768 * (1 + 12 * 9));
+    }
+
+    /** What each method trains in a ViT-B/16 of 100 classes beside the head, counted by hand. */
+    @ParameterizedTest
+    @CsvSource({
+        "grft, 261120", // 4 rows of each matrix
+        "random, 261120",
+        "magnitude, 261120",
+        "linear, 0",
+        "full, 85798656",
+        "bitfit, 102912",
+    })
+    void aMethodIsCountedByWhatItTrains(String method, long beside) {
+        CostModel costs = CostModel.of(BASE, settings("tuning.method=" + method, "selection.budget.count=4"));
+        assertThat(costs.trained() - 100 * 769).isEqualTo(beside);
+    }
+
+    @Test
+    void fullTrainingNeedsItsVectorsOnDriverAndExecutors() {
+        CostModel slices = costs(32, 4);
+        CostModel full = CostModel.of(BASE, settings("tuning.method=full", "training.shards=4"));
+        long vector = 4 * full.trained();
+        assertThat(full.trained()).isEqualTo(BASE.parameters());
+        assertThat(full.gathered()).isEqualTo(4 * vector).isGreaterThan(1L << 30);
+        // One process holds the weights, the first and the present vector, and a gradient of each of 4 shards.
+        assertThat(full.local(2, 8, 32).heap()).isBetween(7 * vector, 7 * vector + 300_000_000L);
+        assertThat(full.local(2, 8, 32).heap())
+                .as("the default of jobs/submit.sh")
+                .isLessThan(3L << 30);
+        // The learner has 5 vectors, a task 4 and the sums with the pretrained weights.
+        assertThat(full.local(2, 8, 32).overhead() - slices.local(2, 8, 32).overhead())
+                .isBetween((long) (14.5 * vector), 15 * vector);
+        assertThat(full.driver().heap() - full.local(2, 8, 32).heap()).isGreaterThan(7 * vector);
+        assertThat(full.needs(2, 8, 32).heap() - slices.needs(2, 8, 32).heap())
+                .isBetween((long) (7.9 * vector), 8 * vector);
+    }
+
+    @Test
+    void summedGradientsLieOnTheHeapOfTheirTask() {
+        long eligible = 4
+                * BASE.matrices().values().stream()
+                        .mapToLong(shape -> shape.size())
+                        .sum();
+        for (String set : List.of("tuning.method=gps", "selection.score=summed-gradient")) {
+            long more = CostModel.of(BASE, settings(set)).local(2, 8, 32).heap()
+                    - costs(32, 4).local(2, 8, 32).heap();
+            assertThat(more).as(set).isBetween((long) (1.9 * eligible), (long) (2.1 * eligible));
+        }
     }
 
     @Test

@@ -70,8 +70,7 @@ class ModelCardTest {
                 .contains("--format transformers")
                 .doesNotContain("--format peft");
         DeltaFile adapter = delta(
-                "adapter",
-                new Bottleneck(MATRIX, SHAPE, 1, new float[24], new float[1], new float[24], new float[24]));
+                "adapter", new Bottleneck(MATRIX, SHAPE, 1, new float[24], new float[1], new float[24], new float[24]));
         assertThat(ModelCard.text(new Path("x"), adapter, pretrained, settings, null))
                 .contains("Adapters have no place in a plain ViT")
                 .doesNotContain("--format");
@@ -94,8 +93,7 @@ class ModelCardTest {
         return delta(method, Selection.none(), Map.of(), List.of(addition));
     }
 
-    private DeltaFile delta(
-            String method, Selection selection, Map<String, float[]> values, List<Addition> additions) {
+    private DeltaFile delta(String method, Selection selection, Map<String, float[]> values, List<Addition> additions) {
         return new DeltaFile(
                 new Delta(
                         selection,

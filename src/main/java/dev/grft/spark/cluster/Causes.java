@@ -29,6 +29,11 @@ public final class Causes {
 
     private static final Pattern CAUSE = Pattern.compile("\nCaused by: (?:[\\w.$]+: )?([^\n]+)");
 
+    /** What Spark says of tasks that return more than it may gather. */
+    private static final Pattern GATHERED =
+            Pattern.compile("[^\n]*(Total size of serialized results of \\d+ tasks \\([^)]*\\)) is bigger than"
+                    + " (?:local )?(?:spark.driver.)?maxResultSize (\\([^)]*\\))");
+
     private Causes() {}
 
     /** Returns what a job returns; throws the user's mistake itself if a task has found one. */
@@ -44,9 +49,9 @@ public final class Causes {
 
     /**
      * Returns an exception to throw for a failed job: a {@link UserError} if a task has thrown one, whose message Spark
-     * carries in its own as text, if a disk is full, or if Spark cannot read a file.
+     * carries in its own as text, if a disk is full, if Spark cannot read a file, or if memory has run out.
      */
-    public static RuntimeException rethrown(Exception failure) {
+    public static RuntimeException rethrown(Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof UserError error) {
                 return error;
@@ -68,12 +73,23 @@ public final class Causes {
             if (unreadable != null) {
                 return unreadable;
             }
+            Matcher gathered = GATHERED.matcher(String.valueOf(message));
+            if (gathered.find()) {
+                return new UserError(
+                        gathered.group(1) + " is bigger than spark.driver.maxResultSize " + gathered.group(2)
+                                + "; raise it, or set it to 0 for no limit",
+                        failure);
+            }
+        }
+        UserError memory = OutOfMemory.of(failure);
+        if (memory != null) {
+            return memory;
         }
         return failure instanceof RuntimeException runtime ? runtime : new IllegalStateException(failure);
     }
 
     /** Returns the error of a file that Spark cannot read; null if the failure is another, or the cluster is lost. */
-    private static @Nullable UserError unreadable(Exception failure, String message) {
+    private static @Nullable UserError unreadable(Throwable failure, String message) {
         Matcher reading = READING.matcher(message);
         Matcher gone = GONE.matcher(message);
         if (isLoss(failure)) {

@@ -52,4 +52,24 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
                 ? (int) Math.min(Integer.MAX_VALUE, (long) executors * tasks())
                 : conf.getInt("spark.cores.max", registered) / cpus;
     }
+
+    /**
+     * What the driver has beside its heap.
+     *
+     * @param limited whether a driver that needs more is killed: in cluster mode YARN and Kubernetes do so
+     */
+    public record DriverOverhead(long bytes, boolean limited) {}
+
+    /** Returns what the settings give the driver beside its heap. */
+    public static DriverOverhead driverOverhead(SparkConf conf) {
+        String master = conf.get("spark.master");
+        boolean limited = (master.startsWith("yarn") || master.startsWith("k8s"))
+                && conf.get("spark.submit.deployMode", "client").equals("cluster");
+        double factor = conf.getDouble("spark.driver.memoryOverheadFactor", 0.1);
+        long heap = MIB * conf.getSizeAsMb("spark.driver.memory", "1g");
+        long bytes = conf.contains("spark.driver.memoryOverhead")
+                ? MIB * conf.getSizeAsMb("spark.driver.memoryOverhead")
+                : Math.max((long) (factor * heap), LEAST_OVERHEAD);
+        return new DriverOverhead(bytes, limited);
+    }
 }

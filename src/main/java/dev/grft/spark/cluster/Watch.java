@@ -54,6 +54,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
     private volatile long progress = System.nanoTime();
     private volatile @Nullable String stuck;
     private volatile @Nullable String stopping;
+    private volatile @Nullable UserError failed;
 
     /** What a job is for, and its stages. */
     private record Job(String what, Set<Integer> stages) {}
@@ -86,6 +87,12 @@ public final class Watch extends SparkListener implements AutoCloseable {
         timer.schedule(() -> stop(why), (long) (seconds * 1000), TimeUnit.MILLISECONDS);
     }
 
+    /** Ends the job at work, because of what the user has to mend first. */
+    public void fail(UserError why) {
+        failed = why;
+        cancel();
+    }
+
     @Override
     @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
     public void onJobStart(SparkListenerJobStart start) {
@@ -98,7 +105,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
                             JavaConverters.seqAsJavaList(start.stageInfos()).stream()
                                     .map(StageInfo::stageId)
                                     .collect(Collectors.toUnmodifiableSet())));
-            if (stopping != null) {
+            if (stopping != null || failed != null) {
                 cancel();
             }
         }
@@ -181,6 +188,10 @@ public final class Watch extends SparkListener implements AutoCloseable {
 
     /** Returns what a failure means, as an exception to throw: the reason if this watch has ended a job. */
     public RuntimeException meaning(Exception failure) {
+        UserError mend = failed;
+        if (mend != null) {
+            return mend;
+        }
         String why = stopping;
         if (why != null) {
             return new Stopped(why, failure);

@@ -82,11 +82,23 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Returns what {@code spark-submit} has configured. Unless it says otherwise, a gradient of up to two million numbers comes with
-     * the message that its task has ended; Spark's limit of 1 MiB would have the driver fetch it as a block: 12 ms more of a round in local mode.
+     * Returns what {@code spark-submit} has configured, and defaults for what it has not.
+     *
+     * <ul>
+     *   <li>A gradient of up to two million numbers comes with the message that its task has ended. Spark's limit of 1 MiB would have the
+     *       driver fetch it as a block: 12 ms more of a round in local mode.
+     *   <li>The heap of the driver alone limits what it gathers. Spark's limit of 1 GiB is less than four gradients of a whole ViT-B/16.
+     *   <li>In local mode a task that runs out of memory fails. Spark would end the process, and with it the message to the user.
+     * </ul>
      */
     public static SparkConf configuration() {
-        return new SparkConf().setIfMissing("spark.task.maxDirectResultSize", "8m");
+        SparkConf conf = new SparkConf()
+                .setIfMissing("spark.task.maxDirectResultSize", "8m")
+                .setIfMissing("spark.driver.maxResultSize", "0");
+        String master = conf.get("spark.master", "");
+        return master.equals("local") || master.startsWith("local[")
+                ? conf.setIfMissing("spark.executor.killOnFatalError.depth", "0")
+                : conf;
     }
 
     /** Returns a session in a Spark application that it does not end. */

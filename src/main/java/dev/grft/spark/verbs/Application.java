@@ -6,6 +6,7 @@ import dev.grft.report.Summary;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.cluster.LostCluster;
+import dev.grft.spark.cluster.OutOfMemory;
 import dev.grft.spark.cluster.Stopped;
 import dev.grft.spark.cluster.Termination;
 import dev.grft.spark.run.Session;
@@ -71,7 +72,9 @@ public final class Application {
     /** Does the work and returns what it failed with, null if it is done. */
     private @Nullable Throwable failure(
             Settings known, Termination termination, boolean force, @Nullable Duration maxTime, Consumer<Verbs> work) {
-        try (Session session = Session.open(known, verb)) {
+        try (Session session = Session.open(known, verb);
+                OutOfMemory threads = new OutOfMemory()) {
+            threads.tells(session.watch()::fail);
             id = session.spark().sparkContext().applicationId();
             made = session.made();
             termination.stops(session.watch()::stop);
@@ -80,8 +83,11 @@ public final class Application {
             }
             session.run(() -> work.accept(new Verbs(session, force)));
             return null;
-        } catch (LostCluster | Stopped | Error e) {
+        } catch (LostCluster | Stopped e) {
             return e;
+        } catch (Error e) {
+            UserError memory = OutOfMemory.of(e);
+            return memory == null ? e : memory;
         } catch (Exception e) { // Spark throws checked exceptions undeclared, also while it starts
             return Causes.rethrown(e);
         }
@@ -104,11 +110,6 @@ public final class Application {
         if (failure instanceof UserError) {
             err.println("error: " + failure.getMessage());
             return summary("refused", Exit.USER, failure.getMessage());
-        }
-        if (failure instanceof OutOfMemoryError) {
-            String message = "the driver is out of memory (" + failure.getMessage() + "); raise --driver-memory";
-            err.println("error: " + message);
-            return summary("refused", Exit.USER, message);
         }
         if (failure instanceof LostCluster) {
             return lost(String.valueOf(failure.getMessage()));

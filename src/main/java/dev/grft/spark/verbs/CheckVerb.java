@@ -53,7 +53,6 @@ final class CheckVerb extends Verb {
         }
         Device.Kind kind = run.models().device().kind();
         say("engine    computes on %s", kind == null ? "CPUs or GPUs, as they come" : kind.several());
-        long backbone = config.backboneParameters();
         Map<String, MatrixShape> eligible =
                 new SelectVerb(run, false).matrices(settings.selection().matrices(), "selection.matrices");
         say(
@@ -80,7 +79,7 @@ final class CheckVerb extends Verb {
                     "epoch     the best on the %s images%s",
                     split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
         }
-        memory(config.withClasses(classes), backbone);
+        memory(config.withClasses(classes));
     }
 
     private void say(String set, @Nullable String path, Images images) {
@@ -115,25 +114,27 @@ final class CheckVerb extends Verb {
                 training.shards(), tasks, tasks - training.shards(), remedy);
     }
 
-    private void memory(VitConfig config, long backbone) {
+    private void memory(VitConfig config) {
         Settings.Training training = settings.training();
         int examples = Math.max(settings.selection().batchSize(), training.examplesOfShard());
         int seen = settings.evaluation().batchSize();
         CostModel costs = CostModel.of(config, settings);
         long heap = Runtime.getRuntime().maxMemory();
-        if (heap < 2 * Float.BYTES * backbone) {
-            throw UserError.of(
-                    "memory: the driver's heap of %s cannot hold the pretrained weights twice (%s); raise --driver-memory",
-                    size(heap), size(2 * Float.BYTES * backbone));
-        }
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
-            CostModel.Needs needs = costs.needs(tasks, examples, seen);
+            CostModel.Needs needs = costs.local(tasks, examples, seen);
             long available = availableMemory();
             say(
-                    "memory    one process, %d tasks of up to %d images: %s beside a heap of up to %s (which holds the weights"
-                            + " once more); %s are available on this machine",
-                    tasks, examples, size(needs.overhead()), size(heap), size(available));
+                    "memory    one process, %d tasks of up to %d images, %,d parameters train: needs a heap of %s and %s beside it; has a"
+                            + " heap of up to %s; %s are available on this machine",
+                    tasks,
+                    examples,
+                    costs.trained(),
+                    size(needs.heap()),
+                    size(needs.overhead()),
+                    size(heap),
+                    size(available));
+            requireHeap(heap, needs.heap(), costs);
             if (available < needs.overhead()) {
                 throw UserError.of(
                         "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master local[1]) or"
@@ -141,7 +142,39 @@ final class CheckVerb extends Verb {
                         size(available), size(needs.overhead()));
             }
         } else {
+            driver(costs, heap);
             executors(ExecutorSettings.of(session.context().getConf()), costs, examples, seen);
+        }
+    }
+
+    private void requireHeap(long heap, long needed, CostModel costs) {
+        if (heap < needed) {
+            throw UserError.of(
+                    "memory: the driver's heap has %s, tuning.method %s with %d shards and %,d trained parameters needs %s; set"
+                            + " --driver-memory %dm",
+                    size(heap),
+                    settings.tuning().method(),
+                    settings.training().shards(),
+                    costs.trained(),
+                    size(needed),
+                    mebibytes(needed));
+        }
+    }
+
+    private void driver(CostModel costs, long heap) {
+        CostModel.Needs needs = costs.driver();
+        say(
+                "memory    the driver, %,d parameters train: needs a heap of %s and %s beside it; has a heap of %s",
+                costs.trained(), size(needs.heap()), size(needs.overhead()), size(heap));
+        requireHeap(heap, needs.heap(), costs);
+        TrainingLoop.requireGathered(session.context(), settings, costs.gathered());
+        ExecutorSettings.DriverOverhead overhead =
+                ExecutorSettings.driverOverhead(session.context().getConf());
+        if (overhead.limited() && overhead.bytes() < needs.overhead()) {
+            throw UserError.of(
+                    "memory: the driver has %s beside its heap, %,d trained parameters need %s (parameters, gradient, updater); set"
+                            + " --conf spark.driver.memoryOverhead=%dm",
+                    size(overhead.bytes()), costs.trained(), size(needs.overhead()), mebibytes(needs.overhead()));
         }
     }
 

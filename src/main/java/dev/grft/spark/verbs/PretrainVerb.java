@@ -30,6 +30,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trains every number of a ViT, from scratch ({@code model.preset}) or from a checkpoint ({@code model.pretrained}), into a
@@ -97,14 +98,6 @@ final class PretrainVerb extends Verb {
         Images images = run.images().training(preprocess);
         Labels labels = images.labels();
         VitConfig config = (from == null ? preset() : from.config()).withClasses(labels.size());
-        Map<String, float[]> tensors = Initial.vit(config, settings.run().seed());
-        if (from != null) {
-            Map<String, float[]> old = new HashMap<>(from.tensors());
-            if (!from.labels().equals(labels.names())) {
-                old.keySet().removeIf(name -> name.startsWith("head."));
-            }
-            tensors.putAll(old);
-        }
         WholeTuning tuning = new WholeTuning();
         Layout layout = tuning.layout(config);
         session.progress().say("pretrain: all %,d numbers of a ViT %s", layout.size(), config);
@@ -115,7 +108,7 @@ final class PretrainVerb extends Verb {
         TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, steps.made(), inputs, Carried.NOTHING);
         TrainingLoop.Result result;
         try (ModelBroadcast zeros = ModelBroadcast.zeros(config)) {
-            PartSetup setup = new PartSetup(tuning, layout, zeros, Initial.vector(layout, tensors), null);
+            PartSetup setup = new PartSetup(tuning, layout, zeros, start(layout, config, from, labels), null);
             result = loop.run(part, setup, null);
         }
         Map<String, float[]> trained = new LinkedHashMap<>();
@@ -135,6 +128,19 @@ final class PretrainVerb extends Verb {
         metrics.phase("pretrain", "train", result.carried().seconds());
         metrics.write();
         return path;
+    }
+
+    /** Returns the vector to begin with: random weights, or those of a checkpoint where it has them. */
+    private float[] start(Layout layout, VitConfig config, @Nullable Checkpoint from, Labels labels) {
+        Map<String, float[]> tensors = Initial.vit(config, settings.run().seed());
+        if (from != null) {
+            Map<String, float[]> old = new HashMap<>(from.tensors());
+            if (!from.labels().equals(labels.names())) {
+                old.keySet().removeIf(name -> name.startsWith("head."));
+            }
+            tensors.putAll(old);
+        }
+        return Initial.vector(layout, tensors);
     }
 
     /** Measures the model as it was saved, rounded. */

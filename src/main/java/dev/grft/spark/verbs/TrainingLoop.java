@@ -2,6 +2,7 @@ package dev.grft.spark.verbs;
 
 import dev.grft.Delta;
 import dev.grft.Penalty;
+import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.TrainingState;
 import dev.grft.checkpoint.artifact.TrainingStates;
 import dev.grft.config.Settings;
@@ -26,6 +27,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
 
@@ -106,6 +108,7 @@ final class TrainingLoop {
      * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
      */
     Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning) {
+        requireGathered(session.context(), run.settings(), bytesGathered(settings, setup));
         Trainer.Plan plan = plan(part);
         MultiLayerConfiguration configuration =
                 Network.configuration(setup.layout(), settings, penalty, steps.all(), plan.stepsPerEpoch(), part.first);
@@ -146,6 +149,27 @@ final class TrainingLoop {
     /** Returns what a step sends: the vector once to an executor, a gradient back from each shard. */
     static long bytesPerRound(Settings.Training settings, PartSetup setup) {
         return 4L * setup.layout().size() * (1 + settings.shards());
+    }
+
+    /** Returns what a round returns to the driver: a gradient from each shard, or parameters and the updater's state. */
+    private static long bytesGathered(Settings.Training settings, PartSetup setup) {
+        return 4L * setup.layout().size() * settings.shards() * (settings.syncEvery() == 1 ? 1 : 3);
+    }
+
+    /**
+     * Requires that Spark lets the driver gather the results of a round. A session of somebody else may have Spark's limit of 1 GiB. In local
+     * mode tasks return references.
+     *
+     * @throws UserError if it does not
+     */
+    static void requireGathered(JavaSparkContext spark, Settings settings, long bytes) {
+        long limit = spark.getConf().getSizeAsBytes("spark.driver.maxResultSize", "1g");
+        if (!spark.isLocal() && limit > 0 && bytes > limit) {
+            throw UserError.of(
+                    "memory: %d shards return %d MiB in a round, spark.driver.maxResultSize is %d MiB; start Spark with"
+                            + " spark.driver.maxResultSize=0 (no limit), or use fewer training.shards",
+                    settings.training().shards(), bytes >> 20, limit >> 20);
+        }
     }
 
     private Trainer.Plan plan(Part part) {

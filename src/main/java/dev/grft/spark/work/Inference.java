@@ -165,7 +165,8 @@ public final class Inference {
         List<JavaRDD<T>> chunks = new ArrayList<>();
         try {
             Pass.over(images.count(), batchSize, meter, (from, count) -> {
-                JavaRDD<T> chunk = outputs(images, from, count, sight, of, pulse).persist(StorageLevel.MEMORY_AND_DISK());
+                JavaRDD<T> chunk =
+                        outputs(images, from, count, sight, of, pulse).persist(StorageLevel.MEMORY_AND_DISK());
                 chunks.add(chunk);
                 return Causes.unwrapped(chunk::count);
             });
@@ -206,7 +207,8 @@ public final class Inference {
                                     List<Example> some = part.next().range(from, count);
                                     return some.isEmpty()
                                             ? List.<T>of().iterator()
-                                            : sight.with(network -> outputs(counted(network, pulse), some, prepared, size, of))
+                                            : sight.with(network ->
+                                                            outputs(counted(network, pulse), some, prepared, size, of))
                                                     .iterator();
                                 },
                                 true));

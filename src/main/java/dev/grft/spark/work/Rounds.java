@@ -11,7 +11,6 @@ import dev.grft.train.StepGradient;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 
 /**
  * Gradients from executors, one Spark job a round: the trained vector goes out by broadcast, each shard computes its part,
@@ -41,27 +40,28 @@ public final class Rounds implements GradientSource {
     public StepGradient gradient(long step, float[] trained) {
         Sampler batches = sampler;
         Replicas.Recipe network = recipe;
-        Broadcast<float[]> vector = spark.broadcast(trained);
-        try {
-            return StepGradient.sum(collect(
+        try (Exchange<float[], StepGradient> exchange = Exchange.of(spark, trained)) {
+            return StepGradient.sum(exchange.results(collect(
                     "step " + sampler.stepsDone(step + 1),
                     shards.mapPartitionsWithIndex(
                             (shard, part) -> {
                                 if (batches.share(shard) == 0) {
-                                    return List.<StepGradient>of().iterator();
+                                    return List.<Exchange.Part<StepGradient>>of()
+                                            .iterator();
                                 }
                                 long start = System.nanoTime();
                                 Batch batch = batches.batch(shard, part.next(), step);
                                 double waited = seconds(start);
-                                StepGradient gradient = Replicas.with(network, replica -> {
-                                    replica.load(vector.value());
-                                    return replica.gradient(batch).after(waited);
-                                });
-                                return List.of(gradient).iterator();
+                                return List.of(exchange.answer(
+                                                shard,
+                                                vector -> Replicas.with(network, replica -> {
+                                                    replica.load(vector);
+                                                    return replica.gradient(batch)
+                                                            .after(waited);
+                                                })))
+                                        .iterator();
                             },
-                            true)));
-        } finally {
-            vector.destroy();
+                            true))));
         }
     }
 
@@ -70,31 +70,30 @@ public final class Rounds implements GradientSource {
         Sampler batches = sampler;
         Replicas.Recipe network = recipe;
         Pulse pulse = Pulse.of(spark.sc());
-        Broadcast<LearnerState> start = spark.broadcast(from);
-        try {
-            return LocalSteps.mean(collect(
+        try (Exchange<LearnerState, LocalSteps> exchange = Exchange.of(spark, from)) {
+            return LocalSteps.mean(exchange.results(collect(
                     "steps " + sampler.stepsDone(from.step() + 1) + " to " + sampler.stepsDone(from.step() + count),
                     shards.mapPartitionsWithIndex(
                             (shard, part) -> {
                                 long begin = System.nanoTime();
                                 Shard all = part.next();
                                 double[] waited = {seconds(begin)};
-                                LearnerState state = start.value();
-                                LocalSteps steps = Replicas.with(
-                                        network,
-                                        replica -> replica.steps(state, count, i -> {
-                                                    long asked = System.nanoTime();
-                                                    Batch batch = batches.batch(shard, all, state.step() + i);
-                                                    waited[0] += seconds(asked);
-                                                    pulse.beat(batch.size());
-                                                    return batch;
-                                                })
-                                                .after(waited[0]));
-                                return List.of(steps).iterator();
+                                return List.of(exchange.answer(
+                                                shard,
+                                                state -> Replicas.with(
+                                                        network,
+                                                        replica -> replica.steps(state, count, i -> {
+                                                                    long asked = System.nanoTime();
+                                                                    Batch batch =
+                                                                            batches.batch(shard, all, state.step() + i);
+                                                                    waited[0] += seconds(asked);
+                                                                    pulse.beat(batch.size());
+                                                                    return batch;
+                                                                })
+                                                                .after(waited[0]))))
+                                        .iterator();
                             },
-                            true)));
-        } finally {
-            start.destroy();
+                            true))));
         }
     }
 

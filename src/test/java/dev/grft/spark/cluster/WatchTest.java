@@ -34,6 +34,27 @@ class WatchTest extends OnSpark {
     }
 
     @Test
+    void aThreadOfSparkThatDiesOfMemoryEndsTheJobThatWaitsForIt() throws Exception {
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        try (Watch watch = new Watch(context, 60);
+                OutOfMemory threads = new OutOfMemory()) {
+            threads.tells(watch::fail);
+            Thread getter = new Thread(() -> {
+                throw new OutOfMemoryError("Java heap space");
+            });
+            getter.start();
+            getter.join();
+
+            Exception late = failure(600, 600);
+            assertThat(watch.meaning(late))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("the driver is out of memory (Java heap space), its heap has ")
+                    .hasMessageEndingWith("; raise --driver-memory");
+        }
+        assertThat(Thread.getDefaultUncaughtExceptionHandler()).isSameAs(before);
+    }
+
+    @Test
     void aJobWithoutTheEndOfATaskIsEndedAndSaysWhy() {
         try (Watch watch = new Watch(context, 0.5)) {
             context.setJobDescription("step 3/9 of train");

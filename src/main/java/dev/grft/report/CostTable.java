@@ -1,0 +1,52 @@
+package dev.grft.report;
+
+import java.util.List;
+import java.util.Locale;
+
+/** The costs of a step as text, by number of executors. */
+final class CostTable {
+    private CostTable() {}
+
+    /** Returns a table: a line for each number of executors. */
+    static String of(CostModel costs, int batch, int shards, List<Integer> executors, CostModel.Machine machine) {
+        StringBuilder table = new StringBuilder(String.format(
+                Locale.ROOT,
+                "%,d numbers train; a step of %d examples in %d shards; %.0f GFLOP/s a task, %d tasks an executor, %s%n%n",
+                costs.trained(),
+                batch,
+                shards,
+                machine.gflops(),
+                machine.tasks(),
+                Double.isInfinite(machine.gigabits()) ? "one machine" : machine.gigabits() + " Gbit/s"));
+        table.append(String.format(
+                Locale.ROOT,
+                "%9s  %10s  %8s  %12s %11s %10s %11s  %13s  %10s %10s%n",
+                "executors",
+                "ms a step",
+                "images/s",
+                "computing ms",
+                "network ms",
+                "Spark ms",
+                "driver ms",
+                "MB, executor",
+                "MB in",
+                "MB out"));
+        for (int n : executors) {
+            CostModel.Step step = costs.step(n, machine);
+            table.append(String.format(
+                    Locale.ROOT,
+                    "%9d  %10.0f  %8.1f  %12.0f %11.1f %10.1f %11.1f  %13.0f  %10.1f %10.1f%n",
+                    n,
+                    step.seconds() * 1e3,
+                    batch / step.seconds(),
+                    step.computing() * 1e3,
+                    step.network() * 1e3,
+                    step.spark() * 1e3,
+                    step.driver() * 1e3,
+                    step.executorBytes() / 1e6,
+                    step.bytesIn() / 1e6,
+                    step.bytesOut() / 1e6));
+        }
+        return table.toString();
+    }
+}

@@ -1,0 +1,58 @@
+package dev.grft.report;
+
+import dev.grft.Entries;
+import dev.grft.MatrixShape;
+import dev.grft.Selection;
+import dev.grft.config.Settings;
+import dev.grft.tuning.Ingredients;
+import dev.grft.tuning.TuningSettings;
+import dev.grft.vit.VitConfig;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/** What a method makes its tuning of, with the sizes of a run and none of its numbers. */
+record Sketch(VitConfig config, Settings all) implements Ingredients {
+    @Override
+    public TuningSettings settings() {
+        return all.tuning();
+    }
+
+    @Override
+    public long seed() {
+        return all.run().seed();
+    }
+
+    @Override
+    public Selection selection() {
+        return CostModel.selection(config, all);
+    }
+
+    @Override
+    public Selection byMagnitude() {
+        return selection();
+    }
+
+    @Override
+    public Selection ofLastLayers(int blocks) {
+        return selection();
+    }
+
+    @Override
+    public List<Entries> entries(int perNeuron) {
+        return config.matrices(all.selection().matrices()).entrySet().stream()
+                .map(matrix -> first(matrix.getKey(), matrix.getValue(), perNeuron))
+                .toList();
+    }
+
+    private static Entries first(String matrix, MatrixShape shape, int perRow) {
+        int[] columns = new int[Math.min(perRow, shape.in()) * shape.out()];
+        Arrays.setAll(columns, at -> at / shape.out());
+        return new Entries(matrix, shape, columns, new float[columns.length]);
+    }
+
+    @Override
+    public Map<String, MatrixShape> matrices(List<String> words, String key) {
+        return config.matrices(words);
+    }
+}

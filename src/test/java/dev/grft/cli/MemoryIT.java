@@ -1,0 +1,123 @@
+package dev.grft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.Delta;
+import dev.grft.MatrixShape;
+import dev.grft.spark.verbs.Tiny;
+import dev.grft.tuning.Method;
+import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tuning;
+import dev.grft.vit.Adaptation;
+import dev.grft.vit.Layout;
+import dev.grft.vit.Trainable;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.launcher.JavaModuleOptions;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A process whose heap really runs out ends as one that the user can mend, whichever thread was the one. */
+@Tag("thorough")
+class MemoryIT {
+    private static final long SECONDS = 180;
+
+    @TempDir
+    Path folder;
+
+    /** The program, with a method whose tasks take all memory that there is. */
+    static final class Hungry {
+        private Hungry() {}
+
+        public static void main(String[] arguments) throws Exception {
+            Method.register(new Method("hungry", List.of(), Method.Needs.PROBE, null, from -> new Hog()));
+            Main.main(arguments);
+        }
+    }
+
+    private static final class Hog implements Tuning {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public Trainable trainable() {
+            return new Trainable() {
+                @Override
+                public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
+                    return null;
+                }
+
+                @Override
+                public boolean whole(String parameter) {
+                    return parameter.startsWith("head.");
+                }
+
+                @Override
+                public void begin(long seed) {
+                    List<long[]> held = new ArrayList<>();
+                    while (true) {
+                        held.add(new long[1 << 20]);
+                    }
+                }
+            };
+        }
+
+        @Override
+        public Delta delta(Layout layout, float[] trained, List<String> labels, String pretrainedSha256) {
+            return SliceTuning.headOnly().delta(layout, trained, labels, pretrainedSha256);
+        }
+    }
+
+    @Test
+    void aTaskThatRunsOutOfHeapIsRefusedAndNotStopped() throws Exception {
+        Tiny.Shared shared = Tiny.Shared.in(folder);
+        Path log = folder.resolve("log");
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(Arrays.asList(JavaModuleOptions.defaultModuleOptions().split(" ")));
+        command.addAll(List.of(
+                "-Xmx512m",
+                "-Dspark.master=local[2]",
+                "-Dspark.ui.enabled=false",
+                "-Dspark.driver.host=127.0.0.1",
+                "-Dspark.driver.bindAddress=127.0.0.1",
+                "-cp",
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                Hungry.class.getName(),
+                "train"));
+        for (String set : shared.sets(folder.resolve("run"), "tuning.method=hungry")) {
+            command.addAll(List.of("--set", set));
+        }
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
+        builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+        builder.environment().put("OMP_NUM_THREADS", "1");
+        Process process = builder.start();
+        try {
+            assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))
+                    .as("ends in time:\n%s", Files.readString(log))
+                    .isTrue();
+        } finally {
+            process.destroyForcibly();
+        }
+        String printed = Files.readString(log);
+        assertThat(process.exitValue()).as(printed).isEqualTo(2);
+        List<String> summaries =
+                printed.lines().filter(line -> line.startsWith("{\"verb\"")).toList();
+        assertThat(summaries).as(printed).hasSize(1);
+        JsonNode summary = new ObjectMapper().readTree(summaries.get(0));
+        assertThat(summary.path("exit").asInt()).isEqualTo(2);
+        assertThat(summary.path("status").asText()).isEqualTo("refused");
+        assertThat(summary.path("message").asText())
+                .startsWith(
+                        "the driver is out of memory (Java heap space), its heap has 537 MB; raise --driver-memory");
+        assertThat(printed).doesNotContain("run again, it goes on");
+    }
+}

@@ -1,0 +1,96 @@
+package dev.grft.spark.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.UserError;
+import org.apache.spark.SparkException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Memory that ran out is for the user to mend, wherever it was; the messages are Spark's, YARN's and Kubernetes'. */
+class OutOfMemoryTest {
+    private static final String ABORTED =
+            "Job aborted due to stage failure: Task 0 in stage 1.0 failed %d times, most recent failure: Lost task 0.3 in stage 1.0"
+                    + " (TID 7) (%s): %s\n\tat dev.grft.spark.work.Rounds\nDriver stacktrace:";
+
+    private static RuntimeException aborted(int times, String where, String what) {
+        return Causes.rethrown(new SparkException(String.format(ABORTED, times, where, what)));
+    }
+
+    @Test
+    void ofTheDriverNamesItsHeap() {
+        String heap = "its heap has %.0f MB; raise --driver-memory";
+        assertThat(Causes.rethrown(new IllegalStateException(new OutOfMemoryError("Java heap space"))))
+                .isInstanceOf(UserError.class)
+                .hasMessage("the driver is out of memory (Java heap space), "
+                        + String.format(
+                                java.util.Locale.ROOT,
+                                heap,
+                                Runtime.getRuntime().maxMemory() / 1e6));
+        assertThat(aborted(1, "localhost executor driver", "java.lang.OutOfMemoryError: Java heap space"))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("the driver is out of memory (Java heap space), its heap has");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "java.lang.OutOfMemoryError: Java heap space",
+                "java.lang.IllegalStateException: in a task\nCaused by: java.lang.OutOfMemoryError: GC overhead limit exceeded",
+                "ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Command exited with code 52",
+                "ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: The executor with id 3 exited"
+                        + " with exit code 52(JVM OOM).",
+                "ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Container from a bad node:"
+                        + " container_1 on host: n1. Exit status: 52. Diagnostics: [2026-01-01]"
+            })
+    void ofAnExecutorsHeapNamesExecutorMemory(String said) {
+        assertThat(aborted(4, "10.0.0.1 executor 3", said))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("an executor is out of memory (")
+                .hasMessageEndingWith("; raise --executor-memory (spark.executor.memory)");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "java.lang.OutOfMemoryError: Physical memory usage is too high: physicalBytes (6G) > maxPhysicalBytes (5G)",
+                "ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Container killed by YARN for"
+                        + " exceeding physical memory limits. 6.1 GB of 6 GB physical memory used.",
+                "ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Command exited with code 137",
+                "ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: The executor with id 3 exited"
+                        + " with exit code 137(SIGKILL, possible container OOM).",
+                "ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Container from a bad node:"
+                        + " container_1 on host: n1. Exit status: 137. Diagnostics: Killed"
+            })
+    void ofAnExecutorBesideItsHeapNamesTheOverhead(String said) {
+        assertThat(aborted(4, "10.0.0.1 executor 3", said))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("executors are out of memory (")
+                .hasMessageContaining("; raise spark.executor.memoryOverhead, or use fewer spark.executor.cores");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"2, 137", "4, 1", "4, 143", "4, 152"})
+    void anExecutorThatWasKilledOnceOrEndedOtherwiseIsALoss(int times, int code) {
+        RuntimeException failure = aborted(
+                times,
+                "10.0.0.1 executor 3",
+                "ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Command exited with code "
+                        + code);
+        assertThat(failure).isNotInstanceOf(UserError.class);
+        assertThat(Causes.isLoss(failure)).isTrue();
+    }
+
+    @Test
+    void moreThanTheDriverMayGatherNamesTheSetting() {
+        assertThat(Causes.rethrown(new SparkException(
+                        "Job aborted due to stage failure: Total size of serialized results of 4 tasks"
+                                + " (1315.6 MiB) is bigger than spark.driver.maxResultSize (1024.0 MiB)")))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "Total size of serialized results of 4 tasks (1315.6 MiB) is bigger than spark.driver.maxResultSize"
+                                + " (1024.0 MiB); raise it, or set it to 0 for no limit");
+    }
+}
