@@ -106,7 +106,7 @@ public final class Causes {
         return gone.find() ? new UserError(gone.group(1).strip() + "; read a set that does not change", failure) : null;
     }
 
-    private static String innermost(Exception failure, String message) {
+    private static String innermost(Throwable failure, String message) {
         String last = null;
         for (Matcher cause = CAUSE.matcher(message); cause.find(); ) {
             last = cause.group(1);
