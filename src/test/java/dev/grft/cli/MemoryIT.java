@@ -61,9 +61,9 @@ class MemoryIT {
 
                 @Override
                 public void begin(long seed) {
-                    List<long[]> held = new ArrayList<>();
+                    Object[] held = {};
                     while (true) {
-                        held.add(new long[1 << 20]);
+                        held = new Object[] {held, new long[1 << 20]};
                     }
                 }
             };
