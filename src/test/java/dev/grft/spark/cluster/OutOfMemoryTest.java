@@ -11,23 +11,21 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Memory that ran out is for the user to mend, wherever it was; the messages are Spark's, YARN's and Kubernetes'. */
 class OutOfMemoryTest {
-    private static final String ABORTED =
-            "Job aborted due to stage failure: Task 0 in stage 1.0 failed %d times, most recent failure: Lost task 0.3 in stage 1.0"
-                    + " (TID 7) (%s): %s\n\tat dev.grft.spark.work.Rounds\nDriver stacktrace:";
-
     private static RuntimeException aborted(int times, String where, String what) {
-        return Causes.rethrown(new SparkException(String.format(ABORTED, times, where, what)));
+        return Causes.rethrown(
+                new SparkException("Job aborted due to stage failure: Task 0 in stage 1.0 failed " + times
+                        + " times, most recent failure: Lost task 0.3 in stage 1.0 (TID 7) (" + where + "): " + what
+                        + "\n\tat dev.grft.spark.work.Rounds\nDriver stacktrace:"));
     }
 
     @Test
     void ofTheDriverNamesItsHeap() {
-        String heap = "its heap has %.0f MB; raise --driver-memory";
         assertThat(Causes.rethrown(new IllegalStateException(new OutOfMemoryError("Java heap space"))))
                 .isInstanceOf(UserError.class)
                 .hasMessage("the driver is out of memory (Java heap space), "
                         + String.format(
                                 java.util.Locale.ROOT,
-                                heap,
+                                "its heap has %.0f MB; raise --driver-memory",
                                 Runtime.getRuntime().maxMemory() / 1e6));
         assertThat(aborted(1, "localhost executor driver", "java.lang.OutOfMemoryError: Java heap space"))
                 .isInstanceOf(UserError.class)
