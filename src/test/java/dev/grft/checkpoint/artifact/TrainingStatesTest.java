@@ -157,15 +157,15 @@ class TrainingStatesTest {
         write(1);
         write(2);
         Configuration hadoop = new Configuration();
-        hadoop.setClass("fs.locked.impl", Locked.class, org.apache.hadoop.fs.FileSystem.class);
+        hadoop.setClass("fs.lockedstate.impl", Locked.class, org.apache.hadoop.fs.FileSystem.class);
 
         hadoop.set("locked.by", "denied");
-        assertThatThrownBy(() -> states(hadoop, "locked://").latest(ALL))
+        assertThatThrownBy(() -> states(hadoop, "lockedstate://").latest(ALL))
                 .isInstanceOf(UserError.class)
                 .hasMessageEndingWith(
                         "step-00000002.safetensors: cannot be read, access is denied; check its owner and rights");
         hadoop.set("locked.by", "disk");
-        assertThatThrownBy(() -> states(hadoop, "locked://").latest(ALL))
+        assertThatThrownBy(() -> states(hadoop, "lockedstate://").latest(ALL))
                 .isInstanceOf(UserError.class)
                 .hasMessageEndingWith(
                         "step-00000002.safetensors: cannot be read (Input/output error); make it readable,"
@@ -173,7 +173,7 @@ class TrainingStatesTest {
         assertThat(names("")).containsExactly("state");
         assertThat(names("state")).hasSize(2);
 
-        states(hadoop, "locked://").moveAside("--force");
+        states(hadoop, "lockedstate://").moveAside("--force");
         assertThat(names("")).containsExactly("state-old-1");
     }
 
@@ -181,7 +181,7 @@ class TrainingStatesTest {
     public static final class Locked extends RawLocalFileSystem {
         @Override
         public URI getUri() {
-            return URI.create("locked:///");
+            return URI.create("lockedstate:///");
         }
 
         @Override
