@@ -87,7 +87,7 @@ class ComparingTest extends OnTiny {
         assertThat(picks.path("jaccard_between_halves").asDouble(-1)).isBetween(0.0, 1.0);
         assertThat(sum(picks.path("share_by_kind"))).isCloseTo(1, within(1e-9));
         assertThat(sum(picks.path("share_by_block"))).isCloseTo(1, within(1e-9));
-        assertThat(printed.err().split("probe: training", -1))
+        assertThat(printed.err().split("probe: training a head", -1))
                 .as("probes, one for each seed")
                 .hasSize(1 + 2);
         assertThat(printed.err().split("select: scoring [^\n]*18/18", -1))
