@@ -226,7 +226,9 @@ class VerbsTest extends OnTiny {
             assertThat(after.get(made)).as(made).isGreaterThan(before.get(made));
         }
         assertThat(forced.err().split("selected ", -1)).as("selections made").hasSize(2);
-        assertThat(forced.err().split("probe: training a head", -1)).as("probes made").hasSize(2);
+        assertThat(forced.err().split("probe: training a head", -1))
+                .as("probes made")
+                .hasSize(2);
         assertSameBits(again, whole);
         assertThat(Tiny.tensors(again.resolve("random/delta.safetensors")))
                 .isEqualTo(Tiny.tensors(whole.resolve("random/delta.safetensors")));
