@@ -269,7 +269,10 @@ public final class CostModel {
         return (long) shards * returned * vector();
     }
 
-    /** Returns the driver's heap: the weights are held twice while they are read; a training holds its first and its present vector. */
+    /**
+     * Returns the driver's heap. The weights are held twice while they are read. A training holds its present vector; there is room for one more,
+     * since the collector needs as much free space in one piece.
+     */
     private long driverHeap(long vectors) {
         long weights = BYTES * config.backboneParameters();
         return (long) DRIVER + Math.max(2 * weights, weights + (2 + vectors * returned) * vector());

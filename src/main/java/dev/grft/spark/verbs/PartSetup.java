@@ -6,6 +6,7 @@ import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** What trains in one part of a training, on which model. */
@@ -13,7 +14,7 @@ final class PartSetup implements AutoCloseable {
     private final Tuning tuning;
     private final Layout layout;
     private final ModelBroadcast model;
-    private final float[] start;
+    private final Supplier<float[]> start;
     private final @Nullable Delta held;
 
     /**
@@ -21,10 +22,10 @@ final class PartSetup implements AutoCloseable {
      *
      * @param layout of the trained vector
      * @param model that the trained parameters are differences to
-     * @param start the trained vector to begin with, {@code [N]}
+     * @param start returns the trained vector to begin with, {@code [N]}, when the training needs it; a part does not keep it
      * @param held what earlier parts have trained and this one leaves alone, which is merged into the model; null for nothing
      */
-    PartSetup(Tuning tuning, Layout layout, ModelBroadcast model, float[] start, @Nullable Delta held) {
+    PartSetup(Tuning tuning, Layout layout, ModelBroadcast model, Supplier<float[]> start, @Nullable Delta held) {
         this.tuning = tuning;
         this.layout = layout;
         this.model = model;
@@ -44,9 +45,9 @@ final class PartSetup implements AutoCloseable {
         return model;
     }
 
-    /** Returns the trained vector to begin with, not copied. */
+    /** Returns the trained vector to begin with; each call makes it anew. */
     float[] start() {
-        return start;
+        return start.get();
     }
 
     /** Returns the delta of a trained vector, together with what was held. */

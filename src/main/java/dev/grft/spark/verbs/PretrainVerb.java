@@ -108,7 +108,7 @@ final class PretrainVerb extends Verb {
         TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, steps.made(), inputs, Carried.NOTHING);
         TrainingLoop.Result result;
         try (ModelBroadcast zeros = ModelBroadcast.zeros(config)) {
-            PartSetup setup = new PartSetup(tuning, layout, zeros, start(layout, config, from, labels), null);
+            PartSetup setup = new PartSetup(tuning, layout, zeros, () -> start(layout, config, from, labels), null);
             result = loop.run(part, setup, null);
         }
         Map<String, float[]> trained = new LinkedHashMap<>();

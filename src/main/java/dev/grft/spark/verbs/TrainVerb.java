@@ -113,9 +113,6 @@ final class TrainVerb extends Verb {
         Tuning tuning = method.tuning(new RunIngredients(run, own, slices));
         Layout layout = tuning.layout(model.config());
         Probe head = own.probe().head(settings.training().headInit().equals("probe"), labels);
-        float[] start = Initial.start(layout, settings.run().seed());
-        layout.write(head.weight(), Delta.HEAD_WEIGHT, start);
-        layout.write(head.bias(), Delta.HEAD_BIAS, start);
         if (tuning instanceof WholeTuning) {
             session.progress().say("train %s: all %,d numbers", method, layout.size());
         } else {
@@ -124,7 +121,15 @@ final class TrainVerb extends Verb {
                             "train %s: %,d numbers, of which %,d in the head",
                             method, layout.size(), head.weight().length + head.bias().length);
         }
-        return new PartSetup(tuning, layout, model, start, null);
+        return new PartSetup(tuning, layout, model, () -> start(layout, head), null);
+    }
+
+    /** Returns the vector to begin with: the head's numbers, and those that the method begins with. */
+    private float[] start(Layout layout, Probe head) {
+        float[] start = Initial.start(layout, settings.run().seed());
+        layout.write(head.weight(), Delta.HEAD_WEIGHT, start);
+        layout.write(head.bias(), Delta.HEAD_BIAS, start);
+        return start;
     }
 
     /** Returns a later part: slices that are selected again, from what the parts before have trained. */
@@ -136,7 +141,7 @@ final class TrainVerb extends Verb {
                 ? run.models().broadcast(delta.labels().size())
                 : run.models().moved(held);
         Layout layout = tuning.layout(model.config());
-        return new PartSetup(tuning, layout, model, tuning.trained(layout, delta.on(selection)), held);
+        return new PartSetup(tuning, layout, model, () -> tuning.trained(layout, delta.on(selection)), held);
     }
 
     /** Leaves the delta, its card, the metrics, and the manifest if the run directory is the method's own. */
