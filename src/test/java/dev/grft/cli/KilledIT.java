@@ -6,11 +6,7 @@ import dev.grft.spark.verbs.Tiny;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.apache.spark.launcher.JavaModuleOptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,27 +21,11 @@ class KilledIT {
 
     private Process train(Path directory, Path log) throws IOException {
         Path images = folder.resolve("images");
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(Arrays.asList(JavaModuleOptions.defaultModuleOptions().split(" ")));
-        command.addAll(List.of(
-                "-Xmx1g",
-                "-Dspark.master=local[2]",
-                "-Dspark.ui.enabled=false",
-                "-Dspark.driver.host=127.0.0.1",
-                "-Dspark.driver.bindAddress=127.0.0.1",
-                "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                Main.class.getName(),
-                "train"));
-        for (String set : Tiny.sets(folder.resolve("pretrained"), images, images, directory, "training.epochs=40")) {
-            command.addAll(List.of("--set", set));
-        }
-        ProcessBuilder builder =
-                new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
-        builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
-        builder.environment().put("OMP_NUM_THREADS", "1");
-        return builder.start();
+        return Submitted.train(
+                Main.class,
+                "1g",
+                log,
+                Tiny.sets(folder.resolve("pretrained"), images, images, directory, "training.epochs=40"));
     }
 
     private void trainToTheEnd(Path directory, Path log) throws Exception {

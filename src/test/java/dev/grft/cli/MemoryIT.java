@@ -15,11 +15,7 @@ import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
-import org.apache.spark.launcher.JavaModuleOptions;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -79,36 +75,11 @@ class MemoryIT {
     void aTaskThatRunsOutOfHeapIsRefusedAndNotStopped() throws Exception {
         Tiny.Shared shared = Tiny.Shared.in(folder);
         Path log = folder.resolve("log");
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(Arrays.asList(JavaModuleOptions.defaultModuleOptions().split(" ")));
-        command.addAll(List.of(
-                "-Xmx512m",
-                "-Dspark.master=local[2]",
-                "-Dspark.ui.enabled=false",
-                "-Dspark.driver.host=127.0.0.1",
-                "-Dspark.driver.bindAddress=127.0.0.1",
-                "-cp",
-                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
-                Hungry.class.getName(),
-                "train"));
-        for (String set : shared.sets(folder.resolve("run"), "tuning.method=hungry")) {
-            command.addAll(List.of("--set", set));
-        }
-        ProcessBuilder builder =
-                new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
-        builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
-        builder.environment().put("OMP_NUM_THREADS", "1");
-        Process process = builder.start();
-        try {
-            assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS))
-                    .as("ends in time:\n%s", Files.readString(log))
-                    .isTrue();
-        } finally {
-            process.destroyForcibly();
-        }
+        Process process = Submitted.train(
+                Hungry.class, "512m", log, shared.sets(folder.resolve("run"), "tuning.method=hungry"));
+        int exit = Submitted.exitCode(process, log, SECONDS);
         String printed = Files.readString(log);
-        assertThat(process.exitValue()).as(printed).isEqualTo(2);
+        assertThat(exit).as(printed).isEqualTo(2);
         List<String> summaries =
                 printed.lines().filter(line -> line.startsWith("{\"verb\"")).toList();
         assertThat(summaries).as(printed).hasSize(1);

@@ -10,8 +10,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.apache.spark.launcher.JavaModuleOptions;
 
-/** Verbs in processes of their own, by {@code jobs/submit.sh}. */
+/** Verbs in processes of their own, by {@code jobs/submit.sh} or as one JVM without it. */
 final class Submitted {
     /** Where the build lies that these tests are of, {@code target} or that of a profile. */
     static final Path TARGET = classes().getParent();
@@ -70,9 +71,7 @@ final class Submitted {
                 "spark.driver.host=127.0.0.1"));
         command.add(verb);
         command.addAll(options);
-        for (String set : sets) {
-            command.addAll(List.of("--set", set));
-        }
+        addSets(command, sets);
         ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
@@ -81,6 +80,42 @@ final class Submitted {
         builder.environment().put("GRFT_SHARED_DISK", "yes");
         builder.environment().putAll(environment);
         return builder.start();
+    }
+
+    /**
+     * Starts {@code train} in local mode as one JVM, whose exit code and signals are its own.
+     *
+     * @param main class with the method {@code main}
+     * @param heap size of its heap, such as {@code 1g}
+     * @param log gets all that it prints, in place of what it held
+     * @param sets single keys of the settings
+     */
+    static Process train(Class<?> main, String heap, Path log, List<String> sets) throws IOException {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of(JavaModuleOptions.defaultModuleOptions().split(" ")));
+        command.addAll(List.of(
+                "-Xmx" + heap,
+                "-Dspark.master=local[2]",
+                "-Dspark.ui.enabled=false",
+                "-Dspark.driver.host=127.0.0.1",
+                "-Dspark.driver.bindAddress=127.0.0.1",
+                "-cp",
+                System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")),
+                main.getName(),
+                "train"));
+        addSets(command, sets);
+        ProcessBuilder builder =
+                new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile());
+        builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+        builder.environment().put("OMP_NUM_THREADS", "1");
+        return builder.start();
+    }
+
+    private static void addSets(List<String> command, List<String> sets) {
+        for (String set : sets) {
+            command.addAll(List.of("--set", set));
+        }
     }
 
     /**
