@@ -125,7 +125,7 @@ public final class CostModel {
                 arrays.values().stream().mapToLong(TrainedArray::size).sum(),
                 sum(whole),
                 sums ? entries(config.matrices(settings.selection().matrices())) : 0,
-                settings.training().syncEvery() == 1 ? 1 : 3, // else parameters and updater
+                returned(settings.training()),
                 settings.engine().recompute(),
                 settings.training().batchSize(),
                 settings.training().shards());
@@ -267,6 +267,16 @@ public final class CostModel {
     /** Returns the bytes that the shards of a round return to the driver. */
     public long gathered() {
         return (long) shards * returned * vector();
+    }
+
+    /** Returns the same of a training with so many trained parameters. */
+    public static long gathered(Settings.Training training, long trained) {
+        return (long) training.shards() * returned(training) * BYTES * trained;
+    }
+
+    /** Returns the vectors that a shard returns: a gradient, or parameters and the updater's state after local steps. */
+    private static int returned(Settings.Training training) {
+        return training.syncEvery() == 1 ? 1 : 3;
     }
 
     /**

@@ -33,7 +33,7 @@ public record Probe(float[] weight, float[] bias) {
      * @param labels {@code [n]}, each in [0, classes)
      * @param seed gives the order of the examples
      * @param threads at most, for many classes
-     * @param seen is told after each step how many examples it had
+     * @param seen receives the number of examples of each step, after it
      */
     public static Probe train(
             float[][] features,

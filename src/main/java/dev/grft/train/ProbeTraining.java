@@ -162,7 +162,7 @@ final class ProbeTraining implements AutoCloseable {
         });
     }
 
-    /** Trains and returns the head; {@code seen} is told how many examples more it has seen. */
+    /** Trains and returns the head; {@code seen} receives the number of examples of each step. */
     Probe train(long seed, LongConsumer seen) {
         int n = features.length;
         int batchSize = Math.min(settings.batchSize(), n);

@@ -75,8 +75,8 @@ class MemoryIT {
     void aTaskThatRunsOutOfHeapIsRefusedAndNotStopped() throws Exception {
         Tiny.Shared shared = Tiny.Shared.in(folder);
         Path log = folder.resolve("log");
-        Process process = Submitted.train(
-                Hungry.class, "512m", log, shared.sets(folder.resolve("run"), "tuning.method=hungry"));
+        Process process =
+                Submitted.train(Hungry.class, "512m", log, shared.sets(folder.resolve("run"), "tuning.method=hungry"));
         int exit = Submitted.exitCode(process, log, SECONDS);
         String printed = Files.readString(log);
         assertThat(exit).as(printed).isEqualTo(2);

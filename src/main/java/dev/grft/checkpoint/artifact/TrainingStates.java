@@ -47,7 +47,7 @@ public final class TrainingStates {
      * Returns the checkpoints of a directory, which may be missing.
      *
      * @param history a file that is copied to where checkpoints are moved; may be missing
-     * @param say is told of each move
+     * @param say receives a sentence for each move
      */
     public TrainingStates(Configuration hadoop, Path directory, Path history, Consumer<String> say) {
         this.hadoop = hadoop;

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * Memory that ran out: on the driver or an executor, in Java's heap or beside it. The user can mend all of these, and running the same
  * command again does not help.
  *
- * <p>While it is open, it also notices when a thread of Spark in this process dies of it, after which the work would wait in vain.
+ * <p>While it is open, it also reports threads of this process that die of it. The job of such a thread of Spark would never end.
  */
 public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoCloseable {
     /** Spark keeps the trace of a task's error as text. */
@@ -38,23 +38,23 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
     private static final Pattern NATIVE = Pattern.compile("(?i)physical|native memory|totalBytes|Pointer");
 
     private final Thread.@Nullable UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
-    private volatile Consumer<UserError> told = error -> {};
+    private volatile Consumer<UserError> receiver = error -> {};
 
     /** Watches all threads of this process that have no handler of their own. */
     public OutOfMemory() {
         Thread.setDefaultUncaughtExceptionHandler(this);
     }
 
-    /** Sets what is told when one of them dies of it. */
-    public void tells(Consumer<UserError> told) {
-        this.told = told;
+    /** Sets what receives the error when one of them dies of it. */
+    public void report(Consumer<UserError> receiver) {
+        this.receiver = receiver;
     }
 
     @Override
     public void uncaughtException(Thread thread, Throwable failure) {
         UserError error = of(failure);
         if (error != null) {
-            told.accept(error);
+            receiver.accept(error);
         }
         if (before != null) {
             before.uncaughtException(thread, failure);
@@ -68,7 +68,7 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
         Thread.setDefaultUncaughtExceptionHandler(before);
     }
 
-    /** Returns what to tell the user if a failure comes of memory that ran out, or null. */
+    /** Returns the error for the user if a failure comes of memory that ran out; null for any other. */
     public static @Nullable UserError of(Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             String message = String.valueOf(cause.getMessage());

@@ -61,13 +61,13 @@ final class FolderSource implements Source {
                 },
                 passed);
         if (labeled) {
-            lost.forEach(this::tellLost);
-            tellBeside(TarSource.SUFFIX, "webdataset");
-            tellBeside(RowSource.SUFFIX, "parquet");
+            lost.forEach(this::noteLost);
+            noteBeside(TarSource.SUFFIX, "webdataset");
+            noteBeside(RowSource.SUFFIX, "parquet");
         }
     }
 
-    private void tellLost(String folder, PassedOver of) {
+    private void noteLost(String folder, PassedOver of) {
         String place = found.path() + ": the folder " + folder;
         if (Found.isHidden(folder)) {
             if (!folder.startsWith(".")) {
@@ -79,7 +79,7 @@ final class FolderSource implements Source {
         }
     }
 
-    private void tellBeside(String suffix, String format) {
+    private void noteBeside(String suffix, String format) {
         int beside = found.ending(suffix).size();
         if (beside > 0) {
             passed.note(found.path() + ": has " + beside + " " + suffix + " beside " + files.size()

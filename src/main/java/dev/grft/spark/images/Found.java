@@ -151,7 +151,7 @@ record Found(String path, Path root, boolean pattern, List<FileStatus> matched, 
             }
             List<FileStatus> children = new ArrayList<>(children(files, at));
             children.sort(Comparator.comparing(FileStatus::getPath));
-            tellLost(at, children);
+            noteLost(at, children);
             for (FileStatus child : children) {
                 if (child.isFile()) {
                     visitor.file(child);
@@ -164,7 +164,7 @@ record Found(String path, Path root, boolean pattern, List<FileStatus> matched, 
         }
 
         /** Hadoop leaves out what it cannot open: links to nothing, and names that the locale does not know. */
-        private void tellLost(FileStatus at, List<FileStatus> children) {
+        private void noteLost(FileStatus at, List<FileStatus> children) {
             String[] all = local(at).toFile().list();
             if (all == null || all.length <= children.size()) {
                 return;

@@ -105,7 +105,7 @@ public final class ImageSource {
         return all;
     }
 
-    /** Returns what lies at the paths and is not among the {@link #named}, which must have been asked for. */
+    /** Returns what lies at the paths and is not among the images; to be called after {@link #named}. */
     public PassedOver passedOver() {
         PassedOver all = new PassedOver();
         sources.forEach(source -> all.add(source.passedOver()));

@@ -43,7 +43,7 @@ public interface Source {
         return null;
     }
 
-    /** Returns what lies there and is not among the {@link #named}, after which it is asked for. */
+    /** Returns what lies there and is not among the images; called after {@link #named}. */
     default PassedOver passedOver() {
         return new PassedOver();
     }

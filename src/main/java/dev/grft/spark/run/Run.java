@@ -6,6 +6,9 @@ import dev.grft.config.Settings;
 import dev.grft.report.Tracking;
 import dev.grft.spark.work.Inference;
 import dev.grft.tuning.Method;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -33,8 +36,8 @@ public final class Run {
     }
 
     /** Returns this run with the settings of one method, in the same run directory. */
-    public Run forMethod(String method) {
-        return new Run(session, Config.forMethod(settings, method), directory);
+    public Run forMethod(Method method) {
+        return new Run(session, Config.forMethod(settings, method.word()), directory);
     }
 
     /** Returns a run with other settings of the same model and images, in a run directory of its own. */
@@ -54,6 +57,11 @@ public final class Run {
     /** Returns the method of the settings. */
     public Method method() {
         return Method.of(settings.tuning().method());
+    }
+
+    /** Returns the methods that the settings compare it with; a new list. */
+    public List<Method> compared() {
+        return settings.compare().methods().stream().map(Method::of).collect(Collectors.toCollection(ArrayList::new));
     }
 
     public RunDirectory directory() {

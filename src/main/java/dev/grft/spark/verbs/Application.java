@@ -74,7 +74,7 @@ public final class Application {
             Settings known, Termination termination, boolean force, @Nullable Duration maxTime, Consumer<Verbs> work) {
         try (Session session = Session.open(known, verb);
                 OutOfMemory threads = new OutOfMemory()) {
-            threads.tells(session.watch()::fail);
+            threads.report(session.watch()::fail);
             id = session.spark().sparkContext().applicationId();
             made = session.made();
             termination.stops(session.watch()::stop);

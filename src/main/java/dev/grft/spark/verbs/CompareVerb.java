@@ -70,7 +70,7 @@ final class CompareVerb extends Verb {
                             cell.artifacts().metrics().of(method.word()));
                 }
                 if (methods(first).contains(Method.GRFT)) {
-                    SelectVerb selecting = new SelectVerb(cell.forMethod(Method.GRFT.word()), false);
+                    SelectVerb selecting = new SelectVerb(cell.forMethod(Method.GRFT), false);
                     selections.add(selecting.selection().selection());
                     List<Scores> scores = halves(seed);
                     halves.add(new Comparison.Halves(selecting.select(scores.get(0)), selecting.select(scores.get(1))));
@@ -87,7 +87,7 @@ final class CompareVerb extends Verb {
     /** Returns the scores of each half of the training images, which do not depend on the budget. */
     private List<Scores> halves(long seed) {
         Run ofSeed = run.with(cell(null, seed, "/halves/seed-" + seed, Map.of()));
-        return new SelectVerb(ofSeed.forMethod(Method.GRFT.word()), force).halves();
+        return new SelectVerb(ofSeed.forMethod(Method.GRFT), force).halves();
     }
 
     private static String name(@Nullable Double budget) {
@@ -96,8 +96,7 @@ final class CompareVerb extends Verb {
 
     /** Returns the methods of a budget: those that do not depend on it only with the first. */
     private List<Method> methods(boolean first) {
-        List<Method> methods = new ArrayList<>();
-        settings.compare().methods().forEach(word -> methods.add(Method.of(word)));
+        List<Method> methods = run.compared();
         methods.add(run.method());
         methods.removeIf(method -> !first && !usesBudget(method));
         return methods;
@@ -108,7 +107,7 @@ final class CompareVerb extends Verb {
     }
 
     private void measure(Run cell, Method method) {
-        Run of = cell.forMethod(method.word());
+        Run of = cell.forMethod(method);
         new TrainVerb(of, force).delta();
         new EvaluateVerb(of, force).evaluate();
     }

@@ -8,6 +8,7 @@ import dev.grft.config.Settings;
 import dev.grft.spark.images.FrameColumns;
 import dev.grft.spark.images.FrameSource;
 import dev.grft.spark.images.Inputs;
+import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -76,7 +77,8 @@ public final class Frames {
     private static DeltaFile train(
             SparkSession spark, Settings settings, Map<String, FrameSource> frames, PrintStream progress) {
         try (Session session = Session.in(spark, settings, frames, progress, progress)) {
-            return new TrainVerb(session.main().forMethod(settings.tuning().method()), false).delta();
+            Run run = session.main();
+            return new TrainVerb(run.forMethod(run.method()), false).delta();
         }
     }
 

@@ -35,7 +35,7 @@ final class TrainVerb extends Verb {
         super(run, force);
         this.method = run.method();
         this.own = new SelectVerb(run, force);
-        this.slices = new SelectVerb(run.forMethod(Method.GRFT.word()), force);
+        this.slices = new SelectVerb(run.forMethod(Method.GRFT), force);
     }
 
     /** Returns the delta; trained now, unless the run directory has it already. */

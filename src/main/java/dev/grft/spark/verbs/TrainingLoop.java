@@ -7,6 +7,7 @@ import dev.grft.checkpoint.artifact.TrainingState;
 import dev.grft.checkpoint.artifact.TrainingStates;
 import dev.grft.config.Settings;
 import dev.grft.data.Preprocess;
+import dev.grft.report.CostModel;
 import dev.grft.report.History;
 import dev.grft.report.Memory;
 import dev.grft.report.Progress;
@@ -108,7 +109,10 @@ final class TrainingLoop {
      * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
      */
     Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning) {
-        requireGathered(session.context(), run.settings(), bytesGathered(settings, setup));
+        requireGathered(
+                session.context(),
+                run.settings(),
+                CostModel.gathered(settings, setup.layout().size()));
         Trainer.Plan plan = plan(part);
         MultiLayerConfiguration configuration =
                 Network.configuration(setup.layout(), settings, penalty, steps.all(), plan.stepsPerEpoch(), part.first);
@@ -151,13 +155,8 @@ final class TrainingLoop {
         return 4L * setup.layout().size() * (1 + settings.shards());
     }
 
-    /** Returns what a round returns to the driver: a gradient from each shard, or parameters and the updater's state. */
-    private static long bytesGathered(Settings.Training settings, PartSetup setup) {
-        return 4L * setup.layout().size() * settings.shards() * (settings.syncEvery() == 1 ? 1 : 3);
-    }
-
     /**
-     * Requires that Spark lets the driver gather the results of a round. A session of somebody else may have Spark's limit of 1 GiB. In local
+     * Requires that Spark lets the driver gather the results of a round. A session of another program may have Spark's limit of 1 GiB. In local
      * mode tasks return references.
      *
      * @throws UserError if it does not

@@ -7,7 +7,6 @@ import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.tuning.Method;
-import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
 
@@ -29,27 +28,26 @@ public final class Verbs {
 
     /** Says what would run, and refuses what could not. */
     public void check() {
-        new CheckVerb(run.forMethod(run.settings().tuning().method()), force).check();
+        new CheckVerb(run.forMethod(run.method()), force).check();
         printDirectory();
     }
 
     /** Scores the slices and selects the best. */
     public void select() {
-        new SelectVerb(run.forMethod(Method.GRFT.word()), force).selection();
+        new SelectVerb(run.forMethod(Method.GRFT), force).selection();
         printDirectory();
     }
 
     /** Trains by {@code tuning.method}. */
     public void train() {
-        train(run.settings().tuning().method());
+        train(run.method());
         printDirectory();
     }
 
     /** Measures the delta on the test images. */
     public void evaluate() {
-        String method = run.settings().tuning().method();
-        evaluate(method);
-        session.out().print(run.artifacts().metrics().table(List.of(method)));
+        evaluate(run.method());
+        session.out().print(run.artifacts().metrics().table(List.of(run.method().word())));
         printDirectory();
     }
 
@@ -103,13 +101,13 @@ public final class Verbs {
 
     /** Selects, trains, merges and evaluates, and does the same by the methods to compare with. */
     public void run() {
-        String main = run.settings().tuning().method();
-        List<String> methods = new ArrayList<>(run.settings().compare().methods());
-        int random = methods.indexOf(Method.RANDOM.word()); // beside which the main method is shown
+        Method main = run.method();
+        List<Method> methods = run.compared();
+        int random = methods.indexOf(Method.RANDOM); // beside which the main method is shown
         methods.add(random < 0 ? methods.size() : random, main);
         methods.forEach(method -> EpochChoice.split(run.forMethod(method).settings())); // refuse now, not later
         boolean mergeable = false;
-        for (String method : methods) {
+        for (Method method : methods) {
             DeltaFile trained = train(method); // not kept: that of a full fine-tuning is as large as the model
             if (method.equals(main)) {
                 mergeable = trained.delta().isMergeable();
@@ -121,7 +119,10 @@ public final class Verbs {
             session.progress().say("not merged: a plain ViT has no place for adapters");
         }
         methods.forEach(this::evaluate);
-        session.out().print(run.artifacts().metrics().table(methods));
+        session.out()
+                .print(run.artifacts()
+                        .metrics()
+                        .table(methods.stream().map(Method::word).toList()));
         writeReport();
         printDirectory();
     }
@@ -143,11 +144,11 @@ public final class Verbs {
         session.out().println("report: " + path);
     }
 
-    private DeltaFile train(String method) {
+    private DeltaFile train(Method method) {
         return new TrainVerb(run.forMethod(method), force).delta();
     }
 
-    private void evaluate(String method) {
+    private void evaluate(Method method) {
         new EvaluateVerb(run.forMethod(method), force).evaluate();
     }
 

@@ -1,7 +1,7 @@
 /**
  * The arithmetic of the network, for CPUs and for whatever ND4J computes on.
  *
- * <p>Reads from: arrays of the caller. Writes to: arrays of the caller. Nothing here holds weights or knows a layer.
+ * <p>Reads from: arrays of the caller. Writes to: arrays of the caller. Nothing here holds weights or depends on a layer.
  *
  * <p>Reading order: {@link dev.grft.vit.kernels.Kernels}, the one seam; {@link dev.grft.vit.kernels.CpuKernels}, whose {@code Cpu...}
  * files hold a subject each; {@link dev.grft.vit.kernels.Nd4jKernels}; {@link dev.grft.vit.kernels.Backend}, the process: its native

@@ -38,7 +38,7 @@ class WatchTest extends OnSpark {
         Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
         try (Watch watch = new Watch(context, 60);
                 OutOfMemory threads = new OutOfMemory()) {
-            threads.tells(watch::fail);
+            threads.report(watch::fail);
             Thread getter = new Thread(() -> {
                 throw new OutOfMemoryError("Java heap space");
             });
