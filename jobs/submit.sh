@@ -67,6 +67,9 @@ events=$(given spark.eventLog.dir)
 # In the locale C, Java reads no file whose name has characters beyond ASCII.
 [[ $(locale charmap 2>/dev/null) != ANSI_X3.4-1968 ]] || export LC_ALL=C.UTF-8
 
+# shellcheck source=jobs/submit/user.sh
+source "$root/jobs/submit/user.sh"
+
 # A task computes with one thread, and waiting threads do not spin. Both are much faster where tasks share cores.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 places=(spark.executorEnv)
