@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param verb such as {@code train}
  * @param status {@code done}; {@code stopped}, by {@code --max-time} or a signal, to be run again; {@code refused}, the user can
  *     mend it; {@code lost}, the cluster was lost; {@code failed}, anything else
- * @param exit the exit code that belongs to the status; a signal ends the process with its own
+ * @param exit the exit code of the process: 128 plus the signal's number if a signal ended it
  * @param application Spark's name for it, null if there was none yet
  * @param directory the run directory, null if the settings cannot be read
  * @param seconds from the beginning of the verb

@@ -55,7 +55,7 @@ class KilledIT {
         assertThat(log)
                 .content()
                 .contains("stopped: the process was told to end; run again, it goes on")
-                .contains("\"status\":\"stopped\"");
+                .contains("\"status\":\"stopped\",\"exit\":143");
         int lastStep = States.steps(killed).last();
         assertThat(Files.readAllLines(killed.resolve("history.jsonl")))
                 .as("the last step was kept")

@@ -4,7 +4,9 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.apache.hadoop.util.ShutdownHookManager;
+import org.apache.spark.util.SignalUtils;
 import org.jspecify.annotations.Nullable;
+import scala.runtime.AbstractFunction0;
 
 /**
  * Lets an application that is told to end (SIGTERM, Ctrl-C) keep a state before it does: the signal's exit waits, with Spark and
@@ -15,6 +17,14 @@ public final class Termination implements AutoCloseable {
     private static final int PRIORITY = 100;
 
     private static final String WHY = "the process was told to end";
+
+    /** The number of the last signal that told this process to end; 0: none. */
+    private static volatile int signal;
+
+    static {
+        note("TERM", 15);
+        note("INT", 2);
+    }
 
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Runnable hook;
@@ -40,6 +50,22 @@ public final class Termination implements AutoCloseable {
             }
         };
         ShutdownHookManager.get().addShutdownHook(hook, PRIORITY, milliseconds + 1000, TimeUnit.MILLISECONDS);
+    }
+
+    /** Notes a signal and leaves it to the handlers before. */
+    private static void note(String name, int number) {
+        SignalUtils.register(name, new AbstractFunction0<>() {
+            @Override
+            public Object apply() {
+                signal = number;
+                return false;
+            }
+        });
+    }
+
+    /** Returns the exit code of a process that was stopped: of the signal's if one came, else {@link Exit#STOPPED}. */
+    public static int exitCode() {
+        return signal == 0 ? Exit.STOPPED : 128 + signal;
     }
 
     /** Says who is told why to end the work; at once, if the signal has come already. */

@@ -105,7 +105,7 @@ public final class Application {
         }
         if (failure instanceof Stopped) {
             err.println("stopped: " + failure.getMessage() + GOES_ON);
-            return summary("stopped", Exit.STOPPED, failure.getMessage());
+            return summary("stopped", Termination.exitCode(), failure.getMessage());
         }
         if (failure instanceof UserError) {
             err.println("error: " + failure.getMessage());
