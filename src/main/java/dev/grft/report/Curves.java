@@ -9,6 +9,8 @@ import dev.grft.UserError;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /**
  * A history as the report draws it: {@code steps}, rows of {@code [step, loss, learning rate, seconds, seconds of waiting for
@@ -23,40 +25,54 @@ final class Curves {
     private Curves() {}
 
     /**
-     * Returns the curves of a {@code history.jsonl}.
+     * Returns the curves of a history.
      *
      * @param place for errors
+     * @param lines of JSON, read twice; a history of any length takes the memory of one file
      */
-    static ObjectNode of(String place, String jsonl) {
+    static ObjectNode of(String place, Supplier<Stream<String>> lines) {
+        long steps = lines.get().filter(line -> !isEpoch(line)).count();
+        long together = Math.max(1, (steps + MOST - 1) / MOST);
         ObjectNode root = MAPPER.createObjectNode();
+        ArrayNode rows = root.putArray("steps");
         ArrayNode epochs = MAPPER.createArrayNode();
-        List<JsonNode> steps = new ArrayList<>();
-        for (String line : jsonl.lines().toList()) {
+        List<JsonNode> some = new ArrayList<>();
+        lines.get().forEach(line -> {
             JsonNode node = parsed(place, line);
-            if (node.has("split")) {
+            if (isEpoch(line)) {
                 epochs.add(node);
             } else {
-                steps.add(node);
+                some.add(node);
             }
-        }
-        int together = Math.max(1, (steps.size() + MOST - 1) / MOST);
-        ArrayNode rows = root.putArray("steps");
-        for (int from = 0; from < steps.size(); from += together) {
-            List<JsonNode> some = steps.subList(from, Math.min(steps.size(), from + together));
-            ArrayNode row =
-                    rows.addArray().add(some.get(some.size() - 1).path("step").asLong());
-            for (String key : NUMBERS) {
-                double mean = some.stream()
-                        .map(step -> step.path(key))
-                        .filter(JsonNode::isNumber)
-                        .mapToDouble(JsonNode::asDouble)
-                        .average()
-                        .orElse(Double.NaN);
-                row.add(Double.isNaN(mean) ? null : (Double) fiveDigits(mean));
+            if (some.size() == together) {
+                row(some, rows);
             }
+        });
+        if (!some.isEmpty()) {
+            row(some, rows);
         }
         root.set("epochs", epochs);
         return root;
+    }
+
+    private static boolean isEpoch(String line) {
+        return line.contains("\"split\"");
+    }
+
+    /** Adds the mean of some steps, which are removed. */
+    private static void row(List<JsonNode> some, ArrayNode rows) {
+        ArrayNode row =
+                rows.addArray().add(some.get(some.size() - 1).path("step").asLong());
+        for (String key : NUMBERS) {
+            double mean = some.stream()
+                    .map(step -> step.path(key))
+                    .filter(JsonNode::isNumber)
+                    .mapToDouble(JsonNode::asDouble)
+                    .average()
+                    .orElse(Double.NaN);
+            row.add(Double.isNaN(mean) ? null : (Double) fiveDigits(mean));
+        }
+        some.clear();
     }
 
     private static double fiveDigits(double number) {

@@ -1,5 +1,6 @@
 package dev.grft.report;
 
+import dev.grft.checkpoint.artifact.HistoryParts;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.train.Trainer;
 import java.util.ArrayList;
@@ -10,36 +11,64 @@ import java.util.regex.Pattern;
 import org.apache.hadoop.fs.Path;
 
 /**
- * {@code history.jsonl}: a line of JSON for each step, and for each epoch that was evaluated. Written whole whenever a state is kept, since not every file system
- * can append; after an interruption, the lines of steps that are made again are dropped.
+ * {@code history.jsonl}: a line of JSON for each step, and for each epoch that was evaluated. After 10,000 lines the next file
+ * begins, see {@link HistoryParts}; only the lines of the last one are in memory. That one is written whole whenever a checkpoint is kept. After
+ * an interruption, the lines of steps that are made again are dropped.
  */
 public final class History {
+    /** Lines of a file, about 2 MB. */
+    static final int LINES = 10_000;
+
     private static final Pattern STEP = Pattern.compile("\\{\"step\":(\\d+),.*");
 
     private final Storage storage;
-    private final Path path;
+    private final HistoryParts parts;
     private final Tracking.Run run;
-    private final List<String> lines = new ArrayList<>();
+    private final List<String> lines = new ArrayList<>(); // of the last file
+    private int number = 1; // of the last file
 
     /** Returns the history at a path, as far as the given step; what is added to it, {@code run} is told, too. */
     public History(Storage storage, Path path, long step, Tracking.Run run) {
         this.run = run;
         this.storage = storage;
-        this.path = path;
-        if (step > 0 && storage.exists(path)) {
-            for (String line : storage.readString(path).split("\n", -1)) {
-                Matcher matcher = STEP.matcher(line);
-                if (matcher.matches() && Long.parseLong(matcher.group(1)) <= step) {
-                    lines.add(line);
-                }
+        this.parts = new HistoryParts(storage, path);
+        List<Path> files = step > 0 ? parts.existing() : List.of();
+        for (int i = 0; i < files.size(); i++) {
+            number = i + 1;
+            lines.clear();
+            if (!readTo(step, files.get(i))) {
+                break;
             }
         }
+    }
+
+    /** Reads the lines of a file as far as a step, and returns whether these are all. */
+    private boolean readTo(long step, Path file) {
+        for (String line : storage.readString(file).lines().toList()) {
+            Matcher matcher = STEP.matcher(line);
+            if (matcher.matches()) {
+                if (Long.parseLong(matcher.group(1)) > step) {
+                    return false;
+                }
+                lines.add(line);
+            }
+        }
+        return true;
+    }
+
+    private void add(String line) {
+        if (lines.size() == LINES) {
+            write();
+            lines.clear();
+            number++;
+        }
+        lines.add(line);
     }
 
     /** Adds a step. */
     public void add(Trainer.Step step) {
         run.step(step);
-        lines.add(String.format(
+        add(String.format(
                 Locale.ROOT,
                 "{\"step\":%d,\"epoch\":%.6g,\"loss\":%s,\"penalty\":%s,\"learningRate\":%s,\"gradientNorm\":%s,"
                         + "\"examples\":%d,\"seconds\":%.4f,\"inputSeconds\":%.4f}",
@@ -62,7 +91,7 @@ public final class History {
      */
     public void add(long step, double epoch, String split, double accuracy, double loss, boolean best) {
         run.epoch(step, split, accuracy, loss);
-        lines.add(String.format(
+        add(String.format(
                 Locale.ROOT,
                 "{\"step\":%d,\"epoch\":%.6g,\"split\":\"%s\",\"accuracy\":%s,\"loss\":%s,\"best\":%s}",
                 step,
@@ -73,9 +102,12 @@ public final class History {
                 best));
     }
 
-    /** Writes all lines so far. */
+    /** Writes all lines so far; later files of an earlier training go. */
     public void write() {
-        storage.writeAtomically(path, lines.isEmpty() ? "" : String.join("\n", lines) + "\n");
+        storage.writeAtomically(parts.path(number), lines.isEmpty() ? "" : String.join("\n", lines) + "\n");
+        for (int later = number + 1; storage.exists(parts.path(later)); later++) {
+            storage.delete(parts.path(later));
+        }
     }
 
     private static String number(double value) {

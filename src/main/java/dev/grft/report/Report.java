@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Selection;
 import dev.grft.UserError;
+import dev.grft.checkpoint.artifact.HistoryParts;
 import dev.grft.checkpoint.artifact.SelectionFile;
 import dev.grft.checkpoint.file.Storage;
 import java.util.ArrayList;
@@ -111,8 +112,15 @@ public final class Report {
                 }
             });
         });
-        text(folder + "history.jsonl")
-                .ifPresent(text -> node.set("history", Curves.of(directory + "/" + folder + "history.jsonl", text)));
+        HistoryParts history = new HistoryParts(storage, new Path(directory, folder + "history.jsonl"));
+        if (!history.existing().isEmpty()) {
+            node.set(
+                    "history",
+                    Curves.of(
+                            history.path(1).toString(),
+                            () -> history.existing().stream()
+                                    .flatMap(file -> storage.readString(file).lines())));
+        }
         json(folder + "mistakes.json").ifPresent(mistakes -> node.set("mistakes", mistakes));
         return node;
     }
@@ -163,11 +171,6 @@ public final class Report {
                 .findFirst()
                 .map(this::parsed)
                 .orElse(MAPPER.createObjectNode());
-    }
-
-    private Optional<String> text(String name) {
-        Path path = new Path(directory, name);
-        return storage.exists(path) ? Optional.of(storage.readString(path)) : Optional.empty();
     }
 
     private Optional<JsonNode> json(String name) {

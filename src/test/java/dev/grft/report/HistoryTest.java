@@ -93,6 +93,45 @@ class HistoryTest {
     }
 
     @Test
+    void aLongHistoryTakesSeveralFilesAndTheMemoryOfOne() throws Exception {
+        writeSteps(2 * History.LINES + 5);
+
+        assertThat(lines()).hasSize(History.LINES);
+        assertThat(Files.readAllLines(folder.resolve("history-2.jsonl")))
+                .hasSize(History.LINES)
+                .first()
+                .asString()
+                .startsWith("{\"step\":10001,");
+        assertThat(Files.readAllLines(folder.resolve("history-3.jsonl"))).hasSize(5);
+        assertThat(folder.resolve("history-4.jsonl")).doesNotExist();
+    }
+
+    @Test
+    void aLongHistoryThatIsResumedGoesOnInTheFileOfItsStep() throws Exception {
+        writeSteps(3 * History.LINES);
+
+        History resumed = history(History.LINES + 7);
+        resumed.add(step(History.LINES + 8, 7, 2));
+        resumed.write();
+
+        assertThat(lines()).hasSize(History.LINES);
+        assertThat(Files.readAllLines(folder.resolve("history-2.jsonl"))).hasSize(8);
+        assertThat(folder.resolve("history-3.jsonl")).doesNotExist();
+    }
+
+    @Test
+    void aResumedHistoryOfFullFilesBeginsTheNext() throws Exception {
+        writeSteps(2 * History.LINES);
+
+        History resumed = history(2 * History.LINES);
+        resumed.add(step(2 * History.LINES + 1, 7, 2));
+        resumed.write();
+
+        assertThat(Files.readAllLines(folder.resolve("history-2.jsonl"))).hasSize(History.LINES);
+        assertThat(Files.readAllLines(folder.resolve("history-3.jsonl"))).hasSize(1);
+    }
+
+    @Test
     void whatIsNoNumberIsNullSinceJsonHasNoNaN() throws Exception {
         History history = history(0);
         history.add(step(1, Double.NaN, Double.POSITIVE_INFINITY));

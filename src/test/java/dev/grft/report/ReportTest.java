@@ -100,7 +100,7 @@ class ReportTest {
         lines.append(
                 "{\"step\":801,\"epoch\":2,\"split\":\"validation\",\"accuracy\":0.75,\"loss\":1,\"best\":true}\n");
 
-        JsonNode curves = Curves.of("h", lines.toString());
+        JsonNode curves = Curves.of("h", () -> lines.toString().lines());
 
         assertThat(curves.path("steps")).hasSize(267); // by three
         assertThat(curves.path("steps").get(0).toString()).isEqualTo("[3,2.0,0.5,2.0,1.0]");
@@ -111,10 +111,10 @@ class ReportTest {
 
     @Test
     void aDivergedStepOfAHistoryHasNoNumberThatWouldBeDrawn() {
-        JsonNode curves = Curves.of("h", """
+        JsonNode curves = Curves.of("h", () -> """
                 {"step":1,"loss":2.5,"learningRate":0.5,"seconds":2,"inputSeconds":1}
                 {"step":2,"loss":null,"learningRate":0.5,"seconds":2,"inputSeconds":1}
-                """);
+                """.lines());
 
         assertThat(curves.path("steps").toString()).isEqualTo("[[1,2.5,0.5,2.0,1.0],[2,null,0.5,2.0,1.0]]");
     }

@@ -25,7 +25,7 @@ public final class TrainingStates {
     private final Configuration hadoop;
     private final Storage storage;
     private final Path directory;
-    private final Path history;
+    private final HistoryParts history;
     private final Consumer<String> say;
     private boolean historyCopied;
 
@@ -46,14 +46,14 @@ public final class TrainingStates {
     /**
      * Returns the checkpoints of a directory, which may be missing.
      *
-     * @param history a file that is copied to where checkpoints are moved; may be missing
+     * @param history path of the first file of a history, whose files are copied to where checkpoints are moved; may be missing
      * @param say receives a sentence for each move
      */
     public TrainingStates(Configuration hadoop, Path directory, Path history, Consumer<String> say) {
         this.hadoop = hadoop;
         this.storage = new Storage(hadoop);
         this.directory = directory;
-        this.history = history;
+        this.history = new HistoryParts(storage, history);
         this.say = say;
     }
 
@@ -160,9 +160,9 @@ public final class TrainingStates {
     }
 
     private void copyHistory(Path aside) {
-        if (storage.exists(history)) {
-            byte[] lines = storage.readBytes(history);
-            storage.writeAtomically(new Path(aside, history.getName()), out -> out.write(lines));
+        for (Path file : history.existing()) {
+            byte[] lines = storage.readBytes(file);
+            storage.writeAtomically(new Path(aside, file.getName()), out -> out.write(lines));
             historyCopied = true;
         }
     }
