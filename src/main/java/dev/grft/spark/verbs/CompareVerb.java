@@ -49,6 +49,7 @@ final class CompareVerb extends Verb {
         methods(true)
                 .forEach(method ->
                         EpochChoice.split(Config.forMethod(settings, method.word()))); // refuse now, not later
+        run.images().testListing(); // likewise
         Comparison comparison = new Comparison();
         Double ratesAt = settings.compare().ratesAt();
         Map<String, Object> rates = ratesAt == null ? Map.of() : learningRates(ratesAt, seeds.get(0), true);

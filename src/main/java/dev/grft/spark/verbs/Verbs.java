@@ -106,6 +106,7 @@ public final class Verbs {
         int random = methods.indexOf(Method.RANDOM); // beside which the main method is shown
         methods.add(random < 0 ? methods.size() : random, main);
         methods.forEach(method -> EpochChoice.split(run.forMethod(method).settings())); // refuse now, not later
+        run.images().testListing(); // likewise
         boolean mergeable = false;
         for (Method method : methods) {
             DeltaFile trained = train(method); // not kept: that of a full fine-tuning is as large as the model

@@ -17,6 +17,7 @@ import java.nio.file.attribute.FileTime;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
@@ -655,6 +656,20 @@ class VerbsTest extends OnTiny {
                 .contains("18 images of 3 classes, 0 broken")
                 .contains("selection 9 matrices, axis row, 2 slices of each matrix");
         assertThat(folder.resolve("check/check.txt")).doesNotExist();
+    }
+
+    @Test
+    void aRunWithoutTestImagesIsRefusedBeforeAnythingIsTrained() {
+        for (String test : List.of("data.test=null", "data.test=" + folder.resolve("nowhere"))) {
+            Path directory = folder.resolve("no-test-images");
+            for (Consumer<Verbs> verb : List.<Consumer<Verbs>>of(Verbs::run, Verbs::compare)) {
+                assertThatThrownBy(() -> Tiny.does(spark, sets(directory, test), false, verb))
+                        .isInstanceOf(UserError.class)
+                        .hasMessageContaining(test.equals("data.test=null") ? "data.test is not set" : "nowhere");
+            }
+            assertThat(directory.resolve("linear")).doesNotExist();
+            assertThat(directory.resolve("selection.safetensors")).doesNotExist();
+        }
     }
 
     @Test
