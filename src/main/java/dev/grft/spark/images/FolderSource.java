@@ -4,13 +4,14 @@ import dev.grft.UserError;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -26,7 +27,7 @@ final class FolderSource implements Source {
     private final Configuration hadoop;
     private final Found found;
     private final boolean labeled;
-    private final List<FileStatus> files;
+    private final List<Found.Entry> files;
     private final PassedOver passed = new PassedOver();
 
     /**
@@ -46,16 +47,14 @@ final class FolderSource implements Source {
         SortedMap<String, PassedOver> lost = new TreeMap<>(); // by folder of a class
         found.folders().forEach(folder -> lost.put(folder, new PassedOver()));
         this.files = found.files(
-                hadoop,
                 file -> {
-                    String name = file.getPath().getName();
-                    boolean image = ImageEndings.isImage(name);
-                    String folder = classOf(name(file));
+                    boolean image = ImageEndings.isImage(file.name());
+                    String folder = classOf(file.name());
                     PassedOver of = folder == null ? null : lost.get(folder);
                     if (of != null && image) {
                         lost.remove(folder);
                     } else if (of != null) {
-                        of.add(ImageEndings.reason(name), 1);
+                        of.add(ImageEndings.reason(file.fileName()), 1);
                     }
                     return image;
                 },
@@ -87,10 +86,6 @@ final class FolderSource implements Source {
         }
     }
 
-    private String name(FileStatus file) {
-        return Found.relative(found.root(), file.getPath());
-    }
-
     /** Returns the first folder of a name; null if it lies in none. */
     private static @Nullable String classOf(String name) {
         int end = name.indexOf('/');
@@ -108,9 +103,14 @@ final class FolderSource implements Source {
 
     @Override
     public List<Named> named(String prefix) {
-        return files.stream()
-                .map(file -> new Named(prefix + name(file), label(name(file))))
-                .toList();
+        Map<String, String> same = new HashMap<>(); // one text for each class, not for each image
+        List<Named> named = new ArrayList<>();
+        for (Found.Entry file : files) {
+            String label = label(file.name());
+            named.add(new Named(
+                    prefix + file.name(), label == null ? null : same.computeIfAbsent(label, text -> text)));
+        }
+        return named;
     }
 
     @Override
@@ -141,10 +141,11 @@ final class FolderSource implements Source {
     @Override
     public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
         List<ListedImages.Wanted> wanted = new ArrayList<>();
-        for (FileStatus file : files) {
-            String name = name(file);
+        for (Found.Entry file : files) {
             wanted.add(new ListedImages.Wanted(
-                    prefix + name, file.getPath().toString(), ImageSource.index(labels, label(name))));
+                    prefix + file.name(),
+                    found.file(file).toString(),
+                    ImageSource.index(labels, label(file.name()))));
         }
         return ListedImages.encoded(context, hadoop, wanted, names);
     }

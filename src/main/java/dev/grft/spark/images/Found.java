@@ -2,194 +2,362 @@ package dev.grft.spark.images;
 
 import dev.grft.UserError;
 import dev.grft.data.PassedOver;
-import java.io.FileNotFoundException;
 import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.LocatedFileStatus;
+import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RemoteIterator;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What lies at a path or pattern, and how files are listed.
- *
- * @param path as it was given, for messages
- * @param root the folder that names are relative to: the path itself, or where a file or pattern lies
- * @param pattern whether the path is one, such as {@code data/train-*.parquet}
- * @param matched the files and folders that the path or pattern names
- * @param children the files that were found, and what the folders that were found hold directly
+ * The files at a path or pattern, at any depth. Every folder is listed once, when this is made. A file takes about 120 bytes: what
+ * readers need of it, not what its file system says.
  */
-record Found(String path, Path root, boolean pattern, List<FileStatus> matched, List<FileStatus> children) {
+final class Found {
     /** Why a link to a folder is not followed. */
     static final String AGAIN = "links to folders that are read already";
 
     /** Why a link is not followed. */
     static final String NOWHERE = "links to nothing";
 
-    /** What is done with each file, and with the path and reason of what is passed over. */
-    interface Visitor {
-        void file(FileStatus file);
+    private static final String NO_FILES = "neither files nor folders";
+    private static final int THREADS = 16; // that list folders of a file system elsewhere
 
-        void passedOver(Path path, String reason);
+    /**
+     * A file.
+     *
+     * @param name its path below the root
+     * @param size in bytes
+     * @param time of its last change, in milliseconds
+     * @param direct whether it was named itself, or lies directly in a folder that was
+     */
+    record Entry(String name, long size, long time, boolean direct) {
+        String fileName() {
+            return name.substring(name.lastIndexOf('/') + 1);
+        }
+    }
+
+    private final String path;
+    private final Path root;
+    private final boolean pattern;
+    private final List<Entry> entries = Collections.synchronizedList(new ArrayList<>()); // by name
+    private final SortedSet<String> folders = new TreeSet<>();
+    private final Map<String, Long> passed = new TreeMap<>(); // found, but no files; by reason
+
+    private Found(String path, Path root, boolean pattern) {
+        this.path = path;
+        this.root = root;
+        this.pattern = pattern;
     }
 
     /**
      * Returns what lies at a path.
      *
+     * @param key of the configuration that names it, for messages; null if none does
      * @throws UserError if there is nothing, or it cannot be listed
      */
-    static Found at(Configuration hadoop, String path) {
+    static Found at(Configuration hadoop, String path, @Nullable String key) {
         try {
             Path given = new Path(path);
             FileSystem files = given.getFileSystem(hadoop);
-            Path root = files.makeQualified(given);
-            List<FileStatus> found = matching(files, root);
-            if (found.isEmpty()) {
-                throw new UserError(path + ": there is no such file or folder (looked for " + root + ")");
+            Path at = files.makeQualified(given);
+            List<FileStatus> matched = matching(files, at);
+            if (matched.isEmpty()) {
+                throw new UserError(path + ": there is no such file or folder ("
+                        + (key == null ? "looked for " + at : key) + ")");
             }
-            boolean pattern = isPattern(root);
-            FileStatus first = found.get(0);
-            while (isPattern(root) || (!pattern && first.isFile() && root.equals(first.getPath()))) {
+            boolean literal = matched.size() == 1 && matched.get(0).getPath().equals(at);
+            Path root = at;
+            while (!literal && isPattern(root)) {
                 root = root.getParent();
             }
-            List<FileStatus> children = new ArrayList<>();
-            for (FileStatus each : found) {
-                children.addAll(children(files, each));
+            if (literal && matched.get(0).isFile()) {
+                root = root.getParent();
             }
-            return new Found(path, root, pattern, found, children);
+            Found found = new Found(path, root, !literal);
+            for (FileStatus each : matched) {
+                found.add(files, each);
+            }
+            found.entries.sort(Comparator.comparing(Entry::name));
+            return found;
         } catch (IOException | IllegalArgumentException e) {
-            throw new UserError(path + ": cannot be read (" + e.getMessage() + ")", e);
+            String why = e instanceof AccessDeniedException ? "no permission for " + e.getMessage() : e.getMessage();
+            throw new UserError(
+                    path
+                            + (key == null
+                                    ? ": cannot be read (" + why + ")"
+                                    : ": cannot be listed (" + why + "); is " + key + " right?"),
+                    e);
         }
     }
 
-    /** Returns the files and folders that a path or pattern names; none if there is nothing. */
-    static List<FileStatus> matching(FileSystem files, Path path) throws IOException {
+    /** Returns the files and folders that a path or pattern names. A name that looks like a pattern is a name if it is there. */
+    private static List<FileStatus> matching(FileSystem files, Path path) throws IOException {
         FileStatus[] found = files.globStatus(path);
-        return found == null ? List.of() : List.of(found);
+        if (found != null && found.length > 0) {
+            return List.of(found);
+        }
+        return isPattern(path) && files.exists(path) ? List.of(files.getFileStatus(path)) : List.of();
     }
 
-    /** Returns what a folder holds directly; of a file, the file itself. */
-    private static List<FileStatus> children(FileSystem files, FileStatus of) throws IOException {
-        return of.isFile() ? List.of(of) : List.of(files.listStatus(of.getPath()));
+    private static boolean isPattern(Path path) {
+        return path.toUri().getPath().matches(".*[*?\\[{].*");
     }
 
-    /** Returns what a folder holds directly; nothing if there is no such folder. */
-    static List<FileStatus> childrenIfAny(FileSystem files, Path folder) throws IOException {
-        try {
-            return List.of(files.listStatus(folder));
-        } catch (FileNotFoundException e) {
-            return List.of();
+    private void add(FileSystem files, FileStatus at) throws IOException {
+        if (at.isFile()) {
+            add(at, true);
+        } else if (isLocal(files)) {
+            new Walk(java.nio.file.Path.of(at.getPath().toUri().getPath())).walk();
+        } else if (listsAtOnce(files)) {
+            RemoteIterator<? extends FileStatus> below = files.listFiles(at.getPath(), true);
+            while (below.hasNext()) {
+                FileStatus file = below.next();
+                String name = relative(at.getPath(), file.getPath());
+                int end = name.indexOf('/');
+                if (end > 0) {
+                    folders.add(name.substring(0, end));
+                }
+                add(file, end < 0);
+            }
+        } else {
+            walk(files, at.getPath());
         }
     }
 
-    /**
-     * Hands over each file at any depth. {@code listFiles} lists an object store with one request for all folders, but on
-     * a local disk it starts the program {@code ls} for every single file, to learn its owner.
-     */
-    static void eachFile(FileSystem files, FileStatus at, Visitor visitor) throws IOException {
-        if (at.isFile()) {
-            visitor.file(at);
-        } else if (isLocal(files)) {
-            new Walk(files, at, visitor).walk();
-        } else {
-            RemoteIterator<LocatedFileStatus> below = files.listFiles(at.getPath(), true);
-            while (below.hasNext()) {
-                visitor.file(below.next());
+    private void add(FileStatus file, boolean direct) {
+        entries.add(new Entry(relative(root, file.getPath()), file.getLen(), file.getModificationTime(), direct));
+    }
+
+    /** Returns whether a file system is this machine's; Hadoop would look a dozen times at each of its files. */
+    static boolean isLocal(FileSystem files) {
+        return files.getClass() == LocalFileSystem.class;
+    }
+
+    /** Returns whether a file system has a way of its own to list all that is below a folder, as object stores do. */
+    private static boolean listsAtOnce(FileSystem files) {
+        try {
+            return files.getClass()
+                            .getMethod("listFiles", Path.class, boolean.class)
+                            .getDeclaringClass()
+                    != FileSystem.class;
+        } catch (NoSuchMethodException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Lists a folder and all folders below it, those of the same depth at a time. */
+    private void walk(FileSystem files, Path top) throws IOException {
+        List<Path> level = List.of(top);
+        while (!level.isEmpty()) {
+            boolean first = level.get(0).equals(top);
+            List<Path> next = new ArrayList<>();
+            inParallel(level, folder -> listed(files, folder, first)).forEach(next::addAll);
+            if (first) {
+                next.forEach(folder -> folders.add(folder.getName()));
+            }
+            level = next;
+        }
+    }
+
+    /** What is done with a folder. */
+    interface OfFolder<T> {
+        T of(Path folder) throws IOException;
+    }
+
+    /** Does something with each folder, with many at a time, for a file system elsewhere answers slowly; returns the results in order. */
+    static <T> List<T> inParallel(Collection<Path> folders, OfFolder<T> something) throws IOException {
+        ExecutorService threads = Executors.newFixedThreadPool(Math.min(THREADS, folders.size()));
+        try {
+            List<Callable<T>> calls = new ArrayList<>();
+            folders.forEach(folder -> calls.add(() -> something.of(folder)));
+            List<T> results = new ArrayList<>();
+            for (Future<T> result : threads.invokeAll(calls)) {
+                results.add(result.get());
+            }
+            return results;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("interrupted");
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof IOException cause) {
+                throw cause;
+            }
+            throw new IllegalStateException(e.getCause());
+        } finally {
+            threads.shutdownNow();
+        }
+    }
+
+    /** Adds the files of a folder, and returns the folders in it. */
+    private List<Path> listed(FileSystem files, Path folder, boolean direct) throws IOException {
+        List<Path> below = new ArrayList<>();
+        RemoteIterator<FileStatus> all = files.listStatusIterator(folder);
+        while (all.hasNext()) {
+            FileStatus each = all.next();
+            if (each.isDirectory()) {
+                below.add(each.getPath());
+            } else {
+                add(each, direct);
             }
         }
-    }
-
-    static boolean isLocal(FileSystem files) {
-        return files.getUri().getScheme().equals("file");
+        return below;
     }
 
     /** Goes through a folder of a local disk: every real folder once, however many links lead to it. */
-    private static final class Walk {
-        private final FileSystem files;
-        private final FileStatus start;
+    private final class Walk {
+        private final java.nio.file.Path start;
         private final java.nio.file.Path real;
-        private final Visitor visitor;
         private final Set<java.nio.file.Path> seen = new HashSet<>();
-        private final Deque<FileStatus> links = new ArrayDeque<>();
+        private final Deque<java.nio.file.Path> links = new ArrayDeque<>();
 
-        Walk(FileSystem files, FileStatus start, Visitor visitor) throws IOException {
-            this.files = files;
+        Walk(java.nio.file.Path start) throws IOException {
             this.start = start;
-            this.real = local(start).toRealPath();
-            this.visitor = visitor;
+            this.real = start.toRealPath();
         }
 
         /** Folders come before links to them. */
         void walk() throws IOException {
             folder(start);
             while (!links.isEmpty()) {
-                FileStatus link = links.remove();
-                if (real.startsWith(local(link).toRealPath())) { // leads out, to where it comes from
-                    visitor.passedOver(link.getPath(), AGAIN);
+                java.nio.file.Path link = links.remove();
+                if (real.startsWith(link.toRealPath())) { // leads out, to where it comes from
+                    passOver(AGAIN);
                 } else {
                     folder(link);
                 }
             }
         }
 
-        private void folder(FileStatus at) throws IOException {
-            if (!seen.add(local(at).toRealPath())) {
-                visitor.passedOver(at.getPath(), AGAIN);
+        private void folder(java.nio.file.Path at) throws IOException {
+            if (!seen.add(at.toRealPath())) {
+                passOver(AGAIN);
                 return;
             }
-            List<FileStatus> children = new ArrayList<>(children(files, at));
-            children.sort(Comparator.comparing(FileStatus::getPath));
-            noteLost(at, children);
-            for (FileStatus child : children) {
-                if (child.isFile()) {
-                    visitor.file(child);
-                } else if (Files.isSymbolicLink(local(child))) {
-                    links.add(child);
-                } else {
-                    folder(child);
+            List<java.nio.file.Path> below = new ArrayList<>();
+            try (DirectoryStream<java.nio.file.Path> children = Files.newDirectoryStream(at)) {
+                for (java.nio.file.Path child : children) {
+                    child(child, at.equals(start), below);
                 }
+            } catch (DirectoryIteratorException e) {
+                throw e.getCause();
+            }
+            Collections.sort(below);
+            for (java.nio.file.Path each : below) {
+                folder(each);
             }
         }
 
-        /** Hadoop leaves out what it cannot open: links to nothing, and names that the locale does not know. */
-        private void noteLost(FileStatus at, List<FileStatus> children) {
-            String[] all = local(at).toFile().list();
-            if (all == null || all.length <= children.size()) {
-                return;
+        private void child(java.nio.file.Path child, boolean direct, List<java.nio.file.Path> below)
+                throws IOException {
+            String name = child.getFileName().toString();
+            requireKnown(child, name);
+            if (name.startsWith(".") && name.endsWith(".crc")) {
+                return; // Hadoop's checksums, which it does not list either
             }
-            Set<String> known = new HashSet<>();
-            children.forEach(child -> known.add(child.getPath().getName()));
-            for (String name : all) {
-                if (known.contains(name)) {
-                    continue;
+            BasicFileAttributes is;
+            boolean link = false;
+            try {
+                is = Files.readAttributes(child, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+                link = is.isSymbolicLink();
+                is = link ? Files.readAttributes(child, BasicFileAttributes.class) : is;
+            } catch (FileSystemException e) {
+                if (link) {
+                    passOver(NOWHERE);
                 }
-                if (name.indexOf('\uFFFD') >= 0) {
-                    throw new UserError(at.getPath().toUri().getPath() + ": has the name " + name
-                            + ", which the locale of this process cannot read ("
-                            + System.getProperty("sun.jnu.encoding") + "); set LC_ALL=C.UTF-8, also for executors");
+                return; // else it has gone just now
+            }
+            if (is.isDirectory()) {
+                (link ? links : below).add(child);
+                if (direct) {
+                    folders.add(name);
                 }
-                java.nio.file.Path lost = local(at).resolve(name);
-                if (Files.isSymbolicLink(lost)) {
-                    visitor.passedOver(ImageList.below(at.getPath(), name), NOWHERE);
-                }
+            } else if (is.isRegularFile()) {
+                entries.add(new Entry(
+                        relative(root.toUri().getPath(), child.toString()),
+                        is.size(),
+                        is.lastModifiedTime().toMillis(),
+                        direct));
+            } else {
+                passOver(NO_FILES);
             }
         }
+    }
 
-        private static java.nio.file.Path local(FileStatus of) {
-            return java.nio.file.Path.of(of.getPath().toUri().getPath());
+    private static void requireKnown(java.nio.file.Path file, String name) {
+        if (name.indexOf('\uFFFD') >= 0 && !isKnown(file, name)) {
+            String encoding = System.getProperty("sun.jnu.encoding");
+            throw new UserError(file.getParent() + ": has the name " + name
+                    + ("UTF-8".equals(encoding)
+                            ? ", which is not in UTF-8; rename the file"
+                            : ", which the locale of this process cannot read (" + encoding
+                                    + "); set LC_ALL=C.UTF-8, also for executors"));
         }
+    }
+
+    /** Returns whether a name is what it seems: the sign that stands for what cannot be read may be in a name, too. */
+    private static boolean isKnown(java.nio.file.Path file, String name) {
+        try {
+            return file.resolveSibling(name).equals(file);
+        } catch (InvalidPathException e) {
+            return false;
+        }
+    }
+
+    private void passOver(String reason) {
+        passed.merge(reason, 1L, Long::sum);
+    }
+
+    /** Returns the path, as it was given. */
+    String path() {
+        return path;
+    }
+
+    /** Returns the folder that names are relative to, qualified: the path itself, or where a file or pattern lies. */
+    Path root() {
+        return root;
+    }
+
+    /** Returns whether the path is a pattern, such as {@code data/train-*.parquet}. */
+    boolean pattern() {
+        return pattern;
+    }
+
+    /** Returns where a file lies. */
+    Path file(Entry entry) {
+        return ImageList.below(root, entry.name);
     }
 
     /** Returns whether readers pass over a file or folder of that name, as Spark does. */
@@ -198,104 +366,82 @@ record Found(String path, Path root, boolean pattern, List<FileStatus> matched, 
     }
 
     /** Returns whether a path below the root, or any folder on the way to it, is hidden. */
-    static boolean isHiddenBelow(String relative) {
+    private static boolean isHiddenBelow(String relative) {
         return Arrays.stream(relative.split("/")).anyMatch(Found::isHidden);
     }
 
-    /**
-     * Returns the files at any depth that a reader takes.
-     *
-     * @param taken whether it takes a file, by its path below the root
-     * @param passed gets all others, by ending
-     * @throws UserError if a folder cannot be listed
-     */
-    List<FileStatus> files(Configuration hadoop, Predicate<FileStatus> taken, PassedOver passed) {
-        List<FileStatus> all = new ArrayList<>();
-        Visitor visitor = new Visitor() {
-            @Override
-            public void file(FileStatus file) {
-                if (isHiddenBelow(relative(root, file.getPath()))) {
-                    passed.add("in names that begin with . or _", 1);
-                } else if (taken.test(file)) {
-                    all.add(file);
-                } else {
-                    passed.add(ImageEndings.reason(file.getPath().getName()), 1);
-                }
-            }
+    /** Returns the files that are not hidden, by name. */
+    List<Entry> visible() {
+        return entries.stream().filter(file -> !isHiddenBelow(file.name)).toList();
+    }
 
-            @Override
-            public void passedOver(Path path, String reason) {
-                passed.add(reason, 1);
+    /**
+     * Returns the files that a reader takes, by name.
+     *
+     * @param without gets all others, by ending
+     */
+    List<Entry> files(Predicate<Entry> taken, PassedOver without) {
+        List<Entry> all = new ArrayList<>();
+        for (Entry file : entries) {
+            if (isHiddenBelow(file.name)) {
+                without.add("in names that begin with . or _", 1);
+            } else if (taken.test(file)) {
+                all.add(file);
+            } else {
+                without.add(ImageEndings.reason(file.fileName()), 1);
             }
-        };
-        try {
-            FileSystem files = root.getFileSystem(hadoop);
-            for (FileStatus each : matched) {
-                eachFile(files, each, visitor);
-            }
-            return all;
-        } catch (IOException e) {
-            throw new UserError(path + ": cannot be listed (" + e.getMessage() + ")", e);
         }
+        passed.forEach(without::add);
+        return all;
     }
 
     /** Returns a file's path below a folder, or its whole path if it does not lie there. */
     static String relative(Path folder, Path file) {
-        String root = folder.toUri().getPath();
-        String start = root.endsWith("/") ? root : root + "/";
-        String path = file.toUri().getPath();
-        return path.startsWith(start) ? path.substring(start.length()) : path;
+        return relative(folder.toUri().getPath(), file.toUri().getPath());
     }
 
-    private static boolean isPattern(Path path) {
-        return path.toUri().getPath().matches(".*[*?\\[{].*");
+    private static String relative(String folder, String file) {
+        String start = folder.endsWith("/") ? folder : folder + "/";
+        return file.startsWith(start) ? file.substring(start.length()) : file;
     }
 
-    /** Returns the files with such an ending that were found, or lie directly in what was found; in order. */
-    List<Path> ending(String suffix) {
-        return children.stream()
-                .filter(FileStatus::isFile)
-                .map(FileStatus::getPath)
-                .filter(file -> !isHidden(file.getName()))
-                .filter(file -> file.getName().toLowerCase(Locale.ROOT).endsWith(suffix))
-                .sorted()
+    /** Returns the files with such an ending that were named, or lie directly in a folder that was; by name. */
+    List<Entry> ending(String suffix) {
+        return entries.stream()
+                .filter(Entry::direct)
+                .filter(file -> !isHidden(file.fileName()))
+                .filter(file -> file.name.toLowerCase(Locale.ROOT).endsWith(suffix))
                 .toList();
     }
 
     /** Returns the names of the folders directly in it, hidden ones too; in order. */
-    List<String> folders() {
-        return children.stream()
-                .filter(FileStatus::isDirectory)
-                .map(child -> child.getPath().getName())
-                .sorted()
-                .toList();
+    SortedSet<String> folders() {
+        return folders;
     }
 
     /** Returns whether there are folders {@code column=value}, as Spark writes them. */
-    boolean isPartitioned() {
-        return folders().stream().anyMatch(name -> name.contains("="));
+    private boolean isPartitioned() {
+        return folders.stream().anyMatch(name -> name.contains("="));
     }
 
     /**
      * Returns how the images are stored where the format is {@link ImageFormat#AUTO} and no list: of what files there are more,
      * images in folders or tars or Parquet.
      */
-    ImageFormat stored(Configuration hadoop) {
+    ImageFormat stored() {
         int tars = ending(TarSource.SUFFIX).size();
         int tables = ending(RowSource.SUFFIX).size();
-        boolean classes = folders().stream().anyMatch(name -> !isHidden(name));
-        if (!classes) {
+        if (folders.stream().allMatch(Found::isHidden)) {
             return tars > 0 ? ImageFormat.WEBDATASET : tables > 0 ? ImageFormat.PARQUET : ImageFormat.FOLDER;
         }
         if (tars + tables == 0 && !isPartitioned()) {
             return ImageFormat.FOLDER;
         }
-        List<FileStatus> all = files(hadoop, file -> true, new PassedOver());
-        long images = all.stream()
-                .filter(file -> ImageEndings.isImage(file.getPath().getName()))
+        long images = visible().stream()
+                .filter(file -> ImageEndings.isImage(file.name))
                 .count();
-        long parquet = all.stream()
-                .filter(file -> file.getPath().getName().endsWith(RowSource.SUFFIX))
+        long parquet = visible().stream()
+                .filter(file -> file.name.endsWith(RowSource.SUFFIX))
                 .count();
         if (images > 0 && images >= Math.max(tars, isPartitioned() ? parquet : tables)) {
             return ImageFormat.FOLDER;

@@ -27,12 +27,14 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RemoteIterator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -367,29 +369,47 @@ final class ImageList {
                 root.toUri().getPath() + "/" + name);
     }
 
-    /**
-     * Returns lines that differ after a change: the SHA-256 of the list, then size and time of each image. Lists each
-     * folder once, rather than one image at a time.
-     */
-    List<String> listing(Configuration hadoop) throws IOException {
+    /** Returns what identifies the list and the images that it names, of which some may be missing. */
+    Inputs.Listing listing(Configuration hadoop) {
+        Map<String, FileStatus> there;
+        try {
+            there = there(root.getFileSystem(hadoop));
+        } catch (IOException e) {
+            throw new UserError(path + ": the images that it names cannot be listed (" + e.getMessage() + ")", e);
+        }
+        List<String> times = new ArrayList<>(List.of(Sha256.of(content)));
+        List<String> names = new ArrayList<>(times);
+        for (String name : classes.keySet()) {
+            FileStatus file = there.get(name);
+            times.add(below(root, name) + "\t"
+                    + (file == null ? "missing" : file.getLen() + "\t" + file.getModificationTime()));
+            names.add(name + "\t" + (file == null ? "missing" : file.getLen()));
+        }
+        return new Inputs.Listing(Inputs.digest(times.stream()), Inputs.digest(names.stream()));
+    }
+
+    /** Returns what is there of the images. Lists each folder once, rather than one image at a time. */
+    private Map<String, FileStatus> there(FileSystem files) throws IOException {
         Set<Path> folders = new TreeSet<>();
         for (String name : classes.keySet()) {
             folders.add(below(root, name).getParent());
         }
-        FileSystem files = root.getFileSystem(hadoop);
-        Map<Path, FileStatus> there = new HashMap<>();
-        for (Path folder : folders) {
-            for (FileStatus file : Found.childrenIfAny(files, folder)) {
-                there.put(file.getPath(), file);
+        Map<String, FileStatus> there = new ConcurrentHashMap<>();
+        Found.inParallel(folders, folder -> {
+            try {
+                RemoteIterator<FileStatus> all = files.listStatusIterator(folder);
+                while (all.hasNext()) {
+                    FileStatus file = all.next();
+                    String name = Found.relative(root, file.getPath());
+                    if (file.isFile() && classes.containsKey(name)) {
+                        there.put(name, file);
+                    }
+                }
+            } catch (FileNotFoundException e) {
+                // nor the images in it
             }
-        }
-        List<String> lines = new ArrayList<>();
-        lines.add(Sha256.of(content));
-        for (String name : classes.keySet()) {
-            Path image = below(root, name);
-            FileStatus file = there.get(image);
-            lines.add(file == null ? image + "\tmissing" : Inputs.line(file));
-        }
-        return lines;
+            return folder;
+        });
+        return there;
     }
 }

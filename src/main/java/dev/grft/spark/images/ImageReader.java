@@ -14,6 +14,7 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaRDD;
@@ -63,8 +64,7 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
 
     private Images decoded(ImageSource source, List<Named> named, Labels labels) {
         Preprocess prepared = preprocess; // tasks take this along, not the reader
-        Broadcast<String[]> names = JavaSparkContext.fromSparkContext(spark.sparkContext())
-                .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
+        Broadcast<String[]> names = names(spark, named);
         Pulse pulse = Pulse.of(spark.sparkContext());
         Shards decoded = new Shards(source.encoded(names, labels, shards, 1).map(image -> {
             Decoded result = image._2().decoded(image._1(), prepared);
@@ -84,11 +84,31 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
                 throw new UserError(source.place() + ": " + broken + "; there must be one to read");
             }
             return new Images(
-                    decoded.shards(), labels, count, broken, source.passedOver(), digest(named, results), release);
+                    decoded.shards(), labels, count, broken, source.passedOver(), digest(named, id -> results[id].sha256), release);
         } catch (RuntimeException e) {
             release.run();
             throw e;
         }
+    }
+
+    /** Returns the {@linkplain Images#digest digest} of the images of a source, without decoding them. */
+    public static String digest(SparkSession spark, ImageSource source) {
+        List<Named> named = source.named(true);
+        Broadcast<String[]> names = names(spark, named);
+        byte[][] digests = new byte[named.size()][];
+        try {
+            Causes.unwrapped(source.encoded(names, null)
+                            .mapValues(image -> Sha256.digest().digest(image.content))::collect)
+                    .forEach(image -> digests[Math.toIntExact(image._1())] = image._2());
+        } finally {
+            names.unpersist(false);
+        }
+        return digest(named, id -> digests[id]);
+    }
+
+    private static Broadcast<String[]> names(SparkSession spark, List<Named> named) {
+        return JavaSparkContext.fromSparkContext(spark.sparkContext())
+                .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
     }
 
     /** Decodes, and returns what came of each image, by id, without the examples. */
@@ -117,15 +137,15 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
         return new BrokenImages(broken, results.length);
     }
 
-    private static String digest(List<Named> named, Decoded[] results) {
+    private static String digest(List<Named> named, IntFunction<byte[]> sha256) {
         MessageDigest digest = Sha256.digest();
-        for (int id = 0; id < results.length; id++) {
+        for (int id = 0; id < named.size(); id++) {
             Named image = named.get(id);
             String line = image.name
                     + '\t'
                     + (image.label == null ? "" : image.label)
                     + '\t'
-                    + HexFormat.of().formatHex(results[id].sha256)
+                    + HexFormat.of().formatHex(sha256.apply(id))
                     + '\n';
             digest.update(line.getBytes(StandardCharsets.UTF_8));
         }

@@ -13,10 +13,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -58,19 +56,8 @@ public final class ImageSource {
 
     /** Returns the images at one path. */
     public static Source open(SparkSession spark, String path, ReadOptions options) {
-        Configuration hadoop = spark.sessionState().newHadoopConf();
-        JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-        ImageList list = options.list(hadoop, path);
-        if (list != null) {
-            return new ListedImages(context, hadoop, list, options.labeled());
-        }
-        Found found = Found.at(hadoop, path);
-        ImageFormat format = options.format() == ImageFormat.AUTO ? found.stored(hadoop) : options.format();
-        return switch (format) {
-            case WEBDATASET -> new TarSource(context, hadoop, found, options.labelColumn());
-            case PARQUET -> RowSource.open(spark, found, options);
-            default -> new FolderSource(context, hadoop, found, options.labeled());
-        };
+        return Inputs.at(spark.sessionState().newHadoopConf(), null, path, options)
+                .open(spark);
     }
 
     /** Returns the paths, for messages. */
@@ -121,10 +108,11 @@ public final class ImageSource {
             }
         }
         try {
-            Labels declared = known == null ? declared() : known;
-            if (declared != null) {
-                names.forEach(declared::index);
-                return declared;
+            List<String> declared = known == null ? declared() : null;
+            Labels labels = declared == null ? known : Labels.inOrder(declared);
+            if (labels != null) {
+                names.forEach(labels::index);
+                return labels;
             }
             return Labels.of(names);
         } catch (UserError e) {
@@ -132,8 +120,13 @@ public final class ImageSource {
         }
     }
 
+    /** Returns a digest of all that a training takes of the images, given that of names, labels and bytes. */
+    public String content(String digest) {
+        return Inputs.digest(digest, String.valueOf(declared()));
+    }
+
     /** Returns the classes that the sources themselves name, in order; null if none does. */
-    private @Nullable Labels declared() {
+    private @Nullable List<String> declared() {
         List<String> declared = null;
         for (Source source : sources) {
             List<String> classes = source.classes();
@@ -143,7 +136,7 @@ public final class ImageSource {
             }
             declared = declared == null ? classes : declared;
         }
-        return declared == null ? null : Labels.inOrder(declared);
+        return declared;
     }
 
     /**
@@ -156,16 +149,20 @@ public final class ImageSource {
      */
     public JavaPairRDD<Long, Encoded> encoded(
             Broadcast<String[]> names, @Nullable Labels labels, int partitions, int run) {
+        return encoded(names, labels).repartitionAndSortWithinPartitions(new ByRank(partitions, run));
+    }
+
+    /** Returns the encoded images by their rank, in the tasks that read them. */
+    JavaPairRDD<Long, Encoded> encoded(Broadcast<String[]> names, @Nullable Labels labels) {
         JavaPairRDD<Long, Encoded> encoded = sources.get(0).encoded(prefixes.get(0), names, labels);
         for (int i = 1; i < sources.size(); i++) {
             encoded = encoded.union(sources.get(i).encoded(prefixes.get(i), names, labels));
         }
         Pulse pulse = Pulse.of(encoded.context());
         return encoded.mapToPair(image -> {
-                    pulse.beat(1);
-                    return image;
-                })
-                .repartitionAndSortWithinPartitions(new ByRank(partitions, run));
+            pulse.beat(1);
+            return image;
+        });
     }
 
     /** Deals runs of consecutive ranks to partitions in turn. */

@@ -1,75 +1,114 @@
 package dev.grft.spark.images;
 
-import dev.grft.UserError;
+import dev.grft.data.PassedOver;
 import dev.grft.data.Sha256;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
-/** Digests of what a result depends on, cheap enough to check before the work whether it is done already. */
+/**
+ * What lies at a path, listed once: digests of it, cheap enough to check before the work whether it is done already, and the images
+ * to read.
+ */
 public final class Inputs {
-    private Inputs() {}
+    private final Configuration hadoop;
+    private final ReadOptions options;
+    private final ImageFormat format;
+    private final @Nullable ImageList list; // one of these two
+    private final @Nullable Found found;
 
-    /** Returns the SHA-256 of the parts, in order. */
-    public static String digest(String... parts) {
-        MessageDigest digest = Sha256.digest();
-        for (String part : parts) {
-            digest.update(part.getBytes(StandardCharsets.UTF_8));
-            digest.update((byte) 0);
-        }
-        return Sha256.hexadecimal(digest);
+    private Inputs(
+            Configuration hadoop,
+            ReadOptions options,
+            ImageFormat format,
+            @Nullable ImageList list,
+            @Nullable Found found) {
+        this.hadoop = hadoop;
+        this.options = options;
+        this.format = format;
+        this.list = list;
+        this.found = found;
     }
 
     /**
-     * Returns a digest of the names, sizes and times of all images at a path, and of the file that names them if there is
-     * one; the images are not opened.
+     * Returns what lies at a path, which is listed now; the images are not opened.
      *
-     * @param key of the configuration, for messages
+     * @param key of the configuration that names the path, for messages; null if none does
      * @throws UserError if there is nothing, or it cannot be listed
      */
-    public static String listing(Configuration hadoop, String key, String path, ReadOptions options) {
-        List<String> lines = new ArrayList<>();
-        try {
-            ImageList list = options.list(hadoop, path);
-            if (list != null) {
-                lines.addAll(list.listing(hadoop));
-            } else {
-                Path given = new Path(path);
-                FileSystem files = given.getFileSystem(hadoop);
-                List<FileStatus> found = Found.matching(files, given);
-                if (found.isEmpty()) {
-                    throw UserError.of("%s: there is no such file or folder (%s)", path, key);
-                }
-                for (FileStatus each : found) {
-                    Found.eachFile(files, each, new Found.Visitor() {
-                        @Override
-                        public void file(FileStatus file) {
-                            lines.add(line(file));
-                        }
-
-                        @Override
-                        public void passedOver(Path at, String reason) {
-                            // leads to nothing that is not listed elsewhere
-                        }
-                    });
-                }
-            }
-        } catch (IOException | IllegalArgumentException e) {
-            throw new UserError(path + ": cannot be listed (" + e.getMessage() + "); is " + key + " right?", e);
+    public static Inputs at(Configuration hadoop, @Nullable String key, String path, ReadOptions options) {
+        ImageList list = options.list(hadoop, path);
+        if (list != null) {
+            return new Inputs(hadoop, options, options.format(), list, null);
         }
-        Collections.sort(lines);
-        return digest(lines.toArray(String[]::new));
+        Found found = Found.at(hadoop, path, key);
+        ImageFormat format = options.format() == ImageFormat.AUTO ? found.stored() : options.format();
+        return new Inputs(hadoop, options, format, null, found);
     }
 
-    /** Returns the path, size and time of a file, which identify its content. */
-    static String line(FileStatus file) {
-        return file.getPath() + "\t" + file.getLen() + "\t" + file.getModificationTime();
+    /** Returns the images, which are read from the files that were listed. */
+    public Source open(SparkSession spark) {
+        JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+        if (list != null) {
+            return new ListedImages(context, hadoop, list, options.labeled());
+        }
+        Found files = Objects.requireNonNull(found);
+        return switch (format) {
+            case WEBDATASET -> new TarSource(context, hadoop, files, options.labelColumn());
+            case PARQUET -> RowSource.open(spark, files, options);
+            default -> new FolderSource(context, hadoop, files, options.labeled());
+        };
+    }
+
+    /**
+     * What identifies images without opening them.
+     *
+     * @param times a digest of the paths, sizes and times of all files that are read, and of the file that names them if there is one
+     * @param names a digest of the same without the times, of names below the path: equal for copies
+     */
+    public record Listing(String times, String names) {
+        /** Returns the listing of several paths together. */
+        public static Listing of(List<Listing> several) {
+            return several.size() == 1
+                    ? several.get(0)
+                    : new Listing(
+                            digest(several.stream().map(Listing::times)), digest(several.stream().map(Listing::names)));
+        }
+    }
+
+    /** Returns the listing. */
+    public Listing listing() {
+        if (list != null) {
+            return list.listing(hadoop);
+        }
+        Found files = Objects.requireNonNull(found);
+        List<Found.Entry> read = switch (format) {
+            case WEBDATASET -> files.ending(TarSource.SUFFIX);
+            case PARQUET -> files.visible();
+            default -> files.files(file -> ImageEndings.isImage(file.name()), new PassedOver());
+        };
+        return new Listing(
+                digest(read.stream().map(file -> files.file(file) + "\t" + file.size() + "\t" + file.time())),
+                digest(read.stream().map(file -> file.name() + "\t" + file.size())));
+    }
+
+    /** Returns the SHA-256 of the parts, in order. */
+    public static String digest(String... parts) {
+        return digest(Stream.of(parts));
+    }
+
+    static String digest(Stream<String> parts) {
+        MessageDigest digest = Sha256.digest();
+        parts.forEachOrdered(part -> {
+            digest.update(part.getBytes(StandardCharsets.UTF_8));
+            digest.update((byte) 0);
+        });
+        return Sha256.hexadecimal(digest);
     }
 }

@@ -1,6 +1,8 @@
 package dev.grft.spark.images;
 
 import dev.grft.data.Labels;
+import java.io.File;
+import java.io.FileInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -12,7 +14,6 @@ import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.LocalFileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.security.AccessControlException;
 import org.apache.spark.api.java.JavaPairRDD;
@@ -122,10 +123,19 @@ final class ListedImages implements Source {
             }
         }
 
-        /** Opens a file. Hadoop's file of checksums cannot have a name with a colon, so such a file has none. */
+        /**
+         * Opens a file. One of a local disk is opened itself unless Hadoop has left checksums of it; Hadoop would look at it a dozen
+         * times. Hadoop's file of checksums cannot have a name with a colon.
+         */
         private static InputStream opened(FileSystem files, Path file) throws IOException {
-            boolean colon = file.getName().contains(":");
-            return (colon && files instanceof LocalFileSystem checked ? checked.getRawFileSystem() : files).open(file);
+            if (Found.isLocal(files)) {
+                File local = new File(file.toUri().getPath());
+                if (local.getName().contains(":")
+                        || !new File(local.getParent(), "." + local.getName() + ".crc").exists()) {
+                    return new FileInputStream(local);
+                }
+            }
+            return files.open(file);
         }
     }
 }

@@ -152,7 +152,7 @@ final class RowSource implements Source {
             read.add(new Path(URI.create(file)));
         }
         PassedOver passed = new PassedOver();
-        found.files(spark.sessionState().newHadoopConf(), file -> read.contains(file.getPath()), passed);
+        found.files(file -> read.contains(found.file(file)), passed);
         return passed;
     }
 

@@ -59,7 +59,6 @@ final class TarSource implements Source {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final JavaSparkContext context;
-    private final Configuration hadoop;
     private final Found found;
     private final Reader reader;
     private final boolean labeled;
@@ -72,7 +71,6 @@ final class TarSource implements Source {
      */
     TarSource(JavaSparkContext context, Configuration hadoop, Found found, @Nullable String labelKey) {
         this.context = context;
-        this.hadoop = hadoop;
         this.found = found;
         this.reader = new Reader(new SerializableConfiguration(hadoop), found.root(), labelKey);
         this.labeled = labelKey != null;
@@ -87,7 +85,9 @@ final class TarSource implements Source {
     }
 
     private JavaRDD<String> tars() {
-        List<String> tars = found.ending(SUFFIX).stream().map(Path::toString).toList();
+        List<String> tars = found.ending(SUFFIX).stream()
+                .map(tar -> found.file(tar).toString())
+                .toList();
         return context.parallelize(tars, tars.size());
     }
 
@@ -114,9 +114,9 @@ final class TarSource implements Source {
     public PassedOver passedOver() {
         PassedOver all = new PassedOver();
         all.add(passed);
-        Set<Path> tars = Set.copyOf(found.ending(SUFFIX));
+        Set<Found.Entry> tars = Set.copyOf(found.ending(SUFFIX));
         PassedOver beside = new PassedOver();
-        found.files(hadoop, file -> tars.contains(file.getPath()), beside);
+        found.files(tars::contains, beside);
         all.add(beside);
         if (labeled
                 && beside.reasons().keySet().stream().anyMatch(reason -> ImageEndings.contains(reason.substring(1)))) {

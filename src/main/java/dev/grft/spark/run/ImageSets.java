@@ -14,7 +14,6 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
 import dev.grft.spark.images.ReadOptions;
-import dev.grft.spark.images.Source;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -36,13 +35,16 @@ final class ImageSets implements AutoCloseable {
     private final Progress progress;
     private final Gauges gauges;
     private final Map<String, Images> images = new HashMap<>();
-    private final Map<String, String> listings = new HashMap<>();
+    private final Map<String, Inputs> listed = new HashMap<>(); // by path, until the images are read
+    private final Map<String, Inputs.Listing> listings = new HashMap<>(); // by path
+    private final Map<List<String>, String> identities = new HashMap<>(); // by paths
+    private final KnownImages known;
 
     /**
      * Returns no sets yet.
      *
      * @param frames data frames, by what the settings have in place of a path
-     * @param directory gets {@code data.json} and {@code broken-images.json}
+     * @param directory gets {@code data.json}, {@code images.json} and {@code broken-images.json}
      */
     ImageSets(
             SparkSession spark,
@@ -55,6 +57,7 @@ final class ImageSets implements AutoCloseable {
         this.directory = directory;
         this.progress = progress;
         this.gauges = gauges;
+        this.known = new KnownImages(directory);
     }
 
     /**
@@ -67,10 +70,13 @@ final class ImageSets implements AutoCloseable {
         return images.computeIfAbsent(String.join(" and ", paths), p -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
-            ImageSource source = new ImageSource(
-                    paths, paths.stream().map(path -> source(settings, path)).toList());
+            ImageSource source = source(settings, key, paths);
             Images read = reader(settings, preprocess).read(source, known);
             check(settings, key, p, read);
+            if (paths.stream().noneMatch(frames::containsKey)) {
+                this.known.note(listing(settings, key, paths), source.content(read.digest()));
+            }
+            paths.forEach(listed::remove);
             gauges.skipped(read.broken().count());
             if (!directory.describes(key, read.digest(), read.passedOver())) {
                 Map<String, Object> summary = new LinkedHashMap<>(Map.of("path", p));
@@ -88,9 +94,21 @@ final class ImageSets implements AutoCloseable {
         });
     }
 
-    private Source source(Settings settings, String path) {
-        FrameSource frame = frames.get(path);
-        return frame == null ? ImageSource.open(spark, path, readOptions(settings.data())) : frame;
+    private ImageSource source(Settings settings, String key, List<String> paths) {
+        return new ImageSource(
+                paths,
+                paths.stream()
+                        .map(path -> frames.containsKey(path)
+                                ? frames.get(path)
+                                : listed(settings, key, path).open(spark))
+                        .toList());
+    }
+
+    /** Returns what lies at a path; every verb of the application that comes before the reading sees the same. */
+    private Inputs listed(Settings settings, String key, String path) {
+        return listed.computeIfAbsent(
+                path,
+                p -> Inputs.at(spark.sessionState().newHadoopConf(), key, p, readOptions(settings.data())));
     }
 
     /** Returns the images at a path, without labels; the caller closes them. */
@@ -120,18 +138,36 @@ final class ImageSets implements AutoCloseable {
         }
     }
 
-    /** Returns {@link Inputs#listing} of a path, without reading the images. */
-    String listing(Settings settings, String key, String path) {
-        String known = listings.get(path);
-        if (known == null) {
-            FrameSource frame = frames.get(path);
-            known = frame == null
-                    ? Inputs.listing(
-                            spark.sparkContext().hadoopConfiguration(), key, path, readOptions(settings.data()))
-                    : frame.listing();
-            listings.put(path, known);
+    /**
+     * Returns a digest of what the images at some paths are. They are not read, unless they may be a copy of a set that the run
+     * directory knows.
+     */
+    String identity(Settings settings, String key, List<String> paths) {
+        String identity = identities.get(paths);
+        if (identity == null) {
+            Inputs.Listing listing = listing(settings, key, paths);
+            identity = known.identity(listing, () -> {
+                progress.say(
+                        "%s: the names and sizes of images that were read before, at other times or another place; reading the"
+                                + " images to see whether they are the same",
+                        String.join(" and ", paths));
+                ImageSource source = source(settings, key, paths);
+                return source.content(ImageReader.digest(spark, source));
+            });
+            identities.put(paths, identity);
         }
-        return known;
+        return identity;
+    }
+
+    private Inputs.Listing listing(Settings settings, String key, List<String> paths) {
+        return Inputs.Listing.of(paths.stream()
+                .map(path -> listings.computeIfAbsent(path, p -> {
+                    FrameSource frame = frames.get(p);
+                    return frame == null
+                            ? listed(settings, key, p).listing()
+                            : new Inputs.Listing(frame.listing(), frame.listing());
+                }))
+                .toList());
     }
 
     /** Returns how images are found at a path. */

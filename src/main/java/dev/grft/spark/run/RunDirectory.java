@@ -9,6 +9,7 @@ import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.PassedOver;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
@@ -30,6 +31,7 @@ import org.apache.hadoop.fs.Path;
  *   predictions.jsonl                  a line for each test image, or for each n-th: label, prediction, probabilities
  *   mistakes.json                      the most confident mistakes, with pictures
  *   data.json                          images by class, and pictures of some
+ *   images.json                        the sets of images that were read, to know copies of them
  *   broken-images.json                 the images that could not be decoded
  *   report.html                        all of this, to look at
  *   tracking.json                      the run of a tracking server that is told of this one
@@ -98,6 +100,16 @@ public final class RunDirectory {
 
     private Map<String, String> inputs() {
         return read(path("inputs.json"), new TypeReference<Map<String, String>>() {});
+    }
+
+    /** Returns the sets of images that were read, in the order of their first reading. */
+    List<KnownImages.Known> images() {
+        return read(path("images.json"), new TypeReference<Map<String, List<KnownImages.Known>>>() {})
+                .getOrDefault("sets", List.of());
+    }
+
+    void writeImages(List<KnownImages.Known> sets) {
+        write(path("images.json"), Map.of("sets", sets));
     }
 
     /** Adds to {@code broken-images.json}: by set, the names and reasons of its broken images. */

@@ -10,7 +10,6 @@ import dev.grft.data.Preprocess;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.ReadOptions;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -79,24 +78,20 @@ public final class RunImages {
         return sets.unlabeled(settings, key, path, preprocess());
     }
 
-    /** Returns a digest of what the training images are, without reading them. */
+    /** Returns a digest of what the training images are, which are not read unless they may be a copy. */
     public String trainingListing() {
-        List<String> parts = new ArrayList<>();
-        parts.add(String.valueOf(settings.data().classes()));
-        for (String path : trainingPaths()) {
-            parts.add(sets.listing(settings, "data.train", path));
-        }
-        return Inputs.digest(parts.toArray(String[]::new));
+        return Inputs.digest(
+                String.valueOf(settings.data().classes()), sets.identity(settings, "data.train", trainingPaths()));
     }
 
-    /** Returns a digest of what the validation images are, without reading them. */
+    /** Returns a digest of what the validation images are, which are not read unless they may be a copy. */
     public String validationListing() {
-        return sets.listing(settings, "data.validation", validationPath());
+        return sets.identity(settings, "data.validation", List.of(validationPath()));
     }
 
-    /** Returns a digest of what the test images are, without reading them. */
+    /** Returns a digest of what the test images are, which are not read unless they may be a copy. */
     public String testListing() {
-        return sets.listing(settings, "data.test", testPath());
+        return sets.identity(settings, "data.test", List.of(testPath()));
     }
 
     /** Returns how images are prepared: as the checkpoint says, where the settings do not say otherwise. */

@@ -147,7 +147,6 @@ final class LinearProbe extends Verb {
                 Config.fingerprint(
                         settings,
                         "model.imageSize",
-                        "data.train",
                         "data.format",
                         "data.imageColumn",
                         "data.labelColumn",

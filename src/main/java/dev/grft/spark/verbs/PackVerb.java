@@ -61,9 +61,10 @@ final class PackVerb extends Verb {
         ReadOptions options = labeled
                 ? run.images().readOptions()
                 : run.images().readOptions().unlabeled();
+        Inputs listed = Inputs.at(session.hadoop(), "--images", images, options);
         String inputs = Inputs.digest(
                 "pack",
-                Inputs.listing(session.hadoop(), "--images", images, options),
+                listed.listing().times(),
                 noted(options),
                 Integer.toString(IN_A_FILE));
         Path folder = new Path(output);
@@ -79,7 +80,7 @@ final class PackVerb extends Verb {
         }
         Path temporary = new Path(folder.getParent(), "._tmp-" + folder.getName());
         long started = System.nanoTime();
-        ImageSource source = ImageSource.at(session.spark(), List.of(images), options);
+        ImageSource source = new ImageSource(List.of(images), List.of(listed.open(session.spark())));
         List<Named> named = source.named(true);
         source.passedOver().notes().forEach(note -> session.progress().say("note: %s", note));
         write(source, named, labeled, temporary);

@@ -27,12 +27,16 @@ class InputsTest {
         return file;
     }
 
-    private static String listing(Path path, @Nullable Path root) {
-        return Inputs.listing(
+    private static Inputs at(Path path, @Nullable Path root) {
+        return Inputs.at(
                 HADOOP,
                 "data.train",
                 path.toString(),
                 new ReadOptions(ImageFormat.AUTO, "image", "label", root == null ? null : root.toString()));
+    }
+
+    private static String listing(Path path, @Nullable Path root) {
+        return at(path, root).listing().times();
     }
 
     @Test

@@ -24,7 +24,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.parquet.format.CompressionCodec;
 import org.apache.parquet.format.FileMetaData;
 import org.apache.parquet.format.Util;
@@ -278,12 +277,6 @@ class OddInputsTest {
             assertThat(names(images)).containsExactly("cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png", "fox/0.png");
             assertThat(images.passedOver().reasons()).isEqualTo(Map.of(Found.AGAIN, 3L, Found.NOWHERE, 1L));
         }
-        assertThat(Inputs.listing(
-                        new Configuration(),
-                        "data.train",
-                        data.toString(),
-                        new ReadOptions(ImageFormat.AUTO, "image", "label", null)))
-                .hasSize(64);
     }
 
     @Test

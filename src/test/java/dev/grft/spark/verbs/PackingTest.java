@@ -90,7 +90,9 @@ class PackingTest extends OnSpark {
         Path packed = folder.resolve("packed");
         pack(images, packed, true, false);
 
-        String listing = Inputs.listing(new Configuration(), "--images", images.toString(), OPTIONS);
+        String listing = Inputs.at(new Configuration(), "--images", images.toString(), OPTIONS)
+                .listing()
+                .times();
         assertThat(packed.resolve("_packed.json"))
                 .content()
                 .contains(Inputs.digest(
