@@ -458,7 +458,7 @@ class MainTest {
             assertThat(last(result.err()))
                     .isEqualTo(
                             "error: training.shards is 13, but data.train has 12 images; use fewer shards than images");
-            assertThat(made()).as("before any work").containsExactly("broken-images.json", "data.json");
+            assertThat(made()).as("before any work").containsExactly("broken-images.json", "data.json", "images.json");
         }
     }
 

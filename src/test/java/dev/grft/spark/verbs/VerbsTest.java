@@ -84,6 +84,7 @@ class VerbsTest extends OnTiny {
                         "merged.safetensors",
                         "config.json",
                         "history.jsonl",
+                        "images.json",
                         "metrics.json",
                         "evaluation.json",
                         "broken-images.json",
