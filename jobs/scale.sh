@@ -19,7 +19,7 @@ die() {
   exit 2
 }
 
-only=models,classes,images,slots,steps,fits folder=$target/scale sizes=''
+only=models,classes,images,slots,steps,fits folder=$target/scale sizes=()
 while (($#)); do
   (($# > 1)) || die "$1 needs a value"
   case $1 in
@@ -27,7 +27,7 @@ while (($#)); do
     --folder) folder=$2 ;;
     --classes | --images | --steps)
       [[ $2 =~ ^[1-9][0-9]{0,8}$ ]] || die "$1 must be a number from 1, got $2"
-      sizes+=${sizes:+,}${1#--}=$2
+      sizes+=("${1#--}=$2")
       ;;
     *) die "there is no option $1" ;;
   esac
@@ -37,4 +37,4 @@ done
 
 mvn -q -B -ntp -Dstyle.color=never -DskipTests package >&2
 exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" "@$target/test-classes/bench.options" -Xmx512m -Djava.awt.headless=true \
-  -cp "$target/test-classes:$target/classes:$(<"$target/bench.classpath")" dev.grft.cli.Scale "$folder" "$only" "$sizes"
+  -cp "$target/test-classes:$target/classes:$(<"$target/bench.classpath")" dev.grft.cli.Scale "$folder" "$only" ${sizes[@]+"${sizes[@]}"}

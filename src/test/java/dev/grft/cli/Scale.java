@@ -39,16 +39,17 @@ public final class Scale {
         this.sizes = sizes;
     }
 
-    /** Arguments: a folder for everything, the parts as a comma-separated list, sizes as NAME=NUMBER. */
+    /** Arguments: a folder for everything, the parts as a comma-separated list, then sizes, each NAME=NUMBER. */
     public static void main(String... arguments) throws Exception {
         Map<String, Integer> sizes = new LinkedHashMap<>(Map.of("classes", 21_843, "images", 200_000, "steps", 20_000));
-        for (String size : arguments[2].isEmpty() ? new String[0] : arguments[2].split(",")) {
-            sizes.put(size.substring(0, size.indexOf('=')), Integer.valueOf(size.substring(size.indexOf('=') + 1)));
+        for (String size : List.of(arguments).subList(2, arguments.length)) {
+            int equals = size.indexOf('=');
+            sizes.put(size.substring(0, equals), Integer.valueOf(size.substring(equals + 1)));
         }
         Scale scale = new Scale(Files.createDirectories(Path.of(arguments[0])), sizes);
         System.out.printf(
                 "%-34s %9s %9s %9s %9s  %s%n", "", "seconds", "resident", "disk", "handles", "MiB, each a peak; limit");
-        for (String part : arguments[1].split(",")) {
+        for (String part : List.of(arguments[1].split(",", -1))) {
             scale.run(part);
         }
         System.exit(scale.failed ? 1 : 0);

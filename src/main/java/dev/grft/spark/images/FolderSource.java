@@ -107,8 +107,8 @@ final class FolderSource implements Source {
         List<Named> named = new ArrayList<>();
         for (Found.Entry file : files) {
             String label = label(file.name());
-            named.add(new Named(
-                    prefix + file.name(), label == null ? null : same.computeIfAbsent(label, text -> text)));
+            named.add(
+                    new Named(prefix + file.name(), label == null ? null : same.computeIfAbsent(label, text -> text)));
         }
         return named;
     }
@@ -143,9 +143,7 @@ final class FolderSource implements Source {
         List<ListedImages.Wanted> wanted = new ArrayList<>();
         for (Found.Entry file : files) {
             wanted.add(new ListedImages.Wanted(
-                    prefix + file.name(),
-                    found.file(file).toString(),
-                    ImageSource.index(labels, label(file.name()))));
+                    prefix + file.name(), found.file(file).toString(), ImageSource.index(labels, label(file.name()))));
         }
         return ListedImages.encoded(context, hadoop, wanted, names);
     }

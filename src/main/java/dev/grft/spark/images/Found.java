@@ -95,8 +95,8 @@ final class Found {
             Path at = files.makeQualified(given);
             List<FileStatus> matched = matching(files, at);
             if (matched.isEmpty()) {
-                throw new UserError(path + ": there is no such file or folder ("
-                        + (key == null ? "looked for " + at : key) + ")");
+                throw new UserError(
+                        path + ": there is no such file or folder (" + (key == null ? "looked for " + at : key) + ")");
             }
             boolean literal = matched.size() == 1 && matched.get(0).getPath().equals(at);
             Path root = at;

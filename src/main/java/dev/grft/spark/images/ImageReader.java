@@ -84,7 +84,13 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
                 throw new UserError(source.place() + ": " + broken + "; there must be one to read");
             }
             return new Images(
-                    decoded.shards(), labels, count, broken, source.passedOver(), digest(named, id -> results[id].sha256), release);
+                    decoded.shards(),
+                    labels,
+                    count,
+                    broken,
+                    source.passedOver(),
+                    digest(named, id -> results[id].sha256),
+                    release);
         } catch (RuntimeException e) {
             release.run();
             throw e;

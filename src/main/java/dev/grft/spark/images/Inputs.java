@@ -78,7 +78,8 @@ public final class Inputs {
             return several.size() == 1
                     ? several.get(0)
                     : new Listing(
-                            digest(several.stream().map(Listing::times)), digest(several.stream().map(Listing::names)));
+                            digest(several.stream().map(Listing::times)),
+                            digest(several.stream().map(Listing::names)));
         }
     }
 

@@ -107,8 +107,7 @@ final class ImageSets implements AutoCloseable {
     /** Returns what lies at a path; every verb of the application that comes before the reading sees the same. */
     private Inputs listed(Settings settings, String key, String path) {
         return listed.computeIfAbsent(
-                path,
-                p -> Inputs.at(spark.sessionState().newHadoopConf(), key, p, readOptions(settings.data())));
+                path, p -> Inputs.at(spark.sessionState().newHadoopConf(), key, p, readOptions(settings.data())));
     }
 
     /** Returns the images at a path, without labels; the caller closes them. */

@@ -62,11 +62,7 @@ final class PackVerb extends Verb {
                 ? run.images().readOptions()
                 : run.images().readOptions().unlabeled();
         Inputs listed = Inputs.at(session.hadoop(), "--images", images, options);
-        String inputs = Inputs.digest(
-                "pack",
-                listed.listing().times(),
-                noted(options),
-                Integer.toString(IN_A_FILE));
+        String inputs = Inputs.digest("pack", listed.listing().times(), noted(options), Integer.toString(IN_A_FILE));
         Path folder = new Path(output);
         Storage storage = session.storage();
         if (!force && storage.exists(folder)) {

@@ -47,8 +47,7 @@ class CopiedImagesTest extends OnTiny {
     }
 
     private Printed train(Path images, String... more) {
-        return Tiny.does(
-                spark, Tiny.sets(shared.pretrained(), images, shared.test(), run, more), false, Verbs::train);
+        return Tiny.does(spark, Tiny.sets(shared.pretrained(), images, shared.test(), run, more), false, Verbs::train);
     }
 
     @Test
@@ -77,9 +76,7 @@ class CopiedImagesTest extends OnTiny {
         Files.delete(run.resolve("state/step-00000009.safetensors"));
         touch(train);
 
-        assertThat(train(train).err())
-                .contains("going on after step 8")
-                .contains("selection.safetensors " + MADE);
+        assertThat(train(train).err()).contains("going on after step 8").contains("selection.safetensors " + MADE);
         assertThat(run.resolve("state-old-1")).doesNotExist();
     }
 

@@ -40,7 +40,8 @@ class ListedOnceTest extends OnTiny {
                     1,
                     of.getBlockSize(),
                     of.getModificationTime(),
-                    new org.apache.hadoop.fs.Path("counting", null, of.getPath().toUri().getPath()));
+                    new org.apache.hadoop.fs.Path(
+                            "counting", null, of.getPath().toUri().getPath()));
         }
 
         @Override
@@ -118,8 +119,7 @@ class ListedOnceTest extends OnTiny {
         }
 
         @Override
-        public boolean mkdirs(
-                org.apache.hadoop.fs.Path path, org.apache.hadoop.fs.permission.FsPermission permission) {
+        public boolean mkdirs(org.apache.hadoop.fs.Path path, org.apache.hadoop.fs.permission.FsPermission permission) {
             throw new UnsupportedOperationException();
         }
     }
@@ -137,8 +137,8 @@ class ListedOnceTest extends OnTiny {
     private static Map<String, Integer> asked(String operation) {
         return ASKED.entrySet().stream()
                 .filter(each -> each.getKey().startsWith(operation + " "))
-                .collect(Collectors.toMap(
-                        each -> each.getKey().substring(operation.length() + 1), Map.Entry::getValue));
+                .collect(
+                        Collectors.toMap(each -> each.getKey().substring(operation.length() + 1), Map.Entry::getValue));
     }
 
     @Test
@@ -147,8 +147,8 @@ class ListedOnceTest extends OnTiny {
         Files.createDirectories(train.resolve("red/deep"));
         Files.move(train.resolve("red/0.png"), train.resolve("red/deep/0.png"));
         Files.createDirectory(train.resolve("none"));
-        List<String> sets =
-                Tiny.sets(shared.pretrained(), counted(train), shared.test(), folder.resolve("run"), "training.epochs=1");
+        List<String> sets = Tiny.sets(
+                shared.pretrained(), counted(train), shared.test(), folder.resolve("run"), "training.epochs=1");
 
         Tiny.Printed first = Tiny.does(spark, sets, false, Verbs::train);
 
@@ -171,12 +171,17 @@ class ListedOnceTest extends OnTiny {
         StringBuilder lines = new StringBuilder("path,label\n");
         for (String color : List.of("blue", "green", "red")) {
             for (int i = 0; i < 6; i++) {
-                lines.append(color).append('/').append(i).append(".png,").append(color).append('\n');
+                lines.append(color)
+                        .append('/')
+                        .append(i)
+                        .append(".png,")
+                        .append(color)
+                        .append('\n');
             }
         }
         Path list = Files.writeString(train.resolve("train.csv"), lines);
-        List<String> sets =
-                Tiny.sets(shared.pretrained(), counted(list), shared.test(), folder.resolve("run"), "training.epochs=1");
+        List<String> sets = Tiny.sets(
+                shared.pretrained(), counted(list), shared.test(), folder.resolve("run"), "training.epochs=1");
 
         Tiny.does(spark, sets, false, Verbs::select);
 
