@@ -201,9 +201,8 @@ public final class Scale {
                 "training.epochs=" + steps,
                 "training.checkpointEvery=500");
         Measured measured = measured(steps + " steps: train", "1g", 0, "train", sets);
-        List<Sample> samples = measured.samples;
-        Sample early = samples.get(samples.size() / 5);
-        Sample late = samples.get(samples.size() - 1);
+        Sample early = measured.most(0.1, 0.2);
+        Sample late = measured.most(0.9, 1);
         System.out.printf("    after a fifth %s%n    at the end    %s%n", early, late);
         if (late.resident > early.resident + 150
                 || late.threads > early.threads + 10
@@ -289,6 +288,17 @@ public final class Scale {
         double disk;
         int handles;
         long opened;
+
+        /** Returns the most of each that the process held in a part of its time, given as fractions. */
+        Sample most(double from, double to) {
+            List<Sample> part =
+                    samples.subList((int) (from * samples.size()), (int) Math.ceil(to * samples.size()));
+            return new Sample(
+                    part.stream().mapToLong(Sample::resident).max().orElse(0),
+                    part.stream().mapToInt(Sample::threads).max().orElse(0),
+                    part.stream().mapToInt(Sample::handles).max().orElse(0),
+                    part.stream().mapToDouble(Sample::disk).max().orElse(0));
+        }
     }
 
     private Measured measured(String what, String heap, int limit, String verb, List<String> sets, String... options)
