@@ -3,9 +3,13 @@ package dev.grft.checkpoint;
 import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -17,10 +21,17 @@ import java.util.regex.Pattern;
  */
 record Wrapping(Tensors model, List<String> notes) {
     private static final Pattern PREFIX = Pattern.compile(
-            "(module|_orig_mod|model|backbone|net|network|state_dict|ema|ema_model|model_ema|module_ema)\\..+");
+            "(module|_orig_mod|model|online_model|backbone|net|network|state_dict|state_dict_ema|ema|ema_model|model_ema|module_ema"
+                    + "|student|teacher)\\..+");
+
+    /** Prefixes of moving averages, which timm takes where a file has one beside the model itself; so does DINO its teacher. */
+    private static final List<String> AVERAGES =
+            List.of("state_dict_ema", "model_ema", "ema_model", "module_ema", "ema", "teacher");
+
     private static final Pattern HEAD = Pattern.compile("(head|classifier|heads\\.head)\\.(weight|bias)");
     private static final Pattern TRAINING = Pattern.compile(
-            "(optimizers?|optim|optimizer_states?|lr_schedulers?|scheduler|scaler|grad_scaler|rng_state|epoch|step|global_step)"
+            "(optimizers?|optim|optimizer_states?|lr_schedulers?|scheduler|scaler|grad_scaler|rng_state|epoch|step|global_step|n_averaged"
+                    + "|initted)"
                     + "([._/].*)?");
     private static final Pattern PROJECTION =
             Pattern.compile("(.*?)(?:encoder\\.layer|layers)\\.(\\d+)\\.attention\\.([qkvo])_proj\\.(weight|bias)");
@@ -43,12 +54,21 @@ record Wrapping(Tensors model, List<String> notes) {
             notes.add(file.file() + ": passed over " + training + " tensors of an optimizer or the like");
         }
         StringBuilder taken = new StringBuilder();
-        for (String prefix = prefix(tensors); !prefix.isEmpty(); prefix = prefix(tensors)) {
+        while (true) {
+            String chosen = oneOfSeveral(tensors);
+            if (!chosen.isEmpty()) {
+                int before = tensors.size();
+                tensors.keySet()
+                        .removeIf(name -> !prefix(name).isEmpty() && !prefix(name).equals(chosen));
+                notes.add(file.file() + ": has the model more than once; took the tensors " + taken + chosen
+                        + (AVERAGES.contains(chosen.replace(".", "")) ? ", a moving average," : "") + " and passed over "
+                        + (before - tensors.size()) + " others");
+            }
+            String prefix = shared(tensors);
             Map<String, Tensor> shorter = new LinkedHashMap<>();
-            String start = prefix;
             tensors.forEach((name, tensor) ->
-                    shorter.put(name.startsWith(start) ? name.substring(start.length()) : name, tensor));
-            if (shorter.size() < tensors.size()) { // two would have the same name
+                    shorter.put(name.startsWith(prefix) ? name.substring(prefix.length()) : name, tensor));
+            if (prefix.isEmpty() || shorter.size() < tensors.size()) { // two would have the same name
                 break;
             }
             tensors = shorter;
@@ -66,21 +86,66 @@ record Wrapping(Tensors model, List<String> notes) {
                 : new Wrapping(new Tensors(file.file(), old, file.sha256()), notes);
     }
 
-    /** Returns the prefix that all tensors share, but those of a head beside a backbone; empty if there is none. */
-    private static String prefix(Map<String, Tensor> tensors) {
-        String found = "";
+    /** Returns the prefix of a name; empty if it has none. */
+    private static String prefix(String name) {
+        Matcher prefixed = PREFIX.matcher(name);
+        return prefixed.matches() ? prefixed.group(1) + "." : "";
+    }
+
+    /** Returns the prefixes of all tensors but those of a head beside a backbone; none if another tensor has none. */
+    private static Set<String> prefixes(Map<String, Tensor> tensors) {
+        Set<String> found = new TreeSet<>();
         for (String name : tensors.keySet()) {
-            Matcher prefixed = PREFIX.matcher(name);
-            String prefix = prefixed.matches() ? prefixed.group(1) + "." : "";
-            if (prefix.isEmpty() && HEAD.matcher(name).matches()) {
-                continue;
+            String prefix = prefix(name);
+            if (prefix.isEmpty() && !HEAD.matcher(name).matches()) {
+                return Set.of();
             }
-            if (prefix.isEmpty() || (!found.isEmpty() && !prefix.equals(found))) {
-                return "";
-            }
-            found = prefix;
+            found.add(prefix);
         }
+        found.remove("");
         return found;
+    }
+
+    /** Returns the prefix that all tensors share, but those of a head beside a backbone; empty if there is none. */
+    private static String shared(Map<String, Tensor> tensors) {
+        Set<String> prefixes = prefixes(tensors);
+        return prefixes.size() == 1 ? prefixes.iterator().next() : "";
+    }
+
+    /**
+     * Returns the prefix of the model to take where a file has several: a moving average that is whole, or else what is no moving
+     * average; empty if there is one model, or it cannot be told.
+     */
+    private static String oneOfSeveral(Map<String, Tensor> tensors) {
+        Set<String> prefixes = prefixes(tensors);
+        if (prefixes.size() < 2) {
+            return "";
+        }
+        Map<String, Set<String>> models = new TreeMap<>(); // the bare names by prefix
+        prefixes.forEach(prefix -> models.put(prefix, bare(tensors.keySet(), prefix)));
+        for (String average : AVERAGES) {
+            Set<String> names = models.get(average + ".");
+            if (names != null && models.values().stream().allMatch(names::containsAll)) {
+                return average + ".";
+            }
+        }
+        AVERAGES.forEach(average -> models.remove(average + "."));
+        return models.size() == 1 ? models.keySet().iterator().next() : "";
+    }
+
+    /** Returns the names that begin with a prefix, without any. */
+    private static Set<String> bare(Set<String> names, String prefix) {
+        Set<String> bare = new HashSet<>();
+        for (String name : names) {
+            if (name.startsWith(prefix)) {
+                String rest = name;
+                while (!prefix(rest).isEmpty()) {
+                    rest = rest.substring(prefix(rest).length());
+                }
+                bare.add(rest);
+            }
+        }
+        return bare;
     }
 
     /** Returns the tensors by the names under which transformers saves them, if they have those of its version 5 in memory. */

@@ -45,7 +45,7 @@ import org.jspecify.annotations.Nullable;
  * ML. What it trains is what the verb {@code train} does with the same images and settings, bit for bit, whatever the partitions.
  *
  * <p>Settings come from {@code conf/base.yaml}, over it the files of {@link #config}, over these the keys of {@link #settings}, over all
- * the parameters that were set. Labels are text, numbers whose names StringIndexer has noted in the column, or class numbers from
+ * the parameters that were set. Labels are text, booleans, numbers whose names StringIndexer has noted in the column, or class numbers from
  * 0 on, of which there are as many as the largest one says. The session goes on as it was. Names of images decide
  * their order in the training: a column, what the images name themselves, a column {@code path}, or their SHA-256.
  */
@@ -80,7 +80,7 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
     public GrftClassifier(String uid) {
         this.uid = uid;
         this.columns = new Columns(this);
-        this.labelCol = new Param<>(this, "labelCol", "column of the classes: text or numbers");
+        this.labelCol = new Param<>(this, "labelCol", "column of the classes: text, booleans or numbers");
         this.nameCol = new Param<>(
                 this,
                 "nameCol",

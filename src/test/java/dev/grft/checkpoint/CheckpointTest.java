@@ -292,6 +292,54 @@ class CheckpointTest {
                 .endsWith("model.safetensors: took the prefix " + told + " off the names of the tensors");
     }
 
+    private Checkpoint loaded(Map<String, Tensor> all) throws IOException {
+        try (OutputStream out = Files.newOutputStream(directory.resolve("model.safetensors"))) {
+            Safetensors.write(out, Map.of("format", "pt"), all);
+        }
+        Files.writeString(directory.resolve("config.json"), json.toString());
+        return Checkpoint.load(Golden.HADOOP, directory.toString(), 0);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "model., ema., ema.",
+        "model., model_ema., model_ema.",
+        "state_dict., state_dict_ema., state_dict_ema.",
+        "model._orig_mod., ema_model.module., ema_model.",
+        "online_model., ema_model., ema_model.",
+        "student.backbone., teacher.backbone., teacher."
+    })
+    void ofAModelAndItsMovingAverageTheAverageIsTaken(String trained, String average, String told) throws Exception {
+        Checkpoint plain = Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), 0);
+        Map<String, Tensor> both = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> both.put(trained + name, Tensor.ofFloats(tensor.shape(), new float[tensor.floats().length])));
+        tensors.forEach((name, tensor) -> both.put(average + name, tensor));
+        both.put("n_averaged", tensors.get("cls_token"));
+
+        Checkpoint model = loaded(both);
+
+        plain.tensors()
+                .forEach((name, values) -> assertThat(model.tensors().get(name)).containsExactly(values));
+        assertThat(model.notes())
+                .anySatisfy(note -> assertThat(note)
+                        .endsWith("has the model more than once; took the tensors " + told
+                                + ", a moving average, and passed over " + tensors.size() + " others"));
+    }
+
+    @Test
+    void aMovingAverageWithOtherNamesIsPassedOver() throws Exception {
+        Checkpoint plain = Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), 0);
+        Map<String, Tensor> both = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> both.put("model." + name, tensor));
+        tensors.forEach((name, tensor) -> both.put("model_ema." + name.replace(".", ""), tensor));
+
+        Checkpoint model = loaded(both);
+
+        plain.tensors()
+                .forEach((name, values) -> assertThat(model.tensors().get(name)).containsExactly(values));
+        assertThat(model.notes().get(0)).contains("took the tensors model. and passed over " + tensors.size());
+    }
+
     @Test
     void imagesThatAreNotSquareAreRefused() {
         refused(

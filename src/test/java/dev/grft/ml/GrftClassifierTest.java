@@ -97,6 +97,20 @@ class GrftClassifierTest extends OnTiny {
     }
 
     @Test
+    void labelsMayBeBooleans() {
+        Dataset<Row> images = files(shared.train()).withColumn("label", functions.expr("label = 'red'"));
+
+        GrftClassificationModel trained = classifier().setMethod("linear").fit(images);
+
+        assertThat(trained.labels()).containsExactly("false", "true");
+        assertThatThrownBy(() -> classifier()
+                        .setMethod("linear")
+                        .fit(images.withColumn("label", functions.expr("nullif(label, true)"))))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("has no label; remove the row, or is labelCol right?");
+    }
+
+    @Test
     void rowsDividedAndOrderedInAnotherWayGiveTheSameBits() throws Exception {
         Dataset<Row> shuffled = files(shared.train()).repartition(5).orderBy(functions.rand(7));
 
@@ -315,7 +329,7 @@ class GrftClassifierTest extends OnTiny {
                 .hasMessageContaining("column path is string, needs binary, a struct with a binary field bytes");
         assertThatThrownBy(() ->
                         other.setImageCol("content").setLabelCol("content").fit(frame))
-                .hasMessageContaining("column content is binary, needs string or a number; set labelCol");
+                .hasMessageContaining("column content is binary, needs string, boolean or a number; set labelCol");
         assertThatThrownBy(() ->
                         other.setLabelCol("label").setPredictionCol("path").fit(frame))
                 .hasMessageContaining("column path exists already; drop it or set another predictionCol");

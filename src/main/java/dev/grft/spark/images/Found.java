@@ -2,6 +2,7 @@ package dev.grft.spark.images;
 
 import dev.grft.UserError;
 import dev.grft.data.PassedOver;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.file.AccessDeniedException;
@@ -123,13 +124,14 @@ final class Found {
         }
     }
 
-    /** Returns the files and folders that a path or pattern names. A name that looks like a pattern is a name if it is there. */
+    /** Returns the files and folders that a path or pattern names. What looks like a pattern is a name if that is there. */
     private static List<FileStatus> matching(FileSystem files, Path path) throws IOException {
-        FileStatus[] found = files.globStatus(path);
-        if (found != null && found.length > 0) {
-            return List.of(found);
+        try {
+            return List.of(files.getFileStatus(path));
+        } catch (FileNotFoundException e) {
+            FileStatus[] found = isPattern(path) ? files.globStatus(path) : null;
+            return found == null ? List.of() : List.of(found);
         }
-        return isPattern(path) && files.exists(path) ? List.of(files.getFileStatus(path)) : List.of();
     }
 
     private static boolean isPattern(Path path) {
@@ -345,6 +347,11 @@ final class Found {
         return path;
     }
 
+    /** Returns the path for readers to which it may be a pattern: as a name if it is one. */
+    String glob() {
+        return pattern ? path : path.replaceAll("[*?\\[\\]{}\\\\]", "\\\\$0");
+    }
+
     /** Returns the folder that names are relative to, qualified: the path itself, or where a file or pattern lies. */
     Path root() {
         return root;
@@ -417,35 +424,5 @@ final class Found {
     /** Returns the names of the folders directly in it, hidden ones too; in order. */
     SortedSet<String> folders() {
         return folders;
-    }
-
-    /** Returns whether there are folders {@code column=value}, as Spark writes them. */
-    private boolean isPartitioned() {
-        return folders.stream().anyMatch(name -> name.contains("="));
-    }
-
-    /**
-     * Returns how the images are stored where the format is {@link ImageFormat#AUTO} and no list: of what files there are more,
-     * images in folders or tars or Parquet.
-     */
-    ImageFormat stored() {
-        int tars = ending(TarSource.SUFFIX).size();
-        int tables = ending(RowSource.SUFFIX).size();
-        if (folders.stream().allMatch(Found::isHidden)) {
-            return tars > 0 ? ImageFormat.WEBDATASET : tables > 0 ? ImageFormat.PARQUET : ImageFormat.FOLDER;
-        }
-        if (tars + tables == 0 && !isPartitioned()) {
-            return ImageFormat.FOLDER;
-        }
-        long images = visible().stream()
-                .filter(file -> ImageEndings.isImage(file.name))
-                .count();
-        long parquet = visible().stream()
-                .filter(file -> file.name.endsWith(RowSource.SUFFIX))
-                .count();
-        if (images > 0 && images >= Math.max(tars, isPartitioned() ? parquet : tables)) {
-            return ImageFormat.FOLDER;
-        }
-        return tars > 0 ? ImageFormat.WEBDATASET : ImageFormat.PARQUET;
     }
 }

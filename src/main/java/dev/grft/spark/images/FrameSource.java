@@ -71,12 +71,14 @@ public final class FrameSource implements Source {
         this.reader = new Reader(images, numbered && classes != null ? new ClassNames(classes) : null);
     }
 
-    /** Returns the type of the labels, text or numbers. */
+    /** Returns the type of the labels: text, numbers or booleans. */
     static DataType checkLabel(String place, StructType schema, String column) {
         DataType type = ImageColumn.type(schema, column, place, "set labelCol");
-        if (!(type instanceof NumericType) && !type.equals(DataTypes.StringType)) {
+        if (!(type instanceof NumericType)
+                && !type.equals(DataTypes.StringType)
+                && !type.equals(DataTypes.BooleanType)) {
             throw new UserError(place + ": column " + column + " is " + type.simpleString()
-                    + ", needs string or a number; set labelCol");
+                    + ", needs string, boolean or a number; set labelCol");
         }
         return type;
     }
@@ -84,7 +86,7 @@ public final class FrameSource implements Source {
     /** Whole numbers without a point, as they are written in integer columns. */
     private Column label(Column label) {
         if (!numbered) {
-            return label;
+            return label.cast(DataTypes.StringType); // of booleans: false and true
         }
         Column whole = label.cast(DataTypes.LongType);
         return functions
@@ -245,7 +247,7 @@ public final class FrameSource implements Source {
             String sha256 = Sha256.of(images.image("", 0, row.get(0)).content);
             String own = images.name(row.get(0));
             String name = row.isNullAt(2) ? (own == null ? sha256 : own) : row.getString(2);
-            String label = row.isNullAt(1) ? null : row.getString(1);
+            String label = row.isNullAt(1) || row.getString(1).isBlank() ? null : row.getString(1);
             try {
                 return new Seen(name, names == null ? label : names.of(label), sha256, partition);
             } catch (IllegalArgumentException e) {

@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -45,7 +46,7 @@ import org.jspecify.annotations.Nullable;
  *   <li>a list, as VTAB-1k's {@code train800.txt}: on each line a path, a blank and a class number from 0 on;
  *   <li>a JSON object, as VPT's splits of FGVC: to each path its class, a whole number or text. The numbers need not be
  *       contiguous;
- *   <li>CSV with a header: columns {@code path} or {@code file_name}, as Hugging Face's metadata.csv has it, and
+ *   <li>CSV with a header, separated by commas, semicolons or tabs: columns {@code path} or {@code file_name}, as Hugging Face's metadata.csv has it, and
  *       {@code data.labelColumn};
  *   <li>JSONL, an object with these keys on each line.
  * </ul>
@@ -56,6 +57,7 @@ import org.jspecify.annotations.Nullable;
 final class ImageList {
     private static final JsonFactory JSON = new JsonFactory();
     private static final Pattern LINE = Pattern.compile("(.*\\S)\\s+(\\S+)");
+    private static final Pattern URI = Pattern.compile("([a-zA-Z][a-zA-Z0-9+.-]+):(?://([^/]*))?(/.*)");
     private static final Pattern NUMBER = Pattern.compile("[0-9]{1,9}");
     private static final ObjectMapper MAPPER =
             new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
@@ -179,6 +181,8 @@ final class ImageList {
                 String place = place(parser);
                 JsonToken label = parser.nextToken();
                 if (label != JsonToken.VALUE_NUMBER_INT
+                        && label != JsonToken.VALUE_TRUE
+                        && label != JsonToken.VALUE_FALSE
                         && !(label == JsonToken.VALUE_STRING
                                 && !parser.getText().isBlank())) {
                     throw error(
@@ -201,7 +205,9 @@ final class ImageList {
 
     private void parseCsv(@Nullable String labelColumn) {
         CsvParserSettings settings = new CsvParserSettings();
+        String text = text();
         settings.getFormat().setComment('\0'); // none: a path may begin with #
+        settings.getFormat().setDelimiter(delimiter(text));
         settings.setLineSeparatorDetectionEnabled(true);
         settings.setMaxCharsPerColumn(LONGEST);
         settings.setInputBufferSize(LONGEST);
@@ -209,7 +215,7 @@ final class ImageList {
         settings.setErrorContentLength(SHOWN);
         CsvParser parser = new CsvParser(settings);
         try {
-            parser.beginParsing(new StringReader(text()));
+            parser.beginParsing(new StringReader(text));
             String[] header = parser.parseNext();
             int image = column(header, "path", "file_name");
             int label = labelColumn == null ? image : column(header, labelColumn);
@@ -230,6 +236,12 @@ final class ImageList {
         } finally {
             parser.stopParsing();
         }
+    }
+
+    /** Returns what separates the cells: a comma, or what spreadsheets write in its place, by the header. */
+    private static char delimiter(String text) {
+        String header = text.lines().findFirst().orElse("");
+        return header.contains(",") ? ',' : header.contains(";") ? ';' : header.contains("\t") ? '\t' : ',';
     }
 
     private static List<String> texts(@Nullable String[] row) {
@@ -261,9 +273,7 @@ final class ImageList {
                 JsonNode object = MAPPER.readTree(line);
                 JsonNode image = object.path(object.has("path") ? "path" : "file_name");
                 JsonNode label = labelColumn == null ? image : object.path(labelColumn);
-                if (!image.isTextual()
-                        || !(label.isIntegralNumber()
-                                || (label.isTextual() && !label.asText().isBlank()))) {
+                if (!image.isTextual() || !isLabel(label)) {
                     throw error(
                             place,
                             "must be an object such as {\"path\": \"images/a.jpg\", \"" + labelColumn
@@ -278,6 +288,13 @@ final class ImageList {
         }
     }
 
+    /** Returns whether a value names a class: text, a whole number or a boolean. */
+    static boolean isLabel(JsonNode value) {
+        return value.isIntegralNumber()
+                || value.isBoolean()
+                || (value.isTextual() && !value.asText().isBlank());
+    }
+
     private static String place(JsonParser parser) {
         return "line " + parser.currentTokenLocation().getLineNr() + ", column "
                 + parser.currentTokenLocation().getColumnNr();
@@ -286,7 +303,7 @@ final class ImageList {
     /** Returns the content as text, without the mark that Windows puts before it. */
     private String text() {
         int first = content.length < 2 ? 0 : (content[0] & 0xff) << 8 | (content[1] & 0xff);
-        if (first == 0xfffe || first == 0xfeff) {
+        if (first == 0xfffe || first == 0xfeff || (content.length > 1 && (content[0] == 0 || content[1] == 0))) {
             throw new UserError(path + ": is in UTF-16, expected UTF-8; save the file in UTF-8");
         }
         ByteBuffer bytes = ByteBuffer.wrap(content);
@@ -324,8 +341,11 @@ final class ImageList {
         List<String> parts = new ArrayList<>();
         String folder = root.toUri().getPath();
         String start = folder.endsWith("/") ? folder : folder + "/";
-        boolean below = image.startsWith(start);
-        for (String part : (below ? image.substring(start.length()) : image).split("/", -1)) {
+        Matcher uri = URI.matcher(image);
+        boolean isUri = uri.matches();
+        String local = isUri && isOfRoot(uri.group(1), uri.group(2)) ? uri.group(3) : image;
+        boolean below = local.startsWith(start);
+        for (String part : (below ? local.substring(start.length()) : image).split("/", -1)) {
             if (part.equals("..")) {
                 parts.clear();
                 break;
@@ -334,7 +354,7 @@ final class ImageList {
                 parts.add(part);
             }
         }
-        if (parts.isEmpty() || (image.startsWith("/") && !below)) {
+        if (parts.isEmpty() || ((isUri || image.startsWith("/")) && !below)) {
             throw error(
                     place,
                     "must name an image below " + root + ", got '" + shown(image)
@@ -343,12 +363,19 @@ final class ImageList {
         return String.join("/", parts);
     }
 
+    private boolean isOfRoot(String scheme, @Nullable String authority) {
+        return scheme.equals(root.toUri().getScheme())
+                && Objects.requireNonNullElse(authority, "")
+                        .equals(Objects.requireNonNullElse(root.toUri().getAuthority(), ""));
+    }
+
     private UserError error(String place, String message) {
         return new UserError(path + ": " + place + " " + message);
     }
 
     private static String shown(String text) {
-        return text.length() <= SHOWN ? text : text.substring(0, SHOWN) + "...";
+        String line = text.replaceAll("[\\r\\n]+", " ");
+        return line.length() <= SHOWN ? line : line.substring(0, SHOWN) + "...";
     }
 
     /** Returns the class of each image, by the image's path below the root; one or more. */

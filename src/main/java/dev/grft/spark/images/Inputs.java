@@ -48,8 +48,38 @@ public final class Inputs {
             return new Inputs(hadoop, options, options.format(), list, null);
         }
         Found found = Found.at(hadoop, path, key);
-        ImageFormat format = options.format() == ImageFormat.AUTO ? found.stored() : options.format();
+        ImageFormat format = options.format() == ImageFormat.AUTO ? stored(found) : options.format();
         return new Inputs(hadoop, options, format, null, found);
+    }
+
+    /** Returns whether there are folders {@code column=value}, as Spark writes them. */
+    private static boolean isPartitioned(Found found) {
+        return found.folders().stream().anyMatch(name -> name.contains("="));
+    }
+
+    /**
+     * Returns how the images are stored where the format is {@link ImageFormat#AUTO} and no list: of what files there are more,
+     * images in folders or tars or Parquet.
+     */
+    private static ImageFormat stored(Found found) {
+        int tars = found.ending(TarSource.SUFFIX).size();
+        int tables = found.ending(RowSource.SUFFIX).size();
+        if (found.folders().stream().allMatch(Found::isHidden)) {
+            return tars > 0 ? ImageFormat.WEBDATASET : tables > 0 ? ImageFormat.PARQUET : ImageFormat.FOLDER;
+        }
+        if (tars + tables == 0 && !isPartitioned(found)) {
+            return ImageFormat.FOLDER;
+        }
+        long images = found.visible().stream()
+                .filter(file -> ImageEndings.isImage(file.name()))
+                .count();
+        long parquet = found.visible().stream()
+                .filter(file -> file.name().endsWith(RowSource.SUFFIX))
+                .count();
+        if (images > 0 && images >= Math.max(tars, isPartitioned(found) ? parquet : tables)) {
+            return ImageFormat.FOLDER;
+        }
+        return tars > 0 ? ImageFormat.WEBDATASET : ImageFormat.PARQUET;
     }
 
     /** Returns the images, which are read from the files that were listed. */

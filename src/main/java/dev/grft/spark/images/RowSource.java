@@ -24,6 +24,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.DecimalType;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
@@ -62,7 +63,7 @@ final class RowSource implements Source {
 
     /** Returns the images that were found. */
     static RowSource open(SparkSession spark, Found found, ReadOptions options) {
-        Dataset<Row> rows = parquet(spark, found.path(), options.imageColumn(), options.labelColumn());
+        Dataset<Row> rows = parquet(spark, found, options.imageColumn(), options.labelColumn());
         ClassNames classes = classes(spark, rows, options);
         return new RowSource(spark, found, rows, options.labeled(), classes);
     }
@@ -81,14 +82,16 @@ final class RowSource implements Source {
     }
 
     private static Dataset<Row> parquet(
-            SparkSession spark, String path, String imageColumn, @Nullable String labelColumn) {
-        Dataset<Row> table = load(spark, path);
+            SparkSession spark, Found found, String imageColumn, @Nullable String labelColumn) {
+        String path = found.path();
+        Dataset<Row> table = load(spark, found);
         ImageColumn.of(table.schema(), imageColumn, path, "set data.imageColumn"); // refuses what holds none
         Column images = table.col(ImageColumn.quoted(imageColumn));
         Column label = functions.lit(null);
         if (labelColumn != null) {
             DataType labels = ImageColumn.type(table.schema(), labelColumn, path, "set data.labelColumn");
-            if (!LABELS.contains(labels)) {
+            boolean whole = labels instanceof DecimalType decimal && decimal.scale() == 0; // as unsigned longs are read
+            if (!whole && !LABELS.contains(labels)) {
                 throw new UserError(path + ": column " + labelColumn + " is " + labels.simpleString()
                         + ", needs string, boolean or an integer; is data.labelColumn right?");
             }
@@ -109,11 +112,11 @@ final class RowSource implements Source {
      * Spark lists files and reads footers here, and throws whatever goes wrong, declared or not. What a folder is called is text:
      * 001 is no number, and 2024-01-01 no date.
      */
-    private static Dataset<Row> load(SparkSession spark, String path) {
+    private static Dataset<Row> load(SparkSession spark, Found found) {
         try {
-            return with(spark, TYPES_OF_FOLDERS, "false", () -> spark.read().parquet(path));
+            return with(spark, TYPES_OF_FOLDERS, "false", () -> spark.read().parquet(found.glob()));
         } catch (Exception e) {
-            throw new UserError(path + ": cannot be read as Parquet (" + Causes.first(e) + ")", e);
+            throw new UserError(found.path() + ": cannot be read as Parquet (" + Causes.first(e) + ")", e);
         }
     }
 
@@ -218,7 +221,7 @@ final class RowSource implements Source {
         Named named(Row row) {
             String file = Found.relative(root, new Path(URI.create(row.getString(0))));
             String name = prefix + file + "#" + String.format(Locale.ROOT, "%09d", row.getLong(1));
-            String label = row.isNullAt(2) ? null : row.getString(2);
+            String label = row.isNullAt(2) || row.getString(2).isBlank() ? null : row.getString(2);
             try {
                 return new Named(name, classes == null ? label : classes.of(label));
             } catch (IllegalArgumentException e) {

@@ -403,10 +403,14 @@ final class TarSource implements Source {
         private @Nullable String label(TarArchiveEntry of, String key) {
             try {
                 JsonNode label = MAPPER.readTree(bytes(of, LARGEST_LABEL)).path(key);
-                return label.isIntegralNumber()
-                                || (label.isTextual() && !label.asText().isBlank())
-                        ? label.asText().strip()
-                        : null;
+                if (ImageList.isLabel(label)) {
+                    return label.asText().strip();
+                }
+                if (label.isMissingNode() || label.isNull() || label.isTextual()) {
+                    return null;
+                }
+                throw new UserError(tar + ": " + of.getName() + " has the " + key + " " + label
+                        + ", needs text, a whole number or a boolean; is data.labelColumn right?");
             } catch (IOException e) { // also of bytes that are text in no encoding
                 String why = e instanceof JsonProcessingException wrong ? wrong.getOriginalMessage() : e.getMessage();
                 throw new UserError(tar + ": " + of.getName() + " is not JSON: " + why, e);

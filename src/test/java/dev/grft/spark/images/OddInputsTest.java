@@ -13,6 +13,7 @@ import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -87,6 +88,11 @@ class OddInputsTest {
 
     private Images read() {
         return read(folder, ImageFormat.AUTO);
+    }
+
+    private ImageSource at(String name) {
+        return ImageSource.at(
+                spark, List.of(folder.resolve(name).toString()), new ReadOptions(ImageFormat.AUTO, "image", "label", null));
     }
 
     private static List<String> names(Images images) {
@@ -302,6 +308,41 @@ class OddInputsTest {
                 .parquet(folder.resolve(to).toString());
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"brackets[1]", "a{b,c}", "what?", "50%", "12:30", "a b#c"})
+    void aPathMayLookLikeAPattern(String name) throws Exception {
+        images(name + "/cat/0.png", name + "/dog/0.png", "neighbor:1/cat/0.png");
+        try (Images images = read(folder.resolve(name), ImageFormat.AUTO)) {
+            assertThat(names(images)).containsExactly("cat/0.png", "dog/0.png");
+        }
+        if (!name.contains(":")) { // Spark reads no Parquet in such a folder
+            parquet(name + ".pq", DataTypes.StringType, RowFactory.create(image("png", 1), "a"), RowFactory.create(image("png", 2), "b"));
+            try (Images images = read(folder.resolve(name + ".pq"), ImageFormat.AUTO)) {
+                assertThat(images.count()).isEqualTo(2);
+            }
+        }
+    }
+
+    @Test
+    void aBlankLabelIsNone() {
+        parquet("", DataTypes.StringType, RowFactory.create(image("png", 1), "a"), RowFactory.create(image("png", 2), " "));
+
+        assertThatThrownBy(this::read).isInstanceOf(UserError.class).hasMessageContaining("#000000001 has no label");
+    }
+
+    @Test
+    void labelsMayBeUnsignedLongs() {
+        parquet(
+                "",
+                DataTypes.createDecimalType(20, 0),
+                RowFactory.create(image("png", 1), new BigDecimal(7)),
+                RowFactory.create(image("png", 2), new BigDecimal(12)));
+
+        try (Images images = read()) {
+            assertThat(images.labels().names()).containsExactly("7", "12");
+        }
+    }
+
     @Test
     void labelsMayBeBooleans() {
         parquet(
@@ -426,6 +467,59 @@ class OddInputsTest {
                 .hasMessageContaining("/notes.txt is not a Parquet file");
     }
 
+    private Images list(String name, String content) throws IOException {
+        file(name, content.getBytes(StandardCharsets.UTF_8));
+        return read(folder.resolve(name), ImageFormat.AUTO);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"l.csv|,", "l.csv|;", "l.csv|\t", "l.tsv|\t"})
+    void cellsMayBeSeparatedAsSpreadsheetsDo(String nameAndDelimiter) throws Exception {
+        images("cat/0.png", "dog, big/0.png");
+        String[] parts = nameAndDelimiter.split("\\|", -1);
+        String list = "path,label\ncat/0.png,cat\n\"dog, big/0.png\",dog\n"
+                .replaceAll(",(?! big)", parts[1].equals("\t") ? "\t" : parts[1]);
+
+        try (Images images = list(parts[0], list)) {
+            assertThat(names(images)).containsExactly("cat/0.png", "dog, big/0.png");
+            assertThat(images.broken().count()).isZero();
+        }
+    }
+
+    @Test
+    void pathsMayBeUrisOfTheRootsFileSystem() throws Exception {
+        images("cat/0.png", "dog/0.png");
+        String list = "path,label\nfile://" + folder + "/cat/0.png,cat\nfile:" + folder + "/dog/0.png,dog\n";
+
+        try (Images images = list("l.csv", list)) {
+            assertThat(names(images)).containsExactly("cat/0.png", "dog/0.png");
+        }
+        assertThatThrownBy(() -> list("l.csv", list.replace("file:/" , "s3://bucket/")))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("line 2 must name an image below file:" + folder + ", got 's3://bucket/");
+    }
+
+    @Test
+    void booleansAreClassesInAnyJson() throws Exception {
+        images("cat/0.png", "dog/0.png");
+        file("a.tar", TarSourceTest.tar("0.png=x", "0.json={\"label\": true}", "1.png=x", "1.json={\"label\": false}"));
+
+        try (Images json = list("l.json", "{\"cat/0.png\": true, \"dog/0.png\": false}");
+                Images lines = list(
+                        "l.jsonl",
+                        "{\"path\": \"cat/0.png\", \"label\": true}\n{\"path\": \"dog/0.png\", \"label\": false}\n")) {
+            assertThat(List.of(json, lines))
+                    .allSatisfy(images ->
+                            assertThat(images.labels().names()).containsExactly("false", "true"));
+        }
+        assertThat(at("a.tar").named(false)).extracting(image -> image.label).containsExactly("true", "false");
+        file("b.tar", TarSourceTest.tar("0.png=x", "0.json={\"label\": 1.5}"));
+        assertThatThrownBy(() -> at("b.tar").named(false))
+                .isInstanceOf(UserError.class)
+                .hasMessage("b.tar: 0.json has the label 1.5, needs text, a whole number or a boolean; is"
+                        + " data.labelColumn right?");
+    }
+
     private Images csv(byte[] content, String root) throws IOException {
         file("list.csv", content);
         return new ImageReader(spark, PREPROCESS, 0, 1)
@@ -464,8 +558,8 @@ class OddInputsTest {
                 .isInstanceOf(UserError.class)
                 .hasMessage(folder
                         + "/list.csv: has paths with backslashes, such as 'cat\\0.png'; write them with slashes");
-        for (java.nio.charset.Charset utf16 : List.of(StandardCharsets.UTF_16, StandardCharsets.UTF_16LE)) {
-            String marked = utf16.equals(StandardCharsets.UTF_16) ? list : "\uFEFF" + list;
+        for (java.nio.charset.Charset utf16 : List.of(StandardCharsets.UTF_16, StandardCharsets.UTF_16LE, StandardCharsets.UTF_16BE)) {
+            String marked = utf16.equals(StandardCharsets.UTF_16LE) ? "\uFEFF" + list : list; // big-endian: none
             assertThatThrownBy(() -> csv(marked.getBytes(utf16), null))
                     .isInstanceOf(UserError.class)
                     .hasMessage(folder + "/list.csv: is in UTF-16, expected UTF-8; save the file in UTF-8");
