@@ -181,8 +181,6 @@ final class ImageList {
                 String place = place(parser);
                 JsonToken label = parser.nextToken();
                 if (label != JsonToken.VALUE_NUMBER_INT
-                        && label != JsonToken.VALUE_TRUE
-                        && label != JsonToken.VALUE_FALSE
                         && !(label == JsonToken.VALUE_STRING
                                 && !parser.getText().isBlank())) {
                     throw error(
