@@ -59,9 +59,11 @@ record Wrapping(Tensors model, List<String> notes) {
             if (!chosen.isEmpty()) {
                 int before = tensors.size();
                 tensors.keySet()
-                        .removeIf(name -> !prefix(name).isEmpty() && !prefix(name).equals(chosen));
+                        .removeIf(
+                                name -> !prefix(name).isEmpty() && !prefix(name).equals(chosen));
                 notes.add(file.file() + ": has the model more than once; took the tensors " + taken + chosen
-                        + (AVERAGES.contains(chosen.replace(".", "")) ? ", a moving average," : "") + " and passed over "
+                        + (AVERAGES.contains(chosen.replace(".", "")) ? ", a moving average," : "")
+                        + " and passed over "
                         + (before - tensors.size()) + " others");
             }
             String prefix = shared(tensors);

@@ -312,7 +312,8 @@ class CheckpointTest {
     void ofAModelAndItsMovingAverageTheAverageIsTaken(String trained, String average, String told) throws Exception {
         Checkpoint plain = Checkpoint.load(Golden.HADOOP, Golden.path("tiny").toString(), 0);
         Map<String, Tensor> both = new LinkedHashMap<>();
-        tensors.forEach((name, tensor) -> both.put(trained + name, Tensor.ofFloats(tensor.shape(), new float[tensor.floats().length])));
+        tensors.forEach((name, tensor) ->
+                both.put(trained + name, Tensor.ofFloats(tensor.shape(), new float[tensor.floats().length])));
         tensors.forEach((name, tensor) -> both.put(average + name, tensor));
         both.put("n_averaged", tensors.get("cls_token"));
 

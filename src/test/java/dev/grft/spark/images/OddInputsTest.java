@@ -92,7 +92,9 @@ class OddInputsTest {
 
     private ImageSource at(String name) {
         return ImageSource.at(
-                spark, List.of(folder.resolve(name).toString()), new ReadOptions(ImageFormat.AUTO, "image", "label", null));
+                spark,
+                List.of(folder.resolve(name).toString()),
+                new ReadOptions(ImageFormat.AUTO, "image", "label", null));
     }
 
     private static List<String> names(Images images) {
@@ -316,7 +318,11 @@ class OddInputsTest {
             assertThat(names(images)).containsExactly("cat/0.png", "dog/0.png");
         }
         if (!name.contains(":")) { // Spark reads no Parquet in such a folder
-            parquet(name + ".pq", DataTypes.StringType, RowFactory.create(image("png", 1), "a"), RowFactory.create(image("png", 2), "b"));
+            parquet(
+                    name + ".pq",
+                    DataTypes.StringType,
+                    RowFactory.create(image("png", 1), "a"),
+                    RowFactory.create(image("png", 2), "b"));
             try (Images images = read(folder.resolve(name + ".pq"), ImageFormat.AUTO)) {
                 assertThat(images.count()).isEqualTo(2);
             }
@@ -325,7 +331,11 @@ class OddInputsTest {
 
     @Test
     void aBlankLabelIsNone() {
-        parquet("", DataTypes.StringType, RowFactory.create(image("png", 1), "a"), RowFactory.create(image("png", 2), " "));
+        parquet(
+                "",
+                DataTypes.StringType,
+                RowFactory.create(image("png", 1), "a"),
+                RowFactory.create(image("png", 2), " "));
 
         assertThatThrownBy(this::read).isInstanceOf(UserError.class).hasMessageContaining("#000000001 has no label");
     }
@@ -494,7 +504,7 @@ class OddInputsTest {
         try (Images images = list("l.csv", list)) {
             assertThat(names(images)).containsExactly("cat/0.png", "dog/0.png");
         }
-        assertThatThrownBy(() -> list("l.csv", list.replace("file:/" , "s3://bucket/")))
+        assertThatThrownBy(() -> list("l.csv", list.replace("file:/", "s3://bucket/")))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("line 2 must name an image below file:" + folder + ", got 's3://bucket/");
     }
@@ -555,7 +565,8 @@ class OddInputsTest {
                 .isInstanceOf(UserError.class)
                 .hasMessage(folder
                         + "/list.csv: has paths with backslashes, such as 'cat\\0.png'; write them with slashes");
-        for (java.nio.charset.Charset utf16 : List.of(StandardCharsets.UTF_16, StandardCharsets.UTF_16LE, StandardCharsets.UTF_16BE)) {
+        for (java.nio.charset.Charset utf16 :
+                List.of(StandardCharsets.UTF_16, StandardCharsets.UTF_16LE, StandardCharsets.UTF_16BE)) {
             String marked = utf16.equals(StandardCharsets.UTF_16LE) ? "\uFEFF" + list : list; // big-endian: none
             assertThatThrownBy(() -> csv(marked.getBytes(utf16), null))
                     .isInstanceOf(UserError.class)
