@@ -54,6 +54,7 @@ final class TarSource implements Source {
     /** Bytes of the largest image that is read. */
     static final int LARGEST = 1 << 28;
 
+    private static final int RECORD = 512; // bytes that a tar counts in
     private static final int LARGEST_LABEL = 1 << 20;
     private static final Set<String> LABELS = Set.of("cls", "json");
     private static final ObjectMapper MAPPER = new ObjectMapper();
@@ -100,6 +101,10 @@ final class TarSource implements Source {
         for (Listing listing : Causes.unwrapped(tars().map(tar -> read.list(tar, prefix, pulse))::collect)) {
             named.addAll(listing.named);
             listing.passed.forEach(passed::add);
+            if (listing.cut != null) {
+                passed.note(found.path() + ": " + listing.cut
+                        + " ends without the mark of a tar's end, so it may be cut off; compare it with its original");
+            }
         }
         Set<String> seen = new TreeSet<>();
         for (Named image : named) {
@@ -173,6 +178,7 @@ final class TarSource implements Source {
                 listing.named.add(new Named(prefix + sample.name, sample.label));
             });
             listing.passed.putAll(samples.passed);
+            listing.cut = samples.cut ? samples.tar : null;
             return listing;
         }
 
@@ -198,6 +204,7 @@ final class TarSource implements Source {
 
         final List<Named> named = new ArrayList<>();
         final TreeMap<String, Long> passed = new TreeMap<>(); // files, by reason
+        @Nullable String cut; // the tar, if it has no end mark
     }
 
     /** An image and its class. */
@@ -222,6 +229,8 @@ final class TarSource implements Source {
         private final @Nullable String labelKey;
         private final boolean content;
         final Map<String, Long> passed = new TreeMap<>(); // files that are in no sample, by reason
+        boolean cut; // the tar has no end mark
+        private long end; // of the last entry, in bytes
         private @Nullable TarArchiveEntry entry; // the first of the next sample
         private @Nullable Sample next;
 
@@ -262,6 +271,7 @@ final class TarSource implements Source {
         private @Nullable TarArchiveEntry following() {
             try {
                 for (TarArchiveEntry each = in.getNextEntry(); each != null; each = in.getNextEntry()) {
+                    end = each.isSparse() ? 0 : in.getBytesRead() + (each.getSize() + RECORD - 1) / RECORD * RECORD;
                     String name = each.getName();
                     if (name.startsWith("/") || Arrays.asList(name.split("/")).contains("..")) {
                         throw new UserError(
@@ -277,6 +287,11 @@ final class TarSource implements Source {
                                         : "links in tars");
                     }
                 }
+                long mark = in.getBytesRead() - end;
+                if (mark > 0 && mark < RECORD) {
+                    throw new IOException("the last header is cut off");
+                }
+                cut = mark == 0;
                 return null;
             } catch (IOException | IllegalArgumentException e) { // a damaged header ends in either
                 throw damaged(e);

@@ -74,7 +74,8 @@ final class PackVerb extends Verb {
                     "%s: exists already, packed of other images if at all; choose another --output or give --force",
                     output);
         }
-        Path temporary = new Path(folder.getParent(), "._tmp-" + folder.getName());
+        String name = folder.getName(); // which may have a colon, and so be no child of a Path
+        Path temporary = new Path(folder.toString().substring(0, folder.toString().length() - name.length()) + "._tmp-" + name);
         long started = System.nanoTime();
         ImageSource source = new ImageSource(List.of(images), List.of(listed.open(session.spark())));
         List<Named> named = source.named(true);

@@ -270,6 +270,31 @@ class OddInputsTest {
                         "in tars with names that begin with . or __, or have no ending", 2L));
     }
 
+    /** A download that broke off between two entries looks like a smaller tar. */
+    @Test
+    void aTarWithoutItsEndMarkIsTold() throws Exception {
+        byte[] tar = TarSourceTest.tar("0.png=x", "0.cls=1", "1.png=y", "1.cls=2");
+        file("a.tar", Arrays.copyOf(tar, 4 * 512)); // a header and a record for each entry
+        file("whole.tar", tar);
+
+        ImageSource source = at("a.tar");
+
+        assertThat(source.named(true)).hasSize(1);
+        assertThat(source.passedOver().notes())
+                .containsExactly(folder + "/a.tar: a.tar ends without the mark of a tar's end, so it may be cut off;"
+                        + " compare it with its original");
+        ImageSource whole = at("whole.tar");
+        assertThat(whole.named(true)).hasSize(2);
+        assertThat(whole.passedOver().notes()).isEmpty();
+        for (int cut : new int[] {4 * 512 + 64, 5 * 512 - 64, 5 * 512 + 64, 6 * 512 - 1, 6 * 512 + 1}) {
+            file("b.tar", Arrays.copyOf(tar, cut));
+            assertThatThrownBy(() -> at("b.tar").named(true))
+                    .as("cut at %d", cut)
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("b.tar: is no tar, or damaged (");
+        }
+    }
+
     @Test
     void eachRealFolderIsReadOnceHoweverManyLinksLeadToIt() throws Exception {
         images("data/cat/0.png", "data/cat/1.png", "data/dog/0.png", "elsewhere/fox/0.png");

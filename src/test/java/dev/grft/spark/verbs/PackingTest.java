@@ -103,6 +103,15 @@ class PackingTest extends OnSpark {
     }
 
     @Test
+    void theFolderMayHaveAnyName() throws Exception {
+        Path images = Tiny.images(folder.resolve("images"), 1, 1);
+        for (String name : List.of("12:30", "[x]", "{a,b}", "50%", "what?")) {
+            pack(images, folder.resolve(name), true, false);
+            assertThat(read(folder.resolve(name))).as(name).hasSize(3);
+        }
+    }
+
+    @Test
     void imagesWithoutClassesAreBytesAndPaths() throws Exception {
         Path images = Tiny.images(folder.resolve("images"), 1, 1);
         Path packed = folder.resolve("packed");
