@@ -93,6 +93,6 @@ final class Columns {
                         + (name.equals(of(prediction)) ? "predictionCol" : "probabilityCol"));
             }
         }
-        return DataTypes.createStructType(fields);
+        return new StructType(fields.toArray(StructField[]::new)); // which, unlike its factory, takes a name twice
     }
 }

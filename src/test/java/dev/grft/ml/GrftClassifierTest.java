@@ -330,6 +330,9 @@ class GrftClassifierTest extends OnTiny {
         assertThatThrownBy(() ->
                         other.setImageCol("content").setLabelCol("content").fit(frame))
                 .hasMessageContaining("column content is binary, needs string, boolean or a number; set labelCol");
+        assertThatThrownBy(() -> other.setLabelCol("label").fit(frame.select("path", "content", "label", "label")))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("there are 2 columns label; set labelCol");
         assertThatThrownBy(() ->
                         other.setLabelCol("label").setPredictionCol("path").fit(frame))
                 .hasMessageContaining("column path exists already; drop it or set another predictionCol");

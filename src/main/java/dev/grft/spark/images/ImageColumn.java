@@ -4,7 +4,6 @@ import dev.grft.UserError;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -62,15 +61,20 @@ public final class ImageColumn implements Serializable {
     /**
      * Returns the type of a column.
      *
-     * @throws UserError if there is none of that name
+     * @throws UserError if there is none of that name, or more than one
      */
     static DataType type(StructType table, String column, String place, String remedy) {
-        Optional<StructField> found = Arrays.stream(table.fields())
+        List<StructField> found = Arrays.stream(table.fields())
                 .filter(field -> field.name().equals(column))
-                .findFirst();
-        return found.map(StructField::dataType)
-                .orElseThrow(() -> new UserError(place + ": there is no column " + column + ", only "
-                        + String.join(", ", table.fieldNames()) + "; " + remedy));
+                .toList();
+        if (found.size() != 1) {
+            throw new UserError(place
+                    + (found.isEmpty()
+                            ? ": there is no column " + column + ", only " + String.join(", ", table.fieldNames())
+                            : ": there are " + found.size() + " columns " + column)
+                    + "; " + remedy);
+        }
+        return found.get(0).dataType();
     }
 
     /** Returns a name as Spark's expressions take it, dots and all. */
