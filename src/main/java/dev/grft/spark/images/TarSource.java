@@ -204,7 +204,9 @@ final class TarSource implements Source {
 
         final List<Named> named = new ArrayList<>();
         final TreeMap<String, Long> passed = new TreeMap<>(); // files, by reason
-        @Nullable String cut; // the tar, if it has no end mark
+
+        @Nullable
+        String cut; // the tar, if it has no end mark
     }
 
     /** An image and its class. */

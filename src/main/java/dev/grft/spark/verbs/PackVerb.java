@@ -75,7 +75,8 @@ final class PackVerb extends Verb {
                     output);
         }
         String name = folder.getName(); // which may have a colon, and so be no child of a Path
-        Path temporary = new Path(folder.toString().substring(0, folder.toString().length() - name.length()) + "._tmp-" + name);
+        Path temporary =
+                new Path(folder.toString().substring(0, folder.toString().length() - name.length()) + "._tmp-" + name);
         long started = System.nanoTime();
         ImageSource source = new ImageSource(List.of(images), List.of(listed.open(session.spark())));
         List<Named> named = source.named(true);
