@@ -385,7 +385,7 @@ public final class CostModel {
     public static long activationBytes(VitConfig config, int examples, boolean recompute) {
         long m = (long) examples * config.tokens();
         long d = config.width();
-        long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
+        long attention = config.keepsAttention() ? m * config.heads() * config.tokens() : 0;
         long inside = m * (6 * d + 2L * config.mlpWidth()) + attention;
         boolean classTokenOnly = config.variant().pooling().classTokenOnly();
         // Of the class token's attention: its vectors for each head, and qkv's weights merged.
@@ -401,9 +401,8 @@ public final class CostModel {
     /** Returns what a network without a backward holds of a batch, in bytes. */
     public static long forwardBytes(VitConfig config, int examples) {
         long m = (long) examples * config.tokens();
-        long attention = (long) examples * config.heads() * config.tokens() * config.tokens();
         long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
-        return BYTES * (m * (10L * config.width() + config.mlpWidth()) + attention + 2 * images);
+        return BYTES * (m * (10L * config.width() + config.mlpWidth()) + 2 * images);
     }
 
     /** Returns a table: a line for each number of executors. */

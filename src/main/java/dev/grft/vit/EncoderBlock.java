@@ -131,7 +131,7 @@ final class EncoderBlock extends Layer implements Stage {
         INDArray c = pass.c(); // [N, D]
         if (classAttention == null || !classAttention.forward(u, pass.examples, c)) {
             INDArray p = qkv.forward(u, pass.p()); // [M, 3D]
-            kernels.attention(p, config.heads(), pass.a(), c);
+            kernels.attention(p, config.heads(), pass.examples, pass.a(), c);
         }
         return c;
     }
@@ -144,7 +144,7 @@ final class EncoderBlock extends Layer implements Stage {
             return classAttention.backward(dc, norm1.again(pass.u()), pass.examples, pass.du());
         }
         INDArray dp = pass.dp(); // [M, 3D]
-        kernels.attentionBackward(dc, pass.p(), pass.a(), config.heads(), dp);
+        kernels.attentionBackward(dc, pass.p(), pass.a(), config.heads(), pass.examples, dp);
         INDArray u = qkv.active() ? norm1.again(pass.u()) : pass.u(); // [M, D]; not read if qkv is frozen
         return qkv.backward(u, dp, pass.examples, pass.du());
     }
@@ -220,9 +220,12 @@ final class EncoderBlock extends Layer implements Stage {
             return buffers.saved(name, "projected", m, 3L * d);
         }
 
-        /** Returns the softmax of the attention, {@code [N*H, T]}. */
+        /** Returns the softmax of the attention, {@code [N*H, T]}; null if it is not kept. */
+        @Nullable
         INDArray a() {
-            return buffers.saved(name, "attention", n * config.heads(), config.tokens());
+            return buffers.keep() == Keep.NOTHING || !config.keepsAttention()
+                    ? null
+                    : buffers.saved(name, "attention", n * config.heads(), config.tokens());
         }
 
         INDArray c() {

@@ -95,6 +95,14 @@ public record VitConfig(
         return variant.prefix() + patches();
     }
 
+    /**
+     * Returns whether a network keeps the softmax of its attention for the backward: unless that is more than all else that a block keeps.
+     * It is computed again then.
+     */
+    public boolean keepsAttention() {
+        return (long) heads * tokens() <= 6L * width + 2L * mlpWidth;
+    }
+
     /** Returns the number of features, which the head reads: D, or twice that where it reads two tokens. */
     public int features() {
         return variant.pooling() == Pooling.CLASS_TOKEN_AND_MEAN ? 2 * width : width;

@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.Flat;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Iterator;
@@ -20,6 +21,10 @@ public final class Weights implements AutoCloseable {
     private final VitConfig config;
     private final Map<String, long[]> shapes;
     private final Map<String, INDArray> arrays;
+
+    static {
+        Backend.prepare(); // these may be the first arrays of the process
+    }
 
     private Weights(VitConfig config, Map<String, INDArray> arrays) {
         this.config = config;

@@ -97,12 +97,12 @@ public class KernelBench {
     /** Softmax included. */
     @Benchmark
     public void attention() {
-        kernels.attention(qkv, config.heads(), softmax, y);
+        kernels.attention(qkv, config.heads(), batch, softmax, y);
     }
 
     @Benchmark
     public void attentionBackward() {
-        kernels.attentionBackward(y, qkv, softmax, config.heads(), dqkv);
+        kernels.attentionBackward(y, qkv, softmax, config.heads(), batch, dqkv);
     }
 
     /** The forward of fc1. */

@@ -25,6 +25,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 class EncoderBlockTest {
     private static final int EXAMPLES = 2;
     private static final VitConfig PLAIN = new VitConfig(4, 2, 6, 2, 2, 5, 3, 1e-6); // T = 5
+    private static final VitConfig LONG = new VitConfig(8, 2, 4, 2, 2, 4, 3, 1e-6); // T = 17: the attention is not kept
     private static final VitConfig SCALED =
             VariantTest.of(PLAIN, new Variant(true, 0, 1, false, true, Activation.GELU, Pooling.CLASS_TOKEN));
     private static final int ALL_TOKENS = 0;
@@ -33,7 +34,7 @@ class EncoderBlockTest {
 
     static Stream<Arguments> blocks() {
         return Stream.of(Machine.values())
-                .flatMap(machine -> Stream.of(PLAIN, SCALED)
+                .flatMap(machine -> Stream.of(PLAIN, SCALED, LONG)
                         .flatMap(config -> Stream.of(ALL_TOKENS, CLASS_TOKEN_ONLY)
                                 .flatMap(index -> Stream.of(NOTHING, "qkv", "fc2", "blocks")
                                         .flatMap(trains -> Stream.of(Keep.ALL, Keep.INPUTS)

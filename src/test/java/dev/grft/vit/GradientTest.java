@@ -115,6 +115,14 @@ class GradientTest {
         wholeModel(CONFIG, withHead);
     }
 
+    @Test
+    void wholeModelThatKeepsNoAttention() {
+        VitConfig config = new VitConfig(8, 2, 4, 2, 2, 4, 3, 1e-6); // T = 17
+        assertThat(config.keepsAttention()).isFalse();
+        assertThat(CONFIG.keepsAttention()).isTrue();
+        wholeModel(config, true);
+    }
+
     @ParameterizedTest
     @MethodSource
     void wholeModelsThatAreNotPlain(Variant form) {
@@ -165,7 +173,7 @@ class GradientTest {
                     }
                 },
                 trained,
-                input(EXAMPLES, 3, 4, 4));
+                input(EXAMPLES, 3, config.imageSize(), config.imageSize()));
         assertThat(trained.gradients.keySet())
                 .containsExactlyInAnyOrderElementsOf(config.tensors().keySet());
     }

@@ -75,6 +75,7 @@ public final class Backend {
      * @throws UserError for any other name, and for {@code cpu} if ND4J's arrays are on a GPU
      */
     public static Kernels kernels(String name) {
+        prepare();
         if (name.equals("cpu") && !Flat.CPU) {
             throw UserError.of(
                     "engine.kernels is cpu, but the program was built with mvn -Pcuda, whose arrays are on the GPU; use the build"

@@ -1,6 +1,5 @@
 package dev.grft.vit.kernels;
 
-import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
 import org.nd4j.linalg.api.buffer.DataType;
@@ -10,8 +9,25 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 final class CpuArrays {
     private CpuArrays() {}
 
+    /** A pointer that holds its array: ND4J frees the memory of an array once nothing refers to the array. */
+    private static final class Held extends FloatPointer {
+        @SuppressWarnings("unused") // it is the reference that counts
+        private final INDArray array;
+
+        Held(INDArray array) {
+            super(array.data().addressPointer());
+            this.array = array;
+            capacity(array.length());
+        }
+    }
+
+    /** Returns a pointer to the first value of an array, whose memory lasts as long as the pointer. */
+    static FloatPointer held(INDArray array) {
+        return new Held(array);
+    }
+
     /**
-     * Returns a pointer to the first value of an array.
+     * Returns what {@link #held} does.
      *
      * @throws IllegalArgumentException if the array is not FLOAT, contiguous and row-major: BLAS would misread it
      */
@@ -20,8 +36,7 @@ final class CpuArrays {
             throw new IllegalArgumentException("CpuKernels needs a contiguous row-major FLOAT array, got "
                     + array.dataType() + Arrays.toString(array.shape()) + array.ordering());
         }
-        FloatPointer pointer = new FloatPointer(array.data().addressPointer());
-        return pointer.capacity(array.length());
+        return held(array);
     }
 
     /** Returns whether the values lie one after the other in 'c' order; ND4J's flags do not tell it for views. */
@@ -37,8 +52,8 @@ final class CpuArrays {
     }
 
     /** Returns the memory of an array, with the checks of {@link #pointer}. */
-    static FloatBuffer buffer(INDArray array) {
-        return pointer(array).asBuffer();
+    static CpuMemory memory(INDArray array) {
+        return new CpuMemory(pointer(array));
     }
 
     /** Returns a copy of a DOUBLE array. */
@@ -46,10 +61,19 @@ final class CpuArrays {
         return array.data().asDouble();
     }
 
-    /** Reads n values from {@code at} on into {@code to}, which is returned. */
-    static float[] read(FloatBuffer from, int at, float[] to, int n) {
-        from.get(at, to, 0, n);
+    /** Reads the first n values into {@code to}, which is returned. */
+    static float[] read(CpuMemory from, float[] to, int n) {
+        from.get(0, to, 0, n);
         return to;
+    }
+
+    /**
+     * Returns a size of an array.
+     *
+     * @throws ArithmeticException if it exceeds an int
+     */
+    static int size(INDArray array, int dimension) {
+        return Math.toIntExact(array.size(dimension));
     }
 
     /**

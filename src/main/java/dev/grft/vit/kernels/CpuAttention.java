@@ -1,13 +1,13 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.buffer;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.pointer;
+import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuMath.dot;
 import static dev.grft.vit.kernels.CpuMath.max;
 import static dev.grft.vit.kernels.CpuMath.sum;
 import static dev.grft.vit.kernels.CpuProducts.sgemm;
 
-import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -16,6 +16,9 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Multi-head attention: products by BLAS, softmax some rows at a time. */
 final class CpuAttention {
+    /** How many weights are computed at once, unless they are kept. Fewer cost time, because products become small. */
+    private static final int TILE = 1 << 19;
+
     private final CpuScratch scratch;
     private final CpuMath math;
 
@@ -24,112 +27,138 @@ final class CpuAttention {
         this.math = math;
     }
 
-    void attention(INDArray qkv, int heads, INDArray weights, INDArray out) {
-        int d = (int) out.size(1);
-        int t = (int) weights.size(1);
-        int examples = (int) (qkv.size(0) / t);
-        int queries = (int) (out.size(0) / examples);
+    void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
+        int d = size(out, 1);
+        int t = Math.toIntExact(qkv.size(0) / examples);
+        int queries = Math.toIntExact(out.size(0) / examples);
         int h = d / heads;
         int ld = 3 * d;
         float scale = (float) (1 / Math.sqrt(h));
         FloatPointer q = pointer(qkv);
         FloatPointer k = pointer(qkv);
         FloatPointer v = pointer(qkv);
-        FloatPointer w = pointer(weights);
         FloatPointer o = pointer(out);
-        FloatBuffer soft = buffer(weights);
-        int n = queries * t;
-        for (int b = 0; b < examples; b++) {
+        int most = tile(queries, t, weights);
+        FloatPointer w = weights == null ? scratch.matrix(0, (long) most * t) : pointer(weights);
+        CpuMemory soft = new CpuMemory(w);
+        for (long b = 0; b < examples; b++) {
             for (int head = 0; head < heads; head++) {
-                long at = (long) b * t * ld + (long) head * h;
-                long atW = ((long) b * heads + head) * n;
-                w.position(atW);
-                sgemm(false, q.position(at), ld, true, k.position(at + d), ld, queries, t, h, scale, 0, w, t);
-                softmax(soft, (int) atW, queries, t);
-                o.position((long) b * queries * d + (long) head * h);
-                sgemm(false, w, t, false, v.position(at + 2L * d), ld, queries, h, t, 1, 0, o, d);
+                long at = b * t * ld + (long) head * h;
+                k.position(at + d);
+                v.position(at + 2L * d);
+                for (int from = 0; from < queries; from += most) {
+                    int rows = Math.min(most, queries - from);
+                    q.position(at + (long) from * ld);
+                    o.position((b * queries + from) * d + (long) head * h);
+                    w.position(weights == null ? 0 : (b * heads + head) * queries * t);
+                    weights(q, k, ld, scale, w, soft, rows, t, h);
+                    sgemm(false, w, t, false, v, ld, rows, h, t, 1, 0, o, d);
+                }
             }
         }
     }
 
-    void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv) {
-        int d = (int) dout.size(1);
-        int t = (int) weights.size(1);
-        int examples = (int) (qkv.size(0) / t);
-        int queries = (int) (dout.size(0) / examples);
+    /** Puts the softmax of {@code scale q k'}, of so many queries and t keys, where {@code w}, which points into {@code soft}, stands. */
+    private void weights(
+            FloatPointer q, FloatPointer k, int ld, float scale, FloatPointer w, CpuMemory soft, int rows, int t, int h) {
+        sgemm(false, q, ld, true, k, ld, rows, t, h, scale, 0, w, t);
+        softmax(soft, w.position(), rows, t);
+    }
+
+    void attentionBackward(
+            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
+        int d = size(dout, 1);
+        int t = Math.toIntExact(qkv.size(0) / examples);
+        int queries = Math.toIntExact(dout.size(0) / examples);
         int h = d / heads;
         int ld = 3 * d;
         float scale = (float) (1 / Math.sqrt(h));
-        FloatPointer in = pointer(qkv);
-        FloatPointer w = pointer(weights);
+        FloatPointer q = pointer(qkv);
+        FloatPointer k = pointer(qkv);
+        FloatPointer v = pointer(qkv);
         FloatPointer o = pointer(dout);
         FloatPointer out = pointer(dqkv);
-        FloatBuffer soft = buffer(weights);
-        int n = queries * t;
-        FloatPointer dw = scratch.matrix(0, n);
-        FloatBuffer ds = dw.asBuffer();
+        int most = tile(queries, t, weights);
+        FloatPointer w = weights == null ? scratch.matrix(1, (long) most * t) : pointer(weights);
+        CpuMemory soft = new CpuMemory(w);
+        FloatPointer dw = scratch.matrix(0, (long) most * t);
+        CpuMemory ds = new CpuMemory(dw);
         if (queries < t) {
             // The queries of the other tokens are not read: their gradient is 0.
             Pointer.memset(out.position(0), 0, dqkv.length() * Float.BYTES);
         }
-        for (int b = 0; b < examples; b++) {
+        for (long b = 0; b < examples; b++) {
             for (int head = 0; head < heads; head++) {
-                long at = (long) b * t * ld + (long) head * h;
-                long atW = ((long) b * heads + head) * n;
-                w.position(atW);
-                o.position((long) b * queries * d + (long) head * h);
-                // dv = w' do, dw = do v', which becomes ds
-                sgemm(true, w, t, false, o, d, t, h, queries, 1, 0, out.position(at + 2L * d), ld);
-                sgemm(false, o, d, true, in.position(at + 2L * d), ld, queries, t, h, 1, 0, dw, t);
-                softmaxBackward(soft, (int) atW, ds, scale, queries, t);
-                // dq = ds k, dk = ds' q
-                sgemm(false, dw, t, false, in.position(at + d), ld, queries, h, t, 1, 0, out.position(at), ld);
-                sgemm(true, dw, t, false, in.position(at), ld, t, h, queries, 1, 0, out.position(at + d), ld);
+                long at = b * t * ld + (long) head * h;
+                k.position(at + d);
+                v.position(at + 2L * d);
+                for (int from = 0; from < queries; from += most) {
+                    int rows = Math.min(most, queries - from);
+                    int beta = from == 0 ? 0 : 1; // gradients of keys and values are sums over the queries
+                    q.position(at + (long) from * ld);
+                    o.position((b * queries + from) * d + (long) head * h);
+                    w.position(weights == null ? 0 : (b * heads + head) * queries * t);
+                    if (weights == null) {
+                        weights(q, k, ld, scale, w, soft, rows, t, h);
+                    }
+                    // dv = w' do, dw = do v', which becomes ds
+                    sgemm(true, w, t, false, o, d, t, h, rows, 1, beta, out.position(at + 2L * d), ld);
+                    sgemm(false, o, d, true, v, ld, rows, t, h, 1, 0, dw, t);
+                    softmaxBackward(soft, w.position(), ds, scale, rows, t);
+                    // dq = ds k, dk = ds' q
+                    sgemm(false, dw, t, false, k, ld, rows, h, t, 1, 0, out.position(at + (long) from * ld), ld);
+                    sgemm(true, dw, t, false, q, ld, t, h, rows, 1, beta, out.position(at + d), ld);
+                }
             }
         }
     }
 
+    /** Returns how many queries are computed at once: all, if their weights are kept. */
+    private static int tile(int queries, int t, @Nullable INDArray weights) {
+        return weights == null ? Math.min(queries, Math.max(1, TILE / t)) : queries;
+    }
+
     void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out) {
-        int d = (int) x.size(1);
-        int t = (int) weights.size(1);
+        int d = size(x, 1);
+        int t = size(weights, 1);
         int examples = (int) (x.size(0) / t);
-        int q = (int) (u.size(0) / examples);
+        int q = Math.toIntExact(u.size(0) / examples);
         FloatPointer asked = pointer(u);
         FloatPointer tokens = pointer(x);
         FloatPointer w = pointer(weights);
         FloatPointer o = pointer(out);
-        FloatBuffer soft = buffer(weights);
+        CpuMemory soft = memory(weights);
         for (long b = 0; b < examples; b++) {
             asked.position(b * q * d);
             tokens.position(b * t * d);
             w.position(b * q * t);
             sgemm(false, asked, d, true, tokens, d, q, t, d, (float) scale, 0, w, t);
-            softmax(soft, (int) b * q * t, q, t);
+            softmax(soft, b * q * t, q, t);
             sgemm(false, w, t, false, tokens, d, q, d, t, 1, 0, o.position(b * q * d), d);
         }
     }
 
     void attendBackward(
             INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
-        int d = (int) x.size(1);
-        int t = (int) weights.size(1);
+        int d = size(x, 1);
+        int t = size(weights, 1);
         int examples = (int) (x.size(0) / t);
-        int q = (int) (u.size(0) / examples);
+        int q = Math.toIntExact(u.size(0) / examples);
         FloatPointer o = pointer(dout);
         FloatPointer asked = pointer(u);
         FloatPointer tokens = pointer(x);
         FloatPointer w = pointer(weights);
         FloatPointer dasked = pointer(du);
-        FloatBuffer soft = buffer(weights);
+        CpuMemory soft = memory(weights);
         FloatPointer dw = scratch.matrix(0, (long) q * t);
-        FloatBuffer ds = dw.asBuffer();
+        CpuMemory ds = new CpuMemory(dw);
         for (long b = 0; b < examples; b++) {
             o.position(b * q * d);
             asked.position(b * q * d);
             tokens.position(b * t * d);
             w.position(b * q * t);
             sgemm(false, o, d, true, tokens, d, q, t, d, 1, 0, dw, t);
-            softmaxBackward(soft, (int) b * q * t, ds, (float) scale, q, t);
+            softmaxBackward(soft, b * q * t, ds, (float) scale, q, t);
             sgemm(false, dw, t, false, tokens, d, q, d, t, 1, 0, dasked.position(b * q * d), d);
             if (dx != null) {
                 // as keys, then as values
@@ -141,14 +170,14 @@ final class CpuAttention {
     }
 
     void headsApart(INDArray x, int heads, INDArray y) {
-        int d = (int) x.size(1);
+        int d = size(x, 1);
         int h = d / heads;
         float[] v = scratch.row(0, d);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
         Arrays.fill(v, 0, d, 0f);
-        for (int i = 0; i < y.size(0); i++) {
-            int from = i % heads * h;
+        for (long i = 0; i < y.size(0); i++) {
+            int from = (int) (i % heads) * h;
             in.get(i / heads * d + from, v, from, h);
             out.put(i * d, v, 0, d);
             Arrays.fill(v, from, from + h, 0f);
@@ -156,15 +185,15 @@ final class CpuAttention {
     }
 
     void addHeads(INDArray x, int heads, INDArray y) {
-        int d = (int) x.size(1);
+        int d = size(x, 1);
         int h = d / heads;
         float[] v = scratch.row(0, h);
         float[] sum = scratch.row(1, h);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
-        for (int i = 0; i < x.size(0); i++) {
-            int from = i % heads * h;
-            int to = i / heads * d + from;
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
+        for (long i = 0; i < x.size(0); i++) {
+            int from = (int) (i % heads) * h;
+            long to = i / heads * d + from;
             in.get(i * d + from, v, 0, h);
             out.get(to, sum, 0, h);
             for (int j = 0; j < h; j++) {
@@ -175,15 +204,15 @@ final class CpuAttention {
     }
 
     /** Replaces {@code m} rows of {@code t} scores each, from {@code at} on, by their softmax. */
-    private void softmax(FloatBuffer rows, int at, int m, int t) {
+    private void softmax(CpuMemory rows, long at, int m, int t) {
         int chunk = chunk(t);
         float[] s = scratch.row(0, chunk * t);
         float[] power = scratch.row(1, chunk * t);
         for (int i = 0; i < m; i += chunk) {
             int count = Math.min(chunk, m - i);
-            rows.get(at + i * t, s, 0, count * t);
+            rows.get(at + (long) i * t, s, 0, count * t);
             softmaxRows(s, power, count, t);
-            rows.put(at + i * t, s, 0, count * t);
+            rows.put(at + (long) i * t, s, 0, count * t);
         }
     }
 
@@ -205,16 +234,16 @@ final class CpuAttention {
     }
 
     /** Softmax backward, in place: {@code gradients [m, t]}, given the softmax that begins at {@code at}; multiplies by {@code scale}. */
-    private void softmaxBackward(FloatBuffer softmax, int at, FloatBuffer gradients, float scale, int m, int t) {
+    private void softmaxBackward(CpuMemory softmax, long at, CpuMemory gradients, float scale, int m, int t) {
         int chunk = chunk(t);
         float[] p = scratch.row(0, chunk * t);
         float[] g = scratch.row(1, chunk * t);
         for (int i = 0; i < m; i += chunk) {
             int count = Math.min(chunk, m - i);
-            softmax.get(at + i * t, p, 0, count * t);
-            gradients.get(i * t, g, 0, count * t);
+            softmax.get(at + (long) i * t, p, 0, count * t);
+            gradients.get((long) i * t, g, 0, count * t);
             softmaxRowsBackward(p, g, scale, count, t);
-            gradients.put(i * t, g, 0, count * t);
+            gradients.put((long) i * t, g, 0, count * t);
         }
     }
 

@@ -1,7 +1,8 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.buffer;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.read;
+import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuScratch.CHUNK;
 
 import java.nio.FloatBuffer;
@@ -17,46 +18,52 @@ final class CpuGathers {
     }
 
     void columnsToRows(INDArray x, int[] columns, INDArray y) {
-        int m = (int) x.size(0);
-        int n = (int) x.size(1);
+        int m = size(x, 0);
+        int n = size(x, 1);
         int k = columns.length;
         int most = rowsAtOnce(k);
         float[] v = scratch.row(0, k * most);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
         for (int i = 0; i < m; i += most) {
             int rows = Math.min(most, m - i);
+            FloatBuffer some = in.window((long) i * n);
+            int first = in.in((long) i * n);
             for (int r = 0; r < rows; r++) {
                 for (int j = 0; j < k; j++) {
-                    v[j * most + r] = in.get((i + r) * n + columns[j]);
+                    v[j * most + r] = some.get(first + r * n + columns[j]);
                 }
             }
             for (int j = 0; j < k; j++) {
-                out.put(j * m + i, v, j * most, rows);
+                out.put((long) j * m + i, v, j * most, rows);
             }
         }
+        in.keep();
     }
 
     void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
-        int m = (int) y.size(0);
-        int n = (int) y.size(1);
+        int m = size(y, 0);
+        int n = size(y, 1);
         int k = columns.length;
         int most = rowsAtOnce(k);
         float[] v = scratch.row(0, k * most);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
         for (int i = 0; i < m; i += most) {
             int rows = Math.min(most, m - i);
             for (int j = 0; j < k; j++) {
-                in.get(j * m + i, v, j * most, rows);
+                in.get((long) j * m + i, v, j * most, rows);
             }
+            FloatBuffer some = out.window((long) i * n);
+            int first = out.in((long) i * n);
             for (int r = 0; r < rows; r++) {
                 for (int j = 0; j < k; j++) {
-                    int at = (i + r) * n + columns[j];
-                    out.put(at, out.get(at) + v[j * most + r]);
+                    int at = first + r * n + columns[j];
+                    some.put(at, some.get(at) + v[j * most + r]);
                 }
             }
         }
+        out.keep();
     }
 
     /** Returns how many rows of k values each are transposed at once. */
@@ -65,15 +72,15 @@ final class CpuGathers {
     }
 
     void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
-        int m = (int) x.size(0);
-        int n = (int) x.size(1);
+        int m = size(x, 0);
+        int n = size(x, 1);
         float[] v = scratch.row(0, n);
-        float[] added = read(buffer(values), 0, scratch.row(1, columns.length), columns.length);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
-        for (int i = 0; i < m; i++) {
+        float[] added = read(memory(values), scratch.row(1, columns.length), columns.length);
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
+        for (long i = 0; i < m; i++) {
             in.get(i * n, v, 0, n);
-            for (int at = i; at < columns.length; at += m) {
+            for (int at = (int) i; at < columns.length; at += m) {
                 v[columns[at]] += added[at];
             }
             out.put(i * n, v, 0, n);
@@ -81,23 +88,23 @@ final class CpuGathers {
     }
 
     void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
-        int m = (int) a.size(0);
-        int n = (int) a.size(1);
-        int l = (int) b.size(1);
+        int m = size(a, 0);
+        int n = size(a, 1);
+        int l = size(b, 1);
         float[] u = scratch.row(0, n);
         float[] v = scratch.row(1, l);
         float[] acc = scratch.row(2, columns.length);
         Arrays.fill(acc, 0, columns.length, 0f);
-        FloatBuffer left = buffer(a);
-        FloatBuffer right = buffer(b);
-        for (int i = 0; i < m; i++) {
+        CpuMemory left = memory(a);
+        CpuMemory right = memory(b);
+        for (long i = 0; i < m; i++) {
             left.get(i * n, u, 0, n);
             right.get(i * l, v, 0, l);
             for (int from = 0; from < columns.length; from += n) {
                 addProducts(u, v, columns, from, acc, n);
             }
         }
-        buffer(dots).put(0, acc, 0, columns.length);
+        memory(dots).put(0, acc, 0, columns.length);
     }
 
     /** Adds n products {@code u[j] * v[columns[from + j]]} to {@code acc}, from {@code from} on. */

@@ -1,11 +1,10 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.buffer;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.length;
 import static dev.grft.vit.kernels.CpuArrays.read;
 import static dev.grft.vit.kernels.CpuScratch.CHUNK;
 
-import java.nio.FloatBuffer;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -60,19 +59,19 @@ final class CpuGelu {
      * @param bias {@code [n]}, added to each row of y; null for none
      */
     private void inChunks(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative, Elementwise function) {
-        int length = length(y);
+        long length = y.length();
         float[] v = scratch.row(0, CHUNK);
         float[] d = scratch.row(1, CHUNK);
         float[] room = scratch.row(2, CHUNK);
         float[] b = bias == null ? null : again(bias);
         int columns = bias == null ? 1 : length(bias);
-        FloatBuffer out = buffer(y);
-        FloatBuffer slope = derivative == null ? null : buffer(derivative);
-        for (int at = 0; at < length; at += CHUNK) {
-            int n = Math.min(CHUNK, length - at);
+        CpuMemory out = memory(y);
+        CpuMemory slope = derivative == null ? null : memory(derivative);
+        for (long at = 0; at < length; at += CHUNK) {
+            int n = (int) Math.min(CHUNK, length - at);
             out.get(at, v, 0, n);
             if (b != null) {
-                add(b, at % columns, v, n);
+                add(b, (int) (at % columns), v, n);
             }
             function.apply(v, d, room, n);
             out.put(at, v, 0, n);
@@ -85,7 +84,7 @@ final class CpuGelu {
     /** Returns the values of {@code x [n]}, repeated: a whole chunk follows each of the n. */
     private float[] again(INDArray x) {
         int n = length(x);
-        float[] values = read(buffer(x), 0, scratch.row(3, n + CHUNK), n);
+        float[] values = read(memory(x), scratch.row(3, n + CHUNK), n);
         for (int i = n; i < n + CHUNK; i++) {
             values[i] = values[i - n];
         }

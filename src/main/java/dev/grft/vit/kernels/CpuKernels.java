@@ -110,13 +110,14 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void attention(INDArray qkv, int heads, INDArray weights, INDArray out) {
-        attention.attention(qkv, heads, weights, out);
+    public void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
+        attention.attention(qkv, heads, examples, weights, out);
     }
 
     @Override
-    public void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv) {
-        attention.attentionBackward(dout, qkv, weights, heads, dqkv);
+    public void attentionBackward(
+            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
+        attention.attentionBackward(dout, qkv, weights, heads, examples, dqkv);
     }
 
     @Override

@@ -1,11 +1,11 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.buffer;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.read;
+import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuMath.dot;
 import static dev.grft.vit.kernels.CpuMath.sum;
 
-import java.nio.FloatBuffer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Layer normalization, a row at a time. */
@@ -18,16 +18,16 @@ final class CpuLayerNorm {
 
     void layerNorm(
             INDArray x, INDArray gamma, INDArray beta, double eps, INDArray normalized, INDArray inverse, INDArray y) {
-        int m = (int) x.size(0);
-        int n = (int) x.size(1);
+        int m = size(x, 0);
+        int n = size(x, 1);
         float[] v = scratch.row(0, n);
-        float[] g = read(buffer(gamma), 0, scratch.row(1, n), n);
-        float[] b = read(buffer(beta), 0, scratch.row(2, n), n);
-        FloatBuffer in = buffer(x);
-        FloatBuffer z = buffer(normalized);
-        FloatBuffer inv = buffer(inverse);
-        FloatBuffer out = buffer(y);
-        for (int i = 0; i < m; i++) {
+        float[] g = read(memory(gamma), scratch.row(1, n), n);
+        float[] b = read(memory(beta), scratch.row(2, n), n);
+        CpuMemory in = memory(x);
+        CpuMemory z = memory(normalized);
+        CpuMemory inv = memory(inverse);
+        CpuMemory out = memory(y);
+        for (long i = 0; i < m; i++) {
             in.get(i * n, v, 0, n);
             float mean = sum(v, 0, n) / n;
             for (int j = 0; j < n; j++) {
@@ -47,14 +47,14 @@ final class CpuLayerNorm {
     }
 
     void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y) {
-        int m = (int) normalized.size(0);
-        int n = (int) normalized.size(1);
+        int m = size(normalized, 0);
+        int n = size(normalized, 1);
         float[] v = scratch.row(0, n);
-        float[] g = read(buffer(gamma), 0, scratch.row(1, n), n);
-        float[] b = read(buffer(beta), 0, scratch.row(2, n), n);
-        FloatBuffer in = buffer(normalized);
-        FloatBuffer out = buffer(y);
-        for (int i = 0; i < m; i++) {
+        float[] g = read(memory(gamma), scratch.row(1, n), n);
+        float[] b = read(memory(beta), scratch.row(2, n), n);
+        CpuMemory in = memory(normalized);
+        CpuMemory out = memory(y);
+        for (long i = 0; i < m; i++) {
             in.get(i * n, v, 0, n);
             for (int j = 0; j < n; j++) {
                 v[j] = v[j] * g[j] + b[j];
@@ -64,17 +64,17 @@ final class CpuLayerNorm {
     }
 
     void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
-        int m = (int) dy.size(0);
-        int n = (int) dy.size(1);
+        int m = size(dy, 0);
+        int n = size(dy, 1);
         float[] d = scratch.row(0, n);
-        float[] g = read(buffer(gamma), 0, scratch.row(1, n), n);
+        float[] g = read(memory(gamma), scratch.row(1, n), n);
         float[] z = scratch.row(2, n);
-        FloatBuffer in = buffer(dy);
-        FloatBuffer zs = buffer(normalized);
-        FloatBuffer inv = buffer(inverse);
-        FloatBuffer acc = buffer(dx);
+        CpuMemory in = memory(dy);
+        CpuMemory zs = memory(normalized);
+        CpuMemory inv = memory(inverse);
+        CpuMemory acc = memory(dx);
         float[] old = scratch.row(3, n);
-        for (int i = 0; i < m; i++) {
+        for (long i = 0; i < m; i++) {
             in.get(i * n, d, 0, n);
             zs.get(i * n, z, 0, n);
             acc.get(i * n, old, 0, n);

@@ -1,9 +1,9 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.buffer;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.read;
+import static dev.grft.vit.kernels.CpuArrays.size;
 
-import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -16,15 +16,15 @@ final class CpuLosses {
     }
 
     void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
-        int examples = (int) logits.size(0);
-        int classes = (int) logits.size(1);
+        int examples = size(logits, 0);
+        int classes = size(logits, 1);
         float[] v = scratch.row(0, classes);
         float[] p = scratch.row(1, classes);
-        FloatBuffer in = buffer(logits);
-        FloatBuffer target = buffer(targets);
-        FloatBuffer loss = buffer(losses);
-        FloatBuffer out = buffer(dlogits);
-        for (int b = 0; b < examples; b++) {
+        CpuMemory in = memory(logits);
+        CpuMemory target = memory(targets);
+        CpuMemory loss = memory(losses);
+        CpuMemory out = memory(dlogits);
+        for (long b = 0; b < examples; b++) {
             in.get(b * classes, v, 0, classes);
             target.get(b * classes, p, 0, classes);
             float max = Float.NEGATIVE_INFINITY;
@@ -46,20 +46,20 @@ final class CpuLosses {
     }
 
     void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
-        int n = (int) features.size(0);
-        int d = (int) features.size(1);
-        double[] z = new double[n * d];
+        int n = size(features, 0);
+        int d = size(features, 1);
+        double[] z = new double[Math.multiplyExact(n, d)];
         double[] lengths = new double[n];
-        normalize(read(buffer(features), 0, new float[n * d], n * d), z, lengths, d);
-        float[] positive = read(buffer(same), 0, new float[n * n], n * n);
-        FloatBuffer loss = buffer(losses);
-        double[] ds = new double[n * n]; // gradient of the similarities z_a.z_n
+        normalize(read(memory(features), new float[n * d], n * d), z, lengths, d);
+        float[] positive = read(memory(same), new float[Math.multiplyExact(n, n)], n * n);
+        CpuMemory loss = memory(losses);
+        double[] ds = new double[Math.multiplyExact(n, n)]; // gradient of the similarities z_a.z_n
         for (int a = 0; a < n; a++) {
             loss.put(a, (float) contrast(z, a, positive, temperature, ds, d));
         }
         double[] dz = new double[d];
         float[] df = new float[d];
-        FloatBuffer out = buffer(dfeatures);
+        CpuMemory out = memory(dfeatures);
         for (int a = 0; a < n; a++) {
             Arrays.fill(dz, 0);
             for (int b = 0; b < n; b++) {
@@ -75,7 +75,7 @@ final class CpuLosses {
             for (int j = 0; j < d; j++) {
                 df[j] = (float) ((dz[j] - radial * z[a * d + j]) / lengths[a]);
             }
-            out.put(a * d, df, 0, d);
+            out.put((long) a * d, df, 0, d);
         }
     }
 

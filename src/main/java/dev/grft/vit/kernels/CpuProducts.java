@@ -1,6 +1,7 @@
 package dev.grft.vit.kernels;
 
 import static dev.grft.vit.kernels.CpuArrays.pointer;
+import static dev.grft.vit.kernels.CpuArrays.size;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasNoTrans;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasRowMajor;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasTrans;
@@ -29,17 +30,17 @@ final class CpuProducts {
         sgemm(
                 transposeA,
                 pointer(a),
-                (int) a.size(1),
+                size(a, 1),
                 transposeB,
                 pointer(b),
-                (int) b.size(1),
-                (int) m,
-                (int) n,
-                (int) k,
+                size(b, 1),
+                Math.toIntExact(m),
+                Math.toIntExact(n),
+                Math.toIntExact(k),
                 (float) alpha,
                 (float) beta,
                 pointer(c),
-                (int) n);
+                Math.toIntExact(n));
     }
 
     /**

@@ -1,18 +1,21 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.buffer;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.length;
 import static dev.grft.vit.kernels.CpuArrays.pointer;
 import static dev.grft.vit.kernels.CpuArrays.read;
+import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuScratch.CHUNK;
 import static org.bytedeco.openblas.global.openblas_nolapack.cblas_saxpy;
 
-import java.nio.FloatBuffer;
 import java.util.Arrays;
+import org.bytedeco.javacpp.FloatPointer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Sums and products entry by entry, by row and by column. */
 final class CpuRows {
+    private static final int MOST = 1 << 30; // values of one call of BLAS, whose sizes are ints
+
     private final CpuScratch scratch;
 
     CpuRows(CpuScratch scratch) {
@@ -20,17 +23,21 @@ final class CpuRows {
     }
 
     void fillRows(INDArray values, INDArray y) {
-        int n = (int) y.size(1);
-        int m = (int) y.size(0);
-        float[] v = read(buffer(values), 0, scratch.row(0, n), n);
-        FloatBuffer out = buffer(y);
-        for (int i = 0; i < m; i++) {
+        int n = size(y, 1);
+        int m = size(y, 0);
+        float[] v = read(memory(values), scratch.row(0, n), n);
+        CpuMemory out = memory(y);
+        for (long i = 0; i < m; i++) {
             out.put(i * n, v, 0, n);
         }
     }
 
     void add(INDArray x, INDArray y) {
-        cblas_saxpy(length(x), 1f, pointer(x), 1, pointer(y), 1);
+        FloatPointer from = pointer(x);
+        FloatPointer to = pointer(y);
+        for (long at = 0; at < x.length(); at += MOST) {
+            cblas_saxpy((int) Math.min(MOST, x.length() - at), 1f, from.position(at), 1, to.position(at), 1);
+        }
     }
 
     void multiply(INDArray x, INDArray y) {
@@ -55,14 +62,14 @@ final class CpuRows {
     }
 
     private void inPairs(INDArray first, INDArray second, INDArray y, Pairwise function) {
-        int length = length(y);
+        long length = y.length();
         float[] a = scratch.row(0, CHUNK);
         float[] b = scratch.row(1, CHUNK);
-        FloatBuffer left = buffer(first);
-        FloatBuffer right = buffer(second);
-        FloatBuffer out = buffer(y);
-        for (int at = 0; at < length; at += CHUNK) {
-            int n = Math.min(CHUNK, length - at);
+        CpuMemory left = memory(first);
+        CpuMemory right = memory(second);
+        CpuMemory out = memory(y);
+        for (long at = 0; at < length; at += CHUNK) {
+            int n = (int) Math.min(CHUNK, length - at);
             left.get(at, a, 0, n);
             right.get(at, b, 0, n);
             function.apply(a, b, n);
@@ -71,7 +78,7 @@ final class CpuRows {
     }
 
     void columnSums(INDArray x, INDArray out) {
-        sumParts(x, (int) x.size(0), out);
+        sumParts(x, size(x, 0), out);
     }
 
     /** Puts the sum of {@code m} parts of {@code x}, one after the other and each of the length of {@code out}, into out. */
@@ -80,43 +87,43 @@ final class CpuRows {
         float[] acc = scratch.row(0, n);
         float[] v = scratch.row(1, n);
         Arrays.fill(acc, 0, n, 0f);
-        FloatBuffer in = buffer(x);
-        for (int i = 0; i < m; i++) {
+        CpuMemory in = memory(x);
+        for (long i = 0; i < m; i++) {
             in.get(i * n, v, 0, n);
             for (int j = 0; j < n; j++) {
                 acc[j] += v[j];
             }
         }
-        buffer(out).put(0, acc, 0, n);
+        memory(out).put(0, acc, 0, n);
     }
 
     void columnDots(INDArray a, INDArray b, INDArray out) {
-        int m = (int) a.size(0);
-        int n = (int) a.size(1);
+        int m = size(a, 0);
+        int n = size(a, 1);
         float[] acc = scratch.row(0, n);
         float[] u = scratch.row(1, n);
         float[] v = scratch.row(2, n);
         Arrays.fill(acc, 0, n, 0f);
-        FloatBuffer left = buffer(a);
-        FloatBuffer right = buffer(b);
-        for (int i = 0; i < m; i++) {
+        CpuMemory left = memory(a);
+        CpuMemory right = memory(b);
+        for (long i = 0; i < m; i++) {
             left.get(i * n, u, 0, n);
             right.get(i * n, v, 0, n);
             for (int j = 0; j < n; j++) {
                 acc[j] += u[j] * v[j];
             }
         }
-        buffer(out).put(0, acc, 0, n);
+        memory(out).put(0, acc, 0, n);
     }
 
     void scaleColumns(INDArray x, INDArray factors, INDArray y) {
-        int m = (int) x.size(0);
-        int n = (int) x.size(1);
+        int m = size(x, 0);
+        int n = size(x, 1);
         float[] v = scratch.row(0, n);
-        float[] f = read(buffer(factors), 0, scratch.row(1, n), n);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
-        for (int i = 0; i < m; i++) {
+        float[] f = read(memory(factors), scratch.row(1, n), n);
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
+        for (long i = 0; i < m; i++) {
             in.get(i * n, v, 0, n);
             for (int j = 0; j < n; j++) {
                 v[j] *= f[j];

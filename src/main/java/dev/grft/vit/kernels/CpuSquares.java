@@ -1,11 +1,11 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.buffer;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.doubles;
 import static dev.grft.vit.kernels.CpuArrays.pointer;
+import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuProducts.sgemm;
 
-import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -19,24 +19,26 @@ final class CpuSquares {
     }
 
     void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
-        int t = (int) (dy.size(0) / examples);
-        int out = (int) dy.size(1);
-        int in = (int) x.size(1);
+        int t = Math.toIntExact(dy.size(0) / examples);
+        int out = size(dy, 1);
+        int in = size(x, 1);
         FloatPointer d = pointer(dy);
         FloatPointer f = pointer(x);
+        CpuMemory ds = memory(dy);
+        CpuMemory xs = memory(x);
         boolean ghost = GhostNorm.isCheaper(t, out, in);
         double[] r = doubles(rows);
         double[] c = doubles(columns);
-        for (int b = 0; b < examples; b++) {
-            d.position((long) b * t * out);
-            f.position((long) b * t * in);
+        for (long b = 0; b < examples; b++) {
+            d.position(b * t * out);
+            f.position(b * t * in);
             if (ghost) {
-                addGhost(d, out, f, in, t, r);
-                addGhost(f, in, d, out, t, c);
+                addGhost(d, ds, out, f, in, t, r);
+                addGhost(f, xs, in, d, out, t, c);
             } else {
                 FloatPointer g = scratch.matrix(0, (long) out * in);
                 sgemm(true, d, out, false, f, in, out, in, t, 1, 0, g, in);
-                addSquares(g.asBuffer(), out, in, r, c);
+                addSquares(new CpuMemory(g), out, in, r, c);
             }
         }
         rows.data().setData(r);
@@ -46,19 +48,19 @@ final class CpuSquares {
     void addSquares(INDArray g, INDArray rows, INDArray columns) {
         double[] r = doubles(rows);
         double[] c = doubles(columns);
-        addSquares(buffer(g), (int) g.size(0), (int) g.size(1), r, c);
+        addSquares(memory(g), size(g, 0), size(g, 1), r, c);
         rows.data().setData(r);
         columns.data().setData(c);
     }
 
     void addAbsolutes(INDArray g, INDArray rows, INDArray columns) {
-        int in = (int) g.size(1);
+        int in = size(g, 1);
         double[] r = doubles(rows);
         double[] c = doubles(columns);
         float[] v = scratch.row(0, in);
-        FloatBuffer from = buffer(g);
+        CpuMemory from = memory(g);
         for (int o = 0; o < r.length; o++) {
-            from.get(o * in, v, 0, in);
+            from.get((long) o * in, v, 0, in);
             double sum = 0;
             for (int i = 0; i < in; i++) {
                 double absolute = Math.abs(v[i]);
@@ -72,11 +74,11 @@ final class CpuSquares {
     }
 
     /** Adds the row and column sums of the squares of {@code g [out, in]}. */
-    private void addSquares(FloatBuffer g, int out, int in, double[] rows, double[] columns) {
+    private void addSquares(CpuMemory g, int out, int in, double[] rows, double[] columns) {
         float[] v = scratch.row(0, in);
         double[] acc = scratch.sums(in);
         for (int o = 0; o < out; o++) {
-            g.get(o * in, v, 0, in);
+            g.get((long) o * in, v, 0, in);
             for (int i = 0; i < in; i++) {
                 double square = (double) v[i] * v[i];
                 columns[i] += square;
@@ -90,23 +92,23 @@ final class CpuSquares {
         }
     }
 
-    /** Adds diag(a' (b b') a), each entry at least 0, to {@code sums [n]}; a is {@code [t, n]}, b {@code [t, k]}. */
-    private void addGhost(FloatPointer a, int n, FloatPointer b, int k, int t, double[] sums) {
+    /** Adds diag(a' (b b') a), each entry at least 0, to {@code sums [n]}; a is {@code [t, n]}, b {@code [t, k]}, where the pointers stand. */
+    private void addGhost(FloatPointer a, CpuMemory ofA, int n, FloatPointer b, int k, int t, double[] sums) {
         FloatPointer between = scratch.matrix(0, (long) t * t);
         FloatPointer product = scratch.matrix(1, (long) t * Math.max(n, k)); // as large as the other call's
         sgemm(false, b, k, true, b, k, t, t, k, 1, 0, between, t);
         sgemm(false, between, t, false, a, n, t, n, t, 1, 0, product, n);
-        addColumnDots(a.asBuffer(), product.asBuffer(), t, n, sums);
+        addColumnDots(ofA, a.position(), new CpuMemory(product), t, n, sums);
     }
 
-    /** Adds the column sums of {@code a * b}, both {@code [m, n]}, each at least 0, to {@code acc [n]}. */
-    private void addColumnDots(FloatBuffer a, FloatBuffer b, int m, int n, double[] acc) {
+    /** Adds the column sums of {@code a * b}, both {@code [m, n]}, each at least 0, to {@code acc [n]}; a begins at {@code at}. */
+    private void addColumnDots(CpuMemory a, long at, CpuMemory b, int m, int n, double[] acc) {
         float[] u = scratch.row(0, n);
         float[] v = scratch.row(1, n);
         double[] one = scratch.sums(n);
         Arrays.fill(one, 0, n, 0);
-        for (int i = 0; i < m; i++) {
-            a.get(i * n, u, 0, n);
+        for (long i = 0; i < m; i++) {
+            a.get(at + i * n, u, 0, n);
             b.get(i * n, v, 0, n);
             for (int j = 0; j < n; j++) {
                 one[j] += (double) u[j] * v[j];

@@ -1,10 +1,9 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.buffer;
-import static dev.grft.vit.kernels.CpuArrays.length;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.read;
+import static dev.grft.vit.kernels.CpuArrays.size;
 
-import java.nio.FloatBuffer;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -18,20 +17,20 @@ final class CpuTokens {
     }
 
     void patches(INDArray images, int patchSize, INDArray y) {
-        int examples = (int) images.size(0);
-        int channels = (int) images.size(1);
-        int side = (int) images.size(2);
+        int examples = size(images, 0);
+        int channels = size(images, 1);
+        int side = size(images, 2);
         int grid = side / patchSize;
         float[] v = scratch.row(0, patchSize);
-        FloatBuffer in = buffer(images);
-        FloatBuffer out = buffer(y);
-        int at = 0;
-        for (int b = 0; b < examples; b++) {
+        CpuMemory in = memory(images);
+        CpuMemory out = memory(y);
+        long at = 0;
+        for (long b = 0; b < examples; b++) {
             for (int py = 0; py < grid; py++) {
                 for (int px = 0; px < grid; px++) {
                     for (int c = 0; c < channels; c++) {
                         for (int i = 0; i < patchSize; i++) {
-                            int from = ((b * channels + c) * side + py * patchSize + i) * side + px * patchSize;
+                            long from = ((b * channels + c) * side + py * patchSize + i) * side + px * patchSize;
                             in.get(from, v, 0, patchSize);
                             out.put(at, v, 0, patchSize);
                             at += patchSize;
@@ -43,19 +42,19 @@ final class CpuTokens {
     }
 
     void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y) {
-        int t = (int) positions.size(0);
-        int d = (int) positions.size(1);
-        int n = (int) (patches.size(0) / examples);
+        int t = size(positions, 0);
+        int d = size(positions, 1);
+        int n = Math.toIntExact(patches.size(0) / examples);
         int prefix = t - n;
-        float[] p = read(buffer(positions), 0, scratch.row(0, t * d), t * d);
+        float[] p = read(memory(positions), scratch.row(0, t * d), t * d);
         float[] v = scratch.row(1, d);
-        FloatBuffer in = buffer(patches);
-        FloatBuffer before = first == null ? in : buffer(first);
-        FloatBuffer out = buffer(y);
-        for (int b = 0; b < examples; b++) {
+        CpuMemory in = memory(patches);
+        CpuMemory before = first == null ? in : memory(first);
+        CpuMemory out = memory(y);
+        for (long b = 0; b < examples; b++) {
             for (int i = 0; i < t; i++) {
                 if (i < prefix) {
-                    before.get(i * d, v, 0, d);
+                    before.get((long) i * d, v, 0, d);
                 } else {
                     in.get((b * n + i - prefix) * d, v, 0, d);
                 }
@@ -68,26 +67,26 @@ final class CpuTokens {
     }
 
     void copyRows(INDArray x, int from, INDArray y, int to, int count, int examples) {
-        int d = (int) x.size(1);
-        int inX = length(x) / examples;
-        int inY = length(y) / examples;
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
-        for (int b = 0; b < examples; b++) {
-            out.put(b * inY + to * d, in, b * inX + from * d, count * d);
+        int d = size(x, 1);
+        long inX = x.length() / examples;
+        long inY = y.length() / examples;
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
+        for (long b = 0; b < examples; b++) {
+            out.put(b * inY + (long) to * d, in, b * inX + (long) from * d, count * d);
         }
     }
 
     void pool(INDArray x, int prefix, INDArray y) {
-        int examples = (int) y.size(0);
-        int width = (int) y.size(1);
-        int d = (int) x.size(1);
-        int t = (int) (x.size(0) / examples);
+        int examples = size(y, 0);
+        int width = size(y, 1);
+        int d = size(x, 1);
+        int t = Math.toIntExact(x.size(0) / examples);
         float[] acc = scratch.row(0, d);
         float[] v = scratch.row(1, d);
-        FloatBuffer in = buffer(x);
-        FloatBuffer out = buffer(y);
-        for (int b = 0; b < examples; b++) {
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
+        for (long b = 0; b < examples; b++) {
             if (width > d) {
                 in.get(b * t * d, v, 0, d);
                 out.put(b * width, v, 0, d);
@@ -107,16 +106,16 @@ final class CpuTokens {
     }
 
     void poolBackward(INDArray dy, int prefix, INDArray dx) {
-        int examples = (int) dy.size(0);
-        int width = (int) dy.size(1);
-        int d = (int) dx.size(1);
-        int t = (int) (dx.size(0) / examples);
+        int examples = size(dy, 0);
+        int width = size(dy, 1);
+        int d = size(dx, 1);
+        int t = Math.toIntExact(dx.size(0) / examples);
         float[] zeros = scratch.row(0, d);
         float[] v = scratch.row(1, d);
         Arrays.fill(zeros, 0, d, 0f);
-        FloatBuffer in = buffer(dy);
-        FloatBuffer out = buffer(dx);
-        for (int b = 0; b < examples; b++) {
+        CpuMemory in = memory(dy);
+        CpuMemory out = memory(dx);
+        for (long b = 0; b < examples; b++) {
             for (int i = 0; i < prefix; i++) {
                 out.put((b * t + i) * d, zeros, 0, d);
             }

@@ -1,6 +1,5 @@
 package dev.grft.vit.kernels;
 
-import org.bytedeco.javacpp.FloatPointer;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -8,10 +7,14 @@ import org.nd4j.linalg.factory.Nd4j;
 /** Copies between Java's arrays and ND4J's flat vectors: on a CPU whole blocks at once, where ND4J goes number by number. */
 public final class Flat {
     /** Whether ND4J computes on the CPU. */
-    static final boolean CPU =
-            "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"));
+    static final boolean CPU = computesOnCpu();
 
     private Flat() {}
+
+    private static boolean computesOnCpu() {
+        Backend.prepare(); // whoever uses ND4J first, here it is too late to choose otherwise
+        return "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"));
+    }
 
     /** Returns a copy of a contiguous vector. */
     public static float[] read(INDArray vector) {
@@ -24,7 +27,7 @@ public final class Flat {
     public static void read(INDArray vector, float[] copy) {
         requireLength(copy, vector);
         if (inMemory(vector)) {
-            pointer(vector).get(copy);
+            CpuArrays.held(vector).get(copy);
         } else {
             System.arraycopy(vector.dup().data().asFloat(), 0, copy, 0, copy.length);
         }
@@ -41,7 +44,7 @@ public final class Flat {
     public static void write(float[] numbers, INDArray vector) {
         requireLength(numbers, vector);
         if (inMemory(vector)) {
-            pointer(vector).put(numbers);
+            CpuArrays.held(vector).put(numbers);
         } else {
             vector.assign(Nd4j.createFromArray(numbers).reshape(vector.shape()));
         }
@@ -55,9 +58,5 @@ public final class Flat {
 
     private static boolean inMemory(INDArray vector) {
         return CPU && vector.dataType() == DataType.FLOAT && !vector.isEmpty();
-    }
-
-    private static FloatPointer pointer(INDArray vector) {
-        return new FloatPointer(vector.data().addressPointer()).capacity(vector.length());
     }
 }

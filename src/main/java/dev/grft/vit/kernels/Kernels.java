@@ -89,12 +89,17 @@ public interface Kernels {
      * per example and head. Q is T, or 1 if only the class token has a query.
      *
      * @param qkv {@code [B*T, 3D]}: queries, keys, values side by side, head after head
-     * @param weights out: the softmax, {@code [B*H*Q, T]}, kept for the backward
+     * @param weights out: the softmax, {@code [B*H*Q, T]}, kept for the backward; null to hold only a part of it at a time
      */
-    void attention(INDArray qkv, int heads, INDArray weights, INDArray out);
+    void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out);
 
-    /** Puts the gradient of {@link #attention} into {@code dqkv [B*T, 3D]}, given {@code dout [B*Q, D]}. */
-    void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv);
+    /**
+     * Puts the gradient of {@link #attention} into {@code dqkv [B*T, 3D]}, given {@code dout [B*Q, D]}.
+     *
+     * @param weights of the forward; null if it has kept none: they are computed again
+     */
+    void attentionBackward(
+            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv);
 
     /**
      * Puts attention of Q vectors of each example to its T tokens, which are keys and values in one, into {@code out [B*Q, D]}:

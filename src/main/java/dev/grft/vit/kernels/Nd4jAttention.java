@@ -13,10 +13,21 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 final class Nd4jAttention {
     private Nd4jAttention() {}
 
-    static void attention(INDArray qkv, int heads, INDArray weights, INDArray out) {
+    /** Does {@link Kernels#attention}, one example at a time if no weights are kept. */
+    static void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
+        if (weights != null) {
+            kept(qkv, heads, examples, weights, out);
+            return;
+        }
+        INDArray some = ofExample(qkv, out, heads, examples);
+        for (int b = 0; b < examples; b++) {
+            kept(rowsOf(qkv, b, examples), heads, 1, some, rowsOf(out, b, examples));
+        }
+    }
+
+    private static void kept(INDArray qkv, int heads, int examples, INDArray weights, INDArray out) {
         int d = (int) out.size(1);
         int t = (int) weights.size(1);
-        int examples = (int) (qkv.size(0) / t);
         int queries = (int) (out.size(0) / examples);
         INDArray[] parts = heads(qkv, examples, t, heads, d);
         INDArray scores =
@@ -26,10 +37,38 @@ final class Nd4jAttention {
         out.assign(joined(context, examples, queries, heads, d));
     }
 
-    static void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv) {
+    /** Does {@link Kernels#attentionBackward}. */
+    static void attentionBackward(
+            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
+        if (weights != null) {
+            keptBackward(dout, qkv, weights, heads, examples, dqkv);
+            return;
+        }
+        INDArray some = ofExample(qkv, dout, heads, examples);
+        INDArray again = dout.ulike();
+        for (int b = 0; b < examples; b++) {
+            INDArray tokens = rowsOf(qkv, b, examples);
+            kept(tokens, heads, 1, some, rowsOf(again, b, examples));
+            keptBackward(rowsOf(dout, b, examples), tokens, some, heads, 1, rowsOf(dqkv, b, examples));
+        }
+    }
+
+    /** Returns an array for the weights of one example. */
+    private static INDArray ofExample(INDArray qkv, INDArray out, int heads, int examples) {
+        return Nd4j.createUninitialized(
+                qkv.dataType(), new long[] {out.size(0) / examples * heads, qkv.size(0) / examples}, 'c');
+    }
+
+    /** Returns the rows of one of some examples as a view. */
+    private static INDArray rowsOf(INDArray x, long example, int examples) {
+        long rows = x.size(0) / examples;
+        return x.get(NDArrayIndex.interval(example * rows, (example + 1) * rows), NDArrayIndex.all());
+    }
+
+    private static void keptBackward(
+            INDArray dout, INDArray qkv, INDArray weights, int heads, int examples, INDArray dqkv) {
         int d = (int) dout.size(1);
         int t = (int) weights.size(1);
-        int examples = (int) (qkv.size(0) / t);
         int queries = (int) (dout.size(0) / examples);
         long batch = (long) examples * heads;
         INDArray[] parts = heads(qkv, examples, t, heads, d);

@@ -170,13 +170,14 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void attention(INDArray qkv, int heads, INDArray weights, INDArray out) {
-        Nd4jAttention.attention(qkv, heads, weights, out);
+    public void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
+        Nd4jAttention.attention(qkv, heads, examples, weights, out);
     }
 
     @Override
-    public void attentionBackward(INDArray dout, INDArray qkv, INDArray weights, int heads, INDArray dqkv) {
-        Nd4jAttention.attentionBackward(dout, qkv, weights, heads, dqkv);
+    public void attentionBackward(
+            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
+        Nd4jAttention.attentionBackward(dout, qkv, weights, heads, examples, dqkv);
     }
 
     @Override

@@ -22,13 +22,13 @@ class AttentionKernelsTest extends OnEveryMachine {
         INDArray in = machine.array(qkv, examples * t, 3 * d);
         INDArray weights = machine.garbage(examples * heads * t, t);
         INDArray out = machine.garbage(examples * t, d);
-        kernels.attention(in, heads, weights, out);
+        kernels.attention(in, heads, examples, weights, out);
         machine.assertClose(weights, w, 10);
         machine.assertClose(out, Naive.attention(qkv, w, examples, heads, t, d), 20);
 
         double[] dout = normal(2, examples * t * d);
         INDArray dqkv = machine.garbage(examples * t, 3 * d);
-        kernels.attentionBackward(machine.array(dout, examples * t, d), in, weights, heads, dqkv);
+        kernels.attentionBackward(machine.array(dout, examples * t, d), in, weights, heads, examples, dqkv);
         machine.assertClose(dqkv, Naive.attentionBackward(dout, qkv, w, examples, heads, t, d), 50);
     }
 
@@ -40,7 +40,7 @@ class AttentionKernelsTest extends OnEveryMachine {
         INDArray in = machine.array(qkv, examples * t, 3 * d);
         INDArray weights = machine.garbage(examples * heads, t);
         INDArray out = machine.garbage(examples, d);
-        kernels.attention(in, heads, weights, out);
+        kernels.attention(in, heads, examples, weights, out);
         machine.assertClose(weights, firstOf(w, examples * heads, t, t), 10);
         machine.assertClose(out, firstOf(Naive.attention(qkv, w, examples, heads, t, d), examples, t, d), 20);
 
@@ -50,8 +50,31 @@ class AttentionKernelsTest extends OnEveryMachine {
             System.arraycopy(dout, b * d, spread, b * t * d, d);
         }
         INDArray dqkv = machine.garbage(examples * t, 3 * d);
-        kernels.attentionBackward(machine.array(dout, examples, d), in, weights, heads, dqkv);
+        kernels.attentionBackward(machine.array(dout, examples, d), in, weights, heads, examples, dqkv);
         machine.assertClose(dqkv, Naive.attentionBackward(spread, qkv, w, examples, heads, t, d), 50);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1,1,2,1", "2,3,17,24,17", "3,4,65,32,1", "1,2,800,4,800", "2,1,1500,2,1500"}) // the last two in several tiles
+    void attentionIsTheSameWithoutItsWeights(int examples, int heads, int t, int d, int queries) {
+        INDArray in = machine.array(scaled(normal(1, examples * t * 3 * d), 1.5, 0), examples * t, 3 * d);
+        INDArray weights = machine.garbage(examples * heads * queries, t);
+        INDArray out = machine.garbage(examples * queries, d);
+        kernels.attention(in, heads, examples, weights, out);
+        INDArray alone = machine.garbage(examples * queries, d);
+        kernels.attention(in, heads, examples, null, alone);
+        machine.assertClose(alone, values(out), 2);
+
+        INDArray dout = machine.array(normal(2, examples * queries * d), examples * queries, d);
+        INDArray dqkv = machine.garbage(examples * t, 3 * d);
+        kernels.attentionBackward(dout, in, weights, heads, examples, dqkv);
+        INDArray again = machine.garbage(examples * t, 3 * d);
+        kernels.attentionBackward(dout, in, null, heads, examples, again);
+        machine.assertClose(again, values(dqkv), 50);
+
+        INDArray twice = machine.garbage(examples * t, 3 * d);
+        kernels.attentionBackward(dout, in, null, heads, examples, twice);
+        assertThat(values(twice)).isEqualTo(values(again));
     }
 
     @ParameterizedTest
@@ -107,7 +130,7 @@ class AttentionKernelsTest extends OnEveryMachine {
         double[] qkv = {100, 100, 1, -100, -100, 2, 50, 300, 3}; // T = 3, D = 1
         INDArray weights = machine.garbage(3, 3);
         INDArray out = machine.garbage(3, 1);
-        kernels.attention(machine.array(qkv, 3, 3), 1, weights, out);
+        kernels.attention(machine.array(qkv, 3, 3), 1, 1, weights, out);
         machine.assertClose(weights, new double[] {0, 0, 1, 0, 1, 0, 0, 0, 1}, 1);
         machine.assertClose(out, new double[] {3, 2, 3}, 3);
     }
@@ -119,9 +142,9 @@ class AttentionKernelsTest extends OnEveryMachine {
         for (int i = 0; i < 2; i++) {
             INDArray weights = machine.garbage(2 * 3 * 17, 17);
             INDArray out = machine.garbage(2 * 17, 24);
-            kernels.attention(qkv, 3, weights, out);
+            kernels.attention(qkv, 3, 2, weights, out);
             INDArray dqkv = machine.garbage(2 * 17, 72);
-            kernels.attentionBackward(out, qkv, weights, 3, dqkv);
+            kernels.attentionBackward(out, qkv, weights, 3, 2, dqkv);
             outs[i] = values(dqkv);
         }
         assertThat(outs[1]).isEqualTo(outs[0]);
@@ -131,7 +154,7 @@ class AttentionKernelsTest extends OnEveryMachine {
     void aNanIsNotHidden() {
         INDArray out = machine.garbage(3, 1);
         kernels.attention(
-                machine.array(new double[] {1, 1, 1, 1, 1, 1, 1, Double.NaN, 1}, 3, 3), 1, machine.garbage(3, 3), out);
+                machine.array(new double[] {1, 1, 1, 1, 1, 1, 1, Double.NaN, 1}, 3, 3), 1, 1, machine.garbage(3, 3), out);
         assertThat(values(out)).containsOnly(Double.NaN);
     }
 

@@ -16,6 +16,9 @@ class BackendTest {
             System.clearProperty(key);
             Backend.prepare();
             assertThat(System.getProperty(key)).isEqualTo("0");
+            System.clearProperty(key);
+            Backend.kernels("nd4j");
+            assertThat(System.getProperty(key)).isEqualTo("0");
             System.setProperty(key, "4g");
             Backend.prepare();
             assertThat(System.getProperty(key)).isEqualTo("4g");

@@ -1,0 +1,85 @@
+package dev.grft.vit.kernels;
+
+import java.lang.ref.Reference;
+import java.nio.FloatBuffer;
+import org.bytedeco.javacpp.FloatPointer;
+
+/**
+ * Floats in native memory, as many as there are, that loops in Java read and write some at a time.
+ *
+ * <p>A buffer of Java's ends below 2^31 bytes, so a long memory has several: one begins every {@code 2^bits} values and reaches to the end of
+ * the next. So up to {@code 2^bits} values from any position on lie in one buffer.
+ */
+final class CpuMemory {
+    private static final int BITS = 28; // two of these windows, less one value, are the most that a buffer of Java's can hold
+
+    private final FloatPointer pointer; // which holds the memory
+    private final FloatBuffer[] windows;
+    private final int bits;
+
+    /** Returns the memory from the position of a pointer to its end. */
+    CpuMemory(FloatPointer pointer) {
+        this(pointer, BITS);
+    }
+
+    CpuMemory(FloatPointer pointer, int bits) {
+        this.pointer = pointer;
+        this.bits = bits;
+        long from = pointer.position();
+        long end = pointer.limit();
+        long size = 1L << bits;
+        windows = new FloatBuffer[Math.toIntExact(Math.max(1, (end - from + size - 1) / size))];
+        for (int i = 0; i < windows.length; i++) {
+            long at = from + i * size;
+            windows[i] = pointer.getPointer(at)
+                    .position(0)
+                    .capacity(Math.min(end - at, 2 * size - 1))
+                    .asBuffer();
+        }
+    }
+
+    /** Returns a buffer that holds {@code 2^bits} values from a position on, or all that follow; see {@link #in}. */
+    FloatBuffer window(long at) {
+        return windows[(int) (at >>> bits)];
+    }
+
+    /** Returns where a position is in its {@link #window}. */
+    int in(long at) {
+        return (int) (at & ((1L << bits) - 1));
+    }
+
+    /** Reads n values from a position on into {@code to}, from its index {@code first} on. */
+    void get(long at, float[] to, int first, int n) {
+        window(at).get(in(at), to, first, n);
+        keep();
+    }
+
+    /** Writes n values of {@code from}, from its index {@code first} on, to a position. */
+    void put(long at, float[] from, int first, int n) {
+        window(at).put(in(at), from, first, n);
+        keep();
+    }
+
+    /** Copies n values from a position of {@code from} to one of this memory. */
+    void put(long at, CpuMemory from, long first, int n) {
+        window(at).put(in(at), from.window(first), from.in(first), n);
+        from.keep();
+        keep();
+    }
+
+    float get(long at) {
+        float value = window(at).get(in(at));
+        keep();
+        return value;
+    }
+
+    void put(long at, float value) {
+        window(at).put(in(at), value);
+        keep();
+    }
+
+    /** Keeps the memory from being freed before this call; to be called after the last use of a {@link #window}. */
+    void keep() {
+        Reference.reachabilityFence(pointer);
+    }
+}

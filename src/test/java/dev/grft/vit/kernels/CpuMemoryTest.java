@@ -1,0 +1,94 @@
+package dev.grft.vit.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.FloatBuffer;
+import java.util.Random;
+import org.bytedeco.javacpp.FloatPointer;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Memory of any size, read and written in windows. */
+class CpuMemoryTest {
+    private static final int LENGTH = 83;
+    private static final int BITS = 3; // windows of 8 values, each as long as two of them less one value
+
+    private final float[] values = new float[LENGTH];
+    private final FloatPointer pointer = new FloatPointer(LENGTH);
+
+    CpuMemoryTest() {
+        for (int i = 0; i < LENGTH; i++) {
+            values[i] = i + 1;
+        }
+        pointer.put(values);
+    }
+
+    @Test
+    void whateverLiesInSeveralWindowsIsReadAndWrittenAsInOne() {
+        CpuMemory memory = new CpuMemory(pointer, BITS);
+        Random random = new Random(1);
+        for (int i = 0; i < 1000; i++) {
+            int n = random.nextInt((1 << BITS) + 1);
+            int at = random.nextInt(LENGTH - n);
+            float[] read = new float[n + 2];
+            memory.get(at, read, 1, n);
+            for (int j = 0; j < n; j++) {
+                assertThat(read[1 + j]).isEqualTo(values[at + j]);
+                read[1 + j] = values[at + j] = random.nextFloat();
+            }
+            memory.put(at, read, 1, n);
+
+            int from = random.nextInt(LENGTH - n);
+            memory.put(at, new CpuMemory(pointer.getPointer(0), BITS + 2), from, n);
+            System.arraycopy(values, from, values, at, n);
+
+            FloatBuffer window = memory.window(at);
+            assertThat(window.get(memory.in(at))).isEqualTo(values[at]).isEqualTo(memory.get(at));
+            memory.put(at, -1);
+            values[at] = -1;
+        }
+        float[] all = new float[LENGTH];
+        pointer.get(all);
+        assertThat(all).isEqualTo(values);
+    }
+
+    @Test
+    void itBeginsWhereThePointerStands() {
+        CpuMemory memory = new CpuMemory(new FloatPointer(pointer).position(50), BITS);
+        assertThat(memory.get(0)).isEqualTo(51);
+        assertThat(memory.get(LENGTH - 51)).isEqualTo(LENGTH);
+    }
+
+    /** Allocates 2.2 GB: more than a buffer of Java's can hold. */
+    @Test
+    @Tag("thorough")
+    void kernelsComputeArraysBeyondABufferOfJavas() {
+        Kernels kernels = new CpuKernels();
+        long rows = 1 << 15;
+        int columns = 17_000;
+        try (INDArray x = Nd4j.createUninitialized(DataType.FLOAT, new long[] {rows, columns}, 'c')) {
+            INDArray row = Nd4j.linspace(DataType.FLOAT, -8, 1e-3, columns);
+            kernels.fillRows(row, x);
+            kernels.gelu(null, x, null);
+            kernels.add(x, x);
+            INDArray expected = row.dup().reshape('c', 1, columns);
+            kernels.gelu(null, expected, null);
+            expected.muli(2);
+            for (long i : new long[] {0, rows / 2, rows - 1}) {
+                assertThat(Flat.read(x.getRow(i))).isEqualTo(Flat.read(expected.getRow(0)));
+            }
+            int[] some = {3, columns - 1};
+            INDArray chosen = Nd4j.createUninitialized(DataType.FLOAT, new long[] {2, rows}, 'c');
+            kernels.columnsToRows(x, some, chosen);
+            assertThat(chosen.getFloat(1, rows - 1)).isEqualTo(expected.getFloat(0, columns - 1));
+            kernels.addRowsToColumns(chosen, some, x);
+            assertThat(x.getFloat(rows - 1, columns - 1)).isEqualTo(2 * expected.getFloat(0, columns - 1));
+            INDArray last = Nd4j.createUninitialized(DataType.FLOAT, new long[] {1, columns}, 'c');
+            kernels.copyRows(x, (int) rows - 1, last, 0, 1, 1);
+            assertThat(Flat.read(last.getRow(0))).isEqualTo(Flat.read(x.getRow(rows - 1)));
+        }
+    }
+}
