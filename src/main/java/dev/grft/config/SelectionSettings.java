@@ -57,6 +57,11 @@ public record SelectionSettings(
         return loss.equals("contrastive");
     }
 
+    /** Returns how many images a batch has: two views of each example, if they are compared. */
+    public int imagesOfBatch() {
+        return contrastive() ? 2 * batchSize : batchSize;
+    }
+
     /** Returns the rule that gives each matrix its axis. */
     public Orientation orientation() {
         return Orientation.parse(axis);

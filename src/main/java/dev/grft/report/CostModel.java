@@ -294,9 +294,24 @@ public final class CostModel {
     }
 
     private long beside(int tasks, int examples, int seen) {
-        long ofTask =
-                Math.max(activationBytes(config, examples, recompute) + BYTES * summed, forwardBytes(config, seen));
+        long ofTask = Math.max(activationBytes(config, examples, recompute) + sums(), forwardBytes(config, seen));
         return BYTES * config.backboneParameters() + tasks * (ofTask + 4 * vector() + BYTES * whole);
+    }
+
+    /** Returns what tasks that share so many bytes beside the heap have for activations and sums each; in local mode also the learner's. */
+    long room(long bytes, int tasks) {
+        return (bytes - (long) JVM - LEARNER * vector() - beside(tasks, 0, 0)) / tasks;
+    }
+
+    /** Returns what {@link #room} returns at least, whatever trains. */
+    static long least(VitConfig config, long bytes, int tasks) {
+        long all = BYTES * config.parameters();
+        return (bytes - (long) JVM - (LEARNER + 1) * all) / tasks - 6 * all;
+    }
+
+    /** Returns the bytes of the gradients that are summed for scores. */
+    long sums() {
+        return BYTES * summed;
     }
 
     /** Returns the bytes of a trained vector. */

@@ -142,6 +142,11 @@ public final class Device implements Serializable {
                 .build();
     }
 
+    /** Returns the same device that keeps nothing inside a block for the backward, or all. */
+    public Device recomputing(boolean again) {
+        return new Device(kernels, blasThreads, again, only, profile);
+    }
+
     /** Returns the same work, whose tasks are given a GPU each, one at a time, where executors have one; to be called in the driver. */
     public <T> JavaRDD<T> computes(JavaRDD<T> work) {
         return profile == null ? work : work.withResources(profile);

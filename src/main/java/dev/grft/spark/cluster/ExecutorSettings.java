@@ -1,6 +1,9 @@
 package dev.grft.spark.cluster;
 
+import java.lang.management.ManagementFactory;
 import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the settings of Spark give an executor.
@@ -51,6 +54,33 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
         return executors > 0
                 ? (int) Math.min(Integer.MAX_VALUE, (long) executors * tasks())
                 : conf.getInt("spark.cores.max", registered) / cpus;
+    }
+
+    /** What the tasks of a process share beside its heap, bytes. */
+    public record Shared(long bytes, int tasks) {}
+
+    /**
+     * Returns what the tasks of an executor share beside its heap, or those of the one process of local mode: what the settings say or the
+     * manager of the cluster allows; in local mode without setting, what the machine or container has in all, less the heap.
+     *
+     * @return null if there is no limit, or the arrays are on GPUs
+     */
+    public static @Nullable Shared shared(JavaSparkContext context) {
+        SparkConf conf = context.getConf();
+        if (!context.isLocal()) {
+            ExecutorSettings executor = of(conf);
+            boolean limited = executor.limited || conf.contains("spark.executor.memoryOverhead");
+            return limited && executor.sharing == Integer.MAX_VALUE && executor.tasks() > 0
+                    ? new Shared(executor.overhead, executor.tasks())
+                    : null;
+        }
+        if (conf.contains("spark.driver.memoryOverhead")) {
+            return new Shared(driverOverhead(conf).bytes, context.defaultParallelism());
+        }
+        return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
+                ? new Shared(
+                        system.getTotalMemorySize() - Runtime.getRuntime().maxMemory(), context.defaultParallelism())
+                : null;
     }
 
     /**

@@ -2,14 +2,25 @@ package dev.grft.spark.run;
 
 import dev.grft.Delta;
 import dev.grft.config.Config;
+import dev.grft.config.SelectionSettings;
 import dev.grft.config.Settings;
+import dev.grft.report.Fit;
 import dev.grft.report.Tracking;
+import dev.grft.spark.cluster.Device;
+import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.tuning.Method;
+import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One run: settings and a run directory, in a {@link Session} that outlives it. A comparison has many runs in one session; they share
@@ -21,6 +32,8 @@ public final class Run {
     private final RunDirectory directory;
     private final RunImages images;
     private final Artifacts artifacts;
+    private final Map<VitConfig, Fit> fits = new HashMap<>();
+    private final Set<String> said = new HashSet<>();
 
     private Run(Session session, Settings settings, RunDirectory directory) {
         this.session = session;
@@ -85,13 +98,47 @@ public final class Run {
         return session.tracking().run(folder, settings, goesOn);
     }
 
-    /** Returns the application for passes over images. */
-    public Inference.Engine engine() {
-        return new Inference.Engine(session.context(), models().device(), settings);
+    /** Returns the batches that a task has memory for. */
+    public Fit fit(VitConfig config) {
+        return fits.computeIfAbsent(config, model -> {
+            ExecutorSettings.Shared shared = ExecutorSettings.shared(session.context());
+            return shared == null
+                    ? Fit.unlimited(model, settings)
+                    : Fit.of(model, settings, shared.bytes(), shared.tasks());
+        });
+    }
+
+    /** Returns the application for passes of a model over images. */
+    public Inference.Engine engine(VitConfig config) {
+        Fit fit = fit(config);
+        say(fit.ofEvaluation());
+        return new Inference.Engine(session.context(), models().device(), fit.settings());
+    }
+
+    /** Returns what tasks compute the gradients of a model with. */
+    public Device device(VitConfig config) {
+        Fit fit = fit(config);
+        say(fit.ofBackward());
+        return models().device().recomputing(fit.recompute());
+    }
+
+    /** Returns how a model is scored. */
+    public SelectionSettings selection(VitConfig config) {
+        Fit fit = fit(config);
+        say(fit.ofSelection());
+        return fit.settings().selection();
+    }
+
+    /** Says a line once. */
+    private void say(@Nullable String line) {
+        if (line != null && said.add(line)) {
+            session.progress().say("%s", line);
+        }
     }
 
     /** Returns the pretrained model with a delta, ready to look at images. */
     public Inference inference(Delta delta) {
-        return Inference.of(engine(), models().broadcast(delta.labels().size()), images.preprocess(), delta);
+        ModelBroadcast model = models().broadcast(delta.labels().size());
+        return Inference.of(engine(model.config()), model, images.preprocess(), delta);
     }
 }

@@ -6,6 +6,7 @@ import dev.grft.checkpoint.Checkpoint;
 import dev.grft.config.Settings;
 import dev.grft.data.Preprocess;
 import dev.grft.report.CostModel;
+import dev.grft.report.Fit;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.images.Images;
@@ -17,8 +18,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.spark.SparkConf;
 import org.jspecify.annotations.Nullable;
 
@@ -115,10 +118,15 @@ final class CheckVerb extends Verb {
     }
 
     private void memory(VitConfig config) {
-        Settings.Training training = settings.training();
-        int examples = Math.max(settings.selection().batchSize(), training.examplesOfShard());
-        int seen = settings.evaluation().batchSize();
-        CostModel costs = CostModel.of(config, settings);
+        Fit fit = run.fit(config);
+        Stream.of(fit.ofSelection(), fit.ofEvaluation(), fit.ofBackward())
+                .filter(Objects::nonNull)
+                .forEach(line -> say("          %s", line));
+        Settings fitting = fit.settings();
+        int examples = Math.max(
+                fitting.selection().imagesOfBatch(), fitting.training().examplesOfShard());
+        int seen = fitting.evaluation().batchSize();
+        CostModel costs = CostModel.of(config, fitting);
         long heap = Runtime.getRuntime().maxMemory();
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();

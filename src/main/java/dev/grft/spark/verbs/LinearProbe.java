@@ -10,6 +10,7 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Probe;
 import dev.grft.tuning.Method;
 import dev.grft.vit.kernels.Backend;
@@ -115,10 +116,8 @@ final class LinearProbe extends Verb {
         Inference.Output[] outputs =
                 new Inference.Output[Math.toIntExact(images.broken().total())];
         long every = every(images.count(), run.models().pretrained().config().features());
-        Inference.headOnly(
-                        run.engine(),
-                        run.models().broadcast(images.labels().size()),
-                        run.images().preprocess())
+        ModelBroadcast model = run.models().broadcast(images.labels().size());
+        Inference.headOnly(run.engine(model.config()), model, run.images().preprocess())
                 .features(images, meter, output -> {
                     if (output.id % every == 0) {
                         outputs[(int) output.id] = output;

@@ -7,6 +7,7 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.ModelBroadcast;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -119,13 +120,11 @@ final class PredictVerb extends Verb {
                 .map(task -> new Said(Labels.inOrder(task.delta.labels()), task.top))
                 .collect(Collectors.toCollection(ArrayList::new));
         List<Delta> deltas = tasks.stream().map(Task::delta).toList();
+        ModelBroadcast model =
+                run.models().broadcast(deltas.get(0).labels().size());
         Inference inference = deltas.size() == 1
                 ? run.inference(deltas.get(0))
-                : Inference.of(
-                        run.engine(),
-                        run.models().broadcast(deltas.get(0).labels().size()),
-                        run.images().preprocess(),
-                        deltas);
+                : Inference.of(run.engine(model.config()), model, run.images().preprocess(), deltas);
         inference.withProbabilities(
                 images,
                 meter,

@@ -160,7 +160,7 @@ final class PretrainVerb extends Verb {
         Progress.Meter meter = session.phase("evaluate", images.count());
         Measures measures = new Measures(labels);
         try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {
-            Inference.of(run.engine(), model, preprocess, delta).judgments(images, meter, measures::add);
+            Inference.of(run.engine(model.config()), model, preprocess, delta).judgments(images, meter, measures::add);
         }
         session.storage().writeAtomically(measured, measures.json("pretrain", images.digest()));
         Metrics metrics = run.artifacts().metrics();

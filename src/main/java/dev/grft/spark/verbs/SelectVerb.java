@@ -154,12 +154,12 @@ final class SelectVerb extends Verb {
     private Scoring scoring(ModelBroadcast model, Probe head, Score score) {
         return new Scoring(
                 model,
-                settings.selection(),
+                run.selection(model.config()),
                 head,
                 score,
                 run.images().preprocess(),
                 views(),
-                run.models().device());
+                run.device(model.config()));
     }
 
     /** Returns the slices of the largest weights, by the selection's budget: needs no image. */

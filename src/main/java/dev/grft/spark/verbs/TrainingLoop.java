@@ -117,11 +117,15 @@ final class TrainingLoop {
         MultiLayerConfiguration configuration =
                 Network.configuration(setup.layout(), settings, penalty, steps.all(), plan.stepsPerEpoch(), part.first);
         Replicas.Recipe recipe = new Replicas.Recipe(
-                setup.model(), setup.tuning(), configuration, true, run.models().device());
+                setup.model(),
+                setup.tuning(),
+                configuration,
+                true,
+                run.device(setup.model().config()));
         Keeper keeper = new Keeper(part);
         if (choice != null) {
             choice.watch(
-                    trained -> Inference.of(run.engine(), preprocess, recipe, trained),
+                    trained -> Inference.of(run.engine(setup.model().config()), preprocess, recipe, trained),
                     Objects.requireNonNull(meaning),
                     keeper::history);
         }

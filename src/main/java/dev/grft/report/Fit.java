@@ -1,0 +1,152 @@
+package dev.grft.report;
+
+import dev.grft.Score;
+import dev.grft.config.Config;
+import dev.grft.config.SelectionSettings;
+import dev.grft.config.Settings;
+import dev.grft.vit.VitConfig;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.IntToLongFunction;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The largest batches that memory allows. A batch size whose value changes the last bits alone is a wish; so is keeping what a forward
+ * computes, without which a step takes a third longer.
+ *
+ * <p>Depends on settings and the model's sizes alone: all executors, and all runs of the same settings, compute the same.
+ */
+public final class Fit {
+    private final VitConfig config;
+    private final Settings wished;
+    private final boolean recompute;
+    private final int scored;
+    private final int seen;
+
+    private Fit(VitConfig config, Settings wished, boolean recompute, int scored, int seen) {
+        this.config = config;
+        this.wished = wished;
+        this.recompute = recompute;
+        this.scored = scored;
+        this.seen = seen;
+    }
+
+    /** Returns what the settings wish for, where no limit is known. */
+    public static Fit unlimited(VitConfig config, Settings wished) {
+        return new Fit(
+                config,
+                wished,
+                wished.engine().recompute(),
+                wished.selection().batchSize(),
+                wished.evaluation().batchSize());
+    }
+
+    /**
+     * Returns what fits. If not even one image does, it is what the settings wish for: {@code check} says what to change.
+     *
+     * @param config the model, with its head
+     * @param bytes of native memory, which a process has beside its heap
+     * @param tasks that share it
+     */
+    public static Fit of(VitConfig config, Settings wished, long bytes, int tasks) {
+        Fit all = unlimited(config, wished);
+        if (all.fits(CostModel.least(config, bytes, tasks))) { // it need not be known how many parameters train
+            return all;
+        }
+        CostModel costs = CostModel.of(config, wished);
+        long room = costs.room(bytes, tasks);
+        long scoring = room - costs.sums();
+        if (all.fits(Math.min(room, scoring)) || !one(config).fits(scoring, true)) {
+            return all;
+        }
+        SelectionSettings selection = wished.selection();
+        Activations activations = one(config);
+        int atOnce = wished.training().examplesOfShard();
+        boolean again = wished.engine().recompute()
+                || !new Activations(config, atOnce).fits(room, false)
+                || !(wish(selection) ? activations : all.scoring()).fits(scoring, false);
+        int scored = wish(selection)
+                ? largest(selection.batchSize(), scoring, n -> CostModel.activationBytes(config, n, again))
+                : selection.batchSize();
+        return new Fit(
+                config,
+                wished,
+                again,
+                scored,
+                largest(wished.evaluation().batchSize(), room, n -> CostModel.forwardBytes(config, n)));
+    }
+
+    /** So many images with a backward. */
+    private record Activations(VitConfig config, int images) {
+        boolean fits(long room, boolean recompute) {
+            return CostModel.activationBytes(config, images, recompute) <= room;
+        }
+    }
+
+    private static Activations one(VitConfig config) {
+        return new Activations(config, 1);
+    }
+
+    private Activations scoring() {
+        return new Activations(config, wished.selection().imagesOfBatch());
+    }
+
+    private boolean fits(long room) {
+        return new Activations(config, wished.training().examplesOfShard()).fits(room, recompute)
+                && scoring().fits(room, recompute)
+                && CostModel.forwardBytes(config, seen) <= room;
+    }
+
+    /** Returns whether the batch of the selection may be smaller: not if the loss or the score is one of batches. */
+    private static boolean wish(SelectionSettings selection) {
+        return !selection.contrastive() && Score.parse(selection.score()) != Score.PER_BATCH;
+    }
+
+    private static int largest(int wish, long room, IntToLongFunction bytes) {
+        int most = wish;
+        while (most > 1 && bytes.applyAsLong(most) > room) {
+            most--;
+        }
+        return most;
+    }
+
+    /** Returns whether activations are computed again in the backward. */
+    public boolean recompute() {
+        return recompute;
+    }
+
+    /** Returns the settings with what fits in place of what they wish for. */
+    public Settings settings() {
+        Map<String, @Nullable Object> changes = new LinkedHashMap<>();
+        changes.put("engine.recompute", recompute);
+        changes.put("selection.batchSize", scored);
+        changes.put("evaluation.batchSize", seen);
+        return Config.with(wished, "memory", changes);
+    }
+
+    /** Returns a line that says what was not granted of the batches without a backward; null if all was. */
+    public @Nullable String ofEvaluation() {
+        return line("evaluation.batchSize", seen, wished.evaluation().batchSize());
+    }
+
+    /** Returns the same of the selection's batches. */
+    public @Nullable String ofSelection() {
+        return line("selection.batchSize", scored, wished.selection().batchSize());
+    }
+
+    /** Returns the same of keeping what a forward computes. */
+    public @Nullable String ofBackward() {
+        return recompute == wished.engine().recompute()
+                ? null
+                : "engine.recompute is true in place of false: activations of a batch do not fit in a task's memory; the results are the"
+                        + " same";
+    }
+
+    private static @Nullable String line(String key, int granted, int wish) {
+        return granted == wish
+                ? null
+                : String.format(
+                        Locale.ROOT, "%s is %d in place of %d: more do not fit in a task's memory", key, granted, wish);
+    }
+}
