@@ -54,7 +54,7 @@ public final class Entries extends Addition implements Mergeable {
      */
     public static Entries largest(String matrix, MatrixShape shape, float[] gradient, int perRow) {
         int k = Math.min(perRow, shape.in());
-        int[] columns = new int[k * shape.out()];
+        int[] columns = new int[Math.multiplyExact(k, shape.out())];
         boolean[] taken = new boolean[shape.in()];
         for (int o = 0; o < shape.out(); o++) {
             Arrays.fill(taken, false);

@@ -20,7 +20,7 @@ public record Probe(float[] weight, float[] bias) {
      * @param seed gives the weights
      */
     public static Probe fresh(int classes, int width, long seed) {
-        float[] weight = new float[classes * width];
+        float[] weight = new float[Math.multiplyExact(classes, width)];
         Initial.normal(weight, FRESH_STD, new SplittableRandom(seed));
         return new Probe(weight, new float[classes]);
     }

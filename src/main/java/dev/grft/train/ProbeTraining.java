@@ -53,7 +53,7 @@ final class ProbeTraining implements AutoCloseable {
 
         Batch(int size) {
             this.size = size;
-            this.gathered = new float[size * width];
+            this.gathered = new float[Math.multiplyExact(size, width)];
             this.x = Nd4j.create(DataType.FLOAT, new long[] {size, width}, 'c');
             this.p = Nd4j.create(DataType.FLOAT, new long[] {size, classes}, 'c');
             for (int from = 0; from < size; from += ROWS) {
@@ -228,7 +228,7 @@ final class ProbeTraining implements AutoCloseable {
     }
 
     private Probe head() {
-        float[] weight = new float[classes * width];
+        float[] weight = new float[Math.multiplyExact(classes, width)];
         float[] bias = new float[classes];
         for (Block block : blocks) {
             float[] parameters = block.parameters.dup('c').data().asFloat(); // a class after the other, then the biases

@@ -130,7 +130,7 @@ public final class Replica {
 
     /** Returns the classes as probabilities on the device, {@code [B, K]}. */
     static INDArray oneHot(Batch batch, int classes, DataType type) {
-        float[] targets = new float[batch.size() * classes];
+        float[] targets = new float[Math.multiplyExact(batch.size(), classes)];
         for (int b = 0; b < batch.size(); b++) {
             targets[b * classes + batch.labels()[b]] = 1;
         }

@@ -74,7 +74,7 @@ public final class Scorer {
      */
     public void addContrastive(Batch batch, double temperature) {
         int n = batch.size();
-        float[] same = new float[n * n];
+        float[] same = new float[Math.multiplyExact(n, n)];
         for (int a = 0; a < n; a++) {
             for (int b = 0; b < n; b++) {
                 same[a * n + b] = a != b && batch.labels()[a] == batch.labels()[b] ? 1 : 0;

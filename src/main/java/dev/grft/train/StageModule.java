@@ -56,7 +56,7 @@ class StageModule extends BaseLayer<StageLayer> {
 
     @Override
     public INDArray activate(boolean training, LayerWorkspaceMgr workspaces) {
-        int examples = (int) input.size(0);
+        int examples = Math.toIntExact(input.size(0));
         return byExample(stage().forward(byToken(input), examples), examples);
     }
 
@@ -64,7 +64,7 @@ class StageModule extends BaseLayer<StageLayer> {
     public Pair<Gradient, INDArray> backpropGradient(@Nullable INDArray dy, LayerWorkspaceMgr workspaces) {
         INDArray dx = null;
         if (dy != null) {
-            int examples = (int) dy.size(0);
+            int examples = Math.toIntExact(dy.size(0));
             INDArray below = stage().backward(byToken(dy), examples, inputGradient);
             dx = below == null ? null : byExample(below, examples);
         }

@@ -37,7 +37,7 @@ public interface Adaptation {
     /** Returns a copy of W for {@link #merged} to add to. */
     static INDArray copy(Kernels kernels, Buffers buffers, INDArray frozen) {
         INDArray copy = buffers.shared("merged", frozen.shape());
-        kernels.copyRows(frozen, 0, copy, 0, (int) frozen.size(0), 1);
+        kernels.copyRows(frozen, 0, copy, 0, Math.toIntExact(frozen.size(0)), 1);
         return copy;
     }
 

@@ -40,7 +40,7 @@ final class LayerScale extends Layer {
         }
         if (gamma.active()) {
             unscaled = buffers.saved(name, "unscaled", x.shape());
-            kernels.copyRows(x, 0, unscaled, 0, (int) x.size(0), 1);
+            kernels.copyRows(x, 0, unscaled, 0, Math.toIntExact(x.size(0)), 1);
         }
         kernels.scaleColumns(x, gamma.value(), x);
         return x;

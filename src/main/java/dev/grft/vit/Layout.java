@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import dev.grft.UserError;
 import dev.grft.vit.kernels.CpuKernels;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -35,7 +36,10 @@ public final class Layout implements Serializable {
             }
         }
         if (at > Integer.MAX_VALUE - 8) {
-            throw new IllegalArgumentException(at + " trained numbers are more than one vector holds");
+            throw UserError.of(
+                    "tuning: %,d parameters would train, and 2^31 is the most; choose another tuning.method or a smaller"
+                            + " selection.budget",
+                    at);
         }
         this.stages = copies;
         this.size = (int) at;

@@ -77,7 +77,7 @@ public final class Vit {
 
     /** Returns logits {@code [B, K]} (features {@code [B, F]} without a head) of images {@code [B, C, S, S]}. */
     public INDArray forward(INDArray images) {
-        return classifier.forward(encode(images), (int) images.size(0));
+        return classifier.forward(encode(images), Math.toIntExact(images.size(0)));
     }
 
     /** Returns how many stages, from the first on, have nothing that trains: there all networks over the same weights agree. */
@@ -104,12 +104,12 @@ public final class Vit {
 
     /** Returns the features {@code [B, F]} of images {@code [B, C, S, S]}: what the head reads, of a plain ViT the class token behind the last norm. */
     public INDArray features(INDArray images) {
-        return classifier.features(encode(images), (int) images.size(0));
+        return classifier.features(encode(images), Math.toIntExact(images.size(0)));
     }
 
     /** Overwrites all gradients, given the gradient of the output; {@code dy} may be changed. */
     public void backward(INDArray dy) {
-        int examples = (int) dy.size(0);
+        int examples = Math.toIntExact(dy.size(0));
         backwardEncoder(classifier.backward(dy, examples, inputGradient(stages.size() - 1)), examples);
     }
 
@@ -118,13 +118,13 @@ public final class Vit {
      * [B, F]}.
      */
     public void backwardFeatures(INDArray dfeatures) {
-        int examples = (int) dfeatures.size(0);
+        int examples = Math.toIntExact(dfeatures.size(0));
         backwardEncoder(classifier.featuresBackward(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
     }
 
     /** Returns what comes out of the last block: class tokens {@code [B, D]}, or all tokens where more of them are read. */
     private INDArray encode(INDArray images) {
-        int examples = (int) images.size(0);
+        int examples = Math.toIntExact(images.size(0));
         INDArray x = images;
         for (Stage stage : stages.subList(0, stages.size() - 1)) {
             x = stage.forward(x, examples);

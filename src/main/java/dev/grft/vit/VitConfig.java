@@ -87,7 +87,7 @@ public record VitConfig(
 
     /** Returns N, the number of patches of an image. */
     public int patches() {
-        return (imageSize / patchSize) * (imageSize / patchSize);
+        return Math.multiplyExact(imageSize / patchSize, imageSize / patchSize);
     }
 
     /** Returns T, the number of tokens: the class token, then the patches; N + 1 of a plain ViT. */
@@ -110,7 +110,7 @@ public record VitConfig(
 
     /** Returns the length of a flattened patch, C * P * P. */
     public int patchLength() {
-        return CHANNELS * patchSize * patchSize;
+        return Math.multiplyExact(CHANNELS * patchSize, patchSize);
     }
 
     /** Returns this configuration with another number of classes. */

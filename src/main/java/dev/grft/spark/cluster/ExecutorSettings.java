@@ -2,7 +2,6 @@ package dev.grft.spark.cluster;
 
 import java.lang.management.ManagementFactory;
 import org.apache.spark.SparkConf;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -63,11 +62,11 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
      * Returns what the tasks of an executor share beside its heap, or those of the one process of local mode: what the settings say or the
      * manager of the cluster allows; in local mode without setting, what the machine or container has in all, less the heap.
      *
+     * @param local whether the application is in local mode, and of how many tasks then
      * @return null if there is no limit, or the arrays are on GPUs
      */
-    public static @Nullable Shared shared(JavaSparkContext context) {
-        SparkConf conf = context.getConf();
-        if (!context.isLocal()) {
+    public static @Nullable Shared shared(SparkConf conf, boolean local, int tasks) {
+        if (!local) {
             ExecutorSettings executor = of(conf);
             boolean limited = executor.limited || conf.contains("spark.executor.memoryOverhead");
             return limited && executor.sharing == Integer.MAX_VALUE && executor.tasks() > 0
@@ -75,11 +74,10 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
                     : null;
         }
         if (conf.contains("spark.driver.memoryOverhead")) {
-            return new Shared(driverOverhead(conf).bytes, context.defaultParallelism());
+            return new Shared(driverOverhead(conf).bytes, tasks);
         }
         return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
-                ? new Shared(
-                        system.getTotalMemorySize() - Runtime.getRuntime().maxMemory(), context.defaultParallelism())
+                ? new Shared(system.getTotalMemorySize() - Runtime.getRuntime().maxMemory(), tasks)
                 : null;
     }
 

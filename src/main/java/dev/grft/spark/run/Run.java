@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -101,7 +102,9 @@ public final class Run {
     /** Returns the batches that a task has memory for. */
     public Fit fit(VitConfig config) {
         return fits.computeIfAbsent(config, model -> {
-            ExecutorSettings.Shared shared = ExecutorSettings.shared(session.context());
+            JavaSparkContext context = session.context();
+            ExecutorSettings.Shared shared =
+                    ExecutorSettings.shared(context.getConf(), context.isLocal(), context.defaultParallelism());
             return shared == null
                     ? Fit.unlimited(model, settings)
                     : Fit.of(model, settings, shared.bytes(), shared.tasks());

@@ -26,9 +26,9 @@ final class Nd4jAttention {
     }
 
     private static void kept(INDArray qkv, int heads, int examples, INDArray weights, INDArray out) {
-        int d = (int) out.size(1);
-        int t = (int) weights.size(1);
-        int queries = (int) (out.size(0) / examples);
+        int d = Math.toIntExact(out.size(1));
+        int t = Math.toIntExact(weights.size(1));
+        int queries = Math.toIntExact(out.size(0) / examples);
         INDArray[] parts = heads(qkv, examples, t, heads, d);
         INDArray scores =
                 Nd4j.matmul(first(parts[0], queries), transposed(parts[1])).muli(1 / Math.sqrt((double) d / heads));
@@ -67,9 +67,9 @@ final class Nd4jAttention {
 
     private static void keptBackward(
             INDArray dout, INDArray qkv, INDArray weights, int heads, int examples, INDArray dqkv) {
-        int d = (int) dout.size(1);
-        int t = (int) weights.size(1);
-        int queries = (int) (dout.size(0) / examples);
+        int d = Math.toIntExact(dout.size(1));
+        int t = Math.toIntExact(weights.size(1));
+        int queries = Math.toIntExact(dout.size(0) / examples);
         long batch = (long) examples * heads;
         INDArray[] parts = heads(qkv, examples, t, heads, d);
         INDArray w = weights.reshape('c', batch, queries, t);
@@ -100,7 +100,7 @@ final class Nd4jAttention {
     }
 
     static void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out) {
-        int examples = (int) (x.size(0) / weights.size(1));
+        int examples = Math.toIntExact(x.size(0) / weights.size(1));
         INDArray tokens = ofExamples(x, examples);
         softmax(Nd4j.matmul(ofExamples(u, examples), transposed(tokens)).muli(scale), weights);
         out.assign(Nd4j.matmul(ofExamples(weights, examples), tokens).reshape('c', out.shape()));
@@ -108,7 +108,7 @@ final class Nd4jAttention {
 
     static void attendBackward(
             INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
-        int examples = (int) (x.size(0) / weights.size(1));
+        int examples = Math.toIntExact(x.size(0) / weights.size(1));
         INDArray tokens = ofExamples(x, examples);
         INDArray d = ofExamples(dout, examples);
         INDArray ds = softmaxBackward(Nd4j.matmul(d, transposed(tokens)), weights, scale);

@@ -88,7 +88,7 @@ public final class Nd4jKernels implements Kernels {
 
     @Override
     public void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
-        int m = (int) x.size(0);
+        int m = Math.toIntExact(x.size(0));
         int[] places = new int[columns.length];
         for (int i = 0; i < places.length; i++) {
             places[i] = Math.toIntExact(i % m * x.size(1) + columns[i]);
@@ -102,7 +102,7 @@ public final class Nd4jKernels implements Kernels {
 
     @Override
     public void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
-        int n = (int) a.size(1);
+        int n = Math.toIntExact(a.size(1));
         for (int k = 0; k < columns.length / n; k++) {
             int[] some = Arrays.copyOfRange(columns, k * n, (k + 1) * n);
             columnDots(a, b.get(NDArrayIndex.all(), specified(some)), dots.getRow(k));
@@ -231,7 +231,7 @@ public final class Nd4jKernels implements Kernels {
 
     @Override
     public void pool(INDArray x, int prefix, INDArray y) {
-        int examples = (int) y.size(0);
+        int examples = Math.toIntExact(y.size(0));
         long width = y.size(1);
         long d = x.size(1);
         long t = x.size(0) / examples;
@@ -244,7 +244,7 @@ public final class Nd4jKernels implements Kernels {
 
     @Override
     public void poolBackward(INDArray dy, int prefix, INDArray dx) {
-        int examples = (int) dy.size(0);
+        int examples = Math.toIntExact(dy.size(0));
         long width = dy.size(1);
         long d = dx.size(1);
         long t = dx.size(0) / examples;

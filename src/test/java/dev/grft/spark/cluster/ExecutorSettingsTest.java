@@ -10,11 +10,33 @@ class ExecutorSettingsTest {
     private static final long MIB = 1 << 20;
 
     private static ExecutorSettings of(String... keysAndValues) {
+        return ExecutorSettings.of(conf(keysAndValues));
+    }
+
+    private static SparkConf conf(String... keysAndValues) {
         SparkConf conf = new SparkConf(false);
         for (int i = 0; i < keysAndValues.length; i += 2) {
             conf.set(keysAndValues[i], keysAndValues[i + 1]);
         }
-        return ExecutorSettings.of(conf);
+        return conf;
+    }
+
+    @Test
+    void tasksShareWhatTheirProcessHasBesideItsHeap() {
+        assertThat(ExecutorSettings.shared(conf("spark.master", "yarn", "spark.executor.cores", "4"), false, 2))
+                .isEqualTo(new ExecutorSettings.Shared(384 * MIB, 4));
+        String[] standalone = {"spark.master", "spark://host:7077"};
+        assertThat(ExecutorSettings.shared(conf(standalone), false, 2)).isNull();
+        SparkConf told = conf(standalone).set("spark.executor.memoryOverhead", "5g");
+        assertThat(ExecutorSettings.shared(told, false, 2)).isEqualTo(new ExecutorSettings.Shared(5 * 1024 * MIB, 1));
+
+        String[] local = {"spark.master", "local[2]"};
+        assertThat(ExecutorSettings.shared(conf(local), true, 2)).satisfies(all -> {
+            assertThat(all.tasks()).isEqualTo(2);
+            assertThat(all.bytes()).isPositive();
+        });
+        told = conf(local).set("spark.driver.memoryOverhead", "2g");
+        assertThat(ExecutorSettings.shared(told, true, 2)).isEqualTo(new ExecutorSettings.Shared(2 * 1024 * MIB, 2));
     }
 
     @Test
