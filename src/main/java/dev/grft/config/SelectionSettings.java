@@ -59,7 +59,7 @@ public record SelectionSettings(
 
     /** Returns how many images a batch has: two views of each example, if they are compared. */
     public int imagesOfBatch() {
-        return contrastive() ? 2 * batchSize : batchSize;
+        return contrastive() ? Math.multiplyExact(2, batchSize) : batchSize;
     }
 
     /** Returns the rule that gives each matrix its axis. */

@@ -104,11 +104,20 @@ public final class Fit {
     }
 
     private static int largest(int wish, long room, IntToLongFunction bytes) {
-        int most = wish;
-        while (most > 1 && bytes.applyAsLong(most) > room) {
-            most--;
+        if (bytes.applyAsLong(wish) <= room) {
+            return wish;
         }
-        return most;
+        int fits = 1;
+        int exceeds = wish;
+        while (exceeds - fits > 1) {
+            int middle = (fits + exceeds) >>> 1;
+            if (bytes.applyAsLong(middle) <= room) {
+                fits = middle;
+            } else {
+                exceeds = middle;
+            }
+        }
+        return fits;
     }
 
     /** Returns whether activations are computed again in the backward. */

@@ -50,7 +50,7 @@ class FitTest {
     @Test
     void aBatchThatHasAMeaningStaysAndIsComputedAgainInTheBackward() {
         for (String meaning : new String[] {"selection.loss=contrastive", "selection.score=per-batch"}) {
-            Fit fit = fit(12 * GIB, meaning, "selection.batchSize=8");
+            Fit fit = fit(10 * GIB, meaning, "selection.batchSize=8");
             assertThat(fit.settings().selection().batchSize()).as(meaning).isEqualTo(8);
             assertThat(fit.recompute()).as(meaning).isTrue();
             assertThat(fit.ofBackward()).startsWith("engine.recompute is true in place of false");

@@ -635,6 +635,18 @@ class VerbsTest extends OnTiny {
     }
 
     @Test
+    void batchesThatDoNotFitInMemoryAreReducedAndTold() {
+        String[] sets = {"selection.batchSize=1000000000", "evaluation.batchSize=1000000000"};
+
+        Printed selected = Tiny.does(spark, sets(folder.resolve("fit"), sets), false, Verbs::select);
+
+        assertThat(selected.err())
+                .containsOnlyOnce("selection.batchSize is ")
+                .containsOnlyOnce("evaluation.batchSize is ")
+                .contains(" in place of 1000000000: more do not fit in a task's memory");
+    }
+
+    @Test
     void pretrainingMakesACheckpointThatCanBeFineTuned() throws Exception {
         Path directory = folder.resolve("pretrain");
 

@@ -2,6 +2,7 @@ package dev.grft.vit.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.lang.ref.WeakReference;
 import java.nio.FloatBuffer;
 import java.util.Random;
 import org.bytedeco.javacpp.FloatPointer;
@@ -60,6 +61,17 @@ class CpuMemoryTest {
         CpuMemory memory = new CpuMemory(new FloatPointer(pointer).position(50), BITS);
         assertThat(memory.get(0)).isEqualTo(51);
         assertThat(memory.get(LENGTH - 51)).isEqualTo(LENGTH);
+    }
+
+    @Test
+    void theMemoryOfAnArrayLastsAsLongAsWhatPointsToIt() {
+        INDArray array = Nd4j.ones(DataType.FLOAT, 2, 3);
+        WeakReference<INDArray> collected = new WeakReference<>(array);
+        CpuMemory memory = CpuArrays.memory(array);
+        array = null;
+        System.gc();
+        assertThat(collected.get()).isNotNull();
+        assertThat(memory.get(5)).isEqualTo(1);
     }
 
     /** Allocates 2.2 GB: more than a buffer of Java's can hold. */
