@@ -13,7 +13,6 @@ import dev.grft.vit.TrainedArray;
 import dev.grft.vit.VitConfig;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -364,7 +363,10 @@ public final class CostModel {
         }
         double products = products(examples) + sliceProducts(examples);
         double again = recompute ? linearProducts(examples) * (config.depth() - 1) / config.depth() : 0;
-        return products + again + entries + ATTENTION_ENTRY * attended(examples);
+        double softmax = ATTENTION_ENTRY * attended(examples);
+        double tiles = // of their scores and softmax, computed again
+                config.keepsAttention() ? 0 : softmax / 3 + 2 * attended(examples) * config.width() / config.heads();
+        return products + again + entries + softmax + tiles;
     }
 
     /** Returns whether in the last block the class token attends, alone. */
@@ -427,27 +429,6 @@ public final class CostModel {
 
     /** Returns what to change where this many executors would not help, or an empty text. */
     public String advice(int executors, Machine machine) {
-        Step step = step(executors, machine);
-        StringBuilder advice = new StringBuilder();
-        if (executors * machine.tasks() > shards) {
-            advice.append(String.format(
-                    Locale.ROOT,
-                    "%d tasks at a time have %d shards: raise training.shards (results then differ in the last bits).%n",
-                    executors * machine.tasks(),
-                    shards));
-        }
-        double waiting = step.seconds() - step.computing();
-        if (waiting > step.computing()) {
-            int rounds = (int) Math.ceil(4 * waiting / step.computing());
-            advice.append(String.format(
-                    Locale.ROOT,
-                    "With %d executors a step waits %.0f ms and computes %.0f ms: a larger training.batchSize, or"
-                            + " training.syncEvery of %d or so, whose results are not the same.%n",
-                    executors,
-                    waiting * 1e3,
-                    step.computing() * 1e3,
-                    rounds));
-        }
-        return advice.toString();
+        return CostTable.advice(this, shards, executors, machine);
     }
 }

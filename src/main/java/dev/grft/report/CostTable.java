@@ -49,4 +49,30 @@ final class CostTable {
         }
         return table.toString();
     }
+
+    /** Returns what to change where this many executors would not help, or an empty text. */
+    static String advice(CostModel costs, int shards, int executors, CostModel.Machine machine) {
+        CostModel.Step step = costs.step(executors, machine);
+        StringBuilder advice = new StringBuilder();
+        if (executors * machine.tasks() > shards) {
+            advice.append(String.format(
+                    Locale.ROOT,
+                    "%d tasks at a time have %d shards: raise training.shards (results then differ in the last bits).%n",
+                    executors * machine.tasks(),
+                    shards));
+        }
+        double waiting = step.seconds() - step.computing();
+        if (waiting > step.computing()) {
+            int rounds = (int) Math.ceil(4 * waiting / step.computing());
+            advice.append(String.format(
+                    Locale.ROOT,
+                    "With %d executors a step waits %.0f ms and computes %.0f ms: a larger training.batchSize, or"
+                            + " training.syncEvery of %d or so, whose results are not the same.%n",
+                    executors,
+                    waiting * 1e3,
+                    step.computing() * 1e3,
+                    rounds));
+        }
+        return advice.toString();
+    }
 }

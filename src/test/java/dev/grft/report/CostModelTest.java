@@ -24,7 +24,6 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.nd4j.linalg.api.buffer.DataType;
 
 class CostModelTest {
@@ -157,9 +156,9 @@ class CostModelTest {
     }
 
     @ParameterizedTest
-    @EnumSource
-    void memoryIsCountedAsNetworksHoldIt(Keep keep) {
-        VitConfig config = VitConfig.preset("vit_tiny_patch16_224", 10);
+    @CsvSource({"ALL,224", "INPUTS,224", "NOTHING,224", "ALL,512", "NOTHING,512"}) // at 512 pixels no attention is kept
+    void memoryIsCountedAsNetworksHoldIt(Keep keep, int size) {
+        VitConfig config = VitConfig.preset("vit_tiny_patch16_" + size, 10);
         int examples = 2;
         SliceTuning tuning = new SliceTuning(Setup.selection(config, 1));
         MultiLayerConfiguration configuration =

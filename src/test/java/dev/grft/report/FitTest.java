@@ -42,8 +42,7 @@ class FitTest {
         assertThat(costs.local(2, scored + 1, seen).overhead()).isGreaterThan(4 * GIB);
         assertThat(costs.local(2, scored, seen + 1).overhead()).isGreaterThan(4 * GIB);
         assertThat(fit.ofSelection())
-                .isEqualTo("selection.batchSize is " + scored
-                        + " in place of 32: more do not fit in a task's memory");
+                .isEqualTo("selection.batchSize is " + scored + " in place of 32: more do not fit in a task's memory");
         assertThat(fit.ofEvaluation()).startsWith("evaluation.batchSize is " + seen + " in place of 32: ");
     }
 
@@ -62,7 +61,8 @@ class FitTest {
         String[] step = {"training.batchSize=16", "training.shards=2", "selection.batchSize=1"};
         assertThat(fit(16 * GIB, step).recompute()).isFalse();
         assertThat(fit(6 * GIB, step).recompute()).isTrue();
-        assertThat(fit(6 * GIB, step).settings().training()).isEqualTo(settings(step).training());
+        assertThat(fit(6 * GIB, step).settings().training())
+                .isEqualTo(settings(step).training());
     }
 
     @Test

@@ -123,8 +123,8 @@ final class CheckVerb extends Verb {
                 .filter(Objects::nonNull)
                 .forEach(line -> say("          %s", line));
         Settings fitting = fit.settings();
-        int examples = Math.max(
-                fitting.selection().imagesOfBatch(), fitting.training().examplesOfShard());
+        int examples =
+                Math.max(fitting.selection().imagesOfBatch(), fitting.training().examplesOfShard());
         int seen = fitting.evaluation().batchSize();
         CostModel costs = CostModel.of(config, fitting);
         long heap = Runtime.getRuntime().maxMemory();

@@ -72,7 +72,8 @@ public final class Labeler {
             run.models().pretrained().requireFits(delta);
             ModelBroadcast shared = ModelBroadcast.shared(
                     session.context(), run.models().pretrained(), delta.labels().size());
-            return new Labeler(Inference.of(run.engine(shared.config()), shared, run.images().preprocess(), delta)
+            return new Labeler(Inference.of(
+                            run.engine(shared.config()), shared, run.images().preprocess(), delta)
                     .looking());
         }
     }

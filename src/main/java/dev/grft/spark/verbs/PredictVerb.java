@@ -120,8 +120,7 @@ final class PredictVerb extends Verb {
                 .map(task -> new Said(Labels.inOrder(task.delta.labels()), task.top))
                 .collect(Collectors.toCollection(ArrayList::new));
         List<Delta> deltas = tasks.stream().map(Task::delta).toList();
-        ModelBroadcast model =
-                run.models().broadcast(deltas.get(0).labels().size());
+        ModelBroadcast model = run.models().broadcast(deltas.get(0).labels().size());
         Inference inference = deltas.size() == 1
                 ? run.inference(deltas.get(0))
                 : Inference.of(run.engine(model.config()), model, run.images().preprocess(), deltas);

@@ -60,7 +60,15 @@ final class CpuAttention {
 
     /** Puts the softmax of {@code scale q k'}, of so many queries and t keys, where {@code w}, which points into {@code soft}, stands. */
     private void weights(
-            FloatPointer q, FloatPointer k, int ld, float scale, FloatPointer w, CpuMemory soft, int rows, int t, int h) {
+            FloatPointer q,
+            FloatPointer k,
+            int ld,
+            float scale,
+            FloatPointer w,
+            CpuMemory soft,
+            int rows,
+            int t,
+            int h) {
         sgemm(false, q, ld, true, k, ld, rows, t, h, scale, 0, w, t);
         softmax(soft, w.position(), rows, t);
     }

@@ -11,7 +11,8 @@ import org.bytedeco.javacpp.FloatPointer;
  * the next. So up to {@code 2^bits} values from any position on lie in one buffer.
  */
 final class CpuMemory {
-    private static final int BITS = 28; // two of these windows, less one value, are the most that a buffer of Java's can hold
+    private static final int BITS =
+            28; // two of these windows, less one value, are the most that a buffer of Java's can hold
 
     private final FloatPointer pointer; // which holds the memory
     private final FloatBuffer[] windows;

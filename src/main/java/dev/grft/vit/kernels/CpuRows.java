@@ -1,7 +1,7 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.length;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.pointer;
 import static dev.grft.vit.kernels.CpuArrays.read;
 import static dev.grft.vit.kernels.CpuArrays.size;

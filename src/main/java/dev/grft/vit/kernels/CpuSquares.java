@@ -1,7 +1,7 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.doubles;
+import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.pointer;
 import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuProducts.sgemm;

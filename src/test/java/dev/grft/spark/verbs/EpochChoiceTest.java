@@ -79,7 +79,10 @@ class EpochChoiceTest extends OnTiny {
                     session.models().device());
 
             Inference measuring = Inference.of(
-                    session.main().engine(model.config()), session.main().images().preprocess(), training, new float[layout.size()]);
+                    session.main().engine(model.config()),
+                    session.main().images().preprocess(),
+                    training,
+                    new float[layout.size()]);
 
             assertThat(measuring.looking().batchSize).isEqualTo(atOnce);
         }

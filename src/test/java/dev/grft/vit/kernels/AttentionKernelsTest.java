@@ -55,7 +55,8 @@ class AttentionKernelsTest extends OnEveryMachine {
     }
 
     @ParameterizedTest
-    @CsvSource({"1,1,1,2,1", "2,3,17,24,17", "3,4,65,32,1", "1,2,800,4,800", "2,1,1500,2,1500"}) // the last two in several tiles
+    @CsvSource({"1,1,1,2,1", "2,3,17,24,17", "3,4,65,32,1", "1,2,800,4,800", "2,1,1500,2,1500"
+    }) // the last two in several tiles
     void attentionIsTheSameWithoutItsWeights(int examples, int heads, int t, int d, int queries) {
         INDArray in = machine.array(scaled(normal(1, examples * t * 3 * d), 1.5, 0), examples * t, 3 * d);
         INDArray weights = machine.garbage(examples * heads * queries, t);
@@ -154,7 +155,11 @@ class AttentionKernelsTest extends OnEveryMachine {
     void aNanIsNotHidden() {
         INDArray out = machine.garbage(3, 1);
         kernels.attention(
-                machine.array(new double[] {1, 1, 1, 1, 1, 1, 1, Double.NaN, 1}, 3, 3), 1, 1, machine.garbage(3, 3), out);
+                machine.array(new double[] {1, 1, 1, 1, 1, 1, 1, Double.NaN, 1}, 3, 3),
+                1,
+                1,
+                machine.garbage(3, 3),
+                out);
         assertThat(values(out)).containsOnly(Double.NaN);
     }
 
