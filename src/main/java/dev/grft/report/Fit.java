@@ -51,50 +51,33 @@ public final class Fit {
      */
     public static Fit of(VitConfig config, Settings wished, long bytes, int tasks) {
         Fit all = unlimited(config, wished);
-        if (all.fits(CostModel.least(config, bytes, tasks))) { // it need not be known how many parameters train
+        if (all.fits(CostModel.least(config, bytes, tasks), 0)) { // it need not be known how many parameters train
             return all;
         }
         CostModel costs = CostModel.of(config, wished);
         long room = costs.room(bytes, tasks);
         long scoring = room - costs.sums();
-        if (all.fits(Math.min(room, scoring)) || !one(config).fits(scoring, true)) {
+        if (all.fits(room, costs.sums()) || CostModel.activationBytes(config, 1, true) > scoring) {
             return all;
         }
         SelectionSettings selection = wished.selection();
-        Activations activations = one(config);
-        int atOnce = wished.training().examplesOfShard();
+        boolean wish = wish(selection);
         boolean again = wished.engine().recompute()
-                || !new Activations(config, atOnce).fits(room, false)
-                || !(wish(selection) ? activations : all.scoring()).fits(scoring, false);
-        int scored = wish(selection)
+                || CostModel.activationBytes(config, wished.training().examplesOfShard(), false) > room
+                || CostModel.activationBytes(config, wish ? 1 : selection.imagesOfBatch(), false) > scoring;
+        int scored = wish
                 ? largest(selection.batchSize(), scoring, n -> CostModel.activationBytes(config, n, again))
                 : selection.batchSize();
-        return new Fit(
-                config,
-                wished,
-                again,
-                scored,
-                largest(wished.evaluation().batchSize(), room, n -> CostModel.forwardBytes(config, n)));
+        int seen = largest(wished.evaluation().batchSize(), room, n -> CostModel.forwardBytes(config, n));
+        return new Fit(config, wished, again, scored, seen);
     }
 
-    /** So many images with a backward. */
-    private record Activations(VitConfig config, int images) {
-        boolean fits(long room, boolean recompute) {
-            return CostModel.activationBytes(config, images, recompute) <= room;
-        }
-    }
-
-    private static Activations one(VitConfig config) {
-        return new Activations(config, 1);
-    }
-
-    private Activations scoring() {
-        return new Activations(config, wished.selection().imagesOfBatch());
-    }
-
-    private boolean fits(long room) {
-        return new Activations(config, wished.training().examplesOfShard()).fits(room, recompute)
-                && scoring().fits(room, recompute)
+    /** Returns whether these batches fit in so many bytes, of which the sums of the scores take some. */
+    private boolean fits(long room, long sums) {
+        int stepped = wished.training().examplesOfShard();
+        int gradients = wished.selection().imagesOfBatch();
+        return CostModel.activationBytes(config, stepped, recompute) <= room
+                && CostModel.activationBytes(config, gradients, recompute) <= room - sums
                 && CostModel.forwardBytes(config, seen) <= room;
     }
 
