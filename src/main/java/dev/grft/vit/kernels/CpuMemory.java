@@ -80,6 +80,7 @@ final class CpuMemory {
     }
 
     /** Keeps the memory from being freed before this call; to be called after the last use of a {@link #window}. */
+    @SuppressWarnings("ReachabilityFenceUsage") // in no finally: after an exception nothing uses the memory
     void keep() {
         Reference.reachabilityFence(pointer);
     }
