@@ -5,6 +5,7 @@ import dev.grft.checkpoint.Checkpoint;
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Bindings;
+import dev.grft.vit.Buffers;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
@@ -25,7 +26,8 @@ import org.nd4j.linalg.ops.transforms.Transforms;
 
 /**
  * Several deltas on one pretrained model, each with a head of its own. The weights are in memory once and are never written: to
- * load, use or remove a delta takes what the delta takes. For one thread at a time.
+ * load, use or remove a delta takes what the delta takes. Their networks have their working arrays in common. For one thread at a
+ * time.
  *
  * <p>What the deltas have in common is computed once for a batch: its images, and the stages of the network before the first in
  * which a delta trains something. The probabilities have the bits that the delta alone would have.
@@ -33,18 +35,28 @@ import org.nd4j.linalg.ops.transforms.Transforms;
 public final class Deltas implements AutoCloseable {
     private final Weights weights;
     private final Kernels kernels;
+    private final Buffers buffers; // of all networks, which run one after the other
     private final @Nullable Checkpoint pretrained; // null: the weights are somebody else's
     private final Map<String, Loaded> loaded = new LinkedHashMap<>();
 
-    private record Loaded(Vit vit, Trainable trainable) {
+    private record Loaded(Vit vit, Trainable trainable, Weights weights, Bindings bindings) {
         float[][] probabilities(INDArray x, int examples, int from) {
-            return Transforms.softmax(vit.forward(x, examples, from), true).toFloatMatrix();
+            try (INDArray softmax = Transforms.softmax(vit.forward(x, examples, from), true)) {
+                return Flat.rows(softmax);
+            }
+        }
+
+        void close() {
+            vit.close();
+            bindings.close();
+            weights.close();
         }
     }
 
     private Deltas(Weights weights, Kernels kernels, @Nullable Checkpoint pretrained) {
         this.weights = weights;
         this.kernels = kernels;
+        this.buffers = new Buffers(weights.type(), Keep.NOTHING);
         this.pretrained = pretrained;
     }
 
@@ -82,15 +94,16 @@ public final class Deltas implements AutoCloseable {
         }
         Weights own = weights.withHead(classes);
         Trainable trainable = tuning.trainable();
-        Vit vit = new Vit(own, trainable, kernels, Keep.NOTHING);
+        Vit vit = new Vit(own, trainable, kernels, buffers);
         Layout layout = vit.layout();
         Map<String, INDArray> values = new LinkedHashMap<>();
         layout.arrays()
                 .forEach((array, shape) -> values.put(
                         array,
                         Flat.array(Tuning.read(layout, trained, array), own.type(), shape.rows(), shape.columns())));
-        vit.bind(new Bindings(values, null));
-        loaded.put(name, new Loaded(vit, trainable));
+        Bindings bindings = new Bindings(values, null);
+        vit.bind(bindings);
+        loaded.put(name, new Loaded(vit, trainable, own, bindings));
     }
 
     /** Returns the names of the deltas, in the order in which they were loaded; a copy. */
@@ -99,12 +112,12 @@ public final class Deltas implements AutoCloseable {
     }
 
     /**
-     * Removes a delta.
+     * Removes a delta and frees its memory.
      *
      * @throws IllegalArgumentException if there is none of that name
      */
     public void remove(String name) {
-        of(name);
+        of(name).close();
         loaded.remove(name);
     }
 
@@ -128,17 +141,35 @@ public final class Deltas implements AutoCloseable {
         List<String> left = new ArrayList<>(some.keySet());
         left.sort(Comparator.comparingInt(name -> of(name).vit.frozenStages()));
         some.values().forEach(each -> each.trainable.begin(0));
-        INDArray x = Replica.images(batch, weights.type());
+        INDArray x = Replica.images(batch, buffers);
         int stage = 0;
         for (String name : left) { // the last has the longest way in common with the others: it computes it for them
             Loaded one = of(name);
             Vit common = of(left.get(left.size() - 1)).vit;
-            for (; stage < one.vit.frozenStages(); stage++) {
-                x = common.stages().get(stage).forward(x, batch.size());
+            if (stage < one.vit.frozenStages()) {
+                for (; stage < one.vit.frozenStages(); stage++) {
+                    x = common.stages().get(stage).forward(x, batch.size());
+                }
+                x = apart(x);
             }
             all.put(name, one.probabilities(x, batch.size(), stage));
         }
         return all;
+    }
+
+    /** Returns a copy of what all networks have computed, which the rest of each would overwrite. */
+    private INDArray apart(INDArray x) {
+        INDArray copy = buffers.shared("common", x.shape());
+        kernels.copyRows(x, 0, copy, 0, (int) x.size(0), 1);
+        return copy;
+    }
+
+    /** Returns the bytes of native memory that they hold beside the pretrained weights. */
+    public long bytes() {
+        return buffers.bytes()
+                + loaded.values().stream()
+                        .mapToLong(one -> one.weights.bytes() + one.bindings.bytes() + one.vit.bytes())
+                        .sum();
     }
 
     private Loaded of(String name) {
@@ -149,10 +180,13 @@ public final class Deltas implements AutoCloseable {
         return found;
     }
 
-    /** Forgets all deltas, and frees the weights if they are its own. */
+    /** Frees all deltas, and the weights if they are its own. */
     @Override
     public void close() {
+        loaded.values().forEach(Loaded::close);
         loaded.clear();
+        buffers.close();
+        kernels.free();
         if (pretrained != null) {
             weights.close();
         }

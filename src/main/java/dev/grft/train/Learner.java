@@ -1,6 +1,7 @@
 package dev.grft.train;
 
 import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Freed;
 import java.util.stream.IntStream;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.gradient.DefaultGradient;
@@ -15,7 +16,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  *
  * <p>{@link #apply} gives the same bits as {@code MultiLayerNetwork.fit} on the same batch.
  */
-public final class Learner {
+public final class Learner implements AutoCloseable {
     private final MultiLayerNetwork network;
     private long step;
 
@@ -116,6 +117,14 @@ public final class Learner {
     /** Returns the number of steps made. */
     public long step() {
         return step;
+    }
+
+    /** Frees the network's vectors. DL4J's own close also collects the garbage of the whole heap. */
+    @Override
+    public void close() {
+        Freed.array(network.getUpdater(false) == null ? null : updater().getStateViewArray());
+        Freed.array(network.getFlattenedGradients());
+        Freed.array(network.params());
     }
 
     private BaseMultiLayerUpdater<?> updater() {

@@ -1,5 +1,6 @@
 package dev.grft.train;
 
+import dev.grft.vit.Buffers;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import java.util.Objects;
@@ -13,7 +14,6 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.dataset.api.DataSet;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
-import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.ops.transforms.Transforms;
 
 /**
@@ -24,6 +24,7 @@ final class LossModule extends StageModule implements IOutputLayer {
     private static final long serialVersionUID = 1L;
 
     private transient @Nullable Kernels kernels;
+    private transient @Nullable Buffers buffers;
     private transient @Nullable INDArray labels; // [B, K]
     private transient @Nullable INDArray logits; // [B, K]
     private transient @Nullable INDArray losses; // [B]
@@ -32,8 +33,9 @@ final class LossModule extends StageModule implements IOutputLayer {
         super(conf, type);
     }
 
-    void use(Kernels newKernels) {
+    void use(Kernels newKernels, Buffers newBuffers) {
         kernels = newKernels;
+        buffers = newBuffers;
     }
 
     /** Takes a new batch; what is known of the last one no longer holds. */
@@ -61,8 +63,8 @@ final class LossModule extends StageModule implements IOutputLayer {
     /** Sets the losses of the batch and returns the gradient of their sum with respect to the logits, {@code [B, K]}. */
     private INDArray crossEntropy(LayerWorkspaceMgr workspaces) {
         INDArray z = logits == null ? activate(true, workspaces) : logits;
-        INDArray loss = Nd4j.createUninitialized(z.dataType(), z.size(0));
-        INDArray dz = z.ulike();
+        INDArray loss = Objects.requireNonNull(buffers).shared("losses", z.size(0));
+        INDArray dz = buffers.shared("dlogits", z.shape());
         Objects.requireNonNull(kernels).crossEntropy(z, Objects.requireNonNull(labels), loss, dz);
         losses = loss;
         return dz;

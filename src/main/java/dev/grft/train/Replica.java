@@ -2,10 +2,10 @@ package dev.grft.train;
 
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
+import dev.grft.vit.Buffers;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
-import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Flat;
 import dev.grft.vit.kernels.Kernels;
@@ -19,21 +19,24 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * The executors' side of training: a whole network over shared frozen weights, with buffers of its own. For one thread
  * at a time.
  */
-public final class Replica {
+public final class Replica implements AutoCloseable {
     private final MultiLayerNetwork network;
     private final Trainable trainable;
     private final Vit vit;
     private final Learner learner;
+    private final Kernels kernels;
     private final int classes;
     private final DataType type;
 
     /**
      * Returns a network over {@code weights}.
      *
+     * @param configuration is copied
+     * @param kernels of this network alone
      * @param keep what is kept for gradients; {@link Keep#NOTHING} if none will be asked for
      */
     public Replica(Weights weights, Tuning tuning, MultiLayerConfiguration configuration, Kernels kernels, Keep keep) {
-        network = new MultiLayerNetwork(configuration);
+        network = new MultiLayerNetwork(configuration.clone());
         network.init();
         network.initGradientsView();
         trainable = tuning.trainable();
@@ -41,10 +44,11 @@ public final class Replica {
         classes = weights.config().classes();
         type = weights.type();
         learner = new Learner(network);
+        this.kernels = kernels;
         for (int s = 0; s < vit.stages().size(); s++) {
             ((StageModule) network.getLayer(s)).attach(vit.stages().get(s), vit.inputGradient(s));
         }
-        ((LossModule) network.getOutputLayer()).use(kernels);
+        ((LossModule) network.getOutputLayer()).use(kernels, vit.buffers());
     }
 
     /**
@@ -89,12 +93,11 @@ public final class Replica {
 
     private double backward(Batch batch) {
         trainable.begin(batch.seed());
-        network.setInput(images(batch, type));
-        network.setLabels(oneHot(batch, classes, type));
+        network.setInput(images(batch, vit.buffers()));
+        network.setLabels(oneHot(batch, classes, vit.buffers()));
         network.computeGradientAndScore();
-        INDArray losses = ((LossModule) network.getOutputLayer()).losses();
         double sum = 0;
-        for (float loss : losses.data().asFloat()) {
+        for (float loss : Flat.read(((LossModule) network.getOutputLayer()).losses())) {
             sum += loss;
         }
         return sum;
@@ -103,37 +106,46 @@ public final class Replica {
     /** Returns the probability of each class for each image, {@code [B][K]}. */
     public float[][] probabilities(Batch batch) {
         trainable.begin(0);
-        return network.output(images(batch, type), false).toFloatMatrix();
+        try (INDArray probabilities = network.output(images(batch, vit.buffers()), false)) {
+            return Flat.rows(probabilities);
+        }
     }
 
     /** Returns the features of each image, {@code [B][D]}: what the head reads. */
     public float[][] features(Batch batch) {
         trainable.begin(0);
-        return vit.features(images(batch, type)).toFloatMatrix();
+        return Flat.rows(vit.features(images(batch, vit.buffers())));
     }
 
     /** Returns the bytes of native memory that it holds: activations, working arrays, trained numbers and their gradients. */
     public long bytes() {
-        long sums = vit.config().tensors().entrySet().stream()
-                .filter(tensor ->
-                        trainable.whole(tensor.getKey())) // each is kept once more, summed with its pretrained values
-                .mapToLong(tensor -> VitConfig.elements(tensor.getValue()))
-                .sum();
-        return vit.bytes() + type.width() * (2 * network.numParams() + sums);
+        return vit.bytes() + 2 * type.width() * network.numParams();
     }
 
-    /** Returns the images on the device, {@code [B, 3, S, S]}. */
-    static INDArray images(Batch batch, DataType type) {
+    /** Frees its native memory. It must not be used afterwards. */
+    @Override
+    public void close() {
+        vit.close();
+        learner.close();
+        kernels.free();
+    }
+
+    /** Returns the images on the device, {@code [B, 3, S, S]}, until the next batch. */
+    static INDArray images(Batch batch, Buffers buffers) {
         int side = batch.imageSize();
-        return Flat.array(batch.images(), type, batch.size(), 3, side, side);
+        INDArray images = buffers.shared("images", batch.size(), 3, side, side);
+        Flat.write(batch.images(), images);
+        return images;
     }
 
-    /** Returns the classes as probabilities on the device, {@code [B, K]}. */
-    static INDArray oneHot(Batch batch, int classes, DataType type) {
+    /** Returns the classes as probabilities on the device, {@code [B, K]}, until the next batch. */
+    static INDArray oneHot(Batch batch, int classes, Buffers buffers) {
         float[] targets = new float[Math.multiplyExact(batch.size(), classes)];
         for (int b = 0; b < batch.size(); b++) {
             targets[b * classes + batch.labels()[b]] = 1;
         }
-        return Flat.array(targets, type, batch.size(), classes);
+        INDArray labels = buffers.shared("labels", batch.size(), classes);
+        Flat.write(targets, labels);
+        return labels;
     }
 }

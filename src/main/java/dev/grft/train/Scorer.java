@@ -7,6 +7,7 @@ import dev.grft.Scores;
 import dev.grft.data.Batch;
 import dev.grft.tuning.ScoreWatch;
 import dev.grft.vit.Bindings;
+import dev.grft.vit.Buffers;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
@@ -15,15 +16,16 @@ import dev.grft.vit.kernels.Kernels;
 import java.util.Map;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * The first half of the method: forward and backward at the pretrained weights, summing squared gradients of the eligible
  * matrices, or what else makes a score. Trains nothing. For one thread at a time.
  */
-public final class Scorer {
+public final class Scorer implements AutoCloseable {
+    private final Weights weights;
     private final ScoreWatch watch;
     private final Vit vit;
+    private final Bindings head;
     private final Kernels kernels;
     private final int classes;
     private final DataType type;
@@ -31,10 +33,12 @@ public final class Scorer {
     /**
      * Returns a scorer with sums of 0.
      *
+     * @param weights whose head does not count
      * @param eligible the shapes of the matrices that compete, by timm name in network order
      * @param score what is summed
      * @param headWeight the weight of the fresh head, {@code [K, D]} row-major
      * @param headBias its bias, {@code [K]}
+     * @param kernels of this scorer alone
      * @param keep what is kept of a forward; not {@link Keep#NOTHING}
      */
     public Scorer(
@@ -45,22 +49,25 @@ public final class Scorer {
             float[] headBias,
             Kernels kernels,
             Keep keep) {
+        this.classes = headBias.length;
+        this.weights = weights.withHead(classes);
         this.watch = new ScoreWatch(eligible, score, weights::array);
         this.kernels = kernels;
-        this.vit = new Vit(weights, watch, kernels, keep);
-        this.classes = weights.config().classes();
+        this.vit = new Vit(this.weights, watch, kernels, keep);
         this.type = weights.type();
         INDArray weight = Flat.array(headWeight, type, classes, weights.config().features());
         INDArray bias = Flat.array(headBias, type, classes);
-        vit.bind(new Bindings(Map.of(Delta.HEAD_WEIGHT, weight, Delta.HEAD_BIAS, bias), null));
+        this.head = new Bindings(Map.of(Delta.HEAD_WEIGHT, weight, Delta.HEAD_BIAS, bias), null);
+        vit.bind(head);
     }
 
     /** Adds the squared gradients of the cross-entropy of a batch. */
     public void addCrossEntropy(Batch batch) {
-        INDArray logits = vit.forward(Replica.images(batch, type));
-        INDArray dlogits = logits.ulike();
-        INDArray losses = Nd4j.createUninitialized(type, batch.size());
-        kernels.crossEntropy(logits, Replica.oneHot(batch, classes, type), losses, dlogits);
+        Buffers buffers = vit.buffers();
+        INDArray logits = vit.forward(Replica.images(batch, buffers));
+        INDArray dlogits = buffers.shared("dlogits", logits.shape());
+        INDArray losses = buffers.shared("losses", batch.size());
+        kernels.crossEntropy(logits, Replica.oneHot(batch, classes, buffers), losses, dlogits);
         vit.backward(dlogits);
         watch.countExamples(batch.size());
     }
@@ -80,10 +87,13 @@ public final class Scorer {
                 same[a * n + b] = a != b && batch.labels()[a] == batch.labels()[b] ? 1 : 0;
             }
         }
-        INDArray features = vit.features(Replica.images(batch, type));
-        INDArray dfeatures = features.ulike();
-        INDArray losses = Nd4j.createUninitialized(type, n);
-        kernels.contrastive(features, Flat.array(same, type, n, n), temperature, losses, dfeatures);
+        Buffers buffers = vit.buffers();
+        INDArray features = vit.features(Replica.images(batch, buffers));
+        INDArray dfeatures = buffers.shared("dfeatures", features.shape());
+        INDArray losses = buffers.shared("losses", n);
+        INDArray pairs = buffers.shared("pairs", n, n);
+        Flat.write(same, pairs);
+        kernels.contrastive(features, pairs, temperature, losses, dfeatures);
         vit.backwardFeatures(dfeatures);
         watch.countExamples(n);
     }
@@ -105,5 +115,15 @@ public final class Scorer {
     /** Returns the summed gradients; see {@link ScoreWatch#summed}. */
     public Map<String, float[]> summed() {
         return watch.summed();
+    }
+
+    /** Frees its native memory, the sums included. */
+    @Override
+    public void close() {
+        vit.close();
+        head.close();
+        watch.close();
+        weights.close();
+        kernels.free();
     }
 }

@@ -9,8 +9,10 @@ import dev.grft.vit.Buffers;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Watching;
 import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Freed;
 import dev.grft.vit.kernels.Kernels;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +28,7 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
  *
  * <p>The sums stay on the device until {@link #scores} asks for them.
  */
-public final class ScoreWatch implements Trainable {
+public final class ScoreWatch implements Trainable, AutoCloseable {
     private final Map<String, MatrixShape> eligible;
     private final Function<String, INDArray> weights;
     private final Score score;
@@ -106,6 +108,13 @@ public final class ScoreWatch implements Trainable {
         one.sum = Flat.array(sum, type, one.shape.out(), one.shape.in());
     }
 
+    /** Frees the sums. */
+    @Override
+    public void close() {
+        watched.values().forEach(Watched::close);
+        watched.clear();
+    }
+
     private final class Watched implements Watching {
         private final MatrixShape shape;
         private final INDArray rows; // [out], DOUBLE
@@ -118,6 +127,12 @@ public final class ScoreWatch implements Trainable {
             this.weight = weight;
             this.rows = Nd4j.zeros(DataType.DOUBLE, shape.out());
             this.columns = Nd4j.zeros(DataType.DOUBLE, shape.in());
+        }
+
+        void close() {
+            Freed.arrays(List.of(rows, columns));
+            Freed.array(sum);
+            sum = null;
         }
 
         @Override

@@ -1,11 +1,12 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Freed;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Where the trained arrays and their gradients live: views of two flat vectors, by name. */
-public final class Bindings {
+public final class Bindings implements AutoCloseable {
     private final Map<String, INDArray> values;
     private final @Nullable Map<String, INDArray> gradients;
 
@@ -27,5 +28,21 @@ public final class Bindings {
     /** Returns the gradient array of that name, or null for a network that only predicts. */
     public @Nullable INDArray gradient(String name) {
         return gradients == null ? null : gradients.get(name);
+    }
+
+    /** Returns the bytes of the trained arrays. */
+    public long bytes() {
+        return values.values().stream()
+                .mapToLong(array -> array.length() * array.dataType().width())
+                .sum();
+    }
+
+    /** Frees those of the arrays that are no views. */
+    @Override
+    public void close() {
+        Freed.arrays(values.values());
+        if (gradients != null) {
+            Freed.arrays(gradients.values());
+        }
     }
 }

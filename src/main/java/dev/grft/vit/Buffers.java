@@ -4,6 +4,8 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import dev.grft.vit.kernels.Freed;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -11,12 +13,13 @@ import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
- * The arrays that one network reuses from step to step, so that a step allocates nothing once it is warm.
+ * The arrays that networks reuse from step to step, so that a step allocates nothing once it is warm. Networks that run one after
+ * the other and keep {@linkplain Keep#NOTHING nothing} may have them in common.
  *
  * <p>What the backward needs is {@linkplain #saved saved}, for each layer, for each layer of a block or for none, as {@link
  * Keep} says; everything else is shared by all layers. An array of a name grows to the largest that was asked for; a smaller one is its beginning.
  */
-public final class Buffers {
+public final class Buffers implements AutoCloseable {
     private final DataType type;
     private final Keep keep;
     private final Map<String, Room> arrays = new HashMap<>();
@@ -64,6 +67,13 @@ public final class Buffers {
         return type.width() * arrays.values().stream().mapToLong(Room::length).sum();
     }
 
+    /** Frees the native memory. No network may use the arrays afterwards. */
+    @Override
+    public void close() {
+        arrays.values().forEach(Room::close);
+        arrays.clear();
+    }
+
     private INDArray array(String key, long... shape) {
         return arrays.computeIfAbsent(key, k -> new Room()).array(type, shape);
     }
@@ -77,13 +87,20 @@ public final class Buffers {
             return all == null ? 0 : all.length();
         }
 
+        /** Frees the memory; the views must not be used any more. */
+        void close() {
+            views.clear();
+            Freed.array(all);
+            all = null;
+        }
+
         INDArray array(DataType type, long... shape) {
             long length = Arrays.stream(shape).reduce(1, Math::multiplyExact);
-            if (all == null || all.length() < length) {
+            if (length() < length) {
+                close();
                 all = Nd4j.createUninitialized(type, new long[] {length}, 'c');
-                views.clear();
             }
-            INDArray room = all;
+            INDArray room = Objects.requireNonNull(all);
             return views.computeIfAbsent(
                     Arrays.stream(shape).boxed().toList(),
                     s -> room.get(NDArrayIndex.interval(0, length)).reshape('c', shape));

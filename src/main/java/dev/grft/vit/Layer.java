@@ -32,4 +32,14 @@ abstract class Layer {
     public void refresh() {
         parts().forEach(Layer::refresh);
     }
+
+    /** Returns the bytes of native memory that {@link #close} frees. */
+    public long bytes() {
+        return parts().stream().mapToLong(Layer::bytes).sum();
+    }
+
+    /** Frees the native memory that the parts hold beside the buffers, the weights and the trained vector. */
+    public void close() {
+        parts().forEach(Layer::close);
+    }
 }

@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import dev.grft.Delta;
+import dev.grft.vit.kernels.Freed;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -68,6 +69,7 @@ final class Parameter extends Layer {
         if (whole) {
             delta = bindings.value(name);
             gradient = bindings.gradient(name);
+            close();
             value = Nd4j.createUninitialized(pretrained().dataType(), shape, 'c');
         }
     }
@@ -78,6 +80,17 @@ final class Parameter extends Layer {
         if (delta != null && value != null) {
             kernels.sum(pretrained(), delta, value);
         }
+    }
+
+    @Override
+    public long bytes() {
+        return value == null ? 0 : value.length() * value.dataType().width();
+    }
+
+    @Override
+    public void close() {
+        Freed.array(value);
+        value = null;
     }
 
     /** Returns the value that the forward uses. */

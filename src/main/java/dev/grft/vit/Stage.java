@@ -19,6 +19,12 @@ public interface Stage {
     /** Takes over the present values of the trained arrays; to be called whenever they changed. */
     void refresh();
 
+    /** Returns the bytes of native memory that {@link #close} frees. */
+    long bytes();
+
+    /** Frees the native memory that the stage holds beside the buffers, the weights and the trained vector. */
+    void close();
+
     /** Returns the output for {@code x}; valid until the stage after the next runs. */
     INDArray forward(INDArray x, int examples);
 

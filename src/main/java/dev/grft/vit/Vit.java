@@ -12,22 +12,41 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  *
  * <p>Stages: patch embedding, {@code depth} encoder blocks, classifier. One instance serves one thread.
  */
-public final class Vit {
+public final class Vit implements AutoCloseable {
     private final VitConfig config;
     private final List<Stage> stages;
     private final Classifier classifier;
     private final Buffers buffers;
+    private final boolean ownBuffers;
     private final int firstActive;
 
     /**
-     * Returns a network over {@code weights}.
+     * Returns a network over {@code weights} with buffers of its own.
      *
      * @param trainable says which parameters train
      * @param keep what is kept for {@link #backward}; without it, it must not be called
      */
     public Vit(Weights weights, Trainable trainable, Kernels kernels, Keep keep) {
+        this(weights, trainable, kernels, new Buffers(weights.type(), keep), true);
+    }
+
+    /**
+     * Returns a network over {@code weights} that only predicts.
+     *
+     * @param trainable says which parameters train
+     * @param buffers that it has in common with others, which keep {@link Keep#NOTHING}; the caller closes them
+     */
+    public Vit(Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
+        this(weights, trainable, kernels, buffers, false);
+        if (buffers.keep() != Keep.NOTHING) {
+            throw new IllegalArgumentException("networks cannot share buffers that keep " + buffers.keep());
+        }
+    }
+
+    private Vit(Weights weights, Trainable trainable, Kernels kernels, Buffers buffers, boolean ownBuffers) {
         this.config = weights.config();
-        this.buffers = new Buffers(weights.type(), keep);
+        this.buffers = buffers;
+        this.ownBuffers = ownBuffers;
         List<Stage> list = new ArrayList<>();
         list.add(new PatchEmbedding(config, weights, trainable, kernels, buffers));
         for (int b = 0; b < config.depth(); b++) {
@@ -37,6 +56,15 @@ public final class Vit {
         list.add(classifier);
         this.stages = List.copyOf(list);
         this.firstActive = firstActive();
+    }
+
+    /** Frees the native memory that it holds beside the weights and the trained vector. It must not be used afterwards. */
+    @Override
+    public void close() {
+        stages.forEach(Stage::close);
+        if (ownBuffers) {
+            buffers.close();
+        }
     }
 
     /** Returns the stages, in order. */
@@ -49,9 +77,15 @@ public final class Vit {
         return config;
     }
 
-    /** Returns the bytes of native memory that it holds beside the weights and the trained vector. */
+    /** Returns its working arrays. */
+    public Buffers buffers() {
+        return buffers;
+    }
+
+    /** Returns the bytes of native memory that {@link #close} frees. */
     public long bytes() {
-        return buffers.bytes();
+        return (ownBuffers ? buffers.bytes() : 0)
+                + stages.stream().mapToLong(Stage::bytes).sum();
     }
 
     /** Returns where every trained array lies in the trained vector. */

@@ -2,6 +2,7 @@ package dev.grft.vit;
 
 import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Freed;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
@@ -21,15 +22,21 @@ public final class Weights implements AutoCloseable {
     private final VitConfig config;
     private final Map<String, long[]> shapes;
     private final Map<String, INDArray> arrays;
+    private final Map<String, INDArray> own; // of these, what close() frees
 
     static {
         Backend.prepare(); // these may be the first arrays of the process
     }
 
     private Weights(VitConfig config, Map<String, INDArray> arrays) {
+        this(config, arrays, arrays);
+    }
+
+    private Weights(VitConfig config, Map<String, INDArray> arrays, Map<String, INDArray> own) {
         this.config = config;
         this.shapes = config.tensors();
         this.arrays = arrays;
+        this.own = own;
     }
 
     /**
@@ -83,18 +90,21 @@ public final class Weights implements AutoCloseable {
     }
 
     /**
-     * Returns these weights with a head of zeros for so many classes. Everything else is shared: not to be closed, and gone when
-     * these are closed.
+     * Returns these weights with a head of zeros for so many classes. Closing them frees the head; everything else is shared and goes
+     * when these weights are closed.
      */
     public Weights withHead(int classes) {
         VitConfig other = config.withClasses(classes);
-        Map<String, INDArray> shared = new LinkedHashMap<>(arrays);
+        Map<String, INDArray> head = new LinkedHashMap<>();
         other.tensors().forEach((name, shape) -> {
             if (name.startsWith("head.")) {
-                shared.put(name, Nd4j.zeros(type(), flat(shape)));
+                head.put(name, Nd4j.zeros(type(), flat(shape)));
             }
         });
-        return new Weights(other, shared);
+        Map<String, INDArray> all = new LinkedHashMap<>(arrays);
+        all.keySet().removeIf(name -> name.startsWith("head."));
+        all.putAll(head);
+        return new Weights(other, all, head);
     }
 
     /**
@@ -117,9 +127,9 @@ public final class Weights implements AutoCloseable {
                 : arrays.values().iterator().next().dataType();
     }
 
-    /** Returns the bytes of native memory held. */
+    /** Returns the bytes of native memory that closing these weights frees. */
     public long bytes() {
-        return arrays.values().stream()
+        return own.values().stream()
                 .mapToLong(a -> a.length() * a.dataType().width())
                 .sum();
     }
@@ -145,7 +155,8 @@ public final class Weights implements AutoCloseable {
     /** Frees the native memory; no network may use the weights afterwards. */
     @Override
     public void close() {
-        arrays.values().forEach(INDArray::close);
+        Freed.arrays(own.values());
+        own.clear();
         arrays.clear();
     }
 

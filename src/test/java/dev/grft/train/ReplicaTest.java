@@ -10,6 +10,7 @@ import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tiny;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
+import dev.grft.vit.Buffers;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.CpuKernels;
@@ -34,6 +35,10 @@ class ReplicaTest {
     @AutoClose
     private final Weights weights = Tiny.headless(DataType.FLOAT);
 
+    private static Buffers buffers() {
+        return new Buffers(DataType.FLOAT, Keep.NOTHING);
+    }
+
     static Stream<Named<Tuning>> tunings() {
         return Stream.of(
                 Named.of("slices", new SliceTuning(Tiny.selection("min-axis"))),
@@ -53,7 +58,7 @@ class ReplicaTest {
         for (int step = 0; step < 5; step++) {
             Batch batch = batch(step);
             MultiLayerNetwork network = fitted.network();
-            network.fit(new DataSet(Replica.images(batch, DataType.FLOAT), Replica.oneHot(batch, 5, DataType.FLOAT)));
+            network.fit(new DataSet(Replica.images(batch, buffers()), Replica.oneHot(batch, 5, buffers())));
             float[] numbers = network.params().dup().data().asFloat();
             fitted.load(numbers);
 
@@ -150,7 +155,7 @@ class ReplicaTest {
         }
         assertThat(replica.network()
                         .score(new DataSet(
-                                Replica.images(batch, DataType.FLOAT), Replica.oneHot(batch, 5, DataType.FLOAT))))
+                                Replica.images(batch, buffers()), Replica.oneHot(batch, 5, buffers()))))
                 .isCloseTo(Tiny.GOLDEN.tensor("loss.sum").doubles()[0] / 6 + decay, Offset.offset(1e-5));
     }
 
@@ -159,7 +164,7 @@ class ReplicaTest {
         SliceTuning tuning = SliceTuning.headOnly();
         MultiLayerNetwork driver = new MultiLayerNetwork(Trainings.tiny(tuning, ADAM, PENALTY, 5));
         driver.init();
-        assertThatThrownBy(() -> driver.output(Replica.images(Tiny.batch(0, 2), DataType.FLOAT)))
+        assertThatThrownBy(() -> driver.output(Replica.images(Tiny.batch(0, 2), buffers())))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessage("layer 0 has no stage: this network only updates, it cannot run");
     }

@@ -131,9 +131,10 @@ final class TrainingLoop {
         }
         Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
         long sent = bytesPerRound(settings, setup);
+        Learner learner = new Learner(configuration, LearnerState.start(setup.start()));
         Trainer trainer = new Trainer(
                 plan,
-                new Learner(configuration, LearnerState.start(setup.start())),
+                learner,
                 new Rounds(session.context(), images.shards(), sampler(part), recipe, plan.steps()),
                 keeper,
                 step -> {
@@ -151,6 +152,7 @@ final class TrainingLoop {
                     end, part.first + end.step(), keeper.carried(memory == null ? 0 : (double) memory.bytes()));
         } finally {
             Reference.reachabilityFence(trainer); // its memory is measured
+            learner.close();
         }
     }
 

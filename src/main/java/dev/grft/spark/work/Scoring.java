@@ -99,8 +99,12 @@ public final class Scoring implements Serializable {
                                         return List.of(
                                                         some.isEmpty()
                                                                 ? Scores.zero(eligible)
-                                                                : scored(some, pulse)
-                                                                        .scores())
+                                                                : scored(
+                                                                        some,
+                                                                        List.<Sum>of()
+                                                                                .iterator(),
+                                                                        pulse,
+                                                                        Scorer::scores))
                                                 .iterator();
                                     },
                                     true)),
@@ -111,26 +115,27 @@ public final class Scoring implements Serializable {
         return scores;
     }
 
-    private Scorer scored(List<Example> examples, Pulse pulse) {
-        return scored(examples, List.<Sum>of().iterator(), pulse);
-    }
-
-    /** Returns a scorer that has begun with these sums of an earlier piece, and has seen some examples since. */
-    private Scorer scored(List<Example> examples, Iterator<Sum> earlier, Pulse pulse) {
+    /** Returns the result of a scorer that has begun with these sums of an earlier piece, and has seen some examples since. */
+    private <T> T scored(
+            List<Example> examples,
+            Iterator<Sum> earlier,
+            Pulse pulse,
+            java.util.function.Function<Scorer, T> result) {
         return Replicas.withWeights(model, weights -> {
-            Scorer scorer =
-                    new Scorer(weights, eligible, score, headWeight, headBias, device.kernels(), device.keep(true));
-            earlier.forEachRemaining(sum -> scorer.begin(sum.matrix, sum.gradient));
-            Pass.batches(examples, batchSize, some -> {
-                if (contrastive) {
-                    scorer.addContrastive(
-                            Batch.augmented(some, preprocess, views, new long[some.size()], 2), temperature);
-                } else {
-                    scorer.addCrossEntropy(Batch.of(some, preprocess));
-                }
-                pulse.beat(some.size());
-            });
-            return scorer;
+            try (Scorer scorer = new Scorer(
+                    weights, eligible, score, headWeight, headBias, device.kernels(), device.keep(true))) {
+                earlier.forEachRemaining(sum -> scorer.begin(sum.matrix, sum.gradient));
+                Pass.batches(examples, batchSize, some -> {
+                    if (contrastive) {
+                        scorer.addContrastive(
+                                Batch.augmented(some, preprocess, views, new long[some.size()], 2), temperature);
+                    } else {
+                        scorer.addCrossEntropy(Batch.of(some, preprocess));
+                    }
+                    pulse.beat(some.size());
+                });
+                return result.apply(scorer);
+            }
         });
     }
 
@@ -250,8 +255,7 @@ public final class Scoring implements Serializable {
         }
         int shard = TaskContext.getPartitionId();
         List<Sum> sums = new ArrayList<>();
-        scored(examples, earlier, pulse)
-                .summed()
+        scored(examples, earlier, pulse, Scorer::summed)
                 .forEach((matrix, gradient) -> sums.add(new Sum(matrix, shard, gradient)));
         return sums.iterator();
     }

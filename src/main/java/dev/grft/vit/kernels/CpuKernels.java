@@ -28,6 +28,11 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public void free() {
+        scratch.free();
+    }
+
+    @Override
     public void fillRows(INDArray row, INDArray y) {
         rows.fillRows(row, y);
     }

@@ -27,9 +27,18 @@ final class CpuScratch {
         return sums;
     }
 
+    /** Frees the native memory; it is taken anew when it is asked for. */
+    void free() {
+        for (int i = 0; i < matrices.length; i++) {
+            matrices[i].deallocate();
+            matrices[i] = new FloatPointer();
+        }
+    }
+
     /** Returns native memory {@code index}, 0 or 1, of at least n values, its position 0. */
     FloatPointer matrix(int index, long n) {
         if (matrices[index].capacity() < n) {
+            matrices[index].deallocate();
             matrices[index] = new FloatPointer(n);
         }
         return matrices[index].position(0);

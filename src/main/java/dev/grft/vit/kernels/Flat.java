@@ -1,5 +1,6 @@
 package dev.grft.vit.kernels;
 
+import java.util.Arrays;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -31,6 +32,17 @@ public final class Flat {
         } else {
             System.arraycopy(vector.dup().data().asFloat(), 0, copy, 0, copy.length);
         }
+    }
+
+    /** Returns a copy of a contiguous matrix, by rows. */
+    public static float[][] rows(INDArray matrix) {
+        float[] all = read(matrix);
+        int columns = Math.toIntExact(matrix.size(1));
+        float[][] rows = new float[Math.toIntExact(matrix.size(0))][];
+        for (int r = 0; r < rows.length; r++) {
+            rows[r] = Arrays.copyOfRange(all, r * columns, (r + 1) * columns);
+        }
+        return rows;
     }
 
     /** Returns an array of a shape, rows first, that holds a copy of as many numbers. */

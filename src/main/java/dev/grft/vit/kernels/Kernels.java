@@ -12,6 +12,9 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  */
 public interface Kernels {
 
+    /** Frees scratch memory; a later call takes it anew. To be called when the network that owns these kernels is closed. */
+    default void free() {}
+
     /** Puts {@code alpha * op(a) op(b) + beta * c} into {@code c}; op transposes where asked. Matrices only. */
     void gemm(boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c);
 
