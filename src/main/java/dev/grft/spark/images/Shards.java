@@ -1,10 +1,9 @@
 package dev.grft.spark.images;
 
+import dev.grft.spark.cluster.Sent;
 import java.io.File;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Deque;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -18,6 +17,7 @@ import org.apache.spark.Partition;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.storage.StorageLevel;
 import org.jspecify.annotations.Nullable;
@@ -35,10 +35,6 @@ import scala.reflect.ClassTag$;
  * there. On an executor that does not have it, a task makes it anew, from Spark's lineage.
  */
 final class Shards {
-    /** Maximum number of released sets announced to executors; the oldest are dropped. */
-    private static final int MOST_RELEASED = 100;
-
-    private static final Deque<String> RELEASED = new ArrayDeque<>(); // driver
     private static final Map<String, Map<Integer, Slot>> HELD = new HashMap<>(); // executor, by set and partition
     private static String application = "";
 
@@ -58,16 +54,18 @@ final class Shards {
         }
     }
 
-    private final String set = UUID.randomUUID().toString();
+    private final Sent<String> set;
     private final JavaRDD<Decoded> results;
     private final JavaRDD<Shard> shards;
 
     /** Returns the shards of these images, those of a partition in a shard; they are decoded when a job first reads them. */
     Shards(JavaRDD<Decoded> decoded) {
-        String[] released = released();
-        JavaRDD<Shard> made = new ShardRdd(set, released, decoded.rdd(), null).toJavaRDD();
+        set = Sent.of(
+                JavaSparkContext.fromSparkContext(decoded.context()),
+                UUID.randomUUID().toString());
+        JavaRDD<Shard> made = new ShardRdd(set, decoded.rdd(), null).toJavaRDD();
         results = made.flatMap(shard -> shard.results().iterator()).persist(StorageLevel.MEMORY_AND_DISK());
-        shards = new ShardRdd(set, released, decoded.rdd(), results.rdd()).toJavaRDD();
+        shards = new ShardRdd(set, decoded.rdd(), results.rdd()).toJavaRDD();
     }
 
     /** Returns what came of each image, without the examples. */
@@ -80,25 +78,10 @@ final class Shards {
         return shards;
     }
 
-    /**
-     * Deletes the files in this JVM. Other executors delete theirs when they compute shards of a later set, or when the
-     * application ends.
-     */
+    /** Deletes the files: in local mode at once, on executors within seconds. */
     void release() {
         results.unpersist(false);
-        synchronized (RELEASED) {
-            RELEASED.add(set);
-            if (RELEASED.size() > MOST_RELEASED) {
-                RELEASED.remove();
-            }
-        }
-        drop(List.of(set));
-    }
-
-    private static String[] released() {
-        synchronized (RELEASED) {
-            return RELEASED.toArray(String[]::new);
-        }
+        set.close();
     }
 
     /** Returns a shard that this JVM has, or null. */
@@ -198,8 +181,7 @@ final class Shards {
         private static final long serialVersionUID = 1L;
         private static final ClassTag<Shard> TAG = ClassTag$.MODULE$.apply(Shard.class);
 
-        private final String set;
-        private final String[] released;
+        private final Sent<String> set;
         private final RDD<Decoded> decoded;
         private final @Nullable RDD<Decoded> results;
 
@@ -208,10 +190,9 @@ final class Shards {
          *
          * @param results what Spark keeps where the shards are, null if these shards are made for that
          */
-        ShardRdd(String set, String[] released, RDD<Decoded> decoded, @Nullable RDD<Decoded> results) {
+        ShardRdd(Sent<String> set, RDD<Decoded> decoded, @Nullable RDD<Decoded> results) {
             super(decoded.sparkContext(), dependencies(decoded, results).toSeq(), TAG);
             this.set = set;
-            this.released = released;
             this.decoded = decoded;
             this.results = results;
         }
@@ -233,20 +214,21 @@ final class Shards {
 
         @Override
         public scala.collection.Iterator<Shard> compute(Partition split, TaskContext context) {
-            drop(List.of(released));
             // Lazily: the task measures how long it waits.
             return JavaConverters.asScalaIterator(
                     Stream.of(split).map(each -> shard(each, context)).iterator());
         }
 
         private Shard shard(Partition split, TaskContext context) {
-            Shard shard = found(set, split.index());
+            String name = set.value();
+            set.whenOver(() -> drop(List.of(name)));
+            Shard shard = found(name, split.index());
             if (shard == null && results != null) {
                 // Lost with an executor, they are made again along with the shard, and Spark registers its new place.
                 results.iterator(split, context).size();
             }
             if (shard == null) {
-                shard = made(set, split.index(), () -> JavaConverters.asJavaIterator(decoded.iterator(split, context)));
+                shard = made(name, split.index(), () -> JavaConverters.asJavaIterator(decoded.iterator(split, context)));
             }
             return shard;
         }

@@ -60,14 +60,13 @@ public final class Models implements AutoCloseable {
 
     /** Returns the pretrained weights on their way to the executors, with a head of as many zeros as there are classes. */
     public ModelBroadcast broadcast(int classes) {
-        if (broadcast == null || broadcast.config().classes() != classes) {
-            close();
+        if (broadcast == null) {
             Checkpoint checkpoint = pretrained();
             broadcast = shared
                     ? ModelBroadcast.shared(context, checkpoint, classes)
-                    : ModelBroadcast.of(context, checkpoint.config().withClasses(classes), checkpoint.tensors());
+                    : ModelBroadcast.of(context, checkpoint.config(), checkpoint.tensors());
         }
-        return broadcast;
+        return broadcast.withClasses(classes);
     }
 
     /** Returns the pretrained model with a delta merged into it, on its way to the executors; the caller closes it. */

@@ -9,26 +9,19 @@ import dev.grft.report.CostModel;
 import dev.grft.report.Fit;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.ExecutorSettings;
+import dev.grft.spark.cluster.NativeMemory;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.vit.VitConfig;
-import java.io.IOException;
-import java.lang.management.ManagementFactory;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.spark.SparkConf;
 import org.jspecify.annotations.Nullable;
 
 /** Looks at settings, inputs and memory, and says what would run; makes nothing but a file that it deletes again. */
 final class CheckVerb extends Verb {
-    private static final Pattern AVAILABLE = Pattern.compile("MemAvailable:\\s+(\\d+) kB");
-
     private static final long MIB = 1 << 20;
 
     CheckVerb(Run run, boolean force) {
@@ -131,7 +124,7 @@ final class CheckVerb extends Verb {
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
             CostModel.Needs needs = costs.local(tasks, examples, seen);
-            long available = availableMemory();
+            long available = NativeMemory.available();
             say(
                     "memory    one process, %d tasks of up to %d images, %,d parameters train: needs a heap of %s and %s beside it; has a"
                             + " heap of up to %s; %s are available on this machine",
@@ -226,21 +219,6 @@ final class CheckVerb extends Verb {
 
     private static long mebibytes(long bytes) {
         return (bytes + MIB - 1) / MIB;
-    }
-
-    /** Returns the memory that is free or can be freed, of the machine or the container, in bytes. */
-    private static long availableMemory() {
-        try {
-            Matcher matcher = AVAILABLE.matcher(Files.readString(Path.of("/proc/meminfo")));
-            if (matcher.find()) {
-                return 1024 * Long.parseLong(matcher.group(1));
-            }
-        } catch (IOException e) {
-            // not Linux: ask Java below
-        }
-        return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
-                ? system.getFreeMemorySize()
-                : 0;
     }
 
     private String budget() {

@@ -107,7 +107,7 @@ final class PretrainVerb extends Verb {
         Path folder = path.getParent();
         TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, steps.made(), inputs, Carried.NOTHING);
         TrainingLoop.Result result;
-        try (ModelBroadcast zeros = ModelBroadcast.zeros(config)) {
+        try (ModelBroadcast zeros = ModelBroadcast.zeros(session.context(), config)) {
             PartSetup setup = new PartSetup(tuning, layout, zeros, () -> start(layout, config, from, labels), null);
             result = loop.run(part, setup, null);
         }

@@ -117,6 +117,7 @@ final class TrainingLoop {
         MultiLayerConfiguration configuration =
                 Network.configuration(setup.layout(), settings, penalty, steps.all(), plan.stepsPerEpoch(), part.first);
         Replicas.Recipe recipe = new Replicas.Recipe(
+                session.context(),
                 setup.model(),
                 setup.tuning(),
                 configuration,
@@ -153,6 +154,7 @@ final class TrainingLoop {
         } finally {
             Reference.reachabilityFence(trainer); // its memory is measured
             learner.close();
+            recipe.close();
         }
     }
 

@@ -1,18 +1,17 @@
 package dev.grft.spark.work;
 
+import dev.grft.spark.cluster.Sent;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Function;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one round sends to its tasks and what they return. On a cluster this is a broadcast and Spark's results. In local mode the tasks
- * run in the driver's JVM: both are references, and no vector is serialized or copied.
+ * What one round sends to its tasks and what they return. On a cluster this is a broadcast and Spark's results. In local mode both are
+ * references, and no vector is serialized or copied.
  *
  * @param <S> what is sent; tasks only read it
  * @param <R> what a task returns
@@ -20,29 +19,18 @@ import org.jspecify.annotations.Nullable;
 final class Exchange<S, R> implements Serializable, AutoCloseable {
     private static final long serialVersionUID = 1L;
 
-    /** The open exchanges of local mode, by id. */
-    private static final Map<Long, Exchange<?, ?>> HERE = new ConcurrentHashMap<>();
+    private final Sent<S> sent;
+    private final @Nullable Sent<Map<Integer, R>> returned; // by shard; null on a cluster
 
-    private static final AtomicLong IDS = new AtomicLong();
-
-    private final long id = IDS.incrementAndGet();
-    private final @Nullable Broadcast<S> broadcast; // null in local mode
-    private final transient @Nullable S sent; // null on a cluster
-    private final transient Map<Integer, R> returned = new ConcurrentHashMap<>();
-
-    private Exchange(@Nullable Broadcast<S> broadcast, @Nullable S sent) {
-        this.broadcast = broadcast;
+    private Exchange(Sent<S> sent, @Nullable Sent<Map<Integer, R>> returned) {
         this.sent = sent;
+        this.returned = returned;
     }
 
     /** Sends a value, until the exchange is closed. */
     static <S, R> Exchange<S, R> of(JavaSparkContext spark, S value) {
-        if (!spark.isLocal()) {
-            return new Exchange<>(spark.broadcast(value), null);
-        }
-        Exchange<S, R> exchange = new Exchange<>(null, value);
-        HERE.put(exchange.id, exchange);
-        return exchange;
+        return new Exchange<>(
+                Sent.of(spark, value), spark.isLocal() ? Sent.of(spark, new ConcurrentHashMap<>()) : null);
     }
 
     /** What Spark carries from a task to the driver: the result, or in local mode only the number of its shard. */
@@ -50,25 +38,12 @@ final class Exchange<S, R> implements Serializable, AutoCloseable {
 
     /** Returns what a task has to return, made of what was sent. */
     Part<R> answer(int shard, Function<S, R> work) {
-        if (broadcast != null) {
-            return new Part<>(shard, work.apply(broadcast.value()));
+        R result = work.apply(sent.value());
+        if (returned == null) {
+            return new Part<>(shard, result);
         }
-        Exchange<S, R> here = here();
-        S value = here.sent;
-        if (value == null) {
-            throw new IllegalStateException("nothing was sent");
-        }
-        here.returned.put(shard, work.apply(value));
+        returned.value().put(shard, result);
         return new Part<>(shard, null);
-    }
-
-    @SuppressWarnings("unchecked") // the exchange of this id has these types
-    private Exchange<S, R> here() {
-        Exchange<?, ?> found = HERE.get(id);
-        if (found == null) {
-            throw new IllegalStateException("the round is over"); // of a task that was canceled
-        }
-        return (Exchange<S, R>) found;
     }
 
     /** Returns the results of collected parts, in their order. */
@@ -77,7 +52,9 @@ final class Exchange<S, R> implements Serializable, AutoCloseable {
     }
 
     private R result(Part<R> part) {
-        R result = part.result() != null ? part.result() : returned.get(part.shard());
+        R result = part.result() != null || returned == null
+                ? part.result()
+                : returned.value().get(part.shard());
         if (result == null) {
             throw new IllegalStateException("no result of shard " + part.shard());
         }
@@ -86,9 +63,9 @@ final class Exchange<S, R> implements Serializable, AutoCloseable {
 
     @Override
     public void close() {
-        HERE.remove(id);
-        if (broadcast != null) {
-            broadcast.destroy();
+        sent.close();
+        if (returned != null) {
+            returned.close();
         }
     }
 }

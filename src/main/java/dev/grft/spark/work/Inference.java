@@ -10,6 +10,7 @@ import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Pulse;
+import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Images;
 import dev.grft.train.Network;
 import dev.grft.tuning.SliceTuning;
@@ -57,6 +58,7 @@ public final class Inference {
 
     private static Replicas.Recipe recipe(Engine engine, ModelBroadcast model, Tuning tuning) {
         return new Replicas.Recipe(
+                engine.context(),
                 model,
                 tuning,
                 Network.configuration(
@@ -72,16 +74,13 @@ public final class Inference {
         this.batchSize = batchSize;
     }
 
-    private Inference(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained, int batchSize) {
+    private Inference(Engine engine, ModelBroadcast model, Preprocess preprocess, Tuning tuning, float[] trained) {
         this(
                 engine,
                 preprocess,
-                features -> new Sight.One(recipe, engine.context().broadcast(trained), features),
-                batchSize);
-    }
-
-    private Inference(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
-        this(engine, preprocess, recipe, trained, engine.settings().evaluation().batchSize());
+                features -> new Sight.One(
+                        recipe(engine, model, tuning), true, Sent.of(engine.context(), trained), features),
+                engine.settings().evaluation().batchSize());
     }
 
     /**
@@ -92,7 +91,11 @@ public final class Inference {
         int most = Math.min(
                 engine.settings().evaluation().batchSize(),
                 engine.settings().training().examplesOfShard());
-        return new Inference(engine, preprocess, recipe, trained, most);
+        return new Inference(
+                engine,
+                preprocess,
+                features -> new Sight.One(recipe, false, Sent.of(engine.context(), trained), features),
+                most);
     }
 
     /** Returns the pretrained model with a head of zeros: for its features. */
@@ -100,8 +103,9 @@ public final class Inference {
         SliceTuning tuning = SliceTuning.headOnly();
         return new Inference(
                 engine,
+                model,
                 preprocess,
-                recipe(engine, model, tuning),
+                tuning,
                 new float[tuning.layout(model.config()).size()]);
     }
 
@@ -110,8 +114,9 @@ public final class Inference {
         Tuning tuning = Tuning.of(delta);
         return new Inference(
                 engine,
+                model,
                 preprocess,
-                recipe(engine, model, tuning),
+                tuning,
                 tuning.trained(tuning.layout(model.config()), delta));
     }
 
@@ -134,7 +139,7 @@ public final class Inference {
             int classes = delta.labels().size();
             Tuning tuning = Tuning.of(delta);
             float[] trained = tuning.trained(tuning.layout(model.config().withClasses(classes)), delta);
-            sight.add(tuning, classes, engine.context().broadcast(trained));
+            sight.add(tuning, classes, Sent.of(engine.context(), trained));
         }
         return sight;
     }

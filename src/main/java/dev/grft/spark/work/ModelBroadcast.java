@@ -1,27 +1,23 @@
 package dev.grft.spark.work;
 
 import dev.grft.checkpoint.Checkpoint;
+import dev.grft.spark.cluster.Sent;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import java.io.Serializable;
-import java.lang.ref.Cleaner;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicLong;
-import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 
 /**
  * The pretrained weights on their way to the executors; there, one native copy for each JVM, whatever the number of its
- * tasks, and nothing on the heap.
+ * tasks and of the heads on it, and nothing on the heap.
  *
  * <p>They are broadcast in parts, one for each stage of the network: an executor copies a part and drops it before it fetches the
  * next. In local mode the driver's JVM is the executor and nothing is sent.
@@ -29,25 +25,53 @@ import org.nd4j.linalg.api.buffer.DataType;
 public final class ModelBroadcast implements Serializable, AutoCloseable {
     private static final long serialVersionUID = 1L;
 
-    /** The weights of local mode, by id. */
-    private static final Map<Long, Map<String, float[]>> HERE = new ConcurrentHashMap<>();
+    /** The shared weights that are still referred to; the others are taken back. */
+    private static final Map<String, WeakReference<Backbone>> SHARED = new HashMap<>();
 
-    private static final AtomicLong IDS = new AtomicLong();
-
-    /** The shared broadcasts that are still referred to; Spark and the cleaner free the weights of the others. */
-    private static final Map<String, WeakReference<ModelBroadcast>> SHARED = new HashMap<>();
-
-    private static final Cleaner CLEANER = Cleaner.create();
-
-    private final long id = IDS.incrementAndGet(); // of the driver, which gives them all
     private final VitConfig config;
-    private final boolean zeros;
-    private final ArrayList<Broadcast<Map<String, float[]>>> parts = new ArrayList<>();
-    private boolean shared;
+    private final Backbone backbone;
+    private final boolean owner; // whether closing takes the weights back
 
-    private ModelBroadcast(VitConfig config, boolean zeros) {
+    /** The weights of a model without its head. */
+    private static final class Backbone implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final VitConfig config; // without a head
+        final Sent<Boolean> zeros; // sent until the weights are taken back
+        final ArrayList<Sent<Map<String, float[]>>> parts = new ArrayList<>();
+
+        Backbone(JavaSparkContext spark, VitConfig config, boolean zeros) {
+            this.config = config.withClasses(0);
+            this.zeros = Sent.of(spark, zeros);
+        }
+
+        static Backbone of(JavaSparkContext spark, VitConfig config, Map<String, float[]> tensors) {
+            Backbone backbone = new Backbone(spark, config, false);
+            Map<String, Map<String, float[]>> stages = new LinkedHashMap<>();
+            tensors.forEach((name, values) -> {
+                if (!name.startsWith("head.")) {
+                    stages.computeIfAbsent(stage(name), stage -> new LinkedHashMap<>())
+                            .put(name, values);
+                }
+            });
+            stages.values().forEach(stage -> backbone.parts.add(Sent.of(spark, stage)));
+            return backbone;
+        }
+
+        private static String stage(String name) {
+            return name.startsWith("blocks.") ? name.substring(0, name.indexOf('.', "blocks.".length())) : "ends";
+        }
+
+        void close() {
+            parts.forEach(Sent::close);
+            zeros.close();
+        }
+    }
+
+    private ModelBroadcast(VitConfig config, Backbone backbone, boolean owner) {
         this.config = config;
-        this.zeros = zeros;
+        this.backbone = backbone;
+        this.owner = owner;
     }
 
     /**
@@ -57,47 +81,34 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
      * @param tensors by timm name; a head among them is left behind
      */
     public static ModelBroadcast of(JavaSparkContext spark, VitConfig config, Map<String, float[]> tensors) {
-        ModelBroadcast model = new ModelBroadcast(config, false);
-        Map<String, float[]> backbone = new LinkedHashMap<>(tensors);
-        backbone.keySet().removeIf(name -> name.startsWith("head."));
-        if (spark.isLocal()) {
-            HERE.put(model.id, backbone);
-            return model;
-        }
-        Map<String, Map<String, float[]>> stages = new LinkedHashMap<>();
-        backbone.forEach((name, values) -> stages.computeIfAbsent(stage(name), stage -> new LinkedHashMap<>())
-                .put(name, values));
-        stages.values().forEach(stage -> model.parts.add(spark.broadcast(stage)));
-        return model;
+        return new ModelBroadcast(config, Backbone.of(spark, config, tensors), true);
     }
 
     /**
-     * Returns the one broadcast of a pretrained model in this application; sends it if there is none. It stays as long as
-     * a reference to it does: closing it does nothing.
+     * Returns the one broadcast of a pretrained model in this application, whatever head is on it; sends it if there is none. It stays
+     * as long as a reference to it does: closing it does nothing.
      */
     public static synchronized ModelBroadcast shared(JavaSparkContext spark, Checkpoint checkpoint, int classes) {
-        VitConfig config = checkpoint.config().withClasses(classes);
-        String key = spark.sc().applicationId() + checkpoint.sha256() + config;
+        VitConfig config = checkpoint.config();
+        String key = spark.sc().applicationId() + checkpoint.sha256() + config.withClasses(0);
         SHARED.values().removeIf(reference -> reference.get() == null);
-        WeakReference<ModelBroadcast> known = SHARED.get(key);
-        ModelBroadcast found = known == null ? null : known.get();
+        WeakReference<Backbone> known = SHARED.get(key);
+        Backbone found = known == null ? null : known.get();
         if (found == null) {
-            found = of(spark, config, checkpoint.tensors());
-            found.shared = true;
+            found = Backbone.of(spark, config, checkpoint.tensors());
             SHARED.put(key, new WeakReference<>(found));
-            long id = found.id;
-            CLEANER.register(found, () -> HERE.remove(id));
         }
-        return found;
-    }
-
-    private static String stage(String name) {
-        return name.startsWith("blocks.") ? name.substring(0, name.indexOf('.', "blocks.".length())) : "ends";
+        return new ModelBroadcast(config.withClasses(classes), found, false);
     }
 
     /** Sends a model whose weights are all 0: for training from scratch, where every number is a difference to that. */
-    public static ModelBroadcast zeros(VitConfig config) {
-        return new ModelBroadcast(config, true);
+    public static ModelBroadcast zeros(JavaSparkContext spark, VitConfig config) {
+        return new ModelBroadcast(config, new Backbone(spark, config, true), true);
+    }
+
+    /** Returns the same weights with a head of zeros for so many classes; closing it does nothing. */
+    public ModelBroadcast withClasses(int classes) {
+        return new ModelBroadcast(config.withClasses(classes), backbone, false);
     }
 
     /** Returns the sizes of the model. */
@@ -105,31 +116,37 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
         return config;
     }
 
-    /** Returns the id of this model, unique in a JVM. */
-    long id() {
-        return id;
+    /** Returns the bytes of a native copy. */
+    long bytes() {
+        return Float.BYTES * backbone.config.backboneParameters();
     }
 
-    /** Returns a new native copy; for {@link Replicas} only, which makes one for each JVM. */
+    /** Returns the id of these weights, the same with any head and unique in a driver. */
+    long id() {
+        return backbone.zeros.id();
+    }
+
+    /** Has something done in this JVM when the weights are taken back. */
+    void whenOver(Runnable act) {
+        backbone.zeros.whenOver(act);
+    }
+
+    /** Returns a new native copy without a head; for {@link Replicas} only, which makes one for each JVM. */
     Weights copy() {
-        if (zeros) {
-            return Weights.zeros(config, DataType.FLOAT);
-        }
-        Map<String, float[]> here = HERE.get(id);
-        return here != null
-                ? Weights.copyOf(config, here, DataType.FLOAT)
-                : Weights.copyOf(config, new Received(), DataType.FLOAT);
+        return backbone.zeros.value()
+                ? Weights.zeros(backbone.config, DataType.FLOAT)
+                : Weights.copyOf(backbone.config, new Received(), DataType.FLOAT);
     }
 
     /** The parts; this executor drops each before it fetches the next, the driver keeps them for later executors. */
     private final class Received implements Iterator<Map<String, float[]>> {
-        private final Iterator<Broadcast<Map<String, float[]>>> left = parts.iterator();
-        private @Nullable Broadcast<Map<String, float[]>> present;
+        private final Iterator<Sent<Map<String, float[]>>> left = backbone.parts.iterator();
+        private @Nullable Sent<Map<String, float[]>> present;
 
         @Override
         public boolean hasNext() {
             if (present != null) {
-                SparkEnv.get().blockManager().removeBroadcast(present.id(), true);
+                present.drop();
                 present = null;
             }
             return left.hasNext();
@@ -142,13 +159,11 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
         }
     }
 
-    /** Takes the weights back; their native copy goes when another model comes, or with the executor. */
+    /** Takes the weights back; executors free their native copies once no task uses them. */
     @Override
     public void close() {
-        if (!shared) {
-            HERE.remove(id);
-            parts.forEach(Broadcast::destroy);
-            Replicas.release(id);
+        if (owner) {
+            backbone.close();
         }
     }
 }

@@ -1,67 +1,206 @@
 package dev.grft.spark.work;
 
 import dev.grft.spark.cluster.Device;
+import dev.grft.spark.cluster.NativeMemory;
+import dev.grft.spark.cluster.Sent;
 import dev.grft.train.Replica;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Backend;
-import dev.grft.vit.kernels.Kernels;
 import java.io.Serializable;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Set;
-import java.util.UUID;
 import java.util.function.Function;
+import java.util.function.LongSupplier;
+import java.util.stream.Stream;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.serializer.SerializerInstance;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
+import scala.reflect.ClassTag;
+import scala.reflect.ClassTag$;
 
 /**
- * What a JVM holds of a model: one native copy of the weights, and as many networks over it as tasks run at once, each
- * made once and used again by later tasks.
+ * What a JVM holds of models: one native copy of each one's weights, and over it as many networks of each recipe as tasks run at
+ * once. They are made once and used again by later tasks.
  *
- * <p>There is one model and one recipe at a time: a task of another one lets go of the present one.
+ * <p>Weights and networks are freed when the driver takes them back. If native memory gets short before that, those that no task uses
+ * are freed, the least recently used ones first; a later task makes them again.
  */
 public final class Replicas {
-    private static @Nullable Model current;
+    private static final Map<Long, Model> MODELS = new HashMap<>(); // guarded by the class, as all that they hold
+    private static LongSupplier left = NativeMemory::left;
+    private static long clock;
+    private static long copies;
 
-    /** The native copy of a model's weights, the networks over it, and how many tasks are at work on it. */
-    private static final class Model {
-        final long id;
-        final Weights weights;
-        final Map<String, Deque<Replica>> idle = new HashMap<>(); // by recipe
-        int users;
-        boolean released;
+    /** Something that tasks use at present or have used. */
+    private abstract static class Held {
+        private int users;
+        private long used;
+        private boolean over;
 
-        Model(long id, Weights weights) {
-            this.id = id;
-            this.weights = weights;
+        /** Returns the bytes that closing it frees. */
+        abstract long bytes();
+
+        abstract void close();
+
+        void enter() {
+            users++;
+            used = clock;
+        }
+
+        void leave() {
+            users--;
+            closeIfOver();
+        }
+
+        void end() {
+            over = true;
+            closeIfOver();
+        }
+
+        private void closeIfOver() {
+            if (over && users == 0) {
+                close();
+            }
         }
     }
 
-    /** Tells a task what network to make; networks of one recipe are interchangeable. */
-    public static final class Recipe implements Serializable {
+    /** The native copy of a model's weights, and the networks over it. */
+    private static final class Model extends Held {
+        private final long id;
+        private final Map<Long, Networks> networks = new HashMap<>(); // by recipe
+        private volatile @Nullable Weights weights; // null: not copied yet
+
+        Model(long id) {
+            this.id = id;
+        }
+
+        /** Returns the weights, copied by the first task; others wait for it. */
+        synchronized Weights weights(ModelBroadcast model) {
+            Weights found = weights;
+            if (found == null) {
+                makeRoom(model.bytes());
+                found = model.copy();
+                weights = found;
+                count();
+            }
+            return found;
+        }
+
+        @Override
+        long bytes() {
+            Weights found = weights;
+            return found == null ? 0 : found.bytes();
+        }
+
+        @Override
+        void close() {
+            MODELS.remove(id);
+            networks.values().forEach(Networks::free);
+            networks.clear();
+            if (weights != null) {
+                weights.close();
+                weights = null;
+            }
+        }
+    }
+
+    /** The networks of a recipe, and the head of zeros that they share. */
+    private static final class Networks extends Held {
+        private final Model model;
+        private final long recipe;
+        private final Weights weights;
+        private final Deque<Replica> idle = new ArrayDeque<>();
+
+        Networks(Model model, Weights backbone, Recipe recipe) {
+            this.model = model;
+            this.recipe = recipe.id();
+            this.weights = backbone.withHead(recipe.model.config().classes());
+        }
+
+        @Override
+        long bytes() {
+            return weights.bytes() + idle.stream().mapToLong(Replica::bytes).sum();
+        }
+
+        @Override
+        void close() {
+            model.networks.remove(recipe);
+            free();
+        }
+
+        private void free() {
+            idle.forEach(Replica::close);
+            idle.clear();
+            weights.close();
+        }
+    }
+
+    /** Tells a task what network to make; networks of one recipe are interchangeable. Sent once, whatever the number of jobs. */
+    public static final class Recipe implements Serializable, AutoCloseable {
         private static final long serialVersionUID = 1L;
 
         final ModelBroadcast model;
-        final Tuning tuning;
-        final MultiLayerConfiguration configuration;
         final boolean backward;
         final Device device;
-        private final String id = UUID.randomUUID().toString();
+        private final Sent<byte[]> ingredients; // bytes, because Kryo cannot serialize them
+
+        /** What makes a network of a model. */
+        private static final class Ingredients implements Serializable {
+            private static final long serialVersionUID = 1L;
+
+            final Tuning tuning;
+            final MultiLayerConfiguration configuration;
+
+            Ingredients(Tuning tuning, MultiLayerConfiguration configuration) {
+                this.tuning = tuning;
+                this.configuration = configuration;
+            }
+        }
 
         public Recipe(
+                JavaSparkContext spark,
                 ModelBroadcast model,
                 Tuning tuning,
                 MultiLayerConfiguration configuration,
                 boolean backward,
                 Device device) {
             this.model = model;
-            this.tuning = tuning;
-            this.configuration = configuration;
             this.backward = backward;
             this.device = device;
+            ByteBuffer bytes = serializer().serialize(new Ingredients(tuning, configuration), tag());
+            byte[] copy = new byte[bytes.remaining()];
+            bytes.get(copy);
+            this.ingredients = Sent.of(spark, copy);
+        }
+
+        long id() {
+            return ingredients.id();
+        }
+
+        Replica network(Weights weights) {
+            Ingredients made = serializer().deserialize(ByteBuffer.wrap(ingredients.value()), tag());
+            return new Replica(weights, made.tuning, made.configuration, device.kernels(), device.keep(backward));
+        }
+
+        private static SerializerInstance serializer() {
+            return SparkEnv.get().closureSerializer().newInstance();
+        }
+
+        private static ClassTag<Ingredients> tag() {
+            return ClassTag$.MODULE$.apply(Ingredients.class);
+        }
+
+        /** Ends the work by this recipe; executors free its networks. */
+        @Override
+        public void close() {
+            ingredients.close();
         }
     }
 
@@ -73,96 +212,163 @@ public final class Replicas {
 
     /** Returns what {@code work} makes of a network that no other task uses meanwhile. */
     static <T> T with(Recipe recipe, Function<Replica, T> work) {
-        return withModel(recipe.model, model -> {
-            Kernels kernels = recipe.device.kernels();
-            Replica replica = poll(model, recipe.id);
-            if (replica == null) {
-                replica = new Replica(
-                        model.weights,
-                        recipe.tuning,
-                        recipe.configuration,
-                        kernels,
-                        recipe.device.keep(recipe.backward));
+        return withModel(recipe.model, (model, weights) -> {
+            Networks networks = enter(model, weights, recipe);
+            try {
+                whenOver(recipe.model.id(), recipe.id(), recipe.ingredients);
+                Replica replica = poll(networks);
+                if (replica == null) {
+                    makeRoom(largest());
+                    replica = recipe.network(networks.weights);
+                } else {
+                    recipe.device.kernels(); // sets the threads of this task
+                }
+                return use(networks, replica, work);
+            } finally {
+                leave(networks);
             }
-            T result = work.apply(replica); // a replica of a task that failed is not used again
-            offer(model, recipe.id, replica);
-            return result;
         });
     }
 
-    /** Returns what {@code work} makes of the weights, which stay in memory meanwhile. */
-    static <T> T withWeights(ModelBroadcast model, Function<Weights, T> work) {
-        return withModel(model, used -> work.apply(used.weights));
-    }
-
-    private static <T> T withModel(ModelBroadcast model, Function<Model, T> work) {
-        Model used = acquire(model);
+    private static <T> T use(Networks networks, Replica replica, Function<Replica, T> work) {
+        boolean whole = false;
         try {
-            return work.apply(used);
+            T result = work.apply(replica);
+            whole = true;
+            return result;
         } finally {
-            leave(used);
-        }
-    }
-
-    private static synchronized Model acquire(ModelBroadcast model) {
-        Model found = current;
-        if (found == null || found.id != model.id()) {
-            if (found != null) {
-                retire(found);
+            if (whole) {
+                offer(networks, replica);
+            } else {
+                replica.close(); // it may be in the middle of something
             }
-            found = new Model(model.id(), model.copy());
-            current = found;
-        }
-        found.users++;
-        return found;
-    }
-
-    private static synchronized void leave(Model model) {
-        model.users--;
-        if (model.released && model.users == 0) {
-            model.weights.close();
         }
     }
 
-    /** Lets go of a model in this JVM: at once, or when its last task ends. */
-    static synchronized void release(long id) {
-        if (current != null && current.id == id) {
-            retire(current);
-            current = null;
+    /** Returns what {@code work} makes of the weights without a head, which stay in memory meanwhile. */
+    static <T> T withWeights(ModelBroadcast model, Function<Weights, T> work) {
+        return withModel(model, (used, weights) -> work.apply(weights));
+    }
+
+    private interface Work<T> {
+        T of(Model model, Weights weights);
+    }
+
+    private static <T> T withModel(ModelBroadcast broadcast, Work<T> work) {
+        Model model = enter(broadcast);
+        try {
+            whenOver(broadcast);
+            return work.of(model, model.weights(broadcast));
+        } finally {
+            leave(model);
         }
     }
 
-    /** Returns the bytes of native memory that this JVM holds of its model: weights, idle networks, scratch of kernels. */
+    // What is to be done then refers to neither of them: they are taken back when nothing refers to them.
+
+    private static void whenOver(ModelBroadcast broadcast) {
+        long id = broadcast.id();
+        broadcast.whenOver(() -> release(id));
+    }
+
+    private static void whenOver(long id, long recipe, Sent<byte[]> ingredients) {
+        ingredients.whenOver(() -> end(id, recipe));
+    }
+
+    private static synchronized Model enter(ModelBroadcast broadcast) {
+        Model model = MODELS.computeIfAbsent(broadcast.id(), Model::new);
+        clock++;
+        model.enter();
+        return model;
+    }
+
+    private static synchronized Networks enter(Model model, Weights weights, Recipe recipe) {
+        Networks networks = model.networks.computeIfAbsent(recipe.id(), id -> new Networks(model, weights, recipe));
+        networks.enter();
+        return networks;
+    }
+
+    private static synchronized void leave(Held held) {
+        held.leave();
+        makeRoom(0);
+    }
+
+    private static synchronized @Nullable Replica poll(Networks networks) {
+        return networks.idle.poll();
+    }
+
+    private static synchronized void offer(Networks networks, Replica replica) {
+        networks.idle.push(replica);
+    }
+
+    /** Frees a model in this JVM: at once, or when its last task ends. */
+    private static synchronized void release(long id) {
+        Model model = MODELS.get(id);
+        if (model != null) {
+            model.end();
+        }
+    }
+
+    /** Frees the networks of a recipe in the same way. */
+    private static synchronized void end(long id, long recipe) {
+        Model model = MODELS.get(id);
+        Networks networks = model == null ? null : model.networks.get(recipe);
+        if (networks != null) {
+            networks.end();
+        }
+    }
+
+    /**
+     * Frees what no task uses, the least recently used first, until so many bytes are left for something new. What was used last stays: the
+     * next task will want it.
+     */
+    private static synchronized void makeRoom(long bytes) {
+        while (left.getAsLong() < bytes) {
+            Held oldest = held().filter(held -> held.users == 0 && held.used < clock)
+                    .min(Comparator.comparingLong(held -> held.used))
+                    .orElse(null);
+            if (oldest == null) {
+                return;
+            }
+            oldest.close();
+        }
+    }
+
+    private static Stream<Held> held() {
+        return MODELS.values().stream()
+                .flatMap(model -> Stream.concat(model.networks.values().stream(), Stream.of(model)));
+    }
+
+    /** Returns the bytes of the largest network that is idle: what to expect of another. */
+    private static synchronized long largest() {
+        return MODELS.values().stream()
+                .flatMap(model -> model.networks.values().stream())
+                .flatMap(networks -> networks.idle.stream())
+                .mapToLong(Replica::bytes)
+                .max()
+                .orElse(0);
+    }
+
+    private static synchronized void count() {
+        copies++;
+    }
+
+    /** Returns how often weights were copied in this JVM; for tests. */
+    public static synchronized long copies() {
+        return copies;
+    }
+
+    /** Sets what returns the bytes that are left; for tests. */
+    static synchronized void left(LongSupplier supplier) {
+        left = supplier;
+    }
+
+    /** Returns the bytes of native memory that this JVM holds of models: weights, idle networks, scratch of kernels. */
     public static synchronized long bytes() {
-        Model model = current;
-        return Backend.scratchBytes()
-                + (model == null
-                        ? 0
-                        : model.weights.bytes()
-                                + model.idle.values().stream()
-                                        .flatMap(Deque::stream)
-                                        .mapToLong(Replica::bytes)
-                                        .sum());
+        return Backend.scratchBytes() + withoutScratch();
     }
 
-    private static void retire(Model model) {
-        model.idle.clear();
-        model.released = true;
-        if (model.users == 0) {
-            model.weights.close();
-        }
-    }
-
-    /** Lets go of the networks of other recipes, whose time is over: their buffers are as large as this one's. */
-    private static synchronized @Nullable Replica poll(Model model, String recipe) {
-        model.idle.keySet().retainAll(Set.of(recipe));
-        Deque<Replica> idle = model.idle.get(recipe);
-        return idle == null ? null : idle.poll();
-    }
-
-    private static synchronized void offer(Model model, String recipe, Replica replica) {
-        if (!model.released) {
-            model.idle.computeIfAbsent(recipe, key -> new ArrayDeque<>()).push(replica);
-        }
+    static synchronized long withoutScratch() {
+        return held().mapToLong(Held::bytes).sum();
     }
 }

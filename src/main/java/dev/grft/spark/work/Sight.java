@@ -2,6 +2,7 @@ package dev.grft.spark.work;
 
 import dev.grft.data.Batch;
 import dev.grft.spark.cluster.Device;
+import dev.grft.spark.cluster.Sent;
 import dev.grft.train.Deltas;
 import dev.grft.tuning.Tuning;
 import java.io.Serializable;
@@ -9,7 +10,6 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.Function;
-import org.apache.spark.broadcast.Broadcast;
 
 /** What tasks look at batches with: networks over the weights that their JVM shares. */
 interface Sight extends Serializable, AutoCloseable {
@@ -20,16 +20,23 @@ interface Sight extends Serializable, AutoCloseable {
     @Override
     void close();
 
-    /** The present numbers of one network: probabilities or features. */
+    /** The present parameters of one network: probabilities or features. */
     final class One implements Sight {
         private static final long serialVersionUID = 1L;
 
         private final Replicas.Recipe recipe;
-        private final Broadcast<float[]> trained;
+        private final boolean ownRecipe;
+        private final Sent<float[]> trained;
         private final boolean features;
 
-        One(Replicas.Recipe recipe, Broadcast<float[]> trained, boolean features) {
+        /**
+         * Returns the sight of a network.
+         *
+         * @param ownRecipe whether closing ends the work by that recipe
+         */
+        One(Replicas.Recipe recipe, boolean ownRecipe, Sent<float[]> trained, boolean features) {
             this.recipe = recipe;
+            this.ownRecipe = ownRecipe;
             this.trained = trained;
             this.features = features;
         }
@@ -44,7 +51,10 @@ interface Sight extends Serializable, AutoCloseable {
 
         @Override
         public void close() {
-            trained.destroy();
+            trained.close();
+            if (ownRecipe) {
+                recipe.close();
+            }
         }
     }
 
@@ -54,34 +64,45 @@ interface Sight extends Serializable, AutoCloseable {
 
         private final ModelBroadcast model;
         private final Device device;
-        private final ArrayList<Tuning> tunings = new ArrayList<>();
-        private final ArrayList<Integer> classes = new ArrayList<>();
-        private final ArrayList<Broadcast<float[]>> trained = new ArrayList<>();
+        private final ArrayList<One> deltas = new ArrayList<>();
+
+        /** One of the deltas. */
+        private static final class One implements Serializable {
+            private static final long serialVersionUID = 1L;
+
+            final Tuning tuning;
+            final int classes;
+            final Sent<float[]> trained;
+
+            One(Tuning tuning, int classes, Sent<float[]> trained) {
+                this.tuning = tuning;
+                this.classes = classes;
+                this.trained = trained;
+            }
+        }
 
         Several(ModelBroadcast model, Device device) {
             this.model = model;
             this.device = device;
         }
 
-        void add(Tuning tuning, int ofClasses, Broadcast<float[]> vector) {
-            tunings.add(tuning);
-            classes.add(ofClasses);
-            trained.add(vector);
+        void add(Tuning tuning, int classes, Sent<float[]> trained) {
+            deltas.add(new One(tuning, classes, trained));
         }
 
         @Override
         public <T> T with(Function<Function<Batch, float[][]>, T> work) {
             return Replicas.withWeights(model, weights -> {
-                try (Deltas deltas = new Deltas(weights, device.kernels())) {
-                    for (int i = 0; i < tunings.size(); i++) {
-                        deltas.load(
-                                Integer.toString(i),
-                                tunings.get(i),
-                                classes.get(i),
-                                trained.get(i).value());
+                try (Deltas loaded = new Deltas(weights, device.kernels())) {
+                    for (One one : deltas) {
+                        loaded.load(
+                                Integer.toString(loaded.names().size()),
+                                one.tuning,
+                                one.classes,
+                                one.trained.value());
                     }
                     return work.apply(
-                            batch -> joined(deltas.probabilities(batch).values(), batch.size()));
+                            batch -> joined(loaded.probabilities(batch).values(), batch.size()));
                 }
             });
         }
@@ -101,7 +122,7 @@ interface Sight extends Serializable, AutoCloseable {
 
         @Override
         public void close() {
-            trained.forEach(Broadcast::destroy);
+            deltas.forEach(delta -> delta.trained.close());
         }
     }
 }

@@ -72,6 +72,7 @@ class EpochChoiceTest extends OnTiny {
             SliceTuning tuning = SliceTuning.headOnly();
             Layout layout = tuning.layout(model.config());
             Replicas.Recipe training = new Replicas.Recipe(
+                    context,
                     model,
                     tuning,
                     Network.configuration(layout, session.main().settings().training(), Penalty.NONE, 1, 1),

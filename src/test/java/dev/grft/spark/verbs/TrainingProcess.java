@@ -104,7 +104,7 @@ public final class TrainingProcess {
                     ExampleShards.of(examples),
                     new Sampler(
                             Setup.preprocess(config), settings.augmentation().toAugment(1), 1, batch, shards, 0),
-                    new Replicas.Recipe(model, tuning, configuration, true, new Device("cpu", threads, false)),
+                    new Replicas.Recipe(context, model, tuning, configuration, true, new Device("cpu", threads, false)),
                     rounds);
             Learner learner = new Learner(configuration, LearnerState.start(start));
             for (int i = 0; i <= rounds; i++) {

@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.Penalty;
+import dev.grft.bench.Setup;
 import dev.grft.config.Settings;
+import dev.grft.data.Batch;
 import dev.grft.spark.cluster.Device;
+import dev.grft.spark.cluster.NativeMemory;
 import dev.grft.spark.verbs.OnSpark;
 import dev.grft.spark.verbs.Tiny;
 import dev.grft.train.Initial;
@@ -14,12 +17,17 @@ import dev.grft.train.Replica;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import java.io.ByteArrayOutputStream;
+import java.io.ObjectOutputStream;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class ReplicasTest extends OnSpark {
     private static final VitConfig CONFIG = Tiny.CONFIG.withClasses(3);
+
+    private static final Batch BATCH = Batch.of(List.of(Setup.example(CONFIG, 0)), Setup.preprocess(CONFIG));
 
     private static ModelBroadcast model(long seed) {
         return ModelBroadcast.of(context, CONFIG, Initial.vit(CONFIG, seed));
@@ -29,9 +37,10 @@ class ReplicasTest extends OnSpark {
         Settings settings = Tiny.settings(List.of());
         SliceTuning tuning = SliceTuning.headOnly();
         return new Replicas.Recipe(
+                context,
                 model,
                 tuning,
-                Network.configuration(tuning.layout(CONFIG), settings.training(), Penalty.NONE, 1, 1),
+                Network.configuration(tuning.layout(model.config()), settings.training(), Penalty.NONE, 1, 1),
                 true,
                 new Device("cpu", 1, false));
     }
@@ -53,25 +62,93 @@ class ReplicasTest extends OnSpark {
                     .collect();
 
             assertThat(seen).hasSize(12).containsOnly(System.identityHashCode(weights(model)));
-            assertThat(weights(model).bytes()).isEqualTo(4 * CONFIG.parameters());
+            assertThat(weights(model).bytes()).isEqualTo(4 * CONFIG.backboneParameters());
+        }
+    }
+
+    @AfterEach
+    void memoryIsNotShortAnyMore() {
+        Replicas.left(NativeMemory::left);
+    }
+
+    @Test
+    void severalModelsStayWhileThereIsMemory() {
+        try (ModelBroadcast first = model(1);
+                ModelBroadcast second = model(2)) {
+            Weights old = weights(first);
+            Weights present = weights(second);
+
+            assertThat(present).isNotSameAs(old);
+            assertThat(weights(first)).isSameAs(old);
+            assertThat(weights(second)).isSameAs(present);
         }
     }
 
     @Test
-    void anotherModelTakesThePlaceOfThePresentOne() {
+    void whatWasNotUsedForLongestGoesWhenMemoryIsShort() {
         try (ModelBroadcast first = model(1);
-                ModelBroadcast second = model(2)) {
-            Weights old = weights(first);
-            assertThat(old.bytes()).isPositive();
+                ModelBroadcast second = model(2);
+                ModelBroadcast third = model(3)) {
+            Weights one = weights(first);
+            Weights two = weights(second);
+            weights(first);
+            Replicas.left(() -> two.bytes() > 0 ? -1 : Long.MAX_VALUE); // until the second is gone
 
-            Weights present = weights(second);
+            Weights three = weights(third);
 
-            assertThat(present).isNotSameAs(old);
-            assertThat(old.bytes()).as("of the first model").isZero();
-            assertThat(present.bytes()).as("of the second model").isPositive();
-            assertThat(weights(first).bytes())
-                    .as("of the first model, asked for again")
-                    .isPositive();
+            assertThat(two.bytes()).as("of the second, not used for longest").isZero();
+            assertThat(one.bytes()).isPositive();
+            assertThat(weights(second).bytes()).as("asked for again").isPositive();
+            Replicas.left(() -> -1);
+            Replicas.withWeights(first, inUse -> {
+                assertThat(weights(second).bytes()).as("used last").isPositive();
+                assertThat(three.bytes()).isZero();
+                assertThat(inUse.bytes()).as("in use").isPositive();
+                return 0;
+            });
+        }
+    }
+
+    @Test
+    void headsOfAnySizeStandOnOneCopyOfTheWeights() {
+        try (ModelBroadcast three = model(1)) {
+            ModelBroadcast many = three.withClasses(1000);
+            long before = Replicas.copies();
+
+            for (int batch = 0; batch < 8; batch++) {
+                assertThat(network(recipe(three)).network().numParams()).isEqualTo(3 * (CONFIG.width() + 1));
+                assertThat(network(recipe(many)).network().numParams()).isEqualTo(1000 * (CONFIG.width() + 1));
+            }
+
+            assertThat(Replicas.copies() - before).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void theNetworksOfARecipeGoWhenItsWorkIsOver() {
+        try (ModelBroadcast model = model(1)) {
+            weights(model);
+            long before = Replicas.withoutScratch();
+            Replicas.Recipe recipe = recipe(model);
+            network(recipe);
+            assertThat(Replicas.withoutScratch()).isGreaterThan(before);
+
+            recipe.close();
+
+            assertThat(Replicas.withoutScratch()).isEqualTo(before);
+            assertThatThrownBy(() -> network(recipe)).hasMessageStartingWith("the work is over");
+        }
+    }
+
+    @Test
+    void aRecipeIsSentOnceNotWithEachJob() throws Exception {
+        try (ModelBroadcast model = model(1)) {
+            ByteArrayOutputStream closure = new ByteArrayOutputStream();
+            try (ObjectOutputStream out = new ObjectOutputStream(closure)) {
+                out.writeObject(recipe(model));
+            }
+
+            assertThat(closure.size()).isLessThan(4096);
         }
     }
 
@@ -109,7 +186,7 @@ class ReplicasTest extends OnSpark {
             Replica[] two = Replicas.with(recipe, one -> Replicas.with(recipe, other -> new Replica[] {one, other}));
             assertThat(two[0]).isNotSameAs(two[1]);
             assertThat(network(recipe(model))).isNotIn(two[0], two[1]);
-            assertThat(network(recipe)).as("let go for the other recipe").isNotIn(first, two[0], two[1]);
+            assertThat(network(recipe)).as("stays beside the other recipe").isIn(two[0], two[1]);
         }
     }
 
@@ -130,20 +207,17 @@ class ReplicasTest extends OnSpark {
     }
 
     @Test
-    void aNetworkOverWeightsThatWereLetGoIsNotUsedAgain() {
-        try (ModelBroadcast model = model(1);
-                ModelBroadcast other = model(2)) {
-            Replicas.Recipe recipe = recipe(model);
+    void aNetworkGoesWithTheWeightsThatWereTakenBackMeanwhile() {
+        ModelBroadcast model = model(1);
+        Replicas.Recipe recipe = recipe(model);
+        long before = Replicas.withoutScratch();
 
-            Replica late = Replicas.with(
-                    recipe,
-                    replica -> { // as two applications do that share a JVM
-                        weights(other);
-                        weights(model);
-                        return replica;
-                    });
+        Replicas.with(recipe, replica -> {
+            model.close();
+            return replica.probabilities(BATCH);
+        });
 
-            assertThat(network(recipe)).isNotSameAs(late);
-        }
+        assertThat(Replicas.withoutScratch()).isEqualTo(before);
+        assertThatThrownBy(() -> network(recipe)).hasMessageStartingWith("the work is over");
     }
 }

@@ -90,7 +90,7 @@ class RoundsTest {
                 context,
                 examples,
                 new Sampler(PREPROCESS, augment, 5, settings.training().batchSize(), SHARDS, 0),
-                new Replicas.Recipe(model, tuning, configuration, true, new Device("cpu", 1, false)),
+                new Replicas.Recipe(context, model, tuning, configuration, true, new Device("cpu", 1, false)),
                 9);
     }
 
