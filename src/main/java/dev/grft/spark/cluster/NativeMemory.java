@@ -1,5 +1,6 @@
 package dev.grft.spark.cluster;
 
+import dev.grft.vit.kernels.Backend;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -8,7 +9,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;
-import org.bytedeco.javacpp.Pointer;
 
 /** The memory that this process can still take beside its heap. */
 public final class NativeMemory {
@@ -23,10 +23,10 @@ public final class NativeMemory {
     public static long left() {
         Runtime java = Runtime.getRuntime();
         long heap = java.maxMemory() - java.totalMemory();
-        long resident = Pointer.physicalBytes();
+        long resident = Backend.residentBytes();
         long left = Math.min(available(), machine() - resident) - heap;
-        if (Pointer.maxPhysicalBytes() > 0) {
-            left = Math.min(left, Pointer.maxPhysicalBytes() - resident);
+        if (Backend.mostResidentBytes() > 0) {
+            left = Math.min(left, Backend.mostResidentBytes() - resident);
         }
         long limit = limit();
         return limit == 0 ? left : Math.min(left, limit - resident - heap);

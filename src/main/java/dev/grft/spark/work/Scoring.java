@@ -16,6 +16,7 @@ import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.OrderedTree;
 import dev.grft.spark.cluster.Pulse;
+import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Images;
 import dev.grft.train.Probe;
 import dev.grft.train.Scorer;
@@ -30,6 +31,7 @@ import java.util.Map;
 import java.util.Objects;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.Function;
 import org.apache.spark.storage.StorageLevel;
 import org.jspecify.annotations.Nullable;
@@ -49,8 +51,7 @@ public final class Scoring implements Serializable {
     private final boolean contrastive;
     private final double temperature;
     private final int batchSize;
-    private final float[] headWeight;
-    private final float[] headBias;
+    private final transient Probe head; // of the driver; tasks are sent it once
     private final Preprocess preprocess;
     private final Augment views;
     private final Device device;
@@ -76,8 +77,7 @@ public final class Scoring implements Serializable {
         this.contrastive = settings.contrastive();
         this.temperature = settings.temperature();
         this.batchSize = settings.batchSize();
-        this.headWeight = head.weight();
-        this.headBias = head.bias();
+        this.head = head;
         this.preprocess = preprocess;
         this.views = views;
         this.device = device;
@@ -88,6 +88,19 @@ public final class Scoring implements Serializable {
         if (score == Score.SUMMED_GRADIENT) {
             return Causes.unwrapped(() -> ofSummedGradient(images, meter));
         }
+        try (Sent<float[][]> sent = sent(images)) {
+            return scores(images, meter, sent);
+        }
+    }
+
+    /** Sends weight and bias of the head. */
+    private Sent<float[][]> sent(Images images) {
+        return Sent.of(
+                JavaSparkContext.fromSparkContext(images.shards().context()),
+                new float[][] {head.weight(), head.bias()});
+    }
+
+    private Scores scores(Images images, Progress.Meter meter, Sent<float[][]> sent) {
         Scores scores = Scores.zero(eligible);
         Pulse pulse = Pulse.of(images.shards().context());
         Pass.over(images.count(), batchSize, meter, (from, count) -> {
@@ -104,6 +117,7 @@ public final class Scoring implements Serializable {
                                                                         List.<Sum>of()
                                                                                 .iterator(),
                                                                         pulse,
+                                                                        sent,
                                                                         Scorer::scores))
                                                 .iterator();
                                     },
@@ -120,10 +134,12 @@ public final class Scoring implements Serializable {
             List<Example> examples,
             Iterator<Sum> earlier,
             Pulse pulse,
+            Sent<float[][]> sent,
             java.util.function.Function<Scorer, T> result) {
+        float[][] values = sent.value();
         return Replicas.withWeights(model, weights -> {
             try (Scorer scorer = new Scorer(
-                    weights, eligible, score, headWeight, headBias, device.kernels(), device.keep(true))) {
+                    weights, eligible, score, values[0], values[1], device.kernels(), device.keep(true))) {
                 earlier.forEachRemaining(sum -> scorer.begin(sum.matrix, sum.gradient));
                 Pass.batches(examples, batchSize, some -> {
                     if (contrastive) {
@@ -194,6 +210,13 @@ public final class Scoring implements Serializable {
      * a second executor keeps them as well. The bits are those of a single job.
      */
     private <T> List<T> summed(Images images, Progress.Meter meter, Function<Tuple2<String, double[]>, T> use) {
+        try (Sent<float[][]> sent = sent(images)) {
+            return summed(images, meter, sent, use);
+        }
+    }
+
+    private <T> List<T> summed(
+            Images images, Progress.Meter meter, Sent<float[][]> sent, Function<Tuple2<String, double[]>, T> use) {
         Pulse pulse = Pulse.of(images.shards().context());
         StorageLevel level =
                 images.shards().context().isLocal() ? StorageLevel.DISK_ONLY() : StorageLevel.DISK_ONLY_2();
@@ -201,7 +224,7 @@ public final class Scoring implements Serializable {
                 images.shards().map(shard -> shard.examples().size()).collect();
         int largest = sizes.stream().mapToInt(Integer::intValue).max().orElse(0);
         int count = Pass.piece(largest, batchSize);
-        JavaRDD<Sum> sums = piece(images, null, 0, count, pulse);
+        JavaRDD<Sum> sums = piece(images, null, 0, count, pulse, sent);
         JavaRDD<Sum> kept = null;
         try {
             long done = 0;
@@ -215,7 +238,7 @@ public final class Scoring implements Serializable {
                 long now = sizes.stream().mapToLong(size -> Math.min(size, end)).sum();
                 meter.add(now - done, "");
                 done = now;
-                sums = piece(images, kept, from, count, pulse);
+                sums = piece(images, kept, from, count, pulse, sent);
             }
             List<T> used = sums.mapToPair(sum -> new Tuple2<>(sum.matrix, sum))
                     .groupByKey(eligible.size())
@@ -233,7 +256,7 @@ public final class Scoring implements Serializable {
     }
 
     /** Returns the sums of each shard over its examples before position {@code from + count}, from those before {@code from}. */
-    private JavaRDD<Sum> piece(Images images, @Nullable JavaRDD<Sum> earlier, int from, int count, Pulse pulse) {
+    private JavaRDD<Sum> piece(Images images, @Nullable JavaRDD<Sum> earlier, int from, int count, Pulse pulse, Sent<float[][]> sent) {
         return device.computes(
                 earlier == null
                         ? images.shards()
@@ -241,21 +264,23 @@ public final class Scoring implements Serializable {
                                         part -> sums(
                                                 part.next().range(from, count),
                                                 List.<Sum>of().iterator(),
-                                                pulse),
+                                                pulse,
+                                                sent),
                                         true)
                         : images.shards()
                                 .zipPartitions(
                                         earlier,
-                                        (part, sums) -> sums(part.next().range(from, count), sums, pulse)));
+                                        (part, sums) -> sums(part.next().range(from, count), sums, pulse, sent)));
     }
 
-    private Iterator<Sum> sums(List<Example> examples, Iterator<Sum> earlier, Pulse pulse) {
+    private Iterator<Sum> sums(
+            List<Example> examples, Iterator<Sum> earlier, Pulse pulse, Sent<float[][]> sent) {
         if (examples.isEmpty()) {
             return earlier;
         }
         int shard = TaskContext.getPartitionId();
         List<Sum> sums = new ArrayList<>();
-        scored(examples, earlier, pulse, Scorer::summed)
+        scored(examples, earlier, pulse, sent, Scorer::summed)
                 .forEach((matrix, gradient) -> sums.add(new Sum(matrix, shard, gradient)));
         return sums.iterator();
     }

@@ -99,6 +99,16 @@ public final class Backend {
         return Pointer.totalBytes();
     }
 
+    /** Returns the bytes of memory of this process that are resident. */
+    public static long residentBytes() {
+        return Pointer.physicalBytes();
+    }
+
+    /** Returns {@code org.bytedeco.javacpp.maxphysicalbytes}, the most that may be resident; 0 for no limit. */
+    public static long mostResidentBytes() {
+        return Pointer.maxPhysicalBytes();
+    }
+
     /** Returns the mean rate, in 10^9 operations a second, of {@code tasks} tasks that multiply square matrices on this CPU at once. */
     public static double gflops(int tasks) {
         int side = 1024;
