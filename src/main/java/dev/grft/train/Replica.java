@@ -119,7 +119,7 @@ public final class Replica implements AutoCloseable {
 
     /** Returns the bytes of native memory that it holds: activations, working arrays, trained numbers and their gradients. */
     public long bytes() {
-        return vit.bytes() + 2 * type.width() * network.numParams();
+        return vit.bytes() + 2L * type.width() * network.numParams();
     }
 
     /** Frees its native memory. It must not be used afterwards. */

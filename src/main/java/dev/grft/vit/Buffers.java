@@ -1,11 +1,11 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Freed;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import dev.grft.vit.kernels.Freed;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;

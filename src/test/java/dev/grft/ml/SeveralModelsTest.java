@@ -63,8 +63,7 @@ class SeveralModelsTest extends OnTiny {
                 three.pretrainedSha256(),
                 Map.of());
         DeltaFile file = three.delta();
-        return new GrftClassificationModel(
-                        "many", new DeltaFile(delta, "linear", file.settings(), file.provenance()))
+        return new GrftClassificationModel("many", new DeltaFile(delta, "linear", file.settings(), file.provenance()))
                 .setImageCol("content");
     }
 
@@ -121,8 +120,12 @@ class SeveralModelsTest extends OnTiny {
             natives.add(Replicas.bytes());
             heaps.add(ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed());
         }
-        assertThat(natives.get(9) - natives.get(1)).as("native bytes more, of %s", natives).isLessThan(1 << 20);
-        assertThat(heaps.get(9) - heaps.get(1)).as("bytes of heap more, of %s", heaps).isLessThan(16 << 20);
+        assertThat(natives.get(9) - natives.get(1))
+                .as("native bytes more, of %s", natives)
+                .isLessThan(1 << 20);
+        assertThat(heaps.get(9) - heaps.get(1))
+                .as("bytes of heap more, of %s", heaps)
+                .isLessThan(16 << 20);
     }
 
     @Test

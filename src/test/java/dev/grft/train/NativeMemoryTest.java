@@ -44,8 +44,8 @@ class NativeMemoryTest {
             @Override
             void use(Weights weights) {
                 SliceTuning tuning = new SliceTuning(Setup.selection(CONFIG, 2));
-                try (Replica replica =
-                        new Replica(weights, tuning, configuration(tuning.layout(CONFIG)), new CpuKernels(), Keep.ALL)) {
+                try (Replica replica = new Replica(
+                        weights, tuning, configuration(tuning.layout(CONFIG)), new CpuKernels(), Keep.ALL)) {
                     replica.load(new float[tuning.layout(CONFIG).size()]);
                     replica.gradient(BATCH);
                 }
@@ -55,7 +55,8 @@ class NativeMemoryTest {
             @Override
             void use(Weights weights) {
                 Layout layout = new WholeTuning().layout(CONFIG);
-                try (Learner learner = new Learner(configuration(layout), LearnerState.start(new float[layout.size()]))) {
+                try (Learner learner =
+                        new Learner(configuration(layout), LearnerState.start(new float[layout.size()]))) {
                     learner.apply(new StepGradient(new float[layout.size()], 0, 1), 0);
                 }
             }
@@ -124,7 +125,8 @@ class NativeMemoryTest {
 
         assertThat(process.waitFor()).as(told).isZero();
         String[] numbers = told.strip().split(" ");
-        // A thousand networks have 2 GB. What is left are ND4J's records of arrays, which are collected with their Java objects.
+        // A thousand networks have 2 GB. What is left are ND4J's records of arrays, which are collected with their Java
+        // objects.
         assertThat(Long.parseLong(numbers[1])).as("garbage collections").isLessThan(6);
         assertThat(Long.parseLong(numbers[0])).as("bytes more").isLessThan(160L << 20);
     }

@@ -154,8 +154,7 @@ class ReplicaTest {
             decay += 0.5 * 0.1 * start[i] * start[i];
         }
         assertThat(replica.network()
-                        .score(new DataSet(
-                                Replica.images(batch, buffers()), Replica.oneHot(batch, 5, buffers()))))
+                        .score(new DataSet(Replica.images(batch, buffers()), Replica.oneHot(batch, 5, buffers()))))
                 .isCloseTo(Tiny.GOLDEN.tensor("loss.sum").doubles()[0] / 6 + decay, Offset.offset(1e-5));
     }
 

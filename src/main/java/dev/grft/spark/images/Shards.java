@@ -228,7 +228,8 @@ final class Shards {
                 results.iterator(split, context).size();
             }
             if (shard == null) {
-                shard = made(name, split.index(), () -> JavaConverters.asJavaIterator(decoded.iterator(split, context)));
+                shard = made(
+                        name, split.index(), () -> JavaConverters.asJavaIterator(decoded.iterator(split, context)));
             }
             return shard;
         }

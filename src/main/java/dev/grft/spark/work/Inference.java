@@ -112,12 +112,7 @@ public final class Inference {
     /** Returns a model with a delta. */
     public static Inference of(Engine engine, ModelBroadcast model, Preprocess preprocess, Delta delta) {
         Tuning tuning = Tuning.of(delta);
-        return new Inference(
-                engine,
-                model,
-                preprocess,
-                tuning,
-                tuning.trained(tuning.layout(model.config()), delta));
+        return new Inference(engine, model, preprocess, tuning, tuning.trained(tuning.layout(model.config()), delta));
     }
 
     /**

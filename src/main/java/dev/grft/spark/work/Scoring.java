@@ -138,8 +138,8 @@ public final class Scoring implements Serializable {
             java.util.function.Function<Scorer, T> result) {
         float[][] values = sent.value();
         return Replicas.withWeights(model, weights -> {
-            try (Scorer scorer = new Scorer(
-                    weights, eligible, score, values[0], values[1], device.kernels(), device.keep(true))) {
+            try (Scorer scorer =
+                    new Scorer(weights, eligible, score, values[0], values[1], device.kernels(), device.keep(true))) {
                 earlier.forEachRemaining(sum -> scorer.begin(sum.matrix, sum.gradient));
                 Pass.batches(examples, batchSize, some -> {
                     if (contrastive) {
@@ -256,7 +256,8 @@ public final class Scoring implements Serializable {
     }
 
     /** Returns the sums of each shard over its examples before position {@code from + count}, from those before {@code from}. */
-    private JavaRDD<Sum> piece(Images images, @Nullable JavaRDD<Sum> earlier, int from, int count, Pulse pulse, Sent<float[][]> sent) {
+    private JavaRDD<Sum> piece(
+            Images images, @Nullable JavaRDD<Sum> earlier, int from, int count, Pulse pulse, Sent<float[][]> sent) {
         return device.computes(
                 earlier == null
                         ? images.shards()
@@ -273,8 +274,7 @@ public final class Scoring implements Serializable {
                                         (part, sums) -> sums(part.next().range(from, count), sums, pulse, sent)));
     }
 
-    private Iterator<Sum> sums(
-            List<Example> examples, Iterator<Sum> earlier, Pulse pulse, Sent<float[][]> sent) {
+    private Iterator<Sum> sums(List<Example> examples, Iterator<Sum> earlier, Pulse pulse, Sent<float[][]> sent) {
         if (examples.isEmpty()) {
             return earlier;
         }

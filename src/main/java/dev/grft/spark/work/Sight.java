@@ -96,10 +96,7 @@ interface Sight extends Serializable, AutoCloseable {
                 try (Deltas loaded = new Deltas(weights, device.kernels())) {
                     for (One one : deltas) {
                         loaded.load(
-                                Integer.toString(loaded.names().size()),
-                                one.tuning,
-                                one.classes,
-                                one.trained.value());
+                                Integer.toString(loaded.names().size()), one.tuning, one.classes, one.trained.value());
                     }
                     return work.apply(
                             batch -> joined(loaded.probabilities(batch).values(), batch.size()));

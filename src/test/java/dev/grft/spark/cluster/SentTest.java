@@ -79,8 +79,7 @@ class SentTest extends OnSpark {
         ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
                 .filter(option -> option.startsWith("--add-"))
                 .forEach(command::add);
-        command.addAll(List.of(
-                "-cp", classPath(), SentTest.class.getName(), folder.toString()));
+        command.addAll(List.of("-cp", classPath(), SentTest.class.getName(), folder.toString()));
         ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(new File(folder, "log"))
@@ -92,7 +91,9 @@ class SentTest extends OnSpark {
         Process process = builder.start();
         assertThat(process.waitFor(120, TimeUnit.SECONDS)).isTrue();
 
-        assertThat(process.exitValue()).as(Files.readString(Path.of(folder.toString(), "log"))).isZero();
+        assertThat(process.exitValue())
+                .as(Files.readString(Path.of(folder.toString(), "log")))
+                .isZero();
     }
 
     private static String classPath() {
@@ -134,7 +135,8 @@ class SentTest extends OnSpark {
 
     private static void leave(String folder, String name) {
         try {
-            Files.createFile(Path.of(folder, name + "-" + ProcessHandle.current().pid()));
+            Files.createFile(
+                    Path.of(folder, name + "-" + ProcessHandle.current().pid()));
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }
