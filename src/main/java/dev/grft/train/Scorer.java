@@ -103,6 +103,13 @@ public final class Scorer implements AutoCloseable {
         return watch.scores();
     }
 
+    /** Returns the sums so far and begins again with sums of 0. */
+    public Scores take() {
+        Scores scores = watch.scores();
+        watch.clear();
+        return scores;
+    }
+
     /**
      * Begins with the gradient of a matrix summed over earlier examples: the sums are then the same as if this scorer had seen those.
      *

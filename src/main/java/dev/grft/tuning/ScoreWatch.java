@@ -83,6 +83,16 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
         return scores;
     }
 
+    /** Begins again with sums of 0. */
+    public void clear() {
+        watched.values().forEach(one -> {
+            one.rows.assign(0);
+            one.columns.assign(0);
+            one.sum = null;
+        });
+        examples = 0;
+    }
+
     /** Returns the gradient of each matrix, {@code [out, in]} row-major, summed over the examples: {@link Score#SUMMED_GRADIENT}. */
     public Map<String, float[]> summed() {
         Map<String, float[]> sums = new LinkedHashMap<>();

@@ -2,6 +2,7 @@ package dev.grft.spark.cluster;
 
 import java.lang.management.ManagementFactory;
 import org.apache.spark.SparkConf;
+import org.apache.spark.SparkContext;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +38,13 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
                 limited);
     }
 
+    /** Returns how many tasks of an application run at a time, once all its executors have come. */
+    public static int tasksAtATime(SparkContext spark) {
+        int registered = spark.defaultParallelism();
+        SparkConf conf = spark.getConf();
+        return Math.max(1, spark.isLocal() ? registered : of(conf).tasksOfCluster(conf, registered));
+    }
+
     /** Returns how many tasks compute on an executor at a time. */
     public int tasks() {
         return Math.min(cores / cpus, sharing);
@@ -47,7 +55,7 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
      *
      * @param registered cores that have come by now; they count if the settings name no number of executors or cores
      */
-    public int tasksOfCluster(SparkConf conf, int registered) {
+    int tasksOfCluster(SparkConf conf, int registered) {
         boolean dynamic = conf.getBoolean("spark.dynamicAllocation.enabled", false);
         int executors = conf.getInt(dynamic ? "spark.dynamicAllocation.maxExecutors" : "spark.executor.instances", 0);
         return executors > 0

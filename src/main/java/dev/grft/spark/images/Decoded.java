@@ -20,6 +20,11 @@ final class Decoded implements Serializable {
         this.reason = reason;
     }
 
+    /** Returns what came of an image whose digest is not asked for any more. */
+    static Decoded before(Example example) {
+        return new Decoded(example.id(), new byte[0], example, null);
+    }
+
     Decoded withoutExample() {
         return new Decoded(id, sha256, null, reason);
     }

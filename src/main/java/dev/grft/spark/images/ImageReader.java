@@ -7,6 +7,7 @@ import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Sha256;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Source.Named;
 import java.nio.charset.StandardCharsets;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import org.apache.spark.SparkContext;
+import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -24,19 +26,25 @@ import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads images into shards, in two passes. The first takes the names and labels to the driver and ranks them (about 300
- * bytes an image there, half of which each executor gets, too); the second takes the encoded images to their shards, in one
- * shuffle, and decodes them there, once.
+ * Reads images into pieces, in two passes. The first takes the names and labels to the driver and ranks them (about 300
+ * bytes an image there, half of which each executor gets, too); the second takes the encoded images to their pieces, in one
+ * shuffle, and decodes them there, once, on all cores.
  *
  * @param preprocess how the images are prepared
  * @param maxBroken the fraction of images that may be broken, in [0, 1]
- * @param shards how many partitions the examples get, 1 or more
+ * @param shards how many shards a training has, 1 or more
+ * @param batch size of the largest batch that a pass over the images takes
  */
-public record ImageReader(SparkSession spark, Preprocess preprocess, double maxBroken, int shards) {
+public record ImageReader(SparkSession spark, Preprocess preprocess, double maxBroken, int shards, int batch) {
     public ImageReader {
         if (shards < 1) {
             throw new IllegalArgumentException("needs 1 shard or more, got " + shards);
         }
+    }
+
+    /** Returns a reader of images that are looked at one by one. */
+    public ImageReader(SparkSession spark, Preprocess preprocess, double maxBroken, int shards) {
+        this(spark, preprocess, maxBroken, shards, 1);
     }
 
     /**
@@ -47,11 +55,21 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
      * @throws UserError if there is no image, too many are broken, or one comes twice
      */
     public Images read(ImageSource source, @Nullable Labels known) {
+        return read(source, known, false);
+    }
+
+    /**
+     * Returns the labeled images of a source, as {@link #read(ImageSource, Labels)}.
+     *
+     * @param steps whether they are read for the steps of a training alone: on a cluster they then go to the shards at once
+     */
+    public Images read(ImageSource source, @Nullable Labels known, boolean steps) {
         List<Named> named = described("Listing the images of " + source.place(), () -> source.named(known != null));
         Labels labels = known == null || known.size() > 0 ? source.labels(named, known) : known;
         return described(
-                "Decoding the " + named.size() + " images of " + source.place() + " into " + shards + " shards",
-                () -> decoded(source, named, labels));
+                "Decoding the " + named.size() + " images of " + source.place(),
+                () -> decoded(
+                        source, named, labels, steps && !spark.sparkContext().isLocal()));
     }
 
     /**
@@ -62,37 +80,44 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
         return read(ImageSource.at(spark, List.of(path), options.unlabeled()), Labels.none());
     }
 
-    private Images decoded(ImageSource source, List<Named> named, Labels labels) {
+    private Images decoded(ImageSource source, List<Named> named, Labels labels, boolean inShards) {
         Preprocess prepared = preprocess; // tasks take this along, not the reader
         Broadcast<String[]> names = names(spark, named);
         Pulse pulse = Pulse.of(spark.sparkContext());
-        Shards decoded = new Shards(source.encoded(names, labels, shards, 1).map(image -> {
+        int piece = Images.piece(named.size(), batch, ExecutorSettings.tasksAtATime(spark.sparkContext()));
+        JavaPairRDD<Long, Encoded> encoded = inShards
+                ? source.encoded(names, labels, shards, 1)
+                : source.encoded(names, labels, Images.pieces(named.size(), piece), piece);
+        Shards decoded = new Shards(encoded.map(image -> {
             Decoded result = image._2().decoded(image._1(), prepared);
             pulse.beat(1);
             return result;
         }));
-        Runnable release = () -> {
-            decoded.release();
-            names.unpersist(false);
-        };
+        Images.Kept kept = inShards
+                ? Images.Kept.inShards(decoded, named.size(), piece, shards)
+                : Images.Kept.inPieces(
+                        decoded,
+                        named.size(),
+                        piece,
+                        shards,
+                        spark.sparkContext().isLocal());
         try {
             Decoded[] results = results(source, decoded.results(), named);
             BrokenImages broken = broken(named, results);
-            long count = broken.total() - broken.count();
             broken.check(maxBroken, source.place());
-            if (count == 0) {
+            if (broken.count() == broken.total()) {
                 throw new UserError(source.place() + ": " + broken + "; there must be one to read");
             }
-            return new Images(
-                    decoded.shards(),
+            return Images.of(
+                    kept,
                     labels,
-                    count,
                     broken,
                     source.passedOver(),
                     digest(named, id -> results[id].sha256),
-                    release);
+                    () -> names.unpersist(false));
         } catch (RuntimeException e) {
-            release.run();
+            kept.release();
+            names.unpersist(false);
             throw e;
         }
     }

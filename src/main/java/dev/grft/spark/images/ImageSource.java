@@ -166,7 +166,7 @@ public final class ImageSource {
     }
 
     /** Deals runs of consecutive ranks to partitions in turn. */
-    private static final class ByRank extends Partitioner {
+    static final class ByRank extends Partitioner {
         private static final long serialVersionUID = 1L;
 
         private final int partitions;

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import scala.Tuple2;
 
 /** What a person wants to see of a set of labeled images: how many show each class, and small pictures of some. */
@@ -20,18 +21,16 @@ public final class Pictures {
 
     private Pictures() {}
 
-    /** The images of each class in a shard: how many, and the first ids. */
+    /** The labels of a part's images, and the first ids of some classes. */
     private static final class Seen implements Serializable {
         private static final long serialVersionUID = 1L;
 
-        final int[] counts; // [K]
-        final long[][] first; // [K][at most so many]
+        final int[] labels;
+        final long[][] first; // [chosen classes][at most so many]
 
-        Seen(long[][] ids, int each) {
-            counts = Arrays.stream(ids).mapToInt(of -> of.length).toArray();
-            first = Arrays.stream(ids)
-                    .map(of -> Arrays.copyOf(of, Math.min(each, of.length)))
-                    .toArray(long[][]::new);
+        Seen(int[] labels, long[][] first) {
+            this.labels = labels;
+            this.first = first;
         }
     }
 
@@ -43,27 +42,32 @@ public final class Pictures {
     public static Map<String, Object> summary(Images images) {
         int classes = images.labels().size();
         int each = Math.max(1, MOST / classes);
-        List<Seen> seen =
-                Causes.unwrapped(images.shards().map(shard -> new Seen(shard.idsByClass(classes), each))::collect);
-        Map<String, Long> counts = new LinkedHashMap<>();
-        List<Long> shown = new ArrayList<>();
         int shownClasses = Math.min(classes, MOST);
-        Set<Integer> chosen = new HashSet<>();
-        for (int i = 0; i < shownClasses; i++) {
-            chosen.add((int) ((long) i * classes / shownClasses));
-        }
-        for (int k = 0; k < classes; k++) {
-            int of = k;
-            counts.put(
-                    images.labels().name(k),
-                    seen.stream().mapToLong(shard -> shard.counts[of]).sum());
-            if (chosen.contains(k)) {
-                seen.stream()
-                        .flatMapToLong(shard -> Arrays.stream(shard.first[of]))
-                        .sorted()
-                        .limit(each)
-                        .forEach(shown::add);
+        int[] chosen = IntStream.range(0, shownClasses)
+                .map(i -> (int) ((long) i * classes / shownClasses))
+                .toArray();
+        List<Seen> seen = Causes.unwrapped(images.parts()
+                .map(part -> new Seen(
+                        part.labels(),
+                        Arrays.stream(chosen).mapToObj(k -> part.idsOf(k, each)).toArray(long[][]::new)))::collect);
+        long[] ofClass = new long[classes];
+        for (Seen part : seen) {
+            for (int label : part.labels) {
+                ofClass[label]++;
             }
+        }
+        Map<String, Long> counts = new LinkedHashMap<>();
+        for (int k = 0; k < classes; k++) {
+            counts.put(images.labels().name(k), ofClass[k]);
+        }
+        List<Long> shown = new ArrayList<>();
+        for (int i = 0; i < shownClasses; i++) {
+            int at = i;
+            seen.stream()
+                    .flatMapToLong(part -> Arrays.stream(part.first[at]))
+                    .sorted()
+                    .limit(each)
+                    .forEach(shown::add);
         }
         Map<Long, Picture> pictures = of(images, shown);
         Map<String, Object> summary = new LinkedHashMap<>();
@@ -108,8 +112,8 @@ public final class Pictures {
         }
         Set<Long> wanted = new HashSet<>(ids);
         Map<Long, Picture> pictures = new LinkedHashMap<>();
-        Causes.unwrapped(images.shards()
-                        .flatMap(shard -> shard.only(wanted::contains).examples().stream()
+        Causes.unwrapped(images.parts()
+                        .flatMap(part -> part.only(wanted::contains).examples().stream()
                                 .map(example -> new Tuple2<>(
                                         example.id(),
                                         new Picture(example.name(), example.label(), Thumbnail.of(example.pixels()))))

@@ -13,29 +13,31 @@ import java.io.RandomAccessFile;
 import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.RandomAccess;
+import java.util.Set;
 import java.util.function.LongPredicate;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The examples of a shard on an executor: their pixels in a file of its local disk, one after the other, so that a batch is read
- * without the rest. What is read often stays in the memory of the operating system as far as there is room; the heap
- * holds none of it. Safe for use by several threads.
+ * The examples of a partition on an executor: their pixels in a file of its local disk, one after the other, so that a batch is read
+ * without the rest; or a view of examples that lie in the files of others. What is read often stays in the memory of the operating
+ * system as far as there is room; the heap holds none of it. Safe for use by several threads.
  */
 public final class Shard implements AutoCloseable {
-    private final File file;
-    private final RandomAccessFile pixels;
+    private final @Nullable Pixelfile own; // null: a view
     private final List<Entry> entries;
+    private final Set<Pixelfile> files;
     private final List<Decoded> results;
-    private volatile boolean damaged;
     private @Nullable Order order;
     private long orderSeed;
 
     private static final class Entry {
+        final Pixelfile file;
         final long id;
         final int label;
         final String name;
@@ -43,7 +45,8 @@ public final class Shard implements AutoCloseable {
         final int width;
         final long at; // in the file
 
-        Entry(Example example, long at) {
+        Entry(Pixelfile file, Example example, long at) {
+            this.file = file;
             this.id = example.id();
             this.label = example.label();
             this.name = example.name();
@@ -53,15 +56,71 @@ public final class Shard implements AutoCloseable {
         }
     }
 
-    private Shard(File file, List<Entry> entries, List<Decoded> results) {
-        this(file, opened(file), entries, results);
+    private Shard(Pixelfile own, List<Entry> entries, List<Decoded> results) {
+        this.own = own;
+        this.entries = entries;
+        this.files = Set.of(own);
+        this.results = results;
     }
 
-    private Shard(File file, RandomAccessFile pixels, List<Entry> entries, List<Decoded> results) {
-        this.file = file;
-        this.pixels = pixels;
-        this.entries = entries;
-        this.results = results;
+    /** Returns a view, of which {@link #close} does nothing. */
+    private Shard(Stream<Entry> entries) {
+        this.own = null;
+        this.entries = entries.toList();
+        this.files = this.entries.stream().map(entry -> entry.file).collect(Collectors.toUnmodifiableSet());
+        this.results = List.of();
+    }
+
+    /**
+     * Returns one of the shards of a training: every example of some pieces whose id is {@code number} modulo {@code shards}.
+     *
+     * @param pieces by id
+     */
+    static Shard dealt(List<Shard> pieces, int number, int shards) {
+        return new Shard(
+                pieces.stream().flatMap(piece -> piece.entries.stream()).filter(entry -> entry.id % shards == number));
+    }
+
+    /** A file of pixels that has been written. */
+    private static final class Pixelfile implements AutoCloseable {
+        private final File file;
+        private final RandomAccessFile pixels;
+        private volatile boolean damaged;
+
+        Pixelfile(File file) {
+            this.file = file;
+            try {
+                this.pixels = new RandomAccessFile(file, "r");
+            } catch (IOException e) {
+                throw new IllegalStateException(file + ": has been written and cannot be opened", e);
+            }
+        }
+
+        Example read(Entry entry) {
+            byte[] rgb = new byte[3 * entry.height * entry.width];
+            try {
+                synchronized (pixels) {
+                    pixels.seek(entry.at);
+                    pixels.readFully(rgb);
+                }
+            } catch (IOException e) {
+                damaged = true;
+                throw new IllegalStateException(
+                        file + ": " + entry.name + " cannot be read back: " + e.getMessage(), e);
+            }
+            return new Example(entry.id, entry.label, entry.name, new Pixels(entry.height, entry.width, rgb));
+        }
+
+        @Override
+        public void close() {
+            try {
+                pixels.close();
+            } catch (IOException e) {
+                throw new IllegalStateException(file + ": cannot be closed", e);
+            } finally {
+                delete(file);
+            }
+        }
     }
 
     /**
@@ -73,23 +132,26 @@ public final class Shard implements AutoCloseable {
     static Shard write(File file, Iterator<Decoded> images) {
         List<Entry> entries = new ArrayList<>();
         List<Decoded> results = new ArrayList<>();
-        Shard shard = null;
-        try {
-            try (Pile pile = new Pile(file)) {
-                while (images.hasNext()) {
-                    Decoded image = images.next();
-                    results.add(image.withoutExample());
-                    if (image.example != null) {
-                        entries.add(new Entry(
-                                image.example, pile.add(image.example.pixels().rgb())));
-                    }
+        Pile pile = new Pile(file);
+        Pixelfile pixels = new Pixelfile(file);
+        boolean written = false;
+        try (pile) {
+            while (images.hasNext()) {
+                Decoded image = images.next();
+                results.add(image.withoutExample());
+                if (image.example != null) {
+                    entries.add(new Entry(
+                            pixels,
+                            image.example,
+                            pile.add(image.example.pixels().rgb())));
                 }
             }
-            shard = new Shard(file, entries, results);
-            return shard;
+            pile.end();
+            written = true;
+            return new Shard(pixels, entries, results);
         } finally {
-            if (shard == null) {
-                delete(file);
+            if (!written) {
+                pixels.close();
             }
         }
     }
@@ -121,6 +183,15 @@ public final class Shard implements AutoCloseable {
             return at;
         }
 
+        /** Writes what has been added. */
+        void end() {
+            try {
+                out.flush();
+            } catch (IOException e) {
+                throw noRoom(e);
+            }
+        }
+
         @Override
         public void close() {
             try {
@@ -146,7 +217,8 @@ public final class Shard implements AutoCloseable {
     private final class Examples extends AbstractList<Example> implements RandomAccess {
         @Override
         public Example get(int index) {
-            return read(entries.get(index));
+            Entry entry = entries.get(index);
+            return entry.file.read(entry);
         }
 
         @Override
@@ -161,26 +233,41 @@ public final class Shard implements AutoCloseable {
         return examples().subList(start, start + Math.min(count, entries.size() - start));
     }
 
-    /** Returns the shard of the examples with some ids only: a view, of which {@link #close} must not be called. */
-    Shard only(LongPredicate ids) {
-        return new Shard(
-                file,
-                pixels,
-                entries.stream().filter(entry -> ids.test(entry.id)).toList(),
-                List.of());
+    /**
+     * Returns the examples by the number of their block, ascending; views. Block b has the ids from b times {@code size} to below b + 1
+     * times {@code size}; it is left out if none of them is here.
+     */
+    public Map<Long, List<Example>> blocks(int size) {
+        List<Example> examples = examples();
+        Map<Long, List<Example>> blocks = new LinkedHashMap<>();
+        int from = 0;
+        for (int i = 1; i <= entries.size(); i++) {
+            long block = entries.get(i - 1).id / size;
+            if (i == entries.size() || entries.get(i).id / size != block) {
+                blocks.put(block, examples.subList(from, i));
+                from = i;
+            }
+        }
+        return blocks;
     }
 
-    /** Returns the ids of the examples of each class, {@code [classes][any]}, ascending; reads no pixels. */
-    long[][] idsByClass(int classes) {
-        Map<Integer, List<Long>> ids = entries.stream()
-                .collect(Collectors.groupingBy(
-                        entry -> entry.label, Collectors.mapping(entry -> entry.id, Collectors.toList())));
-        return IntStream.range(0, classes)
-                .mapToObj(k -> ids.getOrDefault(k, List.of()).stream()
-                        .mapToLong(Long::longValue)
-                        .sorted()
-                        .toArray())
-                .toArray(long[][]::new);
+    /** Returns a view of the examples with some ids only. */
+    Shard only(LongPredicate ids) {
+        return new Shard(entries.stream().filter(entry -> ids.test(entry.id)));
+    }
+
+    /** Returns the labels of the examples; reads no pixels. */
+    int[] labels() {
+        return entries.stream().mapToInt(entry -> entry.label).toArray();
+    }
+
+    /** Returns the ids of the first examples of a class, {@code most} at most; reads no pixels. */
+    long[] idsOf(int label, int most) {
+        return entries.stream()
+                .filter(entry -> entry.label == label)
+                .limit(most)
+                .mapToLong(entry -> entry.id)
+                .toArray();
     }
 
     /** Returns what came of each image, broken ones too, without the examples. */
@@ -203,48 +290,22 @@ public final class Shard implements AutoCloseable {
         return found;
     }
 
-    private Example read(Entry entry) {
-        byte[] rgb = new byte[3 * entry.height * entry.width];
-        try {
-            synchronized (pixels) {
-                pixels.seek(entry.at);
-                pixels.readFully(rgb);
-            }
-        } catch (IOException e) {
-            damaged = true;
-            throw new IllegalStateException(file + ": " + entry.name + " cannot be read back: " + e.getMessage(), e);
-        }
-        return new Example(entry.id, entry.label, entry.name, new Pixels(entry.height, entry.width, rgb));
-    }
-
-    /** Returns the path of the file. */
+    /** Returns the paths of the files. */
     @Override
     public String toString() {
-        return file.toString();
+        return files.stream().map(each -> each.file.toString()).collect(Collectors.joining(" "));
     }
 
     /** Returns whether an example could not be read back: the next task makes the shard anew. */
     boolean damaged() {
-        return damaged;
+        return files.stream().anyMatch(each -> each.damaged);
     }
 
-    private static RandomAccessFile opened(File file) {
-        try {
-            return new RandomAccessFile(file, "r");
-        } catch (IOException e) {
-            throw new IllegalStateException(file + ": has been written and cannot be opened", e);
-        }
-    }
-
-    /** Deletes the file; later reads fail. */
+    /** Deletes the file, unless this is a view; later reads fail. */
     @Override
     public void close() {
-        try {
-            pixels.close();
-        } catch (IOException e) {
-            throw new IllegalStateException(file + ": cannot be closed", e);
-        } finally {
-            delete(file);
+        if (own != null) {
+            own.close();
         }
     }
 

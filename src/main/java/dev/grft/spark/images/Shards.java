@@ -1,41 +1,54 @@
 package dev.grft.spark.images;
 
+import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Sent;
 import java.io.File;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.Dependency;
+import org.apache.spark.NarrowDependency;
 import org.apache.spark.OneToOneDependency;
 import org.apache.spark.Partition;
+import org.apache.spark.Partitioner;
+import org.apache.spark.SparkContext;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.storage.StorageLevel;
+import org.apache.spark.util.TaskCompletionListener;
 import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
 import scala.collection.JavaConverters;
 import scala.collection.mutable.Buffer;
 import scala.reflect.ClassTag;
 import scala.reflect.ClassTag$;
 
 /**
- * A set of images, decoded and prepared, as the executors hold it: a {@link Shard} for each partition, on the executor that decoded
+ * A set of images, decoded and prepared, as the executors hold it: a {@link Shard} for each partition, on the executor that made
  * it. Spark's own cache gives out a partition from its beginning only, where a training step wants a few examples from
  * anywhere in it.
  *
  * <p>What Spark does keep is what came of each image, a few bytes; that tells it which executor has a shard, and tasks go
  * there. On an executor that does not have it, a task makes it anew, from Spark's lineage.
+ *
+ * <p>The same images can be had in other partitions ({@link #shuffled}), without decoding them again. In local mode all files lie on
+ * one machine, and {@link #views} need no other files.
  */
 final class Shards {
     private static final Map<String, Map<Integer, Slot>> HELD = new HashMap<>(); // executor, by set and partition
+    private static final Map<String, Partition[]> PIECES = new ConcurrentHashMap<>(); // local mode, by set of views
+
     private static String application = "";
 
     /** The place of one shard, locked while it is made. */
@@ -55,22 +68,65 @@ final class Shards {
     }
 
     private final Sent<String> set;
-    private final JavaRDD<Decoded> results;
+    private final @Nullable JavaRDD<Decoded> results; // null: views of what another set keeps
+    private final List<ShardRdd> made = new ArrayList<>(); // with the set, as long as it is not released
     private final JavaRDD<Shard> shards;
 
     /** Returns the shards of these images, those of a partition in a shard; they are decoded when a job first reads them. */
     Shards(JavaRDD<Decoded> decoded) {
-        set = Sent.of(
-                JavaSparkContext.fromSparkContext(decoded.context()),
-                UUID.randomUUID().toString());
-        JavaRDD<Shard> made = new ShardRdd(set, decoded.rdd(), null).toJavaRDD();
-        results = made.flatMap(shard -> shard.results().iterator()).persist(StorageLevel.MEMORY_AND_DISK());
-        shards = new ShardRdd(set, decoded.rdd(), results.rdd()).toJavaRDD();
+        set = sent(decoded.context());
+        ShardRdd first = new FileRdd(set, decoded.rdd(), null);
+        results = first.toJavaRDD()
+                .flatMap(shard -> shard.results().iterator())
+                .persist(StorageLevel.MEMORY_AND_DISK());
+        ShardRdd kept = new FileRdd(set, decoded.rdd(), results.rdd());
+        made.addAll(List.of(first, kept));
+        shards = kept.toJavaRDD();
+    }
+
+    private Shards(Shards pieces, int count) {
+        results = null;
+        set = sent(pieces.shards.context());
+        PIECES.put(set.value(), pieces.shards.rdd().partitions()); // with the tasks they would travel in each step
+        ShardRdd views = new ViewRdd(set, pieces.shards.rdd(), count);
+        made.add(views);
+        shards = views.toJavaRDD();
+    }
+
+    private static Sent<String> sent(SparkContext context) {
+        return Sent.of(
+                JavaSparkContext.fromSparkContext(context), UUID.randomUUID().toString());
+    }
+
+    /** Returns so many shards of the same examples in local mode, as views: an example is in the shard of its id modulo their number. */
+    Shards views(int count) {
+        return new Shards(this, count);
+    }
+
+    /**
+     * Returns the same examples in other partitions, by id, in files of their own. They are made now.
+     *
+     * <p>One shuffle takes the prepared images there. Its files stay on the executors beside: what is lost is made of them again, and no
+     * image is decoded again.
+     */
+    Shards shuffled(Partitioner partitioner) {
+        Shards moved = new Shards(shards.flatMapToPair(part -> part.examples().stream()
+                        .map(example -> new Tuple2<>(example.id(), Decoded.before(example)))
+                        .iterator())
+                .repartitionAndSortWithinPartitions(partitioner)
+                .values());
+        try {
+            Causes.unwrapped(() -> moved.results().count());
+        } catch (RuntimeException e) {
+            moved.release();
+            throw e;
+        }
+        return moved;
     }
 
     /** Returns what came of each image, without the examples. */
     JavaRDD<Decoded> results() {
-        return results;
+        return Objects.requireNonNull(results);
     }
 
     /** Returns one shard in each partition; not to be persisted or collected. */
@@ -80,7 +136,13 @@ final class Shards {
 
     /** Deletes the files: in local mode at once, on executors within seconds. */
     void release() {
-        results.unpersist(false);
+        if (results != null) {
+            results.unpersist(false);
+        }
+        made.forEach(rdd -> {
+            rdd.sent = null;
+            PIECES.remove(rdd.set);
+        });
         set.close();
     }
 
@@ -93,18 +155,12 @@ final class Shards {
     }
 
     /** Returns a shard in this JVM, made now if it is not there. */
-    private static Shard made(String set, int partition, Supplier<Iterator<Decoded>> images) {
+    private static Shard made(String set, int partition, Supplier<Shard> maker) {
         Slot slot = slot(set, partition);
         synchronized (slot) {
             Shard shard = slot.readable();
             if (shard == null) {
-                // In Spark's local directories, which go with the executor.
-                File file = SparkEnv.get()
-                        .blockManager()
-                        .diskBlockManager()
-                        .createTempLocalBlock()
-                        ._2();
-                shard = Shard.write(file, images.get());
+                shard = maker.get();
                 slot.shard = shard;
             }
             return shard;
@@ -176,12 +232,46 @@ final class Shards {
     }
 
     /** One shard in each partition, this JVM's if it has it. */
-    @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
-    private static final class ShardRdd extends RDD<Shard> {
+    private abstract static class ShardRdd extends RDD<Shard> {
         private static final long serialVersionUID = 1L;
         private static final ClassTag<Shard> TAG = ClassTag$.MODULE$.apply(Shard.class);
 
-        private final Sent<String> set;
+        final String set;
+
+        /** Null once the set is released: an executor that computes this then, for a set made of this one, keeps nothing. */
+        volatile @Nullable Sent<String> sent;
+
+        ShardRdd(Sent<String> sent, SparkContext context, Buffer<Dependency<?>> dependencies) {
+            super(context, dependencies.toSeq(), TAG);
+            this.set = sent.value();
+            this.sent = sent;
+        }
+
+        @Override
+        @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
+        public scala.collection.Iterator<Shard> compute(Partition split, TaskContext context) {
+            Sent<String> present = sent;
+            if (present != null) {
+                String name = set;
+                present.whenOver(() -> drop(List.of(name)));
+            }
+            // Lazily: the task measures how long it waits.
+            return JavaConverters.asScalaIterator(
+                    Stream.of(split).map(each -> shard(each, context)).iterator());
+        }
+
+        boolean isReleased() {
+            return sent == null;
+        }
+
+        abstract Shard shard(Partition split, TaskContext context);
+    }
+
+    /** Shards in files of their own. */
+    @SuppressWarnings("deprecation") // JavaConverters, as above
+    private static final class FileRdd extends ShardRdd {
+        private static final long serialVersionUID = 1L;
+
         private final RDD<Decoded> decoded;
         private final @Nullable RDD<Decoded> results;
 
@@ -190,9 +280,8 @@ final class Shards {
          *
          * @param results what Spark keeps where the shards are, null if these shards are made for that
          */
-        ShardRdd(Sent<String> set, RDD<Decoded> decoded, @Nullable RDD<Decoded> results) {
-            super(decoded.sparkContext(), dependencies(decoded, results).toSeq(), TAG);
-            this.set = set;
+        FileRdd(Sent<String> set, RDD<Decoded> decoded, @Nullable RDD<Decoded> results) {
+            super(set, decoded.sparkContext(), dependencies(decoded, results));
             this.decoded = decoded;
             this.results = results;
         }
@@ -213,25 +302,115 @@ final class Shards {
         }
 
         @Override
-        public scala.collection.Iterator<Shard> compute(Partition split, TaskContext context) {
-            // Lazily: the task measures how long it waits.
-            return JavaConverters.asScalaIterator(
-                    Stream.of(split).map(each -> shard(each, context)).iterator());
-        }
-
-        private Shard shard(Partition split, TaskContext context) {
-            String name = set.value();
-            set.whenOver(() -> drop(List.of(name)));
-            Shard shard = found(name, split.index());
+        Shard shard(Partition split, TaskContext context) {
+            if (isReleased()) {
+                // A set that was made of this one has lost its shuffle files. Nothing is to stay.
+                Shard passing = written(split, context);
+                context.addTaskCompletionListener((TaskCompletionListener) ended -> passing.close());
+                return passing;
+            }
+            Shard shard = found(set, split.index());
             if (shard == null && results != null) {
                 // Lost with an executor, they are made again along with the shard, and Spark registers its new place.
                 results.iterator(split, context).size();
             }
             if (shard == null) {
-                shard = made(
-                        name, split.index(), () -> JavaConverters.asJavaIterator(decoded.iterator(split, context)));
+                shard = made(set, split.index(), () -> written(split, context));
             }
             return shard;
+        }
+
+        private Shard written(Partition split, TaskContext context) {
+            return Shard.write(file(), JavaConverters.asJavaIterator(decoded.iterator(split, context)));
+        }
+
+        /** Returns a new file in Spark's local directories, which go with the executor. */
+        private static File file() {
+            return SparkEnv.get()
+                    .blockManager()
+                    .diskBlockManager()
+                    .createTempLocalBlock()
+                    ._2();
+        }
+    }
+
+    /** Shards that are views of all pieces, which lie on this machine. */
+    @SuppressWarnings("deprecation") // JavaConverters, as above
+    private static final class ViewRdd extends ShardRdd {
+        private static final long serialVersionUID = 1L;
+
+        private final RDD<Shard> pieces;
+        private final int count;
+
+        ViewRdd(Sent<String> set, RDD<Shard> pieces, int count) {
+            super(set, pieces.sparkContext(), JavaConverters.asScalaBuffer(List.<Dependency<?>>of(new All(pieces))));
+            this.pieces = pieces;
+            this.count = count;
+        }
+
+        @Override
+        public Partition[] getPartitions() {
+            return IntStream.range(0, count).mapToObj(Numbered::new).toArray(Partition[]::new);
+        }
+
+        @Override
+        Shard shard(Partition split, TaskContext context) {
+            return made(
+                    set,
+                    split.index(),
+                    () -> Shard.dealt(
+                            Stream.of(Objects.requireNonNull(PIECES.get(set)))
+                                    .map(piece ->
+                                            pieces.iterator(piece, context).next())
+                                    .toList(),
+                            split.index(),
+                            count));
+        }
+    }
+
+    /** Every partition needs all of those before. */
+    @SuppressWarnings("deprecation") // JavaConverters, as above
+    private static final class All extends NarrowDependency<Shard> {
+        private static final long serialVersionUID = 1L;
+
+        private final int count;
+
+        All(RDD<Shard> before) {
+            super(before);
+            this.count = before.getNumPartitions();
+        }
+
+        @Override
+        public scala.collection.immutable.List<Object> getParents(int partition) {
+            return JavaConverters.asScalaBuffer(
+                            IntStream.range(0, count).mapToObj(i -> (Object) i).toList())
+                    .toList();
+        }
+    }
+
+    /** A partition that is nothing but its number. */
+    private static final class Numbered implements Partition {
+        private static final long serialVersionUID = 1L;
+
+        private final int number;
+
+        Numbered(int number) {
+            this.number = number;
+        }
+
+        @Override
+        public int index() {
+            return number;
+        }
+
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Numbered that && number == that.number;
+        }
+
+        @Override
+        public int hashCode() {
+            return number;
         }
     }
 }

@@ -34,6 +34,7 @@ final class ImageSets implements AutoCloseable {
     private final RunDirectory directory;
     private final Progress progress;
     private final Gauges gauges;
+    private final int batch;
     private final Map<String, Images> images = new HashMap<>();
     private final Map<String, Inputs> listed = new HashMap<>(); // by path, until the images are read
     private final Map<String, Inputs.Listing> listings = new HashMap<>(); // by path
@@ -45,19 +46,22 @@ final class ImageSets implements AutoCloseable {
      *
      * @param frames data frames, by what the settings have in place of a path
      * @param directory gets {@code data.json}, {@code images.json} and {@code broken-images.json}
+     * @param batch size of the largest batch that a pass of the application takes
      */
     ImageSets(
             SparkSession spark,
             Map<String, FrameSource> frames,
             RunDirectory directory,
             Progress progress,
-            Gauges gauges) {
+            Gauges gauges,
+            int batch) {
         this.spark = spark;
         this.frames = frames;
         this.directory = directory;
         this.progress = progress;
         this.gauges = gauges;
         this.known = new KnownImages(directory);
+        this.batch = batch;
     }
 
     /**
@@ -65,13 +69,20 @@ final class ImageSets implements AutoCloseable {
      *
      * @param key of the configuration that names them
      * @param known the classes that they may have; null if these are all classes that there are
+     * @param steps whether they are read for the steps of a training alone
      */
-    Images read(Settings settings, String key, List<String> paths, @Nullable Labels known, Preprocess preprocess) {
+    Images read(
+            Settings settings,
+            String key,
+            List<String> paths,
+            @Nullable Labels known,
+            Preprocess preprocess,
+            boolean steps) {
         return images.computeIfAbsent(String.join(" and ", paths), p -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
             ImageSource source = source(settings, key, paths);
-            Images read = reader(settings, preprocess).read(source, known);
+            Images read = reader(settings, preprocess).read(source, known, steps);
             check(settings, key, p, read);
             if (paths.stream().noneMatch(frames::containsKey)) {
                 this.known.note(listing(settings, key, paths), source.content(read.digest()));
@@ -122,7 +133,7 @@ final class ImageSets implements AutoCloseable {
 
     /** Returns a reader that takes any number of broken images; {@link #check} refuses them once the report is written. */
     private ImageReader reader(Settings settings, Preprocess preprocess) {
-        return new ImageReader(spark, preprocess, 1, settings.training().shards());
+        return new ImageReader(spark, preprocess, 1, settings.training().shards(), batch);
     }
 
     /** Reports the broken images and what may be a mistake, and refuses them if they are too many. */

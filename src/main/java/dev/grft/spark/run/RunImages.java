@@ -34,18 +34,24 @@ public final class RunImages {
 
     /** Returns the training images, prepared for the pretrained model; with {@code data.trainOnValidation} all of them. */
     public Images training() {
-        return training(preprocess());
+        return training(preprocess(), false);
     }
 
     /**
      * Returns the training images, prepared in some other way.
      *
+     * @param steps whether they are read for the steps of a training alone
      * @throws UserError also if they are fewer than the shards, each of which has a part in every step
      */
-    public Images training(Preprocess preprocess) {
+    public Images training(Preprocess preprocess, boolean steps) {
         Integer classes = settings.data().classes();
         Images read = sets.read(
-                settings, "data.train", trainingPaths(), classes == null ? null : Labels.numbered(classes), preprocess);
+                settings,
+                "data.train",
+                trainingPaths(),
+                classes == null ? null : Labels.numbered(classes),
+                preprocess,
+                steps);
         int shards = settings.training().shards();
         if (read.count() < shards) {
             throw UserError.of(
@@ -60,7 +66,7 @@ public final class RunImages {
      * data.trainOnValidation} is false.
      */
     public Images validation(Labels known) {
-        return sets.read(settings, "data.validation", List.of(validationPath()), known, preprocess());
+        return sets.read(settings, "data.validation", List.of(validationPath()), known, preprocess(), false);
     }
 
     /** Returns the test images, whose classes must be among those of a head. */
@@ -70,7 +76,7 @@ public final class RunImages {
 
     /** Returns the test images, prepared in some other way. */
     public Images test(Labels known, Preprocess preprocess) {
-        return sets.read(settings, "data.test", List.of(testPath()), known, preprocess);
+        return sets.read(settings, "data.test", List.of(testPath()), known, preprocess, false);
     }
 
     /** Returns the images at a path, without labels; the caller closes them. */

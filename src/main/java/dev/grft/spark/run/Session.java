@@ -15,6 +15,7 @@ import dev.grft.spark.work.Replicas;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -58,15 +59,29 @@ public final class Session implements AutoCloseable {
         this.cropping = cropsAtRandom(settings);
         this.models = new Models(context(), settings, progress, !frames.isEmpty());
         RunDirectory directory = RunDirectory.of(storage, settings);
-        this.imageSets = new ImageSets(spark, frames, directory, progress, gauges);
+        this.imageSets = new ImageSets(spark, frames, directory, progress, gauges, largestBatch(settings));
         this.main = new Run(this, settings);
     }
 
     /** Returns whether any method takes random crops of images, which are the same for all methods. */
     private static boolean cropsAtRandom(Settings settings) {
-        return settings.cropsAtRandom()
-                || settings.methods().keySet().stream()
-                        .anyMatch(method -> Config.forMethod(settings, method).cropsAtRandom());
+        return all(settings).anyMatch(Settings::cropsAtRandom);
+    }
+
+    /** Returns the size of the largest batch of a pass by any method. */
+    private static int largestBatch(Settings settings) {
+        return all(settings)
+                .mapToInt(of ->
+                        Math.max(of.selection().batchSize(), of.evaluation().batchSize()))
+                .max()
+                .orElseThrow();
+    }
+
+    /** Returns the settings and those of each method that has some of its own. */
+    private static Stream<Settings> all(Settings settings) {
+        return Stream.concat(
+                Stream.of(settings),
+                settings.methods().keySet().stream().map(method -> Config.forMethod(settings, method)));
     }
 
     /**

@@ -17,7 +17,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
-import org.apache.spark.SparkConf;
 import org.jspecify.annotations.Nullable;
 
 /** Looks at settings, inputs and memory, and says what would run; makes nothing but a file that it deletes again. */
@@ -89,14 +88,10 @@ final class CheckVerb extends Verb {
                 images.passedOver());
     }
 
-    /** Says if some cores have nothing to do, because there are fewer shards than tasks that run at a time. */
+    /** Says if some cores have nothing to do in a step, because there are fewer shards than tasks that run at a time. */
     private void shards(long images) {
         Settings.Training training = settings.training();
-        SparkConf conf = session.context().getConf();
-        int registered = session.context().defaultParallelism();
-        int tasks = session.context().isLocal()
-                ? registered
-                : ExecutorSettings.of(conf).tasksOfCluster(conf, registered);
+        int tasks = ExecutorSettings.tasksAtATime(session.context().sc());
         if (training.shards() >= tasks) {
             return;
         }
@@ -105,8 +100,7 @@ final class CheckVerb extends Verb {
                 ? String.format(Locale.ROOT, "raise training.batchSize (%d) to use more", training.batchSize())
                 : String.format(Locale.ROOT, "set training.shards=%d before the first training", Math.min(tasks, most));
         say(
-                "          training.shards is %d, but %d tasks run at a time: %d of them have no shard to decode, score, train on or"
-                        + " evaluate; %s",
+                "          training.shards is %d, but %d tasks run at a time: %d of them have nothing to do in a step of training; %s",
                 training.shards(), tasks, tasks - training.shards(), remedy);
     }
 

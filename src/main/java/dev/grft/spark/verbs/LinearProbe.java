@@ -14,10 +14,9 @@ import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Probe;
 import dev.grft.tuning.Method;
 import dev.grft.vit.kernels.Backend;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -25,7 +24,7 @@ import org.apache.hadoop.fs.Path;
  * which slices may be scored, and the head that trainings may begin with.
  */
 final class LinearProbe extends Verb {
-    /** The features of more images than these are not collected: every second, third… image is used instead. */
+    /** The features of more images than these are not computed: every second, third… image is used instead. */
     private static final long MOST_PROBED = 100_000;
 
     /** Nor are more bytes of them, which stay in the driver's heap. */
@@ -80,7 +79,9 @@ final class LinearProbe extends Verb {
     private record Probed(Probe probe, double seconds) {}
 
     private Probed train() {
-        Images images = run.images().training();
+        Images all = run.images().training();
+        Images images =
+                all.every(every(all.count(), run.models().pretrained().config().features()));
         Labels labels = images.labels();
         Progress.Meter meter = session.phase("probe: features", images.count());
         boolean again = settings.compare().seeds().size() > 1; // another seed's probe will read the same features
@@ -109,21 +110,15 @@ final class LinearProbe extends Verb {
         return new Probed(probe, meter.seconds());
     }
 
-    /** The pretrained features of the training images, by id. */
+    /** The pretrained features of training images, by id. */
     private record Features(List<Inference.Output> outputs) {}
 
     private Features features(Images images, Progress.Meter meter) {
-        Inference.Output[] outputs =
-                new Inference.Output[Math.toIntExact(images.broken().total())];
-        long every = every(images.count(), run.models().pretrained().config().features());
+        List<Inference.Output> outputs = new ArrayList<>();
         ModelBroadcast model = run.models().broadcast(images.labels().size());
         Inference.headOnly(run.engine(model.config()), model, run.images().preprocess())
-                .features(images, meter, output -> {
-                    if (output.id % every == 0) {
-                        outputs[(int) output.id] = output;
-                    }
-                });
-        return new Features(Stream.of(outputs).filter(Objects::nonNull).toList());
+                .features(images, meter, outputs::add);
+        return new Features(outputs);
     }
 
     /** Returns the step by which images are used, 1 for each of them, so that their features {@code [width]} fit in the driver. */
@@ -153,7 +148,6 @@ final class LinearProbe extends Verb {
                         "data.crop",
                         "data.mean",
                         "data.std",
-                        "training.shards",
                         "evaluation.batchSize",
                         "engine.kernels",
                         "engine.blasThreads"));

@@ -95,7 +95,7 @@ final class PretrainVerb extends Verb {
         Checkpoint from =
                 settings.model().pretrained() == null ? null : run.models().pretrained();
         Preprocess preprocess = preprocess();
-        Images images = run.images().training(preprocess);
+        Images images = run.images().training(preprocess, true);
         Labels labels = images.labels();
         VitConfig config = (from == null ? preset() : from.config()).withClasses(labels.size());
         WholeTuning tuning = new WholeTuning();

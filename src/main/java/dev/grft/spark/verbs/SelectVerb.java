@@ -200,11 +200,11 @@ final class SelectVerb extends Verb {
     /** Returns the entries of each neuron that GPS trains; selected now, unless the run directory has them already. */
     List<Entries> entries(int perNeuron) {
         Path path = new Path(run.directory().method(Method.GPS.word()), "entries.safetensors");
-        String inputs = Inputs.digest("entries", scoreInputs(), Integer.toString(perNeuron));
+        String inputs = Inputs.digest("entries", summedInputs(), Integer.toString(perNeuron));
         return run.artifacts()
                 .artifact(path, inputs, force, () -> EntriesFile.read(session.hadoop(), path), () -> {
                     Largest largest =
-                            run.artifacts().once(Inputs.digest("entries", scoreInputs()), Largest.class, Largest::new);
+                            run.artifacts().once(Inputs.digest("entries", summedInputs()), Largest.class, Largest::new);
                     if (largest.perNeuron < perNeuron) {
                         Images images = run.images().training();
                         Scoring scoring = scoring(
@@ -269,6 +269,15 @@ final class SelectVerb extends Verb {
 
     /** Returns a digest of all that the scores depend on. */
     private String scoreInputs() {
+        return chosenScore() == Score.SUMMED_GRADIENT ? summedInputs() : unsharded();
+    }
+
+    /** Returns a digest of all that sums of gradients depend on: they are summed shard by shard. */
+    private String summedInputs() {
+        return Inputs.digest("summed", unsharded(), Config.fingerprint(settings, "training.shards"));
+    }
+
+    private String unsharded() {
         return Inputs.digest(
                 "scores",
                 probe.inputs(),

@@ -12,19 +12,21 @@ import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Shard;
 import dev.grft.train.Network;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.storage.StorageLevel;
 
-/** The forward passes of a model with a delta over images on the executors, see {@link Pass}. */
+/** The forward passes of a model with a delta over images on the executors: a Spark job each, over the pieces of the images. */
 public final class Inference {
     /** The application that a pass runs in. */
     public record Engine(JavaSparkContext context, Device device, Settings settings) {}
@@ -144,12 +146,12 @@ public final class Inference {
         T of(Output output);
     }
 
-    /** Hands the features of all images over, in no particular order. */
+    /** Hands over the features of all images, by id. */
     public void features(Images images, Progress.Meter meter, Consumer<Output> each) {
         pass(images, meter, true, output -> output, each);
     }
 
-    /** Hands over what measures need of the probabilities of all images, in no particular order. */
+    /** Hands over what measures need of the probabilities of all images, by id. */
     public void judgments(Images images, Progress.Meter meter, Consumer<Judgment> each) {
         pass(images, meter, false, Judgment::new, each);
     }
@@ -160,58 +162,51 @@ public final class Inference {
      * @param of makes it; the probabilities themselves are not kept
      */
     public <T> void withProbabilities(Images images, Progress.Meter meter, Of<T> of, Consumer<JavaRDD<T>> use) {
-        Sight sight = sending.send(false);
-        Pulse pulse = Pulse.of(engine.context().sc());
-        List<JavaRDD<T>> chunks = new ArrayList<>();
-        try {
-            Pass.over(images.count(), batchSize, meter, (from, count) -> {
-                JavaRDD<T> chunk =
-                        outputs(images, from, count, sight, of, pulse).persist(StorageLevel.MEMORY_AND_DISK());
-                chunks.add(chunk);
-                return Causes.unwrapped(chunk::count);
-            });
-            use.accept(union(chunks));
-        } finally {
-            chunks.forEach(chunk -> chunk.unpersist(false));
-            sight.close();
-        }
-    }
-
-    @SuppressWarnings("unchecked") // Java cannot make an array of a generic type
-    private <T> JavaRDD<T> union(List<JavaRDD<T>> chunks) {
-        return engine.context().union(chunks.toArray(JavaRDD[]::new));
+        over(images, meter, false, of, outputs -> {
+            JavaRDD<T> kept = outputs.persist(StorageLevel.MEMORY_AND_DISK());
+            try {
+                Causes.unwrapped(kept::count);
+                use.accept(kept);
+            } finally {
+                kept.unpersist(false);
+            }
+        });
     }
 
     private <T> void pass(Images images, Progress.Meter meter, boolean features, Of<T> of, Consumer<T> each) {
-        Sight sight = sending.send(features);
-        Pulse pulse = Pulse.of(engine.context().sc());
-        try {
-            Pass.over(images.count(), batchSize, meter, (from, count) -> {
-                List<T> chunk = Causes.unwrapped(outputs(images, from, count, sight, of, pulse)::collect);
-                chunk.forEach(each);
-                return chunk.size();
+        over(images, meter, features, of, outputs -> Pass.inOrder(outputs, each));
+    }
+
+    /** Runs jobs on what the network says of the images of each piece. */
+    private <T> void over(Images images, Progress.Meter meter, boolean features, Of<T> of, Consumer<JavaRDD<T>> jobs) {
+        Preprocess prepared = preprocess; // tasks take this along, not this object
+        int size = batchSize;
+        int block = images.block(size);
+        try (Sight sight = sending.send(features)) {
+            Pulse.counted(engine.context().sc(), images.count(), done -> meter.add(done, ""), pulse -> {
+                jobs.accept(engine.device()
+                        .computes(images.pieces()
+                                .mapPartitions(
+                                        part -> outputs(part.next(), block, sight, pulse, prepared, size, of)
+                                                .iterator(),
+                                        true)));
+                return true;
             });
-        } finally {
-            sight.close();
         }
     }
 
-    /** Returns what the network says of the images of each shard at positions from {@code from} on, at most {@code count}. */
-    private <T> JavaRDD<T> outputs(Images images, int from, int count, Sight sight, Of<T> of, Pulse pulse) {
-        Preprocess prepared = preprocess; // tasks take this along, not this object
-        int size = batchSize;
-        return engine.device()
-                .computes(images.shards()
-                        .mapPartitions(
-                                part -> {
-                                    List<Example> some = part.next().range(from, count);
-                                    return some.isEmpty()
-                                            ? List.<T>of().iterator()
-                                            : sight.with(network ->
-                                                            outputs(counted(network, pulse), some, prepared, size, of))
-                                                    .iterator();
-                                },
-                                true));
+    private static <T> List<T> outputs(
+            Shard piece, int block, Sight sight, Pulse pulse, Preprocess preprocess, int batchSize, Of<T> of) {
+        Map<Long, List<Example>> blocks = piece.blocks(block);
+        if (blocks.isEmpty()) {
+            return List.of();
+        }
+        return sight.with(network -> {
+            Function<Batch, float[][]> counted = counted(network, pulse);
+            return blocks.values().stream()
+                    .flatMap(some -> outputs(counted, some, preprocess, batchSize, of).stream())
+                    .toList();
+        });
     }
 
     private static Function<Batch, float[][]> counted(Function<Batch, float[][]> network, Pulse pulse) {

@@ -1,62 +1,76 @@
 package dev.grft.spark.work;
 
 import dev.grft.data.Example;
-import dev.grft.report.Progress;
+import dev.grft.spark.cluster.Causes;
+import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.TreeMap;
 import java.util.function.Consumer;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.rdd.RDD;
+import scala.Function1;
+import scala.collection.Iterator;
+import scala.reflect.ClassTag$;
+import scala.runtime.BoxedUnit;
 
-/**
- * One pass over a set of images. It is cut into Spark jobs of some batches of each shard: progress shows, and a lost task
- * costs little.
- */
+/** One pass over a set of images: a Spark job over its pieces, each computed block by block. */
 final class Pass {
-    /** Batches of one shard in one job: a constant, because sums depend on where they are cut. */
-    static final int BATCHES = 16;
-
-    /** Maximum number of jobs of a pass whose jobs go on from each other's result: each makes the lineage of the next longer. */
-    static final int PIECES = 16;
-
     private Pass() {}
 
-    /** One Spark job over a part of each shard. */
-    interface Job {
-        /**
-         * Computes the examples of each shard at positions from {@code from} on, at most {@code count}.
-         *
-         * @return how many images there were, in all shards
-         */
-        long run(int from, int count);
-    }
-
-    /**
-     * Runs jobs until all images are done.
-     *
-     * @param images how many there are, in all shards
-     */
-    static void over(long images, int batchSize, Progress.Meter meter, Job job) {
-        int count = BATCHES * batchSize;
-        long done = 0;
-        for (int from = 0; done < images; from += count) {
-            long size = job.run(from, count);
-            done += size;
-            meter.add(size, "");
+    /** Hands over batches of some examples, in their order; each example is read once. */
+    static void batches(List<Example> examples, int batchSize, Consumer<List<Example>> use) {
+        for (int at = 0; at < examples.size(); at += batchSize) {
+            use.accept(List.copyOf(examples.subList(at, Math.min(examples.size(), at + batchSize))));
         }
     }
 
     /**
-     * Returns how many examples of each shard such a job takes, whole batches.
+     * Hands over all elements in their order while the job runs. The driver holds those of partitions that came before their turn, and
+     * not all of them as {@code collect} does.
      *
-     * @param largest examples of the largest shard
+     * @param each is called by one thread of Spark's at a time
      */
-    static int piece(int largest, int batchSize) {
-        int batches = largest / batchSize + 1;
-        return batchSize * Math.max(BATCHES, (batches + PIECES - 1) / PIECES);
+    static <T> void inOrder(JavaRDD<T> elements, Consumer<T> each) {
+        RDD<T> rdd = elements.rdd();
+        Turns<T> turns = new Turns<>(each);
+        Function1<Iterator<T>, ArrayList<T>> listed = (Function1<Iterator<T>, ArrayList<T>> & Serializable) part -> {
+            ArrayList<T> list = new ArrayList<>();
+            while (part.hasNext()) {
+                list.add(part.next());
+            }
+            return list;
+        };
+        Causes.unwrapped(() -> {
+            rdd.context()
+                    .runJob(
+                            rdd,
+                            listed,
+                            (partition, list) -> {
+                                turns.come((Integer) partition, list);
+                                return BoxedUnit.UNIT;
+                            },
+                            ClassTag$.MODULE$.<ArrayList<T>>apply(ArrayList.class));
+            return true;
+        });
     }
 
-    /** Hands over batches of some examples, in their order; each example is read from its shard once. */
-    static void batches(List<Example> examples, int batchSize, Consumer<List<Example>> use) {
-        for (int at = 0; at < examples.size(); at += batchSize) {
-            use.accept(List.copyOf(examples.subList(at, Math.min(examples.size(), at + batchSize))));
+    /** Holds lists until all before them have come. */
+    private static final class Turns<T> {
+        private final Consumer<T> each;
+        private final TreeMap<Integer, List<T>> early = new TreeMap<>();
+        private int next;
+
+        Turns(Consumer<T> each) {
+            this.each = each;
+        }
+
+        synchronized void come(int number, List<T> list) {
+            early.put(number, list);
+            for (List<T> now = early.remove(next); now != null; now = early.remove(next)) {
+                next++;
+                now.forEach(each);
+            }
         }
     }
 }

@@ -38,12 +38,21 @@ import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /**
- * The selection's pass over the training images: each shard sums the squared gradients of its examples, and the sums are
- * put together in the order of the shards. Sends two small vectors for each matrix, never a gradient; but for the score of
- * the summed gradient, which needs the gradients of all shards added up before they are squared.
+ * The selection's pass over the training images: each piece sums the squared gradients of its examples, block by block, and the sums
+ * are added over a tree of fixed shape ({@link OrderedTree}): its bits do not depend on how many pieces there are. Sends two small
+ * vectors for each matrix, never a gradient.
+ *
+ * <p>The summed gradient is another matter: the gradients themselves are added up before they are squared. A whole gradient leaves each
+ * partition, so the partitions are the shards of training, whose number does not grow with the cluster.
  */
 public final class Scoring implements Serializable {
     private static final long serialVersionUID = 1L;
+
+    /** Batches of a shard in one job of the summed gradient; its sums depend on where they are cut. */
+    private static final int BATCHES = 16;
+
+    /** Maximum number of its jobs: each goes on from the result of the one before, so its lineage is longer. */
+    private static final int JOBS = 16;
 
     private final ModelBroadcast model;
     private final LinkedHashMap<String, MatrixShape> eligible;
@@ -51,7 +60,7 @@ public final class Scoring implements Serializable {
     private final boolean contrastive;
     private final double temperature;
     private final int batchSize;
-    private final transient Probe head; // of the driver; tasks are sent it once
+    private final transient Probe head; // the driver's; tasks get it once
     private final Preprocess preprocess;
     private final Augment views;
     private final Device device;
@@ -88,70 +97,65 @@ public final class Scoring implements Serializable {
         if (score == Score.SUMMED_GRADIENT) {
             return Causes.unwrapped(() -> ofSummedGradient(images, meter));
         }
+        if (images.count() == 0) {
+            return Scores.zero(eligible);
+        }
+        int block = images.block(batchSize);
         try (Sent<float[][]> sent = sent(images)) {
-            return scores(images, meter, sent);
+            return Pulse.counted(
+                    images.pieces().context(),
+                    images.count(),
+                    done -> meter.add(done, ""),
+                    pulse -> Causes.unwrapped(() -> OrderedTree.reduce(
+                            device.computes(images.pieces()
+                                    .mapPartitions(
+                                            part -> scored(part.next().blocks(block), pulse, sent)
+                                                    .iterator(),
+                                            true)),
+                            Scores::merge)));
         }
     }
 
     /** Sends weight and bias of the head. */
     private Sent<float[][]> sent(Images images) {
         return Sent.of(
-                JavaSparkContext.fromSparkContext(images.shards().context()),
+                JavaSparkContext.fromSparkContext(images.pieces().context()),
                 new float[][] {head.weight(), head.bias()});
     }
 
-    private Scores scores(Images images, Progress.Meter meter, Sent<float[][]> sent) {
-        Scores scores = Scores.zero(eligible);
-        Pulse pulse = Pulse.of(images.shards().context());
-        Pass.over(images.count(), batchSize, meter, (from, count) -> {
-            Scores chunk = Causes.unwrapped(() -> OrderedTree.reduce(
-                    device.computes(images.shards()
-                            .mapPartitions(
-                                    part -> {
-                                        List<Example> some = part.next().range(from, count);
-                                        return List.of(
-                                                        some.isEmpty()
-                                                                ? Scores.zero(eligible)
-                                                                : scored(
-                                                                        some,
-                                                                        List.<Sum>of()
-                                                                                .iterator(),
-                                                                        pulse,
-                                                                        sent,
-                                                                        Scorer::scores))
-                                                .iterator();
-                                    },
-                                    true)),
-                    Scores::merge));
-            scores.merge(chunk);
-            return chunk.examples() / (contrastive ? 2 : 1);
+    /** Returns the scores over some blocks; none if there is no block. */
+    private List<Scores> scored(Map<Long, List<Example>> blocks, Pulse pulse, Sent<float[][]> sent) {
+        if (blocks.isEmpty()) {
+            return List.of();
+        }
+        return withScorer(sent, scorer -> {
+            OrderedTree.Sum<Scores> sum = new OrderedTree.Sum<>(Scores::merge);
+            blocks.forEach((number, examples) -> {
+                add(examples, scorer, pulse);
+                sum.add(number, scorer.take());
+            });
+            return List.of(Objects.requireNonNull(sum.result()));
         });
-        return scores;
     }
 
-    /** Returns the result of a scorer that has begun with these sums of an earlier piece, and has seen some examples since. */
-    private <T> T scored(
-            List<Example> examples,
-            Iterator<Sum> earlier,
-            Pulse pulse,
-            Sent<float[][]> sent,
-            java.util.function.Function<Scorer, T> result) {
+    private <T> T withScorer(Sent<float[][]> sent, java.util.function.Function<Scorer, T> work) {
         float[][] values = sent.value();
         return Replicas.withWeights(model, weights -> {
             try (Scorer scorer =
                     new Scorer(weights, eligible, score, values[0], values[1], device.kernels(), device.keep(true))) {
-                earlier.forEachRemaining(sum -> scorer.begin(sum.matrix, sum.gradient));
-                Pass.batches(examples, batchSize, some -> {
-                    if (contrastive) {
-                        scorer.addContrastive(
-                                Batch.augmented(some, preprocess, views, new long[some.size()], 2), temperature);
-                    } else {
-                        scorer.addCrossEntropy(Batch.of(some, preprocess));
-                    }
-                    pulse.beat(some.size());
-                });
-                return result.apply(scorer);
+                return work.apply(scorer);
             }
+        });
+    }
+
+    private void add(List<Example> examples, Scorer scorer, Pulse pulse) {
+        Pass.batches(examples, batchSize, some -> {
+            if (contrastive) {
+                scorer.addContrastive(Batch.augmented(some, preprocess, views, new long[some.size()], 2), temperature);
+            } else {
+                scorer.addCrossEntropy(Batch.of(some, preprocess));
+            }
+            pulse.beat(some.size());
         });
     }
 
@@ -223,7 +227,7 @@ public final class Scoring implements Serializable {
         List<Integer> sizes =
                 images.shards().map(shard -> shard.examples().size()).collect();
         int largest = sizes.stream().mapToInt(Integer::intValue).max().orElse(0);
-        int count = Pass.piece(largest, batchSize);
+        int count = ofJob(largest, batchSize);
         JavaRDD<Sum> sums = piece(images, null, 0, count, pulse, sent);
         JavaRDD<Sum> kept = null;
         try {
@@ -255,6 +259,16 @@ public final class Scoring implements Serializable {
         }
     }
 
+    /**
+     * Returns how many examples of each shard a job of the summed gradient takes, whole batches.
+     *
+     * @param largest examples of the largest shard
+     */
+    static int ofJob(int largest, int batchSize) {
+        int batches = largest / batchSize + 1;
+        return batchSize * Math.max(BATCHES, (batches + JOBS - 1) / JOBS);
+    }
+
     /** Returns the sums of each shard over its examples before position {@code from + count}, from those before {@code from}. */
     private JavaRDD<Sum> piece(
             Images images, @Nullable JavaRDD<Sum> earlier, int from, int count, Pulse pulse, Sent<float[][]> sent) {
@@ -274,15 +288,19 @@ public final class Scoring implements Serializable {
                                         (part, sums) -> sums(part.next().range(from, count), sums, pulse, sent)));
     }
 
+    /** Returns the sums of an earlier piece with those of some more examples. */
     private Iterator<Sum> sums(List<Example> examples, Iterator<Sum> earlier, Pulse pulse, Sent<float[][]> sent) {
         if (examples.isEmpty()) {
             return earlier;
         }
         int shard = TaskContext.getPartitionId();
-        List<Sum> sums = new ArrayList<>();
-        scored(examples, earlier, pulse, sent, Scorer::summed)
-                .forEach((matrix, gradient) -> sums.add(new Sum(matrix, shard, gradient)));
-        return sums.iterator();
+        return withScorer(sent, scorer -> {
+            earlier.forEachRemaining(sum -> scorer.begin(sum.matrix, sum.gradient));
+            add(examples, scorer, pulse);
+            List<Sum> sums = new ArrayList<>();
+            scorer.summed().forEach((matrix, gradient) -> sums.add(new Sum(matrix, shard, gradient)));
+            return sums.iterator();
+        });
     }
 
     private static double[] sum(MatrixShape shape, Iterable<Sum> parts) {

@@ -4,11 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.spark.verbs.OnSpark;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.constraints.Size;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -50,27 +59,58 @@ class OrderedTreeTest extends OnSpark {
         assertThat(OrderedTree.reduce(some, String::concat)).isEqualTo(String.join("", inOrder));
     }
 
-    @Test
-    void aSumOfNumbersOfVeryDifferentSizesIsTheSameAsInALoop() {
-        List<Double> numbers = new ArrayList<>();
-        double sum = 0;
-        for (int i = 0; i < 40; i++) {
-            double number = Math.pow(-7, i % 13) / 3;
-            numbers.add(number);
-            sum += number;
+    /** Returns the sum of leaves from {@code from} on, below {@code from + width}, by the definition; null if there is none. */
+    private static @Nullable String tree(Set<Integer> leaves, int from, int width) {
+        if (width == 1) {
+            return leaves.contains(from) ? Integer.toString(from) : null;
         }
-        JavaRDD<Double> few =
-                JavaSparkContext.fromSparkContext(spark.sparkContext()).parallelize(numbers.subList(0, 16), 16);
+        String left = tree(leaves, from, width / 2);
+        String right = tree(leaves, from + width / 2, width / 2);
+        return left == null ? right : right == null ? left : sum(left, right);
+    }
 
-        double ofFew = 0;
-        for (double number : numbers.subList(0, 16)) {
-            ofFew += number;
-        }
-        assertThat(OrderedTree.reduce(few, Double::sum)).isEqualTo(ofFew);
-        JavaRDD<Double> many =
-                JavaSparkContext.fromSparkContext(spark.sparkContext()).parallelize(numbers, 40);
-        double once = OrderedTree.reduce(many, Double::sum);
-        assertThat(once).isCloseTo(sum, org.assertj.core.api.Assertions.within(1e-9 * Math.pow(7, 12)));
-        assertThat(OrderedTree.reduce(many, Double::sum)).isEqualTo(once);
+    /** Shows which sums were added. */
+    private static String sum(String left, String right) {
+        return "(" + left + " " + right + ")";
+    }
+
+    private static String sumOf(Collection<Integer> leaves) {
+        OrderedTree.Sum<String> sum = new OrderedTree.Sum<>(OrderedTreeTest::sum);
+        leaves.forEach(leaf -> sum.add(leaf, Integer.toString(leaf)));
+        return String.valueOf(sum.result());
+    }
+
+    @Property
+    void theLeavesDecideTheTree(@ForAll @Size(min = 1) Set<@IntRange(max = 300) Integer> leaves) {
+        assertThat(sumOf(new TreeSet<>(leaves))).isEqualTo(tree(leaves, 0, 512));
+    }
+
+    @Property
+    void whoAddsAWholeSubtreeChangesNothing(
+            @ForAll @Size(min = 1) Set<@IntRange(max = 300) Integer> leaves, @ForAll @IntRange(max = 9) int levels) {
+        SortedMap<Integer, List<Integer>> pieces = new TreeMap<>();
+        new TreeSet<>(leaves)
+                .forEach(leaf -> pieces.computeIfAbsent(leaf >> levels, key -> new ArrayList<>())
+                        .add(leaf));
+        OrderedTree.Sum<String> sum = new OrderedTree.Sum<>(OrderedTreeTest::sum);
+        pieces.forEach((piece, some) -> sum.add(piece, sumOf(some)));
+
+        assertThat(sum.result()).isEqualTo(tree(leaves, 0, 512));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 5, 16, 17, 40, 300})
+    void partitionsAreTheLeaves(int count) {
+        JavaRDD<String> parts = context.parallelize(
+                        IntStream.range(0, count).boxed().toList(), count)
+                .map(number -> Integer.toString(number));
+
+        assertThat(OrderedTree.reduce(parts, OrderedTreeTest::sum))
+                .isEqualTo(tree(IntStream.range(0, count).boxed().collect(Collectors.toSet()), 0, 512));
+    }
+
+    @Test
+    void nothingHasNoSum() {
+        assertThat(new OrderedTree.Sum<>(String::concat).result()).isNull();
     }
 }

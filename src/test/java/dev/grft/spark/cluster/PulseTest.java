@@ -7,6 +7,7 @@ import dev.grft.UserError;
 import dev.grft.spark.verbs.Tiny;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -43,7 +44,10 @@ class PulseTest {
 
     /** A job of one task of some twentieths of a second, which handles an image in each of the first ones, and nothing after. */
     private static long job(int twentieths, int images) {
-        Pulse pulse = Pulse.of(context.sc());
+        return job(twentieths, images, Pulse.of(context.sc()));
+    }
+
+    private static long job(int twentieths, int images, Pulse pulse) {
         return context.parallelize(List.of(1), 1)
                 .map(one -> {
                     for (int i = 0; i < twentieths; i++) {
@@ -58,6 +62,28 @@ class PulseTest {
                     return one;
                 })
                 .count();
+    }
+
+    @Test
+    void theProgressOfAPassIsToldWhileItsTaskRuns() {
+        List<Long> told = new CopyOnWriteArrayList<>();
+
+        long result = Pulse.counted(context.sc(), 21, told::add, pulse -> job(25, 20, pulse)); // 1.25 s
+
+        assertThat(result).isEqualTo(1);
+        assertThat(told).hasSizeGreaterThan(2).allMatch(images -> images > 0);
+        assertThat(told.stream().mapToLong(images -> images).sum())
+                .as("one counts no image")
+                .isEqualTo(21);
+    }
+
+    @Test
+    void imagesThatAreHandledTwiceAreToldOnce() {
+        List<Long> told = new CopyOnWriteArrayList<>();
+
+        Pulse.counted(context.sc(), 7, told::add, pulse -> job(10, 10, pulse));
+
+        assertThat(told.stream().mapToLong(images -> images).sum()).isEqualTo(7);
     }
 
     @Test

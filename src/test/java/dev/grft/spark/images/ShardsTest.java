@@ -15,16 +15,24 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.apache.spark.Dependency;
+import org.apache.spark.HashPartitioner;
+import org.apache.spark.MapOutputTrackerMaster;
+import org.apache.spark.ShuffleDependency;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.rdd.RDD;
 import org.apache.spark.storage.RDDBlockId;
 import org.apache.spark.util.LongAccumulator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import scala.collection.JavaConverters;
 
+@SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
 class ShardsTest extends OnSpark {
     @TempDir
     File folder;
@@ -137,6 +145,161 @@ class ShardsTest extends OnSpark {
         shards.release();
     }
 
+    /** Returns the examples of each of some shards. */
+    private static List<List<Example>> each(Shards shards) {
+        return each(shards.shards());
+    }
+
+    private static List<List<Example>> each(JavaRDD<Shard> shards) {
+        return shards.mapPartitions(part -> part.next().examples().iterator())
+                .glom()
+                .collect();
+    }
+
+    private static List<List<Example>> modulo(int count, int shards) {
+        return IntStream.range(0, shards)
+                .mapToObj(shard -> whole(count).stream()
+                        .filter(example -> example.id() % shards == shard)
+                        .toList())
+                .toList();
+    }
+
+    @Test
+    void theShardsOfATrainingHaveTheExamplesByTheirIdAndNoneIsDecodedAgain() {
+        LongAccumulator decoded = context.sc().longAccumulator();
+        Shards pieces = shards(31, decoded);
+        pieces.results().count();
+        int before = Shards.held();
+
+        for (int count : new int[] {1, 2, 7}) {
+            Shards views = pieces.views(count);
+            Shards files = pieces.shuffled(new HashPartitioner(count));
+
+            assertThat(each(views)).isEqualTo(modulo(31, count));
+            assertThat(each(files)).isEqualTo(modulo(31, count));
+            assertThat(each(views)).isEqualTo(modulo(31, count));
+            assertThat(Shards.held()).isEqualTo(before + 2 * count);
+            views.release();
+            files.release();
+            assertThat(Shards.held()).isEqualTo(before);
+        }
+
+        assertThat(decoded.value()).isEqualTo(31);
+        assertThat(all(pieces).collect()).as("views leave the files alone").isEqualTo(whole(31));
+        pieces.release();
+    }
+
+    @Test
+    void inLocalModeTheShardsAreViews() {
+        Shards pieces = shards(31, context.sc().longAccumulator());
+        Images.Kept kept = Images.Kept.inPieces(pieces, 31, 16, 2, true);
+        List<String> files = pieces.shards().map(Shard::toString).collect();
+
+        assertThat(kept.shards().map(Shard::toString).collect())
+                .allSatisfy(shard -> assertThat(files).containsAll(List.of(shard.split(" "))));
+        kept.release();
+    }
+
+    @Test
+    void onAClusterTheShardsTakeThePlaceOfThePieces() {
+        LongAccumulator decoded = context.sc().longAccumulator();
+        int before = Shards.held();
+        Shards pieces = new Shards(
+                context.parallelize(IntStream.range(0, 31).boxed().toList(), 2).map(id -> {
+                    decoded.add(1);
+                    return image(id);
+                }));
+        pieces.results().count();
+        Images.Kept kept = Images.Kept.inPieces(pieces, 31, 16, 3, false);
+
+        assertThat(each(kept.shards())).isEqualTo(modulo(31, 3));
+        assertThat(Shards.held()).isEqualTo(before + 3);
+        assertThat(each(kept.parts())).isEqualTo(modulo(31, 3));
+        assertThat(each(kept.pieces()))
+                .isEqualTo(List.of(whole(31).subList(0, 13), whole(31).subList(13, 25)));
+        assertThat(each(kept.shards())).isEqualTo(modulo(31, 3));
+        assertThat(Shards.held()).isEqualTo(before + 5);
+        assertThat(decoded.value()).isEqualTo(31);
+        kept.release();
+        assertThat(Shards.held()).isEqualTo(before);
+    }
+
+    @Test
+    void aSetForStepsAloneLiesInShards() {
+        Shards shards = shards(30, context.sc().longAccumulator());
+        Images.Kept kept = Images.Kept.inShards(shards, 30, 16, 3);
+
+        assertThat(kept.parts()).isSameAs(kept.shards());
+        assertThat(each(kept.pieces()))
+                .isEqualTo(List.of(whole(30).subList(0, 13), whole(30).subList(13, 24)));
+        kept.release();
+    }
+
+    /** As when a task of a step comes to an executor that has lost its files, or never had the shard. */
+    @Test
+    void aLostShardOfATrainingIsMadeOfThePreparedImages() throws IOException {
+        LongAccumulator decoded = context.sc().longAccumulator();
+        Shards pieces = shards(31, decoded);
+        pieces.results().count();
+        Shards files = pieces.shuffled(new HashPartitioner(2));
+        Shards views = pieces.views(1);
+        assertThat(each(views)).isEqualTo(modulo(31, 1));
+        String own = files.shards().map(Shard::toString).collect().get(1);
+        Files.write(Path.of(own), new byte[0]);
+
+        assertThatThrownBy(() -> each(files)).hasMessageContaining("cannot be read back");
+        assertThat(each(files)).isEqualTo(modulo(31, 2));
+        assertThat(decoded.value()).as("of prepared images").isEqualTo(31);
+
+        String ofPiece = pieces.shards().map(Shard::toString).collect().get(0);
+        Files.write(Path.of(ofPiece), new byte[0]);
+        assertThatThrownBy(() -> each(views)).hasMessageContaining("cannot be read back");
+        assertThat(each(views)).isEqualTo(modulo(31, 1));
+        assertThat(decoded.value()).as("one piece of ten").isEqualTo(41);
+        files.release();
+        views.release();
+        pieces.release();
+    }
+
+    @Test
+    void blocksHaveConsecutiveIds() {
+        Shard shard = Shard.write(
+                new File(folder, "a"),
+                IntStream.range(0, 23).mapToObj(ShardsTest::image).iterator());
+
+        assertThat(shard.blocks(8))
+                .isEqualTo(Map.of(
+                        0L, whole(23).subList(0, 7),
+                        1L, whole(23).subList(7, 13),
+                        2L, whole(23).subList(13, 19)));
+        assertThat(shard.only(id -> id > 15).blocks(8)).containsOnlyKeys(2L);
+        assertThat(shard.only(id -> id == 4).blocks(8)).isEmpty();
+        shard.close();
+    }
+
+    @Test
+    void piecesAreAFewForEachTaskAndHoldWholeBlocks() {
+        assertThat(Images.block(1, 1)).isEqualTo(16);
+        assertThat(Images.block(1000, 32)).isEqualTo(32);
+        assertThat(Images.block(1000, 33)).isEqualTo(64);
+        assertThat(Images.block(1_281_167, 32)).isEqualTo(512);
+        for (long total : new long[] {1, 18, 1000, 50_000, 1_281_167, 14_000_000}) {
+            for (int tasks : new int[] {1, 2, 8, 240, 4000}) {
+                int piece = Images.piece(total, 32, tasks);
+                int block = Images.block(total, 32);
+                int pieces = Images.pieces(total, piece);
+
+                assertThat(piece % block).isZero();
+                assertThat(Integer.bitCount(piece / block)).isEqualTo(1);
+                assertThat((long) pieces * piece).isBetween(total, total + piece - 1);
+                assertThat(piece).isLessThanOrEqualTo(Math.max(4096, block));
+                assertThat(piece > block && piece < 4096 ? pieces : 2 * tasks + 1)
+                        .as("%d images, %d tasks", total, tasks)
+                        .isBetween(2 * tasks, 4 * tasks);
+            }
+        }
+    }
+
     @Test
     void anImageIsDecodedOnceHoweverOftenItIsAskedFor() {
         LongAccumulator decoded = context.sc().longAccumulator();
@@ -173,6 +336,51 @@ class ShardsTest extends OnSpark {
                 .as("Spark knows again where the shard is")
                 .isEqualTo(1);
         shards.release();
+    }
+
+    /** The pieces are gone by then, and are not to come back. */
+    @Test
+    void shardsWhoseShuffleFilesAreLostAreDecodedAgainAndNothingElseStays() {
+        LongAccumulator decoded = context.sc().longAccumulator();
+        int before = Shards.held();
+        Shards pieces = shards(31, decoded);
+        pieces.results().count();
+        Images.Kept kept = Images.Kept.inPieces(pieces, 31, 16, 2, false);
+        assertThat(each(kept.shards())).isEqualTo(modulo(31, 2));
+        int files = files();
+
+        Shards.dropAll();
+        loseShuffles(kept.shards().rdd());
+
+        assertThat(each(kept.shards())).isEqualTo(modulo(31, 2));
+        assertThat(decoded.value()).isEqualTo(62);
+        assertThat(Shards.held()).isEqualTo(before + 2);
+        assertThat(files()).isEqualTo(files);
+        kept.release();
+    }
+
+    /** Returns how many files of pixels lie in Spark's local directories. */
+    private static int files() {
+        return (int)
+                JavaConverters.seqAsJavaList(SparkEnv.get()
+                                .blockManager()
+                                .diskBlockManager()
+                                .getAllFiles()
+                                .toSeq())
+                        .stream()
+                        .filter(file -> file.getName().startsWith("temp_local_"))
+                        .count();
+    }
+
+    /** Has Spark forget the output of the shuffles that an RDD is made of, as if the executors were lost. */
+    private static void loseShuffles(RDD<?> rdd) {
+        for (Dependency<?> dependency : JavaConverters.seqAsJavaList(rdd.dependencies())) {
+            if (dependency instanceof ShuffleDependency<?, ?, ?> shuffle) {
+                ((MapOutputTrackerMaster) SparkEnv.get().mapOutputTracker())
+                        .unregisterAllMapAndMergeOutput(shuffle.shuffleId());
+            }
+            loseShuffles(dependency.rdd());
+        }
     }
 
     @Test

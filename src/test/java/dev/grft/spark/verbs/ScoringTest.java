@@ -1,12 +1,9 @@
-package dev.grft.spark.run;
+package dev.grft.spark.verbs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Scores;
 import dev.grft.checkpoint.artifact.SelectionFile;
-import dev.grft.spark.verbs.OnSpark;
-import dev.grft.spark.verbs.Tiny;
-import dev.grft.spark.verbs.Verbs;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

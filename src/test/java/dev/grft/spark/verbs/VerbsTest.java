@@ -728,8 +728,8 @@ class VerbsTest extends OnTiny {
                 .out();
 
         assertThat(few)
-                .contains("training.shards is 1, but 2 tasks run at a time: 1 of them have no shard to decode, score,"
-                        + " train on or evaluate; set training.shards=2 before the first training");
+                .contains("training.shards is 1, but 2 tasks run at a time: 1 of them have nothing to do in a step of"
+                        + " training; set training.shards=2 before the first training");
         assertThat(smallBatch).contains("; raise training.batchSize (1) to use more");
         assertThat(enough).doesNotContain("tasks run at a time");
     }
