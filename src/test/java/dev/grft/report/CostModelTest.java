@@ -8,6 +8,7 @@ import dev.grft.bench.Setup;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Batch;
+import dev.grft.train.Deltas;
 import dev.grft.train.Network;
 import dev.grft.train.Replica;
 import dev.grft.tuning.SliceTuning;
@@ -177,6 +178,25 @@ class CostModelTest {
                     ? CostModel.forwardBytes(config, examples)
                     : CostModel.activationBytes(config, examples, keep == Keep.INPUTS);
             assertThat((double) replica.bytes()).isCloseTo(counted, Percentage.withPercentage(10));
+        }
+    }
+
+    @Test
+    void severalDeltasOfATaskTakeTheWorkingArraysOfOne() {
+        VitConfig config = VitConfig.preset("vit_tiny_patch16_224", 10);
+        SliceTuning tuning = new SliceTuning(Setup.selection(config, 1));
+        float[] trained = new float[tuning.layout(config).size()];
+        try (Weights weights = Weights.zeros(config.withClasses(0), DataType.FLOAT);
+                Deltas deltas = new Deltas(weights, new CpuKernels())) {
+            for (int i = 0; i < 8; i++) {
+                deltas.load("delta " + i, tuning, 10, trained);
+            }
+            long ofDeltas = deltas.bytes();
+            deltas.probabilities(
+                    Batch.of(List.of(Setup.example(config, 0), Setup.example(config, 1)), Setup.preprocess(config)));
+
+            assertThat((double) deltas.bytes() - ofDeltas)
+                    .isCloseTo((double) CostModel.forwardBytes(config, 2), Percentage.withPercentage(15));
         }
     }
 

@@ -10,6 +10,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.nativeblas.NativeOpsHolder;
 
 /** What this process computes on: its native libraries and their settings, its device, and the kernels for that device. */
 public final class Backend {
@@ -102,6 +103,13 @@ public final class Backend {
     /** Returns the bytes of memory of this process that are resident. */
     public static long residentBytes() {
         return Pointer.physicalBytes();
+    }
+
+    /** Returns the bytes that are free on the GPU that this thread computes on; {@link Long#MAX_VALUE} on a CPU. */
+    public static long freeOnGpu() {
+        return Flat.CPU
+                ? Long.MAX_VALUE
+                : NativeOpsHolder.getInstance().getDeviceNativeOps().getDeviceFreeMemoryDefault();
     }
 
     /** Returns {@code org.bytedeco.javacpp.maxphysicalbytes}, the most that may be resident; 0 for no limit. */
