@@ -22,7 +22,7 @@ public final class BrokenImage extends Exception {
     }
 
     /** Returns the image's name. */
-    String name() {
+    public String name() {
         return name;
     }
 

@@ -66,7 +66,7 @@ public final class Progress {
         unfinished = !last;
     }
 
-    /** Returns the meter of a phase that handles {@code total} images. */
+    /** Returns the meter of a phase that handles {@code total} images; below 0: nobody knows how many. */
     public Meter phase(String name, long total) {
         return new Meter(name, total);
     }
@@ -101,20 +101,21 @@ public final class Progress {
             done += images;
             long now = System.nanoTime();
             double interval = terminal ? INTERVAL_OF_TERMINAL : INTERVAL;
-            if (!name.isEmpty() && (done >= total || (now - lastPrinted) / 1e9 >= interval)) {
+            boolean last = total >= 0 && done >= total;
+            if (!name.isEmpty() && (last || (now - lastPrinted) / 1e9 >= interval)) {
                 lastPrinted = now;
                 double speed = (done - skipped) / Math.max(1e-9, (now - start) / 1e9);
                 String line = String.format(
                         Locale.ROOT,
-                        "%s %s%d/%d images, %.0f images/s, %s left",
+                        "%s %s%d%s images, %.0f images/s%s",
                         name,
                         note.isEmpty() ? "" : note + ", ",
                         done,
-                        total,
+                        total < 0 ? "" : "/" + total,
                         speed,
-                        time((total - done) / Math.max(1e-9, speed)));
+                        total < 0 ? "" : ", " + time((total - done) / Math.max(1e-9, speed)) + " left");
                 if (terminal) {
-                    over(line, done >= total);
+                    over(line, last);
                 } else {
                     say("%s", line);
                 }

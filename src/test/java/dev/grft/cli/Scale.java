@@ -291,8 +291,7 @@ public final class Scale {
 
         /** Returns the most of each that the process held in a part of its time, given as fractions. */
         Sample most(double from, double to) {
-            List<Sample> part =
-                    samples.subList((int) (from * samples.size()), (int) Math.ceil(to * samples.size()));
+            List<Sample> part = samples.subList((int) (from * samples.size()), (int) Math.ceil(to * samples.size()));
             return new Sample(
                     part.stream().mapToLong(Sample::resident).max().orElse(0),
                     part.stream().mapToInt(Sample::threads).max().orElse(0),

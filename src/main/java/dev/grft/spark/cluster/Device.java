@@ -152,6 +152,12 @@ public final class Device implements Serializable {
         return profile == null ? work : work.withResources(profile);
     }
 
+    /** Returns how many cores of an executor a task may use beside its GPU, which few tasks share; 1 of a task that computes on its core. */
+    public int cores(SparkConf conf) {
+        double tasks = profile != null ? 1 : 1 / conf.getDouble(OF_TASK, 0);
+        return Math.max(1, (int) (conf.getInt("spark.executor.cores", 1) / tasks));
+    }
+
     /** Returns what all tasks compute on, null if it may differ. */
     @Nullable
     public Kind kind() {

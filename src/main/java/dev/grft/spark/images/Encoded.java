@@ -51,12 +51,21 @@ public final class Encoded implements Serializable {
                 : new Encoded(name, label, samples, null, height, width, channels);
     }
 
+    /** Returns the name of the image. */
+    public String name() {
+        return name;
+    }
+
     /**
-     * Returns the image, prepared.
+     * Returns the image as the example of that id.
      *
      * @throws BrokenImage if there is none
      */
-    public Pixels prepared(Preprocess preprocess) throws BrokenImage {
+    public Example example(long id, Preprocess preprocess) throws BrokenImage {
+        return new Example(id, label, name, prepared(preprocess));
+    }
+
+    Pixels prepared(Preprocess preprocess) throws BrokenImage {
         if (reason != null) {
             throw new BrokenImage(name, reason);
         }
@@ -90,7 +99,7 @@ public final class Encoded implements Serializable {
     Decoded decoded(long id, Preprocess preprocess) {
         byte[] digest = Sha256.digest().digest(content);
         try {
-            return new Decoded(id, digest, new Example(id, label, name, prepared(preprocess)), null);
+            return new Decoded(id, digest, example(id, preprocess), null);
         } catch (BrokenImage e) {
             return new Decoded(id, digest, null, e.reason());
         }

@@ -14,12 +14,13 @@ import java.util.TreeSet;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.jspecify.annotations.Nullable;
 
 /** Images that are files at any depth of a folder of classes; of images without labels, anywhere. */
-final class FolderSource implements Source {
+final class FolderSource implements Source.Stored {
     private static final Set<String> SPLITS =
             Set.of("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval");
 
@@ -139,12 +140,27 @@ final class FolderSource implements Source {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+    public ListedImages.Files files(String prefix, @Nullable Labels labels) {
         List<ListedImages.Wanted> wanted = new ArrayList<>();
         for (Found.Entry file : files) {
             wanted.add(new ListedImages.Wanted(
                     prefix + file.name(), found.file(file).toString(), ImageSource.index(labels, label(file.name()))));
         }
-        return ListedImages.encoded(context, hadoop, wanted, names);
+        return new ListedImages.Files(context, hadoop, wanted);
+    }
+
+    @Override
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+        return files(prefix, labels).ranked(names);
+    }
+
+    @Override
+    public long count() {
+        return files.size();
+    }
+
+    @Override
+    public JavaRDD<Encoded> inOrder(int partitions, int batch) {
+        return files("", null).inOrder(partitions, batch);
     }
 }

@@ -51,11 +51,12 @@ public final class ImageSource {
      */
     public static ImageSource at(SparkSession spark, List<String> paths, ReadOptions options) {
         return new ImageSource(
-                paths, paths.stream().map(path -> open(spark, path, options)).toList());
+                paths,
+                paths.stream().<Source>map(path -> open(spark, path, options)).toList());
     }
 
     /** Returns the images at one path. */
-    public static Source open(SparkSession spark, String path, ReadOptions options) {
+    public static Source.Stored open(SparkSession spark, String path, ReadOptions options) {
         return Inputs.at(spark.sessionState().newHadoopConf(), null, path, options)
                 .open(spark);
     }
@@ -79,9 +80,7 @@ public final class ImageSource {
             all.addAll(named);
         }
         if (all.isEmpty()) {
-            PassedOver passed = passedOver();
-            throw new UserError(place + ": there are no images, neither " + ImageEndings.list("and")
-                    + " files, also in tars, nor rows of Parquet" + (passed.count() == 0 ? "" : "; " + passed));
+            throw none(place, passedOver());
         }
         all.sort(Comparator.comparing((Named image) -> image.name));
         for (int i = 1; i < all.size(); i++) {
@@ -90,6 +89,12 @@ public final class ImageSource {
             }
         }
         return all;
+    }
+
+    /** Returns the error of a place without images. */
+    public static UserError none(String place, PassedOver passed) {
+        return new UserError(place + ": there are no images, neither " + ImageEndings.list("and")
+                + " files, also in tars, nor rows of Parquet" + (passed.count() == 0 ? "" : "; " + passed));
     }
 
     /** Returns what lies at the paths and is not among the images; to be called after {@link #named}. */
@@ -141,7 +146,8 @@ public final class ImageSource {
 
     /**
      * Returns the encoded images in partitions, each sorted by rank among the names. Runs of consecutive ranks go to the
-     * partitions in turn; an image that is not there is left out.
+     * partitions in turn; an image that is not there is left out. A partition of images that have a file each opens its own files;
+     * others are shuffled to their partitions.
      *
      * @param names of all images, sorted
      * @param labels the classes; null: the images get none
@@ -149,7 +155,11 @@ public final class ImageSource {
      */
     public JavaPairRDD<Long, Encoded> encoded(
             Broadcast<String[]> names, @Nullable Labels labels, int partitions, int run) {
-        return encoded(names, labels).repartitionAndSortWithinPartitions(new ByRank(partitions, run));
+        Partitioner byRank = new ByRank(partitions, run);
+        ListedImages.Files files = files(labels);
+        return files == null
+                ? encoded(names, labels).repartitionAndSortWithinPartitions(byRank)
+                : counted(files.dealt(names, byRank));
     }
 
     /** Returns the encoded images by their rank, in the tasks that read them. */
@@ -158,6 +168,23 @@ public final class ImageSource {
         for (int i = 1; i < sources.size(); i++) {
             encoded = encoded.union(sources.get(i).encoded(prefixes.get(i), names, labels));
         }
+        return counted(encoded);
+    }
+
+    /** Returns the files of all images if each image has one; else null. */
+    private ListedImages.@Nullable Files files(@Nullable Labels labels) {
+        ListedImages.Files all = null;
+        for (int i = 0; i < sources.size(); i++) {
+            ListedImages.Files some = sources.get(i).files(prefixes.get(i), labels);
+            if (some == null) {
+                return null;
+            }
+            all = all == null ? some : all.and(some);
+        }
+        return all;
+    }
+
+    private static JavaPairRDD<Long, Encoded> counted(JavaPairRDD<Long, Encoded> encoded) {
         Pulse pulse = Pulse.of(encoded.context());
         return encoded.mapToPair(image -> {
             pulse.beat(1);

@@ -83,7 +83,7 @@ public final class Inputs {
     }
 
     /** Returns the images, which are read from the files that were listed. */
-    public Source open(SparkSession spark) {
+    public Source.Stored open(SparkSession spark) {
         JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
         if (list != null) {
             return new ListedImages(context, hadoop, list, options.labeled());

@@ -9,6 +9,7 @@ import java.io.InputStream;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
@@ -16,15 +17,18 @@ import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.security.AccessControlException;
+import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.api.java.function.PairFunction;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /** Images that an {@link ImageList} names. Each is opened by the task that reads it; nothing is listed. */
-final class ListedImages implements Source {
+final class ListedImages implements Source.Stored {
     /** Images that one task reads, one after the other. */
     private static final int IN_A_TASK = 256;
 
@@ -66,7 +70,7 @@ final class ListedImages implements Source {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+    public Files files(String prefix, @Nullable Labels labels) {
         List<Wanted> wanted = new ArrayList<>();
         for (Map.Entry<String, String> image : list.classes().entrySet()) {
             wanted.add(new Wanted(
@@ -74,19 +78,88 @@ final class ListedImages implements Source {
                     ImageList.below(list.root(), image.getKey()).toString(),
                     ImageSource.index(labels, labeled ? image.getValue() : null)));
         }
-        return encoded(context, hadoop, wanted, names);
+        return new Files(context, hadoop, wanted);
     }
 
-    /** Reads files, by their rank among the names of all images. */
-    static JavaPairRDD<Long, Encoded> encoded(
-            JavaSparkContext context, Configuration hadoop, List<Wanted> wanted, Broadcast<String[]> names) {
-        int tasks = Math.max(
-                (wanted.size() + IN_A_TASK - 1) / IN_A_TASK,
-                Math.min(context.defaultParallelism(), (wanted.size() + LEAST - 1) / LEAST));
-        SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
-        return context.parallelize(wanted, tasks)
-                .mapToPair(image ->
-                        new Tuple2<>(ImageSource.rank(names.value(), image.name), image.read(configuration.value())));
+    @Override
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+        return files(prefix, labels).ranked(names);
+    }
+
+    @Override
+    public long count() {
+        return list.classes().size();
+    }
+
+    @Override
+    public JavaRDD<Encoded> inOrder(int partitions, int batch) {
+        return files("", null).inOrder(partitions, batch);
+    }
+
+    /** Files that hold an image each. A task gets the paths of its partition and opens one file after the other. */
+    static final class Files {
+        private final JavaSparkContext context;
+        private final Configuration hadoop;
+        private final List<Wanted> wanted;
+
+        Files(JavaSparkContext context, Configuration hadoop, List<Wanted> wanted) {
+            this.context = context;
+            this.hadoop = hadoop;
+            this.wanted = new ArrayList<>(wanted);
+            this.wanted.sort(Comparator.comparing((Wanted image) -> image.name));
+        }
+
+        /** Returns these and those of another source. */
+        Files and(Files others) {
+            List<Wanted> all = new ArrayList<>(wanted);
+            all.addAll(others.wanted);
+            return new Files(context, hadoop, all);
+        }
+
+        /** Returns the images in so many partitions of whole batches, in the order of their names. */
+        JavaRDD<Encoded> inOrder(int partitions, int batch) {
+            long batches = ((long) wanted.size() + batch - 1) / batch;
+            List<List<Wanted>> parts = new ArrayList<>();
+            int from = 0;
+            for (int p = 1; p <= partitions; p++) {
+                int to = (int) Math.min(wanted.size(), p * batches / partitions * batch);
+                parts.add(new ArrayList<>(wanted.subList(from, to)));
+                from = to;
+            }
+            return read(parts);
+        }
+
+        /** Returns the images by their rank among the names of all images, in that order. */
+        JavaPairRDD<Long, Encoded> ranked(Broadcast<String[]> names) {
+            int tasks = Math.max(
+                    (wanted.size() + IN_A_TASK - 1) / IN_A_TASK,
+                    Math.min(context.defaultParallelism(), (wanted.size() + LEAST - 1) / LEAST));
+            return inOrder(Math.max(1, tasks), 1).mapToPair(rank(names));
+        }
+
+        /** Returns the images by rank, in partitions and in the order of their ranks there. */
+        JavaPairRDD<Long, Encoded> dealt(Broadcast<String[]> names, Partitioner partitioner) {
+            List<List<Wanted>> parts = new ArrayList<>();
+            for (int p = 0; p < partitioner.numPartitions(); p++) {
+                parts.add(new ArrayList<>());
+            }
+            for (Wanted image : wanted) {
+                long rank = ImageSource.rank(names.value(), image.name);
+                parts.get(partitioner.getPartition(rank)).add(image);
+            }
+            return read(parts).mapToPair(rank(names));
+        }
+
+        private static PairFunction<Encoded, Long, Encoded> rank(Broadcast<String[]> names) {
+            return image -> new Tuple2<>(ImageSource.rank(names.value(), image.name), image);
+        }
+
+        private JavaRDD<Encoded> read(List<List<Wanted>> parts) {
+            SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
+            return context.parallelize(parts, parts.size())
+                    .flatMap(List::iterator)
+                    .map(image -> image.read(configuration.value()));
+        }
     }
 
     /** A file that holds an image. */

@@ -1,35 +1,52 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.spark.cluster.Causes;
 import java.io.Serializable;
 import java.net.URI;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.Dependency;
+import org.apache.spark.NarrowDependency;
+import org.apache.spark.Partition;
+import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.execution.datasources.FilePartition;
+import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.DecimalType;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
+import scala.collection.JavaConverters;
 
 /** Images in the rows of Parquet, listed and read by Spark. */
-final class RowSource implements Source {
+final class RowSource implements Source.Stored {
     /** The ending of a file's name. */
     static final String SUFFIX = ".parquet";
 
@@ -42,6 +59,14 @@ final class RowSource implements Source {
             DataTypes.IntegerType,
             DataTypes.LongType);
     private static final String OPEN_COST = "spark.sql.files.openCostInBytes";
+    private static final String LARGEST_PARTITION = "spark.sql.files.maxPartitionBytes";
+    private static final long SMALLEST_SPLIT = 1 << 20;
+    private static final long LARGEST_SPLIT = 128 << 20;
+
+    /** Rows that Spark decodes at a time: 4,096 photos, as by default, would be gigabytes. */
+    private static final int AT_A_TIME = 32;
+
+    private static final String ROWS_AT_A_TIME = "spark.sql.parquet.columnarReaderBatchSize";
     private static final String TYPES_OF_FOLDERS = "spark.sql.sources.partitionColumnTypeInference.enabled";
 
     private final SparkSession spark;
@@ -114,25 +139,28 @@ final class RowSource implements Source {
      */
     private static Dataset<Row> load(SparkSession spark, Found found) {
         try {
-            return with(spark, TYPES_OF_FOLDERS, "false", () -> spark.read().parquet(found.glob()));
+            return with(
+                    spark, Map.of(TYPES_OF_FOLDERS, "false"), () -> spark.read().parquet(found.glob()));
         } catch (Exception e) {
             throw new UserError(found.path() + ": cannot be read as Parquet (" + Causes.first(e) + ")", e);
         }
     }
 
-    /** Does something while a setting of the session has another value. */
-    private static <T> T with(SparkSession spark, String key, String value, Supplier<T> something) {
+    /** Does something while settings of the session have other values. */
+    private static <T> T with(SparkSession spark, Map<String, String> settings, Supplier<T> something) {
         RuntimeConfig conf = spark.conf();
-        String before = conf.getAll().contains(key) ? conf.get(key) : null;
-        conf.set(key, value);
+        Map<String, String> before = new HashMap<>();
+        settings.forEach((key, value) -> {
+            if (conf.getAll().contains(key)) {
+                before.put(key, conf.get(key));
+            }
+            conf.set(key, value);
+        });
         try {
             return something.get();
         } finally {
-            if (before == null) {
-                conf.unset(key);
-            } else {
-                conf.set(key, before);
-            }
+            settings.keySet().forEach(conf::unset);
+            before.forEach(conf::set);
         }
     }
 
@@ -200,7 +228,151 @@ final class RowSource implements Source {
     private JavaRDD<Row> inFewTasks(Dataset<Row> some) {
         return spark.conf().getAll().contains(OPEN_COST)
                 ? some.javaRDD()
-                : with(spark, OPEN_COST, "65536", some::javaRDD); // the tasks are laid out here
+                : with(spark, Map.of(OPEN_COST, "65536"), some::javaRDD); // the tasks are laid out here
+    }
+
+    @Override
+    public long count() {
+        return Causes.unwrapped(rows::count); // of the files' footers
+    }
+
+    /** Each split of a file is a partition of Spark's scan first; consecutive ones are then read by one task. */
+    @Override
+    public JavaRDD<Encoded> inOrder(int partitions, int batch) {
+        long bytes = found.files(file -> file.name().endsWith(SUFFIX), new PassedOver()).stream()
+                .mapToLong(Found.Entry::size)
+                .sum();
+        long split = Math.min(LARGEST_SPLIT, Math.max(SMALLEST_SPLIT, bytes / partitions));
+        RDD<Row> splits = with(
+                spark,
+                Map.of(
+                        LARGEST_PARTITION,
+                        Long.toString(split),
+                        OPEN_COST, // above this, so that no two splits share a partition
+                        Long.toString(split + 1),
+                        ROWS_AT_A_TIME,
+                        Integer.toString(AT_A_TIME)),
+                () -> rows.javaRDD().rdd());
+        Naming naming = naming("");
+        ImageColumn column = images;
+        return new InFileOrder(splits, partitions)
+                .toJavaRDD()
+                .map(row -> column.image(naming.named(row).name, Example.UNLABELED, row.get(3)));
+    }
+
+    /** The rows of splits of files, each a partition of its own before, in partitions of about as many bytes, in the order of the files. */
+    @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
+    private static final class InFileOrder extends RDD<Row> {
+        private static final long serialVersionUID = 1L;
+
+        private final RDD<Row> splits;
+        private final transient List<Group> groups;
+
+        /** Splits that follow each other. */
+        private static final class Group implements Partition {
+            private static final long serialVersionUID = 1L;
+
+            private final int index;
+            private final ArrayList<Partition> splits = new ArrayList<>();
+
+            Group(int index) {
+                this.index = index;
+            }
+
+            @Override
+            public int index() {
+                return index;
+            }
+        }
+
+        /** Says which splits a group has. */
+        private static final class OfGroup extends NarrowDependency<Row> {
+            private static final long serialVersionUID = 1L;
+
+            private final transient List<Group> groups; // the driver alone looks
+
+            OfGroup(RDD<Row> splits, List<Group> groups) {
+                super(splits);
+                this.groups = groups;
+            }
+
+            @Override
+            public scala.collection.immutable.Seq<Object> getParents(int partition) {
+                List<Object> parents = new ArrayList<>();
+                groups.get(partition).splits.forEach(split -> parents.add(split.index()));
+                return JavaConverters.asScalaBuffer(parents).toList();
+            }
+        }
+
+        InFileOrder(RDD<Row> splits, int most) {
+            this(splits, groups(splits.partitions(), most));
+        }
+
+        private InFileOrder(RDD<Row> splits, List<Group> groups) {
+            super(
+                    splits.sparkContext(),
+                    JavaConverters.<Dependency<?>>asScalaBuffer(List.of(new OfGroup(splits, groups)))
+                            .toSeq(),
+                    splits.elementClassTag());
+            this.splits = splits;
+            this.groups = groups;
+        }
+
+        private static List<Group> groups(Partition[] unordered, int most) {
+            Partition[] splits = unordered.clone();
+            Arrays.sort(
+                    splits,
+                    Comparator.comparing((Partition split) ->
+                                    file(split).toPath().toUri().getPath())
+                            .thenComparing(split -> file(split).start()));
+            long bytes = Arrays.stream(splits)
+                    .mapToLong(split -> file(split).length())
+                    .sum();
+            List<Group> groups = new ArrayList<>();
+            long before = 0; // bytes of the splits before
+            for (Partition split : splits) {
+                if (groups.isEmpty() || before >= (double) bytes / most * groups.size()) {
+                    groups.add(new Group(groups.size()));
+                }
+                groups.get(groups.size() - 1).splits.add(split);
+                before += file(split).length();
+            }
+            return groups;
+        }
+
+        private static PartitionedFile file(Partition split) {
+            return ((FilePartition) split).files()[0];
+        }
+
+        @Override
+        public Partition[] getPartitions() {
+            return groups.toArray(Partition[]::new);
+        }
+
+        @Override
+        public scala.collection.Iterator<Row> compute(Partition group, TaskContext task) {
+            Iterator<Partition> left = ((Group) group).splits.iterator();
+            return JavaConverters.asScalaIterator(
+                    new Iterator<>() { // a stream would hold all rows of a split
+                        private Iterator<Row> rows = Collections.emptyIterator();
+
+                        @Override
+                        public boolean hasNext() {
+                            while (!rows.hasNext() && left.hasNext()) {
+                                rows = JavaConverters.asJavaIterator(splits.iterator(left.next(), task));
+                            }
+                            return rows.hasNext();
+                        }
+
+                        @Override
+                        public Row next() {
+                            if (!hasNext()) {
+                                throw new NoSuchElementException();
+                            }
+                            return rows.next();
+                        }
+                    });
+        }
     }
 
     /** Tells names and labels of rows. */

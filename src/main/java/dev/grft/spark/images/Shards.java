@@ -76,9 +76,8 @@ final class Shards {
     Shards(JavaRDD<Decoded> decoded) {
         set = sent(decoded.context());
         ShardRdd first = new FileRdd(set, decoded.rdd(), null);
-        results = first.toJavaRDD()
-                .flatMap(shard -> shard.results().iterator())
-                .persist(StorageLevel.MEMORY_AND_DISK());
+        results =
+                first.toJavaRDD().flatMap(shard -> shard.results().iterator()).persist(StorageLevel.MEMORY_AND_DISK());
         ShardRdd kept = new FileRdd(set, decoded.rdd(), results.rdd());
         made.addAll(List.of(first, kept));
         shards = kept.toJavaRDD();

@@ -7,6 +7,7 @@ import java.io.Serializable;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.broadcast.Broadcast;
 import org.jspecify.annotations.Nullable;
 
@@ -43,7 +44,7 @@ public interface Source {
         return null;
     }
 
-    /** Returns what lies there and is not among the images; called after {@link #named}. */
+    /** Returns what lies there and is not among the images; called once they were named or read. */
     default PassedOver passedOver() {
         return new PassedOver();
     }
@@ -64,4 +65,24 @@ public interface Source {
      * @param labels the classes; null: the images get none
      */
     JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels);
+
+    /** Returns the files of the images if each has one; else null. */
+    default ListedImages.@Nullable Files files(String prefix, @Nullable Labels labels) {
+        return null;
+    }
+
+    /** Images in files, which can be read in the order of the files where they are. */
+    interface Stored extends Source {
+        /** Returns the number of images; -1 if only reading all of them tells it. */
+        long count();
+
+        /**
+         * Returns the encoded images without labels. The partitions, one after the other, have them in the order of the files'
+         * paths and of the images in a file. A partition is read as it is asked for: nothing is shuffled or kept.
+         *
+         * @param partitions how many there are, about; 1 or more
+         * @param batch images that stay together, from the first on, where each has a file
+         */
+        JavaRDD<Encoded> inOrder(int partitions, int batch);
+    }
 }

@@ -4,10 +4,13 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
+import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Pulse;
+import java.io.EOFException;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
@@ -15,6 +18,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
@@ -22,17 +26,19 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import org.apache.commons.compress.archivers.ArchiveInputStream;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.util.CollectionAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.apache.spark.util.TaskCompletionListener;
 import org.jspecify.annotations.Nullable;
@@ -47,7 +53,7 @@ import scala.Tuple2;
  * <p>A task goes through a tar from its beginning to its end, once for names and labels and once for the images, and holds one
  * sample at a time. Nothing is unpacked to a disk.
  */
-final class TarSource implements Source {
+final class TarSource implements Source.Stored {
     /** The ending of a tar's name. */
     static final String SUFFIX = ".tar";
 
@@ -55,6 +61,10 @@ final class TarSource implements Source {
     static final int LARGEST = 1 << 28;
 
     private static final int RECORD = 512; // bytes that a tar counts in
+    /** Bytes of a part of a tar that a task reads in order: the whole tar is read up to there. */
+    private static final long SMALLEST_PART = 1 << 23;
+
+    private static final long LARGEST_PART = 1L << 31;
     private static final int LARGEST_LABEL = 1 << 20;
     private static final Set<String> LABELS = Set.of("cls", "json");
     private static final ObjectMapper MAPPER = new ObjectMapper();
@@ -64,6 +74,9 @@ final class TarSource implements Source {
     private final Reader reader;
     private final boolean labeled;
     private PassedOver passed = new PassedOver(); // within the tars
+    private @Nullable CollectionAccumulator<TreeMap<String, Long>>
+            passedInOrder; // the same, of tasks that read in order
+    private @Nullable CollectionAccumulator<String> cutInOrder; // tars without an end mark, of these tasks
 
     /**
      * Returns the images of the tars that were found.
@@ -102,23 +115,27 @@ final class TarSource implements Source {
             named.addAll(listing.named);
             listing.passed.forEach(passed::add);
             if (listing.cut != null) {
-                passed.note(found.path() + ": " + listing.cut
-                        + " ends without the mark of a tar's end, so it may be cut off; compare it with its original");
-            }
-        }
-        Set<String> seen = new TreeSet<>();
-        for (Named image : named) {
-            if (!seen.add(image.name)) {
-                throw new UserError(found.path() + ": " + image.name + " comes twice; write the tar again");
+                passed.note(mayBeCut(listing.cut));
             }
         }
         return named;
+    }
+
+    private String mayBeCut(String tar) {
+        return found.path() + ": " + tar
+                + " ends without the mark of a tar's end, so it may be cut off; compare it with its original";
     }
 
     @Override
     public PassedOver passedOver() {
         PassedOver all = new PassedOver();
         all.add(passed);
+        if (passedInOrder != null) {
+            passedInOrder.value().forEach(part -> part.forEach(all::add));
+        }
+        if (cutInOrder != null) {
+            cutInOrder.value().forEach(tar -> all.note(mayBeCut(tar)));
+        }
         Set<Found.Entry> tars = Set.copyOf(found.ending(SUFFIX));
         PassedOver beside = new PassedOver();
         found.files(tars::contains, beside);
@@ -145,15 +162,68 @@ final class TarSource implements Source {
     @Override
     public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
         Reader read = reader;
-        return tars().flatMap(tar -> read.open(tar, true)).mapToPair(sample -> {
-            String name = prefix + sample.name;
-            int label = ImageSource.index(labels, sample.label);
-            return new Tuple2<>(
-                    ImageSource.rank(names.value(), name),
-                    sample.broken == null
-                            ? Encoded.file(name, label, sample.content)
-                            : Encoded.broken(name, label, sample.broken));
-        });
+        return tars().flatMap(tar -> read.open(new Part(tar, 0, Long.MAX_VALUE), true))
+                .mapToPair(sample -> {
+                    Encoded image = sample.encoded(prefix, ImageSource.index(labels, sample.label));
+                    return new Tuple2<>(ImageSource.rank(names.value(), image.name), image);
+                });
+    }
+
+    @Override
+    public long count() {
+        return -1;
+    }
+
+    /** Where there are fewer tars than partitions, several tasks read a part of each. */
+    @Override
+    public JavaRDD<Encoded> inOrder(int partitions, int batch) {
+        CollectionAccumulator<TreeMap<String, Long>> passedByTask = new CollectionAccumulator<>();
+        context.sc().register(passedByTask);
+        passedInOrder = passedByTask;
+        CollectionAccumulator<String> cutByTask = new CollectionAccumulator<>();
+        context.sc().register(cutByTask);
+        cutInOrder = cutByTask;
+        List<Found.Entry> tars = found.ending(SUFFIX);
+        List<Part> parts = new ArrayList<>();
+        for (Found.Entry tar : tars) {
+            long bytes = tar.size();
+            long number = Math.max(
+                    bytes / LARGEST_PART + 1, Math.min(bytes / SMALLEST_PART + 1, (long) partitions / tars.size()));
+            for (long i = 0; i < number; i++) {
+                parts.add(new Part(
+                        found.file(tar).toString(),
+                        bytes / number * i,
+                        i == number - 1 ? Long.MAX_VALUE : bytes / number * (i + 1)));
+            }
+        }
+        Reader read = reader;
+        return context.parallelize(parts, parts.size())
+                .flatMap(part -> {
+                    Samples samples = read.open(part, true);
+                    TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> {
+                        passedByTask.add(new TreeMap<>(samples.passed));
+                        if (samples.cut) {
+                            cutByTask.add(samples.tar);
+                        }
+                    });
+                    return samples;
+                })
+                .map(sample -> sample.encoded("", Example.UNLABELED));
+    }
+
+    /** The samples of a tar whose first entry has its content in some range of bytes. */
+    private static final class Part implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final String tar;
+        final long from;
+        final long to; // exclusive
+
+        Part(String tar, long from, long to) {
+            this.tar = tar;
+            this.from = from;
+            this.to = to;
+        }
     }
 
     /** Opens tars in the tasks. */
@@ -172,7 +242,7 @@ final class TarSource implements Source {
 
         Listing list(String tar, String prefix, Pulse pulse) {
             Listing listing = new Listing();
-            Samples samples = open(tar, false);
+            Samples samples = open(new Part(tar, 0, Long.MAX_VALUE), false);
             samples.forEachRemaining(sample -> {
                 pulse.beat(1);
                 listing.named.add(new Named(prefix + sample.name, sample.label));
@@ -182,19 +252,74 @@ final class TarSource implements Source {
             return listing;
         }
 
-        Samples open(String tar, boolean content) {
-            Path path = new Path(tar);
+        Samples open(Part part, boolean content) {
+            Path path = new Path(part.tar);
             try {
+                FileSystem files = path.getFileSystem(hadoop.value());
                 Samples samples = new Samples(
                         Found.relative(root, path),
-                        path.getFileSystem(hadoop.value()).open(path),
+                        new Skimmed(files.open(path), files.getFileStatus(path).getLen()),
                         labelKey,
-                        content);
+                        content,
+                        part.from,
+                        part.to);
                 TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> samples.close());
                 return samples;
+            } catch (FileNotFoundException e) {
+                throw new UserError(part.tar + ": is no longer there; read a set that does not change", e);
             } catch (IOException e) {
-                throw new UncheckedIOException(tar + ": cannot be opened", e);
+                throw new UncheckedIOException(part.tar + ": cannot be opened", e);
             }
+        }
+    }
+
+    /** A file that is read from its beginning to its end, without some stretches that are of no use. */
+    private static final class Skimmed extends InputStream {
+        /** Bytes that are faster read than sought past, in an object store. */
+        private static final int SHORT = 1 << 18;
+
+        private final FSDataInputStream in;
+        private final long length;
+        private long left; // bytes of the present stretch
+
+        Skimmed(FSDataInputStream in, long length) {
+            this.in = in;
+            this.length = length;
+        }
+
+        /** Has the next bytes come as any, because nobody looks at them. */
+        void skim(long bytes) throws IOException {
+            if (bytes >= SHORT) {
+                if (in.getPos() + bytes > length) {
+                    throw new EOFException("it ends within an entry");
+                }
+                in.seek(in.getPos() + bytes);
+                left = bytes;
+            }
+        }
+
+        @Override
+        public int read() throws IOException {
+            if (left > 0) {
+                left--;
+                return 0;
+            }
+            return in.read();
+        }
+
+        @Override
+        public int read(byte[] bytes, int from, int count) throws IOException {
+            if (left > 0) {
+                int some = (int) Math.min(left, count);
+                left -= some;
+                return some;
+            }
+            return in.read(bytes, from, count);
+        }
+
+        @Override
+        public void close() throws IOException {
+            in.close();
         }
     }
 
@@ -222,18 +347,30 @@ final class TarSource implements Source {
             this.content = content;
             this.broken = broken;
         }
+
+        Encoded encoded(String prefix, int index) {
+            return broken == null
+                    ? Encoded.file(prefix + name, index, content)
+                    : Encoded.broken(prefix + name, index, broken);
+        }
     }
 
-    /** The samples of a tar, one after the other. */
+    /** The samples of a tar, or of a part of it, one after the other. */
     static final class Samples implements Iterator<Sample>, AutoCloseable {
         private final String tar;
+        private final @Nullable Skimmed skimmed;
         private final ArchiveInputStream<TarArchiveEntry> in;
         private final @Nullable String labelKey;
         private final boolean content;
+        private final long from;
+        private final long to;
         final Map<String, Long> passed = new TreeMap<>(); // files that are in no sample, by reason
         boolean cut; // the tar has no end mark
         private long end; // of the last entry, in bytes
+        private final Set<String> names = new HashSet<>();
         private @Nullable TarArchiveEntry entry; // the first of the next sample
+        private long place; // of its content, the bytes before it
+        private long unread; // bytes of the content of the last entry
         private @Nullable Sample next;
 
         /**
@@ -243,10 +380,15 @@ final class TarSource implements Source {
          * @param stream will be closed
          * @param labelKey of the class in a {@code json}; null: labels are not looked at
          * @param content whether the images are read, too
-         * @throws UserError also later, if it is damaged, or an entry would leave the tar
+         * @param from first byte at which the first content of a sample may begin
+         * @param to first byte after these
+         * @throws UserError also later, if it is damaged, an entry would leave the tar, or two samples share a name
          */
-        Samples(String tar, InputStream stream, @Nullable String labelKey, boolean content) {
+        Samples(String tar, InputStream stream, @Nullable String labelKey, boolean content, long from, long to) {
             this.tar = tar;
+            this.skimmed = stream instanceof Skimmed skims ? skims : null;
+            this.from = from;
+            this.to = to;
             this.in = new TarArchiveInputStream(stream, StandardCharsets.UTF_8.name());
             this.labelKey = labelKey;
             this.content = content;
@@ -272,7 +414,7 @@ final class TarSource implements Source {
         /** Returns the next entry that can belong to a sample, null behind the last one. */
         private @Nullable TarArchiveEntry following() {
             try {
-                for (TarArchiveEntry each = in.getNextEntry(); each != null; each = in.getNextEntry()) {
+                for (TarArchiveEntry each = header(); each != null; each = header()) {
                     end = each.isSparse() ? 0 : in.getBytesRead() + (each.getSize() + RECORD - 1) / RECORD * RECORD;
                     String name = each.getName();
                     if (name.startsWith("/") || Arrays.asList(name.split("/")).contains("..")) {
@@ -282,7 +424,7 @@ final class TarSource implements Source {
                     if (isPlain(each) && point(name) > 0 && !name.startsWith("__")) {
                         return each;
                     }
-                    if (!each.isDirectory()) {
+                    if (!each.isDirectory() && isOfPart(place)) {
                         passOver(
                                 isPlain(each)
                                         ? "in tars with names that begin with . or __, or have no ending"
@@ -298,6 +440,21 @@ final class TarSource implements Source {
             } catch (IOException | IllegalArgumentException e) { // a damaged header ends in either
                 throw damaged(e);
             }
+        }
+
+        /** Returns the next entry, null behind the last one. */
+        private @Nullable TarArchiveEntry header() throws IOException {
+            if (skimmed != null) {
+                skimmed.skim(unread);
+            }
+            TarArchiveEntry next = in.getNextEntry();
+            place = in.getBytesRead();
+            unread = next != null && isPlain(next) && !next.isSparse() ? next.getSize() : 0;
+            return next;
+        }
+
+        private boolean isOfPart(long begin) {
+            return begin >= from && begin < to;
         }
 
         private void passOver(String reason) {
@@ -348,7 +505,8 @@ final class TarSource implements Source {
 
         /** Returns the next sample that has an image or a class, null behind the last one. */
         private @Nullable Sample sample() {
-            while (entry != null) {
+            while (entry != null && place < to) {
+                boolean mine = isOfPart(place);
                 String key = key(entry);
                 String image = null;
                 byte[] bytes = {};
@@ -366,15 +524,24 @@ final class TarSource implements Source {
                         }
                         image = entry.getName();
                         broken = refused(entry);
-                        bytes = content && broken == null ? bytes(entry, LARGEST) : bytes;
-                    } else if (labelKey != null && kind.equals("cls")) {
+                        bytes = mine && content && broken == null ? bytes(entry, LARGEST) : bytes;
+                    } else if (mine && labelKey != null && kind.equals("cls")) {
                         cls = new String(bytes(entry, LARGEST_LABEL), StandardCharsets.UTF_8).strip();
-                    } else if (labelKey != null && kind.equals("json")) {
+                    } else if (mine && labelKey != null && kind.equals("json")) {
                         json = label(entry, labelKey);
                     }
                 }
                 String label = cls == null || cls.isEmpty() ? json : cls;
                 boolean classified = kinds.stream().anyMatch(LABELS::contains);
+                if (image != null || classified) {
+                    String name = image == null ? key : image;
+                    if (!names.add(name)) {
+                        throw new UserError(tar + ": " + name + " comes twice; write the tar again");
+                    }
+                }
+                if (!mine) {
+                    continue;
+                }
                 if (image != null || !classified) {
                     kinds.stream()
                             .filter(kind -> !LABELS.contains(kind) && !ImageEndings.contains(kind))
@@ -408,6 +575,7 @@ final class TarSource implements Source {
             }
             try {
                 byte[] bytes = in.readNBytes(most);
+                unread = 0;
                 if (bytes.length != of.getSize()) {
                     throw new IOException(of.getName() + " is cut off");
                 }

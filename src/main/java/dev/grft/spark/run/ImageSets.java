@@ -2,7 +2,9 @@ package dev.grft.spark.run;
 
 import dev.grft.UserError;
 import dev.grft.config.Settings;
+import dev.grft.data.BrokenImages;
 import dev.grft.data.Labels;
+import dev.grft.data.PassedOver;
 import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Gauges;
@@ -14,6 +16,7 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
 import dev.grft.spark.images.ReadOptions;
+import dev.grft.spark.images.Source;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -109,7 +112,7 @@ final class ImageSets implements AutoCloseable {
         return new ImageSource(
                 paths,
                 paths.stream()
-                        .map(path -> frames.containsKey(path)
+                        .<Source>map(path -> frames.containsKey(path)
                                 ? frames.get(path)
                                 : listed(settings, key, path).open(spark))
                         .toList());
@@ -121,14 +124,9 @@ final class ImageSets implements AutoCloseable {
                 path, p -> Inputs.at(spark.sessionState().newHadoopConf(), key, p, readOptions(settings.data())));
     }
 
-    /** Returns the images at a path, without labels; the caller closes them. */
-    Images unlabeled(Settings settings, String key, String path, Preprocess preprocess) {
-        Images read = reader(settings, preprocess).unlabeled(path, readOptions(settings.data()));
-        check(settings, key, path, read);
-        progress.say(
-                "read %d images, %s, %s",
-                read.count(), read.broken().count() == 0 ? "0 broken" : read.broken(), read.passedOver());
-        return read;
+    /** Returns the images at a path, without labels, to be read in the order of the files. */
+    Source.Stored stored(Settings settings, String path) {
+        return ImageSource.open(spark, path, readOptions(settings.data()).unlabeled());
     }
 
     /** Returns a reader that takes any number of broken images; {@link #check} refuses them once the report is written. */
@@ -136,16 +134,20 @@ final class ImageSets implements AutoCloseable {
         return new ImageReader(spark, preprocess, 1, settings.training().shards(), batch);
     }
 
-    /** Reports the broken images and what may be a mistake, and refuses them if they are too many. */
     private void check(Settings settings, String key, String path, Images read) {
         try {
-            read.passedOver().notes().stream().limit(NOTES).forEach(note -> progress.say("note: %s", note));
-            directory.reportBroken(key, path, read.broken());
-            read.broken().check(settings.data().maxBroken(), path);
+            checkBroken(settings, key, path, read.broken(), read.passedOver());
         } catch (UserError e) {
             read.close();
             throw e;
         }
+    }
+
+    /** Reports the broken images and what may be a mistake, and refuses them if they are too many. */
+    void checkBroken(Settings settings, String key, String path, BrokenImages broken, PassedOver passedOver) {
+        passedOver.notes().stream().limit(NOTES).forEach(note -> progress.say("note: %s", note));
+        directory.reportBroken(key, path, broken);
+        broken.check(settings.data().maxBroken(), path);
     }
 
     /**

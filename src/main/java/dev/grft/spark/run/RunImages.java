@@ -4,12 +4,15 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.config.Settings;
 import dev.grft.data.Augment;
+import dev.grft.data.BrokenImages;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
+import dev.grft.data.PassedOver;
 import dev.grft.data.Preprocess;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.ReadOptions;
+import dev.grft.spark.images.Source;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -79,9 +82,18 @@ public final class RunImages {
         return sets.read(settings, "data.test", List.of(testPath()), known, preprocess, false);
     }
 
-    /** Returns the images at a path, without labels; the caller closes them. */
-    public Images unlabeled(String key, String path) {
-        return sets.unlabeled(settings, key, path, preprocess());
+    /** Returns the images at a path, without labels, to be read in the order of the files. */
+    public Source.Stored stored(String path) {
+        return sets.stored(settings, path);
+    }
+
+    /**
+     * Reports the broken images at a path, and what may be a mistake.
+     *
+     * @throws UserError if more than {@code data.maxBroken} are broken
+     */
+    public void checkBroken(String key, String path, BrokenImages broken, PassedOver passedOver) {
+        sets.checkBroken(settings, key, path, broken, passedOver);
     }
 
     /** Returns a digest of what the training images are, which are not read unless they may be a copy. */

@@ -4,25 +4,24 @@ import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Settings;
-import dev.grft.data.BrokenImage;
 import dev.grft.data.Example;
+import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageColumn;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.Looking;
 import dev.grft.spark.work.ModelBroadcast;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Map;
-import java.util.NoSuchElementException;
+import java.util.Spliterator;
+import java.util.Spliterators;
+import java.util.stream.StreamSupport;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -35,7 +34,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A delta on its pretrained model, ready to look at the images in rows, whenever somebody evaluates them. */
 public final class Labeler {
-    private final Inference.Looking model;
+    private final Looking model;
 
     /** What becomes of a row whose image is broken. */
     public enum Broken {
@@ -54,7 +53,7 @@ public final class Labeler {
         Object[] of(float @Nullable [] probabilities);
     }
 
-    private Labeler(Inference.Looking model) {
+    private Labeler(Looking model) {
         this.model = model;
     }
 
@@ -87,37 +86,26 @@ public final class Labeler {
     public Dataset<Row> label(
             Dataset<?> frame, String place, String imageColumn, StructType schema, Broken broken, Cells cells) {
         ImageColumn images = ImageColumn.of(frame.schema(), imageColumn, place, "set imageCol");
-        int column = frame.schema().fieldIndex(imageColumn);
-        Inference.Looking looking = model;
-        MapPartitionsFunction<Row, Row> labeled =
-                rows -> new Labeled(rows, looking, images, column, imageColumn, broken, cells);
+        Looking looking = model;
+        Seeing seeing = new Seeing(images, frame.schema().fieldIndex(imageColumn), imageColumn, broken, cells);
+        MapPartitionsFunction<Row, Row> labeled = rows -> seeing.labeled(rows, looking);
         Dataset<Row> result = frame.toDF().mapPartitions(labeled, Encoders.row(schema));
         return result.select(Arrays.stream(schema.fields()) // encoders lose what is known of a column
                 .map(field -> result.col(ImageColumn.quoted(field.name())).as(field.name(), field.metadata()))
                 .toArray(Column[]::new));
     }
 
-    /** The rows of a partition, looked at in batches as they are asked for. */
-    private static final class Labeled implements Iterator<Row> {
-        private final Iterator<Row> rows;
-        private final Inference.Looking model;
+    /** How the images of rows are found, and what becomes of the rows. */
+    private static final class Seeing implements Serializable {
+        private static final long serialVersionUID = 1L;
+
         private final ImageColumn images;
         private final int column;
         private final String imageColumn;
         private final Broken broken;
         private final Cells cells;
-        private final Deque<Row> ready = new ArrayDeque<>();
 
-        Labeled(
-                Iterator<Row> rows,
-                Inference.Looking model,
-                ImageColumn images,
-                int column,
-                String imageColumn,
-                Broken broken,
-                Cells cells) {
-            this.rows = rows;
-            this.model = model;
+        Seeing(ImageColumn images, int column, String imageColumn, Broken broken, Cells cells) {
             this.images = images;
             this.column = column;
             this.imageColumn = imageColumn;
@@ -125,56 +113,28 @@ public final class Labeler {
             this.cells = cells;
         }
 
-        @Override
-        public boolean hasNext() {
-            while (ready.isEmpty() && rows.hasNext()) {
-                look();
-            }
-            return !ready.isEmpty();
+        Iterator<Row> labeled(Iterator<Row> rows, Looking looking) {
+            Iterator<Looking.Seen<Row>> seen = looking.over(rows, this::image, row -> row);
+            return StreamSupport.stream(Spliterators.spliteratorUnknownSize(seen, Spliterator.ORDERED), false)
+                    .filter(this::stays)
+                    .map(one -> appended(one.item, cells.of(one.probabilities)))
+                    .iterator();
         }
 
-        @Override
-        public Row next() {
-            if (!hasNext()) {
-                throw new NoSuchElementException();
-            }
-            return ready.remove();
+        private Encoded image(Row row) {
+            Object cell = row.get(column);
+            String own = images.name(cell);
+            return images.image(own == null ? "an image of column " + imageColumn : own, Example.UNLABELED, cell);
         }
 
-        private void look() {
-            List<Row> some = new ArrayList<>();
-            List<Example> examples = new ArrayList<>(); // of the rows that are not broken; the id is the row's place
-            while (some.size() < model.batchSize && rows.hasNext()) {
-                Row row = rows.next();
-                Object cell = row.get(column);
-                String own = images.name(cell);
-                String name = own == null ? "an image of column " + imageColumn : own;
-                try {
-                    examples.add(new Example(
-                            some.size(),
-                            Example.UNLABELED,
-                            name,
-                            images.image(name, Example.UNLABELED, cell).prepared(model.preprocess)));
-                } catch (BrokenImage e) {
-                    if (broken == Broken.ERROR) {
-                        throw new UserError(
-                                name + " is broken: " + e.reason()
-                                        + "; remove the row, or set handleInvalid to skip or keep",
-                                e);
-                    }
-                    if (broken == Broken.SKIP) {
-                        continue;
-                    }
-                }
-                some.add(row);
+        private boolean stays(Looking.Seen<Row> one) {
+            if (one.broken != null && broken == Broken.ERROR) {
+                throw new UserError(
+                        one.broken.name() + " is broken: " + one.broken.reason()
+                                + "; remove the row, or set handleInvalid to skip or keep",
+                        one.broken);
             }
-            float[][] probabilities = new float[some.size()][];
-            for (Inference.Output output : examples.isEmpty() ? List.<Inference.Output>of() : model.at(examples)) {
-                probabilities[(int) output.id] = output.values;
-            }
-            for (int i = 0; i < some.size(); i++) {
-                ready.add(appended(some.get(i), cells.of(probabilities[i])));
-            }
+            return one.broken == null || broken == Broken.KEEP;
         }
 
         private static Row appended(Row row, @Nullable Object[] more) {

@@ -1,10 +1,8 @@
 package dev.grft.spark.verbs;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
-import dev.grft.checkpoint.file.Storage;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageSource;
@@ -20,6 +18,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
@@ -46,6 +45,7 @@ final class PackVerb extends Verb {
     /** What the folder was packed of; readers of Parquet pass over it. */
     private static final String NOTE = "_packed.json";
 
+    private static final Pattern FILES = Pattern.compile("images-\\d+-of-\\d+\\.parquet");
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     PackVerb(Run run, boolean force) {
@@ -63,10 +63,9 @@ final class PackVerb extends Verb {
                 : run.images().readOptions().unlabeled();
         Inputs listed = Inputs.at(session.hadoop(), "--images", images, options);
         String inputs = Inputs.digest("pack", listed.listing().times(), noted(options), Integer.toString(IN_A_FILE));
-        Path folder = new Path(output);
-        Storage storage = session.storage();
-        if (!force && storage.exists(folder)) {
-            if (inputs.equals(packedOf(new Path(folder, NOTE)))) {
+        OutputFolder folder = new OutputFolder(session.storage(), output, NOTE, FILES);
+        if (!force && folder.exists()) {
+            if (inputs.equals(packedOf(folder.note()))) {
                 session.progress().say("%s has been packed of the same images; --force packs them again", output);
                 return;
             }
@@ -74,18 +73,17 @@ final class PackVerb extends Verb {
                     "%s: exists already, packed of other images if at all; choose another --output or give --force",
                     output);
         }
-        String name = folder.getName(); // which may have a colon, and so be no child of a Path
-        Path temporary =
-                new Path(folder.toString().substring(0, folder.toString().length() - name.length()) + "._tmp-" + name);
+        folder.requireOwn();
         long started = System.nanoTime();
         ImageSource source = new ImageSource(List.of(images), List.of(listed.open(session.spark())));
         List<Named> named = source.named(true);
         source.passedOver().notes().forEach(note -> session.progress().say("note: %s", note));
-        write(source, named, labeled, temporary);
-        long bytes = renamed(temporary);
-        storage.writeAtomically(new Path(temporary, NOTE), note(images, inputs, named.size()));
-        storage.delete(folder);
-        move(temporary, folder);
+        long bytes = folder.write(
+                temporary -> {
+                    write(source, named, labeled, temporary);
+                    return renamed(temporary);
+                },
+                note(images, inputs, named.size()));
         run.artifacts().made(output);
         session.progress()
                 .say(
@@ -104,13 +102,12 @@ final class PackVerb extends Verb {
                 options.format(), options.imageColumn(), options.labelColumn(), options.root());
     }
 
-    private @Nullable String packedOf(Path note) {
-        if (!session.storage().exists(note)) {
+    private static @Nullable String packedOf(@Nullable String note) {
+        if (note == null) {
             return null;
         }
         try {
-            JsonNode known = MAPPER.readTree(session.storage().readString(note));
-            return known.path("inputs").asText();
+            return MAPPER.readTree(note).path("inputs").asText();
         } catch (JsonProcessingException e) {
             return null; // written by somebody else
         }

@@ -1,38 +1,52 @@
 package dev.grft.spark.verbs;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Delta;
 import dev.grft.UserError;
+import dev.grft.data.BrokenImages;
 import dev.grft.data.Labels;
 import dev.grft.report.Progress;
-import dev.grft.spark.images.Images;
+import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Tally;
+import dev.grft.spark.images.Encoded;
+import dev.grft.spark.images.ImageSource;
+import dev.grft.spark.images.Source;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.Looking;
 import dev.grft.spark.work.ModelBroadcast;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.Spliterator;
+import java.util.Spliterators;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongConsumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.StreamSupport;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.RuntimeConfig;
-import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
-import scala.Tuple2;
 
 /**
- * Labels images: a table with a row for each, in the order of their names: {@code name}, {@code label}, {@code probability} of
+ * Labels images: a table with a row for each, in the order of the files that hold them: {@code name}, {@code label}, {@code probability} of
  * that label, and the probability of each class in a column {@code p_CLASS}. Instead of these, {@code top} is an array of the
  * likeliest classes with their probabilities if {@code predict.topK} is set or a delta has more than 100 classes; in CSV it is
  * text in JSON. Of several deltas each has these columns but the name's, which begin with what the delta is called and an
@@ -42,6 +56,13 @@ final class PredictVerb extends Verb {
     private static final long ROWS = 100_000; // in a file
     private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
     private static final String FILE = "delta.safetensors";
+
+    /** What the table was made of; readers pass over it. */
+    private static final String NOTE = "_predicted.json";
+
+    private static final Pattern FILES = Pattern.compile("part-.*|_SUCCESS|_metadata|_common_metadata");
+    private static final int TASKS_OF_CORE = 3;
+    private static final int IN_A_TASK = 4096; // images
     private static final Pattern NAMED = Pattern.compile("([\\w.-]+)=(.+)");
     private static final String TOP = "top";
     private static final ArrayType LIKELIEST = DataTypes.createArrayType(
@@ -69,10 +90,11 @@ final class PredictVerb extends Verb {
      * @param deltas each the path of a delta or of its run directory, or {@code NAME=PATH}; none: the run's own
      */
     void predict(String images, String output, List<String> deltas) {
-        Path path = new Path(output);
-        if (!force && session.storage().exists(path)) {
+        OutputFolder folder = new OutputFolder(session.storage(), output, NOTE, FILES);
+        if (!force && folder.exists()) {
             throw UserError.of("%s: exists already; choose another --output or give --force", output);
         }
+        folder.requireOwn();
         List<Task> tasks = new ArrayList<>();
         if (deltas.isEmpty()) {
             tasks.add(task("", delta(run.directory().path(FILE))));
@@ -86,10 +108,13 @@ final class PredictVerb extends Verb {
                         task.prefix.replaceFirst("_$", ""));
             }
         }
-        try (Images read = run.images().unlabeled("predict", images)) {
-            write(read, tasks, output);
-        }
+        Source.Stored source = run.images().stored(images);
+        long rows = folder.write(temporary -> write(images, source, tasks, temporary), note(images));
         run.artifacts().made(output);
+        session.progress()
+                .say(
+                        "predicted %d images%s into %s",
+                        rows, tasks.size() == 1 ? "" : " by " + tasks.size() + " deltas", output);
     }
 
     /** Returns a delta by its name, or else that of its file, or of the folder of a file that is called like all others. */
@@ -113,45 +138,133 @@ final class PredictVerb extends Verb {
         return run.models().delta(path);
     }
 
-    private void write(Images images, List<Task> tasks, String output) {
-        Progress.Meter meter = session.phase("predict", images.count());
-        int files = (int) (1 + images.count() / ROWS);
-        List<Said> said = tasks.stream()
-                .map(task -> new Said(Labels.inOrder(task.delta.labels()), task.top))
-                .collect(Collectors.toCollection(ArrayList::new));
-        List<Delta> deltas = tasks.stream().map(Task::delta).toList();
-        ModelBroadcast model = run.models().broadcast(deltas.get(0).labels().size());
-        Inference inference = deltas.size() == 1
-                ? run.inference(deltas.get(0))
-                : Inference.of(run.engine(model.config()), model, run.images().preprocess(), deltas);
-        inference.withProbabilities(
-                images,
-                meter,
-                one -> new Tuple2<>(one.id, row(one, said)),
-                rows -> write(rows.sortBy(Tuple2::_1, true, files).map(Tuple2::_2), tasks, output));
-        session.progress()
-                .say(
-                        "predicted %d images%s into %s",
-                        images.count(), tasks.size() == 1 ? "" : " by " + tasks.size() + " deltas", output);
+    private static String note(String images) {
+        try {
+            return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(Map.of("path", images))
+                    + "\n";
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
-    private void write(JavaRDD<Row> rows, List<Task> tasks, String output) {
+    /** Reads the images in the order of their files, writes the row of each as it comes, and returns how many there are. */
+    private long write(String images, Source.Stored source, List<Task> tasks, Path folder) {
+        long count = source.count();
+        Progress.Meter meter = session.phase("predict", count);
+        AtomicLong shown = new AtomicLong();
+        LongConsumer show = handled -> {
+            long more = handled - shown.getAndSet(handled);
+            if (more > 0) {
+                meter.add(more, "");
+            }
+        };
+        Tally.Listener listener = (handled, tally) -> {
+            show.accept(handled);
+            try {
+                if (count >= 0) {
+                    brokenOf(tally, count).check(settings.data().maxBroken(), images); // whatever the others are
+                }
+            } catch (UserError e) {
+                session.watch().fail(e);
+            }
+        };
+        try (Looking looking = inference(tasks).looking();
+                Tally tally = new Tally(session.context().sc(), listener)) {
+            Tally.Counter counter = tally.counter(); // tasks take these along, not this object
+            List<Said> said = tasks.stream()
+                    .map(task -> new Said(Labels.inOrder(task.delta.labels()), task.top))
+                    .collect(Collectors.toCollection(ArrayList::new));
+            JavaRDD<Row> rows = run.models()
+                    .device()
+                    .computes(source.inOrder(partitions(count, looking.batchSize()), looking.batchSize())
+                            .mapPartitions(part -> rows(part, looking, counter, said)));
+            try {
+                Causes.unwrapped(() -> {
+                    write(rows, tasks, folder.toString());
+                    return folder;
+                });
+            } catch (RuntimeException e) {
+                if (count >= 0) {
+                    run.images().checkBroken("predict", images, brokenOf(tally, count), source.passedOver());
+                }
+                throw e;
+            }
+            show.accept(tally.handled());
+            BrokenImages broken = brokenOf(tally, tally.handled());
+            if (broken.total() == 0) {
+                throw ImageSource.none(images, source.passedOver());
+            }
+            if (count >= 0 && broken.total() != count) {
+                throw UserError.of(
+                        "%s: had %d images when they were listed, but %d when they were read; use a set that does not"
+                                + " change",
+                        images, count, broken.total());
+            }
+            run.images().checkBroken("predict", images, broken, source.passedOver());
+            if (broken.count() == broken.total()) {
+                throw new UserError(images + ": " + broken + "; there must be one to read");
+            }
+            long read = broken.total() - broken.count();
+            session.progress()
+                    .say(
+                            "read %d images, %s, %s",
+                            read, broken.count() == 0 ? "0 broken" : broken, source.passedOver());
+            return read;
+        }
+    }
+
+    private Inference inference(List<Task> tasks) {
+        List<Delta> deltas = tasks.stream().map(Task::delta).toList();
+        ModelBroadcast model = run.models().broadcast(deltas.get(0).labels().size());
+        return deltas.size() == 1
+                ? run.inference(deltas.get(0))
+                : Inference.of(run.engine(model.config()), model, run.images().preprocess(), deltas);
+    }
+
+    private static BrokenImages brokenOf(Tally tally, long total) {
+        List<BrokenImages.Broken> broken = new ArrayList<>();
+        tally.broken().forEach((name, reason) -> broken.add(new BrokenImages.Broken(name, reason)));
+        return new BrokenImages(broken, total);
+    }
+
+    /** Returns how many tasks there are: some for each core, to even out; none without a batch; none that is long to lose. */
+    private int partitions(long count, int batchSize) {
+        long some = (long) TASKS_OF_CORE * session.context().defaultParallelism();
+        return (int)
+                (count < 0
+                        ? some
+                        : Math.max(count / IN_A_TASK + 1, Math.min(some, (count + batchSize - 1) / batchSize)));
+    }
+
+    private static Iterator<Row> rows(
+            Iterator<Encoded> images, Looking looking, Tally.Counter counter, List<Said> said) {
+        Iterator<Looking.Seen<String>> seen = looking.over(images, image -> image, Encoded::name);
+        return StreamSupport.stream(Spliterators.spliteratorUnknownSize(seen, Spliterator.ORDERED), false)
+                .filter(one -> {
+                    counter.handled(one.item, one.broken == null ? null : one.broken.reason());
+                    return one.broken == null;
+                })
+                .map(one -> row(one.item, Objects.requireNonNull(one.probabilities), said))
+                .iterator();
+    }
+
+    private void write(JavaRDD<Row> rows, List<Task> tasks, String folder) {
         RuntimeConfig conf = session.spark().conf();
         String before = conf.get(CASE_SENSITIVE);
         conf.set(CASE_SENSITIVE, true); // the names of two classes may differ in case only
         try {
             Dataset<Row> table = session.spark().createDataFrame(rows, schema(tasks));
-            if (output.endsWith(".csv")) {
+            if (folder.endsWith(".csv")) {
                 inText(table, tasks)
                         .write()
-                        .mode(SaveMode.Overwrite)
+                        .option("maxRecordsPerFile", ROWS)
                         .option("header", "true")
                         .option("escape", "\"") // RFC 4180: a quote within quotes is doubled
                         .option("ignoreLeadingWhiteSpace", "false")
                         .option("ignoreTrailingWhiteSpace", "false")
-                        .csv(output);
+                        .csv(folder);
             } else {
-                table.write().mode(SaveMode.Overwrite).parquet(output);
+                table.write().option("maxRecordsPerFile", ROWS).parquet(folder);
             }
         } finally {
             conf.set(CASE_SENSITIVE, before);
@@ -170,13 +283,13 @@ final class PredictVerb extends Verb {
         return text;
     }
 
-    private static Row row(Inference.Output one, List<Said> said) {
+    private static Row row(String name, float[] values, List<Said> said) {
         List<Object> cells = new ArrayList<>();
-        cells.add(one.name);
+        cells.add(name);
         int from = 0;
         for (Said by : said) {
             Labels of = by.labels;
-            float[] probabilities = Arrays.copyOfRange(one.values, from, from + of.size());
+            float[] probabilities = Arrays.copyOfRange(values, from, from + of.size());
             int best = Labels.likeliest(probabilities);
             cells.add(of.name(best));
             cells.add(probabilities[best]);

@@ -7,7 +7,6 @@ import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
-import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.cluster.Sent;
@@ -24,7 +23,6 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.storage.StorageLevel;
 
 /** The forward passes of a model with a delta over images on the executors: a Spark job each, over the pieces of the images. */
 public final class Inference {
@@ -156,23 +154,6 @@ public final class Inference {
         pass(images, meter, false, Judgment::new, each);
     }
 
-    /**
-     * Computes something of the probabilities of all images and leaves it where it is until {@code use} of it is over.
-     *
-     * @param of makes it; the probabilities themselves are not kept
-     */
-    public <T> void withProbabilities(Images images, Progress.Meter meter, Of<T> of, Consumer<JavaRDD<T>> use) {
-        over(images, meter, false, of, outputs -> {
-            JavaRDD<T> kept = outputs.persist(StorageLevel.MEMORY_AND_DISK());
-            try {
-                Causes.unwrapped(kept::count);
-                use.accept(kept);
-            } finally {
-                kept.unpersist(false);
-            }
-        });
-    }
-
     private <T> void pass(Images images, Progress.Meter meter, boolean features, Of<T> of, Consumer<T> each) {
         over(images, meter, features, of, outputs -> Pass.inOrder(outputs, each));
     }
@@ -217,29 +198,13 @@ public final class Inference {
         };
     }
 
-    /** Returns what can look at single batches, on the executors. */
+    /** Returns what tasks look at images with as they are read; to be closed. */
     public Looking looking() {
-        return new Looking(preprocess, sending.send(false), batchSize);
-    }
-
-    /** A model with a delta, in a task. */
-    public static final class Looking implements Serializable {
-        private static final long serialVersionUID = 1L;
-
-        public final Preprocess preprocess;
-        public final int batchSize;
-        private final Sight sight;
-
-        private Looking(Preprocess preprocess, Sight sight, int batchSize) {
-            this.preprocess = preprocess;
-            this.sight = sight;
-            this.batchSize = batchSize;
-        }
-
-        /** Returns the probabilities of some examples, in their order. */
-        public List<Output> at(List<Example> some) {
-            return sight.with(network -> outputs(network, some, preprocess, batchSize, output -> output));
-        }
+        return new Looking(
+                preprocess,
+                sending.send(false),
+                batchSize,
+                engine.device().cores(engine.context().getConf()));
     }
 
     private static <T> List<T> outputs(

@@ -212,54 +212,102 @@ public final class Replicas {
 
     /** Returns what {@code work} makes of a network that no other task uses meanwhile. */
     static <T> T with(Recipe recipe, Function<Replica, T> work) {
-        return withModel(recipe.model, (model, weights) -> {
-            Networks networks = enter(model, weights, recipe);
-            try {
-                whenOver(recipe.model.id(), recipe.id(), recipe.ingredients);
-                Replica replica = poll(networks);
-                if (replica == null) {
-                    makeRoom(largest());
-                    replica = recipe.network(networks.weights);
-                } else {
-                    recipe.device.kernels(); // sets the threads of this task
-                }
-                return use(networks, replica, work);
-            } finally {
-                leave(networks);
-            }
-        });
-    }
-
-    private static <T> T use(Networks networks, Replica replica, Function<Replica, T> work) {
-        boolean whole = false;
-        try {
-            T result = work.apply(replica);
-            whole = true;
-            return result;
-        } finally {
-            if (whole) {
-                offer(networks, replica);
-            } else {
-                replica.close(); // it may be in the middle of something
-            }
+        try (Lent lent = lend(recipe)) {
+            return lent.use(work);
         }
     }
 
     /** Returns what {@code work} makes of the weights without a head, which stay in memory meanwhile. */
     static <T> T withWeights(ModelBroadcast model, Function<Weights, T> work) {
-        return withModel(model, (used, weights) -> work.apply(weights));
+        try (Used used = use(model)) {
+            return work.apply(used.weights());
+        }
     }
 
-    private interface Work<T> {
-        T of(Model model, Weights weights);
+    /** Returns a network that no other task uses until it is closed. */
+    static Lent lend(Recipe recipe) {
+        Used used = use(recipe.model);
+        Networks networks = null;
+        try {
+            networks = enter(used.model, used.weights, recipe);
+            whenOver(recipe.model.id(), recipe.id(), recipe.ingredients);
+            Replica replica = poll(networks);
+            if (replica == null) {
+                makeRoom(largest());
+                replica = recipe.network(networks.weights);
+            } else {
+                recipe.device.kernels(); // sets the threads of this task
+            }
+            return new Lent(used, networks, replica);
+        } catch (RuntimeException | Error e) {
+            if (networks != null) {
+                leave(networks);
+            }
+            used.close();
+            throw e;
+        }
     }
 
-    private static <T> T withModel(ModelBroadcast broadcast, Work<T> work) {
+    /** Returns the weights of a model without a head, which stay in memory until they are closed. */
+    static Used use(ModelBroadcast broadcast) {
         Model model = enter(broadcast);
         try {
             whenOver(broadcast);
-            return work.of(model, model.weights(broadcast));
-        } finally {
+            return new Used(model, model.weights(broadcast));
+        } catch (RuntimeException | Error e) {
+            leave(model);
+            throw e;
+        }
+    }
+
+    /** A network in use. */
+    static final class Lent implements AutoCloseable {
+        private final Used used;
+        private final Networks networks;
+        private final Replica replica;
+        private boolean whole = true;
+
+        private Lent(Used used, Networks networks, Replica replica) {
+            this.used = used;
+            this.networks = networks;
+            this.replica = replica;
+        }
+
+        <T> T use(Function<Replica, T> work) {
+            whole = false;
+            T result = work.apply(replica);
+            whole = true;
+            return result;
+        }
+
+        @Override
+        public void close() {
+            if (whole) {
+                offer(networks, replica);
+            } else {
+                replica.close(); // it may be in the middle of something
+            }
+            leave(networks);
+            used.close();
+        }
+    }
+
+    /** Weights in use. */
+    static final class Used implements AutoCloseable {
+        private final Model model;
+        private final Weights weights;
+
+        private Used(Model model, Weights weights) {
+            this.model = model;
+            this.weights = weights;
+        }
+
+        Weights weights() {
+            return weights;
+        }
+
+        @Override
+        public void close() {
             leave(model);
         }
     }

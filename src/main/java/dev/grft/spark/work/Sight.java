@@ -13,8 +13,24 @@ import java.util.function.Function;
 
 /** What tasks look at batches with: networks over the weights that their JVM shares. */
 interface Sight extends Serializable, AutoCloseable {
+    /** Networks that no other task uses until they are closed. */
+    interface Open extends AutoCloseable {
+        /** Returns what is seen in a batch, {@code [B][n]}. */
+        float[][] at(Batch batch);
+
+        @Override
+        void close();
+    }
+
+    /** Returns networks to look with. */
+    Open open();
+
     /** Returns what {@code work} makes of what is seen in batches, {@code [B][n]}. */
-    <T> T with(Function<Function<Batch, float[][]>, T> work);
+    default <T> T with(Function<Function<Batch, float[][]>, T> work) {
+        try (Open open = open()) {
+            return work.apply(open::at);
+        }
+    }
 
     /** Takes back what was sent. */
     @Override
@@ -42,11 +58,28 @@ interface Sight extends Serializable, AutoCloseable {
         }
 
         @Override
-        public <T> T with(Function<Function<Batch, float[][]>, T> work) {
-            return Replicas.with(recipe, replica -> {
-                replica.load(trained.value());
-                return work.apply(features ? replica::features : replica::probabilities);
-            });
+        public Open open() {
+            Replicas.Lent lent = Replicas.lend(recipe);
+            return new Open() {
+                private boolean loaded;
+
+                @Override
+                public float[][] at(Batch batch) {
+                    if (!loaded) {
+                        lent.use(replica -> {
+                            replica.load(trained.value());
+                            return replica;
+                        });
+                        loaded = true;
+                    }
+                    return lent.use(replica -> features ? replica.features(batch) : replica.probabilities(batch));
+                }
+
+                @Override
+                public void close() {
+                    lent.close();
+                }
+            };
         }
 
         @Override
@@ -91,17 +124,25 @@ interface Sight extends Serializable, AutoCloseable {
         }
 
         @Override
-        public <T> T with(Function<Function<Batch, float[][]>, T> work) {
-            return Replicas.withWeights(model, weights -> {
-                try (Deltas loaded = new Deltas(weights, device.kernels())) {
-                    for (One one : deltas) {
-                        loaded.load(
-                                Integer.toString(loaded.names().size()), one.tuning, one.classes, one.trained.value());
+        public Open open() {
+            Replicas.Used used = Replicas.use(model);
+            Deltas loaded = new Deltas(used.weights(), device.kernels());
+            return new Open() {
+                @Override
+                public float[][] at(Batch batch) {
+                    for (int i = loaded.names().size(); i < deltas.size(); i++) {
+                        One one = deltas.get(i);
+                        loaded.load(Integer.toString(i), one.tuning, one.classes, one.trained.value());
                     }
-                    return work.apply(
-                            batch -> joined(loaded.probabilities(batch).values(), batch.size()));
+                    return joined(loaded.probabilities(batch).values(), batch.size());
                 }
-            });
+
+                @Override
+                public void close() {
+                    loaded.close();
+                    used.close();
+                }
+            };
         }
 
         private static float[][] joined(Collection<float[][]> parts, int examples) {

@@ -30,7 +30,8 @@ final class CpuTokens {
                 for (int px = 0; px < grid; px++) {
                     for (int c = 0; c < channels; c++) {
                         for (int i = 0; i < patchSize; i++) {
-                            long from = ((b * channels + c) * side + (long) py * patchSize + i) * side + (long) px * patchSize;
+                            long from = ((b * channels + c) * side + (long) py * patchSize + i) * side
+                                    + (long) px * patchSize;
                             in.get(from, v, 0, patchSize);
                             out.put(at, v, 0, patchSize);
                             at += patchSize;

@@ -40,6 +40,17 @@ class DeviceTest {
     }
 
     @Test
+    void aTaskWithAGpuMayUseTheCoresThatOthersCannot() {
+        Device device = new Device("cpu", 1, false);
+        SparkConf conf = new SparkConf(false).set("spark.executor.cores", "8");
+        assertThat(device.cores(conf)).isEqualTo(1);
+        assertThat(device.cores(conf.set("spark.task.resource.gpu.amount", "1")))
+                .isEqualTo(8);
+        assertThat(device.cores(conf.set("spark.task.resource.gpu.amount", "0.5")))
+                .isEqualTo(4);
+    }
+
+    @Test
     void anExecutorOfAnotherKindIsRefused() {
         assertThatThrownBy(() -> Device.require(Device.Kind.GPU, Device.Kind.CPU))
                 .isInstanceOf(UserError.class)

@@ -85,7 +85,7 @@ class EpochChoiceTest extends OnTiny {
                     training,
                     new float[layout.size()]);
 
-            assertThat(measuring.looking().batchSize).isEqualTo(atOnce);
+            assertThat(measuring.looking().batchSize()).isEqualTo(atOnce);
         }
     }
 

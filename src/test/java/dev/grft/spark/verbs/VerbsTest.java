@@ -475,24 +475,6 @@ class VerbsTest extends OnTiny {
         }
     }
 
-    @Test
-    void manyImagesArePredictedInPartsThatMakeOneTable() throws Exception {
-        Path directory = folder.resolve("run");
-        copy(whole, directory);
-        Path many = Tiny.images(folder.resolve("many"), 20, 7);
-        String output = folder.resolve("labels").toString();
-        List<String> sets = sets(directory, "evaluation.batchSize=1"); // 3 shards of 20 in parts of 16
-
-        Tiny.does(spark, sets, false, verbs -> verbs.predict(many.toString(), output, List.of()));
-
-        List<Row> rows = spark.read().parquet(output).collectAsList();
-        assertThat(rows)
-                .hasSize(60)
-                .extracting(row -> row.getString(0))
-                .isSorted()
-                .doesNotHaveDuplicates();
-    }
-
     /** Folders that nobody may list: root, who may be running the tests, may list any real one. */
     public static final class Locked extends RawLocalFileSystem {
         @Override

@@ -1,0 +1,103 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.UserError;
+import dev.grft.checkpoint.file.Storage;
+import java.util.List;
+import java.util.function.Function;
+import java.util.regex.Pattern;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A folder of files that a verb writes: it is there whole, or not at all. It is written beside its place under a name that readers pass
+ * over, and moved. A note in it says that a verb has written it; no other folder is ever replaced.
+ */
+final class OutputFolder {
+    private final Storage storage;
+    private final Path folder;
+    private final Path note;
+    private final Pattern files;
+
+    /**
+     * Returns a folder; nothing is written yet.
+     *
+     * @param note name of the file that says what the others are
+     * @param files names of these others
+     */
+    OutputFolder(Storage storage, String folder, String note, Pattern files) {
+        this.storage = storage;
+        this.folder = new Path(folder);
+        this.note = new Path(folder, note);
+        this.files = files;
+    }
+
+    boolean exists() {
+        return storage.exists(folder);
+    }
+
+    /** Returns the note of what is there; null without one. */
+    @Nullable
+    String note() {
+        return storage.exists(note) ? storage.readString(note) : null;
+    }
+
+    /**
+     * Refuses what is there if the verb has not written all of it.
+     *
+     * @throws UserError with what it is
+     */
+    void requireOwn() {
+        if (!exists()) {
+            return;
+        }
+        String why = !storage.isDirectory(folder)
+                ? "it is a file"
+                : !storage.exists(note) && !storage.list(folder).isEmpty() ? "it has no " + note.getName() : null;
+        List<Path> others = storage.list(folder).stream()
+                .filter(file -> !file.getName().equals(note.getName())
+                        && !file.getName().endsWith(".crc")
+                        && !files.matcher(file.getName()).matches())
+                .toList();
+        if (why == null && !others.isEmpty()) {
+            why = "it also has " + others.get(0).getName();
+        }
+        if (why != null) {
+            throw UserError.of(
+                    "%s: --force replaces only what this verb has written, and %s; choose another --output, or move it"
+                            + " away",
+                    folder, why);
+        }
+    }
+
+    /**
+     * Writes the folder, in place of one that is there, and returns what {@code write} returns. On any failure that one stays, and
+     * nothing new is left behind.
+     *
+     * @param write writes the files into the folder that it is given
+     * @param said what the note says
+     */
+    <T> T write(Function<Path, T> write, String said) {
+        String name = folder.getName(); // which may have a colon, and so be no child of a Path
+        String path = folder.toString();
+        Path temporary = new Path(path.substring(0, path.length() - name.length()) + "._tmp-" + name);
+        try {
+            storage.delete(temporary);
+            T result = write.apply(temporary);
+            storage.writeAtomically(new Path(temporary, note.getName()), said);
+            storage.delete(folder);
+            storage.move(temporary, folder);
+            return result;
+        } catch (Throwable e) { // Spark throws checked exceptions undeclared
+            deleteQuietly(temporary, e);
+            throw e;
+        }
+    }
+
+    private void deleteQuietly(Path temporary, Throwable cause) {
+        try {
+            storage.delete(temporary);
+        } catch (RuntimeException e) { // the file system may be what has failed
+            cause.addSuppressed(e);
+        }
+    }
+}
