@@ -124,7 +124,7 @@ class NativeMemoryTest {
         }
 
         assertThat(process.waitFor()).as(told).isZero();
-        String[] numbers = told.strip().split(" ");
+        String[] numbers = told.strip().split(" ", -1);
         // A thousand networks have 2 GB. What is left are ND4J's records of arrays, which are collected with their Java
         // objects.
         assertThat(Long.parseLong(numbers[1])).as("garbage collections").isLessThan(6);
