@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.data.ClassNames;
 import dev.grft.data.Labels;
 import dev.grft.data.Sha256;
 import dev.grft.spark.cluster.Causes;

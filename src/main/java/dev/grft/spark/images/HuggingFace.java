@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
+import dev.grft.data.ClassNames;
 import dev.grft.spark.cluster.Causes;
 import java.io.IOException;
 import java.io.Serializable;

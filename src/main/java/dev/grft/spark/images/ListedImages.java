@@ -179,9 +179,9 @@ final class ListedImages implements Source.Stored {
         Encoded read(Configuration hadoop) {
             Path file = new Path(path);
             try (var in = opened(file.getFileSystem(hadoop), file)) {
-                byte[] content = in.readNBytes(TarSource.LARGEST + 1);
-                return content.length > TarSource.LARGEST
-                        ? Encoded.broken(name, label, "more than the " + TarSource.LARGEST + " bytes allowed")
+                byte[] content = in.readNBytes(TarSamples.LARGEST + 1);
+                return content.length > TarSamples.LARGEST
+                        ? Encoded.broken(name, label, "more than the " + TarSamples.LARGEST + " bytes allowed")
                         : Encoded.file(name, label, content);
             } catch (FileNotFoundException e) {
                 return Encoded.broken(name, label, "missing, or not a file that can be read");

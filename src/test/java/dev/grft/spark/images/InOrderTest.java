@@ -103,8 +103,7 @@ class InOrderTest extends OnSpark {
     }
 
     private static void samples(byte[] tar, long from, long to, List<String> all, Map<String, Long> passed) {
-        try (TarSource.Samples samples =
-                new TarSource.Samples("t.tar", new ByteArrayInputStream(tar), null, true, from, to)) {
+        try (TarSamples samples = new TarSamples("t.tar", new ByteArrayInputStream(tar), null, true, from, to)) {
             samples.forEachRemaining(
                     sample -> all.add(sample.name + " " + new String(sample.content, StandardCharsets.UTF_8)));
             samples.passed.forEach((reason, files) -> passed.merge(reason, files, Long::sum));

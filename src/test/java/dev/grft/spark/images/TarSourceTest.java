@@ -36,8 +36,8 @@ class TarSourceTest {
 
     static List<String> samples(byte[] tar) {
         List<String> all = new ArrayList<>();
-        try (TarSource.Samples samples =
-                new TarSource.Samples("t.tar", new ByteArrayInputStream(tar), "label", true, 0, Long.MAX_VALUE)) {
+        try (TarSamples samples =
+                new TarSamples("t.tar", new ByteArrayInputStream(tar), "label", true, 0, Long.MAX_VALUE)) {
             samples.forEachRemaining(sample -> all.add(sample.name + " " + sample.label + " "
                     + (sample.broken == null
                             ? new String(sample.content, StandardCharsets.UTF_8)
@@ -121,8 +121,8 @@ class TarSourceTest {
         byte[] bomb = tar("a.jpg=x");
         System.arraycopy("77777777777".getBytes(StandardCharsets.US_ASCII), 0, bomb, 124, 11); // 8 GiB
         checksum(bomb);
-        try (TarSource.Samples samples =
-                new TarSource.Samples("t.tar", new ByteArrayInputStream(bomb), "label", false, 0, Long.MAX_VALUE)) {
+        try (TarSamples samples =
+                new TarSamples("t.tar", new ByteArrayInputStream(bomb), "label", false, 0, Long.MAX_VALUE)) {
             assertThat(samples.next().broken).isEqualTo("more than the 268435456 bytes allowed");
         } catch (UserError e) {
             assertThat(e).hasMessageStartingWith("t.tar: is no tar, or damaged ("); // it ends before that

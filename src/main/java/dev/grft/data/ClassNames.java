@@ -1,21 +1,22 @@
-package dev.grft.spark.images;
+package dev.grft.data;
 
 import java.io.Serializable;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The names of classes that a column has by number. */
-final class ClassNames implements Serializable {
+public final class ClassNames implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private final String[] names; // not a List.of, which Kryo cannot read
 
-    ClassNames(List<String> names) {
+    /** Returns the names of classes, in the order of their numbers from 0. */
+    public ClassNames(List<String> names) {
         this.names = names.toArray(String[]::new);
     }
 
     /** Returns the names by number. */
-    List<String> names() {
+    public List<String> names() {
         return List.of(names);
     }
 
@@ -25,8 +26,7 @@ final class ClassNames implements Serializable {
      * @param number in decimal digits
      * @throws IllegalArgumentException if no class has that number; the message names those that have
      */
-    @Nullable
-    String of(@Nullable String number) {
+    public @Nullable String of(@Nullable String number) {
         if (number == null || number.equals("-1")) {
             return null;
         }
