@@ -36,5 +36,5 @@ done
 [[ $folder == /* ]] || folder=$PWD/$folder
 
 mvn -q -B -ntp -Dstyle.color=never -DskipTests package >&2
-exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" "@$target/test-classes/bench.options" -Xmx512m -Djava.awt.headless=true \
+exec "${JAVA_HOME:+$JAVA_HOME/bin/}java" "@$target/test-classes/bench.options" -Xmx4g -Djava.awt.headless=true \
   -cp "$target/test-classes:$target/classes:$(<"$target/bench.classpath")" dev.grft.cli.Scale "$folder" "$only" ${sizes[@]+"${sizes[@]}"}

@@ -71,7 +71,7 @@ public final class Scale {
 
     /** Full training of a ViT-B/16 on defaults, slices of a ViT-L/16, and a ViT-B/14 at 518 pixels. */
     private void models() throws Exception {
-        Path images = photos("photos", 4, 16, 64);
+        Path images = photos("photos", 4, 4, 64);
         Path base = model("vit-b16", VitConfig.preset("vit_base_patch16_224", 0));
         List<String> full = sets("vit-b16-full", base, images, "tuning.method=full", "training.maxSteps=2");
         measured("ViT-B/16 full, 2 steps", "3g", 0, "train", full);
