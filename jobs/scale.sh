@@ -6,7 +6,7 @@
 #   models   ViT-B/16 full, two steps on defaults; ViT-L/16, slices; ViT-B/14 at 518 pixels: select, train, evaluate
 #   classes  a head of 21,843 classes, from the probe to predictions (--classes N)
 #   images   200,000 images of 32 pixels: select, train, evaluate, predict; disk, and how often each file is opened (--images N)
-#   slots    64 tasks at once, and the bits of 2
+#   slots    64 tasks at once, which must give the bits of 2
 #   steps    20,000 steps: what the process holds at the end and after a fifth (--steps N)
 #   fits     ten fits in one session, and two at once
 # --folder F (target/scale): keeps models and images for the next time.

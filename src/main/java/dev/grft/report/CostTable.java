@@ -57,7 +57,7 @@ final class CostTable {
         if (executors * machine.tasks() > shards) {
             advice.append(String.format(
                     Locale.ROOT,
-                    "%d tasks at a time have %d shards: raise training.shards (results then differ in the last bits).%n",
+                    "%d tasks run at a time, but a step has %d shards: raise training.shards (the last bits change).%n",
                     executors * machine.tasks(),
                     shards));
         }
@@ -66,8 +66,8 @@ final class CostTable {
             int rounds = (int) Math.ceil(4 * waiting / step.computing());
             advice.append(String.format(
                     Locale.ROOT,
-                    "With %d executors a step waits %.0f ms and computes %.0f ms: a larger training.batchSize, or"
-                            + " training.syncEvery of %d or so, whose results are not the same.%n",
+                    "With %d executors a step waits %.0f ms and computes %.0f ms: raise training.batchSize, or set"
+                            + " training.syncEvery to about %d (both change the results).%n",
                     executors,
                     waiting * 1e3,
                     step.computing() * 1e3,

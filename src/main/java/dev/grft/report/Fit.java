@@ -12,10 +12,10 @@ import java.util.function.IntToLongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The largest batches that memory allows. A batch size whose value changes the last bits alone is a wish; so is keeping what a forward
- * computes, without which a step takes a third longer.
+ * The largest batches that memory allows. A batch size that changes only the last bits is an upper limit. What a forward computes is kept
+ * for the backward if it fits; otherwise a step takes a third longer.
  *
- * <p>Depends on settings and the model's sizes alone: all executors, and all runs of the same settings, compute the same.
+ * <p>Depends only on the settings, the model's sizes and the limit of memory: all executors and all runs with the same limit do the same.
  */
 public final class Fit {
     private final VitConfig config;

@@ -66,7 +66,7 @@ public final class Progress {
         unfinished = !last;
     }
 
-    /** Returns the meter of a phase that handles {@code total} images; below 0: nobody knows how many. */
+    /** Returns the meter of a phase that handles {@code total} images; below 0 if their number is not known. */
     public Meter phase(String name, long total) {
         return new Meter(name, total);
     }

@@ -16,7 +16,7 @@ import scala.Tuple2;
  * Sums numbers whose sum depends on the order, over a binary tree of fixed shape. The numbers of the leaves decide the shape: leaf
  * 2i is added to leaf 2i + 1, their sum to that of the next two, and so on upwards. A missing leaf counts for nothing.
  *
- * <p>So it does not matter which task adds what, nor which ends first: whoever has all leaves from i 2^k to (i + 1) 2^k may add
+ * <p>So it does not matter which task adds what, nor which ends first: a task that has all leaves from i 2^k to (i + 1) 2^k may add
  * them up, and their sum is the leaf i of the rest of the tree.
  */
 public final class OrderedTree {

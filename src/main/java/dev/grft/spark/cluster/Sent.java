@@ -102,7 +102,8 @@ public final class Sent<T> implements Serializable, AutoCloseable {
         }
         Object value = HERE.get(id);
         if (value == null) {
-            throw new IllegalStateException("the work is over, of which this task is a part"); // it was canceled
+            throw new IllegalStateException(
+                    "the work is over: the driver has taken back the value that this task reads");
         }
         return (T) value;
     }

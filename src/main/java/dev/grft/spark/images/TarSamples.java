@@ -323,7 +323,7 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
             this.length = length;
         }
 
-        /** Has the next bytes come as any, because nobody looks at them. */
+        /** Lets the next bytes be read without their content, which is not used. */
         void skim(long bytes) throws IOException {
             if (bytes >= SHORT) {
                 if (in.getPos() + bytes > length) {

@@ -1,5 +1,5 @@
 /**
- * Any source of images to prepared examples in shards on the executors.
+ * Reads any source of images into prepared examples, in pieces and shards on the executors.
  *
  * <p>Reads from: folders, Parquet, WebDataset archives, lists of files and data frames. Writes to: files below
  * {@code spark.local.dir} of the executors.

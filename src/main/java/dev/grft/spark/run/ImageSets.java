@@ -160,7 +160,7 @@ final class ImageSets implements AutoCloseable {
             Inputs.Listing listing = listing(settings, key, paths);
             identity = known.identity(listing, () -> {
                 progress.say(
-                        "%s: the names and sizes of images that were read before, at other times or another place; reading the"
+                        "%s: names and sizes are those of images that were read before, but times or place differ; reading the"
                                 + " images to see whether they are the same",
                         String.join(" and ", paths));
                 ImageSource source = source(settings, key, paths);

@@ -2,10 +2,14 @@ package dev.grft.spark.verbs;
 
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
+import dev.grft.spark.run.Session;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +17,10 @@ import org.jspecify.annotations.Nullable;
  * over, and moved. A note in it says that a verb has written it; no other folder is ever replaced.
  */
 final class OutputFolder {
+    private static final long MOST_NANOS = TimeUnit.SECONDS.toNanos(30);
+    private static final long LOOK_MILLIS = 100;
+
+    private final JavaSparkContext spark;
     private final Storage storage;
     private final Path folder;
     private final Path note;
@@ -24,8 +32,9 @@ final class OutputFolder {
      * @param note name of the file that says what the others are
      * @param files names of these others
      */
-    OutputFolder(Storage storage, String folder, String note, Pattern files) {
-        this.storage = storage;
+    OutputFolder(Session session, String folder, String note, Pattern files) {
+        this.spark = session.context();
+        this.storage = session.storage();
         this.folder = new Path(folder);
         this.note = new Path(folder, note);
         this.files = files;
@@ -95,9 +104,23 @@ final class OutputFolder {
 
     private void deleteQuietly(Path temporary, Throwable cause) {
         try {
+            awaitTasks();
             storage.delete(temporary);
         } catch (RuntimeException e) { // the file system may be what has failed
             cause.addSuppressed(e);
+        }
+    }
+
+    /** Waits for the tasks of a job that has failed: until they notice that they are killed, they write. */
+    private void awaitTasks() {
+        long end = System.nanoTime() + MOST_NANOS;
+        try {
+            while (Stream.of(spark.sc().statusTracker().getExecutorInfos()).anyMatch(each -> each.numRunningTasks() > 0)
+                    && System.nanoTime() < end) {
+                Thread.sleep(LOOK_MILLIS);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 }

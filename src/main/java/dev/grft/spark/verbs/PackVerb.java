@@ -63,7 +63,7 @@ final class PackVerb extends Verb {
                 : run.images().readOptions().unlabeled();
         Inputs listed = Inputs.at(session.hadoop(), "--images", images, options);
         String inputs = Inputs.digest("pack", listed.listing().times(), noted(options), Integer.toString(IN_A_FILE));
-        OutputFolder folder = new OutputFolder(session.storage(), output, NOTE, FILES);
+        OutputFolder folder = new OutputFolder(session, output, NOTE, FILES);
         if (!force && folder.exists()) {
             if (inputs.equals(packedOf(folder.note()))) {
                 session.progress().say("%s has been packed of the same images; --force packs them again", output);

@@ -90,7 +90,7 @@ final class PredictVerb extends Verb {
      * @param deltas each the path of a delta or of its run directory, or {@code NAME=PATH}; none: the run's own
      */
     void predict(String images, String output, List<String> deltas) {
-        OutputFolder folder = new OutputFolder(session.storage(), output, NOTE, FILES);
+        OutputFolder folder = new OutputFolder(session, output, NOTE, FILES);
         if (!force && folder.exists()) {
             throw UserError.of("%s: exists already; choose another --output or give --force", output);
         }
@@ -227,7 +227,7 @@ final class PredictVerb extends Verb {
         return new BrokenImages(broken, total);
     }
 
-    /** Returns how many tasks there are: some for each core, to even out; none without a batch; none that is long to lose. */
+    /** Returns the number of tasks: a few for each core, at most one for each batch, at least one for each 4,096 images. */
     private int partitions(long count, int batchSize) {
         long some = (long) TASKS_OF_CORE * session.context().defaultParallelism();
         return (int)

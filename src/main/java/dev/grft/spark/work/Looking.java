@@ -23,7 +23,7 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.util.TaskCompletionListener;
 import org.jspecify.annotations.Nullable;
 
-/** A model with a delta or several, which tasks look at images with as they are read: in batches, in order, without keeping any. */
+/** A model with one or more deltas, which labels images in batches, in order, while a task reads them. No image is kept. */
 public final class Looking implements Serializable, AutoCloseable {
     private static final long serialVersionUID = 1L;
 

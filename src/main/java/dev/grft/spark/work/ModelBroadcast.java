@@ -101,7 +101,7 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
         return new ModelBroadcast(config.withClasses(classes), found, false);
     }
 
-    /** Sends a model whose weights are all 0: for training from scratch, where every number is a difference to that. */
+    /** Sends a model whose weights are all 0: for training from scratch, where every parameter is a difference to that. */
     public static ModelBroadcast zeros(JavaSparkContext spark, VitConfig config) {
         return new ModelBroadcast(config, new Backbone(spark, config, true), true);
     }

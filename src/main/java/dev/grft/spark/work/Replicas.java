@@ -142,7 +142,7 @@ public final class Replicas {
         }
     }
 
-    /** Tells a task what network to make; networks of one recipe are interchangeable. Sent once, whatever the number of jobs. */
+    /** How to make a network in a task; networks of one recipe are interchangeable. It is sent once, whatever the number of jobs. */
     public static final class Recipe implements Serializable, AutoCloseable {
         private static final long serialVersionUID = 1L;
 
@@ -367,8 +367,8 @@ public final class Replicas {
     }
 
     /**
-     * Frees what no task uses, the least recently used first, until so many bytes are left for something new. What was used last stays: the
-     * next task will want it.
+     * Frees what no task uses, the least recently used first, until so many bytes are left for something new. What was used last stays,
+     * because the next task is likely to use it.
      */
     private static synchronized void makeRoom(long bytes) {
         while (left.getAsLong() < bytes) {

@@ -13,7 +13,7 @@ public final class Flat {
     private Flat() {}
 
     private static boolean computesOnCpu() {
-        Backend.prepare(); // whoever uses ND4J first, here it is too late to choose otherwise
+        Backend.prepare(); // the next line starts ND4J, which cannot be prepared afterwards
         return "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"));
     }
 
