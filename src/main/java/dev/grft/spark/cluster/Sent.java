@@ -2,12 +2,14 @@ package dev.grft.spark.cluster;
 
 import java.io.Serializable;
 import java.lang.ref.Cleaner;
+import java.lang.ref.WeakReference;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.storage.BlockManager;
 import org.apache.spark.storage.BroadcastBlockId;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -53,11 +55,12 @@ public final class Sent<T> implements Serializable, AutoCloseable {
 
     private Sent(@Nullable Broadcast<T> broadcast) {
         this.broadcast = broadcast;
-        this.takeBack = CLEANER.register(this, new TakeBack(id, broadcast));
+        this.takeBack = CLEANER.register(this, new TakeBack(id, broadcast, new WeakReference<>(SparkEnv.get())));
     }
 
     /** The action of the driver; must not refer to the object whose end it waits for. */
-    private record TakeBack(long id, @Nullable Broadcast<?> broadcast) implements Runnable {
+    private record TakeBack(long id, @Nullable Broadcast<?> broadcast, WeakReference<SparkEnv> env)
+            implements Runnable {
         @Override
         public void run() {
             HERE.remove(id);
@@ -65,7 +68,8 @@ public final class Sent<T> implements Serializable, AutoCloseable {
             if (ending != null) {
                 ending.run();
             }
-            if (broadcast != null && SparkEnv.get() != null) {
+            SparkEnv present = SparkEnv.get(); // a later application gives its broadcasts the same numbers
+            if (broadcast != null && present != null && present == env.get()) {
                 try {
                     broadcast.destroy();
                 } catch (RuntimeException e) { // the application has ended, and the value with it
@@ -111,7 +115,13 @@ public final class Sent<T> implements Serializable, AutoCloseable {
     /** Drops the copy of this executor, which does not need it any more; others and later ones still get it. */
     public void drop() {
         if (broadcast != null) {
-            SparkEnv.get().blockManager().removeBroadcast(broadcast.id(), true);
+            BlockManager blocks = SparkEnv.get().blockManager();
+            long dropped = broadcast.id();
+            // The task itself may hold read locks on pieces that were here before, until it ends: it must not wait for
+            // them.
+            Thread thread = new Thread(() -> blocks.removeBroadcast(dropped, true), "dropping a broadcast");
+            thread.setDaemon(true);
+            thread.start();
         }
     }
 

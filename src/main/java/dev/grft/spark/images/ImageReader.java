@@ -134,6 +134,7 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
         } finally {
             names.unpersist(false);
         }
+        requireAll(source, digests);
         return digest(named, id -> digests[id]);
     }
 
@@ -148,13 +149,17 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
         for (Decoded image : Causes.unwrapped(decoded::collect)) {
             results[(int) image.id] = image;
         }
-        for (int id = 0; id < results.length; id++) {
-            if (results[id] == null) {
-                throw new UserError(source.place() + ": listed " + results.length
+        requireAll(source, results);
+        return results;
+    }
+
+    private static void requireAll(ImageSource source, Object[] ofEachImage) {
+        for (Object one : ofEachImage) {
+            if (one == null) {
+                throw new UserError(source.place() + ": listed " + ofEachImage.length
                         + " images but could not read all of them; read a set that does not change");
             }
         }
-        return results;
     }
 
     private static BrokenImages broken(List<Named> named, Decoded[] results) {

@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.data.Labels;
+import dev.grft.spark.cluster.Sent;
 import java.io.File;
 import java.io.FileInputStream;
 import java.io.FileNotFoundException;
@@ -12,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.FileSystem;
@@ -156,8 +158,12 @@ final class ListedImages implements Source.Stored {
 
         private JavaRDD<Encoded> read(List<List<Wanted>> parts) {
             SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
-            return context.parallelize(parts, parts.size())
-                    .flatMap(List::iterator)
+            // An element of a partition would travel with each task of each job that computes or only skips it.
+            List<Sent<List<Wanted>>> sent = new ArrayList<>();
+            parts.forEach(part -> sent.add(Sent.of(context, part)));
+            List<Integer> numbers = IntStream.range(0, parts.size()).boxed().toList();
+            return context.parallelize(new ArrayList<>(numbers), parts.size())
+                    .flatMap(number -> sent.get(number).value().iterator())
                     .map(image -> image.read(configuration.value()));
         }
     }

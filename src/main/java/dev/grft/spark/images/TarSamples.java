@@ -354,8 +354,12 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
         }
 
         @Override
-        public void close() throws IOException {
-            in.close();
+        public void close() {
+            try {
+                in.close();
+            } catch (IOException e) {
+                throw new UncheckedIOException("a tar cannot be closed", e);
+            }
         }
     }
 }

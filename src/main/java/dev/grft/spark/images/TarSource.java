@@ -44,7 +44,8 @@ final class TarSource implements Source.Stored {
     /** Bytes of a part of a tar that a task reads in order: the whole tar is read up to there. */
     private static final long SMALLEST_PART = 1 << 23;
 
-    private static final long LARGEST_PART = 1L << 31;
+    /** Maximum number of parts of a tar: each reads the headers and the small contents of those before it, too. */
+    private static final long MOST_PARTS = 16;
 
     private final JavaSparkContext context;
     private final Found found;
@@ -165,7 +166,7 @@ final class TarSource implements Source.Stored {
         for (Found.Entry tar : tars) {
             long bytes = tar.size();
             long number = Math.max(
-                    bytes / LARGEST_PART + 1, Math.min(bytes / SMALLEST_PART + 1, (long) partitions / tars.size()));
+                    1, Math.min(bytes / SMALLEST_PART + 1, Math.min(MOST_PARTS, (long) partitions / tars.size())));
             for (long i = 0; i < number; i++) {
                 parts.add(new Part(
                         found.file(tar).toString(),
@@ -233,16 +234,10 @@ final class TarSource implements Source.Stored {
             Path path = new Path(part.tar);
             try {
                 FileSystem files = path.getFileSystem(hadoop.value());
-                TarSamples samples = new TarSamples(
-                        Found.relative(root, path),
-                        new TarSamples.Skimmed(
-                                files.open(path), files.getFileStatus(path).getLen()),
-                        labelKey,
-                        content,
-                        part.from,
-                        part.to);
-                TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> samples.close());
-                return samples;
+                long bytes = files.getFileStatus(path).getLen();
+                TarSamples.Skimmed skimmed = new TarSamples.Skimmed(files.open(path), bytes);
+                TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> skimmed.close());
+                return new TarSamples(Found.relative(root, path), skimmed, labelKey, content, part.from, part.to);
             } catch (FileNotFoundException e) {
                 throw new UserError(part.tar + ": is no longer there; read a set that does not change", e);
             } catch (IOException e) {

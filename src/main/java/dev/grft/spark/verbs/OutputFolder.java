@@ -88,17 +88,41 @@ final class OutputFolder {
     <T> T write(Function<Path, T> write, String said) {
         String name = folder.getName(); // which may have a colon, and so be no child of a Path
         String path = folder.toString();
-        Path temporary = new Path(path.substring(0, path.length() - name.length()) + "._tmp-" + name);
+        String parent = path.substring(0, path.length() - name.length());
+        Path temporary = new Path(parent + "._tmp-" + name);
+        T result;
         try {
             storage.delete(temporary);
-            T result = write.apply(temporary);
+            result = write.apply(temporary);
             storage.writeAtomically(new Path(temporary, note.getName()), said);
-            storage.delete(folder);
-            storage.move(temporary, folder);
-            return result;
         } catch (Throwable e) { // Spark throws checked exceptions undeclared
             deleteQuietly(temporary, e);
             throw e;
+        }
+        replaceBy(temporary, new Path(parent + "._old-" + name));
+        return result;
+    }
+
+    /** Moves a whole folder here. What was here is moved aside first and deleted last; if the move fails, it comes back. */
+    private void replaceBy(Path whole, Path aside) {
+        boolean replaces = exists();
+        try {
+            if (replaces) {
+                storage.delete(aside);
+                storage.move(folder, aside);
+            }
+            storage.move(whole, folder);
+        } catch (RuntimeException e) {
+            if (replaces && !exists() && storage.exists(aside)) {
+                storage.move(aside, folder);
+            }
+            throw new UserError(
+                    folder + ": the result cannot be moved there (" + e.getMessage() + "); all of it is in " + whole
+                            + ", move it yourself",
+                    e);
+        }
+        if (replaces) {
+            storage.delete(aside);
         }
     }
 

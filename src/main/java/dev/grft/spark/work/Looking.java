@@ -179,6 +179,7 @@ public final class Looking implements Serializable, AutoCloseable {
         }
 
         private synchronized ExecutorService pool() {
+            requireOpen();
             if (pool == null) {
                 pool = Executors.newFixedThreadPool(decoders, work -> {
                     Thread thread = new Thread(work, "grft-decoder");
@@ -190,10 +191,14 @@ public final class Looking implements Serializable, AutoCloseable {
         }
 
         /** A task may end while another thread of it, such as that which feeds Python, still asks for images. */
-        private synchronized float[][] probabilities(Batch batch) {
+        private void requireOpen() {
             if (closed) {
                 throw new IllegalStateException("the task has ended");
             }
+        }
+
+        private synchronized float[][] probabilities(Batch batch) {
+            requireOpen();
             if (open == null) {
                 open = sight.open();
             }

@@ -126,7 +126,13 @@ interface Sight extends Serializable, AutoCloseable {
         @Override
         public Open open() {
             Replicas.Used used = Replicas.use(model);
-            Deltas loaded = new Deltas(used.weights(), device.kernels());
+            Deltas loaded;
+            try {
+                loaded = new Deltas(used.weights(), device.kernels());
+            } catch (RuntimeException | Error e) {
+                used.close();
+                throw e;
+            }
             return new Open() {
                 @Override
                 public float[][] at(Batch batch) {

@@ -61,9 +61,13 @@ final class CpuMemory {
         keep();
     }
 
-    /** Copies n values from a position of {@code from} to one of this memory. */
-    void put(long at, CpuMemory from, long first, int n) {
-        window(at).put(in(at), from.window(first), from.in(first), n);
+    /** Copies n values, any number, from a position of {@code from} to one of this memory. */
+    void put(long at, CpuMemory from, long first, long n) {
+        long most = 1L << Math.min(bits, from.bits);
+        for (long done = 0; done < n; done += most) {
+            int some = (int) Math.min(most, n - done);
+            window(at + done).put(in(at + done), from.window(first + done), from.in(first + done), some);
+        }
         from.keep();
         keep();
     }

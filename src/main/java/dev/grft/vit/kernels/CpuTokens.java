@@ -74,7 +74,7 @@ final class CpuTokens {
         CpuMemory in = memory(x);
         CpuMemory out = memory(y);
         for (long b = 0; b < examples; b++) {
-            out.put(b * inY + (long) to * d, in, b * inX + (long) from * d, count * d);
+            out.put(b * inY + (long) to * d, in, b * inX + (long) from * d, (long) count * d);
         }
     }
 

@@ -57,6 +57,21 @@ class CpuMemoryTest {
     }
 
     @Test
+    void aCopyOfAnyLengthCrossesWindows() {
+        CpuMemory memory = new CpuMemory(pointer, BITS);
+        float[] expected = new float[40];
+        for (int i = 0; i < expected.length; i++) {
+            expected[i] = memory.get(10 + i);
+        }
+
+        memory.put(1, new CpuMemory(pointer.getPointer(0).capacity(pointer.capacity()), BITS + 1), 10, expected.length);
+
+        for (int i = 0; i < expected.length; i++) {
+            assertThat(memory.get(1 + i)).as("%d", i).isEqualTo(expected[i]);
+        }
+    }
+
+    @Test
     void itBeginsWhereThePointerStands() {
         CpuMemory memory = new CpuMemory(new FloatPointer(pointer).position(50), BITS);
         assertThat(memory.get(0)).isEqualTo(51);
