@@ -90,9 +90,8 @@ class FaultsIT {
 
     @Test
     void lostExecutorsAndWorkersChangeNoBit() throws Exception {
-        List<String> printed;
         try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
-            printed = disturbed(
+            disturbed(
                     cluster,
                     "kill:Decoding;kill:probe: features;piece:select: scoring;kill:step 3;all:step 6;pause:step 9;"
                             + "worker:step 20;kill:evaluate",
@@ -103,7 +102,6 @@ class FaultsIT {
                     "spark.speculation.quantile=0.5");
             assertThat(cluster.workers()).as("one was killed").hasSize(2);
         }
-        assertThat(printed).anyMatch(line -> line.startsWith("SPECULATION in step "));
         assertTheSameBits();
     }
 

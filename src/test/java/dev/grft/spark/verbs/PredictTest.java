@@ -37,6 +37,12 @@ class PredictTest extends OnTiny {
     public static final class Counted extends RawLocalFileSystem {
         private static final ConcurrentHashMap<String, Integer> OPENED = new ConcurrentHashMap<>();
         private static volatile long millis;
+        private static volatile boolean refuses; // to move a table into place
+
+        @Override
+        public boolean rename(org.apache.hadoop.fs.Path from, org.apache.hadoop.fs.Path to) throws IOException {
+            return !(refuses && from.getName().equals("._tmp-labels")) && super.rename(from, to);
+        }
 
         @Override
         public URI getUri() {
@@ -162,6 +168,28 @@ class PredictTest extends OnTiny {
         assertThat(Counted.OPENED)
                 .hasSize(20)
                 .allSatisfy((name, times) -> assertThat(times).isEqualTo(3)); // of that name in each class
+    }
+
+    @Test
+    void aTableThatCannotBeMovedIntoPlaceIsKeptAndSoIsTheOneBefore() throws Exception {
+        predict(images, false);
+        List<String> before = names();
+        Counted.refuses = true;
+        try {
+            assertThatThrownBy(() -> Tiny.does(
+                            spark,
+                            shared.sets(trained, "tuning.method=linear"),
+                            true,
+                            verbs -> verbs.predict(images.toString(), "counted:" + output, List.of())))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageContaining("the result cannot be moved there")
+                    .hasMessageContaining("._tmp-labels, move it yourself");
+        } finally {
+            Counted.refuses = false;
+        }
+        assertThat(names()).isEqualTo(before);
+        assertThat(inTheFolder()).containsExactly("._tmp-labels", "images", "labels");
+        assertThat(folder.resolve("._tmp-labels/_predicted.json")).exists();
     }
 
     @Test
