@@ -1,5 +1,6 @@
 package dev.grft.cli;
 
+import dev.grft.ProcessStatus;
 import dev.grft.ml.GrftClassificationModel;
 import dev.grft.ml.GrftClassifier;
 import dev.grft.spark.verbs.Tiny;
@@ -102,10 +103,7 @@ final class Fits {
     private static long held(String when) throws IOException {
         System.gc();
         Runtime runtime = Runtime.getRuntime();
-        long resident = Files.readAllLines(Path.of("/proc/self/status")).stream()
-                .filter(line -> line.startsWith("VmRSS:"))
-                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")) / 1024)
-                .sum();
+        long resident = ProcessStatus.bytes("VmRSS") >> 20;
         System.out.printf(
                 Locale.ROOT,
                 "%s, resident %d MiB, heap %d MiB, %d threads%n",

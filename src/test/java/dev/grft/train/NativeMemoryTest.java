@@ -3,6 +3,7 @@ package dev.grft.train;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Penalty;
+import dev.grft.ProcessStatus;
 import dev.grft.Score;
 import dev.grft.bench.Setup;
 import dev.grft.config.Settings;
@@ -19,7 +20,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -143,24 +143,17 @@ class NativeMemoryTest {
                 kind.use(weights);
                 if (i == 10) {
                     System.gc();
-                    after = resident();
+                    after = ProcessStatus.bytes("VmRSS");
                     collected = collections();
                 }
             }
-            System.out.println(resident() - after + " " + (collections() - collected));
+            System.out.println(ProcessStatus.bytes("VmRSS") - after + " " + (collections() - collected));
         }
     }
 
     private static long collections() {
         return ManagementFactory.getGarbageCollectorMXBeans().stream()
                 .mapToLong(bean -> bean.getCollectionCount())
-                .sum();
-    }
-
-    private static long resident() throws IOException {
-        return Files.readAllLines(Path.of("/proc/self/status")).stream()
-                .filter(line -> line.startsWith("VmRSS:"))
-                .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", "")))
                 .sum();
     }
 

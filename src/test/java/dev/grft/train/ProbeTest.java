@@ -2,10 +2,8 @@ package dev.grft.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.grft.ProcessStatus;
 import dev.grft.config.Settings;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -126,20 +124,14 @@ class ProbeTest {
         float[][] features = noise(2_000, 64);
         int[] labels = someLabels(2_000, 500);
         train(features, labels, 500, new Settings.Probe(2, 250, 0.01, 0), 1);
-        long before = resident();
+        long before = ProcessStatus.bytes("VmRSS");
 
         train(features, labels, 500, new Settings.Probe(40, 250, 0.01, 0), 1);
 
-        assertThat(resident() - before) // 5 MB of arrays in a step, made anew, are 1.6 GB; the heap grows, too
+        assertThat(ProcessStatus.bytes("VmRSS")
+                        - before) // 5 MB of arrays in a step, made anew, are 1.6 GB; the heap grows, too
                 .as("bytes more than after a short training")
                 .isLessThan(300L << 20);
-    }
-
-    private static long resident() throws IOException {
-        return Files.readAllLines(Path.of("/proc/self/status")).stream()
-                .filter(line -> line.startsWith("VmRSS:"))
-                .mapToLong(line -> 1024 * Long.parseLong(line.replaceAll("\\D", "")))
-                .sum();
     }
 
     @Test

@@ -1,6 +1,5 @@
 package dev.grft.spark.cluster;
 
-import java.lang.management.ManagementFactory;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkContext;
 import org.jspecify.annotations.Nullable;
@@ -84,9 +83,10 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
         if (conf.contains("spark.driver.memoryOverhead")) {
             return new Shared(driverOverhead(conf).bytes, tasks);
         }
-        return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
-                ? new Shared(system.getTotalMemorySize() - Runtime.getRuntime().maxMemory(), tasks)
-                : null;
+        long machine = NativeMemory.machine();
+        return machine == Long.MAX_VALUE
+                ? null
+                : new Shared(machine - Runtime.getRuntime().maxMemory(), tasks);
     }
 
     /**

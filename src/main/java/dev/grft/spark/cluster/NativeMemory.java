@@ -48,8 +48,8 @@ public final class NativeMemory {
         return executor.limited() ? heap + executor.overhead() : 0;
     }
 
-    /** Returns the bytes of memory of the machine, or of the container if it has fewer. */
-    private static long machine() {
+    /** Returns the bytes of memory of the machine, or of the container if it has fewer; the largest number if they are not known. */
+    static long machine() {
         return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
                 ? system.getTotalMemorySize()
                 : Long.MAX_VALUE;

@@ -155,22 +155,18 @@ public final class Inference {
     }
 
     private <T> void pass(Images images, Progress.Meter meter, boolean features, Of<T> of, Consumer<T> each) {
-        over(images, meter, features, of, outputs -> Pass.inOrder(outputs, each));
-    }
-
-    /** Runs jobs on what the network says of the images of each piece. */
-    private <T> void over(Images images, Progress.Meter meter, boolean features, Of<T> of, Consumer<JavaRDD<T>> jobs) {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
         int block = images.block(size);
         try (Sight sight = sending.send(features)) {
             Pulse.counted(engine.context().sc(), images.count(), done -> meter.add(done, ""), pulse -> {
-                jobs.accept(engine.device()
+                JavaRDD<T> outputs = engine.device()
                         .computes(images.pieces()
                                 .mapPartitions(
                                         part -> outputs(part.next(), block, sight, pulse, prepared, size, of)
                                                 .iterator(),
-                                        true)));
+                                        true));
+                Pass.inOrder(outputs, each);
                 return true;
             });
         }

@@ -1,6 +1,7 @@
 package dev.grft.spark.verbs;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.ProcessStatus;
 import dev.grft.bench.Setup;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.config.Settings;
@@ -20,8 +21,6 @@ import dev.grft.tuning.SliceTuning;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.kernels.Backend;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
@@ -191,11 +190,6 @@ public final class TrainingProcess {
 
     /** Returns a number of this process's status, KiB in the file, as MiB. */
     private static double status(String key) throws IOException {
-        for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
-            if (line.startsWith(key + ":")) {
-                return Double.parseDouble(line.replaceAll("\\D", "")) / 1024;
-            }
-        }
-        throw new IOException("/proc/self/status has no " + key);
+        return ProcessStatus.bytes(key) / (double) (1 << 20);
     }
 }
