@@ -2,17 +2,13 @@ package dev.grft.config;
 
 import dev.grft.Checks;
 import dev.grft.UserError;
-import dev.grft.data.Augment;
-import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
-import dev.grft.data.Preprocess;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.TuningSettings;
 import dev.grft.vit.VitConfig;
 import java.io.Serializable;
 import java.util.Collections;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
@@ -30,12 +26,12 @@ public record Settings(
         Compare compare,
         Map<String, Map<String, Object>> methods,
         Model model,
-        Data data,
-        Augmentation augmentation,
+        DataSettings data,
+        AugmentationSettings augmentation,
         SelectionSettings selection,
         Penalty penalty,
         Probe probe,
-        Training training,
+        TrainingSettings training,
         Evaluation evaluation,
         Predict predict,
         Tracking tracking,
@@ -173,107 +169,6 @@ public record Settings(
         }
     }
 
-    /** The images. */
-    public record Data(
-            @Nullable String train,
-            @Nullable String validation,
-            boolean trainOnValidation,
-            @Nullable String test,
-            String format,
-            @Nullable String root,
-            @Nullable Integer classes,
-            String imageColumn,
-            String labelColumn,
-            int resize,
-            String crop,
-            @Nullable List<Double> mean,
-            @Nullable List<Double> std,
-            double maxBroken)
-            implements Serializable {
-        public Data {
-            if (train != null) {
-                Checks.notBlank("data.train", train);
-            }
-            if (validation != null) {
-                Checks.notBlank("data.validation", validation);
-            }
-            if (test != null) {
-                Checks.notBlank("data.test", test);
-            }
-            Checks.word(
-                    "data.format", format, "auto", "folder", "parquet", "webdataset", "list", "json", "csv", "jsonl");
-            if (root != null) {
-                Checks.notBlank("data.root", root);
-            }
-            Checks.require(classes == null || classes >= 2, "data.classes", "null or >= 2", classes);
-            Checks.notBlank("data.imageColumn", imageColumn);
-            Checks.notBlank("data.labelColumn", labelColumn);
-            Checks.require(resize >= 0, "data.resize", ">= 0", resize);
-            Checks.word("data.crop", crop, "center", "squash");
-            if (mean != null) {
-                mean = List.copyOf(mean);
-                Checks.require(
-                        mean.size() == 3 && mean.stream().allMatch(Double::isFinite),
-                        "data.mean",
-                        "null or three numbers, for red, green and blue",
-                        mean);
-            }
-            if (std != null) {
-                std = List.copyOf(std);
-                Checks.require(
-                        std.size() == 3 && std.stream().allMatch(x -> x > 0 && Double.isFinite(x)),
-                        "data.std",
-                        "null or three numbers > 0, for red, green and blue",
-                        std);
-            }
-            Checks.require(maxBroken >= 0 && maxBroken <= 1, "data.maxBroken", "in [0, 1]", maxBroken);
-        }
-
-        /**
-         * Returns how images are prepared for a network: as its recipe says, where these settings do not say otherwise.
-         *
-         * @param imageSize height and width of the network's input, pixels
-         */
-        public Preprocess toPreprocess(int imageSize, ImageRecipe recipe) {
-            return new Preprocess(
-                    imageSize,
-                    resize > 0 ? resize : recipe.resize(imageSize),
-                    Preprocess.Crop.valueOf(crop.toUpperCase(Locale.ROOT)),
-                    new ImageRecipe(or(mean, recipe.mean()), or(std, recipe.std()), recipe.cropFraction()));
-        }
-
-        private static List<Float> or(@Nullable List<Double> given, List<Float> otherwise) {
-            return given == null
-                    ? otherwise
-                    : given.stream().map(Double::floatValue).toList();
-        }
-    }
-
-    /** Random changes to training images. */
-    public record Augmentation(
-            boolean crop, double minScale, double maxScale, double minRatio, double maxRatio, boolean flip)
-            implements Serializable {
-        public Augmentation {
-            Checks.require(maxScale > 0 && maxScale <= 1, "augmentation.maxScale", "in (0, 1]", maxScale);
-            Checks.require(
-                    minScale > 0 && minScale <= maxScale,
-                    "augmentation.minScale",
-                    "in (0, augmentation.maxScale], here (0, " + Checks.text(maxScale) + "]",
-                    minScale);
-            Checks.positive("augmentation.maxRatio", maxRatio);
-            Checks.require(
-                    minRatio > 0 && minRatio <= maxRatio,
-                    "augmentation.minRatio",
-                    "in (0, augmentation.maxRatio], here (0, " + Checks.text(maxRatio) + "]",
-                    minRatio);
-        }
-
-        /** Returns these changes with the random numbers of a seed. */
-        public Augment toAugment(long seed) {
-            return new Augment(crop, minScale, maxScale, minRatio, maxRatio, flip, seed);
-        }
-    }
-
     /** What holds the trained numbers back. */
     public record Penalty(double lambda, @Nullable Integer lastLayers, double head, boolean decoupled)
             implements Serializable {
@@ -298,69 +193,6 @@ public record Settings(
             Checks.count("probe.batchSize", batchSize);
             Checks.positive("probe.learningRate", learningRate);
             Checks.notNegative("probe.weightDecay", weightDecay);
-        }
-    }
-
-    /** The training of the slices and the head. */
-    public record Training(
-            int epochs,
-            int batchSize,
-            int shards,
-            int syncEvery,
-            String headInit,
-            double learningRate,
-            String schedule,
-            double warmupEpochs,
-            double minLearningRate,
-            String updater,
-            double beta1,
-            double beta2,
-            double epsilon,
-            double weightDecay,
-            double clipNorm,
-            int checkpointEvery,
-            int keep,
-            int maxSteps,
-            @Nullable Integer patience)
-            implements Serializable {
-        /** Returns how many examples of a step's batch a shard has at most. */
-        public int examplesOfShard() {
-            return (batchSize + shards - 1) / shards;
-        }
-
-        public Training {
-            Checks.count("training.epochs", epochs);
-            Checks.count("training.batchSize", batchSize);
-            Checks.count("training.shards", shards);
-            Checks.require(
-                    batchSize >= shards,
-                    "training.batchSize",
-                    "at least training.shards (" + shards + "), so that each shard gets an example",
-                    batchSize);
-            Checks.count("training.syncEvery", syncEvery);
-            Checks.word("training.headInit", headInit, "probe", "fresh");
-            Checks.positive("training.learningRate", learningRate);
-            Checks.word("training.schedule", schedule, "constant", "cosine");
-            Checks.require(
-                    warmupEpochs >= 0 && warmupEpochs <= epochs,
-                    "training.warmupEpochs",
-                    "in [0, training.epochs], here [0, " + epochs + "]",
-                    warmupEpochs);
-            Checks.require(
-                    minLearningRate >= 0 && minLearningRate <= learningRate,
-                    "training.minLearningRate",
-                    "in [0, training.learningRate], here [0, " + Checks.text(learningRate) + "]",
-                    minLearningRate);
-            Checks.word("training.updater", updater, "adam", "adamw", "sgd");
-            Checks.require(beta1 >= 0 && beta1 < 1, "training.beta1", "in [0, 1)", beta1);
-            Checks.require(beta2 >= 0 && beta2 < 1, "training.beta2", "in [0, 1)", beta2);
-            Checks.positive("training.epsilon", epsilon);
-            Checks.notNegative("training.weightDecay", weightDecay);
-            Checks.notNegative("training.clipNorm", clipNorm);
-            Checks.require(checkpointEvery >= 0, "training.checkpointEvery", ">= 0", checkpointEvery);
-            Checks.count("training.keep", keep);
-            Checks.require(maxSteps >= 0, "training.maxSteps", ">= 0", maxSteps);
-            Checks.require(patience == null || patience >= 1, "training.patience", "null or >= 1", patience);
         }
     }
 

@@ -8,6 +8,7 @@ import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.tuning.Method;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.VitConfig;
@@ -269,12 +270,12 @@ public final class CostModel {
     }
 
     /** Returns the same of a training with so many trained parameters. */
-    public static long gathered(Settings.Training training, long trained) {
+    public static long gathered(TrainingSettings training, long trained) {
         return (long) training.shards() * returned(training) * BYTES * trained;
     }
 
     /** Returns the vectors that a shard returns: a gradient, or parameters and the updater's state after local steps. */
-    private static int returned(Settings.Training training) {
+    private static int returned(TrainingSettings training) {
         return training.syncEvery() == 1 ? 1 : 3;
     }
 

@@ -1,7 +1,7 @@
 package dev.grft.train;
 
 import dev.grft.Penalty;
-import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
 import java.util.List;
@@ -26,7 +26,7 @@ public final class Network {
      * @param stepsPerEpoch number of steps that show every image once, may be a fraction
      */
     public static MultiLayerConfiguration configuration(
-            Layout layout, Settings.Training training, Penalty penalty, long steps, double stepsPerEpoch) {
+            Layout layout, TrainingSettings training, Penalty penalty, long steps, double stepsPerEpoch) {
         return configuration(layout, training, penalty, steps, stepsPerEpoch, 0);
     }
 
@@ -36,7 +36,7 @@ public final class Network {
      * @param first number of steps that were made before: where the learning rate begins
      */
     public static MultiLayerConfiguration configuration(
-            Layout layout, Settings.Training training, Penalty penalty, long steps, double stepsPerEpoch, long first) {
+            Layout layout, TrainingSettings training, Penalty penalty, long steps, double stepsPerEpoch, long first) {
         ISchedule learningRate = new WarmupCosine(
                         training.learningRate(),
                         Math.min(training.minLearningRate(), training.learningRate()),
@@ -61,7 +61,7 @@ public final class Network {
         return list.build();
     }
 
-    private static IUpdater updater(Settings.Training training, ISchedule learningRate) {
+    private static IUpdater updater(TrainingSettings training, ISchedule learningRate) {
         if (training.updater().equals("sgd")) {
             return new Sgd(learningRate);
         }
@@ -75,7 +75,7 @@ public final class Network {
 
     /** Returns what DL4J reads of an array; {@code backbone} is the strength of the penalty on its stage, the head aside. */
     private static StageLayer.Trained trained(
-            TrainedArray array, Settings.Training training, Penalty penalty, double backbone) {
+            TrainedArray array, TrainingSettings training, Penalty penalty, double backbone) {
         double strength = switch (array.role()) {
             case DIFFERENCE -> backbone;
             case HEAD -> penalty.head();

@@ -242,7 +242,7 @@ class ConfigTest {
     void aLaterFileWinsOverAnEarlierOneAndASingleKeyOverBoth() {
         String first = file("training:\n  epochs: 3\n  batchSize: 16\n  keep: 5\n");
         String second = file("training: {batchSize: 64, keep: 6}");
-        Settings.Training training = load(List.of(first, second), "training.keep=7", "training.keep=8")
+        TrainingSettings training = load(List.of(first, second), "training.keep=7", "training.keep=8")
                 .training();
         assertThat(training.epochs()).isEqualTo(3);
         assertThat(training.batchSize()).isEqualTo(64);

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.Penalty;
-import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.tuning.Tiny;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
@@ -89,7 +89,7 @@ class LearnerTest {
     @Test
     void theDecayFollowsTheLearningRate() {
         // The first of two steps of warm-up: half the learning rate.
-        Settings.Training training = Trainings.training("sgd", 0.1, "constant", 2, 0, 0.3, 1e-8);
+        TrainingSettings training = Trainings.training("sgd", 0.1, "constant", 2, 0, 0.3, 1e-8);
         Learner learner = learner(training, Penalty.NONE);
         learner.apply(new StepGradient(new float[8], 1, EXAMPLES), 0);
         assertNumbers(learner, i -> START[i] * (i < BIAS ? 1 - 0.05 * 0.3 : 1));
@@ -119,7 +119,7 @@ class LearnerTest {
                         TrainedArray.difference("blocks.1.mlp.fc1.weight.rows", 1, 2)),
                 List.of(TrainedArray.head("head.weight", 2, 2), TrainedArray.head("head.bias", 2, 1))));
         LearnerState state = LearnerState.start(new float[] {100, 10, 10, 4, 1, 2, 1, 1, 1, 1, 3, 0});
-        Settings.Training training = Trainings.constant("sgd", 0.1, 0);
+        TrainingSettings training = Trainings.constant("sgd", 0.1, 0);
 
         // 2 * (1 + 4) + 2 * 16 of the last block, 0.5 * (4 + 9) of the head
         Penalty penalty = new Penalty(2, 1, 0.5, false);
@@ -154,7 +154,7 @@ class LearnerTest {
     @ParameterizedTest
     @ValueSource(strings = {"adam", "adamw", "sgd"})
     void aStateGoesOnToTheSameBits(String updater) {
-        Settings.Training training = Trainings.training(updater, 0.1, "cosine", 2, 0.01, 0.3, 1e-8);
+        TrainingSettings training = Trainings.training(updater, 0.1, "cosine", 2, 0.01, 0.3, 1e-8);
         Penalty penalty = new Penalty(0.5, 1, 0.25, false);
         Learner undisturbed = learner(training, penalty);
         Learner first = learner(training, penalty);
@@ -242,7 +242,7 @@ class LearnerTest {
         return new StepGradient(Tiny.normal(step, START.length, 3), 1, EXAMPLES);
     }
 
-    private static Learner learner(Settings.Training training, Penalty penalty) {
+    private static Learner learner(TrainingSettings training, Penalty penalty) {
         return new Learner(Trainings.small(training, penalty), LearnerState.start(START));
     }
 }

@@ -6,7 +6,7 @@ import dev.grft.Penalty;
 import dev.grft.ProcessStatus;
 import dev.grft.Score;
 import dev.grft.bench.Setup;
-import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.data.Batch;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.WholeTuning;
@@ -34,7 +34,7 @@ import org.nd4j.linalg.api.buffer.DataType;
 /** What is closed gives its native memory back at once. */
 class NativeMemoryTest {
     private static final VitConfig CONFIG = new VitConfig(32, 4, 64, 2, 2, 128, 10, 1e-6);
-    private static final Settings.Training SETTINGS = Setup.settings().training();
+    private static final TrainingSettings SETTINGS = Setup.settings().training();
     private static final Batch BATCH = Batch.of(
             IntStream.range(0, 4).mapToObj(id -> Setup.example(CONFIG, id)).toList(), Setup.preprocess(CONFIG));
 

@@ -9,7 +9,7 @@ import dev.grft.MatrixShape;
 import dev.grft.Penalty;
 import dev.grft.Selection;
 import dev.grft.Slices;
-import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.tuning.AdapterTuning;
 import dev.grft.tuning.EntryTuning;
 import dev.grft.tuning.LoraTuning;
@@ -37,7 +37,7 @@ import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.config.Sgd;
 
 class NetworkTest {
-    private static final Settings.Training ADAM = Trainings.training("adam", 1e-2, "cosine", 2, 1e-3, 0.1, 1e-7);
+    private static final TrainingSettings ADAM = Trainings.training("adam", 1e-2, "cosine", 2, 1e-3, 0.1, 1e-7);
 
     @Test
     void thereIsALayerForEachStageWithItsArraysInOrder() {
@@ -174,7 +174,7 @@ class NetworkTest {
         // 2.5 steps for each of 2 epochs of warm-up.
         MultiLayerConfiguration configuration = Network.configuration(Trainings.SMALL, ADAM, Penalty.NONE, 40, 2.5);
         for (String updater : new String[] {"adam", "adamw"}) {
-            Settings.Training training = Trainings.training(updater, 1e-2, "cosine", 2, 1e-3, 0.1, 1e-7);
+            TrainingSettings training = Trainings.training(updater, 1e-2, "cosine", 2, 1e-3, 0.1, 1e-7);
             assertThat(updater(Network.configuration(Trainings.SMALL, training, Penalty.NONE, 40, 2.5)))
                     .isEqualTo(Adam.builder()
                             .learningRateSchedule(new WarmupCosine(1e-2, 1e-3, 5, 40, false))
@@ -188,7 +188,7 @@ class NetworkTest {
 
     @Test
     void sgdHasTheScheduleAlone() {
-        Settings.Training training = Trainings.constant("sgd", 1e-2, 0);
+        TrainingSettings training = Trainings.constant("sgd", 1e-2, 0);
         assertThat(updater(Trainings.small(training, Penalty.NONE)))
                 .isEqualTo(new Sgd(new WarmupCosine(1e-2, 0, 0, 10, true)));
     }

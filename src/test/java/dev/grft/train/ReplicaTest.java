@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.Penalty;
-import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.data.Batch;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tiny;
@@ -29,7 +29,7 @@ import org.nd4j.linalg.dataset.DataSet;
 
 /** The whole network as executors have it, and as DL4J has it. */
 class ReplicaTest {
-    private static final Settings.Training ADAM = Trainings.training("adam", 1e-2, "cosine", 2, 1e-3, 0.1, 1e-8);
+    private static final TrainingSettings ADAM = Trainings.training("adam", 1e-2, "cosine", 2, 1e-3, 0.1, 1e-8);
     private static final Penalty PENALTY = new Penalty(1e-2, 2, 1e-3, false);
 
     @AutoClose

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.Penalty;
 import dev.grft.UserError;
-import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.tuning.Tiny;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 /** The loop, with gradients made up from the step and the trained numbers. */
 class TrainerTest {
     private static final float[] START = {1, -2, 0.5f, -0.5f, 1, 2, 3, -4};
-    private static final Settings.Training TRAINING = Trainings.training("adam", 0.1, "cosine", 2, 0.01, 0, 1e-8);
+    private static final TrainingSettings TRAINING = Trainings.training("adam", 0.1, "cosine", 2, 0.01, 0, 1e-8);
     private static final Penalty PENALTY = new Penalty(0.5, 1, 0.25, false);
 
     private final List<Trainer.Step> steps = new ArrayList<>();

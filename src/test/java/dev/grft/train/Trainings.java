@@ -2,7 +2,7 @@ package dev.grft.train;
 
 import dev.grft.Delta;
 import dev.grft.Penalty;
-import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.tuning.Tiny;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Keep;
@@ -25,11 +25,11 @@ final class Trainings {
     private Trainings() {}
 
     /** Returns settings with a constant learning rate and Adam's usual numbers. */
-    static Settings.Training constant(String updater, double learningRate, double weightDecay) {
+    static TrainingSettings constant(String updater, double learningRate, double weightDecay) {
         return training(updater, learningRate, "constant", 0, 0, weightDecay, 1e-8);
     }
 
-    static Settings.Training training(
+    static TrainingSettings training(
             String updater,
             double learningRate,
             String schedule,
@@ -37,7 +37,7 @@ final class Trainings {
             double minLearningRate,
             double weightDecay,
             double epsilon) {
-        return new Settings.Training(
+        return new TrainingSettings(
                 10,
                 6,
                 1,
@@ -59,11 +59,11 @@ final class Trainings {
                 null);
     }
 
-    static MultiLayerConfiguration small(Settings.Training training, Penalty penalty) {
+    static MultiLayerConfiguration small(TrainingSettings training, Penalty penalty) {
         return Network.configuration(SMALL, training, penalty, 10, 1);
     }
 
-    static MultiLayerConfiguration tiny(Tuning tuning, Settings.Training training, Penalty penalty, int steps) {
+    static MultiLayerConfiguration tiny(Tuning tuning, TrainingSettings training, Penalty penalty, int steps) {
         return Network.configuration(tuning.layout(Tiny.CONFIG), training, penalty, steps, 1);
     }
 

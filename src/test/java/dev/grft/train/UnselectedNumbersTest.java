@@ -7,7 +7,7 @@ import dev.grft.Delta;
 import dev.grft.Penalty;
 import dev.grft.Selection;
 import dev.grft.Slices;
-import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tiny;
 import dev.grft.tuning.Tuning;
@@ -103,7 +103,7 @@ class UnselectedNumbersTest {
     @ParameterizedTest
     @ValueSource(strings = {"sgd", "adam"})
     void allRowsAndAllColumnsTrainToTheSameMatrix(String updater) {
-        Settings.Training training = Trainings.training(updater, 0.05, "constant", 0, 0, 0.1, 1e-2);
+        TrainingSettings training = Trainings.training(updater, 0.05, "constant", 0, 0, 0.1, 1e-2);
         String[] matrices = {
             "patch_embed.proj.weight", "blocks.1.attn.qkv.weight", "blocks.1.mlp.fc2.weight", "blocks.2.mlp.fc1.weight"
         };
@@ -128,7 +128,7 @@ class UnselectedNumbersTest {
         return tuning.delta(layout, trained, Tiny.LABELS, Tiny.SHA256);
     }
 
-    private float[] train(Tuning tuning, Settings.Training training, Penalty penalty) {
+    private float[] train(Tuning tuning, TrainingSettings training, Penalty penalty) {
         MultiLayerConfiguration configuration = Trainings.tiny(tuning, training, penalty, STEPS);
         Replica replica = Trainings.replica(weights, tuning, configuration);
         Learner learner = new Learner(configuration, LearnerState.start(Trainings.start(tuning)));

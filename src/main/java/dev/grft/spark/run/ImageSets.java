@@ -1,6 +1,7 @@
 package dev.grft.spark.run;
 
 import dev.grft.UserError;
+import dev.grft.config.DataSettings;
 import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.Labels;
@@ -183,7 +184,7 @@ final class ImageSets implements AutoCloseable {
     }
 
     /** Returns how images are found at a path. */
-    static ReadOptions readOptions(Settings.Data data) {
+    static ReadOptions readOptions(DataSettings data) {
         return new ReadOptions(
                 ImageFormat.valueOf(data.format().toUpperCase(Locale.ROOT)),
                 data.imageColumn(),

@@ -3,7 +3,9 @@ package dev.grft.spark.verbs;
 import dev.grft.MatrixShape;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
+import dev.grft.config.DataSettings;
 import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.data.Preprocess;
 import dev.grft.report.CostModel;
 import dev.grft.report.Fit;
@@ -36,7 +38,7 @@ final class CheckVerb extends Verb {
         say("model     %s: %s, SHA-256 %s", pretrained.name(), sizes(config), pretrained.sha256());
         Preprocess preprocess = run.images().preprocess();
         say("images    %s", preprocess);
-        Settings.Data data = settings.data();
+        DataSettings data = settings.data();
         Images images = run.images().training();
         int classes = images.labels().size();
         say("train", data.trainOnValidation() ? data.train() + " and " + data.validation() : data.train(), images);
@@ -57,7 +59,7 @@ final class CheckVerb extends Verb {
                 budget(),
                 settings.selection().score(),
                 settings.selection().loss());
-        Settings.Training training = settings.training();
+        TrainingSettings training = settings.training();
         say(
                 "training  by %s: %d epochs in batches of %d, %d shards of %d or so, %s of %s",
                 settings.tuning().method(),
@@ -90,7 +92,7 @@ final class CheckVerb extends Verb {
 
     /** Says if some cores have nothing to do in a step, because there are fewer shards than tasks that run at a time. */
     private void shards(long images) {
-        Settings.Training training = settings.training();
+        TrainingSettings training = settings.training();
         int tasks = ExecutorSettings.tasksAtATime(session.context().sc());
         if (training.shards() >= tasks) {
             return;

@@ -1,12 +1,12 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** How many steps a training takes. */
-record Steps(Settings.Training settings, long images) {
+record Steps(TrainingSettings settings, long images) {
 
     /** Returns the steps of all epochs, for which the learning rate is laid out even if fewer are made. */
     long all() {

@@ -6,6 +6,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.TrainingState;
 import dev.grft.checkpoint.artifact.TrainingStates;
 import dev.grft.config.Settings;
+import dev.grft.config.TrainingSettings;
 import dev.grft.data.Preprocess;
 import dev.grft.report.CostModel;
 import dev.grft.report.History;
@@ -42,7 +43,7 @@ final class TrainingLoop {
 
     private final Run run;
     private final Session session;
-    private final Settings.Training settings;
+    private final TrainingSettings settings;
     private final boolean force;
     private final Images images;
     private final Preprocess preprocess;
@@ -159,7 +160,7 @@ final class TrainingLoop {
     }
 
     /** Returns what a step sends: the vector once to an executor, a gradient back from each shard. */
-    static long bytesPerRound(Settings.Training settings, PartSetup setup) {
+    static long bytesPerRound(TrainingSettings settings, PartSetup setup) {
         return 4L * setup.layout().size() * (1 + settings.shards());
     }
 

@@ -1,0 +1,68 @@
+package dev.grft.config;
+
+import dev.grft.Checks;
+import java.io.Serializable;
+import org.jspecify.annotations.Nullable;
+
+/** The training of the slices and the head. */
+public record TrainingSettings(
+        int epochs,
+        int batchSize,
+        int shards,
+        int syncEvery,
+        String headInit,
+        double learningRate,
+        String schedule,
+        double warmupEpochs,
+        double minLearningRate,
+        String updater,
+        double beta1,
+        double beta2,
+        double epsilon,
+        double weightDecay,
+        double clipNorm,
+        int checkpointEvery,
+        int keep,
+        int maxSteps,
+        @Nullable Integer patience)
+        implements Serializable {
+    /** Returns how many examples of a step's batch a shard has at most. */
+    public int examplesOfShard() {
+        return (batchSize + shards - 1) / shards;
+    }
+
+    public TrainingSettings {
+        Checks.count("training.epochs", epochs);
+        Checks.count("training.batchSize", batchSize);
+        Checks.count("training.shards", shards);
+        Checks.require(
+                batchSize >= shards,
+                "training.batchSize",
+                "at least training.shards (" + shards + "), so that each shard gets an example",
+                batchSize);
+        Checks.count("training.syncEvery", syncEvery);
+        Checks.word("training.headInit", headInit, "probe", "fresh");
+        Checks.positive("training.learningRate", learningRate);
+        Checks.word("training.schedule", schedule, "constant", "cosine");
+        Checks.require(
+                warmupEpochs >= 0 && warmupEpochs <= epochs,
+                "training.warmupEpochs",
+                "in [0, training.epochs], here [0, " + epochs + "]",
+                warmupEpochs);
+        Checks.require(
+                minLearningRate >= 0 && minLearningRate <= learningRate,
+                "training.minLearningRate",
+                "in [0, training.learningRate], here [0, " + Checks.text(learningRate) + "]",
+                minLearningRate);
+        Checks.word("training.updater", updater, "adam", "adamw", "sgd");
+        Checks.require(beta1 >= 0 && beta1 < 1, "training.beta1", "in [0, 1)", beta1);
+        Checks.require(beta2 >= 0 && beta2 < 1, "training.beta2", "in [0, 1)", beta2);
+        Checks.positive("training.epsilon", epsilon);
+        Checks.notNegative("training.weightDecay", weightDecay);
+        Checks.notNegative("training.clipNorm", clipNorm);
+        Checks.require(checkpointEvery >= 0, "training.checkpointEvery", ">= 0", checkpointEvery);
+        Checks.count("training.keep", keep);
+        Checks.require(maxSteps >= 0, "training.maxSteps", ">= 0", maxSteps);
+        Checks.require(patience == null || patience >= 1, "training.patience", "null or >= 1", patience);
+    }
+}
