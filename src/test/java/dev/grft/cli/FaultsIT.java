@@ -95,6 +95,7 @@ class FaultsIT {
                     cluster,
                     "kill:Decoding;kill:probe: features;piece:select: scoring;kill:step 3;all:step 6;pause:step 9;"
                             + "worker:step 20;kill:evaluate",
+                    "spark.serializer=org.apache.spark.serializer.KryoSerializer",
                     "spark.broadcast.blockSize=1k", // so that the weights come in many pieces
                     "spark.locality.wait=100ms", // so that a step's tasks are not all on the executor that stands still
                     "spark.speculation=true",
@@ -102,6 +103,22 @@ class FaultsIT {
                     "spark.speculation.quantile=0.5");
             assertThat(cluster.workers()).as("one was killed").hasSize(2);
         }
+        assertTheSameBits();
+    }
+
+    @Test
+    void aStepDoesNotWaitForAnExecutorThatStandsStill() throws Exception {
+        List<String> printed;
+        try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
+            printed = disturbed(
+                    cluster,
+                    "spare:step ", // of the others, the step would need their shuffle files
+                    "spark.locality.wait=100ms",
+                    "spark.speculation=true",
+                    "spark.speculation.minTaskRuntime=500ms",
+                    "spark.speculation.quantile=0.5");
+        }
+        assertThat(printed).anyMatch(line -> line.startsWith("SPECULATION in step "));
         assertTheSameBits();
     }
 

@@ -111,7 +111,8 @@ public final class Scale {
         int classes = sizes.get("classes");
         Path model = model("vit-of-classes", new VitConfig(32, 8, 192, 2, 3, 768, 0, 1e-6));
         Path images = photos("classes-" + classes, classes, 2, 32);
-        List<String> sets = sets("classes", model, images, "training.epochs=1", "data.test=" + images);
+        List<String> sets =
+                sets("classes", model, images, "training.epochs=1", "probe.epochs=5", "data.test=" + images);
         measured(classes + " classes: run", "3g", 0, "run", sets);
         measured(
                 classes + " classes: predict",

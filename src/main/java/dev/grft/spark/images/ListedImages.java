@@ -3,12 +3,14 @@ package dev.grft.spark.images;
 import dev.grft.data.Labels;
 import dev.grft.spark.cluster.Sent;
 import java.io.File;
-import java.io.FileInputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -189,16 +191,31 @@ final class ListedImages implements Source.Stored {
                 return content.length > TarSamples.LARGEST
                         ? Encoded.broken(name, label, "more than the " + TarSamples.LARGEST + " bytes allowed")
                         : Encoded.file(name, label, content);
-            } catch (FileNotFoundException e) {
+            } catch (FileNotFoundException | NoSuchFileException e) {
                 return Encoded.broken(name, label, "missing, or not a file that can be read");
-            } catch (AccessControlException e) {
+            } catch (AccessControlException | AccessDeniedException e) {
                 return Encoded.broken(name, label, "not a file that this user may read");
             } catch (ChecksumException e) {
                 return Encoded.broken(name, label, "not what its checksum file, ." + file.getName() + ".crc, says");
             } catch (IllegalArgumentException e) { // HDFS allows no colon in names
                 return Encoded.broken(name, label, "its file system cannot open that name (" + e.getMessage() + ")");
             } catch (IOException e) {
+                if (isOtherThanFile(file)) {
+                    return Encoded.broken(name, label, "missing, or not a file that can be read");
+                }
                 throw new UncheckedIOException(file + ": cannot be read", e);
+            }
+        }
+
+        /** Returns whether a directory of the local disk has that path, or a socket: reading these fails in many ways. */
+        private static boolean isOtherThanFile(Path file) {
+            try {
+                return "file".equals(file.toUri().getScheme())
+                        && !java.nio.file.Files.readAttributes(
+                                        java.nio.file.Path.of(file.toUri().getPath()), BasicFileAttributes.class)
+                                .isRegularFile();
+            } catch (IOException e) { // the disk does not even say what it is
+                return false;
             }
         }
 
@@ -211,7 +228,8 @@ final class ListedImages implements Source.Stored {
                 File local = new File(file.toUri().getPath());
                 if (local.getName().contains(":")
                         || !new File(local.getParent(), "." + local.getName() + ".crc").exists()) {
-                    return new FileInputStream(local);
+                    return java.nio.file.Files.newInputStream(
+                            local.toPath()); // tells what is missing from what cannot be read
                 }
             }
             return files.open(file);

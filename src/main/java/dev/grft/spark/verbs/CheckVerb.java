@@ -19,6 +19,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.apache.spark.SparkConf;
 import org.jspecify.annotations.Nullable;
 
 /** Looks at settings, inputs and memory, and says what would run; makes nothing but a file that it deletes again. */
@@ -131,7 +132,7 @@ final class CheckVerb extends Verb {
                     size(needs.overhead()),
                     size(heap),
                     size(available));
-            requireHeap(heap, needs.heap(), costs);
+            requireHeap(settings, heap, needs.heap(), costs.trained());
             if (available < needs.overhead()) {
                 throw UserError.of(
                         "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master local[1]) or"
@@ -144,7 +145,8 @@ final class CheckVerb extends Verb {
         }
     }
 
-    private void requireHeap(long heap, long needed, CostModel costs) {
+    /** Requires that the driver has the heap that it needs. */
+    static void requireHeap(Settings settings, long heap, long needed, long trained) {
         if (heap < needed) {
             throw UserError.of(
                     "memory: the driver's heap has %s, tuning.method %s with %d shards and %,d trained parameters needs %s; set"
@@ -152,9 +154,34 @@ final class CheckVerb extends Verb {
                     size(heap),
                     settings.tuning().method(),
                     settings.training().shards(),
-                    costs.trained(),
+                    trained,
                     size(needed),
                     mebibytes(needed));
+        }
+    }
+
+    /** Requires that a driver which is killed beyond its limit has what it needs beside its heap. */
+    static void requireOverhead(ExecutorSettings.DriverOverhead overhead, long needed, long trained) {
+        if (overhead.limited() && overhead.bytes() < needed) {
+            throw UserError.of(
+                    "memory: the driver has %s beside its heap, %,d trained parameters need %s (parameters, gradient, updater); set"
+                            + " --conf spark.driver.memoryOverhead=%dm",
+                    size(overhead.bytes()), trained, size(needed), mebibytes(needed));
+        }
+    }
+
+    /** Requires that executors have the memory that their tasks need. */
+    static void requireExecutor(ExecutorSettings executor, CostModel.Needs needs) {
+        if (executor.heap() < needs.heap()) {
+            throw UserError.of(
+                    "memory: spark.executor.memory is %s, executors need %s; set --executor-memory %dm",
+                    size(executor.heap()), size(needs.heap()), mebibytes(needs.heap()));
+        }
+        if (executor.limited() && executor.overhead() < needs.overhead()) {
+            throw UserError.of(
+                    "memory: executors have %s beside their heap, %d tasks need %s (weights, activations); set --conf"
+                            + " spark.executor.memoryOverhead=%dm, or fewer spark.executor.cores or more training.shards",
+                    size(executor.overhead()), executor.tasks(), size(needs.overhead()), mebibytes(needs.overhead()));
         }
     }
 
@@ -163,16 +190,10 @@ final class CheckVerb extends Verb {
         say(
                 "memory    the driver, %,d parameters train: needs a heap of %s and %s beside it; has a heap of %s",
                 costs.trained(), size(needs.heap()), size(needs.overhead()), size(heap));
-        requireHeap(heap, needs.heap(), costs);
-        TrainingLoop.requireGathered(session.context(), settings, costs.gathered());
-        ExecutorSettings.DriverOverhead overhead =
-                ExecutorSettings.driverOverhead(session.context().getConf());
-        if (overhead.limited() && overhead.bytes() < needs.overhead()) {
-            throw UserError.of(
-                    "memory: the driver has %s beside its heap, %,d trained parameters need %s (parameters, gradient, updater); set"
-                            + " --conf spark.driver.memoryOverhead=%dm",
-                    size(overhead.bytes()), costs.trained(), size(needs.overhead()), mebibytes(needs.overhead()));
-        }
+        requireHeap(settings, heap, needs.heap(), costs.trained());
+        SparkConf conf = session.context().getConf();
+        TrainingLoop.requireGathered(conf, settings.training().shards(), costs.gathered());
+        requireOverhead(ExecutorSettings.driverOverhead(conf), needs.overhead(), costs.trained());
     }
 
     private void executors(ExecutorSettings executor, CostModel costs, int examples, int seen) {
@@ -200,17 +221,7 @@ final class CheckVerb extends Verb {
                             + " second; make them equal",
                     settings.engine().blasThreads(), executor.cpus());
         }
-        if (executor.heap() < needs.heap()) {
-            throw UserError.of(
-                    "memory: spark.executor.memory is %s, executors need %s; set --executor-memory %dm",
-                    size(executor.heap()), size(needs.heap()), mebibytes(needs.heap()));
-        }
-        if (executor.limited() && executor.overhead() < needs.overhead()) {
-            throw UserError.of(
-                    "memory: executors have %s beside their heap, %d tasks need %s (weights, activations); set --conf"
-                            + " spark.executor.memoryOverhead=%dm, or fewer spark.executor.cores or more training.shards",
-                    size(executor.overhead()), executor.tasks(), size(needs.overhead()), mebibytes(needs.overhead()));
-        }
+        requireExecutor(executor, needs);
     }
 
     private static long mebibytes(long bytes) {

@@ -5,7 +5,6 @@ import dev.grft.Penalty;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.TrainingState;
 import dev.grft.checkpoint.artifact.TrainingStates;
-import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
 import dev.grft.data.Preprocess;
 import dev.grft.report.CostModel;
@@ -29,7 +28,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.function.Function;
 import org.apache.hadoop.fs.Path;
-import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.SparkConf;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
 
@@ -110,10 +109,12 @@ final class TrainingLoop {
      * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
      */
     Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning) {
-        requireGathered(
-                session.context(),
-                run.settings(),
-                CostModel.gathered(settings, setup.layout().size()));
+        if (!session.context().isLocal()) { // there, tasks return references
+            requireGathered(
+                    session.context().getConf(),
+                    settings.shards(),
+                    CostModel.gathered(settings, setup.layout().size()));
+        }
         Trainer.Plan plan = plan(part);
         MultiLayerConfiguration configuration =
                 Network.configuration(setup.layout(), settings, penalty, steps.all(), plan.stepsPerEpoch(), part.first);
@@ -165,18 +166,17 @@ final class TrainingLoop {
     }
 
     /**
-     * Requires that Spark lets the driver gather the results of a round. A session of another program may have Spark's limit of 1 GiB. In local
-     * mode tasks return references.
+     * Requires that Spark lets the driver gather the results of a round. A session of another program may have Spark's limit of 1 GiB.
      *
      * @throws UserError if it does not
      */
-    static void requireGathered(JavaSparkContext spark, Settings settings, long bytes) {
-        long limit = spark.getConf().getSizeAsBytes("spark.driver.maxResultSize", "1g");
-        if (!spark.isLocal() && limit > 0 && bytes > limit) {
+    static void requireGathered(SparkConf conf, int shards, long bytes) {
+        long limit = conf.getSizeAsBytes("spark.driver.maxResultSize", "1g");
+        if (limit > 0 && bytes > limit) {
             throw UserError.of(
                     "memory: %d shards return %d MiB in a round, spark.driver.maxResultSize is %d MiB; start Spark with"
                             + " spark.driver.maxResultSize=0 (no limit), or use fewer training.shards",
-                    settings.training().shards(), bytes >> 20, limit >> 20);
+                    shards, bytes >> 20, limit >> 20);
         }
     }
 

@@ -33,8 +33,22 @@ final class Exchange<S, R> implements Serializable, AutoCloseable {
                 Sent.of(spark, value), spark.isLocal() ? Sent.of(spark, new ConcurrentHashMap<>()) : null);
     }
 
-    /** What Spark carries from a task to the driver: the result, or in local mode only the number of its shard. */
-    record Part<R>(int shard, @Nullable R result) implements Serializable {}
+    /**
+     * What Spark carries from a task to the driver: the result, or in local mode only the number of its shard.
+     *
+     * <p>Not a record: records do not survive Kryo, which a cluster may be configured to serialize with.
+     */
+    static final class Part<R> implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        private final int shard;
+        private final @Nullable R result;
+
+        Part(int shard, @Nullable R result) {
+            this.shard = shard;
+            this.result = result;
+        }
+    }
 
     /** Returns what a task has to return, made of what was sent. */
     Part<R> answer(int shard, Function<S, R> work) {
@@ -52,11 +66,11 @@ final class Exchange<S, R> implements Serializable, AutoCloseable {
     }
 
     private R result(Part<R> part) {
-        R result = part.result() != null || returned == null
-                ? part.result()
-                : returned.value().get(part.shard());
+        R result = part.result != null || returned == null
+                ? part.result
+                : returned.value().get(part.shard);
         if (result == null) {
-            throw new IllegalStateException("no result of shard " + part.shard());
+            throw new IllegalStateException("no result of shard " + part.shard);
         }
         return result;
     }

@@ -89,6 +89,27 @@ class ExecutorSettingsTest {
         assertThat(of(Arrays.copyOf(gpu, 6)).tasks()).isEqualTo(1);
     }
 
+    @Test
+    void aDriverIsLimitedWhereTheClusterRunsIt() {
+        SparkConf conf = conf("spark.master", "yarn", "spark.driver.memory", "8g");
+        assertThat(ExecutorSettings.driverOverhead(conf))
+                .isEqualTo(new ExecutorSettings.DriverOverhead(8L * 1024 * MIB / 10, false));
+        conf.set("spark.submit.deployMode", "cluster");
+        assertThat(ExecutorSettings.driverOverhead(conf).limited()).isTrue();
+        conf.set("spark.driver.memoryOverheadFactor", "0.5");
+        assertThat(ExecutorSettings.driverOverhead(conf).bytes()).isEqualTo(4096 * MIB);
+        conf.set("spark.driver.memoryOverhead", "3000");
+        assertThat(ExecutorSettings.driverOverhead(conf).bytes())
+                .as("a number alone is in MiB")
+                .isEqualTo(3000 * MIB);
+        assertThat(ExecutorSettings.driverOverhead(conf("spark.master", "k8s://https://host"))
+                        .bytes())
+                .as("1g of heap: a tenth is less than the least")
+                .isEqualTo(384 * MIB);
+        SparkConf standalone = conf("spark.master", "spark://host:7077", "spark.submit.deployMode", "cluster");
+        assertThat(ExecutorSettings.driverOverhead(standalone).limited()).isFalse();
+    }
+
     private static int tasksOfCluster(String... keysAndValues) {
         SparkConf conf = new SparkConf(false).set("spark.master", "spark://host:7077");
         for (int i = 0; i < keysAndValues.length; i += 2) {

@@ -10,6 +10,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -102,20 +103,48 @@ class SentTest extends OnSpark {
                 .collect(Collectors.joining(File.pathSeparator));
     }
 
-    /** Starts two executors, whose tasks hold a value; ends with 0 if both end it within seconds. */
+    /**
+     * Starts two executors, whose tasks hold a value and drop another, and then another application; ends with 0 if both end the first
+     * within seconds, read the second as often as they want, and the new application keeps what it has sent.
+     */
     public static void main(String[] arguments) throws Exception {
-        SparkSession spark = SparkSession.builder()
+        Path folder = Path.of(arguments[0]);
+        Sent<String> old;
+        try (SparkSession spark = cluster()) {
+            JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+            old = Sent.of(context, "old");
+            if (!endsWhatItHolds(context, folder)) {
+                System.exit(1);
+            }
+            if (!readsWhatItDropped(context)) {
+                System.exit(2);
+            }
+        }
+        try (SparkSession spark = cluster()) {
+            JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+            Sent<String> sent = Sent.of(context, "new"); // Spark gives it the number of the old one
+            old.close();
+            List<String> read = context.parallelize(List.of(0, 1), 2)
+                    .map(task -> sent.value())
+                    .collect();
+            System.exit(read.equals(List.of("new", "new")) ? 0 : 3);
+        }
+    }
+
+    private static SparkSession cluster() {
+        return SparkSession.builder()
                 .config("spark.executor.memory", "512m")
                 .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
                 .config("spark.ui.enabled", "false")
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
+                .config("spark.broadcast.blockSize", "1k")
                 .master("local-cluster[2,1,512]")
                 .getOrCreate();
-        Path folder = Path.of(arguments[0]);
+    }
+
+    private static boolean endsWhatItHolds(JavaSparkContext context, Path folder) throws Exception {
         String place = folder.toString();
-        JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-        int code = 1;
         try (Sent<String> sent = Sent.of(context, place)) {
             context.parallelize(List.of(0, 1, 2, 3), 4).foreach(task -> {
                 sent.whenOver(() -> leave(place, "over"));
@@ -123,14 +152,30 @@ class SentTest extends OnSpark {
             });
             Thread.sleep(5000);
             if (count(folder, "over-") > 0) {
-                System.exit(2);
+                return false;
             }
         }
-        for (int i = 0; i < 100 && code != 0; i++) {
+        for (int i = 0; i < 100 && count(folder, "over-") < 2; i++) {
             Thread.sleep(100);
-            code = count(folder, "over-") == 2 ? 0 : 1;
         }
-        System.exit(code);
+        return count(folder, "over-") == 2;
+    }
+
+    private static boolean readsWhatItDropped(JavaSparkContext context) {
+        byte[] value = new byte[100_000]; // in a hundred pieces
+        Arrays.fill(value, (byte) 7);
+        try (Sent<byte[]> sent = Sent.of(context, value)) {
+            List<Boolean> same = context.parallelize(List.of(0, 1, 2, 3, 4, 5, 6, 7), 8)
+                    .map(task -> {
+                        byte[] before = sent.value();
+                        sent.drop(); // while this task holds its pieces
+                        byte[] during = sent.value();
+                        Thread.sleep(task % 2 * 200);
+                        return Arrays.equals(before, value) && Arrays.equals(during, before);
+                    })
+                    .collect();
+            return same.stream().allMatch(each -> each);
+        }
     }
 
     private static void leave(String folder, String name) {

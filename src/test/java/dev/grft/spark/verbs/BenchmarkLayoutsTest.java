@@ -243,6 +243,16 @@ class BenchmarkLayoutsTest extends OnSpark {
                         folder + "/train.txt: 3 of 5 images (60.0 %) are broken [images/c.png: missing");
     }
 
+    @Test
+    void anImageThatCannotBeOpenedThoughItMayBeThereEndsTheRun() throws Exception {
+        image("a.png", 1);
+        Files.createSymbolicLink(folder.resolve("b.png"), folder.resolve("b.png")); // opening it fails, not for absence
+        write("train.txt", List.of("a.png 0", "b.png 1"));
+
+        assertThatThrownBy(() -> read(List.of("train.txt"), null, null, 1))
+                .hasStackTraceContaining(folder + "/b.png: cannot be read");
+    }
+
     /** The folders are those of VPT's json_dataset.py, names of images as in the sets. */
     @ParameterizedTest
     @CsvSource({

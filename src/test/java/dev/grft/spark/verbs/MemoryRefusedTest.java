@@ -1,0 +1,91 @@
+package dev.grft.spark.verbs;
+
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.report.CostModel;
+import dev.grft.spark.cluster.ExecutorSettings;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkConf;
+import org.junit.jupiter.api.Test;
+
+/** What {@code check} refuses, because a driver or executors would run out of memory: just too little, and just enough. */
+class MemoryRefusedTest {
+    private static final long MIB = 1 << 20;
+
+    private static CostModel.Needs needs(long heap, long overhead) {
+        return new CostModel.Needs(heap * MIB, overhead * MIB);
+    }
+
+    @Test
+    void aHeapOfTheDriverThatIsTooSmall() {
+        Settings settings = Config.load(List.of(), List.of(), new Configuration());
+
+        assertThatThrownBy(() -> CheckVerb.requireHeap(settings, 1023 * MIB, 1024 * MIB, 85_000_000))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "memory: the driver's heap has 1073 MB, tuning.method grft with 4 shards and 85,000,000 trained"
+                                + " parameters needs 1074 MB; set --driver-memory 1024m");
+        assertThatCode(() -> CheckVerb.requireHeap(settings, 1024 * MIB, 1024 * MIB, 85_000_000))
+                .doesNotThrowAnyException();
+    }
+
+    @Test
+    void tooLittleBesideTheHeapOfADriverThatIsKilledForIt() {
+        SparkConf conf = new SparkConf(false)
+                .set("spark.master", "yarn")
+                .set("spark.submit.deployMode", "cluster")
+                .set("spark.driver.memory", "8g");
+
+        assertThatThrownBy(() -> CheckVerb.requireOverhead(ExecutorSettings.driverOverhead(conf), 820 * MIB, 1000))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("the driver has 859 MB beside its heap, 1,000 trained parameters need 860 MB")
+                .hasMessageEndingWith("set --conf spark.driver.memoryOverhead=820m");
+        assertThatCode(() -> CheckVerb.requireOverhead(ExecutorSettings.driverOverhead(conf), 819 * MIB, 1000))
+                .doesNotThrowAnyException();
+        conf.set("spark.submit.deployMode", "client");
+        assertThatCode(() -> CheckVerb.requireOverhead(ExecutorSettings.driverOverhead(conf), 820 * MIB, 1000))
+                .as("nothing kills a driver on the machine of the user")
+                .doesNotThrowAnyException();
+    }
+
+    @Test
+    void executorsWithTooLittleHeapOrTooLittleBesideIt() {
+        SparkConf conf = new SparkConf(false)
+                .set("spark.master", "k8s://https://host")
+                .set("spark.executor.memory", "2g")
+                .set("spark.executor.memoryOverhead", "1g");
+        ExecutorSettings executor = ExecutorSettings.of(conf);
+
+        assertThatThrownBy(() -> CheckVerb.requireExecutor(executor, needs(2049, 10)))
+                .isInstanceOf(UserError.class)
+                .hasMessageEndingWith("set --executor-memory 2049m");
+        assertThatThrownBy(() -> CheckVerb.requireExecutor(executor, needs(10, 1025)))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("set --conf spark.executor.memoryOverhead=1025m, or fewer");
+        assertThatCode(() -> CheckVerb.requireExecutor(executor, needs(2048, 1024)))
+                .doesNotThrowAnyException();
+        ExecutorSettings unlimited = ExecutorSettings.of(conf.set("spark.master", "spark://host:7077"));
+        assertThatCode(() -> CheckVerb.requireExecutor(unlimited, needs(10, 1025)))
+                .doesNotThrowAnyException();
+    }
+
+    @Test
+    void moreThanSparkLetsTheDriverGather() {
+        SparkConf conf = new SparkConf(false);
+        long bytes = 1025 * MIB;
+
+        assertThatThrownBy(() -> TrainingLoop.requireGathered(conf, 4, bytes))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(
+                        "memory: 4 shards return 1025 MiB in a round, spark.driver.maxResultSize is 1024 MiB");
+        assertThatCode(() -> TrainingLoop.requireGathered(conf.set("spark.driver.maxResultSize", "2g"), 4, bytes))
+                .doesNotThrowAnyException();
+        assertThatCode(() -> TrainingLoop.requireGathered(conf.set("spark.driver.maxResultSize", "0"), 4, bytes))
+                .doesNotThrowAnyException();
+    }
+}
