@@ -94,7 +94,7 @@ public final class Replica implements AutoCloseable {
     private double backward(Batch batch) {
         trainable.begin(batch.seed());
         network.setInput(images(batch, vit.buffers()));
-        network.setLabels(oneHot(batch, classes, vit.buffers()));
+        network.setLabels(Targets.of(batch, classes, vit.buffers()));
         network.computeGradientAndScore();
         double sum = 0;
         for (float loss : Flat.read(((LossModule) network.getOutputLayer()).losses())) {
@@ -136,16 +136,5 @@ public final class Replica implements AutoCloseable {
         INDArray images = buffers.shared("images", batch.size(), 3, side, side);
         Flat.write(batch.images(), images);
         return images;
-    }
-
-    /** Returns the classes as probabilities on the device, {@code [B, K]}, until the next batch. */
-    static INDArray oneHot(Batch batch, int classes, Buffers buffers) {
-        float[] targets = new float[Math.multiplyExact(batch.size(), classes)];
-        for (int b = 0; b < batch.size(); b++) {
-            targets[b * classes + batch.labels()[b]] = 1;
-        }
-        INDArray labels = buffers.shared("labels", batch.size(), classes);
-        Flat.write(targets, labels);
-        return labels;
     }
 }

@@ -67,7 +67,7 @@ public final class Scorer implements AutoCloseable {
         INDArray logits = vit.forward(Replica.images(batch, buffers));
         INDArray dlogits = buffers.shared("dlogits", logits.shape());
         INDArray losses = buffers.shared("losses", batch.size());
-        kernels.crossEntropy(logits, Replica.oneHot(batch, classes, buffers), losses, dlogits);
+        kernels.crossEntropy(logits, Targets.of(batch, classes, buffers), losses, dlogits);
         vit.backward(dlogits);
         watch.countExamples(batch.size());
     }

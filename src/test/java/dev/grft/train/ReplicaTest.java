@@ -58,7 +58,7 @@ class ReplicaTest {
         for (int step = 0; step < 5; step++) {
             Batch batch = batch(step);
             MultiLayerNetwork network = fitted.network();
-            network.fit(new DataSet(Replica.images(batch, buffers()), Replica.oneHot(batch, 5, buffers())));
+            network.fit(new DataSet(Replica.images(batch, buffers()), Targets.of(batch, 5, buffers())));
             float[] numbers = network.params().dup().data().asFloat();
             fitted.load(numbers);
 
@@ -154,7 +154,7 @@ class ReplicaTest {
             decay += 0.5 * 0.1 * start[i] * start[i];
         }
         assertThat(replica.network()
-                        .score(new DataSet(Replica.images(batch, buffers()), Replica.oneHot(batch, 5, buffers()))))
+                        .score(new DataSet(Replica.images(batch, buffers()), Targets.of(batch, 5, buffers()))))
                 .isCloseTo(Tiny.GOLDEN.tensor("loss.sum").doubles()[0] / 6 + decay, Offset.offset(1e-5));
     }
 

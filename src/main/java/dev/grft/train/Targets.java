@@ -1,0 +1,33 @@
+package dev.grft.train;
+
+import dev.grft.data.Batch;
+import dev.grft.vit.Buffers;
+import dev.grft.vit.kernels.Flat;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * What the network should answer for each image of a batch: the one place where targets are made, {@code [B, K]}, each row a
+ * distribution over the classes.
+ *
+ * <p>The order is timm's: the distribution of an image's own class, then the mean with that of the image mixed into it. Whatever
+ * changes the distribution of a single class, such as label smoothing, belongs before the mean.
+ */
+final class Targets {
+    private Targets() {}
+
+    /** Returns the targets on the device, {@code [B, K]}, until the next batch. */
+    static INDArray of(Batch batch, int classes, Buffers buffers) {
+        INDArray targets = buffers.shared("labels", batch.size(), classes);
+        Flat.write(of(batch, classes), targets);
+        return targets;
+    }
+
+    /** Returns the targets, {@code [B, K]}. */
+    static float[] of(Batch batch, int classes) {
+        float[] targets = new float[Math.multiplyExact(batch.size(), classes)];
+        for (int b = 0; b < batch.size(); b++) {
+            targets[b * classes + batch.labels()[b]] = 1;
+        }
+        return targets;
+    }
+}
