@@ -17,6 +17,7 @@ public record DataSettings(
         String format,
         @Nullable String root,
         @Nullable Integer classes,
+        String balance,
         String imageColumn,
         String labelColumn,
         int resize,
@@ -40,6 +41,7 @@ public record DataSettings(
             Checks.notBlank("data.root", root);
         }
         Checks.require(classes == null || classes >= 2, "data.classes", "null or >= 2", classes);
+        Checks.word("data.balance", balance, "none", "weights", "sampler");
         Checks.notBlank("data.imageColumn", imageColumn);
         Checks.notBlank("data.labelColumn", labelColumn);
         Checks.require(resize >= 0, "data.resize", ">= 0", resize);

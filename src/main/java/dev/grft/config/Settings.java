@@ -64,6 +64,12 @@ public record Settings(
                 "data.resize",
                 "0 or at least model.imageSize (" + model.imageSize() + ")",
                 data.resize());
+        Checks.require(
+                !data.balance().equals("sampler") || training.syncEvery() == 1,
+                "data.balance",
+                "none or weights if training.syncEvery is more than 1 (" + training.syncEvery()
+                        + "): a step takes as many images of a shard as are drawn, so that shards cannot step alone",
+                data.balance());
     }
 
     /** Returns whether images are cropped at random: in training, or to make two views of each for the contrastive loss. */

@@ -9,6 +9,7 @@ public record TrainingSettings(
         int epochs,
         int batchSize,
         int shards,
+        int microBatch,
         int syncEvery,
         String headInit,
         double learningRate,
@@ -21,6 +22,10 @@ public record TrainingSettings(
         double epsilon,
         double weightDecay,
         double clipNorm,
+        double labelSmoothing,
+        double dropPath,
+        @Nullable Double ema,
+        boolean emaWarmup,
         int checkpointEvery,
         int keep,
         int maxSteps,
@@ -29,6 +34,11 @@ public record TrainingSettings(
     /** Returns how many examples of a step's batch a shard has at most. */
     public int examplesOfShard() {
         return (batchSize + shards - 1) / shards;
+    }
+
+    /** Returns how many examples of a step's batch a task computes at once, at most. */
+    public int examplesAtOnce() {
+        return Math.min(microBatch, examplesOfShard());
     }
 
     public TrainingSettings {
@@ -40,6 +50,7 @@ public record TrainingSettings(
                 "training.batchSize",
                 "at least training.shards (" + shards + "), so that each shard gets an example",
                 batchSize);
+        Checks.count("training.microBatch", microBatch);
         Checks.count("training.syncEvery", syncEvery);
         Checks.word("training.headInit", headInit, "probe", "fresh");
         Checks.positive("training.learningRate", learningRate);
@@ -60,6 +71,10 @@ public record TrainingSettings(
         Checks.positive("training.epsilon", epsilon);
         Checks.notNegative("training.weightDecay", weightDecay);
         Checks.notNegative("training.clipNorm", clipNorm);
+        Checks.require(
+                labelSmoothing >= 0 && labelSmoothing < 1, "training.labelSmoothing", "in [0, 1)", labelSmoothing);
+        Checks.require(dropPath >= 0 && dropPath < 1, "training.dropPath", "in [0, 1)", dropPath);
+        Checks.require(ema == null || (ema > 0 && ema < 1), "training.ema", "null or in (0, 1)", ema);
         Checks.require(checkpointEvery >= 0, "training.checkpointEvery", ">= 0", checkpointEvery);
         Checks.count("training.keep", keep);
         Checks.require(maxSteps >= 0, "training.maxSteps", ">= 0", maxSteps);

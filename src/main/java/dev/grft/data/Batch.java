@@ -1,5 +1,6 @@
 package dev.grft.data;
 
+import java.util.Arrays;
 import java.util.List;
 
 /** Some examples as the network reads them: the images {@code [B, 3, S, S]} one after the other, and their classes. */
@@ -7,12 +8,18 @@ public final class Batch {
     private final float[] images; // [B, 3, S, S]
     private final int[] labels; // [B]
     private final int imageSize;
+    private final float[] weights; // [B]
+    private final long[] seeds; // [B]
     private long seed;
+    private Treatment treatment = Treatment.NONE;
 
     private Batch(float[] images, int[] labels, int imageSize) {
         this.images = images;
         this.labels = labels;
         this.imageSize = imageSize;
+        this.weights = new float[labels.length];
+        this.seeds = new long[labels.length];
+        Arrays.fill(weights, 1);
     }
 
     /** Returns examples as they are, for evaluation and scoring. */
@@ -46,9 +53,17 @@ public final class Batch {
                     batch.images,
                     b * preprocess.inputLength());
             batch.labels[b] = example.label();
+            batch.weights[b] = example.weight();
+            batch.seeds[b] = Seeds.hash(augment.seed(), epochs[b % n], example.id(), b / n);
         }
         batch.seed = Seeds.of(epochs, examples.stream().mapToLong(Example::id).toArray());
         return batch;
+    }
+
+    /** Returns this batch, which a training step now treats so. */
+    public Batch treated(Treatment how) {
+        treatment = how;
+        return this;
     }
 
     private static Batch empty(int size, Preprocess preprocess) {
@@ -69,6 +84,21 @@ public final class Batch {
     /** Returns a number that the examples of a training step and their epochs decide; 0 for examples as they are. */
     public long seed() {
         return seed;
+    }
+
+    /** Returns the weight of each example, {@code [B]}; 1 for examples as they are. For reading only. */
+    public float[] weights() {
+        return weights;
+    }
+
+    /** Returns a number for each example that a training draws at random by, {@code [B]}: of the run's seed, its epoch and its id. */
+    public long[] seeds() {
+        return seeds;
+    }
+
+    /** Returns how a training step treats the examples. */
+    public Treatment treatment() {
+        return treatment;
     }
 
     /** Returns S, the side of an image in pixels. */

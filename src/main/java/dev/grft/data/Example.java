@@ -18,6 +18,7 @@ public final class Example implements Serializable {
     private final int label;
     private final String name;
     private final Pixels pixels;
+    private final float weight;
 
     /**
      * Returns the example of these parts.
@@ -28,6 +29,15 @@ public final class Example implements Serializable {
      * @param pixels prepared, see {@link Preprocess#prepare}
      */
     public Example(long id, int label, String name, Pixels pixels) {
+        this(id, label, name, pixels, 1);
+    }
+
+    /**
+     * Returns the example of these parts.
+     *
+     * @param weight in the loss of a training, 0 or more
+     */
+    public Example(long id, int label, String name, Pixels pixels, float weight) {
         if (id < 0 || label < UNLABELED) {
             throw new IllegalArgumentException(name + ": id " + id + " and label " + label + " must not be negative");
         }
@@ -35,6 +45,7 @@ public final class Example implements Serializable {
         this.label = label;
         this.name = name;
         this.pixels = pixels;
+        this.weight = weight;
     }
 
     /** Returns the rank among the names of its set. */
@@ -57,13 +68,19 @@ public final class Example implements Serializable {
         return pixels;
     }
 
+    /** Returns the weight in the loss of a training; 1 unless the data give another. */
+    public float weight() {
+        return weight;
+    }
+
     @Override
     public boolean equals(Object other) {
         return other instanceof Example example
                 && id == example.id
                 && label == example.label
                 && name.equals(example.name)
-                && pixels.equals(example.pixels);
+                && pixels.equals(example.pixels)
+                && weight == example.weight;
     }
 
     @Override

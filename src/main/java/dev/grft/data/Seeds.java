@@ -3,13 +3,13 @@ package dev.grft.data;
 import java.util.SplittableRandom;
 
 /** Random streams that depend on their keys only: the same on every machine and in any order of calls. */
-final class Seeds {
+public final class Seeds {
     private static final long GOLDEN = 0x9e3779b97f4a7c15L;
 
     private Seeds() {}
 
     /** Returns a stream of its own for these numbers in this order. */
-    static SplittableRandom random(long... parts) {
+    public static SplittableRandom random(long... parts) {
         return new SplittableRandom(hash(parts));
     }
 
@@ -19,7 +19,8 @@ final class Seeds {
         return hash == 0 ? GOLDEN : hash;
     }
 
-    private static long hash(long... parts) {
+    /** Returns a number of its own for these numbers in this order. */
+    static long hash(long... parts) {
         long hash = 0;
         for (long part : parts) {
             hash = mix(31 * hash + part + GOLDEN);

@@ -70,6 +70,8 @@ public final class CostModel {
     private final boolean recompute;
     private final int batch;
     private final int shards;
+    private final int atOnce; // examples that a task computes at once
+    private final boolean parts; // whether a task adds up gradients of its parts
 
     /**
      * Returns the costs of training slices.
@@ -81,7 +83,7 @@ public final class CostModel {
      * @param shards parts of the step
      */
     public CostModel(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
-        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards);
+        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards, batch, false);
     }
 
     private CostModel(
@@ -93,7 +95,9 @@ public final class CostModel {
             int returned,
             boolean recompute,
             int batch,
-            int shards) {
+            int shards,
+            int atOnce,
+            boolean parts) {
         this.config = config;
         this.slices = Map.copyOf(slices);
         this.trained = trained;
@@ -103,6 +107,8 @@ public final class CostModel {
         this.recompute = recompute;
         this.batch = batch;
         this.shards = shards;
+        this.atOnce = atOnce;
+        this.parts = parts;
     }
 
     /** Returns the costs of the method, batch and shards of some settings. */
@@ -128,7 +134,10 @@ public final class CostModel {
                 returned(settings.training()),
                 settings.engine().recompute(),
                 settings.training().batchSize(),
-                settings.training().shards());
+                settings.training().shards(),
+                settings.training().examplesAtOnce(),
+                settings.training().examplesAtOnce() < settings.training().examplesOfShard()
+                        || settings.data().balance().equals("sampler"));
     }
 
     private static long head(VitConfig config) {
@@ -221,7 +230,7 @@ public final class CostModel {
         double driver = trained() * (UPDATE + GATHER * shards);
         double memory = JVM
                 + (double) BYTES * config.backboneParameters() // the copy that the tasks share
-                + (double) machine.tasks() * (activationBytes(config, most, recompute) + 4 * vector);
+                + (double) machine.tasks() * (activationBytes(config, Math.min(most, atOnce), recompute) + 4 * vector);
         return new Step(
                 computing + network + spark + driver, computing, network, spark, driver, memory, bytesIn, bytesOut);
     }
@@ -295,7 +304,7 @@ public final class CostModel {
 
     private long beside(int tasks, int examples, int seen) {
         long ofTask = Math.max(activationBytes(config, examples, recompute) + sums(), forwardBytes(config, seen));
-        return BYTES * config.backboneParameters() + tasks * (ofTask + 4 * vector() + BYTES * whole);
+        return BYTES * config.backboneParameters() + tasks * (ofTask + (parts ? 5 : 4) * vector() + BYTES * whole);
     }
 
     /** Returns what tasks that share so many bytes beside the heap have for activations and sums each; in local mode also the learner's. */

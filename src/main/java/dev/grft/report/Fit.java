@@ -23,13 +23,15 @@ public final class Fit {
     private final boolean recompute;
     private final int scored;
     private final int seen;
+    private final @Nullable Integer microBatch;
 
-    private Fit(VitConfig config, Settings wished, boolean recompute, int scored, int seen) {
+    private Fit(VitConfig config, Settings wished, boolean recompute, int scored, int seen, @Nullable Integer microBatch) {
         this.config = config;
         this.wished = wished;
         this.recompute = recompute;
         this.scored = scored;
         this.seen = seen;
+        this.microBatch = microBatch;
     }
 
     /** Returns what the settings wish for, where no limit is known. */
@@ -39,7 +41,8 @@ public final class Fit {
                 wished,
                 wished.engine().recompute(),
                 wished.selection().batchSize(),
-                wished.evaluation().batchSize());
+                wished.evaluation().batchSize(),
+                null);
     }
 
     /**
@@ -63,18 +66,20 @@ public final class Fit {
         SelectionSettings selection = wished.selection();
         boolean wish = wish(selection);
         boolean again = wished.engine().recompute()
-                || CostModel.activationBytes(config, wished.training().examplesOfShard(), false) > room
+                || CostModel.activationBytes(config, wished.training().examplesAtOnce(), false) > room
                 || CostModel.activationBytes(config, wish ? 1 : selection.imagesOfBatch(), false) > scoring;
         int scored = wish
                 ? largest(selection.batchSize(), scoring, n -> CostModel.activationBytes(config, n, again))
                 : selection.batchSize();
         int seen = largest(wished.evaluation().batchSize(), room, n -> CostModel.forwardBytes(config, n));
-        return new Fit(config, wished, again, scored, seen);
+        int stepped = wished.training().examplesAtOnce();
+        int fitting = largest(stepped, room, n -> CostModel.activationBytes(config, n, again));
+        return new Fit(config, wished, again, scored, seen, fitting == stepped ? null : fitting);
     }
 
     /** Returns whether these batches fit in so many bytes, of which the sums of the scores take some. */
     private boolean fits(long room, long sums) {
-        int stepped = wished.training().examplesOfShard();
+        int stepped = wished.training().examplesAtOnce();
         int gradients = wished.selection().imagesOfBatch();
         return CostModel.activationBytes(config, stepped, recompute) <= room
                 && CostModel.activationBytes(config, gradients, recompute) <= room - sums
@@ -133,6 +138,26 @@ public final class Fit {
                 ? null
                 : "engine.recompute is true in place of false: activations of a batch do not fit in a task's memory; the results are the"
                         + " same";
+    }
+
+    /**
+     * Returns the largest {@code training.microBatch} that fits if what a step is wished to compute at once does not; null if that does,
+     * or not even one image. It is not granted of itself, because the last bits of a training depend on it.
+     */
+    public @Nullable Integer microBatch() {
+        return microBatch;
+    }
+
+    /** Returns a line that proposes it, or null. */
+    public @Nullable String ofStep() {
+        return microBatch == null
+                ? null
+                : String.format(
+                        Locale.ROOT,
+                        "a step's %d images at once do not fit in a task's memory: set training.microBatch=%d before the first training,"
+                                + " which gives the same results to the last bits",
+                        wished.training().examplesAtOnce(),
+                        microBatch);
     }
 
     private static @Nullable String line(String key, int granted, int wish) {

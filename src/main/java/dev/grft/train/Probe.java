@@ -3,6 +3,7 @@ package dev.grft.train;
 import dev.grft.config.Settings;
 import java.util.SplittableRandom;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The linear probe: a head trained alone, on features computed once, on the driver. {@link ProbeTraining} has the steps.
@@ -31,6 +32,7 @@ public record Probe(float[] weight, float[] bias) {
      *
      * @param features {@code [n][D]}
      * @param labels {@code [n]}, each in [0, classes)
+     * @param weights of the examples in the loss, {@code [n]}; null: 1 each
      * @param seed gives the order of the examples
      * @param threads at most, for many classes
      * @param seen receives the number of examples of each step, after it
@@ -39,11 +41,12 @@ public record Probe(float[] weight, float[] bias) {
             float[][] features,
             int[] labels,
             int classes,
+            float @Nullable [] weights,
             Settings.Probe settings,
             long seed,
             int threads,
             LongConsumer seen) {
-        try (ProbeTraining training = new ProbeTraining(features, labels, classes, settings, threads)) {
+        try (ProbeTraining training = new ProbeTraining(features, labels, classes, weights, settings, threads)) {
             return training.train(seed, seen);
         }
     }

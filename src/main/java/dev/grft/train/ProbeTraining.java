@@ -10,6 +10,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.IntConsumer;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.api.ops.impl.broadcast.BroadcastAddOp;
@@ -35,6 +36,7 @@ final class ProbeTraining implements AutoCloseable {
     private final int[] labels;
     private final int width;
     private final int classes;
+    private final float @Nullable [] weights; // [n]
     private final Settings.Probe settings;
     private final ExecutorService threads;
     private final List<Block> blocks = new ArrayList<>();
@@ -146,11 +148,18 @@ final class ProbeTraining implements AutoCloseable {
         }
     }
 
-    ProbeTraining(float[][] features, int[] labels, int classes, Settings.Probe settings, int threads) {
+    ProbeTraining(
+            float[][] features,
+            int[] labels,
+            int classes,
+            float @Nullable [] weights,
+            Settings.Probe settings,
+            int threads) {
         this.features = features;
         this.labels = labels;
         this.width = features[0].length;
         this.classes = classes;
+        this.weights = weights;
         this.settings = settings;
         for (int from = 0; from < classes; from += BLOCK) {
             blocks.add(new Block(from, Math.min(BLOCK, classes - from)));
@@ -194,8 +203,12 @@ final class ProbeTraining implements AutoCloseable {
             INDArray rows = batch.rows.get(r);
             Nd4j.exec(new SoftMax(rows, rows, 1));
             for (int b = 0; b < rows.size(0); b++) {
-                int label = labels[order[from + r * ROWS + b]];
+                int example = order[from + r * ROWS + b];
+                int label = labels[example];
                 rows.putScalar(b, label, rows.getFloat(b, label) - 1);
+                if (weights != null) {
+                    rows.getRow(b).muli(weights[example]);
+                }
             }
         });
         each(blocks.size(), k -> blocks.get(k).step(batch, batch.errors.get(k), batch.columns.get(k)));

@@ -9,6 +9,8 @@ import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Flat;
 import dev.grft.vit.kernels.Kernels;
+import java.util.Iterator;
+import java.util.List;
 import java.util.function.IntFunction;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
@@ -20,6 +22,8 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * at a time.
  */
 public final class Replica implements AutoCloseable {
+    private static final long[] NO_SEEDS = {};
+
     private final MultiLayerNetwork network;
     private final Trainable trainable;
     private final Vit vit;
@@ -67,32 +71,60 @@ public final class Replica implements AutoCloseable {
 
     /** Returns the gradient of a batch's summed cross-entropy at the loaded vector. */
     public StepGradient gradient(Batch batch) {
-        double loss = backward(batch);
-        return new StepGradient(Flat.read(network.getFlattenedGradients()), loss, batch.size());
+        return gradient(List.of(batch).iterator());
+    }
+
+    /** Returns the gradient of the summed cross-entropy of one or more batches, added up in their order. */
+    public StepGradient gradient(Iterator<Batch> batches) {
+        Sum sum = backward(batches);
+        return new StepGradient(Flat.read(network.getFlattenedGradients()), sum.loss, sum.examples);
     }
 
     /**
      * Returns what comes of several steps on this replica alone.
      *
-     * @param batches the batch of each step, by its number
+     * @param batches those whose gradients each step adds up, by its number; one or more
      */
-    public LocalSteps steps(LearnerState from, int count, IntFunction<Batch> batches) {
+    public LocalSteps steps(LearnerState from, int count, IntFunction<Iterator<Batch>> batches) {
         learner.restore(from);
         vit.refresh();
         double loss = 0;
         long examples = 0;
         for (int i = 0; i < count; i++) {
-            Batch batch = batches.apply(i);
-            loss += backward(batch);
-            learner.update(batch.size());
+            Sum sum = backward(batches.apply(i));
+            learner.update(sum.examples);
             vit.refresh();
-            examples += batch.size();
+            loss += sum.loss;
+            examples += sum.examples;
         }
         return new LocalSteps(learner.state(), loss, examples);
     }
 
+    /** The loss of some examples, and how many they are. */
+    private record Sum(double loss, int examples) {}
+
+    /** Leaves the sum of the batches' gradients in the network's gradient vector. */
+    private Sum backward(Iterator<Batch> batches) {
+        Batch batch = batches.next();
+        double loss = backward(batch);
+        int examples = batch.size();
+        if (batches.hasNext()) {
+            INDArray gradient = network.getFlattenedGradients();
+            INDArray sum = vit.buffers().shared("gradients", gradient.shape()).assign(gradient);
+            while (batches.hasNext()) {
+                batch = batches.next();
+                loss += backward(batch);
+                examples += batch.size();
+                kernels.add(gradient, sum);
+            }
+            gradient.assign(sum);
+        }
+        return new Sum(loss, examples);
+    }
+
     private double backward(Batch batch) {
         trainable.begin(batch.seed());
+        vit.dropPaths(batch.treatment().dropPath(), batch.seeds());
         network.setInput(images(batch, vit.buffers()));
         network.setLabels(Targets.of(batch, classes, vit.buffers()));
         network.computeGradientAndScore();
@@ -106,6 +138,7 @@ public final class Replica implements AutoCloseable {
     /** Returns the probability of each class for each image, {@code [B][K]}. */
     public float[][] probabilities(Batch batch) {
         trainable.begin(0);
+        vit.dropPaths(0, NO_SEEDS);
         try (INDArray probabilities = network.output(images(batch, vit.buffers()), false)) {
             return Flat.rows(probabilities);
         }
@@ -114,6 +147,7 @@ public final class Replica implements AutoCloseable {
     /** Returns the features of each image, {@code [B][D]}: what the head reads. */
     public float[][] features(Batch batch) {
         trainable.begin(0);
+        vit.dropPaths(0, NO_SEEDS);
         return Flat.rows(vit.features(images(batch, vit.buffers())));
     }
 

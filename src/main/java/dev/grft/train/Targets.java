@@ -1,13 +1,17 @@
 package dev.grft.train;
 
 import dev.grft.data.Batch;
+import dev.grft.data.Treatment;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.kernels.Flat;
+import java.util.Arrays;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * What the network should answer for each image of a batch: the one place where targets are made, {@code [B, K]}, each row a
  * distribution over the classes.
+ *
+ * <p>Weights of classes and examples multiply them in the end, as in torch's cross-entropy.
  *
  * <p>The order is timm's: the distribution of an image's own class, then the mean with that of the image mixed into it. Whatever
  * changes the distribution of a single class, such as label smoothing, belongs before the mean.
@@ -25,9 +29,24 @@ final class Targets {
     /** Returns the targets, {@code [B, K]}. */
     static float[] of(Batch batch, int classes) {
         float[] targets = new float[Math.multiplyExact(batch.size(), classes)];
+        Treatment treatment = batch.treatment();
+        float off = (float) (treatment.labelSmoothing() / classes);
+        float on = (float) (1 - treatment.labelSmoothing() + treatment.labelSmoothing() / classes);
         for (int b = 0; b < batch.size(); b++) {
-            targets[b * classes + batch.labels()[b]] = 1;
+            Arrays.fill(targets, b * classes, (b + 1) * classes, off);
+            targets[b * classes + batch.labels()[b]] = on;
         }
+        weigh(targets, batch, classes);
         return targets;
+    }
+
+    /** Multiplies each target by the weights of its class and of its example. */
+    private static void weigh(float[] targets, Batch batch, int classes) {
+        float[] weights = batch.treatment().weights();
+        if (weights != null) {
+            for (int i = 0; i < targets.length; i++) {
+                targets[i] *= weights[i % classes] * batch.weights()[i / classes];
+            }
+        }
     }
 }

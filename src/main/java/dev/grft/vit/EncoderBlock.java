@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import dev.grft.data.Seeds;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import java.util.Objects;
@@ -21,6 +22,8 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  *   dh = fc2'(ls2'(dy))    dv = fc1'(gelu'(dh))         dr = dy + norm2'(dv)
  *   dc = proj'(ls1'(dr))   du = qkv'(attention'(dc))    dx = dr + norm1'(du)
  * </pre>
+ *
+ * <p>While a training {@linkplain #dropPaths drops paths}, a branch is multiplied by 0 or more for each example, forward and backward.
  *
  * <p>A gradient that nothing needs is null, and the backward of null is null. Shapes in comments: M = B*T tokens, of which N go
  * on after the attention. N = M, but if the head reads only the class token, the last block computes everything after norm1 for
@@ -44,6 +47,8 @@ final class EncoderBlock extends Layer implements Stage {
     private final Linear fc2;
     private final LayerScale ls2;
     private @Nullable INDArray input;
+    private float @Nullable [] attentionPaths; // [B], 0 or one over the probability of 1 is kept; null: all are
+    private float @Nullable [] mlpPaths;
 
     EncoderBlock(int index, VitConfig config, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.index = index;
@@ -67,6 +72,44 @@ final class EncoderBlock extends Layer implements Stage {
     @Override
     List<Layer> parts() {
         return List.of(norm1, qkv, proj, ls1, norm2, fc1, fc2, ls2);
+    }
+
+    /** Drops each branch of each example at random from now on; see {@link Vit#dropPaths}. */
+    void dropPaths(double rate, long[] seeds) {
+        double probability = config.depth() == 1 ? 0 : rate * index / (config.depth() - 1);
+        attentionPaths = paths(probability, 2L * index, seeds);
+        mlpPaths = paths(probability, 2L * index + 1, seeds);
+    }
+
+    /** Returns the factor of a branch for each example, of mean 1; null if it is 1 for all. */
+    private static float @Nullable [] paths(double dropped, long branch, long[] seeds) {
+        if (dropped == 0) {
+            return null;
+        }
+        float[] factors = new float[seeds.length];
+        for (int b = 0; b < factors.length; b++) {
+            boolean kept = Seeds.random(seeds[b], branch).nextDouble() >= dropped;
+            factors[b] = kept ? (float) (1 / (1 - dropped)) : 0;
+        }
+        return factors;
+    }
+
+    /** Returns {@code x [N, D]} after the examples' factors were applied in place. */
+    private INDArray dropped(INDArray x, float @Nullable [] paths) {
+        if (paths != null) {
+            kernels.scaleExamples(x, paths, x);
+        }
+        return x;
+    }
+
+    /** Returns the gradient of a branch, given that of its sum with what goes past it, which is not changed. */
+    private @Nullable INDArray droppedBackward(@Nullable INDArray dy, float @Nullable [] paths) {
+        if (dy == null || paths == null) {
+            return dy;
+        }
+        INDArray dx = buffers.shared("dnormed", dy.shape()); // free until the branch's own
+        kernels.scaleExamples(dy, paths, dx);
+        return dx;
     }
 
     /** Returns {@code y [N, D]}, given {@code x [M, D]}. */
@@ -98,13 +141,14 @@ final class EncoderBlock extends Layer implements Stage {
     private INDArray attention(INDArray x, Pass pass) {
         INDArray u = norm1.forward(x, pass.u()); // [M, D]
         INDArray c = attend(u, pass); // [N, D]
-        INDArray r = ls1.forward(proj.forward(c, pass.r())); // [N, D]
+        INDArray r = dropped(ls1.forward(proj.forward(c, pass.r())), attentionPaths); // [N, D]
         kernels.add(past(x, pass), r);
         return r;
     }
 
     private @Nullable INDArray attentionBackward(@Nullable INDArray dr, Pass pass) {
-        INDArray dc = proj.backward(pass.c(), ls1.backward(dr), pass.examples, pass.dc()); // [N, D]
+        INDArray branch = ls1.backward(droppedBackward(dr, attentionPaths)); // [N, D]
+        INDArray dc = proj.backward(pass.c(), branch, pass.examples, pass.dc()); // [N, D]
         INDArray du = attendBackward(dc, pass); // [M, D]
         INDArray dx = pastBackward(dr, pass); // [M, D]
         return norm1.backward(du, dx); // added to dx
@@ -114,13 +158,14 @@ final class EncoderBlock extends Layer implements Stage {
     private INDArray mlp(INDArray r, Pass pass) {
         INDArray v = norm2.forward(r, pass.v()); // [N, D]
         INDArray h = hidden(v, pass); // [N, mlpWidth]
-        INDArray y = ls2.forward(fc2.forward(h, pass.y())); // [N, D]
+        INDArray y = dropped(ls2.forward(fc2.forward(h, pass.y())), mlpPaths); // [N, D]
         kernels.add(r, y);
         return y;
     }
 
     private @Nullable INDArray mlpBackward(INDArray dy, Pass pass) {
-        INDArray dh = fc2.backward(pass.h(), ls2.backward(dy), pass.examples, pass.dh()); // [N, mlpWidth]
+        INDArray branch = ls2.backward(droppedBackward(dy, mlpPaths)); // [N, D]
+        INDArray dh = fc2.backward(pass.h(), branch, pass.examples, pass.dh()); // [N, mlpWidth]
         INDArray dv = hiddenBackward(dh, pass); // [N, D]
         INDArray dr = pass.dr(dy); // [N, D]
         return norm2.backward(dv, dr); // added to dr

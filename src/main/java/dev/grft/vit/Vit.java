@@ -109,6 +109,21 @@ public final class Vit implements AutoCloseable {
         stages.forEach(Stage::refresh);
     }
 
+    /**
+     * Lets the encoder blocks drop branches of single examples in the passes from now on (stochastic depth, Huang et al. 2016, arXiv
+     * 1603.09382).
+     *
+     * @param rate probability that the last block drops a branch, in [0, 1); it rises linearly from 0 in the first, as in timm; 0: none
+     * @param seeds of the examples, {@code [B]}; what an example drops depends on its own only
+     */
+    public void dropPaths(double rate, long[] seeds) {
+        for (Stage stage : stages) {
+            if (stage instanceof EncoderBlock block) {
+                block.dropPaths(rate, seeds);
+            }
+        }
+    }
+
     /** Returns logits {@code [B, K]} (features {@code [B, F]} without a head) of images {@code [B, C, S, S]}. */
     public INDArray forward(INDArray images) {
         return classifier.forward(encode(images), Math.toIntExact(images.size(0)));

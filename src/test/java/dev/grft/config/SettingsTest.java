@@ -94,6 +94,8 @@ class SettingsTest {
                 "training.epochs=0         | training.epochs must be >= 1, got 0",
                 "training.batchSize=3      | training.batchSize must be at least training.shards (4), so that each shard "
                         + "gets an example, got 3",
+                "data.balance=no           | data.balance must be one of none, weights, sampler, got 'no'",
+                "training.microBatch=0     | training.microBatch must be >= 1, got 0",
                 "training.shards=0         | training.shards must be >= 1, got 0",
                 "training.syncEvery=0      | training.syncEvery must be >= 1, got 0",
                 "training.headInit=zero    | training.headInit must be one of probe, fresh, got 'zero'",
@@ -107,6 +109,9 @@ class SettingsTest {
                 "training.beta2=-0.1       | training.beta2 must be in [0, 1), got -0.1",
                 "training.epsilon=0        | training.epsilon must be > 0, got 0",
                 "training.weightDecay=-1   | training.weightDecay must be >= 0, got -1",
+                "training.labelSmoothing=1 | training.labelSmoothing must be in [0, 1), got 1",
+                "training.dropPath=1       | training.dropPath must be in [0, 1), got 1",
+                "training.ema=1            | training.ema must be null or in (0, 1), got 1",
                 "training.clipNorm=-1      | training.clipNorm must be >= 0, got -1",
                 "training.checkpointEvery=-1 | training.checkpointEvery must be >= 0, got -1",
                 "training.keep=0           | training.keep must be >= 1, got 0",

@@ -6,6 +6,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.vit.VitConfig;
 import java.util.List;
+import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 
@@ -63,6 +64,28 @@ class FitTest {
         assertThat(fit(6 * GIB, step).recompute()).isTrue();
         assertThat(fit(6 * GIB, step).settings().training())
                 .isEqualTo(settings(step).training());
+    }
+
+    @Test
+    void aStepNeedsNoMoreMemoryThanItsParts() {
+        String[] step = {"training.batchSize=256", "training.shards=2", "selection.batchSize=1"};
+        Settings wished = settings(step);
+        assertThat(Fit.of(LONG, wished, 200 * GIB, 2).microBatch()).isNull();
+        assertThat(Fit.of(LONG, wished, GIB / 2, 2).microBatch()).isNull();
+        Fit little = Fit.of(LONG, wished, 4 * GIB, 2);
+        int fits = Objects.requireNonNull(little.microBatch());
+        assertThat(little.ofStep())
+                .startsWith("a step's 32 images at once do not fit in a task's memory: set training.microBatch=" + fits);
+        assertThat(fits).isBetween(2, 31);
+
+        Settings smaller = settings(step[0], step[1], step[2], "training.microBatch=" + fits, "engine.recompute=true");
+        assertThat(smaller.training().examplesAtOnce()).isEqualTo(fits);
+        assertThat(smaller.training().examplesOfShard()).isEqualTo(128);
+        assertThat(Fit.of(LONG, smaller, 4 * GIB, 2).microBatch()).isNull();
+        CostModel costs = CostModel.of(LONG, smaller);
+        assertThat(costs.local(2, fits, 1).overhead()).isLessThanOrEqualTo(4 * GIB);
+        assertThat(costs.local(2, fits + 1, 1).overhead()).isGreaterThan(4 * GIB);
+        assertThat(Fit.of(LONG, smaller, 4 * GIB, 2).settings().training()).isEqualTo(smaller.training());
     }
 
     @Test

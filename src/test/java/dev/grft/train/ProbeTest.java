@@ -14,6 +14,7 @@ import org.deeplearning4j.nn.conf.WorkspaceMode;
 import org.deeplearning4j.nn.conf.layers.OutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.weights.WeightInit;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -102,8 +103,8 @@ class ProbeTest {
         int[] labels = someLabels(400, 300);
         Settings.Probe settings = new Settings.Probe(4, 96, 0.01, 1e-4);
 
-        Probe one = Probe.train(features, labels, 300, settings, 5, 1, images -> {});
-        Probe three = Probe.train(features, labels, 300, settings, 5, 3, images -> {});
+        Probe one = Probe.train(features, labels, 300, null, settings, 5, 1, images -> {});
+        Probe three = Probe.train(features, labels, 300, null, settings, 5, 3, images -> {});
 
         assertThat(three.weight()).containsExactly(one.weight());
         assertThat(three.bias()).containsExactly(one.bias());
@@ -115,7 +116,7 @@ class ProbeTest {
     @Test
     void everyStepIsTold() {
         List<Long> told = new ArrayList<>();
-        Probe.train(FEATURES, LABELS, CLASSES, new Settings.Probe(2, 16, 0.1, 0), 1, 2, told::add);
+        Probe.train(FEATURES, LABELS, CLASSES, null, new Settings.Probe(2, 16, 0.1, 0), 1, 2, told::add);
         assertThat(told).containsExactly(16L, 14L, 16L, 14L);
     }
 
@@ -157,7 +158,7 @@ class ProbeTest {
     }
 
     private static Probe train(float[][] features, int[] labels, int classes, Settings.Probe settings, long seed) {
-        return Probe.train(features, labels, classes, settings, seed, 2, images -> {});
+        return Probe.train(features, labels, classes, null, settings, seed, 2, images -> {});
     }
 
     /** Returns features [n][D] and the labels [n] that some head would give them, so that there is something to learn. */
@@ -255,5 +256,23 @@ class ProbeTest {
             }
         }
         return features;
+    }
+
+    @Test
+    void anExampleOfWeightTwoCountsAsTwo() {
+        Settings.Probe settings = new Settings.Probe(3, 1000, 0.1, 0); // one batch: the order does not matter
+        float[][] twice = Arrays.copyOf(FEATURES, FEATURES.length + 1);
+        int[] labels = Arrays.copyOf(LABELS, LABELS.length + 1);
+        twice[FEATURES.length] = FEATURES[0];
+        labels[LABELS.length] = LABELS[0];
+        float[] weights = new float[LABELS.length];
+        Arrays.fill(weights, LABELS.length / (LABELS.length + 1f)); // of the same sum
+        weights[0] *= 2;
+
+        Probe weighted = Probe.train(FEATURES, LABELS, CLASSES, weights, settings, 1, 1, images -> {});
+        Probe repeated = Probe.train(twice, labels, CLASSES, null, settings, 1, 1, images -> {});
+        for (int i = 0; i < weighted.weight().length; i++) {
+            assertThat(weighted.weight()[i]).isCloseTo(repeated.weight()[i], Offset.offset(1e-4f));
+        }
     }
 }

@@ -14,6 +14,7 @@ import dev.grft.vit.Buffers;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.CpuKernels;
+import java.util.List;
 import java.util.Arrays;
 import java.util.stream.Stream;
 import org.assertj.core.data.Offset;
@@ -95,7 +96,7 @@ class ReplicaTest {
             loss += step < 2 ? 0 : gradient.loss();
             learner.apply(gradient, 0);
         }
-        LocalSteps alone = Trainings.replica(weights, tuning, configuration).steps(middle, 3, i -> batch(2 + i));
+        LocalSteps alone = Trainings.replica(weights, tuning, configuration).steps(middle, 3, i -> List.of(batch(2 + i)).iterator());
         assertThat(alone.state()).isEqualTo(learner.state());
         assertThat(alone.loss()).isEqualTo(loss);
         assertThat(alone.examples()).isEqualTo(batch(2).size() + batch(3).size() + batch(4).size());
@@ -139,6 +140,31 @@ class ReplicaTest {
         assertThat(afterFeatures.gradient()).isEqualTo(first.gradient());
         double[] losses = Tiny.GOLDEN.tensor("loss").doubles();
         assertThat(first.loss()).isCloseTo(losses[0] + losses[1], Offset.offset(1e-5));
+    }
+
+    @ParameterizedTest
+    @MethodSource("tunings")
+    void gradientsOfBatchesAddUpInTheirOrder(Tuning tuning) {
+        Replica replica = Trainings.replica(weights, tuning, Trainings.tiny(tuning, ADAM, PENALTY, 5));
+        replica.load(Trainings.start(tuning));
+        StepGradient whole = replica.gradient(Tiny.batch(0, 6));
+        List<Batch> parts = List.of(Tiny.batch(0, 3), Tiny.batch(3, 5), Tiny.batch(5, 6));
+        StepGradient sum = replica.gradient(parts.iterator());
+
+        float[] expected = new float[whole.gradient().length];
+        double loss = 0;
+        for (Batch part : parts) {
+            StepGradient one = replica.gradient(part);
+            loss += one.loss();
+            for (int i = 0; i < expected.length; i++) {
+                expected[i] += one.gradient()[i];
+            }
+        }
+        assertThat(sum.gradient()).isEqualTo(expected);
+        assertThat(sum.loss()).isEqualTo(loss);
+        assertThat(sum.examples()).isEqualTo(6);
+        Tiny.assertClose("gradient", Tiny.doubles(sum.gradient()), Tiny.doubles(whole.gradient()), 1e-5);
+        assertThat(replica.gradient(Tiny.batch(0, 6)).gradient()).isEqualTo(whole.gradient());
     }
 
     @Test

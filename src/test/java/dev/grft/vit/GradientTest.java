@@ -3,6 +3,7 @@ package dev.grft.vit;
 import static dev.grft.vit.kernels.Machine.normal;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import dev.grft.vit.kernels.Differences;
 import dev.grft.vit.kernels.Kernels;
@@ -16,6 +17,7 @@ import org.assertj.core.data.Offset;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
@@ -115,6 +117,28 @@ class GradientTest {
         wholeModel(CONFIG, withHead);
     }
 
+    @ParameterizedTest
+    @MethodSource
+    void wholeModelThatDropsPaths(Variant form, Keep keep) {
+        VitConfig config = VariantTest.of(new VitConfig(4, 2, 6, 3, 2, 5, 3, 1e-6), form);
+        Vit vit = new Vit(weights(config), WHOLE, kernels, keep);
+        Trained trained = Trained.of(vit, DataType.DOUBLE);
+        INDArray images = input(EXAMPLES, 3, 4, 4);
+        double[] whole = Machine.values(vit.forward(images));
+        vit.dropPaths(0.5, new long[] {4, 5});
+        assertThat(Machine.values(vit.forward(images))).isNotEqualTo(whole);
+        wholeModel(config, true, vit, trained);
+        vit.dropPaths(0, new long[0]);
+        assertThat(Machine.values(vit.forward(images))).isEqualTo(whole);
+    }
+
+    static List<Arguments> wholeModelThatDropsPaths() {
+        return List.of(
+                arguments(Variant.PLAIN, Keep.ALL),
+                arguments(Variant.PLAIN, Keep.INPUTS),
+                arguments(wholeModelsThatAreNotPlain().get(0), Keep.ALL));
+    }
+
     @Test
     void wholeModelThatKeepsNoAttention() {
         VitConfig config = new VitConfig(8, 2, 4, 2, 2, 4, 3, 1e-6); // T = 17
@@ -140,7 +164,10 @@ class GradientTest {
 
     private void wholeModel(VitConfig config, boolean withHead) {
         Vit vit = new Vit(weights(config), WHOLE, kernels, Keep.ALL);
-        Trained trained = Trained.of(vit, DataType.DOUBLE);
+        wholeModel(config, withHead, vit, Trained.of(vit, DataType.DOUBLE));
+    }
+
+    private static void wholeModel(VitConfig config, boolean withHead, Vit vit, Trained trained) {
         if (!withHead) {
             requireNonNull(trained.gradients.get("head.weight")).assign(7);
             requireNonNull(trained.gradients.get("head.bias")).assign(7);

@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.data.Draws;
 import dev.grft.data.Example;
 import dev.grft.data.Order;
 import dev.grft.data.Pixels;
@@ -12,6 +13,7 @@ import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.util.AbstractList;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -35,6 +37,8 @@ public final class Shard implements AutoCloseable {
     private final List<Decoded> results;
     private @Nullable Order order;
     private long orderSeed;
+    private @Nullable Draws draws;
+    private int @Nullable [] drawsOf;
 
     private static final class Entry {
         final Pixelfile file;
@@ -43,6 +47,7 @@ public final class Shard implements AutoCloseable {
         final String name;
         final int height;
         final int width;
+        final float weight;
         final long at; // in the file
 
         Entry(Pixelfile file, Example example, long at) {
@@ -52,6 +57,7 @@ public final class Shard implements AutoCloseable {
             this.name = example.name();
             this.height = example.pixels().height();
             this.width = example.pixels().width();
+            this.weight = example.weight();
             this.at = at;
         }
     }
@@ -108,7 +114,8 @@ public final class Shard implements AutoCloseable {
                 throw new IllegalStateException(
                         file + ": " + entry.name + " cannot be read back: " + e.getMessage(), e);
             }
-            return new Example(entry.id, entry.label, entry.name, new Pixels(entry.height, entry.width, rgb));
+            return new Example(
+                    entry.id, entry.label, entry.name, new Pixels(entry.height, entry.width, rgb), entry.weight);
         }
 
         @Override
@@ -257,8 +264,13 @@ public final class Shard implements AutoCloseable {
     }
 
     /** Returns the labels of the examples; reads no pixels. */
-    int[] labels() {
+    public int[] labels() {
         return entries.stream().mapToInt(entry -> entry.label).toArray();
+    }
+
+    /** Returns the sum of the examples' weights; reads no pixels. */
+    public double weight() {
+        return entries.stream().mapToDouble(entry -> entry.weight).sum();
     }
 
     /** Returns the ids of the first examples of a class, {@code most} at most; reads no pixels. */
@@ -286,6 +298,21 @@ public final class Shard implements AutoCloseable {
             found = new Order(seed, number, entries.size());
             order = found;
             orderSeed = seed;
+        }
+        return found;
+    }
+
+    /**
+     * Returns the draws of the examples, which are kept.
+     *
+     * @param counts how many examples of each class all shards have, {@code [K]}
+     */
+    public synchronized Draws draws(int[] counts) {
+        Draws found = draws;
+        if (found == null || !Arrays.equals(drawsOf, counts)) {
+            found = new Draws(labels(), counts);
+            draws = found;
+            drawsOf = counts;
         }
         return found;
     }

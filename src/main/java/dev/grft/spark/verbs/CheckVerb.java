@@ -109,12 +109,12 @@ final class CheckVerb extends Verb {
 
     private void memory(VitConfig config) {
         Fit fit = run.fit(config);
-        Stream.of(fit.ofSelection(), fit.ofEvaluation(), fit.ofBackward())
+        Stream.of(fit.ofSelection(), fit.ofEvaluation(), fit.ofBackward(), fit.ofStep())
                 .filter(Objects::nonNull)
                 .forEach(line -> say("          %s", line));
         Settings fitting = fit.settings();
         int examples =
-                Math.max(fitting.selection().imagesOfBatch(), fitting.training().examplesOfShard());
+                Math.max(fitting.selection().imagesOfBatch(), fitting.training().examplesAtOnce());
         int seen = fitting.evaluation().batchSize();
         CostModel costs = CostModel.of(config, fitting);
         long heap = Runtime.getRuntime().maxMemory();

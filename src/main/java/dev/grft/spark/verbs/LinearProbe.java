@@ -9,6 +9,7 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Probe;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The linear probe: a head, trained on the pretrained features of the training images. It is the method {@code linear}, the head under
@@ -103,11 +105,29 @@ final class LinearProbe extends Verb {
                 features,
                 classes,
                 labels.size(),
+                weights(seen, labels.size()),
                 settings.probe(),
                 settings.run().seed(),
                 onGpu ? 1 : Math.max(1, Runtime.getRuntime().availableProcessors() / blasThreads),
                 examples -> trained.add(examples, ""));
         return new Probed(probe, meter.seconds());
+    }
+
+    /** Returns the weight of each image, {@code [n]}, of mean 1; null if each counts the same. */
+    private float @Nullable [] weights(List<Inference.Output> seen, int classes) {
+        boolean balanced = !settings.data().balance().equals("none");
+        if (!balanced && seen.stream().allMatch(output -> output.weight == 1)) {
+            return null;
+        }
+        int[] counts = new int[classes];
+        seen.forEach(output -> counts[output.label]++);
+        double mean = seen.stream().mapToDouble(output -> output.weight).average().orElseThrow();
+        float[] ofClasses = Balance.weights(counts, balanced, mean);
+        float[] weights = new float[seen.size()];
+        for (int i = 0; i < weights.length; i++) {
+            weights[i] = seen.get(i).weight * ofClasses[seen.get(i).label];
+        }
+        return weights;
     }
 
     /** The pretrained features of training images, by id. */
@@ -129,7 +149,7 @@ final class LinearProbe extends Verb {
 
     /** Returns a digest of all that it depends on: its settings, the seed and the features. */
     String inputs() {
-        return Inputs.digest("probe", featureInputs(), Config.fingerprint(settings, "probe", "run.seed"));
+        return Inputs.digest("probe", featureInputs(), Config.fingerprint(settings, "probe", "run.seed", "data.balance"));
     }
 
     /** Returns a digest of what the features depend on: the model, the training images and how they are read. */

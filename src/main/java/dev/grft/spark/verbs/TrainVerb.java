@@ -57,7 +57,7 @@ final class TrainVerb extends Verb {
 
     /** Returns a digest of all that a step of the training depends on. The number of steps decides the delta alone. */
     private String inputs() {
-        List<String> keys = new ArrayList<>(List.of("training", "penalty", "augmentation"));
+        List<String> keys = new ArrayList<>(List.of("training", "penalty", "augmentation", "data.balance"));
         keys.addAll(method.keys());
         return Inputs.digest(
                 "train",

@@ -14,6 +14,7 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
+import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
@@ -196,10 +197,17 @@ final class TrainingLoop {
         return new Sampler(
                 preprocess,
                 run.images().augment(),
+                balance(),
+                settings,
                 run.settings().run().seed(),
-                settings.batchSize(),
-                settings.shards(),
                 part.first);
+    }
+
+    private Balance balance() {
+        String how = run.settings().data().balance();
+        return how.equals("none")
+                ? Balance.NONE
+                : Balance.of(images.shards(), images.labels().size(), how);
     }
 
     private static String text(Trainer.Step step) {

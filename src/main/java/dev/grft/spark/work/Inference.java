@@ -36,12 +36,14 @@ public final class Inference {
         public final long id;
         public final String name;
         public final int label;
+        public final float weight;
         public final float[] values; // [K] probabilities or [D] features
 
         private Output(Example example, float[] values) {
             this.id = example.id();
             this.name = example.name();
             this.label = example.label();
+            this.weight = example.weight();
             this.values = values;
         }
     }
@@ -90,7 +92,7 @@ public final class Inference {
     public static Inference of(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
         int most = Math.min(
                 engine.settings().evaluation().batchSize(),
-                engine.settings().training().examplesOfShard());
+                engine.settings().training().examplesAtOnce());
         return new Inference(
                 engine,
                 preprocess,

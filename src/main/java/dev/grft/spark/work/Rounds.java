@@ -8,6 +8,7 @@ import dev.grft.train.GradientSource;
 import dev.grft.train.LearnerState;
 import dev.grft.train.LocalSteps;
 import dev.grft.train.StepGradient;
+import java.util.Iterator;
 import java.util.List;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -22,6 +23,7 @@ public final class Rounds implements GradientSource {
     private final Sampler sampler;
     private final Replicas.Recipe recipe;
     private final long steps;
+    private final Pulse pulse;
 
     /**
      * Returns gradients of these shards.
@@ -34,31 +36,30 @@ public final class Rounds implements GradientSource {
         this.sampler = sampler;
         this.recipe = recipe;
         this.steps = steps;
+        this.pulse = Pulse.of(spark.sc());
     }
 
     @Override
     public StepGradient gradient(long step, float[] trained) {
         Sampler batches = sampler;
         Replicas.Recipe network = recipe;
+        Pulse handled = pulse;
         try (Exchange<float[], StepGradient> exchange = Exchange.of(spark, trained)) {
             return StepGradient.sum(exchange.results(collect(
                     "step " + sampler.stepsDone(step + 1),
                     shards.mapPartitionsWithIndex(
                             (shard, part) -> {
-                                if (batches.share(shard) == 0) {
-                                    return List.<Exchange.Part<StepGradient>>of()
-                                            .iterator();
-                                }
-                                long start = System.nanoTime();
-                                Batch batch = batches.batch(shard, part.next(), step);
-                                double waited = seconds(start);
-                                return List.of(exchange.answer(
-                                                shard,
-                                                vector -> Replicas.with(network, replica -> {
-                                                    replica.load(vector);
-                                                    return replica.gradient(batch)
-                                                            .after(waited);
-                                                })))
+                                Input input = new Input(batches, shard, part, handled);
+                                Iterator<Batch> some = input.of(step);
+                                return (some.hasNext()
+                                                ? List.of(exchange.answer(
+                                                        shard,
+                                                        vector -> Replicas.with(network, replica -> {
+                                                            replica.load(vector);
+                                                            return replica.gradient(some)
+                                                                    .after(input.seconds);
+                                                        })))
+                                                : List.<Exchange.Part<StepGradient>>of())
                                         .iterator();
                             },
                             true))));
@@ -69,36 +70,69 @@ public final class Rounds implements GradientSource {
     public LocalSteps localSteps(LearnerState from, int count) {
         Sampler batches = sampler;
         Replicas.Recipe network = recipe;
-        Pulse pulse = Pulse.of(spark.sc());
+        Pulse handled = pulse;
         try (Exchange<LearnerState, LocalSteps> exchange = Exchange.of(spark, from)) {
             return LocalSteps.mean(exchange.results(collect(
                     "steps " + sampler.stepsDone(from.step() + 1) + " to " + sampler.stepsDone(from.step() + count),
                     shards.mapPartitionsWithIndex(
                             (shard, part) -> {
-                                long begin = System.nanoTime();
-                                Shard all = part.next();
-                                double[] waited = {seconds(begin)};
+                                Input input = new Input(batches, shard, part, handled);
                                 return List.of(exchange.answer(
                                                 shard,
                                                 state -> Replicas.with(
                                                         network,
-                                                        replica -> replica.steps(state, count, i -> {
-                                                                    long asked = System.nanoTime();
-                                                                    Batch batch =
-                                                                            batches.batch(shard, all, state.step() + i);
-                                                                    waited[0] += seconds(asked);
-                                                                    pulse.beat(batch.size());
-                                                                    return batch;
-                                                                })
-                                                                .after(waited[0]))))
+                                                        replica -> replica.steps(
+                                                                        state,
+                                                                        count,
+                                                                        i -> input.of(state.step() + i))
+                                                                .after(input.seconds))))
                                         .iterator();
                             },
                             true))));
         }
     }
 
-    private static double seconds(long start) {
-        return (System.nanoTime() - start) / 1e9;
+    /** The batches of a task, which notes how long it waits for them. */
+    private static final class Input {
+        private final Sampler batches;
+        private final int number;
+        private final Shard shard;
+        private final Pulse pulse;
+        private double seconds;
+
+        Input(Sampler batches, int number, Iterator<Shard> part, Pulse pulse) {
+            this.batches = batches;
+            this.number = number;
+            this.pulse = pulse;
+            long start = System.nanoTime();
+            this.shard = part.next();
+            waited(start);
+        }
+
+        private void waited(long start) {
+            seconds += (System.nanoTime() - start) / 1e9;
+        }
+
+        /** Returns the batches of a step, each read when it is asked for. */
+        Iterator<Batch> of(long step) {
+            Iterator<Batch> read = batches.batches(number, shard, step).iterator();
+            return new Iterator<>() {
+                @Override
+                public boolean hasNext() {
+                    long start = System.nanoTime();
+                    boolean more = read.hasNext(); // a stream's iterator reads here
+                    waited(start);
+                    return more;
+                }
+
+                @Override
+                public Batch next() {
+                    Batch batch = read.next();
+                    pulse.beat(batch.size());
+                    return batch;
+                }
+            };
+        }
     }
 
     /** Returns the parts in the order of the shards. */

@@ -1,15 +1,19 @@
 package dev.grft.spark.work;
 
 import dev.grft.UserError;
+import dev.grft.config.TrainingSettings;
 import dev.grft.data.Augment;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Order;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Treatment;
 import dev.grft.spark.images.Shard;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Chooses the examples of a shard that belong to a step. The number of shards is fixed by configuration, so the batch of a step
@@ -20,18 +24,30 @@ public final class Sampler implements Serializable {
 
     private final Preprocess preprocess;
     private final Augment augment;
+    private final Balance balance;
+    private final Treatment treatment;
     private final long seed;
     private final int batchSize;
     private final int shards;
+    private final int atOnce;
     private final long first;
 
     /** Returns the sampler of a training that begins after {@code first} steps, whose examples it does not take again. */
-    public Sampler(Preprocess preprocess, Augment augment, long seed, int batchSize, int shards, long first) {
+    public Sampler(
+            Preprocess preprocess,
+            Augment augment,
+            Balance balance,
+            TrainingSettings training,
+            long seed,
+            long first) {
         this.preprocess = preprocess;
         this.augment = augment;
+        this.balance = balance;
+        this.treatment = new Treatment(training.labelSmoothing(), training.dropPath(), balance.weights());
         this.seed = seed;
-        this.batchSize = batchSize;
-        this.shards = shards;
+        this.batchSize = training.batchSize();
+        this.shards = training.shards();
+        this.atOnce = training.examplesAtOnce();
         this.first = first;
     }
 
@@ -43,36 +59,70 @@ public final class Sampler implements Serializable {
     /** Returns what a step is made of, for people. */
     @Override
     public String toString() {
-        return shards + " shards of " + (batchSize % shards == 0 ? "" : "about ") + Math.max(1, batchSize / shards)
-                + " images";
+        return shards + " shards of "
+                + (batchSize % shards == 0 && balance.counts() == null ? "" : "about ")
+                + Math.max(1, batchSize / shards) + " images";
     }
 
     /** Returns how many examples of each step's batch come from a shard; those of all shards sum to the batch size. */
-    int share(int shard) {
+    private int share(int shard) {
         return (int) ((long) batchSize * (shard + 1) / shards - (long) batchSize * shard / shards);
     }
 
+    /** Which examples of a shard a step takes, by index, and the epoch of each. */
+    private record Part(int[] indices, long[] epochs) {}
+
     /**
-     * Returns a shard's part of a step's batch: the next examples of the shard's own endless order.
+     * Returns a shard's part of a step's batch, in batches of as many examples as a task computes at once; none if the step takes no
+     * example of the shard. A batch is read when the stream comes to it.
      *
      * @param number of the shard
      * @param step from 0
      */
-    Batch batch(int number, Shard shard, long step) {
+    Stream<Batch> batches(int number, Shard shard, long step) {
         List<Example> examples = shard.examples();
         if (examples.isEmpty()) {
             throw UserError.of(
                     "training.shards is %d, but shard %d has no image; use fewer shards than images", shards, number);
         }
+        int[] counts = balance.counts();
+        Part part = counts == null ? next(number, shard, step) : drawn(number, shard, counts, step);
+        int size = part.indices.length;
+        return IntStream.range(0, (size + atOnce - 1) / atOnce)
+                .mapToObj(i -> batch(examples, part, i * atOnce, Math.min(size, (i + 1) * atOnce)));
+    }
+
+    private Batch batch(List<Example> examples, Part part, int from, int to) {
+        List<Example> chosen = new ArrayList<>(to - from);
+        long[] epochs = new long[to - from];
+        for (int i = from; i < to; i++) {
+            chosen.add(examples.get(part.indices[i]));
+            epochs[i - from] = part.epochs[i];
+        }
+        return Batch.augmented(chosen, preprocess, augment, epochs, 1).treated(treatment);
+    }
+
+    /** Returns the next examples of the shard's own endless order. */
+    private Part next(int number, Shard shard, long step) {
         int share = share(number);
         Order order = shard.order(seed, number);
-        List<Example> chosen = new ArrayList<>(share);
-        long[] epochs = new long[share];
-        for (int i = 0; i < share; i++) {
-            long position = (first + step) * share + i;
-            chosen.add(examples.get(order.index(position)));
-            epochs[i] = order.epoch(position);
-        }
-        return Batch.augmented(chosen, preprocess, augment, epochs, 1);
+        long begin = (first + step) * share;
+        return new Part(
+                IntStream.range(0, share).map(i -> order.index(begin + i)).toArray(),
+                IntStream.range(0, share).mapToLong(i -> order.epoch(begin + i)).toArray());
+    }
+
+    /** Returns those of the step's draws that the shard has. Each draw is an epoch of its own: drawn twice, an image changes twice. */
+    private Part drawn(int number, Shard shard, int[] counts, long step) {
+        long begin = (first + step) * batchSize;
+        long[] positions = IntStream.range(0, batchSize)
+                .mapToLong(i -> begin + i)
+                .filter(position -> balance.draws(number, seed, position))
+                .toArray();
+        return new Part(
+                IntStream.range(0, positions.length)
+                        .map(i -> Balance.drawn(shard, counts, seed, positions[i]))
+                        .toArray(),
+                positions);
     }
 }

@@ -73,6 +73,11 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public void scaleExamples(INDArray x, float[] factors, INDArray y) {
+        rows.scaleExamples(x, factors, y);
+    }
+
+    @Override
     public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
         gathers.addRowsToColumns(x, columns, y);
     }

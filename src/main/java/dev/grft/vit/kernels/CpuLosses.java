@@ -33,13 +33,15 @@ final class CpuLosses {
             }
             double total = 0;
             double expected = 0;
+            double weight = 0;
             for (int k = 0; k < classes; k++) {
                 total += Math.exp((double) v[k] - max);
                 expected += p[k] * ((double) v[k] - max);
+                weight += p[k];
             }
-            loss.put(b, (float) (Math.log(total) - expected));
+            loss.put(b, (float) (weight * Math.log(total) - expected));
             for (int k = 0; k < classes; k++) {
-                v[k] = (float) (Math.exp((double) v[k] - max) / total - p[k]);
+                v[k] = (float) (weight * (Math.exp((double) v[k] - max) / total) - p[k]);
             }
             out.put(b * classes, v, 0, classes);
         }

@@ -131,4 +131,20 @@ final class CpuRows {
             out.put(i * n, v, 0, n);
         }
     }
+
+    void scaleExamples(INDArray x, float[] factors, INDArray y) {
+        int n = size(x, 1);
+        int rows = size(x, 0) / factors.length; // of an example
+        float[] v = scratch.row(0, n);
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
+        for (long i = 0; i < x.size(0); i++) {
+            float factor = factors[(int) (i / rows)];
+            in.get(i * n, v, 0, n);
+            for (int j = 0; j < n; j++) {
+                v[j] *= factor;
+            }
+            out.put(i * n, v, 0, n);
+        }
+    }
 }

@@ -42,6 +42,9 @@ public interface Kernels {
     /** Puts {@code x [m, n]} with each column times its factor, {@code factors [n]}, into {@code y [m, n]}. */
     void scaleColumns(INDArray x, INDArray factors, INDArray y);
 
+    /** Puts {@code x}, the rows of each example times its factor, {@code factors [examples]}, into {@code y}, of equal shape. */
+    void scaleExamples(INDArray x, float[] factors, INDArray y);
+
     /** Adds the rows of {@code x [k, m]} to columns {@code columns [k]} of {@code y [m, n]}, all of them different. */
     void addRowsToColumns(INDArray x, int[] columns, INDArray y);
 
@@ -161,7 +164,7 @@ public interface Kernels {
      * gradient of their sum into {@code dlogits [B, K]}.
      *
      * @param logits {@code [B, K]}
-     * @param targets {@code [B, K]}: the probability of each class, 1 in total per example; one-hot, or smoothed
+     * @param targets {@code [B, K]}, none negative: the probability of each class times its weight; the sum of a row need not be 1
      */
     void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits);
 

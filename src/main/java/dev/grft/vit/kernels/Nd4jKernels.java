@@ -78,6 +78,14 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
+    public void scaleExamples(INDArray x, float[] factors, INDArray y) {
+        INDArray column = Nd4j.createFromArray(factors).castTo(y.dataType()).reshape('c', factors.length, 1);
+        y.assign(x)
+                .reshape('c', factors.length, y.length() / factors.length)
+                .muliColumnVector(column);
+    }
+
+    @Override
     public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
         for (int j = 0; j < columns.length; j++) {
             y.get(NDArrayIndex.all(), NDArrayIndex.interval(columns[j], columns[j] + 1))
@@ -266,10 +274,14 @@ public final class Nd4jKernels implements Kernels {
         INDArray shifted = logits.subColumnVector(logits.max(true, 1));
         INDArray exponentials = Transforms.exp(shifted, true);
         INDArray totals = exponentials.sum(true, 1);
+        // In double: of many small numbers, a sum of floats is off by more than their own rounding.
+        INDArray weights = targets.castTo(DataType.DOUBLE).sum(true, 1).castTo(targets.dataType());
         losses.assign(Transforms.log(totals, true)
+                .muli(weights)
                 .subi(shifted.mul(targets).sum(true, 1))
                 .reshape(losses.shape()));
-        dlogits.assign(exponentials.diviColumnVector(totals).subi(targets));
+        dlogits.assign(
+                exponentials.diviColumnVector(totals).muliColumnVector(weights).subi(targets));
     }
 
     @Override

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.ProcessStatus;
 import dev.grft.bench.Setup;
 import dev.grft.checkpoint.Checkpoint;
+import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Example;
 import dev.grft.spark.cluster.Device;
@@ -12,6 +13,7 @@ import dev.grft.spark.run.Session;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
+import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.Sampler;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
@@ -88,7 +90,8 @@ public final class TrainingProcess {
             SliceTuning tuning = new SliceTuning(Setup.selection(config, rows));
             float[] start = new float[tuning.layout(config).size()];
             told.put("trained", start.length);
-            Settings settings = Setup.settings();
+            Settings settings = Config.with(
+                    Setup.settings(), "test", Map.of("training.batchSize", batch, "training.shards", shards));
             MultiLayerConfiguration configuration = Network.configuration(
                     tuning.layout(config),
                     settings.training(),
@@ -102,7 +105,12 @@ public final class TrainingProcess {
                     context,
                     ExampleShards.of(examples),
                     new Sampler(
-                            Setup.preprocess(config), settings.augmentation().toAugment(1), 1, batch, shards, 0),
+                            Setup.preprocess(config),
+                            settings.augmentation().toAugment(1),
+                            Balance.NONE,
+                            settings.training(),
+                            1,
+                            0),
                     new Replicas.Recipe(context, model, tuning, configuration, true, new Device("cpu", threads, false)),
                     rounds);
             Learner learner = new Learner(configuration, LearnerState.start(start));

@@ -36,6 +36,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.Function;
 import org.apache.spark.sql.SparkSession;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -51,7 +52,7 @@ class RoundsTest {
     private static ModelBroadcast model;
 
     private final Settings settings =
-            Tiny.settings(List.of("augmentation.crop=true", "augmentation.flip=true", "training.batchSize=7"));
+            Tiny.settings(List.of("augmentation.crop=true", "augmentation.flip=true", "training.batchSize=7", "training.shards=3"));
     private final SliceTuning tuning = new SliceTuning(new Selection(List.of(
             new Slices("blocks.0.mlp.fc1.weight", new MatrixShape(32, 16), Axis.ROW, 1, 30),
             new Slices("blocks.1.attn.qkv.weight", new MatrixShape(48, 16), Axis.COLUMN, 5))));
@@ -83,13 +84,80 @@ class RoundsTest {
         return ExampleShards.of(context.parallelize(shards, SHARDS).flatMap(List::iterator));
     }
 
+    private Sampler sampler(Augment augment) {
+        return new Sampler(PREPROCESS, augment, Balance.NONE, settings.training(), 5, 0);
+    }
+
+    private Rounds rounds(JavaRDD<Shard> examples, Balance balance, String... sets) {
+        List<String> all = new ArrayList<>(List.of("augmentation.flip=true", "training.batchSize=12", "training.shards=3"));
+        all.addAll(List.of(sets));
+        Settings changed = Tiny.settings(all);
+        MultiLayerConfiguration configuration = Network.configuration(layout, changed.training(), Penalty.NONE, 9, 3);
+        return new Rounds(
+                context,
+                examples,
+                new Sampler(PREPROCESS, changed.augmentation().toAugment(5), balance, changed.training(), 5, 0),
+                new Replicas.Recipe(context, model, tuning, configuration, true, new Device("cpu", 1, false)),
+                9);
+    }
+
+    @Test
+    void aBatchThatIsComputedInPartsGivesTheGradientOfTheWholeAndTheSameBitsAgain() {
+        JavaRDD<Shard> images = examples(40);
+        StepGradient whole = rounds(images, Balance.NONE).gradient(2, trained());
+        StepGradient parts = rounds(images, Balance.NONE, "training.microBatch=3").gradient(2, trained());
+
+        assertThat(parts.examples()).isEqualTo(12);
+        assertThat(parts.loss()).isCloseTo(whole.loss(), Offset.offset(1e-5));
+        for (int i = 0; i < layout.size(); i++) {
+            assertThat(parts.gradient()[i]).isCloseTo(whole.gradient()[i], Offset.offset(1e-5f));
+        }
+        assertThat(rounds(images, Balance.NONE, "training.microBatch=3")
+                        .gradient(2, trained())
+                        .gradient())
+                .isEqualTo(parts.gradient());
+        assertThat(rounds(images, Balance.NONE, "training.microBatch=4")
+                        .gradient(2, trained())
+                        .gradient())
+                .isEqualTo(whole.gradient()); // each shard has four
+    }
+
+    @Test
+    void droppedPathsAndTargetsDoNotDependOnHowABatchIsDivided() {
+        JavaRDD<Shard> images = examples(40);
+        String[] noise = {"training.dropPath=0.6", "training.labelSmoothing=0.2"};
+        StepGradient whole = rounds(images, Balance.NONE, noise).gradient(1, trained());
+        StepGradient parts = rounds(images, Balance.NONE, noise[0], noise[1], "training.microBatch=1")
+                .gradient(1, trained());
+
+        assertThat(whole.loss())
+                .isNotCloseTo(rounds(images, Balance.NONE).gradient(1, trained()).loss(), Offset.offset(0.01));
+        assertThat(parts.loss()).isCloseTo(whole.loss(), Offset.offset(1e-5));
+        for (int i = 0; i < layout.size(); i++) {
+            assertThat(parts.gradient()[i]).isCloseTo(whole.gradient()[i], Offset.offset(1e-5f));
+        }
+    }
+
+    @Test
+    void aStepOfDrawsTakesAsManyExamplesAsTheBatchHas() {
+        JavaRDD<Shard> images = examples(40);
+        Balance balance = Balance.of(images, 3, "sampler");
+        StepGradient first = rounds(images, balance).gradient(0, trained());
+
+        assertThat(first.examples()).isEqualTo(12);
+        assertThat(rounds(failing(images, task -> task.attemptNumber() == 0), balance)
+                        .gradient(0, trained())
+                        .gradient())
+                .isEqualTo(first.gradient());
+    }
+
     private Rounds rounds(JavaRDD<Shard> examples) {
         Augment augment = settings.augmentation().toAugment(5);
         MultiLayerConfiguration configuration = Network.configuration(layout, settings.training(), Penalty.NONE, 9, 3);
         return new Rounds(
                 context,
                 examples,
-                new Sampler(PREPROCESS, augment, 5, settings.training().batchSize(), SHARDS, 0),
+                sampler(augment),
                 new Replicas.Recipe(context, model, tuning, configuration, true, new Device("cpu", 1, false)),
                 9);
     }

@@ -108,4 +108,20 @@ class RowKernelsTest extends OnEveryMachine {
         kernels.scaleColumns(y, machine.array(factors, n), y);
         machine.assertClose(y, each(m * n, i -> x[i] * factors[i % n] * factors[i % n]), 5);
     }
+
+    @ParameterizedTest
+    @CsvSource({"1,1,3", "3,7,5", "4,50,64"})
+    void scalingExamplesMultipliesTheRowsOfEachByItsFactor(int examples, int tokens, int n) {
+        double[] x = normal(1, examples * tokens * n);
+        float[] factors = new float[examples];
+        for (int b = 0; b < examples; b++) {
+            factors[b] = b * 0.5f;
+        }
+        double[] expected = each(x.length, i -> x[i] * factors[i / (tokens * n)]);
+        INDArray y = machine.garbage(examples * tokens, n);
+        kernels.scaleExamples(machine.array(x, examples * tokens, n), factors, y);
+        machine.assertClose(y, expected, 1);
+        kernels.scaleExamples(y, factors, y);
+        machine.assertClose(y, each(x.length, i -> expected[i] * factors[i / (tokens * n)]), 5);
+    }
 }

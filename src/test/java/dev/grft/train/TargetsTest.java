@@ -1,0 +1,87 @@
+package dev.grft.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.data.Augment;
+import dev.grft.data.Batch;
+import dev.grft.data.Example;
+import dev.grft.data.ImageRecipe;
+import dev.grft.data.Pixels;
+import dev.grft.data.Preprocess;
+import dev.grft.data.Treatment;
+import dev.grft.vit.Golden;
+import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Flat;
+import java.util.ArrayList;
+import java.util.List;
+import org.assertj.core.data.Offset;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/** Losses of smoothed and weighted targets, against torch's cross-entropy. */
+class TargetsTest {
+    private static final int CLASSES = 4;
+
+    private final Safetensors golden = Golden.read("regularization.safetensors");
+
+    private Batch batch(double smoothing, float @Nullable [] weights, float... ofExamples) {
+        int[] labels = golden.tensor("labels").ints();
+        List<Example> examples = new ArrayList<>();
+        for (int b = 0; b < labels.length; b++) {
+            float weight = b < ofExamples.length ? ofExamples[b] : 1;
+            examples.add(new Example(b, labels[b], "image", new Pixels(1, 1, new byte[3]), weight));
+        }
+        Preprocess preprocess = new Preprocess(1, 1, Preprocess.Crop.CENTER, ImageRecipe.same(0.5f, 0.5f, 1));
+        return Batch.augmented(
+                        examples, preprocess, new Augment(false, 1, 1, 1, 1, false, 1), new long[labels.length], 1)
+                .treated(new Treatment(smoothing, 0, weights));
+    }
+
+    private float[] balanced() {
+        double[] weights = golden.tensor("balanced").doubles();
+        float[] floats = new float[weights.length];
+        for (int k = 0; k < floats.length; k++) {
+            floats[k] = (float) weights[k];
+        }
+        return floats;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"plain,0", "plain,0.1", "balanced,0", "balanced,0.1"})
+    void lossesAndGradientsAreTorchs(String weights, double smoothing) {
+        float[] targets = Targets.of(batch(smoothing, weights.equals("plain") ? null : balanced()), CLASSES);
+        int examples = targets.length / CLASSES;
+        INDArray logits = Flat.array(golden.tensor("logits").floats(), DataType.FLOAT, examples, CLASSES);
+        INDArray losses = Flat.array(new float[examples], DataType.FLOAT, examples);
+        INDArray gradient = Flat.array(new float[targets.length], DataType.FLOAT, examples, CLASSES);
+        new CpuKernels()
+                .crossEntropy(logits, Flat.array(targets, DataType.FLOAT, examples, CLASSES), losses, gradient);
+
+        String name = weights + "." + (smoothing == 0 ? "0.0" : "0.1");
+        assertClose(Flat.read(losses), golden.tensor(name + ".losses").doubles());
+        assertClose(Flat.read(gradient), golden.tensor(name + ".gradient").doubles());
+    }
+
+    @Test
+    void theWeightOfAnExampleMultipliesThatOfItsClass() {
+        float[] once = Targets.of(batch(0.1, balanced()), CLASSES);
+        float[] weighted = Targets.of(batch(0.1, balanced(), 2, 0, 0.5f), CLASSES);
+        for (int i = 0; i < once.length; i++) {
+            int b = i / CLASSES;
+            assertThat(weighted[i]).isEqualTo(once[i] * (b == 0 ? 2 : b == 1 ? 0 : b == 2 ? 0.5f : 1));
+        }
+        assertThat(Targets.of(batch(0.1, null, 2, 0, 0.5f), CLASSES)).isEqualTo(Targets.of(batch(0.1, null), CLASSES));
+    }
+
+    private static void assertClose(float[] values, double[] expected) {
+        assertThat(values).hasSameSizeAs(expected);
+        for (int i = 0; i < values.length; i++) {
+            assertThat((double) values[i]).isCloseTo(expected[i], Offset.offset(2e-6));
+        }
+    }
+}
