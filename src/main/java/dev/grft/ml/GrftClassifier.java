@@ -9,7 +9,6 @@ import dev.grft.spark.verbs.Frames;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -34,8 +33,6 @@ import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataType;
-import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
@@ -57,6 +54,7 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
     private final Param<String> labelCol;
     private final Param<String> nameCol;
     private final Param<String> validationIndicatorCol;
+    private final Param<String> weightCol;
     private final StringArrayParam config;
     private final StringArrayParam settings;
     private final Param<String> method;
@@ -89,6 +87,8 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
                 this,
                 "validationIndicatorCol",
                 "boolean column: the rows with true do not train but choose the epoch; needs patience");
+        this.weightCol = new Param<>(
+                this, "weightCol", "column of the rows' weights in the loss, numbers >= 0; not set or empty: 1 each");
         this.config =
                 new StringArrayParam(this, "config", "YAML files over conf/base.yaml, a later over an earlier one");
         this.settings =
@@ -149,6 +149,10 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
 
     public Param<String> validationIndicatorCol() {
         return validationIndicatorCol;
+    }
+
+    public Param<String> weightCol() {
+        return weightCol;
     }
 
     public Param<String> pretrained() {
@@ -237,6 +241,10 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
 
     public GrftClassifier setValidationIndicatorCol(String value) {
         return with(validationIndicatorCol, value);
+    }
+
+    public GrftClassifier setWeightCol(String value) {
+        return with(weightCol, value);
     }
 
     public GrftClassifier setPretrained(String value) {
@@ -388,7 +396,12 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
     }
 
     private FrameColumns frameColumns(String label) {
-        return new FrameColumns(getOrDefault(columns.image), label, isSet(nameCol) ? getOrDefault(nameCol) : null);
+        String weight = isSet(weightCol) ? getOrDefault(weightCol) : "";
+        return new FrameColumns(
+                getOrDefault(columns.image),
+                label,
+                isSet(nameCol) ? getOrDefault(nameCol) : null,
+                weight.isEmpty() ? null : weight);
     }
 
     @Override
@@ -396,14 +409,8 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         resolved();
         frameColumns(getOrDefault(labelCol)).check(uid, schema);
         if (isSet(validationIndicatorCol)) {
-            String indicator = getOrDefault(validationIndicatorCol);
-            List<String> all = new ArrayList<>(Arrays.asList(schema.fieldNames()));
-            DataType type = all.contains(indicator) ? schema.apply(indicator).dataType() : null;
-            if (!DataTypes.BooleanType.equals(type)) {
-                throw new UserError(uid + ": column " + indicator + " is "
-                        + (type == null ? "missing" : type.simpleString())
-                        + ", needs boolean; set validationIndicatorCol");
-            }
+            FrameColumns.checkBoolean(
+                    uid, schema, getOrDefault(validationIndicatorCol), "set validationIndicatorCol");
         }
         return columns.with(schema, List.of());
     }

@@ -71,6 +71,7 @@ public final class CostModel {
     private final int batch;
     private final int shards;
     private final int atOnce; // examples that a task computes at once
+    private final int learner; // vectors that the driver's learner holds in native memory
     private final boolean parts; // whether a task adds up gradients of its parts
 
     /**
@@ -83,7 +84,7 @@ public final class CostModel {
      * @param shards parts of the step
      */
     public CostModel(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
-        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards, batch, false);
+        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards, batch, false, LEARNER);
     }
 
     private CostModel(
@@ -97,7 +98,8 @@ public final class CostModel {
             int batch,
             int shards,
             int atOnce,
-            boolean parts) {
+            boolean parts,
+            int learner) {
         this.config = config;
         this.slices = Map.copyOf(slices);
         this.trained = trained;
@@ -109,6 +111,7 @@ public final class CostModel {
         this.shards = shards;
         this.atOnce = atOnce;
         this.parts = parts;
+        this.learner = learner;
     }
 
     /** Returns the costs of the method, batch and shards of some settings. */
@@ -137,7 +140,8 @@ public final class CostModel {
                 settings.training().shards(),
                 settings.training().examplesAtOnce(),
                 settings.training().examplesAtOnce() < settings.training().examplesOfShard()
-                        || settings.data().balance().equals("sampler"));
+                        || settings.data().balance().equals("sampler"),
+                LEARNER + (settings.training().ema() == null ? 0 : 1));
     }
 
     private static long head(VitConfig config) {
@@ -263,14 +267,14 @@ public final class CostModel {
 
     /** Returns what the driver of a cluster must have: the pretrained weights twice; the vectors of a step, and those that shards return. */
     public Needs driver() {
-        return new Needs(driverHeap((long) shards + 2L * Math.min(READERS, shards)), (long) JVM + LEARNER * vector());
+        return new Needs(driverHeap((long) shards + 2L * Math.min(READERS, shards)), (long) JVM + learner * vector());
     }
 
     /** Returns what the one process of local mode must have, in which tasks return references. */
     public Needs local(int tasks, int examples, int seen) {
         return new Needs(
                 driverHeap(shards) + tasks * heapOfTask(Math.max(examples, seen)),
-                (long) JVM + beside(tasks, examples, seen) + LEARNER * vector());
+                (long) JVM + beside(tasks, examples, seen) + learner * vector());
     }
 
     /** Returns the bytes that the shards of a round return to the driver. */
@@ -294,7 +298,7 @@ public final class CostModel {
      */
     private long driverHeap(long vectors) {
         long weights = BYTES * config.backboneParameters();
-        return (long) DRIVER + Math.max(2 * weights, weights + (2 + vectors * returned) * vector());
+        return (long) DRIVER + Math.max(2 * weights, weights + (2 + learner - LEARNER + vectors * returned) * vector());
     }
 
     /** Returns the heap of a task: its images, and a gradient of all eligible matrices if those are summed. */
@@ -309,13 +313,13 @@ public final class CostModel {
 
     /** Returns what tasks that share so many bytes beside the heap have for activations and sums each; in local mode also the learner's. */
     long room(long bytes, int tasks) {
-        return (bytes - (long) JVM - LEARNER * vector() - beside(tasks, 0, 0)) / tasks;
+        return (bytes - (long) JVM - learner * vector() - beside(tasks, 0, 0)) / tasks;
     }
 
     /** Returns what {@link #room} returns at least, whatever trains. */
     static long least(VitConfig config, long bytes, int tasks) {
         long all = BYTES * config.parameters();
-        return (bytes - (long) JVM - (LEARNER + 1) * all) / tasks - 6 * all;
+        return (bytes - (long) JVM - (LEARNER + 2) * all) / tasks - 6 * all;
     }
 
     /** Returns the bytes of the gradients that are summed for scores. */

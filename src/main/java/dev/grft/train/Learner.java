@@ -8,6 +8,7 @@ import org.deeplearning4j.nn.gradient.DefaultGradient;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.updater.BaseMultiLayerUpdater;
 import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -18,10 +19,21 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  */
 public final class Learner implements AutoCloseable {
     private final MultiLayerNetwork network;
+    private final @Nullable Average average;
     private long step;
 
     /** Returns the learner that goes on from a state. */
     public Learner(MultiLayerConfiguration configuration, LearnerState from) {
+        this(configuration, from, null);
+    }
+
+    /**
+     * Returns the learner that goes on from a state.
+     *
+     * @param average of the trained vector, which this keeps and closes; null for none
+     */
+    public Learner(MultiLayerConfiguration configuration, LearnerState from, @Nullable Average average) {
+        this.average = average;
         network = new MultiLayerNetwork(configuration);
         network.init();
         network.initGradientsView();
@@ -30,10 +42,31 @@ public final class Learner implements AutoCloseable {
 
     Learner(MultiLayerNetwork network) {
         this.network = network;
+        this.average = null;
     }
 
-    /** Goes on from a state. */
+    /** Goes on from a state; without an average, from the trained vector as that. */
     public void restore(LearnerState from) {
+        put(from);
+        if (average != null) {
+            average.set(from.result());
+        }
+    }
+
+    /** Takes over what others have made of this learner's state in some steps; the average takes it in. */
+    void advance(LearnerState after) {
+        long before = step;
+        put(after);
+        average(before);
+    }
+
+    private void average(long before) {
+        if (average != null) {
+            average.add(network.params(), network.getFlattenedGradients(), before, step);
+        }
+    }
+
+    private void put(LearnerState from) {
         if (from.trained().length != network.numParams()) {
             throw new IllegalArgumentException(
                     "a state of " + from.trained().length + " trained numbers for a network of " + network.numParams());
@@ -68,6 +101,7 @@ public final class Learner implements AutoCloseable {
             flat.muli(clipNorm / norm);
         }
         update(gradient.examples());
+        average(step - 1);
         return norm;
     }
 
@@ -101,12 +135,22 @@ public final class Learner implements AutoCloseable {
     /** Returns a copy of the state. */
     public LearnerState state() {
         INDArray state = updater().getStateViewArray();
-        return new LearnerState(trained(), state == null ? new float[0] : Flat.read(state), step);
+        return new LearnerState(
+                trained(),
+                state == null ? new float[0] : Flat.read(state),
+                step,
+                average == null ? null : average.values());
     }
 
     /** Returns a copy of the trained vector, {@code [N]}. */
     public float[] trained() {
         return Flat.read(network.params());
+    }
+
+    /** Returns a copy of what the training comes to so far, {@code [N]}: the average, or the trained vector if none is kept. */
+    public float[] result() {
+        float[] averaged = average == null ? null : average.values();
+        return averaged == null ? trained() : averaged;
     }
 
     /** Puts the trained vector {@code [N]} into an array of as many numbers. */
@@ -125,6 +169,9 @@ public final class Learner implements AutoCloseable {
         Freed.array(network.getUpdater(false) == null ? null : updater().getStateViewArray());
         Freed.array(network.getFlattenedGradients());
         Freed.array(network.params());
+        if (average != null) {
+            average.close();
+        }
     }
 
     private BaseMultiLayerUpdater<?> updater() {

@@ -2,6 +2,7 @@ package dev.grft.train;
 
 import java.io.Serializable;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** All that training needs to go on: what it has learned, the updater's memory and how many steps it has made. */
 public final class LearnerState implements Serializable {
@@ -10,6 +11,7 @@ public final class LearnerState implements Serializable {
     private final float[] trained; // [N]
     private final float[] updater; // [M]
     private final long step;
+    private final float @Nullable [] average; // [N]
 
     /**
      * Returns the state of these parts, which are kept, not copied.
@@ -19,9 +21,19 @@ public final class LearnerState implements Serializable {
      * @param step the number of steps made
      */
     public LearnerState(float[] trained, float[] updater, long step) {
+        this(trained, updater, step, null);
+    }
+
+    /**
+     * Returns the state of these parts, which are kept, not copied.
+     *
+     * @param average the moving average of the trained vector, {@code [N]}; null if none is kept
+     */
+    public LearnerState(float[] trained, float[] updater, long step, float @Nullable [] average) {
         this.trained = trained;
         this.updater = updater;
         this.step = step;
+        this.average = average;
     }
 
     /** Returns the state before the first step. */
@@ -32,6 +44,16 @@ public final class LearnerState implements Serializable {
     /** Returns the trained vector itself. */
     public float[] trained() {
         return trained;
+    }
+
+    /** Returns the moving average of the trained vector itself; null if none is kept. */
+    public float @Nullable [] average() {
+        return average;
+    }
+
+    /** Returns what the training comes to: the average, or the trained vector if none is kept. */
+    public float[] result() {
+        return average == null ? trained : average;
     }
 
     /** Returns the updater's state itself. */
@@ -49,7 +71,8 @@ public final class LearnerState implements Serializable {
         return other instanceof LearnerState state
                 && step == state.step
                 && Arrays.equals(trained, state.trained)
-                && Arrays.equals(updater, state.updater);
+                && Arrays.equals(updater, state.updater)
+                && Arrays.equals(average, state.average);
     }
 
     @Override

@@ -84,7 +84,7 @@ public final class Trainer {
             }
         };
 
-        /** Looks at the trained vector {@code [N]} after the step that ended an epoch, or the whole training. */
+        /** Looks at the trained vector {@code [N]}, or its average if one is kept, after the step that ended an epoch, or the whole training. */
         void epoch(long step, float[] trained);
 
         /** Returns whether to stop; a training that has been stopped is not to go on either. */
@@ -167,7 +167,7 @@ public final class Trainer {
                         step.step(), step.loss(), step.gradientNorm(), step.learningRate());
             }
             if (plan.epochs(before) != plan.epochs(made()) || made() == plan.steps()) {
-                judge.epoch(made(), learner.trained());
+                judge.epoch(made(), learner.result());
             }
             boolean due = plan.saveEvery() > 0 && before / plan.saveEvery() != made() / plan.saveEvery();
             if (due || made() >= plan.end() || judge.enough()) {
@@ -220,7 +220,7 @@ public final class Trainer {
         double penalty = learner.penalty();
         int count = (int) Math.min(plan.syncEvery(), plan.end() - made());
         LocalSteps result = given(() -> source.localSteps(learner.state(), count));
-        learner.restore(result.state());
+        learner.advance(result.state());
         return report(
                 result.loss(), result.examples(), result.inputSeconds(), penalty, learningRate, Double.NaN, start);
     }

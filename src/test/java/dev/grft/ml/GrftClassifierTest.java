@@ -111,6 +111,47 @@ class GrftClassifierTest extends OnTiny {
     }
 
     @Test
+    void weightsOfRowsCountInTheLossWhateverTheirScale() throws Exception {
+        Dataset<Row> images = files(shared.train());
+        Map<String, String> ones = saved(
+                classifier().setWeightCol("weight").fit(images.withColumn("weight", functions.lit(4))),
+                folder.resolve("ones"));
+        assertThat(ones).isEqualTo(ofVerbs());
+
+        Dataset<Row> unequal = images.withColumn("weight", functions.expr("if(label = 'red', 0.5, 2.0)"));
+        Map<String, String> weighted =
+                saved(classifier().setWeightCol("weight").fit(unequal), folder.resolve("weighted"));
+        Dataset<Row> shuffled = unequal.repartition(5).orderBy(functions.rand(7));
+        assertThat(weighted.get("head.weight")).isNotEqualTo(ofVerbs().get("head.weight"));
+        assertThat(saved(classifier().setWeightCol("weight").fit(shuffled), folder.resolve("again")))
+                .isEqualTo(weighted);
+    }
+
+    @Test
+    void aWeightThatIsNoneIsRefused() {
+        Dataset<Row> images = files(shared.train());
+        assertThatThrownBy(() -> fitWeighted(images, "-1.0"))
+                .isInstanceOf(UserError.class)
+                .hasMessageEndingWith(": has the weight -1.0, needs a number of 0 or more; is weightCol right?");
+        assertThatThrownBy(() -> fitWeighted(images, "label"))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("needs a number; set weightCol");
+        assertThatThrownBy(() -> fitWeighted(images, "if(label = 'red', null, 1)"))
+                .isInstanceOf(UserError.class)
+                .hasMessageEndingWith(": has no weight; give it one, remove the row, or is weightCol right?");
+        assertThatThrownBy(() -> fitWeighted(images, "0"))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("all images have weight 0");
+    }
+
+    private static void fitWeighted(Dataset<Row> images, String weight) {
+        classifier()
+                .setSettings("engine.kernels=cpu", "training.headInit=fresh", "selection.loss=fresh")
+                .setWeightCol("weight")
+                .fit(images.withColumn("weight", functions.expr(weight)));
+    }
+
+    @Test
     void rowsDividedAndOrderedInAnotherWayGiveTheSameBits() throws Exception {
         Dataset<Row> shuffled = files(shared.train()).repartition(5).orderBy(functions.rand(7));
 
@@ -382,7 +423,7 @@ class GrftClassifierTest extends OnTiny {
 
         GrftClassifier copy = one.copy(new ParamMap().put(one.epochs(), 7));
 
-        assertThat(one.params()).hasSize(22).allMatch(param -> !param.doc().isEmpty());
+        assertThat(one.params()).hasSize(23).allMatch(param -> !param.doc().isEmpty());
         assertThat(copy.explainParams()).contains("training.epochs: passes over the images (current: 7)");
         assertThat(copy.uid()).isEqualTo(one.uid());
         assertThat(Arrays.toString(copy.getOrDefault(copy.settings()))).contains("probe.epochs=5");

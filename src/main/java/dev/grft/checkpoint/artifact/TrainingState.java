@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import java.util.zip.CRC32C;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * All that a training needs to go on where it stopped, as a file {@code step-00000120.safetensors}. The arrays are
@@ -26,8 +27,14 @@ public final class TrainingState {
     private final long step;
     private final float[] parameters;
     private final float[] updater;
+    private final float @Nullable [] average;
     private final String fingerprint;
     private final Map<String, String> sums;
+
+    /** Returns the state after a step of a training that keeps no average. */
+    public TrainingState(long step, float[] parameters, float[] updater, String fingerprint, Map<String, String> sums) {
+        this(step, parameters, updater, null, fingerprint, sums);
+    }
 
     /**
      * Returns the state after a step.
@@ -35,16 +42,24 @@ public final class TrainingState {
      * @param step number of steps done, at least 0
      * @param parameters every trained number
      * @param updater the updater's own numbers, such as Adam's moments
+     * @param average the moving average of the parameters; null if none is kept
      * @param fingerprint of everything that must be the same for the training to go on: settings, data, model
      * @param sums what else is carried from step to step, by name, such as the running sum of the losses
      */
-    public TrainingState(long step, float[] parameters, float[] updater, String fingerprint, Map<String, String> sums) {
+    public TrainingState(
+            long step,
+            float[] parameters,
+            float[] updater,
+            float @Nullable [] average,
+            String fingerprint,
+            Map<String, String> sums) {
         if (step < 0) {
             throw new IllegalArgumentException("step must be at least 0, got " + step);
         }
         this.step = step;
         this.parameters = parameters;
         this.updater = updater;
+        this.average = average;
         this.fingerprint = fingerprint;
         this.sums = Map.copyOf(sums);
     }
@@ -59,6 +74,9 @@ public final class TrainingState {
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         tensors.put("parameters", Tensor.ofFloats(new long[] {parameters.length}, parameters));
         tensors.put("updater", Tensor.ofFloats(new long[] {updater.length}, updater));
+        if (average != null) {
+            tensors.put("average", Tensor.ofFloats(new long[] {average.length}, average));
+        }
         Map<String, String> metadata = new LinkedHashMap<>();
         metadata.put("format", FORMAT);
         metadata.put("version", VERSION);
@@ -92,6 +110,7 @@ public final class TrainingState {
                 file.count("step"),
                 file.floats("parameters", file.shape("parameters", 1)),
                 file.floats("updater", file.shape("updater", 1)),
+                safetensors.names().contains("average") ? file.floats("average", file.shape("average", 1)) : null,
                 file.text("fingerprint"),
                 sums);
         file.requireAllRead();
@@ -110,6 +129,9 @@ public final class TrainingState {
         crc.update(told.getBytes(StandardCharsets.UTF_8));
         add(crc, parameters);
         add(crc, updater);
+        if (average != null) {
+            add(crc, average);
+        }
         return Long.toHexString(crc.getValue());
     }
 
@@ -137,6 +159,11 @@ public final class TrainingState {
     /** Returns the updater's own numbers. */
     public float[] updater() {
         return updater;
+    }
+
+    /** Returns the moving average of the parameters; null if none is kept. */
+    public float @Nullable [] average() {
+        return average;
     }
 
     /** Returns what tells this training from another. */

@@ -22,6 +22,7 @@ public final class Encoded implements Serializable {
     private final int height; // 0: the content is a file
     private final int width;
     private final int channels;
+    private float weight = 1;
 
     private Encoded(
             String name, int label, byte[] content, @Nullable String reason, int height, int width, int channels) {
@@ -51,6 +52,12 @@ public final class Encoded implements Serializable {
                 : new Encoded(name, label, samples, null, height, width, channels);
     }
 
+    /** Returns this image, which now has a weight in the loss of a training, 0 or more. */
+    Encoded weighing(float much) {
+        weight = much;
+        return this;
+    }
+
     /** Returns the name of the image. */
     public String name() {
         return name;
@@ -62,7 +69,7 @@ public final class Encoded implements Serializable {
      * @throws BrokenImage if there is none
      */
     public Example example(long id, Preprocess preprocess) throws BrokenImage {
-        return new Example(id, label, name, prepared(preprocess));
+        return new Example(id, label, name, prepared(preprocess), weight);
     }
 
     Pixels prepared(Preprocess preprocess) throws BrokenImage {

@@ -1,8 +1,12 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import java.util.List;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.NumericType;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
@@ -12,9 +16,13 @@ import org.jspecify.annotations.Nullable;
  * @param image see {@link ImageColumn}
  * @param label classes, text or numbers
  * @param name of each row; null for what the images name themselves, a column {@code path}, or the SHA-256 of their bytes
+ * @param weight of each row in the loss, a number of 0 or more; null: 1 each
  */
 public record FrameColumns(
-        String image, String label, @Nullable String name) {
+        String image,
+        String label,
+        @Nullable String name,
+        @Nullable String weight) {
 
     /**
      * Refuses a frame that lacks one of the columns.
@@ -27,6 +35,25 @@ public record FrameColumns(
         FrameSource.checkLabel(place, schema, label);
         if (name != null) {
             ImageColumn.type(schema, name, place, "set nameCol");
+        }
+        if (weight != null && !(ImageColumn.type(schema, weight, place, "set weightCol") instanceof NumericType)) {
+            throw new UserError(place + ": column " + weight + " is "
+                    + schema.apply(weight).dataType().simpleString() + ", needs a number; set weightCol");
+        }
+    }
+
+    /**
+     * Refuses a frame that has no column of truth values of that name.
+     *
+     * @param remedy ends the message
+     */
+    public static void checkBoolean(String place, StructType schema, String column, String remedy) {
+        DataType type = List.of(schema.fieldNames()).contains(column)
+                ? schema.apply(column).dataType()
+                : null;
+        if (!DataTypes.BooleanType.equals(type)) {
+            throw new UserError(place + ": column " + column + " is "
+                    + (type == null ? "missing" : type.simpleString()) + ", needs boolean; " + remedy);
         }
     }
 

@@ -44,12 +44,14 @@ public final class FrameSource implements Source {
     private static final Comparator<Seen> ORDER = Comparator.comparing((Seen row) -> row.name)
             .thenComparing(row -> row.label, Comparator.nullsFirst(Comparator.naturalOrder()))
             .thenComparing(row -> row.sha256)
+            .thenComparing(row -> row.weight)
             .thenComparing(row -> row.partition);
 
     private final String place;
-    private final JavaRDD<Row> rows; // image, label, name
+    private final JavaRDD<Row> rows; // image, label, name, weight
     private final Reader reader;
     private final boolean numbered;
+    private final boolean weighted;
     private @Nullable List<Seen> seen; // sorted
 
     /**
@@ -64,10 +66,14 @@ public final class FrameSource implements Source {
         ImageColumn images = ImageColumn.of(schema, columns.image(), place, "set imageCol");
         this.numbered = checkLabel(place, schema, columns.label()) instanceof NumericType;
         this.place = place;
+        this.weighted = columns.weight() != null;
         this.rows = frame.select(
                         FrameColumns.column(columns.image()),
                         label(FrameColumns.column(columns.label())),
-                        name(schema, columns.name(), place))
+                        name(schema, columns.name(), place),
+                        columns.weight() == null
+                                ? functions.lit(1.0)
+                                : FrameColumns.column(columns.weight()).cast(DataTypes.DoubleType))
                 .javaRDD();
         this.reader = new Reader(images, numbered && classes != null ? new ClassNames(classes) : null);
     }
@@ -185,6 +191,9 @@ public final class FrameSource implements Source {
                 wrong.add(row.label);
             }
         }
+        if (weighted && seen().stream().allMatch(row -> row.weight == 0)) {
+            throw new UserError(place + ": all images have weight 0; is weightCol right?");
+        }
         if (!wrong.isEmpty()) {
             throw new UserError(
                     place + ": labels must be class numbers, whole, from 0 on and below " + MOST_CLASSES + ", got "
@@ -225,10 +234,15 @@ public final class FrameSource implements Source {
                 .mapToPair(image -> image);
     }
 
-    /** Returns a digest of names, labels and contents of all rows. */
+    /** Returns whether rows have weights of their own. */
+    public boolean weighted() {
+        return weighted;
+    }
+
+    /** Returns a digest of names, labels, weights and contents of all rows. */
     public String listing() {
         return Inputs.digest(seen().stream()
-                .map(row -> row.name + '\t' + row.label + '\t' + row.sha256)
+                .map(row -> row.name + '\t' + row.label + '\t' + row.sha256 + (weighted ? "\t" + row.weight : ""))
                 .toArray(String[]::new));
     }
 
@@ -250,14 +264,26 @@ public final class FrameSource implements Source {
             String name = row.isNullAt(2) ? (own == null ? sha256 : own) : row.getString(2);
             String label = row.isNullAt(1) || row.getString(1).isBlank() ? null : row.getString(1);
             try {
-                return new Seen(name, names == null ? label : names.of(label), sha256, partition);
+                return new Seen(name, names == null ? label : names.of(label), sha256, weight(row, name), partition);
             } catch (IllegalArgumentException e) {
                 throw new UserError(name + ": has the label of " + e.getMessage() + "; is labelCol right?", e);
             }
         }
 
+        private static float weight(Row row, String name) {
+            if (row.isNullAt(3)) {
+                throw new UserError(name + ": has no weight; give it one, remove the row, or is weightCol right?");
+            }
+            float weight = (float) row.getDouble(3);
+            if (!(weight >= 0 && weight <= Float.MAX_VALUE)) {
+                throw new UserError(
+                        name + ": has the weight " + row.getDouble(3) + ", needs a number of 0 or more; is weightCol right?");
+            }
+            return weight;
+        }
+
         Encoded image(Row row, String name, int label) {
-            return images.image(name, label, row.get(0));
+            return images.image(name, label, row.get(0)).weighing(weight(row, name));
         }
     }
 
@@ -268,17 +294,19 @@ public final class FrameSource implements Source {
         final String name;
         final @Nullable String label;
         final String sha256;
+        final float weight;
         final int partition;
 
-        Seen(String name, @Nullable String label, String sha256, int partition) {
+        Seen(String name, @Nullable String label, String sha256, float weight, int partition) {
             this.name = name;
             this.label = label;
             this.sha256 = sha256;
+            this.weight = weight;
             this.partition = partition;
         }
 
         String key() {
-            return name + '\t' + label + '\t' + sha256 + '\t' + partition;
+            return name + '\t' + label + '\t' + sha256 + '\t' + weight + '\t' + partition;
         }
     }
 }

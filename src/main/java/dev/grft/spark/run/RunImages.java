@@ -64,6 +64,11 @@ public final class RunImages {
         return read;
     }
 
+    /** Returns whether training images have weights of their own in the loss. */
+    public boolean weighted() {
+        return sets.weighted(trainingPaths());
+    }
+
     /**
      * Returns the validation images, whose classes must be among those of a head. They are held out only if {@code
      * data.trainOnValidation} is false.

@@ -3,6 +3,7 @@ package dev.grft.spark.verbs;
 import dev.grft.Delta;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.ModelBroadcast;
+import dev.grft.train.LearnerState;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
 import java.util.List;
@@ -14,7 +15,7 @@ final class PartSetup implements AutoCloseable {
     private final Tuning tuning;
     private final Layout layout;
     private final ModelBroadcast model;
-    private final Supplier<float[]> start;
+    private final Supplier<LearnerState> start;
     private final @Nullable Delta held;
 
     /**
@@ -22,10 +23,10 @@ final class PartSetup implements AutoCloseable {
      *
      * @param layout of the trained vector
      * @param model that the trained parameters are differences to
-     * @param start returns the trained vector to begin with, {@code [N]}, when the training needs it; a part does not keep it
+     * @param start returns the state to begin with when the training needs it; a part does not keep it
      * @param held what earlier parts have trained and this one leaves alone, which is merged into the model; null for nothing
      */
-    PartSetup(Tuning tuning, Layout layout, ModelBroadcast model, Supplier<float[]> start, @Nullable Delta held) {
+    PartSetup(Tuning tuning, Layout layout, ModelBroadcast model, Supplier<LearnerState> start, @Nullable Delta held) {
         this.tuning = tuning;
         this.layout = layout;
         this.model = model;
@@ -45,8 +46,8 @@ final class PartSetup implements AutoCloseable {
         return model;
     }
 
-    /** Returns the trained vector to begin with; each call makes it anew. */
-    float[] start() {
+    /** Returns the state to begin with; each call makes it anew. */
+    LearnerState start() {
         return start.get();
     }
 

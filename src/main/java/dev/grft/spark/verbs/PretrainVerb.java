@@ -19,6 +19,7 @@ import dev.grft.spark.run.Run;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Initial;
+import dev.grft.train.LearnerState;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
 import dev.grft.vit.VitConfig;
@@ -108,12 +109,12 @@ final class PretrainVerb extends Verb {
         TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, steps.made(), inputs, Carried.NOTHING);
         TrainingLoop.Result result;
         try (ModelBroadcast zeros = ModelBroadcast.zeros(session.context(), config)) {
-            PartSetup setup = new PartSetup(tuning, layout, zeros, () -> start(layout, config, from, labels), null);
+            PartSetup setup = new PartSetup(tuning, layout, zeros, () -> LearnerState.start(start(layout, config, from, labels)), null);
             result = loop.run(part, setup, null);
         }
         Map<String, float[]> trained = new LinkedHashMap<>();
         for (String name : config.tensors().keySet()) {
-            float[] numbers = layout.read(result.trained(), name);
+            float[] numbers = layout.read(result.result(), name);
             if (numbers == null) {
                 throw new IllegalStateException(name + " did not train");
             }

@@ -14,6 +14,7 @@ import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Initial;
+import dev.grft.train.LearnerState;
 import dev.grft.train.Probe;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.SliceTuning;
@@ -92,19 +93,25 @@ final class TrainVerb extends Verb {
                 choice);
         TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, ends.get(0), inputs, Carried.NOTHING);
         TrainingLoop.Result result = loop.run(part, setup, trained -> first.delta(run, trained, labels));
-        Delta delta = setup.delta(run, result.trained(), labels);
+        Delta delta = setup.delta(run, result.result(), labels);
 
         for (int i = 1; i < ends.size() && (choice == null || !choice.enough()); i++) {
             Path again = new Path(folder, "part-" + (i + 1));
             String inputsOfPart = Inputs.digest(inputs, Integer.toString(i));
             part = new TrainingLoop.Part(folder, again, ends.get(i - 1), ends.get(i), inputsOfPart, result.carried());
-            try (PartSetup next = next(part, i + 1, delta)) {
+            // The training goes on from its last values, not from their average.
+            Delta last = averaged() ? setup.delta(run, result.trained(), labels) : delta;
+            try (PartSetup next = next(part, i + 1, last, delta)) {
                 result = loop.run(part, next, trained -> next.delta(run, trained, labels));
-                delta = next.delta(run, result.trained(), labels);
+                delta = next.delta(run, result.result(), labels);
                 setup = next;
             }
         }
         return write(path, choice == null ? delta : choice.best(), images.digest(), result, setup, choice);
+    }
+
+    private boolean averaged() {
+        return settings.training().ema() != null;
     }
 
     /** Returns the first part of a training: by the method's tuning, from the pretrained model. */
@@ -121,7 +128,7 @@ final class TrainVerb extends Verb {
                             "train %s: %,d numbers, of which %,d in the head",
                             method, layout.size(), head.weight().length + head.bias().length);
         }
-        return new PartSetup(tuning, layout, model, () -> start(layout, head), null);
+        return new PartSetup(tuning, layout, model, () -> LearnerState.start(start(layout, head)), null);
     }
 
     /** Returns the vector to begin with: the head's numbers, and those that the method begins with. */
@@ -132,8 +139,12 @@ final class TrainVerb extends Verb {
         return start;
     }
 
-    /** Returns a later part: slices that are selected again, from what the parts before have trained. */
-    private PartSetup next(TrainingLoop.Part part, int number, Delta delta) {
+    /**
+     * Returns a later part: slices that are selected again, from what the parts before have trained.
+     *
+     * @param average of what they have trained; the same if none is kept. Slices that are released have no average any more
+     */
+    private PartSetup next(TrainingLoop.Part part, int number, Delta delta, Delta average) {
         Selection selection = slices.again(new Path(part.own(), "selection.safetensors"), part.inputs(), number, delta);
         Tuning tuning = new SliceTuning(selection, settings.tuning().biases());
         Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
@@ -141,7 +152,16 @@ final class TrainVerb extends Verb {
                 ? run.models().broadcast(delta.labels().size())
                 : run.models().moved(held);
         Layout layout = tuning.layout(model.config());
-        return new PartSetup(tuning, layout, model, () -> tuning.trained(layout, delta.on(selection)), held);
+        return new PartSetup(
+                tuning,
+                layout,
+                model,
+                () -> new LearnerState(
+                        tuning.trained(layout, delta.on(selection)),
+                        new float[0],
+                        0,
+                        averaged() ? tuning.trained(layout, average.on(selection)) : null),
+                held);
     }
 
     /** Leaves the delta, its card, the metrics, and the manifest if the run directory is the method's own. */

@@ -19,6 +19,7 @@ import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
+import dev.grft.train.Average;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -74,6 +75,11 @@ final class TrainingLoop {
         /** Returns the trained vector, {@code [N]}. */
         float[] trained() {
             return state.trained();
+        }
+
+        /** Returns what the training comes to so far: the average of the trained vector, or itself if none is kept. */
+        float[] result() {
+            return state.result();
         }
     }
 
@@ -135,7 +141,7 @@ final class TrainingLoop {
         }
         Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
         long sent = bytesPerRound(settings, setup);
-        Learner learner = new Learner(configuration, LearnerState.start(setup.start()));
+        Learner learner = new Learner(configuration, setup.start(), Average.of(settings, part.first));
         Trainer trainer = new Trainer(
                 plan,
                 learner,
@@ -205,7 +211,7 @@ final class TrainingLoop {
 
     private Balance balance() {
         String how = run.settings().data().balance();
-        return how.equals("none")
+        return how.equals("none") && !run.images().weighted()
                 ? Balance.NONE
                 : Balance.of(images.shards(), images.labels().size(), how);
     }
@@ -253,7 +259,8 @@ final class TrainingLoop {
             meter.skip((state.step() - part.first) * settings.batchSize());
             session.progress().say("going on after step %d, from %s", state.step(), directory);
             return begin(
-                    new LearnerState(state.parameters(), state.updater(), state.step() - part.first), state.step());
+                    new LearnerState(state.parameters(), state.updater(), state.step() - part.first, state.average()),
+                    state.step());
         }
 
         private @Nullable LearnerState begin(@Nullable LearnerState state, long step) {
@@ -275,6 +282,7 @@ final class TrainingLoop {
                             part.first + state.step(),
                             state.trained(),
                             state.updater(),
+                            state.average(),
                             part.inputs,
                             carried(0).text())
                     .write(session.hadoop(), directory);
