@@ -122,6 +122,7 @@ public final class Run {
     public Device device(VitConfig config) {
         Fit fit = fit(config);
         say(fit.ofBackward());
+        say(fit.ofStep());
         return models().device().recomputing(fit.recompute());
     }
 
