@@ -11,7 +11,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * What the network should answer for each image of a batch: the one place where targets are made, {@code [B, K]}, each row a
  * distribution over the classes.
  *
- * <p>Weights of classes and examples multiply them in the end, as in torch's cross-entropy.
+ * <p>The weights of an example and of the classes multiply its distribution, as in torch's cross-entropy, so that mixing mixes them, too.
  *
  * <p>The order is timm's: the distribution of an image's own class, then the mean with that of the image mixed into it. Whatever
  * changes the distribution of a single class, such as label smoothing, belongs before the mean.

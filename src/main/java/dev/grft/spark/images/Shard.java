@@ -1,7 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
-import dev.grft.data.Draws;
+import dev.grft.data.ClassDraws;
 import dev.grft.data.Example;
 import dev.grft.data.Order;
 import dev.grft.data.Pixels;
@@ -37,7 +37,7 @@ public final class Shard implements AutoCloseable {
     private final List<Decoded> results;
     private @Nullable Order order;
     private long orderSeed;
-    private @Nullable Draws draws;
+    private @Nullable ClassDraws draws;
     private int @Nullable [] drawsOf;
 
     private static final class Entry {
@@ -307,10 +307,10 @@ public final class Shard implements AutoCloseable {
      *
      * @param counts how many examples of each class all shards have, {@code [K]}
      */
-    public synchronized Draws draws(int[] counts) {
-        Draws found = draws;
+    public synchronized ClassDraws draws(int[] counts) {
+        ClassDraws found = draws;
         if (found == null || !Arrays.equals(drawsOf, counts)) {
-            found = new Draws(labels(), counts);
+            found = new ClassDraws(labels(), counts);
             draws = found;
             drawsOf = counts;
         }

@@ -6,11 +6,11 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
-class DrawsTest {
+class ClassDrawsTest {
     @Test
     void anExampleIsAsLikelyAsItsClassIsSmallInAllShards() {
         int[] labels = {3, 0, 0, 1, 0, 3}; // of other shards: two more of class 0, three of class 1, all of class 2
-        Draws draws = new Draws(labels, new int[] {5, 4, 9, 2, 1});
+        ClassDraws draws = new ClassDraws(labels, new int[] {5, 4, 9, 2, 1});
         SplittableRandom random = new SplittableRandom(1);
         int[] seen = new int[labels.length];
         for (int i = 0; i < 100_000; i++) {

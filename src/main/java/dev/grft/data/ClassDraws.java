@@ -7,7 +7,7 @@ import java.util.SplittableRandom;
  * Draws examples of a shard with replacement: each as likely as the images of its class in all shards are few. Takes eight bytes for each
  * example of the shard and for each class.
  */
-public final class Draws {
+public final class ClassDraws {
     private final int[] examples; // [n], class by class
     private final int[] first; // [K+1] where each class begins among them
     private final double[] until; // [K] probability of the classes up to each
@@ -18,7 +18,7 @@ public final class Draws {
      * @param labels of its examples, {@code [n]}, each in [0, K)
      * @param counts how many examples of each class all shards have, {@code [K]}
      */
-    public Draws(int[] labels, int[] counts) {
+    public ClassDraws(int[] labels, int[] counts) {
         first = new int[counts.length + 1];
         for (int label : labels) {
             first[label + 1]++;

@@ -24,7 +24,7 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Losses of smoothed and weighted targets, against torch's cross-entropy. */
-class TargetsTest {
+class WeightedTargetsTest {
     private static final int CLASSES = 4;
 
     private final Safetensors golden = Golden.read("regularization.safetensors");
