@@ -409,8 +409,7 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         resolved();
         frameColumns(getOrDefault(labelCol)).check(uid, schema);
         if (isSet(validationIndicatorCol)) {
-            FrameColumns.checkBoolean(
-                    uid, schema, getOrDefault(validationIndicatorCol), "set validationIndicatorCol");
+            FrameColumns.checkBoolean(uid, schema, getOrDefault(validationIndicatorCol), "set validationIndicatorCol");
         }
         return columns.with(schema, List.of());
     }

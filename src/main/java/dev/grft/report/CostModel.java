@@ -70,7 +70,7 @@ public final class CostModel {
     private final boolean recompute;
     private final int batch;
     private final int shards;
-    private final int atOnce; // examples that a task computes at once
+    private final int examplesAtOnce; // examples that a task computes at once
     private final int learner; // vectors that the driver's learner holds in native memory
     private final boolean parts; // whether a task adds up gradients of its parts
 
@@ -97,7 +97,7 @@ public final class CostModel {
             boolean recompute,
             int batch,
             int shards,
-            int atOnce,
+            int examplesAtOnce,
             boolean parts,
             int learner) {
         this.config = config;
@@ -109,7 +109,7 @@ public final class CostModel {
         this.recompute = recompute;
         this.batch = batch;
         this.shards = shards;
-        this.atOnce = atOnce;
+        this.examplesAtOnce = examplesAtOnce;
         this.parts = parts;
         this.learner = learner;
     }
@@ -234,7 +234,8 @@ public final class CostModel {
         double driver = trained() * (UPDATE + GATHER * shards);
         double memory = JVM
                 + (double) BYTES * config.backboneParameters() // the copy that the tasks share
-                + (double) machine.tasks() * (activationBytes(config, Math.min(most, atOnce), recompute) + 4 * vector);
+                + (double) machine.tasks()
+                        * (activationBytes(config, Math.min(most, examplesAtOnce), recompute) + 4 * vector);
         return new Step(
                 computing + network + spark + driver, computing, network, spark, driver, memory, bytesIn, bytesOut);
     }

@@ -25,7 +25,8 @@ public final class Fit {
     private final int seen;
     private final @Nullable Integer microBatch;
 
-    private Fit(VitConfig config, Settings wished, boolean recompute, int scored, int seen, @Nullable Integer microBatch) {
+    private Fit(
+            VitConfig config, Settings wished, boolean recompute, int scored, int seen, @Nullable Integer microBatch) {
         this.config = config;
         this.wished = wished;
         this.recompute = recompute;

@@ -42,7 +42,7 @@ public final class Average implements AutoCloseable {
         if (step <= 1) {
             return 0;
         }
-        return warmup ? Math.min(decay, 1 - StrictMath.pow(step, -POWER)) : decay;
+        return warmup ? Math.min(decay, 1 - StrictMath.pow((double) step, -POWER)) : decay;
     }
 
     /** Goes on from an average, {@code [N]}. */

@@ -129,6 +129,20 @@ class CostModelTest {
     }
 
     @Test
+    void aBatchInPartsTakesTheMemoryOfAPartAndAVectorMore() {
+        String batch = "training.batchSize=256";
+        CostModel whole = CostModel.of(BASE, settings(batch, "training.microBatch=64"));
+        CostModel parts = CostModel.of(BASE, settings(batch, "training.microBatch=8"));
+        double activations = CostModel.activationBytes(BASE, 64, false) - CostModel.activationBytes(BASE, 8, false);
+        double less = whole.step(1, MACHINE).executorBytes() - parts.step(1, MACHINE).executorBytes();
+        assertThat(less).isCloseTo(MACHINE.tasks() * activations, Percentage.withPercentage(1e-6));
+        assertThat(parts.needs(2, 8, 8).overhead() - whole.needs(2, 8, 8).overhead())
+                .isEqualTo(2 * 4 * parts.trained());
+        CostModel averaged = CostModel.of(BASE, settings(batch, "training.microBatch=64", "training.ema=0.9"));
+        assertThat(averaged.driver().overhead() - whole.driver().overhead()).isEqualTo(4 * whole.trained());
+    }
+
+    @Test
     void nothingButComputationAndMemoryGrowsWithTheModel() {
         VitConfig large = VitConfig.preset("vit_large_patch16_224", 100);
         CostModel small = new CostModel(

@@ -75,7 +75,8 @@ class FitTest {
         Fit little = Fit.of(LONG, wished, 4 * GIB, 2);
         int fits = Objects.requireNonNull(little.microBatch());
         assertThat(little.ofStep())
-                .startsWith("a step's 32 images at once do not fit in a task's memory: set training.microBatch=" + fits);
+                .startsWith(
+                        "a step's 32 images at once do not fit in a task's memory: set training.microBatch=" + fits);
         assertThat(fits).isBetween(2, 31);
 
         Settings smaller = settings(step[0], step[1], step[2], "training.microBatch=" + fits, "engine.recompute=true");

@@ -58,7 +58,8 @@ class AverageTest {
     void severalStepsThatWereMadeElsewhereDecayAsOneEach() {
         Average average = average(0.5, false);
         average.set(new float[] {16});
-        average.add(Flat.array(new float[1], DataType.FLOAT, 1, 1), Flat.array(new float[1], DataType.FLOAT, 1, 1), 3, 6);
+        average.add(
+                Flat.array(new float[1], DataType.FLOAT, 1, 1), Flat.array(new float[1], DataType.FLOAT, 1, 1), 3, 6);
         assertThat(average.values()).containsExactly(2);
     }
 

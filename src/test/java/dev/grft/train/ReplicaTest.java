@@ -14,8 +14,8 @@ import dev.grft.vit.Buffers;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.CpuKernels;
-import java.util.List;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Stream;
 import org.assertj.core.data.Offset;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
@@ -96,7 +96,8 @@ class ReplicaTest {
             loss += step < 2 ? 0 : gradient.loss();
             learner.apply(gradient, 0);
         }
-        LocalSteps alone = Trainings.replica(weights, tuning, configuration).steps(middle, 3, i -> List.of(batch(2 + i)).iterator());
+        LocalSteps alone = Trainings.replica(weights, tuning, configuration)
+                .steps(middle, 3, i -> List.of(batch(2 + i)).iterator());
         assertThat(alone.state()).isEqualTo(learner.state());
         assertThat(alone.loss()).isEqualTo(loss);
         assertThat(alone.examples()).isEqualTo(batch(2).size() + batch(3).size() + batch(4).size());

@@ -59,8 +59,7 @@ class WeightedTargetsTest {
         INDArray logits = Flat.array(golden.tensor("logits").floats(), DataType.FLOAT, examples, CLASSES);
         INDArray losses = Flat.array(new float[examples], DataType.FLOAT, examples);
         INDArray gradient = Flat.array(new float[targets.length], DataType.FLOAT, examples, CLASSES);
-        new CpuKernels()
-                .crossEntropy(logits, Flat.array(targets, DataType.FLOAT, examples, CLASSES), losses, gradient);
+        new CpuKernels().crossEntropy(logits, Flat.array(targets, DataType.FLOAT, examples, CLASSES), losses, gradient);
 
         String name = weights + "." + (smoothing == 0 ? "0.0" : "0.1");
         assertClose(Flat.read(losses), golden.tensor(name + ".losses").doubles());

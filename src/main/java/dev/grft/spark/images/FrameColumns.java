@@ -52,8 +52,8 @@ public record FrameColumns(
                 ? schema.apply(column).dataType()
                 : null;
         if (!DataTypes.BooleanType.equals(type)) {
-            throw new UserError(place + ": column " + column + " is "
-                    + (type == null ? "missing" : type.simpleString()) + ", needs boolean; " + remedy);
+            throw new UserError(place + ": column " + column + " is " + (type == null ? "missing" : type.simpleString())
+                    + ", needs boolean; " + remedy);
         }
     }
 

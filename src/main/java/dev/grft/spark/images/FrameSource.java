@@ -276,8 +276,8 @@ public final class FrameSource implements Source {
             }
             float weight = (float) row.getDouble(3);
             if (!(weight >= 0 && weight <= Float.MAX_VALUE)) {
-                throw new UserError(
-                        name + ": has the weight " + row.getDouble(3) + ", needs a number of 0 or more; is weightCol right?");
+                throw new UserError(name + ": has the weight " + row.getDouble(3)
+                        + ", needs a number of 0 or more; is weightCol right?");
             }
             return weight;
         }

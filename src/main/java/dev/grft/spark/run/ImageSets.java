@@ -146,7 +146,8 @@ final class ImageSets implements AutoCloseable {
 
     /** Returns whether images at some of these paths have weights of their own. */
     boolean weighted(List<String> paths) {
-        return paths.stream().anyMatch(path -> frames.containsKey(path) && frames.get(path).weighted());
+        return paths.stream()
+                .anyMatch(path -> frames.containsKey(path) && frames.get(path).weighted());
     }
 
     /** Reports the broken images and what may be a mistake, and refuses them if they are too many. */

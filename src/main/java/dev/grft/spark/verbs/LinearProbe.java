@@ -121,7 +121,8 @@ final class LinearProbe extends Verb {
         }
         int[] counts = new int[classes];
         seen.forEach(output -> counts[output.label]++);
-        double mean = seen.stream().mapToDouble(output -> output.weight).average().orElseThrow();
+        double mean =
+                seen.stream().mapToDouble(output -> output.weight).average().orElseThrow();
         float[] ofClasses = Balance.weights(counts, balanced, mean);
         float[] weights = new float[seen.size()];
         for (int i = 0; i < weights.length; i++) {
@@ -149,7 +150,8 @@ final class LinearProbe extends Verb {
 
     /** Returns a digest of all that it depends on: its settings, the seed and the features. */
     String inputs() {
-        return Inputs.digest("probe", featureInputs(), Config.fingerprint(settings, "probe", "run.seed", "data.balance"));
+        return Inputs.digest(
+                "probe", featureInputs(), Config.fingerprint(settings, "probe", "run.seed", "data.balance"));
     }
 
     /** Returns a digest of what the features depend on: the model, the training images and how they are read. */

@@ -109,7 +109,8 @@ final class PretrainVerb extends Verb {
         TrainingLoop.Part part = new TrainingLoop.Part(folder, folder, 0, steps.made(), inputs, Carried.NOTHING);
         TrainingLoop.Result result;
         try (ModelBroadcast zeros = ModelBroadcast.zeros(session.context(), config)) {
-            PartSetup setup = new PartSetup(tuning, layout, zeros, () -> LearnerState.start(start(layout, config, from, labels)), null);
+            PartSetup setup = new PartSetup(
+                    tuning, layout, zeros, () -> LearnerState.start(start(layout, config, from, labels)), null);
             result = loop.run(part, setup, null);
         }
         Map<String, float[]> trained = new LinkedHashMap<>();

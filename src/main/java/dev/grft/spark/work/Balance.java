@@ -30,8 +30,7 @@ public final class Balance implements Serializable {
     private final int @Nullable [] counts; // [K], if images are drawn
     private final double @Nullable [] until; // [shards], the last 1
 
-    private Balance(
-            float @Nullable [] weights, int @Nullable [] counts, double @Nullable [] until) {
+    private Balance(float @Nullable [] weights, int @Nullable [] counts, double @Nullable [] until) {
         this.weights = weights;
         this.counts = counts;
         this.until = until;
@@ -60,8 +59,7 @@ public final class Balance implements Serializable {
      * @throws UserError if all images have weight 0
      */
     public static Balance of(JavaRDD<Shard> shards, int classes, String how) {
-        List<Content> contents = Causes.unwrapped(
-                shards.map(shard -> new Content(shard, classes))::collect);
+        List<Content> contents = Causes.unwrapped(shards.map(shard -> new Content(shard, classes))::collect);
         int[] counts = new int[classes];
         double weight = 0;
         for (Content content : contents) {

@@ -82,9 +82,7 @@ public final class Rounds implements GradientSource {
                                                 state -> Replicas.with(
                                                         network,
                                                         replica -> replica.steps(
-                                                                        state,
-                                                                        count,
-                                                                        i -> input.of(state.step() + i))
+                                                                        state, count, i -> input.of(state.step() + i))
                                                                 .after(input.seconds))))
                                         .iterator();
                             },

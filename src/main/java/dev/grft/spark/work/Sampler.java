@@ -34,12 +34,7 @@ public final class Sampler implements Serializable {
 
     /** Returns the sampler of a training that begins after {@code first} steps, whose examples it does not take again. */
     public Sampler(
-            Preprocess preprocess,
-            Augment augment,
-            Balance balance,
-            TrainingSettings training,
-            long seed,
-            long first) {
+            Preprocess preprocess, Augment augment, Balance balance, TrainingSettings training, long seed, long first) {
         this.preprocess = preprocess;
         this.augment = augment;
         this.balance = balance;
@@ -70,7 +65,15 @@ public final class Sampler implements Serializable {
     }
 
     /** Which examples of a shard a step takes, by index, and the epoch of each. */
-    private record Part(int[] indices, long[] epochs) {}
+    private static final class Part {
+        final int[] indices;
+        final long[] epochs;
+
+        Part(int[] indices, long[] epochs) {
+            this.indices = indices;
+            this.epochs = epochs;
+        }
+    }
 
     /**
      * Returns a shard's part of a step's batch, in batches of as many examples as a task computes at once; none if the step takes no

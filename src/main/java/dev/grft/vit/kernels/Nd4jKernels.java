@@ -80,9 +80,7 @@ public final class Nd4jKernels implements Kernels {
     @Override
     public void scaleExamples(INDArray x, float[] factors, INDArray y) {
         INDArray column = Nd4j.createFromArray(factors).castTo(y.dataType()).reshape('c', factors.length, 1);
-        y.assign(x)
-                .reshape('c', factors.length, y.length() / factors.length)
-                .muliColumnVector(column);
+        y.assign(x).reshape('c', factors.length, y.length() / factors.length).muliColumnVector(column);
     }
 
     @Override

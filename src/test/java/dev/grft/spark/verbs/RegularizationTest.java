@@ -41,7 +41,11 @@ class RegularizationTest extends OnTiny {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"data.balance=sampler", "training.labelSmoothing=0.1", "training.dropPath=0.5", "training.ema=0.9"
+            strings = {
+                "data.balance=sampler",
+                "training.labelSmoothing=0.1",
+                "training.dropPath=0.5",
+                "training.ema=0.9"
             })
     void eachChangesWhatIsTrained(String set) {
         assertThat(delta("with", set).get("head.weight"))

@@ -23,7 +23,8 @@ import org.junit.jupiter.api.Test;
 
 class BalanceTest {
     private static final int SHARDS = 4;
-    private static final int[] SIZES = {400, 80, 15, 0, 3}; // of classes; class 3 has no image, class 4 none in one shard
+    private static final int[] SIZES = {400, 80, 15, 0, 3
+    }; // of classes; class 3 has no image, class 4 none in one shard
     private static final Preprocess PREPROCESS =
             new Preprocess(8, 8, Preprocess.Crop.CENTER, ImageRecipe.same(0.5f, 0.5f, 1));
 
@@ -80,7 +81,8 @@ class BalanceTest {
     void everyClassIsDrawnAsOftenAsAnyOtherFromShardsInTurn() {
         Sampler sampler = sampler(Balance.of(shards(1), SIZES.length, "sampler"));
         int steps = 200;
-        List<List<int[]>> labels = shards(1).mapPartitionsWithIndex(
+        List<List<int[]>> labels = shards(1)
+                .mapPartitionsWithIndex(
                         (number, part) -> {
                             Shard shard = part.next();
                             List<int[]> some = new ArrayList<>();
@@ -99,7 +101,8 @@ class BalanceTest {
             int taken = 0;
             for (int shard = 0; shard < SHARDS; shard++) {
                 int[] part = labels.get(shard).get(step);
-                double mean = labels.get(shard).stream().mapToInt(each -> each.length).sum() / (double) steps;
+                double mean =
+                        labels.get(shard).stream().mapToInt(each -> each.length).sum() / (double) steps;
                 assertThat((double) part.length).isBetween(mean - 3, mean + 3);
                 taken += part.length;
                 IntStream.of(part).forEach(label -> seen[label]++);
@@ -115,10 +118,12 @@ class BalanceTest {
     void anImageThatIsDrawnTwiceIsChangedTwiceAndDrawsAreTheSameAnywhere() throws Exception {
         Sampler sampler = sampler(Balance.of(shards(1), SIZES.length, "sampler"));
         Sampler elsewhere = (Sampler) Copies.sent(sampler);
-        List<List<Long>> seeds = shards(1).mapPartitionsWithIndex(
+        List<List<Long>> seeds = shards(1)
+                .mapPartitionsWithIndex(
                         (number, part) -> {
                             Shard shard = part.next();
-                            return List.of(List.of(seeds(sampler, number, shard, 3), seeds(elsewhere, number, shard, 3)))
+                            return List.of(List.of(
+                                            seeds(sampler, number, shard, 3), seeds(elsewhere, number, shard, 3)))
                                     .iterator();
                         },
                         true)
@@ -126,9 +131,7 @@ class BalanceTest {
                 .collect();
 
         for (int shard = 0; shard < SHARDS; shard++) {
-            assertThat(seeds.get(2 * shard))
-                    .doesNotHaveDuplicates()
-                    .isEqualTo(seeds.get(2 * shard + 1));
+            assertThat(seeds.get(2 * shard)).doesNotHaveDuplicates().isEqualTo(seeds.get(2 * shard + 1));
         }
     }
 

@@ -35,8 +35,8 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.api.java.function.Function;
 import org.apache.spark.sql.SparkSession;
-import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.assertj.core.data.Offset;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -51,8 +51,8 @@ class RoundsTest {
     private static JavaSparkContext context;
     private static ModelBroadcast model;
 
-    private final Settings settings =
-            Tiny.settings(List.of("augmentation.crop=true", "augmentation.flip=true", "training.batchSize=7", "training.shards=3"));
+    private final Settings settings = Tiny.settings(
+            List.of("augmentation.crop=true", "augmentation.flip=true", "training.batchSize=7", "training.shards=3"));
     private final SliceTuning tuning = new SliceTuning(new Selection(List.of(
             new Slices("blocks.0.mlp.fc1.weight", new MatrixShape(32, 16), Axis.ROW, 1, 30),
             new Slices("blocks.1.attn.qkv.weight", new MatrixShape(48, 16), Axis.COLUMN, 5))));
@@ -89,7 +89,8 @@ class RoundsTest {
     }
 
     private Rounds rounds(JavaRDD<Shard> examples, Balance balance, String... sets) {
-        List<String> all = new ArrayList<>(List.of("augmentation.flip=true", "training.batchSize=12", "training.shards=3"));
+        List<String> all =
+                new ArrayList<>(List.of("augmentation.flip=true", "training.batchSize=12", "training.shards=3"));
         all.addAll(List.of(sets));
         Settings changed = Tiny.settings(all);
         MultiLayerConfiguration configuration = Network.configuration(layout, changed.training(), Penalty.NONE, 9, 3);
@@ -105,7 +106,8 @@ class RoundsTest {
     void aBatchThatIsComputedInPartsGivesTheGradientOfTheWholeAndTheSameBitsAgain() {
         JavaRDD<Shard> images = examples(40);
         StepGradient whole = rounds(images, Balance.NONE).gradient(2, trained());
-        StepGradient parts = rounds(images, Balance.NONE, "training.microBatch=3").gradient(2, trained());
+        StepGradient parts =
+                rounds(images, Balance.NONE, "training.microBatch=3").gradient(2, trained());
 
         assertThat(parts.examples()).isEqualTo(12);
         assertThat(parts.loss()).isCloseTo(whole.loss(), Offset.offset(1e-5));
@@ -131,7 +133,8 @@ class RoundsTest {
                 .gradient(1, trained());
 
         assertThat(whole.loss())
-                .isNotCloseTo(rounds(images, Balance.NONE).gradient(1, trained()).loss(), Offset.offset(0.01));
+                .isNotCloseTo(
+                        rounds(images, Balance.NONE).gradient(1, trained()).loss(), Offset.offset(0.01));
         assertThat(parts.loss()).isCloseTo(whole.loss(), Offset.offset(1e-5));
         for (int i = 0; i < layout.size(); i++) {
             assertThat(parts.gradient()[i]).isCloseTo(whole.gradient()[i], Offset.offset(1e-5f));

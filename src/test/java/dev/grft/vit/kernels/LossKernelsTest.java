@@ -50,9 +50,7 @@ class LossKernelsTest extends OnEveryMachine {
             double scale = Math.max(1, Arrays.stream(sums).max().orElseThrow());
             machine.assertClose(losses, expected, 10 * scale);
             machine.assertClose(
-                    dlogits,
-                    each(examples * classes, i -> sums[i / classes] * probabilities[i] - targets[i]),
-                    scale);
+                    dlogits, each(examples * classes, i -> sums[i / classes] * probabilities[i] - targets[i]), scale);
         }
     }
 
