@@ -29,7 +29,8 @@ public record TrainingSettings(
         int checkpointEvery,
         int keep,
         int maxSteps,
-        @Nullable Integer patience)
+        @Nullable Integer patience,
+        String watch)
         implements Serializable {
     /** Returns how many examples of a step's batch a shard has at most. */
     public int examplesOfShard() {
@@ -79,5 +80,6 @@ public record TrainingSettings(
         Checks.count("training.keep", keep);
         Checks.require(maxSteps >= 0, "training.maxSteps", ">= 0", maxSteps);
         Checks.require(patience == null || patience >= 1, "training.patience", "null or >= 1", patience);
+        Checks.word("training.watch", watch, "accuracy", "balanced-accuracy", "macro-f1", "auroc", "loss");
     }
 }

@@ -24,7 +24,10 @@ public final class Comparison {
     /** What is reported of a cell: the key in {@code metrics.json}, the column's title, factor and digits. */
     private enum Column {
         ACCURACY("accuracy", "accuracy, %", 100, 2),
+        BALANCED_ACCURACY("balanced_accuracy", "balanced accuracy, %", 100, 2),
         MACRO_F1("macro_f1", "macro F1, %", 100, 2),
+        AUROC("auroc", "AUROC, %", 100, 2),
+        ECE("ece", "ECE, %", 100, 2),
         TRAINED("trained_without_head", "trained, no head", 1, 0),
         SHARE("share_without_head", "share, %", 100, 3),
         HEAD("trained", "with head", 1, 0),

@@ -13,7 +13,7 @@ import java.util.stream.IntStream;
 
 /**
  * An {@code evaluation.json} as the report shows it. Keys: {@code total}, how many classes there are; {@code classes}, rows of {@code
- * [name, images, precision, recall, f1]}, of more than 1,000 those that are recognized worst and those of the matrix; {@code shown},
+ * [name, images, precision, recall, f1, auroc]} (null if there is none), of more than 1,000 those that are recognized worst and those of the matrix; {@code shown},
  * the names of the classes of the matrix, all of them or, if there are more than 40, those with the most mistakes, in their order;
  * {@code cells}, rows of {@code [actual, predicted, images]} by position in {@code shown}, zeros left out; {@code confused}, the most
  * frequent mistakes among all classes, rows of {@code [actual, predicted, images]} by name.
@@ -62,7 +62,8 @@ final class Confusion {
                     .add(images[k])
                     .add(of.path("precision").asDouble())
                     .add(of.path("recall").asDouble())
-                    .add(of.path("f1").asDouble());
+                    .add(of.path("f1").asDouble())
+                    .add(of.path("auroc").isNumber() ? of.path("auroc") : null);
         });
         ArrayNode cells = root.putArray("cells");
         for (Pair pair : pairs) {

@@ -6,8 +6,10 @@ import dev.grft.train.Trainer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -87,18 +89,23 @@ public final class History {
      * Adds what the model came to after an epoch.
      *
      * @param split the name of the images that it was measured on
+     * @param watched what the epoch is chosen by
      * @param best whether no epoch before was as good
      */
-    public void add(long step, double epoch, String split, double accuracy, double loss, boolean best) {
-        run.epoch(step, split, accuracy, loss);
+    public void add(
+            long step, double epoch, String split, Map<Measure, Double> values, Measure watched, boolean best) {
+        run.epoch(step, split, values);
+        String measures = values.entrySet().stream()
+                .map(entry -> "\"" + entry.getKey().key() + "\":" + number(entry.getValue()))
+                .collect(Collectors.joining(","));
         add(String.format(
                 Locale.ROOT,
-                "{\"step\":%d,\"epoch\":%.6g,\"split\":\"%s\",\"accuracy\":%s,\"loss\":%s,\"best\":%s}",
+                "{\"step\":%d,\"epoch\":%.6g,\"split\":\"%s\",%s,\"watched\":\"%s\",\"best\":%s}",
                 step,
                 epoch,
                 split,
-                number(accuracy),
-                number(loss),
+                measures,
+                watched.key(),
                 best));
     }
 

@@ -13,12 +13,13 @@ import java.util.Map;
 import org.apache.hadoop.fs.Path;
 
 /**
- * {@code metrics.json}: what came out, an object for each method. Keys: {@code accuracy} in [0, 1] and {@code loss} (mean
- * cross-entropy) on the test images, {@code trained} numbers and their {@code share} of the model, the head counted in
+ * {@code metrics.json}: what came out, an object for each method. Keys: those of {@link Measure} on the test images, null
+ * if undefined; {@code trained} numbers and their {@code share} of the model, the head counted in
  * both; {@code trained_without_head} and {@code share_without_head} (of the backbone); {@code delta_bytes}, the size of the
  * delta's file; {@code seconds_per_step} of a training, of which {@code input_seconds_per_step} until the images are read and
  * augmented, a share of {@code input_share}; {@code seconds} of selection, training and evaluation together, and each under {@code phases}; {@code
- * live_memory_bytes}, see {@link Memory}, in local mode; {@code epoch} and {@code chosen_on}, if an epoch was chosen.
+ * live_memory_bytes}, see {@link Memory}, in local mode; if an epoch was chosen, {@code epoch}, {@code chosen_on} (validation or test),
+ * {@code chosen_by} (a measure, as in {@code training.watch}) and {@code chosen_value}, its value there.
  */
 public final class Metrics {
     /** What a reader has to know of a method's numbers; a key of its object, absent if there is nothing. */
@@ -82,7 +83,9 @@ public final class Metrics {
     /** Returns the table of the methods, in the given order, for a person. */
     public String table(List<String> methods) {
         List<String[]> rows = new ArrayList<>();
-        rows.add(new String[] {"method", "accuracy", "trained", "share", "no head", "delta bytes", "seconds", "of which"
+        rows.add(new String[] {
+            "method", "accuracy", "balanced", "macro F1", "AUROC", "ECE", "trained", "share", "no head", "delta bytes", "seconds",
+            "of which"
         });
         for (String method : methods) {
             ObjectNode node = of(method);
@@ -96,7 +99,11 @@ public final class Metrics {
                             phase.getValue().asDouble())));
             rows.add(new String[] {
                 method,
-                node.has("accuracy") ? percent(node.path("accuracy").asDouble(), 2) : "-",
+                percent(node, Measure.ACCURACY),
+                percent(node, Measure.BALANCED_ACCURACY),
+                percent(node, Measure.MACRO_F1),
+                percent(node, Measure.AUROC),
+                percent(node, Measure.ECE),
                 node.has("trained")
                         ? String.format(Locale.ROOT, "%,d", node.path("trained").asLong())
                         : "-",
@@ -120,6 +127,11 @@ public final class Metrics {
             }
         }
         return table.toString();
+    }
+
+    private static String percent(ObjectNode node, Measure measure) {
+        JsonNode value = node.path(measure.key());
+        return value.isNumber() ? percent(value.asDouble(), 2) : "-";
     }
 
     private static String percent(double share, int digits) {

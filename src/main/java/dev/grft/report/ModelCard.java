@@ -7,8 +7,10 @@ import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Settings;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -77,6 +79,7 @@ public final class ModelCard {
                                 100.0 * trained / pretrained.config().backboneParameters(),
                                 delta.trained() - trained)),
                 row("accuracy", accuracy),
+                row("all measures", metrics == null ? "" : measures(metrics)),
                 row("classes", classes),
                 row("made by", "`" + file.provenance() + "`"),
                 "",
@@ -104,6 +107,16 @@ public final class ModelCard {
                 "",
                 python(folder, file),
                 "");
+    }
+
+    private static String measures(JsonNode metrics) {
+        Map<Measure, Double> values = new EnumMap<>(Measure.class);
+        for (Measure measure : Measure.values()) {
+            if (metrics.path(measure.key()).isNumber()) {
+                values.put(measure, metrics.path(measure.key()).asDouble());
+            }
+        }
+        return Measure.text(values);
     }
 
     private static String python(Path folder, DeltaFile file) {

@@ -25,7 +25,7 @@ import org.apache.hadoop.fs.Path;
  *   manifest      manifest.json; of a comparison that of its first run
  *   data          data.json
  *   broken        of broken-images.json, by set: path, images, count, and the first 100 as [name, reason]
- *   methods       of each: name, main, metrics, evaluation (without the matrix), confusion, history, mistakes
+ *   methods       of each: name, main, metrics, evaluation (its numbers), calibration, confusion, history, mistakes
  *   selection     see SelectionMap; with again, by part: slices, and jaccard with the first selection
  *   comparison    comparison.json
  * </pre>
@@ -105,6 +105,9 @@ public final class Report {
         }
         json(folder + "evaluation.json").ifPresent(evaluation -> {
             node.set("confusion", Confusion.of(evaluation));
+            if (evaluation.has("calibration")) {
+                node.set("calibration", evaluation.path("calibration"));
+            }
             ObjectNode sums = node.putObject("evaluation");
             evaluation.properties().forEach(field -> {
                 if (field.getValue().isValueNode()) {

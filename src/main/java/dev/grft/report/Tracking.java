@@ -313,8 +313,10 @@ public final class Tracking implements AutoCloseable {
         }
 
         /** Tells what the model came to after an epoch, on some images. */
-        void epoch(long step, String split, double accuracy, double loss) {
-            numbers(Map.of(split + ".accuracy", accuracy, split + ".loss", loss), step);
+        void epoch(long step, String split, Map<Measure, Double> values) {
+            Map<String, Double> numbers = new LinkedHashMap<>();
+            values.forEach((measure, value) -> numbers.put(split + "." + measure.key(), value));
+            numbers(numbers, step);
         }
 
         /** Tells every number of a method in {@code metrics.json}, below {@code result}. */

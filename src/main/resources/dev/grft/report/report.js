@@ -189,8 +189,9 @@
   function results() {
     const known = mainFirst.filter((method) => Number.isFinite(method.metrics.accuracy));
     if (known.length === 0 || data.comparison) return;
-    const rows = known.map(({ name, metrics: m }) => [name, percent(m.accuracy), percent(m.macro_f1), fixed(m.loss, 4), whole(m.trained), percent(m.share_without_head, 3), m.note || ""]);
-    const columns = [["Method", "text"], ["Accuracy"], ["Macro F1"], ["Loss"], ["Trained, with head"], ["Share of the backbone"], ["", "text"]];
+    const top5 = known.some((method) => Number.isFinite(method.metrics.top5_accuracy));
+    const rows = known.map(({ name, metrics: m }) => [name, percent(m.accuracy), percent(m.balanced_accuracy), percent(m.macro_f1), ...(top5 ? [percent(m.top5_accuracy)] : []), percent(m.auroc), percent(m.ece), fixed(m.loss, 4), whole(m.trained), percent(m.share_without_head, 3), m.note || ""]);
+    const columns = [["Method", "text"], ["Accuracy"], ["Balanced accuracy"], ["Macro F1"], ...(top5 ? [["Top-5 accuracy"]] : []), ["AUROC"], ["ECE"], ["Loss"], ["Trained, with head"], ["Share of the backbone"], ["", "text"]];
     const drawn = known.length < 2 ? [] : [chart(`Accuracy by method: ${rows.map((r) => `${r[0]} ${r[1]}`).join(", ")}.`, 60 + 34 * known.length, () => ({
       grid: { top: 4, bottom: 24, right: 56 },
       xAxis: { type: "value", min: 0, max: 1, axisLabel: { formatter: (v) => percent(v, 0) } },
@@ -275,22 +276,29 @@
         lines("Learning rate by step.", "step", "learning rate", () => of(2), { nameGap: 52 })))];
     const judged = trained.filter((method) => method.history.epochs.length);
     if (judged.length > 0) {
-      parts.push(h("h3", {}, `Accuracy after each epoch, on the ${judged[0].history.epochs[0].split} images`),
-        h("p", { class: "soft" }, "The pin marks the best epoch."),
-        lines("Accuracy by epoch; the numbers stand in the table below.", "epoch", "accuracy", () => judged.map((method) => ({
-          name: method.name, points: method.history.epochs.map((e) => [e.epoch, e.accuracy]),
-          more: { symbolSize: 8, markPoint: { symbol: "pin", symbolSize: 24, label: { show: false }, data: method.history.epochs.filter((e) => e.best).slice(-1).map((e) => ({ coord: [e.epoch, e.accuracy] })) } },
-        })), { format: (v) => percent(v, 1), nameGap: 60 }));
+      for (const key of [...new Set(["accuracy", ...judged.map(watched)])]) {
+        const some = judged.filter((method) => key === "accuracy" || watched(method) === key);
+        const pins = (method) => (watched(method) === key ? method.history.epochs.filter((e) => e.best).slice(-1) : []);
+        parts.push(h("h3", {}, `${MEASURES[key]} after each epoch, on the ${judged[0].history.epochs[0].split} images`),
+          some.some((method) => pins(method).length) ? h("p", { class: "soft" }, `The pin marks the epoch that was chosen by the ${MEASURES[key].replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase())}.`) : null,
+          lines(`${MEASURES[key]} by epoch; the numbers stand in the table below.`, "epoch", MEASURES[key], () => some.map((method) => ({
+            name: method.name, points: method.history.epochs.filter((e) => Number.isFinite(e[key])).map((e) => [e.epoch, e[key]]),
+            more: { symbolSize: 8, markPoint: { symbol: "pin", symbolSize: 24, label: { show: false }, data: pins(method).map((e) => ({ coord: [e.epoch, e[key]] })) } },
+          })), { format: key === "loss" ? compact : (v) => percent(v, 1), nameGap: 60 }));
+      }
     }
     parts.push(numbers("Numbers", ...trained.map((method) => {
       const rows = method.history.steps;
       const some = rows.filter((_, i) => i === rows.length - 1 || i % Math.ceil(rows.length / 20) === 0);
       return table(method.name, [["Step"], ["Loss"], ["Learning rate"], ["Seconds"], ["of which waiting for images"]],
         some.map((row) => [whole(row[0]), fixed(row[1], 4), row[2].toExponential(2), fixed(row[3], 3), fixed(row[4], 4)]));
-    }), ...judged.map((method) => table(`${method.name}, by epoch`, [["Epoch"], ["Accuracy"], ["Loss"], ["", "text"]],
-      method.history.epochs.map((e) => [compact(e.epoch), percent(e.accuracy), fixed(e.loss, 4), e.best ? "best so far" : ""])))));
+    }), ...judged.map((method) => table(`${method.name}, by epoch`, [["Epoch"], ["Accuracy"], ["Balanced accuracy"], ["Macro F1"], ["AUROC"], ["Loss"], ["", "text"]],
+      method.history.epochs.map((e) => [compact(e.epoch), percent(e.accuracy), percent(e.balanced_accuracy), percent(e.macro_f1), percent(e.auroc), fixed(e.loss, 4), e.best ? "best so far" : ""])))));
     section("training", "Training", ...parts);
   }
+
+  const MEASURES = { accuracy: "Accuracy", balanced_accuracy: "Balanced accuracy", macro_f1: "Macro F1", auroc: "AUROC", loss: "Loss" };
+  const watched = (method) => method.history.epochs[0].watched || "accuracy";
 
   function evaluation() {
     const known = mainFirst.filter((method) => method.confusion?.classes.length);
@@ -330,6 +338,13 @@
     const share = cells.map(([actual, predicted, count]) => [predicted, actual, images[shown[actual]] ? count / images[shown[actual]] : 0, count]);
     const worst = classes.filter((row) => total <= 40 || row[1] > 0).sort((a, b) => a[3] - b[3]).slice(0, 40);
     const most = confused[0];
+    const of = method.evaluation;
+    const averages = Number.isFinite(of.macro_precision) ? [
+      ["Mean of the classes (macro)", whole(of.examples), percent(of.macro_precision, 1), percent(of.macro_recall, 1), percent(of.macro_f1, 1), percent(of.auroc, 1)],
+      ["Weighted by images", whole(of.examples), percent(of.weighted_precision, 1), percent(of.accuracy, 1), percent(of.weighted_f1, 1), "–"]] : [];
+    const bins = method.calibration || [];
+    const calibrated = bins.length > 0;
+    const binName = (b) => `${Math.round((100 * b) / bins.length)}–${Math.round((100 * (b + 1)) / bins.length)} %`;
     const parts = [h("div", { class: "columns" },
       h("div", {}, h("h3", {}, "Confusion"),
         h("p", { class: "soft" }, `Of the images of a class (row), how many are taken for which (column), %.${shown.length < total ? ` The ${shown.length} of ${whole(total)} classes with the most mistakes.` : ""}`),
@@ -345,9 +360,22 @@
           yAxis: { type: "category", inverse: true, data: worst.map((row) => row[0]), axisLabel: { interval: 0, formatter: (t) => short(t, narrow ? 12 : 22) } },
           tooltip: { formatter: (p) => tip(p.name, `${percent(p.value, 1)} of ${whole(worst[p.dataIndex][1])} images`) },
           series: [{ type: "bar", barMaxWidth: 18, data: worst.map((row) => row[3]), label: { show: true, position: "right", color: color("--ink"), formatter: (p) => percent(p.value, 1) } }],
-        })))),
+        }))),
+      calibrated ? h("div", {}, h("h3", {}, "Reliability"),
+        h("p", { class: "soft" }, `How sure the predictions are, in ${bins.length} bins of their probability; bars: how many are right. A bar below the line: too sure. ECE, the mean gap: ${percent(of.ece)}.`),
+        chart(`Reliability diagram: share of right predictions by their probability; expected calibration error ${percent(of.ece)}.`, 300, (narrow) => ({
+          legend: {}, grid: { top: 36, bottom: 36, left: 28 },
+          xAxis: { type: "category", data: bins.map((_, b) => binName(b)), name: "probability of the prediction", nameGap: 26, axisLabel: { interval: narrow ? 4 : 2 } },
+          yAxis: { type: "value", min: 0, max: 1, name: "right", nameGap: 44, axisLabel: { formatter: (v) => percent(v, 0) } },
+          tooltip: { trigger: "axis", formatter: ([p]) => tip(`${whole(bins[p.dataIndex][0])} images ${binName(p.dataIndex)} sure`, `mean probability ${percent(bins[p.dataIndex][1], 1)}`, `right ${percent(bins[p.dataIndex][2], 1)}`) },
+          series: [
+            { name: "right", type: "bar", barCategoryGap: "8%", data: bins.map(([count, , right]) => (count ? right : null)) },
+            { name: "mean probability", type: "line", symbolSize: 7, lineStyle: { type: "dashed" }, connectNulls: true, data: bins.map(([count, sure]) => (count ? sure : null)) },
+          ],
+        }))) : null),
     numbers("Numbers",
-      table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those recognized worst; evaluation.json has all` : "By class", [["Class", "text"], ["Images"], ["Precision"], ["Recall"], ["F1"]], classes.map(([name, count, p, r, f1]) => [name, whole(count), percent(p, 1), percent(r, 1), percent(f1, 1)])),
+      table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those recognized worst; evaluation.json has all` : "By class", [["Class", "text"], ["Images"], ["Precision"], ["Recall"], ["F1"], ["AUROC"]], classes.map(([name, count, p, r, f1, auroc]) => [name, whole(count), percent(p, 1), percent(r, 1), percent(f1, 1), percent(auroc, 1)]).concat(averages)),
+      calibrated ? table("By certainty", [["Probability", "text"], ["Images"], ["Mean probability"], ["Right"]], bins.map(([count, sure, right], b) => [binName(b), whole(count), count ? percent(sure, 1) : "–", count ? percent(right, 1) : "–"])) : null,
       table("Most frequent mistakes", [["Class", "text"], ["Taken for", "text"], ["Images"]], confused.map(([a, b, n]) => [a, b, whole(n)])))];
     parts.push(h("h3", {}, "The most confident mistakes"));
     if (method.mistakes?.length) {
@@ -460,8 +488,8 @@
           { name: "mean", type: "scatter", symbol: "diamond", symbolSize: 15, data: sorted.map((cell, i) => [cell.accuracy_mean, i]) },
         ],
       })),
-      table("Means over the seeds", [["Method", "text"], ["Seeds"], ["Accuracy"], ["Macro F1"], ["Trained, no head"], ["Share of the backbone"], ["Delta"], ["Select"], ["Train"], ["A step"], ["Sent a step"], ["Live memory"], ["Learning rate"]],
-        c.cells.map((cell) => [name(cell), whole(Object.keys(cell.seeds).length), accuracy(cell), percent(mean(cell, (m) => m.macro_f1)), whole(mean(cell, (m) => m.trained_without_head)), percent(mean(cell, (m) => m.share_without_head), 3),
+      table("Means over the seeds", [["Method", "text"], ["Seeds"], ["Accuracy"], ["Balanced accuracy"], ["Macro F1"], ["AUROC"], ["ECE"], ["Trained, no head"], ["Share of the backbone"], ["Delta"], ["Select"], ["Train"], ["A step"], ["Sent a step"], ["Live memory"], ["Learning rate"]],
+        c.cells.map((cell) => [name(cell), whole(Object.keys(cell.seeds).length), accuracy(cell), ...["balanced_accuracy", "macro_f1", "auroc", "ece"].map((key) => percent(mean(cell, (m) => m[key]))), whole(mean(cell, (m) => m.trained_without_head)), percent(mean(cell, (m) => m.share_without_head), 3),
           bytes(mean(cell, (m) => m.delta_bytes)), seconds(mean(cell, (m) => m.phases?.select)), seconds(mean(cell, (m) => m.phases?.train)), milliseconds(mean(cell, (m) => m.seconds_per_step)),
           bytes(mean(cell, (m) => m.bytes_per_step)), bytes(mean(cell, (m) => m.live_memory_bytes)), Number.isFinite(mean(cell, (m) => m.learning_rate)) ? mean(cell, (m) => m.learning_rate).toExponential(1) : "–"]))];
     const budgets = [...new Set(c.cells.map((cell) => cell.budget).filter((b) => b !== null))].sort((a, b) => a - b);

@@ -146,6 +146,7 @@ class ConfigTest {
                 "training.keep=1",
                 "training.maxSteps=10",
                 "training.patience=3",
+                "training.watch=auroc",
                 "evaluation.batchSize=64",
                 "evaluation.protocol=gps-paper",
                 "predict.topK=7",

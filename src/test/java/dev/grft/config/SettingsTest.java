@@ -118,6 +118,7 @@ class SettingsTest {
                 "training.maxSteps=-1      | training.maxSteps must be >= 0, got -1",
                 "predict.topK=0            | predict.topK must be null or >= 1, got 0",
                 "training.patience=0       | training.patience must be null or >= 1, got 0",
+                "training.watch=f1         | training.watch must be one of accuracy, balanced-accuracy, macro-f1, auroc, loss, got 'f1'",
                 "evaluation.protocol=test  | evaluation.protocol must be one of validation, gps-paper, got 'test'",
                 "evaluation.batchSize=0    | evaluation.batchSize must be >= 1, got 0",
                 "engine.kernels=cuda       | engine.kernels must be one of auto, cpu, nd4j, got 'cuda'",

@@ -11,6 +11,7 @@ import dev.grft.checkpoint.file.Storage;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,7 +42,19 @@ class MetricsTest {
     void theTableTellsWhatIsKnownOfEachMethodInTheGivenOrder() {
         Metrics metrics = metrics();
         ObjectNode grft = metrics.of("grft");
-        grft.put("accuracy", 0.98765);
+        Measure.put(
+                Map.of(
+                        Measure.ACCURACY,
+                        0.98765,
+                        Measure.BALANCED_ACCURACY,
+                        0.97,
+                        Measure.MACRO_F1,
+                        0.965,
+                        Measure.AUROC,
+                        0.999,
+                        Measure.ECE,
+                        0.025),
+                grft);
         grft.put("trained", 1234567);
         grft.put("share", 0.01434);
         grft.put("share_without_head", 0.003);
@@ -50,9 +63,9 @@ class MetricsTest {
         metrics.phase("grft", "train", 10);
 
         assertThat(metrics.table(List.of("linear", "grft"))).isEqualTo("""
-                method  accuracy    trained    share  no head  delta bytes  seconds  of which
-                linear         -          -        -        -            -      0.0
-                grft     98.77 %  1,234,567  1.434 %  0.300 %        5,000     11.3  select 1.3, train 10.0
+                method  accuracy  balanced  macro F1    AUROC     ECE    trained    share  no head  delta bytes  seconds  of which
+                linear         -         -         -        -       -          -        -        -            -      0.0
+                grft     98.77 %   97.00 %   96.50 %  99.90 %  2.50 %  1,234,567  1.434 %  0.300 %        5,000     11.3  select 1.3, train 10.0
                 """);
     }
 

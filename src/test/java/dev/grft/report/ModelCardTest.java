@@ -57,10 +57,13 @@ class ModelCardTest {
     @Test
     void theAccuracyIsToldWithWhatItIsWorth() {
         ObjectNode metrics = new ObjectMapper().createObjectNode();
-        metrics.put("accuracy", 0.71651).put("test_images", 2000).put(Metrics.NOTE, "chosen on test, not comparable");
+        metrics.put("accuracy", 0.71651).put("loss", 0.5).put("ece", 0.0625);
+        metrics.put("test_images", 2000).put(Metrics.NOTE, "chosen on test, not comparable");
 
         assertThat(ModelCard.text(new Path("x"), delta("grft"), pretrained, settings, metrics))
-                .contains("| accuracy | 71.65 % of 2,000 test images; chosen on test, not comparable |");
+                .contains(
+                        "| accuracy | 71.65 % of 2,000 test images; chosen on test, not comparable |",
+                        "| all measures | accuracy 0.7165, ECE 0.0625, loss 0.5000 |");
     }
 
     @Test

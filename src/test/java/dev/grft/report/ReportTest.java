@@ -122,12 +122,12 @@ class ReportTest {
     @Test
     void theConfusionIsSparseAndNamesTheMostFrequentMistakes() throws Exception {
         JsonNode confusion = Confusion.of(MAPPER.readTree("""
-                {"classes": {"a": {"precision": 0.5, "recall": 0.75, "f1": 0.6}, "b": {"precision": 1, "recall": 0, "f1": 0},
+                {"classes": {"a": {"precision": 0.5, "recall": 0.75, "f1": 0.6, "auroc": 0.875}, "b": {"precision": 1, "recall": 0, "f1": 0, "auroc": null},
                              "c": {"precision": 1, "recall": 1, "f1": 1}},
                  "confusion": [[3, 1, 0], [2, 0, 5], [0, 0, 4]]}"""));
 
         assertThat(confusion.path("classes").toString())
-                .isEqualTo("[[\"a\",4,0.5,0.75,0.6],[\"b\",7,1.0,0.0,0.0],[\"c\",4,1.0,1.0,1.0]]");
+                .isEqualTo("[[\"a\",4,0.5,0.75,0.6,0.875],[\"b\",7,1.0,0.0,0.0,null],[\"c\",4,1.0,1.0,1.0,null]]");
         assertThat(confusion.path("shown").toString()).isEqualTo("[\"a\",\"b\",\"c\"]");
         assertThat(confusion.path("cells").toString()).isEqualTo("[[0,0,3],[0,1,1],[1,0,2],[1,2,5],[2,2,4]]");
         assertThat(confusion.path("confused").toString())
@@ -137,7 +137,7 @@ class ReportTest {
     @Test
     void theConfusionOfManyClassesIsReadFromItsCells() throws Exception {
         String classes = """
-                {"classes": {"a": {"precision": 0.5, "recall": 0.75, "f1": 0.6}, "b": {"precision": 1, "recall": 0, "f1": 0},
+                {"classes": {"a": {"precision": 0.5, "recall": 0.75, "f1": 0.6, "auroc": 0.875}, "b": {"precision": 1, "recall": 0, "f1": 0, "auroc": null},
                              "c": {"precision": 1, "recall": 1, "f1": 1}},""";
         JsonNode dense = Confusion.of(MAPPER.readTree(classes + "\"confusion\": [[3, 1, 0], [2, 0, 5], [0, 0, 4]]}"));
 
@@ -171,7 +171,7 @@ class ReportTest {
         assertThat(confusion.path("total").asInt()).isEqualTo(21_843);
         assertThat(confusion.path("classes")).hasSizeBetween(1000, 1040);
         assertThat(confusion.path("classes").toString())
-                .contains("[\"k19996\",8,0.0,0.5,0.0]", "[\"k3996\",2")
+                .contains("[\"k19996\",8,0.0,0.5,0.0,null]", "[\"k3996\",2")
                 .doesNotContain("\"k4000\"", "\"k21842\"");
         assertThat(confusion.path("confused").get(0).toString()).isEqualTo("[\"k19996\",\"k19997\",7]");
         assertThat(confusion.toString().length()).isLessThan(60_000);
@@ -219,7 +219,7 @@ class ReportTest {
         JsonNode linear = data.path("methods").get(0);
         assertThat(linear.path("main").asBoolean()).isFalse();
         assertThat(linear.at("/evaluation/loss").asDouble()).isEqualTo(2.5);
-        assertThat(linear.at("/confusion/classes").toString()).isEqualTo("[[\"a\",3,0.0,0.0,0.0]]");
+        assertThat(linear.at("/confusion/classes").toString()).isEqualTo("[[\"a\",3,0.0,0.0,0.0,null]]");
         assertThat(linear.has("mistakes")).isFalse();
         JsonNode grft = data.path("methods").get(1);
         assertThat(grft.path("main").asBoolean()).isTrue();

@@ -67,7 +67,7 @@ class TrackingTest {
                 Tracking.Run run = tracking.run(path(), settings(server.uri()), false);
                 run.step(step(1));
                 run.step(step(2));
-                run.epoch(2, "validation", 0.75, 0.5);
+                run.epoch(2, "validation", Map.of(Measure.ACCURACY, 0.75, Measure.LOSS, 0.5));
                 run.results(new ObjectMapper().readTree("{\"accuracy\":0.5,\"note\":\"x\",\"phases\":{\"train\":3}}"));
                 run.files(path("README.md"), path("not there"));
             }
@@ -259,7 +259,7 @@ class TrackingTest {
                         0,
                         tracking.run(path("run"), settings(server.uri()), false));
                 history.add(step(4));
-                history.add(4, 1, "test", 0.5, 0.25, true);
+                history.add(4, 1, "test", Map.of(Measure.ACCURACY, 0.5, Measure.LOSS, 0.25), Measure.ACCURACY, true);
             }
             assertThat(server.run("run").metrics).contains("loss@4=0.25", "test.accuracy@4=0.5");
         }

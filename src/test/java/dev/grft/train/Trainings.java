@@ -61,7 +61,8 @@ final class Trainings {
                 0,
                 1,
                 0,
-                null);
+                null,
+                "accuracy");
     }
 
     static MultiLayerConfiguration small(TrainingSettings training, Penalty penalty) {

@@ -24,20 +24,20 @@ record Carried(
      * The best epoch so far.
      *
      * @param seconds that all evaluations took
-     * @param accuracy of the best epoch, in [0, 1]; -1 before the first
-     * @param step with which it ended
+     * @param value of what is watched, at the best epoch
+     * @param step with which it ended; 0 before the first
      * @param since epochs since then
      */
-    record Choice(double seconds, double accuracy, long step, int since) {
+    record Choice(double seconds, double value, long step, int since) {
         /** Before the first epoch. */
-        static final Choice NONE = new Choice(0, -1, 0, 0);
+        static final Choice NONE = new Choice(0, Double.NaN, 0, 0);
     }
 
     private static final String SECONDS = "seconds";
     private static final String INPUT_SECONDS = "inputSeconds";
     private static final String MEMORY = "memory";
     private static final String CHOICE_SECONDS = "choosing";
-    private static final String CHOICE_ACCURACY = "best.accuracy";
+    private static final String CHOICE_VALUE = "best.value";
     private static final String CHOICE_STEP = "best.step";
     private static final String CHOICE_SINCE = "best.since";
 
@@ -47,10 +47,10 @@ record Carried(
                 number(text, SECONDS),
                 number(text, INPUT_SECONDS),
                 number(text, MEMORY),
-                text.containsKey(CHOICE_ACCURACY)
+                text.containsKey(CHOICE_VALUE)
                         ? new Choice(
                                 number(text, CHOICE_SECONDS),
-                                number(text, CHOICE_ACCURACY),
+                                number(text, CHOICE_VALUE),
                                 (long) number(text, CHOICE_STEP),
                                 (int) number(text, CHOICE_SINCE))
                         : null);
@@ -68,7 +68,7 @@ record Carried(
         text.put(MEMORY, Double.toString(memory));
         if (choice != null) {
             text.put(CHOICE_SECONDS, Double.toString(choice.seconds));
-            text.put(CHOICE_ACCURACY, Double.toString(choice.accuracy));
+            text.put(CHOICE_VALUE, Double.toString(choice.value));
             text.put(CHOICE_STEP, Long.toString(choice.step));
             text.put(CHOICE_SINCE, Integer.toString(choice.since));
         }

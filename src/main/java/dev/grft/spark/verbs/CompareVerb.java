@@ -6,8 +6,10 @@ import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.data.Labels;
 import dev.grft.report.Comparison;
 import dev.grft.report.CostModel;
+import dev.grft.report.Measure;
 import dev.grft.spark.run.Run;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.TuningSettings;
@@ -24,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  * of the same inputs is not made again, so that a comparison goes on where it was interrupted.
  *
  * <p>With learning rates to try, each method and budget (or one budget for all) first takes each of them, with the first seed, on the training
- * images alone, and keeps the one with the best accuracy on the validation images, the lower of equals. The test images are
- * looked at once for each cell.
+ * images alone, and keeps the one that is best on the validation images by {@code training.watch}, the lower of equals. The test images
+ * are looked at once for each cell.
  */
 final class CompareVerb extends Verb {
     private static final String LEARNING_RATE = "training.learningRate";
@@ -137,7 +139,9 @@ final class CompareVerb extends Verb {
             throw new UserError("compare.learningRates are tried on data.validation, which is not set; give held-out"
                     + " images, or no learning rates");
         }
-        Map<Method, Double> accuracies = new LinkedHashMap<>();
+        Labels labels = run.images().training().labels();
+        methods(first).forEach(method -> Measures.require(watched(method), labels));
+        Map<Method, Double> values = new LinkedHashMap<>();
         for (double rate : settings.compare().learningRates().stream().sorted().toList()) {
             Map<String, @Nullable Object> changes = new LinkedHashMap<>();
             changes.put("data.test", validation);
@@ -151,19 +155,26 @@ final class CompareVerb extends Verb {
                     continue; // the probe has settings of its own
                 }
                 measure(trial, method);
-                double accuracy = trial.artifacts()
+                Measure watched = watched(method);
+                double value = trial.artifacts()
                         .metrics()
                         .of(method.word())
-                        .path("accuracy")
-                        .asDouble();
-                if (accuracy > accuracies.getOrDefault(method, -1.0)) {
-                    accuracies.put(method, accuracy);
+                        .path(watched.key())
+                        .asDouble(Double.NaN);
+                Double before = values.get(method);
+                if (before == null || watched.better(value, before)) {
+                    values.put(method, value);
                     best.put("methods." + method + "." + LEARNING_RATE, rate);
                 }
             }
         }
         session.progress().say("compare: best on the validation images: %s", best);
         return best;
+    }
+
+    /** Returns the measure that a method's learning rate is chosen by. */
+    private Measure watched(Method method) {
+        return Measure.of(Config.forMethod(settings, method.word()).training().watch());
     }
 
     /**

@@ -7,12 +7,14 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.report.History;
+import dev.grft.report.Measure;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import dev.grft.train.Trainer;
+import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -20,9 +22,9 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Measures a training after each epoch and keeps the delta of the best one, the first of equals: on the validation images, or
- * on the test images, which is the protocol of GPS's published code and no fair measure. Ends the training when it has not
- * become better for some epochs.
+ * Measures a training after each epoch and keeps the delta of the best one by {@code training.watch}, the first of equals: on the
+ * validation images, or on the test images, which is the protocol of GPS's published code and no fair measure. Ends the training when
+ * it has not become better for some epochs.
  *
  * <p>What it knows is carried in the states of the training, so that an interrupted one makes the same choice; the best
  * delta lies beside them.
@@ -38,8 +40,9 @@ final class EpochChoice implements Trainer.Judge {
     private final Labels labels;
     private final Path best;
     private final long examples;
-    private double accuracy = -1;
-    private long step;
+    private final Measure watched;
+    private double value = Double.NaN; // of what is watched, at the best epoch
+    private long step; // with which it ended; 0 before the first
     private int since;
     private double seconds;
     private @Nullable Part part;
@@ -67,6 +70,7 @@ final class EpochChoice implements Trainer.Judge {
         this.labels = labels;
         this.best = new Path(folder, "state/best.safetensors");
         this.examples = examples;
+        this.watched = Measure.of(settings.training().watch());
     }
 
     /**
@@ -74,10 +78,16 @@ final class EpochChoice implements Trainer.Judge {
      *
      * @param folder of the training
      * @param examples number of training images
+     * @throws UserError if there is no such measure of so many classes
      */
     static @Nullable EpochChoice of(Run run, Labels labels, Path folder, long examples) {
         Split split = split(run.settings());
-        return split == null ? null : new EpochChoice(run, split, labels, folder, examples);
+        if (split == null) {
+            return null;
+        }
+        EpochChoice choice = new EpochChoice(run, split, labels, folder, examples);
+        Measures.require(choice.watched, labels);
+        return choice;
     }
 
     /**
@@ -115,19 +125,19 @@ final class EpochChoice implements Trainer.Judge {
                                 ? run.images().testListing()
                                 : run.images().validationListing(),
                         Config.fingerprint(
-                                run.settings(), "evaluation", "training.maxSteps")); // the last step is measured, too
+                                run.settings(), "evaluation", "training.watch", "training.maxSteps")); // the last step is measured, too
     }
 
     /** Goes on from what a state carries. */
     void restore(Carried.Choice from) {
-        accuracy = from.accuracy();
+        value = from.value();
         step = from.step();
         since = from.since();
     }
 
     /** Returns what a state has to carry, given the seconds of all evaluations. */
     Carried.Choice carried(double all) {
-        return new Carried.Choice(all, accuracy, step, since);
+        return new Carried.Choice(all, value, step, since);
     }
 
     /** Measures the networks of this part of the training from now on. */
@@ -143,10 +153,12 @@ final class EpochChoice implements Trainer.Judge {
                 split == Split.TEST ? run.images().test(labels) : run.images().validation(labels);
         Measures measures = new Measures(labels);
         now.network().apply(trained).judgments(images, session.progress().silent(images.count()), measures::add);
-        boolean better = measures.accuracy() > accuracy;
+        Map<Measure, Double> values = measures.values();
+        double reached = Objects.requireNonNull(values.get(watched));
+        boolean better = step == 0 || watched.better(reached, value);
         since = better ? 0 : since + 1;
         if (better) {
-            accuracy = measures.accuracy();
+            value = reached;
             step = made;
             new DeltaFile(
                             now.meaning().apply(trained),
@@ -155,11 +167,14 @@ final class EpochChoice implements Trainer.Judge {
                             Provenance.json(session, images.digest(), split))
                     .write(session.hadoop(), best);
         }
-        now.history().get().add(made, epoch(made), split.toString(), measures.accuracy(), measures.loss(), better);
+        now.history().get().add(made, epoch(made), split.toString(), values, watched, better);
         session.progress()
                 .say(
-                        "epoch %.2f: accuracy %.4f on the %s images%s",
-                        epoch(made), measures.accuracy(), split, better ? ", the best so far" : "");
+                        "epoch %.2f: %s on the %s images%s",
+                        epoch(made),
+                        measures.line(),
+                        split,
+                        better ? ", the best " + watched.title() + " so far" : "");
         seconds += (System.nanoTime() - began) / 1e9;
     }
 
@@ -183,9 +198,14 @@ final class EpochChoice implements Trainer.Judge {
         return split;
     }
 
-    /** Returns the accuracy of the best epoch, in [0, 1]. */
-    double accuracy() {
-        return accuracy;
+    /** Returns what it was chosen by. */
+    Measure watched() {
+        return watched;
+    }
+
+    /** Returns the value of what is watched at the best epoch. */
+    double value() {
+        return value;
     }
 
     /** Returns the epoch that was the best, from 1, a fraction if it was cut short. */

@@ -7,6 +7,7 @@ import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
+import dev.grft.report.Measure;
 import dev.grft.report.Metrics;
 import dev.grft.report.ModelCard;
 import dev.grft.report.Predictions;
@@ -72,15 +73,15 @@ final class EvaluateVerb extends Verb {
         Progress.Meter meter = session.phase("evaluate " + method, images.count());
         Measures measures = new Measures(labels);
         Predictions predictions = new Predictions(labels, images.broken().total());
-        run.inference(delta).judgments(images, meter, judgment -> {
-            measures.add(judgment);
-            predictions.add(
+        run.inference(delta).judgments(images, meter, some -> {
+            measures.add(some);
+            some.all.forEach(judgment -> predictions.add(
                     judgment.id,
                     judgment.name,
                     judgment.label,
                     judgment.predicted,
                     judgment.probability,
-                    judgment.ofLabel);
+                    judgment.ofLabel));
         });
         double seconds = meter.seconds();
         writeForPeople(path.getParent(), predictions, images);
@@ -90,9 +91,7 @@ final class EvaluateVerb extends Verb {
         long head = (long) delta.headWeight().length + delta.headBias().length;
         Metrics metrics = run.artifacts().metrics();
         ObjectNode node = metrics.of(method);
-        node.put("accuracy", measures.accuracy());
-        node.put("macro_f1", measures.macroF1());
-        node.put("loss", measures.loss());
+        Measure.put(measures.values(), node);
         node.put("trained", delta.trained());
         node.put("share", (double) delta.trained() / (backbone + head));
         node.put("parameters", backbone + head);
@@ -114,10 +113,9 @@ final class EvaluateVerb extends Verb {
         tracked.files(new Path(path.getParent(), ModelCard.NAME), path);
         session.progress()
                 .say(
-                        "evaluate %s: accuracy %.4f, loss %.4f%s",
+                        "evaluate %s: %s%s",
                         method,
-                        measures.accuracy(),
-                        measures.loss(),
+                        measures.line(),
                         chosenOnTest ? " (" + EpochChoice.NOT_COMPARABLE + ")" : "");
         return path;
     }

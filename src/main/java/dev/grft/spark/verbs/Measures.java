@@ -4,19 +4,30 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.UserError;
 import dev.grft.data.Labels;
+import dev.grft.report.Measure;
 import dev.grft.report.Metrics;
+import dev.grft.spark.work.Auroc;
 import dev.grft.spark.work.Judgment;
+import dev.grft.spark.work.Judgments;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.IntToDoubleFunction;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The measures of a model on images, added up image by image, as DL4J's evaluation defines them, and the mean cross-entropy. Memory
+ * The measures of a classifier on images, added up image by image, as scikit-learn defines them; calibration as torchmetrics does. Memory
  * grows with the classes and with the pairs of classes that were taken for one another, not with the square of the classes.
+ *
+ * <p>The mean over classes is that over those that occur, as the class of an image or as a prediction.
  */
 final class Measures {
     private static final int TOP = 5;
+    private static final int BINS = 15; // of the probability of the predicted class
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
     private final Labels labels;
@@ -24,6 +35,10 @@ final class Measures {
     private final long[] actual; // images of the class
     private final long[] predicted; // images that are taken for it
     private final Map<Long, Long> mistakes = new HashMap<>(); // actual * K + predicted, images
+    private final long[] sure = new long[BINS]; // of each bin, images
+    private final long[] rightlySure = new long[BINS]; // of these, images that are recognized
+    private final double[] confidence = new double[BINS]; // the sum of their probabilities
+    private final @Nullable Auroc auroc; // null with too many classes
     private long inTop;
     private double loss;
     private long examples;
@@ -33,55 +48,110 @@ final class Measures {
         this.right = new long[labels.size()];
         this.actual = new long[labels.size()];
         this.predicted = new long[labels.size()];
+        this.auroc = labels.size() > Auroc.MOST ? null : new Auroc(labels.size());
     }
 
-    void add(Judgment judgment) {
+    /**
+     * Requires that a measure is computed of so many classes.
+     *
+     * @throws UserError if it is not
+     */
+    static void require(Measure measure, Labels labels) {
+        if (measure == Measure.AUROC && labels.size() > Auroc.MOST) {
+            throw UserError.of(
+                    "training.watch is auroc, which is computed of up to %,d classes, here are %,d; watch another measure",
+                    Auroc.MOST, labels.size());
+        }
+    }
+
+    void add(Judgments some) {
+        some.all.forEach(this::add);
+        if (auroc != null) {
+            auroc.add(some);
+        }
+    }
+
+    private void add(Judgment judgment) {
         loss -= Math.log(Math.max(judgment.ofLabel, Float.MIN_NORMAL));
         examples++;
         actual[judgment.label]++;
         predicted[judgment.predicted]++;
         inTop += judgment.above < TOP ? 1 : 0;
+        int bin = Math.min(BINS - 1, (int) (judgment.probability * BINS));
+        sure[bin]++;
+        confidence[bin] += judgment.probability;
         if (judgment.label == judgment.predicted) {
             right[judgment.label]++;
+            rightlySure[bin]++;
         } else {
             mistakes.merge((long) judgment.label * labels.size() + judgment.predicted, 1L, Long::sum);
         }
     }
 
-    double accuracy() {
-        return (double) LongStream.of(right).sum() / examples;
-    }
-
-    /** Returns the mean of the classes' F1, each class counting the same. */
-    double macroF1() {
-        double sum = 0;
-        for (int k = 0; k < labels.size(); k++) {
-            sum += f1(k);
+    /** Returns the value of each measure that there is of so many classes; NaN if it is not defined for these images. */
+    Map<Measure, Double> values() {
+        Map<Measure, Double> values = new EnumMap<>(Measure.class);
+        values.put(Measure.ACCURACY, (double) LongStream.of(right).sum() / examples);
+        values.put(Measure.BALANCED_ACCURACY, mean(classes().filter(k -> actual[k] > 0), this::recall));
+        values.put(Measure.MACRO_PRECISION, mean(occurring(), this::precision));
+        values.put(Measure.MACRO_RECALL, mean(occurring(), this::recall));
+        values.put(Measure.MACRO_F1, mean(occurring(), this::f1));
+        values.put(Measure.WEIGHTED_PRECISION, weighted(this::precision));
+        values.put(Measure.WEIGHTED_F1, weighted(this::f1));
+        if (labels.size() > TOP) {
+            values.put(Measure.TOP5_ACCURACY, (double) inTop / examples);
         }
-        return sum / labels.size();
+        if (auroc != null) {
+            values.put(Measure.AUROC, auroc.mean());
+        }
+        values.put(Measure.ECE, calibrationError());
+        values.put(Measure.LOSS, loss / examples);
+        return values;
     }
 
-    double loss() {
-        return loss / examples;
+    /** Returns the measures for a person, on one line. */
+    String line() {
+        return Measure.line(values()) + (auroc == null ? ", AUROC only of up to " + Auroc.MOST + " classes" : "");
     }
 
-    /** Returns the share of images whose class has one of the five largest probabilities. */
-    double topAccuracy() {
-        return (double) inTop / examples;
+    private IntStream classes() {
+        return IntStream.range(0, labels.size());
+    }
+
+    private IntStream occurring() {
+        return classes().filter(k -> actual[k] > 0 || predicted[k] > 0);
+    }
+
+    private static double mean(IntStream classes, IntToDoubleFunction of) {
+        return classes.mapToDouble(of).average().orElse(Double.NaN);
+    }
+
+    /** Returns the mean over the classes, each as often as it has images. */
+    private double weighted(IntToDoubleFunction of) {
+        return classes().mapToDouble(k -> actual[k] * of.applyAsDouble(k)).sum() / examples;
+    }
+
+    /** Returns how far the predictions' probabilities are from the share of right ones, mean over the images, in [0, 1]. */
+    private double calibrationError() {
+        double sum = 0;
+        for (int bin = 0; bin < BINS; bin++) {
+            sum += Math.abs(rightlySure[bin] - confidence[bin]);
+        }
+        return sum / examples;
     }
 
     /** Returns the share of a class among the images that are taken for it; 0 if none is. */
-    double precision(int k) {
+    private double precision(int k) {
         return predicted[k] == 0 ? 0 : (double) right[k] / predicted[k];
     }
 
     /** Returns the share of a class's images that are recognized; 0 if it has none. */
-    double recall(int k) {
+    private double recall(int k) {
         return actual[k] == 0 ? 0 : (double) right[k] / actual[k];
     }
 
     /** Returns the harmonic mean of precision and recall; 0 if one of them is. */
-    double f1(int k) {
+    private double f1(int k) {
         double precision = precision(k);
         double recall = recall(k);
         return right[k] == 0 ? 0 : 2 * precision * recall / (precision + recall);
@@ -104,18 +174,20 @@ final class Measures {
         }
         root.put("examples", examples);
         root.put("data_digest", digest);
-        root.put("accuracy", accuracy());
-        root.put("macro_f1", macroF1());
-        if (labels.size() > TOP) {
-            root.put("top5_accuracy", topAccuracy());
+        Measure.put(values(), root);
+        if (auroc != null) {
+            Measure.put(root, "auroc_error", auroc.error());
         }
-        root.put("loss", loss());
+        putCalibration(root.putArray("calibration"));
         ObjectNode classes = root.putObject("classes");
         for (int k = 0; k < labels.size(); k++) {
             ObjectNode one = classes.putObject(labels.name(k));
             one.put("precision", precision(k));
             one.put("recall", recall(k));
             one.put("f1", f1(k));
+            if (auroc != null) {
+                Measure.put(one, "auroc", auroc.of(k));
+            }
         }
         if (labels.many()) {
             putCells(root.putArray("confusion_cells"));
@@ -126,6 +198,17 @@ final class Measures {
             return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(root) + "\n";
         } catch (JsonProcessingException e) {
             throw new IllegalStateException(e);
+        }
+    }
+
+    /** Puts [images, mean probability, share of right ones] for each bin, the least sure first; of none 0. */
+    private void putCalibration(ArrayNode bins) {
+        for (int bin = 0; bin < BINS; bin++) {
+            long images = Math.max(1, sure[bin]);
+            bins.addArray()
+                    .add(sure[bin])
+                    .add(confidence[bin] / images)
+                    .add((double) rightlySure[bin] / images);
         }
     }
 

@@ -11,6 +11,7 @@ import dev.grft.config.Config;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
+import dev.grft.report.Measure;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
@@ -167,13 +168,11 @@ final class PretrainVerb extends Verb {
         session.storage().writeAtomically(measured, measures.json("pretrain", images.digest()));
         Metrics metrics = run.artifacts().metrics();
         ObjectNode node = metrics.of("pretrain");
-        node.put("accuracy", measures.accuracy());
-        node.put("loss", measures.loss());
+        Measure.put(measures.values(), node);
         node.put("test_images", images.count());
         metrics.phase("pretrain", "evaluate", meter.seconds());
         metrics.write();
-        session.progress()
-                .say("pretrain: accuracy %.4f, loss %.4f on the test images", measures.accuracy(), measures.loss());
+        session.progress().say("pretrain: %s on the test images", measures.line());
         return measured;
     }
 

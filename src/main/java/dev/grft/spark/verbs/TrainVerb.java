@@ -6,6 +6,7 @@ import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.data.Labels;
+import dev.grft.report.Measure;
 import dev.grft.report.Metrics;
 import dev.grft.report.ModelCard;
 import dev.grft.report.Tracking;
@@ -204,7 +205,7 @@ final class TrainVerb extends Verb {
         if (carried.memory() > 0) {
             node.put("live_memory_bytes", (long) carried.memory());
         }
-        node.remove(List.of("epoch", "chosen_on", "chosen_accuracy"));
+        node.remove(List.of("epoch", "chosen_on", "chosen_by", "chosen_value"));
         if (choice != null) {
             metrics.phase(
                     method.word(),
@@ -212,7 +213,8 @@ final class TrainVerb extends Verb {
                     carried.choice() == null ? 0 : carried.choice().seconds());
             node.put("epoch", choice.bestEpoch());
             node.put("chosen_on", choice.split().toString());
-            node.put("chosen_accuracy", choice.accuracy());
+            node.put("chosen_by", choice.watched().word());
+            Measure.put(node, "chosen_value", choice.value());
         }
         metrics.write();
         return node;

@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
 final class TrainingLoop {
     /** Keys of the section {@code training} that change neither a step nor its checkpoint: a changed one is gone on with. */
     static final Set<String> NO_STEP_DEPENDS_ON =
-            Set.of("training.checkpointEvery", "training.keep", "training.maxSteps");
+            Set.of("training.checkpointEvery", "training.keep", "training.maxSteps", "training.watch");
 
     private static final String HISTORY = "history.jsonl";
 

@@ -141,22 +141,46 @@ public final class Inference {
         return sight;
     }
 
-    /** What the executors make of an output at once, batch by batch. */
-    public interface Of<T> extends Serializable {
-        T of(Output output);
+    /** What a task makes of the outputs for a piece of the images, batch by batch. */
+    interface Fold<T> {
+        /** Takes an output, of which not all should be kept. */
+        void add(Output output);
+
+        /** Returns what became of all of them. */
+        List<T> end();
+    }
+
+    /** Begins the fold of a piece, in its task. */
+    private interface Folding<T> extends Serializable {
+        Fold<T> begin();
+    }
+
+    /** The features of images, all of which are kept. */
+    private static final class Features implements Fold<Output> {
+        private final List<Output> all = new ArrayList<>();
+
+        @Override
+        public void add(Output output) {
+            all.add(output);
+        }
+
+        @Override
+        public List<Output> end() {
+            return all;
+        }
     }
 
     /** Hands over the features of all images, by id. */
     public void features(Images images, Progress.Meter meter, Consumer<Output> each) {
-        pass(images, meter, true, output -> output, each);
+        pass(images, meter, true, Features::new, each);
     }
 
-    /** Hands over what measures need of the probabilities of all images, by id. */
-    public void judgments(Images images, Progress.Meter meter, Consumer<Judgment> each) {
-        pass(images, meter, false, Judgment::new, each);
+    /** Hands over what measures need of the probabilities of all images, piece by piece, by id. */
+    public void judgments(Images images, Progress.Meter meter, Consumer<Judgments> each) {
+        pass(images, meter, false, Judging::new, each);
     }
 
-    private <T> void pass(Images images, Progress.Meter meter, boolean features, Of<T> of, Consumer<T> each) {
+    private <T> void pass(Images images, Progress.Meter meter, boolean features, Folding<T> fold, Consumer<T> each) {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
         int block = images.block(size);
@@ -165,7 +189,13 @@ public final class Inference {
                 JavaRDD<T> outputs = engine.device()
                         .computes(images.pieces()
                                 .mapPartitions(
-                                        part -> outputs(part.next(), block, sight, pulse, prepared, size, of)
+                                        part -> outputs(
+                                                        part.next().blocks(block),
+                                                        sight,
+                                                        pulse,
+                                                        prepared,
+                                                        size,
+                                                        fold.begin())
                                                 .iterator(),
                                         true));
                 Pass.inOrder(outputs, each);
@@ -175,16 +205,19 @@ public final class Inference {
     }
 
     private static <T> List<T> outputs(
-            Shard piece, int block, Sight sight, Pulse pulse, Preprocess preprocess, int batchSize, Of<T> of) {
-        Map<Long, List<Example>> blocks = piece.blocks(block);
+            Map<Long, List<Example>> blocks,
+            Sight sight,
+            Pulse pulse,
+            Preprocess preprocess,
+            int batchSize,
+            Fold<T> fold) {
         if (blocks.isEmpty()) {
             return List.of();
         }
         return sight.with(network -> {
             Function<Batch, float[][]> counted = counted(network, pulse);
-            return blocks.values().stream()
-                    .flatMap(some -> outputs(counted, some, preprocess, batchSize, of).stream())
-                    .toList();
+            blocks.values().forEach(some -> outputs(counted, some, preprocess, batchSize, fold));
+            return fold.end();
         });
     }
 
@@ -205,15 +238,17 @@ public final class Inference {
                 engine.device().cores(engine.context().getConf()));
     }
 
-    private static <T> List<T> outputs(
-            Function<Batch, float[][]> network, List<Example> some, Preprocess preprocess, int batchSize, Of<T> of) {
-        List<T> outputs = new ArrayList<>(some.size());
+    private static void outputs(
+            Function<Batch, float[][]> network,
+            List<Example> some,
+            Preprocess preprocess,
+            int batchSize,
+            Fold<?> fold) {
         Pass.batches(some, batchSize, chosen -> {
             float[][] values = network.apply(Batch.of(chosen, preprocess));
             for (int b = 0; b < values.length; b++) {
-                outputs.add(of.of(new Output(chosen.get(b), values[b])));
+                fold.add(new Output(chosen.get(b), values[b]));
             }
         });
-        return outputs;
     }
 }

@@ -17,11 +17,7 @@ public final class Judgment implements Serializable {
     public final int predicted; // of equal probabilities the lowest class
     public final float probability; // of the predicted class
     public final float ofLabel; // probability of the true class
-    public final int above; // how many classes have a larger probability than the true one
-
-    Judgment(Inference.Output output) {
-        this(output.id, output.name, output.label, output.values);
-    }
+    public final int above; // classes that come before the true one: of larger probability, of equal ones the lower
 
     /**
      * Judges one image.
@@ -29,17 +25,17 @@ public final class Judgment implements Serializable {
      * @param label index of the true class
      * @param probabilities {@code [K]}
      */
-    public Judgment(long id, String name, int label, float[] probabilities) {
+    Judgment(long id, String name, int label, float[] probabilities) {
         this.id = id;
         this.name = name;
         this.label = label;
         this.predicted = Labels.likeliest(probabilities);
         this.probability = probabilities[predicted];
         this.ofLabel = probabilities[label];
-        int larger = 0;
-        for (float other : probabilities) {
-            larger += other > ofLabel ? 1 : 0;
+        int before = 0;
+        for (int k = 0; k < probabilities.length; k++) {
+            before += probabilities[k] > ofLabel || (probabilities[k] == ofLabel && k < label) ? 1 : 0;
         }
-        this.above = larger;
+        this.above = before;
     }
 }

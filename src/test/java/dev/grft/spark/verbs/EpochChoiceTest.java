@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Penalty;
 import dev.grft.UserError;
+import dev.grft.report.Measure;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.verbs.Tiny.Printed;
 import dev.grft.spark.work.Inference;
@@ -21,6 +22,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
@@ -29,6 +31,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class EpochChoiceTest extends OnTiny {
     private static final String NOTE = "chosen on test, not comparable";
@@ -98,7 +101,7 @@ class EpochChoiceTest extends OnTiny {
         Printed printed = does(patient, Verbs::train, still, "training.patience=2");
         does(folder.resolve("one"), Verbs::train, still, "training.maxSteps=3");
 
-        assertThat(printed.err()).contains("epoch 1.00: accuracy ", " on the validation images, the best so far");
+        assertThat(printed.err()).contains("epoch 1.00: accuracy ", " on the validation images, the best accuracy so far");
         assertThat(epochs(patient)).hasSize(3);
         assertThat(epochs(patient))
                 .extracting(node -> node.path("step").asInt())
@@ -110,7 +113,8 @@ class EpochChoiceTest extends OnTiny {
         assertThat(metrics.path("steps").asInt()).as("of 24").isEqualTo(9);
         assertThat(metrics.path("epoch").asDouble()).isEqualTo(1);
         assertThat(metrics.path("chosen_on").asText()).isEqualTo("validation");
-        assertThat(metrics.path("chosen_accuracy").asDouble())
+        assertThat(metrics.path("chosen_by").asText()).isEqualTo("accuracy");
+        assertThat(metrics.path("chosen_value").asDouble())
                 .isEqualTo(epochs(patient).get(0).path("accuracy").asDouble());
         assertThat(metrics.path("phases").path("choose").asDouble()).isPositive();
         assertThat(Tiny.tensors(patient.resolve("delta.safetensors")))
@@ -145,6 +149,58 @@ class EpochChoiceTest extends OnTiny {
                 .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
         assertThat(json(killed.resolve("metrics.json")).path("grft").path("epoch"))
                 .isEqualTo(metrics.path("epoch"));
+    }
+
+    /** The loss chooses another epoch than the accuracy. Interrupted, the choice is the same. */
+    @ParameterizedTest
+    @ValueSource(strings = {"loss", "auroc"})
+    void theKeptEpochIsTheFirstOfTheBestByWhatIsWatched(String word) throws Exception {
+        Path directory = folder.resolve("watched");
+        String[] sets = {
+            "training.learningRate=0.05", "training.headInit=fresh", "training.patience=8", "training.watch=" + word
+        };
+        Printed printed = does(directory, Verbs::train, sets);
+
+        Measure watched = Measure.of(word);
+        List<Double> values = epochs(directory).stream()
+                .map(node -> node.path(watched.key()).asDouble())
+                .toList();
+        double best = watched == Measure.LOSS ? Collections.min(values) : Collections.max(values);
+        JsonNode metrics = json(directory.resolve("metrics.json")).path("grft");
+        assertThat(metrics.path("chosen_by").asText()).isEqualTo(word);
+        assertThat(metrics.path("chosen_value").asDouble()).isEqualTo(best);
+        assertThat(metrics.path("epoch").asDouble()).isEqualTo(values.indexOf(best) + 1);
+        List<Double> accuracies = epochs(directory).stream()
+                .map(node -> node.path("accuracy").asDouble())
+                .toList();
+        if (watched == Measure.LOSS) { // every epoch has the same accuracy
+            assertThat(metrics.path("epoch").asDouble()).isGreaterThan(accuracies.indexOf(Collections.max(accuracies)) + 1);
+        }
+        assertThat(epochs(directory)).allSatisfy(node -> assertThat(node.path("watched").asText())
+                .isEqualTo(watched.key()));
+        assertThat(printed.err()).contains("the best " + watched.title() + " so far");
+
+        Path killed = folder.resolve("killed");
+        copyWithout(directory, killed, 9);
+        does(killed, Verbs::train, sets);
+
+        assertThat(epochs(killed)).isEqualTo(epochs(directory));
+        assertThat(Tiny.tensors(killed.resolve("delta.safetensors")))
+                .isEqualTo(Tiny.tensors(directory.resolve("delta.safetensors")));
+    }
+
+    /** A training that does not choose its epoch does not depend on it. */
+    @Test
+    void anotherMeasureMakesTheChoiceAnewAndNothingElse() throws Exception {
+        Path patient = folder.resolve("patient");
+        String[] sets = {"training.epochs=2", "training.patience=4", "training.watch=loss"};
+        does(patient, Verbs::train, "training.epochs=2", "training.patience=4");
+        Path last = folder.resolve("last");
+        does(last, Verbs::train, "training.epochs=2");
+
+        assertThat(does(patient, Verbs::train, sets).err()).contains("train grft: ");
+        assertThat(does(last, Verbs::train, sets[0], sets[2]).err())
+                .contains("delta.safetensors has been made of the same inputs");
     }
 
     /** The last step of a shorter training is measured, too, though no epoch ends with it. */
@@ -218,7 +274,7 @@ class EpochChoiceTest extends OnTiny {
         JsonNode metrics = json(directory.resolve("metrics.json"));
         assertThat(metrics.at("/grft/note").asText()).isEqualTo(NOTE);
         assertThat(metrics.at("/grft/protocol").asText()).isEqualTo("gps-paper");
-        assertThat(metrics.at("/grft/accuracy")).isEqualTo(metrics.at("/grft/chosen_accuracy"));
+        assertThat(metrics.at("/grft/accuracy")).isEqualTo(metrics.at("/grft/chosen_value"));
         assertThat(metrics.at("/linear/protocol").asText()).isEqualTo("validation");
         assertThat(json(directory.resolve("evaluation.json")).path("note").asText())
                 .isEqualTo(NOTE);

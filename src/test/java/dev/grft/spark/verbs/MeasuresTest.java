@@ -1,14 +1,22 @@
 package dev.grft.spark.verbs;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.management.ThreadMXBean;
+import dev.grft.UserError;
+import dev.grft.checkpoint.file.Golden;
+import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.data.Labels;
-import dev.grft.spark.work.Judgment;
+import dev.grft.report.Measure;
+import dev.grft.spark.work.Judging;
+import dev.grft.spark.work.Judgments;
 import java.lang.management.ManagementFactory;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,10 +43,11 @@ class MeasuresTest {
 
     @ParameterizedTest
     @ValueSource(ints = {2, 3, 7, 100, 101, 150})
-    void theMeasuresAreThoseOfDl4jToTheLastBit(int classes) throws Exception {
+    void theMeasuresOfClassesAreThoseOfDl4jToTheLastBit(int classes) throws Exception {
         Labels labels = Labels.numbered(classes);
         Measures measures = new Measures(labels);
-        Evaluation evaluation = new Evaluation(labels.names(), Math.min(5, classes));
+        Judging judging = new Judging();
+        Evaluation evaluation = new Evaluation(labels.names());
         Random random = new Random(classes);
         float[][] targets = new float[IMAGES][classes];
         float[][] predictions = new float[IMAGES][];
@@ -46,8 +55,9 @@ class MeasuresTest {
             int label = Math.max(0, random.nextInt(classes) - 2); // some classes have no images
             targets[i][label] = 1;
             predictions[i] = probabilities(random, classes, label);
-            measures.add(new Judgment(i, "image " + i, label, predictions[i]));
+            judging.add(i, "image " + i, label, predictions[i]);
         }
+        judging.end().forEach(measures::add);
         evaluation.eval(Nd4j.create(targets), Nd4j.create(predictions));
 
         JsonNode json = new ObjectMapper().readTree(measures.json("grft", "digest"));
@@ -55,20 +65,11 @@ class MeasuresTest {
         assertThat(json.path("accuracy").asDouble())
                 .isEqualTo(evaluation.accuracy())
                 .isGreaterThan(0);
-        double f1 = 0;
         for (int k = 0; k < classes; k++) {
             JsonNode of = json.path("classes").path(labels.name(k));
             assertThat(of.path("precision").asDouble()).isEqualTo(evaluation.precision(k));
             assertThat(of.path("recall").asDouble()).isEqualTo(evaluation.recall(k));
             assertThat(of.path("f1").asDouble()).isEqualTo(evaluation.f1(k));
-            f1 += evaluation.f1(k);
-        }
-        assertThat(json.path("macro_f1").asDouble()).isEqualTo(f1 / classes);
-        assertThat(json.has("top5_accuracy")).isEqualTo(classes > 5);
-        if (classes > 5) {
-            assertThat(json.path("top5_accuracy").asDouble())
-                    .isEqualTo(evaluation.topNAccuracy())
-                    .isGreaterThan(0);
         }
         long[][] counts = new long[classes][classes];
         if (classes <= 100) {
@@ -101,6 +102,104 @@ class MeasuresTest {
         }
     }
 
+    /** Returns the judgments of the images [from, to) of a golden file. */
+    private static List<Judgments> judged(Safetensors golden, int from, int to) {
+        float[] all = golden.tensor("probabilities").floats();
+        int[] labels = golden.tensor("labels").ints();
+        int classes = all.length / labels.length;
+        Judging judging = new Judging();
+        for (int i = from; i < to; i++) {
+            judging.add(i, "image " + i, labels[i], Arrays.copyOfRange(all, i * classes, (i + 1) * classes));
+        }
+        return judging.end();
+    }
+
+    /** Cases with ties, a class without images and one that is never predicted, and certain predictions. */
+    @ParameterizedTest
+    @ValueSource(strings = {"two", "seven", "sharp", "tied"})
+    void theMeasuresAreThoseOfScikitLearnAndTorchmetrics(String name) throws Exception {
+        ObjectMapper mapper = new ObjectMapper();
+        JsonNode golden =
+                mapper.readTree(Golden.path("measures/measures.json").toFile()).path(name);
+        Safetensors images = Golden.read("measures/" + name + ".safetensors");
+        int classes = golden.path("classes").size();
+        Measures measures = new Measures(Labels.numbered(classes));
+
+        judged(images, 0, images.tensor("labels").ints().length).forEach(measures::add);
+
+        JsonNode json = mapper.readTree(measures.json("grft", "digest"));
+        double error = json.path("auroc_error").asDouble();
+        double near = name.equals("tied") ? 1e-12 : Math.min(1e-4, error + 1e-12); // equal ones are alone in a bin
+        assertThat(measures.values()).hasSize(classes > 5 ? 11 : 10);
+        measures.values().forEach((measure, value) -> {
+            assertThat(json.path(measure.key()).asDouble()).isEqualTo(value);
+            assertThat(value)
+                    .as(measure.key())
+                    .isEqualTo(
+                            golden.path(measure.key()).asDouble(-1),
+                            within(measure == Measure.AUROC ? near : 1e-6));
+        });
+        for (int k = 0; k < classes; k++) {
+            JsonNode expected = golden.path("classes").path(k);
+            JsonNode of = json.path("classes").path(Integer.toString(k));
+            assertThat(of.path("precision").asDouble())
+                    .isEqualTo(expected.path(0).asDouble(), within(1e-12));
+            assertThat(of.path("recall").asDouble()).isEqualTo(expected.path(1).asDouble(), within(1e-12));
+            assertThat(of.path("f1").asDouble()).isEqualTo(expected.path(2).asDouble(), within(1e-12));
+            assertThat(of.path("auroc").isNull()).isEqualTo(expected.path(3).isNull());
+            assertThat(of.path("auroc").asDouble())
+                    .isEqualTo(expected.path(3).asDouble(), within(10 * near));
+        }
+        assertThat(json.path("calibration")).hasSize(15);
+    }
+
+    @Test
+    void theMeasuresDoNotDependOnThePiecesThatImagesAreIn() {
+        Safetensors images = Golden.read("measures/sharp.safetensors");
+        Measures whole = new Measures(Labels.numbered(12));
+        Measures pieces = new Measures(Labels.numbered(12));
+
+        judged(images, 0, 500).forEach(whole::add);
+        for (int from = 0; from < 500; from += 125) {
+            judged(images, from, from + 125).forEach(pieces::add);
+        }
+
+        assertThat(pieces.json("grft", "digest")).isEqualTo(whole.json("grft", "digest"));
+    }
+
+    @Test
+    void ofImagesOfOneClassAndOfNoNumbersThereIsNoArea() throws Exception {
+        Measures measures = new Measures(Labels.numbered(3));
+        Judging judging = new Judging();
+        judging.add(0, "a", 1, new float[] {0.2f, 0.5f, 0.3f});
+        judging.end().forEach(measures::add);
+        assertThat(measures.line()).contains("AUROC undefined").contains("accuracy 1.0000");
+        assertThat(measures.values()).containsEntry(Measure.BALANCED_ACCURACY, 1.0);
+        assertThat(new ObjectMapper()
+                        .readTree(measures.json("grft", "digest"))
+                        .path("auroc")
+                        .isNull())
+                .isTrue();
+
+        Judging diverged = new Judging();
+        diverged.add(1, "b", 0, new float[] {Float.NaN, Float.NaN, Float.NaN});
+        diverged.end().forEach(measures::add);
+        assertThat(measures.values().get(Measure.AUROC)).isNaN();
+        assertThat(measures.values().get(Measure.ECE)).isNaN();
+        assertThat(measures.values().get(Measure.LOSS)).isNaN();
+    }
+
+    @Test
+    void theAreaOfTooManyClassesCannotBeWatched() {
+        Measures.require(Measure.AUROC, Labels.numbered(1_000));
+        Measures.require(Measure.LOSS, Labels.numbered(1_001));
+
+        assertThatThrownBy(() -> Measures.require(Measure.AUROC, Labels.numbered(1_001)))
+                .isInstanceOf(UserError.class)
+                .hasMessage("training.watch is auroc, which is computed of up to 1,000 classes, here are 1,001; watch"
+                        + " another measure");
+    }
+
     @Test
     void manyClassesAndImagesNeedNeitherTheSquareOfTheClassesNorAFileOfThatSize() throws Exception {
         int classes = 21_843;
@@ -109,24 +208,27 @@ class MeasuresTest {
         Measures measures = new Measures(Labels.numbered(classes));
         float[] two = {0.75f, 0.25f};
         float[] at = new float[classes];
-        Judgment[] judgments = new Judgment[2 * 97]; // of each label one right and one wrong
-        for (int k = 0; k < 97; k++) {
+        Judging judging = new Judging();
+        for (int k = 0; k < 97; k++) { // of each label one right and one wrong
             at[k] = two[0];
-            judgments[2 * k] = new Judgment(k, "right", k, at);
-            judgments[2 * k + 1] = new Judgment(k, "wrong", classes - 1 - k, at);
+            judging.add(k, "right", k, at);
+            judging.add(k, "wrong", classes - 1 - k, at);
             at[k] = 0;
         }
+        Judgments some = judging.end().get(0);
         long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
 
-        for (int i = 0; i < images; i++) {
-            measures.add(judgments[i % judgments.length]);
+        for (int i = 0; i < images; i += 2 * 97) {
+            measures.add(some);
         }
         String json = measures.json("grft", "digest");
 
         long allocated = threads.getThreadAllocatedBytes(Thread.currentThread().getId()) - before;
         assertThat(allocated).as("K x K counts would be 2 GB").isLessThan(200_000_000L);
         assertThat(json.length()).isLessThan(4_000_000);
-        assertThat(measures.accuracy()).isEqualTo(0.5, within(0.001));
+        assertThat(measures.values().get(Measure.ACCURACY)).isEqualTo(0.5);
+        assertThat(measures.values()).doesNotContainKey(Measure.AUROC);
+        assertThat(measures.line()).endsWith(", AUROC only of up to 1000 classes");
         assertThat(new ObjectMapper().readTree(json).path("confusion_cells")).hasSize(2 * 97);
     }
 }

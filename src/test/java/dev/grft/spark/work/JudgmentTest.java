@@ -6,14 +6,14 @@ import org.junit.jupiter.api.Test;
 
 class JudgmentTest {
     @Test
-    void ofEqualProbabilitiesTheLowerClassIsPredictedAndNeitherIsAboveTheOther() {
+    void ofEqualProbabilitiesTheLowerClassComesFirst() {
         Judgment judgment = new Judgment(7, "c.png", 2, new float[] {0.125f, 0.375f, 0.375f, 0.125f});
 
         assertThat(judgment.predicted).isEqualTo(1);
         assertThat(judgment.probability).isEqualTo(0.375f);
         assertThat(judgment.ofLabel).isEqualTo(0.375f);
-        assertThat(judgment.above).isZero();
+        assertThat(judgment.above).isEqualTo(1);
         assertThat(new Judgment(7, "c.png", 3, new float[] {0.125f, 0.375f, 0.375f, 0.125f}).above)
-                .isEqualTo(2);
+                .isEqualTo(3);
     }
 }

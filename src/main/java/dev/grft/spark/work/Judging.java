@@ -1,0 +1,48 @@
+package dev.grft.spark.work;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** Makes {@link Judgments} of the probabilities of images, one after the other; as many numbers as bins, however many images. */
+public final class Judging implements Inference.Fold<Judgments> {
+    private final ArrayList<Judgment> all = new ArrayList<>(); // which Kryo can read
+    private int[] counts = {}; // by cell
+
+    @Override
+    public void add(Inference.Output output) {
+        add(output.id, output.name, output.label, output.values);
+    }
+
+    /**
+     * Adds an image.
+     *
+     * @param label index of the true class
+     * @param probabilities {@code [K]}
+     */
+    public void add(long id, String name, int label, float[] probabilities) {
+        all.add(new Judgment(id, name, label, probabilities));
+        int classes = probabilities.length;
+        if (classes > Auroc.MOST) {
+            return;
+        }
+        int bits = Auroc.bits(classes);
+        if (counts.length == 0) {
+            counts = new int[Auroc.cells(classes)];
+        }
+        for (int k = 0; k < classes; k++) {
+            if (k != label) {
+                counts[Auroc.cell(k, probabilities[k], bits)]++;
+            }
+        }
+    }
+
+    /** Returns what became of them, in one element. */
+    @Override
+    public List<Judgments> end() {
+        int[] cells =
+                IntStream.range(0, counts.length).filter(cell -> counts[cell] > 0).toArray();
+        return List.of(new Judgments(
+                all, cells, IntStream.of(cells).map(cell -> counts[cell]).toArray()));
+    }
+}

@@ -1,0 +1,100 @@
+package dev.grft.spark.work;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class AurocTest {
+    private static final int IMAGES = 400;
+
+    private static float[] softmax(Random random, int classes, int label, double sharpness) {
+        double[] odds = new double[classes];
+        double sum = 0;
+        for (int k = 0; k < classes; k++) {
+            odds[k] = Math.exp(sharpness * (random.nextGaussian() + (k == label ? 1.5 : 0)));
+            sum += odds[k];
+        }
+        float[] probabilities = new float[classes];
+        for (int k = 0; k < classes; k++) {
+            probabilities[k] = (float) (odds[k] / sum);
+        }
+        return probabilities;
+    }
+
+    /** Returns the area by comparing all pairs. */
+    private static double naive(float[][] probabilities, int[] labels, int k) {
+        double sum = 0;
+        long pairs = 0;
+        for (int i = 0; i < labels.length; i++) {
+            for (int j = 0; j < labels.length; j++) {
+                if (labels[i] == k && labels[j] != k) {
+                    sum += probabilities[i][k] > probabilities[j][k]
+                            ? 1
+                            : probabilities[i][k] == probabilities[j][k] ? 0.5 : 0;
+                    pairs++;
+                }
+            }
+        }
+        return sum / pairs;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"2, 1, 1e-3", "10, 1, 1e-3", "10, 20, 5e-3", "100, 3, 2e-3", "1000, 1, 0.02"})
+    void theAreaIsNotFartherFromThatOfAllPairsThanItsErrorSays(int classes, double sharpness, double most) {
+        Random random = new Random(classes);
+        float[][] probabilities = new float[IMAGES][];
+        int[] labels = new int[IMAGES];
+        Judging judging = new Judging();
+        for (int i = 0; i < IMAGES; i++) {
+            labels[i] = random.nextInt(Math.min(classes, 9));
+            probabilities[i] = softmax(random, classes, labels[i], sharpness);
+            judging.add(i, "", labels[i], probabilities[i]);
+        }
+        Auroc auroc = new Auroc(classes);
+        judging.end().forEach(auroc::add);
+
+        double mean = 0;
+        for (int k = 0; k < Math.min(classes, 9); k++) {
+            double area = naive(probabilities, labels, k);
+            assertThat(auroc.of(k)).isEqualTo(area, within(auroc.error(k) + 1e-12));
+            mean += area / Math.min(classes, 9);
+        }
+        assertThat(auroc.error()).isLessThan(most);
+        assertThat(auroc.mean()).isEqualTo(mean, within(auroc.error() + 1e-12));
+        if (classes > 9) {
+            assertThat(auroc.of(9)).as("without images").isNaN();
+        }
+    }
+
+    @Test
+    void equalProbabilitiesCountHalfAndCertainOnesAreTheLargest() {
+        Judging judging = new Judging();
+        judging.add(0, "", 1, new float[] {0, 1});
+        judging.add(1, "", 1, new float[] {0.5f, 0.5f});
+        judging.add(2, "", 0, new float[] {0.5f, 0.5f});
+        judging.add(3, "", 0, new float[] {1, 0});
+        Auroc auroc = new Auroc(2);
+        judging.end().forEach(auroc::add);
+
+        assertThat(auroc.mean()).isEqualTo(3.5 / 4);
+        assertThat(auroc.of(0)).isEqualTo(3.5 / 4);
+        assertThat(auroc.error()).isEqualTo(0.5 / 4);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {2, 3, 10, 100, 1_000})
+    void countsTakeNoMoreThanEightMegabytesOfATask(int classes) {
+        assertThat(Auroc.cells(classes)).isBetween(1 << 19, 1 << 21);
+        int bits = Auroc.bits(classes);
+        int last = Auroc.cells(classes) - 1;
+        assertThat(Auroc.cell(0, 0, bits)).isZero();
+        assertThat(Auroc.cell(classes - 1, 1, bits)).isEqualTo(last);
+        assertThat(Auroc.cell(classes - 1, 1 - 0x1p-24f, bits)).isLessThan(last);
+        assertThat(Auroc.cell(classes - 1, Float.NaN, bits)).isEqualTo(last);
+    }
+}
