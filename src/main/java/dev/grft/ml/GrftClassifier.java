@@ -103,7 +103,7 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         this.learningRate = new DoubleParam(this, "learningRate", "training.learningRate: the largest");
         this.shards = new IntParam(this, "shards", "training.shards: parts that work side by side");
         this.patience = new IntParam(
-                this, "patience", "training.patience: stop after so many epochs without a better validation accuracy");
+                this, "patience", "training.patience: stop after so many epochs that are not better by training.watch");
         this.seed = new LongParam(this, "seed", "run.seed: of every random number");
         this.runDirectory = new Param<>(
                 this,

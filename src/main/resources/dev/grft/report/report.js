@@ -336,7 +336,7 @@
     const { total, classes, shown, cells, confused } = method.confusion;
     const images = Object.fromEntries(classes.map(([name, count]) => [name, count]));
     const share = cells.map(([actual, predicted, count]) => [predicted, actual, images[shown[actual]] ? count / images[shown[actual]] : 0, count]);
-    const worst = classes.filter((row) => total <= 40 || row[1] > 0).sort((a, b) => a[3] - b[3]).slice(0, 40);
+    const worst = classes.filter((row) => row[1] > 0).sort((a, b) => a[3] - b[3]).slice(0, 40);
     const most = confused[0];
     const of = method.evaluation;
     const averages = Number.isFinite(of.macro_precision) ? [
@@ -353,7 +353,7 @@
           tooltip: (v) => [`${shown[v[1]]} → ${shown[v[0]]}`, `${whole(v[3])} images, ${percent(v[2], 1)} of the class`],
         })),
       h("div", {}, h("h3", {}, "Accuracy of each class"),
-        h("p", { class: "soft" }, worst.length < total ? `The ${worst.length} worst of ${whole(total)} classes.` : "Of its images, how many are recognized; the worst first."),
+        h("p", { class: "soft" }, `Of its images, how many are recognized; the worst first.${worst.length < total ? ` ${worst.length} of ${whole(total)} classes, none without images.` : ""}`),
         chart(`Accuracy of each class, the worst first: ${worst.slice(0, 3).map((row) => `${row[0]} ${percent(row[3], 1)}`).join(", ")}.`, 40 + Math.max(18, 30 - worst.length / 4) * worst.length, (narrow) => ({
           grid: { top: 4, bottom: 24, right: 52 },
           xAxis: { type: "value", min: 0, max: 1, axisLabel: { formatter: (v) => percent(v, 0) } },
@@ -372,9 +372,18 @@
             { name: "right", type: "bar", barCategoryGap: "8%", data: bins.map(([count, , right]) => (count ? right : null)) },
             { name: "mean probability", type: "line", symbolSize: 7, lineStyle: { type: "dashed" }, connectNulls: true, data: bins.map(([count, sure]) => (count ? sure : null)) },
           ],
+        }))) : null,
+      calibrated ? h("div", {}, h("h3", {}, "How sure the predictions are"),
+        h("p", { class: "soft" }, "Images by the probability of their prediction, in the same bins."),
+        chart("Images by the probability of their prediction; the numbers stand in the table below.", 300, (narrow) => ({
+          grid: { top: 12, bottom: 36, left: 28 },
+          xAxis: { type: "category", data: bins.map((_, b) => binName(b)), name: "probability of the prediction", nameGap: 26, axisLabel: { interval: narrow ? 4 : 2 } },
+          yAxis: { type: "value", name: "images", nameGap: 50 },
+          tooltip: { trigger: "axis", formatter: ([p]) => tip(binName(p.dataIndex), `${whole(p.value)} images`) },
+          series: [{ type: "bar", barCategoryGap: "8%", data: bins.map(([count]) => count) }],
         }))) : null),
     numbers("Numbers",
-      table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those recognized worst; evaluation.json has all` : "By class", [["Class", "text"], ["Images"], ["Precision"], ["Recall"], ["F1"], ["AUROC"]], classes.map(([name, count, p, r, f1, auroc]) => [name, whole(count), percent(p, 1), percent(r, 1), percent(f1, 1), percent(auroc, 1)]).concat(averages)),
+      table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those recognized worst; evaluation.json has all` : "By class", [["Class", "text"], ["Images"], ["Precision"], ["Recall"], ["F1"], ["AUROC"]], classes.map(([name, count, p, r, f1, auroc]) => [name, whole(count), percent(p, 1), count ? percent(r, 1) : "–", percent(f1, 1), percent(auroc, 1)]).concat(averages)),
       calibrated ? table("By certainty", [["Probability", "text"], ["Images"], ["Mean probability"], ["Right"]], bins.map(([count, sure, right], b) => [binName(b), whole(count), count ? percent(sure, 1) : "–", count ? percent(right, 1) : "–"])) : null,
       table("Most frequent mistakes", [["Class", "text"], ["Taken for", "text"], ["Images"]], confused.map(([a, b, n]) => [a, b, whole(n)])))];
     parts.push(h("h3", {}, "The most confident mistakes"));

@@ -66,9 +66,7 @@ public final class Auroc {
 
     /** Adds what a task has counted. */
     public void add(Judgments some) {
-        for (int i = 0; i < some.cells.length; i++) {
-            others[some.cells[i]] += some.counts[i];
-        }
+        some.counts((cell, images) -> others[cell] += images);
         for (Judgment judgment : some.all) {
             of[cell(judgment.label, judgment.ofLabel, bits)]++;
             defined &= !Float.isNaN(judgment.ofLabel);

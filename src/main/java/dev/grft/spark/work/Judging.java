@@ -2,7 +2,6 @@ package dev.grft.spark.work;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /** Makes {@link Judgments} of the probabilities of images, one after the other; as many numbers as bins, however many images. */
 public final class Judging implements Inference.Fold<Judgments> {
@@ -40,9 +39,6 @@ public final class Judging implements Inference.Fold<Judgments> {
     /** Returns what became of them, in one element. */
     @Override
     public List<Judgments> end() {
-        int[] cells =
-                IntStream.range(0, counts.length).filter(cell -> counts[cell] > 0).toArray();
-        return List.of(new Judgments(
-                all, cells, IntStream.of(cells).map(cell -> counts[cell]).toArray()));
+        return List.of(new Judgments(all, counts));
     }
 }

@@ -1,5 +1,6 @@
 package dev.grft.spark.work;
 
+import java.io.ByteArrayOutputStream;
 import java.io.Serializable;
 import java.util.List;
 
@@ -7,13 +8,64 @@ import java.util.List;
 public final class Judgments implements Serializable {
     private static final long serialVersionUID = 1L;
 
-    public final List<Judgment> all;
-    final int[] cells; // of Auroc, of the classes that the images are not of, ascending; none of too many classes
-    final int[] counts; // of images, 1 or more
+    private static final int SEVEN_BITS = 0x7f;
 
-    Judgments(List<Judgment> all, int[] cells, int[] counts) {
+    public final List<Judgment> all;
+    private final byte[] counts; // of the cells that have one: how many are passed over, and the count; two or three bytes
+
+    /** Takes a count of a cell. */
+    interface Count {
+        void of(int cell, int images);
+    }
+
+    /**
+     * Returns judgments.
+     *
+     * @param counts by cell of {@link Auroc}, images that are not of the cell's class; empty with too many classes
+     */
+    Judgments(List<Judgment> all, int[] counts) {
         this.all = all;
-        this.cells = cells;
-        this.counts = counts;
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        int next = 0;
+        for (int cell = 0; cell < counts.length; cell++) {
+            if (counts[cell] > 0) {
+                write(cell - next, bytes);
+                write(counts[cell], bytes);
+                next = cell + 1;
+            }
+        }
+        this.counts = bytes.toByteArray();
+    }
+
+    /** Writes a number, seven bits in a byte, the lowest first; the eighth bit says that more follow. */
+    private static void write(int number, ByteArrayOutputStream bytes) {
+        int rest = number;
+        while (rest > SEVEN_BITS) {
+            bytes.write(rest & SEVEN_BITS | ~SEVEN_BITS);
+            rest >>>= 7;
+        }
+        bytes.write(rest);
+    }
+
+    /** Hands over the counts that are not 0, by cell. */
+    void counts(Count each) {
+        int cell = 0;
+        int number = 0;
+        int shift = 0;
+        boolean passed = false; // whether the number before was of cells to pass over
+        for (byte some : counts) {
+            number |= (some & SEVEN_BITS) << shift;
+            shift += 7;
+            if (some >= 0) {
+                if (passed) {
+                    each.of(cell++, number);
+                } else {
+                    cell += number;
+                }
+                passed = !passed;
+                number = 0;
+                shift = 0;
+            }
+        }
     }
 }

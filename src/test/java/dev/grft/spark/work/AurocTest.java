@@ -3,7 +3,10 @@ package dev.grft.spark.work;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -84,6 +87,19 @@ class AurocTest {
         assertThat(auroc.mean()).isEqualTo(3.5 / 4);
         assertThat(auroc.of(0)).isEqualTo(3.5 / 4);
         assertThat(auroc.error()).isEqualTo(0.5 / 4);
+    }
+
+    @Test
+    void countsSurviveTheirPacking() {
+        int[] counts = new int[1 << 21];
+        Map<Integer, Integer> expected = new TreeMap<>(
+                Map.of(0, 1, 1, 127, 2, 128, 200, 16_384, 1 << 20, Integer.MAX_VALUE, (1 << 21) - 1, 4_096));
+        expected.forEach((cell, images) -> counts[cell] = images);
+        Map<Integer, Integer> read = new TreeMap<>();
+
+        new Judgments(List.of(), counts).counts((cell, images) -> read.put(cell, images));
+
+        assertThat(read).isEqualTo(expected);
     }
 
     @ParameterizedTest
