@@ -19,6 +19,7 @@ import java.util.stream.Stream;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
 import org.apache.spark.ml.evaluation.MulticlassClassificationEvaluator;
 import org.apache.spark.ml.feature.IndexToString;
 import org.apache.spark.ml.feature.StringIndexer;
@@ -108,6 +109,40 @@ class GrftClassifierTest extends OnTiny {
                         .fit(images.withColumn("label", functions.expr("nullif(label, true)"))))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("has no label; remove the row, or is labelCol right?");
+    }
+
+    /** There is no column rawPrediction: the area under the curve is the same by probabilities. */
+    @Test
+    void theEvaluatorsOfSparkReadTheColumns() {
+        Dataset<Row> images = files(shared.train()).withColumn("label", functions.expr("label = 'red'"));
+        Dataset<Row> labeled = classifier()
+                .setMethod("linear")
+                .fit(images)
+                .transform(images.withColumn("number", functions.expr("double(label)")));
+        List<Row> rows = labeled.select("number", "prediction", "probability").collectAsList();
+
+        double pairs = 0;
+        double above = 0;
+        for (Row red : rows) {
+            for (Row other : rows) {
+                if (red.getDouble(0) > other.getDouble(0)) {
+                    pairs++;
+                    above += (1 + Double.compare(red.<Vector>getAs(2).apply(1), other.<Vector>getAs(2).apply(1))) / 2.0;
+                }
+            }
+        }
+        assertThat(new BinaryClassificationEvaluator()
+                        .setLabelCol("number")
+                        .setRawPredictionCol("probability")
+                        .evaluate(labeled))
+                .isEqualTo(above / pairs, within(1e-12));
+        for (String metric : List.of("f1", "weightedPrecision", "logLoss", "accuracy")) {
+            assertThat(new MulticlassClassificationEvaluator()
+                            .setLabelCol("number")
+                            .setMetricName(metric)
+                            .evaluate(labeled))
+                    .isBetween(0.0, 1.0);
+        }
     }
 
     @Test

@@ -13,6 +13,7 @@ import dev.grft.spark.work.Judgment;
 import dev.grft.spark.work.Judgments;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
@@ -111,7 +112,8 @@ final class Measures {
 
     /** Returns the measures for a person, on one line. */
     String line() {
-        return Measure.line(values()) + (auroc == null ? ", AUROC only of up to " + Auroc.MOST + " classes" : "");
+        return Measure.line(values())
+                + (auroc == null ? String.format(Locale.ROOT, ", no AUROC of more than %,d classes", Auroc.MOST) : "");
     }
 
     private IntStream classes() {

@@ -228,7 +228,7 @@ class MeasuresTest {
         assertThat(json.length()).isLessThan(4_000_000);
         assertThat(measures.values().get(Measure.ACCURACY)).isEqualTo(0.5);
         assertThat(measures.values()).doesNotContainKey(Measure.AUROC);
-        assertThat(measures.line()).endsWith(", AUROC only of up to 1000 classes");
+        assertThat(measures.line()).endsWith(", no AUROC of more than 1,000 classes");
         assertThat(new ObjectMapper().readTree(json).path("confusion_cells")).hasSize(2 * 97);
     }
 }
