@@ -92,8 +92,7 @@ public final class History {
      * @param watched what the epoch is chosen by
      * @param best whether no epoch before was as good
      */
-    public void add(
-            long step, double epoch, String split, Map<Measure, Double> values, Measure watched, boolean best) {
+    public void add(long step, double epoch, String split, Map<Measure, Double> values, Measure watched, boolean best) {
         run.epoch(step, split, values);
         String measures = values.entrySet().stream()
                 .map(entry -> "\"" + entry.getKey().key() + "\":" + number(entry.getValue()))

@@ -84,7 +84,17 @@ public final class Metrics {
     public String table(List<String> methods) {
         List<String[]> rows = new ArrayList<>();
         rows.add(new String[] {
-            "method", "accuracy", "balanced", "macro F1", "AUROC", "ECE", "trained", "share", "no head", "delta bytes", "seconds",
+            "method",
+            "accuracy",
+            "balanced",
+            "macro F1",
+            "AUROC",
+            "ECE",
+            "trained",
+            "share",
+            "no head",
+            "delta bytes",
+            "seconds",
             "of which"
         });
         for (String method : methods) {

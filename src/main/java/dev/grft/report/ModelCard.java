@@ -79,7 +79,7 @@ public final class ModelCard {
                                 100.0 * trained / pretrained.config().backboneParameters(),
                                 delta.trained() - trained)),
                 row("accuracy", accuracy),
-                row("all measures", metrics == null ? "" : measures(metrics)),
+                row("all measures", metrics == null ? "-" : measures(metrics)),
                 row("classes", classes),
                 row("made by", "`" + file.provenance() + "`"),
                 "",

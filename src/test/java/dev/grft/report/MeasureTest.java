@@ -24,7 +24,14 @@ class MeasureTest {
     @Test
     void theLineHasTheMainMeasuresThatThereAre() {
         assertThat(Measure.line(Map.of(
-                        Measure.LOSS, 0.25, Measure.ACCURACY, 0.98765, Measure.WEIGHTED_F1, 1.0, Measure.AUROC, Double.NaN)))
+                        Measure.LOSS,
+                        0.25,
+                        Measure.ACCURACY,
+                        0.98765,
+                        Measure.WEIGHTED_F1,
+                        1.0,
+                        Measure.AUROC,
+                        Double.NaN)))
                 .isEqualTo("accuracy 0.9877, AUROC undefined, loss 0.2500");
     }
 }

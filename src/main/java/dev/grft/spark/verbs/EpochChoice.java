@@ -125,7 +125,10 @@ final class EpochChoice implements Trainer.Judge {
                                 ? run.images().testListing()
                                 : run.images().validationListing(),
                         Config.fingerprint(
-                                run.settings(), "evaluation", "training.watch", "training.maxSteps")); // the last step is measured, too
+                                run.settings(),
+                                "evaluation",
+                                "training.watch",
+                                "training.maxSteps")); // the last step is measured, too
     }
 
     /** Goes on from what a state carries. */
@@ -171,10 +174,7 @@ final class EpochChoice implements Trainer.Judge {
         session.progress()
                 .say(
                         "epoch %.2f: %s on the %s images%s",
-                        epoch(made),
-                        measures.line(),
-                        split,
-                        better ? ", the best " + watched.title() + " so far" : "");
+                        epoch(made), measures.line(), split, better ? ", the best " + watched.title() + " so far" : "");
         seconds += (System.nanoTime() - began) / 1e9;
     }
 

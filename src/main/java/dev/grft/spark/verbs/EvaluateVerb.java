@@ -114,9 +114,7 @@ final class EvaluateVerb extends Verb {
         session.progress()
                 .say(
                         "evaluate %s: %s%s",
-                        method,
-                        measures.line(),
-                        chosenOnTest ? " (" + EpochChoice.NOT_COMPARABLE + ")" : "");
+                        method, measures.line(), chosenOnTest ? " (" + EpochChoice.NOT_COMPARABLE + ")" : "");
         return path;
     }
 

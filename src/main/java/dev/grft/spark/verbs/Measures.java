@@ -207,10 +207,7 @@ final class Measures {
     private void putCalibration(ArrayNode bins) {
         for (int bin = 0; bin < BINS; bin++) {
             long images = Math.max(1, sure[bin]);
-            bins.addArray()
-                    .add(sure[bin])
-                    .add(confidence[bin] / images)
-                    .add((double) rightlySure[bin] / images);
+            bins.addArray().add(sure[bin]).add(confidence[bin] / images).add((double) rightlySure[bin] / images);
         }
     }
 

@@ -41,7 +41,7 @@ public final class Auroc {
     /** Returns how finely an octave of odds is divided, as a power of two: 2^7 = 128 bins with 100 classes, 16 with 1,000. */
     static int bits(int classes) {
         int bits = 0;
-        while (bits < MANTISSA && (long) classes * OCTAVES << bits + 1 <= CELLS) {
+        while (bits < MANTISSA && (long) classes * (OCTAVES << (bits + 1)) <= CELLS) {
             bits++;
         }
         return bits;
@@ -60,7 +60,7 @@ public final class Auroc {
     static int cell(int k, float probability, int bits) {
         int bins = OCTAVES << bits;
         int odds = Float.floatToIntBits(probability / (1 - probability)); // as integers in the order of the floats
-        int bin = odds - LOWEST >> MANTISSA - bits;
+        int bin = (odds - LOWEST) >> (MANTISSA - bits);
         return k * bins + Math.max(0, Math.min(bins - 1, bin));
     }
 

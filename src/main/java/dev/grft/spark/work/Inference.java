@@ -11,7 +11,6 @@ import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Images;
-import dev.grft.spark.images.Shard;
 import dev.grft.train.Network;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;

@@ -11,7 +11,8 @@ public final class Judgments implements Serializable {
     private static final int SEVEN_BITS = 0x7f;
 
     public final List<Judgment> all;
-    private final byte[] counts; // of the cells that have one: how many are passed over, and the count; two or three bytes
+    private final byte[]
+            counts; // of the cells that have one: how many are passed over, and the count; two or three bytes
 
     /** Takes a count of a cell. */
     interface Count {
@@ -41,7 +42,7 @@ public final class Judgments implements Serializable {
     private static void write(int number, ByteArrayOutputStream bytes) {
         int rest = number;
         while (rest > SEVEN_BITS) {
-            bytes.write(rest & SEVEN_BITS | ~SEVEN_BITS);
+            bytes.write((rest & SEVEN_BITS) | ~SEVEN_BITS);
             rest >>>= 7;
         }
         bytes.write(rest);

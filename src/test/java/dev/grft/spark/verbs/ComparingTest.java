@@ -232,6 +232,39 @@ class ComparingTest extends OnTiny {
                 .hasMessageContaining("compare.learningRates are tried on data.validation, which is not set");
     }
 
+    /** Both rates recognize every image, the larger with the smaller loss. */
+    @Test
+    void theLearningRateIsChosenByWhatTheMethodWatches() throws Exception {
+        List<String> sets = sets(
+                "compare.methods=[bitfit]",
+                "compare.learningRates=[1e-4, 0.02]",
+                "methods.grft.training.watch=loss",
+                "training.epochs=4",
+                "data.validation=" + Tiny.images(folder.resolve("validation"), 3, 9));
+
+        Tiny.does(spark, sets, false, Verbs::compare);
+
+        JsonNode small = trial("1.0E-4");
+        JsonNode large = trial("0.02");
+        assertThat(large.at("/bitfit/accuracy")).isEqualTo(small.at("/bitfit/accuracy"));
+        assertThat(large.at("/grft/accuracy")).isEqualTo(small.at("/grft/accuracy"));
+        assertThat(large.at("/grft/loss").asDouble())
+                .isLessThan(small.at("/grft/loss").asDouble());
+        for (JsonNode cell : comparison().path("cells")) {
+            assertThat(cell.path("seeds")
+                            .elements()
+                            .next()
+                            .path("learning_rate")
+                            .asDouble())
+                    .isEqualTo(cell.path("method").asText().equals("grft") ? 0.02 : 1e-4);
+        }
+    }
+
+    private JsonNode trial(String rate) throws Exception {
+        return new ObjectMapper()
+                .readTree(Files.readString(folder.resolve("run/trials/budget/rate-" + rate + "/metrics.json")));
+    }
+
     @Test
     void settingsOfOneMethodCountForItAloneAlsoInARun() throws Exception {
         List<String> sets = sets(

@@ -101,7 +101,8 @@ class EpochChoiceTest extends OnTiny {
         Printed printed = does(patient, Verbs::train, still, "training.patience=2");
         does(folder.resolve("one"), Verbs::train, still, "training.maxSteps=3");
 
-        assertThat(printed.err()).contains("epoch 1.00: accuracy ", " on the validation images, the best accuracy so far");
+        assertThat(printed.err())
+                .contains("epoch 1.00: accuracy ", " on the validation images, the best accuracy so far");
         assertThat(epochs(patient)).hasSize(3);
         assertThat(epochs(patient))
                 .extracting(node -> node.path("step").asInt())
@@ -174,10 +175,11 @@ class EpochChoiceTest extends OnTiny {
                 .map(node -> node.path("accuracy").asDouble())
                 .toList();
         if (watched == Measure.LOSS) { // every epoch has the same accuracy
-            assertThat(metrics.path("epoch").asDouble()).isGreaterThan(accuracies.indexOf(Collections.max(accuracies)) + 1);
+            assertThat(metrics.path("epoch").asDouble())
+                    .isGreaterThan(accuracies.indexOf(Collections.max(accuracies)) + 1);
         }
-        assertThat(epochs(directory)).allSatisfy(node -> assertThat(node.path("watched").asText())
-                .isEqualTo(watched.key()));
+        assertThat(epochs(directory))
+                .allSatisfy(node -> assertThat(node.path("watched").asText()).isEqualTo(watched.key()));
         assertThat(printed.err()).contains("the best " + watched.title() + " so far");
 
         Path killed = folder.resolve("killed");

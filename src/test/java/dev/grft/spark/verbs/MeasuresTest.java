@@ -135,9 +135,7 @@ class MeasuresTest {
             assertThat(json.path(measure.key()).asDouble()).isEqualTo(value);
             assertThat(value)
                     .as(measure.key())
-                    .isEqualTo(
-                            golden.path(measure.key()).asDouble(-1),
-                            within(measure == Measure.AUROC ? near : 1e-6));
+                    .isEqualTo(golden.path(measure.key()).asDouble(-1), within(measure == Measure.AUROC ? near : 1e-6));
         });
         for (int k = 0; k < classes; k++) {
             JsonNode expected = golden.path("classes").path(k);
@@ -147,8 +145,7 @@ class MeasuresTest {
             assertThat(of.path("recall").asDouble()).isEqualTo(expected.path(1).asDouble(), within(1e-12));
             assertThat(of.path("f1").asDouble()).isEqualTo(expected.path(2).asDouble(), within(1e-12));
             assertThat(of.path("auroc").isNull()).isEqualTo(expected.path(3).isNull());
-            assertThat(of.path("auroc").asDouble())
-                    .isEqualTo(expected.path(3).asDouble(), within(10 * near));
+            assertThat(of.path("auroc").asDouble()).isEqualTo(expected.path(3).asDouble(), within(10 * near));
         }
         assertThat(json.path("calibration")).hasSize(15);
     }
