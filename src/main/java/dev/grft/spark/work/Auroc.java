@@ -7,9 +7,9 @@ import java.util.stream.IntStream;
  * The area under the ROC curve of each class against the rest: how often an image of the class has a larger probability of it than an
  * image of another class, of equal ones half.
  *
- * <p>Probabilities are counted in bins, equally wide in the logarithm of their odds p / (1 - p), so that neither the driver nor a task
- * holds the probabilities of all images. Counts are integers, whose sums do not depend on tasks or executors. Two probabilities in one
- * bin count as equal: {@link #error} says how much that can matter.
+ * <p>Probabilities are counted in bins of their odds p / (1 - p): the exponent of the float and the first bits of its mantissa. So neither
+ * the driver nor a task holds the probabilities of all images. Counts are integers, whose sums do not depend on tasks or executors. Two
+ * probabilities in one bin count as equal: {@link #error} says how much that can matter.
  */
 public final class Auroc {
     /** Of more classes there is none: bins narrow enough would take too much memory. */
@@ -59,7 +59,8 @@ public final class Auroc {
     /** Returns the cell of a class and its probability, in [0, K * bins). */
     static int cell(int k, float probability, int bits) {
         int bins = OCTAVES << bits;
-        int odds = Float.floatToIntBits(probability / (1 - probability)); // as integers in the order of the floats
+        float rest = Math.max(0, 1 - probability); // a softmax may be an ulp above 1
+        int odds = Float.floatToIntBits(probability / rest); // as integers in the order of the floats
         int bin = (odds - LOWEST) >> (MANTISSA - bits);
         return k * bins + Math.max(0, Math.min(bins - 1, bin));
     }

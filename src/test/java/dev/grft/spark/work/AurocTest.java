@@ -111,6 +111,7 @@ class AurocTest {
         assertThat(Auroc.cell(0, 0, bits)).isZero();
         assertThat(Auroc.cell(classes - 1, 1, bits)).isEqualTo(last);
         assertThat(Auroc.cell(classes - 1, 1 - 0x1p-24f, bits)).isLessThan(last);
+        assertThat(Auroc.cell(classes - 1, 1 + 0x1p-23f, bits)).isEqualTo(last);
         assertThat(Auroc.cell(classes - 1, Float.NaN, bits)).isEqualTo(last);
     }
 }
