@@ -127,8 +127,8 @@ class GrftClassifierTest extends OnTiny {
             for (Row other : rows) {
                 if (red.getDouble(0) > other.getDouble(0)) {
                     pairs++;
-                    double difference =
-                            red.<Vector>getAs(2).apply(1) - other.<Vector>getAs(2).apply(1);
+                    double difference = red.<Vector>getAs(2).apply(1)
+                            - other.<Vector>getAs(2).apply(1);
                     above += (1 + Math.signum(difference)) / 2;
                 }
             }
