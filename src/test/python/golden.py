@@ -36,7 +36,6 @@ LABELS = [0, 3, 1, 3, 4, 0]  # two classes come twice, one never: the contrastiv
 K = 2  # slices per matrix
 
 STEPS = 10
-FULL_STEPS = 5
 LEARNING_RATE, BETA1, BETA2, EPSILON = 1e-2, 0.9, 0.999, 1e-8
 LAMBDA, HEAD_L2 = 1e-2, 1e-3
 PENALIZED = ("blocks.1.", "blocks.2.")  # the last two blocks
@@ -202,35 +201,6 @@ def select(scores: dict[str, torch.Tensor], orientation: str) -> dict:
 # ------------------------------------------------------------------------------------------------------------ training
 
 
-class Dl4jAdam:
-    """Adam as DL4J has it: epsilon is added to the root of the uncorrected second moment.
-
-    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  w -= lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)
-    """
-
-    def __init__(self, numbers: list[torch.Tensor], corrected_epsilon: bool = False):
-        self.numbers = numbers
-        self.corrected_epsilon = corrected_epsilon  # as PyTorch has it, to check this class by
-        self.m = [torch.zeros_like(n) for n in numbers]
-        self.v = [torch.zeros_like(n) for n in numbers]
-        self.t = 0
-
-    @torch.no_grad()
-    def step(self) -> None:
-        self.t += 1
-        root = math.sqrt(1 - BETA2**self.t)
-        alpha = LEARNING_RATE * root / (1 - BETA1**self.t)
-        epsilon = EPSILON * root if self.corrected_epsilon else EPSILON
-        for w, m, v in zip(self.numbers, self.m, self.v):
-            m.mul_(BETA1).add_(w.grad, alpha=1 - BETA1)
-            v.mul_(BETA2).add_(w.grad * w.grad, alpha=1 - BETA2)
-            w.sub_(alpha * m / (v.sqrt() + epsilon))
-
-    def zero_grad(self) -> None:
-        for w in self.numbers:
-            w.grad = None
-
-
 def torch_adam(numbers: list[torch.Tensor]) -> torch.optim.Optimizer:
     return torch.optim.Adam(numbers, lr=LEARNING_RATE, betas=(BETA1, BETA2), eps=EPSILON, foreach=False)
 
@@ -238,21 +208,14 @@ def torch_adam(numbers: list[torch.Tensor]) -> torch.optim.Optimizer:
 def save_training(model, x, labels, selections: dict, file: Path) -> None:
     tensors = {}
     for orientation, selection in selections.items():
-        for name, adam in (("adam-dl4j", Dl4jAdam), ("adam-torch", torch_adam)):
-            result = train_slices(model, x, labels, selection, adam)
-            tensors |= {f"{name}.{orientation}.{key}": value for key, value in result.items()}
-        by_hand = train_slices(model, x, labels, selection, lambda numbers: Dl4jAdam(numbers, corrected_epsilon=True))
-        for key, value in by_hand.items():
-            torch.testing.assert_close(value, tensors[f"adam-torch.{orientation}.{key}"], rtol=1e-10, atol=1e-12)
-        single = train_slices(model, x, labels, selection, Dl4jAdam, torch.float32)
-        report(f"{orientation}, float against double", single, tensors, f"adam-dl4j.{orientation}.")
-    full = train_fully(model, x, labels)
-    report("full, float against double", train_fully(model, x, labels, torch.float32), full, "")
-    tensors |= {f"adam-dl4j.full.{key}": value for key, value in full.items()}
+        result = train_slices(model, x, labels, selection)
+        tensors |= {f"{orientation}.{key}": value for key, value in result.items()}
+        single = train_slices(model, x, labels, selection, torch.float32)
+        report(f"{orientation}, float against double", single, tensors, f"{orientation}.")
     save(tensors, file)
 
 
-def train_slices(model, x, labels, selection: dict, adam, dtype=torch.float64) -> dict[str, torch.Tensor]:
+def train_slices(model, x, labels, selection: dict, dtype=torch.float64) -> dict[str, torch.Tensor]:
     """Returns losses and final numbers of STEPS steps on the selected slices and the head, the same batch each step.
 
     loss = mean cross-entropy
@@ -270,7 +233,7 @@ def train_slices(model, x, labels, selection: dict, adam, dtype=torch.float64) -
         size = length if slices["axis"] == "row" else out
         deltas[matrix] = torch.zeros(len(slices["indices"]), size, dtype=dtype, requires_grad=True)
 
-    optimizer = adam([*deltas.values(), *head.values()])
+    optimizer = torch_adam([*deltas.values(), *head.values()])
     totals, data = [], []
     for _ in range(STEPS):
         p = frozen | head
@@ -294,28 +257,6 @@ def train_slices(model, x, labels, selection: dict, adam, dtype=torch.float64) -
         **{f"delta.{matrix}": delta.detach() for matrix, delta in deltas.items()},
         **{name: w.detach() for name, w in head.items()},
     }
-
-
-def train_fully(model, x, labels, dtype=torch.float64) -> dict[str, torch.Tensor]:
-    """Returns losses and some final parameters of FULL_STEPS steps of every parameter, without a penalty."""
-    p = {name: value.detach().to(dtype).requires_grad_() for name, value in parameters(model).items()}
-    optimizer = Dl4jAdam(list(p.values()))
-    losses = []
-    for _ in range(FULL_STEPS):
-        loss = F.cross_entropy(functional_call(model, p, (x.to(dtype),)), labels)
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    kept = (
-        "cls_token",
-        "pos_embed",
-        "patch_embed.proj.weight",
-        "blocks.1.attn.qkv.weight",
-        "blocks.2.norm2.weight",
-        "head.weight",
-    )
-    return {"loss": torch.tensor(losses, dtype=torch.float64), **{name: p[name].detach() for name in kept}}
 
 
 def report(what: str, single: dict, double: dict, prefix: str) -> None:

@@ -118,12 +118,26 @@ public final class Entries extends Addition implements Mergeable {
         return Kind.ENTRIES;
     }
 
+    /** Returns the numbers of a matrix {@code [out, in]} where the entries lie, {@code [K, out]}. */
+    public float[] read(float[] weight) {
+        float[] numbers = new float[columns.length];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = weight[position(i)];
+        }
+        return numbers;
+    }
+
     @Override
     public void mergeInto(float[] weight) {
         for (int i = 0; i < values.length; i++) {
-            int at = (i % shape.out()) * shape.in() + columns[i];
+            int at = position(i);
             weight[at] = Slices.sum(weight[at], values[i]);
         }
+    }
+
+    /** Returns where an entry lies in its matrix, row-major. */
+    private int position(int entry) {
+        return (entry % shape.out()) * shape.in() + columns[entry];
     }
 
     @Override

@@ -144,6 +144,13 @@ public final class Selection implements Serializable {
         return slices.values().stream().mapToLong(Slices::size).sum();
     }
 
+    /** Returns how many numbers are trained of each matrix that has some. */
+    public Map<String, Long> sizes() {
+        Map<String, Long> sizes = new LinkedHashMap<>();
+        slices.forEach((matrix, some) -> sizes.put(matrix, some.size()));
+        return sizes;
+    }
+
     /** Returns the trained numbers as a fraction of {@code parameters}. */
     public double share(long parameters) {
         return (double) trained() / parameters;

@@ -3,6 +3,7 @@ package dev.grft.config;
 import dev.grft.Checks;
 import dev.grft.UserError;
 import dev.grft.data.Sha256;
+import dev.grft.tuning.Method;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -209,12 +210,17 @@ public final class Config {
 
     /**
      * Returns the settings of one method: {@code tuning.method} is that method, what the section {@code methods:} says of it
-     * is applied, and nothing is left to compare with.
+     * is applied, and nothing is left to compare with. Methods that do not train slices have no penalty unless {@code methods:} gives
+     * them one: it is GRFT's.
      *
      * @throws UserError if a value does not go with the others; the message begins with {@code methods.}
      */
     public static Settings forMethod(Settings settings, String method) {
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
+        if (!Method.of(method).isOfSlices()) {
+            changes.put("penalty.lambda", 0.0);
+            changes.put("penalty.head", 0.0);
+        }
         settings.methods().getOrDefault(method, Map.of()).forEach(changes::put);
         changes.put("tuning.method", method);
         changes.put("compare.methods", List.of());

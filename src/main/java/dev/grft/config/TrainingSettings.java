@@ -16,11 +16,19 @@ public record TrainingSettings(
         String schedule,
         double warmupEpochs,
         double minLearningRate,
+        double decayEpochs,
+        double decayRate,
+        double power,
+        double headRate,
+        double layerDecay,
         String updater,
         double beta1,
         double beta2,
         double epsilon,
+        double momentum,
+        boolean nesterov,
         double weightDecay,
+        boolean decayAll,
         double clipNorm,
         double labelSmoothing,
         double dropPath,
@@ -55,7 +63,7 @@ public record TrainingSettings(
         Checks.count("training.syncEvery", syncEvery);
         Checks.word("training.headInit", headInit, "probe", "fresh");
         Checks.positive("training.learningRate", learningRate);
-        Checks.word("training.schedule", schedule, "constant", "cosine");
+        Checks.word("training.schedule", schedule, "constant", "cosine", "linear", "polynomial", "step");
         Checks.require(
                 warmupEpochs >= 0 && warmupEpochs <= epochs,
                 "training.warmupEpochs",
@@ -66,10 +74,17 @@ public record TrainingSettings(
                 "training.minLearningRate",
                 "in [0, training.learningRate], here [0, " + Checks.text(learningRate) + "]",
                 minLearningRate);
+        Checks.positive("training.decayEpochs", decayEpochs);
+        Checks.require(decayRate > 0 && decayRate <= 1, "training.decayRate", "in (0, 1]", decayRate);
+        Checks.positive("training.power", power);
+        Checks.positive("training.headRate", headRate);
+        Checks.require(layerDecay > 0 && layerDecay <= 1, "training.layerDecay", "in (0, 1]", layerDecay);
         Checks.word("training.updater", updater, "adam", "adamw", "sgd");
         Checks.require(beta1 >= 0 && beta1 < 1, "training.beta1", "in [0, 1)", beta1);
         Checks.require(beta2 >= 0 && beta2 < 1, "training.beta2", "in [0, 1)", beta2);
         Checks.positive("training.epsilon", epsilon);
+        Checks.require(momentum >= 0 && momentum < 1, "training.momentum", "in [0, 1)", momentum);
+        Checks.require(!nesterov || momentum > 0, "training.nesterov", "false, as training.momentum is 0", nesterov);
         Checks.notNegative("training.weightDecay", weightDecay);
         Checks.notNegative("training.clipNorm", clipNorm);
         Checks.require(

@@ -96,7 +96,7 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         this.method = new Param<>(this, "method", "tuning.method: what trains beside the head, such as grft or lora");
         this.preset = new Param<>(this, "preset", "selection.preset: a reading of the paper, decides axis and budget");
         this.count = new IntParam(this, "count", "selection.budget.count: slices of each matrix");
-        this.lambda = new DoubleParam(this, "lambda", "penalty.lambda: the pull toward the pretrained model");
+        this.lambda = new DoubleParam(this, "lambda", "penalty.lambda: the pull of slices toward the pretrained model");
         this.epochs = new IntParam(this, "epochs", "training.epochs: passes over the images");
         this.batchSize =
                 new IntParam(this, "batchSize", "training.batchSize: examples a step, over all shards together");

@@ -5,16 +5,18 @@ import dev.grft.MatrixShape;
 import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.Selection;
-import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
+import dev.grft.train.Network;
 import dev.grft.tuning.Method;
+import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.VitConfig;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * What a step of a training would cost: time, memory and bytes, for any number of executors. A model that was fitted to
@@ -64,14 +66,15 @@ public final class CostModel {
     private final VitConfig config;
     private final Map<String, Long> slices; // trained numbers by matrix
     private final long trained; // all of them, with the head
-    private final long whole; // of these, how many belong to parameters that train whole
+    private final long ofTask; // sums with pretrained numbers that a task holds, and those numbers for weight decay
+    private final int learner; // vectors that the driver's learner holds in native memory
+    private final long pretrained; // numbers beside them, for weight decay
     private final long summed; // numbers of the gradients that are summed for scores; 0 if none
     private final int returned; // vectors that a shard returns
     private final boolean recompute;
     private final int batch;
     private final int shards;
     private final int examplesAtOnce; // examples that a task computes at once
-    private final int learner; // vectors that the driver's learner holds in native memory
     private final boolean parts; // whether a task adds up gradients of its parts
 
     /**
@@ -84,14 +87,14 @@ public final class CostModel {
      * @param shards parts of the step
      */
     public CostModel(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
-        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards, batch, false, LEARNER);
+        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards, batch, false, LEARNER, 0);
     }
 
     private CostModel(
             VitConfig config,
             Map<String, Long> slices,
             long trained,
-            long whole,
+            long ofTask,
             long summed,
             int returned,
             boolean recompute,
@@ -99,11 +102,14 @@ public final class CostModel {
             int shards,
             int examplesAtOnce,
             boolean parts,
-            int learner) {
+            int learner,
+            long pretrained) {
         this.config = config;
         this.slices = Map.copyOf(slices);
         this.trained = trained;
-        this.whole = whole;
+        this.ofTask = ofTask;
+        this.learner = learner;
+        this.pretrained = pretrained;
         this.summed = summed;
         this.returned = returned;
         this.recompute = recompute;
@@ -111,37 +117,38 @@ public final class CostModel {
         this.shards = shards;
         this.examplesAtOnce = examplesAtOnce;
         this.parts = parts;
-        this.learner = learner;
     }
 
     /** Returns the costs of the method, batch and shards of some settings. */
     public static CostModel of(VitConfig config, Settings settings) {
         Method method = Method.of(settings.tuning().method());
-        Map<String, TrainedArray> arrays =
-                method.tuning(new Sketch(config, settings)).layout(config).arrays();
-        Map<String, Long> whole = new LinkedHashMap<>();
-        arrays.values().stream()
-                .filter(array -> config.tensors().containsKey(array.name()))
-                .forEach(array -> whole.put(array.name(), array.size()));
-        Map<String, Long> matrices = new LinkedHashMap<>(whole);
+        TrainingSettings training = settings.training();
+        Layout layout = method.tuning(new Sketch(config, settings)).layout(config);
+        Predicate<TrainedArray> whole = array -> config.tensors().containsKey(array.name());
+        Predicate<TrainedArray> decaying = array -> Network.needsPretrained(array, training);
+        Map<String, Long> matrices = new LinkedHashMap<>();
+        layout.arrays().forEach((name, array) -> matrices.put(name, array.size()));
         matrices.keySet().retainAll(config.matrices().keySet());
         boolean sums = method.needs() == Method.Needs.SCORES
                 || (method.needs() == Method.Needs.SLICES
                         && Score.parse(settings.selection().score()) == Score.SUMMED_GRADIENT);
         return new CostModel(
                 config,
-                method.needs() == Method.Needs.SLICES ? numbers(selection(config, settings)) : matrices,
-                arrays.values().stream().mapToLong(TrainedArray::size).sum(),
-                sum(whole),
+                method.needs() == Method.Needs.SLICES
+                        ? selection(config, settings).sizes()
+                        : matrices,
+                layout.size(),
+                layout.size(training.syncEvery() == 1 ? whole : whole.or(decaying)),
                 sums ? entries(config.matrices(settings.selection().matrices())) : 0,
-                returned(settings.training()),
+                returned(training),
                 settings.engine().recompute(),
-                settings.training().batchSize(),
-                settings.training().shards(),
-                settings.training().examplesAtOnce(),
-                settings.training().examplesAtOnce() < settings.training().examplesOfShard()
+                training.batchSize(),
+                training.shards(),
+                training.examplesAtOnce(),
+                training.examplesAtOnce() < training.examplesOfShard()
                         || settings.data().balance().equals("sampler"),
-                LEARNER + (settings.training().ema() == null ? 0 : 1));
+                LEARNER + (training.ema() == null ? 0 : 1),
+                layout.size(decaying));
     }
 
     private static long head(VitConfig config) {
@@ -163,20 +170,6 @@ public final class CostModel {
                 settings.selection().orientation(),
                 settings.selection().budget().toBudget(),
                 config.backboneParameters());
-    }
-
-    /** Returns how many numbers {@code tuning.biases} trains, a bias for each row of every matrix. */
-    public static long biases(VitConfig config) {
-        return config.matrices().values().stream().mapToLong(MatrixShape::out).sum();
-    }
-
-    /** Returns how many numbers of each matrix are in a selection. */
-    public static Map<String, Long> numbers(Selection selection) {
-        Map<String, Long> numbers = new LinkedHashMap<>();
-        for (Slices one : selection.slices().values()) {
-            numbers.put(one.matrix(), one.size());
-        }
-        return numbers;
     }
 
     /**
@@ -268,14 +261,14 @@ public final class CostModel {
 
     /** Returns what the driver of a cluster must have: the pretrained weights twice; the vectors of a step, and those that shards return. */
     public Needs driver() {
-        return new Needs(driverHeap((long) shards + 2L * Math.min(READERS, shards)), (long) JVM + learner * vector());
+        return new Needs(driverHeap((long) shards + 2L * Math.min(READERS, shards)), (long) JVM + learner());
     }
 
     /** Returns what the one process of local mode must have, in which tasks return references. */
     public Needs local(int tasks, int examples, int seen) {
         return new Needs(
                 driverHeap(shards) + tasks * heapOfTask(Math.max(examples, seen)),
-                (long) JVM + beside(tasks, examples, seen) + learner * vector());
+                (long) JVM + beside(tasks, examples, seen) + learner());
     }
 
     /** Returns the bytes that the shards of a round return to the driver. */
@@ -308,24 +301,28 @@ public final class CostModel {
     }
 
     private long beside(int tasks, int examples, int seen) {
-        long ofTask = Math.max(activationBytes(config, examples, recompute) + sums(), forwardBytes(config, seen));
-        return BYTES * config.backboneParameters() + tasks * (ofTask + (parts ? 5 : 4) * vector() + BYTES * whole);
+        long batches = Math.max(activationBytes(config, examples, recompute) + sums(), forwardBytes(config, seen));
+        return BYTES * config.backboneParameters() + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
     }
 
     /** Returns what tasks that share so many bytes beside the heap have for activations and sums each; in local mode also the learner's. */
     long room(long bytes, int tasks) {
-        return (bytes - (long) JVM - learner * vector() - beside(tasks, 0, 0)) / tasks;
+        return (bytes - (long) JVM - learner() - beside(tasks, 0, 0)) / tasks;
     }
 
     /** Returns what {@link #room} returns at least, whatever trains. */
     static long least(VitConfig config, long bytes, int tasks) {
         long all = BYTES * config.parameters();
-        return (bytes - (long) JVM - (LEARNER + 2) * all) / tasks - 6 * all;
+        return (bytes - (long) JVM - (LEARNER + 3) * all) / tasks - 6 * all;
     }
 
     /** Returns the bytes of the gradients that are summed for scores. */
     long sums() {
         return BYTES * summed;
+    }
+
+    private long learner() {
+        return learner * vector() + BYTES * pretrained;
     }
 
     /** Returns the bytes of a trained vector. */

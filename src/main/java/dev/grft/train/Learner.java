@@ -2,6 +2,9 @@ package dev.grft.train;
 
 import dev.grft.vit.kernels.Flat;
 import dev.grft.vit.kernels.Freed;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.gradient.DefaultGradient;
@@ -20,29 +23,51 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 public final class Learner implements AutoCloseable {
     private final MultiLayerNetwork network;
     private final @Nullable Average average;
+    private final List<INDArray> origins = new ArrayList<>();
     private long step;
 
-    /** Returns the learner that goes on from a state. */
+    /** Returns the learner that goes on from a state, without an average, of parameters that are no differences. */
     public Learner(MultiLayerConfiguration configuration, LearnerState from) {
-        this(configuration, from, null);
+        this(configuration, from, null, null);
     }
 
     /**
      * Returns the learner that goes on from a state.
      *
      * @param average of the trained vector, which this keeps and closes; null for none
+     * @param pretrained returns the pretrained numbers of an array that trains as a difference, by its name; called for what weight decay
+     *     is for, of which native copies are kept. Null if the model began with zeros
      */
-    public Learner(MultiLayerConfiguration configuration, LearnerState from, @Nullable Average average) {
+    public Learner(
+            MultiLayerConfiguration configuration,
+            LearnerState from,
+            @Nullable Average average,
+            @Nullable Function<String, float[]> pretrained) {
         this.average = average;
         network = new MultiLayerNetwork(configuration);
         network.init();
         network.initGradientsView();
+        if (pretrained != null) {
+            decayFrom(name -> {
+                float[] numbers = pretrained.apply(name);
+                INDArray origin = Flat.array(numbers, network.params().dataType(), numbers.length);
+                origins.add(origin);
+                return origin;
+            });
+        }
         restore(from);
     }
 
     Learner(MultiLayerNetwork network) {
         this.network = network;
         this.average = null;
+    }
+
+    /** Takes the pretrained values that weight decay counts with, see {@link StageModule#decayFrom}. */
+    void decayFrom(Function<String, INDArray> origin) {
+        for (int l = 0; l < network.getnLayers(); l++) {
+            ((StageModule) network.getLayer(l)).decayFrom(origin);
+        }
     }
 
     /** Goes on from a state; without an average, from the trained vector as that. */
@@ -166,6 +191,7 @@ public final class Learner implements AutoCloseable {
     /** Frees the network's vectors. DL4J's own close also collects the garbage of the whole heap. */
     @Override
     public void close() {
+        Freed.arrays(origins);
         Freed.array(network.getUpdater(false) == null ? null : updater().getStateViewArray());
         Freed.array(network.getFlattenedGradients());
         Freed.array(network.params());

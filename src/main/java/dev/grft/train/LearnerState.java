@@ -17,7 +17,8 @@ public final class LearnerState implements Serializable {
      * Returns the state of these parts, which are kept, not copied.
      *
      * @param trained the trained vector {@code [N]}
-     * @param updater DL4J's updater state: for Adam {@code [2N]}, block by block; empty for SGD and before the first step
+     * @param updater DL4J's updater state: for Adam {@code [2N]}, for SGD with momentum {@code [N]}, block by block; empty
+     *     for SGD without and before the first step
      * @param step the number of steps made
      */
     public LearnerState(float[] trained, float[] updater, long step) {

@@ -37,8 +37,8 @@ public final class LocalSteps implements Serializable {
     }
 
     /**
-     * Returns the mean of the states of all parts, and the sums of the rest, added up in their order in double. They work
-     * side by side, so the longest wait counts.
+     * Returns the mean of the states of all parts, each weighted by its examples, and the sums of the rest, added up in their order in
+     * double. They work side by side, so the longest wait counts.
      */
     public static LocalSteps mean(List<LocalSteps> parts) {
         double loss = 0;
@@ -50,23 +50,23 @@ public final class LocalSteps implements Serializable {
             inputSeconds = Math.max(inputSeconds, part.inputSeconds);
         }
         LearnerState mean = new LearnerState(
-                mean(parts, part -> part.state.trained()),
-                mean(parts, part -> part.state.updater()),
+                mean(parts, examples, part -> part.state.trained()),
+                mean(parts, examples, part -> part.state.updater()),
                 parts.get(0).state.step());
         return new LocalSteps(mean, loss, examples, inputSeconds);
     }
 
-    private static float[] mean(List<LocalSteps> parts, Function<LocalSteps, float[]> vector) {
+    private static float[] mean(List<LocalSteps> parts, long examples, Function<LocalSteps, float[]> vector) {
         double[] sum = new double[vector.apply(parts.get(0)).length];
         for (LocalSteps part : parts) {
             float[] summand = vector.apply(part);
             for (int i = 0; i < sum.length; i++) {
-                sum[i] += summand[i];
+                sum[i] += (double) part.examples * summand[i];
             }
         }
         float[] mean = new float[sum.length];
         for (int i = 0; i < sum.length; i++) {
-            mean[i] = (float) (sum[i] / parts.size());
+            mean[i] = (float) (sum[i] / examples);
         }
         return mean;
     }

@@ -8,9 +8,6 @@ import java.util.List;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.WorkspaceMode;
-import org.nd4j.linalg.learning.config.Adam;
-import org.nd4j.linalg.learning.config.IUpdater;
-import org.nd4j.linalg.learning.config.Sgd;
 import org.nd4j.linalg.schedule.ISchedule;
 
 /** The DL4J configuration of a training: a layer for each stage, the updater, the learning rate, penalty and weight decay. */
@@ -37,61 +34,60 @@ public final class Network {
      */
     public static MultiLayerConfiguration configuration(
             Layout layout, TrainingSettings training, Penalty penalty, long steps, double stepsPerEpoch, long first) {
-        ISchedule learningRate = new WarmupCosine(
-                        training.learningRate(),
-                        Math.min(training.minLearningRate(), training.learningRate()),
-                        Math.min(steps, Math.round(training.warmupEpochs() * stepsPerEpoch)),
-                        steps,
-                        training.schedule().equals("constant"))
-                .from(first);
+        ISchedule learningRate = Schedule.of(training, steps, stepsPerEpoch).from(first);
         NeuralNetConfiguration.ListBuilder list = new NeuralNetConfiguration.Builder()
-                .updater(updater(training, learningRate))
+                .updater(UpdateRule.of(training, learningRate))
                 .miniBatch(true)
                 .trainingWorkspaceMode(WorkspaceMode.NONE)
                 .inferenceWorkspaceMode(WorkspaceMode.NONE)
                 .list();
-        int count = layout.stages().size();
-        for (int s = 0; s < count; s++) {
-            double backbone = penalty.strength(s - 1, count - 2); // the first stage embeds, the last classifies
-            List<StageLayer.Trained> arrays = layout.stages().get(s).stream()
-                    .map(array -> trained(array, training, penalty, backbone))
+        int depth = layout.stages().size() - 2; // the first stage embeds, the last classifies
+        for (int stage = 0; stage < depth + 2; stage++) {
+            int of = stage;
+            List<StageLayer.Trained> arrays = layout.stages().get(stage).stream()
+                    .map(array -> trained(array, of, depth, training, penalty))
                     .toList();
-            list.layer(s, new StageLayer(arrays, s == count - 1));
+            list.layer(stage, new StageLayer(arrays, stage > depth));
         }
         return list.build();
     }
 
-    private static IUpdater updater(TrainingSettings training, ISchedule learningRate) {
-        if (training.updater().equals("sgd")) {
-            return new Sgd(learningRate);
-        }
-        return Adam.builder()
-                .learningRateSchedule(learningRate)
-                .beta1(training.beta1())
-                .beta2(training.beta2())
-                .epsilon(training.epsilon())
-                .build();
-    }
-
-    /** Returns what DL4J reads of an array; {@code backbone} is the strength of the penalty on its stage, the head aside. */
+    /** Returns what DL4J reads of an array. */
     private static StageLayer.Trained trained(
-            TrainedArray array, TrainingSettings training, Penalty penalty, double backbone) {
+            TrainedArray array, int stage, int depth, TrainingSettings training, Penalty penalty) {
         double strength = switch (array.role()) {
-            case DIFFERENCE -> backbone;
+            case DIFFERENCE -> penalty.strength(stage - 1, depth);
             case HEAD -> penalty.head();
             case ADDED -> 0;
         };
-        // Weight decay is a decoupled penalty whose slope, twice its strength, is training.weightDecay.
-        double decay = decays(array) ? training.weightDecay() / 2 : 0;
         return new StageLayer.Trained(
-                array, penalty.decoupled() ? 0 : strength, (penalty.decoupled() ? strength : 0) + decay);
+                array,
+                rate(array, stage, depth, training),
+                strength,
+                penalty.decoupled(),
+                decay(array, training),
+                training.updater().equals("adamw"));
+    }
+
+    private static double decay(TrainedArray array, TrainingSettings training) {
+        return array.decays() || training.decayAll() ? training.weightDecay() : 0;
+    }
+
+    /** Returns whether weight decay needs the pretrained value of an array. */
+    public static boolean needsPretrained(TrainedArray array, TrainingSettings training) {
+        return array.role() == TrainedArray.Role.DIFFERENCE && decay(array, training) > 0;
     }
 
     /**
-     * Weight decay is for matrices and their slices, a single one included: not for biases, norms, the class token and
-     * positions, as in timm.
+     * Returns the factor of an array's learning rate: {@code training.headRate} of the head, else {@code training.layerDecay} to the power of
+     * the parts of the network that follow, of which the head is the last. A norm after the blocks belongs to the last of them, one
+     * after the pooling to the head, as in timm's {@code param_groups_layer_decay}.
      */
-    private static boolean decays(TrainedArray array) {
-        return array.name().contains(".weight") && !array.name().contains("norm");
+    private static double rate(TrainedArray array, int stage, int depth, TrainingSettings training) {
+        if (array.role() == TrainedArray.Role.HEAD) {
+            return training.headRate();
+        }
+        boolean pooled = array.name().startsWith("fc_norm");
+        return StrictMath.pow(training.layerDecay(), pooled ? 0 : depth + 1 - Math.min(stage, depth));
     }
 }

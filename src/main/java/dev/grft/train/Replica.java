@@ -8,7 +8,9 @@ import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Freed;
 import dev.grft.vit.kernels.Kernels;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.function.IntFunction;
@@ -28,9 +30,13 @@ public final class Replica implements AutoCloseable {
     private final Trainable trainable;
     private final Vit vit;
     private final Learner learner;
+    private final Tuning tuning;
+    private final Weights weights;
+    private final List<INDArray> origins = new ArrayList<>(); // copies of the slices' and entries' pretrained values
     private final Kernels kernels;
     private final int classes;
     private final DataType type;
+    private boolean updates; // whether it has made steps of its own
 
     /**
      * Returns a network over {@code weights}.
@@ -48,6 +54,8 @@ public final class Replica implements AutoCloseable {
         classes = weights.config().classes();
         type = weights.type();
         learner = new Learner(network);
+        this.tuning = tuning;
+        this.weights = weights;
         this.kernels = kernels;
         for (int s = 0; s < vit.stages().size(); s++) {
             ((StageModule) network.getLayer(s)).attach(vit.stages().get(s), vit.inputGradient(s));
@@ -86,6 +94,10 @@ public final class Replica implements AutoCloseable {
      * @param batches those whose gradients each step adds up, by its number; one or more
      */
     public LocalSteps steps(LearnerState from, int count, IntFunction<Iterator<Batch>> batches) {
+        if (!updates) {
+            learner.decayFrom(this::origin);
+            updates = true;
+        }
         learner.restore(from);
         vit.refresh();
         double loss = 0;
@@ -122,6 +134,17 @@ public final class Replica implements AutoCloseable {
         return new Sum(loss, examples);
     }
 
+    /** Returns the pretrained value of an array: that of the weights themselves if it trains whole. */
+    private INDArray origin(String array) {
+        if (weights.config().tensors().containsKey(array)) {
+            return weights.array(array);
+        }
+        float[] numbers = tuning.pretrained(array, matrix -> Flat.read(weights.array(matrix)));
+        INDArray copy = Flat.array(numbers, type, numbers.length);
+        origins.add(copy);
+        return copy;
+    }
+
     private double backward(Batch batch) {
         trainable.begin(batch.seed());
         vit.dropPaths(batch.treatment().dropPath(), batch.seeds());
@@ -153,7 +176,8 @@ public final class Replica implements AutoCloseable {
 
     /** Returns the bytes of native memory that it holds: activations, working arrays, trained numbers and their gradients. */
     public long bytes() {
-        return vit.bytes() + 2L * type.width() * network.numParams();
+        long copied = origins.stream().mapToLong(INDArray::length).sum();
+        return vit.bytes() + type.width() * (2L * network.numParams() + copied);
     }
 
     /** Frees its native memory. It must not be used afterwards. */
@@ -161,6 +185,7 @@ public final class Replica implements AutoCloseable {
     public void close() {
         vit.close();
         learner.close();
+        Freed.arrays(origins);
         kernels.free();
     }
 

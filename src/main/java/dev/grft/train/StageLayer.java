@@ -7,7 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.stream.Stream;
+import java.util.Optional;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.ParamInitializer;
 import org.deeplearning4j.nn.conf.InputPreProcessor;
@@ -21,11 +21,12 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
+import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.regularization.Regularization;
 
 /**
  * The DL4J configuration of one {@link dev.grft.vit.Stage}: its trained arrays are the layer's parameters, each with the
- * strength of its {@link Pull}. The frozen weights are no parameters. DL4J writes it to JSON, hence the getters.
+ * strength of its {@link Pull} and its {@link Decay}. The frozen weights are no parameters. DL4J writes it to JSON, hence the getters.
  */
 public final class StageLayer extends BaseLayer {
     private static final long serialVersionUID = 1L;
@@ -41,8 +42,12 @@ public final class StageLayer extends BaseLayer {
         private String name = "";
         private int rows;
         private int columns;
-        private double coupled;
-        private double decoupled;
+        private double rate = 1;
+        private boolean difference;
+        private double pull;
+        private boolean pullDecoupled;
+        private double decay;
+        private boolean decayDecoupled;
 
         /** For DL4J's JSON only. */
         public Trained() {}
@@ -50,15 +55,28 @@ public final class StageLayer extends BaseLayer {
         /**
          * Returns the description of an array.
          *
-         * @param coupled strength of the {@link Pull} that is a term of the loss, 0 or more
-         * @param decoupled strength of the pull that goes past the updater, 0 or more
+         * @param rate factor of its learning rate
+         * @param pull strength of its {@link Pull}, 0 or more
+         * @param pullDecoupled whether the pull goes past the updater
+         * @param decay factor of its {@link Decay}, 0 or more
+         * @param decayDecoupled whether the decay goes past the updater
          */
-        public Trained(TrainedArray array, double coupled, double decoupled) {
+        public Trained(
+                TrainedArray array,
+                double rate,
+                double pull,
+                boolean pullDecoupled,
+                double decay,
+                boolean decayDecoupled) {
             this.name = array.name();
             this.rows = array.rows();
             this.columns = array.columns();
-            this.coupled = coupled;
-            this.decoupled = decoupled;
+            this.difference = array.role() == TrainedArray.Role.DIFFERENCE;
+            this.rate = rate;
+            this.pull = pull;
+            this.pullDecoupled = pullDecoupled;
+            this.decay = decay;
+            this.decayDecoupled = decayDecoupled;
         }
 
         public String getName() {
@@ -85,25 +103,68 @@ public final class StageLayer extends BaseLayer {
             this.columns = columns;
         }
 
-        public double getCoupled() {
-            return coupled;
+        public double getRate() {
+            return rate;
         }
 
-        public void setCoupled(double coupled) {
-            this.coupled = coupled;
+        public void setRate(double rate) {
+            this.rate = rate;
         }
 
-        public double getDecoupled() {
-            return decoupled;
+        public boolean isDifference() {
+            return difference;
         }
 
-        public void setDecoupled(double decoupled) {
-            this.decoupled = decoupled;
+        public void setDifference(boolean difference) {
+            this.difference = difference;
         }
 
-        private Stream<Pull> pulls() {
-            return Stream.of(new Pull(coupled, false), new Pull(decoupled, true))
-                    .filter(pull -> pull.strength() > 0);
+        public double getPull() {
+            return pull;
+        }
+
+        public void setPull(double pull) {
+            this.pull = pull;
+        }
+
+        public boolean isPullDecoupled() {
+            return pullDecoupled;
+        }
+
+        public void setPullDecoupled(boolean pullDecoupled) {
+            this.pullDecoupled = pullDecoupled;
+        }
+
+        public double getDecay() {
+            return decay;
+        }
+
+        public void setDecay(double decay) {
+            this.decay = decay;
+        }
+
+        public boolean isDecayDecoupled() {
+            return decayDecoupled;
+        }
+
+        public void setDecayDecoupled(boolean decayDecoupled) {
+            this.decayDecoupled = decayDecoupled;
+        }
+
+        /** Returns whether its weight decay needs its pretrained value. */
+        boolean needsOrigin() {
+            return difference && decay > 0;
+        }
+
+        private List<Regularization> regularizations(@Nullable INDArray origin) {
+            List<Regularization> all = new ArrayList<>();
+            if (pull > 0) {
+                all.add(new Pull(pull, pullDecoupled));
+            }
+            if (decay > 0) {
+                all.add(new Decay(decay, decayDecoupled, origin));
+            }
+            return all;
         }
 
         long size() {
@@ -121,13 +182,17 @@ public final class StageLayer extends BaseLayer {
                     && name.equals(trained.name)
                     && rows == trained.rows
                     && columns == trained.columns
-                    && coupled == trained.coupled
-                    && decoupled == trained.decoupled;
+                    && rate == trained.rate
+                    && difference == trained.difference
+                    && pull == trained.pull
+                    && pullDecoupled == trained.pullDecoupled
+                    && decay == trained.decay
+                    && decayDecoupled == trained.decayDecoupled;
         }
 
         @Override
         public int hashCode() {
-            return Objects.hash(name, rows, columns, coupled, decoupled);
+            return Objects.hash(name, rows, columns, rate, difference, pull, pullDecoupled, decay, decayDecoupled);
         }
     }
 
@@ -180,10 +245,22 @@ public final class StageLayer extends BaseLayer {
 
     @Override
     public List<Regularization> getRegularizationByParam(String parameter) {
-        return arrays.stream()
-                .filter(array -> array.key().equals(parameter))
-                .<Regularization>flatMap(Trained::pulls)
-                .toList();
+        return regularizations(parameter, null);
+    }
+
+    /** Returns what holds a parameter back; {@code origin} is the pretrained value that its weight decay counts with, null for 0. */
+    List<Regularization> regularizations(String parameter, @Nullable INDArray origin) {
+        return array(parameter).map(array -> array.regularizations(origin)).orElse(List.of());
+    }
+
+    @Override
+    public IUpdater getUpdaterByParam(String parameter) {
+        UpdateRule rule = (UpdateRule) getIUpdater();
+        return array(parameter).map(array -> rule.times(array.rate)).orElse(rule);
+    }
+
+    private Optional<Trained> array(String parameter) {
+        return arrays.stream().filter(array -> array.key().equals(parameter)).findFirst();
     }
 
     @Override

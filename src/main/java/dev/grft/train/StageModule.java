@@ -3,7 +3,11 @@ package dev.grft.train;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Stage;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import org.deeplearning4j.nn.api.TrainingConfig;
+import org.deeplearning4j.nn.conf.GradientNormalization;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.gradient.DefaultGradient;
 import org.deeplearning4j.nn.gradient.Gradient;
@@ -13,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.common.primitives.Pair;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.learning.config.IUpdater;
+import org.nd4j.linalg.learning.regularization.Regularization;
 
 /**
  * A DL4J layer that is a thin shell around a {@link Stage}. Without a stage (on the driver) it has parameters and an
@@ -25,6 +31,7 @@ class StageModule extends BaseLayer<StageLayer> {
 
     private transient @Nullable Stage stage;
     private transient boolean inputGradient;
+    private transient Map<String, INDArray> origins = Map.of(); // by key
 
     StageModule(NeuralNetConfiguration conf, DataType type) {
         super(conf, type);
@@ -44,6 +51,24 @@ class StageModule extends BaseLayer<StageLayer> {
             layerConf().getArrays().forEach(array -> named.put(array.getName(), byKey.get(array.key())));
         }
         return named;
+    }
+
+    /**
+     * Takes the pretrained values that weight decay counts with. Without them it pulls trained numbers as if they were differences to 0.
+     *
+     * @param origin returns the pretrained value of an array by its name, of as many numbers
+     */
+    final void decayFrom(Function<String, INDArray> origin) {
+        Map<String, INDArray> found = new HashMap<>();
+        layerConf().getArrays().stream()
+                .filter(StageLayer.Trained::needsOrigin)
+                .forEach(array -> found.put(array.key(), origin.apply(array.getName())));
+        origins = found;
+    }
+
+    @Override
+    public TrainingConfig getConfig() {
+        return new WithOrigins(layerConf(), origins);
     }
 
     final Stage stage() {
@@ -90,5 +115,43 @@ class StageModule extends BaseLayer<StageLayer> {
 
     private static INDArray byExample(INDArray x, int examples) {
         return x.size(0) == examples ? x : x.reshape('c', examples, x.size(0) / examples, x.size(1));
+    }
+
+    /** The configuration as DL4J's updater reads it: with values that must not be written to JSON. */
+    private record WithOrigins(StageLayer layer, Map<String, INDArray> origins) implements TrainingConfig {
+        @Override
+        public List<Regularization> getRegularizationByParam(String parameter) {
+            return layer.regularizations(parameter, origins.get(parameter));
+        }
+
+        @Override
+        public IUpdater getUpdaterByParam(String parameter) {
+            return layer.getUpdaterByParam(parameter);
+        }
+
+        @Override
+        public String getLayerName() {
+            return layer.getLayerName();
+        }
+
+        @Override
+        public boolean isPretrainParam(String parameter) {
+            return layer.isPretrainParam(parameter);
+        }
+
+        @Override
+        public GradientNormalization getGradientNormalization() {
+            return layer.getGradientNormalization();
+        }
+
+        @Override
+        public double getGradientNormalizationThreshold() {
+            return layer.getGradientNormalizationThreshold();
+        }
+
+        @Override
+        public void setDataType(DataType type) {
+            layer.setDataType(type);
+        }
     }
 }

@@ -6,7 +6,7 @@
  * they are. Writes to: the trained vector and its state. To DL4J the network is a {@code MultiLayerNetwork} whose
  * parameters are the trained numbers alone. Reading order: {@link dev.grft.train.Trainer}, {@link
  * dev.grft.train.Learner} (the driver's side), {@link dev.grft.train.Replica} (the executors' side), {@link
- * dev.grft.train.StageLayer}, {@link dev.grft.train.Pull} (the penalty), {@link dev.grft.train.WarmupCosine}, {@link dev.grft.train.Probe}.
+ * dev.grft.train.StageLayer}, {@link dev.grft.train.UpdateRule}, {@link dev.grft.train.Decay}, {@link dev.grft.train.Pull} (the penalty), {@link dev.grft.train.Schedule}, {@link dev.grft.train.Probe}.
  */
 @NullMarked
 package dev.grft.train;

@@ -70,9 +70,11 @@ public final class AdapterTuning extends AdditionTuning {
         Behind(String matrix, int out) {
             super(
                     TrainedArray.added(Bottleneck.name(matrix, "down.weight"), size, out, Start.normal(START)),
-                    TrainedArray.added(Bottleneck.name(matrix, "down.bias"), size, 1, Start.ZEROS),
+                    TrainedArray.added(Bottleneck.name(matrix, "down.bias"), size, 1, Start.ZEROS)
+                            .exempt(),
                     TrainedArray.added(Bottleneck.name(matrix, "up.weight"), out, size, Start.ZEROS),
-                    TrainedArray.added(Bottleneck.name(matrix, "up.bias"), out, 1, Start.ZEROS));
+                    TrainedArray.added(Bottleneck.name(matrix, "up.bias"), out, 1, Start.ZEROS)
+                            .exempt());
             this.matrix = matrix;
         }
 

@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -60,6 +61,12 @@ public final class EntryTuning extends AdditionTuning {
     @Override
     Added added(String matrix, MatrixShape shape, OfNetwork network) {
         return new OfMatrix(of(matrix));
+    }
+
+    @Override
+    public float[] pretrained(String array, Function<String, float[]> tensors) {
+        Entries some = entries.get(array.substring(0, array.lastIndexOf('.')));
+        return some == null ? super.pretrained(array, tensors) : some.read(tensors.apply(some.matrix()));
     }
 
     private static final class OfMatrix extends Added {

@@ -8,12 +8,13 @@ import dev.grft.vit.Buffers;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.TrainedArray.Start;
+import dev.grft.vit.kernels.Flat;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * LoRA: low-rank updates of some matrices, and the head (Hu et al. 2021, arXiv 2106.09685). With {@code A [r, in]}, {@code B
@@ -27,6 +28,8 @@ import org.nd4j.linalg.factory.Nd4j;
  */
 public final class LoraTuning extends AdditionTuning {
     private static final long serialVersionUID = 1L;
+    private static final int BITS = 24; // that a float holds
+    private static final int PIECE = 1 << 9; // of these floats, whose numbers lie on the heap at a time
 
     private final int rank;
     private final double scale;
@@ -66,6 +69,7 @@ public final class LoraTuning extends AdditionTuning {
         private final String matrix;
         private final OfNetwork network;
         private @Nullable INDArray through; // s dy B, from backward to inputGradient
+        private @Nullable INDArray mask; // likewise
 
         OfMatrix(String matrix, MatrixShape shape, OfNetwork network) {
             super(
@@ -92,25 +96,53 @@ public final class LoraTuning extends AdditionTuning {
             return dropout > 0 && network.seed() != 0;
         }
 
-        /** Returns x with numbers dropped and the others enlarged, the same ones whenever it is asked in a step. */
-        private INDArray dropped(Kernels kernels, Buffers buffers, INDArray x) {
-            if (!drops()) {
-                return x;
+        /** Draws which numbers of x are kept in this step; the backward finds them in a buffer of a 24th of the size of x. */
+        private void draw(Buffers buffers, INDArray x) {
+            SplittableRandom random = new SplittableRandom(network.seed() ^ ((long) matrix.hashCode() << 32));
+            long dropped = (long) (dropout * 0x1p32); // of 2^32 numbers, the first
+            float[] words = new float[words(x)];
+            for (int w = 0; w < words.length; w++) {
+                int kept = 0;
+                for (int bit = 0; bit < BITS; bit += 2) {
+                    long two = random.nextLong();
+                    kept |= two >>> 32 >= dropped ? 1 << bit : 0;
+                    kept |= (two & 0xffffffffL) >= dropped ? 2 << bit : 0;
+                }
+                words[w] = kept;
             }
-            INDArray kept = mask(buffers, x);
-            kernels.multiply(x, kept);
-            return kept;
+            Flat.write(words, kept(buffers, x));
         }
 
+        private INDArray kept(Buffers buffers, INDArray x) {
+            return buffers.saved(matrix, "lora.kept", words(x));
+        }
+
+        private static int words(INDArray x) {
+            return Math.toIntExact((x.length() + BITS - 1) / BITS);
+        }
+
+        /** Returns the factor of each number of x, 0 or that of those that are kept, until the next call for any map. */
         private INDArray mask(Buffers buffers, INDArray x) {
-            SplittableRandom random = new SplittableRandom(network.seed() ^ ((long) matrix.hashCode() << 32));
-            float[] factors = new float[Math.toIntExact(x.length())];
+            float[] words = Flat.read(kept(buffers, x));
+            INDArray mask = buffers.shared("lora.mask", x.size(0), x.size(1));
+            INDArray flat = mask.reshape(mask.length());
             float enlarged = (float) (1 / (1 - dropout));
-            for (int i = 0; i < factors.length; i++) {
-                factors[i] = random.nextDouble() < dropout ? 0 : enlarged;
+            for (int w = 0; w < words.length; w += PIECE) {
+                long from = (long) w * BITS;
+                float[] factors = new float[(int) Math.min(PIECE * BITS, flat.length() - from)];
+                for (int i = 0; i < factors.length; i++) {
+                    factors[i] = ((int) words[w + i / BITS] >> i % BITS & 1) * enlarged;
+                }
+                Flat.write(factors, flat.get(NDArrayIndex.interval(from, from + factors.length)));
             }
-            INDArray mask = buffers.shared("lora.mask" + x.size(1) + "x" + x.size(0), x.size(0), x.size(1));
-            return mask.assign(Nd4j.createFromArray(factors).reshape(x.shape()));
+            return mask;
+        }
+
+        private static INDArray dropped(Kernels kernels, Buffers buffers, INDArray x, INDArray mask) {
+            INDArray dropped = buffers.shared("lora.wide", x.size(0), x.size(1));
+            kernels.copyRows(x, 0, dropped, 0, Math.toIntExact(x.size(0)), 1);
+            kernels.multiply(mask, dropped);
+            return dropped;
         }
 
         @Override
@@ -125,14 +157,20 @@ public final class LoraTuning extends AdditionTuning {
 
         @Override
         public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
+            INDArray kept = x;
+            if (drops()) {
+                draw(buffers, x);
+                kept = dropped(kernels, buffers, x, mask(buffers, x));
+            }
             INDArray low = low(buffers, "x", x);
-            kernels.gemm(false, dropped(kernels, buffers, x), true, a(), 1, 0, low);
+            kernels.gemm(false, kept, true, a(), 1, 0, low);
             kernels.gemm(false, low, true, b(), scale, 1, y);
         }
 
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
-            INDArray kept = dropped(kernels, buffers, x);
+            mask = drops() ? mask(buffers, x) : null;
+            INDArray kept = mask == null ? x : dropped(kernels, buffers, x, mask);
             INDArray low = low(buffers, "x", x);
             kernels.gemm(false, kept, true, a(), 1, 0, low);
             kernels.gemm(true, dy, false, low, scale, 0, gradient(LowRank.nameOfB(matrix)));
@@ -147,14 +185,13 @@ public final class LoraTuning extends AdditionTuning {
             if (through == null) {
                 throw new IllegalStateException(matrix + ": the gradient of the input before that of the factors");
             }
-            if (!drops()) {
+            if (mask == null) {
                 kernels.gemm(false, through, false, a(), 1, 1, dx);
                 return;
             }
-            INDArray part = mask(buffers, dx);
-            INDArray dense = buffers.shared("lora.dx" + dx.size(1) + "x" + dx.size(0), dx.size(0), dx.size(1));
-            kernels.gemm(false, through, false, a(), 1, 0, dense);
-            kernels.multiply(dense, part);
+            INDArray part = buffers.shared("lora.wide", dx.size(0), dx.size(1));
+            kernels.gemm(false, through, false, a(), 1, 0, part);
+            kernels.multiply(mask, part);
             kernels.add(part, dx);
         }
     }

@@ -158,9 +158,14 @@ public record Method(
         return maker.apply(from);
     }
 
+    /** Returns whether slices train: with GRFT's penalty, which the other methods do not have by themselves. */
+    public boolean isOfSlices() {
+        return needs == Needs.SLICES;
+    }
+
     /** Returns whether the number of parameters follows the selection's budget, by itself or because it is matched. */
     public boolean usesBudget(boolean matched) {
-        return needs == Needs.SLICES || (matching != null && matched);
+        return isOfSlices() || (matching != null && matched);
     }
 
     @Override

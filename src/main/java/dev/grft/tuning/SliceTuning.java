@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
@@ -102,6 +103,14 @@ public final class SliceTuning implements Tuning {
                 labels,
                 pretrainedSha256,
                 Tuning.whole(layout, trained, this::trains));
+    }
+
+    @Override
+    public float[] pretrained(String array, Function<String, float[]> tensors) {
+        String matrix = array.substring(0, array.lastIndexOf('.'));
+        return selection.trains(matrix)
+                ? selection.of(matrix).read(tensors.apply(matrix))
+                : Tuning.super.pretrained(array, tensors);
     }
 
     /** Returns the name of the trained array of a matrix. */

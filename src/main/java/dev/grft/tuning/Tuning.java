@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
 import java.util.function.Predicate;
 
 /**
@@ -60,6 +61,17 @@ public interface Tuning extends Serializable {
         layout.write(delta.headWeight(), Delta.HEAD_WEIGHT, vector);
         layout.write(delta.headBias(), Delta.HEAD_BIAS, vector);
         return vector;
+    }
+
+    /**
+     * Returns the pretrained numbers that a trained array is a difference to; the default is for one that trains whole. May be shared, for
+     * reading only.
+     *
+     * @param array its name
+     * @param tensors returns a tensor of the pretrained model by its timm name, row-major
+     */
+    default float[] pretrained(String array, Function<String, float[]> tensors) {
+        return tensors.apply(array);
     }
 
     /** Returns the tuning that trains what a delta holds, to load it into a network. */

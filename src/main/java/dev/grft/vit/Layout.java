@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * Where each trained array lies in the one flat vector of trained numbers: stage after stage, row-major. What crosses the
@@ -63,6 +64,14 @@ public final class Layout implements Serializable {
     /** Returns the number of trained numbers. */
     public int size() {
         return size;
+    }
+
+    /** Returns the number of those trained numbers whose array is wanted. */
+    public long size(Predicate<TrainedArray> wanted) {
+        return arrays.values().stream()
+                .filter(wanted)
+                .mapToLong(TrainedArray::size)
+                .sum();
     }
 
     /** Returns a copy of the numbers of one array, or null if it is not trained. */

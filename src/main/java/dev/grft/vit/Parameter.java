@@ -52,10 +52,11 @@ final class Parameter extends Layer {
         if (!whole) {
             return List.of();
         }
-        return List.of(
-                name.equals(Delta.HEAD_WEIGHT) || name.equals(Delta.HEAD_BIAS)
-                        ? TrainedArray.head(name, rows, columns)
-                        : TrainedArray.difference(name, rows, columns));
+        TrainedArray array = name.equals(Delta.HEAD_WEIGHT) || name.equals(Delta.HEAD_BIAS)
+                ? TrainedArray.head(name, rows, columns)
+                : TrainedArray.difference(name, rows, columns);
+        boolean matrix = name.endsWith(".weight") && shape.length > 1; // no norm, bias, token or position
+        return List.of(matrix ? array : array.exempt());
     }
 
     /** Returns whether the whole parameter trains. */

@@ -10,11 +10,13 @@ import java.io.Serializable;
  * @param columns second dimension; 1 for a vector
  * @param role what its numbers are
  * @param start its numbers before the first step
+ * @param decays whether weight decay is for it: matrices and parts of them, not biases, gains, tokens and positions, as in timm
  */
-public record TrainedArray(String name, int rows, int columns, Role role, Start start) implements Serializable {
+public record TrainedArray(String name, int rows, int columns, Role role, Start start, boolean decays)
+        implements Serializable {
     /** What the numbers of an array are. */
     public enum Role {
-        /** Trained minus pretrained numbers: what the penalty pulls to 0. */
+        /** Trained minus pretrained numbers: what the penalty pulls to 0. Weight decay pulls their sum with the pretrained ones. */
         DIFFERENCE,
 
         /** The head, which has no pretrained value; it has a penalty of its own. */
@@ -54,17 +56,22 @@ public record TrainedArray(String name, int rows, int columns, Role role, Start 
 
     /** Returns the array of trained minus pretrained numbers; they start at 0. */
     public static TrainedArray difference(String name, int rows, int columns) {
-        return new TrainedArray(name, rows, columns, Role.DIFFERENCE, Start.ZEROS);
+        return new TrainedArray(name, rows, columns, Role.DIFFERENCE, Start.ZEROS, true);
     }
 
     /** Returns an array of the head; its training sets what it starts from. */
     public static TrainedArray head(String name, int rows, int columns) {
-        return new TrainedArray(name, rows, columns, Role.HEAD, Start.ZEROS);
+        return new TrainedArray(name, rows, columns, Role.HEAD, Start.ZEROS, true);
     }
 
     /** Returns an array that a method adds to the model. */
     public static TrainedArray added(String name, int rows, int columns, Start start) {
-        return new TrainedArray(name, rows, columns, Role.ADDED, start);
+        return new TrainedArray(name, rows, columns, Role.ADDED, start, true);
+    }
+
+    /** Returns the same array without weight decay. */
+    public TrainedArray exempt() {
+        return new TrainedArray(name, rows, columns, role, start, false);
     }
 
     /** Returns the number of trained numbers. */

@@ -101,7 +101,7 @@ final class Steps implements AutoCloseable {
     /** Returns how long a step takes that trains some rows of each matrix and the head. */
     List<Row> sliceStep() {
         Selection selection = Setup.selection(config, setup.rows());
-        CostModel costs = costs(CostModel.numbers(selection));
+        CostModel costs = costs(selection.sizes());
         return step(
                 "slice step",
                 new SliceTuning(selection),
@@ -170,7 +170,7 @@ final class Steps implements AutoCloseable {
     Row cost(String name, int rows, Keep keep, double gflops, int repetitions) {
         Selection selection = Setup.selection(config, rows);
         boolean recompute = keep == Keep.INPUTS;
-        CostModel costs = new CostModel(config, CostModel.numbers(selection), recompute, setup.batch(), shares.size());
+        CostModel costs = new CostModel(config, selection.sizes(), recompute, setup.batch(), shares.size());
         Work ours = training(
                 name, new SliceTuning(selection), Setup.settings().penalty().toPenalty(), keep);
         ours.milliseconds();

@@ -7,6 +7,7 @@ import dev.grft.Budget;
 import dev.grft.Orientation;
 import dev.grft.Preset;
 import dev.grft.UserError;
+import dev.grft.tuning.Method;
 import dev.grft.tuning.TuningSettings;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -132,11 +133,19 @@ class ConfigTest {
                 "training.schedule=constant",
                 "training.warmupEpochs=1.5",
                 "training.minLearningRate=1e-5",
+                "training.decayEpochs=2.5",
+                "training.decayRate=0.25",
+                "training.power=2",
+                "training.headRate=3",
+                "training.layerDecay=0.5",
                 "training.updater=sgd",
                 "training.beta1=0.5",
                 "training.beta2=0.75",
                 "training.epsilon=1e-6",
+                "training.momentum=0.5",
+                "training.nesterov=true",
                 "training.weightDecay=0.5",
+                "training.decayAll=true",
                 "training.clipNorm=1",
                 "training.labelSmoothing=0.1",
                 "training.dropPath=0.2",
@@ -214,6 +223,26 @@ class ConfigTest {
         assertThatThrownBy(() -> Config.forMethod(load(List.of(), "methods.lora.training.keep=0"), "lora"))
                 .isInstanceOf(UserError.class)
                 .hasMessage("methods.lora: training.keep must be >= 1, got 0");
+    }
+
+    @Test
+    void thePenaltyIsForSlicesAndForMethodsThatAreGivenOne() {
+        Settings all = settings(
+                "penalty.lambda=0.5",
+                "penalty.head=0.25",
+                "methods.bitfit.penalty.lambda=0.125",
+                "methods.full.penalty.head=0.0625");
+        for (Method method : Method.all()) {
+            Settings.Penalty penalty = Config.forMethod(all, method.word()).penalty();
+            boolean slices =
+                    List.of("grft", "random", "magnitude", "last-layers").contains(method.word());
+            assertThat(penalty.lambda())
+                    .as(method.word())
+                    .isEqualTo(slices ? 0.5 : method.equals(Method.BITFIT) ? 0.125 : 0);
+            assertThat(penalty.head())
+                    .as(method.word())
+                    .isEqualTo(slices ? 0.25 : method.equals(Method.FULL) ? 0.0625 : 0);
+        }
     }
 
     @ParameterizedTest

@@ -79,9 +79,14 @@ class ExperimentsTest {
 
         assertThat(settings.methods().keySet()).containsExactly("adapter", "full", "gps", "grft", "lora");
         for (String method : new String[] {"grft", "gps", "lora", "adapter", "linear", "full"}) {
-            assertThat(Config.forMethod(settings, method).tuning().method()).isEqualTo(method);
+            Settings own = Config.forMethod(settings, method);
+            assertThat(own.tuning().method()).isEqualTo(method);
+            assertThat(own.penalty().lambda()).as(method).isEqualTo(method.equals("grft") ? 1e-4 : 0);
         }
-        assertThat(Config.forMethod(settings, "gps").selection().loss()).isEqualTo("contrastive");
+        Settings gps = Config.forMethod(settings, "gps");
+        assertThat(gps.selection().loss()).isEqualTo("contrastive");
+        assertThat(gps.training().updater()).isEqualTo("adam");
+        assertThat(gps.training().weightDecay()).isZero();
     }
 
     @Test

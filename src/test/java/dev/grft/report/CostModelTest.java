@@ -101,6 +101,45 @@ class CostModelTest {
     }
 
     @Test
+    void weightDecayNeedsThePretrainedValuesOfWhatDecays() {
+        long matrices = 4
+                * BASE.matrices().values().stream()
+                        .mapToLong(shape -> shape.size())
+                        .sum();
+        long slices = 4 * 261120;
+        for (String round : List.of("training.syncEvery=1", "training.syncEvery=4")) {
+            boolean local = round.endsWith("4");
+            assertThat(more("full", round, false)).as(round).containsExactly(matrices, 0, matrices);
+            assertThat(more("grft", round, false))
+                    .as(round)
+                    .containsExactly(slices, local ? 2 * slices : 0, local ? 3 * slices : slices);
+            assertThat(more("bitfit", round, false)).as(round).containsExactly(0, 0, 0);
+            assertThat(more("bitfit", round, true)).as(round).containsExactly(4 * 102912, 0, 4 * 102912);
+            assertThat(more("lora", round, true)).as("LoRA has none").containsExactly(0, 0, 0);
+        }
+    }
+
+    /** Returns the bytes beside the heap that weight decay adds to the driver, to an executor of two tasks, to one process of two tasks. */
+    private static long[] more(String method, String round, boolean all) {
+        CostModel[] costs = new CostModel[2];
+        for (int decays = 0; decays < 2; decays++) {
+            costs[decays] = CostModel.of(
+                    BASE,
+                    settings(
+                            "tuning.method=" + method,
+                            "selection.budget.count=4",
+                            round,
+                            "training.decayAll=" + all,
+                            "training.weightDecay=" + decays));
+        }
+        return new long[] {
+            costs[1].driver().overhead() - costs[0].driver().overhead(),
+            costs[1].needs(2, 8, 32).overhead() - costs[0].needs(2, 8, 32).overhead(),
+            costs[1].local(2, 8, 32).overhead() - costs[0].local(2, 8, 32).overhead()
+        };
+    }
+
+    @Test
     void summedGradientsLieOnTheHeapOfTheirTask() {
         long eligible = 4
                 * BASE.matrices().values().stream()
@@ -134,7 +173,8 @@ class CostModelTest {
         CostModel whole = CostModel.of(BASE, settings(batch, "training.microBatch=64"));
         CostModel parts = CostModel.of(BASE, settings(batch, "training.microBatch=8"));
         double activations = CostModel.activationBytes(BASE, 64, false) - CostModel.activationBytes(BASE, 8, false);
-        double less = whole.step(1, MACHINE).executorBytes() - parts.step(1, MACHINE).executorBytes();
+        double less =
+                whole.step(1, MACHINE).executorBytes() - parts.step(1, MACHINE).executorBytes();
         assertThat(less).isCloseTo(MACHINE.tasks() * activations, Percentage.withPercentage(1e-6));
         assertThat(parts.needs(2, 8, 8).overhead() - whole.needs(2, 8, 8).overhead())
                 .isEqualTo(2 * 4 * parts.trained());

@@ -72,13 +72,13 @@ class AverageTest {
     void aLearnerThatGoesOnFromAStateHasTheBitsOfOneThatWasNeverInterrupted() {
         MultiLayerConfiguration configuration = Trainings.small(Trainings.constant("adam", 0.1, 0), Penalty.NONE);
         TrainingSettings settings = settings(0.9, true);
-        Learner learner = new Learner(configuration, LearnerState.start(new float[8]), Average.of(settings, 0));
+        Learner learner = new Learner(configuration, LearnerState.start(new float[8]), Average.of(settings, 0), null);
         LearnerState middle = learner.state();
         for (int step = 0; step < 6; step++) {
             middle = step == 3 ? learner.state() : middle;
             learner.apply(gradient(step), 0);
         }
-        Learner again = new Learner(configuration, middle, Average.of(settings, 0));
+        Learner again = new Learner(configuration, middle, Average.of(settings, 0), null);
         for (int step = 3; step < 6; step++) {
             again.apply(gradient(step), 0);
         }

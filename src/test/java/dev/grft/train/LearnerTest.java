@@ -81,9 +81,94 @@ class LearnerTest {
 
     @Test
     void weightDecayPullsTheRowAndTheHeadsWeightButNotItsBias() {
-        Learner learner = learner(Trainings.constant("adam", 0.1, 0.3), Penalty.NONE);
+        Learner adamw = learner(Trainings.constant("adamw", 0.1, 0.3), Penalty.NONE);
+        adamw.apply(new StepGradient(GRADIENT, 1, EXAMPLES), 0);
+        assertNumbers(adamw, i -> START[i] - 0.1 * adam(mean(i)) - (i < BIAS ? 0.1 * 0.3 * START[i] : 0));
+        assertThat(adamw.penalty()).as("it is no term of the loss").isZero();
+
+        Learner adam = learner(Trainings.constant("adam", 0.1, 2.5), Penalty.NONE);
+        adam.apply(new StepGradient(GRADIENT, 1, EXAMPLES), 0);
+        assertNumbers(adam, i -> START[i] - 0.1 * adam(mean(i) + (i < BIAS ? 2.5 * START[i] : 0)));
+    }
+
+    @Test
+    void weightDecayPullsARowTogetherWithItsPretrainedNumbersAndTheHeadAlone() {
+        float[] pretrained = {10, 20};
+        for (String updater : new String[] {"sgd", "adamw"}) {
+            TrainingSettings training = Trainings.constant(updater, 0.1, 0.3);
+            Learner learner =
+                    new Learner(Trainings.small(training, Penalty.NONE), LearnerState.start(START), null, name -> {
+                        assertThat(name).isEqualTo("blocks.0.mlp.fc1.weight.rows");
+                        return pretrained;
+                    });
+            learner.apply(new StepGradient(new float[8], 1, EXAMPLES), 0);
+            assertNumbers(
+                    learner,
+                    i -> START[i] - 0.1 * 0.3 * (i < ROW ? START[i] + pretrained[i] : i < BIAS ? START[i] : 0));
+            learner.close();
+        }
+    }
+
+    @Test
+    void withoutWeightDecayNoPretrainedNumbersAreRead() {
+        new Learner(
+                        Trainings.small(Trainings.constant("adamw", 0.1, 0), new Penalty(0.5, 1, 0.25, false)),
+                        LearnerState.start(START),
+                        null,
+                        name -> {
+                            throw new AssertionError(name);
+                        })
+                .apply(new StepGradient(GRADIENT, 1, EXAMPLES), 0);
+    }
+
+    @Test
+    void everythingDecaysIfAskedTo() {
+        Learner learner = learner(
+                Trainings.of(
+                        "training.updater=sgd",
+                        "training.momentum=0",
+                        "training.schedule=constant",
+                        "training.warmupEpochs=0",
+                        "training.learningRate=0.1",
+                        "training.weightDecay=0.3",
+                        "training.decayAll=true"),
+                Penalty.NONE);
+        learner.apply(new StepGradient(new float[8], 1, EXAMPLES), 0);
+        assertNumbers(learner, i -> START[i] * (1 - 0.1 * 0.3));
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void momentumAddsAShareOfTheStepBefore(boolean nesterov) {
+        TrainingSettings training = Trainings.of(
+                "training.updater=sgd",
+                "training.nesterov=" + nesterov,
+                "training.schedule=constant",
+                "training.warmupEpochs=0",
+                "training.learningRate=0.1");
+        Learner learner = learner(training, Penalty.NONE);
         learner.apply(new StepGradient(GRADIENT, 1, EXAMPLES), 0);
-        assertNumbers(learner, i -> START[i] - 0.1 * adam(mean(i)) - (i < BIAS ? 0.1 * 0.3 * START[i] : 0));
+        learner.apply(new StepGradient(new float[8], 1, EXAMPLES), 0);
+        double steps = nesterov ? 1.9 + 0.81 : 1 + 0.9;
+        assertNumbers(learner, i -> START[i] - 0.1 * steps * mean(i));
+        assertThat(learner.state().updater()).hasSize(START.length);
+    }
+
+    @Test
+    void theHeadHasARateOfItsOwnAndEachBlockOneOfItsPlace() {
+        TrainingSettings training = Trainings.of(
+                "training.updater=adamw",
+                "training.headRate=4",
+                "training.layerDecay=0.5",
+                "training.weightDecay=0.3",
+                "training.schedule=constant",
+                "training.warmupEpochs=0",
+                "training.learningRate=0.1");
+        Learner learner = learner(training, Penalty.NONE);
+        learner.apply(new StepGradient(GRADIENT, 1, EXAMPLES), 0);
+        assertThat(learner.learningRate()).isEqualTo(0.1);
+        assertNumbers(
+                learner, i -> START[i] - (i < ROW ? 0.05 : 0.4) * (adam(mean(i)) + (i < BIAS ? 0.3 * START[i] : 0)));
     }
 
     @Test
@@ -191,8 +276,9 @@ class LearnerTest {
 
     @Test
     void theLearningRateIsThatOfTheNextStep() {
-        Learner learner = learner(Trainings.training("adam", 0.1, "cosine", 2, 0.02, 0, 1e-8), Penalty.NONE);
-        WarmupCosine expected = new WarmupCosine(0.1, 0.02, 2, 10, false);
+        TrainingSettings training = Trainings.training("adam", 0.1, "cosine", 2, 0.02, 0, 1e-8);
+        Learner learner = learner(training, Penalty.NONE);
+        Schedule expected = Schedule.of(training, 10, 1);
         for (int step = 0; step < 10; step++) {
             assertThat(learner.learningRate()).as("step %s", step).isEqualTo(expected.valueAt(step, 0));
             learner.apply(gradient(step), 0);
@@ -233,9 +319,9 @@ class LearnerTest {
         return 2 * (i < ROW ? 0.5 : 0.25) * START[i];
     }
 
-    /** The first step of Adam as DL4J has it, at a learning rate of 1: epsilon is added before the bias correction. */
+    /** The first step of torch's Adam, at a learning rate of 1. */
     private static double adam(double g) {
-        return Math.sqrt(1 - 0.999) * g / (Math.sqrt(1 - 0.999) * Math.abs(g) + 1e-8);
+        return g / (Math.abs(g) + 1e-8);
     }
 
     private static StepGradient gradient(int step) {

@@ -2,6 +2,7 @@ package dev.grft.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.grft.Axis;
 import dev.grft.Entries;
 import dev.grft.Grft;
@@ -25,6 +26,7 @@ import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.assertj.core.data.Offset;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.util.ModelSerializer;
@@ -32,9 +34,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.nd4j.linalg.factory.Nd4j;
-import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.learning.config.IUpdater;
-import org.nd4j.linalg.learning.config.Sgd;
 
 class NetworkTest {
     private static final TrainingSettings ADAM = Trainings.training("adam", 1e-2, "cosine", 2, 1e-3, 0.1, 1e-7);
@@ -85,23 +85,23 @@ class NetworkTest {
             String parameter, double strength) {
         assertThat(ofTwelveBlocks(new Penalty(0.5, 3, 0.25, false))
                         .get(parameter)
-                        .getCoupled())
+                        .getPull())
                 .isEqualTo(strength);
     }
 
     @Test
     void allPullsThePatchEmbeddingTooAndAllBlocksDoNot() {
         assertThat(ofTwelveBlocks(new Penalty(0.5, Penalty.ALL, 0.5, false)).values())
-                .allSatisfy(array -> assertThat(array.getCoupled()).isEqualTo(0.5));
+                .allSatisfy(array -> assertThat(array.getPull()).isEqualTo(0.5));
         Map<String, StageLayer.Trained> arrays = ofTwelveBlocks(new Penalty(0.5, 12, 0, false));
-        assertThat(arrays.get("blocks.0.mlp.fc1.bias").getCoupled()).isEqualTo(0.5);
-        assertThat(arrays.get("patch_embed.proj.weight").getCoupled()).isZero();
+        assertThat(arrays.get("blocks.0.mlp.fc1.bias").getPull()).isEqualTo(0.5);
+        assertThat(arrays.get("patch_embed.proj.weight").getPull()).isZero();
     }
 
     @Test
     void noPenaltyPullsNothing() {
         assertThat(ofTwelveBlocks(Penalty.NONE).values())
-                .allSatisfy(array -> assertThat(array.getCoupled()).isZero());
+                .allSatisfy(array -> assertThat(array.getPull()).isZero());
     }
 
     @Test
@@ -111,7 +111,7 @@ class NetworkTest {
         for (Tuning tuning : List.of(new LoraTuning(matrices, 2, 1, 0), new AdapterTuning(matrices, 2, 1))) {
             arrays(Trainings.tiny(tuning, ADAM, penalty, 10))
                     .forEach((name, array) ->
-                            assertThat(array.getCoupled()).as(name).isEqualTo(name.startsWith("head.") ? 0.25 : 0));
+                            assertThat(array.getPull()).as(name).isEqualTo(name.startsWith("head.") ? 0.25 : 0));
         }
     }
 
@@ -124,7 +124,7 @@ class NetworkTest {
                 .toList());
         arrays(Trainings.tiny(tuning, ADAM, new Penalty(0.5, Penalty.ALL, 0.25, false), 10))
                 .forEach((name, array) ->
-                        assertThat(array.getCoupled()).as(name).isEqualTo(name.startsWith("head.") ? 0.25 : 0.5));
+                        assertThat(array.getPull()).as(name).isEqualTo(name.startsWith("head.") ? 0.25 : 0.5));
     }
 
     @Test
@@ -170,27 +170,55 @@ class NetworkTest {
     }
 
     @Test
-    void adamHasTheNumbersOfTheSettingsAndTheScheduleOfTheSteps() {
-        // 2.5 steps for each of 2 epochs of warm-up.
-        MultiLayerConfiguration configuration = Network.configuration(Trainings.SMALL, ADAM, Penalty.NONE, 40, 2.5);
-        for (String updater : new String[] {"adam", "adamw"}) {
-            TrainingSettings training = Trainings.training(updater, 1e-2, "cosine", 2, 1e-3, 0.1, 1e-7);
-            assertThat(updater(Network.configuration(Trainings.SMALL, training, Penalty.NONE, 40, 2.5)))
-                    .isEqualTo(Adam.builder()
-                            .learningRateSchedule(new WarmupCosine(1e-2, 1e-3, 5, 40, false))
-                            .beta1(0.9)
-                            .beta2(0.999)
-                            .epsilon(1e-7)
-                            .build())
-                    .isEqualTo(updater(configuration));
+    void theDecayOfAdamwAloneGoesPastTheUpdater() {
+        for (String updater : new String[] {"adam", "adamw", "sgd"}) {
+            arrays(Trainings.small(Trainings.constant(updater, 1e-2, 0.1), Penalty.NONE))
+                    .values()
+                    .forEach(array -> assertThat(array.isDecayDecoupled()).isEqualTo(updater.equals("adamw")));
         }
     }
 
     @Test
-    void sgdHasTheScheduleAlone() {
-        TrainingSettings training = Trainings.constant("sgd", 1e-2, 0);
-        assertThat(updater(Trainings.small(training, Penalty.NONE)))
-                .isEqualTo(new Sgd(new WarmupCosine(1e-2, 0, 0, 10, true)));
+    void whatNeedsItsPretrainedValueIsWhatTrainsAsADifferenceAndDecays() {
+        Map<String, StageLayer.Trained> arrays = arrays(Trainings.tiny(new WholeTuning(), ADAM, Penalty.NONE, 10));
+        assertThat(arrays.get("blocks.0.mlp.fc1.weight").needsOrigin()).isTrue();
+        assertThat(arrays.get("blocks.0.mlp.fc1.bias").needsOrigin()).isFalse();
+        assertThat(arrays.get("head.weight").needsOrigin()).isFalse();
+        Map<String, MatrixShape> matrices = Tiny.CONFIG.matrices(List.of("mlp.fc2"));
+        for (Tuning tuning : List.of(new LoraTuning(matrices, 2, 1, 0), new AdapterTuning(matrices, 2, 1))) {
+            arrays(Trainings.tiny(tuning, ADAM, Penalty.NONE, 10)).forEach((name, array) -> {
+                assertThat(array.needsOrigin()).as(name).isFalse();
+                assertThat(array.getDecay()).as(name).isEqualTo(name.endsWith(".bias") ? 0 : 0.1);
+            });
+        }
+    }
+
+    @Test
+    void timmsLayerWiseDecayHasTheseFactors() {
+        JsonNode golden = Tiny.json("rates.json");
+        TrainingSettings training =
+                Trainings.of("training.layerDecay=" + golden.get("layerDecay").doubleValue(), "training.headRate=3");
+        arrays(Trainings.tiny(new WholeTuning(), training, Penalty.NONE, 10))
+                .forEach((name, array) -> assertThat(array.getRate())
+                        .as(name)
+                        .isCloseTo(
+                                golden.get("factors").get(name).doubleValue() * (name.startsWith("head.") ? 3 : 1),
+                                Offset.offset(1e-15)));
+    }
+
+    @Test
+    void theUpdaterHasTheScheduleOfTheSteps() {
+        // 2.5 steps for each of 2 epochs of warm-up.
+        UpdateRule expected = UpdateRule.of(ADAM, Schedule.of(ADAM, 40, 2.5));
+        assertThat(updater(Network.configuration(Trainings.SMALL, ADAM, Penalty.NONE, 40, 2.5)))
+                .isEqualTo(expected)
+                .isNotEqualTo(expected.times(2))
+                .isNotEqualTo(UpdateRule.of(ADAM, Schedule.of(ADAM, 41, 2.5)));
+        assertThat(expected.getLearningRate(1, 0)).isEqualTo(1e-2 * 2 / 5);
+        assertThat(expected.times(3).getLearningRate(1, 0)).isEqualTo(3 * (1e-2 * 2 / 5));
+        assertThat(expected.stateSize(7)).isEqualTo(14);
+        TrainingSettings sgd = Trainings.of("training.updater=sgd");
+        assertThat(UpdateRule.of(sgd, Schedule.of(sgd, 40, 1)).stateSize(7)).isEqualTo(7);
     }
 
     @Test
@@ -242,12 +270,12 @@ class NetworkTest {
 
     /** Returns the factor of the array in the loss's gradient. */
     private static double pull(StageLayer.Trained array) {
-        return Grft.penaltySlope(array.getCoupled());
+        return array.isPullDecoupled() ? 0 : Grft.penaltySlope(array.getPull());
     }
 
     /** Returns the factor of the array, times the learning rate, that is subtracted after the updater. */
     private static double decay(StageLayer.Trained array) {
-        return Grft.penaltySlope(array.getDecoupled());
+        return array.getDecay() + (array.isPullDecoupled() ? Grft.penaltySlope(array.getPull()) : 0);
     }
 
     private static LearnerState threeSteps(Learner learner) {

@@ -93,13 +93,14 @@ class PartsTest {
     }
 
     @Test
-    void theMeanOfLocalStepsIsThatOfNumbersAndUpdaterStates() {
+    void theMeanOfLocalStepsWeighsNumbersAndUpdaterStatesByTheExamples() {
         LocalSteps mean = LocalSteps.mean(List.of(
                 new LocalSteps(new LearnerState(new float[] {1, 2}, new float[] {0, 4, 8, 1}, 7), 2.5, 6),
-                new LocalSteps(new LearnerState(new float[] {3, -2}, new float[] {1, 0, 8, 2}, 7), 0.5, 5)));
-        assertThat(mean.state()).isEqualTo(new LearnerState(new float[] {2, 0}, new float[] {0.5f, 2, 8, 1.5f}, 7));
+                new LocalSteps(new LearnerState(new float[] {3, -2}, new float[] {1, 0, 8, 2}, 7), 0.5, 2)));
+        assertThat(mean.state())
+                .isEqualTo(new LearnerState(new float[] {1.5f, 1}, new float[] {0.25f, 3, 8, 1.25f}, 7));
         assertThat(mean.loss()).isEqualTo(3);
-        assertThat(mean.examples()).isEqualTo(11);
+        assertThat(mean.examples()).isEqualTo(8);
     }
 
     @Test

@@ -201,7 +201,8 @@ class TrainerTest {
         assertThat(steps).extracting(Trainer.Step::examples).containsExactly(16L, 16L, 8L);
         assertThat(steps).extracting(Trainer.Step::loss).containsExactly(1.25, 1.25, 1.25);
         assertThat(steps).extracting(Trainer.Step::gradientNorm).containsOnly(Double.NaN);
-        assertThat(steps.get(1).learningRate()).isEqualTo(new WarmupCosine(0.1, 0.01, 2, 10, false).valueAt(4, 0));
+        assertThat(steps.get(1).learningRate())
+                .isEqualTo(Schedule.of(TRAINING, 10, 1).valueAt(4, 0));
         assertThat(steps.get(0).penalty()).isCloseTo(0.5 * 5 + 0.25 * 30.5, Offset.offset(1e-5));
     }
 

@@ -68,25 +68,28 @@ public final class Tiny {
         return Weights.copyOf(CONFIG, backbone, type);
     }
 
-    /** Returns the golden selection for the word of an orientation. */
-    public static Selection selection(String orientation) {
+    /** Returns a golden file of JSON of the tiny model. */
+    public static JsonNode json(String file) {
         try {
-            JsonNode matrices = new ObjectMapper()
-                    .readTree(Golden.bytes("tiny/selection.json"))
-                    .get(orientation);
-            List<Slices> all = new ArrayList<>();
-            CONFIG.matrices().forEach((matrix, shape) -> {
-                JsonNode slices = matrices.get(matrix);
-                int[] indices = IntStream.range(0, slices.get("indices").size())
-                        .map(i -> slices.get("indices").get(i).asInt())
-                        .toArray();
-                Axis axis = slices.get("axis").asText().equals("row") ? Axis.ROW : Axis.COLUMN;
-                all.add(new Slices(matrix, shape, axis, indices));
-            });
-            return new Selection(all);
+            return new ObjectMapper().readTree(Golden.bytes("tiny/" + file));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** Returns the golden selection for the word of an orientation. */
+    public static Selection selection(String orientation) {
+        JsonNode matrices = json("selection.json").get(orientation);
+        List<Slices> all = new ArrayList<>();
+        CONFIG.matrices().forEach((matrix, shape) -> {
+            JsonNode slices = matrices.get(matrix);
+            int[] indices = IntStream.range(0, slices.get("indices").size())
+                    .map(i -> slices.get("indices").get(i).asInt())
+                    .toArray();
+            Axis axis = slices.get("axis").asText().equals("row") ? Axis.ROW : Axis.COLUMN;
+            all.add(new Slices(matrix, shape, axis, indices));
+        });
+        return new Selection(all);
     }
 
     /** Returns every slice along an axis of these matrices. */

@@ -188,8 +188,10 @@ final class CompareVerb extends Verb {
         VitConfig config = run.models().pretrained().config();
         Settings grft = Config.forMethod(cell, Method.GRFT.word());
         Map<String, MatrixShape> eligible = config.matrices(grft.selection().matrices());
+        long biases =
+                config.matrices().values().stream().mapToLong(MatrixShape::out).sum();
         double numbers =
-                CostModel.selection(config, grft).trained() + (grft.tuning().biases() ? CostModel.biases(config) : 0);
+                CostModel.selection(config, grft).trained() + (grft.tuning().biases() ? biases : 0);
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
         for (Method method : Method.all()) {
             Method.Matching matching = method.matching();

@@ -1,13 +1,19 @@
 package dev.grft.spark.verbs;
 
 import dev.grft.Delta;
+import dev.grft.checkpoint.Checkpoint;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.ModelBroadcast;
+import dev.grft.train.Average;
+import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
 
 /** What trains in one part of a training, on which model. */
@@ -16,6 +22,7 @@ final class PartSetup implements AutoCloseable {
     private final Layout layout;
     private final ModelBroadcast model;
     private final Supplier<LearnerState> start;
+    private final @Nullable Checkpoint pretrained;
     private final @Nullable Delta held;
 
     /**
@@ -24,13 +31,21 @@ final class PartSetup implements AutoCloseable {
      * @param layout of the trained vector
      * @param model that the trained parameters are differences to
      * @param start returns the state to begin with when the training needs it; a part does not keep it
+     * @param pretrained that the trained parameters are differences to; null for zeros
      * @param held what earlier parts have trained and this one leaves alone, which is merged into the model; null for nothing
      */
-    PartSetup(Tuning tuning, Layout layout, ModelBroadcast model, Supplier<LearnerState> start, @Nullable Delta held) {
+    PartSetup(
+            Tuning tuning,
+            Layout layout,
+            ModelBroadcast model,
+            Supplier<LearnerState> start,
+            @Nullable Checkpoint pretrained,
+            @Nullable Delta held) {
         this.tuning = tuning;
         this.layout = layout;
         this.model = model;
         this.start = start;
+        this.pretrained = pretrained;
         this.held = held;
     }
 
@@ -46,9 +61,19 @@ final class PartSetup implements AutoCloseable {
         return model;
     }
 
-    /** Returns the state to begin with; each call makes it anew. */
-    LearnerState start() {
-        return start.get();
+    /**
+     * Returns the learner of this part at its start. What is held lies beside what trains, so that weight decay needs the pretrained model
+     * alone.
+     */
+    Learner learner(MultiLayerConfiguration configuration, @Nullable Average average) {
+        Map<String, float[]> tensors = pretrained == null ? Map.of() : pretrained.tensors();
+        return new Learner(
+                configuration,
+                start.get(),
+                average,
+                pretrained == null
+                        ? null
+                        : array -> tuning.pretrained(array, name -> Objects.requireNonNull(tensors.get(name), name)));
     }
 
     /** Returns the delta of a trained vector, together with what was held. */

@@ -111,7 +111,7 @@ final class PretrainVerb extends Verb {
         TrainingLoop.Result result;
         try (ModelBroadcast zeros = ModelBroadcast.zeros(session.context(), config)) {
             PartSetup setup = new PartSetup(
-                    tuning, layout, zeros, () -> LearnerState.start(start(layout, config, from, labels)), null);
+                    tuning, layout, zeros, () -> LearnerState.start(start(layout, config, from, labels)), null, null);
             result = loop.run(part, setup, null);
         }
         Map<String, float[]> trained = new LinkedHashMap<>();

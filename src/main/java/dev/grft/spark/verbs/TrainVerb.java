@@ -129,7 +129,13 @@ final class TrainVerb extends Verb {
                             "train %s: %,d numbers, of which %,d in the head",
                             method, layout.size(), head.weight().length + head.bias().length);
         }
-        return new PartSetup(tuning, layout, model, () -> LearnerState.start(start(layout, head)), null);
+        return new PartSetup(
+                tuning,
+                layout,
+                model,
+                () -> LearnerState.start(start(layout, head)),
+                run.models().pretrained(),
+                null);
     }
 
     /** Returns the vector to begin with: the head's numbers, and those that the method begins with. */
@@ -162,6 +168,7 @@ final class TrainVerb extends Verb {
                         new float[0],
                         0,
                         averaged() ? tuning.trained(layout, average.on(selection)) : null),
+                run.models().pretrained(),
                 held);
     }
 

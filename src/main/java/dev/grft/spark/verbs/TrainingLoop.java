@@ -141,7 +141,7 @@ final class TrainingLoop {
         }
         Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
         long sent = bytesPerRound(settings, setup);
-        Learner learner = new Learner(configuration, setup.start(), Average.of(settings, part.first));
+        Learner learner = setup.learner(configuration, Average.of(settings, part.first));
         Trainer trainer = new Trainer(
                 plan,
                 learner,

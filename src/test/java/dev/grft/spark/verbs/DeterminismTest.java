@@ -28,9 +28,19 @@ class DeterminismTest {
             assertThat(spark.sparkContext().defaultParallelism()).isEqualTo(cores);
             Path directory = folder.resolve("cores" + cores);
             Tiny.does(spark, Tiny.sets(pretrained, train, train, directory), false, Verbs::train);
-            String again = "selection.everyEpochs=1";
+            Path again = directory.resolve("again");
             Tiny.does(
-                    spark, Tiny.sets(pretrained, train, train, directory.resolve("again"), again), false, Verbs::train);
+                    spark,
+                    Tiny.sets(
+                            pretrained,
+                            train,
+                            train,
+                            again,
+                            "selection.everyEpochs=1",
+                            "training.updater=adamw",
+                            "training.weightDecay=0.1"),
+                    false,
+                    Verbs::train);
         }
 
         for (String file : new String[] {

@@ -164,7 +164,8 @@ class ReselectionTest extends OnTiny {
                     "selection.everyEpochs=" + every,
                     "selection.budget.count=1000",
                     "tuning.biases=true",
-                    "training.updater=sgd");
+                    "training.updater=sgd",
+                    "training.momentum=0");
         }
 
         assertThat(folder.resolve("1/part-3/selection.safetensors")).exists();

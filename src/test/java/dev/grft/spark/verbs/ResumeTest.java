@@ -297,12 +297,18 @@ class ResumeTest extends OnSpark {
     @ValueSource(ints = {1, 4})
     void aShortTrainingGoesOnToTheBitsOfALongOne(int syncEvery) throws Exception {
         Path grown = folder.resolve("grown");
-        String sync = "training.syncEvery=" + syncEvery;
-        train(grown, sync, "training.maxSteps=6");
-        Printed printed = train(grown, sync);
+        // With pretrained values in the updater, on the driver or in the tasks.
+        List<String> sets = List.of(
+                "training.syncEvery=" + syncEvery,
+                "training.updater=adamw",
+                "training.weightDecay=0.1",
+                "training.decayAll=true",
+                "tuning.biases=true");
+        train(grown, with(sets, "training.maxSteps=6"));
+        Printed printed = train(grown, with(sets));
 
         Path whole = folder.resolve("whole");
-        train(whole, sync);
+        train(whole, with(sets));
         // Four local steps, then two: an exchange that the long training does not make
         assertThat(printed.err()).contains("going on after step " + (syncEvery == 1 ? 6 : 4) + ", from");
         assertThat(Tiny.tensors(grown.resolve("delta.safetensors")))
@@ -310,6 +316,10 @@ class ResumeTest extends OnSpark {
         assertThat(losses(grown)).isEqualTo(losses(whole));
         assertThat(aside(grown, 1).resolve("step-00000006.safetensors").toFile().exists())
                 .isEqualTo(syncEvery == 4);
+    }
+
+    private static String[] with(List<String> sets, String... others) {
+        return Stream.concat(sets.stream(), Stream.of(others)).toArray(String[]::new);
     }
 
     @Test
