@@ -48,6 +48,7 @@ class GrftClassifier(JavaEstimator, _Columns, JavaMLWritable, _Readable):
 
     labelCol = Param(Params._dummy(), "labelCol", "column of the classes", _TEXT)
     nameCol = Param(Params._dummy(), "nameCol", "column of the images' names", _TEXT)
+    weightCol = Param(Params._dummy(), "weightCol", "column of the rows' weights in the loss", _TEXT)
     validationIndicatorCol = Param(
         Params._dummy(), "validationIndicatorCol", "boolean column of the rows that choose the epoch", _TEXT)
     config = Param(Params._dummy(), "config", "YAML files over conf/base.yaml", _TEXTS)

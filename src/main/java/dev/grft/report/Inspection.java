@@ -159,6 +159,7 @@ public final class Inspection {
                 "training state  after step " + state.step(),
                 String.format(Locale.ROOT, "trained         %,d numbers", state.parameters().length),
                 String.format(Locale.ROOT, "updater         %,d numbers", state.updater().length),
+                "average         " + (state.average() == null ? "none" : "of the trained numbers"),
                 "inputs          " + state.fingerprint());
     }
 

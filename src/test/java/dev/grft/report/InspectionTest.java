@@ -106,6 +106,7 @@ class InspectionTest {
                 training state  after step 7
                 trained         3 numbers
                 updater         6 numbers
+                average         none
                 inputs          inputs
                 """);
     }

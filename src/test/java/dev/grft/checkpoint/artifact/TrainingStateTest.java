@@ -17,6 +17,15 @@ class TrainingStateTest {
     Path directory;
 
     @Test
+    void anAverageComesBack() {
+        TrainingState state = new TrainingState(
+                3, new float[] {1, 2}, new float[] {3}, new float[] {4, 5}, "mine", Map.of());
+        org.apache.hadoop.fs.Path file = state.write(Golden.HADOOP, Golden.hadoop(directory));
+
+        assertThat(TrainingState.read(Golden.HADOOP, file).average()).containsExactly(4, 5);
+    }
+
+    @Test
     void aStateComesBack() {
         TrainingState written = new TrainingState(
                 120, new float[] {1, -0f, Float.NaN}, new float[] {Float.MIN_VALUE}, "f", Map.of("loss", "0x1.8p3"));
