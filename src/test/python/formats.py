@@ -7,8 +7,8 @@ the published files (google-research/vision_transformer) is not on PyPI, so the 
 the published files has to understand them.
 
 `golden.safetensors` of each folder: `logits` for `input` of `inputs.safetensors`, `logits.32` for `input.32`, `logits.224` for
-`input.32` as tiles, seven by seven; in double, from the saved weights. At 32 and 224 pixels the library's own model runs with
-positions that timm has resampled: libraries differ in how they resample, and this project does as timm does.
+`input.32` as tiles, seven by seven; in double, from the saved weights. At 32 and 224 pixels a model of transformers resamples its
+positions itself; others run with positions that timm has resampled.
 """
 
 import copy
@@ -86,10 +86,7 @@ def save_transformers(random, images, out: Path) -> None:
     assert not (out / "transformers-sharded" / "model.safetensors").exists()
 
     def logits(x):
-        side = x.shape[-1]
-        other = transformers.ViTForImageClassification(transformers.ViTConfig(**dict(config, image_size=side)))
-        other.load_state_dict(resampled(model.state_dict(), "vit.embeddings.position_embeddings", side))
-        return other.double().eval()(x).logits
+        return copy.deepcopy(model).double().eval()(x, interpolate_pos_encoding=True).logits
 
     golden(images, logits, out / "transformers")
     shutil.copy(out / "transformers" / "golden.safetensors", out / "transformers-sharded")
@@ -100,10 +97,7 @@ def save_transformers(random, images, out: Path) -> None:
     bare.save_pretrained(out / "transformers-features")
 
     def features(x):
-        side = x.shape[-1]
-        other = transformers.ViTModel(transformers.ViTConfig(**dict(config, image_size=side)))
-        other.load_state_dict(resampled(bare.state_dict(), "embeddings.position_embeddings", side))
-        return other.double().eval()(x).last_hidden_state[:, 0]
+        return copy.deepcopy(bare).double().eval()(x, interpolate_pos_encoding=True).last_hidden_state[:, 0]
 
     golden(images, features, out / "transformers-features")
 
@@ -281,17 +275,10 @@ def save_transformers_variants(random, images, out: Path) -> None:
         model = fill(random, kind(config))
         shutil.rmtree(out / folder, ignore_errors=True)
         model.save_pretrained(out / folder)
-        key = next(name for name in model.state_dict() if "position_embedding" in name)
+        own = {} if "dinov2" in folder else dict(interpolate_pos_encoding=True)  # DINOv2 does it unasked
 
         def logits(x):
-            other_config = copy.deepcopy(config)
-            getattr(other_config, "vision_config", other_config).image_size = x.shape[-1]
-            other = kind(other_config)
-            positions = model.state_dict()[key].reshape(1, -1, SMALL_TOWER["hidden_size"])
-            moved = resampled({key: positions}, key, x.shape[-1], positions.shape[1] - (SIDE // PATCH) ** 2)[key]
-            shape = other.state_dict()[key].shape
-            other.load_state_dict(model.state_dict() | {key: moved.reshape(shape)}, strict=False)
-            result = other.double().eval()(x)
+            result = copy.deepcopy(model).double().eval()(x, **own)
             return result.pooler_output if folder == "transformers-clip" else result.logits
 
         golden(images, logits, out / folder)

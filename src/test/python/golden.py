@@ -23,6 +23,7 @@ import numpy as np
 import peft
 import timm
 import torch
+import transformers
 from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed, set_fused_attn
 from timm.models import save_for_hf
@@ -410,9 +411,9 @@ def contrastive_loss_by_definition(z: list[list[float]], labels: list[int]) -> f
 
 
 def save_positions(positions: torch.Tensor, file: Path) -> None:
-    """Saves a 4x4 grid of positions behind a class token, and what timm makes of it for other grids.
+    """Saves a 4x4 grid of positions behind a class token, and what timm and transformers (.plain) make of it for other grids.
 
-    timm interpolates in float. The same in double is stored beside it as .double.
+    Both interpolate in float. The same in double is stored beside it as .double.
     """
     tensors = {"pos_embed.4x4": positions}
     for side in (3, 6, 8):
@@ -423,6 +424,16 @@ def save_positions(positions: torch.Tensor, file: Path) -> None:
         torch.testing.assert_close(double.float(), resampled, rtol=1e-5, atol=1e-6)
         tensors[f"pos_embed.{side}x{side}"] = resampled
         tensors[f"pos_embed.{side}x{side}.double"] = double
+    config = transformers.ViTConfig(hidden_size=6, num_attention_heads=1, image_size=16, patch_size=4)
+    embeddings = transformers.models.vit.modeling_vit.ViTEmbeddings(config)
+    embeddings.position_embeddings.data = positions
+    for side in (1, 3, 6, 8):
+        for suffix, dtype in ((".plain", torch.float32), (".plain.double", torch.float64)):
+            embeddings.position_embeddings.data = positions.to(dtype)
+            # A sequence of another length, or the positions would be taken as they are.
+            tokens = torch.zeros(1, 1 + side * side, 6, dtype=dtype)
+            resampled = embeddings.interpolate_pos_encoding(tokens, 4 * side, 4 * side)
+            tensors[f"pos_embed.{side}x{side}{suffix}"] = resampled.detach()
     save(tensors, file)
 
 

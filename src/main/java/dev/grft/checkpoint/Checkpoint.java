@@ -116,7 +116,7 @@ public final class Checkpoint {
      *
      * <p>The sizes are those of the tensors; {@code config.json} beside them, and of transformers {@code
      * preprocessor_config.json}, add the number of heads and the preparation of images (mean and std of 0.5 and a crop of
-     * 0.9, timm's defaults of a ViT, where they do not say). torchvision and JAX may do without: then it is as their authors
+     * 0.9 and bicubic interpolation, timm's defaults of a ViT, where they do not say). torchvision and JAX may do without: then it is as their authors
      * have published it.
      *
      * @param imageSize side of the images, pixels; the positions are resampled if they are for another; 0 for the
@@ -167,6 +167,11 @@ public final class Checkpoint {
                 delta.labels(),
                 List.of(),
                 null);
+    }
+
+    /** Returns this model with another recipe, by which its images were prepared in a training. */
+    public Checkpoint with(ImageRecipe other) {
+        return new Checkpoint(name, names, architecture, config, tensors, other, labels, notes, sha256);
     }
 
     /**

@@ -1,11 +1,13 @@
 package dev.grft.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
 import dev.grft.data.ImageRecipe;
+import dev.grft.data.Interpolation;
 import dev.grft.vit.Activation;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
@@ -83,13 +85,37 @@ record Description(
             String query = NameMap.NPZ.theirs("blocks.0.attn.q.weight");
             long[] shape = tensors.has(query) ? tensors.tensor(query).shape() : new long[0];
             heads = shape.length == 3 ? (int) Math.min(shape[1], Integer.MAX_VALUE) : 0;
-            recipe = ImageRecipe.same(0.5f, 0.5f, CROP);
+            recipe = ImageRecipe.same(0.5f, 0.5f, CROP).with(Interpolation.BICUBIC); // timm's of these files
         } else {
-            Tensor token = tensors.byName().get(NameMap.TORCHVISION.theirs("cls_token"));
-            heads = token != null && token.length() == 1280 ? 16 : 0; // vit_h_14; the others have heads of 64
-            recipe = new ImageRecipe(List.of(0.485f, 0.456f, 0.406f), List.of(0.229f, 0.224f, 0.225f), 0.875);
+            long width = length(tensors, "cls_token");
+            heads = width == 1280 ? 16 : 0; // vit_h_14; the others have heads of 64
+            recipe = ofTorchvision(width, width == 0 ? 0 : length(tensors, "pos_embed") / width);
         }
         return new Description(place, NEAREST, 0, heads, EPSILON, Activation.GELU, TOKEN, 0, recipe, List.of());
+    }
+
+    private static long length(Tensors tensors, String name) {
+        Tensor tensor = tensors.byName().get(NameMap.TORCHVISION.theirs(name));
+        return tensor == null ? 0 : tensor.length();
+    }
+
+    /**
+     * Returns torchvision's recipe of its published weights, which the file does not name. SWAG's are known by their image size, and
+     * vit_h_14 is only SWAG's. SWAG's linear ones for 224 pixels cannot be told from the default ones.
+     *
+     * @param positions number of tokens
+     */
+    private static ImageRecipe ofTorchvision(long width, long positions) {
+        List<Float> mean = List.of(0.485f, 0.456f, 0.406f);
+        List<Float> std = List.of(0.229f, 0.224f, 0.225f);
+        boolean swag = width == 1280
+                || (width == 768 && positions == 1 + 24 * 24) // vit_b_16 at 384 pixels
+                || (width == 1024 && positions == 1 + 32 * 32); // vit_l_16 at 512
+        if (swag) {
+            return new ImageRecipe(mean, std, 1, Interpolation.BICUBIC);
+        }
+        boolean large = width == 1024 && positions == 1 + 14 * 14; // vit_l_16
+        return new ImageRecipe(mean, std, large ? 224.0 / 242 : 0.875, Interpolation.BILINEAR);
     }
 
     /** Returns what a {@code config.json} of timm's says. */
@@ -129,6 +155,7 @@ record Description(
         if (!absent(crop) && !(crop.isNumber() && crop.doubleValue() > 0 && crop.doubleValue() <= 1)) {
             throw UserError.of("%s: crop_pct must be in (0, 1], got %s", place, crop);
         }
+        JsonNode interpolation = images.path("interpolation");
         JsonNode labels = json.path("label_names");
         return new Description(
                 place,
@@ -147,7 +174,10 @@ record Description(
                 new ImageRecipe(
                         channels(place, images, "mean"),
                         channels(place, images, "std"),
-                        absent(crop) ? CROP : crop.doubleValue()),
+                        absent(crop) ? CROP : crop.doubleValue(),
+                        absent(interpolation)
+                                ? Interpolation.BICUBIC // timm's default
+                                : Interpolation.of(interpolation.asText(), place + ": interpolation")),
                 absent(labels) ? List.of() : Json.strings(place + ": label_names", labels));
     }
 
@@ -203,8 +233,29 @@ record Description(
                         clip ? "quick_gelu" : siglip ? "gelu_pytorch_tanh" : "gelu"),
                 siglip ? MEAN : TOKEN,
                 side,
-                new ImageRecipe(colors(imagesPlace, colors, true), colors(imagesPlace, colors, false), crop),
+                new ImageRecipe(
+                        colors(imagesPlace, colors, true),
+                        colors(imagesPlace, colors, false),
+                        crop,
+                        resample(imagesPlace, images, type)),
                 labels);
+    }
+
+    /** Returns what {@code resample} says; without it, the default of the image processor. */
+    private static Interpolation resample(String place, @Nullable JsonNode images, String type) {
+        JsonNode given = images == null ? MissingNode.getInstance() : images.path("resample");
+        if (!absent(given)) {
+            if (!given.isIntegralNumber() || !given.canConvertToInt()) {
+                throw UserError.of("%s: resample must be a number from 0 to 5, got %s", place, given);
+            }
+            return Interpolation.of(given.intValue(), place + ": resample");
+        }
+        String processor = images == null
+                ? ""
+                : images.path("image_processor_type")
+                        .asText(images.path("feature_extractor_type").asText(""));
+        boolean bilinear = processor.isEmpty() ? type.equals("vit") : processor.startsWith("ViT");
+        return bilinear ? Interpolation.BILINEAR : Interpolation.BICUBIC; // of BiT, CLIP, SigLIP, DeiT
     }
 
     /** Refuses images that are not square. */

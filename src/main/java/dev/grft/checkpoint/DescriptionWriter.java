@@ -50,7 +50,7 @@ final class DescriptionWriter {
                 .add(config.imageSize())
                 .add(config.imageSize());
         images.put("fixed_input_size", true);
-        images.put("interpolation", "bilinear");
+        images.put("interpolation", model.recipe().interpolation().toString());
         images.put("crop_pct", model.recipe().cropFraction());
         images.put("crop_mode", "center");
         put(images.putArray("mean"), model.recipe().mean());
@@ -191,7 +191,7 @@ final class DescriptionWriter {
         root.put("do_convert_rgb", true);
         root.put("do_resize", true);
         root.putObject("size").put("shortest_edge", model.recipe().resize(side));
-        root.put("resample", 2); // bilinear
+        root.put("resample", model.recipe().interpolation().number());
         root.put("do_center_crop", true);
         root.putObject("crop_size").put("height", side).put("width", side);
         root.put("do_rescale", true);

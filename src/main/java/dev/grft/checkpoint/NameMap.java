@@ -215,6 +215,13 @@ public enum NameMap {
         return library.equals(TRANSFORMERS.library);
     }
 
+    /** Returns how the library resamples positions for another image size; torchvision and JAX leave it to their users, and timm's is taken. */
+    Positions.Resampling resampling() {
+        return ofTransformers() && this != DINOV2_WITH_REGISTERS
+                ? Positions.Resampling.PLAIN
+                : Positions.Resampling.ANTIALIASED;
+    }
+
     /** Returns whether classifying images does not read this tensor of the file. */
     boolean unused(Tensors file, String name) {
         String tensor = unprefixed(name);

@@ -4,11 +4,68 @@ import dev.grft.UserError;
 
 /**
  * Position embeddings for another image size: the grid of vectors is resampled as an image of D channels would be, those
- * of the tokens before the patches stay. The same numbers as timm's {@code resample_abs_pos_embed}: PyTorch's bicubic
- * interpolation with antialias, whose cubic has a = -0.5.
+ * of the tokens before the patches stay. The same numbers as PyTorch's bicubic interpolation, of which there are two.
  */
 public final class Positions {
-    private static final double A = -0.5;
+    /** Which of PyTorch's two. */
+    public enum Resampling {
+        /** As timm's {@code resample_abs_pos_embed}: the kernel widens when the grid shrinks; its cubic has a = -0.5. */
+        ANTIALIASED(-0.5),
+        /** As most models of transformers: always four positions a side, the border repeated; its cubic has a = -0.75. */
+        PLAIN(-0.75);
+
+        private final double a;
+
+        Resampling(double a) {
+            this.a = a;
+        }
+
+        private double cubic(double x) {
+            double t = Math.abs(x);
+            if (t < 1) {
+                return ((a + 2) * t - (a + 3)) * t * t + 1;
+            }
+            return t < 2 ? (((t - 5) * t + 8) * t - 4) * a : 0;
+        }
+
+        /** Returns how much each old position adds to each new one, {@code [to, from]}; rows sum to 1. */
+        private double[] weights(int from, int to) {
+            return this == PLAIN ? plain(from, to) : antialiased(from, to);
+        }
+
+        private double[] antialiased(int from, int to) {
+            double scale = (double) from / to;
+            double stretch = Math.max(scale, 1);
+            double support = 2 * stretch;
+            double[] weights = new double[to * from];
+            for (int i = 0; i < to; i++) {
+                double center = scale * (i + 0.5);
+                int begin = Math.max((int) (center - support + 0.5), 0);
+                int end = Math.min((int) (center + support + 0.5), from);
+                double sum = 0;
+                for (int j = begin; j < end; j++) {
+                    weights[i * from + j] = cubic((j - center + 0.5) / stretch);
+                    sum += weights[i * from + j];
+                }
+                for (int j = begin; j < end; j++) {
+                    weights[i * from + j] /= sum;
+                }
+            }
+            return weights;
+        }
+
+        private double[] plain(int from, int to) {
+            double[] weights = new double[to * from];
+            for (int i = 0; i < to; i++) {
+                double at = (double) from / to * (i + 0.5) - 0.5;
+                int nearest = (int) Math.floor(at);
+                for (int j = nearest - 1; j <= nearest + 2; j++) {
+                    weights[i * from + Math.min(Math.max(j, 0), from - 1)] += cubic(at - j);
+                }
+            }
+            return weights;
+        }
+    }
 
     private Positions() {}
 
@@ -23,12 +80,12 @@ public final class Positions {
      * @return {@code [before + grid * grid, D]}
      * @throws UserError if the old grid is not a square
      */
-    public static float[] resample(float[] positions, int before, int width, int grid) {
+    public static float[] resample(float[] positions, int before, int width, int grid, Resampling how) {
         double[] doubles = new double[positions.length];
         for (int i = 0; i < doubles.length; i++) {
             doubles[i] = positions[i];
         }
-        double[] resampled = resample(doubles, before, width, grid);
+        double[] resampled = resample(doubles, before, width, grid, how);
         if (resampled == doubles) {
             return positions;
         }
@@ -39,13 +96,13 @@ public final class Positions {
         return floats;
     }
 
-    /** Returns what {@link #resample(float[], int, int, int)} does, in double. */
-    static double[] resample(double[] positions, int before, int width, int grid) {
+    /** Returns what the other method does, in double. */
+    static double[] resample(double[] positions, int before, int width, int grid, Resampling how) {
         int old = side(positions.length / width, before);
         if (old == grid) {
             return positions;
         }
-        double[] weights = weights(old, grid); // [grid, old]
+        double[] weights = how.weights(old, grid); // [grid, old]
         double[] across = new double[old * grid * width]; // [old, grid, D]
         for (int y = 0; y < old; y++) {
             for (int x = 0; x < grid; x++) {
@@ -94,35 +151,5 @@ public final class Positions {
 
     private static int root(int patches) {
         return (int) Math.round(Math.sqrt(patches));
-    }
-
-    /** Returns how much each old position adds to each new one, {@code [to, from]}; rows sum to 1. */
-    private static double[] weights(int from, int to) {
-        double scale = (double) from / to;
-        double stretch = Math.max(scale, 1); // antialias: the kernel widens when the grid shrinks
-        double support = 2 * stretch;
-        double[] weights = new double[to * from];
-        for (int i = 0; i < to; i++) {
-            double center = scale * (i + 0.5);
-            int begin = Math.max((int) (center - support + 0.5), 0);
-            int end = Math.min((int) (center + support + 0.5), from);
-            double sum = 0;
-            for (int j = begin; j < end; j++) {
-                weights[i * from + j] = cubic((j - center + 0.5) / stretch);
-                sum += weights[i * from + j];
-            }
-            for (int j = begin; j < end; j++) {
-                weights[i * from + j] /= sum;
-            }
-        }
-        return weights;
-    }
-
-    private static double cubic(double x) {
-        double t = Math.abs(x);
-        if (t < 1) {
-            return ((A + 2) * t - (A + 3)) * t * t + 1;
-        }
-        return t < 2 ? (((t - 5) * t + 8) * t - 4) * A : 0;
     }
 }

@@ -137,7 +137,8 @@ final class Pretrained {
                             positions,
                             stored.variant().positioned(),
                             stored.width(),
-                            config.imageSize() / config.patchSize()));
+                            config.imageSize() / config.patchSize(),
+                            names.resampling()));
         }
         return Checkpoint.read(file, names, description, config, numbers, notes);
     }

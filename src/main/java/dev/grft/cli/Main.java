@@ -156,8 +156,12 @@ public final class Main {
                     @Nullable
                     String pretrained) {
         Export export = Export.of(HadoopSettings.ofProcess(), run, format, library);
-        Settings.Model model = Config.parse(export.place(), export.settings()).model();
-        export.write(pretrained == null ? model.pretrained() : pretrained, model.imageSize(), output);
+        Settings settings = Config.parse(export.place(), export.settings());
+        export.write(
+                pretrained == null ? settings.model().pretrained() : pretrained,
+                settings.model().imageSize(),
+                (side, recipe) -> settings.data().toPreprocess(side, recipe).recipe(),
+                output);
         System.out.println("exported: " + output);
         return CommandLine.ExitCode.OK;
     }

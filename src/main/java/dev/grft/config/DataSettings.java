@@ -2,6 +2,7 @@ package dev.grft.config;
 
 import dev.grft.Checks;
 import dev.grft.data.ImageRecipe;
+import dev.grft.data.Interpolation;
 import dev.grft.data.Preprocess;
 import java.io.Serializable;
 import java.util.List;
@@ -24,6 +25,7 @@ public record DataSettings(
         String crop,
         @Nullable List<Double> mean,
         @Nullable List<Double> std,
+        @Nullable String interpolation,
         double maxBroken)
         implements Serializable {
     public DataSettings {
@@ -62,6 +64,9 @@ public record DataSettings(
                     "null or three numbers > 0, for red, green and blue",
                     std);
         }
+        if (interpolation != null) {
+            Interpolation.of(interpolation, "data.interpolation");
+        }
         Checks.require(maxBroken >= 0 && maxBroken <= 1, "data.maxBroken", "in [0, 1]", maxBroken);
     }
 
@@ -75,7 +80,13 @@ public record DataSettings(
                 imageSize,
                 resize > 0 ? resize : recipe.resize(imageSize),
                 Preprocess.Crop.valueOf(crop.toUpperCase(Locale.ROOT)),
-                new ImageRecipe(or(mean, recipe.mean()), or(std, recipe.std()), recipe.cropFraction()));
+                new ImageRecipe(
+                        or(mean, recipe.mean()),
+                        or(std, recipe.std()),
+                        recipe.cropFraction(),
+                        interpolation == null
+                                ? recipe.interpolation()
+                                : Interpolation.of(interpolation, "data.interpolation")));
     }
 
     private static List<Float> or(@Nullable List<Double> given, List<Float> otherwise) {

@@ -12,7 +12,7 @@ import java.util.SplittableRandom;
  * in any order.
  *
  * @param crop whether to crop at random; otherwise the middle is used
- * @param minScale smallest crop as a share of the prepared image's area, in (0, maxScale]
+ * @param minScale smallest crop as a share of the image's area, in (0, maxScale]
  * @param maxScale largest crop as a share of the area, at most 1
  * @param minRatio smallest width of a crop over its height, in (0, maxRatio]
  * @param maxRatio largest width over height
@@ -28,7 +28,13 @@ public record Augment(
     private static final int ATTEMPTS = 10;
 
     /** A part of an image, in pixels. */
-    record Box(int top, int left, int height, int width) {}
+    record Box(int top, int left, int height, int width) {
+        /** Returns this part of an image, resized to a square. */
+        Pixels cut(Pixels image, int side, Interpolation interpolation) {
+            return Resize.of(
+                    image, Resize.Side.whole(top, height, side), Resize.Side.whole(left, width, side), interpolation);
+        }
+    }
 
     public Augment {
         if (!(minScale > 0 && minScale <= maxScale && maxScale <= 1)) {
@@ -48,12 +54,11 @@ public record Augment(
     /**
      * Writes the network's input for a prepared image, changed at random.
      *
-     * @param prepared what {@link Preprocess#prepare} returned
+     * @param prepared what {@link Preprocess#prepare} returned; if this crops, what {@link Preprocess#source} returned
      * @param epoch from 0
      * @param exampleId {@link Example#id}
      * @param view from 0; several views of an example in one epoch differ
      * @param out gets [3, imageSize, imageSize] from {@code offset} on, see {@link Preprocess#toInput}
-     * @throws IllegalArgumentException if this crops and only the {@link Preprocess#middle} of images is kept
      */
     void toInput(
             Pixels prepared, Preprocess preprocess, long epoch, long exampleId, int view, float[] out, int offset) {
@@ -63,15 +68,8 @@ public record Augment(
         boolean mirrored = flip && heads;
         Pixels used = prepared;
         if (crop) {
-            if (preprocess.middleOnly()) {
-                throw new IllegalArgumentException(
-                        "a random crop needs the whole image, of which only the middle was kept");
-            }
-            Box box = box(prepared.height(), prepared.width(), random);
-            used = Resize.of(
-                    prepared,
-                    Resize.Side.whole(box.top, box.height, preprocess.imageSize()),
-                    Resize.Side.whole(box.left, box.width, preprocess.imageSize()));
+            used = box(prepared.height(), prepared.width(), random)
+                    .cut(prepared, preprocess.imageSize(), preprocess.recipe().interpolation());
         }
         preprocess.toInput(used, mirrored, out, offset);
     }
@@ -82,8 +80,8 @@ public record Augment(
             double area = (double) height * width * between(minScale, maxScale, random);
             // StrictMath: the same box on every machine. Of proportions, twice as wide is as far off as twice as high.
             double ratio = StrictMath.exp(between(StrictMath.log(minRatio), StrictMath.log(maxRatio), random));
-            long boxWidth = Math.round(Math.sqrt(area * ratio));
-            long boxHeight = Math.round(Math.sqrt(area / ratio));
+            long boxWidth = (long) Math.rint(Math.sqrt(area * ratio)); // ties to even, as Python rounds
+            long boxHeight = (long) Math.rint(Math.sqrt(area / ratio));
             if (boxWidth >= 1 && boxWidth <= width && boxHeight >= 1 && boxHeight <= height) {
                 int top = random.nextInt((int) (height - boxHeight) + 1);
                 int left = random.nextInt((int) (width - boxWidth) + 1);
@@ -91,8 +89,8 @@ public record Augment(
             }
         }
         double ratio = Math.min(Math.max((double) width / height, minRatio), maxRatio);
-        int boxWidth = Math.max(1, (int) Math.min(width, Math.round(height * ratio)));
-        int boxHeight = Math.max(1, (int) Math.min(height, Math.round(width / ratio)));
+        int boxWidth = Math.max(1, (int) Math.min(width, Math.rint(height * ratio)));
+        int boxHeight = Math.max(1, (int) Math.min(height, Math.rint(width / ratio)));
         return new Box((height - boxHeight) / 2, (width - boxWidth) / 2, boxHeight, boxWidth);
     }
 

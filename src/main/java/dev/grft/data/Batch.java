@@ -22,12 +22,13 @@ public final class Batch {
         Arrays.fill(weights, 1);
     }
 
-    /** Returns examples as they are, for evaluation and scoring. */
+    /** Returns examples as they are, for evaluation and scoring; each is read once. */
     public static Batch of(List<Example> examples, Preprocess preprocess) {
         Batch batch = empty(examples.size(), preprocess);
         for (int b = 0; b < examples.size(); b++) {
-            preprocess.toInput(examples.get(b).pixels(), batch.images, b * preprocess.inputLength());
-            batch.labels[b] = examples.get(b).label();
+            Example example = examples.get(b);
+            preprocess.toInput(example.pixels(), batch.images, b * preprocess.inputLength());
+            batch.labels[b] = example.label();
         }
         return batch;
     }
@@ -35,6 +36,7 @@ public final class Batch {
     /**
      * Returns examples changed at random.
      *
+     * @param examples each is read once
      * @param epochs the epoch of each example, {@code [B]}
      * @param views how many changed copies of each: first one of all, then another of all
      */
@@ -42,21 +44,29 @@ public final class Batch {
             List<Example> examples, Preprocess preprocess, Augment augment, long[] epochs, int views) {
         int n = examples.size();
         Batch batch = empty(n * views, preprocess);
-        for (int b = 0; b < n * views; b++) {
-            Example example = examples.get(b % n);
-            augment.toInput(
-                    example.pixels(),
-                    preprocess,
-                    epochs[b % n],
-                    example.id(),
-                    b / n,
-                    batch.images,
-                    b * preprocess.inputLength());
-            batch.labels[b] = example.label();
-            batch.weights[b] = example.weight();
-            batch.seeds[b] = Seeds.hash(augment.seed(), epochs[b % n], example.id(), b / n);
+        long[] ids = new long[n];
+        for (int i = 0; i < n; i++) {
+            Example example = examples.get(i); // read once, and let go: what crops are cut from may be large
+            ids[i] = example.id();
+            Pixels pixels = augment.crop() ? example.source() : example.pixels();
+            if (pixels == null) {
+                throw new IllegalArgumentException(example + ": was read without what random crops are cut from");
+            }
+            for (int b = i; b < n * views; b += n) {
+                augment.toInput(
+                        pixels,
+                        preprocess,
+                        epochs[i],
+                        example.id(),
+                        b / n,
+                        batch.images,
+                        b * preprocess.inputLength());
+                batch.labels[b] = example.label();
+                batch.weights[b] = example.weight();
+                batch.seeds[b] = Seeds.hash(augment.seed(), epochs[i], example.id(), b / n);
+            }
         }
-        batch.seed = Seeds.of(epochs, examples.stream().mapToLong(Example::id).toArray());
+        batch.seed = Seeds.of(epochs, ids);
         return batch;
     }
 

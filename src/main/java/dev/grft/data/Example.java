@@ -2,6 +2,7 @@ package dev.grft.data;
 
 import java.io.Serializable;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An image, prepared, and what it shows.
@@ -19,6 +20,12 @@ public final class Example implements Serializable {
     private final String name;
     private final Pixels pixels;
     private final float weight;
+    private final @Nullable Pixels source;
+
+    /** Returns an example without a source, of weight 1. */
+    public Example(long id, int label, String name, Pixels pixels) {
+        this(id, label, name, pixels, null, 1);
+    }
 
     /**
      * Returns the example of these parts.
@@ -27,17 +34,10 @@ public final class Example implements Serializable {
      * @param label the index of its class, or {@link #UNLABELED}
      * @param name its name in the set
      * @param pixels prepared, see {@link Preprocess#prepare}
-     */
-    public Example(long id, int label, String name, Pixels pixels) {
-        this(id, label, name, pixels, 1);
-    }
-
-    /**
-     * Returns the example of these parts.
-     *
+     * @param source what random crops are cut from, see {@link Preprocess#source}; null if it is not kept, or not read
      * @param weight in the loss of a training, 0 or more
      */
-    public Example(long id, int label, String name, Pixels pixels, float weight) {
+    public Example(long id, int label, String name, Pixels pixels, @Nullable Pixels source, float weight) {
         if (id < 0 || label < UNLABELED) {
             throw new IllegalArgumentException(name + ": id " + id + " and label " + label + " must not be negative");
         }
@@ -46,6 +46,7 @@ public final class Example implements Serializable {
         this.name = name;
         this.pixels = pixels;
         this.weight = weight;
+        this.source = source;
     }
 
     /** Returns the rank among the names of its set. */
@@ -68,6 +69,11 @@ public final class Example implements Serializable {
         return pixels;
     }
 
+    /** Returns what random crops are cut from; null if it is not kept, or not read. */
+    public @Nullable Pixels source() {
+        return source;
+    }
+
     /** Returns the weight in the loss of a training; 1 unless the data give another. */
     public float weight() {
         return weight;
@@ -80,6 +86,7 @@ public final class Example implements Serializable {
                 && label == example.label
                 && name.equals(example.name)
                 && pixels.equals(example.pixels)
+                && Objects.equals(source, example.source)
                 && weight == example.weight;
     }
 

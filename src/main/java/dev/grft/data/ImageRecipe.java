@@ -5,13 +5,14 @@ import java.util.List;
 
 /**
  * How a model's images are prepared, whatever their size: a part of its checkpoint, from which {@link Preprocess} is made.
- * Images are always resized by bilinear interpolation.
  *
  * @param mean 3, subtracted from red, green and blue in [0, 1]
  * @param std 3, by which the difference is divided; positive
  * @param cropFraction side of the central crop over the shorter side of the resized image, in (0, 1]
+ * @param interpolation by which images are resized
  */
-public record ImageRecipe(List<Float> mean, List<Float> std, double cropFraction) implements Serializable {
+public record ImageRecipe(List<Float> mean, List<Float> std, double cropFraction, Interpolation interpolation)
+        implements Serializable {
     public ImageRecipe {
         mean = List.copyOf(mean);
         std = List.copyOf(std);
@@ -24,9 +25,15 @@ public record ImageRecipe(List<Float> mean, List<Float> std, double cropFraction
         }
     }
 
-    /** Returns the recipe with the same mean and std for every channel. */
+    /** Returns the recipe with bilinear interpolation, and the same mean and std for every channel. */
     public static ImageRecipe same(float mean, float std, double cropFraction) {
-        return new ImageRecipe(List.of(mean, mean, mean), List.of(std, std, std), cropFraction);
+        return new ImageRecipe(
+                List.of(mean, mean, mean), List.of(std, std, std), cropFraction, Interpolation.BILINEAR);
+    }
+
+    /** Returns the same with another interpolation. */
+    public ImageRecipe with(Interpolation other) {
+        return new ImageRecipe(mean, std, cropFraction, other);
     }
 
     /** Returns the length of the shorter side of a resized image, pixels, before {@code imageSize} is cropped from it. */

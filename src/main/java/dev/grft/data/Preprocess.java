@@ -2,10 +2,11 @@ package dev.grft.data;
 
 import java.io.Serializable;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What is done to each image, the same for training, evaluation and prediction. Half of it once, when the image is read
- * ({@link #prepare}); the other half each time it is needed ({@link #toInput}). Immutable.
+ * What is done to each image, the same for training, evaluation and prediction. Most of it once, when the image is read
+ * ({@link #prepare}, and for random crops {@link #source}); the rest each time it is needed ({@link #toInput}). Immutable.
  */
 public final class Preprocess implements Serializable {
     /** How an image that is not square becomes square. */
@@ -18,49 +19,49 @@ public final class Preprocess implements Serializable {
 
     private static final long serialVersionUID = 1L;
 
-    /** How many times as long as the shorter side a prepared image may be; beyond it only the middle is kept. */
+    /** How many times as long as its limit for the shorter side a {@link #source} may be; beyond it only the middle is kept. */
     private static final int LONGEST = 4;
 
     private final int imageSize;
     private final int resize;
     private final Crop crop;
     private final ImageRecipe recipe; // its cropFraction is that of resize
-    private final boolean middleOnly;
+    private final int sourceSide; // 0: no sources
 
     /**
-     * Returns the preprocessing of these settings.
+     * Returns the preprocessing of these settings, without {@linkplain #withSources sources}.
      *
      * @param imageSize height and width of the network's input in pixels
-     * @param resize length of the shorter side of what is kept of an image, {@code imageSize} or more; for
+     * @param resize length of the shorter side of the image from whose middle the input is cut, {@code imageSize} or more; for
      *     {@link Crop#SQUASH} it is not used, and taken for {@code imageSize}
-     * @param recipe of which {@code mean} and {@code std} are used; {@code resize} takes the place of {@code cropFraction}
+     * @param recipe of which all but {@code cropFraction} is used; {@code resize} takes its place
      */
     public Preprocess(int imageSize, int resize, Crop crop, ImageRecipe recipe) {
-        this(imageSize, resize, crop, recipe, false);
+        this(imageSize, resize, crop, recipe, 0);
     }
 
-    private Preprocess(int imageSize, int resize, Crop crop, ImageRecipe recipe, boolean middleOnly) {
+    private Preprocess(int imageSize, int resize, Crop crop, ImageRecipe recipe, int sourceSide) {
         this.imageSize = imageSize;
         this.resize = crop == Crop.SQUASH ? imageSize : resize;
         this.crop = crop;
-        this.middleOnly = middleOnly;
+        this.sourceSide = sourceSide;
         if (imageSize < 1 || this.resize < imageSize) {
             throw new IllegalArgumentException("needs 1 <= imageSize <= resize, got " + imageSize + " and " + resize);
         }
-        this.recipe = new ImageRecipe(recipe.mean(), recipe.std(), (double) imageSize / this.resize);
+        this.recipe = new ImageRecipe(
+                recipe.mean(), recipe.std(), (double) imageSize / this.resize, recipe.interpolation());
     }
 
     /**
-     * Returns the same for images that are never cropped at random: of each only the middle is resized and kept, which is all that
-     * {@link #toInput} reads. The network's input is the same, to the last bit.
+     * Returns the same, which also keeps what random crops are cut from.
+     *
+     * @param times limit of the shorter side of a {@link #source}, as a multiple of {@code imageSize}, 1 or more
      */
-    public Preprocess middle() {
-        return crop == Crop.SQUASH ? this : new Preprocess(imageSize, resize, crop, recipe, true);
-    }
-
-    /** Returns whether there is nothing left of a prepared image that could be cropped at random. */
-    boolean middleOnly() {
-        return middleOnly;
+    public Preprocess withSources(double times) {
+        if (!(times >= 1)) {
+            throw new IllegalArgumentException("needs a limit of 1 or more, got " + times);
+        }
+        return new Preprocess(imageSize, resize, crop, recipe, (int) Math.ceil(times * imageSize));
     }
 
     /** Returns height and width of the network's input in pixels. */
@@ -68,7 +69,7 @@ public final class Preprocess implements Serializable {
         return imageSize;
     }
 
-    /** Returns the length of the shorter side of a prepared image in pixels. */
+    /** Returns the length of the shorter side of the image from whose middle the input is cut, in pixels. */
     public int resize() {
         return resize;
     }
@@ -89,39 +90,56 @@ public final class Preprocess implements Serializable {
     }
 
     /**
-     * Returns the image resized, antialiased; this is what is worth keeping in memory. The image itself if it has the
-     * right size. Equal to torchvision's {@code Resize} of a Pillow image with bilinear interpolation, except that of
-     * an image more than four times as long as wide only the middle is kept, so that a hair's breadth does not fill the
-     * memory; of {@link #middle} nothing else of any.
+     * Returns what the network sees of an image if nothing is changed at random: {@code imageSize} pixels on both sides, of the
+     * image resized, antialiased. Equal to torchvision's {@code Resize} and {@code CenterCrop} of a Pillow image.
      */
     public Pixels prepare(Pixels image) {
         if (crop == Crop.SQUASH) {
             return Resize.of(
                     image,
                     Resize.Side.whole(0, image.height(), imageSize),
-                    Resize.Side.whole(0, image.width(), imageSize));
+                    Resize.Side.whole(0, image.width(), imageSize),
+                    recipe.interpolation());
         }
         int shorter = Math.min(image.height(), image.width());
-        return Resize.of(image, side(image.height(), shorter), side(image.width(), shorter));
+        return Resize.of(image, side(image.height(), shorter), side(image.width(), shorter), recipe.interpolation());
     }
 
     private Resize.Side side(int length, int shorter) {
         long resized = (long) resize * length / shorter;
-        int kept = middleOnly ? imageSize : (int) Math.min(resized, (long) LONGEST * resize);
-        return new Resize.Side(0, length, resized, margin(resized) - margin(kept), kept);
-    }
-
-    /** The pixels before the middle; ties to even, as Python rounds. */
-    private long margin(long length) {
-        return (long) Math.rint((length - imageSize) / 2.0);
+        long margin = (long) Math.rint((resized - imageSize) / 2.0); // ties to even, as Python rounds
+        return new Resize.Side(0, length, resized, margin, imageSize);
     }
 
     /**
-     * Writes the network's input for a prepared image: of its middle, (x / 255 - mean) / std.
+     * Returns what random crops are cut from: the image itself, as torchvision has it. Only if its shorter side is longer than the
+     * limit it is resized to that. Of an image more than four times as long as the limit only the middle is kept. Null without
+     * {@linkplain #withSources sources}.
+     */
+    public @Nullable Pixels source(Pixels image) {
+        if (sourceSide == 0) {
+            return null;
+        }
+        int shorter = Math.min(image.height(), image.width());
+        return Resize.of(
+                image,
+                sourceSide(image.height(), shorter),
+                sourceSide(image.width(), shorter),
+                recipe.interpolation());
+    }
+
+    private Resize.Side sourceSide(int length, int shorter) {
+        long resized = (long) Math.min(shorter, sourceSide) * length / shorter;
+        int kept = (int) Math.min(resized, (long) LONGEST * sourceSide);
+        return new Resize.Side(0, length, resized, (resized - kept) / 2, kept);
+    }
+
+    /**
+     * Writes the network's input for a prepared image: (x / 255 - mean) / std.
      *
      * @param prepared what {@link #prepare} returned
      * @param out gets [3, imageSize, imageSize] from {@code offset} on: all reds, row by row, then greens, then blues
-     * @throws IllegalArgumentException if the image is smaller than the input
+     * @throws IllegalArgumentException if the image has another size than the input
      */
     void toInput(Pixels prepared, float[] out, int offset) {
         toInput(prepared, false, out, offset);
@@ -129,13 +147,11 @@ public final class Preprocess implements Serializable {
 
     /** Writes the network's input, mirrored left to right or not. */
     void toInput(Pixels prepared, boolean mirrored, float[] out, int offset) {
-        if (prepared.height() < imageSize || prepared.width() < imageSize) {
-            throw new IllegalArgumentException(prepared + " are fewer than " + imageSize + " x " + imageSize
+        if (prepared.height() != imageSize || prepared.width() != imageSize) {
+            throw new IllegalArgumentException(prepared + " are not " + imageSize + " x " + imageSize
                     + "; was the image prepared with other settings?");
         }
         Objects.checkFromIndexSize(offset, inputLength(), out.length);
-        int top = (int) margin(prepared.height());
-        int left = (int) margin(prepared.width());
         byte[] rgb = prepared.rgb();
         float[] values = new float[256];
         int to = offset;
@@ -146,7 +162,7 @@ public final class Preprocess implements Serializable {
                 values[x] = (x / 255f - mean) / std;
             }
             for (int row = 0; row < imageSize; row++) {
-                int start = 3 * ((top + row) * prepared.width() + left) + color;
+                int start = 3 * row * imageSize + color;
                 int from = mirrored ? start + 3 * (imageSize - 1) : start;
                 int step = mirrored ? -3 : 3;
                 for (int column = 0; column < imageSize; column++, from += step) {
@@ -162,18 +178,19 @@ public final class Preprocess implements Serializable {
                 && imageSize == preprocess.imageSize
                 && resize == preprocess.resize
                 && crop == preprocess.crop
-                && middleOnly == preprocess.middleOnly
+                && sourceSide == preprocess.sourceSide
                 && recipe.equals(preprocess.recipe);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(imageSize, resize, crop.name(), middleOnly, recipe);
+        return Objects.hash(imageSize, resize, crop.name(), sourceSide, recipe);
     }
 
+    /** Returns all that decides the pixels, for people and for fingerprints. */
     @Override
     public String toString() {
-        return "imageSize " + imageSize + ", resize " + resize + ", crop " + crop + ", mean " + recipe.mean() + ", std "
-                + recipe.std();
+        return "imageSize " + imageSize + ", resize " + resize + " " + recipe.interpolation() + ", crop " + crop + ", mean "
+                + recipe.mean() + ", std " + recipe.std() + (sourceSide == 0 ? "" : ", random crops from " + sourceSide);
     }
 }

@@ -4,9 +4,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Antialiased bilinear resizing, equal to Pillow's {@code Image.resize(size, BILINEAR)} to the last bit: a triangle as
- * wide as the larger of an old and a new pixel, columns first, then rows, each in 22-bit fixed point and rounded to 8
- * bits (Pillow, src/libImaging/Resample.c). Integers and IEEE doubles only, so the same on every machine.
+ * Antialiased resizing, equal to Pillow's {@code Image.resize} to the last bit: a filter that is stretched to the larger of an
+ * old and a new pixel, columns first, then rows, each in 22-bit fixed point and rounded to 8 bits (Pillow,
+ * src/libImaging/Resample.c; of nearest, Geometry.c). Integers and IEEE doubles only, so the same on every machine.
  */
 final class Resize {
     private static final int FRACTION = 22; // 32 bits less 8 of a color less 2 spare ones
@@ -48,29 +48,49 @@ final class Resize {
             this.width = width;
         }
 
-        Taps(Side side) {
+        Taps(Side side, Interpolation interpolation) {
             double scale = (double) side.length / side.resized;
-            double support = Math.max(scale, 1);
-            width = (int) Math.ceil(support) * 2 + 1;
+            boolean nearest = interpolation == Interpolation.NEAREST;
+            double stretch = Math.max(scale, 1);
+            double support = interpolation.support() * stretch;
+            width = nearest ? 1 : (int) Math.ceil(support) * 2 + 1;
             first = new int[side.count];
             taps = new int[side.count];
             weights = new int[Math.multiplyExact(side.count, width)];
+            if (nearest) {
+                pickNearest(side, scale);
+                return;
+            }
             double[] unscaled = new double[width];
-            double perPixel = 1 / support;
+            double perPixel = 1 / stretch;
             for (int i = 0; i < side.count; i++) {
                 double center = (side.from + i + 0.5) * scale;
                 int begin = Math.max((int) (center - support + 0.5), 0);
                 int end = Math.min((int) (center + support + 0.5), side.length);
                 double sum = 0;
                 for (int t = 0; t < end - begin; t++) {
-                    unscaled[t] = Math.max(1 - Math.abs((t + begin - center + 0.5) * perPixel), 0);
+                    unscaled[t] = interpolation.at((t + begin - center + 0.5) * perPixel);
                     sum += unscaled[t];
                 }
                 for (int t = 0; t < end - begin; t++) {
-                    weights[i * width + t] = (int) (0.5 + unscaled[t] / sum * (1 << FRACTION));
+                    double weight = unscaled[t] / sum * (1 << FRACTION);
+                    weights[i * width + t] = (int) (weight < 0 ? weight - 0.5 : weight + 0.5);
                 }
                 first[i] = side.start + begin;
                 taps[i] = end - begin;
+            }
+        }
+
+        /** Adds up the places as Pillow does, whose rounding errors decide where a place falls between two pixels. */
+        private void pickNearest(Side side, double scale) {
+            double place = scale * 0.5;
+            for (long i = 0; i < side.from + side.count; i++, place += scale) {
+                if (i >= side.from) {
+                    int at = (int) (i - side.from);
+                    first[at] = side.start + Math.min((int) place, side.length - 1);
+                    taps[at] = 1;
+                    weights[at] = 1 << FRACTION;
+                }
             }
         }
 
@@ -90,13 +110,13 @@ final class Resize {
     }
 
     /** Returns the wanted pixels of the resized image; {@code image} itself if nothing changes. */
-    static Pixels of(Pixels image, Side rows, Side columns) {
+    static Pixels of(Pixels image, Side rows, Side columns, Interpolation interpolation) {
         if (rows.copies() && columns.copies()) {
             return part(image, rows, columns);
         }
-        Taps across = new Taps(columns);
+        Taps across = new Taps(columns, interpolation);
         Taps fours = across.inFours(image.width());
-        Taps down = new Taps(rows);
+        Taps down = new Taps(rows, interpolation);
         int stride = 3 * columns.count;
         // The resized rows that one new row draws on, as integers, which the processor adds up several at a time.
         int[][] resized = new int[down.width][stride];
@@ -154,9 +174,9 @@ final class Resize {
                 green += weight * (in[from + 1] & 0xff);
                 blue += weight * (in[from + 2] & 0xff);
             }
-            out[to] = red >> FRACTION;
-            out[to + 1] = green >> FRACTION;
-            out[to + 2] = blue >> FRACTION;
+            out[to] = limited(red >> FRACTION);
+            out[to + 1] = limited(green >> FRACTION);
+            out[to + 2] = limited(blue >> FRACTION);
         }
     }
 
@@ -178,16 +198,21 @@ final class Resize {
                 green += d * (in[from + 10] & 0xff);
                 blue += d * (in[from + 11] & 0xff);
             }
-            out[to] = red >> FRACTION;
-            out[to + 1] = green >> FRACTION;
-            out[to + 2] = blue >> FRACTION;
+            out[to] = limited(red >> FRACTION);
+            out[to + 1] = limited(green >> FRACTION);
+            out[to + 2] = limited(blue >> FRACTION);
         }
     }
 
     private static void round(int[] sums, byte[] out, int offset) {
         for (int j = 0; j < sums.length; j++) {
-            out[offset + j] = (byte) (sums[j] >> FRACTION);
+            out[offset + j] = (byte) limited(sums[j] >> FRACTION);
         }
+    }
+
+    /** Limits a color to 8 bits, which the negative lobes of some filters exceed; for sums of weights that are not negative it does nothing. */
+    private static int limited(int color) {
+        return Math.min(Math.max(color, 0), 255);
     }
 
     private static void add(int weight, int[] row, int[] sums) {

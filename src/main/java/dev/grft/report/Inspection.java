@@ -98,7 +98,8 @@ public final class Inspection {
                 String.format(Locale.ROOT, "parameters      %,d", config.parameters()),
                 "images          mean " + checkpoint.recipe().mean() + ", std "
                         + checkpoint.recipe().std() + ", crop "
-                        + checkpoint.recipe().cropFraction(),
+                        + checkpoint.recipe().cropFraction() + ", resized "
+                        + checkpoint.recipe().interpolation(),
                 "classes         "
                         + (config.classes() == 0 ? "no head" : config.classes() + names(checkpoint.labels())),
                 "SHA-256         " + checkpoint.sha256());

@@ -7,6 +7,8 @@ import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Settings;
+import dev.grft.data.ImageRecipe;
+import dev.grft.data.Preprocess;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -69,6 +71,7 @@ public final class ModelCard {
                 row("pretrained", "`" + pretrained.name() + "`, " + pretrained.config()),
                 row("its SHA-256", "`" + delta.pretrainedSha256() + "`: the delta fits no other file"),
                 row("data", "`" + settings.data().train() + "`"),
+                row("images", images(pretrained, settings)),
                 row("method", file.method()),
                 row(
                         "trained",
@@ -117,6 +120,18 @@ public final class ModelCard {
             }
         }
         return Measure.text(values);
+    }
+
+    private static String images(Checkpoint pretrained, Settings settings) {
+        int side = pretrained.config().imageSize();
+        Preprocess preprocess = settings.data().toPreprocess(side, pretrained.recipe());
+        ImageRecipe recipe = preprocess.recipe();
+        boolean squash = settings.data().crop().equals("squash");
+        String resized = squash
+                ? "squashed to " + side + " x " + side + " pixels by " + recipe.interpolation()
+                : "shorter side resized to " + preprocess.resize() + " pixels by " + recipe.interpolation()
+                        + ", the middle of " + side + " x " + side + " cropped";
+        return resized + "; mean " + recipe.mean() + ", std " + recipe.std();
     }
 
     private static String python(Path folder, DeltaFile file) {

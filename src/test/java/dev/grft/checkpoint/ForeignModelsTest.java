@@ -6,12 +6,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Dtype;
 import dev.grft.checkpoint.file.Golden;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
+import dev.grft.data.ImageRecipe;
+import dev.grft.data.Interpolation;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -98,6 +101,93 @@ class ForeignModelsTest {
     })
     void inWhatAModelDiffersFromAPlainOneIsTold(String folder, String words) {
         assertThat(load(folder, 0).config().variant().words()).isEqualTo(words);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "timm-deit, BICUBIC",
+        "timm-siglip, BICUBIC",
+        "torchvision, BICUBIC", // a config.json as timm's, without interpolation
+        "npz, BICUBIC",
+        "transformers, BICUBIC", // "resample": 3
+        "transformers-features, BILINEAR", // no preprocessor: a ViT's default
+        "transformers-dinov2, BICUBIC",
+        "transformers-clip, BICUBIC",
+        "transformers-siglip, BICUBIC"
+    })
+    void imagesAreResizedAsTheLibraryDoes(String folder, Interpolation interpolation) {
+        assertThat(load(folder, 0).recipe().interpolation()).isEqualTo(interpolation);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0, NEAREST", "1, LANCZOS", "2, BILINEAR", "3, BICUBIC", "4, BOX", "5, HAMMING", "null, BICUBIC",
+    })
+    void thePreprocessorSaysHowToResize(String resample, Interpolation interpolation) throws Exception {
+        copy("transformers", "model.safetensors", "config.json", "preprocessor_config.json");
+        change("preprocessor_config.json", "resample", resample);
+
+        Checkpoint model = Checkpoint.load(Golden.HADOOP, directory.toString(), 0);
+        model.save(Golden.HADOOP, directory.resolve("timm").toString(), NameMap.TIMM, Dtype.F32);
+        model.save(Golden.HADOOP, directory.resolve("theirs").toString(), NameMap.TRANSFORMERS, Dtype.F32);
+
+        assertThat(model.recipe().interpolation()).isEqualTo(interpolation);
+        assertThat(Files.readString(directory.resolve("timm/config.json")))
+                .contains("\"interpolation\" : \"" + interpolation + "\"");
+        assertThat(Files.readString(directory.resolve("theirs/preprocessor_config.json")))
+                .contains("\"resample\" : " + interpolation.number());
+        assertThat(Checkpoint.load(Golden.HADOOP, directory.resolve("theirs").toString(), 0)
+                        .recipe())
+                .isEqualTo(model.recipe());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"6, '0 to 5, got 6'", "\"bicubic\", '0 to 5, got \"bicubic\"'", "2.5, '0 to 5, got 2.5'"})
+    void aResampleThatPillowDoesNotKnowIsRefused(String resample, String message) throws Exception {
+        copy("transformers", "model.safetensors", "config.json", "preprocessor_config.json");
+        change("preprocessor_config.json", "resample", resample);
+
+        refused("preprocessor_config.json: resample must be a number from " + message);
+    }
+
+    @Test
+    void anInterpolationThatPillowDoesNotKnowIsRefused() throws Exception {
+        copy("timm-deit", "model.safetensors", "config.json");
+        ObjectNode json = (ObjectNode) Json.parse("x", Files.readString(directory.resolve("config.json")));
+        ((ObjectNode) json.path("pretrained_cfg")).put("interpolation", "random");
+        Files.writeString(directory.resolve("config.json"), Json.pretty(json));
+
+        refused("interpolation must be one of nearest, lanczos, bilinear, bicubic, box, hamming, got 'random'");
+    }
+
+    /** torchvision's own: {@code ViT_B_16_Weights.IMAGENET1K_V1.transforms()} and so on. */
+    @ParameterizedTest
+    @CsvSource({
+        "768, 197, 256, BILINEAR, 224", // vit_b_16, default
+        "768, 50, 256, BILINEAR, 224", // vit_b_32
+        "768, 577, 384, BICUBIC, 384", // vit_b_16, SWAG
+        "1024, 197, 242, BILINEAR, 224", // vit_l_16, default
+        "1024, 50, 256, BILINEAR, 224", // vit_l_32
+        "1024, 1025, 512, BICUBIC, 512", // vit_l_16, SWAG
+        "1280, 1370, 518, BICUBIC, 518", // vit_h_14, SWAG
+        "1280, 257, 224, BICUBIC, 224" // vit_h_14, SWAG linear
+    })
+    void torchvisionsRecipesAreKnown(int width, int positions, int resize, Interpolation interpolation, int side)
+            throws Exception {
+        Map<String, Tensor> tensors = Map.of(
+                "class_token", Tensor.ofFloats(new long[] {1, 1, width}, new float[width]),
+                "encoder.pos_embedding",
+                        Tensor.ofFloats(new long[] {1, positions, width}, new float[positions * width]));
+        write(tensors);
+
+        ImageRecipe recipe = Description.without(
+                        "config.json",
+                        NameMap.TORCHVISION,
+                        Tensors.read(Golden.HADOOP, Golden.hadoop(directory.resolve("model.safetensors"))))
+                .recipe();
+
+        assertThat(recipe.interpolation()).isEqualTo(interpolation);
+        assertThat(recipe.resize(side)).isEqualTo(resize);
     }
 
     @Test

@@ -7,6 +7,7 @@ import dev.grft.Copies;
 import dev.grft.UserError;
 import dev.grft.data.Augment;
 import dev.grft.data.ImageRecipe;
+import dev.grft.data.Interpolation;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
 import java.io.IOException;
@@ -189,11 +190,16 @@ class SettingsTest {
         ImageRecipe recipe = ImageRecipe.same(0.5f, 0.25f, 0.5);
 
         assertThat(settings().data().toPreprocess(8, recipe)).isEqualTo(new Preprocess(8, 16, Crop.CENTER, recipe));
-        assertThat(settings("data.resize=10", "data.crop=squash", "data.mean=[0.1, 0.2, 0.3]", "data.std=[1, 2, 3]")
+        assertThat(settings(
+                                "data.resize=10",
+                                "data.crop=squash",
+                                "data.mean=[0.1, 0.2, 0.3]",
+                                "data.std=[1, 2, 3]",
+                                "data.interpolation=lanczos")
                         .data()
                         .toPreprocess(8, recipe))
                 .isEqualTo(new Preprocess(
-                        8, 10, Crop.SQUASH, new ImageRecipe(List.of(0.1f, 0.2f, 0.3f), List.of(1f, 2f, 3f), 1)));
+                        8, 10, Crop.SQUASH, new ImageRecipe(List.of(0.1f, 0.2f, 0.3f), List.of(1f, 2f, 3f), 1, Interpolation.LANCZOS)));
     }
 
     @Test

@@ -5,26 +5,31 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.data.Augment.Box;
 import dev.grft.data.Preprocess.Crop;
+import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class AugmentTest {
     private static final Preprocess PREPROCESS = new Preprocess(8, 12, Crop.CENTER, ImageRecipe.same(0, 1, 1));
     private static final Augment USUAL = new Augment(true, 0.08, 1, 3 / 4.0, 4 / 3.0, true, 5);
     private static final Pixels IMAGE = Images.places(12, 20);
+    private static final Pixels PREPARED = PREPROCESS.prepare(IMAGE);
 
     private static float[] input(Augment augment, long epoch, long id, int view) {
         float[] out = new float[PREPROCESS.inputLength()];
-        augment.toInput(IMAGE, PREPROCESS, epoch, id, view, out, 0);
+        augment.toInput(augment.crop() ? IMAGE : PREPARED, PREPROCESS, epoch, id, view, out, 0);
         return out;
     }
 
     private static float[] plain() {
         float[] out = new float[PREPROCESS.inputLength()];
-        PREPROCESS.toInput(IMAGE, out, 0);
+        PREPROCESS.toInput(PREPARED, out, 0);
         return out;
     }
 
@@ -35,18 +40,41 @@ class AugmentTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(names = {"BILINEAR", "BICUBIC"})
+    void aCropIsTorchvisionsOfTheSameBoxToTheLastBit(Interpolation interpolation) throws Exception {
+        Pixels noise = Images.pixels("noise.png");
+        for (Box box : List.of(
+                new Box(3, 11, 28, 33), new Box(0, 0, 10, 8), new Box(20, 30, 17, 23), new Box(0, 0, 37, 53))) {
+            String name = "noise-" + interpolation + "-crop-" + box.top() + "-" + box.left() + "-" + box.height() + "-"
+                    + box.width();
+            assertThat(box.cut(noise, 16, interpolation))
+                    .as(name)
+                    .isEqualTo(Images.pixels(name + ".expected.png"));
+        }
+    }
+
     @Test
-    void nothingIsCroppedFromImagesWhoseMiddleAloneWasKept() {
-        Preprocess middle = PREPROCESS.middle();
-        Pixels prepared = middle.prepare(IMAGE);
-        float[] out = new float[PREPROCESS.inputLength()];
+    void cropsAreCutFromTheSourceOfAnExampleAndNotFromWhatTheNetworkSees() {
+        Pixels photo = Images.places(40, 60);
+        Preprocess preprocess = PREPROCESS.withSources(8);
+        Example example = new Example(7, 1, "a.jpg", preprocess.prepare(photo), preprocess.source(photo));
 
-        Augment.NONE.toInput(prepared, middle, 0, 3, out, 0);
+        Batch batch = Batch.augmented(List.of(example), preprocess, USUAL, new long[] {2}, 2);
 
-        assertThat(out).isEqualTo(plain());
-        assertThatThrownBy(() -> USUAL.toInput(prepared, middle, 0, 3, out, 0))
+        for (int view = 0; view < 2; view++) {
+            SplittableRandom random = Seeds.random(5, 2, 7, view);
+            boolean mirrored = random.nextBoolean();
+            float[] expected = new float[preprocess.inputLength()];
+            preprocess.toInput(
+                    USUAL.box(40, 60, random).cut(photo, 8, Interpolation.BILINEAR), mirrored, expected, 0);
+            assertThat(Arrays.copyOfRange(batch.images(), view * expected.length, (view + 1) * expected.length))
+                    .isEqualTo(expected);
+        }
+        Example without = new Example(7, 1, "a.jpg", preprocess.prepare(photo));
+        assertThatThrownBy(() -> Batch.augmented(List.of(without), preprocess, USUAL, new long[] {2}, 1))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("a random crop needs the whole image");
+                .hasMessageEndingWith("was read without what random crops are cut from");
     }
 
     @Test
@@ -107,7 +135,7 @@ class AugmentTest {
         whole.toInput(square, PREPROCESS, 0, 0, out, 0);
 
         float[] expected = new float[PREPROCESS.inputLength()];
-        PREPROCESS.toInput(Resize.of(square, Resize.Side.whole(0, 16, 8), Resize.Side.whole(0, 16, 8)), expected, 0);
+        PREPROCESS.toInput(new Box(0, 0, 16, 16).cut(square, 8, Interpolation.BILINEAR), expected, 0);
         assertThat(out).isEqualTo(expected);
     }
 

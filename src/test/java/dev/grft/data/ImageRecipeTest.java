@@ -11,12 +11,12 @@ import org.junit.jupiter.api.Test;
 class ImageRecipeTest {
     @Test
     void itsValuesAreCheckedAndCopied() {
-        assertThatThrownBy(() -> new ImageRecipe(List.of(0f, 0f, 0f), List.of(1f, 0f, 1f), 1))
+        assertThatThrownBy(() -> new ImageRecipe(List.of(0f, 0f, 0f), List.of(1f, 0f, 1f), 1, Interpolation.BOX))
                 .hasMessage("needs a mean and a positive std for each of red, green and blue, got [0.0, 0.0, 0.0] and"
                         + " [1.0, 0.0, 1.0]");
         assertThatThrownBy(() -> ImageRecipe.same(0, 1, 1.5)).hasMessage("cropFraction must be in (0, 1], got 1.5");
         List<Float> mean = new ArrayList<>(List.of(0f, 0f, 0f));
-        ImageRecipe recipe = new ImageRecipe(mean, List.of(1f, 1f, 1f), 1);
+        ImageRecipe recipe = new ImageRecipe(mean, List.of(1f, 1f, 1f), 1, Interpolation.BILINEAR);
         mean.set(0, 5f);
 
         assertThat(recipe).isEqualTo(ImageRecipe.same(0, 1, 1));

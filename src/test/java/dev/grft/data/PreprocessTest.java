@@ -9,6 +9,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class PreprocessTest {
 
@@ -17,8 +18,15 @@ class PreprocessTest {
     }
 
     private static Pixels resized(Pixels image, int height, int width) {
+        return resized(image, height, width, Interpolation.BILINEAR);
+    }
+
+    private static Pixels resized(Pixels image, int height, int width, Interpolation interpolation) {
         return Resize.of(
-                image, Resize.Side.whole(0, image.height(), height), Resize.Side.whole(0, image.width(), width));
+                image,
+                Resize.Side.whole(0, image.height(), height),
+                Resize.Side.whole(0, image.width(), width),
+                interpolation);
     }
 
     @ParameterizedTest
@@ -28,17 +36,53 @@ class PreprocessTest {
                 .isEqualTo(Images.pixels("noise-" + height + "x" + width + ".expected.png"));
     }
 
+    @ParameterizedTest
+    @EnumSource(value = Interpolation.class, mode = EnumSource.Mode.EXCLUDE, names = "BILINEAR")
+    void everyInterpolationIsPillowsToTheLastBit(Interpolation interpolation) throws Exception {
+        for (int[] size : new int[][] {{20, 30}, {64, 96}, {5, 7}, {37, 20}}) {
+            String name = "noise-" + interpolation + "-" + size[0] + "x" + size[1];
+            assertThat(resized(Images.pixels("noise.png"), size[0], size[1], interpolation))
+                    .as(name)
+                    .isEqualTo(Images.pixels(name + ".expected.png"));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Interpolation.class)
+    void theMiddleOfEveryInterpolationIsThatOfTheWhole(Interpolation interpolation) throws Exception {
+        Pixels noise = Images.pixels("noise.png");
+        Pixels whole = resized(noise, 27, 31, interpolation);
+
+        Pixels middle = Resize.of(
+                noise,
+                new Resize.Side(0, noise.height(), 27, 3, 20),
+                new Resize.Side(0, noise.width(), 31, 5, 20),
+                interpolation);
+
+        assertThat(middle)
+                .isEqualTo(Resize.of(
+                        whole,
+                        new Resize.Side(0, 27, 27, 3, 20),
+                        new Resize.Side(0, 31, 31, 5, 20),
+                        Interpolation.BOX));
+    }
+
     @Test
-    void resizingAPartIsCroppingFirst() throws Exception {
-        assertThat(Resize.of(Images.pixels("noise.png"), Resize.Side.whole(3, 28, 16), Resize.Side.whole(11, 33, 16)))
-                .isEqualTo(Images.pixels("noise-part.expected.png"));
+    void theRecipesInterpolationIsUsed() throws Exception {
+        Pixels noise = Images.pixels("noise.png");
+        ImageRecipe bicubic = ImageRecipe.same(0, 1, 1).with(Interpolation.BICUBIC);
+
+        assertThat(new Preprocess(20, 20, Crop.SQUASH, bicubic).prepare(noise))
+                .isEqualTo(resized(noise, 20, 20, Interpolation.BICUBIC))
+                .isNotEqualTo(new Preprocess(20, 20, Crop.SQUASH, ImageRecipe.same(0, 1, 1)).prepare(noise));
+        assertThat(new Preprocess(20, 20, Crop.SQUASH, bicubic).recipe()).isEqualTo(bicubic);
     }
 
     @Test
     void whatKeepsItsSizeIsCutOut() {
         Pixels image = Images.places(20, 30);
 
-        Pixels part = Resize.of(image, new Resize.Side(2, 16, 16, 3, 5), new Resize.Side(4, 25, 25, 1, 7));
+        Pixels part = Resize.of(image, new Resize.Side(2, 16, 16, 3, 5), new Resize.Side(4, 25, 25, 1, 7), Interpolation.BICUBIC);
 
         assertThat(part.height()).isEqualTo(5);
         assertThat(part.width()).isEqualTo(7);
@@ -63,18 +107,30 @@ class PreprocessTest {
         assertThat(resized(white, 17, 400)).isEqualTo(Images.plain(17, 400, 255, 128, 0));
     }
 
-    @Test
-    void theShorterSideIsResizedAndProportionsAreKept() {
-        assertThat(center(24, 32).prepare(Images.plain(100, 150, 1, 2, 3))).isEqualTo(Images.plain(32, 48, 1, 2, 3));
-        assertThat(center(24, 32).prepare(Images.plain(151, 100, 1, 2, 3))).isEqualTo(Images.plain(48, 32, 1, 2, 3));
+    @ParameterizedTest
+    @CsvSource({"64, 96, 24, 32", "96, 64, 24, 27", "41, 40, 24, 25", "33, 50, 33, 33", "20, 31, 24, 24", "7, 300, 5, 6"})
+    void theShorterSideIsResizedAndTheMiddleIsKept(int height, int width, int imageSize, int resize) {
+        Pixels image = Images.places(height, width);
+        int shorter = Math.min(height, width);
+
+        Pixels prepared = center(imageSize, resize).prepare(image);
+
+        Pixels whole = resized(image, resize * height / shorter, resize * width / shorter);
+        int top = (int) Math.rint((whole.height() - imageSize) / 2.0); // ties to even, as in Python
+        int left = (int) Math.rint((whole.width() - imageSize) / 2.0);
+        assertThat(prepared)
+                .isEqualTo(Resize.of(
+                        whole,
+                        new Resize.Side(top, imageSize, imageSize, 0, imageSize),
+                        new Resize.Side(left, imageSize, imageSize, 0, imageSize),
+                        Interpolation.BILINEAR));
     }
 
     @Test
     void anImageOfTheRightSizeIsLeftAlone() {
-        Pixels wide = Images.places(32, 50);
         Pixels square = Images.places(32, 32);
 
-        assertThat(center(24, 32).prepare(wide)).isSameAs(wide);
+        assertThat(center(32, 32).prepare(square)).isSameAs(square);
         assertThat(new Preprocess(32, 32, Crop.SQUASH, ImageRecipe.same(0, 1, 1)).prepare(square))
                 .isSameAs(square);
     }
@@ -85,62 +141,52 @@ class PreprocessTest {
                 .isEqualTo(Images.plain(8, 8, 1, 2, 3));
     }
 
-    @ParameterizedTest
-    @CsvSource({"10, 1001, 5", "10, 1000, 4", "1003, 10, 5", "999, 7, 4"})
-    void ofAHairOnlyTheMiddleIsKeptWithTheSameInput(int height, int width, int imageSize) {
-        Pixels hair = new Pixels(height, width, new byte[3 * height * width]);
-        for (int i = 0; i < height * width; i++) {
-            hair.rgb()[3 * i] = (byte) ((i * 37) >> 2);
-        }
-        Preprocess preprocess = center(imageSize, 7);
-        int shorter = Math.min(height, width);
+    @Test
+    void cropsAreCutFromTheImageItselfUnlessItIsLarge() {
+        Preprocess preprocess = center(24, 27).withSources(2);
+        Pixels photo = Images.places(48, 191);
+        Pixels large = Images.places(49, 98);
 
-        Pixels prepared = preprocess.prepare(hair);
-
-        assertThat(Math.max(prepared.height(), prepared.width())).isEqualTo(28);
-        Pixels whole = resized(hair, 7 * height / shorter, 7 * width / shorter);
-        assertThat(input(preprocess, prepared)).isEqualTo(input(preprocess, whole));
-    }
-
-    @ParameterizedTest
-    @CsvSource({"64, 96, 24, 32", "96, 64, 24, 27", "41, 40, 24, 25", "33, 50, 33, 33", "20, 31, 24, 24", "7, 300, 5, 6"
-    })
-    void theMiddleAloneGivesTheSameInput(int height, int width, int imageSize, int resize) {
-        Pixels image = Images.places(height, width);
-        Preprocess whole = center(imageSize, resize);
-
-        Pixels middle = whole.middle().prepare(image);
-
-        assertThat(middle.height()).isEqualTo(imageSize);
-        assertThat(middle.width()).isEqualTo(imageSize);
-        assertThat(input(whole.middle(), middle)).isEqualTo(input(whole, whole.prepare(image)));
-        assertThat(whole.middle())
-                .isNotEqualTo(whole)
-                .isEqualTo(center(imageSize, resize).middle())
-                .hasSameHashCodeAs(center(imageSize, resize).middle());
+        assertThat(center(24, 27).source(photo)).isNull();
+        assertThat(preprocess.source(photo)).isSameAs(photo);
+        assertThat(preprocess.source(large)).isEqualTo(resized(large, 48, 96));
+        assertThat(preprocess.prepare(large)).isEqualTo(center(24, 27).prepare(large));
+        assertThat(preprocess).isNotEqualTo(center(24, 27)).isNotEqualTo(center(24, 27).withSources(3));
+        assertThatThrownBy(() -> preprocess.withSources(0.5)).hasMessage("needs a limit of 1 or more, got 0.5");
     }
 
     @Test
-    void whatIsSquashedHasNoMiddle() {
-        Preprocess squash = new Preprocess(8, 99, Crop.SQUASH, ImageRecipe.same(0, 1, 1));
+    void ofAHairOnlyTheMiddleIsKeptForCrops() {
+        Pixels source = center(4, 7).withSources(2).source(Images.places(10, 101)); // resized 8 x 80, of which 32
 
-        assertThat(squash.middle()).isEqualTo(squash);
-        assertThat(squash.middle().prepare(Images.plain(5, 30, 1, 2, 3))).isEqualTo(Images.plain(8, 8, 1, 2, 3));
+        assertThat(source)
+                .isEqualTo(Resize.of(
+                        resized(Images.places(10, 101), 8, 80),
+                        new Resize.Side(0, 8, 8, 0, 8),
+                        new Resize.Side(24, 32, 32, 0, 32),
+                        Interpolation.BILINEAR));
+        assertThat(center(4, 7).withSources(2).source(Images.places(3, 100)).width()).isEqualTo(32);
     }
 
     @Test
     void aVeryLongHairFitsIntoMemory() {
-        assertThat(center(224, 256).prepare(Images.plain(1, 1_000_000, 9, 8, 7)))
-                .isEqualTo(Images.plain(256, 1024, 9, 8, 7));
+        Pixels hair = Images.plain(1, 1_000_000, 9, 8, 7);
+
+        assertThat(center(224, 256).prepare(hair)).isEqualTo(Images.plain(224, 224, 9, 8, 7));
+        assertThat(center(224, 256).withSources(4).source(hair)).isEqualTo(Images.plain(1, 4 * 4 * 224, 9, 8, 7));
     }
 
     @Test
     void theInputIsTheMiddleColorByColorNormalized() {
         Preprocess preprocess =
-                new Preprocess(2, 4, Crop.CENTER, new ImageRecipe(List.of(0.5f, 0f, 0f), List.of(0.5f, 1f, 0.1f), 1));
+                new Preprocess(
+                2,
+                4,
+                Crop.CENTER,
+                new ImageRecipe(List.of(0.5f, 0f, 0f), List.of(0.5f, 1f, 0.1f), 1, Interpolation.BILINEAR));
         float[] out = new float[15];
 
-        preprocess.toInput(Images.places(4, 6), out, 2); // rows 1 and 2, columns 2 and 3
+        preprocess.toInput(preprocess.prepare(Images.places(4, 6)), out, 2); // rows 1 and 2, columns 2 and 3
 
         float[] expected = new float[15];
         float[] red = {1, 1, 2, 2};
@@ -155,14 +201,17 @@ class PreprocessTest {
 
     @Test
     void halfAPixelOfMarginRoundsToEvenAsInPython() {
-        assertThat(input(center(2, 2), Images.places(3, 5))[0]).isZero(); // margin 0.5 -> 0
-        assertThat(input(center(2, 2), Images.places(3, 5))[4]).isEqualTo(2 / 255f); // 1.5 -> 2
+        Preprocess preprocess = center(2, 3);
+        float[] input = input(preprocess, preprocess.prepare(Images.places(3, 5)));
+
+        assertThat(input[0]).isZero(); // margin 0.5 -> 0
+        assertThat(input[4]).isEqualTo(2 / 255f); // 1.5 -> 2
     }
 
     @Test
-    void anImagePreparedForLessIsRefused() {
+    void anImagePreparedForAnotherSizeIsRefused() {
         assertThatThrownBy(() -> input(center(8, 8), Images.places(7, 9)))
-                .hasMessage("7 x 9 pixels are fewer than 8 x 8; was the image prepared with other settings?");
+                .hasMessage("7 x 9 pixels are not 8 x 8; was the image prepared with other settings?");
     }
 
     @Test
@@ -174,6 +223,9 @@ class PreprocessTest {
     void settingsAreComparedByValueAndTravel() throws Exception {
         Preprocess preprocess = center(24, 32);
 
+        assertThat(Copies.sent(preprocess.withSources(2)))
+                .isEqualTo(preprocess.withSources(2))
+                .hasSameHashCodeAs(preprocess.withSources(2));
         assertThat(Copies.sent(preprocess)).isEqualTo(preprocess).hasSameHashCodeAs(preprocess);
         assertThat(preprocess).isNotEqualTo(center(24, 33));
         assertThat(preprocess).isNotEqualTo(new Preprocess(24, 32, Crop.CENTER, ImageRecipe.same(1, 1, 1)));

@@ -1,6 +1,6 @@
 """Makes the images beside this file, and what Pillow decodes and resizes them to (*.expected.png).
 
-    pip install numpy pillow && python3 make.py
+    pip install numpy pillow torchvision && python3 make.py
 """
 
 import io
@@ -10,9 +10,11 @@ import zlib
 
 import numpy as np
 from PIL import Image, ImageCms
+from torchvision.transforms.functional import InterpolationMode, resized_crop
 
 HERE = pathlib.Path(__file__).parent
 HEIGHT, WIDTH = 24, 40
+BOXES = [(3, 11, 28, 33), (0, 0, 10, 8), (20, 30, 17, 23), (0, 0, 37, 53)]  # top, left, height, width of random crops
 
 
 def smooth():
@@ -79,10 +81,22 @@ def resized():
     noise.save(HERE / "noise.png")
     for height, width in [(20, 30), (64, 96), (5, 7), (37, 20), (80, 53), (1, 1)]:
         noise.resize((width, height), Image.BILINEAR).save(HERE / f"noise-{height}x{width}.expected.png", optimize=True)
-    # A part, cropped before it is resized, as random crops are.
-    noise.crop((11, 3, 44, 31)).resize((16, 16), Image.BILINEAR).save(HERE / "noise-part.expected.png", optimize=True)
+    for name in ("nearest", "box", "hamming", "bicubic", "lanczos"):
+        for height, width in [(20, 30), (64, 96), (5, 7), (37, 20)]:
+            small = noise.resize((width, height), Image.Resampling[name.upper()])
+            small.save(HERE / f"noise-{name}-{height}x{width}.expected.png", optimize=True)
+
+
+def cropped():
+    """Random crops are cut out before they are resized: torchvision's resized_crop of a Pillow image."""
+    noise = Image.open(HERE / "noise.png")
+    for name in ("bilinear", "bicubic"):
+        for top, left, height, width in BOXES:
+            crop = resized_crop(noise, top, left, height, width, [16, 16], InterpolationMode(name))
+            crop.save(HERE / f"noise-{name}-crop-{top}-{left}-{height}-{width}.expected.png", optimize=True)
 
 
 if __name__ == "__main__":
     decoded()
     resized()
+    cropped()

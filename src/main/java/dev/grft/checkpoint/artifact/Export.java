@@ -6,6 +6,8 @@ import dev.grft.checkpoint.Family;
 import dev.grft.checkpoint.NameMap;
 import dev.grft.checkpoint.file.Dtype;
 import dev.grft.checkpoint.file.Storage;
+import dev.grft.data.ImageRecipe;
+import java.util.function.BiFunction;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
@@ -68,17 +70,25 @@ public final class Export {
      *
      * @param pretrained path of the pretrained model; null if it is not known
      * @param imageSize side of the images of the run, pixels; 0 for that of the pretrained model
+     * @param recipe that images were prepared by, from the side of the images and the recipe of the pretrained model
      * @param output folder that gets the files
      * @throws UserError if there is no pretrained model or it is another one, or the delta has no such form
      */
-    public void write(@Nullable String pretrained, int imageSize, String output) {
+    public void write(
+            @Nullable String pretrained,
+            int imageSize,
+            BiFunction<Integer, ImageRecipe, ImageRecipe> recipe,
+            String output) {
         if (pretrained == null) {
             throw UserError.of("%s: does not tell where its pretrained model is; give --pretrained PATH", path);
         }
         Checkpoint checkpoint = Checkpoint.load(hadoop, pretrained, imageSize);
         checkpoint.requireFits(file.delta());
         if (merged != null) {
-            checkpoint.merged(file.delta()).save(hadoop, output, merged, Dtype.F32);
+            checkpoint
+                    .with(recipe.apply(checkpoint.config().imageSize(), checkpoint.recipe()))
+                    .merged(file.delta())
+                    .save(hadoop, output, merged, Dtype.F32);
             return;
         }
         boolean four = TRANSFORMERS_4.equals(library);

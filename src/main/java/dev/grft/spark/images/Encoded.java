@@ -69,17 +69,14 @@ public final class Encoded implements Serializable {
      * @throws BrokenImage if there is none
      */
     public Example example(long id, Preprocess preprocess) throws BrokenImage {
-        return new Example(id, label, name, prepared(preprocess), weight);
-    }
-
-    Pixels prepared(Preprocess preprocess) throws BrokenImage {
-        if (reason != null) {
-            throw new BrokenImage(name, reason);
-        }
-        return preprocess.prepare(decoded());
+        Pixels image = decoded();
+        return new Example(id, label, name, preprocess.prepare(image), preprocess.source(image), weight);
     }
 
     private Pixels decoded() throws BrokenImage {
+        if (reason != null) {
+            throw new BrokenImage(name, reason);
+        }
         if (height == 0) {
             return new ImageDecoder().decode(content, name);
         }

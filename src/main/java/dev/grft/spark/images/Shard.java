@@ -26,8 +26,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The examples of a partition on an executor: their pixels in a file of its local disk, one after the other, so that a batch is read
- * without the rest; or a view of examples that lie in the files of others. What is read often stays in the memory of the operating
+ * The examples of a partition on an executor: their pixels in a file of its local disk, one after the other, each followed by what
+ * random crops are cut from if that is kept. A batch is read without the rest; or a view of examples that lie in the files of others. What is read often stays in the memory of the operating
  * system as far as there is room; the heap holds none of it. Safe for use by several threads.
  */
 public final class Shard implements AutoCloseable {
@@ -35,6 +35,7 @@ public final class Shard implements AutoCloseable {
     private final List<Entry> entries;
     private final Set<Pixelfile> files;
     private final List<Decoded> results;
+    private final boolean sources; // whether examples are read with theirs
     private @Nullable Order order;
     private long orderSeed;
     private @Nullable ClassDraws draws;
@@ -48,7 +49,9 @@ public final class Shard implements AutoCloseable {
         final int height;
         final int width;
         final float weight;
-        final long at; // in the file
+        final int sourceHeight; // 0: no source
+        final int sourceWidth;
+        final long at; // in the file, followed by the source
 
         Entry(Pixelfile file, Example example, long at) {
             this.file = file;
@@ -58,7 +61,14 @@ public final class Shard implements AutoCloseable {
             this.height = example.pixels().height();
             this.width = example.pixels().width();
             this.weight = example.weight();
+            Pixels source = example.source();
+            this.sourceHeight = source == null ? 0 : source.height();
+            this.sourceWidth = source == null ? 0 : source.width();
             this.at = at;
+        }
+
+        long sourceAt() {
+            return at + 3L * height * width;
         }
     }
 
@@ -67,14 +77,29 @@ public final class Shard implements AutoCloseable {
         this.entries = entries;
         this.files = Set.of(own);
         this.results = results;
+        this.sources = false;
     }
 
     /** Returns a view, of which {@link #close} does nothing. */
-    private Shard(Stream<Entry> entries) {
+    private Shard(List<Entry> entries, Set<Pixelfile> files, boolean sources) {
         this.own = null;
-        this.entries = entries.toList();
-        this.files = this.entries.stream().map(entry -> entry.file).collect(Collectors.toUnmodifiableSet());
+        this.entries = entries;
+        this.files = files;
         this.results = List.of();
+        this.sources = sources;
+    }
+
+    private static Shard view(Stream<Entry> some, boolean sources) {
+        List<Entry> entries = some.toList();
+        return new Shard(
+                entries,
+                entries.stream().map(entry -> entry.file).collect(Collectors.toUnmodifiableSet()),
+                sources);
+    }
+
+    /** Returns a view of the same examples, which are read with {@linkplain Example#source what random crops are cut from}. */
+    public Shard withSources() {
+        return new Shard(entries, files, true);
     }
 
     /**
@@ -83,8 +108,9 @@ public final class Shard implements AutoCloseable {
      * @param pieces by id
      */
     static Shard dealt(List<Shard> pieces, int number, int shards) {
-        return new Shard(
-                pieces.stream().flatMap(piece -> piece.entries.stream()).filter(entry -> entry.id % shards == number));
+        return view(
+                pieces.stream().flatMap(piece -> piece.entries.stream()).filter(entry -> entry.id % shards == number),
+                false);
     }
 
     /** A file of pixels that has been written. */
@@ -102,11 +128,19 @@ public final class Shard implements AutoCloseable {
             }
         }
 
-        Example read(Entry entry) {
-            byte[] rgb = new byte[3 * entry.height * entry.width];
+        Example read(Entry entry, boolean withSource) {
+            Pixels source = withSource && entry.sourceHeight > 0
+                    ? read(entry, entry.sourceAt(), entry.sourceHeight, entry.sourceWidth)
+                    : null;
+            Pixels prepared = read(entry, entry.at, entry.height, entry.width);
+            return new Example(entry.id, entry.label, entry.name, prepared, source, entry.weight);
+        }
+
+        private Pixels read(Entry entry, long at, int height, int width) {
+            byte[] rgb = new byte[3 * height * width];
             try {
                 synchronized (pixels) {
-                    pixels.seek(entry.at);
+                    pixels.seek(at);
                     pixels.readFully(rgb);
                 }
             } catch (IOException e) {
@@ -114,8 +148,7 @@ public final class Shard implements AutoCloseable {
                 throw new IllegalStateException(
                         file + ": " + entry.name + " cannot be read back: " + e.getMessage(), e);
             }
-            return new Example(
-                    entry.id, entry.label, entry.name, new Pixels(entry.height, entry.width, rgb), entry.weight);
+            return new Pixels(height, width, rgb);
         }
 
         @Override
@@ -147,10 +180,12 @@ public final class Shard implements AutoCloseable {
                 Decoded image = images.next();
                 results.add(image.withoutExample());
                 if (image.example != null) {
-                    entries.add(new Entry(
-                            pixels,
-                            image.example,
-                            pile.add(image.example.pixels().rgb())));
+                    long at = pile.add(image.example.pixels().rgb());
+                    Pixels source = image.example.source();
+                    if (source != null) {
+                        pile.add(source.rgb());
+                    }
+                    entries.add(new Entry(pixels, image.example, at));
                 }
             }
             pile.end();
@@ -225,7 +260,7 @@ public final class Shard implements AutoCloseable {
         @Override
         public Example get(int index) {
             Entry entry = entries.get(index);
-            return entry.file.read(entry);
+            return entry.file.read(entry, sources);
         }
 
         @Override
@@ -260,7 +295,7 @@ public final class Shard implements AutoCloseable {
 
     /** Returns a view of the examples with some ids only. */
     Shard only(LongPredicate ids) {
-        return new Shard(entries.stream().filter(entry -> ids.test(entry.id)));
+        return view(entries.stream().filter(entry -> ids.test(entry.id)), sources);
     }
 
     /** Returns the labels of the examples; reads no pixels. */

@@ -109,7 +109,7 @@ final class Shards {
      * image is decoded again.
      */
     Shards shuffled(Partitioner partitioner) {
-        Shards moved = new Shards(shards.flatMapToPair(part -> part.examples().stream()
+        Shards moved = new Shards(shards.flatMapToPair(part -> part.withSources().examples().stream()
                         .map(example -> new Tuple2<>(example.id(), Decoded.before(example)))
                         .iterator())
                 .repartitionAndSortWithinPartitions(partitioner)

@@ -39,7 +39,7 @@ final class ImageSets implements AutoCloseable {
     private final Progress progress;
     private final Gauges gauges;
     private final int batch;
-    private final Map<String, Images> images = new HashMap<>();
+    private final Map<String, Images> images = new HashMap<>(); // by paths and preparation
     private final Map<String, Inputs> listed = new HashMap<>(); // by path, until the images are read
     private final Map<String, Inputs.Listing> listings = new HashMap<>(); // by path
     private final Map<List<String>, String> identities = new HashMap<>(); // by paths
@@ -82,7 +82,8 @@ final class ImageSets implements AutoCloseable {
             @Nullable Labels known,
             Preprocess preprocess,
             boolean steps) {
-        return images.computeIfAbsent(String.join(" and ", paths), p -> {
+        String p = String.join(" and ", paths);
+        return images.computeIfAbsent(p + '\n' + preprocess, prepared -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
             ImageSource source = source(settings, key, paths);

@@ -2,6 +2,7 @@ package dev.grft.spark.run;
 
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
+import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Augment;
 import dev.grft.data.BrokenImages;
@@ -13,7 +14,9 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** The images that a run's settings name, prepared for its model. */
@@ -26,7 +29,7 @@ public final class RunImages {
     /**
      * Returns the images of a run.
      *
-     * @param cropping whether any method of the application crops at random, so that images are kept whole
+     * @param cropping whether any method of the application crops at random, so that training images are kept for it
      */
     RunImages(Settings settings, Models models, ImageSets sets, boolean cropping) {
         this.settings = settings;
@@ -53,7 +56,7 @@ public final class RunImages {
                 "data.train",
                 trainingPaths(),
                 classes == null ? null : Labels.numbered(classes),
-                preprocess,
+                cropping ? preprocess.withSources(settings.augmentation().cropSource()) : preprocess,
                 steps);
         int shards = settings.training().shards();
         if (read.count() < shards) {
@@ -123,13 +126,29 @@ public final class RunImages {
         return preprocess(checkpoint.config().imageSize(), checkpoint.recipe());
     }
 
-    /**
-     * Returns how images are prepared for a network of that input, unless the settings say otherwise. Where nothing is cropped at random
-     * only the middle of each is resized and kept.
-     */
+    /** Returns how images are prepared for a network of that input, unless the settings say otherwise. */
     public Preprocess preprocess(int imageSize, ImageRecipe recipe) {
-        Preprocess whole = settings.data().toPreprocess(imageSize, recipe);
-        return cropping ? whole : whole.middle();
+        return settings.data().toPreprocess(imageSize, recipe);
+    }
+
+    /**
+     * Returns the settings of the run with the recipe that its images are prepared by: what the checkpoint says where the settings say
+     * nothing. A delta carries them, so whoever uses it prepares images as they were in its training.
+     */
+    public Settings settled() {
+        Preprocess preprocess = preprocess();
+        ImageRecipe recipe = preprocess.recipe();
+        Map<String, @Nullable Object> data = new HashMap<>();
+        data.put("data.resize", preprocess.resize());
+        data.put("data.mean", numbers(recipe.mean()));
+        data.put("data.std", numbers(recipe.std()));
+        data.put("data.interpolation", recipe.interpolation().toString());
+        return Config.with(settings, "the checkpoint", data);
+    }
+
+    /** Returns numbers whose nearest floats are these, as a person writes them. */
+    private static List<Double> numbers(List<Float> floats) {
+        return floats.stream().map(x -> Double.valueOf(Float.toString(x))).toList();
     }
 
     /** Returns the random changes to training images. */

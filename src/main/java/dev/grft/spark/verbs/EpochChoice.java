@@ -166,7 +166,7 @@ final class EpochChoice implements Trainer.Judge {
             new DeltaFile(
                             now.meaning().apply(trained),
                             settings.tuning().method(),
-                            Config.toYaml(settings),
+                            Config.toYaml(run.images().settled()),
                             Provenance.json(session, images.digest(), split))
                     .write(session.hadoop(), best);
         }

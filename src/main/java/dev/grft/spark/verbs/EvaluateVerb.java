@@ -58,6 +58,7 @@ final class EvaluateVerb extends Verb {
                 session.storage().sha256(deltaPath),
                 run.models().pretrained().sha256(),
                 run.images().testListing(),
+                run.images().preprocess().toString(),
                 Config.fingerprint(
                         settings, List.of("data", "evaluation", "model.imageSize", "engine.kernels"), WHICH_IMAGES));
         run.artifacts().artifact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));

@@ -67,7 +67,7 @@ final class LinearProbe extends Verb {
                 run.models().pretrained().sha256(),
                 Map.of());
         DeltaFile file = new DeltaFile(
-                delta, Method.LINEAR.word(), Config.toYaml(settings), Provenance.json(session, images.digest()));
+                delta, Method.LINEAR.word(), Config.toYaml(run.images().settled()), Provenance.json(session, images.digest()));
         file.write(session.hadoop(), path);
         if (run.directory().isOf(Method.LINEAR.word())) {
             Provenance.writeManifest(
@@ -160,16 +160,13 @@ final class LinearProbe extends Verb {
                 "features",
                 run.models().pretrained().sha256(),
                 run.images().trainingListing(),
+                run.images().preprocess().toString(),
                 Config.fingerprint(
                         settings,
                         "model.imageSize",
                         "data.format",
                         "data.imageColumn",
                         "data.labelColumn",
-                        "data.resize",
-                        "data.crop",
-                        "data.mean",
-                        "data.std",
                         "evaluation.batchSize",
                         "engine.kernels",
                         "engine.blasThreads"));

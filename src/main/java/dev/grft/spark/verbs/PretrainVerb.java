@@ -71,6 +71,7 @@ final class PretrainVerb extends Verb {
                         ? ""
                         : run.models().pretrained().sha256(),
                 run.images().trainingListing(),
+                preprocess().toString(),
                 Config.fingerprint(
                         settings,
                         List.of(
@@ -89,6 +90,7 @@ final class PretrainVerb extends Verb {
                 "evaluate",
                 session.storage().sha256(model),
                 run.images().testListing(),
+                preprocess().toString(),
                 Config.fingerprint(
                         settings, List.of("data", "evaluation", "engine.kernels"), EvaluateVerb.WHICH_IMAGES));
     }

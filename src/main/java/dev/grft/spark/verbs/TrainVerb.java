@@ -183,7 +183,7 @@ final class TrainVerb extends Verb {
         DeltaFile file = new DeltaFile(
                 delta,
                 method.word(),
-                Config.toYaml(settings),
+                Config.toYaml(run.images().settled()),
                 Provenance.json(session, dataDigest, choice == null ? null : choice.split()));
         file.write(session.hadoop(), path);
         if (run.directory().isOf(method.word())) {

@@ -1,6 +1,7 @@
 package dev.grft.spark.verbs;
 
 import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.MergedFile;
 import dev.grft.report.Report;
 import dev.grft.spark.images.Inputs;
@@ -61,17 +62,19 @@ public final class Verbs {
         Path deltaPath = run.directory().path("delta.safetensors");
         run.artifacts().requireDelta(deltaPath, "to merge");
         Path path = run.directory().path(MergedFile.NAME);
+        Checkpoint pretrained = run.models().pretrained().with(run.images().preprocess().recipe());
         String inputs = Inputs.digest(
                 "merge",
                 session.storage().sha256(deltaPath),
-                run.models().pretrained().sha256(),
+                pretrained.sha256(),
+                pretrained.recipe().toString(),
                 Integer.toString(run.settings().model().imageSize()),
                 run.settings().model().saveType());
         run.artifacts().artifact(path, inputs, force, () -> path, () -> {
             MergedFile.write(
                     session.hadoop(),
                     run.directory().toString(),
-                    run.models().pretrained(),
+                    pretrained,
                     run.models().delta(deltaPath),
                     PretrainVerb.dtype(run.settings().model().saveType()));
             session.progress().say("merged into %s", path);

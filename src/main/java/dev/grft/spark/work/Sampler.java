@@ -10,7 +10,8 @@ import dev.grft.data.Preprocess;
 import dev.grft.data.Treatment;
 import dev.grft.spark.images.Shard;
 import java.io.Serializable;
-import java.util.ArrayList;
+import java.util.AbstractList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -83,7 +84,7 @@ public final class Sampler implements Serializable {
      * @param step from 0
      */
     Stream<Batch> batches(int number, Shard shard, long step) {
-        List<Example> examples = shard.examples();
+        List<Example> examples = (augment.crop() ? shard.withSources() : shard).examples();
         if (examples.isEmpty()) {
             throw UserError.of(
                     "training.shards is %d, but shard %d has no image; use fewer shards than images", shards, number);
@@ -96,13 +97,19 @@ public final class Sampler implements Serializable {
     }
 
     private Batch batch(List<Example> examples, Part part, int from, int to) {
-        List<Example> chosen = new ArrayList<>(to - from);
-        long[] epochs = new long[to - from];
-        for (int i = from; i < to; i++) {
-            chosen.add(examples.get(part.indices[i]));
-            epochs[i - from] = part.epochs[i];
-        }
-        return Batch.augmented(chosen, preprocess, augment, epochs, 1).treated(treatment);
+        List<Example> chosen = new AbstractList<>() { // read one by one, not all at a time
+            @Override
+            public Example get(int index) {
+                return examples.get(part.indices[from + index]);
+            }
+
+            @Override
+            public int size() {
+                return to - from;
+            }
+        };
+        return Batch.augmented(chosen, preprocess, augment, Arrays.copyOfRange(part.epochs, from, to), 1)
+                .treated(treatment);
     }
 
     /** Returns the next examples of the shard's own endless order. */

@@ -18,6 +18,7 @@ import dev.grft.spark.cluster.OrderedTree;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Shard;
 import dev.grft.train.Probe;
 import dev.grft.train.Scorer;
 import java.io.Serializable;
@@ -109,7 +110,7 @@ public final class Scoring implements Serializable {
                     pulse -> Causes.unwrapped(() -> OrderedTree.reduce(
                             device.computes(images.pieces()
                                     .mapPartitions(
-                                            part -> scored(part.next().blocks(block), pulse, sent)
+                                            part -> scored(seen(part.next()).blocks(block), pulse, sent)
                                                     .iterator(),
                                             true)),
                             Scores::merge)));
@@ -121,6 +122,11 @@ public final class Scoring implements Serializable {
         return Sent.of(
                 JavaSparkContext.fromSparkContext(images.pieces().context()),
                 new float[][] {head.weight(), head.bias()});
+    }
+
+    /** Returns a part whose examples have what the loss needs of them. */
+    private Shard seen(Shard part) {
+        return contrastive ? part.withSources() : part;
     }
 
     /** Returns the scores over some blocks; none if there is no block. */
@@ -149,14 +155,15 @@ public final class Scoring implements Serializable {
     }
 
     private void add(List<Example> examples, Scorer scorer, Pulse pulse) {
-        Pass.batches(examples, batchSize, some -> {
+        for (int at = 0; at < examples.size(); at += batchSize) {
+            List<Example> some = examples.subList(at, Math.min(examples.size(), at + batchSize)); // read one by one
             if (contrastive) {
                 scorer.addContrastive(Batch.augmented(some, preprocess, views, new long[some.size()], 2), temperature);
             } else {
                 scorer.addCrossEntropy(Batch.of(some, preprocess));
             }
             pulse.beat(some.size());
-        });
+        }
     }
 
     /** Sums each matrix's gradient over the shards, in their order, on some executor; squares it there. */
@@ -277,7 +284,7 @@ public final class Scoring implements Serializable {
                         ? images.shards()
                                 .mapPartitions(
                                         part -> sums(
-                                                part.next().range(from, count),
+                                                seen(part.next()).range(from, count),
                                                 List.<Sum>of().iterator(),
                                                 pulse,
                                                 sent),
@@ -285,7 +292,7 @@ public final class Scoring implements Serializable {
                         : images.shards()
                                 .zipPartitions(
                                         earlier,
-                                        (part, sums) -> sums(part.next().range(from, count), sums, pulse, sent)));
+                                        (part, sums) -> sums(seen(part.next()).range(from, count), sums, pulse, sent)));
     }
 
     /** Returns the sums of an earlier piece with those of some more examples. */

@@ -397,8 +397,12 @@ class ExportTest {
     private static void export(
             String run, String format, @Nullable String library, @Nullable String pretrained, String output) {
         Export export = Export.of(Golden.HADOOP, run, format, library);
-        Settings.Model model = Config.parse(export.place(), export.settings()).model();
-        export.write(pretrained == null ? model.pretrained() : pretrained, model.imageSize(), output);
+        Settings settings = Config.parse(export.place(), export.settings());
+        export.write(
+                pretrained == null ? settings.model().pretrained() : pretrained,
+                settings.model().imageSize(),
+                (side, recipe) -> settings.data().toPreprocess(side, recipe).recipe(),
+                output);
     }
 
     /** Exports, and leaves beside it what Java computes of the merged model. */

@@ -98,8 +98,9 @@ class DamagedImagesTest {
                     1,
                     OF_AN_IMAGE,
                     bytes -> assertThat(Encoded.file("x", 0, bytes)
-                                    .prepared(PREPROCESS)
-                                    .rgb())
+                                    .example(0, PREPROCESS)
+.pixels()
+.rgb())
                             .hasSize(192),
                     BrokenImage.class);
         }
@@ -116,8 +117,9 @@ class DamagedImagesTest {
                     new byte[random.nextInt(3) == 0 ? random.nextInt(80) : Math.abs(height * width * channels)];
             try {
                 assertThat(Encoded.pixels("x", 0, height, width, channels, samples)
-                                .prepared(PREPROCESS)
-                                .rgb())
+                                .example(0, PREPROCESS)
+.pixels()
+.rgb())
                         .hasSize(192);
                 assertThat(samples).hasSize(height * width * channels);
             } catch (BrokenImage e) {

@@ -93,6 +93,41 @@ class ShardsTest extends OnSpark {
     }
 
     @Test
+    void whatCropsAreCutFromIsReadOnlyIfItIsAskedFor() {
+        Example with = new Example(1, 0, "a", pixels(2, 2, 1), pixels(3, 5, 2));
+        Example without = new Example(2, 0, "b", pixels(2, 2, 3));
+        Shard shard = Shard.write(
+                new File(folder, "a"),
+                List.of(Decoded.before(with), Decoded.before(without)).iterator());
+
+        assertThat(shard.examples()).containsExactly(new Example(1, 0, "a", pixels(2, 2, 1)), without);
+        assertThat(shard.withSources().examples()).containsExactly(with, without);
+        assertThat(shard.withSources().only(id -> id == 1).blocks(8)).isEqualTo(Map.of(0L, List.of(with)));
+        shard.withSources().close();
+        assertThat(shard.withSources().range(0, 1)).containsExactly(with);
+        shard.close();
+    }
+
+    private static Pixels pixels(int height, int width, int seed) {
+        byte[] rgb = new byte[3 * height * width];
+        new SplittableRandom(seed).nextBytes(rgb);
+        return new Pixels(height, width, rgb);
+    }
+
+    @Test
+    void whatCropsAreCutFromMovesAlongWithTheExample() {
+        Example with = new Example(1, 0, "a", pixels(2, 2, 1), pixels(3, 5, 2));
+        Shards shards = new Shards(context.parallelize(List.of(Decoded.before(with)), 1));
+
+        Shards moved = shards.shuffled(new HashPartitioner(2));
+        shards.release();
+
+        assertThat(moved.shards().flatMap(shard -> shard.withSources().examples().iterator()).collect())
+                .containsExactly(with);
+        moved.release();
+    }
+
+    @Test
     void theOrderKeepsItsShuffle() {
         Shard shard = Shard.write(
                 new File(folder, "a"),

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
+import dev.grft.data.Pixels;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.verbs.Tiny.Printed;
@@ -135,7 +136,7 @@ class ComparingTest extends OnTiny {
     }
 
     @Test
-    void onlyTheMiddleOfImagesIsKeptUnlessAMethodCropsAtRandom() throws Exception {
+    void whatCropsAreCutFromIsKeptOnlyIfAMethodCropsAtRandom() throws Exception {
         String[] wide = {"compare.methods=[gps]", "augmentation.crop=false", "data.resize=9"};
         List<String> plain = sets(wide);
         List<String> contrastive = shared.sets(
@@ -143,8 +144,8 @@ class ComparingTest extends OnTiny {
                 Stream.concat(Stream.of("training.epochs=1", "methods.gps.selection.loss=contrastive"), Stream.of(wide))
                         .toArray(String[]::new));
 
-        assertThat(sizes(plain)).containsOnly("8 x 8");
-        assertThat(sizes(contrastive)).containsOnly("9 x 10");
+        assertThat(sizes(plain)).containsOnly("8 x 8 and 0");
+        assertThat(sizes(contrastive)).containsOnly("8 x 8 and 10 x 12");
         Tiny.does(spark, plain, false, Verbs::run);
         Tiny.does(spark, contrastive, false, Verbs::run);
 
@@ -162,9 +163,14 @@ class ComparingTest extends OnTiny {
             return session.main()
                     .images()
                     .training()
-                    .examples()
-                    .map(example ->
-                            example.pixels().height() + " x " + example.pixels().width())
+                    .shards()
+                    .flatMap(shard -> shard.withSources().examples().iterator())
+                    .map(example -> {
+                        Pixels source = example.source();
+                        return example.pixels().height() + " x "
+                                + example.pixels().width() + " and "
+                                + (source == null ? "0" : source.height() + " x " + source.width());
+                    })
                     .collect();
         }
     }

@@ -7,6 +7,9 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
 import dev.grft.report.Inspection;
 import dev.grft.spark.verbs.Tiny.Printed;
 import java.io.IOException;
@@ -105,6 +108,54 @@ class VerbsTest extends OnTiny {
                         .path("images")
                         .asInt())
                 .isEqualTo(18);
+    }
+
+    /** The effect of data.interpolation and augmentation.cropSource on numbers, and where they are written down. */
+    @Test
+    void imagesAreResizedAsTheSettingsSayAndWhatIsLeftTellsIt() throws Exception {
+        Path lanczos = folder.resolve("lanczos");
+        Tiny.does(
+                spark,
+                sets(lanczos, "data.interpolation=lanczos", "data.resize=9", "augmentation.crop=false"),
+                false,
+                verbs -> {
+                    verbs.train();
+                    verbs.merge();
+                });
+        Tiny.does(
+                spark,
+                sets(folder.resolve("bilinear"), "data.resize=9", "augmentation.crop=false"),
+                false,
+                Verbs::train);
+
+        JsonNode images = json(lanczos.resolve("config.json")).path("pretrained_cfg");
+        assertThat(images.path("interpolation").asText()).isEqualTo("lanczos");
+        assertThat(images.path("crop_pct").asDouble()).isEqualTo(8.0 / 9);
+        assertThat(Files.readString(lanczos.resolve("README.md"))).contains("shorter side resized to 9 pixels by lanczos");
+        Settings ofDelta = Config.parse("delta", settings(lanczos));
+        assertThat(ofDelta.data().interpolation()).isEqualTo("lanczos");
+        assertThat(ofDelta.data().mean()).containsExactly(0.5, 0.5, 0.5);
+        assertThat(Config.parse("delta", settings(folder.resolve("bilinear")))
+                        .data()
+                        .interpolation())
+                .isEqualTo("bilinear"); // the checkpoint's
+        assertThat(Tiny.tensors(lanczos.resolve("delta.safetensors")))
+                .isNotEqualTo(Tiny.tensors(folder.resolve("bilinear/delta.safetensors")));
+    }
+
+    @Test
+    void aSmallerSourceOfCropsChangesWhatIsTrained() {
+        Tiny.does(spark, sets(folder.resolve("small"), "augmentation.cropSource=1"), false, Verbs::train);
+
+        assertThat(Tiny.tensors(folder.resolve("small/delta.safetensors")))
+                .isNotEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
+    }
+
+    private static String settings(Path run) {
+        return DeltaFile.read(
+                        new Configuration(),
+                        new org.apache.hadoop.fs.Path(run.resolve("delta.safetensors").toString()))
+                .settings();
     }
 
     @Test
