@@ -26,6 +26,7 @@ public record DataSettings(
         @Nullable List<Double> mean,
         @Nullable List<Double> std,
         @Nullable String interpolation,
+        String exif,
         double maxBroken)
         implements Serializable {
     public DataSettings {
@@ -67,6 +68,7 @@ public record DataSettings(
         if (interpolation != null) {
             Interpolation.of(interpolation, "data.interpolation");
         }
+        Checks.word("data.exif", exif, "ignore", "transpose");
         Checks.require(maxBroken >= 0 && maxBroken <= 1, "data.maxBroken", "in [0, 1]", maxBroken);
     }
 
@@ -76,7 +78,7 @@ public record DataSettings(
      * @param imageSize height and width of the network's input, pixels
      */
     public Preprocess toPreprocess(int imageSize, ImageRecipe recipe) {
-        return new Preprocess(
+        Preprocess preprocess = new Preprocess(
                 imageSize,
                 resize > 0 ? resize : recipe.resize(imageSize),
                 Preprocess.Crop.valueOf(crop.toUpperCase(Locale.ROOT)),
@@ -87,6 +89,7 @@ public record DataSettings(
                         interpolation == null
                                 ? recipe.interpolation()
                                 : Interpolation.of(interpolation, "data.interpolation")));
+        return exif.equals("transpose") ? preprocess.turned() : preprocess;
     }
 
     private static List<Float> or(@Nullable List<Double> given, List<Float> otherwise) {

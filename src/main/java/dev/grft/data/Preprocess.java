@@ -27,6 +27,7 @@ public final class Preprocess implements Serializable {
     private final Crop crop;
     private final ImageRecipe recipe; // its cropFraction is that of resize
     private final int sourceSide; // 0: no sources
+    private final boolean upright;
 
     /**
      * Returns the preprocessing of these settings, without {@linkplain #withSources sources}.
@@ -37,14 +38,16 @@ public final class Preprocess implements Serializable {
      * @param recipe of which all but {@code cropFraction} is used; {@code resize} takes its place
      */
     public Preprocess(int imageSize, int resize, Crop crop, ImageRecipe recipe) {
-        this(imageSize, resize, crop, recipe, 0);
+        this(imageSize, resize, crop, recipe, 0, false);
     }
 
-    private Preprocess(int imageSize, int resize, Crop crop, ImageRecipe recipe, int sourceSide) {
+    private Preprocess(
+            int imageSize, int resize, Crop crop, ImageRecipe recipe, int sourceSide, boolean upright) {
         this.imageSize = imageSize;
         this.resize = crop == Crop.SQUASH ? imageSize : resize;
         this.crop = crop;
         this.sourceSide = sourceSide;
+        this.upright = upright;
         if (imageSize < 1 || this.resize < imageSize) {
             throw new IllegalArgumentException("needs 1 <= imageSize <= resize, got " + imageSize + " and " + resize);
         }
@@ -61,7 +64,17 @@ public final class Preprocess implements Serializable {
         if (!(times >= 1)) {
             throw new IllegalArgumentException("needs a limit of 1 or more, got " + times);
         }
-        return new Preprocess(imageSize, resize, crop, recipe, (int) Math.ceil(times * imageSize));
+        return new Preprocess(imageSize, resize, crop, recipe, (int) Math.ceil(times * imageSize), upright);
+    }
+
+    /** Returns the same for photos that are turned as their EXIF data say before anything else is done to them. */
+    public Preprocess turned() {
+        return new Preprocess(imageSize, resize, crop, recipe, sourceSide, true);
+    }
+
+    /** Returns whether photos are turned as their EXIF data say. */
+    public boolean turns() {
+        return upright;
     }
 
     /** Returns height and width of the network's input in pixels. */
@@ -179,18 +192,20 @@ public final class Preprocess implements Serializable {
                 && resize == preprocess.resize
                 && crop == preprocess.crop
                 && sourceSide == preprocess.sourceSide
+                && upright == preprocess.upright
                 && recipe.equals(preprocess.recipe);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(imageSize, resize, crop.name(), sourceSide, recipe);
+        return Objects.hash(imageSize, resize, crop.name(), sourceSide, upright, recipe);
     }
 
     /** Returns all that decides the pixels, for people and for fingerprints. */
     @Override
     public String toString() {
         return "imageSize " + imageSize + ", resize " + resize + " " + recipe.interpolation() + ", crop " + crop + ", mean "
-                + recipe.mean() + ", std " + recipe.std() + (sourceSide == 0 ? "" : ", random crops from " + sourceSide);
+                + recipe.mean() + ", std " + recipe.std() + (sourceSide == 0 ? "" : ", random crops from " + sourceSide)
+                + (upright ? ", turned" : "");
     }
 }

@@ -1,9 +1,9 @@
 package dev.grft.bench;
 
 import dev.grft.data.BrokenImage;
-import dev.grft.data.ImageDecoder;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
+import dev.grft.data.decode.ImageDecoder;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -97,6 +97,7 @@ class ConfigTest {
                 "data.mean=[0.1, 0.2, 0.3]",
                 "data.std=[1, 2, 3]",
                 "data.interpolation=lanczos",
+                "data.exif=transpose",
                 "data.maxBroken=0.5",
                 "augmentation.crop=true",
                 "augmentation.minScale=0.1",

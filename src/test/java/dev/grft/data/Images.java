@@ -1,14 +1,15 @@
 package dev.grft.data;
 
+import dev.grft.data.decode.ImageDecoder;
 import java.io.IOException;
 import java.io.InputStream;
 
 /** Images to test with. */
-final class Images {
+public final class Images {
     private Images() {}
 
     /** Returns the bytes of a file that make.py has made. */
-    static byte[] file(String name) throws IOException {
+    public static byte[] file(String name) throws IOException {
         try (InputStream in = Images.class.getResourceAsStream(name)) {
             if (in == null) {
                 throw new AssertionError(
@@ -19,7 +20,7 @@ final class Images {
     }
 
     /** Returns the pixels of a file that make.py has made. */
-    static Pixels pixels(String name) throws Exception {
+    public static Pixels pixels(String name) throws Exception {
         return new ImageDecoder().decode(file(name), name);
     }
 

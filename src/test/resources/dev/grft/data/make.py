@@ -9,7 +9,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 from torchvision.transforms.functional import InterpolationMode, resized_crop
 
 HERE = pathlib.Path(__file__).parent
@@ -96,7 +96,89 @@ def cropped():
             crop.save(HERE / f"noise-{name}-crop-{top}-{left}-{height}-{width}.expected.png", optimize=True)
 
 
+def others():
+    """WebP, GIF, BMP, TIFF, MPO: of an animation the first frame, of pages the first."""
+    rgb = smooth().crop((0, 0, 39, 23))  # odd sizes: the last chroma sample belongs to one pixel
+    photo = Image.fromarray(np.random.default_rng(1).integers(0, 256, (4, 7, 3), np.uint8)).resize((39, 23), Image.BICUBIC)
+    moved = [photo, rgb.rotate(180)]
+    small = photo.crop((0, 0, 11, 9))
+    transparent = rgb.copy()
+    transparent.putalpha(rgb.convert("L"))
+    gray, palette, bits = rgb.convert("L"), rgb.quantize(20), rgb.convert("1")
+    many = dict(save_all=True, append_images=moved)
+    files = {
+        "lossy.webp": (photo, dict(quality=80)),
+        "coarse.webp": (photo.crop((0, 0, 38, 22)), dict(quality=5)),
+        "lossy-alpha.webp": (transparent, dict(quality=80)),
+        "lossless.webp": (transparent, dict(lossless=True)),
+        "animated.webp": (photo, dict(quality=80, duration=100, save_all=True, append_images=[rgb])),
+        "animated-lossless.webp": (photo, dict(lossless=True, duration=100, **many)),
+        "animated.gif": (rgb, dict(duration=100, **many)),
+        "palette.gif": (palette, {}),
+        "transparent.gif": (palette, dict(transparency=3)),
+        "rgb.bmp": (rgb, {}),
+        "gray.bmp": (gray, {}),
+        "palette.bmp": (palette, {}),
+        "one-bit.bmp": (bits, {}),
+        "alpha.bmp": (transparent, {}),
+        "pages.tif": (rgb, many),
+        "lzw.tif": (rgb, dict(compression="tiff_lzw")),
+        "deflate.tif": (rgb, dict(compression="tiff_adobe_deflate")),
+        "packbits.tif": (rgb, dict(compression="packbits")),
+        "fax.tif": (bits, dict(compression="group4")),
+        "gray.tif": (gray, {}),
+        "one-bit.tif": (bits, {}),
+        "palette.tif": (palette, {}),
+        "alpha.tif": (transparent, {}),
+        "cmyk.tif": (rgb.convert("CMYK"), {}),
+        "jpeg.tif": (rgb, dict(compression="jpeg")),
+        "pictures.mpo": (rgb, dict(quality=95, subsampling=0, **many)),
+    }
+    for name, (image, options) in files.items():
+        image.save(HERE / name, **options)
+        expect(name, Image.open(HERE / name))
+
+    # A frame that does not fill the screen lies on the first color of its palette, or on the transparent one.
+    for name, transparent in (("offset.gif", None), ("offset-transparent.gif", 3)):
+        screen = bytearray((HERE / "palette.gif").read_bytes())
+        frame = io.BytesIO()
+        small.quantize(20).save(frame, "GIF", **({} if transparent is None else dict(transparency=transparent)))
+        encoded = bytearray(frame.getvalue())
+        encoded[6:10] = struct.pack("<HH", 39, 23)  # the screen
+        at = encoded.rindex(struct.pack("<BHHHH", 0x2C, 0, 0, 11, 9))
+        encoded[at + 1 : at + 5] = struct.pack("<HH", 5, 7)  # left, top
+        (HERE / name).write_bytes(encoded)
+        expect(name, Image.open(HERE / name))
+
+    # 16 bits: the upper 8 count. Pillow makes all gray above 255 white.
+    fine = (np.arange(23 * 39).reshape(23, 39) * 73 % 65536).astype(np.uint16)
+    Image.fromarray(fine).save(HERE / "16-bit-gray.tif")
+    expect("16-bit-gray.tif", Image.fromarray((fine >> 8).astype(np.uint8)))
+
+    # Read by no other program alike: refused.
+    Image.fromarray(fine.astype(np.float32)).save(HERE / "fractional.tif")
+    rgb.save(HERE / "big.tif", big_tiff=True)
+    for name, encoder in (("photo.avif", "AVIF"), ("photo.jp2", "JPEG2000")):
+        rgb.save(HERE / name, encoder)
+
+
+def turned():
+    """What EXIF data note of the side that is up, in each file format that holds them, and what Pillow makes of it."""
+    rgb = smooth().crop((0, 0, 23, 15))
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        formats = {"jpg": dict(quality=95, subsampling=0), "png": {}, "webp": dict(lossless=True), "tif": {}}
+        for ending, options in formats.items():
+            if ending == "jpg" or orientation in (3, 6):
+                name = f"turned-{orientation}.{ending}"
+                rgb.save(HERE / name, exif=exif, **options)
+                expect(name, ImageOps.exif_transpose(Image.open(HERE / name)))
+
+
 if __name__ == "__main__":
     decoded()
+    others()
+    turned()
     resized()
     cropped()

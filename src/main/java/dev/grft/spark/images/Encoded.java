@@ -3,10 +3,11 @@ package dev.grft.spark.images;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImage;
 import dev.grft.data.Example;
-import dev.grft.data.ImageDecoder;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Sha256;
+import dev.grft.data.decode.Exif;
+import dev.grft.data.decode.ImageDecoder;
 import java.io.Serializable;
 import org.jspecify.annotations.Nullable;
 
@@ -69,8 +70,17 @@ public final class Encoded implements Serializable {
      * @throws BrokenImage if there is none
      */
     public Example example(long id, Preprocess preprocess) throws BrokenImage {
-        Pixels image = decoded();
+        Pixels image = preprocess.turns() ? Exif.upright(decoded(), orientation()) : decoded();
         return new Example(id, label, name, preprocess.prepare(image), preprocess.source(image), weight);
+    }
+
+    private int orientation() {
+        return height == 0 ? Exif.orientation(content) : 1;
+    }
+
+    /** Returns whether this is a photo that lies on its side or head, if it is prepared so. */
+    public boolean leftTurned(Preprocess preprocess) {
+        return !preprocess.turns() && orientation() > 1;
     }
 
     private Pixels decoded() throws BrokenImage {
@@ -103,9 +113,9 @@ public final class Encoded implements Serializable {
     Decoded decoded(long id, Preprocess preprocess) {
         byte[] digest = Sha256.digest().digest(content);
         try {
-            return new Decoded(id, digest, example(id, preprocess), null);
+            return new Decoded(id, digest, example(id, preprocess), null, leftTurned(preprocess));
         } catch (BrokenImage e) {
-            return new Decoded(id, digest, null, e.reason());
+            return new Decoded(id, digest, null, e.reason(), false);
         }
     }
 }

@@ -60,6 +60,7 @@ final class FolderSource implements Source.Stored {
                     return image;
                 },
                 passed);
+        ImageEndings.noteConvertible(passed, found.path());
         if (labeled) {
             lost.forEach(this::noteLost);
             noteBeside(TarSource.SUFFIX, "webdataset");

@@ -1,12 +1,20 @@
 package dev.grft.spark.images;
 
+import dev.grft.data.PassedOver;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /** The endings of image files, which are the only ones that are read; in upper or lower case. */
 final class ImageEndings {
-    private static final List<String> ALL = List.of("jpg", "jpeg", "jfif", "jpe", "png");
+    private static final List<String> ALL = 
+            List.of("jpg", "jpeg", "jfif", "jpe", "mpo", "webp", "gif", "bmp", "tif", "tiff", "png");
+
+    private static final SortedMap<String, String> CONVERTERS = new TreeMap<>(Map.of(
+            "heic", "heif-convert", "heif", "heif-convert", "avif", "avifdec", "jp2", "magick", "jxl", "djxl"));
 
     private ImageEndings() {}
 
@@ -32,7 +40,24 @@ final class ImageEndings {
         return ending.isEmpty() ? "without an ending" : "." + ending;
     }
 
-    /** Returns the endings for a message: {@code .jpg, .jpeg, .jfif, .jpe or .png} if the last word is {@code or}. */
+    /** Notes of files that are passed over the command that makes images of them that are read. */
+    static void noteConvertible(PassedOver passed, String place) {
+        CONVERTERS.forEach((ending, command) -> {
+            long files = passed.reasons().getOrDefault("." + ending, 0L);
+            if (files > 0) {
+                passed.note(String.format(
+                        Locale.ROOT,
+                        "%s: %d .%s are not read; convert them: for f in *.%s; do %s \"$f\" \"${f%%.*}.png\"; done",
+                        place,
+                        files,
+                        ending,
+                        ending,
+                        command));
+            }
+        });
+    }
+
+    /** Returns the endings for a message: {@code .jpg, .webp or .png} if the last word is {@code or}. */
     static String list(String lastWord) {
         String last = ALL.get(ALL.size() - 1);
         return ALL.subList(0, ALL.size() - 1).stream()

@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
+import dev.grft.data.PassedOver;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Sha256;
 import dev.grft.spark.cluster.Causes;
@@ -17,6 +18,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
@@ -108,17 +110,28 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
             if (broken.count() == broken.total()) {
                 throw new UserError(source.place() + ": " + broken + "; there must be one to read");
             }
+            PassedOver passed = new PassedOver();
+            passed.add(source.passedOver());
+            noteTurned(passed, Stream.of(results).filter(result -> result.leftTurned).count());
             return Images.of(
                     kept,
                     labels,
                     broken,
-                    source.passedOver(),
+                    passed,
                     digest(named, id -> results[id].sha256),
                     () -> names.unpersist(false));
         } catch (RuntimeException e) {
             kept.release();
             names.unpersist(false);
             throw e;
+        }
+    }
+
+    /** Notes photos that lie on their side or head. */
+    public static void noteTurned(PassedOver passed, long photos) {
+        if (photos > 0) {
+            passed.note(photos + (photos == 1 ? " photo is" : " photos are") + " turned by EXIF data, which data.exif=ignore leaves"
+                    + " out, as torchvision and timm do; set data.exif=transpose to see them upright");
         }
     }
 

@@ -6,10 +6,12 @@ import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.Labels;
+import dev.grft.data.PassedOver;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Tally;
 import dev.grft.spark.images.Encoded;
+import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Source;
 import dev.grft.spark.run.Run;
@@ -35,6 +37,7 @@ import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.util.LongAccumulator;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -171,13 +174,14 @@ final class PredictVerb extends Verb {
         try (Looking looking = inference(tasks).looking();
                 Tally tally = new Tally(session.context().sc(), listener)) {
             Tally.Counter counter = tally.counter(); // tasks take these along, not this object
+            LongAccumulator leftTurned = session.context().sc().longAccumulator();
             List<Said> said = tasks.stream()
                     .map(task -> new Said(Labels.inOrder(task.delta.labels()), task.top))
                     .collect(Collectors.toCollection(ArrayList::new));
             JavaRDD<Row> rows = run.models()
                     .device()
                     .computes(source.inOrder(partitions(count, looking.batchSize()), looking.batchSize())
-                            .mapPartitions(part -> rows(part, looking, counter, said)));
+                            .mapPartitions(part -> rows(part, looking, counter, leftTurned, said)));
             try {
                 Causes.unwrapped(() -> {
                     write(rows, tasks, folder.toString());
@@ -200,7 +204,10 @@ final class PredictVerb extends Verb {
                                 + " change",
                         images, count, broken.total());
             }
-            run.images().checkBroken("predict", images, broken, source.passedOver());
+            PassedOver passed = new PassedOver();
+            passed.add(source.passedOver());
+            ImageReader.noteTurned(passed, leftTurned.value());
+            run.images().checkBroken("predict", images, broken, passed);
             if (broken.count() == broken.total()) {
                 throw new UserError(images + ": " + broken + "; there must be one to read");
             }
@@ -237,11 +244,16 @@ final class PredictVerb extends Verb {
     }
 
     private static Iterator<Row> rows(
-            Iterator<Encoded> images, Looking looking, Tally.Counter counter, List<Said> said) {
+            Iterator<Encoded> images,
+            Looking looking,
+            Tally.Counter counter,
+            LongAccumulator leftTurned,
+            List<Said> said) {
         Iterator<Looking.Seen<String>> seen = looking.over(images, image -> image, Encoded::name);
         return StreamSupport.stream(Spliterators.spliteratorUnknownSize(seen, Spliterator.ORDERED), false)
                 .filter(one -> {
                     counter.handled(one.item, one.broken == null ? null : one.broken.reason());
+                    leftTurned.add(one.leftTurned ? 1 : 0);
                     return one.broken == null;
                 })
                 .map(one -> row(one.item, Objects.requireNonNull(one.probabilities), said))

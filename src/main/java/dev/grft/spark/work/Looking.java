@@ -53,8 +53,10 @@ public final class Looking implements Serializable, AutoCloseable {
         public final T item;
         public final float @Nullable [] probabilities; // [K], of several deltas one after the other
         public final @Nullable BrokenImage broken;
+        public final boolean leftTurned; // a photo that lies on its side or head
 
-        private Seen(T item, float @Nullable [] probabilities, @Nullable BrokenImage broken) {
+        private Seen(T item, float @Nullable [] probabilities, @Nullable BrokenImage broken, boolean leftTurned) {
+            this.leftTurned = leftTurned;
             this.item = item;
             this.probabilities = probabilities;
             this.broken = broken;
@@ -98,7 +100,7 @@ public final class Looking implements Serializable, AutoCloseable {
 
         /** An example, or why there is none. */
         private record Decoded(
-                @Nullable Example example, @Nullable BrokenImage broken) {}
+                @Nullable Example example, @Nullable BrokenImage broken, boolean leftTurned) {}
 
         Batches(Iterator<S> some, Function<S, Encoded> image, Function<S, T> item) {
             this.some = some;
@@ -140,7 +142,11 @@ public final class Looking implements Serializable, AutoCloseable {
                     .iterator();
             for (int i = 0; i < batch.size(); i++) {
                 BrokenImage broken = decoded.get(i).broken;
-                ready.add(new Seen<>(item.apply(batch.get(i)), broken == null ? probabilities.next() : null, broken));
+                ready.add(new Seen<>(
+                        item.apply(batch.get(i)),
+                        broken == null ? probabilities.next() : null,
+                        broken,
+                        decoded.get(i).leftTurned));
             }
         }
 
@@ -172,9 +178,9 @@ public final class Looking implements Serializable, AutoCloseable {
 
         private Decoded decoded(int id, Encoded one) {
             try {
-                return new Decoded(one.example(id, preprocess), null);
+                return new Decoded(one.example(id, preprocess), null, one.leftTurned(preprocess));
             } catch (BrokenImage e) {
-                return new Decoded(null, e);
+                return new Decoded(null, e, false);
             }
         }
 

@@ -192,7 +192,7 @@ class ImageSourceTest extends OnSpark {
             assertThat(images.broken().images())
                     .containsExactly(
                             new Broken("cat/00.png", "empty"),
-                            new Broken("dog/x.jpg", "neither JPEG nor PNG but HTML, XML or SVG"));
+                            new Broken("dog/x.jpg", "neither JPEG, PNG, WebP, GIF, BMP nor TIFF but HTML, XML or SVG"));
             assertThat(names(images)).hasSize(20).doesNotContain("cat/00.png", "dog/x.jpg");
             // The ranks count the broken ones, here that of rank 1: mending it moves nothing.
             assertThat(shards(images).get(1).get(0).id()).isEqualTo(3);
@@ -376,7 +376,7 @@ class ImageSourceTest extends OnSpark {
         refused(
                 folder.toString(),
                 ImageFormat.FOLDER,
-                folder + ": there are no images, neither .jpg, .jpeg, .jfif, .jpe and .png files");
+                folder + ": there are no images, neither .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff and .png files");
         refused(folder.toString(), ImageFormat.PARQUET, folder + ": cannot be read as Parquet (");
     }
 

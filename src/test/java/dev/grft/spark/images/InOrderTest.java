@@ -82,7 +82,7 @@ class InOrderTest extends OnSpark {
                 "x/b.cls=2",
                 "x/b.jpg=" + "B".repeat(1500),
                 ".hidden.jpg=H",
-                "c.webp=W");
+                "c.svg=W");
         List<String> whole = new ArrayList<>();
         Map<String, Long> passed = new TreeMap<>();
         samples(tar, 0, Long.MAX_VALUE, whole, passed);

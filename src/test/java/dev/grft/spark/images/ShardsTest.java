@@ -40,12 +40,12 @@ class ShardsTest extends OnSpark {
     /** Returns an image of its own for each id; one of five is broken. */
     private static Decoded image(int id) {
         if (id % 5 == 4) {
-            return new Decoded(id, new byte[] {(byte) id}, null, "damaged");
+            return new Decoded(id, new byte[] {(byte) id}, null, "damaged", false);
         }
         byte[] rgb = new byte[3 * (1 + id) * 2];
         new SplittableRandom(id).nextBytes(rgb);
         return new Decoded(
-                id, new byte[] {(byte) id}, new Example(id, id % 3, "image " + id, new Pixels(1 + id, 2, rgb)), null);
+                id, new byte[] {(byte) id}, new Example(id, id % 3, "image " + id, new Pixels(1 + id, 2, rgb)), null, false);
     }
 
     private static List<Example> whole(int count) {

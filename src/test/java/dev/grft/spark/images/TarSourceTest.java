@@ -72,9 +72,9 @@ class TarSourceTest {
 
     @Test
     void aClassWithoutAnImageIsABrokenImage() throws Exception {
-        assertThat(samples(tar("a.webp=RIFF", "a.cls=1", "b.jpg=B")))
+        assertThat(samples(tar("a.svg=RIFF", "a.cls=1", "b.jpg=B")))
                 .containsExactly(
-                        "t.tar/a 1 broken: no .jpg, .jpeg, .jfif, .jpe or .png, only webp, cls", "t.tar/b.jpg null B");
+                        "t.tar/a 1 broken: no .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or .png, only svg, cls", "t.tar/b.jpg null B");
     }
 
     @Test

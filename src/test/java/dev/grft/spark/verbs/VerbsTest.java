@@ -116,7 +116,7 @@ class VerbsTest extends OnTiny {
         Path lanczos = folder.resolve("lanczos");
         Tiny.does(
                 spark,
-                sets(lanczos, "data.interpolation=lanczos", "data.resize=9", "augmentation.crop=false"),
+                sets(lanczos, "data.interpolation=lanczos", "data.resize=12", "augmentation.crop=false"),
                 false,
                 verbs -> {
                     verbs.train();
@@ -124,14 +124,14 @@ class VerbsTest extends OnTiny {
                 });
         Tiny.does(
                 spark,
-                sets(folder.resolve("bilinear"), "data.resize=9", "augmentation.crop=false"),
+                sets(folder.resolve("bilinear"), "data.resize=12", "augmentation.crop=false"),
                 false,
                 Verbs::train);
 
         JsonNode images = json(lanczos.resolve("config.json")).path("pretrained_cfg");
         assertThat(images.path("interpolation").asText()).isEqualTo("lanczos");
-        assertThat(images.path("crop_pct").asDouble()).isEqualTo(8.0 / 9);
-        assertThat(Files.readString(lanczos.resolve("README.md"))).contains("shorter side resized to 9 pixels by lanczos");
+        assertThat(images.path("crop_pct").asDouble()).isEqualTo(8.0 / 12);
+        assertThat(Files.readString(lanczos.resolve("README.md"))).contains("shorter side resized to 12 pixels by lanczos");
         Settings ofDelta = Config.parse("delta", settings(lanczos));
         assertThat(ofDelta.data().interpolation()).isEqualTo("lanczos");
         assertThat(ofDelta.data().mean()).containsExactly(0.5, 0.5, 0.5);

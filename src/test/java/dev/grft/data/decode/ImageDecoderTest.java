@@ -1,9 +1,12 @@
-package dev.grft.data;
+package dev.grft.data.decode;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
+import dev.grft.data.BrokenImage;
+import dev.grft.data.Images;
+import dev.grft.data.Pixels;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -24,12 +27,48 @@ class ImageDecoderTest {
                 "palette.png",
                 "one-bit.png",
                 "4-bit-gray.png",
-                "16-bit-gray.png",
                 "16-bit-rgb.png",
                 "alpha.png",
-                "gray-alpha.png"
+                "gray-alpha.png",
+                "lossy.webp",
+                "coarse.webp",
+                "lossy-alpha.webp",
+                "lossless.webp",
+                "animated.webp",
+                "animated-lossless.webp",
+                "animated.gif",
+                "palette.gif",
+                "transparent.gif",
+                "offset.gif",
+                "offset-transparent.gif",
+                "rgb.bmp",
+                "gray.bmp",
+                "palette.bmp",
+                "one-bit.bmp",
+                "alpha.bmp",
+                "pages.tif",
+                "lzw.tif",
+                "deflate.tif",
+                "packbits.tif",
+                "fax.tif",
+                "gray.tif",
+                "one-bit.tif",
+                "palette.tif",
+                "alpha.tif",
+                "cmyk.tif",
+                "jpeg.tif",
+                "pictures.mpo",
+                "turned-3.tif", // Pillow turns a TIFF, whatever it is asked for
+                "turned-6.tif"
             })
-    void aPngDecodesToWhatPillowDecodes(String name) throws Exception {
+    void anImageDecodesToWhatPillowDecodesToTheLastBit(String name) throws Exception {
+        assertThat(Images.pixels(name)).isEqualTo(Images.pixels(name + ".expected.png"));
+    }
+
+    /** Pillow cuts 16 bits of gray off at 255, which makes nearly all of it white. */
+    @ParameterizedTest
+    @ValueSource(strings = {"16-bit-gray.png", "16-bit-gray.tif"})
+    void of16BitsOfGrayTheUpper8CountWhichIsNotWhatPillowDoes(String name) throws Exception {
         assertThat(Images.pixels(name)).isEqualTo(Images.pixels(name + ".expected.png"));
     }
 
@@ -246,16 +285,156 @@ class ImageDecoderTest {
 
     @ParameterizedTest
     @CsvSource({
-        "GIF89a, neither JPEG nor PNG but GIF",
-        "RIFF1234WEBP, neither JPEG nor PNG but WebP",
-        "BM123456, neither JPEG nor PNG but BMP",
-        "<html>, 'neither JPEG nor PNG but HTML, XML or SVG'",
-        "Not found, neither JPEG nor PNG",
-        "P, neither JPEG nor PNG"
+        "GIF89a, damaged (without a frame)",
+        "RIFF1234WEBP, 'damaged (without an image, or cut off)'",
+        "RIFF1234WAVE, 'neither JPEG, PNG, WebP, GIF, BMP nor TIFF'",
+        "BM123456, damaged (EOFException)",
+        "<html>, 'neither JPEG, PNG, WebP, GIF, BMP nor TIFF but HTML, XML or SVG'",
+        "Not found, 'neither JPEG, PNG, WebP, GIF, BMP nor TIFF'",
+        "P, 'neither JPEG, PNG, WebP, GIF, BMP nor TIFF'",
+        "1234ftypheic123456789012, HEIC; convert it: heif-convert a.jpg a.jpg.jpg",
+        "1234ftypmif1123456789012, HEIF; convert it: heif-convert a.jpg a.jpg.jpg"
     })
     void anotherFormatIsBrokenAndNamed(String content, String reason) {
         assertThatThrownBy(() -> decoder.decode(content.getBytes(StandardCharsets.ISO_8859_1), "a.jpg"))
                 .hasMessage("a.jpg: " + reason);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "photo.avif, AVIF; convert it: avifdec photo.avif photo.avif.png",
+        "photo.jp2, JPEG 2000; convert it: magick photo.jp2 photo.jp2.png",
+        "big.tif, a BigTIFF; convert it: magick big.tif big.tif.png",
+        "fractional.tif, 'a TIFF of gray in signed or fractional numbers of [32] bits, only gray, palettes, RGB, YCbCr and CMYK of"
+                + " up to 16 bits are read; convert it to PNG'"
+    })
+    void whatIsNotReadSaysWhatToDo(String name, String reason) throws Exception {
+        byte[] file = Images.file(name);
+
+        assertThatThrownBy(() -> decoder.decode(file, name))
+                .isInstanceOf(BrokenImage.class)
+                .hasMessage(name + ": " + reason);
+    }
+
+    /** Where the sizes stand, how many bytes they have, and whether they are big-endian. */
+    @ParameterizedTest
+    @CsvSource({
+        "palette.gif, 6, 2, 60000",
+        "rgb.bmp, 18, 4, 20000",
+        "lossy.webp, 26, 2, 16383",
+        "animated.webp, 24, 3, 60000",
+        "gray.tif, -256, 4, 30000"
+    })
+    void aHeaderThatClaimsTooMuchIsRefusedInEveryFormat(String name, int at, int bytes, int side) throws Exception {
+        byte[] bomb = Images.file(name);
+        int first = at > 0 ? at : tiffField(bomb, -at);
+        int second = at > 0 ? first + bytes : tiffField(bomb, 1 - at);
+        for (int place : new int[] {first, second}) {
+            for (int i = 0; i < bytes; i++) {
+                bomb[place + i] = (byte) (side >> 8 * i);
+            }
+        }
+        long before = allocated();
+
+        assertThatThrownBy(() -> decoder.decode(bomb, name))
+                .isInstanceOf(BrokenImage.class)
+                .hasMessageMatching(".*: \\d+ x \\d+ pixels, more than the 100000000 allowed");
+
+        assertThat(allocated() - before).isLessThan(10_000_000);
+    }
+
+    private static int tiffField(byte[] tiff, int tag) {
+        int directory = (tiff[4] & 0xff) | (tiff[5] & 0xff) << 8;
+        for (int at = directory + 2; ; at += 12) {
+            if (((tiff[at] & 0xff) | (tiff[at + 1] & 0xff) << 8) == tag) {
+                tiff[at + 2] = 4; // long
+                return at + 8;
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {279, 322, 258})
+    void aTiffThatClaimsMoreThanItsFileHasIsRefused(int tag) throws Exception {
+        byte[] bomb = Images.file(tag == 322 ? "gray.tif" : "lzw.tif");
+        int place = tiffField(bomb, tag == 322 ? 279 : tag);
+        if (tag == 322) { // tiles in place of strips
+            bomb[place - 8] = (byte) (322 & 0xff);
+            bomb[place - 7] = 322 >> 8;
+        }
+        int from = tag == 258 ? place - 4 : place; // its count, or its value
+        bomb[from + 2] = 0x7f;
+        bomb[from + 3] = 0x7f;
+        long before = allocated();
+
+        assertThatThrownBy(() -> decoder.decode(bomb, "a.tif")).isInstanceOf(BrokenImage.class);
+
+        assertThat(allocated() - before).isLessThan(10_000_000);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8})
+    void aPhotoIsTurnedAsPillowTurnsIt(int orientation) throws Exception {
+        String name = "turned-" + orientation + ".jpg";
+        Pixels stored = Images.pixels(name);
+
+        assertThat(Exif.orientation(Images.file(name))).isEqualTo(orientation);
+        assertThat(Exif.upright(stored, orientation)).isEqualTo(Images.pixels(name + ".expected.png"));
+        assertThat(stored).isEqualTo(Images.pixels("turned-1.jpg"));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"3, png", "6, png", "3, webp", "6, webp"})
+    void pngAndWebPNoteTheirsToo(int orientation, String ending) throws Exception {
+        String name = "turned-" + orientation + "." + ending;
+
+        assertThat(Exif.orientation(Images.file(name))).isEqualTo(orientation);
+        assertThat(Exif.upright(Images.pixels(name), orientation)).isEqualTo(Images.pixels(name + ".expected.png"));
+    }
+
+    @Test
+    void theOrientationOfATiffIsAppliedAlready() throws Exception {
+        assertThat(Exif.orientation(Images.file("turned-6.tif"))).isEqualTo(1);
+    }
+
+    @Test
+    void exifDataOfWhateverDamageAreUpright() throws Exception {
+        for (String name : new String[] {"turned-6.jpg", "turned-6.png", "turned-6.webp", "rgb.jpg"}) {
+            byte[] whole = Images.file(name);
+            for (int i = 0; i < whole.length; i++) {
+                byte[] damaged = whole.clone();
+                damaged[i] ^= 0x5a;
+                assertThat(Exif.orientation(damaged)).isBetween(1, 8);
+                assertThat(Exif.orientation(Arrays.copyOf(whole, i))).isBetween(1, 8);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "lossy.webp", "lossless.webp", "animated.webp", "palette.gif", "offset.gif", "rgb.bmp", "palette.bmp", "lzw.tif",
+                "deflate.tif", "cmyk.tif", "palette.tif", "jpeg.tif"
+            })
+    void noDamageTakesMuchMemoryOrFailsInAnotherWay(String name) throws Exception {
+        byte[] whole = Images.file(name);
+        int broken = 0;
+        for (int i = 3; i < whole.length; i += Math.max(1, whole.length / 300)) {
+            for (byte wrong : new byte[] {0x55, (byte) 0xff, (byte) 0x80}) {
+                byte[] damaged = whole.clone();
+                damaged[i] ^= wrong;
+                long before = allocated();
+                try {
+                    decoder.decode(damaged, name);
+                } catch (BrokenImage e) {
+                    broken++;
+                }
+                assertThat(allocated() - before)
+                        .as("byte %s of %s", i, name)
+                        .isLessThan(500_000_000); // 16 million pixels are allowed in a file of any size
+            }
+        }
+        assertThat(broken).isPositive();
     }
 
     @Test

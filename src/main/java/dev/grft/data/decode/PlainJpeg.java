@@ -1,5 +1,6 @@
-package dev.grft.data;
+package dev.grft.data.decode;
 
+import dev.grft.data.Pixels;
 import java.awt.image.DataBufferByte;
 import java.awt.image.PixelInterleavedSampleModel;
 import java.awt.image.Raster;

@@ -1,6 +1,8 @@
-package dev.grft.data;
+package dev.grft.data.decode;
 
 import com.twelvemonkeys.imageio.plugins.jpeg.JPEGImageReaderSpi;
+import dev.grft.data.BrokenImage;
+import dev.grft.data.Pixels;
 import java.awt.image.BufferedImage;
 import java.awt.image.DataBufferByte;
 import java.awt.image.IndexColorModel;
@@ -10,7 +12,10 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import javax.imageio.IIOException;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
@@ -21,9 +26,12 @@ import javax.imageio.stream.MemoryCacheImageInputStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decodes JPEG and PNG: gray, palette and CMYK become RGB, 16 bits per color become 8 (the upper ones), transparency is
- * dropped. Agrees with Pillow, but for a JPEG with a color profile, which is converted to sRGB. A rotation noted in a
- * photo's EXIF data is not applied; neither do torchvision and timm. Stateless: any number of threads may share one.
+ * Decodes JPEG, PNG, WebP, GIF, BMP and TIFF: gray, palette and CMYK become RGB, transparency is dropped. Of an animation the first
+ * frame is decoded, of pages the first. Agrees with Pillow's {@code convert("RGB")} with two exceptions. A JPEG with a color profile is
+ * converted to sRGB. Of 16 bits per color the upper 8 count, also of gray, which Pillow cuts off at 255 and so makes nearly white.
+ *
+ * <p>A rotation noted in a photo's EXIF data is not applied, see {@link Exif}; that of a TIFF is, as in Pillow. Stateless: any number of
+ * threads may share one.
  */
 public final class ImageDecoder {
     /** Images of more pixels than this are refused unless another limit is given: they would not fit into a task. */
@@ -32,6 +40,11 @@ public final class ImageDecoder {
     /** Most pixels that a byte of a file can hold: 8 of one bit in each of the 1032 that deflate makes of it. JPEG: 512. */
     private static final long DENSEST = 8 * 1032;
 
+    /**
+     * So many pixels may be in a file of any size: a blank page or mask takes a few bytes as WebP, or as a TIFF in a fax's compression.
+     */
+    private static final long BLANK = 16_000_000;
+
     /** Asked for by class: which reader serves a format would otherwise depend on the order of the class path. */
     private static final ImageReaderSpi JPEG = new JPEGImageReaderSpi();
 
@@ -39,6 +52,19 @@ public final class ImageDecoder {
     static final ImageReaderSpi PLAIN_JPEG;
 
     private static final ImageReaderSpi PNG;
+    private static final ImageReaderSpi GIF;
+    private static final ImageReaderSpi BMP;
+    private static final ImageReaderSpi TIFF;
+
+    /** Formats that are refused, and the command that converts them; by the brand at byte 8 of their first box. */
+    private static final Map<String, String> REFUSED = Map.of(
+            "heic", "HEIC; convert it: heif-convert %s %s.jpg",
+            "heix", "HEIC; convert it: heif-convert %s %s.jpg",
+            "mif1", "HEIF; convert it: heif-convert %s %s.jpg",
+            "msf1", "HEIF; convert it: heif-convert %s %s.jpg",
+            "avif", "AVIF; convert it: avifdec %s %s.png",
+            "avis", "AVIF; convert it: avifdec %s %s.png",
+            "jp2 ", "JPEG 2000; convert it: magick %s %s.png");
 
     static {
         ImageIO.setUseCache(false); // images are in memory already; no temporary files
@@ -46,6 +72,9 @@ public final class ImageDecoder {
         registry.registerServiceProvider(JPEG); // it looks for the JDK's reader, to which it adds the rarer kinds
         PLAIN_JPEG = (ImageReaderSpi) provider(registry, "com.sun.imageio.plugins.jpeg.JPEGImageReaderSpi");
         PNG = (ImageReaderSpi) provider(registry, "com.sun.imageio.plugins.png.PNGImageReaderSpi");
+        GIF = (ImageReaderSpi) provider(registry, "com.sun.imageio.plugins.gif.GIFImageReaderSpi");
+        BMP = (ImageReaderSpi) provider(registry, "com.sun.imageio.plugins.bmp.BMPImageReaderSpi");
+        TIFF = (ImageReaderSpi) provider(registry, "com.sun.imageio.plugins.tiff.TIFFImageReaderSpi");
     }
 
     private final long maxPixels;
@@ -74,21 +103,28 @@ public final class ImageDecoder {
     /**
      * Returns the image that the bytes encode.
      *
-     * @param encoded a whole JPEG or PNG file
+     * @param encoded a whole file
      * @param name its name, for the message
      * @throws BrokenImage if they encode none, only a part of one, or one that is too large, or larger than the file
      */
     public Pixels decode(byte[] encoded, String name) throws BrokenImage {
-        ImageReaderSpi format = format(encoded, name);
+        boolean webP = isWebP(encoded);
+        ImageReaderSpi format = webP ? null : format(encoded, name);
         try {
-            return decode(format, encoded, encoded.length, name);
+            return format == null ? WebP.decode(encoded, maxPixels, name) : decode(format, encoded, encoded.length, name);
         } catch (IOException | RuntimeException e) { // readers answer damaged files with either
-            Pixels bare = withoutMetadata(format, encoded, name);
+            Pixels bare = format == JPEG || format == PNG ? withoutMetadata(format, encoded, name) : null;
             if (bare != null) {
                 return bare;
             }
             throw new BrokenImage(name, "damaged (" + reason(e) + ")", e);
         }
+    }
+
+    private static boolean isWebP(byte[] encoded) {
+        return startsWith(encoded, "RIFF")
+                && encoded.length >= 12
+                && startsWith(Arrays.copyOfRange(encoded, 8, 12), "WEBP");
     }
 
     /**
@@ -114,34 +150,72 @@ public final class ImageDecoder {
         try (ImageInputStream in = new MemoryCacheImageInputStream(new ByteArrayInputStream(encoded))) {
             ImageReader reader = format.createReaderInstance();
             try {
-                return read(reader, in, length, name);
+                if (format == GIF) {
+                    Gif screen = Gif.of(encoded);
+                    requireAtMost(maxPixels, screen.height(), screen.width(), name);
+                    requireInFile(screen.height(), screen.width(), length, name);
+                    return screen.placed(read(reader, in, length, name), name);
+                }
+                if (format == TIFF) {
+                    return new Tiff(encoded, maxPixels, name).pixels(read(reader, in, Integer.MAX_VALUE, name)); // the directory has been looked at
+                }
+                if (format == BMP) {
+                    requirePlain(encoded, name);
+                }
+                BufferedImage image = read(reader, in, length, name);
+                return new Pixels(image.getHeight(), image.getWidth(), rgb(image));
             } finally {
                 reader.dispose();
             }
         }
     }
 
-    private Pixels read(ImageReader reader, ImageInputStream in, int length, String name)
+    /** Refuses a BMP that holds a JPEG or PNG, whose sizes nobody has looked at. */
+    private static void requirePlain(byte[] encoded, String name) throws BrokenImage {
+        int compression = encoded.length > 30 && encoded[14] >= 40 ? encoded[30] : 0;
+        if (compression == 4 || compression == 5) {
+            throw new BrokenImage(name, "a BMP that holds a JPEG or PNG; convert it to PNG");
+        }
+    }
+
+    /** Refuses an image of more pixels than are allowed, before there is room made for it. */
+    static void requireAtMost(long maxPixels, long height, long width, String name) throws BrokenImage {
+        if (height > maxPixels || width > maxPixels || height * width > maxPixels) {
+            throw new BrokenImage(name, height + " x " + width + " pixels, more than the " + maxPixels + " allowed");
+        }
+    }
+
+    /** Refuses an image of more pixels than its file could hold, or {@link #BLANK} if that is more. */
+    static void requireInFileOrBlank(long height, long width, int length, String name) throws BrokenImage {
+        if (height * width > BLANK) {
+            requireInFile(height, width, length, name);
+        }
+    }
+
+    private static void requireInFile(long height, long width, int length, String name) throws BrokenImage {
+        if (height * width > DENSEST * length) {
+            throw new BrokenImage(
+                    name, height + " x " + width + " pixels, more than can be in a file of " + length + " bytes");
+        }
+    }
+
+    /** Returns the image; {@code length} is that of the file. */
+    private BufferedImage read(ImageReader reader, ImageInputStream in, int length, String name)
             throws IOException, BrokenImage {
         List<String> warnings = new ArrayList<>();
         reader.addIIOReadWarningListener((source, warning) -> warnings.add(warning));
         reader.setInput(in, true, true);
         int width = reader.getWidth(0);
         int height = reader.getHeight(0);
-        if ((long) width * height > maxPixels) {
-            throw new BrokenImage(name, height + " x " + width + " pixels, more than the " + maxPixels + " allowed");
-        }
-        if ((long) width * height > DENSEST * length) {
-            throw new BrokenImage(
-                    name, height + " x " + width + " pixels, more than can be in a file of " + length + " bytes");
-        }
+        requireAtMost(maxPixels, height, width, name);
+        requireInFile(height, width, length, name);
         BufferedImage image = reader.read(0);
         for (String warning : warnings) {
             if (incomplete(warning)) {
                 throw new BrokenImage(name, "damaged (" + warning + ")");
             }
         }
-        return new Pixels(image.getHeight(), image.getWidth(), rgb(image));
+        return image;
     }
 
     /** The JPEG reader fills what is missing with gray and merely warns; its other warnings leave the image whole. */
@@ -162,23 +236,27 @@ public final class ImageDecoder {
         if (startsWith(encoded, "\u0089PNG\r\n\u001a\n")) {
             return PNG;
         }
-        throw new BrokenImage(name, encoded.length == 0 ? "empty" : "neither JPEG nor PNG" + guess(encoded));
-    }
-
-    private static String guess(byte[] encoded) {
         if (startsWith(encoded, "GIF8")) {
-            return " but GIF";
-        }
-        if (startsWith(encoded, "RIFF")) {
-            return " but WebP";
+            return GIF;
         }
         if (startsWith(encoded, "BM")) {
-            return " but BMP";
+            return BMP;
         }
-        if (startsWith(encoded, "II*\0") || startsWith(encoded, "MM\0*")) {
-            return " but TIFF";
+        if (startsWith(encoded, "II*\0") || startsWith(encoded, "MM\0*") || startsWith(encoded, "II+\0")
+                || startsWith(encoded, "MM\0+")) {
+            return TIFF;
         }
-        return startsWith(encoded, "<") ? " but HTML, XML or SVG" : "";
+        throw new BrokenImage(name, encoded.length == 0 ? "empty" : refusal(encoded, name));
+    }
+
+    private static String refusal(byte[] encoded, String name) {
+        String box = encoded.length < 24 ? "" : new String(encoded, 4, 20, StandardCharsets.ISO_8859_1);
+        String brand = box.startsWith("ftyp") ? box.substring(4, 8) : box.startsWith("jP  ") ? "jp2 " : "";
+        String known = REFUSED.get(brand);
+        if (known != null) {
+            return String.format(Locale.ROOT, known, name, name);
+        }
+        return "neither JPEG, PNG, WebP, GIF, BMP nor TIFF" + (startsWith(encoded, "<") ? " but HTML, XML or SVG" : "");
     }
 
     private static boolean startsWith(byte[] encoded, String magic) {
@@ -195,7 +273,7 @@ public final class ImageDecoder {
      * Returns [height, width, 3] bytes. The samples are taken as they are: Java holds gray for linear light, so {@link
      * BufferedImage#getRGB} would brighten it.
      */
-    private static byte[] rgb(BufferedImage image) {
+    static byte[] rgb(BufferedImage image) {
         Raster raster = image.getRaster();
         byte[] rgb = new byte[Math.multiplyExact(3, Math.multiplyExact(image.getHeight(), image.getWidth()))];
         if (image.getColorModel() instanceof IndexColorModel palette) {

@@ -1,4 +1,4 @@
-package dev.grft.data;
+package dev.grft.data.decode;
 
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
