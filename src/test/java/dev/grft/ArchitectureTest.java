@@ -51,6 +51,7 @@ class ArchitectureTest {
             "dev.grft.checkpoint.file",
             "dev.grft.vit",
             "dev.grft.vit.kernels",
+            "dev.grft.data.decode",
             "dev.grft.data",
             "dev.grft");
 

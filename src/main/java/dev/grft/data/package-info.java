@@ -1,14 +1,14 @@
 /**
- * From an encoded photo to the numbers that the network reads, the same on every machine.
+ * From a decoded photo to the numbers that the network reads, the same on every machine.
  *
- * <p>Reads from: the bytes of JPEG and PNG files. Writes to: {@code float} arrays {@code [3, imageSize, imageSize]},
+ * <p>Reads from: decoded images. Writes to: {@code float} arrays {@code [3, imageSize, imageSize]},
  * with examples one after the other a batch. It depends neither on where the files lie nor on the caller; everything
  * random is seeded by the run, the epoch and the example, never by machine or time.
  *
  * <p>Reading order:
  *
  * <ol>
- *   <li>{@link dev.grft.data.ImageDecoder}, {@link dev.grft.data.Pixels}: photo.jpg to pixels;
+ *   <li>{@link dev.grft.data.Pixels}: a decoded photo;
  *   <li>{@link dev.grft.data.BrokenImage}, {@link dev.grft.data.BrokenImages}: the photos that cannot be decoded, and
  *       how many of them are too many;
  *   <li>{@link dev.grft.data.ImageRecipe}, {@link dev.grft.data.Preprocess}, {@link dev.grft.data.Augment}: pixels to the network's input;

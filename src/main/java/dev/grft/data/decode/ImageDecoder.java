@@ -43,7 +43,7 @@ public final class ImageDecoder {
     /**
      * So many pixels may be in a file of any size: a blank page or mask takes a few bytes as WebP, or as a TIFF in a fax's compression.
      */
-    private static final long BLANK = 16_000_000;
+    private static final long BLANK = 4_000_000;
 
     /** Asked for by class: which reader serves a format would otherwise depend on the order of the class path. */
     private static final ImageReaderSpi JPEG = new JPEGImageReaderSpi();

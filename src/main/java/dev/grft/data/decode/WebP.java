@@ -22,6 +22,9 @@ import javax.imageio.stream.MemoryCacheImageInputStream;
  * profile are dropped. TwelveMonkeys' reader decompresses what is compressed without loss, {@link Vp8} the rest.
  */
 final class WebP {
+    /** TwelveMonkeys' reader takes several times the memory of the pixels, so images have at most this share of the limit. */
+    private static final int LOSSLESS_SHARE = 4;
+
     private static final int HEADER = 12;
     private static final ImageReaderSpi LOSSLESS = new WebPImageReaderSpi();
 
@@ -111,7 +114,7 @@ final class WebP {
 
     private static Pixels image(Bytes bytes, Chunk chunk, long maxPixels, String name) throws IOException, BrokenImage {
         return chunk.type.equals("VP8L")
-                ? lossless(bytes, chunk, maxPixels, name)
+                ? lossless(bytes, chunk, maxPixels / LOSSLESS_SHARE, name)
                 : lossy(bytes, chunk, maxPixels, name);
     }
 

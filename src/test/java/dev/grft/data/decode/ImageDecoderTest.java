@@ -338,7 +338,8 @@ class ImageDecoderTest {
 
         assertThatThrownBy(() -> decoder.decode(bomb, name))
                 .isInstanceOf(BrokenImage.class)
-                .hasMessageMatching(".*: \\d+ x \\d+ pixels, more than the 100000000 allowed");
+                .hasMessageMatching(
+                        ".*: (\\d+ x \\d+ pixels, more than the 100000000 allowed|damaged \\(Invalid width/height.*)");
 
         assertThat(allocated() - before).isLessThan(10_000_000);
     }
@@ -413,7 +414,7 @@ class ImageDecoderTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "lossy.webp", "lossless.webp", "animated.webp", "palette.gif", "offset.gif", "rgb.bmp", "palette.bmp", "lzw.tif",
+                "lossy.webp", "animated.webp", "palette.gif", "offset.gif", "rgb.bmp", "palette.bmp", "lzw.tif",
                 "deflate.tif", "cmyk.tif", "palette.tif", "jpeg.tif"
             })
     void noDamageTakesMuchMemoryOrFailsInAnotherWay(String name) throws Exception {
@@ -431,7 +432,7 @@ class ImageDecoderTest {
                 }
                 assertThat(allocated() - before)
                         .as("byte %s of %s", i, name)
-                        .isLessThan(500_000_000); // 16 million pixels are allowed in a file of any size
+                        .isLessThan(500_000_000); // 4 million pixels are allowed in a file of any size
             }
         }
         assertThat(broken).isPositive();
