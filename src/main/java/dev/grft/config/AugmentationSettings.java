@@ -6,7 +6,13 @@ import java.io.Serializable;
 
 /** Random changes to training images. */
 public record AugmentationSettings(
-        boolean crop, double minScale, double maxScale, double minRatio, double maxRatio, double cropSource, boolean flip)
+        boolean crop,
+        double minScale,
+        double maxScale,
+        double minRatio,
+        double maxRatio,
+        double cropSource,
+        boolean flip)
         implements Serializable {
     public AugmentationSettings {
         Checks.require(maxScale > 0 && maxScale <= 1, "augmentation.maxScale", "in (0, 1]", maxScale);
@@ -21,8 +27,7 @@ public record AugmentationSettings(
                 "augmentation.minRatio",
                 "in (0, augmentation.maxRatio], here (0, " + Checks.text(maxRatio) + "]",
                 minRatio);
-        Checks.require(
-                cropSource >= 1 && cropSource <= 16, "augmentation.cropSource", "in [1, 16]", cropSource);
+        Checks.require(cropSource >= 1 && cropSource <= 16, "augmentation.cropSource", "in [1, 16]", cropSource);
     }
 
     /** Returns these changes with the random numbers of a seed. */

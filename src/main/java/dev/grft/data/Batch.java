@@ -54,13 +54,7 @@ public final class Batch {
             }
             for (int b = i; b < n * views; b += n) {
                 augment.toInput(
-                        pixels,
-                        preprocess,
-                        epochs[i],
-                        example.id(),
-                        b / n,
-                        batch.images,
-                        b * preprocess.inputLength());
+                        pixels, preprocess, epochs[i], example.id(), b / n, batch.images, b * preprocess.inputLength());
                 batch.labels[b] = example.label();
                 batch.weights[b] = example.weight();
                 batch.seeds[b] = Seeds.hash(augment.seed(), epochs[i], example.id(), b / n);

@@ -27,8 +27,7 @@ public record ImageRecipe(List<Float> mean, List<Float> std, double cropFraction
 
     /** Returns the recipe with bilinear interpolation, and the same mean and std for every channel. */
     public static ImageRecipe same(float mean, float std, double cropFraction) {
-        return new ImageRecipe(
-                List.of(mean, mean, mean), List.of(std, std, std), cropFraction, Interpolation.BILINEAR);
+        return new ImageRecipe(List.of(mean, mean, mean), List.of(std, std, std), cropFraction, Interpolation.BILINEAR);
     }
 
     /** Returns the same with another interpolation. */

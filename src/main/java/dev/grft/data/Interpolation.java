@@ -42,8 +42,7 @@ public enum Interpolation {
             case BOX -> x > -0.5 && x <= 0.5 ? 1 : 0;
             case BILINEAR -> t < 1 ? 1 - t : 0;
             case HAMMING -> t == 0 ? 1 : t >= 1 ? 0 : sinc(t) * (0.54 + 0.46 * StrictMath.cos(t * Math.PI));
-            case BICUBIC ->
-                t < 1 ? ((A + 2) * t - (A + 3)) * t * t + 1 : t < 2 ? (((t - 5) * t + 8) * t - 4) * A : 0;
+            case BICUBIC -> t < 1 ? ((A + 2) * t - (A + 3)) * t * t + 1 : t < 2 ? (((t - 5) * t + 8) * t - 4) * A : 0;
             case LANCZOS -> x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0;
         };
     }

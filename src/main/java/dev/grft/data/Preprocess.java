@@ -41,8 +41,7 @@ public final class Preprocess implements Serializable {
         this(imageSize, resize, crop, recipe, 0, false);
     }
 
-    private Preprocess(
-            int imageSize, int resize, Crop crop, ImageRecipe recipe, int sourceSide, boolean upright) {
+    private Preprocess(int imageSize, int resize, Crop crop, ImageRecipe recipe, int sourceSide, boolean upright) {
         this.imageSize = imageSize;
         this.resize = crop == Crop.SQUASH ? imageSize : resize;
         this.crop = crop;
@@ -51,8 +50,8 @@ public final class Preprocess implements Serializable {
         if (imageSize < 1 || this.resize < imageSize) {
             throw new IllegalArgumentException("needs 1 <= imageSize <= resize, got " + imageSize + " and " + resize);
         }
-        this.recipe = new ImageRecipe(
-                recipe.mean(), recipe.std(), (double) imageSize / this.resize, recipe.interpolation());
+        this.recipe =
+                new ImageRecipe(recipe.mean(), recipe.std(), (double) imageSize / this.resize, recipe.interpolation());
     }
 
     /**
@@ -135,10 +134,7 @@ public final class Preprocess implements Serializable {
         }
         int shorter = Math.min(image.height(), image.width());
         return Resize.of(
-                image,
-                sourceSide(image.height(), shorter),
-                sourceSide(image.width(), shorter),
-                recipe.interpolation());
+                image, sourceSide(image.height(), shorter), sourceSide(image.width(), shorter), recipe.interpolation());
     }
 
     private Resize.Side sourceSide(int length, int shorter) {
@@ -204,7 +200,8 @@ public final class Preprocess implements Serializable {
     /** Returns all that decides the pixels, for people and for fingerprints. */
     @Override
     public String toString() {
-        return "imageSize " + imageSize + ", resize " + resize + " " + recipe.interpolation() + ", crop " + crop + ", mean "
+        return "imageSize " + imageSize + ", resize " + resize + " " + recipe.interpolation() + ", crop " + crop
+                + ", mean "
                 + recipe.mean() + ", std " + recipe.std() + (sourceSide == 0 ? "" : ", random crops from " + sourceSide)
                 + (upright ? ", turned" : "");
     }

@@ -94,8 +94,8 @@ class CheckpointTest {
         assertThat(larger.config()).isEqualTo(TINY.withImageSize(32));
         assertThat(larger.tensors().get("pos_embed"))
                 .hasSize(65 * 24)
-                .containsExactly(Positions.resample(
-                        own.tensors().get("pos_embed"), 1, 24, 8, Positions.Resampling.ANTIALIASED));
+                .containsExactly(
+                        Positions.resample(own.tensors().get("pos_embed"), 1, 24, 8, Positions.Resampling.ANTIALIASED));
         assertThat(larger.tensors().get("norm.bias"))
                 .containsExactly(own.tensors().get("norm.bias"));
         assertThat(larger.sha256()).isEqualTo(own.sha256());
@@ -401,8 +401,7 @@ class CheckpointTest {
                 "vit_demo_patch4_32",
                 TINY,
                 loaded.tensors(),
-                new ImageRecipe(
-                        loaded.recipe().mean(), loaded.recipe().std(), 0.5, Interpolation.LANCZOS),
+                new ImageRecipe(loaded.recipe().mean(), loaded.recipe().std(), 0.5, Interpolation.LANCZOS),
                 List.of());
 
         fresh.save(Golden.HADOOP, directory.resolve("fresh").toString(), Dtype.F32);

@@ -121,7 +121,13 @@ class ForeignModelsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, NEAREST", "1, LANCZOS", "2, BILINEAR", "3, BICUBIC", "4, BOX", "5, HAMMING", "null, BICUBIC",
+        "0, NEAREST",
+        "1, LANCZOS",
+        "2, BILINEAR",
+        "3, BICUBIC",
+        "4, BOX",
+        "5, HAMMING",
+        "null, BICUBIC",
     })
     void thePreprocessorSaysHowToResize(String resample, Interpolation interpolation) throws Exception {
         copy("transformers", "model.safetensors", "config.json", "preprocessor_config.json");

@@ -199,7 +199,10 @@ class SettingsTest {
                         .data()
                         .toPreprocess(8, recipe))
                 .isEqualTo(new Preprocess(
-                        8, 10, Crop.SQUASH, new ImageRecipe(List.of(0.1f, 0.2f, 0.3f), List.of(1f, 2f, 3f), 1, Interpolation.LANCZOS)));
+                        8,
+                        10,
+                        Crop.SQUASH,
+                        new ImageRecipe(List.of(0.1f, 0.2f, 0.3f), List.of(1f, 2f, 3f), 1, Interpolation.LANCZOS)));
     }
 
     @Test

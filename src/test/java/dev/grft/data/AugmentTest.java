@@ -44,13 +44,11 @@ class AugmentTest {
     @EnumSource(names = {"BILINEAR", "BICUBIC"})
     void aCropIsTorchvisionsOfTheSameBoxToTheLastBit(Interpolation interpolation) throws Exception {
         Pixels noise = Images.pixels("noise.png");
-        for (Box box : List.of(
-                new Box(3, 11, 28, 33), new Box(0, 0, 10, 8), new Box(20, 30, 17, 23), new Box(0, 0, 37, 53))) {
+        for (Box box :
+                List.of(new Box(3, 11, 28, 33), new Box(0, 0, 10, 8), new Box(20, 30, 17, 23), new Box(0, 0, 37, 53))) {
             String name = "noise-" + interpolation + "-crop-" + box.top() + "-" + box.left() + "-" + box.height() + "-"
                     + box.width();
-            assertThat(box.cut(noise, 16, interpolation))
-                    .as(name)
-                    .isEqualTo(Images.pixels(name + ".expected.png"));
+            assertThat(box.cut(noise, 16, interpolation)).as(name).isEqualTo(Images.pixels(name + ".expected.png"));
         }
     }
 
@@ -58,7 +56,7 @@ class AugmentTest {
     void cropsAreCutFromTheSourceOfAnExampleAndNotFromWhatTheNetworkSees() {
         Pixels photo = Images.places(40, 60);
         Preprocess preprocess = PREPROCESS.withSources(8);
-        Example example = new Example(7, 1, "a.jpg", preprocess.prepare(photo), preprocess.source(photo));
+        Example example = new Example(7, 1, "a.jpg", preprocess.prepare(photo), preprocess.source(photo), 1);
 
         Batch batch = Batch.augmented(List.of(example), preprocess, USUAL, new long[] {2}, 2);
 
@@ -66,8 +64,7 @@ class AugmentTest {
             SplittableRandom random = Seeds.random(5, 2, 7, view);
             boolean mirrored = random.nextBoolean();
             float[] expected = new float[preprocess.inputLength()];
-            preprocess.toInput(
-                    USUAL.box(40, 60, random).cut(photo, 8, Interpolation.BILINEAR), mirrored, expected, 0);
+            preprocess.toInput(USUAL.box(40, 60, random).cut(photo, 8, Interpolation.BILINEAR), mirrored, expected, 0);
             assertThat(Arrays.copyOfRange(batch.images(), view * expected.length, (view + 1) * expected.length))
                     .isEqualTo(expected);
         }

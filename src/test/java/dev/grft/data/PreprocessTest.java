@@ -82,7 +82,8 @@ class PreprocessTest {
     void whatKeepsItsSizeIsCutOut() {
         Pixels image = Images.places(20, 30);
 
-        Pixels part = Resize.of(image, new Resize.Side(2, 16, 16, 3, 5), new Resize.Side(4, 25, 25, 1, 7), Interpolation.BICUBIC);
+        Pixels part = Resize.of(
+                image, new Resize.Side(2, 16, 16, 3, 5), new Resize.Side(4, 25, 25, 1, 7), Interpolation.BICUBIC);
 
         assertThat(part.height()).isEqualTo(5);
         assertThat(part.width()).isEqualTo(7);
@@ -108,7 +109,8 @@ class PreprocessTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"64, 96, 24, 32", "96, 64, 24, 27", "41, 40, 24, 25", "33, 50, 33, 33", "20, 31, 24, 24", "7, 300, 5, 6"})
+    @CsvSource({"64, 96, 24, 32", "96, 64, 24, 27", "41, 40, 24, 25", "33, 50, 33, 33", "20, 31, 24, 24", "7, 300, 5, 6"
+    })
     void theShorterSideIsResizedAndTheMiddleIsKept(int height, int width, int imageSize, int resize) {
         Pixels image = Images.places(height, width);
         int shorter = Math.min(height, width);
@@ -151,7 +153,9 @@ class PreprocessTest {
         assertThat(preprocess.source(photo)).isSameAs(photo);
         assertThat(preprocess.source(large)).isEqualTo(resized(large, 48, 96));
         assertThat(preprocess.prepare(large)).isEqualTo(center(24, 27).prepare(large));
-        assertThat(preprocess).isNotEqualTo(center(24, 27)).isNotEqualTo(center(24, 27).withSources(3));
+        assertThat(preprocess)
+                .isNotEqualTo(center(24, 27))
+                .isNotEqualTo(center(24, 27).withSources(3));
         assertThatThrownBy(() -> preprocess.withSources(0.5)).hasMessage("needs a limit of 1 or more, got 0.5");
     }
 
@@ -165,7 +169,8 @@ class PreprocessTest {
                         new Resize.Side(0, 8, 8, 0, 8),
                         new Resize.Side(24, 32, 32, 0, 32),
                         Interpolation.BILINEAR));
-        assertThat(center(4, 7).withSources(2).source(Images.places(3, 100)).width()).isEqualTo(32);
+        assertThat(center(4, 7).withSources(2).source(Images.places(3, 100)).width())
+                .isEqualTo(32);
     }
 
     @Test
@@ -178,8 +183,7 @@ class PreprocessTest {
 
     @Test
     void theInputIsTheMiddleColorByColorNormalized() {
-        Preprocess preprocess =
-                new Preprocess(
+        Preprocess preprocess = new Preprocess(
                 2,
                 4,
                 Crop.CENTER,

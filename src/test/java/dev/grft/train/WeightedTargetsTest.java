@@ -34,7 +34,7 @@ class WeightedTargetsTest {
         List<Example> examples = new ArrayList<>();
         for (int b = 0; b < labels.length; b++) {
             float weight = b < ofExamples.length ? ofExamples[b] : 1;
-            examples.add(new Example(b, labels[b], "image", new Pixels(1, 1, new byte[3]), weight));
+            examples.add(new Example(b, labels[b], "image", new Pixels(1, 1, new byte[3]), null, weight));
         }
         Preprocess preprocess = new Preprocess(1, 1, Preprocess.Crop.CENTER, ImageRecipe.same(0.5f, 0.5f, 1));
         return Batch.augmented(

@@ -111,7 +111,9 @@ public final class ImageDecoder {
         boolean webP = isWebP(encoded);
         ImageReaderSpi format = webP ? null : format(encoded, name);
         try {
-            return format == null ? WebP.decode(encoded, maxPixels, name) : decode(format, encoded, encoded.length, name);
+            return format == null
+                    ? WebP.decode(encoded, maxPixels, name)
+                    : decode(format, encoded, encoded.length, name);
         } catch (IOException | RuntimeException e) { // readers answer damaged files with either
             Pixels bare = format == JPEG || format == PNG ? withoutMetadata(format, encoded, name) : null;
             if (bare != null) {
@@ -157,7 +159,8 @@ public final class ImageDecoder {
                     return screen.placed(read(reader, in, length, name), name);
                 }
                 if (format == TIFF) {
-                    return new Tiff(encoded, maxPixels, name).pixels(read(reader, in, Integer.MAX_VALUE, name)); // the directory has been looked at
+                    return new Tiff(encoded, maxPixels, name)
+                            .pixels(read(reader, in, Integer.MAX_VALUE, name)); // the directory has been looked at
                 }
                 if (format == BMP) {
                     requirePlain(encoded, name);
@@ -242,7 +245,9 @@ public final class ImageDecoder {
         if (startsWith(encoded, "BM")) {
             return BMP;
         }
-        if (startsWith(encoded, "II*\0") || startsWith(encoded, "MM\0*") || startsWith(encoded, "II+\0")
+        if (startsWith(encoded, "II*\0")
+                || startsWith(encoded, "MM\0*")
+                || startsWith(encoded, "II+\0")
                 || startsWith(encoded, "MM\0+")) {
             return TIFF;
         }

@@ -25,8 +25,7 @@ final class LoopFilter {
         }
     }
 
-    private void macroblock(
-            byte[] y, byte[] u, byte[] v, int across, int row, int column, int level, boolean inner) {
+    private void macroblock(byte[] y, byte[] u, byte[] v, int across, int row, int column, int level, boolean inner) {
         int inside = sharpness == 0 ? level : Math.min(level >> (sharpness > 4 ? 2 : 1), 9 - sharpness);
         inside = Math.max(inside, 1);
         int limit = 2 * level + inside;

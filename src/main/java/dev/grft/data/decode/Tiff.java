@@ -49,7 +49,8 @@ final class Tiff {
         long color = number(262, -1);
         long[] bits = fields.getOrDefault(258, new long[] {1});
         boolean known = color >= 0 && color <= 6 && color != 4;
-        boolean integers = Arrays.stream(fields.getOrDefault(339, new long[] {1})).allMatch(format -> format == 1);
+        boolean integers =
+                Arrays.stream(fields.getOrDefault(339, new long[] {1})).allMatch(format -> format == 1);
         boolean equal = Arrays.stream(bits).allMatch(each -> each == bits[0]);
         if (!known || !integers || !equal || bits[0] > 16) {
             String colors = color < 0 || color >= COLORS.length ? "unknown colors" : COLORS[(int) color];
@@ -77,9 +78,8 @@ final class Tiff {
                 fields.put(
                         bytes.ushort(at),
                         IntStream.range(0, (int) count)
-                                .mapToLong(j -> type == 3
-                                        ? bytes.ushort((int) place + 2 * j)
-                                        : bytes.uint((int) place + 4 * j))
+                                .mapToLong(j ->
+                                        type == 3 ? bytes.ushort((int) place + 2 * j) : bytes.uint((int) place + 4 * j))
                                 .toArray());
             }
         }

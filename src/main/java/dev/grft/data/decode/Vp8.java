@@ -14,7 +14,8 @@ import java.util.Objects;
  * those of any other program.
  */
 final class Vp8 {
-    private static final int DC = 0; // of a macroblock: predicted by the mean, from above, from the left, by gradient, in parts
+    private static final int DC =
+            0; // of a macroblock: predicted by the mean, from above, from the left, by gradient, in parts
     private static final int VERTICAL = 1;
     private static final int HORIZONTAL = 2;
     private static final int TRUE_MOTION = 3;
@@ -55,7 +56,8 @@ final class Vp8 {
     private final int sharpness;
     private final int[] levelDeltas = new int[2]; // of intra frames, and of parts
     private final int[][] factors = new int[4][6]; // by segment: y1 dc, ac, y2 dc, ac, chroma dc, ac
-    private final int[] probabilities = Objects.requireNonNull(TABLES.get("coefficients")).clone();
+    private final int[] probabilities =
+            Objects.requireNonNull(TABLES.get("coefficients")).clone();
     private final int skipProbability; // 0: none is skipped
 
     private final int[] partsAbove; // modes, [4 across]
@@ -122,7 +124,8 @@ final class Vp8 {
             }
         }
         if (frame.level > 0) {
-            new LoopFilter(frame.simple, frame.sharpness).filter(frame.y, frame.u, frame.v, frame.across, frame.limits, frame.inner);
+            new LoopFilter(frame.simple, frame.sharpness)
+                    .filter(frame.y, frame.u, frame.v, frame.across, frame.limits, frame.inner);
         }
         return frame;
     }
@@ -282,15 +285,21 @@ final class Vp8 {
     }
 
     private void macroblock(int row, int column, Bits token) {
-        int segment = !mapped ? 0 : header.bit(segmentProbabilities[0]) == 0
-                ? header.bit(segmentProbabilities[1])
-                : 2 + header.bit(segmentProbabilities[2]);
+        int segment = !mapped
+                ? 0
+                : header.bit(segmentProbabilities[0]) == 0
+                        ? header.bit(segmentProbabilities[1])
+                        : 2 + header.bit(segmentProbabilities[2]);
         boolean skipped = skipProbability > 0 && header.bit(skipProbability) == 1;
-        int mode = header.bit(145) == 0 ? PARTS : header.bit(156) == 0
-                ? header.bit(163) == 0 ? DC : VERTICAL
-                : header.bit(128) == 0 ? HORIZONTAL : TRUE_MOTION;
+        int mode = header.bit(145) == 0
+                ? PARTS
+                : header.bit(156) == 0
+                        ? header.bit(163) == 0 ? DC : VERTICAL
+                        : header.bit(128) == 0 ? HORIZONTAL : TRUE_MOTION;
         readParts(column, mode);
-        int chroma = header.bit(142) == 0 ? DC : header.bit(114) == 0 ? VERTICAL : header.bit(183) == 0 ? HORIZONTAL : TRUE_MOTION;
+        int chroma = header.bit(142) == 0
+                ? DC
+                : header.bit(114) == 0 ? VERTICAL : header.bit(183) == 0 ? HORIZONTAL : TRUE_MOTION;
         boolean coded = false;
         Arrays.fill(coefficients, 0);
         if (skipped) {
@@ -323,9 +332,7 @@ final class Vp8 {
         int[] table = Objects.requireNonNull(TABLES.get("subblock modes"));
         for (int i = 0; i < 16; i++) {
             int x = 4 * column + i % 4;
-            int part = mode == PARTS
-                    ? header.part(table, 9 * (10 * partsAbove[x] + partsLeft[i / 4]))
-                    : AS_PART[mode];
+            int part = mode == PARTS ? header.part(table, 9 * (10 * partsAbove[x] + partsLeft[i / 4])) : AS_PART[mode];
             parts[i] = part;
             partsAbove[x] = part;
             partsLeft[i / 4] = part;

@@ -10,11 +10,11 @@ import java.util.stream.Collectors;
 
 /** The endings of image files, which are the only ones that are read; in upper or lower case. */
 final class ImageEndings {
-    private static final List<String> ALL = 
+    private static final List<String> ALL =
             List.of("jpg", "jpeg", "jfif", "jpe", "mpo", "webp", "gif", "bmp", "tif", "tiff", "png");
 
-    private static final SortedMap<String, String> CONVERTERS = new TreeMap<>(Map.of(
-            "heic", "heif-convert", "heif", "heif-convert", "avif", "avifdec", "jp2", "magick", "jxl", "djxl"));
+    private static final SortedMap<String, String> CONVERTERS = new TreeMap<>(
+            Map.of("heic", "heif-convert", "heif", "heif-convert", "avif", "avifdec", "jp2", "magick", "jxl", "djxl"));
 
     private ImageEndings() {}
 

@@ -112,7 +112,9 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
             }
             PassedOver passed = new PassedOver();
             passed.add(source.passedOver());
-            noteTurned(passed, Stream.of(results).filter(result -> result.leftTurned).count());
+            noteTurned(
+                    passed,
+                    Stream.of(results).filter(result -> result.leftTurned).count());
             return Images.of(
                     kept,
                     labels,
@@ -130,7 +132,8 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
     /** Notes photos that lie on their side or head. */
     public static void noteTurned(PassedOver passed, long photos) {
         if (photos > 0) {
-            passed.note(photos + (photos == 1 ? " photo is" : " photos are") + " turned by EXIF data, which data.exif=ignore leaves"
+            passed.note(photos + (photos == 1 ? " photo is" : " photos are")
+                    + " turned by EXIF data, which data.exif=ignore leaves"
                     + " out, as torchvision and timm do; set data.exif=transpose to see them upright");
         }
     }

@@ -92,9 +92,7 @@ public final class Shard implements AutoCloseable {
     private static Shard view(Stream<Entry> some, boolean sources) {
         List<Entry> entries = some.toList();
         return new Shard(
-                entries,
-                entries.stream().map(entry -> entry.file).collect(Collectors.toUnmodifiableSet()),
-                sources);
+                entries, entries.stream().map(entry -> entry.file).collect(Collectors.toUnmodifiableSet()), sources);
     }
 
     /** Returns a view of the same examples, which are read with {@linkplain Example#source what random crops are cut from}. */

@@ -67,7 +67,10 @@ final class LinearProbe extends Verb {
                 run.models().pretrained().sha256(),
                 Map.of());
         DeltaFile file = new DeltaFile(
-                delta, Method.LINEAR.word(), Config.toYaml(run.images().settled()), Provenance.json(session, images.digest()));
+                delta,
+                Method.LINEAR.word(),
+                Config.toYaml(run.images().settled()),
+                Provenance.json(session, images.digest()));
         file.write(session.hadoop(), path);
         if (run.directory().isOf(Method.LINEAR.word())) {
             Provenance.writeManifest(

@@ -1,7 +1,7 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.Checkpoint;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.MergedFile;
 import dev.grft.report.Report;
 import dev.grft.spark.images.Inputs;
@@ -62,7 +62,8 @@ public final class Verbs {
         Path deltaPath = run.directory().path("delta.safetensors");
         run.artifacts().requireDelta(deltaPath, "to merge");
         Path path = run.directory().path(MergedFile.NAME);
-        Checkpoint pretrained = run.models().pretrained().with(run.images().preprocess().recipe());
+        Checkpoint pretrained =
+                run.models().pretrained().with(run.images().preprocess().recipe());
         String inputs = Inputs.digest(
                 "merge",
                 session.storage().sha256(deltaPath),

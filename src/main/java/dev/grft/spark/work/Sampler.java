@@ -98,16 +98,16 @@ public final class Sampler implements Serializable {
 
     private Batch batch(List<Example> examples, Part part, int from, int to) {
         List<Example> chosen = new AbstractList<>() { // read one by one, not all at a time
-            @Override
-            public Example get(int index) {
-                return examples.get(part.indices[from + index]);
-            }
+                    @Override
+                    public Example get(int index) {
+                        return examples.get(part.indices[from + index]);
+                    }
 
-            @Override
-            public int size() {
-                return to - from;
-            }
-        };
+                    @Override
+                    public int size() {
+                        return to - from;
+                    }
+                };
         return Batch.augmented(chosen, preprocess, augment, Arrays.copyOfRange(part.epochs, from, to), 1)
                 .treated(treatment);
     }

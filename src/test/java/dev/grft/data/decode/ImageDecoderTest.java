@@ -414,8 +414,17 @@ class ImageDecoderTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "lossy.webp", "animated.webp", "palette.gif", "offset.gif", "rgb.bmp", "palette.bmp", "lzw.tif",
-                "deflate.tif", "cmyk.tif", "palette.tif", "jpeg.tif"
+                "lossy.webp",
+                "animated.webp",
+                "palette.gif",
+                "offset.gif",
+                "rgb.bmp",
+                "palette.bmp",
+                "lzw.tif",
+                "deflate.tif",
+                "cmyk.tif",
+                "palette.tif",
+                "jpeg.tif"
             })
     void noDamageTakesMuchMemoryOrFailsInAnotherWay(String name) throws Exception {
         byte[] whole = Images.file(name);

@@ -99,8 +99,8 @@ class DamagedImagesTest {
                     OF_AN_IMAGE,
                     bytes -> assertThat(Encoded.file("x", 0, bytes)
                                     .example(0, PREPROCESS)
-.pixels()
-.rgb())
+                                    .pixels()
+                                    .rgb())
                             .hasSize(192),
                     BrokenImage.class);
         }
@@ -118,8 +118,8 @@ class DamagedImagesTest {
             try {
                 assertThat(Encoded.pixels("x", 0, height, width, channels, samples)
                                 .example(0, PREPROCESS)
-.pixels()
-.rgb())
+                                .pixels()
+                                .rgb())
                         .hasSize(192);
                 assertThat(samples).hasSize(height * width * channels);
             } catch (BrokenImage e) {

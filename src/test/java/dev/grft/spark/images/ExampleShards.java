@@ -9,6 +9,7 @@ public final class ExampleShards {
 
     /** Returns examples as the executors keep them. */
     public static JavaRDD<Shard> of(JavaRDD<Example> examples) {
-        return new Shards(examples.map(example -> new Decoded(example.id(), new byte[32], example, null, false))).shards();
+        return new Shards(examples.map(example -> new Decoded(example.id(), new byte[32], example, null, false)))
+                .shards();
     }
 }

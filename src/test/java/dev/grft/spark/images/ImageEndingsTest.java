@@ -9,7 +9,8 @@ class ImageEndingsTest {
     void imagesAreToldByTheirEndingInUpperOrLowerCase() {
         assertThat(new String[] {"a.jpg", "a.b.JPEG", "c.Png", "d.jfif", "e.JPE", ".jpg", "f.webp", "g.TIFF", "h.gif"})
                 .allMatch(ImageEndings::isImage);
-        assertThat(new String[] {"a.jpg.txt", "jpg", "a.svg", "a.heic", "a.", ""}).noneMatch(ImageEndings::isImage);
+        assertThat(new String[] {"a.jpg.txt", "jpg", "a.svg", "a.heic", "a.", ""})
+                .noneMatch(ImageEndings::isImage);
     }
 
     @Test
@@ -21,6 +22,7 @@ class ImageEndingsTest {
 
     @Test
     void messagesListTheEndings() {
-        assertThat(ImageEndings.list("or")).isEqualTo(".jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or .png");
+        assertThat(ImageEndings.list("or"))
+                .isEqualTo(".jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or .png");
     }
 }

@@ -376,7 +376,8 @@ class ImageSourceTest extends OnSpark {
         refused(
                 folder.toString(),
                 ImageFormat.FOLDER,
-                folder + ": there are no images, neither .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff and .png files");
+                folder
+                        + ": there are no images, neither .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff and .png files");
         refused(folder.toString(), ImageFormat.PARQUET, folder + ": cannot be read as Parquet (");
     }
 

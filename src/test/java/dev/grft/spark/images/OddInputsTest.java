@@ -94,7 +94,10 @@ class OddInputsTest {
     private ImageSource at(String name) {
         return ImageSource.at(
                 spark,
-                List.of(name.isEmpty() ? folder.toString() : folder.resolve(name).toString()),
+                List.of(
+                        name.isEmpty()
+                                ? folder.toString()
+                                : folder.resolve(name).toString()),
                 new ReadOptions(ImageFormat.AUTO, "image", "label", null));
     }
 
@@ -134,7 +137,8 @@ class OddInputsTest {
             assertThat(images.passedOver().reasons())
                     .isEqualTo(Map.of(".svg", 4L, ".xcf", 1L, ".pcx", 1L, "without an ending", 1L));
             String place = folder + ": the folder ";
-            String rest = " is no class, for it has no .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or .png file";
+            String rest =
+                    " is no class, for it has no .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or .png file";
             assertThat(images.passedOver().notes())
                     .containsExactly(
                             place + "none" + rest,
@@ -151,7 +155,8 @@ class OddInputsTest {
     /** Files that people have: every format is read, and the rotation of photos is told or applied. */
     @Test
     void everyFormatIsReadAndPhotosOnTheirSideAreTold() throws Exception {
-        for (String name : new String[] {"lossless.webp", "palette.gif", "rgb.bmp", "lzw.tif", "pictures.mpo", "turned-6.jpg"}) {
+        for (String name :
+                new String[] {"lossless.webp", "palette.gif", "rgb.bmp", "lzw.tif", "pictures.mpo", "turned-6.jpg"}) {
             Files.createDirectories(folder.resolve("cat"));
             Files.write(folder.resolve("cat/" + name), dev.grft.data.Images.file(name));
         }
@@ -160,8 +165,7 @@ class OddInputsTest {
         Preprocess turning = PREPROCESS.turned();
 
         try (Images ignored = read();
-                Images turned = new ImageReader(spark, turning, 0.1, 4)
-                        .read(at(""), null)) {
+                Images turned = new ImageReader(spark, turning, 0.1, 4).read(at(""), null)) {
             assertThat(ignored.count()).isEqualTo(7);
             assertThat(ignored.passedOver().notes())
                     .containsExactly(

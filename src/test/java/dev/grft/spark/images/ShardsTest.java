@@ -45,7 +45,11 @@ class ShardsTest extends OnSpark {
         byte[] rgb = new byte[3 * (1 + id) * 2];
         new SplittableRandom(id).nextBytes(rgb);
         return new Decoded(
-                id, new byte[] {(byte) id}, new Example(id, id % 3, "image " + id, new Pixels(1 + id, 2, rgb)), null, false);
+                id,
+                new byte[] {(byte) id},
+                new Example(id, id % 3, "image " + id, new Pixels(1 + id, 2, rgb)),
+                null,
+                false);
     }
 
     private static List<Example> whole(int count) {
@@ -94,7 +98,7 @@ class ShardsTest extends OnSpark {
 
     @Test
     void whatCropsAreCutFromIsReadOnlyIfItIsAskedFor() {
-        Example with = new Example(1, 0, "a", pixels(2, 2, 1), pixels(3, 5, 2));
+        Example with = new Example(1, 0, "a", pixels(2, 2, 1), pixels(3, 5, 2), 1);
         Example without = new Example(2, 0, "b", pixels(2, 2, 3));
         Shard shard = Shard.write(
                 new File(folder, "a"),
@@ -116,13 +120,15 @@ class ShardsTest extends OnSpark {
 
     @Test
     void whatCropsAreCutFromMovesAlongWithTheExample() {
-        Example with = new Example(1, 0, "a", pixels(2, 2, 1), pixels(3, 5, 2));
+        Example with = new Example(1, 0, "a", pixels(2, 2, 1), pixels(3, 5, 2), 1);
         Shards shards = new Shards(context.parallelize(List.of(Decoded.before(with)), 1));
 
         Shards moved = shards.shuffled(new HashPartitioner(2));
         shards.release();
 
-        assertThat(moved.shards().flatMap(shard -> shard.withSources().examples().iterator()).collect())
+        assertThat(moved.shards()
+                        .flatMap(shard -> shard.withSources().examples().iterator())
+                        .collect())
                 .containsExactly(with);
         moved.release();
     }

@@ -131,7 +131,8 @@ class VerbsTest extends OnTiny {
         JsonNode images = json(lanczos.resolve("config.json")).path("pretrained_cfg");
         assertThat(images.path("interpolation").asText()).isEqualTo("lanczos");
         assertThat(images.path("crop_pct").asDouble()).isEqualTo(8.0 / 12);
-        assertThat(Files.readString(lanczos.resolve("README.md"))).contains("shorter side resized to 12 pixels by lanczos");
+        assertThat(Files.readString(lanczos.resolve("README.md")))
+                .contains("shorter side resized to 12 pixels by lanczos");
         Settings ofDelta = Config.parse("delta", settings(lanczos));
         assertThat(ofDelta.data().interpolation()).isEqualTo("lanczos");
         assertThat(ofDelta.data().mean()).containsExactly(0.5, 0.5, 0.5);
@@ -154,7 +155,8 @@ class VerbsTest extends OnTiny {
     private static String settings(Path run) {
         return DeltaFile.read(
                         new Configuration(),
-                        new org.apache.hadoop.fs.Path(run.resolve("delta.safetensors").toString()))
+                        new org.apache.hadoop.fs.Path(
+                                run.resolve("delta.safetensors").toString()))
                 .settings();
     }
 
