@@ -124,7 +124,27 @@ public final class Exif {
     }
 
     /** Unsigned numbers in a part of some bytes; what lies outside is 0. */
-    record Bytes(byte[] all, int from, int length, boolean big) {
+    static final class Bytes {
+        private final byte[] all;
+        private final int from;
+        private final int length;
+        private final boolean big;
+
+        Bytes(byte[] all, int from, int length, boolean big) {
+            this.all = all;
+            this.from = from;
+            this.length = length;
+            this.big = big;
+        }
+
+        byte[] all() {
+            return all;
+        }
+
+        int length() {
+            return length;
+        }
+
         Bytes part(int at, int count, boolean order) {
             return new Bytes(all, from + at, count, order);
         }
