@@ -274,7 +274,8 @@ record Description(
         JsonNode resize = images.path("do_resize");
         if (resize.isBoolean() && !resize.booleanValue()) {
             throw UserError.of(
-                    "%s: do_resize is false, but images are resized to the model's size here; set it to true if that is right",
+                    "%s: do_resize is false, but images are resized to the model's size here; set it to true if that"
+                            + " is right",
                     place);
         }
         JsonNode factor = images.path("rescale_factor");

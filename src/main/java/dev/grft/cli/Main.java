@@ -127,7 +127,8 @@ public final class Main {
     @Command(
             description = {
                 "Write what a run has trained as other programs read it.",
-                "peft: a LoRA adapter for timm's or transformers' model. timm, transformers, torchvision, npz: the merged model."
+                "peft: a LoRA adapter for timm's or transformers' model. timm, transformers, torchvision, npz: the"
+                        + " merged model."
             },
             footer = {"", "Example:", "  jobs/submit.sh export --format peft --run runs/demo --output adapter"})
     int export(
@@ -144,9 +145,8 @@ public final class Main {
             @Option(
                             names = "--library",
                             paramLabel = "LIBRARY",
-                            description =
-                                    "Of peft: timm, transformers or transformers4, whose model gets the adapter; default:"
-                                            + " the pretrained model's.")
+                            description = "Of peft: timm, transformers or transformers4, whose model gets the adapter;"
+                                    + " default: the pretrained model's.")
                     @Nullable
                     String library,
             @Option(
@@ -172,7 +172,8 @@ public final class Main {
                 "",
                 "Examples:",
                 "  jobs/submit.sh predict --config my.yaml --images /photos/new --output labels.csv",
-                "  jobs/submit.sh predict --config my.yaml --delta runs/birds --delta cars=runs/7 --images /photos --output all"
+                "  jobs/submit.sh predict --config my.yaml --delta runs/birds --delta cars=runs/7 --images /photos"
+                        + " --output all"
             })
     int predict(
             @Mixin Common common,
@@ -187,9 +188,9 @@ public final class Main {
             @Option(
                             names = "--delta",
                             paramLabel = "[NAME=]PATH",
-                            description =
-                                    "A delta on the same pretrained model, or its run directory, in place of the run's;"
-                                            + " several times: the columns of each begin with its name, else that of its folder.")
+                            description = "A delta on the same pretrained model, or its run directory, in place of the"
+                                    + " run's; several times: the columns of each begin with its name, else that"
+                                    + " of its folder.")
                     @Nullable
                     List<String> deltas) {
         return common.run("predict", verbs -> verbs.predict(images, output, deltas == null ? List.of() : deltas));
@@ -256,8 +257,8 @@ public final class Main {
     @Command(
             description = {
                 "Describe a checkpoint, selection, delta or training state.",
-                "With --plan: what a step of training costs, by number of executors; then PATH is a checkpoint or a model's"
-                        + " name, such as vit_base_patch16_224."
+                "With --plan: what a step of training costs, by number of executors; then PATH is a checkpoint or a"
+                        + " model's name, such as vit_base_patch16_224."
             },
             footer = {
                 "",
@@ -304,7 +305,8 @@ public final class Main {
             footer = {
                 "",
                 "Example:",
-                "  jobs/submit.sh compare --config my.yaml --set compare.methods=[linear,gps] --set compare.seeds=[1,2,3]"
+                "  jobs/submit.sh compare --config my.yaml --set compare.methods=[linear,gps] --set"
+                        + " compare.seeds=[1,2,3]"
             })
     int compare(@Mixin Common common) {
         return common.run("compare", Verbs::compare);

@@ -347,7 +347,8 @@ class CheckpointTest {
     void imagesThatAreNotSquareAreRefused() {
         refused(
                 c -> arguments().putArray("img_size").add(28).add(32),
-                "config.json: model_args.img_size is [28,32], only square images are supported; use another checkpoint");
+                "config.json: model_args.img_size is [28,32], only square images are supported; use another"
+                        + " checkpoint");
         refused(c -> images().putArray("input_size").add(3).add(28).add(32), "input_size is [3,28,32], only square");
     }
 

@@ -195,15 +195,15 @@ class ConfigTest {
     @Test
     void whatDiffersForAMethodCountsForItAlone() {
         String file = file("""
-                tuning: {lora: {rank: 4}}
-                methods:
-                  lora:
-                    training.learningRate: 5e-3
-                    tuning.lora.targets: [attn.qkv]
-                    selection.preset: null
-                  grft: {selection.preset: vtab-rows}
-                  full:
-                """);
+            tuning: {lora: {rank: 4}}
+            methods:
+              lora:
+                training.learningRate: 5e-3
+                tuning.lora.targets: [attn.qkv]
+                selection.preset: null
+              grft: {selection.preset: vtab-rows}
+              full:
+            """);
         Settings all = load(List.of(file), "methods.lora.penalty.lambda=0", "compare.methods=[lora]");
         Settings lora = Config.forMethod(all, "lora");
         Settings grft = Config.forMethod(all, "grft");
@@ -373,8 +373,8 @@ class ConfigTest {
                 "penalty.lamda           | did you mean penalty.lambda?",
                 "selection.fraction      | did you mean selection.budget.fraction?",
                 "run.zzzzzzzz            | run has directory, seed",
-                "''                      | the sections are run, tuning, compare, methods, model, data, augmentation, selection, penalty, "
-                        + "probe, training, evaluation, predict, tracking, engine",
+                "''                      | the sections are run, tuning, compare, methods, model, data, augmentation,"
+                        + " selection, penalty, probe, training, evaluation, predict, tracking, engine",
             })
     void anUnknownKeyIsRefusedWithTheNearestOne(String key, String remedy) {
         String name = key.substring(key.lastIndexOf('.') + 1);
@@ -421,13 +421,13 @@ class ConfigTest {
                 "compare: {methods: [[linear]]}      | compare.methods must be a list such as [a, b], got a list",
                 "compare: {methods: [null]}          | compare.methods must be a list such as [a, b], got null",
                 "run: {directory: [a]}           | run.directory must be text, got a list",
-                "data: {mean: 0.5}               | data.mean must be a list of numbers such as [0.5, 0.5, 0.5] or null, "
-                        + "got '0.5'",
+                "data: {mean: 0.5}               | data.mean must be a list of numbers such as [0.5, 0.5, 0.5] or"
+                        + " null, got '0.5'",
                 "training: 3                     | training must be a section with keys such as epochs, got '3'",
                 "[training]                      | must have keys such as 'training:', got a list",
                 "run: {seed: 1, seed: 2}         | run.seed is given twice; remove one",
-                "tuning: {method: &a linear, lora: {targets: [*a]}} | tuning.lora.targets uses a YAML alias, which is not supported; write the "
-                        + "value out",
+                "tuning: {method: &a linear, lora: {targets: [*a]}} | tuning.lora.targets uses a YAML alias, which is"
+                        + " not supported; write the value out",
             })
     void aValueOfAnotherTypeIsRefusedWithKeyFileAndLine(String yaml, String message) {
         String file = file("# a comment\n" + yaml + "\n");
@@ -450,10 +450,10 @@ class ConfigTest {
     @Test
     void numbersAndWordsAreReadAsTheirKeysNeedThemNotAsYamlGuesses() {
         Settings settings = load(List.of(file("""
-                run: {seed: -3, directory: 007}
-                data: {labelColumn: no, imageColumn: 'null', train: 2024-01-01}
-                training: {learningRate: 1e-3, warmupEpochs: .5, clipNorm: 1., epochs: 0012}
-                """)));
+            run: {seed: -3, directory: 007}
+            data: {labelColumn: no, imageColumn: 'null', train: 2024-01-01}
+            training: {learningRate: 1e-3, warmupEpochs: .5, clipNorm: 1., epochs: 0012}
+            """)));
         assertThat(settings.run().seed()).isEqualTo(-3);
         assertThat(settings.run().directory()).isEqualTo("007");
         assertThat(settings.data().labelColumn()).isEqualTo("no");

@@ -28,8 +28,10 @@ class SettingsTest {
             delimiter = '|',
             value = {
                 "run.directory=' '         | run.directory must be text that is not blank, got ' '",
-                "tuning.method=vpt | tuning.method must be one of grft, random, magnitude, last-layers, gps, lora, adapter, bitfit, linear, full, got 'vpt'",
-                "compare.methods=[vpt] | compare.methods must be one of grft, random, magnitude, last-layers, gps, lora, adapter, bitfit, linear, full, got 'vpt'",
+                "tuning.method=vpt | tuning.method must be one of grft, random, magnitude, last-layers, gps, lora,"
+                        + " adapter, bitfit, linear, full, got 'vpt'",
+                "compare.methods=[vpt] | compare.methods must be one of grft, random, magnitude, last-layers, gps,"
+                        + " lora, adapter, bitfit, linear, full, got 'vpt'",
                 "compare.methods=[full, grft] | compare.methods must be without tuning.method (grft) itself, "
                         + "got [full, grft]",
                 "compare.methods=[full, full] | compare.methods must be without repetition, got [full, full]",
@@ -43,7 +45,8 @@ class SettingsTest {
                 "tuning.lora.targets=[] | tuning.lora.targets must be one name or more, such as mlp.fc1, got []",
                 "tuning.adapter.form=parallel | tuning.adapter.form must be one of houlsby, pfeiffer, got 'parallel'",
                 "tuning.gps.perNeuron=0 | tuning.gps.perNeuron must be >= 1, got 0",
-                "methods.vpt.training.epochs=3 | methods must be one of grft, random, magnitude, last-layers, gps, lora, adapter, bitfit, linear, full, got 'vpt'",
+                "methods.vpt.training.epochs=3 | methods must be one of grft, random, magnitude, last-layers, gps,"
+                        + " lora, adapter, bitfit, linear, full, got 'vpt'",
                 "methods.lora.data.train=x | methods.lora.data.train must be a key of tuning, augmentation, selection, "
                         + "penalty, training, and not training.shards, got data.train",
                 "model.pretrained=''       | model.pretrained must be text that is not blank, got ''",
@@ -52,24 +55,27 @@ class SettingsTest {
                 "data.train=''             | data.train must be text that is not blank, got ''",
                 "data.test=''              | data.test must be text that is not blank, got ''",
                 "data.validation=''        | data.validation must be text that is not blank, got ''",
-                "data.format=zip           | data.format must be one of auto, folder, parquet, webdataset, list, json, csv,"
-                        + " jsonl, got 'zip'",
+                "data.format=zip           | data.format must be one of auto, folder, parquet, webdataset, list, json,"
+                        + " csv, jsonl, got 'zip'",
                 "data.root=''              | data.root must be text that is not blank, got ''",
                 "data.classes=1            | data.classes must be null or >= 2, got 1",
                 "data.imageColumn=''       | data.imageColumn must be text that is not blank, got ''",
                 "data.labelColumn=''       | data.labelColumn must be text that is not blank, got ''",
                 "data.resize=-1            | data.resize must be >= 0, got -1",
                 "data.crop=pad             | data.crop must be one of center, squash, got 'pad'",
-                "data.mean=[1, 2]          | data.mean must be null or three numbers, for red, green and blue, got [1, 2]",
+                "data.mean=[1, 2]          | data.mean must be null or three numbers, for red, green and blue, got [1,"
+                        + " 2]",
                 "data.std=[1, 2, 0]        | data.std must be null or three numbers > 0, for red, green and blue, "
                         + "got [1, 2, 0]",
                 "data.maxBroken=1.5        | data.maxBroken must be in [0, 1], got 1.5",
                 "augmentation.maxScale=1.5 | augmentation.maxScale must be in (0, 1], got 1.5",
-                "augmentation.minScale=0   | augmentation.minScale must be in (0, augmentation.maxScale], here (0, 1], got 0",
-                "augmentation.minScale=2   | augmentation.minScale must be in (0, augmentation.maxScale], here (0, 1], got 2",
+                "augmentation.minScale=0   | augmentation.minScale must be in (0, augmentation.maxScale], here (0, 1],"
+                        + " got 0",
+                "augmentation.minScale=2   | augmentation.minScale must be in (0, augmentation.maxScale], here (0, 1],"
+                        + " got 2",
                 "augmentation.maxRatio=0   | augmentation.maxRatio must be > 0, got 0",
-                "augmentation.minRatio=2   | augmentation.minRatio must be in (0, augmentation.maxRatio], here (0, 1.3333], "
-                        + "got 2",
+                "augmentation.minRatio=2   | augmentation.minRatio must be in (0, augmentation.maxRatio], here (0,"
+                        + " 1.3333], got 2",
                 "selection.preset=vtab     | selection.preset must be one of vtab-rows, fgvc-rows, vtab-min-axis, "
                         + "fgvc-min-axis-cub, fgvc-min-axis-nabirds, fgvc-min-axis-flowers, fgvc-min-axis-cars, "
                         + "fgvc-min-axis-dogs, got 'vtab'",
@@ -78,8 +84,8 @@ class SettingsTest {
                 "selection.budget.fraction=0 | selection.budget.fraction must be in (0, 1], got 0",
                 "selection.matrices=[]     | selection.matrices must be one name or more, such as mlp.fc1, got []",
                 "selection.matrices=[a, a] | selection.matrices must be without repetition, got [a, a]",
-                "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient, absolute, "
-                        + "gradient-weight, got 'sum'",
+                "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient,"
+                        + " absolute, gradient-weight, got 'sum'",
                 "selection.loss=ce         | selection.loss must be one of probe, fresh, contrastive, got 'ce'",
                 "selection.temperature=0   | selection.temperature must be > 0, got 0",
                 "selection.batchSize=0     | selection.batchSize must be >= 1, got 0",
@@ -93,8 +99,8 @@ class SettingsTest {
                 "probe.learningRate=0      | probe.learningRate must be > 0, got 0",
                 "probe.weightDecay=-1      | probe.weightDecay must be >= 0, got -1",
                 "training.epochs=0         | training.epochs must be >= 1, got 0",
-                "training.batchSize=3      | training.batchSize must be at least training.shards (4), so that each shard "
-                        + "gets an example, got 3",
+                "training.batchSize=3      | training.batchSize must be at least training.shards (4), so that each"
+                        + " shard gets an example, got 3",
                 "data.balance=no           | data.balance must be one of none, weights, sampler, got 'no'",
                 "training.microBatch=0     | training.microBatch must be >= 1, got 0",
                 "training.shards=0         | training.shards must be >= 1, got 0",
@@ -125,7 +131,8 @@ class SettingsTest {
                 "training.maxSteps=-1      | training.maxSteps must be >= 0, got -1",
                 "predict.topK=0            | predict.topK must be null or >= 1, got 0",
                 "training.patience=0       | training.patience must be null or >= 1, got 0",
-                "training.watch=f1         | training.watch must be one of accuracy, balanced-accuracy, macro-f1, auroc, loss, got 'f1'",
+                "training.watch=f1         | training.watch must be one of accuracy, balanced-accuracy, macro-f1,"
+                        + " auroc, loss, got 'f1'",
                 "evaluation.protocol=test  | evaluation.protocol must be one of validation, gps-paper, got 'test'",
                 "evaluation.batchSize=0    | evaluation.batchSize must be >= 1, got 0",
                 "engine.kernels=cuda       | engine.kernels must be one of auto, cpu, nd4j, got 'cuda'",

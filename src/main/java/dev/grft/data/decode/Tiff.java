@@ -58,7 +58,8 @@ final class Tiff {
                     name,
                     "a TIFF of " + colors + " in " + (integers ? "" : "signed or fractional ") + "numbers of "
                             + Arrays.toString(bits)
-                            + " bits, only gray, palettes, RGB, YCbCr and CMYK of up to 16 bits are read; convert it to PNG");
+                            + " bits, only gray, palettes, RGB, YCbCr and CMYK of up to 16 bits are read; convert it"
+                            + " to PNG");
         }
     }
 

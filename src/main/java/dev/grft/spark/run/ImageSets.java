@@ -168,8 +168,8 @@ final class ImageSets implements AutoCloseable {
             Inputs.Listing listing = listing(settings, key, paths);
             identity = known.identity(listing, () -> {
                 progress.say(
-                        "%s: names and sizes are those of images that were read before, but times or place differ; reading the"
-                                + " images to see whether they are the same",
+                        "%s: names and sizes are those of images that were read before, but times or place differ;"
+                                + " reading the images to see whether they are the same",
                         String.join(" and ", paths));
                 ImageSource source = source(settings, key, paths);
                 return source.content(ImageReader.digest(spark, source));

@@ -319,13 +319,13 @@ class ExportTest {
 
     @ParameterizedTest
     @CsvSource({
-        "timm-deit3, transformers, 'transformers has no model for image classification with no position of the class token,"
-                + " layer scale; only [timm] has'",
+        "timm-deit3, transformers, 'transformers has no model for image classification with no position of the class"
+                + " token, layer scale; only [timm] has'",
         "timm-deit3, npz, 'npz has no model for image classification with no position of the class token, layer scale'",
-        "transformers-dinov2, timm, 'timm has no model for image classification with layer scale, a head that reads class"
-                + " token and mean; only [transformers] has'",
-        "transformers-clip, transformers, 'transformers has no model for image classification with a norm before the first"
-                + " block, quick_gelu; only [timm] has'",
+        "transformers-dinov2, timm, 'timm has no model for image classification with layer scale, a head that reads"
+                + " class token and mean; only [transformers] has'",
+        "transformers-clip, transformers, 'transformers has no model for image classification with a norm before the"
+                + " first block, quick_gelu; only [timm] has'",
         "transformers-clip, peft, 'transformers has no model for image classification with a norm before'",
     })
     void aFormThatALibraryDoesNotHaveIsTold(String base, String format, String message) throws Exception {

@@ -305,8 +305,8 @@ class ImageDecoderTest {
         "photo.avif, AVIF; convert it: avifdec photo.avif photo.avif.png",
         "photo.jp2, JPEG 2000; convert it: magick photo.jp2 photo.jp2.png",
         "big.tif, a BigTIFF; convert it: magick big.tif big.tif.png",
-        "fractional.tif, 'a TIFF of gray in signed or fractional numbers of [32] bits, only gray, palettes, RGB, YCbCr and CMYK of"
-                + " up to 16 bits are read; convert it to PNG'"
+        "fractional.tif, 'a TIFF of gray in signed or fractional numbers of [32] bits, only gray, palettes, RGB, YCbCr"
+                + " and CMYK of up to 16 bits are read; convert it to PNG'"
     })
     void whatIsNotReadSaysWhatToDo(String name, String reason) throws Exception {
         byte[] file = Images.file(name);

@@ -377,7 +377,8 @@ class ImageSourceTest extends OnSpark {
                 folder.toString(),
                 ImageFormat.FOLDER,
                 folder
-                        + ": there are no images, neither .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff and .png files");
+                        + ": there are no images, neither .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif,"
+                        + " .tiff and .png files");
         refused(folder.toString(), ImageFormat.PARQUET, folder + ": cannot be read as Parquet (");
     }
 

@@ -138,7 +138,8 @@ class OddInputsTest {
                     .isEqualTo(Map.of(".svg", 4L, ".xcf", 1L, ".pcx", 1L, "without an ending", 1L));
             String place = folder + ": the folder ";
             String rest =
-                    " is no class, for it has no .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or .png file";
+                    " is no class, for it has no .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or"
+                            + " .png file";
             assertThat(images.passedOver().notes())
                     .containsExactly(
                             place + "none" + rest,
@@ -171,8 +172,8 @@ class OddInputsTest {
                     .containsExactly(
                             folder + ": 1 .heic are not read; convert them: for f in *.heic; do heif-convert \"$f\""
                                     + " \"${f%.*}.png\"; done",
-                            "1 photo is turned by EXIF data, which data.exif=ignore leaves out, as torchvision and timm do; set"
-                                    + " data.exif=transpose to see them upright");
+                            "1 photo is turned by EXIF data, which data.exif=ignore leaves out, as torchvision and"
+                                    + " timm do; set data.exif=transpose to see them upright");
             assertThat(turned.passedOver().notes()).hasSize(1);
             assertThat(pixels(turned, "cat/turned-6.jpg"))
                     .isEqualTo(turning.prepare(dev.grft.data.Images.pixels("turned-6.jpg.expected.png")))
@@ -303,12 +304,17 @@ class OddInputsTest {
         assertThat(source.named(false)).hasSize(3); // 0, 3 and the class of 4 without an image
         assertThat(source.passedOver().reasons())
                 .isEqualTo(Map.of(
-                        ".txt in tars", 1L,
-                        ".jpg in tars with another point before, for a sample's key ends at the first point of the file's name",
-                                1L,
-                        ".cls in tars", 1L,
-                        ".svg in tars", 1L,
-                        "in tars with names that begin with . or __, or have no ending", 2L));
+                        ".txt in tars",
+                        1L,
+                        ".jpg in tars with another point before, for a sample's key ends at the first point of the"
+                                + " file's name",
+                        1L,
+                        ".cls in tars",
+                        1L,
+                        ".svg in tars",
+                        1L,
+                        "in tars with names that begin with . or __, or have no ending",
+                        2L));
     }
 
     /** A download that broke off between two entries looks like a smaller tar. */
@@ -618,9 +624,9 @@ class OddInputsTest {
         }
         assertThatThrownBy(() -> csv(list, folder + "/cat"))
                 .isInstanceOf(UserError.class)
-                .hasMessageContaining(
-                        "line 3 must name an image below file:" + folder + "/cat, got '" + folder
-                                + "/dog/0.png'; make the path relative to that folder, or set data.root to a folder that has all images");
+                .hasMessageContaining("line 3 must name an image below file:" + folder + "/cat, got '" + folder
+                        + "/dog/0.png'; make the path relative to that folder, or set data.root to a folder"
+                        + " that has all images");
     }
 
     @Test

@@ -74,7 +74,8 @@ class TarSourceTest {
     void aClassWithoutAnImageIsABrokenImage() throws Exception {
         assertThat(samples(tar("a.svg=RIFF", "a.cls=1", "b.jpg=B")))
                 .containsExactly(
-                        "t.tar/a 1 broken: no .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or .png, only svg, cls",
+                        "t.tar/a 1 broken: no .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or .png,"
+                                + " only svg, cls",
                         "t.tar/b.jpg null B");
     }
 
