@@ -52,13 +52,15 @@ case $master in
     ;;
   *)
     if [[ -n $libraries && -n ${GRFT_SHARED_DISK:-} ]]; then
-      spark+=(--jars "local:${libraries//:/,local:}")
+      jars=local:${libraries//:/,local:}${jars:+,$jars}
       jar=local:$jar
     elif [[ -n $libraries ]]; then
-      spark+=(--jars "${libraries//:/,}")
+      jars=${libraries//:/,}${jars:+,$jars}
     fi
     ;;
 esac
+
+[[ -z $jars ]] || spark+=(--jars "$jars")
 
 # Spark writes its events only to a folder that exists.
 events=$(given spark.eventLog.dir)

@@ -12,6 +12,7 @@ Options for Spark, anywhere on the line; everything else goes to the program ("j
   --conf KEY=VALUE        one property of Spark; may be repeated
   --driver-memory SIZE    heap of the driver; on this machine 3g, or GRFT_DRIVER_MEMORY
   --executor-memory SIZE, --executor-cores N, --num-executors N
+  --jars FILE,FILE        jars of your own, such as one with a score, for the driver and the executors
   --spark-help            print this
 
 Environment:
@@ -29,16 +30,16 @@ The exit code is the program's: 0 done, 2 something to mend in the input, 3 a fa
 TEXT
 }
 
-master='' deploy_mode='' properties='' driver_memory=${GRFT_DRIVER_MEMORY:-}
+master='' deploy_mode='' properties='' jars='' driver_memory=${GRFT_DRIVER_MEMORY:-}
 spark=() confs=() program=()
 while (($#)); do
   option=$1 && shift
   case $option in
-    --master | --deploy-mode | --spark-conf | --conf | --driver-memory | --executor-memory | --executor-cores | --num-executors)
+    --master | --deploy-mode | --spark-conf | --conf | --driver-memory | --executor-memory | --executor-cores | --num-executors | --jars)
       (($#)) || die "$option needs a value"
       value=$1 && shift
       ;;
-    --master=* | --deploy-mode=* | --spark-conf=* | --conf=* | --driver-memory=* | --executor-memory=* | --executor-cores=* | --num-executors=*)
+    --master=* | --deploy-mode=* | --spark-conf=* | --conf=* | --driver-memory=* | --executor-memory=* | --executor-cores=* | --num-executors=* | --jars=*)
       value=${option#*=} option=${option%%=*}
       ;;
     --spark-help)
@@ -55,6 +56,7 @@ while (($#)); do
     --deploy-mode) deploy_mode=$value ;;
     --spark-conf) properties=$value ;;
     --driver-memory) driver_memory=$value ;;
+    --jars) jars=$value ;;
     --conf)
       [[ $value == *=* ]] || die "--conf needs KEY=VALUE, got $value"
       confs+=("$value")

@@ -58,6 +58,7 @@ def main(out: Path) -> None:
 
     save_checkpoint(model, out / "tiny", torch.float32)
     selections = save_gradients(model, images, labels, out / "tiny")
+    save_scores(model, images, labels, out / "tiny" / "scores.safetensors")
     save_training(model, images, labels, selections, out / "tiny" / "training.safetensors")
     save_contrastive(model, images, second_view, labels, out / "tiny" / "contrastive.safetensors")
     save_methods(model, images, labels, out / "tiny" / "methods.safetensors")
@@ -175,6 +176,54 @@ def save_gradients(model: torch.nn.Module, x: torch.Tensor, labels: torch.Tensor
     }
     save_json({"score": "example", "k": K, **selections}, folder / "selection.json")
     return selections
+
+
+def save_scores(model: torch.nn.Module, x: torch.Tensor, labels: torch.Tensor, file: Path) -> None:
+    """Saves the scores beside squared gradients: relative-gradient, weight-activation, and what fisher is expected to be."""
+    p = parameters(model)
+    w = {matrix: p[matrix].detach().flatten(1) for matrix in matrices(model)}
+    probabilities = forward(model, x, p)[0].softmax(1)
+    example = {name: 0 for name in w}
+    fisher = {name: 0 for name in w}
+    for b in range(EXAMPLES):
+        for k in range(TINY["num_classes"]):
+            one = range_gradients(model, p, x, torch.full_like(labels, k), b, b + 1)
+            for name in w:
+                square = one[name].flatten(1) ** 2
+                fisher[name] = fisher[name] + probabilities[b, k].detach() * square
+                example[name] = example[name] + (square if labels[b] == k else 0)
+
+    tensors = {}
+    inputs = {name: norms for name, norms in input_norms(copy.deepcopy(model).double(), x)}
+    for name in w:
+        out, width = w[name].shape
+        square = w[name] ** 2
+        tensors[f"score.relative-gradient.rows.{name}"] = width * example[name].sum(1) / square.sum(1)
+        tensors[f"score.relative-gradient.columns.{name}"] = out * example[name].sum(0) / square.sum(0)
+        activation = w[name].abs() * inputs[name]
+        for kind, matrix in (("weight-activation", activation), ("fisher", fisher[name])):
+            tensors[f"score.{kind}.rows.{name}"] = matrix.sum(1)
+            tensors[f"score.{kind}.columns.{name}"] = matrix.sum(0)
+    save(tensors, file)
+
+
+@torch.no_grad()
+def input_norms(model: torch.nn.Module, x: torch.Tensor):
+    """Yields each matrix and the L2 norm of each of its inputs over the tokens that the head can see."""
+    seen = {}
+    modules = {name.removesuffix(".weight"): name for name in matrices(model)}
+    for module, name in modules.items():
+        # In the last block only the class token goes on behind the attention.
+        last = module.startswith(f"blocks.{TINY['depth'] - 1}.") and "qkv" not in module
+        model.get_submodule(module).register_forward_pre_hook(
+            lambda _module, inputs, name=name, last=last: seen.update({name: inputs[0][:, :1] if last else inputs[0]})
+        )
+    model(x)
+    for name, tokens in seen.items():
+        if tokens.ndim == 4:  # the patch embedding's images
+            size = TINY["patch_size"]
+            tokens = F.unfold(tokens, size, stride=size).transpose(1, 2)
+        yield name, tokens.flatten(0, 1).pow(2).sum(0).sqrt()
 
 
 def gradients(loss: torch.Tensor, p: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -33,7 +33,7 @@ public enum Axis {
      *
      * @param position in {@code [0, out * in)}
      */
-    int index(MatrixShape shape, int position) {
+    public int index(MatrixShape shape, int position) {
         return this == ROW ? position / shape.in() : position % shape.in();
     }
 }

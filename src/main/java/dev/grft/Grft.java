@@ -18,7 +18,7 @@ import java.util.stream.IntStream;
  * <p><b>Score.</b> Show the pretrained network {@code theta0}, with a fresh head, the training examples. Let
  * {@code g} be the gradient of the loss of one example with respect to a weight matrix {@code W [out, in]}. Its row i has the
  * score {@code sum_j g[i,j]^2}, its column j the score {@code sum_i g[i,j]^2} ({@link #score}), summed over the examples
- * ({@link Scores}). {@link Score} has the alternatives.
+ * ({@link Scores}). {@code selection.score} has alternatives.
  *
  * <p><b>Selection.</b> Per matrix, keep the k slices of largest score ({@link #select}). This happens once; the
  * selection does not change during training. It takes k indices per matrix to write down, where a mask of single
@@ -55,7 +55,7 @@ import java.util.stream.IntStream;
  *
  * <h2>What is known and what is inferred</h2>
  *
- * <p>The full text of the paper was not available. The unit, the score and the pull toward the pretrained model are
+ * <p>The full text of the paper is on arXiv; only its abstract was at hand. The unit, the score and the pull toward the pretrained model are
  * in the abstract. That the selection is made once, that the orientation is fixed, that k is a setting and that the
  * penalty is an L2 distance on the last L layers and the head, is in the public reviews of the resubmission "From
  * Sparse to Structured" (OpenReview 9nOpFdYJez). Inferred, hence open to configuration: which axis and which k (see
@@ -71,7 +71,7 @@ public final class Grft {
     /**
      * Returns the score of every slice of a matrix along an axis: the sum of its squared gradients.
      *
-     * <p>{@link Score} says whose gradients. Those of single examples are never made as a whole: the kernels compute the same
+     * <p>{@code selection.score} says whose gradients. Those of single examples are never made as a whole: the kernels compute the same
      * sums from a layer's inputs and the gradients of its outputs.
      *
      * @param gradient {@code [out, in]} row-major

@@ -32,6 +32,16 @@ public enum Orientation {
         return Words.parse("selection.orientation", "orientation", word, values());
     }
 
+    /** Returns whether a matrix of this shape can get slices along the axis. */
+    public boolean mayTake(Axis axis, MatrixShape shape) {
+        return switch (this) {
+            case ROW -> axis == Axis.ROW;
+            case COLUMN -> axis == Axis.COLUMN;
+            case MIN_AXIS -> axis == (shape.out() <= shape.in() ? Axis.ROW : Axis.COLUMN);
+            case AUTO -> true;
+        };
+    }
+
     /** Returns the configuration's word. */
     @Override
     public String toString() {

@@ -8,13 +8,13 @@ import java.util.function.Predicate;
 import java.util.stream.IntStream;
 
 /**
- * The scores of every row and every column: the sum of its squared gradients at the pretrained weights ({@link Grft#score}).
+ * The scores of every row and every column: the paper's is the sum of its squared gradients at the pretrained weights ({@link Grft#score}).
  *
  * <p>A sum over examples is a sum over machines: each adds what it has seen to a {@link #zero}, and {@link #merge} puts
  * the parts together. Two vectors per matrix, {@code out + in} numbers, stand for the {@code out * in} squares; for
  * ViT-B/16 that is 148,992 numbers instead of 85.5 million.
  *
- * <p>Which squares are added is the caller's choice and gives different scores: see {@link Score}. Mutable; one thread at a
+ * <p>Whose gradients are squared, or what else is added, is the choice of {@code selection.score}. Mutable; one thread at a
  * time.
  */
 public final class Scores implements Serializable {
@@ -159,8 +159,8 @@ public final class Scores implements Serializable {
         for (int i = 0; i < sums.length; i++) {
             if (!(sums[i] >= 0 && sums[i] < Double.POSITIVE_INFINITY)) {
                 throw UserError.of(
-                        "scores: %s %s %d has a sum of squared gradients of %s, expected a finite number >= 0;"
-                                + " look for NaN in the pretrained weights and the images, or score again",
+                        "scores: %s %s %d has the score %s, expected a finite number >= 0; look for NaN in the pretrained"
+                                + " weights and the images, and at selection.score",
                         matrix, slice, i, sums[i]);
             }
         }

@@ -11,7 +11,7 @@
  *   <li>{@link dev.grft.Grft}: the method on one page, then score, selection and penalty;
  *   <li>{@link dev.grft.MatrixShape}, {@link dev.grft.Axis}, {@link dev.grft.Slices}: what a row and a column are;
  *   <li>{@link dev.grft.Scores}: the squared gradients, which any number of machines can sum;
- *   <li>{@link dev.grft.Score}, {@link dev.grft.Orientation}, {@link dev.grft.Budget}, {@link dev.grft.Ranking}, {@link
+ *   <li>{@link dev.grft.Orientation}, {@link dev.grft.Budget}, {@link dev.grft.Ranking}, {@link
  *       dev.grft.Preset}: the choices of an experiment;
  *   <li>{@link dev.grft.Selection}, {@link dev.grft.Penalty}, {@link dev.grft.Delta}: what is trained, what holds it
  *       back, what came of it.

@@ -137,9 +137,9 @@ class GrftTest {
 
         assertThatThrownBy(() -> Grft.select(scores, Orientation.COLUMN, new Budget.PerMatrix(1), 6))
                 .isInstanceOf(UserError.class)
-                .hasMessage("scores: u row 1 has a sum of squared gradients of " + bad
-                        + ", expected a finite number >= 0; look for NaN in the pretrained weights and the images,"
-                        + " or score again");
+                .hasMessage("scores: u row 1 has the score " + bad
+                        + ", expected a finite number >= 0; look for NaN in the pretrained weights and the images, and at"
+                        + " selection.score");
     }
 
     @Property

@@ -4,8 +4,8 @@ import dev.grft.Checks;
 import dev.grft.Orientation;
 import dev.grft.Preset;
 import dev.grft.Ranking;
-import dev.grft.Score;
 import dev.grft.UserError;
+import dev.grft.tuning.BuiltInScore;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Objects;
@@ -22,6 +22,7 @@ public record SelectionSettings(
         Budget budget,
         List<String> matrices,
         String score,
+        @Nullable String scores,
         boolean perLength,
         String loss,
         double temperature,
@@ -39,8 +40,21 @@ public record SelectionSettings(
         }
         matrices = List.copyOf(matrices);
         Checks.names("selection.matrices", matrices);
-        Checks.word("selection.score", score, Checks.words(Score.values()));
+        Checks.require(
+                BuiltInScore.find(score) != null || score.matches("[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)+"),
+                "selection.score",
+                "one of " + String.join(", ", Checks.words(BuiltInScore.values()))
+                        + ", or one of your own, whose word has a dot, such as lab.curvature",
+                "'" + score + "'");
+        if (scores != null) {
+            Checks.notBlank("selection.scores", scores);
+        }
         Checks.word("selection.loss", loss, "probe", "fresh", "contrastive");
+        Checks.require(
+                !loss.equals("contrastive") || !score.equals(BuiltInScore.FISHER.word()),
+                "selection.loss",
+                "probe or fresh with selection.score fisher, which draws classes from the head's probabilities",
+                "'" + loss + "'");
         Checks.positive("selection.temperature", temperature);
         Checks.count("selection.batchSize", batchSize);
         Checks.require(everyEpochs == null || everyEpochs >= 1, "selection.everyEpochs", "null or >= 1", everyEpochs);
@@ -49,12 +63,28 @@ public record SelectionSettings(
                 "selection.everyEpochs",
                 "null with selection.axis auto, which could give a matrix rows once and columns later",
                 everyEpochs);
+        Checks.require(
+                everyEpochs == null || scores == null,
+                "selection.everyEpochs",
+                "null with selection.scores, which do not change during the training",
+                everyEpochs);
         Checks.word("selection.released", released, "keep", "restore");
     }
 
     /** Returns whether the loss compares two views of each image, which are cropped at random. */
     public boolean contrastive() {
         return loss.equals("contrastive");
+    }
+
+    /** Returns whether the scores need the gradients of whole matrices, summed over all images. */
+    public boolean sumsGradients() {
+        return scores == null && score.equals(BuiltInScore.SUMMED_GRADIENT.word());
+    }
+
+    /** Returns whether another {@code batchSize} gives other scores; true for a score that is not built in. */
+    public boolean dependsOnBatches() {
+        BuiltInScore builtIn = BuiltInScore.find(score);
+        return contrastive() || builtIn == null || builtIn == BuiltInScore.PER_BATCH;
     }
 
     /** Returns how many images a batch has: two views of each example, if they are compared. */

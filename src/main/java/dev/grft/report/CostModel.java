@@ -2,7 +2,6 @@ package dev.grft.report;
 
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
-import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.UserError;
@@ -131,7 +130,7 @@ public final class CostModel {
         matrices.keySet().retainAll(config.matrices().keySet());
         boolean sums = method.needs() == Method.Needs.SCORES
                 || (method.needs() == Method.Needs.SLICES
-                        && Score.parse(settings.selection().score()) == Score.SUMMED_GRADIENT);
+                        && settings.selection().sumsGradients());
         return new CostModel(
                 config,
                 method.needs() == Method.Needs.SLICES

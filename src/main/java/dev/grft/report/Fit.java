@@ -1,6 +1,5 @@
 package dev.grft.report;
 
-import dev.grft.Score;
 import dev.grft.config.Config;
 import dev.grft.config.SelectionSettings;
 import dev.grft.config.Settings;
@@ -65,7 +64,7 @@ public final class Fit {
             return all;
         }
         SelectionSettings selection = wished.selection();
-        boolean wish = wish(selection);
+        boolean wish = !selection.dependsOnBatches();
         boolean again = wished.engine().recompute()
                 || CostModel.activationBytes(config, wished.training().examplesAtOnce(), false) > room
                 || CostModel.activationBytes(config, wish ? 1 : selection.imagesOfBatch(), false) > scoring;
@@ -85,11 +84,6 @@ public final class Fit {
         return CostModel.activationBytes(config, stepped, recompute) <= room
                 && CostModel.activationBytes(config, gradients, recompute) <= room - sums
                 && CostModel.forwardBytes(config, seen) <= room;
-    }
-
-    /** Returns whether the batch of the selection may be smaller: not if the loss or the score is one of batches. */
-    private static boolean wish(SelectionSettings selection) {
-        return !selection.contrastive() && Score.parse(selection.score()) != Score.PER_BATCH;
     }
 
     private static int largest(int wish, long room, IntToLongFunction bytes) {

@@ -2,9 +2,10 @@ package dev.grft.train;
 
 import dev.grft.Delta;
 import dev.grft.MatrixShape;
-import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.data.Batch;
+import dev.grft.data.Seeds;
+import dev.grft.tuning.Score;
 import dev.grft.tuning.ScoreWatch;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Buffers;
@@ -19,9 +20,11 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The first half of the method: forward and backward at the pretrained weights, summing squared gradients of the eligible
- * matrices, or what else makes a score. Trains nothing. For one thread at a time.
+ * matrices, or what another {@link Score} makes of them. Trains nothing. For one thread at a time.
  */
 public final class Scorer implements AutoCloseable {
+    private static final long SAMPLED = 1; // apart from other draws of an example
+
     private final Weights weights;
     private final ScoreWatch watch;
     private final Vit vit;
@@ -39,7 +42,7 @@ public final class Scorer implements AutoCloseable {
      * @param headWeight the weight of the fresh head, {@code [K, D]} row-major
      * @param headBias its bias, {@code [K]}
      * @param kernels of this scorer alone
-     * @param keep what is kept of a forward; not {@link Keep#NOTHING}
+     * @param keep what is kept of a forward; {@link Keep#NOTHING} only for a score of activations
      */
     public Scorer(
             Weights weights,
@@ -61,19 +64,74 @@ public final class Scorer implements AutoCloseable {
         vit.bind(head);
     }
 
-    /** Adds the squared gradients of the cross-entropy of a batch. */
+    /** Adds what the score makes of a forward over a batch. */
+    public void addActivations(Batch batch) {
+        forward(batch);
+    }
+
+    /** Adds what the score makes of the gradients of the cross-entropy of a batch. */
     public void addCrossEntropy(Batch batch) {
-        Buffers buffers = vit.buffers();
-        INDArray logits = vit.forward(Replica.images(batch, buffers));
-        INDArray dlogits = buffers.shared("dlogits", logits.shape());
-        INDArray losses = buffers.shared("losses", batch.size());
-        kernels.crossEntropy(logits, Targets.of(batch, classes, buffers), losses, dlogits);
-        vit.backward(dlogits);
-        watch.countExamples(batch.size());
+        INDArray logits = forward(batch);
+        backward(logits, Targets.of(batch, classes, vit.buffers()));
     }
 
     /**
-     * Adds the squared gradients of the supervised contrastive loss of a batch, as GPS does (arXiv 2004.11362). Each view
+     * Adds the same with a class for each example that is drawn from the model's probabilities in place of its label.
+     *
+     * @param ids of the examples; one draws the same class in every batch
+     */
+    public void addSampled(Batch batch, long[] ids, long seed) {
+        INDArray logits = forward(batch);
+        float[][] values = Flat.rows(logits);
+        float[] targets = new float[Math.multiplyExact(ids.length, classes)];
+        for (int b = 0; b < ids.length; b++) {
+            double at = Seeds.random(seed, ids[b], SAMPLED).nextDouble();
+            targets[b * classes + drawn(values[b], at)] = 1;
+        }
+        INDArray labels = vit.buffers().shared("labels", ids.length, classes);
+        Flat.write(targets, labels);
+        backward(logits, labels);
+    }
+
+    /**
+     * Returns the class at a place of the probabilities, which follow each other by class.
+     *
+     * @param at in [0, 1)
+     */
+    static int drawn(float[] logits, double at) {
+        double largest = Double.NEGATIVE_INFINITY;
+        for (float logit : logits) {
+            largest = Math.max(largest, logit);
+        }
+        double sum = 0;
+        for (float logit : logits) {
+            sum += Math.exp(logit - largest);
+        }
+        double left = at * sum;
+        for (int k = 0; k < logits.length - 1; k++) {
+            left -= Math.exp(logits[k] - largest);
+            if (left < 0) {
+                return k;
+            }
+        }
+        return logits.length - 1;
+    }
+
+    private INDArray forward(Batch batch) {
+        watch.next(batch.size());
+        return vit.forward(Replica.images(batch, vit.buffers()));
+    }
+
+    private void backward(INDArray logits, INDArray targets) {
+        Buffers buffers = vit.buffers();
+        INDArray dlogits = buffers.shared("dlogits", logits.shape());
+        INDArray losses = buffers.shared("losses", logits.size(0));
+        kernels.crossEntropy(logits, targets, losses, dlogits);
+        vit.backward(dlogits);
+    }
+
+    /**
+     * Adds what the score makes of the gradients of the supervised contrastive loss of a batch, as GPS does (arXiv 2004.11362). Each view
      * counts as an example, though its gradient depends on the others.
      *
      * @param batch several views of each example, see {@link Batch#augmented}
@@ -87,6 +145,7 @@ public final class Scorer implements AutoCloseable {
                 same[a * n + b] = a != b && batch.labels()[a] == batch.labels()[b] ? 1 : 0;
             }
         }
+        watch.next(n);
         Buffers buffers = vit.buffers();
         INDArray features = vit.features(Replica.images(batch, buffers));
         INDArray dfeatures = buffers.shared("dfeatures", features.shape());
@@ -95,7 +154,6 @@ public final class Scorer implements AutoCloseable {
         Flat.write(same, pairs);
         kernels.contrastive(features, pairs, temperature, losses, dfeatures);
         vit.backwardFeatures(dfeatures);
-        watch.countExamples(n);
     }
 
     /** Returns the sums so far; see {@link ScoreWatch#scores}. */

@@ -2,7 +2,6 @@ package dev.grft.tuning;
 
 import dev.grft.Delta;
 import dev.grft.MatrixShape;
-import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.vit.Adaptation;
 import dev.grft.vit.Buffers;
@@ -19,12 +18,10 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
-import org.nd4j.linalg.indexing.INDArrayIndex;
-import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
- * Watches the gradients of the eligible matrices go by and sums what makes a score of them; trains nothing. One for each
- * network.
+ * Watches the inputs and gradients of the eligible matrices go by and sums what a {@link Score} makes of them; trains nothing. One
+ * for each network.
  *
  * <p>The sums stay on the device until {@link #scores} asks for them.
  */
@@ -33,12 +30,13 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
     private final Function<String, INDArray> weights;
     private final Score score;
     private final Map<String, Watched> watched = new LinkedHashMap<>();
+    private int ofPass;
     private long examples;
 
     /**
      * Returns the watch of these matrices, by timm name in network order.
      *
-     * @param weights the pretrained values of a matrix, {@code [out, in]}; read for {@link Score#GRADIENT_WEIGHT} only
+     * @param weights the values of a matrix, {@code [out, in]}
      */
     public ScoreWatch(Map<String, MatrixShape> eligible, Score score, Function<String, INDArray> weights) {
         this.weights = weights;
@@ -51,7 +49,7 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
         if (!eligible.containsKey(matrix)) {
             return null;
         }
-        Watched one = new Watched(shape, score == Score.GRADIENT_WEIGHT ? weights.apply(matrix) : null);
+        Watched one = new Watched(matrix, shape, weights.apply(matrix));
         watched.put(matrix, one);
         return one;
     }
@@ -62,18 +60,19 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
         return parameter.equals(Delta.HEAD_WEIGHT) || parameter.equals(Delta.HEAD_BIAS);
     }
 
-    /** Counts examples whose backward has run. */
-    public void countExamples(long n) {
+    /** Counts the examples of the pass that comes next. */
+    public void next(int n) {
+        ofPass = n;
         examples += n;
     }
 
     /**
      * Returns the sums so far.
      *
-     * @throws IllegalStateException under {@link Score#SUMMED_GRADIENT}
+     * @throws IllegalStateException under {@link BuiltInScore#SUMMED_GRADIENT}
      */
     public Scores scores() {
-        if (score == Score.SUMMED_GRADIENT) {
+        if (score == BuiltInScore.SUMMED_GRADIENT) {
             throw new IllegalStateException("the summed gradient is squared after all parts are summed");
         }
         Scores scores = Scores.zero(eligible);
@@ -93,7 +92,7 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
         examples = 0;
     }
 
-    /** Returns the gradient of each matrix, {@code [out, in]} row-major, summed over the examples: {@link Score#SUMMED_GRADIENT}. */
+    /** Returns the gradient of each matrix, {@code [out, in]} row-major, summed over the examples: {@link BuiltInScore#SUMMED_GRADIENT}. */
     public Map<String, float[]> summed() {
         Map<String, float[]> sums = new LinkedHashMap<>();
         watched.forEach((matrix, one) -> {
@@ -112,8 +111,8 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
      */
     public void begin(String matrix, float[] sum, DataType type) {
         Watched one = watched.get(matrix);
-        if (one == null || score != Score.SUMMED_GRADIENT) {
-            throw new IllegalStateException("no gradient of " + matrix + " is summed for the score " + score);
+        if (one == null || score != BuiltInScore.SUMMED_GRADIENT) {
+            throw new IllegalStateException("no gradient of " + matrix + " is summed for the score " + score.word());
         }
         one.sum = Flat.array(sum, type, one.shape.out(), one.shape.in());
     }
@@ -126,13 +125,15 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
     }
 
     private final class Watched implements Watching {
+        private final String matrix;
         private final MatrixShape shape;
+        private final INDArray weight; // [out, in]
         private final INDArray rows; // [out], DOUBLE
         private final INDArray columns; // [in], DOUBLE
-        private final @Nullable INDArray weight; // [out, in]
         private @Nullable INDArray sum; // [out, in]
 
-        Watched(MatrixShape shape, @Nullable INDArray weight) {
+        Watched(String matrix, MatrixShape shape, INDArray weight) {
+            this.matrix = matrix;
             this.shape = shape;
             this.weight = weight;
             this.rows = Nd4j.zeros(DataType.DOUBLE, shape.out());
@@ -145,43 +146,33 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
             sum = null;
         }
 
+        /** Keeps the map as it is computed from its inputs, which then come to {@link #forward}. */
+        @Override
+        public boolean readsOutput() {
+            return score.pass() == Score.Pass.ACTIVATIONS;
+        }
+
+        @Override
+        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
+            if (score.pass() == Score.Pass.ACTIVATIONS) {
+                add(kernels, buffers, x, null, ofPass);
+            }
+        }
+
         @Override
         public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int count) {
-            switch (score) {
-                case PER_EXAMPLE -> kernels.addSquaredGradients(dy, x, count, rows, columns);
-                case PER_BATCH -> {
-                    INDArray g = buffers.shared("batchGradient", shape.out(), shape.in());
-                    kernels.gemm(true, dy, false, x, 1, 0, g);
-                    kernels.addSquares(g, rows, columns);
+            if (score == BuiltInScore.SUMMED_GRADIENT) {
+                if (sum == null) {
+                    sum = Nd4j.zeros(buffers.type(), shape.out(), shape.in());
                 }
-                case SUMMED_GRADIENT -> {
-                    if (sum == null) {
-                        sum = Nd4j.zeros(buffers.type(), shape.out(), shape.in());
-                    }
-                    kernels.gemm(true, dy, false, x, 1, 1, sum);
-                }
-                case ABSOLUTE, GRADIENT_WEIGHT -> {
-                    INDArray g = buffers.shared("exampleGradient", shape.out(), shape.in());
-                    long tokens = dy.size(0) / count;
-                    for (int b = 0; b < count; b++) {
-                        INDArrayIndex ofExample = NDArrayIndex.interval(b * tokens, (b + 1) * tokens);
-                        kernels.gemm(
-                                true,
-                                dy.get(ofExample, NDArrayIndex.all()),
-                                false,
-                                x.get(ofExample, NDArrayIndex.all()),
-                                1,
-                                0,
-                                g);
-                        if (weight == null) {
-                            kernels.addAbsolutes(g, rows, columns);
-                        } else {
-                            kernels.multiply(weight, g);
-                            kernels.addSquares(g, rows, columns);
-                        }
-                    }
-                }
+                kernels.gemm(true, dy, false, x, 1, 1, sum);
+            } else if (score.pass() != Score.Pass.ACTIVATIONS) {
+                add(kernels, buffers, x, dy, count);
             }
+        }
+
+        private void add(Kernels kernels, Buffers buffers, INDArray x, @Nullable INDArray dy, int count) {
+            score.add(new Score.Seen(matrix, shape, weight, x, dy, count, kernels, buffers), rows, columns);
         }
     }
 }

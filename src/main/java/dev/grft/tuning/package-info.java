@@ -4,7 +4,7 @@
  *
  * <p>Reads from: a selection. Writes to: gradients and a {@link dev.grft.Delta}. Reading order: {@link
  * dev.grft.tuning.Method}, {@link dev.grft.tuning.Tuning}, {@link dev.grft.tuning.SliceTuning}, {@link dev.grft.tuning.WholeTuning}; {@link
- * dev.grft.tuning.ScoreWatch} trains nothing and watches gradients go by to score rows and columns.
+ * dev.grft.tuning.ScoreWatch} trains nothing and watches what goes by for a {@link dev.grft.tuning.Score} of rows and columns.
  */
 @NullMarked
 package dev.grft.tuning;

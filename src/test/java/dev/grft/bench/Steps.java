@@ -4,7 +4,6 @@ import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Penalty;
-import dev.grft.Score;
 import dev.grft.Selection;
 import dev.grft.data.Batch;
 import dev.grft.report.CostModel;
@@ -16,6 +15,7 @@ import dev.grft.train.Replica;
 import dev.grft.train.Scorer;
 import dev.grft.train.StepGradient;
 import dev.grft.tuning.AdapterTuning;
+import dev.grft.tuning.BuiltInScore;
 import dev.grft.tuning.EntryTuning;
 import dev.grft.tuning.LoraTuning;
 import dev.grft.tuning.SliceTuning;
@@ -253,7 +253,7 @@ final class Steps implements AutoCloseable {
                     Scorer scorer = new Scorer(
                             weights,
                             eligible,
-                            Score.PER_EXAMPLE,
+                            BuiltInScore.PER_EXAMPLE,
                             tensors.get(Delta.HEAD_WEIGHT),
                             tensors.get(Delta.HEAD_BIAS),
                             new CpuKernels(),

@@ -44,7 +44,8 @@ class DocumentationTest {
             "--driver-memory",
             "--executor-memory",
             "--executor-cores",
-            "--num-executors");
+            "--num-executors",
+            "--jars");
 
     /** A command and where it stands. */
     record Example(String place, String command) {

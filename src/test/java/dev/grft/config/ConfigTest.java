@@ -112,6 +112,7 @@ class ConfigTest {
                 "selection.budget.fraction=0.25",
                 "selection.matrices=[mlp.fc1]",
                 "selection.score=per-batch",
+                "selection.scores=scores.safetensors",
                 "selection.perLength=false",
                 "selection.loss=contrastive",
                 "selection.temperature=0.5",

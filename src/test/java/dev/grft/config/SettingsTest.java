@@ -84,8 +84,10 @@ class SettingsTest {
                 "selection.budget.fraction=0 | selection.budget.fraction must be in (0, 1], got 0",
                 "selection.matrices=[]     | selection.matrices must be one name or more, such as mlp.fc1, got []",
                 "selection.matrices=[a, a] | selection.matrices must be without repetition, got [a, a]",
-                "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient,"
-                        + " absolute, gradient-weight, got 'sum'",
+                "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient, absolute, "
+                        + "gradient-weight, relative-gradient, weight-activation, fisher, or one of your own, whose word has a "
+                        + "dot, such as lab.curvature, got 'sum'",
+                "selection.scores=''       | selection.scores must be text that is not blank, got ''",
                 "selection.loss=ce         | selection.loss must be one of probe, fresh, contrastive, got 'ce'",
                 "selection.temperature=0   | selection.temperature must be > 0, got 0",
                 "selection.batchSize=0     | selection.batchSize must be >= 1, got 0",
@@ -143,6 +145,24 @@ class SettingsTest {
             quoteCharacter = '`')
     void aValueOutOfRangeIsRefusedInTheUsersWords(String set, String message) {
         assertThatThrownBy(() -> settings(set)).isInstanceOf(UserError.class).hasMessage("--set: " + message);
+    }
+
+    @Test
+    void scoresThatDoNotGoWithTheRestAreRefused() {
+        assertThatThrownBy(() -> settings("selection.score=fisher", "selection.loss=contrastive"))
+                .hasMessage(
+                        "--set: selection.loss must be probe or fresh with selection.score fisher, which draws classes from the"
+                                + " head's probabilities, got 'contrastive'");
+        assertThatThrownBy(() -> settings("selection.scores=a.safetensors", "selection.everyEpochs=2"))
+                .hasMessage(
+                        "--set: selection.everyEpochs must be null with selection.scores, which do not change during the"
+                                + " training, got 2");
+        assertThat(settings("selection.score=lab.snip").selection().dependsOnBatches())
+                .isTrue();
+        assertThat(settings("selection.score=summed-gradient", "selection.scores=a")
+                        .selection()
+                        .sumsGradients())
+                .isFalse();
     }
 
     @Test

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Penalty;
 import dev.grft.ProcessStatus;
-import dev.grft.Score;
 import dev.grft.bench.Setup;
 import dev.grft.config.TrainingSettings;
 import dev.grft.data.Batch;
+import dev.grft.tuning.BuiltInScore;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Keep;
@@ -68,7 +68,7 @@ class NativeMemoryTest {
                 try (Scorer scorer = new Scorer(
                         weights,
                         CONFIG.matrices(),
-                        Score.SUMMED_GRADIENT,
+                        BuiltInScore.SUMMED_GRADIENT,
                         head,
                         new float[10],
                         new CpuKernels(),

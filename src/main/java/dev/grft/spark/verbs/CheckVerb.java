@@ -51,15 +51,18 @@ final class CheckVerb extends Verb {
         }
         Device.Kind kind = run.models().device().kind();
         say("engine    computes on %s", kind == null ? "CPUs or GPUs, as they come" : kind.several());
-        Map<String, MatrixShape> eligible =
-                new SelectVerb(run, false).matrices(settings.selection().matrices(), "selection.matrices");
+        SelectVerb select = new SelectVerb(run, false);
+        Map<String, MatrixShape> eligible = select.matrices(settings.selection().matrices(), "selection.matrices");
+        String scores = settings.selection().scores();
         say(
-                "selection %d matrices, axis %s, %s, score %s, loss %s",
+                "selection %d matrices, axis %s, %s, %s",
                 eligible.size(),
                 settings.selection().orientation(),
                 budget(),
-                settings.selection().score(),
-                settings.selection().loss());
+                scores != null
+                        ? "scores of " + scores + ", SHA-256 " + select.given().sha256()
+                        : "score " + select.chosenScore().word() + ", loss "
+                                + settings.selection().loss());
         TrainingSettings training = settings.training();
         say(
                 "training  by %s: %d epochs in batches of %d, %d shards of %d or so, %s of %s",

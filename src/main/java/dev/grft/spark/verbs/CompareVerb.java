@@ -76,7 +76,10 @@ final class CompareVerb extends Verb {
                     SelectVerb selecting = new SelectVerb(cell.forMethod(Method.GRFT), false);
                     selections.add(selecting.selection().selection());
                     List<Scores> scores = halves(seed);
-                    halves.add(new Comparison.Halves(selecting.select(scores.get(0)), selecting.select(scores.get(1))));
+                    if (!scores.isEmpty()) {
+                        halves.add(new Comparison.Halves(
+                                selecting.select(scores.get(0)), selecting.select(scores.get(1))));
+                    }
                 }
             }
             comparison.addSelections(budget, selections, halves);

@@ -5,11 +5,11 @@ import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
-import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.EntriesFile;
+import dev.grft.checkpoint.artifact.ScoresFile;
 import dev.grft.checkpoint.artifact.SelectionFile;
 import dev.grft.config.Config;
 import dev.grft.data.Augment;
@@ -21,15 +21,20 @@ import dev.grft.spark.run.Run;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Scoring;
 import dev.grft.train.Probe;
+import dev.grft.tuning.BuiltInScore;
 import dev.grft.tuning.Method;
+import dev.grft.tuning.Score;
 import dev.grft.vit.VitConfig;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /** Selects: the slices that GRFT trains by squared gradients, those of its baselines, and the entries that GPS trains. */
 final class SelectVerb extends Verb {
     private final LinearProbe probe;
+    private @Nullable ScoresFile given;
 
     SelectVerb(Run run, boolean force) {
         super(run, force);
@@ -70,18 +75,40 @@ final class SelectVerb extends Verb {
     private record Scored(Scores scores, double seconds) {}
 
     private Scored score() {
+        if (settings.selection().scores() != null) {
+            return new Scored(given().scores(), 0);
+        }
         Images images = run.images().training();
-        Scoring scoring = scoring(run.models().broadcast(images.labels().size()), images.labels(), chosenScore());
+        Score score = chosenScore();
+        Scoring scoring = scoring(run.models().broadcast(images.labels().size()), images.labels(), score);
         Progress.Meter meter = session.phase("select: scoring", images.count());
-        return new Scored(scoring.scores(images, meter), meter.seconds());
+        Scores sums = scoring.scores(images, meter);
+        double seconds = meter.seconds();
+        return new Scored(score.finished(sums, run.models().pretrained()::tensors), seconds);
+    }
+
+    /** Returns the scores of {@code selection.scores}, which are read once. */
+    ScoresFile given() {
+        ScoresFile found = given;
+        if (found == null) {
+            found = ScoresFile.read(
+                    session.hadoop(),
+                    new Path(Objects.requireNonNull(settings.selection().scores())),
+                    run.models().pretrained().config().matrices().keySet(),
+                    matrices(settings.selection().matrices(), "selection.matrices"),
+                    settings.selection().orientation());
+            given = found;
+        }
+        return found;
     }
 
     /**
      * Returns the scores of each half of the training images, drawn by the seed, under the head of all of them: selections
-     * from the two tell how much a selection depends on the images. Made now, unless the run directory has them already.
+     * from the two tell how much a selection depends on the images. Made now, unless the run directory has them already. None if the
+     * scores are given.
      */
     List<Scores> halves() {
-        return List.of(half(0), half(1));
+        return settings.selection().scores() != null ? List.of() : List.of(half(0), half(1));
     }
 
     private Scores half(int which) {
@@ -91,10 +118,13 @@ final class SelectVerb extends Verb {
                 .artifact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
                     Images all = run.images().training();
                     Images images = all.half(settings.run().seed(), which);
+                    Score score = chosenScore();
                     Scoring scoring =
-                            scoring(run.models().broadcast(all.labels().size()), all.labels(), chosenScore());
+                            scoring(run.models().broadcast(all.labels().size()), all.labels(), score);
                     Progress.Meter meter = session.phase("select: half " + (which + 1), images.count());
-                    SelectionFile file = file(Selection.none(), scoring.scores(images, meter));
+                    Scores scores = score.finished(
+                            scoring.scores(images, meter), run.models().pretrained()::tensors);
+                    SelectionFile file = file(Selection.none(), scores);
                     file.write(session.hadoop(), path);
                     return file;
                 })
@@ -116,7 +146,11 @@ final class SelectVerb extends Verb {
                     Scores scores;
                     try (ModelBroadcast moved = run.models().moved(delta)) {
                         Probe head = new Probe(delta.headWeight(), delta.headBias());
-                        scores = scoring(moved, head, chosenScore()).scores(images, meter);
+                        Score score = chosenScore();
+                        Scores sums = scoring(moved, head, score).scores(images, meter);
+                        scores = score.finished(
+                                sums,
+                                () -> run.models().pretrained().merged(delta).tensors());
                     }
                     SelectionFile file = file(select(scores, budget()), scores);
                     file.write(session.hadoop(), path);
@@ -139,8 +173,9 @@ final class SelectVerb extends Verb {
                 Provenance.json(session, run.images().training().digest()));
     }
 
-    private Score chosenScore() {
-        return Score.parse(settings.selection().score());
+    /** Returns the score that is computed, which may come from a jar of the user's. */
+    Score chosenScore() {
+        return Score.of(settings.selection().score());
     }
 
     private Budget budget() {
@@ -148,7 +183,8 @@ final class SelectVerb extends Verb {
     }
 
     private Scoring scoring(ModelBroadcast model, Labels labels, Score score) {
-        return scoring(model, probe.head(settings.selection().loss().equals("probe"), labels), score);
+        boolean ofProbe = settings.selection().loss().equals("probe") && score.pass() != Score.Pass.ACTIVATIONS;
+        return scoring(model, probe.head(ofProbe, labels), score);
     }
 
     private Scoring scoring(ModelBroadcast model, Probe head, Score score) {
@@ -157,6 +193,7 @@ final class SelectVerb extends Verb {
                 run.selection(model.config()),
                 head,
                 score,
+                settings.run().seed(),
                 run.images().preprocess(),
                 views(),
                 run.device(model.config()));
@@ -208,7 +245,9 @@ final class SelectVerb extends Verb {
                     if (largest.perNeuron < perNeuron) {
                         Images images = run.images().training();
                         Scoring scoring = scoring(
-                                run.models().broadcast(images.labels().size()), images.labels(), Score.SUMMED_GRADIENT);
+                                run.models().broadcast(images.labels().size()),
+                                images.labels(),
+                                BuiltInScore.SUMMED_GRADIENT);
                         Progress.Meter meter = session.phase("select entries", images.count());
                         largest.entries = scoring.entries(images, perNeuron, meter);
                         largest.perNeuron = perNeuron;
@@ -264,12 +303,20 @@ final class SelectVerb extends Verb {
         return Inputs.digest(
                 "selection",
                 scoreInputs(),
-                Config.fingerprint(settings, "selection.axis", "selection.budget", "selection.perLength"));
+                Config.fingerprint(
+                        settings, "selection.matrices", "selection.axis", "selection.budget", "selection.perLength"));
     }
 
     /** Returns a digest of all that the scores depend on. */
     private String scoreInputs() {
-        return chosenScore() == Score.SUMMED_GRADIENT ? summedInputs() : unsharded();
+        if (settings.selection().scores() != null) {
+            return Inputs.digest("given scores", run.models().pretrained().sha256(), given().sha256());
+        }
+        if (settings.selection().sumsGradients()) {
+            return summedInputs();
+        }
+        Score score = chosenScore();
+        return score instanceof BuiltInScore ? unsharded() : Inputs.digest("own score", unsharded(), score.digest());
     }
 
     /** Returns a digest of all that sums of gradients depend on: they are summed shard by shard. */

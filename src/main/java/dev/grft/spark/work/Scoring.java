@@ -4,7 +4,6 @@ import dev.grft.Axis;
 import dev.grft.Entries;
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
-import dev.grft.Score;
 import dev.grft.Scores;
 import dev.grft.config.SelectionSettings;
 import dev.grft.data.Augment;
@@ -21,6 +20,9 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Shard;
 import dev.grft.train.Probe;
 import dev.grft.train.Scorer;
+import dev.grft.tuning.BuiltInScore;
+import dev.grft.tuning.Score;
+import dev.grft.vit.Keep;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -39,7 +41,7 @@ import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /**
- * The selection's pass over the training images: each piece sums the squared gradients of its examples, block by block, and the sums
+ * The selection's pass over the training images: each piece sums what the score makes of its examples, block by block, and the sums
  * are added over a tree of fixed shape ({@link OrderedTree}): its bits do not depend on how many pieces there are. Sends two small
  * vectors for each matrix, never a gradient.
  *
@@ -57,7 +59,9 @@ public final class Scoring implements Serializable {
 
     private final ModelBroadcast model;
     private final LinkedHashMap<String, MatrixShape> eligible;
-    private final Score score;
+    private final String score; // its word: executors make their own
+    private final Score.Pass pass;
+    private final long seed;
     private final boolean contrastive;
     private final double temperature;
     private final int batchSize;
@@ -71,6 +75,7 @@ public final class Scoring implements Serializable {
      *
      * @param head with which the loss is taken; not used by the contrastive loss
      * @param score what is summed
+     * @param seed of the run, for classes that are drawn
      * @param views the random changes that make two views of an image, for the contrastive loss
      */
     public Scoring(
@@ -78,12 +83,15 @@ public final class Scoring implements Serializable {
             SelectionSettings settings,
             Probe head,
             Score score,
+            long seed,
             Preprocess preprocess,
             Augment views,
             Device device) {
         this.model = model;
         this.eligible = new LinkedHashMap<>(model.config().matrices(settings.matrices()));
-        this.score = score;
+        this.score = score.word();
+        this.pass = score.pass();
+        this.seed = seed;
         this.contrastive = settings.contrastive();
         this.temperature = settings.temperature();
         this.batchSize = settings.batchSize();
@@ -95,7 +103,7 @@ public final class Scoring implements Serializable {
 
     /** Returns the scores of all eligible matrices over all images. */
     public Scores scores(Images images, Progress.Meter meter) {
-        if (score == Score.SUMMED_GRADIENT) {
+        if (score.equals(BuiltInScore.SUMMED_GRADIENT.word())) {
             return Causes.unwrapped(() -> ofSummedGradient(images, meter));
         }
         if (images.count() == 0) {
@@ -147,8 +155,9 @@ public final class Scoring implements Serializable {
     private <T> T withScorer(Sent<float[][]> sent, java.util.function.Function<Scorer, T> work) {
         float[][] values = sent.value();
         return Replicas.withWeights(model, weights -> {
+            Keep keep = pass == Score.Pass.ACTIVATIONS ? Keep.NOTHING : device.keep(true);
             try (Scorer scorer =
-                    new Scorer(weights, eligible, score, values[0], values[1], device.kernels(), device.keep(true))) {
+                    new Scorer(weights, eligible, Score.of(score), values[0], values[1], device.kernels(), keep)) {
                 return work.apply(scorer);
             }
         });
@@ -157,8 +166,14 @@ public final class Scoring implements Serializable {
     private void add(List<Example> examples, Scorer scorer, Pulse pulse) {
         for (int at = 0; at < examples.size(); at += batchSize) {
             List<Example> some = examples.subList(at, Math.min(examples.size(), at + batchSize)); // read one by one
-            if (contrastive) {
+            if (pass == Score.Pass.ACTIVATIONS) {
+                scorer.addActivations(Batch.of(some, preprocess));
+            } else if (contrastive) {
                 scorer.addContrastive(Batch.augmented(some, preprocess, views, new long[some.size()], 2), temperature);
+            } else if (pass == Score.Pass.SAMPLED_GRADIENTS) {
+                List<Example> read = List.copyOf(some);
+                long[] ids = read.stream().mapToLong(Example::id).toArray();
+                scorer.addSampled(Batch.of(read, preprocess), ids, seed);
             } else {
                 scorer.addCrossEntropy(Batch.of(some, preprocess));
             }

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.grft.Scores;
 import dev.grft.checkpoint.artifact.SelectionFile;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -34,7 +36,11 @@ class ScoringTest extends OnSpark {
     /** Scores with a fresh head, which does not depend on shards as that of a probe does in its last bits. */
     private static SelectionFile select(String... more) {
         runs++;
-        Path directory = shared.resolve("run" + runs);
+        return into("run" + runs, more);
+    }
+
+    private static SelectionFile into(String run, String... more) {
+        Path directory = shared.resolve(run);
         Path train = shared.resolve("train");
         List<String> sets = Tiny.sets(shared.resolve("pretrained"), train, train, directory, "selection.loss=fresh");
         sets.addAll(Arrays.asList(more));
@@ -91,6 +97,55 @@ class ScoringTest extends OnSpark {
             assertClose(select("selection.score=" + score, "training.shards=5", "selection.batchSize=3"), one, 1e-4);
             assertThat(all(one)).isNotEqualTo(all(select()));
         }
+    }
+
+    @Test
+    void theScoresAfterGemAndFpsAndTheFisherScoreAreOthersAndDoNotDependOnShardsEither() {
+        for (String score : new String[] {"relative-gradient", "weight-activation", "fisher"}) {
+            SelectionFile one = select("selection.score=" + score, "training.shards=1");
+
+            assertClose(select("selection.score=" + score, "training.shards=5", "selection.batchSize=3"), one, 1e-4);
+            assertThat(all(select("selection.score=" + score, "training.shards=5")))
+                    .as("the same blocks in other shards")
+                    .isEqualTo(all(one));
+            assertThat(all(one)).isNotEqualTo(all(select()));
+            assertThat(one.scores().examples()).isEqualTo(18);
+        }
+        assertThat(all(select("selection.score=fisher", "run.seed=43")))
+                .as("other classes are drawn")
+                .isNotEqualTo(all(select("selection.score=fisher")));
+    }
+
+    /** Neither a label nor a head has a part in them. */
+    @Test
+    void weightsTimesActivationsTrainNoProbe() {
+        assertHandled(3 * 18, "selection.loss=probe", "selection.score=weight-activation");
+    }
+
+    @Test
+    void givenScoresSelectWithoutAPassOverTheImages() {
+        SelectionFile scored = select("selection.score=absolute");
+        Path given = shared.resolve("run" + runs).resolve("selection.safetensors");
+
+        assertHandled(2 * 18, "selection.scores=" + given); // read and decoded, for their labels
+        SelectionFile file = select("selection.scores=" + given);
+        assertThat(file.selection()).isEqualTo(scored.selection());
+        assertThat(all(file)).isEqualTo(all(scored));
+        assertThat(file.selection()).isNotEqualTo(select().selection());
+    }
+
+    @Test
+    void anotherFileOfScoresSelectsAnew() throws IOException {
+        Path file = shared.resolve("scores.safetensors");
+        SelectionFile one = select("selection.score=absolute");
+        Files.copy(shared.resolve("run" + runs).resolve("selection.safetensors"), file);
+        SelectionFile two = select("selection.score=weight-activation");
+        Path other = shared.resolve("run" + runs).resolve("selection.safetensors");
+        String[] sets = {"selection.scores=" + file};
+
+        assertThat(into("anew", sets).selection()).isEqualTo(one.selection());
+        Files.copy(other, file, StandardCopyOption.REPLACE_EXISTING);
+        assertThat(into("anew", sets).selection()).isEqualTo(two.selection()).isNotEqualTo(one.selection());
     }
 
     @Test
