@@ -46,6 +46,10 @@ def ways(export: Path, classes: int):
         for merge in (False, True):
             model = peft.PeftModel.from_pretrained(pretrained(base, classes), export)
             yield "PeftModel.from_pretrained" + (", merged" if merge else ""), model.merge_and_unload() if merge else model
+        if kind == "peft" and base.startswith("transformers"):
+            yield "AutoPeftModel.from_pretrained", peft.AutoPeftModel.from_pretrained(
+                export, num_labels=classes, ignore_mismatched_sizes=True
+            )
     elif kind.startswith("timm"):
         yield "timm.create_model(local-dir:, pretrained)", timm.create_model(f"local-dir:{export}", pretrained=True)
         if base not in PLAIN:

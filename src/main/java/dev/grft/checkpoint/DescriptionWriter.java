@@ -110,16 +110,14 @@ final class DescriptionWriter {
     static String toTransformers(Checkpoint model, NameMap family) {
         VitConfig config = model.config();
         ObjectNode root = Json.MAPPER.createObjectNode();
-        String name = switch (family) {
-            case DINOV2 -> "Dinov2";
-            case DINOV2_WITH_REGISTERS -> "Dinov2WithRegisters";
-            case CLIP -> "Siglip";
-            case TRANSFORMERS -> "ViT";
-            case TIMM, TORCHVISION, NPZ -> throw notOfTransformers(family);
-        };
+        if (!family.ofTransformers()) {
+            throw notOfTransformers(family);
+        }
         boolean siglip = family == NameMap.CLIP;
-        String headless = siglip ? "SiglipVisionModel" : name + "Model";
-        root.putArray("architectures").add(config.classes() > 0 ? name + "ForImageClassification" : headless);
+        String headless = siglip
+                ? "SiglipVisionModel"
+                : family.modelClass().replace("ForImageClassification", "Model");
+        root.putArray("architectures").add(config.classes() > 0 ? family.modelClass() : headless);
         root.put("model_type", siglip && config.classes() == 0 ? "siglip_vision_model" : modelType(family));
         ObjectNode tower = siglip && config.classes() > 0 ? root.putObject("vision_config") : root;
         if (siglip && config.classes() > 0) {
@@ -135,6 +133,9 @@ final class DescriptionWriter {
         tower.put("patch_size", config.patchSize());
         tower.put("num_channels", VitConfig.CHANNELS);
         putFamily(tower, family, config);
+        if (config.classes() > 0) {
+            root.put("problem_type", "single_label_classification");
+        }
         ObjectNode names = root.putObject("id2label");
         ObjectNode numbers = root.putObject("label2id");
         for (int k = 0; k < config.classes(); k++) {

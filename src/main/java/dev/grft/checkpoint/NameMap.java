@@ -189,6 +189,32 @@ public enum NameMap {
                                 .toList()));
     }
 
+    /** Returns what the library calls the class of its models for classification. */
+    public String modelClass() {
+        return switch (this) {
+            case TIMM, TORCHVISION -> "VisionTransformer";
+            case TRANSFORMERS -> "ViTForImageClassification";
+            case DINOV2 -> "Dinov2ForImageClassification";
+            case DINOV2_WITH_REGISTERS -> "Dinov2WithRegistersForImageClassification";
+            case CLIP -> "SiglipForImageClassification";
+            case NPZ -> throw new IllegalStateException("the original in JAX has functions, no class");
+        };
+    }
+
+    /** Returns the Python module that has the {@link #modelClass}. */
+    public String modelModule() {
+        return switch (this) {
+            case TIMM -> "timm.models.vision_transformer";
+            case TORCHVISION -> "torchvision.models.vision_transformer";
+            case TRANSFORMERS -> "transformers.models.vit.modeling_vit";
+            case DINOV2 -> "transformers.models.dinov2.modeling_dinov2";
+            case DINOV2_WITH_REGISTERS ->
+                "transformers.models.dinov2_with_registers.modeling_dinov2_with_registers";
+            case CLIP -> "transformers.models.siglip.modeling_siglip";
+            case NPZ -> throw new IllegalStateException("the original in JAX is no module of Python's");
+        };
+    }
+
     /** Returns the naming that these tensors follow; timm's if they follow none. */
     static NameMap of(Set<String> tensors) {
         for (NameMap map : List.of(NPZ, TORCHVISION, transformers(tensors))) {

@@ -5,6 +5,7 @@ import dev.grft.Addition;
 import dev.grft.Delta;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.file.Json;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Settings;
 import dev.grft.data.ImageRecipe;
@@ -13,6 +14,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -68,7 +70,7 @@ public final class ModelCard {
                 "",
                 "| | |",
                 "|---|---|",
-                row("pretrained", "`" + pretrained.name() + "`, " + pretrained.config()),
+                row("pretrained", "`" + pretrained.name() + "`, " + pretrained.config().text()),
                 row("its SHA-256", "`" + delta.pretrainedSha256() + "`: the delta fits no other file"),
                 row("data", "`" + settings.data().train() + "`"),
                 row("images", images(pretrained, settings)),
@@ -84,7 +86,7 @@ public final class ModelCard {
                 row("accuracy", accuracy),
                 row("all measures", metrics == null ? "-" : measures(metrics)),
                 row("classes", classes),
-                row("made by", "`" + file.provenance() + "`"),
+                row("made by", madeBy(file.provenance())),
                 "",
                 "The settings are in the header of `delta.safetensors`; `inspect` shows what it holds.",
                 "",
@@ -132,6 +134,13 @@ public final class ModelCard {
                 : "shorter side resized to " + preprocess.resize() + " pixels by " + recipe.interpolation()
                         + ", the middle of " + side + " x " + side + " cropped";
         return resized + "; mean " + recipe.mean() + ", std " + recipe.std();
+    }
+
+    /** Returns the entries of a JSON object in words: what made the delta, and of which images. */
+    private static String madeBy(String provenance) {
+        return Json.parse("provenance", provenance).properties().stream()
+                .map(entry -> entry.getKey().replace('_', ' ') + " " + entry.getValue().asText())
+                .collect(Collectors.joining(", "));
     }
 
     private static String python(Path folder, DeltaFile file) {

@@ -5,6 +5,7 @@ import dev.grft.UserError;
 import java.io.Serializable;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -58,6 +59,20 @@ public record VitConfig(
     public VitConfig(
             int imageSize, int patchSize, int width, int depth, int heads, int mlpWidth, int classes, double epsilon) {
         this(imageSize, patchSize, width, depth, heads, mlpWidth, classes, epsilon, Variant.PLAIN);
+    }
+
+    /** Returns the sizes in words. */
+    public String text() {
+        return String.format(
+                Locale.ROOT,
+                "ViT of %d blocks, width %d, %d heads, MLPs of %,d, patches of %d and images of %d pixels, %,d parameters",
+                depth,
+                width,
+                heads,
+                mlpWidth,
+                patchSize,
+                imageSize,
+                parameters());
     }
 
     /**

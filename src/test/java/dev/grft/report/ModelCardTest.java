@@ -42,7 +42,9 @@ class ModelCardTest {
         String card = ModelCard.text(new Path("runs/x"), delta("grft"), pretrained, settings, null);
 
         assertThat(card)
-                .contains("| pretrained | `" + PRETRAINED + "/model.safetensors`")
+                .contains("| pretrained | `" + PRETRAINED + "/model.safetensors`, ViT of 2 blocks, width 24, 3 heads, MLPs of 48,"
+                        + " patches of 4 and images of 16 pixels, ")
+                .contains("| made by | grft 1.2, data digest ab |")
                 .contains("`" + pretrained.sha256() + "`")
                 .contains("| data | `/photos` |")
                 .contains("| trained | 48 numbers, 0.421 % of the backbone, and a head of 50 |") // 11,400 numbers
@@ -109,6 +111,6 @@ class ModelCardTest {
                         additions),
                 method,
                 "",
-                "{}");
+                "{\"grft\": \"1.2\", \"data_digest\": \"ab\"}");
     }
 }

@@ -13,24 +13,30 @@ import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.checkpoint.file.Tensor;
 import dev.grft.vit.VitConfig;
+import java.net.URI;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntPredicate;
 import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A delta as Hugging Face's PEFT keeps a LoRA adapter, {@code adapter_model.safetensors} and {@code adapter_config.json}. Rows of
+ * A delta as Hugging Face's PEFT keeps a LoRA adapter, {@code adapter_model.safetensors}, {@code adapter_config.json} and a card with the
+ * classes, of which PEFT's files have no place. Rows of
  * a matrix are an update B A whose B is one-hot (which rows) and whose A holds the differences; of columns A is one-hot. So
  * W + B A is the very matrix that a merge makes. The rank of each module is its number of slices.
  */
 final class PeftAdapter {
     private static final String MODEL = "adapter_model.safetensors";
     private static final String CONFIG = "adapter_config.json";
+    private static final String CARD = "README.md";
     private static final String PREFIX = "base_model.model."; // what PEFT wraps a model in
     private static final String WEIGHT = ".weight";
     private static final List<String> PARTS = List.of("q", "k", "v");
@@ -80,10 +86,10 @@ final class PeftAdapter {
     /**
      * Writes the adapter.
      *
-     * @param directory gets the two files
+     * @param directory gets the three files
      * @param names of the library whose model the adapter is put on: timm or transformers
      * @param module what that library calls a module of timm's in memory
-     * @param pretrained where that model is, as PEFT's configuration tells it
+     * @param pretrained where that model is
      * @throws UserError if what the delta's method trains is no update of low rank, or the library is another
      */
     static void write(
@@ -112,7 +118,30 @@ final class PeftAdapter {
                     "export: %s trains the head alone, and PEFT has no adapter without an adapted matrix; %s",
                     file.method(), MERGED);
         }
-        adapter.write(hadoop, directory, config.withClasses(delta.labels().size()), delta, pretrained);
+        adapter.write(hadoop, directory, config.withClasses(delta.labels().size()), delta, Base.of(hadoop, pretrained));
+    }
+
+    /**
+     * The model that an adapter is put on, as PEFT loads it from any folder: its name on the hub, if it lies in the hub's cache, or else its
+     * absolute path.
+     *
+     * @param revision on the hub; null if the name is a path
+     */
+    record Base(String name, @Nullable String revision) {
+        private static final Pattern CACHED =
+                Pattern.compile("models--([^/]+?)--([^/]+)/snapshots/([0-9a-f]{40})(?:/.*)?$");
+
+        /** Returns the model of a path, its folder or its file. */
+        static Base of(Configuration hadoop, String path) {
+            Matcher cached = CACHED.matcher(path);
+            if (cached.find()) {
+                return new Base(cached.group(1) + "/" + cached.group(2), cached.group(3));
+            }
+            Path given = new Path(path);
+            boolean file = path.endsWith(".safetensors") || path.endsWith(".npz") || path.endsWith(".json");
+            URI uri = new Storage(hadoop).qualified(file ? Storage.beside(given, ".") : given).toUri();
+            return new Base("file".equals(uri.getScheme()) ? uri.getPath() : uri.toString(), null);
+        }
     }
 
     private static Factors of(Slices slices, Delta delta) {
@@ -177,7 +206,7 @@ final class PeftAdapter {
         }
     }
 
-    private void write(Configuration hadoop, Path directory, VitConfig config, Delta delta, String pretrained) {
+    private void write(Configuration hadoop, Path directory, VitConfig config, Delta delta, Base base) {
         factors.forEach((ours, update) -> {
             String name = PREFIX + module.apply(ours);
             int in = update.a.length / update.rank;
@@ -202,15 +231,42 @@ final class PeftAdapter {
         Storage storage = new Storage(hadoop);
         storage.writeAtomically(
                 new Path(directory, MODEL), out -> Safetensors.write(out, Map.of("format", "pt"), tensors));
-        storage.writeAtomically(new Path(directory, CONFIG), configuration(pretrained));
+        storage.writeAtomically(new Path(directory, CONFIG), configuration(base));
+        storage.writeAtomically(new Path(directory, CARD), card(base, delta.labels()));
     }
 
-    private String configuration(String pretrained) {
+    private String card(Base base, List<String> labels) {
+        boolean timm = names == NameMap.TIMM;
+        return String.join(
+                "\n",
+                "---",
+                "base_model: " + Json.line(base.name),
+                "library_name: peft",
+                "pipeline_tag: image-classification",
+                "---",
+                "# A LoRA adapter of " + labels.size() + " classes",
+                "",
+                "```python",
+                timm ? "import timm" : "from peft import AutoPeftModel",
+                timm ? "from peft import PeftModel" : "",
+                "labels = " + Json.line(labels),
+                timm
+                        ? "model = timm.create_model(\"local-dir:PRETRAINED\", pretrained=True, num_classes=len(labels))"
+                        : "model = AutoPeftModel.from_pretrained(\"ADAPTER\", num_labels=len(labels), ignore_mismatched_sizes=True)",
+                timm ? "model = PeftModel.from_pretrained(model, \"ADAPTER\")" : "",
+                "```",
+                "");
+    }
+
+    private String configuration(Base base) {
         ObjectNode root = Json.MAPPER.createObjectNode();
         root.put("peft_type", "LORA");
-        root.putNull("task_type");
-        root.put("base_model_name_or_path", pretrained);
-        root.putNull("revision");
+        root.putNull("task_type"); // PEFT has none for images: its Auto classes read what follows instead
+        root.putObject("auto_mapping")
+                .put("base_model_class", names.modelClass())
+                .put("parent_library", names.modelModule());
+        root.put("base_model_name_or_path", base.name);
+        root.put("revision", base.revision);
         root.put("inference_mode", true);
         root.put("bias", "none");
         root.put("fan_in_fan_out", false);

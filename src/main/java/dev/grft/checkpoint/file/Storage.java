@@ -156,6 +156,15 @@ public final class Storage {
         return new Path(directory == null ? file : directory, name); // only a root has no directory
     }
 
+    /** Returns the path with its file system, as every process finds it. */
+    public Path qualified(Path path) {
+        try {
+            return files(path).makeQualified(path);
+        } catch (IOException e) {
+            throw failure(path, "found", e);
+        }
+    }
+
     /** Returns whether there is a file or directory. */
     public boolean exists(Path path) {
         try {

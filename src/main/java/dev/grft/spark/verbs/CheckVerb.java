@@ -36,7 +36,7 @@ final class CheckVerb extends Verb {
         session.storage().delete(trial);
         Checkpoint pretrained = run.models().pretrained();
         VitConfig config = pretrained.config();
-        say("model     %s: %s, SHA-256 %s", pretrained.name(), sizes(config), pretrained.sha256());
+        say("model     %s: %s, SHA-256 %s", pretrained.name(), config.text(), pretrained.sha256());
         Preprocess preprocess = run.images().preprocess();
         say("images    %s", preprocess);
         DataSettings data = settings.data();
@@ -236,18 +236,6 @@ final class CheckVerb extends Verb {
         return count != null
                 ? count + " slices of each matrix"
                 : settings.selection().budget().fraction() + " of all parameters";
-    }
-
-    private static String sizes(VitConfig config) {
-        return String.format(
-                Locale.ROOT,
-                "ViT of %d blocks, width %d, %d heads, patches of %d, images of %d, %,d parameters",
-                config.depth(),
-                config.width(),
-                config.heads(),
-                config.patchSize(),
-                config.imageSize(),
-                config.parameters());
     }
 
     private static String size(long bytes) {
