@@ -136,6 +136,20 @@ class OwnScoreTest extends OnSpark {
     }
 
     @Test
+    void aDeltaIsEvaluatedWithoutTheJar() {
+        List<String> sets = shared.sets(
+                folder.resolve("trained"), "selection.score=lab.snip", "selection.loss=fresh", "training.epochs=1");
+        Tiny.does(spark, sets, false, Verbs::train);
+        Thread.currentThread().setContextClassLoader(before);
+        try {
+            Tiny.does(spark, sets, false, Verbs::evaluate);
+            assertThat(folder.resolve("trained/evaluation.json")).exists();
+        } finally {
+            Thread.currentThread().setContextClassLoader(loader);
+        }
+    }
+
+    @Test
     void withoutItsJarTheRunSaysWhatIsMissing() {
         assertThatThrownBy(() -> select("missing", "selection.score=lab.other"))
                 .isInstanceOf(UserError.class)
