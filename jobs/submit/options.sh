@@ -91,6 +91,7 @@ default() {
   [[ -n $(given "$1") ]] || spark+=(--conf "$1=$2")
 }
 
+[[ -n $jars ]] || jars=$(given spark.jars) # --jars would hide it
 [[ -n $master ]] || master=$(given spark.master)
 [[ -n $master ]] || master='local[*]'
 [[ -n $deploy_mode ]] || deploy_mode=$(given spark.submit.deployMode)

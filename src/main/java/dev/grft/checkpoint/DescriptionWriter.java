@@ -114,9 +114,7 @@ final class DescriptionWriter {
             throw notOfTransformers(family);
         }
         boolean siglip = family == NameMap.CLIP;
-        String headless = siglip
-                ? "SiglipVisionModel"
-                : family.modelClass().replace("ForImageClassification", "Model");
+        String headless = siglip ? "SiglipVisionModel" : family.modelClass().replace("ForImageClassification", "Model");
         root.putArray("architectures").add(config.classes() > 0 ? family.modelClass() : headless);
         root.put("model_type", siglip && config.classes() == 0 ? "siglip_vision_model" : modelType(family));
         ObjectNode tower = siglip && config.classes() > 0 ? root.putObject("vision_config") : root;

@@ -208,8 +208,7 @@ public enum NameMap {
             case TORCHVISION -> "torchvision.models.vision_transformer";
             case TRANSFORMERS -> "transformers.models.vit.modeling_vit";
             case DINOV2 -> "transformers.models.dinov2.modeling_dinov2";
-            case DINOV2_WITH_REGISTERS ->
-                "transformers.models.dinov2_with_registers.modeling_dinov2_with_registers";
+            case DINOV2_WITH_REGISTERS -> "transformers.models.dinov2_with_registers.modeling_dinov2_with_registers";
             case CLIP -> "transformers.models.siglip.modeling_siglip";
             case NPZ -> throw new IllegalStateException("the original in JAX is no module of Python's");
         };

@@ -70,7 +70,9 @@ public final class ModelCard {
                 "",
                 "| | |",
                 "|---|---|",
-                row("pretrained", "`" + pretrained.name() + "`, " + pretrained.config().text()),
+                row(
+                        "pretrained",
+                        "`" + pretrained.name() + "`, " + pretrained.config().text()),
                 row("its SHA-256", "`" + delta.pretrainedSha256() + "`: the delta fits no other file"),
                 row("data", "`" + settings.data().train() + "`"),
                 row("images", images(pretrained, settings)),
@@ -139,7 +141,8 @@ public final class ModelCard {
     /** Returns the entries of a JSON object in words: what made the delta, and of which images. */
     private static String madeBy(String provenance) {
         return Json.parse("provenance", provenance).properties().stream()
-                .map(entry -> entry.getKey().replace('_', ' ') + " " + entry.getValue().asText())
+                .map(entry -> entry.getKey().replace('_', ' ') + " "
+                        + entry.getValue().asText())
                 .collect(Collectors.joining(", "));
     }
 

@@ -250,21 +250,32 @@ final class Steps implements AutoCloseable {
         Work ours = shared(
                 "score pass",
                 share -> {
-                    Scorer scorer = new Scorer(
-                            weights,
-                            eligible,
-                            BuiltInScore.PER_EXAMPLE,
-                            tensors.get(Delta.HEAD_WEIGHT),
-                            tensors.get(Delta.HEAD_BIAS),
-                            new CpuKernels(),
-                            Keep.ALL);
+                    Scorer scorer = scorer(eligible, BuiltInScore.PER_EXAMPLE, Keep.ALL);
                     return () -> scorer.addCrossEntropy(shares.get(share));
                 },
                 () -> {});
         List<Work> others = new ArrayList<>();
         others.add(forwardAndBackward());
+        others.add(shared(
+                "ours, weight-activation",
+                share -> {
+                    Scorer scorer = scorer(eligible, BuiltInScore.WEIGHT_ACTIVATION, Keep.NOTHING);
+                    return () -> scorer.addActivations(shares.get(share));
+                },
+                () -> {}));
         others.addAll(setup.peers("torch-score-hooks", "torch-score-loop", "torch-score-vmap"));
         return rows(ours, others);
+    }
+
+    private Scorer scorer(Map<String, MatrixShape> eligible, BuiltInScore score, Keep keep) {
+        return new Scorer(
+                weights,
+                eligible,
+                score,
+                tensors.get(Delta.HEAD_WEIGHT),
+                tensors.get(Delta.HEAD_BIAS),
+                new CpuKernels(),
+                keep);
     }
 
     private Work forwardAndBackward() {

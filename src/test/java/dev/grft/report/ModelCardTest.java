@@ -42,7 +42,8 @@ class ModelCardTest {
         String card = ModelCard.text(new Path("runs/x"), delta("grft"), pretrained, settings, null);
 
         assertThat(card)
-                .contains("| pretrained | `" + PRETRAINED + "/model.safetensors`, ViT of 2 blocks, width 24, 3 heads, MLPs of 48,"
+                .contains("| pretrained | `" + PRETRAINED
+                        + "/model.safetensors`, ViT of 2 blocks, width 24, 3 heads, MLPs of 48,"
                         + " patches of 4 and images of 16 pixels, ")
                 .contains("| made by | grft 1.2, data digest ab |")
                 .contains("`" + pretrained.sha256() + "`")

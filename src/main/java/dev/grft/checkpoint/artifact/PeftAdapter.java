@@ -139,7 +139,9 @@ final class PeftAdapter {
             }
             Path given = new Path(path);
             boolean file = path.endsWith(".safetensors") || path.endsWith(".npz") || path.endsWith(".json");
-            URI uri = new Storage(hadoop).qualified(file ? Storage.beside(given, ".") : given).toUri();
+            URI uri = new Storage(hadoop)
+                    .qualified(file ? Storage.beside(given, ".") : given)
+                    .toUri();
             return new Base("file".equals(uri.getScheme()) ? uri.getPath() : uri.toString(), null);
         }
     }

@@ -98,6 +98,8 @@ final class SelectVerb extends Verb {
                     matrices(settings.selection().matrices(), "selection.matrices"),
                     settings.selection().orientation());
             given = found;
+            session.progress()
+                    .say("scores of %s, SHA-256 %s", settings.selection().scores(), found.sha256());
         }
         return found;
     }

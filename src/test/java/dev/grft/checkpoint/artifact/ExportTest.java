@@ -81,14 +81,16 @@ class ExportTest {
         }
         JsonNode config = json(output.resolve("adapter_config.json"));
         JsonNode saved = json(Golden.path("formats/peft/" + library + "/adapter_config.json"));
-        for (String key : List.of("peft_type", "modules_to_save", "task_type", "auto_mapping", "bias", "fan_in_fan_out", "use_rslora")) {
+        for (String key : List.of(
+                "peft_type", "modules_to_save", "task_type", "auto_mapping", "bias", "fan_in_fan_out", "use_rslora")) {
             assertThat(config.get(key)).as(key).isEqualTo(saved.get(key));
         }
         assertThat(config.get("base_model_name_or_path").asText())
                 .isEqualTo(Golden.path("formats/" + base).toAbsolutePath().toString());
         assertThat(config.get("revision").isNull()).isTrue();
         assertThat(Files.readString(output.resolve("README.md")))
-                .contains("base_model: \"" + config.get("base_model_name_or_path").asText() + "\"\nlibrary_name: peft")
+                .contains(
+                        "base_model: \"" + config.get("base_model_name_or_path").asText() + "\"\nlibrary_name: peft")
                 .contains("labels = [\"a\",\"b\",\"c\",\"d\"]");
         assertThat(config.get("rank_pattern")).isEqualTo(saved.get("rank_pattern"));
         assertThat(config.get("alpha_pattern")).isEqualTo(saved.get("alpha_pattern"));
@@ -121,14 +123,16 @@ class ExportTest {
     @Test
     void theModelOfAnAdapterIsAnAbsolutePathOrANameOfTheHub() {
         String revision = "0123456789abcdef0123456789abcdef01234567";
-        String cached = "/home/me/.cache/huggingface/hub/models--google--vit-base-patch16-224-in21k/snapshots/" + revision;
+        String cached =
+                "/home/me/.cache/huggingface/hub/models--google--vit-base-patch16-224-in21k/snapshots/" + revision;
 
         for (String path : List.of(cached, cached + "/", cached + "/model.safetensors", "s3a://bucket" + cached)) {
             assertThat(PeftAdapter.Base.of(Golden.HADOOP, path))
                     .isEqualTo(new PeftAdapter.Base("google/vit-base-patch16-224-in21k", revision));
         }
         String here = Path.of("").toAbsolutePath().toString();
-        for (String path : List.of("vits/b16", "./vits/b16", "vits/b16/model.safetensors", "file://" + here + "/vits/b16")) {
+        for (String path :
+                List.of("vits/b16", "./vits/b16", "vits/b16/model.safetensors", "file://" + here + "/vits/b16")) {
             assertThat(PeftAdapter.Base.of(Golden.HADOOP, path))
                     .isEqualTo(new PeftAdapter.Base(here + "/vits/b16", null));
         }
