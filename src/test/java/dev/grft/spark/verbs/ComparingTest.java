@@ -118,6 +118,23 @@ class ComparingTest extends OnTiny {
         return sum;
     }
 
+    /** They are not computed from images, so there are no scores of half of them. */
+    @Test
+    void givenScoresAreComparedWithoutHalves() throws Exception {
+        List<String> scored = shared.sets(folder.resolve("scored"));
+        Tiny.does(spark, scored, false, Verbs::select);
+        List<String> sets = sets(
+                "compare.methods=[]",
+                "selection.scores=" + folder.resolve("scored/selection.safetensors"),
+                "training.epochs=1");
+
+        Tiny.does(spark, sets, false, Verbs::compare);
+
+        assertThat(comparison().path("cells")).isNotEmpty();
+        assertThat(comparison().toString()).doesNotContain("jaccard_between_halves\":0", "jaccard_between_halves\":1");
+        assertThat(folder.resolve("run/halves")).doesNotExist();
+    }
+
     @Test
     void eachTrainingImageIsInOneHalfDrawnByTheSeed() {
         Session session = Session.in(spark, Tiny.settings(sets()), System.out, System.err);

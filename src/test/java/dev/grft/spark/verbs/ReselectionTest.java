@@ -75,6 +75,17 @@ class ReselectionTest extends OnTiny {
         });
     }
 
+    /** It is finished with the weights as trained so far; see {@link dev.grft.tuning.Score#finish}. */
+    @Test
+    void aScoreThatReadsWeightsSelectsAgainToo() {
+        Path directory = folder.resolve("relative");
+        train(directory, "selection.score=relative-gradient", "selection.loss=fresh");
+
+        assertThat(selection(directory, 3).count()).isEqualTo(8);
+        assertThat(selection(directory, 3)).isNotEqualTo(selection(directory, 1));
+        assertThat(selection(directory, 1)).isNotEqualTo(selection(kept, 1));
+    }
+
     @Test
     void aReleasedSliceKeepsWhatItHadLearned() {
         Path first = folder.resolve("first");
