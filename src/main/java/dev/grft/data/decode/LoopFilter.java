@@ -85,9 +85,9 @@ final class LoopFilter {
                 two(p, at, step, p1, p0, q0, q1);
             } else if (outer) {
                 int a = signed(3 * (q0 - p0) + signed(p1 - q1));
-                int a1 = 27 * a + 63 >> 7;
-                int a2 = 18 * a + 63 >> 7;
-                int a3 = 9 * a + 63 >> 7;
+                int a1 = (27 * a + 63) >> 7;
+                int a2 = (18 * a + 63) >> 7;
+                int a3 = (9 * a + 63) >> 7;
                 p[at - 3 * step] = color(p2 + a3);
                 p[at - 2 * step] = color(p1 + a2);
                 p[at - step] = color(p0 + a1);
@@ -96,10 +96,10 @@ final class LoopFilter {
                 p[at + 2 * step] = color(q2 - a3);
             } else {
                 int a = 3 * (q0 - p0);
-                int a1 = small(a + 4 >> 3);
-                int a3 = a1 + 1 >> 1;
+                int a1 = small((a + 4) >> 3);
+                int a3 = (a1 + 1) >> 1;
                 p[at - 2 * step] = color(p1 + a3);
-                p[at - step] = color(p0 + small(a + 3 >> 3));
+                p[at - step] = color(p0 + small((a + 3) >> 3));
                 p[at] = color(q0 - a1);
                 p[at + step] = color(q1 - a3);
             }
@@ -108,8 +108,8 @@ final class LoopFilter {
 
     private static void two(byte[] p, int at, int step, int p1, int p0, int q0, int q1) {
         int a = 3 * (q0 - p0) + signed(p1 - q1);
-        p[at - step] = color(p0 + small(a + 3 >> 3));
-        p[at] = color(q0 - small(a + 4 >> 3));
+        p[at - step] = color(p0 + small((a + 3) >> 3));
+        p[at] = color(q0 - small((a + 4) >> 3));
     }
 
     private static int signed(int number) {

@@ -77,11 +77,11 @@ final class Prediction {
     }
 
     private int two(int i) {
-        return edge[i] + edge[i + 1] + 1 >> 1;
+        return (edge[i] + edge[i + 1] + 1) >> 1;
     }
 
     private int three(int i) { // around the edge's place i
-        return edge[i - 1] + 2 * edge[i] + edge[i + 1] + 2 >> 2;
+        return (edge[i - 1] + 2 * edge[i] + edge[i + 1] + 2) >> 2;
     }
 
     private void predict(int mode, int y, int x) {
@@ -103,8 +103,8 @@ final class Prediction {
             }
             case 1 -> edge[3 - r] + edge[5 + c] - edge[4];
             case 2 -> three(5 + c);
-            case 3 -> r < 3 ? three(3 - r) : edge[1] + 3 * edge[0] + 2 >> 2;
-            case 4 -> r + c < 6 ? three(6 + r + c) : edge[11] + 3 * edge[12] + 2 >> 2; // left down
+            case 3 -> r < 3 ? three(3 - r) : (edge[1] + 3 * edge[0] + 2) >> 2;
+            case 4 -> r + c < 6 ? three(6 + r + c) : (edge[11] + 3 * edge[12] + 2) >> 2; // left down
             case 5 -> three(4 - r + c); // right down
             case 6 -> verticalRight(r, c);
             case 7 -> verticalLeft(r, c);
@@ -143,7 +143,7 @@ final class Prediction {
             return edge[0];
         }
         if (along == 5) {
-            return edge[1] + 3 * edge[0] + 2 >> 2;
+            return (edge[1] + 3 * edge[0] + 2) >> 2;
         }
         return along % 2 == 0 ? two(2 - along / 2) : three(2 - along / 2);
     }
@@ -156,11 +156,11 @@ final class Prediction {
     }
 
     private static int multiply(int a) {
-        return (a * 20091 >> 16) + a;
+        return ((a * 20091) >> 16) + a;
     }
 
     private static int multiplySmall(int a) {
-        return a * 35468 >> 16;
+        return (a * 35468) >> 16;
     }
 
     /** The inverse DCT of section 14.3, columns first. */
@@ -185,10 +185,10 @@ final class Prediction {
             int c = multiplySmall(t[4 + r]) - multiply(t[12 + r]);
             int d = multiply(t[4 + r]) + multiplySmall(t[12 + r]);
             int at = (y + r) * stride + x;
-            add(at, dc + t[8 + r] + d >> 3);
-            add(at + 1, dc - t[8 + r] + c >> 3);
-            add(at + 2, dc - t[8 + r] - c >> 3);
-            add(at + 3, dc + t[8 + r] - d >> 3);
+            add(at, (dc + t[8 + r] + d) >> 3);
+            add(at + 1, (dc - t[8 + r] + c) >> 3);
+            add(at + 2, (dc - t[8 + r] - c) >> 3);
+            add(at + 3, (dc + t[8 + r] - d) >> 3);
         }
     }
 

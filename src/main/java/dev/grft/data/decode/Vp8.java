@@ -174,7 +174,7 @@ final class Vp8 {
                 value = value << 8 | (at < last ? byteAt(at++) : 0);
                 count += 8;
             }
-            int split = range * probability >> 8;
+            int split = (range * probability) >> 8;
             int bit = 0;
             if ((int) (value >> count) > split) {
                 range -= split;
@@ -274,7 +274,7 @@ final class Vp8 {
             factors[s][0] = dc[limited(q + deltas[0], 127)];
             factors[s][1] = ac[limited(q, 127)];
             factors[s][2] = 2 * dc[limited(q + deltas[1], 127)];
-            factors[s][3] = Math.max(ac[limited(q + deltas[2], 127)] * 101581 >> 16, 8);
+            factors[s][3] = Math.max((ac[limited(q + deltas[2], 127)] * 101581) >> 16, 8);
             factors[s][4] = dc[limited(q + deltas[3], 117)];
             factors[s][5] = ac[limited(q + deltas[4], 127)];
         }
@@ -440,10 +440,10 @@ final class Vp8 {
             int b = t[4 * i + 1] + t[4 * i + 2];
             int c = t[4 * i + 1] - t[4 * i + 2];
             int d = dc - t[4 * i + 3];
-            coefficients[64 * i] = a + b >> 3;
-            coefficients[64 * i + 16] = d + c >> 3;
-            coefficients[64 * i + 32] = a - b >> 3;
-            coefficients[64 * i + 48] = d - c >> 3;
+            coefficients[64 * i] = (a + b) >> 3;
+            coefficients[64 * i + 16] = (d + c) >> 3;
+            coefficients[64 * i + 32] = (a - b) >> 3;
+            coefficients[64 * i + 48] = (d - c) >> 3;
         }
     }
 }

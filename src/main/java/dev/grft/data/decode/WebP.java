@@ -201,10 +201,10 @@ final class WebP {
 
     /** BT.601 of video, in 14-bit fixed point (libwebp, src/dsp/yuv.h). */
     private static void put(int y, int u, int v, byte[] rgb, int at) {
-        int light = y * 19077 >> 8;
-        rgb[at] = limited(light + (v * 26149 >> 8) - 14234);
-        rgb[at + 1] = limited(light - (u * 6419 >> 8) - (v * 13320 >> 8) + 8708);
-        rgb[at + 2] = limited(light + (u * 33050 >> 8) - 17685);
+        int light = (y * 19077) >> 8;
+        rgb[at] = limited(light + ((v * 26149) >> 8) - 14234);
+        rgb[at + 1] = limited(light - ((u * 6419) >> 8) - ((v * 13320) >> 8) + 8708);
+        rgb[at + 2] = limited(light + ((u * 33050) >> 8) - 17685);
     }
 
     private static byte limited(int color) {
