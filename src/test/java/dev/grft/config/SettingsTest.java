@@ -109,13 +109,15 @@ class SettingsTest {
                 "training.syncEvery=0      | training.syncEvery must be >= 1, got 0",
                 "training.headInit=zero    | training.headInit must be one of probe, fresh, got 'zero'",
                 "training.learningRate=-1  | training.learningRate must be > 0, got -1",
-                "training.warmupEpochs=21  | training.warmupEpochs must be in [0, training.epochs], here [0, 20], got 21",
+                "training.warmupEpochs=21  | training.warmupEpochs must be in [0, training.epochs], here [0, 20], got"
+                        + " 21",
                 "training.minLearningRate=1 | training.minLearningRate must be in [0, training.learningRate], "
                         + "here [0, 0.001], got 1",
                 "training.updater=lamb     | training.updater must be one of adam, adamw, sgd, got 'lamb'",
                 "training.beta1=1          | training.beta1 must be in [0, 1), got 1",
                 "training.beta2=-0.1       | training.beta2 must be in [0, 1), got -0.1",
-                "training.schedule=exponential | training.schedule must be one of constant, cosine, linear, polynomial, step, got 'exponential'",
+                "training.schedule=exponential | training.schedule must be one of constant, cosine, linear,"
+                        + " polynomial, step, got 'exponential'",
                 "training.decayEpochs=0    | training.decayEpochs must be > 0, got 0",
                 "training.decayRate=1.5    | training.decayRate must be in (0, 1], got 1.5",
                 "training.power=0          | training.power must be > 0, got 0",
