@@ -236,7 +236,8 @@ final class Vp8 {
     }
 
     private void readLevelDeltas() {
-        if (header.flag() && header.flag()) {
+        boolean used = header.flag();
+        if (used && header.flag()) { // and given
             for (int i = 0; i < 8; i++) {
                 int delta = header.optional(6);
                 if (i == 0 || i == 4) {
