@@ -53,6 +53,7 @@ class ArchitectureTest {
             "dev.grft.vit.kernels",
             "dev.grft.data.decode",
             "dev.grft.data",
+            "dev.grft.data.augmentation",
             "dev.grft");
 
     private final JavaClasses classes = new ClassFileImporter()

@@ -70,6 +70,19 @@ public record Settings(
                 "none or weights if training.syncEvery is more than 1 (" + training.syncEvery()
                         + "): a step takes as many images of a shard as are drawn, so that shards cannot step alone",
                 data.balance());
+        Checks.require(
+                !augmentation.mixing().mixes() || training.batchSize() >= 2 * training.shards(),
+                "training.batchSize",
+                "at least twice training.shards (" + training.shards()
+                        + ") with augmentation.mixup or cutmix, which mix the images of a shard",
+                training.batchSize());
+        Checks.require(
+                !augmentation.mixing().mixes()
+                        || training.microBatch() % 2 == 0
+                        || training.microBatch() >= training.examplesOfShard(),
+                "training.microBatch",
+                "even with augmentation.mixup or cutmix, which mix pairs of images",
+                training.microBatch());
     }
 
     /** Returns whether images are cropped at random: in training, or to make two views of each for the contrastive loss. */
@@ -203,7 +216,7 @@ public record Settings(
     }
 
     /** Evaluation and prediction. */
-    public record Evaluation(int batchSize, String protocol) implements Serializable {
+    public record Evaluation(int batchSize, boolean flip, String protocol) implements Serializable {
         /** The protocol by which the epoch is chosen on the test images. */
         public static final String GPS_PAPER = "gps-paper";
 

@@ -1,12 +1,14 @@
 package dev.grft.data;
 
+import dev.grft.data.augmentation.Changes;
 import java.io.Serializable;
 import java.util.SplittableRandom;
+import java.util.function.IntFunction;
 
 /**
- * Random changes to training images: a crop of random size and proportions, resized to the network's input, and a
- * mirror image half of the time. Follows torchvision's {@code RandomResizedCrop} and {@code RandomHorizontalFlip}, not
- * their random numbers.
+ * Random changes to training images: a crop of random size and proportions, resized to the network's input, a
+ * mirror image half of the time, and then the {@link Changes}. Follows torchvision's {@code RandomResizedCrop} and {@code
+ * RandomHorizontalFlip}, not their random numbers.
  *
  * <p>What happens to an image depends only on the seed, the epoch, the example and the view: the same on any executor,
  * in any order.
@@ -18,14 +20,23 @@ import java.util.SplittableRandom;
  * @param maxRatio largest width over height
  * @param flip whether to mirror left and right half of the time
  * @param seed gives the random numbers
+ * @param changes what follows
  */
 public record Augment(
-        boolean crop, double minScale, double maxScale, double minRatio, double maxRatio, boolean flip, long seed)
+        boolean crop,
+        double minScale,
+        double maxScale,
+        double minRatio,
+        double maxRatio,
+        boolean flip,
+        long seed,
+        Changes changes)
         implements Serializable {
     /** Changes nothing. */
     static final Augment NONE = new Augment(false, 1, 1, 1, 1, false, 0);
 
     private static final int ATTEMPTS = 10;
+    private static final long MIXING = 7; // the kind of random numbers of a batch; those of an image are Changes'
 
     /** A part of an image, in pixels. */
     record Box(int top, int left, int height, int width) {
@@ -44,6 +55,12 @@ public record Augment(
         if (!(minRatio > 0 && minRatio <= maxRatio && maxRatio < Double.POSITIVE_INFINITY)) {
             throw new IllegalArgumentException("needs 0 < minRatio <= maxRatio, got " + minRatio + " and " + maxRatio);
         }
+    }
+
+    /** Returns a crop and a flip alone. */
+    public Augment(
+            boolean crop, double minScale, double maxScale, double minRatio, double maxRatio, boolean flip, long seed) {
+        this(crop, minScale, maxScale, minRatio, maxRatio, flip, seed, Changes.NONE);
     }
 
     /** Writes the first view of a prepared image; see the other method. */
@@ -71,7 +88,28 @@ public record Augment(
             used = box(prepared.height(), prepared.width(), random)
                     .cut(prepared, preprocess.imageSize(), preprocess.recipe().interpolation());
         }
-        preprocess.toInput(used, mirrored, out, offset);
+        IntFunction<SplittableRandom> streams = kind -> Seeds.random(seed, epoch, exampleId, view, kind);
+        if (changes.ofPixels()) {
+            int side = preprocess.imageSize();
+            byte[] changed = changes.pixels(preprocess.input(used, mirrored), side, fill(preprocess), streams);
+            preprocess.toInput(new Pixels(side, side, changed), false, out, offset);
+        } else {
+            preprocess.toInput(used, mirrored, out, offset);
+        }
+        changes.input(out, offset, preprocess.imageSize(), streams);
+    }
+
+    /** Mixes the inputs of a shard's batch in a step; see {@link dev.grft.data.augmentation.Mixing#apply}. */
+    double mix(Batch batch, int shard, long step) {
+        return changes.mixing()
+                .apply(batch.images(), batch.size(), batch.imageSize(), Seeds.random(seed, shard, step, MIXING));
+    }
+
+    /** Returns the mean color, as timm fills with it. */
+    private static int[] fill(Preprocess preprocess) {
+        return preprocess.recipe().mean().stream()
+                .mapToInt(mean -> (int) Math.min(255, Math.rint(255 * (double) mean)))
+                .toArray();
     }
 
     /** Returns a random part of an image; the largest in the middle if ten attempts do not fit. */

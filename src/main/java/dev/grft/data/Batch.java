@@ -12,6 +12,7 @@ public final class Batch {
     private final long[] seeds; // [B]
     private long seed;
     private Treatment treatment = Treatment.NONE;
+    private double share = 1;
 
     private Batch(float[] images, int[] labels, int imageSize) {
         this.images = images;
@@ -70,9 +71,32 @@ public final class Batch {
         return this;
     }
 
+    /**
+     * Returns this batch, whose images are now mixed in pairs of neighbors if these changes mix. Parts of a batch, of even size,
+     * are mixed as the whole is.
+     *
+     * @param shard that the batch is of
+     * @param step of the training
+     */
+    public Batch mixed(Augment augment, int shard, long step) {
+        share = augment.mix(this, shard, step);
+        return this;
+    }
+
     private static Batch empty(int size, Preprocess preprocess) {
         int length = Math.multiplyExact(size, preprocess.inputLength());
         return new Batch(new float[length], new int[size], preprocess.imageSize());
+    }
+
+    /** Returns the same images, each mirrored left to right. */
+    public Batch mirrored() {
+        float[] mirrored = new float[images.length];
+        for (int row = 0; row < images.length; row += imageSize) {
+            for (int column = 0; column < imageSize; column++) {
+                mirrored[row + column] = images[row + imageSize - 1 - column];
+            }
+        }
+        return new Batch(mirrored, labels, imageSize);
     }
 
     /** Returns the images themselves, {@code [B, 3, S, S]}; for reading only. */
@@ -83,6 +107,14 @@ public final class Batch {
     /** Returns the classes themselves, {@code [B]}, each in [0, K) or {@link Example#UNLABELED}; for reading only. */
     public int[] labels() {
         return labels;
+    }
+
+    /**
+     * Returns how much of each image is its own, in [0, 1]; 1 where nothing was mixed. The rest is of its neighbor: the first and the
+     * second are neighbors, the third and the fourth, and so on. The last of an odd number has none and is its own.
+     */
+    public double share() {
+        return share;
     }
 
     /** Returns a number that the examples of a training step and their epochs decide; 0 for examples as they are. */

@@ -181,6 +181,22 @@ public final class Preprocess implements Serializable {
         }
     }
 
+    /** Returns the pixels of a prepared image, {@code [imageSize, imageSize, 3]}, mirrored left to right or not; a copy. */
+    byte[] input(Pixels prepared, boolean mirrored) {
+        byte[] rgb = prepared.rgb();
+        if (!mirrored) {
+            return rgb.clone();
+        }
+        byte[] out = new byte[inputLength()];
+        int row = 3 * imageSize;
+        for (int start = 0; start < out.length; start += row) {
+            for (int at = 0; at < row; at += 3) {
+                System.arraycopy(rgb, start + row - 3 - at, out, start + at, 3);
+            }
+        }
+        return out;
+    }
+
     @Override
     public boolean equals(Object other) {
         return other instanceof Preprocess preprocess

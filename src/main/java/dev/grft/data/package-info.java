@@ -11,7 +11,8 @@
  *   <li>{@link dev.grft.data.Pixels}: a decoded photo;
  *   <li>{@link dev.grft.data.BrokenImage}, {@link dev.grft.data.BrokenImages}: the photos that cannot be decoded, and
  *       how many of them are too many;
- *   <li>{@link dev.grft.data.ImageRecipe}, {@link dev.grft.data.Preprocess}, {@link dev.grft.data.Augment}: pixels to the network's input;
+ *   <li>{@link dev.grft.data.ImageRecipe}, {@link dev.grft.data.Preprocess}, {@link dev.grft.data.Augment}: pixels to the network's input,
+ *       with the random changes of {@link dev.grft.data.augmentation};
  *   <li>{@link dev.grft.data.Labels}, {@link dev.grft.data.Example}: what an image shows;
  *   <li>{@link dev.grft.data.Order}: which example comes next.
  * </ol>

@@ -37,6 +37,9 @@ final class Targets {
             targets[b * classes + batch.labels()[b]] = on;
         }
         weigh(targets, batch, classes);
+        if (batch.share() < 1) {
+            mix(targets, classes, (float) batch.share(), (float) (1 - batch.share()));
+        }
         return targets;
     }
 
@@ -46,6 +49,18 @@ final class Targets {
         if (weights != null) {
             for (int i = 0; i < targets.length; i++) {
                 targets[i] *= weights[i % classes] * batch.weights()[i / classes];
+            }
+        }
+    }
+
+    /** Replaces the targets of neighbors by their means. */
+    private static void mix(float[] targets, int classes, float own, float others) {
+        for (int first = 0; first + 2 * classes <= targets.length; first += 2 * classes) {
+            for (int i = first; i < first + classes; i++) {
+                float x = targets[i];
+                float y = targets[i + classes];
+                targets[i] = x * own + y * others;
+                targets[i + classes] = y * own + x * others;
             }
         }
     }

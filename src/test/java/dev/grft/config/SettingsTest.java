@@ -10,6 +10,10 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.data.Interpolation;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
+import dev.grft.data.augmentation.Changes;
+import dev.grft.data.augmentation.ColorJitter;
+import dev.grft.data.augmentation.Erasing;
+import dev.grft.data.augmentation.Mixing;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -76,6 +80,18 @@ class SettingsTest {
                 "augmentation.maxRatio=0   | augmentation.maxRatio must be > 0, got 0",
                 "augmentation.minRatio=2   | augmentation.minRatio must be in (0, augmentation.maxRatio], here (0,"
                         + " 1.3333], got 2",
+                "augmentation.padding=-1   | augmentation.padding must be >= 0, got -1",
+                "augmentation.colorJitter.brightness=-1 | augmentation.colorJitter.brightness must be >= 0, got -1",
+                "augmentation.colorJitter.contrast=-1 | augmentation.colorJitter.contrast must be >= 0, got -1",
+                "augmentation.colorJitter.saturation=-1 | augmentation.colorJitter.saturation must be >= 0, got -1",
+                "augmentation.colorJitter.hue=0.6 | augmentation.colorJitter.hue must be in [0, 0.5], got 0.6",
+                "augmentation.erasing.probability=2 | augmentation.erasing.probability must be in [0, 1], got 2",
+                "augmentation.erasing.mode=rand | augmentation.erasing.mode must be one of pixel, const, got 'rand'",
+                "augmentation.erasing.count=0 | augmentation.erasing.count must be >= 1, got 0",
+                "augmentation.mixup=-1     | augmentation.mixup must be >= 0, got -1",
+                "augmentation.cutmix=-1    | augmentation.cutmix must be >= 0, got -1",
+                "augmentation.mixProbability=2 | augmentation.mixProbability must be in [0, 1], got 2",
+                "augmentation.switchProbability=2 | augmentation.switchProbability must be in [0, 1], got 2",
                 "selection.preset=vtab     | selection.preset must be one of vtab-rows, fgvc-rows, vtab-min-axis, "
                         + "fgvc-min-axis-cub, fgvc-min-axis-nabirds, fgvc-min-axis-flowers, fgvc-min-axis-cars, "
                         + "fgvc-min-axis-dogs, got 'vtab'",
@@ -211,7 +227,42 @@ class SettingsTest {
     @Test
     void augmentationGetsItsSeed() {
         assertThat(settings("augmentation.flip=true").augmentation().toAugment(7))
-                .isEqualTo(new Augment(false, 0.08, 1, 0.75, 1.3333, true, 7));
+                .isEqualTo(new Augment(
+                        false,
+                        0.08,
+                        1,
+                        0.75,
+                        1.3333,
+                        true,
+                        7,
+                        new Changes(
+                                0,
+                                false,
+                                false,
+                                null,
+                                new ColorJitter(0, 0, 0, 0),
+                                new Erasing(0, "pixel", 1),
+                                new Mixing(0, 0, 1, 0.5))));
+    }
+
+    @Test
+    void changesThatExcludeEachOtherAreRefused() {
+        assertThatThrownBy(() -> settings("augmentation.crop=true", "augmentation.padding=4"))
+                .hasMessage(
+                        "--set: augmentation.padding must be 0 with augmentation.crop, which moves images, too, got 4");
+        assertThatThrownBy(() -> settings("augmentation.cutmix=1", "training.batchSize=7"))
+                .hasMessage(
+                        "--set: training.batchSize must be at least twice training.shards (4) with augmentation.mixup or"
+                                + " cutmix, which mix the images of a shard, got 7");
+        assertThatThrownBy(() -> settings("augmentation.mixup=1", "training.microBatch=3"))
+                .hasMessage(
+                        "--set: training.microBatch must be even with augmentation.mixup or cutmix, which mix pairs of"
+                                + " images, got 3");
+        assertThat(settings("augmentation.mixup=1", "augmentation.mixProbability=0", "training.batchSize=7")
+                        .augmentation()
+                        .mixing()
+                        .mixes())
+                .isFalse();
     }
 
     @Test

@@ -5,9 +5,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.data.Augment.Box;
 import dev.grft.data.Preprocess.Crop;
+import dev.grft.data.augmentation.Changes;
+import dev.grft.data.augmentation.ColorJitter;
+import dev.grft.data.augmentation.Erasing;
+import dev.grft.data.augmentation.Mixing;
+import dev.grft.data.augmentation.RandAugment;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.function.IntFunction;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -134,6 +142,56 @@ class AugmentTest {
         float[] expected = new float[PREPROCESS.inputLength()];
         PREPROCESS.toInput(new Box(0, 0, 16, 16).cut(square, 8, Interpolation.BILINEAR), expected, 0);
         assertThat(out).isEqualTo(expected);
+    }
+
+    private static Augment with(int padding, String randAugment, ColorJitter jitter, Erasing erasing) {
+        RandAugment parsed = randAugment.isEmpty() ? null : RandAugment.parse(randAugment);
+        return new Augment(
+                false, 1, 1, 1, 1, true, 5, new Changes(padding, false, true, parsed, jitter, erasing, Mixing.NONE));
+    }
+
+    private static Set<Float> values(Augment augment, Pixels image) {
+        Preprocess preprocess = new Preprocess(8, 8, Crop.CENTER, ImageRecipe.same(0.5f, 0.25f, 1));
+        float[] out = new float[preprocess.inputLength()];
+        Set<Float> values = new HashSet<>();
+        for (int id = 0; id < 100; id++) {
+            augment.toInput(image, preprocess, 0, id, out, 0);
+            for (float x : out) {
+                values.add(x);
+            }
+        }
+        return values;
+    }
+
+    @Test
+    void changesFollowTheFlipAndErasingTheNormalization() {
+        Augment augment =
+                with(2, "rand-m9-mstd0.5-inc1", new ColorJitter(0.4, 0.4, 0.4, 0.1), new Erasing(1, "pixel", 2));
+        for (int id = 0; id < 20; id++) {
+            int example = id;
+            IntFunction<SplittableRandom> streams = kind -> Seeds.random(5, 1, example, 0, kind);
+            byte[] flipped = PREPROCESS.input(IMAGE, Seeds.random(5, 1, id, 0).nextBoolean());
+            byte[] changed = augment.changes().pixels(flipped, 8, new int[] {0, 0, 0}, streams);
+            float[] expected = new float[PREPROCESS.inputLength()];
+            PREPROCESS.toInput(new Pixels(8, 8, changed), expected, 0);
+            augment.changes().input(expected, 0, 8, streams);
+
+            assertThat(input(augment, 1, id, 0)).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void paddingIsBlackAndWhatRandAugmentLetsInIsTheMean() {
+        byte[] rgb = new byte[3 * 64];
+        Arrays.fill(rgb, (byte) 255);
+        Pixels white = new Pixels(8, 8, rgb);
+        ColorJitter none = new ColorJitter(0, 0, 0, 0);
+
+        assertThat(values(with(3, "", none, new Erasing(0, "const", 1)), white)).containsExactlyInAnyOrder(2f, -2f);
+        assertThat(values(with(0, "rand-m10-n1-p1", none, new Erasing(0, "const", 1)), white))
+                .contains((128 / 255f - 0.5f) / 0.25f); // of white no other operation makes 128
+        assertThat(values(with(0, "", none, new Erasing(1, "const", 1)), white)).containsExactlyInAnyOrder(2f, 0f);
+        assertThat(white.rgb()).as("the kept image").containsOnly(255);
     }
 
     @Property(tries = 500)

@@ -183,7 +183,7 @@ public final class Inference {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
         int block = images.block(size);
-        try (Sight sight = sending.send(features)) {
+        try (Sight sight = features ? sending.send(true) : probabilities()) {
             Pulse.counted(engine.context().sc(), images.count(), done -> meter.add(done, ""), pulse -> {
                 JavaRDD<T> outputs = engine.device()
                         .computes(images.pieces()
@@ -201,6 +201,11 @@ public final class Inference {
                 return true;
             });
         }
+    }
+
+    private Sight probabilities() {
+        Sight sight = sending.send(false);
+        return engine.settings().evaluation().flip() ? new Sight.Flipped(sight) : sight;
     }
 
     private static <T> List<T> outputs(
@@ -232,7 +237,7 @@ public final class Inference {
     public Looking looking() {
         return new Looking(
                 preprocess,
-                sending.send(false),
+                probabilities(),
                 batchSize,
                 engine.device().cores(engine.context().getConf()));
     }

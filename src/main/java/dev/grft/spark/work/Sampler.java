@@ -93,7 +93,9 @@ public final class Sampler implements Serializable {
         Part part = counts == null ? next(number, shard, step) : drawn(number, shard, counts, step);
         int size = part.indices.length;
         return IntStream.range(0, (size + atOnce - 1) / atOnce)
-                .mapToObj(i -> batch(examples, part, i * atOnce, Math.min(size, (i + 1) * atOnce)));
+                .mapToObj(i -> batch(examples, part, i * atOnce, Math.min(size, (i + 1) * atOnce))
+                        .mixed(augment, number, first + step)
+                        .treated(treatment));
     }
 
     private Batch batch(List<Example> examples, Part part, int from, int to) {
@@ -108,8 +110,7 @@ public final class Sampler implements Serializable {
                         return to - from;
                     }
                 };
-        return Batch.augmented(chosen, preprocess, augment, Arrays.copyOfRange(part.epochs, from, to), 1)
-                .treated(treatment);
+        return Batch.augmented(chosen, preprocess, augment, Arrays.copyOfRange(part.epochs, from, to), 1);
     }
 
     /** Returns the next examples of the shard's own endless order. */

@@ -91,6 +91,45 @@ interface Sight extends Serializable, AutoCloseable {
         }
     }
 
+    /** The mean of what another sight shows of each image and of its mirror image; costs twice as much. */
+    final class Flipped implements Sight {
+        private static final long serialVersionUID = 1L;
+
+        private final Sight sight;
+
+        Flipped(Sight sight) {
+            this.sight = sight;
+        }
+
+        @Override
+        public Open open() {
+            Open open = sight.open();
+            return new Open() {
+                @Override
+                public float[][] at(Batch batch) {
+                    float[][] seen = open.at(batch);
+                    float[][] mirrored = open.at(batch.mirrored());
+                    for (int b = 0; b < seen.length; b++) {
+                        for (int i = 0; i < seen[b].length; i++) {
+                            seen[b][i] = (seen[b][i] + mirrored[b][i]) / 2;
+                        }
+                    }
+                    return seen;
+                }
+
+                @Override
+                public void close() {
+                    open.close();
+                }
+            };
+        }
+
+        @Override
+        public void close() {
+            sight.close();
+        }
+    }
+
     /** Several deltas: their probabilities, one after the other. */
     final class Several implements Sight {
         private static final long serialVersionUID = 1L;

@@ -14,6 +14,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class DeterminismTest {
+    /** All random changes at once; a crop and a flip come with {@link Tiny#sets}. */
+    private static final String[] AUGMENTED = {
+        "augmentation.verticalFlip=true",
+        "augmentation.rotate=true",
+        "augmentation.randAugment=rand-m9-mstd0.5-inc1",
+        "augmentation.colorJitter.hue=0.1",
+        "augmentation.erasing.probability=0.5",
+        "augmentation.mixup=0.8",
+        "augmentation.cutmix=1"
+    };
+
     @TempDir
     Path folder;
 
@@ -27,7 +38,7 @@ class DeterminismTest {
             SparkSession spark = Tiny.spark("local[" + cores + "]");
             assertThat(spark.sparkContext().defaultParallelism()).isEqualTo(cores);
             Path directory = folder.resolve("cores" + cores);
-            Tiny.does(spark, Tiny.sets(pretrained, train, train, directory), false, Verbs::train);
+            Tiny.does(spark, Tiny.sets(pretrained, train, train, directory, AUGMENTED), false, Verbs::train);
             Path again = directory.resolve("again");
             Tiny.does(
                     spark,
@@ -81,7 +92,7 @@ class DeterminismTest {
                         .hasSize(partitions);
             }
             Path directory = folder.resolve("partitions" + partitions);
-            Tiny.does(spark, Tiny.sets(pretrained, parquet, parquet, directory), false, Verbs::train);
+            Tiny.does(spark, Tiny.sets(pretrained, parquet, parquet, directory, AUGMENTED), false, Verbs::train);
         }
 
         for (String file : new String[] {"selection.safetensors", "delta.safetensors"}) {

@@ -8,15 +8,21 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.spark.verbs.Tiny.Printed;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
+import javax.imageio.ImageIO;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.RawLocalFileSystem;
@@ -326,6 +332,52 @@ class PredictTest extends OnTiny {
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("and it is a file");
         assertThat(output).content().isEqualTo("mine");
+    }
+
+    @Test
+    void aFlippedPredictionIsTheMeanOfAnImageAndItsMirrorImage() throws Exception {
+        Path squares = Files.createDirectories(folder.resolve("squares"));
+        SplittableRandom random = new SplittableRandom(9);
+        for (int i = 0; i < 5; i++) {
+            BufferedImage image = new BufferedImage(8, 8, BufferedImage.TYPE_INT_RGB);
+            BufferedImage mirrored = new BufferedImage(8, 8, BufferedImage.TYPE_INT_RGB);
+            for (int p = 0; p < 64; p++) {
+                int rgb = random.nextInt(1 << 24);
+                image.setRGB(p % 8, p / 8, rgb);
+                mirrored.setRGB(7 - p % 8, p / 8, rgb);
+            }
+            ImageIO.write(image, "png", squares.resolve(i + ".png").toFile());
+            ImageIO.write(mirrored, "png", squares.resolve(i + "-mirrored.png").toFile());
+        }
+        predict(squares, false);
+        Map<String, double[]> plain = probabilities();
+        predict(squares, true, "evaluation.flip=true");
+        Map<String, double[]> flipped = probabilities();
+
+        assertThat(flipped).hasSize(10);
+        flipped.forEach((name, probabilities) -> {
+            String other =
+                    name.contains("-mirrored") ? name.replace("-mirrored", "") : name.replace(".png", "-mirrored.png");
+            double[] one = Objects.requireNonNull(plain.get(name));
+            double[] two = Objects.requireNonNull(plain.get(other));
+            assertThat(one).isNotEqualTo(two);
+            for (int k = 0; k < probabilities.length; k++) {
+                assertThat(probabilities[k]).isCloseTo((one[k] + two[k]) / 2, within(1e-6));
+            }
+        });
+    }
+
+    /** Returns the probability of each class for each name. */
+    private Map<String, double[]> probabilities() {
+        Map<String, double[]> all = new HashMap<>();
+        for (Row row : spark.read().parquet(output.toString()).collectAsList()) {
+            all.put(
+                    row.getAs("name"),
+                    List.of("blue", "green", "red").stream()
+                            .mapToDouble(name -> ((Number) row.getAs("p_" + name)).doubleValue())
+                            .toArray());
+        }
+        return all;
     }
 
     @Test

@@ -7,6 +7,7 @@ import dev.grft.UserError;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
+import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageColumn;
@@ -19,6 +20,7 @@ import java.util.List;
 import javax.imageio.ImageIO;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -57,6 +59,47 @@ class LookingTest {
 
         @Override
         public void close() {}
+    }
+
+    /** Sees the first number of each image. */
+    private static final class Corners implements Sight {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public Open open() {
+            return new Open() {
+                @Override
+                public float[][] at(Batch batch) {
+                    float[][] all = new float[batch.size()][];
+                    for (int i = 0; i < all.length; i++) {
+                        all[i] = new float[] {batch.images()[i * batch.images().length / batch.size()], batch.size()};
+                    }
+                    return all;
+                }
+
+                @Override
+                public void close() {}
+            };
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    @Test
+    void aFlippedSightAveragesAnImageAndItsMirrorImage() {
+        List<Example> examples = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            byte[] rgb = new byte[3 * 16];
+            rgb[0] = (byte) (100 + i); // the upper left corner
+            rgb[9] = (byte) (50 + i); // the upper right one
+            examples.add(new Example(i, 0, "image " + i, new Pixels(4, 4, rgb)));
+        }
+
+        float[][] seen = new Sight.Flipped(new Corners()).open().at(Batch.of(examples, PREPROCESS));
+
+        assertThat(seen[0]).containsExactly((100 / 255f + 50 / 255f) / 2, 2);
+        assertThat(seen[1]).containsExactly((101 / 255f + 51 / 255f) / 2, 2);
     }
 
     /** Returns an image of each name; those with an x are broken. */

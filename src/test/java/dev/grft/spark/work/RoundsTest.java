@@ -40,6 +40,8 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RoundsTest {
     private static final int SHARDS = 3;
@@ -51,8 +53,7 @@ class RoundsTest {
     private static JavaSparkContext context;
     private static ModelBroadcast model;
 
-    private final Settings settings = Tiny.settings(
-            List.of("augmentation.crop=true", "augmentation.flip=true", "training.batchSize=7", "training.shards=3"));
+    private final Settings settings = settings("augmentation.crop=true", "augmentation.flip=true");
     private final SliceTuning tuning = new SliceTuning(new Selection(List.of(
             new Slices("blocks.0.mlp.fc1.weight", new MatrixShape(32, 16), Axis.ROW, 1, 30),
             new Slices("blocks.1.attn.qkv.weight", new MatrixShape(48, 16), Axis.COLUMN, 5))));
@@ -141,6 +142,20 @@ class RoundsTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"augmentation.mixup=0.8", "augmentation.cutmix=1"})
+    void imagesAreMixedTheSameWhenABatchIsDivided(String mixing) {
+        JavaRDD<Shard> images = examples(40);
+        StepGradient whole = rounds(images, Balance.NONE, mixing).gradient(1, trained());
+        StepGradient parts =
+                rounds(images, Balance.NONE, mixing, "training.microBatch=2").gradient(1, trained());
+
+        assertThat(parts.loss()).isCloseTo(whole.loss(), Offset.offset(1e-5));
+        for (int i = 0; i < layout.size(); i++) {
+            assertThat(parts.gradient()[i]).isCloseTo(whole.gradient()[i], Offset.offset(1e-5f));
+        }
+    }
+
     @Test
     void aStepOfDrawsTakesAsManyExamplesAsTheBatchHas() {
         JavaRDD<Shard> images = examples(40);
@@ -154,7 +169,17 @@ class RoundsTest {
                 .isEqualTo(first.gradient());
     }
 
+    private static Settings settings(String... sets) {
+        List<String> all = new ArrayList<>(List.of("training.batchSize=7", "training.shards=3"));
+        all.addAll(List.of(sets));
+        return Tiny.settings(all);
+    }
+
     private Rounds rounds(JavaRDD<Shard> examples) {
+        return rounds(examples, settings);
+    }
+
+    private Rounds rounds(JavaRDD<Shard> examples, Settings settings) {
         Augment augment = settings.augmentation().toAugment(5);
         MultiLayerConfiguration configuration = Network.configuration(layout, settings.training(), Penalty.NONE, 9, 3);
         return new Rounds(
@@ -236,6 +261,35 @@ class RoundsTest {
         assertThat(steps.state().trained()).isNotEqualTo(trained());
         assertThat(steps.examples()).isEqualTo(14);
         assertThat(steps.inputSeconds()).isPositive();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "augmentation.padding=2",
+                "augmentation.flip=true",
+                "augmentation.verticalFlip=true",
+                "augmentation.rotate=true",
+                "augmentation.randAugment=rand-m9-mstd0.5-inc1",
+                "augmentation.colorJitter.brightness=0.4",
+                "augmentation.colorJitter.contrast=0.4",
+                "augmentation.colorJitter.saturation=0.4",
+                "augmentation.colorJitter.hue=0.1",
+                "augmentation.erasing.probability=1",
+                "augmentation.mixup=0.8",
+                "augmentation.cutmix=1"
+            })
+    void anAugmentationChangesTheGradientAndIsTheSameWhenAskedAgain(String key) {
+        JavaRDD<Shard> examples = examples(11);
+        float[] plain = rounds(examples, settings()).gradient(2, trained()).gradient();
+
+        StepGradient gradient = rounds(examples, settings(key)).gradient(2, trained());
+        Rounds disturbed =
+                rounds(failing(examples, task -> task.partitionId() == 1 && task.attemptNumber() == 0), settings(key));
+
+        assertThat(gradient.gradient()).isNotEqualTo(plain).doesNotContain(Float.NaN);
+        assertThat(gradient.examples()).isEqualTo(7);
+        assertThat(disturbed.gradient(2, trained()).gradient()).isEqualTo(gradient.gradient());
     }
 
     @Test
