@@ -92,8 +92,8 @@ final class Pretrained {
         if (PICKLES.stream().anyMatch(name::endsWith)) {
             throw UserError.of(
                     "%s: is a pickle of Python's, which runs code when it is read; convert it: python -c \"import"
-                        + " torch; from safetensors.torch import save_file; save_file({k: v.contiguous().clone() for"
-                        + " k, v in torch.load('%s', weights_only=True, map_location='cpu').items()}, '%s')\"",
+                            + " torch; from safetensors.torch import save_file; save_file({k: v.contiguous().clone() for"
+                            + " k, v in torch.load('%s', weights_only=True, map_location='cpu').items()}, '%s')\"",
                     path, path.getName(), MODEL);
         }
     }

@@ -69,8 +69,8 @@ final class Photos {
             for (byte[] photo : photos) {
                 try {
                     Pixels image = decoder.decode(photo, "photo");
-                    var prepared = preprocess.prepare(image);
-                    var source = preprocess.source(image);
+                    preprocess.prepare(image);
+                    preprocess.source(image);
                 } catch (BrokenImage e) {
                     throw new IllegalStateException(e);
                 }

@@ -23,6 +23,7 @@ final class Vp8 {
 
     /** The mode of the parts that a mode of the whole macroblock counts as, for its neighbors: B_DC, B_VE, B_HE, B_TM. */
     private static final int[] AS_PART = {0, 2, 3, 1};
+
     private static final int[] PART_TREE = {0, 2, -1, 4, -2, 6, 8, 12, -3, 10, -5, -6, -4, 14, -7, 16, -8, -9};
     private static final int[] BANDS = {0, 1, 2, 3, 6, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7, 0};
     private static final int[] ZIGZAG = {0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15};

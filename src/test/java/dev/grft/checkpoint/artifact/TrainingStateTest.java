@@ -18,8 +18,8 @@ class TrainingStateTest {
 
     @Test
     void anAverageComesBack() {
-        TrainingState state = new TrainingState(
-                3, new float[] {1, 2}, new float[] {3}, new float[] {4, 5}, "mine", Map.of());
+        TrainingState state =
+                new TrainingState(3, new float[] {1, 2}, new float[] {3}, new float[] {4, 5}, "mine", Map.of());
         org.apache.hadoop.fs.Path file = state.write(Golden.HADOOP, Golden.hadoop(directory));
 
         assertThat(TrainingState.read(Golden.HADOOP, file).average()).containsExactly(4, 5);

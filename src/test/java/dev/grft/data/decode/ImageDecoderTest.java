@@ -331,7 +331,7 @@ class ImageDecoderTest {
         int second = at > 0 ? first + bytes : tiffField(bomb, 1 - at);
         for (int place : new int[] {first, second}) {
             for (int i = 0; i < bytes; i++) {
-                bomb[place + i] = (byte) (side >> 8 * i);
+                bomb[place + i] = (byte) (side >> (8 * i));
             }
         }
         long before = allocated();
