@@ -80,7 +80,8 @@ class RoundsTest {
         for (int id = 0; id < count; id++) {
             byte[] rgb = new byte[3 * 64];
             random.nextBytes(rgb);
-            shards.get(id % SHARDS).add(new Example(id, id % 3, "image " + id, new Pixels(8, 8, rgb)));
+            Pixels pixels = new Pixels(8, 8, rgb);
+            shards.get(id % SHARDS).add(new Example(id, id % 3, "image " + id, pixels, pixels, 1));
         }
         return ExampleShards.of(context.parallelize(shards, SHARDS).flatMap(List::iterator));
     }
