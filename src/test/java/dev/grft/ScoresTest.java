@@ -103,14 +103,14 @@ class ScoresTest {
         assertThatThrownBy(() -> Scores.zero(SHAPES).merge(other))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("cannot merge scores of different matrices")
-                .hasMessageContaining("{a=MatrixShape[out=2, in=2]}");
+                .hasMessageContaining("{a=[2, 2]}");
     }
 
     @Test
     void sumsOfTheWrongLengthAreRefused() {
         assertThatThrownBy(() -> Scores.zero(SHAPES).add("b", new double[3], new double[2]))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("b is MatrixShape[out=2, in=3], got sums of 3 rows and 2 columns");
+                .hasMessage("b is [2, 3], got sums of 3 rows and 2 columns");
     }
 
     @Test
