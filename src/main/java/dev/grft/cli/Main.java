@@ -111,6 +111,16 @@ public final class Main {
     }
 
     @Command(
+            description = {
+                "Find a learning rate: some steps from the start of the training at rates that grow.",
+                "Nothing of them is kept but rates.json, which the report draws."
+            },
+            footer = {"", "Example:", "  jobs/submit.sh rates --config my.yaml --set tuning.method=lora"})
+    int rates(@Mixin Common common) {
+        return common.run("rates", Verbs::rates);
+    }
+
+    @Command(
             description = "Measure the delta on the test images.",
             footer = {"", "Example:", "  jobs/submit.sh evaluate --config my.yaml"})
     int evaluate(@Mixin Common common) {

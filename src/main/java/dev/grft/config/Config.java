@@ -210,8 +210,8 @@ public final class Config {
 
     /**
      * Returns the settings of one method: {@code tuning.method} is that method, what the section {@code methods:} says of it
-     * is applied, and nothing is left to compare with. Methods that do not train slices have no penalty unless {@code methods:} gives
-     * them one: it is GRFT's.
+     * is applied, nothing is left to compare with, and a learning rate and matrices that are not given are the method's own. Methods that do not
+     * train slices have no penalty unless {@code methods:} gives them one: it is GRFT's.
      *
      * @throws UserError if a value does not go with the others; the message begins with {@code methods.}
      */
@@ -224,7 +224,20 @@ public final class Config {
         settings.methods().getOrDefault(method, Map.of()).forEach(changes::put);
         changes.put("tuning.method", method);
         changes.put("compare.methods", List.of());
-        return with(settings.withMethods(Map.of()), Schema.below(Schema.METHODS, method), changes);
+        String place = Schema.below(Schema.METHODS, method);
+        Settings own = with(settings.withMethods(Map.of()), place, changes);
+        Map<String, @Nullable Object> defaults = new LinkedHashMap<>();
+        if (own.training().learningRate() == null) {
+            int batchSize = own.training().batchSize();
+            defaults.put("training.learningRate", Method.of(method).learningRate(batchSize));
+        }
+        if (own.selection().matrices() == null) {
+            boolean whole = Method.of(method).needs() == Method.Needs.SCORES; // GPS, as published
+            defaults.put(
+                    "selection.matrices",
+                    whole ? SelectionSettings.ALL : own.selection().eligible());
+        }
+        return defaults.isEmpty() ? own : with(own, place, defaults);
     }
 
     /**

@@ -20,7 +20,7 @@ public record SelectionSettings(
         @Nullable String preset,
         String axis,
         Budget budget,
-        List<String> matrices,
+        @Nullable List<String> matrices,
         String score,
         @Nullable String scores,
         boolean perLength,
@@ -38,8 +38,10 @@ public record SelectionSettings(
             axis = chosen.orientation().toString();
             budget = Budget.of(chosen.budget());
         }
-        matrices = List.copyOf(matrices);
-        Checks.names("selection.matrices", matrices);
+        if (matrices != null) {
+            matrices = List.copyOf(matrices);
+            Checks.names("selection.matrices", matrices);
+        }
         Checks.require(
                 BuiltInScore.find(score) != null || score.matches("[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)+"),
                 "selection.score",
@@ -69,6 +71,16 @@ public record SelectionSettings(
                 "null with selection.scores, which do not change during the training",
                 everyEpochs);
         Checks.word("selection.released", released, "keep", "restore");
+    }
+
+    /** The matrices of a whole ViT: those of GPS, and of the published shares of parameters. */
+    static final List<String> ALL = List.of("patch_embed.proj", "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2");
+
+    private static final List<String> OF_BLOCKS = ALL.subList(1, ALL.size());
+
+    /** Returns the matrices that slices are selected from; if none are given, those of a preset's share, else those of the blocks. */
+    public List<String> eligible() {
+        return matrices != null ? matrices : preset != null ? ALL : List.copyOf(OF_BLOCKS);
     }
 
     /** Returns whether the loss compares two views of each image, which are cropped at random. */

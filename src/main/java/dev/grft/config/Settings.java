@@ -206,12 +206,20 @@ public record Settings(
     }
 
     /** The linear probe: the fresh head, trained alone. */
-    public record Probe(int epochs, int batchSize, double learningRate, double weightDecay) implements Serializable {
+    public record Probe(int epochs, int batchSize, double learningRate, @Nullable Double weightDecay)
+            implements Serializable {
         public Probe {
             Checks.count("probe.epochs", epochs);
             Checks.count("probe.batchSize", batchSize);
             Checks.positive("probe.learningRate", learningRate);
-            Checks.notNegative("probe.weightDecay", weightDecay);
+            if (weightDecay != null) {
+                Checks.notNegative("probe.weightDecay", weightDecay);
+            }
+        }
+
+        /** Returns the same with a weight decay. */
+        public Probe decaying(double decay) {
+            return new Probe(epochs, batchSize, learningRate, decay);
         }
     }
 

@@ -12,7 +12,7 @@ public record TrainingSettings(
         int microBatch,
         int syncEvery,
         String headInit,
-        double learningRate,
+        @Nullable Double learningRate,
         String schedule,
         double warmupEpochs,
         double minLearningRate,
@@ -30,6 +30,8 @@ public record TrainingSettings(
         double weightDecay,
         boolean decayAll,
         double clipNorm,
+        double divergence,
+        String onDivergence,
         double labelSmoothing,
         double dropPath,
         @Nullable Double ema,
@@ -40,6 +42,68 @@ public record TrainingSettings(
         @Nullable Integer patience,
         String watch)
         implements Serializable {
+    private static final double RATE = 1e-3;
+    private static final String HALVE = "halve";
+    private static final String IGNORE = "ignore";
+
+    /** Returns whether a diverged training goes back and halves its learning rate. */
+    public boolean halves() {
+        return onDivergence.equals(HALVE);
+    }
+
+    /** Returns whether it does not matter that a training diverges. */
+    public boolean diverges() {
+        return onDivergence.equals(IGNORE);
+    }
+
+    /** Returns the same with half the learning rate, a number of times. */
+    public TrainingSettings halved(int times) {
+        double factor = StrictMath.pow(2, -times);
+        return times == 0
+                ? this
+                : new TrainingSettings(
+                        epochs,
+                        batchSize,
+                        shards,
+                        microBatch,
+                        syncEvery,
+                        headInit,
+                        rate() * factor,
+                        schedule,
+                        warmupEpochs,
+                        minLearningRate * factor,
+                        decayEpochs,
+                        decayRate,
+                        power,
+                        headRate,
+                        layerDecay,
+                        updater,
+                        beta1,
+                        beta2,
+                        epsilon,
+                        momentum,
+                        nesterov,
+                        weightDecay,
+                        decayAll,
+                        clipNorm,
+                        divergence,
+                        onDivergence,
+                        labelSmoothing,
+                        dropPath,
+                        ema,
+                        emaWarmup,
+                        checkpointEvery,
+                        keep,
+                        maxSteps,
+                        patience,
+                        watch);
+    }
+
+    /** Returns the largest learning rate; of a training by no method, which is {@code pretrain}, 1e-3 unless it is given. */
+    public double rate() {
+        return learningRate == null ? RATE : learningRate;
+    }
+
     /** Returns how many examples of a step's batch a shard has at most. */
     public int examplesOfShard() {
         return (batchSize + shards - 1) / shards;
@@ -62,7 +126,9 @@ public record TrainingSettings(
         Checks.count("training.microBatch", microBatch);
         Checks.count("training.syncEvery", syncEvery);
         Checks.word("training.headInit", headInit, "probe", "fresh");
-        Checks.positive("training.learningRate", learningRate);
+        if (learningRate != null) {
+            Checks.positive("training.learningRate", learningRate);
+        }
         Checks.word("training.schedule", schedule, "constant", "cosine", "linear", "polynomial", "step");
         Checks.require(
                 warmupEpochs >= 0 && warmupEpochs <= epochs,
@@ -70,9 +136,11 @@ public record TrainingSettings(
                 "in [0, training.epochs], here [0, " + epochs + "]",
                 warmupEpochs);
         Checks.require(
-                minLearningRate >= 0 && minLearningRate <= learningRate,
+                minLearningRate >= 0 && (learningRate == null || minLearningRate <= learningRate),
                 "training.minLearningRate",
-                "in [0, training.learningRate], here [0, " + Checks.text(learningRate) + "]",
+                learningRate == null
+                        ? ">= 0"
+                        : "in [0, training.learningRate], here [0, " + Checks.text(learningRate) + "]",
                 minLearningRate);
         Checks.positive("training.decayEpochs", decayEpochs);
         Checks.require(decayRate > 0 && decayRate <= 1, "training.decayRate", "in (0, 1]", decayRate);
@@ -87,6 +155,8 @@ public record TrainingSettings(
         Checks.require(!nesterov || momentum > 0, "training.nesterov", "false, as training.momentum is 0", nesterov);
         Checks.notNegative("training.weightDecay", weightDecay);
         Checks.notNegative("training.clipNorm", clipNorm);
+        Checks.require(divergence >= 1, "training.divergence", ">= 1", divergence);
+        Checks.word("training.onDivergence", onDivergence, "stop", HALVE, IGNORE);
         Checks.require(
                 labelSmoothing >= 0 && labelSmoothing < 1, "training.labelSmoothing", "in [0, 1)", labelSmoothing);
         Checks.require(dropPath >= 0 && dropPath < 1, "training.dropPath", "in [0, 1)", dropPath);

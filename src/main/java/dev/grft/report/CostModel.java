@@ -138,7 +138,7 @@ public final class CostModel {
                         : matrices,
                 layout.size(),
                 layout.size(training.syncEvery() == 1 ? whole : whole.or(decaying)),
-                sums ? entries(config.matrices(settings.selection().matrices())) : 0,
+                sums ? entries(config.matrices(settings.selection().eligible())) : 0,
                 returned(training),
                 settings.engine().recompute(),
                 training.batchSize(),
@@ -165,7 +165,7 @@ public final class CostModel {
     /** Returns a selection of as many numbers as these settings select by any scores: the slices that stand first. */
     public static Selection selection(VitConfig config, Settings settings) {
         return Grft.select(
-                Scores.zero(config.matrices(settings.selection().matrices())),
+                Scores.zero(config.matrices(settings.selection().eligible())),
                 settings.selection().orientation(),
                 settings.selection().budget().toBudget(),
                 config.backboneParameters());

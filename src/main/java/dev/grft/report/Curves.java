@@ -14,11 +14,12 @@ import java.util.stream.Stream;
 
 /**
  * A history as the report draws it: {@code steps}, rows of {@code [step, loss, learning rate, seconds, seconds of waiting for
- * images]}, and {@code epochs}, the lines of the epochs that were evaluated. Of a long training each row is the mean of
+ * images]}, {@code epochs}, the lines of the epochs that were evaluated, and {@code returns}, those of the returns after a divergence. Of a long training each row is the mean of
  * as many steps that 400 rows are enough, under the number of the last of them.
  */
 final class Curves {
     private static final int MOST = 400;
+    private static final String EPOCH = "\"split\"";
     private static final String[] NUMBERS = {"loss", "learningRate", "seconds", "inputSeconds"};
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -31,18 +32,21 @@ final class Curves {
      * @param lines of JSON, read twice; a history of any length takes the memory of one file
      */
     static ObjectNode of(String place, Supplier<Stream<String>> lines) {
-        long steps = lines.get().filter(line -> !isEpoch(line)).count();
+        long steps = lines.get().filter(Curves::isStep).count();
         long together = Math.max(1, (steps + MOST - 1) / MOST);
         ObjectNode root = MAPPER.createObjectNode();
         ArrayNode rows = root.putArray("steps");
         ArrayNode epochs = MAPPER.createArrayNode();
+        ArrayNode returns = MAPPER.createArrayNode();
         List<JsonNode> some = new ArrayList<>();
         lines.get().forEach(line -> {
             JsonNode node = parsed(place, line);
-            if (isEpoch(line)) {
+            if (isStep(line)) {
+                some.add(node);
+            } else if (line.contains(EPOCH)) {
                 epochs.add(node);
             } else {
-                some.add(node);
+                returns.add(node);
             }
             if (some.size() == together) {
                 row(some, rows);
@@ -52,11 +56,12 @@ final class Curves {
             row(some, rows);
         }
         root.set("epochs", epochs);
+        root.set("returns", returns);
         return root;
     }
 
-    private static boolean isEpoch(String line) {
-        return line.contains("\"split\"");
+    private static boolean isStep(String line) {
+        return !line.contains(EPOCH) && !line.contains("\"divergedAt\"");
     }
 
     /** Adds the mean of some steps, which are removed. */

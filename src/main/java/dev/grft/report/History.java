@@ -108,6 +108,21 @@ public final class History {
                 best));
     }
 
+    /**
+     * Adds that a training has gone back to a step because its loss had diverged.
+     *
+     * @param divergedAt number of the step at which it was seen
+     * @param learningRate the largest from now on
+     */
+    public void add(long step, long divergedAt, double learningRate) {
+        add(String.format(
+                Locale.ROOT,
+                "{\"step\":%d,\"divergedAt\":%d,\"learningRate\":%s}",
+                step,
+                divergedAt,
+                number(learningRate)));
+    }
+
     /** Writes all lines so far; later files of an earlier training go. */
     public void write() {
         storage.writeAtomically(parts.path(number), lines.isEmpty() ? "" : String.join("\n", lines) + "\n");

@@ -10,6 +10,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.HistoryParts;
 import dev.grft.checkpoint.artifact.SelectionFile;
 import dev.grft.checkpoint.file.Storage;
+import dev.grft.tuning.Method;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -26,6 +27,7 @@ import org.apache.hadoop.fs.Path;
  *   data          data.json
  *   broken        of broken-images.json, by set: path, images, count, and the first 100 as [name, reason]
  *   methods       of each: name, main, metrics, evaluation (its numbers), calibration, confusion, history, mistakes
+ *   rates         rates.json of each method
  *   selection     see SelectionMap; with again, by part: slices, and jaccard with the first selection
  *   comparison    comparison.json
  * </pre>
@@ -85,7 +87,10 @@ public final class Report {
         if (storage.exists(selection)) {
             root.set("selection", selection(SelectionFile.read(hadoop, selection)));
         }
-        if (methods.isEmpty() && !comparison && !root.has("selection")) {
+        ArrayNode rates = root.putArray("rates");
+        json("rates.json").ifPresent(rates::add);
+        Method.words().forEach(method -> json(method + "/rates.json").ifPresent(rates::add));
+        if (methods.isEmpty() && rates.isEmpty() && !comparison && !root.has("selection")) {
             throw UserError.of(
                     "%s: there is nothing to report, neither metrics.json nor selection.safetensors nor comparison.json;"
                             + " is run.directory right, and did select, train or run come before?",

@@ -40,7 +40,7 @@ record Sketch(VitConfig config, Settings all) implements Ingredients {
 
     @Override
     public List<Entries> entries(int perNeuron) {
-        return config.matrices(all.selection().matrices()).entrySet().stream()
+        return config.matrices(all.selection().eligible()).entrySet().stream()
                 .map(matrix -> first(matrix.getKey(), matrix.getValue(), perNeuron))
                 .toList();
     }

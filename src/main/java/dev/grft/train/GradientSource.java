@@ -16,6 +16,7 @@ public interface GradientSource {
      * states included (local SGD, arXiv 1805.09767). Not equal to as many steps together.
      *
      * @param count number of steps, 2 or more
+     * @param clipNorm the largest L2 norm of a shard's mean gradient in each of its steps; 0 for no limit
      */
-    LocalSteps localSteps(LearnerState from, int count);
+    LocalSteps localSteps(LearnerState from, int count, double clipNorm);
 }

@@ -119,19 +119,29 @@ public final class Learner implements AutoCloseable {
      * @return the L2 norm of the mean gradient before scaling, without the penalty
      */
     public double apply(StepGradient gradient, double clipNorm) {
-        INDArray flat = network.getFlattenedGradients();
-        Flat.write(gradient.gradient(), flat);
+        Flat.write(gradient.gradient(), network.getFlattenedGradients());
         double norm = norm(gradient.gradient()) / gradient.examples();
-        if (clipNorm > 0 && norm > clipNorm) {
-            flat.muli(clipNorm / norm);
-        }
+        clip(norm, clipNorm);
         update(gradient.examples());
         average(step - 1);
         return norm;
     }
 
-    /** Makes one step with what lies in the network's gradient vector. */
-    void update(int examples) {
+    /** Makes one step with what lies in the network's gradient vector, see {@link #apply}. */
+    void update(int examples, double clipNorm) {
+        if (clipNorm > 0) {
+            clip(norm(Flat.read(network.getFlattenedGradients())) / examples, clipNorm);
+        }
+        update(examples);
+    }
+
+    private void clip(double norm, double clipNorm) {
+        if (clipNorm > 0 && norm > clipNorm) {
+            network.getFlattenedGradients().muli(clipNorm / norm);
+        }
+    }
+
+    private void update(int examples) {
         DefaultGradient keyed = new DefaultGradient(network.getFlattenedGradients());
         for (int l = 0; l < network.getnLayers(); l++) {
             StageModule module = (StageModule) network.getLayer(l);

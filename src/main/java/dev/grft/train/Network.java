@@ -35,6 +35,12 @@ public final class Network {
     public static MultiLayerConfiguration configuration(
             Layout layout, TrainingSettings training, Penalty penalty, long steps, double stepsPerEpoch, long first) {
         ISchedule learningRate = Schedule.of(training, steps, stepsPerEpoch).from(first);
+        return configuration(layout, training, penalty, learningRate);
+    }
+
+    /** Returns the configuration of a network with a learning rate of its own. */
+    public static MultiLayerConfiguration configuration(
+            Layout layout, TrainingSettings training, Penalty penalty, ISchedule learningRate) {
         NeuralNetConfiguration.ListBuilder list = new NeuralNetConfiguration.Builder()
                 .updater(UpdateRule.of(training, learningRate))
                 .miniBatch(true)

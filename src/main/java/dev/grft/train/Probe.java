@@ -28,7 +28,7 @@ public record Probe(float[] weight, float[] bias) {
 
     /**
      * Returns the head after its training on features: Adam on the mean cross-entropy, examples shuffled each epoch, from a
-     * head of zeros. The result does not depend on the number of threads.
+     * head of zeros. The result does not depend on the number of threads. Without a weight decay in the settings, there is none.
      *
      * @param features {@code [n][D]}
      * @param labels {@code [n]}, each in [0, classes)

@@ -38,6 +38,7 @@ final class ProbeTraining implements AutoCloseable {
     private final int classes;
     private final float @Nullable [] weights; // [n]
     private final Settings.Probe settings;
+    private final double weightDecay;
     private final ExecutorService threads;
     private final List<Block> blocks = new ArrayList<>();
     private int steps;
@@ -134,8 +135,8 @@ final class ProbeTraining implements AutoCloseable {
             Nd4j.gemm(batch.x, errors, ofWeight, true, false, 1, 0);
             errors.sum(ofBias, 0);
             gradient.divi(batch.size);
-            if (settings.weightDecay() > 0) {
-                Nd4j.exec(new Axpy(weight, ofWeight, ofWeight, settings.weightDecay()));
+            if (weightDecay > 0) {
+                Nd4j.exec(new Axpy(weight, ofWeight, ofWeight, weightDecay));
             }
             updater.applyUpdater(gradient, steps, 0);
             parameters.subi(gradient);
@@ -161,6 +162,7 @@ final class ProbeTraining implements AutoCloseable {
         this.classes = classes;
         this.weights = weights;
         this.settings = settings;
+        this.weightDecay = settings.weightDecay() == null ? 0 : settings.weightDecay();
         for (int from = 0; from < classes; from += BLOCK) {
             blocks.add(new Block(from, Math.min(BLOCK, classes - from)));
         }

@@ -91,9 +91,10 @@ public final class Replica implements AutoCloseable {
     /**
      * Returns what comes of several steps on this replica alone.
      *
+     * @param clipNorm the largest L2 norm of the mean gradient of each step; 0 for no limit
      * @param batches those whose gradients each step adds up, by its number; one or more
      */
-    public LocalSteps steps(LearnerState from, int count, IntFunction<Iterator<Batch>> batches) {
+    public LocalSteps steps(LearnerState from, int count, double clipNorm, IntFunction<Iterator<Batch>> batches) {
         if (!updates) {
             learner.decayFrom(this::origin);
             updates = true;
@@ -104,7 +105,7 @@ public final class Replica implements AutoCloseable {
         long examples = 0;
         for (int i = 0; i < count; i++) {
             Sum sum = backward(batches.apply(i));
-            learner.update(sum.examples);
+            learner.update(sum.examples, clipNorm);
             vit.refresh();
             loss += sum.loss;
             examples += sum.examples;

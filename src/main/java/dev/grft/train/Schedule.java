@@ -77,8 +77,8 @@ public final class Schedule implements ISchedule {
     public static Schedule of(TrainingSettings training, long steps, double stepsPerEpoch) {
         return new Schedule(
                 training.schedule(),
-                training.learningRate(),
-                Math.min(training.minLearningRate(), training.learningRate()),
+                training.rate(),
+                Math.min(training.minLearningRate(), training.rate()),
                 Math.min(steps, Math.round(training.warmupEpochs() * stepsPerEpoch)),
                 steps,
                 training.decayEpochs() * stepsPerEpoch,

@@ -18,7 +18,7 @@ public final class Trainer {
      * @param batchSize examples in a step
      * @param examples number of training images
      * @param syncEvery steps between two synchronizations; 1 for exact data-parallel training
-     * @param clipNorm the largest L2 norm of the mean gradient; 0 for no limit, must be 0 unless {@code syncEvery} is 1
+     * @param clipNorm the largest L2 norm of the mean gradient, of local steps of each shard's; 0 for no limit
      * @param saveEvery steps between two saved states; 0 for the last one only
      */
     public record Plan(
@@ -41,12 +41,6 @@ public final class Trainer {
                 throw new IllegalArgumentException(
                         "no plan: steps " + first + " to " + end + " of " + steps + ", batches of " + batchSize + " of "
                                 + examples + " examples, synchronized every " + syncEvery);
-            }
-            if (clipNorm > 0 && syncEvery > 1) {
-                throw UserError.of(
-                        "training.clipNorm is %s, but gradients are clipped only where they are summed each step;"
-                                + " set it to 0 or training.syncEvery to 1",
-                        clipNorm);
             }
         }
 
@@ -219,7 +213,7 @@ public final class Trainer {
         double learningRate = learner.learningRate();
         double penalty = learner.penalty();
         int count = (int) Math.min(plan.syncEvery(), plan.end() - made());
-        LocalSteps result = given(() -> source.localSteps(learner.state(), count));
+        LocalSteps result = given(() -> source.localSteps(learner.state(), count, plan.clipNorm()));
         learner.advance(result.state());
         return report(
                 result.loss(), result.examples(), result.inputSeconds(), penalty, learningRate, Double.NaN, start);

@@ -1,5 +1,6 @@
 package dev.grft.tuning;
 
+import dev.grft.Checks;
 import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.vit.VitConfig;
@@ -7,6 +8,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
@@ -19,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param word of the configuration, the command line and the files of a run
  * @param keys of the configuration that its training depends on, beside those that every training depends on: sections or single keys
  * @param needs what is computed before its training
+ * @param learningRate that it works with if none is given, for batches of 16 examples and Adam, > 0
  * @param matching makes its number of parameters that of the slices, for {@code compare.match}; null if it has no size of its own
  * @param maker returns its tuning
  */
@@ -26,8 +29,11 @@ public record Method(
         String word,
         List<String> keys,
         Needs needs,
+        double learningRate,
         @Nullable Matching matching,
         Function<Ingredients, Tuning> maker) {
+
+    private static final int BATCH = 16;
 
     /** What is computed before a training, and is part of its inputs. */
     public enum Needs {
@@ -61,6 +67,7 @@ public record Method(
             "grft",
             List.of("selection.everyEpochs", "selection.released", "tuning.biases"),
             Needs.SLICES,
+            1e-3,
             null,
             from -> slices(from, from.selection())));
 
@@ -69,18 +76,20 @@ public record Method(
             "random",
             List.of("tuning.biases"),
             Needs.SLICES,
+            1e-3,
             null,
             from -> slices(from, Selection.random(from.selection(), from.seed()))));
 
     /** Baseline: the slices of the largest weights. */
     public static final Method MAGNITUDE = register(new Method(
-            "magnitude", List.of("tuning.biases"), Needs.SLICES, null, from -> slices(from, from.byMagnitude())));
+            "magnitude", List.of("tuning.biases"), Needs.SLICES, 1e-3, null, from -> slices(from, from.byMagnitude())));
 
     /** Baseline: slices of the last blocks alone. */
     public static final Method LAST_LAYERS = register(new Method(
             "last-layers",
             List.of("tuning.lastLayers", "tuning.biases"),
             Needs.SLICES,
+            1e-3,
             null,
             from -> slices(from, from.ofLastLayers(from.settings().lastLayers().blocks()))));
 
@@ -89,31 +98,33 @@ public record Method(
             "gps",
             List.of("tuning.gps"),
             Needs.SCORES,
+            1e-3,
             Method::matchedGps,
             from -> new EntryTuning(from.entries(from.settings().gps().perNeuron()))));
 
     /** LoRA: low-rank updates. */
     public static final Method LORA =
-            register(new Method("lora", List.of("tuning.lora"), Needs.PROBE, Method::matchedLora, Method::lora));
+            register(new Method("lora", List.of("tuning.lora"), Needs.PROBE, 1e-3, Method::matchedLora, Method::lora));
 
     /** Adapter Tuning: bottleneck layers. */
     public static final Method ADAPTER = register(
-            new Method("adapter", List.of("tuning.adapter"), Needs.PROBE, Method::matchedAdapter, Method::adapter));
+            new Method("adapter", List.of("tuning.adapter"), Needs.PROBE, 1e-3, Method::matchedAdapter, Method::adapter));
 
     /** BitFit: every bias. */
     public static final Method BITFIT =
-            register(new Method("bitfit", List.of(), Needs.PROBE, null, from -> WholeTuning.biases()));
+            register(new Method("bitfit", List.of(), Needs.PROBE, 1e-3, null, from -> WholeTuning.biases()));
 
     /** The linear probe, which is trained on features and has settings of its own. */
     public static final Method LINEAR =
-            register(new Method("linear", List.of(), Needs.PROBE, null, from -> SliceTuning.headOnly()));
+            register(new Method("linear", List.of(), Needs.PROBE, 1e-3, null, from -> SliceTuning.headOnly()));
 
     /** Full fine-tuning. */
     public static final Method FULL =
-            register(new Method("full", List.of(), Needs.PROBE, null, from -> new WholeTuning()));
+            register(new Method("full", List.of(), Needs.PROBE, 1e-4, null, from -> new WholeTuning()));
 
     public Method {
         keys = List.copyOf(keys);
+        Checks.positive("the learning rate of method " + word, learningRate);
     }
 
     /**
@@ -151,6 +162,14 @@ public record Method(
     /** Returns the words of all methods. */
     public static List<String> words() {
         return all().stream().map(Method::word).toList();
+    }
+
+    /**
+     * Returns the learning rate that it works with if none is given: it grows with the root of the batch, as timm scales {@code lr_base}
+     * for Adam, and has two digits.
+     */
+    public double learningRate(int batchSize) {
+        return Double.parseDouble(String.format(Locale.ROOT, "%.1e", learningRate * Math.sqrt((double) batchSize / BATCH)));
     }
 
     /** Returns its tuning. */

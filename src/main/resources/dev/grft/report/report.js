@@ -297,6 +297,22 @@
     section("training", "Training", ...parts);
   }
 
+  function rates() {
+    if (!data.rates?.length) return;
+    section("rates", "Learning rates tried", ...data.rates.flatMap((one) => {
+      const marks = [["suggested", one.suggested], ["as large as at the start", one.blows_up]].filter(([, rate]) => rate);
+      return [
+        h("p", {}, one.summary),
+        lines(one.summary, "learning rate", "loss", () => [
+          { name: "mean of the steps around", points: one.steps.map((step) => [step[0], step[2]]), more: { showSymbol: false, lineStyle: { width: 2.5 },
+            markLine: { symbol: "none", label: { formatter: (mark) => mark.name }, data: marks.map(([name, rate]) => ({ name, xAxis: rate })) } } },
+          { name: "loss of the batch", points: one.steps.map((step) => [step[0], step[1]]), more: { showSymbol: false, lineStyle: { width: 1, opacity: 0.5 } } },
+        ], { log: "x", format: (v) => fixed(v, 2) }),
+        numbers("Numbers", table(one.method, [["Learning rate"], ["Loss"], ["Mean of the steps around"]],
+          one.steps.filter((_, i) => i % 5 === 0).map((step) => [step[0].toExponential(1), fixed(step[1], 4), fixed(step[2], 4)]))),
+      ];
+    }));
+  }
   const MEASURES = { accuracy: "Accuracy", balanced_accuracy: "Balanced accuracy", macro_f1: "Macro F1", auroc: "AUROC", loss: "Loss" };
   const watched = (method) => method.history.epochs[0].watched || "accuracy";
 
@@ -545,7 +561,7 @@
   head();
   const contents = h("nav", { "aria-label": "Contents" });
   page.append(contents);
-  for (const part of [comparison, results, dataSet, training, evaluation, selection, cost, provenance]) part();
+  for (const part of [comparison, results, dataSet, training, rates, evaluation, selection, cost, provenance]) part();
   for (const title of page.querySelectorAll("h2")) contents.append(h("a", { href: "#" + title.parentElement.id }, title.textContent));
   drawAll();
   for (const entry of charts) observer.observe(entry.box);

@@ -34,7 +34,7 @@ class MemoryIT {
         private Hungry() {}
 
         public static void main(String[] arguments) throws Exception {
-            Method.register(new Method("hungry", List.of(), Method.Needs.PROBE, null, from -> new Hog()));
+            Method.register(new Method("hungry", List.of(), Method.Needs.PROBE, 1e-3, null, from -> new Hog()));
             Main.main(arguments);
         }
     }

@@ -147,7 +147,7 @@ class ConfigTest {
                 "training.shards=8",
                 "training.microBatch=4",
                 "training.syncEvery=2",
-                "training.headInit=fresh",
+                "training.headInit=probe",
                 "training.learningRate=2e-3",
                 "training.schedule=constant",
                 "training.warmupEpochs=1.5",
@@ -165,7 +165,9 @@ class ConfigTest {
                 "training.nesterov=true",
                 "training.weightDecay=0.5",
                 "training.decayAll=true",
-                "training.clipNorm=1",
+                "training.clipNorm=2",
+                "training.divergence=3",
+                "training.onDivergence=halve",
                 "training.labelSmoothing=0.1",
                 "training.dropPath=0.2",
                 "training.ema=0.99",
@@ -235,8 +237,11 @@ class ConfigTest {
         assertThat(lora.methods()).isEmpty();
         assertThat(lora.compare().methods()).isEmpty();
         assertThat(grft.selection().preset()).isEqualTo("vtab-rows");
-        assertThat(grft.training().learningRate())
-                .isEqualTo(settings().training().learningRate());
+        assertThat(all.training().learningRate()).isNull();
+        assertThat(grft.training().learningRate()).isEqualTo(Method.GRFT.learningRate(32));
+        assertThatThrownBy(() -> Config.forMethod(load(List.of(), "training.minLearningRate=0.1"), "lora"))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("training.minLearningRate must be in [0, training.learningRate], here [0, ");
         assertThat(load(List.of(file(Config.toYaml(all)))))
                 .as("written and read")
                 .isEqualTo(all);
@@ -430,9 +435,9 @@ class ConfigTest {
                         + "'3000000000'",
                 "training: {epochs: null}        | training.epochs must be a whole number, got null",
                 "training: {epochs: {a: 1}}      | training.epochs must be a whole number, got a section",
-                "training: {learningRate: 1d}    | training.learningRate must be a number, got '1d'",
-                "training: {learningRate: .nan}  | training.learningRate must be a number, got '.nan'",
-                "training: {learningRate: 1e999} | training.learningRate must be a number, got '1e999'",
+                "training: {learningRate: 1d}    | training.learningRate must be a number or null, got '1d'",
+                "training: {learningRate: .nan}  | training.learningRate must be a number or null, got '.nan'",
+                "training: {learningRate: 1e999} | training.learningRate must be a number or null, got '1e999'",
                 "augmentation: {flip: yes}       | augmentation.flip must be true or false, got 'yes'",
                 "compare: {methods: linear}          | compare.methods must be a list such as [a, b], got 'linear'",
                 "compare: {methods: [[linear]]}      | compare.methods must be a list such as [a, b], got a list",
@@ -588,7 +593,7 @@ class ConfigTest {
         assertThat(Config.toYaml(settings()))
                 .startsWith("run:\n  directory: runs/run\n  seed: 42\ntuning:\n  method: grft\n")
                 .contains("\n  match: true\nmethods: {}\nmodel:\n")
-                .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: [patch_embed.proj, attn.qkv,")
+                .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: null")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
                 .endsWith("\n  recompute: false\n  timeoutSeconds: 600\n  graceSeconds: 25\n");
     }
@@ -686,7 +691,7 @@ class ConfigTest {
     void valuesAreEveryKeyAsText() {
         assertThat(Config.values(settings()))
                 .containsOnlyKeys(Schema.KEYS.keySet())
-                .containsEntry("training.learningRate", "0.001")
+                .containsEntry("training.learningRate", "null")
                 .containsEntry("tracking.uri", "null");
     }
 

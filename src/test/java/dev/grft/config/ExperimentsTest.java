@@ -50,7 +50,7 @@ class ExperimentsTest {
         Settings settings = load(EXPERIMENTS.resolve("comparison/small.yaml"), List.of("run.directory=runs/small"));
 
         assertThat(settings.compare().budgets()).containsExactly(0.003);
-        assertThat(settings.selection().matrices()).doesNotContain("patch_embed.proj");
+        assertThat(settings.selection().eligible()).doesNotContain("patch_embed.proj");
     }
 
     @ParameterizedTest

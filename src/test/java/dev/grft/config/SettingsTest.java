@@ -127,8 +127,7 @@ class SettingsTest {
                 "training.learningRate=-1  | training.learningRate must be > 0, got -1",
                 "training.warmupEpochs=21  | training.warmupEpochs must be in [0, training.epochs], here [0, 20], got"
                         + " 21",
-                "training.minLearningRate=1 | training.minLearningRate must be in [0, training.learningRate], "
-                        + "here [0, 0.001], got 1",
+                "training.minLearningRate=-1 | training.minLearningRate must be >= 0, got -1",
                 "training.updater=lamb     | training.updater must be one of adam, adamw, sgd, got 'lamb'",
                 "training.beta1=1          | training.beta1 must be in [0, 1), got 1",
                 "training.beta2=-0.1       | training.beta2 must be in [0, 1), got -0.1",
@@ -145,6 +144,8 @@ class SettingsTest {
                 "training.labelSmoothing=1 | training.labelSmoothing must be in [0, 1), got 1",
                 "training.dropPath=1       | training.dropPath must be in [0, 1), got 1",
                 "training.ema=1            | training.ema must be null or in (0, 1), got 1",
+                "training.divergence=0.5   | training.divergence must be >= 1, got 0.5",
+                "training.onDivergence=go  | training.onDivergence must be one of stop, halve, ignore, got 'go'",
                 "training.clipNorm=-1      | training.clipNorm must be >= 0, got -1",
                 "training.checkpointEvery=-1 | training.checkpointEvery must be >= 0, got -1",
                 "training.keep=0           | training.keep must be >= 1, got 0",
@@ -209,7 +210,7 @@ class SettingsTest {
     void numbersThatAreNotFiniteAreRefusedEvenWithoutAFile() {
         for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY}) {
             assertThatThrownBy(() -> new Settings.Penalty(bad, null, 0, false)).isInstanceOf(UserError.class);
-            assertThatThrownBy(() -> new Settings.Probe(1, 1, bad, 0)).isInstanceOf(UserError.class);
+            assertThatThrownBy(() -> new Settings.Probe(1, 1, bad, 0.0)).isInstanceOf(UserError.class);
             assertThatThrownBy(() -> new SelectionSettings.Budget(null, bad)).isInstanceOf(UserError.class);
         }
     }

@@ -75,7 +75,7 @@ class TrackingTest {
             FakeMlflow.Run told = server.run(folder.getFileName().toString());
             assertThat(told.parameters)
                     .containsEntry("training.epochs", "20")
-                    .containsEntry("selection.matrices", "[patch_embed.proj, attn.qkv, attn.proj, mlp.fc1, mlp.fc2]")
+                    .containsEntry("selection.budget.count", "4")
                     .containsEntry("data.train", "null");
             assertThat(told.metrics)
                     .contains(

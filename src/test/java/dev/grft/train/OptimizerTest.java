@@ -93,11 +93,11 @@ class OptimizerTest {
                 Replica replica = Trainings.replica(weights, tuning, configuration);
                 LearnerState start = LearnerState.start(Trainings.start(tuning));
                 LearnerState six = replica.steps(
-                                start, 6, step -> List.of(Tiny.batch(0, 6)).iterator())
+                                start, 6, 0, step -> List.of(Tiny.batch(0, 6)).iterator())
                         .state();
                 replica.close();
                 Replica other = Trainings.replica(weights, tuning, configuration);
-                assertThat(other.steps(six, 4, step -> List.of(Tiny.batch(0, 6)).iterator())
+                assertThat(other.steps(six, 4, 0, step -> List.of(Tiny.batch(0, 6)).iterator())
                                 .state()
                                 .trained())
                         .isEqualTo(driver);

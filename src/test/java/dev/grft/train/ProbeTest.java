@@ -26,7 +26,7 @@ import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
 
 class ProbeTest {
-    private static final Settings.Probe SETTINGS = new Settings.Probe(60, 8, 0.1, 0);
+    private static final Settings.Probe SETTINGS = new Settings.Probe(60, 8, 0.1, 0.0);
     private static final int CLASSES = 3;
     private static final int WIDTH = 4;
     private static final int[] LABELS = labels();
@@ -67,7 +67,7 @@ class ProbeTest {
 
     @Test
     void oneStepOnOneExampleMovesAHeadOfZerosByTheLearningRate() {
-        Settings.Probe once = new Settings.Probe(1, 8, 0.1, 0);
+        Settings.Probe once = new Settings.Probe(1, 8, 0.1, 0.0);
         Probe probe = train(new float[][] {{2, -3}}, new int[] {1}, 2, once, 1);
         // The gradient is (p - target) x' with p = 1/2: {1, -1.5} for class 0, its opposite for class 1; Adam takes its
         // sign.
@@ -114,9 +114,44 @@ class ProbeTest {
     }
 
     @Test
+    void theWeightDecayIsChosenSuchThatHeldOutExamplesAreFitted() {
+        float[][] features = noise(150, 200); // more numbers than examples: a free head learns them by heart
+        int[] labels = new int[150];
+        for (int n = 0; n < labels.length; n++) {
+            labels[n] = n % 3;
+            features[n][labels[n]] += 1;
+        }
+        Settings.Probe settings = new Settings.Probe(30, 32, 0.01, null);
+
+        ProbeDecay decay = ProbeDecay.of(features, labels, 3, null, settings, 5, 1, images -> {});
+
+        assertThat(decay.heldOut()).isEqualTo(30);
+        assertThat(decay.chosen()).isBetween(1e-2, 1.0);
+        List<ProbeDecay.Trial> trials = decay.trials();
+        assertThat(trials.get(trials.size() - 1).loss())
+                .as("weaker ones fit less well")
+                .isGreaterThan(trials.get(trials.size() - 2).loss());
+        assertThat(ProbeDecay.of(features, labels, 3, null, settings, 5, 3, images -> {}))
+                .isEqualTo(decay);
+        assertThat(decay.toString())
+                .startsWith("weight decay " + decay.chosen() + ", chosen by the loss of 30 held-out images (1.0: ");
+    }
+
+    @Test
+    void fewExamplesAreAllTrainedOnAndOfVeryManySomeAreLookedAt() {
+        ProbeDecay few = ProbeDecay.of(noise(4, 3), someLabels(4, 2), 2, null, SETTINGS, 5, 1, images -> {});
+        assertThat(few).isEqualTo(new ProbeDecay(1, List.of(), 0));
+
+        int many = 2 * ProbeDecay.MOST + 1; // a third of them
+        ProbeDecay some = ProbeDecay.of(
+                noise(many, 2), someLabels(many, 2), 2, null, new Settings.Probe(1, 1024, 0.01, null), 5, 1, images -> {});
+        assertThat(some.heldOut()).isEqualTo(many / 3 / 5);
+    }
+
+    @Test
     void everyStepIsTold() {
         List<Long> told = new ArrayList<>();
-        Probe.train(FEATURES, LABELS, CLASSES, null, new Settings.Probe(2, 16, 0.1, 0), 1, 2, told::add);
+        Probe.train(FEATURES, LABELS, CLASSES, null, new Settings.Probe(2, 16, 0.1, 0.0), 1, 2, told::add);
         assertThat(told).containsExactly(16L, 14L, 16L, 14L);
     }
 
@@ -124,10 +159,10 @@ class ProbeTest {
     void nativeMemoryDoesNotGrowWithTheSteps() throws Exception {
         float[][] features = noise(2_000, 64);
         int[] labels = someLabels(2_000, 500);
-        train(features, labels, 500, new Settings.Probe(2, 250, 0.01, 0), 1);
+        train(features, labels, 500, new Settings.Probe(2, 250, 0.01, 0.0), 1);
         long before = ProcessStatus.bytes("VmRSS");
 
-        train(features, labels, 500, new Settings.Probe(40, 250, 0.01, 0), 1);
+        train(features, labels, 500, new Settings.Probe(40, 250, 0.01, 0.0), 1);
 
         assertThat(ProcessStatus.bytes("VmRSS")
                         - before) // 5 MB of arrays in a step, made anew, are 1.6 GB; the heap grows, too
@@ -260,7 +295,7 @@ class ProbeTest {
 
     @Test
     void anExampleOfWeightTwoCountsAsTwo() {
-        Settings.Probe settings = new Settings.Probe(3, 1000, 0.1, 0); // one batch: the order does not matter
+        Settings.Probe settings = new Settings.Probe(3, 1000, 0.1, 0.0); // one batch: the order does not matter
         float[][] twice = Arrays.copyOf(FEATURES, FEATURES.length + 1);
         int[] labels = Arrays.copyOf(LABELS, LABELS.length + 1);
         twice[FEATURES.length] = FEATURES[0];

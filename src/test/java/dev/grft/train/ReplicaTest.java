@@ -31,6 +31,8 @@ import org.nd4j.linalg.dataset.DataSet;
 
 /** The whole network as executors have it, and as DL4J has it. */
 class ReplicaTest {
+    private static final double CLIP = 1e-3; // below the norm of every gradient here, so that each is clipped
+
     private static final TrainingSettings ADAM = Trainings.training("adam", 1e-2, "cosine", 2, 1e-3, 0.1, 1e-8);
     private static final Penalty PENALTY = new Penalty(1e-2, 2, 1e-3, false);
 
@@ -100,10 +102,10 @@ class ReplicaTest {
             replica.load(learner.trained());
             StepGradient gradient = replica.gradient(batch(step));
             loss += step < 2 ? 0 : gradient.loss();
-            learner.apply(gradient, 0);
+            assertThat(learner.apply(gradient, CLIP)).isGreaterThan(CLIP);
         }
         LocalSteps alone = Trainings.replica(weights, tuning, configuration)
-                .steps(middle, 3, i -> List.of(batch(2 + i)).iterator());
+                .steps(middle, 3, CLIP, i -> List.of(batch(2 + i)).iterator());
         assertThat(alone.state()).isEqualTo(learner.state());
         assertThat(alone.loss()).isEqualTo(loss);
         assertThat(alone.examples()).isEqualTo(batch(2).size() + batch(3).size() + batch(4).size());

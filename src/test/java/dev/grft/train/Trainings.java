@@ -33,6 +33,11 @@ final class Trainings {
         return training(updater, learningRate, "constant", 0, 0, weightDecay, 1e-8);
     }
 
+    /** Returns settings that make a checkpoint after so many steps. */
+    static TrainingSettings checkpoints(int every) {
+        return training("adam", 0.1, "constant", 0, 0, 0, 1e-8, every);
+    }
+
     static TrainingSettings training(
             String updater,
             double learningRate,
@@ -41,6 +46,19 @@ final class Trainings {
             double minLearningRate,
             double weightDecay,
             double epsilon) {
+        return training(
+                updater, learningRate, schedule, warmupEpochs, minLearningRate, weightDecay, epsilon, 0);
+    }
+
+    private static TrainingSettings training(
+            String updater,
+            double learningRate,
+            String schedule,
+            double warmupEpochs,
+            double minLearningRate,
+            double weightDecay,
+            double epsilon,
+            int checkpointEvery) {
         return new TrainingSettings(
                 10,
                 6,
@@ -66,11 +84,13 @@ final class Trainings {
                 weightDecay,
                 false,
                 0,
+                1.25,
+                "stop",
                 0,
                 0,
                 null,
                 true,
-                0,
+                checkpointEvery,
                 1,
                 0,
                 null,

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class MethodTest {
     private static final Method TOY =
-            new Method("toy", List.of(), Method.Needs.PROBE, null, from -> SliceTuning.headOnly());
+            new Method("toy", List.of(), Method.Needs.PROBE, 1e-3, null, from -> SliceTuning.headOnly());
 
     @Test
     void theMethodsAreInTheOrderOfTheirEntries() {
@@ -41,7 +41,7 @@ class MethodTest {
     @Test
     void aWordIsOfOneMethod() {
         assertThatThrownBy(() -> Method.register(
-                        new Method("lora", List.of(), Method.Needs.PROBE, null, from -> SliceTuning.headOnly())))
+                        new Method("lora", List.of(), Method.Needs.PROBE, 1e-3, null, from -> SliceTuning.headOnly())))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("there is a method lora already");
         assertThat(Method.of("lora")).isSameAs(Method.LORA);
@@ -60,6 +60,28 @@ class MethodTest {
             assertThat(Config.forMethod(settings, "toy").training().learningRate())
                     .isEqualTo(0.5);
         }
+    }
+
+    @Test
+    void aMethodsLearningRateGrowsWithTheRootOfTheBatch() {
+        assertThat(Method.LORA.learningRate(16)).isEqualTo(Method.LORA.learningRate());
+        assertThat(Method.LORA.learningRate(64)).isEqualTo(2 * Method.LORA.learningRate());
+        assertThat(Method.LORA.learningRate(32)).as("two digits").isEqualTo(1.4 * Method.LORA.learningRate());
+        assertThat(Config.forMethod(settings("training.batchSize=64"), "lora")
+                        .training()
+                        .learningRate())
+                .isEqualTo(Method.LORA.learningRate(64));
+    }
+
+    @Test
+    void slicesAreOfTheBlocksUnlessAPresetCountsThePatchEmbeddingAndEntriesAreOfAll() {
+        assertThat(Config.forMethod(settings(), "grft").selection().matrices()).hasSize(4).doesNotContain("patch_embed.proj");
+        assertThat(Config.forMethod(settings("selection.preset=vtab-rows"), "grft").selection().matrices())
+                .hasSize(5)
+                .contains("patch_embed.proj");
+        assertThat(Config.forMethod(settings(), "gps").selection().matrices()).contains("patch_embed.proj");
+        assertThat(Config.forMethod(settings("selection.matrices=[mlp.fc1]"), "gps").selection().matrices())
+                .containsExactly("mlp.fc1");
     }
 
     @Test

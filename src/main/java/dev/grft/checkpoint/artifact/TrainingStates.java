@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The checkpoints of a training in a directory. A checkpoint that the training does not go on from is moved to a directory
- * beside it, such as {@code state-old-1}, and never deleted, except by {@link #prune}.
+ * beside it, such as {@code state-old-1}, and never deleted, except by {@link #prune} and {@link #deleteAfter}.
  */
 public final class TrainingStates {
     private static final Pattern NAME = Pattern.compile("step-(\\d{8,18})\\.safetensors");
@@ -232,13 +233,24 @@ public final class TrainingStates {
      * Keeps the newest checkpoints and deletes the rest.
      *
      * @param keep how many stay, at least 1
+     * @param also steps whose checkpoints stay beside those
      */
-    public void prune(int keep) {
+    public void prune(int keep, Set<Long> also) {
         if (keep < 1) {
             throw new IllegalArgumentException("keep must be at least 1, got " + keep);
         }
         List<Path> files = files();
-        files.subList(0, Math.max(0, files.size() - keep)).forEach(storage::delete);
+        files.subList(0, Math.max(0, files.size() - keep)).stream()
+                .filter(file -> !also.contains(step(file)))
+                .forEach(storage::delete);
+    }
+
+    /** Deletes the checkpoints after a step, the newest first. */
+    public void deleteAfter(long step) {
+        List<Path> files = files();
+        for (int i = files.size() - 1; i >= 0 && step(files.get(i)) > step; i--) {
+            storage.delete(files.get(i));
+        }
     }
 
     /** Returns the checkpoints, the oldest first, under the directory's name as it was given. */

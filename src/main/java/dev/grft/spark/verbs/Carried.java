@@ -10,15 +10,17 @@ import org.jspecify.annotations.Nullable;
  * @param seconds of all parts, without those of evaluations
  * @param inputSeconds how many of them it waited for images
  * @param memory the largest live memory of a part, bytes; 0 if it was not measured
+ * @param losses what the watch over the loss has seen, see {@link dev.grft.train.Divergence#text}
  * @param choice the choice of the epoch so far; null if the last epoch counts
  */
 record Carried(
         double seconds,
         double inputSeconds,
         double memory,
+        String losses,
         @Nullable Choice choice) {
     /** What a training begins with. */
-    static final Carried NOTHING = new Carried(0, 0, 0, null);
+    static final Carried NOTHING = new Carried(0, 0, 0, "", null);
 
     /**
      * The best epoch so far.
@@ -36,6 +38,7 @@ record Carried(
     private static final String SECONDS = "seconds";
     private static final String INPUT_SECONDS = "inputSeconds";
     private static final String MEMORY = "memory";
+    private static final String LOSSES = "losses";
     private static final String CHOICE_SECONDS = "choosing";
     private static final String CHOICE_VALUE = "best.value";
     private static final String CHOICE_STEP = "best.step";
@@ -47,6 +50,7 @@ record Carried(
                 number(text, SECONDS),
                 number(text, INPUT_SECONDS),
                 number(text, MEMORY),
+                text.getOrDefault(LOSSES, ""),
                 text.containsKey(CHOICE_VALUE)
                         ? new Choice(
                                 number(text, CHOICE_SECONDS),
@@ -66,6 +70,7 @@ record Carried(
         text.put(SECONDS, Double.toString(seconds));
         text.put(INPUT_SECONDS, Double.toString(inputSeconds));
         text.put(MEMORY, Double.toString(memory));
+        text.put(LOSSES, losses);
         if (choice != null) {
             text.put(CHOICE_SECONDS, Double.toString(choice.seconds));
             text.put(CHOICE_VALUE, Double.toString(choice.value));

@@ -52,7 +52,7 @@ final class CheckVerb extends Verb {
         Device.Kind kind = run.models().device().kind();
         say("engine    computes on %s", kind == null ? "CPUs or GPUs, as they come" : kind.several());
         SelectVerb select = new SelectVerb(run, false);
-        Map<String, MatrixShape> eligible = select.matrices(settings.selection().matrices(), "selection.matrices");
+        Map<String, MatrixShape> eligible = select.matrices(settings.selection().eligible(), "selection.matrices");
         String scores = settings.selection().scores();
         say(
                 "selection %d matrices, axis %s, %s, %s",
@@ -72,7 +72,7 @@ final class CheckVerb extends Verb {
                 training.shards(),
                 training.batchSize() / training.shards(),
                 training.updater(),
-                training.learningRate());
+                training.rate());
         shards(images.count());
         EpochChoice.Split split = EpochChoice.split(settings);
         if (split != null) {

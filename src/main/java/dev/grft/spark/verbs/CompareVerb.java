@@ -12,7 +12,6 @@ import dev.grft.report.CostModel;
 import dev.grft.report.Measure;
 import dev.grft.spark.run.Run;
 import dev.grft.tuning.Method;
-import dev.grft.tuning.TuningSettings;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -190,7 +189,6 @@ final class CompareVerb extends Verb {
         }
         VitConfig config = run.models().pretrained().config();
         Settings grft = Config.forMethod(cell, Method.GRFT.word());
-        Map<String, MatrixShape> eligible = config.matrices(grft.selection().matrices());
         long biases =
                 config.matrices().values().stream().mapToLong(MatrixShape::out).sum();
         double numbers =
@@ -199,8 +197,10 @@ final class CompareVerb extends Verb {
         for (Method method : Method.all()) {
             Method.Matching matching = method.matching();
             if (matching != null) {
-                TuningSettings own = Config.forMethod(cell, method.word()).tuning();
-                matching.changes(numbers, config, own, eligible)
+                Settings own = Config.forMethod(cell, method.word());
+                Map<String, MatrixShape> eligible =
+                        config.matrices(own.selection().eligible());
+                matching.changes(numbers, config, own.tuning(), eligible)
                         .forEach((key, value) -> changes.put("methods." + method + "." + key, value));
             }
         }

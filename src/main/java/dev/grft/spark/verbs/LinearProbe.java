@@ -4,7 +4,9 @@ import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
+import dev.grft.config.Settings;
 import dev.grft.data.Labels;
+import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
@@ -13,11 +15,13 @@ import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Probe;
+import dev.grft.train.ProbeDecay;
 import dev.grft.tuning.Method;
 import dev.grft.vit.kernels.Backend;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -76,12 +80,15 @@ final class LinearProbe extends Verb {
             Provenance.writeManifest(
                     run, images.digest(), run.models().pretrained().sha256());
         }
-        run.artifacts().phase(Method.LINEAR.word(), "train", probed.seconds);
+        Metrics metrics = run.artifacts().metrics();
+        metrics.phase(Method.LINEAR.word(), "train", probed.seconds);
+        metrics.of(Method.LINEAR.word()).put("weight_decay", probed.weightDecay);
+        metrics.write();
         return file;
     }
 
-    /** A head, and the seconds that it took. */
-    private record Probed(Probe probe, double seconds) {}
+    /** A head, its weight decay, and the seconds that it took. */
+    private record Probed(Probe probe, double weightDecay, double seconds) {}
 
     private Probed train() {
         Images all = run.images().training();
@@ -102,18 +109,35 @@ final class LinearProbe extends Verb {
         if (!onGpu) {
             Backend.threads(blasThreads);
         }
-        Progress.Meter trained =
-                session.phase("probe: training", (long) settings.probe().epochs() * features.length);
+        int threads = onGpu ? 1 : Math.max(1, Runtime.getRuntime().availableProcessors() / blasThreads);
+        long seed = settings.run().seed();
+        Settings.Probe how = settings.probe();
+        float[] weights = weights(seen, labels.size());
+        if (how.weightDecay() == null) {
+            Progress.Meter tried = session.phase("probe: choosing the weight decay", -1);
+            ProbeDecay decay = ProbeDecay.of(
+                    features,
+                    classes,
+                    labels.size(),
+                    weights,
+                    how,
+                    seed,
+                    threads,
+                    examples -> tried.add(examples, ""));
+            session.progress().say("probe: %s", decay);
+            how = how.decaying(decay.chosen());
+        }
+        Progress.Meter trained = session.phase("probe: training", (long) how.epochs() * features.length);
         Probe probe = Probe.train(
                 features,
                 classes,
                 labels.size(),
-                weights(seen, labels.size()),
-                settings.probe(),
-                settings.run().seed(),
-                onGpu ? 1 : Math.max(1, Runtime.getRuntime().availableProcessors() / blasThreads),
+                weights,
+                how,
+                seed,
+                threads,
                 examples -> trained.add(examples, ""));
-        return new Probed(probe, meter.seconds());
+        return new Probed(probe, Objects.requireNonNull(how.weightDecay()), meter.seconds());
     }
 
     /** Returns the weight of each image, {@code [n]}, of mean 1; null if each counts the same. */

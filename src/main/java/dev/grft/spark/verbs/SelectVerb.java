@@ -95,7 +95,7 @@ final class SelectVerb extends Verb {
                     session.hadoop(),
                     new Path(Objects.requireNonNull(settings.selection().scores())),
                     run.models().pretrained().config().matrices().keySet(),
-                    matrices(settings.selection().matrices(), "selection.matrices"),
+                    matrices(settings.selection().eligible(), "selection.matrices"),
                     settings.selection().orientation());
             given = found;
             session.progress()
@@ -203,7 +203,7 @@ final class SelectVerb extends Verb {
 
     /** Returns the slices of the largest weights, by the selection's budget: needs no image. */
     Selection byMagnitude() {
-        Map<String, MatrixShape> eligible = matrices(settings.selection().matrices(), "selection.matrices");
+        Map<String, MatrixShape> eligible = matrices(settings.selection().eligible(), "selection.matrices");
         Map<String, float[]> weights = run.models().pretrained().tensors();
         return select(Scores.ofWeights(eligible, weights), budget());
     }

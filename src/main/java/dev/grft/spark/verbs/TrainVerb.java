@@ -58,7 +58,7 @@ final class TrainVerb extends Verb {
     }
 
     /** Returns a digest of all that a step of the training depends on. The number of steps decides the delta alone. */
-    private String inputs() {
+    String inputs() {
         List<String> keys = new ArrayList<>(List.of("training", "penalty", "augmentation", "data.balance"));
         keys.addAll(method.keys());
         return Inputs.digest(
@@ -70,7 +70,7 @@ final class TrainVerb extends Verb {
                     case PROBE -> own.probe().inputs();
                 },
                 EpochChoice.inputs(run),
-                Config.fingerprint(settings, keys, TrainingLoop.NO_STEP_DEPENDS_ON));
+                Config.fingerprint(settings, keys, TrainingLoop.noStepDependsOn(settings.training())));
     }
 
     private DeltaFile train(Path path, String inputs) {
@@ -116,7 +116,7 @@ final class TrainVerb extends Verb {
     }
 
     /** Returns the first part of a training: by the method's tuning, from the pretrained model. */
-    private PartSetup first(Labels labels) {
+    PartSetup first(Labels labels) {
         ModelBroadcast model = run.models().broadcast(labels.size());
         Tuning tuning = method.tuning(new RunIngredients(run, own, slices));
         Layout layout = tuning.layout(model.config());
@@ -203,7 +203,9 @@ final class TrainVerb extends Verb {
         Metrics metrics = run.artifacts().metrics();
         metrics.phase(method.word(), "train", carried.seconds());
         ObjectNode node = metrics.of(method.word());
-        node.put("learning_rate", settings.training().learningRate());
+        int halvings = result.halvings();
+        node.put("learning_rate", settings.training().halved(halvings).rate());
+        node.put("halvings", halvings);
         node.put("steps", result.made());
         node.put("seconds_per_step", carried.seconds() / result.made());
         node.put("input_seconds_per_step", carried.inputSeconds() / result.made());

@@ -1,5 +1,6 @@
 package dev.grft.spark.verbs;
 
+import dev.grft.Checks;
 import dev.grft.Delta;
 import dev.grft.Penalty;
 import dev.grft.UserError;
@@ -20,11 +21,14 @@ import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
 import dev.grft.train.Average;
+import dev.grft.train.Divergence;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
 import dev.grft.train.Trainer;
 import java.lang.ref.Reference;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
@@ -36,9 +40,14 @@ import org.jspecify.annotations.Nullable;
 
 /** Trains on the cluster, part by part, each from its newest state. */
 final class TrainingLoop {
-    /** Keys of the section {@code training} that change neither a step nor its checkpoint: a changed one is gone on with. */
-    static final Set<String> NO_STEP_DEPENDS_ON =
-            Set.of("training.checkpointEvery", "training.keep", "training.maxSteps", "training.watch");
+    private static final Set<String> ANYWAY = Set.of("training.keep", "training.maxSteps", "training.watch");
+    private static final Set<String> UNLESS_HALVED = Set.of(
+            "training.keep",
+            "training.maxSteps", "training.watch",
+            "training.checkpointEvery",
+            "training.divergence",
+            "training.onDivergence");
+    private static final int MOST_HALVINGS = 10;
 
     private static final String HISTORY = "history.jsonl";
 
@@ -70,8 +79,9 @@ final class TrainingLoop {
      *
      * @param state after its last step
      * @param made steps, those of earlier parts included
+     * @param halvings how often the learning rate has been halved
      */
-    record Result(LearnerState state, long made, Carried carried) {
+    record Result(LearnerState state, long made, int halvings, Carried carried) {
         /** Returns the trained vector, {@code [N]}. */
         float[] trained() {
             return state.trained();
@@ -81,6 +91,14 @@ final class TrainingLoop {
         float[] result() {
             return state.result();
         }
+    }
+
+    /**
+     * Returns the keys of the section {@code training} that change neither a step nor its checkpoint: a changed one is gone on with. A
+     * training that may go back to its checkpoints depends on when they are made.
+     */
+    static Set<String> noStepDependsOn(TrainingSettings settings) {
+        return settings.halves() ? ANYWAY : UNLESS_HALVED;
     }
 
     /**
@@ -122,9 +140,27 @@ final class TrainingLoop {
                     settings.shards(),
                     CostModel.gathered(settings, setup.layout().size()));
         }
+        Keeper keeper = new Keeper(part, Math.log(setup.model().config().classes()) / 2);
+        keeper.open(); // the learning rate depends on what has been
+        for (; ; ) {
+            try {
+                return run(part, setup, meaning, keeper);
+            } catch (Diverged diverged) {
+                keeper.goBack(diverged);
+            }
+        }
+    }
+
+    /** Trains from the newest state on to the end, or until the loss has diverged. */
+    private Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning, Keeper keeper) {
         Trainer.Plan plan = plan(part);
-        MultiLayerConfiguration configuration =
-                Network.configuration(setup.layout(), settings, penalty, steps.all(), plan.stepsPerEpoch(), part.first);
+        MultiLayerConfiguration configuration = Network.configuration(
+                setup.layout(),
+                settings.halved(keeper.divergence.halvings()),
+                penalty,
+                steps.all(),
+                plan.stepsPerEpoch(),
+                part.first);
         Replicas.Recipe recipe = new Replicas.Recipe(
                 session.context(),
                 setup.model(),
@@ -132,7 +168,6 @@ final class TrainingLoop {
                 configuration,
                 true,
                 run.device(setup.model().config()));
-        Keeper keeper = new Keeper(part);
         if (choice != null) {
             choice.watch(
                     trained -> Inference.of(run.engine(setup.model().config()), preprocess, recipe, trained),
@@ -154,12 +189,16 @@ final class TrainingLoop {
                     keeper.made(step);
                     session.gauges().step(step, sent);
                     meter.add(step.examples(), text(step));
+                    keeper.watch(step);
                 },
                 choice == null ? Trainer.Judge.NONE : choice);
         try {
             LearnerState end = trainer.run();
             return new Result(
-                    end, part.first + end.step(), keeper.carried(memory == null ? 0 : (double) memory.bytes()));
+                    end,
+                    part.first + end.step(),
+                    keeper.divergence.halvings(),
+                    keeper.carried(memory == null ? 0 : (double) memory.bytes()));
         } finally {
             Reference.reachabilityFence(trainer); // its memory is measured
             learner.close();
@@ -203,13 +242,14 @@ final class TrainingLoop {
         return new Sampler(
                 preprocess,
                 run.images().augment(),
-                balance(),
+                balance(run, images),
                 settings,
                 run.settings().run().seed(),
                 part.first);
     }
 
-    private Balance balance() {
+    /** Returns how often and how much the images of each class count. */
+    static Balance balance(Run run, Images images) {
         String how = run.settings().data().balance();
         return how.equals("none") && !run.images().weighted()
                 ? Balance.NONE
@@ -219,6 +259,18 @@ final class TrainingLoop {
     private static String text(Trainer.Step step) {
         return String.format(
                 Locale.ROOT, "step %d/%d, epoch %.2f, loss %.4f", step.step(), step.steps(), step.epoch(), step.loss());
+    }
+
+    /** The loss has diverged. */
+    private static final class Diverged extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        private final long step;
+
+        Diverged(long step) {
+            super("the loss has diverged at step " + step);
+            this.step = step;
+        }
     }
 
     /** States in {@code state/} of the part, the history beside that of the first. */
@@ -231,9 +283,13 @@ final class TrainingLoop {
         private Carried earlier;
         private double inputSeconds;
         private @Nullable History history;
+        private @Nullable LearnerState newest;
+        private final Divergence divergence;
+        private boolean opened; // before: other states than those of this process may be there
 
-        Keeper(Part part) {
+        Keeper(Part part, double floor) {
             this.part = part;
+            this.divergence = new Divergence(settings, floor);
             this.directory = new Path(part.own, "state");
             this.states = new TrainingStates(
                     session.hadoop(),
@@ -245,18 +301,36 @@ final class TrainingLoop {
 
         @Override
         public @Nullable LearnerState latest() {
+            LearnerState latest = newest;
+            newest = null;
+            return latest;
+        }
+
+        /** Reads the newest state, if there is one. */
+        void open() {
+            newest = read();
+            opened = true;
+        }
+
+        private @Nullable LearnerState read() {
             TrainingState state = null;
-            if (force) {
+            if (force && !opened) {
                 states.moveAside("--force");
             } else {
                 state = states.latest(
                         new TrainingStates.Wanted(part.inputs, part.first, part.end, settings.syncEvery()));
             }
             if (state == null) {
+                earlier = part.carried;
+                divergence.restore(earlier.losses());
+                divergence.wentBack(part.first);
                 return begin(null, part.first);
             }
             earlier = Carried.parse(state.sums());
-            meter.skip((state.step() - part.first) * settings.batchSize());
+            divergence.restore(earlier.losses());
+            if (!opened) {
+                meter.skip((state.step() - part.first) * settings.batchSize());
+            }
             session.progress().say("going on after step %d, from %s", state.step(), directory);
             return begin(
                     new LearnerState(state.parameters(), state.updater(), state.step() - part.first, state.average()),
@@ -264,11 +338,11 @@ final class TrainingLoop {
         }
 
         private @Nullable LearnerState begin(@Nullable LearnerState state, long step) {
-            if (choice != null) {
+            if (choice != null && !opened) {
                 choice.restore(earlier.choice() == null ? Carried.Choice.NONE : earlier.choice());
             }
             history = new History(
-                    session.storage(), new Path(part.folder, HISTORY), step, run.tracked(part.folder, step > 0));
+                    session.storage(), new Path(part.folder, HISTORY), step, run.tracked(part.folder, step > 0 || opened));
             if (states.isHistoryCopied()) {
                 history.write(); // it may be that no step is made any more
             }
@@ -286,7 +360,48 @@ final class TrainingLoop {
                             part.inputs,
                             carried(0).text())
                     .write(session.hadoop(), directory);
-            states.prune(settings.keep());
+            states.prune(
+                    settings.keep(),
+                    settings.halves() ? new HashSet<>(List.of(divergence.good(), divergence.candidate())) : Set.of());
+        }
+
+        /**
+         * Watches the loss of a step, before its state is kept.
+         *
+         * @throws Diverged if it is too large for too long, unless that is ignored
+         */
+        void watch(Trainer.Step step) {
+            boolean diverged = divergence.add(step.step(), step.loss());
+            // Of a loss that is no number, the trainer has a message of its own.
+            if (diverged && !settings.diverges() && (settings.halves() || Double.isFinite(step.loss()))) {
+                throw new Diverged(step.step());
+            }
+        }
+
+        /**
+         * Goes back to a state of before the divergence, with half the learning rate. Until the next state is kept, nothing on disk tells of it: a
+         * process that goes on from there diverges in the same bits, and comes back here.
+         *
+         * @throws UserError if the training is to stop
+         */
+        void goBack(Diverged diverged) {
+            String what = divergence.toString();
+            double rate = settings.halved(divergence.halvings()).rate();
+            if (!settings.halves() || divergence.halvings() == MOST_HALVINGS) {
+                throw UserError.of(
+                        "training: %s; the checkpoints in %s stay. Set training.learningRate to %.1e or so (%s now), find one"
+                                + " with the verb rates, or set training.onDivergence to halve",
+                        what, directory, rate / 3, Checks.text(rate));
+            }
+            long to = Math.max(divergence.good(), part.first);
+            states.deleteAfter(to);
+            divergence.halve();
+            open();
+            divergence.wentBack(to);
+            meter.skip((to - diverged.step) * settings.batchSize());
+            double halved = settings.halved(divergence.halvings()).rate();
+            session.progress().say("train: %s; back to step %d, training.learningRate %s", what, to, Checks.text(halved));
+            history().add(to, diverged.step, halved);
         }
 
         /** Notes a step. */
@@ -310,6 +425,7 @@ final class TrainingLoop {
                     earlier.seconds() + meter.seconds() - began - chosen,
                     earlier.inputSeconds() + inputSeconds,
                     Math.max(memory, earlier.memory()),
+                    divergence.text(),
                     choice == null
                             ? null
                             : choice.carried(chosen

@@ -45,6 +45,12 @@ public final class Verbs {
         printDirectory();
     }
 
+    /** Finds a learning rate for the method of the run, which it does not train. */
+    public void rates() {
+        new RatesVerb(run.forMethod(run.method()), force).find();
+        printDirectory();
+    }
+
     /** Measures the delta on the test images. */
     public void evaluate() {
         evaluate(run.method());

@@ -67,7 +67,7 @@ public final class Rounds implements GradientSource {
     }
 
     @Override
-    public LocalSteps localSteps(LearnerState from, int count) {
+    public LocalSteps localSteps(LearnerState from, int count, double clipNorm) {
         Sampler batches = sampler;
         Replicas.Recipe network = recipe;
         Pulse handled = pulse;
@@ -82,7 +82,7 @@ public final class Rounds implements GradientSource {
                                                 state -> Replicas.with(
                                                         network,
                                                         replica -> replica.steps(
-                                                                        state, count, i -> input.of(state.step() + i))
+                                                                        state, count, clipNorm, i -> input.of(state.step() + i))
                                                                 .after(input.seconds))))
                                         .iterator();
                             },

@@ -88,7 +88,7 @@ public final class Scoring implements Serializable {
             Augment views,
             Device device) {
         this.model = model;
-        this.eligible = new LinkedHashMap<>(model.config().matrices(settings.matrices()));
+        this.eligible = new LinkedHashMap<>(model.config().matrices(settings.eligible()));
         this.score = score.word();
         this.pass = score.pass();
         this.seed = seed;

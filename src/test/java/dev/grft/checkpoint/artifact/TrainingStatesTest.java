@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
@@ -202,12 +203,12 @@ class TrainingStatesTest {
         }
         Files.writeString(directory().resolve("notes.txt"), "");
 
-        states().prune(2);
-        states().prune(9);
+        states().prune(2, Set.of());
+        states().prune(9, Set.of());
 
         assertThat(names("state"))
                 .containsExactly("notes.txt", "step-00000030.safetensors", "step-00000040.safetensors");
-        assertThatThrownBy(() -> states().prune(0))
+        assertThatThrownBy(() -> states().prune(0, Set.of()))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("keep must be at least 1, got 0");
     }

@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A method from outside this program: it takes an entry and a class, and no change elsewhere. */
 class OwnMethodTest {
     private static final Method NORMS =
-            new Method("norms", List.of(), Method.Needs.PROBE, null, from -> new NormTuning());
+            new Method("norms", List.of(), Method.Needs.PROBE, 1e-3, null, from -> new NormTuning());
 
     @TempDir
     private Path folder;

@@ -253,8 +253,8 @@ class RoundsTest {
         StepGradient expected = undisturbed.gradient(3, trained());
         StepGradient gradient = disturbed.gradient(3, trained());
         LearnerState state = new LearnerState(trained(), new float[0], 3);
-        LocalSteps expectedSteps = undisturbed.localSteps(state, 2);
-        LocalSteps steps = disturbed.localSteps(state, 2);
+        LocalSteps expectedSteps = undisturbed.localSteps(state, 2, 0);
+        LocalSteps steps = disturbed.localSteps(state, 2, 0);
 
         assertThat(gradient.gradient()).isEqualTo(expected.gradient());
         assertThat(gradient.loss()).isEqualTo(expected.loss());
