@@ -206,8 +206,11 @@ public record Settings(
     }
 
     /** The linear probe: the fresh head, trained alone. */
-    public record Probe(int epochs, int batchSize, double learningRate, @Nullable Double weightDecay)
-            implements Serializable {
+    public record Probe(
+            int epochs,
+            int batchSize,
+            double learningRate,
+            @Nullable Double weightDecay) implements Serializable {
         public Probe {
             Checks.count("probe.epochs", epochs);
             Checks.count("probe.batchSize", batchSize);

@@ -72,7 +72,8 @@ public final class Divergence {
     }
 
     private static double median(List<Double> losses) {
-        double[] sorted = losses.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+        double[] sorted =
+                losses.stream().mapToDouble(Double::doubleValue).sorted().toArray();
         return sorted.length == 0 ? Double.NaN : (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
     }
 

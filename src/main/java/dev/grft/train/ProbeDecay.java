@@ -49,7 +49,8 @@ public record ProbeDecay(double chosen, List<Trial> trials, int heldOut) {
             int threads,
             LongConsumer seen) {
         int step = (features.length + MOST - 1) / MOST;
-        int[] used = IntStream.range(0, features.length / step).map(i -> i * step).toArray();
+        int[] used =
+                IntStream.range(0, features.length / step).map(i -> i * step).toArray();
         int[] held = part(used, true);
         int[] rest = part(used, false);
         if (held.length == 0) {
@@ -61,7 +62,8 @@ public record ProbeDecay(double chosen, List<Trial> trials, int heldOut) {
         Trial best = null;
         List<Trial> trials = new ArrayList<>();
         for (double decay : DECAYS) {
-            Probe probe = Probe.train(own, ownLabels, classes, ownWeights, settings.decaying(decay), seed, threads, seen);
+            Probe probe =
+                    Probe.train(own, ownLabels, classes, ownWeights, settings.decaying(decay), seed, threads, seen);
             Trial trial = new Trial(decay, loss(probe, features, labels, weights, held));
             trials.add(trial);
             if (best != null && trial.loss >= best.loss) {
@@ -96,8 +98,7 @@ public record ProbeDecay(double chosen, List<Trial> trials, int heldOut) {
     }
 
     /** Returns the mean cross-entropy of some examples; the order of the sum is that of the examples. */
-    private static double loss(
-            Probe probe, float[][] features, int[] labels, float @Nullable [] weights, int[] of) {
+    private static double loss(Probe probe, float[][] features, int[] labels, float @Nullable [] weights, int[] of) {
         double[] losses = Arrays.stream(of)
                 .parallel()
                 .mapToDouble(i -> loss(probe, features[i], labels[i]))
@@ -140,7 +141,10 @@ public record ProbeDecay(double chosen, List<Trial> trials, int heldOut) {
                 .collect(Collectors.joining(
                         ", ",
                         String.format(
-                                Locale.ROOT, "weight decay %s, chosen by the loss of %d held-out images (", chosen, heldOut),
+                                Locale.ROOT,
+                                "weight decay %s, chosen by the loss of %d held-out images (",
+                                chosen,
+                                heldOut),
                         ")"));
     }
 }

@@ -91,8 +91,7 @@ public final class RateSearch {
                 .findFirst()
                 .orElse(Double.POSITIVE_INFINITY);
         double rate = Math.min(rates.get(steepest), blowsUp / 10);
-        return new Found(
-                rates.get(steepest), blowsUp, Double.parseDouble(String.format(Locale.ROOT, "%.1e", rate)));
+        return new Found(rates.get(steepest), blowsUp, Double.parseDouble(String.format(Locale.ROOT, "%.1e", rate)));
     }
 
     private static double fall(double[] smooth, int i) {

@@ -107,8 +107,8 @@ public record Method(
             register(new Method("lora", List.of("tuning.lora"), Needs.PROBE, 1e-3, Method::matchedLora, Method::lora));
 
     /** Adapter Tuning: bottleneck layers. */
-    public static final Method ADAPTER = register(
-            new Method("adapter", List.of("tuning.adapter"), Needs.PROBE, 1e-3, Method::matchedAdapter, Method::adapter));
+    public static final Method ADAPTER = register(new Method(
+            "adapter", List.of("tuning.adapter"), Needs.PROBE, 1e-3, Method::matchedAdapter, Method::adapter));
 
     /** BitFit: every bias. */
     public static final Method BITFIT =
@@ -169,7 +169,8 @@ public record Method(
      * for Adam, and has two digits.
      */
     public double learningRate(int batchSize) {
-        return Double.parseDouble(String.format(Locale.ROOT, "%.1e", learningRate * Math.sqrt((double) batchSize / BATCH)));
+        return Double.parseDouble(
+                String.format(Locale.ROOT, "%.1e", learningRate * Math.sqrt((double) batchSize / BATCH)));
     }
 
     /** Returns its tuning. */

@@ -63,6 +63,7 @@ class GrftClassifierTest extends OnTiny {
                 .setShards(3)
                 .setSettings(
                         "probe.epochs=5",
+                        "selection.matrices=[patch_embed.proj, attn.qkv, attn.proj, mlp.fc1, mlp.fc2]",
                         "training.checkpointEvery=2",
                         "augmentation.crop=true",
                         "augmentation.flip=true",

@@ -36,7 +36,9 @@ class CostModelTest {
     }
 
     private static CostModel costs(int batch, int shards) {
-        return CostModel.of(BASE, settings("training.batchSize=" + batch, "training.shards=" + shards, "selection.preset=vtab-rows"));
+        return CostModel.of(
+                BASE,
+                settings("training.batchSize=" + batch, "training.shards=" + shards, "selection.preset=vtab-rows"));
     }
 
     @Test
@@ -61,7 +63,9 @@ class CostModelTest {
         assertThat((costs.trained() - head) / (double) BASE.backboneParameters())
                 .isCloseTo(0.0030, Percentage.withPercentage(2));
         assertThat(costs.sliceProducts(2)).isEqualTo(2 * costs.sliceProducts(1));
-        assertThat(CostModel.of(BASE, settings("tuning.biases=true", "selection.preset=vtab-rows")).trained() - costs.trained())
+        assertThat(CostModel.of(BASE, settings("tuning.biases=true", "selection.preset=vtab-rows"))
+                                .trained()
+                        - costs.trained())
                 .isEqualTo(768 * (1 + 12 * 9));
     }
 

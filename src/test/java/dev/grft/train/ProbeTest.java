@@ -144,7 +144,14 @@ class ProbeTest {
 
         int many = 2 * ProbeDecay.MOST + 1; // a third of them
         ProbeDecay some = ProbeDecay.of(
-                noise(many, 2), someLabels(many, 2), 2, null, new Settings.Probe(1, 1024, 0.01, null), 5, 1, images -> {});
+                noise(many, 2),
+                someLabels(many, 2),
+                2,
+                null,
+                new Settings.Probe(1, 1024, 0.01, null),
+                5,
+                1,
+                images -> {});
         assertThat(some.heldOut()).isEqualTo(many / 3 / 5);
     }
 

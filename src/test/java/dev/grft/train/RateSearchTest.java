@@ -31,10 +31,8 @@ class RateSearchTest {
     @Test
     void theSuggestionIsWhereTheLossFallsFastest() {
         Random random = new Random(1);
-        RateSearch search = search(x -> 2.3
-                - 1.5 / (1 + Math.exp(-4 * (x + 3.5)))
-                + Math.exp(6 * (x + 1))
-                + 0.1 * random.nextGaussian());
+        RateSearch search = search(
+                x -> 2.3 - 1.5 / (1 + Math.exp(-4 * (x + 3.5))) + Math.exp(6 * (x + 1)) + 0.1 * random.nextGaussian());
 
         RateSearch.Found found = Objects.requireNonNull(search.found());
 

@@ -46,8 +46,7 @@ final class Trainings {
             double minLearningRate,
             double weightDecay,
             double epsilon) {
-        return training(
-                updater, learningRate, schedule, warmupEpochs, minLearningRate, weightDecay, epsilon, 0);
+        return training(updater, learningRate, schedule, warmupEpochs, minLearningRate, weightDecay, epsilon, 0);
     }
 
     private static TrainingSettings training(

@@ -75,12 +75,18 @@ class MethodTest {
 
     @Test
     void slicesAreOfTheBlocksUnlessAPresetCountsThePatchEmbeddingAndEntriesAreOfAll() {
-        assertThat(Config.forMethod(settings(), "grft").selection().matrices()).hasSize(4).doesNotContain("patch_embed.proj");
-        assertThat(Config.forMethod(settings("selection.preset=vtab-rows"), "grft").selection().matrices())
+        assertThat(Config.forMethod(settings(), "grft").selection().matrices())
+                .hasSize(4)
+                .doesNotContain("patch_embed.proj");
+        assertThat(Config.forMethod(settings("selection.preset=vtab-rows"), "grft")
+                        .selection()
+                        .matrices())
                 .hasSize(5)
                 .contains("patch_embed.proj");
         assertThat(Config.forMethod(settings(), "gps").selection().matrices()).contains("patch_embed.proj");
-        assertThat(Config.forMethod(settings("selection.matrices=[mlp.fc1]"), "gps").selection().matrices())
+        assertThat(Config.forMethod(settings("selection.matrices=[mlp.fc1]"), "gps")
+                        .selection()
+                        .matrices())
                 .containsExactly("mlp.fc1");
     }
 

@@ -116,27 +116,13 @@ final class LinearProbe extends Verb {
         if (how.weightDecay() == null) {
             Progress.Meter tried = session.phase("probe: choosing the weight decay", -1);
             ProbeDecay decay = ProbeDecay.of(
-                    features,
-                    classes,
-                    labels.size(),
-                    weights,
-                    how,
-                    seed,
-                    threads,
-                    examples -> tried.add(examples, ""));
+                    features, classes, labels.size(), weights, how, seed, threads, examples -> tried.add(examples, ""));
             session.progress().say("probe: %s", decay);
             how = how.decaying(decay.chosen());
         }
         Progress.Meter trained = session.phase("probe: training", (long) how.epochs() * features.length);
         Probe probe = Probe.train(
-                features,
-                classes,
-                labels.size(),
-                weights,
-                how,
-                seed,
-                threads,
-                examples -> trained.add(examples, ""));
+                features, classes, labels.size(), weights, how, seed, threads, examples -> trained.add(examples, ""));
         return new Probed(probe, Objects.requireNonNull(how.weightDecay()), meter.seconds());
     }
 

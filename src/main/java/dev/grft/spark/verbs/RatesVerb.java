@@ -42,8 +42,9 @@ final class RatesVerb extends Verb {
     /** Makes the test, unless the run directory has it already, and prints what it has found. */
     void find() {
         if (run.method().equals(Method.LINEAR)) {
-            throw new UserError("tuning.method linear trains by the section probe, which needs no other learning rate; choose"
-                    + " another method");
+            throw new UserError(
+                    "tuning.method linear trains by the section probe, which needs no other learning rate; choose"
+                            + " another method");
         }
         Path path = new Path(run.directory().method(run.method().word()), "rates.json");
         String text = run.artifacts()
@@ -99,7 +100,9 @@ final class RatesVerb extends Verb {
                         + " --set training.learningRate=%s (%s now)",
                 run.method(),
                 found.steepest(),
-                Double.isFinite(found.blowsUp()) ? String.format(Locale.ROOT, "%.1e", found.blowsUp()) : "no rate up to 1",
+                Double.isFinite(found.blowsUp())
+                        ? String.format(Locale.ROOT, "%.1e", found.blowsUp())
+                        : "no rate up to 1",
                 Checks.text(found.suggested()),
                 now);
     }

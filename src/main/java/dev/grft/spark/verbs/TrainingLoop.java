@@ -43,7 +43,8 @@ final class TrainingLoop {
     private static final Set<String> ANYWAY = Set.of("training.keep", "training.maxSteps", "training.watch");
     private static final Set<String> UNLESS_HALVED = Set.of(
             "training.keep",
-            "training.maxSteps", "training.watch",
+            "training.maxSteps",
+            "training.watch",
             "training.checkpointEvery",
             "training.divergence",
             "training.onDivergence");
@@ -342,7 +343,10 @@ final class TrainingLoop {
                 choice.restore(earlier.choice() == null ? Carried.Choice.NONE : earlier.choice());
             }
             history = new History(
-                    session.storage(), new Path(part.folder, HISTORY), step, run.tracked(part.folder, step > 0 || opened));
+                    session.storage(),
+                    new Path(part.folder, HISTORY),
+                    step,
+                    run.tracked(part.folder, step > 0 || opened));
             if (states.isHistoryCopied()) {
                 history.write(); // it may be that no step is made any more
             }
@@ -400,7 +404,8 @@ final class TrainingLoop {
             divergence.wentBack(to);
             meter.skip((to - diverged.step) * settings.batchSize());
             double halved = settings.halved(divergence.halvings()).rate();
-            session.progress().say("train: %s; back to step %d, training.learningRate %s", what, to, Checks.text(halved));
+            session.progress()
+                    .say("train: %s; back to step %d, training.learningRate %s", what, to, Checks.text(halved));
             history().add(to, diverged.step, halved);
         }
 

@@ -82,7 +82,10 @@ public final class Rounds implements GradientSource {
                                                 state -> Replicas.with(
                                                         network,
                                                         replica -> replica.steps(
-                                                                        state, count, clipNorm, i -> input.of(state.step() + i))
+                                                                        state,
+                                                                        count,
+                                                                        clipNorm,
+                                                                        i -> input.of(state.step() + i))
                                                                 .after(input.seconds))))
                                         .iterator();
                             },

@@ -65,8 +65,9 @@ class DivergingTest extends OnTiny {
         Path whole = folder.resolve("whole");
         Printed printed = train(whole, "training.onDivergence=halve");
 
-        assertThat(printed.err()).containsPattern("the loss has diverged: step \\d+, .*; back to step \\d+, "
-                + "training.learningRate 4");
+        assertThat(printed.err())
+                .containsPattern(
+                        "the loss has diverged: step \\d+, .*; back to step \\d+, " + "training.learningRate 4");
         List<JsonNode> returns =
                 history(whole).stream().filter(line -> line.has("divergedAt")).toList();
         assertThat(returns).isNotEmpty();

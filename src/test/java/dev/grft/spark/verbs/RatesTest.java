@@ -26,7 +26,8 @@ class RatesTest extends OnTiny {
         Path tried = folder.resolve("tried");
         Printed printed = does(tried, Verbs::rates, "full");
 
-        assertThat(printed.out()).containsPattern("rates full: the loss falls fastest at \\S+ and is back where it began at ");
+        assertThat(printed.out())
+                .containsPattern("rates full: the loss falls fastest at \\S+ and is back where it began at ");
         JsonNode rates = new ObjectMapper().readTree(Files.readString(tried.resolve("rates.json")));
         assertThat(printed.out()).contains("try --set training.learningRate=");
         assertThat(rates.path("suggested").asDouble()).isBetween(1e-4, 1.0);
