@@ -110,7 +110,7 @@ class CostModelTest {
                 * BASE.matrices().values().stream()
                         .mapToLong(shape -> shape.size())
                         .sum();
-        long slices = 4 * 261120;
+        long slices = 4 * 258048;
         for (String round : List.of("training.syncEvery=1", "training.syncEvery=4")) {
             boolean local = round.endsWith("4");
             assertThat(more("full", round, false)).as(round).containsExactly(matrices, 0, matrices);

@@ -97,7 +97,11 @@ class OptimizerTest {
                         .state();
                 replica.close();
                 Replica other = Trainings.replica(weights, tuning, configuration);
-                assertThat(other.steps(six, 4, 0, step -> List.of(Tiny.batch(0, 6)).iterator())
+                assertThat(other.steps(
+                                        six,
+                                        4,
+                                        0,
+                                        step -> List.of(Tiny.batch(0, 6)).iterator())
                                 .state()
                                 .trained())
                         .isEqualTo(driver);
