@@ -3,8 +3,12 @@ package dev.grft.train;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.schedule.ISchedule;
+import org.nd4j.shade.jackson.annotation.JsonCreator;
+import org.nd4j.shade.jackson.annotation.JsonProperty;
 
 /**
  * Finds a learning rate from the losses of steps whose rate grows exponentially (Smith, arXiv 1506.01186): the one at which the loss
@@ -96,5 +100,63 @@ public final class RateSearch {
 
     private static double fall(double[] smooth, int i) {
         return smooth[Math.max(0, i - AROUND)] - smooth[Math.min(smooth.length - 1, i + AROUND)];
+    }
+
+    /** A learning rate that grows exponentially from the first step to the last, for a {@link RateSearch}. */
+    public static final class Rising implements ISchedule {
+        private static final long serialVersionUID = 1L;
+
+        private final double low;
+        private final double high;
+        private final int steps;
+
+        /**
+         * Returns the schedule.
+         *
+         * @param low learning rate of the first step, > 0
+         * @param high that of the last
+         * @param steps number of steps, 2 or more
+         */
+        @JsonCreator
+        public Rising(
+                @JsonProperty("low") double low, @JsonProperty("high") double high, @JsonProperty("steps") int steps) {
+            this.low = low;
+            this.high = high;
+            this.steps = steps;
+        }
+
+        @Override
+        public double valueAt(int step, int epoch) {
+            return low * StrictMath.pow(high / low, (double) step / (steps - 1));
+        }
+
+        @Override
+        public ISchedule clone() {
+            return new Rising(low, high, steps);
+        }
+
+        // DL4J writes its configurations through getters.
+
+        public double getLow() {
+            return low;
+        }
+
+        public double getHigh() {
+            return high;
+        }
+
+        public int getSteps() {
+            return steps;
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Rising rate && low == rate.low && high == rate.high && steps == rate.steps;
+        }
+
+        @Override
+        public int hashCode() {
+            return Objects.hash(low, high, steps);
+        }
     }
 }

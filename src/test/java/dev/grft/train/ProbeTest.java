@@ -123,15 +123,15 @@ class ProbeTest {
         }
         Settings.Probe settings = new Settings.Probe(30, 32, 0.01, null);
 
-        ProbeDecay decay = ProbeDecay.of(features, labels, 3, null, settings, 5, 1, images -> {});
+        Probe.Decay decay = Probe.Decay.of(features, labels, 3, null, settings, 5, 1, images -> {});
 
         assertThat(decay.heldOut()).isEqualTo(30);
         assertThat(decay.chosen()).isBetween(1e-2, 1.0);
-        List<ProbeDecay.Trial> trials = decay.trials();
+        List<Probe.Decay.Trial> trials = decay.trials();
         assertThat(trials.get(trials.size() - 1).loss())
                 .as("weaker ones fit less well")
                 .isGreaterThan(trials.get(trials.size() - 2).loss());
-        assertThat(ProbeDecay.of(features, labels, 3, null, settings, 5, 3, images -> {}))
+        assertThat(Probe.Decay.of(features, labels, 3, null, settings, 5, 3, images -> {}))
                 .isEqualTo(decay);
         assertThat(decay.toString())
                 .startsWith("weight decay " + decay.chosen() + ", chosen by the loss of 30 held-out images (1.0: ");
@@ -139,11 +139,11 @@ class ProbeTest {
 
     @Test
     void fewExamplesAreAllTrainedOnAndOfVeryManySomeAreLookedAt() {
-        ProbeDecay few = ProbeDecay.of(noise(4, 3), someLabels(4, 2), 2, null, SETTINGS, 5, 1, images -> {});
-        assertThat(few).isEqualTo(new ProbeDecay(1, List.of(), 0));
+        Probe.Decay few = Probe.Decay.of(noise(4, 3), someLabels(4, 2), 2, null, SETTINGS, 5, 1, images -> {});
+        assertThat(few).isEqualTo(new Probe.Decay(1, List.of(), 0));
 
-        int many = 2 * ProbeDecay.MOST + 1; // a third of them
-        ProbeDecay some = ProbeDecay.of(
+        int many = 2 * Probe.Decay.MOST + 1; // a third of them
+        Probe.Decay some = Probe.Decay.of(
                 noise(many, 2),
                 someLabels(many, 2),
                 2,

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 class RateSearchTest {
     /** Returns the search over losses of a learning rate's exponent of ten. */
     private static RateSearch search(DoubleUnaryOperator loss) {
-        RisingRate rates = new RisingRate(RateSearch.LOW, 1, RateSearch.STEPS);
+        RateSearch.Rising rates = new RateSearch.Rising(RateSearch.LOW, 1, RateSearch.STEPS);
         RateSearch search = new RateSearch();
         for (int step = 0; step < RateSearch.STEPS && !search.isOver(); step++) {
             double rate = rates.valueAt(step, 0);
@@ -21,7 +21,7 @@ class RateSearchTest {
 
     @Test
     void theLearningRateGrowsByTheSameFactorFromStepToStep() {
-        RisingRate rates = new RisingRate(1e-6, 1, 7);
+        RateSearch.Rising rates = new RateSearch.Rising(1e-6, 1, 7);
         for (int step = 0; step < 7; step++) {
             assertThat(rates.valueAt(step, 0) / Math.pow(10, step - 6)).isBetween(1 - 1e-12, 1 + 1e-12);
         }

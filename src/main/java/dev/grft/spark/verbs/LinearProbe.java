@@ -15,7 +15,6 @@ import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.train.Probe;
-import dev.grft.train.ProbeDecay;
 import dev.grft.tuning.Method;
 import dev.grft.vit.kernels.Backend;
 import java.util.ArrayList;
@@ -115,7 +114,7 @@ final class LinearProbe extends Verb {
         float[] weights = weights(seen, labels.size());
         if (how.weightDecay() == null) {
             Progress.Meter tried = session.phase("probe: choosing the weight decay", -1);
-            ProbeDecay decay = ProbeDecay.of(
+            Probe.Decay decay = Probe.Decay.of(
                     features, classes, labels.size(), weights, how, seed, threads, examples -> tried.add(examples, ""));
             session.progress().say("probe: %s", decay);
             how = how.decaying(decay.chosen());

@@ -17,7 +17,6 @@ import dev.grft.spark.work.Sampler;
 import dev.grft.train.Learner;
 import dev.grft.train.Network;
 import dev.grft.train.RateSearch;
-import dev.grft.train.RisingRate;
 import dev.grft.train.StepGradient;
 import dev.grft.tuning.Method;
 import java.util.Locale;
@@ -116,7 +115,7 @@ final class RatesVerb extends Verb {
                 setup.layout(),
                 how,
                 settings.penalty().toPenalty(),
-                new RisingRate(RateSearch.LOW, 1, RateSearch.STEPS));
+                new RateSearch.Rising(RateSearch.LOW, 1, RateSearch.STEPS));
         Replicas.Recipe recipe = new Replicas.Recipe(
                 session.context(),
                 setup.model(),
