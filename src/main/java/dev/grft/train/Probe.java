@@ -96,8 +96,9 @@ public record Probe(float[] weight, float[] bias) {
                 int threads,
                 LongConsumer seen) {
             int step = (features.length + MOST - 1) / MOST;
-            int[] used =
-                    IntStream.range(0, features.length / step).map(i -> i * step).toArray();
+            int[] used = IntStream.range(0, features.length / step)
+                    .map(i -> i * step)
+                    .toArray();
             int[] held = part(used, true);
             int[] rest = part(used, false);
             if (held.length == 0) {
@@ -145,7 +146,8 @@ public record Probe(float[] weight, float[] bias) {
         }
 
         /** Returns the mean cross-entropy of some examples; the order of the sum is that of the examples. */
-        private static double loss(Probe probe, float[][] features, int[] labels, float @Nullable [] weights, int[] of) {
+        private static double loss(
+                Probe probe, float[][] features, int[] labels, float @Nullable [] weights, int[] of) {
             double[] losses = Arrays.stream(of)
                     .parallel()
                     .mapToDouble(i -> loss(probe, features[i], labels[i]))

@@ -170,7 +170,8 @@ class AugmentTest {
         for (int id = 0; id < 20; id++) {
             int example = id;
             IntFunction<SplittableRandom> streams = kind -> Seeds.random(5, 1, example, 0, kind);
-            byte[] flipped = PREPROCESS.input(PREPARED, Seeds.random(5, 1, id, 0).nextBoolean());
+            byte[] flipped =
+                    PREPROCESS.input(PREPARED, Seeds.random(5, 1, id, 0).nextBoolean());
             byte[] changed = augment.changes().pixels(flipped, 8, new int[] {0, 0, 0}, streams);
             float[] expected = new float[PREPROCESS.inputLength()];
             PREPROCESS.toInput(new Pixels(8, 8, changed), expected, 0);
