@@ -144,7 +144,7 @@ public final class Selection implements Serializable {
         return slices.values().stream().mapToLong(Slices::size).sum();
     }
 
-    /** Returns how many numbers are trained of each matrix that has some. */
+    /** Returns the number of trained parameters of each matrix that has any. */
     public Map<String, Long> sizes() {
         Map<String, Long> sizes = new LinkedHashMap<>();
         slices.forEach((matrix, some) -> sizes.put(matrix, some.size()));

@@ -112,8 +112,8 @@ public final class Main {
 
     @Command(
             description = {
-                "Find a learning rate: some steps from the start of the training at rates that grow.",
-                "Nothing of them is kept but rates.json, which the report draws."
+                "Find a learning rate: train some steps from the start at growing rates.",
+                "The steps are discarded; only rates.json is kept, which the report draws."
             },
             footer = {"", "Example:", "  jobs/submit.sh rates --config my.yaml --set tuning.method=lora"})
     int rates(@Mixin Common common) {

@@ -68,7 +68,7 @@ public record Settings(
                 !data.balance().equals("sampler") || training.syncEvery() == 1,
                 "data.balance",
                 "none or weights if training.syncEvery is more than 1 (" + training.syncEvery()
-                        + "): a step takes as many images of a shard as are drawn, so that shards cannot step alone",
+                        + "): the sampler draws a varying number of images of each shard, so shards cannot step alone",
                 data.balance());
         Checks.require(
                 !augmentation.mixing().mixes() || training.batchSize() >= 2 * training.shards(),

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /**
- * Draws examples of a shard with replacement: each as likely as the images of its class in all shards are few. Takes eight bytes for each
- * example of the shard and for each class.
+ * Draws examples of a shard with replacement, with probabilities inverse to the size of their class over all shards.
+ * Takes eight bytes for each example of the shard and for each class.
  */
 public final class ClassDraws {
     private final int[] examples; // [n], class by class

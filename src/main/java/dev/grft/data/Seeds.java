@@ -19,7 +19,7 @@ public final class Seeds {
         return hash == 0 ? GOLDEN : hash;
     }
 
-    /** Returns a number of its own for these numbers in this order. */
+    /** Returns a hash of these numbers in this order. */
     static long hash(long... parts) {
         long hash = 0;
         for (long part : parts) {

@@ -136,8 +136,8 @@ public final class Fit {
     }
 
     /**
-     * Returns the largest {@code training.microBatch} that fits if what a step is wished to compute at once does not; null if that does,
-     * or not even one image. It is not granted of itself, because the last bits of a training depend on it.
+     * Returns the largest {@code training.microBatch} that fits; null if the configured one fits, or not even one image
+     * does. It is only proposed, never applied, because the last bits of a training depend on it.
      */
     public @Nullable Integer microBatch() {
         return microBatch;

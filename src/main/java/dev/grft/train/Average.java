@@ -28,7 +28,7 @@ public final class Average implements AutoCloseable {
     }
 
     /**
-     * Returns the average that the settings ask for; null for none.
+     * Returns the average of the settings; null if they set none.
      *
      * @param first number of steps that were made before, by another learner
      */

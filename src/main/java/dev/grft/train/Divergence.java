@@ -8,8 +8,8 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
- * Watches whether the loss of a training stays above where it began, and tells which checkpoint is from before. Medians of several steps are
- * compared, so that single batches of a large loss, which small batches bring along, are no divergence.
+ * Detects that the loss of a training stays above its start, and returns a checkpoint from before. Compares
+ * medians of several steps, because single batches often have a large loss when batches are small.
  */
 public final class Divergence {
     /** Steps at the end whose median counts, and for how many steps it must stay too large. */

@@ -58,8 +58,8 @@ public record Probe(float[] weight, float[] bias) {
     }
 
     /**
-     * The weight decay with which a {@link Probe} fits images that it was not trained on. Without one, a head of a few thousand images learns them
-     * by heart: their loss is near 0, and gradients under it say little.
+     * The weight decay of a {@link Probe} that fits held-out images best. Without weight decay a head overfits a few
+     * thousand images: their loss is near 0, and its gradients say little.
      *
      * @param chosen the weight decay with the lowest loss
      * @param trials what was tried, from the strongest on

@@ -8,8 +8,8 @@ import java.util.Arrays;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * What the network should answer for each image of a batch: the one place where targets are made, {@code [B, K]}, each row a
- * distribution over the classes.
+ * The targets of a batch, {@code [B, K]}; each row is a distribution over the classes. All targets are made in this
+ * class.
  *
  * <p>The weights of an example and of the classes multiply its distribution, as in torch's cross-entropy, so that mixing mixes them, too.
  *

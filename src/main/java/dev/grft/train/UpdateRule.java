@@ -78,7 +78,7 @@ final class UpdateRule implements IUpdater {
         return new UpdateRule(schedule, factor * other, adam, beta1, beta2, epsilon, momentum, nesterov);
     }
 
-    /** Returns the numbers of state: two for each parameter with Adam, one with momentum, else none. */
+    /** Returns the length of the updater state: two values a parameter with Adam, one with momentum, else none. */
     @Override
     public long stateSize(long parameters) {
         return adam ? 2 * parameters : momentum > 0 ? parameters : 0;

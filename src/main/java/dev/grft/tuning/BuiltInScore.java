@@ -66,9 +66,9 @@ public enum BuiltInScore implements Score {
     },
 
     /**
-     * {@code sum_b g_b^2} over the slice, divided by the sum of its {@code W^2}, times its length: how much a slice is pulled in proportion
-     * to what it is, after GEM (arXiv 2508.16191). GEM divides entry by entry; a sum of such quotients is that of the few weights nearest
-     * to 0, so here the sums are divided. The factor makes the score per parameter the quotient itself. Differs from the paper.
+     * {@code sum_b g_b^2} of the slice, divided by its {@code sum W^2}, times its length (after GEM, arXiv 2508.16191).
+     * GEM divides entry by entry. The few weights nearest to 0 dominate a sum of such quotients, so here the sums are
+     * divided. With the factor, the score per parameter is the quotient itself. Differs from the paper.
      */
     RELATIVE_GRADIENT {
         @Override

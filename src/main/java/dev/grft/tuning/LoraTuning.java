@@ -96,7 +96,7 @@ public final class LoraTuning extends AdditionTuning {
             return dropout > 0 && network.seed() != 0;
         }
 
-        /** Draws which numbers of x are kept in this step; the backward finds them in a buffer of a 24th of the size of x. */
+        /** Draws which values of x this step keeps; the backward reads them from a buffer a 24th of the size of x. */
         private void draw(Buffers buffers, INDArray x) {
             SplittableRandom random = new SplittableRandom(network.seed() ^ ((long) matrix.hashCode() << 32));
             long dropped = (long) (dropout * 0x1p32); // of 2^32 numbers, the first

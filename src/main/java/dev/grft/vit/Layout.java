@@ -66,7 +66,7 @@ public final class Layout implements Serializable {
         return size;
     }
 
-    /** Returns the number of those trained numbers whose array is wanted. */
+    /** Returns the number of trained parameters in the arrays that match. */
     public long size(Predicate<TrainedArray> wanted) {
         return arrays.values().stream()
                 .filter(wanted)

@@ -173,7 +173,7 @@ public final class ImageDecoder {
         }
     }
 
-    /** Refuses a BMP that holds a JPEG or PNG, whose sizes nobody has looked at. */
+    /** Refuses a BMP that holds a JPEG or PNG, because the size of these is not checked. */
     private static void requirePlain(byte[] encoded, String name) throws BrokenImage {
         int compression = encoded.length > 30 && encoded[14] >= 40 ? encoded[30] : 0;
         if (compression == 4 || compression == 5) {

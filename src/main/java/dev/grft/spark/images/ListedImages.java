@@ -207,7 +207,7 @@ final class ListedImages implements Source.Stored {
             }
         }
 
-        /** Returns whether a directory of the local disk has that path, or a socket: reading these fails in many ways. */
+        /** Returns whether the path is a directory or a socket of the local disk; reading these fails in many ways. */
         private static boolean isOtherThanFile(Path file) {
             try {
                 return "file".equals(file.toUri().getScheme())

@@ -133,7 +133,7 @@ public final class RunImages {
 
     /**
      * Returns the settings of the run with the recipe that its images are prepared by: what the checkpoint says where the settings say
-     * nothing. A delta carries them, so whoever uses it prepares images as they were in its training.
+     * nothing. A delta carries these settings, so images are prepared as in its training.
      */
     public Settings settled() {
         Preprocess preprocess = preprocess();

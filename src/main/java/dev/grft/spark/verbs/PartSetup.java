@@ -62,8 +62,8 @@ final class PartSetup implements AutoCloseable {
     }
 
     /**
-     * Returns the learner of this part at its start. What is held lies beside what trains, so that weight decay needs the pretrained model
-     * alone.
+     * Returns the learner of this part at its start. Held parameters lie beside the trained ones, so weight decay needs
+     * the pretrained model alone.
      */
     Learner learner(MultiLayerConfiguration configuration, @Nullable Average average) {
         Map<String, float[]> tensors = pretrained == null ? Map.of() : pretrained.tensors();

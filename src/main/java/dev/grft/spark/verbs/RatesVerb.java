@@ -25,8 +25,8 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds a learning rate for the method of a run: steps from the start of its training, of which nothing is kept but the losses, at
- * rates that grow from step to step. Leaves {@code rates.json}; the report draws it.
+ * Finds a learning rate for the method of a run. Trains some steps from the start at growing rates and keeps only
+ * their losses. Writes {@code rates.json}, which the report draws.
  */
 final class RatesVerb extends Verb {
     private static final ObjectMapper MAPPER = new ObjectMapper();
@@ -89,7 +89,7 @@ final class RatesVerb extends Verb {
         if (found == null) {
             return String.format(
                     Locale.ROOT,
-                    "rates %s: the loss has fallen at no learning rate from %s to 1; are images, labels and model right?",
+                    "rates %s: the loss did not fall at any learning rate from %s to 1; check images, labels and model",
                     run.method(),
                     Checks.text(RateSearch.LOW));
         }

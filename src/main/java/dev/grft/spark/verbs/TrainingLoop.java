@@ -95,8 +95,8 @@ final class TrainingLoop {
     }
 
     /**
-     * Returns the keys of the section {@code training} that change neither a step nor its checkpoint: a changed one is gone on with. A
-     * training that may go back to its checkpoints depends on when they are made.
+     * Returns the keys of the section {@code training} that change neither a step nor its checkpoint. A training
+     * resumes when they change. If it may go back to its checkpoints, it depends on when they are made.
      */
     static Set<String> noStepDependsOn(TrainingSettings settings) {
         return settings.halves() ? ANYWAY : UNLESS_HALVED;
@@ -152,7 +152,7 @@ final class TrainingLoop {
         }
     }
 
-    /** Trains from the newest state on to the end, or until the loss has diverged. */
+    /** Trains from the newest checkpoint to the end, or until the loss has diverged. */
     private Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning, Keeper keeper) {
         Trainer.Plan plan = plan(part);
         MultiLayerConfiguration configuration = Network.configuration(
@@ -383,8 +383,8 @@ final class TrainingLoop {
         }
 
         /**
-         * Goes back to a state of before the divergence, with half the learning rate. Until the next state is kept, nothing on disk tells of it: a
-         * process that goes on from there diverges in the same bits, and comes back here.
+         * Goes back to a checkpoint from before the divergence and halves the learning rate. Writes no checkpoint: a
+         * process that resumes before the next one diverges in the same bits and goes back again.
          *
          * @throws UserError if the training is to stop
          */
