@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -173,6 +174,7 @@ final class ListedImages implements Source.Stored {
     /** A file that holds an image. */
     static final class Wanted implements Serializable {
         private static final long serialVersionUID = 1L;
+        private static final int LONGEST_NAME = 255; // bytes, of the usual file systems
 
         final String name;
         final String path;
@@ -200,22 +202,29 @@ final class ListedImages implements Source.Stored {
             } catch (IllegalArgumentException e) { // HDFS allows no colon in names
                 return Encoded.broken(name, label, "its file system cannot open that name (" + e.getMessage() + ")");
             } catch (IOException e) {
-                if (isOtherThanFile(file)) {
+                if (isNoFile(file)) {
                     return Encoded.broken(name, label, "missing, or not a file that can be read");
                 }
                 throw new UncheckedIOException(file + ": cannot be read", e);
             }
         }
 
-        /** Returns whether the path is a directory or a socket of the local disk; reading these fails in many ways. */
-        private static boolean isOtherThanFile(Path file) {
-            try {
-                return "file".equals(file.toUri().getScheme())
-                        && !java.nio.file.Files.readAttributes(
-                                        java.nio.file.Path.of(file.toUri().getPath()), BasicFileAttributes.class)
-                                .isRegularFile();
-            } catch (IOException e) { // the disk does not even say what it is
+        /**
+         * Returns whether the local disk has no file of that path: it is of a directory or a socket, below a file, too long, or a link
+         * that leads nowhere. Opening each of them fails in its own way. Any other failure is of the system, not of the path.
+         */
+        private static boolean isNoFile(Path file) {
+            if (!"file".equals(file.toUri().getScheme())) {
                 return false;
+            }
+            java.nio.file.Path path = java.nio.file.Path.of(file.toUri().getPath());
+            try {
+                return !java.nio.file.Files.readAttributes(path, BasicFileAttributes.class)
+                        .isRegularFile();
+            } catch (IOException e) {
+                return file.getName().getBytes(StandardCharsets.UTF_8).length > LONGEST_NAME
+                        || java.nio.file.Files.isSymbolicLink(path)
+                        || !java.nio.file.Files.isDirectory(path.getParent());
             }
         }
 

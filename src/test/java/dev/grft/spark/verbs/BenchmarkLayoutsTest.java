@@ -244,9 +244,23 @@ class BenchmarkLayoutsTest extends OnSpark {
     }
 
     @Test
-    void anImageThatCannotBeOpenedThoughItMayBeThereEndsTheRun() throws Exception {
+    void aPathThatNoFileCanHaveIsABrokenImage() throws Exception {
         image("a.png", 1);
-        Files.createSymbolicLink(folder.resolve("b.png"), folder.resolve("b.png")); // opening it fails, not for absence
+        image("b.png", 2);
+        Files.createSymbolicLink(folder.resolve("loop.png"), folder.resolve("loop.png"));
+        write("train.txt", List.of("a.png 0", "b.png 1", "a.png/x.png 0", "loop.png 0", "x".repeat(300) + ".png 1"));
+
+        try (Images train = read(List.of("train.txt"), null, null, 0.6)) {
+            assertThat(train.broken().images())
+                    .hasSize(3)
+                    .allMatch(image -> image.reason().equals("missing, or not a file that can be read"));
+        }
+    }
+
+    @Test
+    void aFileThatTheSystemFailsToReadEndsTheRun() throws Exception {
+        image("a.png", 1);
+        Files.createSymbolicLink(folder.resolve("b.png"), Path.of("/proc/self/mem")); // an input/output error
         write("train.txt", List.of("a.png 0", "b.png 1"));
 
         assertThatThrownBy(() -> read(List.of("train.txt"), null, null, 1))
