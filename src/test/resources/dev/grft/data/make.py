@@ -35,6 +35,17 @@ def png(path, depth, color, rows):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
 
 
+def bmp(path, rgb, bits):
+    """Writes a BMP of 16 bits per pixel, which Pillow does not write: red, green and blue of so many bits each."""
+    colors = [np.asarray(rgb)[::-1, :, color].astype(np.uint16) >> 8 - bits[color] for color in range(3)]
+    pixels = colors[0] << bits[1] + bits[2] | colors[1] << bits[2] | colors[2]
+    rows = np.pad(pixels, ((0, 0), (0, pixels.shape[1] % 2))).astype("<u2").tobytes()  # of whole 4 bytes
+    masks = b"" if bits == (5, 5, 5) else struct.pack("<III", 0xF800, 0x7E0, 0x1F)
+    start = 54 + len(masks)
+    header = struct.pack("<IiiHHIIiiII", 40, rgb.width, rgb.height, 1, 16, 3 if masks else 0, len(rows), 0, 0, 0, 0)
+    path.write_bytes(b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + header + masks + rows)
+
+
 def expect(name, image):
     image.convert("RGB").save(HERE / f"{name}.expected.png", optimize=True)
 
@@ -136,6 +147,10 @@ def others():
     }
     for name, (image, options) in files.items():
         image.save(HERE / name, **options)
+        expect(name, Image.open(HERE / name))
+
+    for name, bits in (("rgb555.bmp", (5, 5, 5)), ("rgb565.bmp", (5, 6, 5))):
+        bmp(HERE / name, rgb, bits)
         expect(name, Image.open(HERE / name))
 
     # A frame that does not fill the screen lies on the first color of its palette, or on the transparent one.

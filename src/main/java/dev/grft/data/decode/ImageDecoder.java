@@ -4,6 +4,7 @@ import com.twelvemonkeys.imageio.plugins.jpeg.JPEGImageReaderSpi;
 import dev.grft.data.BrokenImage;
 import dev.grft.data.Pixels;
 import java.awt.image.BufferedImage;
+import java.awt.image.ColorModel;
 import java.awt.image.DataBufferByte;
 import java.awt.image.IndexColorModel;
 import java.awt.image.PixelInterleavedSampleModel;
@@ -289,7 +290,7 @@ public final class ImageDecoder {
                 && raster.getSampleModelTranslateY() == 0) {
             copyBytes(bytes.getData(), bytes.getOffset(), model, rgb);
         } else {
-            copySamples(raster, image.getColorModel().getComponentSize(0), rgb);
+            copySamples(raster, image.getColorModel(), rgb);
         }
         return rgb;
     }
@@ -325,17 +326,19 @@ public final class ImageDecoder {
         }
     }
 
-    private static void copySamples(Raster raster, int bits, byte[] rgb) {
+    /** Of more than 8 bits the upper 8 count; fewer are scaled to 255 and rounded down, as in Pillow (Unpack.c). */
+    private static void copySamples(Raster raster, ColorModel model, byte[] rgb) {
         int bands = raster.getNumBands();
         int width = raster.getWidth();
-        int shift = bits - 8;
         int[] samples = new int[width * bands];
-        int to = 0;
         for (int y = 0; y < raster.getHeight(); y++) {
             raster.getPixels(0, y, width, 1, samples);
-            for (int x = 0; x < width; x++) {
-                for (int color = 0; color < 3; color++) {
-                    rgb[to++] = (byte) (samples[x * bands + (bands < 3 ? 0 : color)] >> shift);
+            for (int color = 0; color < 3; color++) {
+                int band = bands < 3 ? 0 : color;
+                int bits = model.getComponentSize(band);
+                int to = 3 * y * width + color;
+                for (int at = band; at < samples.length; at += bands, to += 3) {
+                    rgb[to] = (byte) (bits < 8 ? samples[at] * 255 / ((1 << bits) - 1) : samples[at] >> (bits - 8));
                 }
             }
         }

@@ -46,6 +46,8 @@ class ImageDecoderTest {
                 "palette.bmp",
                 "one-bit.bmp",
                 "alpha.bmp",
+                "rgb555.bmp",
+                "rgb565.bmp",
                 "pages.tif",
                 "lzw.tif",
                 "deflate.tif",
