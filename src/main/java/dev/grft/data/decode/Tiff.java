@@ -38,8 +38,14 @@ final class Tiff {
         read(bytes, name);
         ImageDecoder.requireAtMost(maxPixels, number(257, 0), number(256, 0), name);
         ImageDecoder.requireInFileOrBlank(number(257, 0), number(256, 0), encoded.length, name);
-        if (number(322, 1) * number(323, 1) > maxPixels) {
-            throw new BrokenImage(name, "tiles of more than the " + maxPixels + " pixels allowed");
+        if (fields.containsKey(322) || fields.containsKey(323)) { // tiles, for each of which the reader makes room whole
+            long height = number(323, 0);
+            long width = number(322, 0);
+            if (height < 1 || width < 1) {
+                throw new BrokenImage(name, "damaged (its tiles have no height or no width)");
+            }
+            ImageDecoder.requireAtMost(maxPixels, height, width, name);
+            ImageDecoder.requireInFileOrBlank(height, width, encoded.length, name);
         }
         for (int counts : new int[] {279, 325}) {
             for (long count : fields.getOrDefault(counts, new long[0])) {

@@ -8,8 +8,12 @@ import dev.grft.data.BrokenImage;
 import dev.grft.data.Images;
 import dev.grft.data.Pixels;
 import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -373,6 +377,54 @@ class ImageDecoderTest {
         assertThatThrownBy(() -> decoder.decode(bomb, "a.tif")).isInstanceOf(BrokenImage.class);
 
         assertThat(allocated() - before).isLessThan(10_000_000);
+    }
+
+    /** Java makes room for a whole tile, whose height it takes from the strips if it has none of its own. */
+    @ParameterizedTest
+    @CsvSource({
+        "322, 10000, 323, 10000",
+        "322, 10000, 278, 10000",
+        "323, 100000, 278, 10",
+        "322, 2147483648, 323, 2147483648",
+        "322, 4294967295, 323, 4294967295",
+        "322, 1, 323, 100000000",
+        "322, 0, 323, 1"
+    })
+    void aTileThatIsMuchLargerThanTheFileIsRefused(int first, long value, int second, long other) throws Exception {
+        byte[] bomb = tiff(Map.of(
+                256, 1L, 257, 1L, 258, 16L, 262, 1L, 324, 8L, 325, 2L, first, value, second, other));
+        long before = allocated();
+
+        assertThatThrownBy(() -> decoder.decode(bomb, "a.tif")).isInstanceOf(BrokenImage.class);
+
+        assertThat(allocated() - before).isLessThan(10_000_000);
+    }
+
+    @Test
+    void aTileThatIsSomewhatLargerThanTheImageIsRead() throws Exception {
+        byte[] file = tiff(Map.of(256, 1L, 257, 1L, 258, 16L, 262, 1L, 322, 16L, 323, 16L, 324, 8L, 325, 512L));
+
+        assertThat(decoder.decode(Arrays.copyOf(file, 1000), "a.tif").width()).isEqualTo(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {2, 100_000_000, Integer.MAX_VALUE, 0xffffffffL})
+    void aStripThatIsHigherThanTheImageTakesNoMoreRoom(long rows) throws Exception {
+        byte[] file = tiff(Map.of(256, 1L, 257, 1L, 258, 16L, 262, 1L, 278, rows, 273, 8L, 279, 2L));
+        long before = allocated();
+
+        assertThat(decoder.decode(file, "a.tif").width()).isEqualTo(1);
+
+        assertThat(allocated() - before).isLessThan(10_000_000);
+    }
+
+    /** Returns a little-endian TIFF of one value in each field. */
+    private static byte[] tiff(Map<Integer, Long> fields) {
+        ByteBuffer file = ByteBuffer.allocate(14 + 12 * fields.size()).order(ByteOrder.LITTLE_ENDIAN);
+        file.put(new byte[] {'I', 'I', '*', 0}).putInt(8).putShort((short) fields.size());
+        new TreeMap<>(fields).forEach((tag, value) ->
+                file.putShort(tag.shortValue()).putShort((short) 4).putInt(1).putInt(value.intValue()));
+        return file.array();
     }
 
     @ParameterizedTest
