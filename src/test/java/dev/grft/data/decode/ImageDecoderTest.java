@@ -192,7 +192,36 @@ class ImageDecoderTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"rgb.jpg", "progressive.jpg", "stored-rgb.jpg", "cmyk.jpg", "gray.jpg", "rgb.png", "palette.png"
+            strings = {
+                "rgb.jpg",
+                "progressive.jpg",
+                "stored-rgb.jpg",
+                "cmyk.jpg",
+                "gray.jpg",
+                "rgb.png",
+                "palette.png",
+                "gray.tif",
+                "palette.tif",
+                "cmyk.tif",
+                "one-bit.tif",
+                "lzw.tif",
+                "deflate.tif",
+                "packbits.tif",
+                "fax.tif",
+                "jpeg.tif",
+                "palette.gif",
+                "transparent.gif",
+                "offset.gif",
+                "rgb.bmp",
+                "gray.bmp",
+                "palette.bmp",
+                "one-bit.bmp",
+                "alpha.bmp",
+                "rgb565.bmp",
+                "lossy.webp",
+                "lossy-alpha.webp",
+                "lossless.webp",
+                "animated-lossless.webp"
             })
     void aFileOfWhichTheEndIsMissingIsBroken(String name) throws Exception {
         byte[] whole = Images.file(name);
@@ -200,6 +229,30 @@ class ImageDecoderTest {
         for (int length : new int[] {20, whole.length / 4, whole.length / 2, whole.length * 3 / 4}) {
             assertThatThrownBy(() -> decoder.decode(Arrays.copyOf(whole, length), name))
                     .as("%s bytes of %s", length, whole.length)
+                    .isInstanceOf(BrokenImage.class)
+                    .hasMessageStartingWith(name + ": damaged (");
+        }
+    }
+
+    /** The directory stands before the strip here, so that the strip is cut off alone; its offset is field 273. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"gray.tif", "palette.tif", "cmyk.tif", "lzw.tif", "deflate.tif", "packbits.tif", "fax.tif", "jpeg.tif"
+            })
+    void aTiffOfWhichTheLastStripIsCutOffIsBroken(String name) throws Exception {
+        byte[] whole = Images.file(name);
+        ByteBuffer file = ByteBuffer.wrap(Arrays.copyOf(whole, 2 * whole.length)).order(ByteOrder.LITTLE_ENDIAN);
+        int place = tiffField(file.array(), 273);
+        int offset = file.getInt(place);
+        file.putInt(place, offset + whole.length);
+        int count = file.getInt(tiffField(file.array(), 279));
+        System.arraycopy(whole, offset, file.array(), offset + whole.length, count);
+        byte[] moved = Arrays.copyOf(file.array(), offset + whole.length + count);
+
+        assertThat(decoder.decode(moved, name)).isEqualTo(Images.pixels(name));
+        for (int missing : new int[] {1, 2, count / 2, count - 1}) {
+            assertThatThrownBy(() -> decoder.decode(Arrays.copyOf(moved, moved.length - missing), name))
+                    .as("without %s of %s bytes", missing, count)
                     .isInstanceOf(BrokenImage.class)
                     .hasMessageStartingWith(name + ": damaged (");
         }
