@@ -38,6 +38,9 @@ public final class ImageDecoder {
     /** Images of more pixels than this are refused unless another limit is given: they would not fit into a task. */
     static final long MAX_PIXELS = 100_000_000;
 
+    /** Images with a longer side are refused: the filters of a resize have as many weights for each new pixel as it covers old ones. */
+    private static final int MAX_SIDE = 1_000_000;
+
     /** Most pixels that a byte of a file can hold: 8 of one bit in each of the 1032 that deflate makes of it. JPEG: 512. */
     private static final long DENSEST = 8 * 1032;
 
@@ -185,10 +188,14 @@ public final class ImageDecoder {
         }
     }
 
-    /** Refuses an image of more pixels than are allowed, before there is room made for it. */
+    /** Refuses an image of more pixels than are allowed, or with too long a side, before there is room made for it. */
     static void requireAtMost(long maxPixels, long height, long width, String name) throws BrokenImage {
         if (height > maxPixels || width > maxPixels || height * width > maxPixels) {
             throw new BrokenImage(name, height + " x " + width + " pixels, more than the " + maxPixels + " allowed");
+        }
+        if (height > MAX_SIDE || width > MAX_SIDE) {
+            throw new BrokenImage(
+                    name, height + " x " + width + " pixels, a side of more than the " + MAX_SIDE + " allowed");
         }
     }
 

@@ -130,6 +130,17 @@ class ImageDecoderTest {
         assertThatThrownBy(() -> new ImageDecoder(0)).hasMessage("the limit must be 1 pixel or more, got 0");
     }
 
+    @ParameterizedTest
+    @CsvSource({"1, 1000001", "1000001, 1", "100000000, 1"})
+    void anImageOfAnExtremeShapeIsRefused(int height, int width) throws Exception {
+        byte[] encoded = Images.file("rgb.png");
+        ByteBuffer.wrap(encoded).putInt(16, width).putInt(20, height);
+
+        assertThatThrownBy(() -> decoder.decode(encoded, "a.png"))
+                .isInstanceOf(BrokenImage.class)
+                .hasMessage("a.png: " + height + " x " + width + " pixels, a side of more than the 1000000 allowed");
+    }
+
     @Test
     void anImageBombIsRefusedBeforeThereIsRoomForIt() throws Exception {
         byte[] bomb = Images.file("rgb.png");
