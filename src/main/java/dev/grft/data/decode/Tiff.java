@@ -38,7 +38,8 @@ final class Tiff {
         read(bytes, name);
         ImageDecoder.requireAtMost(maxPixels, number(257, 0), number(256, 0), name);
         ImageDecoder.requireInFileOrBlank(number(257, 0), number(256, 0), encoded.length, name);
-        if (fields.containsKey(322) || fields.containsKey(323)) { // tiles, for each of which the reader makes room whole
+        boolean tiled = fields.containsKey(322) || fields.containsKey(323);
+        if (tiled) { // the reader makes room for a whole tile
             long height = number(323, 0);
             long width = number(322, 0);
             if (height < 1 || width < 1) {

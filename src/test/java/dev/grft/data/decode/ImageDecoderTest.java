@@ -248,11 +248,20 @@ class ImageDecoderTest {
     /** The directory stands before the strip here, so that the strip is cut off alone; its offset is field 273. */
     @ParameterizedTest
     @ValueSource(
-            strings = {"gray.tif", "palette.tif", "cmyk.tif", "lzw.tif", "deflate.tif", "packbits.tif", "fax.tif", "jpeg.tif"
+            strings = {
+                "gray.tif",
+                "palette.tif",
+                "cmyk.tif",
+                "lzw.tif",
+                "deflate.tif",
+                "packbits.tif",
+                "fax.tif",
+                "jpeg.tif"
             })
     void aTiffOfWhichTheLastStripIsCutOffIsBroken(String name) throws Exception {
         byte[] whole = Images.file(name);
-        ByteBuffer file = ByteBuffer.wrap(Arrays.copyOf(whole, 2 * whole.length)).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer file =
+                ByteBuffer.wrap(Arrays.copyOf(whole, 2 * whole.length)).order(ByteOrder.LITTLE_ENDIAN);
         int place = tiffField(file.array(), 273);
         int offset = file.getInt(place);
         file.putInt(place, offset + whole.length);
@@ -455,8 +464,7 @@ class ImageDecoderTest {
         "322, 0, 323, 1"
     })
     void aTileThatIsMuchLargerThanTheFileIsRefused(int first, long value, int second, long other) throws Exception {
-        byte[] bomb = tiff(Map.of(
-                256, 1L, 257, 1L, 258, 16L, 262, 1L, 324, 8L, 325, 2L, first, value, second, other));
+        byte[] bomb = tiff(Map.of(256, 1L, 257, 1L, 258, 16L, 262, 1L, 324, 8L, 325, 2L, first, value, second, other));
         long before = allocated();
 
         assertThatThrownBy(() -> decoder.decode(bomb, "a.tif")).isInstanceOf(BrokenImage.class);
@@ -486,8 +494,11 @@ class ImageDecoderTest {
     private static byte[] tiff(Map<Integer, Long> fields) {
         ByteBuffer file = ByteBuffer.allocate(14 + 12 * fields.size()).order(ByteOrder.LITTLE_ENDIAN);
         file.put(new byte[] {'I', 'I', '*', 0}).putInt(8).putShort((short) fields.size());
-        new TreeMap<>(fields).forEach((tag, value) ->
-                file.putShort(tag.shortValue()).putShort((short) 4).putInt(1).putInt(value.intValue()));
+        new TreeMap<>(fields)
+                .forEach((tag, value) -> file.putShort(tag.shortValue())
+                        .putShort((short) 4)
+                        .putInt(1)
+                        .putInt(value.intValue()));
         return file.array();
     }
 
