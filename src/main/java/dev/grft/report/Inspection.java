@@ -12,6 +12,7 @@ import dev.grft.checkpoint.artifact.TrainingState;
 import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.checkpoint.file.Tensor;
+import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
@@ -55,7 +56,7 @@ public final class Inspection {
     }
 
     /**
-     * Returns what training a model would cost, by number of executors.
+     * Returns what training a model by the settings' method would cost, by number of executors.
      *
      * @param model a checkpoint, or the name of a size such as {@code vit_base_patch16_224}
      * @throws dev.grft.UserError if it is neither, or a number is out of range
@@ -75,7 +76,8 @@ public final class Inspection {
                         .config()
                         .withClasses(classes)
                 : VitConfig.preset(model, classes);
-        CostModel costs = CostModel.of(config, settings);
+        CostModel costs = CostModel.of(
+                config, Config.forMethod(settings, settings.tuning().method()));
         String advice = costs.advice(executors.stream().mapToInt(n -> n).max().orElse(1), machine);
         return costs.table(executors, machine) + (advice.isEmpty() ? "" : "\n" + advice);
     }

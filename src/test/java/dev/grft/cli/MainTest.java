@@ -533,6 +533,24 @@ class MainTest {
     }
 
     @Test
+    void aPlanIsOfTheMethodAndItsOwnSettings() throws Exception {
+        String all = "selection.matrices=[patch_embed.proj, attn.qkv, attn.proj, mlp.fc1, mlp.fc2]";
+
+        assertThat(plan("tuning.method=gps", "run.seed=1"))
+                .isEqualTo(plan("tuning.method=gps", all))
+                .isNotEqualTo(plan("tuning.method=gps", "selection.matrices=[attn.qkv]"));
+        assertThat(plan("tuning.method=lora", "methods.lora.tuning.lora.rank=2"))
+                .isEqualTo(plan("tuning.method=lora", "tuning.lora.rank=2"));
+    }
+
+    private static String plan(String method, String key) throws Exception {
+        Result plan =
+                execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "80", "--set", method, "--set", key);
+        assertThat(plan.code()).as(plan.err()).isZero();
+        return plan.out();
+    }
+
+    @Test
     void whatTheUserCannotMendEndsWithThree() throws Exception {
         System.setProperty("spark.master", "moon");
         try {
