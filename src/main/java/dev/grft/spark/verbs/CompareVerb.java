@@ -123,6 +123,9 @@ final class CompareVerb extends Verb {
         changes.put("run.directory", root + directory);
         changes.put("run.seed", seed);
         if (budget != null) {
+            if (settings.selection().preset() != null) {
+                changes.put("selection.matrices", settings.selection().eligible());
+            }
             changes.put("selection.preset", null);
             changes.put("selection.budget.count", budget < 1 ? null : budget.intValue());
             changes.put("selection.budget.fraction", budget < 1 ? budget : null);

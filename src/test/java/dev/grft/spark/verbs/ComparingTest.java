@@ -136,6 +136,22 @@ class ComparingTest extends OnTiny {
     }
 
     @Test
+    void budgetsTakeTheMatricesOfThePresetWhichTheyReplace() throws Exception {
+        List<String> sets = sets(
+                "compare.methods=[]",
+                "compare.budgets=[2]",
+                "selection.preset=vtab-rows",
+                "selection.matrices=null",
+                "training.epochs=1");
+
+        Tiny.does(spark, sets, false, Verbs::compare);
+
+        assertThat(Tiny.tensors(folder.resolve("run/budget-2.0/seed-42/selection.safetensors")))
+                .containsKey("patch_embed.proj.weight.rows.score")
+                .containsKey("blocks.0.attn.qkv.weight.rows.score");
+    }
+
+    @Test
     void eachTrainingImageIsInOneHalfDrawnByTheSeed() {
         Session session = Session.in(spark, Tiny.settings(sets()), System.out, System.err);
         try (session) {
