@@ -25,9 +25,11 @@ import dev.grft.tuning.BuiltInScore;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.Score;
 import dev.grft.vit.VitConfig;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -327,15 +329,15 @@ final class SelectVerb extends Verb {
     }
 
     private String unsharded() {
-        return Inputs.digest(
-                "scores",
-                probe.inputs(),
-                Config.fingerprint(
-                        settings,
-                        "selection.matrices",
-                        "selection.score",
-                        "selection.loss",
-                        "selection.temperature",
-                        "selection.batchSize"));
+        List<String> keys = new ArrayList<>(List.of(
+                "selection.matrices",
+                "selection.score",
+                "selection.loss",
+                "selection.temperature",
+                "selection.batchSize"));
+        if (settings.selection().contrastive()) {
+            keys.add("augmentation.cropSource"); // views are cut from sources of this size
+        }
+        return Inputs.digest("scores", probe.inputs(), Config.fingerprint(settings, keys, Set.of()));
     }
 }

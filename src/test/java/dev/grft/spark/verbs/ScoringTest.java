@@ -40,13 +40,17 @@ class ScoringTest extends OnSpark {
     }
 
     private static SelectionFile into(String run, String... more) {
-        Path directory = shared.resolve(run);
-        Path train = shared.resolve("train");
-        List<String> sets = Tiny.sets(shared.resolve("pretrained"), train, train, directory, "selection.loss=fresh");
-        sets.addAll(Arrays.asList(more));
-        Tiny.does(spark, sets, false, Verbs::select);
+        Tiny.does(spark, sets(run, more), false, Verbs::select);
         return SelectionFile.read(
-                new Configuration(), new org.apache.hadoop.fs.Path(directory + "/selection.safetensors"));
+                new Configuration(), new org.apache.hadoop.fs.Path(shared.resolve(run) + "/selection.safetensors"));
+    }
+
+    private static List<String> sets(String run, String... more) {
+        Path train = shared.resolve("train");
+        List<String> sets =
+                Tiny.sets(shared.resolve("pretrained"), train, train, shared.resolve(run), "selection.loss=fresh");
+        sets.addAll(Arrays.asList(more));
+        return sets;
     }
 
     private static double[] all(SelectionFile file) {
@@ -236,5 +240,18 @@ class ScoringTest extends OnSpark {
         assertThat(file.selection().count()).isEqualTo(18);
         assertThat(all(file)).isEqualTo(all(again));
         assertThat(Arrays.stream(all(file)).sum()).isPositive();
+    }
+
+    @Test
+    void theContrastiveLossSelectsAnewForOtherSourcesOfItsCrops() {
+        String made = "selection.safetensors has been made of the same inputs";
+        into("sources", "selection.loss=contrastive");
+        List<String> other = sets("sources", "selection.loss=contrastive", "augmentation.cropSource=1");
+
+        assertThat(Tiny.does(spark, other, false, Verbs::select).err()).doesNotContain(made);
+        into("no-sources");
+        assertThat(Tiny.does(spark, sets("no-sources", "augmentation.cropSource=1"), false, Verbs::select)
+                        .err())
+                .contains(made);
     }
 }
