@@ -314,7 +314,11 @@ final class SelectVerb extends Verb {
     /** Returns a digest of all that the scores depend on. */
     private String scoreInputs() {
         if (settings.selection().scores() != null) {
-            return Inputs.digest("given scores", run.models().pretrained().sha256(), given().sha256());
+            return Inputs.digest(
+                    "given scores",
+                    run.models().pretrained().sha256(),
+                    given().sha256(),
+                    Config.fingerprint(settings, "selection.matrices", "selection.axis")); // what is read of it
         }
         if (settings.selection().sumsGradients()) {
             return summedInputs();

@@ -153,6 +153,25 @@ class ScoringTest extends OnSpark {
     }
 
     @Test
+    void everyMethodSelectsFromItsOwnMatricesOfGivenScores() {
+        select();
+        Path given = shared.resolve("run" + runs).resolve("selection.safetensors");
+        String[] sets = {
+            "selection.scores=" + given,
+            "training.epochs=1",
+            "compare.methods=[random]",
+            "methods.random.selection.matrices=[attn.qkv]"
+        };
+        Tiny.does(spark, sets("matrices", sets), false, Verbs::run);
+
+        assertThat(Tiny.tensors(shared.resolve("matrices/random/delta.safetensors"))
+                        .keySet())
+                .filteredOn(name -> name.startsWith("blocks") || name.startsWith("patch"))
+                .isNotEmpty()
+                .allSatisfy(name -> assertThat(name).contains("attn.qkv"));
+    }
+
+    @Test
     void theSquareOfABatchOfOneIsThatOfTheExample() {
         assertClose(select("selection.score=per-batch", "selection.batchSize=1"), select(), 1e-5);
     }
