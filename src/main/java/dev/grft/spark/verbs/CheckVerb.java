@@ -53,7 +53,7 @@ final class CheckVerb extends Verb {
         say("engine    computes on %s", kind == null ? "CPUs or GPUs, as they come" : kind.several());
         SelectVerb select = new SelectVerb(run, false);
         Map<String, MatrixShape> eligible = select.matrices(settings.selection().eligible(), "selection.matrices");
-        String scores = settings.selection().scores();
+        String scores = run.method().isOfSlices() ? settings.selection().scores() : null;
         say(
                 "selection %d matrices, axis %s, %s, %s",
                 eligible.size(),

@@ -327,8 +327,8 @@ final class SelectVerb extends Verb {
         return score instanceof BuiltInScore ? unsharded() : Inputs.digest("own score", unsharded(), score.digest());
     }
 
-    /** Returns a digest of all that sums of gradients depend on: they are summed shard by shard. */
-    private String summedInputs() {
+    /** Returns a digest of all that sums of gradients depend on, such as GPS's: they are summed shard by shard. */
+    String summedInputs() {
         return Inputs.digest("summed", unsharded(), Config.fingerprint(settings, "training.shards"));
     }
 

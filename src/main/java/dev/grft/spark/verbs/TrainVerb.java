@@ -66,7 +66,7 @@ final class TrainVerb extends Verb {
                 method.word(),
                 switch (method.needs()) {
                     case SLICES -> slices.selectionInputs();
-                    case SCORES -> own.selectionInputs();
+                    case SCORES -> own.summedInputs();
                     case PROBE -> own.probe().inputs();
                 },
                 EpochChoice.inputs(run),

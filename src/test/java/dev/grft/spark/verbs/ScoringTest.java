@@ -171,6 +171,24 @@ class ScoringTest extends OnSpark {
                 .allSatisfy(name -> assertThat(name).contains("attn.qkv"));
     }
 
+    /** It selects entries, by gradients that it sums itself. */
+    @Test
+    void gpsDoesNotReadGivenScores() {
+        select("selection.matrices=[attn.qkv]");
+        Path given = shared.resolve("run" + runs).resolve("selection.safetensors");
+        List<String> sets = sets(
+                "gps",
+                "selection.scores=" + given,
+                "selection.matrices=null",
+                "tuning.method=gps",
+                "training.epochs=1");
+
+        assertThat(Tiny.does(spark, sets, false, Verbs::check).out()).doesNotContain("scores of");
+        Tiny.does(spark, sets, false, Verbs::train);
+
+        assertThat(shared.resolve("gps/delta.safetensors")).exists();
+    }
+
     @Test
     void theSquareOfABatchOfOneIsThatOfTheExample() {
         assertClose(select("selection.score=per-batch", "selection.batchSize=1"), select(), 1e-5);
