@@ -64,10 +64,11 @@ final class TrainVerb extends Verb {
         return Inputs.digest(
                 "train",
                 method.word(),
+                own.probe().inputs(),
                 switch (method.needs()) {
                     case SLICES -> slices.selectionInputs();
                     case SCORES -> own.summedInputs();
-                    case PROBE -> own.probe().inputs();
+                    case PROBE -> "";
                 },
                 EpochChoice.inputs(run),
                 Config.fingerprint(settings, keys, TrainingLoop.noStepDependsOn(settings.training())));

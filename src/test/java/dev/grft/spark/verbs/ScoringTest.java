@@ -152,6 +152,23 @@ class ScoringTest extends OnSpark {
         assertThat(into("anew", sets).selection()).isEqualTo(two.selection()).isNotEqualTo(one.selection());
     }
 
+    /** The selection stays as it is, but what is trained on has changed. */
+    @Test
+    void underGivenScoresOtherImagesTrainAnew() throws IOException {
+        select();
+        Path given = shared.resolve("run" + runs).resolve("selection.safetensors");
+        String[] sets = {"selection.scores=" + given, "training.epochs=1"};
+        Tiny.does(spark, sets("other-images", sets), false, Verbs::train);
+
+        List<String> other = sets("other-images", sets);
+        other.add("data.train=" + Tiny.images(shared.resolve("other"), 6, 7));
+        String told = Tiny.does(spark, other, false, Verbs::train).err();
+
+        assertThat(told)
+                .contains("selection.safetensors has been made of the same inputs")
+                .doesNotContain("delta.safetensors has been made of the same inputs");
+    }
+
     @Test
     void everyMethodSelectsFromItsOwnMatricesOfGivenScores() {
         select();
