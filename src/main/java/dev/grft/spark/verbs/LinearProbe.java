@@ -160,6 +160,11 @@ final class LinearProbe extends Verb {
         return Math.max(1, (images + most - 1) / most);
     }
 
+    /** Returns a digest of all that a training from {@link #head} depends on beside its own settings: the model, the images, the seed. */
+    String inputs(boolean ofProbe) {
+        return ofProbe ? inputs() : Inputs.digest("fresh", featureInputs(), Config.fingerprint(settings, "run.seed"));
+    }
+
     /** Returns a digest of all that it depends on: its settings, the seed and the features. */
     String inputs() {
         return Inputs.digest(

@@ -64,7 +64,7 @@ final class TrainVerb extends Verb {
         return Inputs.digest(
                 "train",
                 method.word(),
-                own.probe().inputs(),
+                own.probe().inputs(beginsWithProbe()),
                 switch (method.needs()) {
                     case SLICES -> slices.selectionInputs();
                     case SCORES -> own.summedInputs();
@@ -121,7 +121,7 @@ final class TrainVerb extends Verb {
         ModelBroadcast model = run.models().broadcast(labels.size());
         Tuning tuning = method.tuning(new RunIngredients(run, own, slices));
         Layout layout = tuning.layout(model.config());
-        Probe head = own.probe().head(settings.training().headInit().equals("probe"), labels);
+        Probe head = own.probe().head(beginsWithProbe(), labels);
         if (tuning instanceof WholeTuning) {
             session.progress().say("train %s: all %,d numbers", method, layout.size());
         } else {
@@ -137,6 +137,10 @@ final class TrainVerb extends Verb {
                 () -> LearnerState.start(start(layout, head)),
                 run.models().pretrained(),
                 null);
+    }
+
+    private boolean beginsWithProbe() {
+        return settings.training().headInit().equals("probe");
     }
 
     /** Returns the vector to begin with: the head's numbers, and those that the method begins with. */

@@ -652,6 +652,24 @@ class VerbsTest extends OnTiny {
     }
 
     @Test
+    void aTrainingThatBeginsWithAFreshHeadDoesNotDependOnTheProbe() {
+        Path again = folder.resolve("fresh");
+        String made = again + "/delta.safetensors has been made of the same inputs";
+        String[] more = {"tuning.method=bitfit", "training.epochs=1", "training.headInit=fresh"};
+        Tiny.does(spark, sets(again, more), false, Verbs::train);
+
+        more[2] = "probe.epochs=4"; // fresh is the default
+        assertThat(Tiny.does(spark, sets(again, more), false, Verbs::train).err())
+                .contains(made);
+        more[2] = "run.seed=4";
+        assertThat(Tiny.does(spark, sets(again, more), false, Verbs::train).err())
+                .doesNotContain(made);
+        more[2] = "training.headInit=probe";
+        assertThat(Tiny.does(spark, sets(again, more), false, Verbs::train).err())
+                .doesNotContain(made);
+    }
+
+    @Test
     void theEntriesOfGpsAreSelectedOnce() throws Exception {
         Path directory = folder.resolve("gps");
         List<String> sets = sets(directory, "tuning.method=gps", "training.epochs=1");
