@@ -10,7 +10,6 @@ public final class Batch {
     private final int imageSize;
     private final float[] weights; // [B]
     private final long[] seeds; // [B]
-    private long seed;
     private Treatment treatment = Treatment.NONE;
     private double share = 1;
 
@@ -45,10 +44,8 @@ public final class Batch {
             List<Example> examples, Preprocess preprocess, Augment augment, long[] epochs, int views) {
         int n = examples.size();
         Batch batch = empty(n * views, preprocess);
-        long[] ids = new long[n];
         for (int i = 0; i < n; i++) {
             Example example = examples.get(i); // read once, and let go: what crops are cut from may be large
-            ids[i] = example.id();
             Pixels pixels = augment.crop() ? example.source() : example.pixels();
             if (pixels == null) {
                 throw new IllegalArgumentException(example + ": was read without what random crops are cut from");
@@ -61,7 +58,6 @@ public final class Batch {
                 batch.seeds[b] = Seeds.hash(augment.seed(), epochs[i], example.id(), b / n);
             }
         }
-        batch.seed = Seeds.of(epochs, ids);
         return batch;
     }
 
@@ -115,11 +111,6 @@ public final class Batch {
      */
     public double share() {
         return share;
-    }
-
-    /** Returns a number that the examples of a training step and their epochs decide; 0 for examples as they are. */
-    public long seed() {
-        return seed;
     }
 
     /** Returns the weight of each example, {@code [B]}; 1 for examples as they are. For reading only. */

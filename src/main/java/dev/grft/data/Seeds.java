@@ -13,12 +13,6 @@ public final class Seeds {
         return new SplittableRandom(hash(parts));
     }
 
-    /** Returns a number, not 0, of its own for two lists of numbers. */
-    static long of(long[] some, long[] others) {
-        long hash = mix(hash(some) + 31 * hash(others) + GOLDEN);
-        return hash == 0 ? GOLDEN : hash;
-    }
-
     /** Returns a hash of these numbers in this order. */
     static long hash(long... parts) {
         long hash = 0;

@@ -140,7 +140,7 @@ public final class Deltas implements AutoCloseable {
         some.keySet().forEach(name -> all.put(name, new float[0][])); // their order
         List<String> left = new ArrayList<>(some.keySet());
         left.sort(Comparator.comparingInt(name -> of(name).vit.frozenStages()));
-        some.values().forEach(each -> each.trainable.begin(0));
+        some.values().forEach(each -> each.trainable.begin(new long[0]));
         INDArray x = Replica.images(batch, buffers);
         int stage = 0;
         for (String name : left) { // the last has the longest way in common with the others: it computes it for them

@@ -147,7 +147,7 @@ public final class Replica implements AutoCloseable {
     }
 
     private double backward(Batch batch) {
-        trainable.begin(batch.seed());
+        trainable.begin(batch.seeds());
         vit.dropPaths(batch.treatment().dropPath(), batch.seeds());
         network.setInput(images(batch, vit.buffers()));
         network.setLabels(Targets.of(batch, classes, vit.buffers()));
@@ -161,7 +161,7 @@ public final class Replica implements AutoCloseable {
 
     /** Returns the probability of each class for each image, {@code [B][K]}. */
     public float[][] probabilities(Batch batch) {
-        trainable.begin(0);
+        trainable.begin(NO_SEEDS);
         vit.dropPaths(0, NO_SEEDS);
         try (INDArray probabilities = network.output(images(batch, vit.buffers()), false)) {
             return Flat.rows(probabilities);
@@ -170,7 +170,7 @@ public final class Replica implements AutoCloseable {
 
     /** Returns the features of each image, {@code [B][D]}: what the head reads. */
     public float[][] features(Batch batch) {
-        trainable.begin(0);
+        trainable.begin(NO_SEEDS);
         vit.dropPaths(0, NO_SEEDS);
         return Flat.rows(vit.features(images(batch, vit.buffers())));
     }

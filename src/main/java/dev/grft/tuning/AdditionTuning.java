@@ -55,16 +55,16 @@ abstract class AdditionTuning implements Tuning {
 
     /** What trains in one network. */
     final class OfNetwork implements Trainable {
-        private long seed;
+        private long[] seeds = {};
 
-        /** Returns the seed of the present pass, 0 if it is no training. */
-        long seed() {
-            return seed;
+        /** Returns the seeds of the examples of the present pass, {@code [B]}; none if it is no training. */
+        long[] seeds() {
+            return seeds;
         }
 
         @Override
-        public void begin(long newSeed) {
-            seed = newSeed;
+        public void begin(long[] newSeeds) {
+            seeds = newSeeds;
         }
 
         @Override

@@ -3,6 +3,7 @@ package dev.grft.tuning;
 import dev.grft.Addition;
 import dev.grft.LowRank;
 import dev.grft.MatrixShape;
+import dev.grft.data.Seeds;
 import dev.grft.vit.Adaptation;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Layout;
@@ -93,32 +94,44 @@ public final class LoraTuning extends AdditionTuning {
         }
 
         private boolean drops() {
-            return dropout > 0 && network.seed() != 0;
+            return dropout > 0 && network.seeds().length > 0;
         }
 
-        /** Draws which values of x this step keeps; the backward reads them from a buffer a 24th of the size of x. */
+        /**
+         * Draws which values of x this step keeps, for each example by its own seed; the backward reads them from a buffer a 24th of the
+         * size of x.
+         */
         private void draw(Buffers buffers, INDArray x) {
-            SplittableRandom random = new SplittableRandom(network.seed() ^ ((long) matrix.hashCode() << 32));
+            long[] seeds = network.seeds();
             long dropped = (long) (dropout * 0x1p32); // of 2^32 numbers, the first
-            float[] words = new float[words(x)];
-            for (int w = 0; w < words.length; w++) {
-                int kept = 0;
-                for (int bit = 0; bit < BITS; bit += 2) {
-                    long two = random.nextLong();
-                    kept |= two >>> 32 >= dropped ? 1 << bit : 0;
-                    kept |= (two & 0xffffffffL) >= dropped ? 2 << bit : 0;
+            int each = words(x);
+            float[] words = new float[seeds.length * each];
+            for (int b = 0; b < seeds.length; b++) {
+                SplittableRandom random = Seeds.random(seeds[b], matrix.hashCode());
+                for (int w = b * each; w < (b + 1) * each; w++) {
+                    int kept = 0;
+                    for (int bit = 0; bit < BITS; bit += 2) {
+                        long two = random.nextLong();
+                        kept |= two >>> 32 >= dropped ? 1 << bit : 0;
+                        kept |= (two & 0xffffffffL) >= dropped ? 2 << bit : 0;
+                    }
+                    words[w] = kept;
                 }
-                words[w] = kept;
             }
             Flat.write(words, kept(buffers, x));
         }
 
         private INDArray kept(Buffers buffers, INDArray x) {
-            return buffers.saved(matrix, "lora.kept", words(x));
+            return buffers.saved(matrix, "lora.kept", (long) network.seeds().length * words(x));
         }
 
-        private static int words(INDArray x) {
-            return Math.toIntExact((x.length() + BITS - 1) / BITS);
+        /** Returns how many floats hold the bits of one example. */
+        private int words(INDArray x) {
+            return Math.toIntExact((ofExample(x) + BITS - 1) / BITS);
+        }
+
+        private long ofExample(INDArray x) {
+            return x.length() / network.seeds().length;
         }
 
         /** Returns the factor of each number of x, 0 or that of those that are kept, until the next call for any map. */
@@ -127,13 +140,18 @@ public final class LoraTuning extends AdditionTuning {
             INDArray mask = buffers.shared("lora.mask", x.size(0), x.size(1));
             INDArray flat = mask.reshape(mask.length());
             float enlarged = (float) (1 / (1 - dropout));
-            for (int w = 0; w < words.length; w += PIECE) {
-                long from = (long) w * BITS;
-                float[] factors = new float[(int) Math.min(PIECE * BITS, flat.length() - from)];
-                for (int i = 0; i < factors.length; i++) {
-                    factors[i] = ((int) words[w + i / BITS] >> i % BITS & 1) * enlarged;
+            int each = words(x);
+            long length = ofExample(x);
+            for (int first = 0; first < words.length; first += each) {
+                long begin = first / each * length;
+                for (int w = 0; w < each; w += PIECE) {
+                    float[] factors = new float[(int) Math.min(PIECE * BITS, length - (long) w * BITS)];
+                    for (int i = 0; i < factors.length; i++) {
+                        factors[i] = ((int) words[first + w + i / BITS] >> i % BITS & 1) * enlarged;
+                    }
+                    long from = begin + (long) w * BITS;
+                    Flat.write(factors, flat.get(NDArrayIndex.interval(from, from + factors.length)));
                 }
-                Flat.write(factors, flat.get(NDArrayIndex.interval(from, from + factors.length)));
             }
             return mask;
         }

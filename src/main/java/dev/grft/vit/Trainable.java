@@ -18,9 +18,9 @@ public interface Trainable {
     boolean whole(String parameter);
 
     /**
-     * Sets the seed of the adaptations' random numbers, before each pass.
+     * Sets the seeds of the adaptations' random numbers, before each pass.
      *
-     * @param seed depends on the examples of a training step and nothing else; 0 for a pass outside training
+     * @param seeds of the examples, {@code [B]}; what is drawn for an example depends on its own only. None for a pass outside training
      */
-    default void begin(long seed) {}
+    default void begin(long[] seeds) {}
 }

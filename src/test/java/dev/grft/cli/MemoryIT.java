@@ -56,7 +56,7 @@ class MemoryIT {
                 }
 
                 @Override
-                public void begin(long seed) {
+                public void begin(long[] seeds) {
                     Object[] held = {};
                     while (true) {
                         held = new Object[] {held, new long[1 << 20]};

@@ -17,6 +17,7 @@ import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Nd4jKernels;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -107,7 +108,7 @@ class AdditionTuningTest {
         }
         for (int examples : new int[] {3, 1, 2}) { // the arrays serve batches of every size
             for (Bound one : List.of(kept, again)) {
-                one.begin(4);
+                one.begin(Arrays.copyOf(new long[] {4, 5, 6}, examples));
             }
             assertThat(again.backward(0, examples)).isEqualTo(kept.backward(0, examples));
             kept.layout
@@ -189,7 +190,7 @@ class AdditionTuningTest {
     @MethodSource("all")
     void gradientsAreDifferenceQuotients(Tuning tuning) {
         Bound network = new Bound(Tiny.headless(DataType.DOUBLE), tuning, new Nd4jKernels());
-        network.begin(99);
+        network.begin(99, 98);
         network.load(Tiny.normal(17, network.layout.size(), 0.1));
         network.backward(0, 2);
         Map<String, double[]> gradients = new LinkedHashMap<>();
@@ -306,7 +307,7 @@ class AdditionTuningTest {
         Bound fast = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels());
         float[] trained = Tiny.normal(17, slow.layout.size(), 0.1);
         for (Bound network : List.of(slow, fast)) {
-            network.begin(99);
+            network.begin(99, 98, 97);
             network.load(trained);
             network.backward(0, EXAMPLES);
         }
@@ -372,7 +373,7 @@ class AdditionTuningTest {
         Bound without =
                 new Bound(Tiny.headless(DataType.FLOAT), new LoraTuning(matrices("fc1"), 2, 1, 0), new CpuKernels());
         without.load(Tiny.normal(17, network.layout.size(), 0.1));
-        network.begin(0);
+        network.begin();
         assertThat(network.logits(0, 1)).isEqualTo(without.logits(0, 1));
     }
 

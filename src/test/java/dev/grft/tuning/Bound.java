@@ -40,9 +40,9 @@ final class Bound {
         vit.bind(new Bindings(values, gradients));
     }
 
-    /** Tells what random numbers are drawn from. */
-    void begin(long seed) {
-        trainable.begin(seed);
+    /** Sets the seeds of the examples, from which random numbers are drawn. */
+    void begin(long... seeds) {
+        trainable.begin(seeds);
     }
 
     /** Takes over a trained vector. */

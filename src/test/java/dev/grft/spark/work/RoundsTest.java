@@ -24,7 +24,9 @@ import dev.grft.train.LearnerState;
 import dev.grft.train.LocalSteps;
 import dev.grft.train.Network;
 import dev.grft.train.StepGradient;
+import dev.grft.tuning.LoraTuning;
 import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
@@ -91,16 +93,21 @@ class RoundsTest {
     }
 
     private Rounds rounds(JavaRDD<Shard> examples, Balance balance, String... sets) {
+        return rounds(tuning, examples, balance, sets);
+    }
+
+    private static Rounds rounds(Tuning tuned, JavaRDD<Shard> examples, Balance balance, String... sets) {
         List<String> all =
                 new ArrayList<>(List.of("augmentation.flip=true", "training.batchSize=12", "training.shards=3"));
         all.addAll(List.of(sets));
         Settings changed = Tiny.settings(all);
-        MultiLayerConfiguration configuration = Network.configuration(layout, changed.training(), Penalty.NONE, 9, 3);
+        MultiLayerConfiguration configuration = Network.configuration(
+                tuned.layout(CONFIG), changed.training(), Penalty.NONE, 9, 3);
         return new Rounds(
                 context,
                 examples,
                 new Sampler(PREPROCESS, changed.augmentation().toAugment(5), balance, changed.training(), 5, 0),
-                new Replicas.Recipe(context, model, tuning, configuration, true, new Device("cpu", 1, false)),
+                new Replicas.Recipe(context, model, tuned, configuration, true, new Device("cpu", 1, false)),
                 9);
     }
 
@@ -139,6 +146,24 @@ class RoundsTest {
                         rounds(images, Balance.NONE).gradient(1, trained()).loss(), Offset.offset(0.01));
         assertThat(parts.loss()).isCloseTo(whole.loss(), Offset.offset(1e-5));
         for (int i = 0; i < layout.size(); i++) {
+            assertThat(parts.gradient()[i]).isCloseTo(whole.gradient()[i], Offset.offset(1e-5f));
+        }
+    }
+
+    @Test
+    void lorasDropoutDoesNotDependOnHowABatchIsDivided() {
+        JavaRDD<Shard> images = examples(40);
+        Tuning lora = new LoraTuning(CONFIG.matrices(), 2, 1, 0.5);
+        Tuning sure = new LoraTuning(CONFIG.matrices(), 2, 1, 0);
+        float[] from = trained(lora.layout(CONFIG).size());
+        StepGradient whole = rounds(lora, images, Balance.NONE).gradient(1, from);
+        StepGradient parts =
+                rounds(lora, images, Balance.NONE, "training.microBatch=2").gradient(1, from);
+
+        assertThat(whole.loss())
+                .isNotCloseTo(rounds(sure, images, Balance.NONE).gradient(1, from).loss(), Offset.offset(1e-4));
+        assertThat(parts.loss()).isCloseTo(whole.loss(), Offset.offset(1e-5));
+        for (int i = 0; i < from.length; i++) {
             assertThat(parts.gradient()[i]).isCloseTo(whole.gradient()[i], Offset.offset(1e-5f));
         }
     }
@@ -192,7 +217,11 @@ class RoundsTest {
     }
 
     private float[] trained() {
-        float[] trained = new float[layout.size()];
+        return trained(layout.size());
+    }
+
+    private static float[] trained(int count) {
+        float[] trained = new float[count];
         SplittableRandom random = new SplittableRandom(6);
         for (int i = 0; i < trained.length; i++) {
             trained[i] = (float) (0.1 * random.nextDouble() - 0.05);
