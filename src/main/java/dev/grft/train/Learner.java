@@ -169,12 +169,17 @@ public final class Learner implements AutoCloseable {
 
     /** Returns a copy of the state. */
     public LearnerState state() {
+        return state(average == null ? null : average.values());
+    }
+
+    /** Returns a copy of the state without the average: what others need to make steps. */
+    LearnerState stateWithoutAverage() {
+        return state(null);
+    }
+
+    private LearnerState state(float @Nullable [] averaged) {
         INDArray state = updater().getStateViewArray();
-        return new LearnerState(
-                trained(),
-                state == null ? new float[0] : Flat.read(state),
-                step,
-                average == null ? null : average.values());
+        return new LearnerState(trained(), state == null ? new float[0] : Flat.read(state), step, averaged);
     }
 
     /** Returns a copy of the trained vector, {@code [N]}. */

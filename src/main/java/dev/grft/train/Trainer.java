@@ -213,7 +213,7 @@ public final class Trainer {
         double learningRate = learner.learningRate();
         double penalty = learner.penalty();
         int count = (int) Math.min(plan.syncEvery(), plan.end() - made());
-        LocalSteps result = given(() -> source.localSteps(learner.state(), count, plan.clipNorm()));
+        LocalSteps result = given(() -> source.localSteps(learner.stateWithoutAverage(), count, plan.clipNorm()));
         learner.advance(result.state());
         return report(
                 result.loss(), result.examples(), result.inputSeconds(), penalty, learningRate, Double.NaN, start);

@@ -5,13 +5,19 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.Penalty;
 import dev.grft.UserError;
+import dev.grft.config.Config;
 import dev.grft.config.TrainingSettings;
 import dev.grft.tuning.Tiny;
+import dev.grft.vit.kernels.Flat;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.apache.hadoop.conf.Configuration;
 import org.assertj.core.data.Offset;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** The loop, with gradients made up from the step and the trained numbers. */
 class TrainerTest {
@@ -204,6 +210,36 @@ class TrainerTest {
         assertThat(steps.get(1).learningRate())
                 .isEqualTo(Schedule.of(TRAINING, 10, 1).valueAt(4, 0));
         assertThat(steps.get(0).penalty()).isCloseTo(0.5 * 5 + 0.25 * 30.5, Offset.offset(1e-5));
+    }
+
+    @Test
+    void localStepsAreSentNoAverageAndTheLearnersOwnStays() {
+        TrainingSettings averaging = Config.load(List.of(), List.of("training.ema=0.9"), new Configuration())
+                .training();
+        Learner learner = new Learner(
+                Trainings.small(TRAINING, PENALTY), LearnerState.start(START), Average.of(averaging, 0), null);
+        Average expected = Objects.requireNonNull(Average.of(averaging, 0));
+        expected.set(START);
+        List<LearnerState> sent = new ArrayList<>();
+        Source source = new Source() {
+            @Override
+            public LocalSteps localSteps(LearnerState from, int count, double clipNorm) {
+                sent.add(from);
+                LocalSteps made = super.localSteps(from, count, clipNorm);
+                INDArray scratch = Flat.array(START, DataType.FLOAT, 1, START.length);
+                expected.add(
+                        Flat.array(made.state().trained(), DataType.FLOAT, 1, START.length),
+                        scratch,
+                        from.step(),
+                        from.step() + count);
+                return made;
+            }
+        };
+        LearnerState end =
+                trainer(plan(10, 4, 0), learner, source, new Memory(null)).run();
+
+        assertThat(sent).hasSize(3).allMatch(state -> state.average() == null);
+        assertThat(end.average()).isEqualTo(expected.values()).isNotEqualTo(end.trained());
     }
 
     /** Has enough after some epochs. */
