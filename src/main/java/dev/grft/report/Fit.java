@@ -74,7 +74,9 @@ public final class Fit {
         int seen = largest(wished.evaluation().batchSize(), room, n -> CostModel.forwardBytes(config, n));
         int stepped = wished.training().examplesAtOnce();
         int fitting = largest(stepped, room, n -> CostModel.activationBytes(config, n, again));
-        return new Fit(config, wished, again, scored, seen, fitting == stepped ? null : fitting);
+        boolean pairs = wished.augmentation().mixing().mixes();
+        int whole = pairs ? fitting - fitting % 2 : fitting;
+        return new Fit(config, wished, again, scored, seen, fitting == stepped || whole == 0 ? null : whole);
     }
 
     /** Returns whether these batches fit in so many bytes, of which the sums of the scores take some. */
@@ -137,7 +139,7 @@ public final class Fit {
 
     /**
      * Returns the largest {@code training.microBatch} that fits; null if the configured one fits, or not even one image
-     * does. It is only proposed, never applied, because the last bits of a training depend on it.
+     * does, or one pair of images that are mixed. It is only proposed, never applied, because the last bits of a training depend on it.
      */
     public @Nullable Integer microBatch() {
         return microBatch;

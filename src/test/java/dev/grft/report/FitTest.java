@@ -90,6 +90,28 @@ class FitTest {
     }
 
     @Test
+    void imagesThatAreMixedInPairsAreDividedByPairs() {
+        int proposed = 0;
+        for (long bytes = 2 * GIB; bytes <= 8 * GIB; bytes += GIB / 4) {
+            Integer fits = Fit.of(
+                            LONG,
+                            settings(
+                                    "augmentation.mixup=0.8",
+                                    "training.batchSize=256",
+                                    "training.shards=2",
+                                    "selection.batchSize=1"),
+                            bytes,
+                            2)
+                    .microBatch();
+            assertThat(fits == null || (fits > 0 && fits % 2 == 0))
+                    .as("%s of %s bytes", fits, bytes)
+                    .isTrue();
+            proposed += fits == null ? 0 : 1;
+        }
+        assertThat(proposed).isGreaterThan(10);
+    }
+
+    @Test
     void whereNotEvenOneImageFitsNothingIsChanged() {
         assertThat(fit(GIB / 2).settings()).isEqualTo(settings());
     }
