@@ -99,6 +99,11 @@ public record Augment(
         changes.input(out, offset, preprocess.imageSize(), streams);
     }
 
+    /** Returns whether pairs of images may be mixed. */
+    public boolean mixes() {
+        return changes.mixing().mixes();
+    }
+
     /** Mixes the inputs of a shard's batch in a step; see {@link dev.grft.data.augmentation.Mixing#apply}. */
     double mix(Batch batch, int shard, long step) {
         return changes.mixing()

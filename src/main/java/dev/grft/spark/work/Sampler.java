@@ -43,7 +43,9 @@ public final class Sampler implements Serializable {
         this.seed = seed;
         this.batchSize = training.batchSize();
         this.shards = training.shards();
-        this.atOnce = training.examplesAtOnce();
+        int most = training.examplesAtOnce();
+        // With draws, a shard's part can be larger than this: pairs of mixed images must not be divided.
+        this.atOnce = augment.mixes() ? most + most % 2 : most;
         this.first = first;
     }
 

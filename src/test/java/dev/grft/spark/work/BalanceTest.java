@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.Copies;
 import dev.grft.UserError;
+import dev.grft.config.Settings;
 import dev.grft.data.Augment;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
@@ -75,6 +76,37 @@ class BalanceTest {
         assertThatThrownBy(() -> Balance.of(shards(0), SIZES.length, "none"))
                 .isInstanceOf(UserError.class)
                 .hasMessage("all images have weight 0; there must be one to train on");
+    }
+
+    @Test
+    void drawsAreDividedBetweenPairsThatAreMixed() {
+        Settings settings = Tiny.settings(
+                List.of("training.batchSize=36", "training.shards=" + SHARDS, "augmentation.mixup=0.8"));
+        Sampler sampler = new Sampler(
+                PREPROCESS,
+                settings.augmentation().toAugment(7),
+                Balance.of(shards(1), SIZES.length, "sampler"),
+                settings.training(),
+                7,
+                0);
+        List<List<Integer>> sizes = shards(1)
+                .mapPartitionsWithIndex(
+                        (number, part) -> {
+                            Shard shard = part.next();
+                            List<List<Integer>> some = new ArrayList<>();
+                            for (long step = 0; step < 20; step++) {
+                                some.add(sampler.batches(number, shard, step)
+                                        .map(Batch::size)
+                                        .toList());
+                            }
+                            return some.iterator();
+                        },
+                        true)
+                .collect();
+
+        assertThat(sizes).anyMatch(some -> some.size() > 1);
+        assertThat(sizes).allSatisfy(some -> assertThat(some.subList(0, Math.max(0, some.size() - 1)))
+                .allMatch(size -> size % 2 == 0));
     }
 
     @Test
