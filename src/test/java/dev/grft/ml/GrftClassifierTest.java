@@ -343,7 +343,7 @@ class GrftClassifierTest extends OnTiny {
     }
 
     @Test
-    void validationRowsChooseTheEpoch() {
+    void validationRowsChooseTheEpoch() throws Exception {
         Dataset<Row> all = files(shared.train())
                 .withColumn("held", functions.lit(false))
                 .union(files(shared.test()).withColumn("held", functions.lit(true)));
@@ -352,6 +352,14 @@ class GrftClassifierTest extends OnTiny {
                 classifier().setValidationIndicatorCol("held").setPatience(1).fit(all);
 
         assertThat(chosen.delta().provenance()).contains("\"epoch_chosen_on\":\"validation\"");
+        GrftClassificationModel weighted = classifier()
+                .setValidationIndicatorCol("held")
+                .setPatience(1)
+                .setWeightCol("weight")
+                .fit(all.withColumn("weight", functions.expr("if(held, null, 1)")));
+        assertThat(saved(weighted, folder.resolve("weighted")))
+                .as("validation needs no weights")
+                .isEqualTo(saved(chosen, folder.resolve("chosen")));
         assertThatThrownBy(() -> classifier().setValidationIndicatorCol("held").fit(all))
                 .hasMessageEndingWith("validationIndicatorCol and patience go together; set both, or neither");
     }

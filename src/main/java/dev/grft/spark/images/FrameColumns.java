@@ -24,6 +24,11 @@ public record FrameColumns(
         @Nullable String name,
         @Nullable String weight) {
 
+    /** Returns the same columns for images that do not train. */
+    public FrameColumns withoutWeight() {
+        return new FrameColumns(image, label, name, null);
+    }
+
     /**
      * Refuses a frame that lacks one of the columns.
      *

@@ -55,7 +55,7 @@ public final class Frames {
         Map<String, FrameSource> frames = new HashMap<>();
         frames.put(TRAIN, new FrameSource(TRAIN, training, columns, classes));
         if (validation != null) {
-            frames.put(VALIDATION, new FrameSource(VALIDATION, validation, columns, classes));
+            frames.put(VALIDATION, new FrameSource(VALIDATION, validation, columns.withoutWeight(), classes));
         }
         SparkSession spark = training.sparkSession();
         Map<String, @Nullable Object> own = new HashMap<>();
