@@ -34,6 +34,7 @@ public final class Config {
     private static final String PRESET = "selection.preset";
     private static final String COUNT = "selection.budget.count";
     private static final String FRACTION = "selection.budget.fraction";
+    private static final List<String> OF_PENALTY = List.of("penalty.lambda", "penalty.head");
     private static final List<String> OF_PRESET = List.of("selection.axis", COUNT, FRACTION);
 
     /** What every reader of YAML takes for this very text. */
@@ -218,8 +219,7 @@ public final class Config {
     public static Settings forMethod(Settings settings, String method) {
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
         if (!Method.of(method).isOfSlices()) {
-            changes.put("penalty.lambda", 0.0);
-            changes.put("penalty.head", 0.0);
+            OF_PENALTY.forEach(key -> changes.put(key, 0.0));
         }
         settings.methods().getOrDefault(method, Map.of()).forEach(changes::put);
         changes.put("tuning.method", method);
@@ -238,6 +238,35 @@ public final class Config {
                     whole ? SelectionSettings.ALL : own.selection().eligible());
         }
         return defaults.isEmpty() ? own : with(own, place, defaults);
+    }
+
+    /**
+     * Returns a line that names the values of the penalty that {@link #forMethod} replaces by 0 though they are not the defaults; null
+     * if there are none.
+     */
+    public static @Nullable String unused(Settings settings, String method) {
+        Map<String, String> given = values(settings);
+        Map<String, String> used = values(forMethod(settings, method));
+        Map<String, String> defaults = values(settings(List.of(Layer.ofFile(BASE, base()))));
+        List<String> keys = OF_PENALTY.stream()
+                .filter(key -> !given.containsKey(keyOf(key, method)))
+                .filter(key -> !Objects.equals(given.get(key), used.get(key)))
+                .filter(key -> !Objects.equals(given.get(key), defaults.get(key)))
+                .toList();
+        return keys.isEmpty()
+                ? null
+                : keys.stream()
+                        .map(key -> key + "=" + given.get(key) + " is not used; set " + keyOf(key, method) + " instead")
+                        .collect(Collectors.joining("; ", method + " trains no slices, so ", ""));
+    }
+
+    /** Returns the key by which a method that trains no slices is given a penalty, that of all methods for the others. */
+    public static String keyOfPenalty(String method) {
+        return Method.of(method).isOfSlices() ? OF_PENALTY.get(0) : keyOf(OF_PENALTY.get(0), method);
+    }
+
+    private static String keyOf(String key, String method) {
+        return Schema.below(Schema.below(Schema.METHODS, method), key);
     }
 
     /**

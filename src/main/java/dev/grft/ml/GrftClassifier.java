@@ -96,7 +96,7 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         this.method = new Param<>(this, "method", "tuning.method: what trains beside the head, such as grft or lora");
         this.preset = new Param<>(this, "preset", "selection.preset: a reading of the paper, decides axis and budget");
         this.count = new IntParam(this, "count", "selection.budget.count: slices of each matrix");
-        this.lambda = new DoubleParam(this, "lambda", "penalty.lambda: the pull of slices toward the pretrained model");
+        this.lambda = new DoubleParam(this, "lambda", "penalty.lambda of the method: the pull toward pretrained");
         this.epochs = new IntParam(this, "epochs", "training.epochs: passes over the images");
         this.batchSize =
                 new IntParam(this, "batchSize", "training.batchSize: examples a step, over all shards together");
@@ -329,7 +329,6 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         keys.put(method, "tuning.method");
         keys.put(preset, "selection.preset");
         keys.put(count, "selection.budget.count");
-        keys.put(lambda, "penalty.lambda");
         keys.put(epochs, "training.epochs");
         keys.put(batchSize, "training.batchSize");
         keys.put(learningRate, "training.learningRate");
@@ -348,6 +347,11 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         changes.put("data.test", null);
         changes.put("data.trainOnValidation", false);
         Settings resolved = Config.with(given, uid, changes);
+        if (isSet(lambda)) {
+            changes.clear();
+            changes.put(Config.keyOfPenalty(resolved.tuning().method()), getOrDefault(lambda));
+            resolved = Config.with(resolved, uid, changes);
+        }
         if (resolved.model().pretrained() == null) {
             throw new UserError(
                     uid + ": pretrained is not set; give the folder of a checkpoint with model.safetensors and"

@@ -270,6 +270,22 @@ class ConfigTest {
         }
     }
 
+    @Test
+    void aPenaltyThatAMethodDoesNotUseIsTold() {
+        Settings given = settings("penalty.lambda=0.5", "methods.bitfit.penalty.lambda=0.125");
+        assertThat(Config.unused(given, "full"))
+                .isEqualTo("full trains no slices, so penalty.lambda=0.5 is not used; set"
+                        + " methods.full.penalty.lambda instead");
+        assertThat(Config.unused(settings("penalty.head=0.25"), "lora")).contains("set methods.lora.penalty.head");
+        assertThat(Config.unused(given, "grft")).as("uses it").isNull();
+        assertThat(Config.unused(given, "bitfit")).as("has its own").isNull();
+        assertThat(Config.unused(settings(), "full")).as("the default").isNull();
+        assertThat(Config.unused(settings("penalty.lambda=0"), "full")).as("none").isNull();
+        assertThat(Config.unused(Config.forMethod(given, "full"), "full"))
+                .as("told before")
+                .isNull();
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.grft.UserError;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
 import dev.grft.spark.verbs.OnTiny;
 import dev.grft.spark.verbs.Tiny;
 import dev.grft.spark.verbs.Verbs;
@@ -34,6 +36,8 @@ import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class GrftClassifierTest extends OnTiny {
     private static Path run; // of the verbs, with the same settings and images
@@ -340,6 +344,14 @@ class GrftClassifierTest extends OnTiny {
         try (Stream<Path> runs = Files.list(folder.resolve("runs"))) {
             assertThat(runs).hasSize(5); // two folds by two rates, and the best on all rows
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"grft", "full"})
+    void lambdaIsThePenaltyOfTheMethod(String method) {
+        Settings resolved = classifier().setMethod(method).setLambda(0.5).resolved();
+        assertThat(Config.forMethod(resolved, method).penalty().lambda()).isEqualTo(0.5);
+        assertThat(Config.unused(resolved, method)).isNull();
     }
 
     @Test

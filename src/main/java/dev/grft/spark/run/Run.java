@@ -14,10 +14,8 @@ import dev.grft.tuning.Method;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -34,7 +32,6 @@ public final class Run {
     private final RunImages images;
     private final Artifacts artifacts;
     private final Map<VitConfig, Fit> fits = new HashMap<>();
-    private final Set<String> said = new HashSet<>();
 
     private Run(Session session, Settings settings, RunDirectory directory) {
         this.session = session;
@@ -51,6 +48,7 @@ public final class Run {
 
     /** Returns this run with the settings of one method, in the same run directory. */
     public Run forMethod(Method method) {
+        say(Config.unused(settings, method.word()));
         return new Run(session, Config.forMethod(settings, method.word()), directory);
     }
 
@@ -133,10 +131,9 @@ public final class Run {
         return fit.settings().selection();
     }
 
-    /** Says a line once. */
     private void say(@Nullable String line) {
-        if (line != null && said.add(line)) {
-            session.progress().say("%s", line);
+        if (line != null) {
+            session.sayOnce(line);
         }
     }
 

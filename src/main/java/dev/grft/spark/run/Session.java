@@ -15,6 +15,8 @@ import dev.grft.spark.work.Replicas;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
@@ -38,6 +40,7 @@ public final class Session implements AutoCloseable {
     private final Models models;
     private final ImageSets imageSets;
     private final Artifacts.Made made = new Artifacts.Made();
+    private final Set<String> said = ConcurrentHashMap.newKeySet();
     private final Run main;
 
     private Session(
@@ -150,6 +153,13 @@ public final class Session implements AutoCloseable {
 
     public Progress progress() {
         return progress;
+    }
+
+    /** Prints a line of progress unless the session has printed it before. */
+    void sayOnce(String line) {
+        if (said.add(line)) {
+            progress.say("%s", line);
+        }
     }
 
     /** Returns the meter of a phase that handles {@code total} images; the phase's jobs are called by its name. */

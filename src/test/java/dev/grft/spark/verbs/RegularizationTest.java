@@ -53,6 +53,19 @@ class RegularizationTest extends OnTiny {
     }
 
     @Test
+    void aPenaltyThatTheMethodDoesNotUseIsToldOnce() {
+        List<String> sets = shared.sets(folder.resolve("linear"), "tuning.method=linear", "penalty.lambda=0.5");
+        String err = Tiny.does(spark, sets, false, verbs -> {
+                    verbs.train();
+                    verbs.evaluate();
+                })
+                .err();
+        assertThat(err)
+                .containsOnlyOnce("linear trains no slices, so penalty.lambda=0.5 is not used; set"
+                        + " methods.linear.penalty.lambda instead");
+    }
+
+    @Test
     void classesOfEqualSizeHaveWeightsOfOneAndOthersHaveNot() throws IOException {
         Map<String, String> plain = delta("plain");
         assertThat(delta("equal", "data.balance=weights")).isEqualTo(plain);
