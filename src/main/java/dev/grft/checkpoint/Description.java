@@ -8,6 +8,7 @@ import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Interpolation;
+import dev.grft.data.Preprocess.Crop;
 import dev.grft.vit.Activation;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
@@ -54,6 +55,9 @@ record Description(
 
     /** timm's word for the class token. */
     static final String TOKEN = "token";
+
+    /** timm's word for images that are resized to both sides of the input. */
+    static final String SQUASH = "squash";
 
     private static final double CROP = 0.9; // timm's default of a ViT
     private static final String CLIP = "vit_base_patch16_clip_quickgelu_224"; // with CLIP's norm, and its epsilon
@@ -177,7 +181,8 @@ record Description(
                         absent(crop) ? CROP : crop.doubleValue(),
                         absent(interpolation)
                                 ? Interpolation.BICUBIC // timm's default
-                                : Interpolation.of(interpolation.asText(), place + ": interpolation")),
+                                : Interpolation.of(interpolation.asText(), place + ": interpolation"),
+                        images.path("crop_mode").asText("").equals(SQUASH) ? Crop.SQUASH : Crop.CENTER),
                 absent(labels) ? List.of() : Json.strings(place + ": label_names", labels));
     }
 
@@ -206,6 +211,7 @@ record Description(
         }
         int side = 0;
         double crop = 1;
+        boolean squashes = false;
         if (images != null) {
             JsonNode size = images.path("size");
             JsonNode cut = images.path("crop_size");
@@ -218,6 +224,7 @@ record Description(
                         imagesPlace, cut, size, side, resized);
             }
             crop = (double) side / resized;
+            squashes = !cuts && (size.isObject() ? size.has("height") : isOfVit(images, type));
         }
         requireSquare(place, "image_size", tower.path("image_size"), 0);
         JsonNode colors = images == null ? json : images;
@@ -237,7 +244,8 @@ record Description(
                         colors(imagesPlace, colors, true),
                         colors(imagesPlace, colors, false),
                         crop,
-                        resample(imagesPlace, images, type)),
+                        resample(imagesPlace, images, type),
+                        squashes ? Crop.SQUASH : Crop.CENTER),
                 labels);
     }
 
@@ -250,12 +258,16 @@ record Description(
             }
             return Interpolation.of(given.intValue(), place + ": resample");
         }
+        return isOfVit(images, type) ? Interpolation.BILINEAR : Interpolation.BICUBIC; // of BiT, CLIP, SigLIP, DeiT
+    }
+
+    /** Returns whether the image processor is ViT's, which takes a size that is one number for both sides. */
+    private static boolean isOfVit(@Nullable JsonNode images, String type) {
         String processor = images == null
                 ? ""
                 : images.path("image_processor_type")
                         .asText(images.path("feature_extractor_type").asText(""));
-        boolean bilinear = processor.isEmpty() ? type.equals("vit") : processor.startsWith("ViT");
-        return bilinear ? Interpolation.BILINEAR : Interpolation.BICUBIC; // of BiT, CLIP, SigLIP, DeiT
+        return processor.isEmpty() ? type.equals("vit") : processor.startsWith("ViT");
     }
 
     /** Refuses images that are not square. */

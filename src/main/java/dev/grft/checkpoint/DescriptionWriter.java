@@ -3,6 +3,7 @@ package dev.grft.checkpoint;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.checkpoint.file.Json;
+import dev.grft.data.Preprocess.Crop;
 import dev.grft.vit.Activation;
 import dev.grft.vit.Pooling;
 import dev.grft.vit.Variant;
@@ -52,7 +53,7 @@ final class DescriptionWriter {
         images.put("fixed_input_size", true);
         images.put("interpolation", model.recipe().interpolation().toString());
         images.put("crop_pct", model.recipe().cropFraction());
-        images.put("crop_mode", "center");
+        images.put("crop_mode", squashes(model) ? Description.SQUASH : "center");
         put(images.putArray("mean"), model.recipe().mean());
         put(images.putArray("std"), model.recipe().std());
         images.put("num_classes", config.classes());
@@ -182,23 +183,32 @@ final class DescriptionWriter {
         }
     }
 
-    /** Returns the {@code preprocessor_config.json} of a model: of the image processor that resizes, then crops. */
+    /** Returns the {@code preprocessor_config.json} of a model: of the image processor that resizes, then crops unless images are squashed. */
     static String toPreprocessor(Checkpoint model) {
         int side = model.config().imageSize();
         ObjectNode root = Json.MAPPER.createObjectNode();
         root.put("image_processor_type", "BitImageProcessor");
         root.put("do_convert_rgb", true);
         root.put("do_resize", true);
-        root.putObject("size").put("shortest_edge", model.recipe().resize(side));
+        ObjectNode size = root.putObject("size");
+        if (squashes(model)) {
+            size.put("height", side).put("width", side);
+        } else {
+            size.put("shortest_edge", model.recipe().resize(side));
+            root.putObject("crop_size").put("height", side).put("width", side);
+        }
+        root.put("do_center_crop", !squashes(model));
         root.put("resample", model.recipe().interpolation().number());
-        root.put("do_center_crop", true);
-        root.putObject("crop_size").put("height", side).put("width", side);
         root.put("do_rescale", true);
         root.put("rescale_factor", 1 / 255.0);
         root.put("do_normalize", true);
         put(root.putArray("image_mean"), model.recipe().mean());
         put(root.putArray("image_std"), model.recipe().std());
         return Json.pretty(root);
+    }
+
+    private static boolean squashes(Checkpoint model) {
+        return model.recipe().crop() == Crop.SQUASH;
     }
 
     private static void put(ArrayNode array, List<Float> channels) {

@@ -22,7 +22,7 @@ public record DataSettings(
         String imageColumn,
         String labelColumn,
         int resize,
-        String crop,
+        @Nullable String crop,
         @Nullable List<Double> mean,
         @Nullable List<Double> std,
         @Nullable String interpolation,
@@ -48,7 +48,9 @@ public record DataSettings(
         Checks.notBlank("data.imageColumn", imageColumn);
         Checks.notBlank("data.labelColumn", labelColumn);
         Checks.require(resize >= 0, "data.resize", ">= 0", resize);
-        Checks.word("data.crop", crop, "center", "squash");
+        if (crop != null) {
+            Checks.word("data.crop", crop, "center", "squash");
+        }
         if (mean != null) {
             mean = List.copyOf(mean);
             Checks.require(
@@ -81,7 +83,7 @@ public record DataSettings(
         Preprocess preprocess = new Preprocess(
                 imageSize,
                 resize > 0 ? resize : recipe.resize(imageSize),
-                Preprocess.Crop.valueOf(crop.toUpperCase(Locale.ROOT)),
+                crop == null ? recipe.crop() : Preprocess.Crop.valueOf(crop.toUpperCase(Locale.ROOT)),
                 new ImageRecipe(
                         or(mean, recipe.mean()),
                         or(std, recipe.std()),

@@ -57,7 +57,7 @@ public record Settings(
                     compare.methods());
         }
         Checks.require(
-                !data.crop().equals("center")
+                "squash".equals(data.crop())
                         || data.resize() == 0
                         || model.imageSize() == 0
                         || data.resize() >= model.imageSize(),

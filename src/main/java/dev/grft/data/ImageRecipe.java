@@ -10,8 +10,10 @@ import java.util.List;
  * @param std 3, by which the difference is divided; positive
  * @param cropFraction side of the central crop over the shorter side of the resized image, in (0, 1]
  * @param interpolation by which images are resized
+ * @param crop how an image becomes square; {@code cropFraction} is of {@link Preprocess.Crop#CENTER} only
  */
-public record ImageRecipe(List<Float> mean, List<Float> std, double cropFraction, Interpolation interpolation)
+public record ImageRecipe(
+        List<Float> mean, List<Float> std, double cropFraction, Interpolation interpolation, Preprocess.Crop crop)
         implements Serializable {
     public ImageRecipe {
         mean = List.copyOf(mean);
@@ -25,6 +27,11 @@ public record ImageRecipe(List<Float> mean, List<Float> std, double cropFraction
         }
     }
 
+    /** Returns the recipe that uses the middle of the image. */
+    public ImageRecipe(List<Float> mean, List<Float> std, double cropFraction, Interpolation interpolation) {
+        this(mean, std, cropFraction, interpolation, Preprocess.Crop.CENTER);
+    }
+
     /** Returns the recipe with bilinear interpolation, and the same mean and std for every channel. */
     public static ImageRecipe same(float mean, float std, double cropFraction) {
         return new ImageRecipe(List.of(mean, mean, mean), List.of(std, std, std), cropFraction, Interpolation.BILINEAR);
@@ -32,7 +39,7 @@ public record ImageRecipe(List<Float> mean, List<Float> std, double cropFraction
 
     /** Returns the same with another interpolation. */
     public ImageRecipe with(Interpolation other) {
-        return new ImageRecipe(mean, std, cropFraction, other);
+        return new ImageRecipe(mean, std, cropFraction, other, crop);
     }
 
     /** Returns the length of the shorter side of a resized image, pixels, before {@code imageSize} is cropped from it. */

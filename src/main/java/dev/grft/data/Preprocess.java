@@ -35,7 +35,7 @@ public final class Preprocess implements Serializable {
      * @param imageSize height and width of the network's input in pixels
      * @param resize length of the shorter side of the image from whose middle the input is cut, {@code imageSize} or more; for
      *     {@link Crop#SQUASH} it is not used, and taken for {@code imageSize}
-     * @param recipe of which all but {@code cropFraction} is used; {@code resize} takes its place
+     * @param recipe of which all but {@code cropFraction} and {@code crop} is used; {@code resize} and {@code crop} take their place
      */
     public Preprocess(int imageSize, int resize, Crop crop, ImageRecipe recipe) {
         this(imageSize, resize, crop, recipe, 0, false);
@@ -50,8 +50,8 @@ public final class Preprocess implements Serializable {
         if (imageSize < 1 || this.resize < imageSize) {
             throw new IllegalArgumentException("needs 1 <= imageSize <= resize, got " + imageSize + " and " + resize);
         }
-        this.recipe =
-                new ImageRecipe(recipe.mean(), recipe.std(), (double) imageSize / this.resize, recipe.interpolation());
+        this.recipe = new ImageRecipe(
+                recipe.mean(), recipe.std(), (double) imageSize / this.resize, recipe.interpolation(), crop);
     }
 
     /**

@@ -14,6 +14,7 @@ import dev.grft.checkpoint.file.Storage;
 import dev.grft.checkpoint.file.Tensor;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.data.Preprocess.Crop;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -100,7 +101,10 @@ public final class Inspection {
                 String.format(Locale.ROOT, "parameters      %,d", config.parameters()),
                 "images          mean " + checkpoint.recipe().mean() + ", std "
                         + checkpoint.recipe().std() + ", crop "
-                        + checkpoint.recipe().cropFraction() + ", resized "
+                        + (checkpoint.recipe().crop() == Crop.SQUASH
+                                ? "squash"
+                                : checkpoint.recipe().cropFraction())
+                        + ", resized "
                         + checkpoint.recipe().interpolation(),
                 "classes         "
                         + (config.classes() == 0 ? "no head" : config.classes() + names(checkpoint.labels())),

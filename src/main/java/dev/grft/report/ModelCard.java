@@ -130,7 +130,7 @@ public final class ModelCard {
         int side = pretrained.config().imageSize();
         Preprocess preprocess = settings.data().toPreprocess(side, pretrained.recipe());
         ImageRecipe recipe = preprocess.recipe();
-        boolean squash = settings.data().crop().equals("squash");
+        boolean squash = recipe.crop() == Preprocess.Crop.SQUASH;
         String resized = squash
                 ? "squashed to " + side + " x " + side + " pixels by " + recipe.interpolation()
                 : "shorter side resized to " + preprocess.resize() + " pixels by " + recipe.interpolation()

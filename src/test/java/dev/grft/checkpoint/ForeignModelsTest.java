@@ -15,6 +15,7 @@ import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Interpolation;
+import dev.grft.data.Preprocess.Crop;
 import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -402,6 +403,37 @@ class ForeignModelsTest {
 
         change("preprocessor_config.json", "do_resize", "false");
         refused("preprocessor_config.json: do_resize is false, but images are resized to the model's size here");
+    }
+
+    /** A height and width without a crop are those of the whole image, as is a ViT's single number; a shortest_edge is cropped. */
+    @ParameterizedTest
+    @CsvSource({
+        "'{\"height\": 16, \"width\": 16}', false, BitImageProcessor, SQUASH",
+        "'{\"height\": 20, \"width\": 20}', true, BitImageProcessor, CENTER",
+        "'{\"shortest_edge\": 16}', false, BitImageProcessor, CENTER",
+        "16, false, ViTFeatureExtractor, SQUASH",
+        "16, false, CLIPImageProcessor, CENTER"
+    })
+    void aSquashIsReadAndWrittenAgain(String size, String cuts, String processor, Crop crop) throws Exception {
+        copy("transformers", "model.safetensors", "config.json", "preprocessor_config.json");
+        change("preprocessor_config.json", "size", size);
+        change("preprocessor_config.json", "do_center_crop", cuts);
+        change("preprocessor_config.json", "image_processor_type", '"' + processor + '"');
+        Checkpoint model = Checkpoint.load(Golden.HADOOP, directory.toString(), 0);
+        assertThat(model.recipe().crop()).isEqualTo(crop);
+
+        for (NameMap names : List.of(NameMap.TIMM, NameMap.TRANSFORMERS)) {
+            Path saved = directory.resolve(names.name());
+            model.save(Golden.HADOOP, saved.toString(), names, Dtype.F32);
+            assertThat(Checkpoint.load(Golden.HADOOP, saved.toString(), 0).recipe())
+                    .isEqualTo(model.recipe());
+        }
+        JsonNode timm = Json.parse("x", Files.readString(directory.resolve("TIMM/config.json")));
+        JsonNode theirs = Json.parse("x", Files.readString(directory.resolve("TRANSFORMERS/preprocessor_config.json")));
+        boolean squash = crop == Crop.SQUASH;
+        assertThat(timm.at("/pretrained_cfg/crop_mode").asText()).isEqualTo(squash ? "squash" : "center");
+        assertThat(theirs.path("do_center_crop").booleanValue()).isEqualTo(!squash);
+        assertThat(theirs.path("size").has("height")).isEqualTo(squash);
     }
 
     private dev.grft.data.ImageRecipe recipe() {

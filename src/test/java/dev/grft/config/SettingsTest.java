@@ -271,6 +271,10 @@ class SettingsTest {
         ImageRecipe recipe = ImageRecipe.same(0.5f, 0.25f, 0.5);
 
         assertThat(settings().data().toPreprocess(8, recipe)).isEqualTo(new Preprocess(8, 16, Crop.CENTER, recipe));
+        Preprocess squashed = new Preprocess(8, 16, Crop.SQUASH, recipe);
+        assertThat(settings().data().toPreprocess(8, squashed.recipe())).isEqualTo(squashed);
+        assertThat(settings("data.crop=center").data().toPreprocess(8, squashed.recipe()))
+                .isEqualTo(new Preprocess(8, 8, Crop.CENTER, recipe));
         assertThat(settings(
                                 "data.resize=10",
                                 "data.crop=squash",

@@ -34,6 +34,7 @@ class ImageRecipeTest {
         ImageRecipe recipe = ImageRecipe.same(0.5f, 0.25f, 0.9);
 
         assertThat(new Preprocess(16, 20, Crop.CENTER, recipe).recipe()).isEqualTo(ImageRecipe.same(0.5f, 0.25f, 0.8));
-        assertThat(new Preprocess(16, 20, Crop.SQUASH, recipe).recipe()).isEqualTo(ImageRecipe.same(0.5f, 0.25f, 1));
+        assertThat(new Preprocess(16, 20, Crop.SQUASH, recipe).recipe())
+                .isEqualTo(new ImageRecipe(recipe.mean(), recipe.std(), 1, Interpolation.BILINEAR, Crop.SQUASH));
     }
 }

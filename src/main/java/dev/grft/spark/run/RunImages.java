@@ -16,6 +16,7 @@ import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -140,6 +141,7 @@ public final class RunImages {
         ImageRecipe recipe = preprocess.recipe();
         Map<String, @Nullable Object> data = new HashMap<>();
         data.put("data.resize", preprocess.resize());
+        data.put("data.crop", recipe.crop().name().toLowerCase(Locale.ROOT));
         data.put("data.mean", numbers(recipe.mean()));
         data.put("data.std", numbers(recipe.std()));
         data.put("data.interpolation", recipe.interpolation().toString());

@@ -134,6 +134,7 @@ class VerbsTest extends OnTiny {
         assertThat(Files.readString(lanczos.resolve("README.md")))
                 .contains("shorter side resized to 12 pixels by lanczos");
         Settings ofDelta = Config.parse("delta", settings(lanczos));
+        assertThat(ofDelta.data().crop()).isEqualTo("center"); // the checkpoint's
         assertThat(ofDelta.data().interpolation()).isEqualTo("lanczos");
         assertThat(ofDelta.data().mean()).containsExactly(0.5, 0.5, 0.5);
         assertThat(Config.parse("delta", settings(folder.resolve("bilinear")))
