@@ -72,14 +72,17 @@ public final class Config {
     }
 
     /**
-     * Returns the settings that {@link #toYaml} wrote, over the defaults: a key that has come since has its default.
+     * Returns the settings that {@link #toYaml} wrote, over the defaults: a key that has come since has its default. Without {@code
+     * data.interpolation} it is bilinear, as builds without that key resized images.
      *
      * @param place of the text, for errors
      * @throws UserError if a key is not known any more, or a value out of range
      */
     public static Settings parse(String place, String yaml) {
-        return settings(
-                List.of(Layer.ofFile(BASE, base()), Layer.ofFile(place, yaml.getBytes(StandardCharsets.UTF_8))));
+        return settings(List.of(
+                Layer.ofFile(BASE, base()),
+                new Layer("an earlier build", Map.of("data.interpolation", new Layer.Value("bilinear", 0))),
+                Layer.ofFile(place, yaml.getBytes(StandardCharsets.UTF_8))));
     }
 
     private static byte[] base() {

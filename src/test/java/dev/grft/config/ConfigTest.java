@@ -604,6 +604,21 @@ class ConfigTest {
         assertThat(Config.toYaml(load(List.of(file(yaml))))).isEqualTo(yaml);
     }
 
+    /** Builds whose settings lack the key resized bilinearly, whatever the checkpoint said. */
+    @Test
+    void settingsOfABuildWithoutInterpolationAreBilinear() {
+        String yaml = Config.toYaml(settings());
+        String earlier = yaml.replace("  interpolation: null\n", "");
+        assertThat(earlier).isNotEqualTo(yaml);
+
+        assertThat(Config.parse("delta", earlier).data().interpolation()).isEqualTo("bilinear");
+        assertThat(Config.parse("delta", yaml).data().interpolation()).isNull();
+        assertThat(Config.parse("delta", yaml.replace("interpolation: null", "interpolation: lanczos"))
+                        .data()
+                        .interpolation())
+                .isEqualTo("lanczos");
+    }
+
     @Test
     void theResolvedConfigurationLooksLikeTheDefaultsWithoutComments() {
         assertThat(Config.toYaml(settings()))
