@@ -183,7 +183,7 @@ final class DescriptionWriter {
         }
     }
 
-    /** Returns the {@code preprocessor_config.json} of a model: of the image processor that resizes, then crops unless images are squashed. */
+    /** Returns the {@code preprocessor_config.json} of a model. Its image processor resizes, then crops unless images are squashed. */
     static String toPreprocessor(Checkpoint model) {
         int side = model.config().imageSize();
         ObjectNode root = Json.MAPPER.createObjectNode();

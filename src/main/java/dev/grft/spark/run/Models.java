@@ -80,10 +80,10 @@ public final class Models implements AutoCloseable {
      *
      * @throws UserError if it belongs to another
      */
-    public Delta delta(Path path) {
-        Delta delta = DeltaFile.read(context.hadoopConfiguration(), path).delta();
-        pretrained().requireFits(delta);
-        return delta;
+    public DeltaFile delta(Path path) {
+        DeltaFile file = DeltaFile.read(context.hadoopConfiguration(), path);
+        pretrained().requireFits(file.delta());
+        return file;
     }
 
     /**

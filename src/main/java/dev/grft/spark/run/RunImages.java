@@ -18,10 +18,19 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** The images that a run's settings name, prepared for its model. */
 public final class RunImages {
+    private static final String SIDE = "model.imageSize";
+    private static final String RESIZE = "data.resize";
+    private static final String CROP = "data.crop";
+
+    /** The settings that decide the pixels which a network gets, unless they are changed at random. */
+    private static final List<String> PREPARATION =
+            List.of(SIDE, RESIZE, CROP, "data.mean", "data.std", "data.interpolation", "data.exif");
+
     private final Settings settings;
     private final Models models;
     private final ImageSets sets;
@@ -134,14 +143,40 @@ public final class RunImages {
 
     /**
      * Returns the settings of the run with the recipe that its images are prepared by: what the checkpoint says where the settings say
-     * nothing. A delta carries these settings, so images are prepared as in its training.
+     * nothing. A delta carries these settings. Export and Spark ML's model prepare images by them; the verbs use the settings of their run.
      */
     public Settings settled() {
-        Preprocess preprocess = preprocess();
+        return settled(settings, preprocess());
+    }
+
+    /** Returns the settings by which images were prepared in a training in another way than here, each with both values. */
+    public List<String> differences(Settings training) {
+        int side = models.pretrained().config().imageSize();
+        int imageSize = training.model().imageSize() > 0 ? training.model().imageSize() : side;
+        int resize = training.data().resize();
+        Preprocess preprocess = training.data()
+                .toPreprocess(
+                        resize > 0 ? Math.min(imageSize, resize) : imageSize,
+                        models.pretrained().recipe());
+        Map<String, String> there = Config.values(settled(training, preprocess));
+        there.put(SIDE, Integer.toString(imageSize));
+        Map<String, String> here = Config.values(settled());
+        here.put(SIDE, Integer.toString(side));
+        if ("squash".equals(there.get(CROP)) || "squash".equals(here.get(CROP))) { // which does not use it
+            there.remove(RESIZE);
+            here.remove(RESIZE);
+        }
+        return PREPARATION.stream()
+                .filter(key -> !Objects.equals(there.get(key), here.get(key)))
+                .map(key -> key + "=" + there.get(key) + " (here " + here.get(key) + ")")
+                .toList();
+    }
+
+    private static Settings settled(Settings settings, Preprocess preprocess) {
         ImageRecipe recipe = preprocess.recipe();
         Map<String, @Nullable Object> data = new HashMap<>();
-        data.put("data.resize", preprocess.resize());
-        data.put("data.crop", recipe.crop().name().toLowerCase(Locale.ROOT));
+        data.put(RESIZE, preprocess.resize());
+        data.put(CROP, recipe.crop().name().toLowerCase(Locale.ROOT));
         data.put("data.mean", numbers(recipe.mean()));
         data.put("data.std", numbers(recipe.std()));
         data.put("data.interpolation", recipe.interpolation().toString());

@@ -4,6 +4,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Delta;
 import dev.grft.UserError;
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
@@ -138,7 +141,27 @@ final class PredictVerb extends Verb {
 
     private Delta delta(Path path) {
         run.artifacts().requireDelta(path, "to predict with");
-        return run.models().delta(path);
+        DeltaFile file = run.models().delta(path);
+        sayDifferences(path, file);
+        return file.delta();
+    }
+
+    private void sayDifferences(Path path, DeltaFile file) {
+        Settings training;
+        try {
+            training = Config.parse(path + ": settings", file.settings());
+        } catch (UserError e) { // of another build
+            session.progress()
+                    .say("note: whether images are prepared as in its training is not known: %s", e.getMessage());
+            return;
+        }
+        List<String> differences = run.images().differences(training);
+        if (!differences.isEmpty()) {
+            session.progress()
+                    .say(
+                            "note: %s was trained with %s; set the same to prepare images as in its training",
+                            path, String.join(", ", differences));
+        }
     }
 
     private static String note(String images) {

@@ -82,7 +82,7 @@ public final class Verbs {
                     session.hadoop(),
                     run.directory().toString(),
                     pretrained,
-                    run.models().delta(deltaPath),
+                    run.models().delta(deltaPath).delta(),
                     PretrainVerb.dtype(run.settings().model().saveType()));
             session.progress().say("merged into %s", path);
             return path;

@@ -117,6 +117,18 @@ class PredictTest extends OnTiny {
         return Tiny.does(spark, sets, force, verbs -> verbs.predict(of, output.toString(), List.of()));
     }
 
+    @Test
+    void imagesPreparedInAnotherWayThanInTheTrainingAreTold() {
+        assertThat(predict(images, false).err()).doesNotContain("was trained with");
+        assertThat(predict(images, true, "data.crop=squash", "data.std=[1, 1, 1]")
+                        .err())
+                .contains("note: " + trained.resolve("delta.safetensors")
+                        + " was trained with data.crop=center (here squash), data.std=[0.5, 0.5, 0.5] (here [1, 1, 1]);"
+                        + " set the same to prepare images as in its training");
+        assertThat(predict(images, true, "data.resize=12").err())
+                .contains(" was trained with data.resize=8 (here 12); ");
+    }
+
     /** Returns the names in the files of the output, which are read in the order of theirs. */
     private List<String> names() throws IOException {
         List<String> names = new ArrayList<>();
