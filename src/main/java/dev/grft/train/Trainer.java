@@ -157,7 +157,7 @@ public final class Trainer {
             if (!Double.isFinite(step.loss()) || (plan.syncEvery() == 1 && !Double.isFinite(step.gradientNorm()))) {
                 throw UserError.of(
                         "training: the loss of step %d is %s, the norm of its gradient %s; lower training.learningRate"
-                                + " (%s now) or set training.clipNorm",
+                                + " (%s now) or lengthen training.warmupEpochs",
                         step.step(), step.loss(), step.gradientNorm(), step.learningRate());
             }
             if (plan.epochs(before) != plan.epochs(made()) || made() == plan.steps()) {
