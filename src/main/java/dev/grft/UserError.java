@@ -5,7 +5,7 @@ package dev.grft;
  *
  * <p>The message names the place, what was found, what was expected and the remedy. The process ends with exit code 2.
  */
-public final class UserError extends RuntimeException {
+public class UserError extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
     /** Returns an error with the formatted message, in the manner of {@link String#format}. */

@@ -1,5 +1,6 @@
 package dev.grft.train;
 
+import dev.grft.UserError;
 import dev.grft.config.TrainingSettings;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -12,6 +13,16 @@ import java.util.stream.Collectors;
  * medians of several steps, because single batches often have a large loss when batches are small.
  */
 public final class Divergence {
+    /** The loss of a training has diverged, or it or the gradient is no longer a finite number, and the training has ended. */
+    public static final class Ended extends UserError {
+        private static final long serialVersionUID = 1L;
+
+        /** Takes the message in the manner of {@link String#format}. */
+        public Ended(String message, Object... arguments) {
+            super(String.format(Locale.ROOT, message, arguments));
+        }
+    }
+
     /** Steps at the end whose median counts, and for how many steps it must stay too large. */
     static final int LAST = 25;
 

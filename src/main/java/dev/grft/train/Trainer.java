@@ -1,6 +1,6 @@
 package dev.grft.train;
 
-import dev.grft.UserError;
+import dev.grft.Checks;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +18,7 @@ public final class Trainer {
      * @param batchSize examples in a step
      * @param examples number of training images
      * @param syncEvery steps between two synchronizations; 1 for exact data-parallel training
+     * @param learningRate the largest, for messages
      * @param clipNorm the largest L2 norm of the mean gradient, of local steps of each shard's; 0 for no limit
      * @param saveEvery steps between two saved states; 0 for the last one only
      */
@@ -28,6 +29,7 @@ public final class Trainer {
             int batchSize,
             long examples,
             int syncEvery,
+            double learningRate,
             double clipNorm,
             int saveEvery) {
         public Plan {
@@ -42,6 +44,11 @@ public final class Trainer {
                         "no plan: steps " + first + " to " + end + " of " + steps + ", batches of " + batchSize + " of "
                                 + examples + " examples, synchronized every " + syncEvery);
             }
+        }
+
+        /** Returns whether the loss of a step and its gradient are finite. The gradient can overflow a step before the loss does. */
+        public boolean isFinite(Step step) {
+            return Double.isFinite(step.loss()) && (syncEvery > 1 || Double.isFinite(step.gradientNorm()));
         }
 
         /** Returns how often all images have been shown whole after a step. */
@@ -141,7 +148,7 @@ public final class Trainer {
      * Trains to the end and returns the last state, which has been kept. If the source of the gradients fails, or is made to
      * fail because the application must stop, the state after the last step is kept as well.
      *
-     * @throws UserError if the loss or the gradient is no longer a finite number
+     * @throws Divergence.Ended if the loss or the gradient is no longer a finite number
      */
     public LearnerState run() {
         LearnerState latest = keeper.latest();
@@ -153,12 +160,15 @@ public final class Trainer {
             long before = made();
             Step step = plan.syncEvery() == 1 ? step() : localSteps();
             listener.step(step);
-            // The gradient can overflow a step before the loss does; such a state must not be kept.
-            if (!Double.isFinite(step.loss()) || (plan.syncEvery() == 1 && !Double.isFinite(step.gradientNorm()))) {
-                throw UserError.of(
+            if (!plan.isFinite(step)) { // such a state must not be kept
+                throw new Divergence.Ended(
                         "training: the loss of step %d is %s, the norm of its gradient %s; lower training.learningRate"
-                                + " (%s now) or lengthen training.warmupEpochs",
-                        step.step(), step.loss(), step.gradientNorm(), step.learningRate());
+                                + " (%s now), or lengthen training.warmupEpochs%s",
+                        step.step(),
+                        step.loss(),
+                        step.gradientNorm(),
+                        Checks.text(plan.learningRate()),
+                        plan.clipNorm() > 0 ? "" : " or set training.clipNorm");
             }
             if (plan.epochs(before) != plan.epochs(made()) || made() == plan.steps()) {
                 judge.epoch(made(), learner.result());

@@ -172,10 +172,13 @@ class TrainerTest {
                             trainer(plan(5, 1, 1), learner(), source, memory).run())
                     .isInstanceOf(UserError.class)
                     .hasMessage("training: the loss of step 3 is " + loss
-                            + ", the norm of its gradient 0.0; lower training.learningRate (0.1 now) or set"
+                            + ", the norm of its gradient 0.0; lower training.learningRate (0.5 now) or set"
                             + " training.clipNorm");
             assertThat(steps(memory)).containsExactly(1L, 2L);
             assertThat(steps).hasSize(3);
+            assertThatThrownBy(() -> trainer(plan(5, 1, 1, 1), learner(), source, new Memory(null))
+                            .run())
+                    .hasMessageEndingWith("lower training.learningRate (0.5 now)");
         }
     }
 
@@ -295,7 +298,7 @@ class TrainerTest {
         Memory memory = new Memory(null);
         Source source = new Source();
         Judge judge = new Judge(9);
-        Trainer.Plan part = new Trainer.Plan(5, 8, 9, 4, 10, 1, 0, 0);
+        Trainer.Plan part = new Trainer.Plan(5, 8, 9, 4, 10, 1, 0.5, 0, 0);
 
         new Trainer(part, learner(), source, memory, steps::add, judge).run();
 
@@ -332,7 +335,7 @@ class TrainerTest {
 
     /** Returns the plan of a whole training of four of ten images a step. */
     private static Trainer.Plan plan(long steps, int syncEvery, double clipNorm, int saveEvery) {
-        return new Trainer.Plan(0, steps, steps, 4, 10, syncEvery, clipNorm, saveEvery);
+        return new Trainer.Plan(0, steps, steps, 4, 10, syncEvery, 0.5, clipNorm, saveEvery);
     }
 
     private Trainer trainer(Trainer.Plan plan, Learner learner, GradientSource source, Trainer.Keeper keeper) {

@@ -64,7 +64,7 @@ final class PretrainVerb extends Verb {
     /** Returns a digest of all that a step of the training depends on. */
     private String inputs() {
         Set<String> without = new HashSet<>(EvaluateVerb.WHICH_IMAGES);
-        without.addAll(TrainingLoop.noStepDependsOn(settings.training()));
+        without.addAll(Steps.noStepDependsOn(settings.training()));
         return Inputs.digest(
                 "pretrain",
                 settings.model().pretrained() == null

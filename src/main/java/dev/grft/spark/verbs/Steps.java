@@ -3,10 +3,27 @@ package dev.grft.spark.verbs;
 import dev.grft.config.TrainingSettings;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** How many steps a training takes. */
 record Steps(TrainingSettings settings, long images) {
+    private static final Set<String> ANYWAY = Set.of("training.keep", "training.maxSteps", "training.watch");
+    private static final Set<String> UNLESS_HALVED = Set.of(
+            "training.keep",
+            "training.maxSteps",
+            "training.watch",
+            "training.checkpointEvery",
+            "training.divergence",
+            "training.onDivergence");
+
+    /**
+     * Returns the keys of the section {@code training} that change neither a step nor its checkpoint. A training
+     * resumes when they change. If it may go back to its checkpoints, it depends on when they are made.
+     */
+    static Set<String> noStepDependsOn(TrainingSettings settings) {
+        return settings.halves() ? ANYWAY : UNLESS_HALVED;
+    }
 
     /** Returns the steps of all epochs, for which the learning rate is laid out even if fewer are made. */
     long all() {

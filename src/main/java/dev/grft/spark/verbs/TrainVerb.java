@@ -71,7 +71,7 @@ final class TrainVerb extends Verb {
                     case PROBE -> "";
                 },
                 EpochChoice.inputs(run),
-                Config.fingerprint(settings, keys, TrainingLoop.noStepDependsOn(settings.training())));
+                Config.fingerprint(settings, keys, Steps.noStepDependsOn(settings.training())));
     }
 
     private DeltaFile train(Path path, String inputs) {

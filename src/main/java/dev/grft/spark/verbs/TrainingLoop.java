@@ -40,14 +40,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Trains on the cluster, part by part, each from its newest state. */
 final class TrainingLoop {
-    private static final Set<String> ANYWAY = Set.of("training.keep", "training.maxSteps", "training.watch");
-    private static final Set<String> UNLESS_HALVED = Set.of(
-            "training.keep",
-            "training.maxSteps",
-            "training.watch",
-            "training.checkpointEvery",
-            "training.divergence",
-            "training.onDivergence");
     private static final int MOST_HALVINGS = 10;
 
     private static final String HISTORY = "history.jsonl";
@@ -92,14 +84,6 @@ final class TrainingLoop {
         float[] result() {
             return state.result();
         }
-    }
-
-    /**
-     * Returns the keys of the section {@code training} that change neither a step nor its checkpoint. A training
-     * resumes when they change. If it may go back to its checkpoints, it depends on when they are made.
-     */
-    static Set<String> noStepDependsOn(TrainingSettings settings) {
-        return settings.halves() ? ANYWAY : UNLESS_HALVED;
     }
 
     /**
@@ -190,7 +174,7 @@ final class TrainingLoop {
                     keeper.made(step);
                     session.gauges().step(step, sent);
                     meter.add(step.examples(), text(step));
-                    keeper.watch(step);
+                    keeper.watch(step, plan.isFinite(step));
                 },
                 choice == null ? Trainer.Judge.NONE : choice);
         try {
@@ -235,6 +219,7 @@ final class TrainingLoop {
                 settings.batchSize(),
                 images.count(),
                 settings.syncEvery(),
+                settings.rate(),
                 settings.clipNorm(),
                 settings.checkpointEvery());
     }
@@ -268,8 +253,8 @@ final class TrainingLoop {
 
         private final long step;
 
-        Diverged(long step) {
-            super("the loss has diverged at step " + step);
+        Diverged(long step, String what) {
+            super(what);
             this.step = step;
         }
     }
@@ -372,13 +357,15 @@ final class TrainingLoop {
         /**
          * Watches the loss of a step, before its state is kept.
          *
-         * @throws Diverged if it is too large for too long, unless that is ignored
+         * @param finite whether loss and gradient are; the trainer ends the training if they are not
+         * @throws Diverged if the loss is too large for too long, unless that is ignored, or to go back if they are not
          */
-        void watch(Trainer.Step step) {
+        void watch(Trainer.Step step, boolean finite) {
             boolean diverged = divergence.add(step.step(), step.loss());
-            // Of a loss that is no number, the trainer has a message of its own.
-            if (diverged && !settings.diverges() && (settings.halves() || Double.isFinite(step.loss()))) {
-                throw new Diverged(step.step());
+            if (finite ? diverged && !settings.diverges() : settings.halves()) {
+                throw new Diverged(
+                        step.step(),
+                        finite ? divergence.toString() : "loss or gradient of step " + step.step() + " is not finite");
             }
         }
 
@@ -386,16 +373,22 @@ final class TrainingLoop {
          * Goes back to a checkpoint from before the divergence and halves the learning rate. Writes no checkpoint: a
          * process that resumes before the next one diverges in the same bits and goes back again.
          *
-         * @throws UserError if the training is to stop
+         * @throws Divergence.Ended if the training is to stop
          */
         void goBack(Diverged diverged) {
-            String what = divergence.toString();
+            String what = diverged.getMessage();
             double rate = settings.halved(divergence.halvings()).rate();
             if (!settings.halves() || divergence.halvings() == MOST_HALVINGS) {
-                throw UserError.of(
-                        "training: %s; the checkpoints in %s stay. Set training.learningRate to %.1e or so (%s now), find one"
-                                + " with the verb rates, or set training.onDivergence to halve",
-                        what, directory, rate / 3, Checks.text(rate));
+                throw new Divergence.Ended(
+                        "training: %s; the checkpoints in %s stay. Set training.learningRate to %.1e or so (%s now%s;"
+                                + " the training then begins anew",
+                        what,
+                        directory,
+                        rate / 3,
+                        Checks.text(rate),
+                        settings.halves()
+                                ? ", after " + MOST_HALVINGS + " halvings) or find one with the verb rates"
+                                : "), find one with the verb rates, or set training.onDivergence to halve");
             }
             long to = Math.max(divergence.good(), part.first);
             states.deleteAfter(to);

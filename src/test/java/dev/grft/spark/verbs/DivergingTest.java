@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.grft.UserError;
 import dev.grft.spark.verbs.Tiny.Printed;
+import dev.grft.train.Divergence;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,16 +47,29 @@ class DivergingTest extends OnTiny {
         Path directory = folder.resolve("run");
 
         assertThatThrownBy(() -> train(directory))
-                .isInstanceOf(UserError.class)
+                .isInstanceOf(Divergence.Ended.class)
                 .hasMessageStartingWith("training: the loss has diverged: step ")
                 .hasMessageContaining("the checkpoints in " + directory + "/state stay. Set training.learningRate to")
-                .hasMessageContaining("(8 now), find one with the verb rates, or set training.onDivergence to halve");
+                .hasMessageContaining("(8 now), find one with the verb rates, or set training.onDivergence to halve;"
+                        + " the training then begins anew");
 
         assertThat(directory.resolve("state")).isNotEmptyDirectory();
         assertThat(directory.resolve("delta.safetensors")).doesNotExist();
         train(directory, "training.onDivergence=ignore"); // goes on
         assertThat(directory.resolve("delta.safetensors")).exists();
         assertThat(history(directory)).hasSize(135);
+    }
+
+    @Test
+    void aTrainingThatStillDivergesAfterTenHalvingsStops() {
+        assertThatThrownBy(() -> train(
+                        folder.resolve("run"),
+                        "training.onDivergence=halve",
+                        "training.warmupEpochs=0",
+                        "training.learningRate=1e38"))
+                .isInstanceOf(Divergence.Ended.class)
+                .hasMessageMatching("training: loss or gradient of step \\d+ is not finite; .*; the training then begins anew")
+                .hasMessageContaining("e+34 or so (9.765625e34 now, after 10 halvings) or find one with the verb rates;");
     }
 
     @Test
