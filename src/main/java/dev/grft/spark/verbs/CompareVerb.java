@@ -11,6 +11,7 @@ import dev.grft.report.Comparison;
 import dev.grft.report.CostModel;
 import dev.grft.report.Measure;
 import dev.grft.spark.run.Run;
+import dev.grft.train.Divergence;
 import dev.grft.tuning.Method;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
@@ -25,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  * of the same inputs is not made again, so that a comparison goes on where it was interrupted.
  *
  * <p>With learning rates to try, each method and budget (or one budget for all) first takes each of them, with the first seed, on the training
- * images alone, and keeps the one that is best on the validation images by {@code training.watch}, the lower of equals. The test images
+ * images alone, and keeps the one that is best on the validation images by {@code training.watch}, the lower of equals. A rate with which the
+ * training diverges is worse than any other. The test images
  * are looked at once for each cell.
  */
 final class CompareVerb extends Verb {
@@ -159,7 +161,13 @@ final class CompareVerb extends Verb {
                 if (method.equals(Method.LINEAR)) {
                     continue; // the probe has settings of its own
                 }
-                measure(trial, method);
+                try {
+                    measure(trial, method);
+                } catch (Divergence.Ended e) {
+                    session.progress()
+                            .say("compare: %s diverges at training.learningRate %s (%s)", method, rate, e.getMessage());
+                    continue;
+                }
                 Measure watched = watched(method);
                 double value = trial.artifacts()
                         .metrics()
@@ -171,6 +179,13 @@ final class CompareVerb extends Verb {
                     values.put(method, value);
                     best.put("methods." + method + "." + LEARNING_RATE, rate);
                 }
+            }
+        }
+        for (Method method : methods(first)) {
+            if (!method.equals(Method.LINEAR) && !values.containsKey(method)) {
+                throw UserError.of(
+                        "compare.learningRates: the training of %s diverges at each of %s; add lower rates",
+                        method, settings.compare().learningRates());
             }
         }
         session.progress().say("compare: best on the validation images: %s", best);

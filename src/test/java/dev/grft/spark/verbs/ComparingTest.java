@@ -300,6 +300,32 @@ class ComparingTest extends OnTiny {
         }
     }
 
+    @Test
+    void aRateWithWhichTheTrainingDivergesIsNotChosen() throws Exception {
+        String[] sets = {
+            "compare.methods=[bitfit]",
+            "compare.learningRates=[1e-4, 1e38]",
+            "training.epochs=4",
+            "training.warmupEpochs=0",
+            "data.validation=" + Tiny.images(folder.resolve("validation"), 3, 9)
+        };
+
+        Printed printed = Tiny.does(spark, sets(sets), false, Verbs::compare);
+
+        assertThat(printed.err())
+                .contains("compare: grft diverges at training.learningRate 1.0E38 (training: the loss of step ")
+                .contains("compare: bitfit diverges at training.learningRate 1.0E38");
+        for (JsonNode cell : comparison().path("cells")) {
+            assertThat(cell.path("seeds").elements().next().path("learning_rate").asDouble())
+                    .isEqualTo(1e-4);
+        }
+        sets[1] = "compare.learningRates=[1e37, 1e38]";
+        assertThatThrownBy(() -> Tiny.does(spark, sets(sets), false, Verbs::compare))
+                .isInstanceOf(UserError.class)
+                .hasMessage("compare.learningRates: the training of bitfit diverges at each of [1.0E37, 1.0E38];"
+                        + " add lower rates");
+    }
+
     private JsonNode trial(String rate) throws Exception {
         return new ObjectMapper()
                 .readTree(Files.readString(folder.resolve("run/trials/budget/rate-" + rate + "/metrics.json")));
