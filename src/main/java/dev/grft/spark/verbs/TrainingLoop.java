@@ -264,8 +264,8 @@ final class TrainingLoop {
         private final Part part;
         private final Path directory;
         private final TrainingStates states;
-        private final double began = meter.seconds();
-        private final double chosenBefore = choice == null ? 0 : choice.seconds();
+        private double began; // the seconds of all steps, when the newest state was read
+        private double chosenBefore; // likewise those of the choice
         private Carried earlier;
         private double inputSeconds;
         private @Nullable History history;
@@ -299,6 +299,9 @@ final class TrainingLoop {
         }
 
         private @Nullable LearnerState read() {
+            began = meter.seconds();
+            chosenBefore = choice == null ? 0 : choice.seconds();
+            inputSeconds = 0;
             TrainingState state = null;
             if (force && !opened) {
                 states.moveAside("--force");
