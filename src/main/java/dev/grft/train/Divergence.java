@@ -78,6 +78,11 @@ public final class Divergence {
         return above >= LAST || !Double.isFinite(loss);
     }
 
+    /** Returns whether the loss is above its limit, but not for long enough yet. */
+    public boolean suspects() {
+        return above > 0;
+    }
+
     private double limit() {
         return settings.divergence() * Math.max(floor, median(first));
     }

@@ -14,10 +14,14 @@ import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Inference;
 import dev.grft.train.Trainer;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -33,12 +37,14 @@ final class EpochChoice implements Trainer.Judge {
     /** What is said of every accuracy whose epoch was chosen on the test images. */
     static final String NOT_COMPARABLE = "chosen on test, not comparable";
 
+    private static final Pattern NAME = Pattern.compile("best-\\d+\\.safetensors");
+
     private final Run run;
     private final Session session;
     private final Settings settings;
     private final Split split;
     private final Labels labels;
-    private final Path best;
+    private final Path state;
     private final long examples;
     private final Measure watched;
     private double value = Double.NaN; // of what is watched, at the best epoch
@@ -58,9 +64,12 @@ final class EpochChoice implements Trainer.Judge {
         }
     }
 
-    /** What is measured at present: a network, what its numbers mean, and where to write it down. */
+    /** What is measured at present: a network, what its numbers mean, where to write it down, and whether patience waits. */
     private record Part(
-            Function<float[], Inference> network, Function<float[], Delta> meaning, Supplier<History> history) {}
+            Function<float[], Inference> network,
+            Function<float[], Delta> meaning,
+            Supplier<History> history,
+            BooleanSupplier waits) {}
 
     private EpochChoice(Run run, Split split, Labels labels, Path folder, long examples) {
         this.run = run;
@@ -68,7 +77,7 @@ final class EpochChoice implements Trainer.Judge {
         this.settings = run.settings();
         this.split = split;
         this.labels = labels;
-        this.best = new Path(folder, "state/best.safetensors");
+        this.state = new Path(folder, "state");
         this.examples = examples;
         this.watched = Measure.of(settings.training().watch());
     }
@@ -131,7 +140,7 @@ final class EpochChoice implements Trainer.Judge {
                                 "training.maxSteps")); // the last step is measured, too
     }
 
-    /** Goes on from what a state carries. */
+    /** Goes on from what a state carries, or back to it. */
     void restore(Carried.Choice from) {
         value = from.value();
         step = from.step();
@@ -143,9 +152,46 @@ final class EpochChoice implements Trainer.Judge {
         return new Carried.Choice(all, value, step, since);
     }
 
-    /** Measures the networks of this part of the training from now on. */
-    void watch(Function<float[], Inference> network, Function<float[], Delta> meaning, Supplier<History> history) {
-        part = new Part(network, meaning, history);
+    /** Deletes the deltas of epochs that ended after a step. */
+    void deleteAfter(long last) {
+        kept().stream().filter(file -> step(file) > last).forEach(session.storage()::delete);
+    }
+
+    /** Deletes the deltas that no training needs which goes on from a step or a later one. */
+    void prune(long from) {
+        List<Path> kept = kept();
+        for (int i = 1; i < kept.size() && step(kept.get(i)) <= from; i++) {
+            session.storage().delete(kept.get(i - 1));
+        }
+    }
+
+    /** Returns the deltas of epochs that were the best so far, the earliest first. */
+    private List<Path> kept() {
+        return session.storage().list(state).stream()
+                .filter(file -> NAME.matcher(file.getName()).matches())
+                .sorted(Comparator.comparingLong(EpochChoice::step))
+                .toList();
+    }
+
+    private static long step(Path file) {
+        return Long.parseLong(file.getName().replaceAll("\\D", ""));
+    }
+
+    private Path file() {
+        return new Path(state, "best-" + step + ".safetensors");
+    }
+
+    /**
+     * Measures the networks of this part of the training from now on.
+     *
+     * @param waits whether the training goes on though no epoch was better for long enough
+     */
+    void watch(
+            Function<float[], Inference> network,
+            Function<float[], Delta> meaning,
+            Supplier<History> history,
+            BooleanSupplier waits) {
+        part = new Part(network, meaning, history, waits);
     }
 
     @Override
@@ -168,7 +214,7 @@ final class EpochChoice implements Trainer.Judge {
                             settings.tuning().method(),
                             Config.toYaml(run.images().settled()),
                             Provenance.json(session, images.digest(), split))
-                    .write(session.hadoop(), best);
+                    .write(session.hadoop(), file());
         }
         now.history().get().add(made, epoch(made), split.toString(), values, watched, better);
         session.progress()
@@ -185,12 +231,14 @@ final class EpochChoice implements Trainer.Judge {
     @Override
     public boolean enough() {
         Integer patience = settings.training().patience();
-        return patience != null && since >= patience;
+        return patience != null
+                && since >= patience
+                && !Objects.requireNonNull(part).waits().getAsBoolean();
     }
 
     /** Returns the delta of the best epoch. */
     Delta best() {
-        return DeltaFile.read(session.hadoop(), best).delta();
+        return DeltaFile.read(session.hadoop(), file()).delta();
     }
 
     /** Returns the images that it was chosen on. */

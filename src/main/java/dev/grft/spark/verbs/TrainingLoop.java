@@ -157,7 +157,8 @@ final class TrainingLoop {
             choice.watch(
                     trained -> Inference.of(run.engine(setup.model().config()), preprocess, recipe, trained),
                     Objects.requireNonNull(meaning),
-                    keeper::history);
+                    keeper::history,
+                    () -> settings.halves() && keeper.divergence.suspects());
         }
         Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
         long sent = bytesPerRound(settings, setup);
@@ -327,8 +328,11 @@ final class TrainingLoop {
         }
 
         private @Nullable LearnerState begin(@Nullable LearnerState state, long step) {
-            if (choice != null && !opened) {
+            if (choice != null) {
                 choice.restore(earlier.choice() == null ? Carried.Choice.NONE : earlier.choice());
+                if (state == null || opened) { // else a later part may need them
+                    choice.deleteAfter(step);
+                }
             }
             history = new History(
                     session.storage(),
@@ -355,6 +359,9 @@ final class TrainingLoop {
             states.prune(
                     settings.keep(),
                     settings.halves() ? new HashSet<>(List.of(divergence.good(), divergence.candidate())) : Set.of());
+            if (choice != null) {
+                choice.prune(settings.halves() ? divergence.good() : part.first + state.step());
+            }
         }
 
         /**

@@ -73,6 +73,39 @@ class DivergingTest extends OnTiny {
     }
 
     @Test
+    void theChoiceOfTheEpochGoesBackToo() throws Exception {
+        Path directory = folder.resolve("run");
+        train(
+                directory,
+                "training.onDivergence=halve",
+                "training.patience=1000",
+                "data.validation=" + Tiny.images(folder.resolve("validation"), 5, 9));
+
+        List<JsonNode> lines = history(directory);
+        assertThat(lines).anyMatch(line -> line.has("divergedAt"));
+        double best = 0;
+        double reached = Double.NaN;
+        for (JsonNode line : lines) {
+            if (line.has("split")) {
+                assertThat(line.path("best").asBoolean())
+                        .as("%s after %s", line, reached)
+                        .isEqualTo(!(line.path("accuracy").asDouble() <= reached));
+                if (line.path("best").asBoolean()) {
+                    best = line.path("epoch").asDouble();
+                    reached = line.path("accuracy").asDouble();
+                }
+            }
+        }
+        JsonNode metrics = new ObjectMapper()
+                .readTree(Files.readString(directory.resolve("metrics.json")))
+                .path("full");
+        assertThat(metrics.path("epoch").asDouble()).isEqualTo(best);
+        assertThat(metrics.path("chosen_value").asDouble()).isEqualTo(reached);
+        assertThat(directory.resolve("state/best-" + Math.round(3 * best) + ".safetensors"))
+                .exists();
+    }
+
+    @Test
     @Tag("thorough")
     void aTrainingThatHalvesItsRateGoesBackAndInterruptedItEndsInTheSameBits() throws Exception {
         Path whole = folder.resolve("whole");

@@ -217,7 +217,7 @@ class EpochChoiceTest extends OnTiny {
         does(whole, Verbs::train, sets);
 
         assertThat(printed.err()).contains("are of a training with other inputs; moved to " + grown + "/state-old-1");
-        assertThat(grown.resolve("state-old-1/best.safetensors")).exists();
+        assertThat(grown.resolve("state-old-1/best-3.safetensors")).exists();
         assertThat(epochs(grown)).isEqualTo(epochs(whole));
         assertThat(Tiny.tensors(grown.resolve("delta.safetensors")))
                 .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
