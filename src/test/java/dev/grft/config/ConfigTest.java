@@ -280,7 +280,9 @@ class ConfigTest {
         assertThat(Config.unused(given, "grft")).as("uses it").isNull();
         assertThat(Config.unused(given, "bitfit")).as("has its own").isNull();
         assertThat(Config.unused(settings(), "full")).as("the default").isNull();
-        assertThat(Config.unused(settings("penalty.lambda=0"), "full")).as("none").isNull();
+        assertThat(Config.unused(settings("penalty.lambda=0"), "full"))
+                .as("none")
+                .isNull();
         assertThat(Config.unused(Config.forMethod(given, "full"), "full"))
                 .as("told before")
                 .isNull();

@@ -109,8 +109,7 @@ public final class ImageDecoder {
      *
      * @param encoded a whole file
      * @param name its name, for the message
-     * @throws BrokenImage if they encode none, only a part of one, one that is too large, or larger than the file, or one for which
-     *     memory does not suffice
+     * @throws BrokenImage if they encode none, only a part of one, or one that is too large or larger than the file
      */
     public Pixels decode(byte[] encoded, String name) throws BrokenImage {
         boolean webP = isWebP(encoded);
@@ -125,8 +124,6 @@ public final class ImageDecoder {
                 return bare;
             }
             throw new BrokenImage(name, "damaged (" + reason(e) + ")", e);
-        } catch (OutOfMemoryError e) {
-            throw new BrokenImage(name, "damaged or too large: decoding it needs more memory than is left", e);
         }
     }
 
@@ -144,7 +141,7 @@ public final class ImageDecoder {
         byte[] bare = format == JPEG ? Metadata.removedFromJpeg(encoded) : Metadata.removedFromPng(encoded);
         try {
             return bare == null ? null : decode(format, bare, encoded.length, name);
-        } catch (IOException | RuntimeException | BrokenImage | OutOfMemoryError e) {
+        } catch (IOException | RuntimeException | BrokenImage e) {
             return null; // the failure of the whole file says more
         }
     }

@@ -224,7 +224,7 @@ final class ListedImages implements Source.Stored {
             } catch (IOException e) {
                 return file.getName().getBytes(StandardCharsets.UTF_8).length > LONGEST_NAME
                         || java.nio.file.Files.isSymbolicLink(path)
-                        || !java.nio.file.Files.isDirectory(path.getParent());
+                        || !java.nio.file.Files.isDirectory(path.resolveSibling("."));
             }
         }
 

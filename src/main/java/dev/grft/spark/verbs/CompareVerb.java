@@ -165,7 +165,9 @@ final class CompareVerb extends Verb {
                     measure(trial, method);
                 } catch (Divergence.Ended e) {
                     session.progress()
-                            .say("compare: %s diverges at training.learningRate %s (%s)", method, rate, e.getMessage());
+                            .say(
+                                    "compare: %s diverges at training.learningRate %s (%s)",
+                                    method, rate, String.valueOf(e.getMessage()));
                     continue;
                 }
                 Measure watched = watched(method);

@@ -152,7 +152,9 @@ final class PredictVerb extends Verb {
             training = Config.parse(path + ": settings", file.settings());
         } catch (UserError e) { // of another build
             session.progress()
-                    .say("note: whether images are prepared as in its training is not known: %s", e.getMessage());
+                    .say(
+                            "note: whether images are prepared as in its training is not known: %s",
+                            String.valueOf(e.getMessage()));
             return;
         }
         List<String> differences = run.images().differences(training);

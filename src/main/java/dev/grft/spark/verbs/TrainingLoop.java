@@ -386,7 +386,7 @@ final class TrainingLoop {
          * @throws Divergence.Ended if the training is to stop
          */
         void goBack(Diverged diverged) {
-            String what = diverged.getMessage();
+            String what = String.valueOf(diverged.getMessage());
             double rate = settings.halved(divergence.halvings()).rate();
             if (!settings.halves() || divergence.halvings() == MOST_HALVINGS) {
                 throw new Divergence.Ended(

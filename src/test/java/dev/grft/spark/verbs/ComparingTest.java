@@ -316,7 +316,11 @@ class ComparingTest extends OnTiny {
                 .contains("compare: grft diverges at training.learningRate 1.0E38 (training: the loss of step ")
                 .contains("compare: bitfit diverges at training.learningRate 1.0E38");
         for (JsonNode cell : comparison().path("cells")) {
-            assertThat(cell.path("seeds").elements().next().path("learning_rate").asDouble())
+            assertThat(cell.path("seeds")
+                            .elements()
+                            .next()
+                            .path("learning_rate")
+                            .asDouble())
                     .isEqualTo(1e-4);
         }
         sets[1] = "compare.learningRates=[1e37, 1e38]";

@@ -68,8 +68,10 @@ class DivergingTest extends OnTiny {
                         "training.warmupEpochs=0",
                         "training.learningRate=1e38"))
                 .isInstanceOf(Divergence.Ended.class)
-                .hasMessageMatching("training: loss or gradient of step \\d+ is not finite; .*; the training then begins anew")
-                .hasMessageContaining("e+34 or so (9.765625e34 now, after 10 halvings) or find one with the verb rates;");
+                .hasMessageMatching(
+                        "training: loss or gradient of step \\d+ is not finite; .*; the training then begins anew")
+                .hasMessageContaining(
+                        "e+34 or so (9.765625e34 now, after 10 halvings) or find one with the verb rates;");
     }
 
     @Test

@@ -80,8 +80,8 @@ class BalanceTest {
 
     @Test
     void drawsAreDividedBetweenPairsThatAreMixed() {
-        Settings settings = Tiny.settings(
-                List.of("training.batchSize=36", "training.shards=" + SHARDS, "augmentation.mixup=0.8"));
+        Settings settings =
+                Tiny.settings(List.of("training.batchSize=36", "training.shards=" + SHARDS, "augmentation.mixup=0.8"));
         Sampler sampler = new Sampler(
                 PREPROCESS,
                 settings.augmentation().toAugment(7),
@@ -105,8 +105,9 @@ class BalanceTest {
                 .collect();
 
         assertThat(sizes).anyMatch(some -> some.size() > 1);
-        assertThat(sizes).allSatisfy(some -> assertThat(some.subList(0, Math.max(0, some.size() - 1)))
-                .allMatch(size -> size % 2 == 0));
+        assertThat(sizes)
+                .allSatisfy(some -> assertThat(some.subList(0, Math.max(0, some.size() - 1)))
+                        .allMatch(size -> size % 2 == 0));
     }
 
     @Test

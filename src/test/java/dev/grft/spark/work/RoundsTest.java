@@ -101,8 +101,8 @@ class RoundsTest {
                 new ArrayList<>(List.of("augmentation.flip=true", "training.batchSize=12", "training.shards=3"));
         all.addAll(List.of(sets));
         Settings changed = Tiny.settings(all);
-        MultiLayerConfiguration configuration = Network.configuration(
-                tuned.layout(CONFIG), changed.training(), Penalty.NONE, 9, 3);
+        MultiLayerConfiguration configuration =
+                Network.configuration(tuned.layout(CONFIG), changed.training(), Penalty.NONE, 9, 3);
         return new Rounds(
                 context,
                 examples,
@@ -161,7 +161,8 @@ class RoundsTest {
                 rounds(lora, images, Balance.NONE, "training.microBatch=2").gradient(1, from);
 
         assertThat(whole.loss())
-                .isNotCloseTo(rounds(sure, images, Balance.NONE).gradient(1, from).loss(), Offset.offset(1e-4));
+                .isNotCloseTo(
+                        rounds(sure, images, Balance.NONE).gradient(1, from).loss(), Offset.offset(1e-4));
         assertThat(parts.loss()).isCloseTo(whole.loss(), Offset.offset(1e-5));
         for (int i = 0; i < from.length; i++) {
             assertThat(parts.gradient()[i]).isCloseTo(whole.gradient()[i], Offset.offset(1e-5f));
