@@ -163,12 +163,14 @@ public final class Trainer {
             if (!plan.isFinite(step)) { // such a state must not be kept
                 throw new Divergence.Ended(
                         "training: the loss of step %d is %s, the norm of its gradient %s; lower training.learningRate"
-                                + " (%s now), or lengthen training.warmupEpochs%s",
+                                + " (%s now)%s",
                         step.step(),
                         step.loss(),
                         step.gradientNorm(),
                         Checks.text(plan.learningRate()),
-                        plan.clipNorm() > 0 ? "" : " or set training.clipNorm");
+                        plan.clipNorm() > 0
+                                ? " or lengthen training.warmupEpochs"
+                                : ", lengthen training.warmupEpochs or set training.clipNorm");
             }
             if (plan.epochs(before) != plan.epochs(made()) || made() == plan.steps()) {
                 judge.epoch(made(), learner.result());

@@ -172,13 +172,13 @@ class TrainerTest {
                             trainer(plan(5, 1, 1), learner(), source, memory).run())
                     .isInstanceOf(UserError.class)
                     .hasMessage("training: the loss of step 3 is " + loss
-                            + ", the norm of its gradient 0.0; lower training.learningRate (0.5 now) or set"
-                            + " training.clipNorm");
+                            + ", the norm of its gradient 0.0; lower training.learningRate (0.5 now), lengthen"
+                            + " training.warmupEpochs or set training.clipNorm");
             assertThat(steps(memory)).containsExactly(1L, 2L);
             assertThat(steps).hasSize(3);
             assertThatThrownBy(() -> trainer(plan(5, 1, 1, 1), learner(), source, new Memory(null))
                             .run())
-                    .hasMessageEndingWith("lower training.learningRate (0.5 now)");
+                    .hasMessageEndingWith("lower training.learningRate (0.5 now) or lengthen training.warmupEpochs");
         }
     }
 
