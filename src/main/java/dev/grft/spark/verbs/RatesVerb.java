@@ -89,9 +89,12 @@ final class RatesVerb extends Verb {
         if (found == null) {
             return String.format(
                     Locale.ROOT,
-                    "rates %s: the loss did not fall at any learning rate from %s to 1; check images, labels and model",
+                    "rates %s: the loss did not fall at any learning rate from %s to 1; %s",
                     run.method(),
-                    Checks.text(RateSearch.LOW));
+                    Checks.text(RateSearch.LOW),
+                    settings.training().headInit().equals("probe")
+                            ? "the head of the probe may fit these images already: search with --set training.headInit=fresh"
+                            : "check images, labels and model");
         }
         return String.format(
                 Locale.ROOT,
