@@ -107,22 +107,6 @@ class FaultsIT {
     }
 
     @Test
-    void aStepDoesNotWaitForAnExecutorThatStandsStill() throws Exception {
-        List<String> printed;
-        try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
-            printed = disturbed(
-                    cluster,
-                    "spare:step ", // of the others, the step would need their shuffle files
-                    "spark.locality.wait=100ms",
-                    "spark.speculation=true",
-                    "spark.speculation.minTaskRuntime=500ms",
-                    "spark.speculation.quantile=0.5");
-        }
-        assertThat(printed).anyMatch(line -> line.startsWith("SPECULATION in step "));
-        assertTheSameBits();
-    }
-
-    @Test
     void executorsThatComeAndGoDuringATrainingChangeNoBit() throws Exception {
         List<String> printed;
         try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {

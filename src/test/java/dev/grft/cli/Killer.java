@@ -7,16 +7,13 @@ import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeSet;
-import org.apache.spark.MapOutputTrackerMaster;
 import org.apache.spark.SparkConf;
-import org.apache.spark.SparkEnv;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerBlockUpdated;
 import org.apache.spark.scheduler.SparkListenerExecutorAdded;
 import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
 import org.apache.spark.scheduler.SparkListenerStageSubmitted;
 import org.apache.spark.scheduler.SparkListenerTaskStart;
-import scala.collection.JavaConverters;
 
 /**
  * Kills executors of this machine in the very moment that it is told, in the driver: a listener for {@code spark.extraListeners}.
@@ -24,7 +21,7 @@ import scala.collection.JavaConverters;
  * <p>{@code spark.grft.kills} is a list, done one after the other and separated by semicolons: what to do, a colon, and a word of what the
  * job is for. {@code kill} ends the executor of the first task that starts then, without a warning; {@code all} ends every executor;
  * {@code piece} the one that has just received a piece of a broadcast; {@code worker} ends an executor and its worker; {@code pause}
- * lets an executor stand still for a while, {@code spare} one that holds no shuffle file. Each is told on standard error, and which executors come and go and which tasks are started
+ * lets an executor stand still for a while. Each is told on standard error, and which executors come and go and which tasks are started
  * a second time in which job.
  */
 public final class Killer extends SparkListener {
@@ -59,8 +56,7 @@ public final class Killer extends SparkListener {
         String[] next = waiting.peek();
         if (next != null
                 && !next[0].equals("piece")
-                && stages.get(task.stageId()).contains(next[1])
-                && !(next[0].equals("spare") && holdsShuffleFiles(executor))) {
+                && stages.get(task.stageId()).contains(next[1])) {
             act(waiting.remove(), executor);
         }
     }
@@ -99,17 +95,9 @@ public final class Killer extends SparkListener {
                 found.parent().ifPresent(Killer::kill);
                 kill(found);
             }
-            case "pause", "spare" -> pause(process(executor));
+            case "pause" -> pause(process(executor));
             default -> kill(process(executor));
         }
-    }
-
-    private static boolean holdsShuffleFiles(String executor) {
-        MapOutputTrackerMaster outputs = (MapOutputTrackerMaster) SparkEnv.get().mapOutputTracker();
-        return JavaConverters.asJavaCollection(outputs.shuffleStatuses().values()).stream()
-                .flatMap(shuffle -> Arrays.stream(shuffle.mapStatuses()))
-                .anyMatch(status ->
-                        status != null && status.location().executorId().equals(executor));
     }
 
     private static void kill(ProcessHandle process) {
