@@ -33,26 +33,43 @@ public record Probe(float[] weight, float[] bias) {
     }
 
     /**
-     * Returns the head after its training on features: Adam on the mean cross-entropy, examples shuffled each epoch, from a
-     * head of zeros. The result does not depend on the number of threads. Without a weight decay in the settings, there is none.
+     * What a head is trained on.
      *
      * @param features {@code [n][D]}
      * @param labels {@code [n]}, each in [0, classes)
      * @param weights of the examples in the loss, {@code [n]}; null: 1 each
+     */
+    @SuppressWarnings("ArrayRecordComponent") // arrays handed over together, compared by nobody
+    public record Examples(float[][] features, int[] labels, int classes, float @Nullable [] weights) {
+        /** Returns those at some indices; the arrays of features are the same. */
+        private Examples at(int[] indices) {
+            float[] some = weights == null ? null : new float[indices.length];
+            for (int i = 0; some != null && i < indices.length; i++) {
+                some[i] = weight(indices[i]);
+            }
+            return new Examples(
+                    Arrays.stream(indices).mapToObj(i -> features[i]).toArray(float[][]::new),
+                    Arrays.stream(indices).map(i -> labels[i]).toArray(),
+                    classes,
+                    some);
+        }
+
+        private float weight(int index) {
+            return weights == null ? 1 : weights[index];
+        }
+    }
+
+    /**
+     * Returns the head after its training on features: Adam on the mean cross-entropy, examples shuffled each epoch, from a
+     * head of zeros. The result does not depend on the number of threads. Without a weight decay in the settings, there is none.
+     *
      * @param seed gives the order of the examples
      * @param threads at most, for many classes
      * @param seen receives the number of examples of each step, after it
      */
-    public static Probe train(
-            float[][] features,
-            int[] labels,
-            int classes,
-            float @Nullable [] weights,
-            Settings.Probe settings,
-            long seed,
-            int threads,
-            LongConsumer seen) {
-        try (ProbeTraining training = new ProbeTraining(features, labels, classes, weights, settings, threads)) {
+    public static Probe train(Examples examples, Settings.Probe settings, long seed, int threads, LongConsumer seen) {
+        try (ProbeTraining training = new ProbeTraining(
+                examples.features, examples.labels, examples.classes, examples.weights, settings, threads)) {
             return training.train(seed, seen);
         }
     }
@@ -65,7 +82,7 @@ public record Probe(float[] weight, float[] bias) {
      * @param trials what was tried, from the strongest on
      * @param heldOut number of examples that the losses are measured on; 0 if there are too few, then nothing was tried
      */
-    public record Decay(double chosen, List<Trial> trials, int heldOut) {
+    public record DecayChoice(double chosen, List<Trial> trials, int heldOut) {
         /** Weight decays, the strongest first, so that the last that is tried is the first that fits less well. */
         private static final double[] DECAYS = {1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5};
 
@@ -81,45 +98,32 @@ public record Probe(float[] weight, float[] bias) {
          * Chooses the weight decay by trainings on four of five examples and the loss of the fifth. Weaker ones are tried until
          * the loss rises. The result does not depend on the number of threads.
          *
-         * @param features {@code [n][D]}, in an order that does not change from run to run
-         * @param labels {@code [n]}, each in [0, classes)
-         * @param weights of the examples in the losses, {@code [n]}; null: 1 each
+         * @param examples in an order that does not change from run to run
          * @param seen receives the number of examples of each step, after it
          */
-        public static Decay of(
-                float[][] features,
-                int[] labels,
-                int classes,
-                float @Nullable [] weights,
-                Settings.Probe settings,
-                long seed,
-                int threads,
-                LongConsumer seen) {
-            int step = (features.length + MOST - 1) / MOST;
-            int[] used = IntStream.range(0, features.length / step)
-                    .map(i -> i * step)
-                    .toArray();
+        public static DecayChoice of(
+                Examples examples, Settings.Probe settings, long seed, int threads, LongConsumer seen) {
+            int all = examples.features.length;
+            int step = (all + MOST - 1) / MOST;
+            int[] used = IntStream.range(0, all / step).map(i -> i * step).toArray();
             int[] held = part(used, true);
-            int[] rest = part(used, false);
             if (held.length == 0) {
-                return new Decay(DECAYS[0], List.of(), 0);
+                return new DecayChoice(DECAYS[0], List.of(), 0);
             }
-            float[][] own = features(features, rest);
-            int[] ownLabels = labels(labels, rest);
-            float[] ownWeights = weights == null ? null : weights(weights, rest);
+            Examples fold = examples.at(held);
+            Examples rest = examples.at(part(used, false));
             Trial best = null;
             List<Trial> trials = new ArrayList<>();
             for (double decay : DECAYS) {
-                Probe probe =
-                        Probe.train(own, ownLabels, classes, ownWeights, settings.decaying(decay), seed, threads, seen);
-                Trial trial = new Trial(decay, loss(probe, features, labels, weights, held));
+                Probe probe = Probe.train(rest, settings.decaying(decay), seed, threads, seen);
+                Trial trial = new Trial(decay, loss(probe, fold));
                 trials.add(trial);
                 if (best != null && trial.loss >= best.loss) {
                     break;
                 }
                 best = trial;
             }
-            return new Decay(best == null ? DECAYS[0] : best.decay, trials, held.length);
+            return new DecayChoice(best == null ? DECAYS[0] : best.decay, trials, held.length);
         }
 
         private static int[] part(int[] used, boolean held) {
@@ -129,33 +133,16 @@ public record Probe(float[] weight, float[] bias) {
                     .toArray();
         }
 
-        private static float[][] features(float[][] features, int[] of) {
-            return Arrays.stream(of).mapToObj(i -> features[i]).toArray(float[][]::new);
-        }
-
-        private static int[] labels(int[] labels, int[] of) {
-            return Arrays.stream(of).map(i -> labels[i]).toArray();
-        }
-
-        private static float[] weights(float[] weights, int[] of) {
-            float[] some = new float[of.length];
-            for (int i = 0; i < of.length; i++) {
-                some[i] = weights[of[i]];
-            }
-            return some;
-        }
-
-        /** Returns the mean cross-entropy of some examples; the order of the sum is that of the examples. */
-        private static double loss(
-                Probe probe, float[][] features, int[] labels, float @Nullable [] weights, int[] of) {
-            double[] losses = Arrays.stream(of)
+        /** Returns the mean cross-entropy of examples; the order of the sum is theirs. */
+        private static double loss(Probe probe, Examples examples) {
+            double[] losses = IntStream.range(0, examples.labels.length)
                     .parallel()
-                    .mapToDouble(i -> loss(probe, features[i], labels[i]))
+                    .mapToDouble(i -> loss(probe, examples.features[i], examples.labels[i]))
                     .toArray();
             double sum = 0;
             double all = 0;
-            for (int i = 0; i < of.length; i++) {
-                double weight = weights == null ? 1 : weights[of[i]];
+            for (int i = 0; i < losses.length; i++) {
+                double weight = examples.weight(i);
                 sum += weight * losses[i];
                 all += weight;
             }

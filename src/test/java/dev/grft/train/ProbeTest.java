@@ -103,8 +103,8 @@ class ProbeTest {
         int[] labels = someLabels(400, 300);
         Settings.Probe settings = new Settings.Probe(4, 96, 0.01, 1e-4);
 
-        Probe one = Probe.train(features, labels, 300, null, settings, 5, 1, images -> {});
-        Probe three = Probe.train(features, labels, 300, null, settings, 5, 3, images -> {});
+        Probe one = Probe.train(new Probe.Examples(features, labels, 300, null), settings, 5, 1, images -> {});
+        Probe three = Probe.train(new Probe.Examples(features, labels, 300, null), settings, 5, 3, images -> {});
 
         assertThat(three.weight()).containsExactly(one.weight());
         assertThat(three.bias()).containsExactly(one.bias());
@@ -123,15 +123,16 @@ class ProbeTest {
         }
         Settings.Probe settings = new Settings.Probe(30, 32, 0.01, null);
 
-        Probe.Decay decay = Probe.Decay.of(features, labels, 3, null, settings, 5, 1, images -> {});
+        Probe.DecayChoice decay =
+                Probe.DecayChoice.of(new Probe.Examples(features, labels, 3, null), settings, 5, 1, images -> {});
 
         assertThat(decay.heldOut()).isEqualTo(30);
         assertThat(decay.chosen()).isBetween(1e-2, 1.0);
-        List<Probe.Decay.Trial> trials = decay.trials();
+        List<Probe.DecayChoice.Trial> trials = decay.trials();
         assertThat(trials.get(trials.size() - 1).loss())
                 .as("weaker ones fit less well")
                 .isGreaterThan(trials.get(trials.size() - 2).loss());
-        assertThat(Probe.Decay.of(features, labels, 3, null, settings, 5, 3, images -> {}))
+        assertThat(Probe.DecayChoice.of(new Probe.Examples(features, labels, 3, null), settings, 5, 3, images -> {}))
                 .isEqualTo(decay);
         assertThat(decay.toString())
                 .startsWith("weight decay " + decay.chosen() + ", chosen by the loss of 30 held-out images (1.0: ");
@@ -139,15 +140,13 @@ class ProbeTest {
 
     @Test
     void fewExamplesAreAllTrainedOnAndOfVeryManySomeAreLookedAt() {
-        Probe.Decay few = Probe.Decay.of(noise(4, 3), someLabels(4, 2), 2, null, SETTINGS, 5, 1, images -> {});
-        assertThat(few).isEqualTo(new Probe.Decay(1, List.of(), 0));
+        Probe.DecayChoice few = Probe.DecayChoice.of(
+                new Probe.Examples(noise(4, 3), someLabels(4, 2), 2, null), SETTINGS, 5, 1, images -> {});
+        assertThat(few).isEqualTo(new Probe.DecayChoice(1, List.of(), 0));
 
-        int many = 2 * Probe.Decay.MOST + 1; // a third of them
-        Probe.Decay some = Probe.Decay.of(
-                noise(many, 2),
-                someLabels(many, 2),
-                2,
-                null,
+        int many = 2 * Probe.DecayChoice.MOST + 1; // a third of them
+        Probe.DecayChoice some = Probe.DecayChoice.of(
+                new Probe.Examples(noise(many, 2), someLabels(many, 2), 2, null),
                 new Settings.Probe(1, 1024, 0.01, null),
                 5,
                 1,
@@ -158,7 +157,12 @@ class ProbeTest {
     @Test
     void everyStepIsTold() {
         List<Long> told = new ArrayList<>();
-        Probe.train(FEATURES, LABELS, CLASSES, null, new Settings.Probe(2, 16, 0.1, 0.0), 1, 2, told::add);
+        Probe.train(
+                new Probe.Examples(FEATURES, LABELS, CLASSES, null),
+                new Settings.Probe(2, 16, 0.1, 0.0),
+                1,
+                2,
+                told::add);
         assertThat(told).containsExactly(16L, 14L, 16L, 14L);
     }
 
@@ -200,7 +204,7 @@ class ProbeTest {
     }
 
     private static Probe train(float[][] features, int[] labels, int classes, Settings.Probe settings, long seed) {
-        return Probe.train(features, labels, classes, null, settings, seed, 2, images -> {});
+        return Probe.train(new Probe.Examples(features, labels, classes, null), settings, seed, 2, images -> {});
     }
 
     /** Returns features [n][D] and the labels [n] that some head would give them, so that there is something to learn. */
@@ -311,8 +315,9 @@ class ProbeTest {
         Arrays.fill(weights, LABELS.length / (LABELS.length + 1f)); // of the same sum
         weights[0] *= 2;
 
-        Probe weighted = Probe.train(FEATURES, LABELS, CLASSES, weights, settings, 1, 1, images -> {});
-        Probe repeated = Probe.train(twice, labels, CLASSES, null, settings, 1, 1, images -> {});
+        Probe weighted =
+                Probe.train(new Probe.Examples(FEATURES, LABELS, CLASSES, weights), settings, 1, 1, images -> {});
+        Probe repeated = Probe.train(new Probe.Examples(twice, labels, CLASSES, null), settings, 1, 1, images -> {});
         for (int i = 0; i < weighted.weight().length; i++) {
             assertThat(weighted.weight()[i]).isCloseTo(repeated.weight()[i], Offset.offset(1e-4f));
         }

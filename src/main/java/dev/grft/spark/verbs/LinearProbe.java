@@ -111,17 +111,15 @@ final class LinearProbe extends Verb {
         int threads = onGpu ? 1 : Math.max(1, Runtime.getRuntime().availableProcessors() / blasThreads);
         long seed = settings.run().seed();
         Settings.Probe how = settings.probe();
-        float[] weights = weights(seen, labels.size());
+        Probe.Examples on = new Probe.Examples(features, classes, labels.size(), weights(seen, labels.size()));
         if (how.weightDecay() == null) {
             Progress.Meter tried = session.phase("probe: choosing the weight decay", -1);
-            Probe.Decay decay = Probe.Decay.of(
-                    features, classes, labels.size(), weights, how, seed, threads, examples -> tried.add(examples, ""));
+            Probe.DecayChoice decay = Probe.DecayChoice.of(on, how, seed, threads, examples -> tried.add(examples, ""));
             session.progress().say("probe: %s", decay);
             how = how.decaying(decay.chosen());
         }
         Progress.Meter trained = session.phase("probe: training", (long) how.epochs() * features.length);
-        Probe probe = Probe.train(
-                features, classes, labels.size(), weights, how, seed, threads, examples -> trained.add(examples, ""));
+        Probe probe = Probe.train(on, how, seed, threads, examples -> trained.add(examples, ""));
         return new Probed(probe, Objects.requireNonNull(how.weightDecay()), meter.seconds());
     }
 
