@@ -248,12 +248,14 @@ public final class Config {
      * if there are none.
      */
     public static @Nullable String unused(Settings settings, String method) {
+        if (Method.of(method).isOfSlices()) {
+            return null;
+        }
         Map<String, String> given = values(settings);
-        Map<String, String> used = values(forMethod(settings, method));
         Map<String, String> defaults = values(settings(List.of(Layer.ofFile(BASE, base()))));
         List<String> keys = OF_PENALTY.stream()
                 .filter(key -> !given.containsKey(keyOf(key, method)))
-                .filter(key -> !Objects.equals(given.get(key), used.get(key)))
+                .filter(key -> !Objects.equals(given.get(key), Checks.text(0.0)))
                 .filter(key -> !Objects.equals(given.get(key), defaults.get(key)))
                 .toList();
         return keys.isEmpty()
