@@ -4,6 +4,7 @@ import dev.grft.Delta;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.ModelBroadcast;
+import dev.grft.spark.work.Replicas;
 import dev.grft.train.Average;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
@@ -74,6 +75,12 @@ final class PartSetup implements AutoCloseable {
                 pretrained == null
                         ? null
                         : array -> tuning.pretrained(array, name -> Objects.requireNonNull(tensors.get(name), name)));
+    }
+
+    /** Returns what executors make the networks of this part by; the caller closes it. */
+    Replicas.Recipe recipe(Run run, MultiLayerConfiguration configuration) {
+        return new Replicas.Recipe(
+                run.session().context(), model, tuning, configuration, true, run.device(model.config()));
     }
 
     /** Returns the delta of a trained vector, together with what was held. */

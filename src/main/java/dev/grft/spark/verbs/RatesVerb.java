@@ -119,20 +119,8 @@ final class RatesVerb extends Verb {
                 how,
                 settings.penalty().toPenalty(),
                 new RateSearch.Rising(RateSearch.LOW, 1, RateSearch.STEPS));
-        Replicas.Recipe recipe = new Replicas.Recipe(
-                session.context(),
-                setup.model(),
-                setup.tuning(),
-                configuration,
-                true,
-                run.device(setup.model().config()));
-        Sampler sampler = new Sampler(
-                run.images().preprocess(),
-                run.images().augment(),
-                TrainingLoop.balance(run, images),
-                how,
-                settings.run().seed(),
-                0);
+        Replicas.Recipe recipe = setup.recipe(run, configuration);
+        Sampler sampler = TrainingLoop.sampler(run, images, run.images().preprocess(), 0);
         Rounds rounds = new Rounds(session.context(), images.shards(), sampler, recipe, RateSearch.STEPS);
         Progress.Meter meter = session.phase("rates " + run.method(), (long) RateSearch.STEPS * how.batchSize());
         RateSearch search = new RateSearch();

@@ -81,9 +81,14 @@ final class SelectVerb extends Verb {
             return new Scored(given().scores(), 0);
         }
         Images images = run.images().training();
+        return scored(images, images.labels(), "select: scoring");
+    }
+
+    /** Returns the scores by some of the images, under the head of all classes. */
+    private Scored scored(Images images, Labels labels, String phase) {
         Score score = chosenScore();
-        Scoring scoring = scoring(run.models().broadcast(images.labels().size()), images.labels(), score);
-        Progress.Meter meter = session.phase("select: scoring", images.count());
+        Scoring scoring = scoring(run.models().broadcast(labels.size()), labels, score);
+        Progress.Meter meter = session.phase(phase, images.count());
         Scores sums = scoring.scores(images, meter);
         double seconds = meter.seconds();
         return new Scored(score.finished(sums, run.models().pretrained()::tensors), seconds);
@@ -122,12 +127,7 @@ final class SelectVerb extends Verb {
                 .artifact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
                     Images all = run.images().training();
                     Images images = all.half(settings.run().seed(), which);
-                    Score score = chosenScore();
-                    Scoring scoring =
-                            scoring(run.models().broadcast(all.labels().size()), all.labels(), score);
-                    Progress.Meter meter = session.phase("select: half " + (which + 1), images.count());
-                    Scores scores = score.finished(
-                            scoring.scores(images, meter), run.models().pretrained()::tensors);
+                    Scores scores = scored(images, all.labels(), "select: half " + (which + 1)).scores;
                     SelectionFile file = file(Selection.none(), scores);
                     file.write(session.hadoop(), path);
                     return file;

@@ -146,13 +146,7 @@ final class TrainingLoop {
                 steps.all(),
                 plan.stepsPerEpoch(),
                 part.first);
-        Replicas.Recipe recipe = new Replicas.Recipe(
-                session.context(),
-                setup.model(),
-                setup.tuning(),
-                configuration,
-                true,
-                run.device(setup.model().config()));
+        Replicas.Recipe recipe = setup.recipe(run, configuration);
         if (choice != null) {
             choice.watch(
                     trained -> Inference.of(run.engine(setup.model().config()), preprocess, recipe, trained),
@@ -166,7 +160,12 @@ final class TrainingLoop {
         Trainer trainer = new Trainer(
                 plan,
                 learner,
-                new Rounds(session.context(), images.shards(), sampler(part), recipe, plan.steps()),
+                new Rounds(
+                        session.context(),
+                        images.shards(),
+                        sampler(run, images, preprocess, part.first),
+                        recipe,
+                        plan.steps()),
                 keeper,
                 step -> {
                     if (memory != null) {
@@ -225,18 +224,23 @@ final class TrainingLoop {
                 settings.checkpointEvery());
     }
 
-    private Sampler sampler(Part part) {
+    /**
+     * Returns what chooses the examples of each step of a training.
+     *
+     * @param first number of steps that were made before
+     */
+    static Sampler sampler(Run run, Images images, Preprocess preprocess, long first) {
         return new Sampler(
                 preprocess,
                 run.images().augment(),
                 balance(run, images),
-                settings,
+                run.settings().training(),
                 run.settings().run().seed(),
-                part.first);
+                first);
     }
 
     /** Returns how often and how much the images of each class count. */
-    static Balance balance(Run run, Images images) {
+    private static Balance balance(Run run, Images images) {
         String how = run.settings().data().balance();
         return how.equals("none") && !run.images().weighted()
                 ? Balance.NONE
