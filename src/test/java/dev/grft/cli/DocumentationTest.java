@@ -31,7 +31,6 @@ class DocumentationTest {
     private static final Pattern SCRIPT =
             Pattern.compile("(?:jobs|\\.ci|src/test/python|conf)/[\\w./-]*\\w\\.(?:sh|py)");
     private static final Pattern PROFILES = Pattern.compile("mvn[^`\\n]* -P([\\w,-]+)");
-    private static final Pattern LINK = Pattern.compile("\\]\\((?!\\w+:)([^)#\\s]+)");
     private static final Pattern BENCH = Pattern.compile("(?m)(?:^|`)jobs/bench\\.sh( [^`\\n]*)");
     private static final Pattern WORD = Pattern.compile("(?:[^\\s'\"]|'[^']*'|\"[^\"]*\")+");
 
@@ -164,17 +163,6 @@ class DocumentationTest {
         for (Path page : Pages.all()) {
             for (Matcher script = SCRIPT.matcher(Files.readString(page)); script.find(); ) {
                 assertThat(Path.of(script.group())).as(page.toString()).isRegularFile();
-            }
-        }
-    }
-
-    @Test
-    void everyLinkToAFileLeadsToOne() throws IOException {
-        for (Path page : Pages.all()) {
-            for (Matcher link = LINK.matcher(Files.readString(page)); link.find(); ) {
-                assertThat(page.resolveSibling(link.group(1)))
-                        .as(page + " to " + link.group(1))
-                        .exists();
             }
         }
     }

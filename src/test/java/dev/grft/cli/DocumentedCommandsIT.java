@@ -31,7 +31,8 @@ class DocumentedCommandsIT {
             "mkdir -p food101/data",
             "cp -r conf/demo/fashion-mnist/train.parquet food101/data/train-00000.parquet",
             "jobs/submit.sh run --config my.yaml --set run.directory=runs/birds",
-            "cp -r runs/birds runs/7");
+            "cp -r runs/birds runs/7",
+            "cp -r runs/birds runs/photos");
 
     @TempDir
     private static Path folder;

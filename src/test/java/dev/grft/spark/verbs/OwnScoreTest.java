@@ -50,7 +50,7 @@ class OwnScoreTest extends OnSpark {
 
     @BeforeAll
     static void submitTheJar() throws IOException {
-        Matcher page = PAGE.matcher(Files.readString(Path.of("src/site/markdown/methods.md")));
+        Matcher page = PAGE.matcher(Files.readString(Path.of("src/site/markdown/scores.md")));
         assertThat(page.find()).isTrue();
         Path source = Files.writeString(folder.resolve("Snip.java"), page.group(1));
         assertThat(ToolProvider.getSystemJavaCompiler()
