@@ -87,7 +87,7 @@ class GrftClassificationModel(JavaModel, _Columns, JavaMLWritable, _Readable):
 
     @property
     def trained(self):
-        """How many numbers were trained, the head's among them."""
+        """How many parameters were trained, with those of the head."""
         return self._call_java("trained")
 
     @property

@@ -152,9 +152,9 @@ public final class Delta implements Serializable {
         float[] found = weights.get(parameter);
         if (found == null || found.length != size) {
             throw UserError.of(
-                    "merge: %s %s, the delta was trained on %d numbers; merge into the pretrained file with SHA-256 %s",
+                    "merge: %s %s, the delta was trained on %d parameters; merge into the pretrained file with SHA-256 %s",
                     parameter,
-                    found == null ? "is missing" : "has " + found.length + " numbers",
+                    found == null ? "is missing" : "has " + found.length + " parameters",
                     size,
                     pretrainedSha256);
         }

@@ -190,7 +190,7 @@ public final class Grft {
             if (slice.length() > left) {
                 if (picks.isEmpty()) {
                     throw UserError.of(
-                            "selection.budget.fraction: %s of %d parameters are %d numbers, but the best slice, of %s,"
+                            "selection.budget.fraction: %s of %d parameters are %d, but the best slice, of %s,"
                                     + " has %d; raise the fraction",
                             share.fraction(), backboneParameters, numbers, slice.matrix(), slice.length());
                 }

@@ -195,6 +195,6 @@ public final class Selection implements Serializable {
 
     @Override
     public String toString() {
-        return count() + " slices of " + slices.size() + " matrices, " + trained() + " numbers";
+        return count() + " slices of " + slices.size() + " matrices, " + trained() + " parameters";
     }
 }

@@ -178,7 +178,7 @@ class DeltaTest {
 
         assertThatThrownBy(() -> delta(10, 1).mergeInto(weights))
                 .isInstanceOf(UserError.class)
-                .hasMessage("merge: bias has 3 numbers, the delta was trained on 2 numbers;"
+                .hasMessage("merge: bias has 3 parameters, the delta was trained on 2 parameters;"
                         + " merge into the pretrained file with SHA-256 00");
 
         assertThat(weights.get("b")).containsExactly(0, 1, 2, 3, 4, 5);
@@ -192,7 +192,7 @@ class DeltaTest {
 
         assertThatThrownBy(() -> delta(10, 1).mergeInto(weights))
                 .isInstanceOf(UserError.class)
-                .hasMessage("merge: a is missing, the delta was trained on 6 numbers;"
+                .hasMessage("merge: a is missing, the delta was trained on 6 parameters;"
                         + " merge into the pretrained file with SHA-256 00");
     }
 

@@ -126,7 +126,7 @@ class GrftTest {
     void aShareTooSmallForASingleSliceIsRefused() {
         assertThatThrownBy(() -> Grft.select(SCORES, Orientation.ROW, new Budget.Share(0.1), 10))
                 .isInstanceOf(UserError.class)
-                .hasMessage("selection.budget.fraction: 0.1 of 10 parameters are 1 numbers, but the best slice, of u,"
+                .hasMessage("selection.budget.fraction: 0.1 of 10 parameters are 1, but the best slice, of u,"
                         + " has 2; raise the fraction");
     }
 

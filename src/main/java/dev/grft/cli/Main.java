@@ -297,7 +297,7 @@ public final class Main {
     }
 
     @Command(
-            description = "Train every number of a ViT, from scratch or on from a checkpoint.",
+            description = "Train every parameter of a ViT, from scratch or from a checkpoint.",
             footer = {"", "Example:", "  jobs/submit.sh pretrain --config conf/demo/pretrain.yaml"})
     int pretrain(@Mixin Common common) {
         return common.run("pretrain", Verbs::pretrain);

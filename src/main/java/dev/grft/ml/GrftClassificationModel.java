@@ -206,7 +206,7 @@ public final class GrftClassificationModel extends Model<GrftClassificationModel
 
     @Override
     public String toString() {
-        return uid + ": " + numClasses() + " classes, " + trained() + " trained numbers";
+        return uid + ": " + numClasses() + " classes, " + trained() + " trained parameters";
     }
 
     @Override

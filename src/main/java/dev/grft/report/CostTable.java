@@ -11,7 +11,7 @@ final class CostTable {
     static String of(CostModel costs, int batch, int shards, List<Integer> executors, CostModel.Machine machine) {
         StringBuilder table = new StringBuilder(String.format(
                 Locale.ROOT,
-                "%,d numbers train; a step of %d examples in %d shards; %.0f GFLOP/s a task, %d tasks an executor, %s%n%n",
+                "%,d parameters train; a step of %d examples in %d shards; %.0f GFLOP/s a task, %d tasks an executor, %s%n%n",
                 costs.trained(),
                 batch,
                 shards,

@@ -117,7 +117,7 @@ public final class Inspection {
                 "delta           by " + file.method() + ", of the pretrained file " + delta.pretrainedSha256(),
                 String.format(
                         Locale.ROOT,
-                        "trained         %,d numbers, %,d of them in the head; %,d bytes",
+                        "trained         %,d parameters, %,d of them in the head; %,d bytes",
                         delta.trained(),
                         delta.trained() - delta.trainedWithoutHead(),
                         bytes),
@@ -131,7 +131,7 @@ public final class Inspection {
         delta.additions()
                 .values()
                 .forEach(addition ->
-                        lines.add(String.format(Locale.ROOT, "  %s: %,d numbers", addition, addition.trained())));
+                        lines.add(String.format(Locale.ROOT, "  %s: %,d parameters", addition, addition.trained())));
         return lines(lines.toArray(String[]::new));
     }
 
@@ -164,9 +164,9 @@ public final class Inspection {
     private static String state(TrainingState state) {
         return lines(
                 "training state  after step " + state.step(),
-                String.format(Locale.ROOT, "trained         %,d numbers", state.parameters().length),
-                String.format(Locale.ROOT, "updater         %,d numbers", state.updater().length),
-                "average         " + (state.average() == null ? "none" : "of the trained numbers"),
+                String.format(Locale.ROOT, "trained         %,d parameters", state.parameters().length),
+                String.format(Locale.ROOT, "updater         %,d values", state.updater().length),
+                "average         " + (state.average() == null ? "none" : "of the trained parameters"),
                 "inputs          " + state.fingerprint());
     }
 

@@ -81,7 +81,7 @@ public final class ModelCard {
                         "trained",
                         String.format(
                                 Locale.ROOT,
-                                "%,d numbers, %.3f %% of the backbone, and a head of %,d",
+                                "%,d parameters, %.3f %% of the backbone, and a head of %,d",
                                 trained,
                                 100.0 * trained / pretrained.config().backboneParameters(),
                                 delta.trained() - trained)),

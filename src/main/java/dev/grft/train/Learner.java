@@ -94,7 +94,7 @@ public final class Learner implements AutoCloseable {
     private void put(LearnerState from) {
         if (from.trained().length != network.numParams()) {
             throw new IllegalArgumentException(
-                    "a state of " + from.trained().length + " trained numbers for a network of " + network.numParams());
+                    "a state of " + from.trained().length + " trained parameters for a network of " + network.numParams());
         }
         Flat.write(from.trained(), network.params());
         INDArray state = updater().getStateViewArray();
@@ -105,7 +105,7 @@ public final class Learner implements AutoCloseable {
                 Flat.write(from.updater(), state);
             } else {
                 throw new IllegalArgumentException(
-                        "an updater state of " + from.updater().length + " numbers, expected " + state.length());
+                        "an updater state of " + from.updater().length + " values, expected " + state.length());
             }
         }
         step = from.step();

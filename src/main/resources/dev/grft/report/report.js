@@ -175,7 +175,7 @@
     const cards = [
       ["Method", main.name, Number.isFinite(m.steps) ? `${whole(m.steps)} steps` : null],
       ["Accuracy", percent(m.accuracy), Number.isFinite(m.test_images) ? `of ${whole(m.test_images)} test images` : "not evaluated"],
-      ["Trained", Number.isFinite(m.share_without_head) ? percent(m.share_without_head, 3) : "–", `of the backbone; ${whole(m.trained)} numbers with the head`],
+      ["Trained", Number.isFinite(m.share_without_head) ? percent(m.share_without_head, 3) : "–", `of the backbone; ${whole(m.trained)} parameters with the head`],
       ["Delta", bytes(m.delta_bytes), `the whole model in fp32: ${bytes(4 * parameters(m))}`],
       ["Time", seconds(m.seconds), Object.entries(m.phases || {}).map(([phase, s]) => `${phase} ${seconds(s)}`).join(", ")],
     ];

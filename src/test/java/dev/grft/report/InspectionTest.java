@@ -91,7 +91,7 @@ class InspectionTest {
 
         assertThat(inspected("delta.safetensors"))
                 .startsWith("delta           by grft, of the pretrained file " + SHA + "\n")
-                .contains("trained         7 numbers, 4 of them in the head; ")
+                .contains("trained         7 parameters, 4 of them in the head; ")
                 .contains("classes         2: cat, dog\n")
                 .contains("provenance      there\n")
                 .contains(": 1 (moved by 2.000)\n")
@@ -104,8 +104,8 @@ class InspectionTest {
 
         assertThat(inspected("state/step-00000007.safetensors")).isEqualTo("""
                 training state  after step 7
-                trained         3 numbers
-                updater         6 numbers
+                trained         3 parameters
+                updater         6 values
                 average         none
                 inputs          inputs
                 """);

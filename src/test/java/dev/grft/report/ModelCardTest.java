@@ -48,7 +48,7 @@ class ModelCardTest {
                 .contains("| made by | grft 1.2, data digest ab |")
                 .contains("`" + pretrained.sha256() + "`")
                 .contains("| data | `/photos` |")
-                .contains("| trained | 48 numbers, 0.421 % of the backbone, and a head of 50 |") // 11,400 numbers
+                .contains("| trained | 48 parameters, 0.421 % of the backbone, and a head of 50 |") // 11,400 numbers
                 .contains("| accuracy | not measured yet: `evaluate` |")
                 .contains("| classes | cat, dog |")
                 .contains("new Path(\"runs/x/delta.safetensors\")")

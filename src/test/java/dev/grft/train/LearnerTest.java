@@ -291,11 +291,11 @@ class LearnerTest {
                         Trainings.small(Trainings.constant("adam", 0.1, 0), Penalty.NONE),
                         LearnerState.start(new float[7])))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("a state of 7 trained numbers for a network of 8");
+                .hasMessage("a state of 7 trained parameters for a network of 8");
         Learner learner = learner(Trainings.constant("adam", 0.1, 0), Penalty.NONE);
         assertThatThrownBy(() -> learner.restore(new LearnerState(START, new float[15], 1)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("an updater state of 15 numbers, expected 16");
+                .hasMessage("an updater state of 15 values, expected 16");
     }
 
     private interface Expected {

@@ -104,7 +104,7 @@ final class PretrainVerb extends Verb {
         VitConfig config = (from == null ? preset() : from.config()).withClasses(labels.size());
         WholeTuning tuning = new WholeTuning();
         Layout layout = tuning.layout(config);
-        session.progress().say("pretrain: all %,d numbers of a ViT %s", layout.size(), config);
+        session.progress().say("pretrain: all %,d parameters of a ViT %s", layout.size(), config);
         Steps steps = new Steps(settings.training(), images.count());
         TrainingLoop loop = new TrainingLoop(
                 run, force, images, preprocess, Penalty.NONE, session.phase("pretrain", steps.shown()), null);

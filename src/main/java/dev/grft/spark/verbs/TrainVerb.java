@@ -123,11 +123,11 @@ final class TrainVerb extends Verb {
         Layout layout = tuning.layout(model.config());
         Probe head = own.probe().head(beginsWithProbe(), labels);
         if (tuning instanceof WholeTuning) {
-            session.progress().say("train %s: all %,d numbers", method, layout.size());
+            session.progress().say("train %s: all %,d parameters", method, layout.size());
         } else {
             session.progress()
                     .say(
-                            "train %s: %,d numbers, of which %,d in the head",
+                            "train %s: %,d parameters, of which %,d in the head",
                             method, layout.size(), head.weight().length + head.bias().length);
         }
         return new PartSetup(

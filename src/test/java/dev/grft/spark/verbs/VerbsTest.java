@@ -599,10 +599,10 @@ class VerbsTest extends OnTiny {
                 .contains("% of the matrix's score)");
         assertThat(Inspection.of(hadoop, whole + "/delta.safetensors"))
                 .startsWith("delta           by grft, of the pretrained file ")
-                .contains("trained         467 numbers, 51 of them in the head; ")
+                .contains("trained         467 parameters, 51 of them in the head; ")
                 .contains("(moved by ");
         assertThat(Inspection.of(hadoop, whole + "/state/step-00000004.safetensors"))
-                .contains("training state  after step 4", "trained         467 numbers", "updater         934 numbers");
+                .contains("training state  after step 4", "trained         467 parameters", "updater         934 values");
     }
 
     @Test
