@@ -76,8 +76,8 @@ public final class Bottleneck extends Addition {
     @Override
     public Mergeable mergeable() {
         throw UserError.of(
-                "merge: %s has an adapter behind it, which a plain ViT has no place for; use the delta with evaluate and"
-                        + " predict, or train by a method that merges, such as grft or lora",
+                "merge: %s has an adapter behind it, which cannot be merged into a plain ViT; use the delta with"
+                        + " evaluate and predict, or a method that merges, such as grft or lora",
                 matrix);
     }
 

@@ -73,7 +73,7 @@ public final class Checkpoint {
                 if (!Float.isFinite(values[i])) {
                     throw UserError.of(
                             "%s: number %d of %s is %s, expected finite numbers; the file is damaged or its training"
-                                    + " diverged, take another",
+                                    + " diverged; use another file",
                             name, i, tensor, values[i]);
                 }
             }

@@ -71,8 +71,8 @@ final class Form {
         }
         if (names == NameMap.CLIP && classToken && tensors.containsKey("head.weight")) {
             throw new UserError(
-                    "the head of CLIPForImageClassification reads the mean of tokens that no norm has seen; save its"
-                            + " vision_model and train a new head");
+                    "the head of CLIPForImageClassification averages tokens before the last norm, which is not"
+                            + " supported; save its vision_model and train a new head");
         }
         boolean mean = description.pool().isEmpty()
                 ? after || !classToken

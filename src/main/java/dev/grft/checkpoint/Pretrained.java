@@ -91,7 +91,7 @@ final class Pretrained {
         String name = path.getName().toLowerCase(Locale.ROOT);
         if (PICKLES.stream().anyMatch(name::endsWith)) {
             throw UserError.of(
-                    "%s: is a pickle of Python's, which runs code when it is read; convert it: python -c \"import"
+                    "%s: is a Python pickle, which runs code when it is read; convert it: python -c \"import"
                             + " torch; from safetensors.torch import save_file; save_file({k: v.contiguous().clone() for"
                             + " k, v in torch.load('%s', weights_only=True, map_location='cpu').items()}, '%s')\"",
                     path, path.getName(), MODEL);
@@ -105,7 +105,7 @@ final class Pretrained {
                 return Description.without(config.toString(), names, file);
             }
             throw UserError.of(
-                    "%s: no such file; it says how images are prepared for %s, download it from the same place",
+                    "%s: no such file; it has the image settings of %s; download it from where the model is",
                     config, path.getName());
         }
         JsonNode json = json(config);
@@ -156,7 +156,7 @@ final class Pretrained {
         int mlpWidth = (int) shape("blocks.0.mlp.fc1.weight", 2)[0];
         if (mlpWidth == 2 * shape("blocks.0.mlp.fc2.weight", 2)[1]) {
             throw UserError.of(
-                    "%s: %s gives twice as many numbers as %s reads: the model has a gated MLP (SwiGLU); only plain"
+                    "%s: %s has twice as many outputs as %s has inputs: the model has a gated MLP (SwiGLU); only plain"
                             + " MLPs are supported",
                     file.file(), names.theirs("blocks.0.mlp.fc1.weight"), names.theirs("blocks.0.mlp.fc2.weight"));
         }

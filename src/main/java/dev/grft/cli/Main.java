@@ -74,14 +74,14 @@ public final class Main {
         @Mixin
         private Configured configured = new Configured();
 
-        @Option(names = "--force", description = "Make again what has been made of the same inputs.")
+        @Option(names = "--force", description = "Make again what is up to date with its inputs.")
         private boolean force;
 
         @Option(
                 names = "--max-time",
                 paramLabel = "TIME",
                 converter = TimeConverter.class,
-                description = "Stop after this, such as 45s, 90m or 1h30m, with exit code 5 and a state to go on from.")
+                description = "Stop after this, such as 45s, 90m or 1h30m, with exit code 5 and a checkpoint to resume from.")
         private @Nullable Duration maxTime;
 
         private int run(String verb, Consumer<Verbs> work) {
@@ -104,7 +104,7 @@ public final class Main {
     }
 
     @Command(
-            description = "Train the selected slices and the head; goes on where it was interrupted.",
+            description = "Train the selected slices and the head; resume an interrupted training.",
             footer = {"", "Example:", "  jobs/submit.sh train --config my.yaml --max-time 8h"})
     int train(@Mixin Common common) {
         return common.run("train", Verbs::train);

@@ -32,7 +32,7 @@ public final class Labels implements Serializable {
         names = inOrder.toArray(new String[0]);
         for (String name : names) {
             if (indices.put(name, indices.size()) != null) {
-                throw new UserError("the class " + name + " comes twice; each class needs a name of its own");
+                throw new UserError("the class " + name + " appears twice; class names must be unique");
             }
         }
     }
@@ -62,7 +62,7 @@ public final class Labels implements Serializable {
     public static Labels inOrder(List<String> names) {
         if (names.size() < 2) {
             throw new UserError("found " + (names.isEmpty() ? "no class" : "one class only (" + names.get(0) + ")")
-                    + ", needs two or more to tell apart");
+                    + ", expected two classes or more");
         }
         return new Labels(names);
     }

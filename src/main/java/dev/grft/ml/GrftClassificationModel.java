@@ -281,8 +281,8 @@ public final class GrftClassificationModel extends Model<GrftClassificationModel
             GrftClassificationModel model =
                     new GrftClassificationModel(metadata.uid(), DeltaFile.read(hadoop, delta(path)));
             if (!reference.path("pretrained_sha256").asText().equals(model.pretrainedSha256())) {
-                throw new UserError(json(path) + ": pretrained_sha256 is not that of " + delta(path)
-                        + "; the files are of two models, save the model again");
+                throw new UserError(json(path) + ": pretrained_sha256 differs from that of " + delta(path)
+                        + ": the files belong to different models; save the model again");
             }
             metadata.getAndSetParams(model, Option.empty());
             return model;

@@ -108,7 +108,7 @@ public final class GrftClassifier extends Estimator<GrftClassificationModel> imp
         this.runDirectory = new Param<>(
                 this,
                 "runDirectory",
-                "folder that keeps a run directory of each training, in which an interrupted one goes on; not set: none");
+                "folder that keeps a run directory of each training, in which an interrupted one resumes; not set: none");
         this.verbose = new BooleanParam(this, "verbose", "whether progress is printed to standard error");
         setDefault(labelCol, "label");
         setDefault(config, new String[0]);

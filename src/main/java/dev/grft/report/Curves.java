@@ -89,7 +89,7 @@ final class Curves {
             return MAPPER.readTree(line);
         } catch (JsonProcessingException e) {
             throw new UserError(
-                    place + ": is not a line of JSON for each step (" + e.getOriginalMessage() + "); train again", e);
+                    place + ": must have one JSON object a line (" + e.getOriginalMessage() + "); train again", e);
         }
     }
 }

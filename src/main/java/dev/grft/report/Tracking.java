@@ -157,9 +157,9 @@ public final class Tracking implements AutoCloseable {
         }
         if (late) {
             progress.say(
-                    "tracking: the server was not told everything in %s s; raise tracking.timeoutSeconds", seconds);
+                    "tracking: not everything was sent to the server in %s s; raise tracking.timeoutSeconds", seconds);
         } else if (incomplete || thread.isAlive()) {
-            progress.say("tracking: the server was not told everything");
+            progress.say("tracking: not everything was sent to the server");
         }
     }
 
@@ -193,7 +193,7 @@ public final class Tracking implements AutoCloseable {
                         say(
                                 e instanceof HttpTimeoutException
                                         ? "does not answer within tracking.timeoutSeconds; will try again"
-                                        : "cannot be told anything (" + e + "); will try again");
+                                        : "cannot be reached (" + e + "); will try again");
                         if (closing) {
                             incomplete = true;
                             return;
@@ -202,7 +202,7 @@ public final class Tracking implements AutoCloseable {
                         pause = Math.min(LONGEST_PAUSE, 2 * pause);
                     } catch (RuntimeException e) { // of the storage
                         incomplete = true;
-                        say("could not be told something (" + e + ")");
+                        say("did not accept an entry (" + e + ")");
                         sent = true;
                     }
                 }
@@ -355,7 +355,7 @@ public final class Tracking implements AutoCloseable {
                     if (run != null && storage.exists(file) && !server.upload(run, storage, file) && !saidOfFiles) {
                         saidOfFiles = true;
                         progress.say(
-                                "tracking: files are not sent, for the server does not take them but keeps them at "
+                                "tracking: files are not sent; the server does not proxy artifacts, it stores them at "
                                         + run.artifacts());
                     }
                 });

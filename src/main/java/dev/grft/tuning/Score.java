@@ -139,14 +139,14 @@ public interface Score {
             }
         } catch (ServiceConfigurationError e) {
             throw new UserError(
-                    "selection.score: a score cannot be made (" + e.getMessage() + "); it must be a public class with a"
+                    "selection.score: the score cannot be created (" + e.getMessage() + "); it must be a public class with a"
                             + " public constructor without arguments",
                     e);
         }
         if (score == null || found.indexOf(word) != found.lastIndexOf(word)) {
             throw UserError.of(
-                    "selection.score: expected one score '%s' on the class path, found %s; give its jar, which names its class in"
-                            + " META-INF/services/%s, by --jars",
+                    "selection.score: expected one score '%s' on the class path, found %s; pass its jar with --jars and name the"
+                            + " class in META-INF/services/%s of the jar",
                     word, found, Score.class.getName());
         }
         return score;

@@ -142,7 +142,7 @@ class CheckpointTest {
         json.putArray("label_names").add("a");
         assertRefused("has 1 label_names, but a head of 5 classes; is it the right config.json?");
         json.put("label_names", "a");
-        assertRefused("config.json: label_names: must be a list of texts, got \"a\"");
+        assertRefused("config.json: label_names: must be a list of strings, got \"a\"");
     }
 
     @Test

@@ -564,7 +564,7 @@ class ForeignModelsTest {
         npz("a.npy", header("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"));
         refused("a: is of type |O, expected one of");
         npz("a.npy", header("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }"));
-        refused("a: lies in Fortran's order; write it with numpy.ascontiguousarray");
+        refused("a: is in Fortran order; write it with numpy.ascontiguousarray");
         npz("a.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (999999999, 999999), }"));
         refused("a: of shape [999999999, 999999] needs 3999995996000004 bytes, more than the file can hold");
         npz("a.npy", header("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }"));

@@ -79,7 +79,7 @@ class ExitIT {
 
         Ended second = stopped("second", step);
 
-        assertThat(second.printed()).contains("going on after step " + step + ",");
+        assertThat(second.printed()).contains("resuming after step " + step + ",");
         assertThat(States.steps(folder.resolve("run")).last()).isGreaterThan(step);
     }
 

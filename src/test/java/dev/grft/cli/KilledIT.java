@@ -54,7 +54,7 @@ class KilledIT {
         assertThat(told.exitValue()).as(Files.readString(log)).isEqualTo(143);
         assertThat(log)
                 .content()
-                .contains("stopped: the process was told to end; run again, it goes on")
+                .contains("stopped: the process was told to end; run the same command again to resume")
                 .contains("\"status\":\"stopped\",\"exit\":143");
         int lastStep = States.steps(killed).last();
         assertThat(Files.readAllLines(killed.resolve("history.jsonl")))
@@ -69,14 +69,14 @@ class KilledIT {
         }
         assertThat(process.waitFor(SECONDS, TimeUnit.SECONDS)).isTrue();
         assertThat(process.exitValue()).as("killed").isEqualTo(137);
-        assertThat(log).content().contains("going on after step " + lastStep + ",");
+        assertThat(log).content().contains("resuming after step " + lastStep + ",");
         assertThat(killed.resolve("delta.safetensors")).doesNotExist();
 
         trainToTheEnd(killed, log);
         trainToTheEnd(undisturbed, folder.resolve("undisturbed.log"));
 
-        assertThat(log).content().contains("going on after step ").contains("step 120/120");
-        assertThat(folder.resolve("undisturbed.log")).content().doesNotContain("going on after step ");
+        assertThat(log).content().contains("resuming after step ").contains("step 120/120");
+        assertThat(folder.resolve("undisturbed.log")).content().doesNotContain("resuming after step ");
         assertThat(Tiny.tensors(killed.resolve("delta.safetensors")))
                 .isEqualTo(Tiny.tensors(undisturbed.resolve("delta.safetensors")));
         assertThat(Files.readAllLines(killed.resolve("history.jsonl"))).hasSize(120);

@@ -129,7 +129,7 @@ class MainTest {
 
         assertThat(result.code()).isEqualTo(2);
         assertThat(last(result.err()))
-                .isEqualTo("error: training.patience is 3, but data.validation, on which it counts, is not set; give"
+                .isEqualTo("error: training.patience is 3, but data.validation is not set; give"
                         + " images that are held out, or no patience");
     }
 
@@ -220,7 +220,7 @@ class MainTest {
         Result stopped = execute(arguments.toArray(String[]::new));
 
         assertThat(stopped.code()).as(stopped.err()).isEqualTo(5);
-        assertThat(last(stopped.err())).isEqualTo("stopped: --max-time is over; run again, it goes on");
+        assertThat(last(stopped.err())).isEqualTo("stopped: --max-time is over; run the same command again to resume");
         assertSummary(stopped, "stopped", "--max-time is over");
         assertThat(directory.resolve("delta.safetensors")).doesNotExist();
         arguments.set(2, "1h30m");

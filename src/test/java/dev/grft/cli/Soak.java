@@ -214,7 +214,7 @@ public final class Soak {
     private static String phase(Path log) throws IOException {
         List<String> lines = Files.exists(log) ? Files.readAllLines(log) : List.of();
         for (int i = lines.size() - 1; i >= 0; i--) {
-            if (lines.get(i).matches("(reading|read|probe|select|selected|train|going on|merged|evaluate)\\b.*")) {
+            if (lines.get(i).matches("(reading|read|probe|select|selected|train|resuming|merged|evaluate)\\b.*")) {
                 return lines.get(i).replaceAll(", loss.*|, from .*| the images of .*", "");
             }
         }

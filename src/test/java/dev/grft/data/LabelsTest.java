@@ -47,17 +47,17 @@ class LabelsTest {
     void oneClassIsNotEnough() {
         assertThatThrownBy(() -> Labels.of(List.of("cat", "cat")))
                 .isInstanceOf(UserError.class)
-                .hasMessage("found one class only (cat), needs two or more to tell apart");
+                .hasMessage("found one class only (cat), expected two classes or more");
         assertThatThrownBy(() -> Labels.of(List.of()))
                 .isInstanceOf(UserError.class)
-                .hasMessage("found no class, needs two or more to tell apart");
+                .hasMessage("found no class, expected two classes or more");
     }
 
     @Test
     void aClassComesOnce() {
         assertThatThrownBy(() -> Labels.inOrder(List.of("cat", "dog", "cat")))
                 .isInstanceOf(UserError.class)
-                .hasMessage("the class cat comes twice; each class needs a name of its own");
+                .hasMessage("the class cat appears twice; class names must be unique");
     }
 
     @Test

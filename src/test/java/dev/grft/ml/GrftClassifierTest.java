@@ -449,7 +449,7 @@ class GrftClassifierTest extends OnTiny {
         Dataset<Row> frame = files(shared.train());
         assertThatThrownBy(() -> classifier().fit(frame.withColumn("label", functions.expr("double(0.5)"))))
                 .isInstanceOf(UserError.class)
-                .hasMessageContaining("labels must be class numbers, whole, from 0 on and below 100000, got 0.5");
+                .hasMessageContaining("labels must be whole numbers from 0 to below 100000, got 0.5");
         assertThatThrownBy(() -> classifier().fit(frame.withColumn("label", functions.expr("nullif(label, 'red')"))))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("/red/0.png has no label; remove the row, or is labelCol right?");

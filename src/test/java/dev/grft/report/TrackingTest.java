@@ -142,7 +142,7 @@ class TrackingTest {
                     .hasSizeLessThan(20);
             assertThat(said().lines())
                     .containsExactly("tracking: " + server.uri()
-                            + " cannot be told anything (java.io.IOException: status 503); will try again; the run goes on"
+                            + " cannot be reached (java.io.IOException: status 503); will try again; the run goes on"
                             + " without it");
         }
     }
@@ -154,7 +154,7 @@ class TrackingTest {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             nobody = socket.getLocalPort();
         }
-        tellsWithoutWaiting("http://127.0.0.1:" + nobody, "cannot be told anything (java.net.ConnectException");
+        tellsWithoutWaiting("http://127.0.0.1:" + nobody, "cannot be reached (java.net.ConnectException");
         assertThat(said().lines()).hasSize(2);
         assertThat(said()).contains("was not told everything");
     }
@@ -208,7 +208,7 @@ class TrackingTest {
             assertThat(said().lines())
                     .containsExactly(
                             "tracking: " + server.uri() + " refuses (status 403, no); the run goes on without it",
-                            "tracking: the server was not told everything");
+                            "tracking: not everything was sent to the server");
             assertThat(said()).doesNotContain(SECRET);
         }
     }

@@ -58,7 +58,7 @@ final class Artifact {
     String text(String key) {
         String text = file.metadata().get(key);
         if (text == null) {
-            throw UserError.of("%s: the header does not tell %s; write the file again", file.file(), key);
+            throw UserError.of("%s: the header has no %s; write the file again", file.file(), key);
         }
         return text;
     }
@@ -147,7 +147,7 @@ final class Artifact {
 
     void requireAllRead() {
         if (!unread.isEmpty()) {
-            throw UserError.of("%s: the tensors %s belong to nothing in the file; write it again", file.file(), unread);
+            throw UserError.of("%s: the tensors %s are not expected in this file; write it again", file.file(), unread);
         }
     }
 

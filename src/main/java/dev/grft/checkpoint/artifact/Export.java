@@ -80,7 +80,7 @@ public final class Export {
             BiFunction<Integer, ImageRecipe, ImageRecipe> recipe,
             String output) {
         if (pretrained == null) {
-            throw UserError.of("%s: does not tell where its pretrained model is; give --pretrained PATH", path);
+            throw UserError.of("%s: does not name its pretrained model; give --pretrained PATH", path);
         }
         Checkpoint checkpoint = Checkpoint.load(hadoop, pretrained, imageSize);
         checkpoint.requireFits(file.delta());

@@ -101,7 +101,7 @@ final class PeftAdapter {
             UnaryOperator<String> module,
             String pretrained) {
         if (names != NameMap.TIMM && !names.ofTransformers()) {
-            throw UserError.of("export: PEFT puts adapters on models of timm and transformers, got %s", names);
+            throw UserError.of("export: a PEFT adapter needs a model of timm or transformers, got %s", names);
         }
         Delta delta = file.delta();
         PeftAdapter adapter = new PeftAdapter(names, module);
@@ -109,8 +109,8 @@ final class PeftAdapter {
         delta.additions().forEach((matrix, addition) -> adapter.put(matrix, of(addition, file.method())));
         if (!delta.whole().isEmpty()) {
             throw UserError.of(
-                    "export: %s trains %s and others as they are, which no adapter of PEFT's holds: only matrices get"
-                            + " updates of low rank; %s",
+                    "export: %s trains %s and others directly, but a PEFT adapter holds only low-rank updates of"
+                            + " matrices; %s",
                     file.method(), delta.whole().keySet().iterator().next(), MERGED);
         }
         if (adapter.factors.isEmpty()) {
@@ -189,7 +189,7 @@ final class PeftAdapter {
 
     private static UserError unlike(Addition addition, String method, String remedy) {
         return UserError.of(
-                "export: %s trains %s, which is no update of low rank, so LoRA's factors cannot hold it; %s",
+                "export: %s trains %s, which is not a low-rank update; %s",
                 method, addition, remedy);
     }
 

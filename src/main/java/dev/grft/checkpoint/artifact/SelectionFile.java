@@ -104,7 +104,7 @@ public record SelectionFile(
             MatrixShape shape = shapes.get(matrix);
             if (shape == null) {
                 throw UserError.of(
-                        "%s: selected names %s, of which matrices tells no shape; write it again", file.name(), matrix);
+                        "%s: selected names %s, but matrices has no shape for it; write it again", file.name(), matrix);
             }
             selected.add(DeltaFile.slices(file, matrix, shape, ".rows.selected", ".columns.selected"));
         }

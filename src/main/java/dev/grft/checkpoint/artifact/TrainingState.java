@@ -116,7 +116,7 @@ public final class TrainingState {
         file.requireAllRead();
         if (!state.checksum().equals(file.text("crc32c"))) {
             throw UserError.of(
-                    "%s: its content has the checksum %s, expected %s; it is damaged, go on from an older one",
+                    "%s: its content has the checksum %s, expected %s; it is damaged; resume from an older checkpoint",
                     safetensors.file(), state.checksum(), file.text("crc32c"));
         }
         return state;

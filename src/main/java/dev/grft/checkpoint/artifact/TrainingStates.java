@@ -93,7 +93,7 @@ public final class TrainingStates {
                 continue;
             }
             if (!state.fingerprint().equals(wanted.fingerprint)) {
-                moveAll("the checkpoints in %s are of a training with other inputs; moved to %s, beginning anew");
+                moveAll("the checkpoints in %s are of a training with other inputs; moved to %s, starting over");
                 return null;
             }
             same = true;
@@ -105,7 +105,7 @@ public final class TrainingStates {
         }
         if (!damaged.isEmpty() && damaged.size() == files.size()) {
             throw UserError.of(
-                    "%s: none of the %d checkpoints can be read; the newest: %s Put a copy in its place, or begin anew with"
+                    "%s: none of the %d checkpoints can be read; the newest: %s Put a copy in its place, or start over with"
                             + " --force, which moves them aside",
                     directory, files.size(), sentence(reasons.get(0)));
         }
@@ -126,7 +126,7 @@ public final class TrainingStates {
         for (int i = 0; i < damaged.size(); i++) {
             storage.move(damaged.get(i), new Path(aside, damaged.get(i).getName()));
             say.accept(sentence(reasons.get(i)) + " Moved to " + aside
-                    + (found == null ? "" : "; going on from the one before"));
+                    + (found == null ? "" : "; resuming from the one before"));
         }
         if (!off.isEmpty()) {
             copyHistory(aside);
@@ -138,7 +138,7 @@ public final class TrainingStates {
                     directory,
                     wanted.end,
                     aside,
-                    found == null ? ", beginning anew" : ""));
+                    found == null ? ", starting over" : ""));
         }
     }
 
@@ -215,7 +215,7 @@ public final class TrainingStates {
             return TrainingState.of(safetensors);
         } catch (UserError e) {
             if (whole && !TrainingState.VERSION.equals(version)) {
-                throw new UserError(e.getMessage() + ", or begin anew with --force, which moves it aside", e);
+                throw new UserError(e.getMessage() + ", or start over with --force, which moves it aside", e);
             }
             throw new Damaged(e);
         }
@@ -225,7 +225,7 @@ public final class TrainingStates {
         Throwable cause = e.getCause();
         return new UserError(
                 e.getMessage() + " (" + (cause == null ? "" : cause.getMessage())
-                        + "); make it readable, or begin anew with --force, which moves it aside",
+                        + "); make it readable, or start over with --force, which moves it aside",
                 e);
     }
 

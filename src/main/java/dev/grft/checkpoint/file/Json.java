@@ -58,12 +58,12 @@ public final class Json {
         List<String> strings = new ArrayList<>();
         for (JsonNode element : node) {
             if (!element.isTextual()) {
-                throw UserError.of("%s: must be a list of texts, got the element %s", place, element);
+                throw UserError.of("%s: must be a list of strings, got the element %s", place, element);
             }
             strings.add(element.textValue());
         }
         if (!node.isArray()) {
-            throw UserError.of("%s: must be a list of texts, got %s", place, node);
+            throw UserError.of("%s: must be a list of strings, got %s", place, node);
         }
         return strings;
     }

@@ -99,7 +99,7 @@ public final class Npz {
     private static Tensor array(String place, InputStream in, long room) throws IOException {
         byte[] start = in.readNBytes(MAGIC.length + 2);
         if (start.length < MAGIC.length + 2 || !Arrays.equals(start, 0, MAGIC.length, MAGIC, 0, MAGIC.length)) {
-            throw UserError.of("%s: is not an array of NumPy's; is it a file of numpy.savez?", place);
+            throw UserError.of("%s: is not a NumPy array; is it a file of numpy.savez?", place);
         }
         byte[] size = in.readNBytes(start[MAGIC.length] == 1 ? 2 : 4);
         long bytes = 0;
@@ -123,7 +123,7 @@ public final class Npz {
                     place, parts.group(1), new TreeSet<>(TYPES.keySet()));
         }
         if (parts.group(2).equals("True")) {
-            throw UserError.of("%s: lies in Fortran's order; write it with numpy.ascontiguousarray", place);
+            throw UserError.of("%s: is in Fortran order; write it with numpy.ascontiguousarray", place);
         }
         long[] shape;
         long needed;

@@ -110,8 +110,8 @@ public final class Device implements Serializable {
         spark.setJobDescription(before);
         if (engine.requireGpu() && kind != Kind.GPU) {
             throw UserError.of(
-                    "engine.requireGpu is true, but the program computes on the %s: it needs an NVIDIA GPU on each executor, and"
-                            + " to be built with mvn -Pcuda",
+                    "engine.requireGpu is true, but the program computes on the %s: use executors with NVIDIA GPUs"
+                            + " and a build with mvn -Pcuda",
                     kind);
         }
         return new Device(kernels, engine.blasThreads(), engine.recompute(), engine.mixed() ? null : kind, profile);
@@ -195,7 +195,7 @@ public final class Device implements Serializable {
         return new UserError(
                 "ND4J cannot start on this machine: " + Causes.first(error)
                         + "; a build with mvn -Pcuda needs an NVIDIA GPU, its driver"
-                        + " and CUDA 11.6, and any build a processor and a system as the profile says that it was made with",
+                        + " and CUDA 11.6, and any build needs the kind of processor and system that it was built for",
                 error);
     }
 
@@ -203,8 +203,8 @@ public final class Device implements Serializable {
     static void require(@Nullable Kind all, Kind here) {
         if (all != null && all != here) {
             throw UserError.of(
-                    "an executor computes on its %s, others on their %s: results would depend, in the last bits, on which of them"
-                            + " computed what; use executors of one kind, or allow it by engine.mixed",
+                    "an executor computes on its %s, others on their %s: the last bits of results would depend on the"
+                            + " distribution of the work; use executors of one kind, or set engine.mixed=true",
                     here, all);
         }
     }

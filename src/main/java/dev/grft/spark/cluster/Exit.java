@@ -17,7 +17,7 @@ public final class Exit {
     /** The cluster was lost. */
     public static final int LOST = 4;
 
-    /** {@code --max-time} is over; run again, it goes on. */
+    /** {@code --max-time} is over; run the same command again to resume. */
     public static final int STOPPED = 5;
 
     private Exit() {}

@@ -104,7 +104,7 @@ public final class Encoded implements Serializable {
      */
     public byte @Nullable [] file() {
         if (height > 0) {
-            throw new UserError(name + ": holds pixels, which are no file; only files can be packed");
+            throw new UserError(name + ": holds pixels, not an image file; only files can be packed");
         }
         return reason == null ? content : null;
     }

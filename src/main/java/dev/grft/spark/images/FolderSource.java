@@ -72,10 +72,10 @@ final class FolderSource implements Source.Stored {
         String place = found.path() + ": the folder " + folder;
         if (Found.isHidden(folder)) {
             if (!folder.startsWith(".")) {
-                passed.note(place + " is no class, for its name begins with _; rename it if it is one");
+                passed.note(place + " is not a class, because its name begins with _; rename it if it is one");
             }
         } else {
-            passed.note(place + " is no class, for it has no " + ImageEndings.list("or") + " file"
+            passed.note(place + " is not a class, because it has no " + ImageEndings.list("or") + " file"
                     + (of.count() == 0 ? "" : "; " + of));
         }
     }
@@ -129,8 +129,8 @@ final class FolderSource implements Source.Stored {
         for (Named image : named) {
             if (image.label == null) {
                 throw new UserError(
-                        found.path() + ": " + image.name + " lies in no folder of a class; move it into one,"
-                                + " or give the folder that has the folders of the classes");
+                        found.path() + ": " + image.name + " is in no folder of a class; move it into one,"
+                                + " or give the folder above these folders");
             }
             labels.add(image.label);
         }

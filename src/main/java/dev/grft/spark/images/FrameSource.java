@@ -196,8 +196,8 @@ public final class FrameSource implements Source {
         }
         if (!wrong.isEmpty()) {
             throw new UserError(
-                    place + ": labels must be class numbers, whole, from 0 on and below " + MOST_CLASSES + ", got "
-                            + wrong.iterator().next() + "; is labelCol right? StringIndexer makes numbers of anything");
+                    place + ": labels must be whole numbers from 0 to below " + MOST_CLASSES + ", got "
+                            + wrong.iterator().next() + "; is labelCol right? StringIndexer turns any column into such numbers");
         }
     }
 

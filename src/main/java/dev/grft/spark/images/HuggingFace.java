@@ -66,7 +66,7 @@ final class HuggingFace {
         List<String> classes = names(first, expected.noted, label);
         footers.forEach((file, footer) -> {
             if (!names(file, footer.noted, label).equals(classes)) {
-                throw new UserError(file + ": numbers other classes than " + first + "; read them one by one");
+                throw new UserError(file + ": has other classes than " + first + "; read them one by one");
             }
         });
         return classes.isEmpty() ? null : new ClassNames(classes);

@@ -55,7 +55,7 @@ public final class ImageColumn implements Serializable {
             }
         }
         throw new UserError(place + ": column " + column + " is " + type.simpleString()
-                + ", needs binary, a struct with a binary field bytes, or an image of Spark's; " + remedy);
+                + ", needs binary, a struct with a binary field bytes, or a Spark image; " + remedy);
     }
 
     /**

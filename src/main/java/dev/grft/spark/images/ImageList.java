@@ -109,7 +109,7 @@ final class ImageList {
         }
         list.refuseBackslashes();
         if (list.classes.isEmpty()) {
-            throw new UserError(path + ": names no image; needs one or more, or is it the wrong file?");
+            throw new UserError(path + ": names no image, expected one or more; is it the right file?");
         }
         return list;
     }
@@ -151,14 +151,14 @@ final class ImageList {
                 throw error(
                         place,
                         "must be a path and a class number, such as 'images/000000.jpg 7', got '" + shown(stripped)
-                                + "'; mend the line, or is it the wrong file?");
+                                + "'; mend the line, or use another file");
             }
             String label = words.group(2);
             if (!NUMBER.matcher(label).matches()) {
                 throw error(
                         place,
                         "must end with a class number, whole and 0 or more, got '" + shown(label)
-                                + "'; number the classes, or is it the wrong file?");
+                                + "'; number the classes, or use another file");
             }
             add(words.group(1), Integer.toString(Integer.parseInt(label)), place);
         }
@@ -186,7 +186,7 @@ final class ImageList {
                     throw error(
                             place,
                             "must give the class of " + image + " as a whole number or text, got '" + parser.getText()
-                                    + "'; mend it, or is it the wrong file?");
+                                    + "'; mend it, or use another file");
                 }
                 add(image, parser.getText().strip(), place);
             }
@@ -229,7 +229,7 @@ final class ImageList {
             }
         } catch (TextParsingException e) {
             throw new UserError(
-                    path + ": is not CSV, line " + (e.getLineIndex() + 1) + "; mend the line, or is it the wrong file?",
+                    path + ": is not CSV, line " + (e.getLineIndex() + 1) + "; mend the line, or use another file",
                     e);
         } finally {
             parser.stopParsing();
@@ -276,7 +276,7 @@ final class ImageList {
                             place,
                             "must be an object such as {\"path\": \"images/a.jpg\", \"" + labelColumn
                                     + "\": \"cat\"}, got '" + shown(line.strip())
-                                    + "'; mend it, or is it the wrong file?");
+                                    + "'; mend it, or use another file");
                 }
                 add(image.asText(), label.asText().strip(), place);
             } catch (JsonProcessingException e) {

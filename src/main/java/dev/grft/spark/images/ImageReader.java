@@ -108,7 +108,7 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
             BrokenImages broken = broken(named, results);
             broken.check(maxBroken, source.place());
             if (broken.count() == broken.total()) {
-                throw new UserError(source.place() + ": " + broken + "; there must be one to read");
+                throw new UserError(source.place() + ": " + broken + "; expected at least one that can be read");
             }
             PassedOver passed = new PassedOver();
             passed.add(source.passedOver());
@@ -173,7 +173,7 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
         for (Object one : ofEachImage) {
             if (one == null) {
                 throw new UserError(source.place() + ": listed " + ofEachImage.length
-                        + " images but could not read all of them; read a set that does not change");
+                        + " images but could not read all of them; keep the images unchanged during a run");
             }
         }
     }

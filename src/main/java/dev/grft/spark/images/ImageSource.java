@@ -137,7 +137,7 @@ public final class ImageSource {
             List<String> classes = source.classes();
             if (declared != null && classes != null && !declared.equals(classes)) {
                 throw new UserError("they name different classes, " + String.join(", ", declared) + " and "
-                        + String.join(", ", classes) + "; use sets with the same ones");
+                        + String.join(", ", classes) + "; use sets with the same classes");
             }
             declared = declared == null ? classes : declared;
         }
@@ -233,7 +233,7 @@ public final class ImageSource {
     static long rank(String[] names, String name) {
         int rank = Arrays.binarySearch(names, name);
         if (rank < 0) {
-            throw new UserError(name + " was not there when the images were listed; read a set that does not change");
+            throw new UserError(name + " was not there when the images were listed; keep the images unchanged during a run");
         }
         return rank;
     }

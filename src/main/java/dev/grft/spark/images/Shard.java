@@ -243,7 +243,7 @@ public final class Shard implements AutoCloseable {
 
         private UserError noRoom(IOException e) {
             return new UserError(
-                    file + ": the prepared images cannot be kept there (" + e.getMessage()
+                    file + ": cannot write the prepared images (" + e.getMessage()
                             + "); make room, or set spark.local.dir to a larger disk",
                     e);
         }

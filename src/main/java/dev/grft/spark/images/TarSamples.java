@@ -96,7 +96,7 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
                 end = each.isSparse() ? 0 : in.getBytesRead() + (each.getSize() + RECORD - 1) / RECORD * RECORD;
                 String name = each.getName();
                 if (name.startsWith("/") || Arrays.asList(name.split("/")).contains("..")) {
-                    throw new UserError(tar + ": the entry " + name + " leads out of the tar; is it the right file?");
+                    throw new UserError(tar + ": the entry " + name + " leaves the folder of the tar; is it the right file?");
                 }
                 if (isPlain(each) && point(name) > 0 && !name.startsWith("__")) {
                     return each;
@@ -162,7 +162,7 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
     }
 
     private UserError damaged(Exception e) {
-        return new UserError(tar + ": is no tar, or damaged (" + e.getMessage() + "); write it again", e);
+        return new UserError(tar + ": is not a tar, or is damaged (" + e.getMessage() + "); write it again", e);
     }
 
     /** Returns where the first point of a file's name is; negative without one, or if it is hidden. */

@@ -239,7 +239,7 @@ final class TarSource implements Source.Stored {
                 TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> skimmed.close());
                 return new TarSamples(Found.relative(root, path), skimmed, labelKey, content, part.from, part.to);
             } catch (FileNotFoundException e) {
-                throw new UserError(part.tar + ": is no longer there; read a set that does not change", e);
+                throw new UserError(part.tar + ": is no longer there; keep the images unchanged during a run", e);
             } catch (IOException e) {
                 throw new UncheckedIOException(part.tar + ": cannot be opened", e);
             }

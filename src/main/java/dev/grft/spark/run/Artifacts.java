@@ -50,7 +50,7 @@ public final class Artifacts {
         boolean now = made.keys.contains(path + inputs);
         if ((now || !force) && directory.isMade(path, inputs)) {
             if (!now) {
-                progress.say("%s has been made of the same inputs; --force makes it again", path);
+                progress.say("%s is up to date with its inputs; --force makes it again", path);
             }
             return read.get();
         }

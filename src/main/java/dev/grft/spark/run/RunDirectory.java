@@ -148,7 +148,7 @@ public final class RunDirectory {
             return MAPPER.readValue(storage.readString(file), type);
         } catch (JsonProcessingException e) {
             throw new UserError(
-                    file + ": is not the JSON that was written (" + e.getOriginalMessage() + "); delete it", e);
+                    file + ": is not valid JSON (" + e.getOriginalMessage() + "); delete it", e);
         }
     }
 

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * which is a {@link Summary}; progress and errors to standard error.
  */
 public final class Application {
-    private static final String GOES_ON = "; run again, it goes on";
+    private static final String GOES_ON = "; run the same command again to resume";
 
     private final String verb;
     private final long began = System.nanoTime();

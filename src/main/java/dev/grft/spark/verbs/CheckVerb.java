@@ -50,7 +50,7 @@ final class CheckVerb extends Verb {
             say("test", data.test(), run.images().test(images.labels()));
         }
         Device.Kind kind = run.models().device().kind();
-        say("engine    computes on %s", kind == null ? "CPUs or GPUs, as they come" : kind.several());
+        say("engine    computes on %s", kind == null ? "CPUs or GPUs, whichever the executors have" : kind.several());
         SelectVerb select = new SelectVerb(run, false);
         Map<String, MatrixShape> eligible = select.matrices(settings.selection().eligible(), "selection.matrices");
         String scores = run.method().isOfSlices() ? settings.selection().scores() : null;
@@ -65,7 +65,7 @@ final class CheckVerb extends Verb {
                                 + settings.selection().loss());
         TrainingSettings training = settings.training();
         say(
-                "training  by %s: %d epochs in batches of %d, %d shards of %d or so, %s of %s",
+                "training  by %s: %d epochs in batches of %d, %d shards of about %d, %s of %s",
                 settings.tuning().method(),
                 training.epochs(),
                 training.batchSize(),

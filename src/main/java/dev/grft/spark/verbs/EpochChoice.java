@@ -114,11 +114,11 @@ final class EpochChoice implements Trainer.Judge {
         }
         if (settings.data().validation() == null || settings.data().trainOnValidation()) {
             throw UserError.of(
-                    "training.patience is %d, but %s; give images that are held out, or no patience",
+                    "training.patience is %d, but %s; set data.validation to held-out images, or training.patience to null",
                     patience,
                     settings.data().validation() == null
-                            ? "data.validation, on which it counts, is not set"
-                            : "data.trainOnValidation trains on the images on which it counts");
+                            ? "data.validation is not set"
+                            : "data.trainOnValidation also trains on the validation images");
         }
         return Split.VALIDATION;
     }

@@ -60,7 +60,7 @@ final class Measures {
     static void require(Measure measure, Labels labels) {
         if (measure == Measure.AUROC && labels.size() > Auroc.MOST) {
             throw UserError.of(
-                    "training.watch is auroc, which is computed of up to %,d classes, here are %,d; watch another measure",
+                    "training.watch is auroc, which is computed for up to %,d classes, but there are %,d; choose another measure",
                     Auroc.MOST, labels.size());
         }
     }

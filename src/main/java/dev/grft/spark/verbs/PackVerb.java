@@ -66,11 +66,11 @@ final class PackVerb extends Verb {
         OutputFolder folder = new OutputFolder(session, output, NOTE, FILES);
         if (!force && folder.exists()) {
             if (inputs.equals(packedOf(folder.note()))) {
-                session.progress().say("%s has been packed of the same images; --force packs them again", output);
+                session.progress().say("%s is up to date with its images; --force packs them again", output);
                 return;
             }
             throw UserError.of(
-                    "%s: exists already, packed of other images if at all; choose another --output or give --force",
+                    "%s: exists already and was not packed from these images; choose another --output or give --force",
                     output);
         }
         folder.requireOwn();

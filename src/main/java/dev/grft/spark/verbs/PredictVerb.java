@@ -225,8 +225,8 @@ final class PredictVerb extends Verb {
             }
             if (count >= 0 && broken.total() != count) {
                 throw UserError.of(
-                        "%s: had %d images when they were listed, but %d when they were read; use a set that does not"
-                                + " change",
+                        "%s: had %d images when they were listed, but %d when they were read; keep the images"
+                                + " unchanged during a run",
                         images, count, broken.total());
             }
             PassedOver passed = new PassedOver();
@@ -234,7 +234,7 @@ final class PredictVerb extends Verb {
             ImageReader.noteTurned(passed, leftTurned.value());
             run.images().checkBroken("predict", images, broken, passed);
             if (broken.count() == broken.total()) {
-                throw new UserError(images + ": " + broken + "; there must be one to read");
+                throw new UserError(images + ": " + broken + "; expected at least one that can be read");
             }
             long read = broken.total() - broken.count();
             session.progress()

@@ -42,7 +42,7 @@ final class RatesVerb extends Verb {
     void find() {
         if (run.method().equals(Method.LINEAR)) {
             throw new UserError(
-                    "tuning.method linear trains by the section probe, which needs no other learning rate; choose"
+                    "tuning.method linear has the learning rate probe.learningRate, which rates does not search; choose"
                             + " another method");
         }
         Path path = new Path(run.directory().method(run.method().word()), "rates.json");

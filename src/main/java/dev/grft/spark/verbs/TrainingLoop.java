@@ -325,7 +325,7 @@ final class TrainingLoop {
             if (!opened) {
                 meter.skip((state.step() - part.first) * settings.batchSize());
             }
-            session.progress().say("going on after step %d, from %s", state.step(), directory);
+            session.progress().say("resuming after step %d, from %s", state.step(), directory);
             return begin(
                     new LearnerState(state.parameters(), state.updater(), state.step() - part.first, state.average()),
                     state.step());
@@ -395,7 +395,7 @@ final class TrainingLoop {
             if (!settings.halves() || divergence.halvings() == MOST_HALVINGS) {
                 throw new Divergence.Ended(
                         "training: %s; the checkpoints in %s stay. Set training.learningRate to %.1e or so (%s now%s;"
-                                + " the training then begins anew",
+                                + " the training then starts over",
                         what,
                         directory,
                         rate / 3,

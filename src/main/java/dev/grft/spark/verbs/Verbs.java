@@ -127,7 +127,7 @@ public final class Verbs {
         if (mergeable) {
             mergeDelta();
         } else {
-            session.progress().say("not merged: a plain ViT has no place for adapters");
+            session.progress().say("not merged: adapters cannot be merged into a plain ViT");
         }
         methods.forEach(this::evaluate);
         session.out()

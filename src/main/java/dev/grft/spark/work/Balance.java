@@ -68,7 +68,7 @@ public final class Balance implements Serializable {
         }
         long images = Arrays.stream(counts).asLongStream().sum();
         if (weight == 0) {
-            throw new UserError("all images have weight 0; there must be one to train on");
+            throw new UserError("all images have weight 0, expected at least one above 0");
         }
         float[] weights = weights(counts, how.equals("weights"), weight / images);
         return how.equals("sampler")

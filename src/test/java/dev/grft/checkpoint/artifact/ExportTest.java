@@ -212,7 +212,7 @@ class ExportTest {
                                 new float[24],
                                 new float[24]))),
                 "adapter",
-                "which is no update of low rank, so LoRA's factors cannot hold it; use the delta with evaluate");
+                "which is not a low-rank update; use the delta with evaluate");
     }
 
     private static final String QKV_OF_0 = "blocks.0.attn.qkv.weight";

@@ -112,7 +112,7 @@ class TrainingStatesTest {
         assertThat(said)
                 .hasSize(4)
                 .allSatisfy(sentence -> assertThat(sentence)
-                        .endsWith(" Moved to " + folder + "/state-old-1; going on from the one before"))
+                        .endsWith(" Moved to " + folder + "/state-old-1; resuming from the one before"))
                 .anySatisfy(sentence -> assertThat(sentence).startsWith(flipped + ": its content has the checksum "));
     }
 
@@ -150,7 +150,7 @@ class TrainingStatesTest {
         assertThat(names("state-old-2")).containsExactly("step-00000002.safetensors");
         assertThat(said)
                 .contains("the checkpoints in " + directory() + " are of a training with other inputs; moved to "
-                        + folder + "/state-old-3, beginning anew");
+                        + folder + "/state-old-3, starting over");
     }
 
     @Test
@@ -170,7 +170,7 @@ class TrainingStatesTest {
                 .isInstanceOf(UserError.class)
                 .hasMessageEndingWith(
                         "step-00000002.safetensors: cannot be read (Input/output error); make it readable,"
-                                + " or begin anew with --force, which moves it aside");
+                                + " or start over with --force, which moves it aside");
         assertThat(names("")).containsExactly("state");
         assertThat(names("state")).hasSize(2);
 

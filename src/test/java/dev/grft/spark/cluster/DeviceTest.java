@@ -29,7 +29,7 @@ class DeviceTest {
         assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::train))
                 .isInstanceOf(UserError.class)
                 .hasMessage("engine.requireGpu is true, but the program computes on the " + Device.Kind.here()
-                        + ": it needs an NVIDIA GPU on each executor, and to be built with mvn -Pcuda");
+                        + ": use executors with NVIDIA GPUs and a build with mvn -Pcuda");
         List<String> cpu = shared.sets(folder.resolve("run"), "engine.requireGpu=true");
         assertThatThrownBy(() -> Tiny.does(spark, cpu, false, Verbs::train))
                 .isInstanceOf(UserError.class)
@@ -56,7 +56,7 @@ class DeviceTest {
                 .isInstanceOf(UserError.class)
                 .hasMessage(
                         "an executor computes on its CPU, others on their GPU: results would depend, in the last bits, on which"
-                                + " of them computed what; use executors of one kind, or allow it by engine.mixed");
+                                + " of them computed what; use executors of one kind, or set engine.mixed=true");
         assertThatThrownBy(() -> Device.require(Device.Kind.CPU_WITH_MKL, Device.Kind.CPU))
                 .hasMessageStartingWith("an executor computes on its CPU, others on their CPU with MKL: results");
         assertThatCode(() -> Device.require(Device.Kind.GPU, Device.Kind.GPU)).doesNotThrowAnyException();

@@ -103,7 +103,7 @@ class PulseTest {
             assertThat(watch.meaning(failure))
                     .isInstanceOf(UserError.class)
                     .hasMessage(
-                            "a job of Spark: no task has ended or handled an image for engine.timeoutSeconds, 2.0 s;"
+                            "a job of Spark: no task has made progress for engine.timeoutSeconds, 2.0 s;"
                                     + " look at the executors, or raise it");
             assertThat((System.nanoTime() - start) / 1e9).isBetween(3.4, 30.0);
         }

@@ -61,7 +61,7 @@ class WatchTest extends OnSpark {
 
             assertThat(watch.meaning(failure(1, 600)))
                     .isInstanceOf(UserError.class)
-                    .hasMessage("step 3/9 of train: no task has ended or handled an image for"
+                    .hasMessage("step 3/9 of train: no task has made progress for"
                             + " engine.timeoutSeconds, 0.5 s; look at the executors, or raise it");
         } finally {
             context.setJobDescription(null);

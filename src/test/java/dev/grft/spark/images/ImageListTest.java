@@ -73,11 +73,11 @@ class ImageListTest {
         refused(
                 () -> list("a.jpg 0\n\nb.jpg\n"),
                 "list.txt: line 3 must be a path and a class number, such as 'images/000000.jpg 7', got 'b.jpg'; mend"
-                        + " the line, or is it the wrong file?");
+                        + " the line, or use another file");
         refused(
                 () -> list("a.jpg cat"),
                 "list.txt: line 1 must end with a class number, whole and 0 or more, got 'cat'; number the classes,"
-                        + " or is it the wrong file?");
+                        + " or use another file");
         for (String wrong : new String[] {"-1", "1.0", "9999999999", "1e3"}) {
             refused(
                     () -> list("a.jpg 0\nb.jpg " + wrong),
@@ -111,9 +111,9 @@ class ImageListTest {
 
     @Test
     void aListOfNothingIsRefused() {
-        refused(() -> list("\n \n"), "list.txt: names no image; needs one or more, or is it the wrong file?");
-        refused(() -> json(""), "split.json: names no image; needs one or more, or is it the wrong file?");
-        refused(() -> json("{}"), "split.json: names no image; needs one or more, or is it the wrong file?");
+        refused(() -> list("\n \n"), "list.txt: names no image, expected one or more; is it the right file?");
+        refused(() -> json(""), "split.json: names no image, expected one or more; is it the right file?");
+        refused(() -> json("{}"), "split.json: names no image, expected one or more; is it the right file?");
     }
 
     @Test
@@ -126,7 +126,7 @@ class ImageListTest {
             refused(
                     () -> json("{\"a.jpg\": 1,\n\"b.jpg\": " + wrong + "}"),
                     "split.json: line 2, column 1 must give the class of b.jpg as a whole number or text, got '"
-                            + wrong.replace("\"", "") + "'; mend it, or is it the wrong file?");
+                            + wrong.replace("\"", "") + "'; mend it, or use another file");
         }
         refused(() -> json("{\"a.jpg\": 1,"), "split.json: is not JSON: Unexpected end-of-input");
         refused(() -> json("{a.jpg: 1}"), "split.json: is not JSON: Unexpected character ('a'");
@@ -198,7 +198,7 @@ class ImageListTest {
         refused(
                 () -> jsonl("{\"path\": \"a.jpg\", \"label\": \"cat\"}\n{\"path\": 7}"),
                 "lines.jsonl: line 2 must be an object such as {\"path\": \"images/a.jpg\", \"label\": \"cat\"}, got"
-                        + " '{\"path\": 7}'; mend it, or is it the wrong file?");
+                        + " '{\"path\": 7}'; mend it, or use another file");
         refused(() -> jsonl("{\"path\": \"a"), "lines.jsonl: line 1 is not JSON: ");
         refused(() -> jsonl("{\"path\": \"/a.jpg\", \"label\": 1}"), "lines.jsonl: line 1 must name an image below");
     }

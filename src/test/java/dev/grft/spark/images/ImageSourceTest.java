@@ -219,7 +219,7 @@ class ImageSourceTest extends OnSpark {
         assertThatThrownBy(() -> read(ImageFormat.FOLDER, null, 1, 2))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(folder + ": 2 of 2 images (100.0 %) are broken [")
-                .hasMessageEndingWith("; there must be one to read");
+                .hasMessageEndingWith("; expected at least one that can be read");
     }
 
     @Test
@@ -405,7 +405,7 @@ class ImageSourceTest extends OnSpark {
         refused(
                 folder.toString(),
                 ImageFormat.AUTO,
-                folder + ": stray.png lies in no folder of a class; move it into one");
+                folder + ": stray.png is in no folder of a class; move it into one");
     }
 
     @Test
@@ -424,7 +424,7 @@ class ImageSourceTest extends OnSpark {
                         new ImageReader(spark, PREPROCESS, 0, 1).read(ImageSource.at(spark, List.of(path), AUTO), null))
                 .isInstanceOf(UserError.class)
                 .hasMessage(path + ": column image is string, needs binary, a struct with a binary field bytes,"
-                        + " or an image of Spark's; set data.imageColumn");
+                        + " or a Spark image; set data.imageColumn");
     }
 
     @Test
@@ -542,7 +542,7 @@ class ImageSourceTest extends OnSpark {
         assertThatThrownBy(() -> golden("*.parquet"))
                 .isInstanceOf(UserError.class)
                 .hasMessageMatching(
-                        "file:.*other-classes.parquet: numbers other classes than file:.*/huggingface.parquet;"
+                        "file:.*other-classes.parquet: has other classes than file:.*/huggingface.parquet;"
                                 + " read them one by one");
     }
 

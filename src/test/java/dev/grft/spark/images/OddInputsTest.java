@@ -138,7 +138,7 @@ class OddInputsTest {
                     .isEqualTo(Map.of(".svg", 4L, ".xcf", 1L, ".pcx", 1L, "without an ending", 1L));
             String place = folder + ": the folder ";
             String rest =
-                    " is no class, for it has no .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or"
+                    " is not a class, because it has no .jpg, .jpeg, .jfif, .jpe, .mpo, .webp, .gif, .bmp, .tif, .tiff or"
                             + " .png file";
             assertThat(images.passedOver().notes())
                     .containsExactly(
@@ -241,7 +241,7 @@ class OddInputsTest {
             assertThat(images.count()).isEqualTo(2);
             assertThat(images.passedOver().reasons()).isEqualTo(Map.of("in names that begin with . or _", 4L));
             assertThat(images.passedOver().notes())
-                    .containsExactly(folder + ": the folder _background_ is no class, for its name begins with _;"
+                    .containsExactly(folder + ": the folder _background_ is not a class, because its name begins with _;"
                             + " rename it if it is one");
             allAreThere(images);
         }
@@ -338,7 +338,7 @@ class OddInputsTest {
             assertThatThrownBy(() -> at("b.tar").named(true))
                     .as("cut at %d", cut)
                     .isInstanceOf(UserError.class)
-                    .hasMessageStartingWith("b.tar: is no tar, or damaged (");
+                    .hasMessageStartingWith("b.tar: is not a tar, or is damaged (");
         }
     }
 

@@ -149,7 +149,7 @@ class ShardsTest extends OnSpark {
 
         assertThatThrownBy(() -> Shard.write(file, List.of(image(0)).iterator()))
                 .isInstanceOf(UserError.class)
-                .hasMessageStartingWith(file + ": the prepared images cannot be kept there (")
+                .hasMessageStartingWith(file + ": cannot write the prepared images (")
                 .hasMessageEndingWith("); make room, or set spark.local.dir to a larger disk");
     }
 

@@ -85,7 +85,7 @@ class TarSourceTest {
             byte[] tar = tar(name + "=x");
             assertThatThrownBy(() -> samples(tar))
                     .isInstanceOf(UserError.class)
-                    .hasMessage("t.tar: the entry " + name + " leads out of the tar; is it the right file?");
+                    .hasMessage("t.tar: the entry " + name + " leaves the folder of the tar; is it the right file?");
         }
     }
 
@@ -106,7 +106,7 @@ class TarSourceTest {
         byte[] tar = tar("a.jpg=" + "x".repeat(2000), "b.jpg=y");
         assertThatThrownBy(() -> samples(Arrays.copyOf(tar, 1500)))
                 .isInstanceOf(UserError.class)
-                .hasMessageStartingWith("t.tar: is no tar, or damaged (");
+                .hasMessageStartingWith("t.tar: is not a tar, or is damaged (");
         assertThatThrownBy(() -> samples(tar("a.jpg=x", "a.png=y")))
                 .isInstanceOf(UserError.class)
                 .hasMessage("t.tar: a has two images, a.jpg and a.png; keep one");
@@ -127,7 +127,7 @@ class TarSourceTest {
                 new TarSamples("t.tar", new ByteArrayInputStream(bomb), "label", false, 0, Long.MAX_VALUE)) {
             assertThat(samples.next().broken).isEqualTo("more than the 268435456 bytes allowed");
         } catch (UserError e) {
-            assertThat(e).hasMessageStartingWith("t.tar: is no tar, or damaged ("); // it ends before that
+            assertThat(e).hasMessageStartingWith("t.tar: is not a tar, or is damaged ("); // it ends before that
         }
     }
 

@@ -354,7 +354,7 @@ class ComparingTest extends OnTiny {
 
         Printed printed = Tiny.does(spark, sets, false, Verbs::run);
 
-        assertThat(printed.err()).contains("not merged: a plain ViT has no place for adapters");
+        assertThat(printed.err()).contains("not merged: adapters cannot be merged into a plain ViT");
         assertThat(folder.resolve("run/evaluation.json")).exists();
         assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::merge))
                 .isInstanceOf(UserError.class)

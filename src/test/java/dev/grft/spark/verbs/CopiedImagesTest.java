@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 
 /** Images that are copied are the same images; changed ones are others, whatever their sizes and times. */
 class CopiedImagesTest extends OnTiny {
-    private static final String MADE = "has been made of the same inputs";
+    private static final String MADE = "is up to date with its inputs";
     private static final String COMPARED = "to see whether they are the same";
 
     private Path train = Path.of("");
@@ -76,7 +76,7 @@ class CopiedImagesTest extends OnTiny {
         Files.delete(run.resolve("state/step-00000009.safetensors"));
         touch(train);
 
-        assertThat(train(train).err()).contains("going on after step 8").contains("selection.safetensors " + MADE);
+        assertThat(train(train).err()).contains("resuming after step 8").contains("selection.safetensors " + MADE);
         assertThat(run.resolve("state-old-1")).doesNotExist();
     }
 

@@ -51,7 +51,7 @@ class DivergingTest extends OnTiny {
                 .hasMessageStartingWith("training: the loss has diverged: step ")
                 .hasMessageContaining("the checkpoints in " + directory + "/state stay. Set training.learningRate to")
                 .hasMessageContaining("(8 now), find one with the verb rates, or set training.onDivergence to halve;"
-                        + " the training then begins anew");
+                        + " the training then starts over");
 
         assertThat(directory.resolve("state")).isNotEmptyDirectory();
         assertThat(directory.resolve("delta.safetensors")).doesNotExist();
@@ -69,7 +69,7 @@ class DivergingTest extends OnTiny {
                         "training.learningRate=1e38"))
                 .isInstanceOf(Divergence.Ended.class)
                 .hasMessageMatching(
-                        "training: loss or gradient of step \\d+ is not finite; .*; the training then begins anew")
+                        "training: loss or gradient of step \\d+ is not finite; .*; the training then starts over")
                 .hasMessageContaining(
                         "e+34 or so (9.765625e34 now, after 10 halvings) or find one with the verb rates;");
     }

@@ -144,7 +144,7 @@ class EpochChoiceTest extends OnTiny {
         copyWithout(whole, killed, 9);
         Printed printed = does(killed, Verbs::train, sets);
 
-        assertThat(printed.err()).contains("going on after step 8");
+        assertThat(printed.err()).contains("resuming after step 8");
         assertThat(epochs(killed)).isEqualTo(epochs(whole));
         assertThat(Tiny.tensors(killed.resolve("delta.safetensors")))
                 .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
@@ -202,7 +202,7 @@ class EpochChoiceTest extends OnTiny {
 
         assertThat(does(patient, Verbs::train, sets).err()).contains("train grft: ");
         assertThat(does(last, Verbs::train, sets[0], sets[2]).err())
-                .contains("delta.safetensors has been made of the same inputs");
+                .contains("delta.safetensors is up to date with its inputs");
     }
 
     /** The last step of a shorter training is measured, too, though no epoch ends with it. */
@@ -305,10 +305,10 @@ class EpochChoiceTest extends OnTiny {
         assertThatThrownBy(() -> does(directory, Verbs::train, "training.patience=2", "data.validation=null"))
                 .isInstanceOf(UserError.class)
                 .hasMessage(
-                        "training.patience is 2, but data.validation, on which it counts, is not set; give images that"
+                        "training.patience is 2, but data.validation is not set; give images that"
                                 + " are held out, or no patience");
         assertThatThrownBy(() -> does(directory, Verbs::check, "training.patience=2", "data.trainOnValidation=true"))
                 .isInstanceOf(UserError.class)
-                .hasMessageContaining("data.trainOnValidation trains on the images on which it counts");
+                .hasMessageContaining("data.trainOnValidation also trains on the validation images");
     }
 }

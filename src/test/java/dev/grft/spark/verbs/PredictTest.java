@@ -315,7 +315,7 @@ class PredictTest extends OnTiny {
         assertThatThrownBy(() -> predict(none, false, "data.maxBroken=1"))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(none + ": 1 of 1 images (100.0 %) are broken [a.png: ")
-                .hasMessageEndingWith("; there must be one to read");
+                .hasMessageEndingWith("; expected at least one that can be read");
         assertThat(inTheFolder()).containsExactly("images", "none");
     }
 

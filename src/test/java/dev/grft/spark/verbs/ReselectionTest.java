@@ -156,9 +156,9 @@ class ReselectionTest extends OnTiny {
         Printed printed = train(killed);
 
         assertThat(printed.err())
-                .contains("going on after step 3, from " + killed + "/state")
-                .contains("going on after step 4, from " + killed + "/part-2/state")
-                .doesNotContain("beginning anew");
+                .contains("resuming after step 3, from " + killed + "/state")
+                .contains("resuming after step 4, from " + killed + "/part-2/state")
+                .doesNotContain("starting over");
         assertThat(Tiny.tensors(killed.resolve("delta.safetensors")))
                 .isEqualTo(Tiny.tensors(kept.resolve("delta.safetensors")));
         assertThat(Tiny.tensors(killed.resolve("part-3/selection.safetensors")))
@@ -196,7 +196,7 @@ class ReselectionTest extends OnTiny {
 
         Printed printed = train(killed, biases);
 
-        assertThat(printed.err()).contains("going on after step 4, from " + killed + "/part-2/state");
+        assertThat(printed.err()).contains("resuming after step 4, from " + killed + "/part-2/state");
         assertThat(delta(whole).whole().keySet())
                 .hasSize(9)
                 .contains("patch_embed.proj.bias", "blocks.0.attn.qkv.bias", "blocks.1.mlp.fc2.bias")

@@ -128,8 +128,8 @@ class ResumeTest extends OnSpark {
         Printed printed = train(directory);
 
         assertThat(printed.err())
-                .contains("going on after step 6, from " + directory + "/state")
-                .contains("selection.safetensors has been made of the same inputs");
+                .contains("resuming after step 6, from " + directory + "/state")
+                .contains("selection.safetensors is up to date with its inputs");
         assertTheSameBits();
         assertThat(Files.readAllLines(directory.resolve("history.jsonl")))
                 .extracting(line -> Integer.parseInt(line.substring(8, line.indexOf(','))))
@@ -183,7 +183,7 @@ class ResumeTest extends OnSpark {
 
         Printed printed = train(directory);
 
-        assertThat(printed.err()).contains("going on after step 4");
+        assertThat(printed.err()).contains("resuming after step 4");
         assertTheSameBits();
     }
 
@@ -195,7 +195,7 @@ class ResumeTest extends OnSpark {
 
         assertThat(printed.err())
                 .contains(state(6) + ": has 3 bytes")
-                .contains("Moved to " + aside(1) + "; going on from the one before");
+                .contains("Moved to " + aside(1) + "; resuming from the one before");
         assertThat(aside(1).resolve("step-00000006.safetensors")).hasBinaryContent(new byte[] {1, 2, 3});
         assertTheSameBits();
     }
@@ -211,7 +211,7 @@ class ResumeTest extends OnSpark {
                 .isInstanceOf(UserError.class)
                 .hasMessage(
                         "%s/state: none of the 3 checkpoints can be read; the newest: %s: has 3 bytes, expected at least 8;"
-                                + " is it a safetensors file? Put a copy in its place, or begin anew with --force, which"
+                                + " is it a safetensors file? Put a copy in its place, or start over with --force, which"
                                 + " moves them aside",
                         directory, state(6));
         assertThat(files(directory)).isEqualTo(before);
@@ -234,7 +234,7 @@ class ResumeTest extends OnSpark {
                 .isInstanceOf(UserError.class)
                 .hasMessage(
                         "%s: has version 9 of grft.state, this program reads version 2; a newer program wrote it, use that"
-                                + " one, or begin anew with --force, which moves it aside",
+                                + " one, or start over with --force, which moves it aside",
                         state(6));
         assertThat(files(directory)).isEqualTo(before);
     }
@@ -248,8 +248,8 @@ class ResumeTest extends OnSpark {
 
         assertThat(printed.err())
                 .contains("the checkpoints in " + directory + "/state are of a training with other inputs; moved to "
-                        + aside(1) + ", beginning anew")
-                .doesNotContain("going on");
+                        + aside(1) + ", starting over")
+                .doesNotContain("resuming");
         Path fresh = folder.resolve("fresh");
         train(fresh, "training.learningRate=0.002");
         assertThat(Tiny.tensors(directory.resolve("delta.safetensors")))
@@ -277,8 +277,8 @@ class ResumeTest extends OnSpark {
 
             assertThat(printed.err())
                     .as(change)
-                    .contains("delta.safetensors has been made of the same inputs")
-                    .doesNotContain("going on", "beginning anew", "step 9/9");
+                    .contains("delta.safetensors is up to date with its inputs")
+                    .doesNotContain("resuming", "starting over", "step 9/9");
             assertThat(files(finished)).as(change).isEqualTo(before);
         }
     }
@@ -287,7 +287,7 @@ class ResumeTest extends OnSpark {
     void anInterruptedTrainingGoesOnWithOtherCheckpoints() throws Exception {
         Printed printed = train(directory, "training.checkpointEvery=7");
 
-        assertThat(printed.err()).contains("going on after step 6");
+        assertThat(printed.err()).contains("resuming after step 6");
         assertTheSameBits();
         assertThat(files(directory.resolve("state")).keySet()).containsExactlyInAnyOrder(names(2, 4, 6, 7, 9));
         assertThat(aside(1)).doesNotExist();
@@ -310,7 +310,7 @@ class ResumeTest extends OnSpark {
         Path whole = folder.resolve("whole");
         train(whole, with(sets));
         // Four local steps, then two: an exchange that the long training does not make
-        assertThat(printed.err()).contains("going on after step " + (syncEvery == 1 ? 6 : 4) + ", from");
+        assertThat(printed.err()).contains("resuming after step " + (syncEvery == 1 ? 6 : 4) + ", from");
         assertThat(Tiny.tensors(grown.resolve("delta.safetensors")))
                 .isEqualTo(Tiny.tensors(whole.resolve("delta.safetensors")));
         assertThat(losses(grown)).isEqualTo(losses(whole));
@@ -333,7 +333,7 @@ class ResumeTest extends OnSpark {
                 .contains("the checkpoints after step 4 in " + directory
                         + "/state do not lie on the way to step 5, with which" + " this training ends; moved to "
                         + aside(1))
-                .contains("going on after step 4");
+                .contains("resuming after step 4");
         Path fresh = folder.resolve("fresh");
         train(fresh, "training.maxSteps=5");
         assertThat(Tiny.tensors(directory.resolve("delta.safetensors")))
@@ -357,7 +357,7 @@ class ResumeTest extends OnSpark {
 
         assertThat(printed.err())
                 .contains("--force: the checkpoints in " + directory + "/state moved to " + aside(1))
-                .doesNotContain("going on");
+                .doesNotContain("resuming");
         assertThat(files(aside(1))).containsAllEntriesOf(before);
         assertTheSameBits();
     }

@@ -165,8 +165,8 @@ class ScoringTest extends OnSpark {
         String told = Tiny.does(spark, other, false, Verbs::train).err();
 
         assertThat(told)
-                .contains("selection.safetensors has been made of the same inputs")
-                .doesNotContain("delta.safetensors has been made of the same inputs");
+                .contains("selection.safetensors is up to date with its inputs")
+                .doesNotContain("delta.safetensors is up to date with its inputs");
     }
 
     @Test
@@ -298,7 +298,7 @@ class ScoringTest extends OnSpark {
 
     @Test
     void theContrastiveLossSelectsAnewForOtherSourcesOfItsCrops() {
-        String made = "selection.safetensors has been made of the same inputs";
+        String made = "selection.safetensors is up to date with its inputs";
         into("sources", "selection.loss=contrastive");
         List<String> other = sets("sources", "selection.loss=contrastive", "augmentation.cropSource=1");
 

@@ -78,7 +78,7 @@ class TrackedRunsTest extends OnTiny {
         try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
             Tiny.Printed printed =
                     Tiny.does(spark, sets(told, "http://127.0.0.1:" + silent.getLocalPort()), false, Verbs::train);
-            assertThat(printed.err()).contains("tracking: the server was not told everything");
+            assertThat(printed.err()).contains("tracking: not everything was sent to the server");
         }
         Tiny.does(spark, shared.sets(alone), false, Verbs::train);
 

@@ -257,7 +257,7 @@ class VerbsTest extends OnTiny {
 
         assertThat(times(again)).isEqualTo(before);
         assertThat(second.err())
-                .contains(again + "/delta.safetensors has been made of the same inputs; --force makes it again");
+                .contains(again + "/delta.safetensors is up to date with its inputs; --force makes it again");
         assertThat(second.err()).doesNotContain("images/s");
         assertThat(second.out()).isEqualTo(printed.out().replace(whole.toString(), again.toString()));
     }
@@ -641,7 +641,7 @@ class VerbsTest extends OnTiny {
     @Test
     void aMethodIsNotTrainedAgainForTheSettingsOfAnother() {
         Path again = folder.resolve("again");
-        String made = again + "/delta.safetensors has been made of the same inputs";
+        String made = again + "/delta.safetensors is up to date with its inputs";
         Tiny.does(spark, sets(again, "training.epochs=1"), false, Verbs::train);
 
         Printed lora = Tiny.does(spark, sets(again, "training.epochs=1", "tuning.lora.rank=2"), false, Verbs::train);
@@ -655,7 +655,7 @@ class VerbsTest extends OnTiny {
     @Test
     void aTrainingThatBeginsWithAFreshHeadDoesNotDependOnTheProbe() {
         Path again = folder.resolve("fresh");
-        String made = again + "/delta.safetensors has been made of the same inputs";
+        String made = again + "/delta.safetensors is up to date with its inputs";
         String[] more = {"tuning.method=bitfit", "training.epochs=1", "training.headInit=fresh"};
         Tiny.does(spark, sets(again, more), false, Verbs::train);
 
@@ -681,7 +681,7 @@ class VerbsTest extends OnTiny {
         Printed again = Tiny.does(spark, sets, false, Verbs::train);
 
         assertThat(again.err())
-                .contains(directory + "/entries.safetensors has been made of the same inputs")
+                .contains(directory + "/entries.safetensors is up to date with its inputs")
                 .doesNotContain("select entries");
         assertThat(Tiny.tensors(directory.resolve("delta.safetensors"))).isEqualTo(delta);
         assertThat(Inspection.of(new Configuration(), directory + "/entries.safetensors"))
@@ -752,9 +752,9 @@ class VerbsTest extends OnTiny {
         Printed measured = Tiny.does(spark, sets(directory, sets), false, Verbs::pretrain);
         Printed again = Tiny.does(spark, sets(directory, sets), false, Verbs::pretrain);
 
-        assertThat(measured.err()).contains("model.safetensors has been made of the same inputs", "pretrain: accuracy");
+        assertThat(measured.err()).contains("model.safetensors is up to date with its inputs", "pretrain: accuracy");
         assertThat(again.err())
-                .contains("evaluation.json has been made of the same inputs")
+                .contains("evaluation.json is up to date with its inputs")
                 .doesNotContain("pretrain: accuracy");
         assertThat(Files.readAllBytes(directory.resolve("model.safetensors"))).isEqualTo(model);
         assertThat(json(directory.resolve("metrics.json"))
@@ -766,7 +766,7 @@ class VerbsTest extends OnTiny {
         sets[2] = "model.saveType=fp16";
         Printed rounded = Tiny.does(spark, sets(directory, sets), false, Verbs::pretrain);
 
-        assertThat(rounded.err()).contains("going on after step 3, from").doesNotContain("step 3/3");
+        assertThat(rounded.err()).contains("resuming after step 3, from").doesNotContain("step 3/3");
         assertThat(Files.size(directory.resolve("model.safetensors"))).isLessThan(model.length * 2L / 3);
     }
 

@@ -75,7 +75,7 @@ class BalanceTest {
         assertThat(Balance.of(shards(1024), SIZES.length, "none").weights()).containsOnly(2 / 3f / 1024);
         assertThatThrownBy(() -> Balance.of(shards(0), SIZES.length, "none"))
                 .isInstanceOf(UserError.class)
-                .hasMessage("all images have weight 0; there must be one to train on");
+                .hasMessage("all images have weight 0, expected at least one above 0");
     }
 
     @Test
