@@ -3,7 +3,7 @@
     python augmentation.py [OUTPUT]        OUTPUT defaults to ../resources/golden/augmentation beside this script
 
 image.png is a made-up image, results.png what becomes of it by each of operations.json, one below the other in that order.
-mixing.safetensors has a batch and what timm's Mixup makes of it.
+sets.json has the operations of timm's sets with their weights. mixing.safetensors has a batch and what timm's Mixup makes of it.
 """
 
 import json
@@ -67,6 +67,17 @@ def rand_augment(original: Image.Image):
                         ), result
 
 
+def sets(original: Image.Image):
+    """The operations that only timm's sets have, whose numbers follow those of the others."""
+    known = len(auto_augment._RAND_TRANSFORMS)
+    for number, name in enumerate(("Desaturate", "GaussianBlur"), known):
+        for magnitude in (0, 0.7, 3, 5.5, 9, 10, 20):
+            operation = auto_augment.AugmentOp(name, prob=1, magnitude=magnitude, hparams=dict(magnitude_max=30))
+            yield dict(operation=number, increasing=True, magnitude=magnitude, negative=False, cubic=False), operation(
+                original
+            )
+
+
 def color_jitter(original: Image.Image):
     for name in ("brightness", "contrast", "saturation"):
         for factor in (0, 0.35, 0.9, 1, 1.4, 2.2):
@@ -104,13 +115,16 @@ def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     original = image()
     original.save(out / "image.png")
-    results = [*rand_augment(original), *color_jitter(original), *places(original)]
+    results = [*rand_augment(original), *color_jitter(original), *places(original), *sets(original)]
     sheet = Image.new("RGB", (SIDE, SIDE * len(results)))
     for number, (_, result) in enumerate(results):
         sheet.paste(result, (0, SIDE * number))
     sheet.save(out / "results.png", optimize=True)
     lines = ",\n".join(json.dumps(operation) for operation, _ in results)
     (out / "operations.json").write_text(f"[\n{lines}\n]\n")
+    choices = {name: auto_augment.rand_augment_choices(name) for name in ("3a", "3aw", "weights")}
+    weights = {name: dict.fromkeys(of, 1) if isinstance(of, list) else of for name, of in choices.items()}
+    (out / "sets.json").write_text(json.dumps(weights, indent=1) + "\n")
     save_file(mixing(), out / "mixing.safetensors")
 
 

@@ -2,31 +2,42 @@ package dev.grft.data.augmentation;
 
 import dev.grft.UserError;
 import java.io.Serializable;
+import java.util.EnumSet;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /**
  * RandAugment (arXiv 1909.13719) with timm's operations, ranges and written form, such as {@code rand-m9-mstd0.5-inc1}: some
- * operations, drawn from fifteen, change an image one after the other.
+ * operations, drawn from a set, change an image one after the other.
  *
  * @param magnitude how much an operation changes, 0 or more; 10 is the end of its range
- * @param layers how many operations are drawn, 1 or more; an operation may be drawn again
+ * @param layers how many operations are drawn, 1 or more
  * @param probability of each drawn operation to be applied, in [0, 1]
  * @param deviation standard deviation of the magnitude; infinity: it is drawn evenly from [0, magnitude)
  * @param most magnitudes beyond it are taken for it
  * @param increasing whether operations with another direction are turned, so that all of them change more with the magnitude
+ * @param set the operations to draw from
  */
 public record RandAugment(
-        double magnitude, int layers, double probability, double deviation, double most, boolean increasing)
+        double magnitude,
+        int layers,
+        double probability,
+        double deviation,
+        double most,
+        boolean increasing,
+        OperationSet set)
         implements Serializable {
     private static final double RANGE = 10;
 
     /** The parts that may follow {@code rand-}. */
     private static final Pattern PART =
-            Pattern.compile("(m|n|mmax)(\\d{1,6})|(inc)([01])|(p|mstd)(\\d{1,6}(?:\\.\\d*)?|\\.\\d+|inf)");
+            Pattern.compile(
+            "(m|n|mmax)(\\d{1,6})|(inc)([01])|(p|mstd)(\\d{1,6}(?:\\.\\d*)?|\\.\\d+|inf)|(t)(3a|3aw|weights)");
 
-    /** What can be done to an image, in timm's order. */
+    /** What can be done to an image; the first fifteen in timm's order. */
     enum Operation {
         AUTO_CONTRAST,
         EQUALIZE,
@@ -42,9 +53,9 @@ public record RandAugment(
         SHEAR_X,
         SHEAR_Y,
         TRANSLATE_X_REL,
-        TRANSLATE_Y_REL;
-
-        private static final Operation[] ALL = values();
+        TRANSLATE_Y_REL,
+        DESATURATE,
+        GAUSSIAN_BLUR
     }
 
     /**
@@ -60,6 +71,7 @@ public record RandAugment(
         double deviation = 0;
         double most = RANGE;
         boolean increasing = false;
+        OperationSet set = OperationSet.ALL;
         for (int i = 0; i < parts.length; i++) {
             Matcher part = PART.matcher(parts[i]);
             if (i == 0 ? !parts[0].equals("rand") : !part.matches()) {
@@ -68,7 +80,10 @@ public record RandAugment(
             if (i == 0) {
                 continue;
             }
-            int name = part.group(1) != null ? 1 : part.group(3) != null ? 3 : 5;
+            int name = IntStream.of(1, 3, 5, 7)
+                    .filter(group -> part.group(group) != null)
+                    .findFirst()
+                    .orElseThrow();
             String value = part.group(name + 1);
             switch (part.group(name)) {
                 case "m" -> magnitude = Integer.parseInt(value);
@@ -76,13 +91,16 @@ public record RandAugment(
                 case "mmax" -> most = Integer.parseInt(value);
                 case "inc" -> increasing = value.equals("1");
                 case "p" -> probability = number(value);
+                case "t" -> set = OperationSet.of(value);
                 default -> deviation = number(value) > 100 ? Double.POSITIVE_INFINITY : number(value);
             }
         }
-        if (layers < 1 || !(probability <= 1) || most == 0) {
+        if (layers < 1 || layers > set.most() || !(probability <= 1) || most == 0) {
             throw refused(text);
         }
-        return new RandAugment(magnitude, layers, probability, deviation, most, increasing);
+        // timm's other sets name the operations that change more, whatever inc is.
+        return new RandAugment(
+                magnitude, layers, probability, deviation, most, increasing || set != OperationSet.ALL, set);
     }
 
     private static double number(String text) {
@@ -91,9 +109,9 @@ public record RandAugment(
 
     private static UserError refused(String text) {
         return UserError.of(
-                "augmentation.randAugment must be rand and parts of m (magnitude), n (operations, >= 1), p (probability, in"
-                        + " [0, 1]), mstd (deviation), mmax (largest magnitude, >= 1) and inc (0 or 1), such as"
-                        + " rand-m9-mstd0.5-inc1, got '%s'",
+                "augmentation.randAugment must be rand and parts of m (magnitude), n (operations, >= 1; at most 15 of"
+                        + " tweights, 14 of t3aw), p (probability, in [0, 1]), mstd (deviation), mmax (largest magnitude,"
+                        + " >= 1), inc (0 or 1) and t (3a, 3aw or weights), such as rand-m9-mstd0.5-inc1, got '%s'",
                 text);
     }
 
@@ -105,8 +123,9 @@ public record RandAugment(
      */
     byte[] applied(byte[] rgb, int side, int[] fill, SplittableRandom random) {
         byte[] image = rgb;
+        Set<Operation> earlier = EnumSet.noneOf(Operation.class);
         for (int layer = 0; layer < layers; layer++) {
-            Operation operation = Operation.ALL[random.nextInt(Operation.ALL.length)];
+            Operation operation = set.draw(earlier, random);
             boolean skipped = random.nextDouble() >= probability;
             double drawn = Double.isInfinite(deviation)
                     ? Draws.between(0, magnitude, random)
@@ -138,6 +157,8 @@ public record RandAugment(
             case COLOR -> Colors.saturation(rgb, factor(level, sign));
             case CONTRAST -> Colors.contrast(rgb, factor(level, sign));
             case BRIGHTNESS -> Colors.brightness(rgb, factor(level, sign));
+            case DESATURATE -> Colors.saturation(rgb, 1 - Math.min(1, 0.5 + 0.5 * level));
+            case GAUSSIAN_BLUR -> Blur.gaussian(rgb, side, (float) Math.min(2, 0.1 + (2.0 - 0.1) * level));
             case SHARPNESS -> Colors.sharpness(rgb, side, factor(level, sign));
             case ROTATE -> {
                 return Places.rotated(rgb, side, sign * (level * 30), cubic, fill);

@@ -4,11 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import dev.grft.data.augmentation.RandAugment.Operation;
 import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.IntFunction;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -234,15 +238,60 @@ class ChangesTest {
 
     @Test
     void timmsFormOfRandAugmentIsRead() {
-        assertThat(RandAugment.parse("rand")).isEqualTo(new RandAugment(10, 2, 0.5, 0, 10, false));
-        assertThat(RandAugment.parse("rand-m9-mstd0.5-inc1")).isEqualTo(new RandAugment(9, 2, 0.5, 0.5, 10, true));
+        assertThat(RandAugment.parse("rand")).isEqualTo(new RandAugment(10, 2, 0.5, 0, 10, false, OperationSet.ALL));
+        assertThat(RandAugment.parse("rand-m9-mstd0.5-inc1")).isEqualTo(new RandAugment(9, 2, 0.5, 0.5, 10, true, OperationSet.ALL));
         assertThat(RandAugment.parse("rand-n3-p.25-m15-mmax30-mstd101-inc0"))
-                .isEqualTo(new RandAugment(15, 3, 0.25, Double.POSITIVE_INFINITY, 30, false));
+                .isEqualTo(new RandAugment(15, 3, 0.25, Double.POSITIVE_INFINITY, 30, false, OperationSet.ALL));
+        assertThat(RandAugment.parse("rand-m7-tweights").set()).isEqualTo(OperationSet.WEIGHTS);
+        assertThat(RandAugment.parse("rand-t3a-n9").set()).isEqualTo(OperationSet.THREE);
+        assertThat(RandAugment.parse("rand-n14-t3aw").set()).isEqualTo(OperationSet.THREE_AND_MORE);
+    }
+
+    private static Operation[] drawn(OperationSet set, int count, SplittableRandom random) {
+        Set<Operation> earlier = EnumSet.noneOf(Operation.class);
+        return Stream.generate(() -> set.draw(earlier, random)).limit(count).toArray(Operation[]::new);
+    }
+
+    @Test
+    void theThreeOperationsOfDeitAreDrawnEvenlyAndAgain() {
+        SplittableRandom random = new SplittableRandom(5);
+        int[] drawn = new int[Operation.values().length];
+        int twice = 0;
+        for (int i = 0; i < 3000; i++) {
+            Operation[] operations = drawn(OperationSet.THREE, 2, random);
+            drawn[operations[0].ordinal()]++;
+            twice += operations[0] == operations[1] ? 1 : 0;
+        }
+        assertThat(drawn[Operation.SOLARIZE.ordinal()]).isBetween(920, 1080); // 1000 with a standard deviation of 26
+        assertThat(drawn[Operation.DESATURATE.ordinal()]).isBetween(920, 1080);
+        assertThat(drawn[Operation.GAUSSIAN_BLUR.ordinal()]).isBetween(920, 1080);
+        assertThat(twice).isBetween(920, 1080);
+    }
+
+    @Test
+    void weightedOperationsAreDrawnByTheirWeightsAndOnlyOnce() {
+        SplittableRandom random = new SplittableRandom(6);
+        int rotations = 0;
+        int thenShears = 0;
+        for (int i = 0; i < 10_000; i++) {
+            Operation[] operations = drawn(OperationSet.WEIGHTS, 3, random);
+            assertThat(operations).doesNotHaveDuplicates();
+            rotations += operations[0] == Operation.ROTATE ? 1 : 0;
+            thenShears += operations[0] == Operation.ROTATE && operations[1] == Operation.SHEAR_X ? 1 : 0;
+        }
+        assertThat(rotations).isBetween(2830, 3110); // 3 of 10.1: 2970
+        assertThat(thenShears).isBetween(755, 920); // 2 of the 7.1 that are left: 837
+        assertThat(drawn(OperationSet.WEIGHTS, 15, random)).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void theOperationsOfASetChangeMoreWithTheMagnitude() {
+        assertThat(RandAugment.parse("rand-t3a-inc0").increasing()).isTrue();
     }
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"", "m9", "rand-", "rand-x3", "rand-m", "rand-m-1", "rand-n0", "rand-p2", "rand-tweights", "v0"})
+            strings = {"", "m9", "rand-", "rand-x3", "rand-m", "rand-m-1", "rand-n0", "rand-p2", "rand-tother", "rand-t", "rand-n16-tweights", "v0"})
     void whatIsNotTimmsFormIsRefused(String text) {
         assertThatThrownBy(() -> RandAugment.parse(text))
                 .isInstanceOf(UserError.class)

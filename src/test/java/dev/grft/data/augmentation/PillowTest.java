@@ -12,6 +12,7 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
@@ -41,7 +42,7 @@ class PillowTest {
     private static byte[] changed(JsonNode operation, byte[] rgb) {
         if (operation.has("operation")) {
             RandAugment augment =
-                    new RandAugment(10, 1, 1, 0, 10, operation.get("increasing").booleanValue());
+                    RandAugment.parse("rand-n1-p1-inc" + (operation.get("increasing").booleanValue() ? 1 : 0));
             return augment.applied(
                     Operation.values()[operation.get("operation").intValue()],
                     operation.get("magnitude").doubleValue(),
@@ -69,6 +70,24 @@ class PillowTest {
             default -> Colors.hue(rgb, value);
         }
         return rgb;
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"3a", "3aw", "weights"})
+    void aSetHasTimmsOperationsAndWeights(String name) throws IOException {
+        JsonNode golden =
+                new ObjectMapper().readTree(Golden.bytes("augmentation/sets.json")).get(name);
+
+        for (Operation operation : Operation.values()) {
+            JsonNode weight = null;
+            for (String operationName : (Iterable<String>) golden::fieldNames) {
+                String same = operationName.replace("Increasing", "").toUpperCase(Locale.ROOT);
+                weight = same.equals(operation.name().replace("_", "")) ? golden.get(operationName) : weight;
+            }
+            assertThat(OperationSet.of(name).weight(operation))
+                    .as("%s", operation)
+                    .isEqualTo(weight == null ? 0 : weight.doubleValue());
+        }
     }
 
     @ParameterizedTest
