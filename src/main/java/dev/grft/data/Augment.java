@@ -1,6 +1,7 @@
 package dev.grft.data;
 
 import dev.grft.data.augmentation.Changes;
+import dev.grft.data.augmentation.ColorJitter;
 import java.io.Serializable;
 import java.util.SplittableRandom;
 import java.util.function.IntFunction;
@@ -61,6 +62,22 @@ public record Augment(
     public Augment(
             boolean crop, double minScale, double maxScale, double minRatio, double maxRatio, boolean flip, long seed) {
         this(crop, minScale, maxScale, minRatio, maxRatio, flip, seed, Changes.NONE);
+    }
+
+    /**
+     * Returns the changes that make views of an image for the contrastive loss, those of GPS: FightingFighting/GPS at 72e0c31, {@code
+     * transforms_contrastaug_train} with the defaults that its scripts keep.
+     */
+    public static Augment views(long seed) {
+        return new Augment(
+                true,
+                0.08,
+                1,
+                3.0 / 4,
+                4.0 / 3,
+                true,
+                seed,
+                Changes.of(new ColorJitter(0.4, 0.4, 0.4, 0.1, 0.8, 0.2)));
     }
 
     /** Writes the first view of a prepared image; see the other method. */

@@ -114,6 +114,8 @@ class ConfigTest {
                 "augmentation.colorJitter.contrast=0.3",
                 "augmentation.colorJitter.saturation=0.2",
                 "augmentation.colorJitter.hue=0.1",
+                "augmentation.colorJitter.probability=0.8",
+                "augmentation.colorJitter.grayscale=0.2",
                 "augmentation.erasing.probability=0.25",
                 "augmentation.erasing.mode=const",
                 "augmentation.erasing.count=2",

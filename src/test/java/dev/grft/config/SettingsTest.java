@@ -85,6 +85,8 @@ class SettingsTest {
                 "augmentation.colorJitter.contrast=-1 | augmentation.colorJitter.contrast must be >= 0, got -1",
                 "augmentation.colorJitter.saturation=-1 | augmentation.colorJitter.saturation must be >= 0, got -1",
                 "augmentation.colorJitter.hue=0.6 | augmentation.colorJitter.hue must be in [0, 0.5], got 0.6",
+                "augmentation.colorJitter.probability=2 | augmentation.colorJitter.probability must be in [0, 1], got 2",
+                "augmentation.colorJitter.grayscale=-1 | augmentation.colorJitter.grayscale must be in [0, 1], got -1",
                 "augmentation.erasing.probability=2 | augmentation.erasing.probability must be in [0, 1], got 2",
                 "augmentation.erasing.mode=rand | augmentation.erasing.mode must be one of pixel, const, got 'rand'",
                 "augmentation.erasing.count=0 | augmentation.erasing.count must be >= 1, got 0",
@@ -241,7 +243,7 @@ class SettingsTest {
                                 false,
                                 false,
                                 null,
-                                new ColorJitter(0, 0, 0, 0),
+                                new ColorJitter(0, 0, 0, 0, 1, 0),
                                 new Erasing(0, "pixel", 1),
                                 new Mixing(0, 0, 1, 0.5))));
     }

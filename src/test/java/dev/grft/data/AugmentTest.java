@@ -83,6 +83,25 @@ class AugmentTest {
     }
 
     @Test
+    void theViewsOfTheContrastiveLossHaveTheColorsOfGps() {
+        Augment views = Augment.views(3);
+        assertThat(views)
+                .isEqualTo(new Augment(true, 0.08, 1, 3 / 4.0, 4 / 3.0, true, 3, views.changes()))
+                .extracting(augment -> augment.changes().colorJitter())
+                .isEqualTo(new ColorJitter(0.4, 0.4, 0.4, 0.1, 0.8, 0.2));
+        int gray = 0;
+        int unchanged = 0;
+        Augment crops = new Augment(true, 0.08, 1, 3 / 4.0, 4 / 3.0, true, 3);
+        for (int id = 0; id < 1000; id++) {
+            float[] view = input(views, 0, id, 1);
+            unchanged += Arrays.equals(view, input(crops, 0, id, 1)) ? 1 : 0;
+            gray += Arrays.equals(view, 0, 64, view, 64, 128) && Arrays.equals(view, 0, 64, view, 128, 192) ? 1 : 0;
+        }
+        assertThat(gray).isBetween(160, 240); // a fifth
+        assertThat(unchanged).isBetween(120, 200); // a fifth of the others
+    }
+
+    @Test
     void aFlipMirrorsLeftAndRightHalfOfTheTime() {
         Augment flip = new Augment(false, 1, 1, 1, 1, true, 9);
         float[] mirrored = plain();
@@ -166,7 +185,7 @@ class AugmentTest {
     @Test
     void changesFollowTheFlipAndErasingTheNormalization() {
         Augment augment =
-                with(2, "rand-m9-mstd0.5-inc1", new ColorJitter(0.4, 0.4, 0.4, 0.1), new Erasing(1, "pixel", 2));
+                with(2, "rand-m9-mstd0.5-inc1", new ColorJitter(0.4, 0.4, 0.4, 0.1, 1, 0), new Erasing(1, "pixel", 2));
         for (int id = 0; id < 20; id++) {
             int example = id;
             IntFunction<SplittableRandom> streams = kind -> Seeds.random(5, 1, example, 0, kind);
@@ -186,7 +205,7 @@ class AugmentTest {
         byte[] rgb = new byte[3 * 64];
         Arrays.fill(rgb, (byte) 255);
         Pixels white = new Pixels(8, 8, rgb);
-        ColorJitter none = new ColorJitter(0, 0, 0, 0);
+        ColorJitter none = new ColorJitter(0, 0, 0, 0, 1, 0);
 
         assertThat(values(with(3, "", none, new Erasing(0, "const", 1)), white)).containsExactlyInAnyOrder(2f, -2f);
         assertThat(values(with(0, "rand-m10-n1-p1", none, new Erasing(0, "const", 1)), white))

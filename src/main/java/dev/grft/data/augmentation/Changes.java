@@ -29,6 +29,11 @@ public record Changes(
     /** Changes nothing. */
     public static final Changes NONE = new Changes(0, false, false, null, ColorJitter.NONE, Erasing.NONE, Mixing.NONE);
 
+    /** Returns changes of colors alone. */
+    public static Changes of(ColorJitter colorJitter) {
+        return new Changes(0, false, false, null, colorJitter, Erasing.NONE, Mixing.NONE);
+    }
+
     /** Returns whether {@link #pixels} changes anything. */
     public boolean ofPixels() {
         return padding > 0 || verticalFlip || rotate || randAugment != null || colorJitter.changes();

@@ -199,7 +199,7 @@ final class SelectVerb extends Verb {
                 score,
                 settings.run().seed(),
                 run.images().preprocess(),
-                views(),
+                Augment.views(settings.run().seed()),
                 run.device(model.config()));
     }
 
@@ -294,14 +294,6 @@ final class SelectVerb extends Verb {
         return found;
     }
 
-    /**
-     * Returns the random changes that make two views of an image, for the contrastive loss: a crop and a flip, whatever the
-     * training uses. GPS changes colors, too.
-     */
-    private Augment views() {
-        return new Augment(true, 0.2, 1, 3.0 / 4, 4.0 / 3, true, settings.run().seed());
-    }
-
     /** Returns a digest of all that the first selection depends on. */
     String selectionInputs() {
         return Inputs.digest(
@@ -342,6 +334,9 @@ final class SelectVerb extends Verb {
         if (settings.selection().contrastive()) {
             keys.add("augmentation.cropSource"); // views are cut from sources of this size
         }
-        return Inputs.digest("scores", probe.inputs(), Config.fingerprint(settings, keys, Set.of()));
+        String views = settings.selection().contrastive()
+                ? Augment.views(settings.run().seed()).toString()
+                : "";
+        return Inputs.digest("scores", probe.inputs(), Config.fingerprint(settings, keys, Set.of()), views);
     }
 }

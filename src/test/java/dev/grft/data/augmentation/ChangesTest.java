@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ChangesTest {
     private static final int SIDE = 32;
     private static final int[] FILL = {1, 2, 3};
-    private static final ColorJitter JITTER = new ColorJitter(0.4, 0.4, 0.4, 0.1);
+    private static final ColorJitter JITTER = new ColorJitter(0.4, 0.4, 0.4, 0.1, 1, 0);
     private static final Erasing ERASING = new Erasing(1, "pixel", 1);
 
     private static Changes placed(int padding, boolean verticalFlip, boolean rotate) {
@@ -120,14 +120,14 @@ class ChangesTest {
     void eachPartOfTheJitterChangesColors(double brightness, double contrast, double saturation, double hue) {
         byte[] changed = image();
 
-        new ColorJitter(brightness, contrast, saturation, hue).apply(changed, new SplittableRandom(4));
+        new ColorJitter(brightness, contrast, saturation, hue, 1, 0).apply(changed, new SplittableRandom(4));
 
         assertThat(changed).isNotEqualTo(image());
     }
 
     @Test
     void brightnessIsDrawnEvenlyAroundOne() {
-        ColorJitter jitter = new ColorJitter(0.5, 0, 0, 0);
+        ColorJitter jitter = new ColorJitter(0.5, 0, 0, 0, 1, 0);
         double[] moments = moments(random -> {
             byte[] gray = {100, 100, 100};
             jitter.apply(gray, random);
