@@ -9,7 +9,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 from torchvision.transforms.functional import InterpolationMode, resized_crop
 
 HERE = pathlib.Path(__file__).parent
@@ -189,6 +189,25 @@ def turned():
                 name = f"turned-{orientation}.{ending}"
                 rgb.save(HERE / name, exif=exif, **options)
                 expect(name, ImageOps.exif_transpose(Image.open(HERE / name)))
+
+    # Photo editors note it in XMP, as an attribute or as an element. EXIF data go before it if they note one.
+    for name, text, noted, options in (
+        ("xmp-6.jpg", 'tiff:Orientation="6"', None, dict(quality=95, subsampling=0)),
+        ("xmp-8.jpg", 'tiff:Orientation="6"', 8, dict(quality=95, subsampling=0)),
+        ("xmp-3.webp", "<tiff:Orientation>3</tiff:Orientation>", None, dict(lossless=True)),
+        ("xmp-6.png", "<tiff:Orientation>6</tiff:Orientation>", None, {}),
+        ("xmp-3.png", 'tiff:Orientation="3"', None, {}),
+    ):
+        exif = Image.Exif()
+        exif[0x010E if noted is None else 0x0112] = "a description" if noted is None else noted
+        xmp = f"<x:xmpmeta xmlns:x='adobe:ns:meta/'>{text}</x:xmpmeta>"
+        if name.endswith("png"):
+            options = dict(pnginfo=PngImagePlugin.PngInfo())
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp, zip=name == "xmp-3.png")
+        else:
+            options = options | dict(xmp=xmp.encode())
+        rgb.save(HERE / name, exif=exif, **options)
+        expect(name, ImageOps.exif_transpose(Image.open(HERE / name)))
 
 
 if __name__ == "__main__":

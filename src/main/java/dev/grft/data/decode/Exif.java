@@ -2,31 +2,57 @@ package dev.grft.data.decode;
 
 import dev.grft.data.Pixels;
 import java.nio.charset.StandardCharsets;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.zip.DataFormatException;
+import java.util.zip.Inflater;
 
-/** Reads which side of a photo is up, as a camera notes it in EXIF data, and turns the pixels by it. */
+/** Reads which side of a photo is up, as a camera notes it in EXIF data or an editor in XMP, and turns the pixels by it. */
 public final class Exif {
     private static final int UPRIGHT = 1;
     private static final int ORIENTATION = 0x0112;
     private static final int SHORT = 3;
+    private static final String XMP_OF_JPEG = "http://ns.adobe.com/xap/1.0/\0";
+    private static final String XMP_OF_PNG = "XML:com.adobe.xmp\0";
+    private static final int LONGEST_XMP = 1 << 20; // bytes once it is unpacked; most have some thousand
+    private static final Pattern IN_XMP = Pattern.compile("tiff:Orientation(?:=\"|>)([0-9])");
 
     private Exif() {}
 
     /**
      * Returns the orientation that a file notes, from 1 (upright) to 8, as Pillow reads it from JPEG, PNG and WebP; 1 if it notes none.
-     * Of TIFF, too, whose orientation the decoder has already applied, as Pillow does.
+     * EXIF data go before XMP. Of TIFF, too, whose orientation the decoder has already applied, as Pillow does.
      */
     public static int orientation(byte[] encoded) {
         Bytes bytes = new Bytes(encoded, 0, encoded.length, false);
+        Notes notes = new Notes();
         if (bytes.startsWith(0, "\u00ff\u00d8\u00ff")) {
-            return ofJpeg(bytes);
+            readJpeg(bytes, notes);
+        } else if (bytes.startsWith(0, "\u0089PNG")) {
+            readPng(bytes, notes);
+        } else if (bytes.startsWith(0, "RIFF")) {
+            readWebP(bytes, notes);
         }
-        if (bytes.startsWith(0, "\u0089PNG")) {
-            return ofPng(bytes);
-        }
-        return bytes.startsWith(0, "RIFF") ? ofWebP(bytes) : UPRIGHT;
+        return notes.orientation();
     }
 
-    private static int ofJpeg(Bytes bytes) {
+    /** What a file says in its EXIF data and its XMP. */
+    private static final class Notes {
+        private int exif;
+        private String xmp = "";
+
+        void exif(int orientation) {
+            exif = exif == 0 ? orientation : exif;
+        }
+
+        int orientation() {
+            Matcher inXmp = IN_XMP.matcher(xmp);
+            int noted = exif == 0 && inXmp.find() ? Integer.parseInt(inXmp.group(1)) : exif;
+            return noted >= 1 && noted <= 8 ? noted : UPRIGHT;
+        }
+    }
+
+    private static void readJpeg(Bytes bytes, Notes notes) {
         int at = 2;
         while (at + 4 <= bytes.length() && bytes.at(at) == 0xff) {
             int marker = bytes.at(at + 1);
@@ -36,59 +62,82 @@ public final class Exif {
             }
             int length = bytes.at(at + 2) << 8 | bytes.at(at + 3);
             if (marker == 0xda || length < 2) {
-                return UPRIGHT;
+                return;
             }
             if (marker == 0xe1 && bytes.startsWith(at + 4, "Exif\0\0")) {
-                return ofBlock(bytes, at + 10, length - 8);
+                notes.exif(ofBlock(bytes, at + 10, length - 8));
+            } else if (marker == 0xe1 && bytes.startsWith(at + 4, XMP_OF_JPEG)) {
+                notes.xmp = bytes.text(at + 4 + XMP_OF_JPEG.length(), length - 2 - XMP_OF_JPEG.length());
             }
             at += 2 + length;
         }
-        return UPRIGHT;
     }
 
-    private static int ofPng(Bytes bytes) {
+    private static void readPng(Bytes bytes, Notes notes) {
         for (long at = 8; at + 12 <= bytes.length(); ) {
             long length = bytes.bigEndian().uint((int) at);
             if (bytes.startsWith((int) at + 4, "eXIf")) {
-                return ofBlock(bytes, (int) at + 8, length);
+                notes.exif(ofBlock(bytes, (int) at + 8, length));
+            } else if (bytes.startsWith((int) at + 4, "iTXt" + XMP_OF_PNG) && at + 12 + length <= bytes.length()) {
+                notes.xmp = international(bytes.part((int) at + 8, (int) length, true));
             }
             at += 12 + length;
         }
-        return UPRIGHT;
     }
 
-    private static int ofWebP(Bytes bytes) {
+    /** Returns the text of an iTXt chunk: keyword, two bytes that say whether it is packed, language, translated keyword, text. */
+    private static String international(Bytes chunk) {
+        int at = XMP_OF_PNG.length() + 2;
+        for (int ends = 0; ends < 2 && at < chunk.length(); at++) {
+            ends += chunk.at(at) == 0 ? 1 : 0;
+        }
+        if (chunk.at(XMP_OF_PNG.length()) == 0) {
+            return chunk.text(at, chunk.length());
+        }
+        Inflater packed = new Inflater();
+        try {
+            packed.setInput(chunk.text(at, chunk.length()).getBytes(StandardCharsets.ISO_8859_1));
+            byte[] text = new byte[LONGEST_XMP];
+            return new String(text, 0, packed.inflate(text), StandardCharsets.ISO_8859_1);
+        } catch (DataFormatException e) {
+            return "";
+        } finally {
+            packed.end();
+        }
+    }
+
+    private static void readWebP(Bytes bytes, Notes notes) {
         for (WebP.Chunk chunk : WebP.chunks(bytes, 12)) {
             if (chunk.type().equals("EXIF")) {
                 int skipped = bytes.startsWith(chunk.at(), "Exif\0\0") ? 6 : 0;
-                return ofBlock(bytes, chunk.at() + skipped, chunk.length() - skipped);
+                notes.exif(ofBlock(bytes, chunk.at() + skipped, chunk.length() - skipped));
+            } else if (chunk.type().equals("XMP ")) {
+                notes.xmp = bytes.text(chunk.at(), chunk.length());
             }
         }
-        return UPRIGHT;
     }
 
-    /** Reads the first directory of the TIFF that EXIF data are; what is damaged is upright. */
+    /** Returns the orientation in the first directory of the TIFF that EXIF data are; 0 if there is none, or it is damaged. */
     private static int ofBlock(Bytes bytes, int from, long length) {
         if (from < 0 || length < 8 || from + length > bytes.length()) {
-            return UPRIGHT;
+            return 0;
         }
         boolean big = bytes.startsWith(from, "MM\0*");
         if (!big && !bytes.startsWith(from, "II*\0")) {
-            return UPRIGHT;
+            return 0;
         }
         Bytes block = bytes.part(from, (int) length, big);
         long directory = block.uint(4);
         if (directory + 2 > block.length()) {
-            return UPRIGHT;
+            return 0;
         }
         int entries = block.ushort((int) directory);
         for (long at = directory + 2; entries > 0 && at + 12 <= block.length(); at += 12, entries--) {
             if (block.ushort((int) at) == ORIENTATION) {
-                int value = block.ushort((int) at + 2) == SHORT ? block.ushort((int) at + 8) : UPRIGHT;
-                return value >= 1 && value <= 8 ? value : UPRIGHT;
+                return block.ushort((int) at + 2) == SHORT ? block.ushort((int) at + 8) : UPRIGHT;
             }
         }
-        return UPRIGHT;
+        return 0;
     }
 
     /**

@@ -522,6 +522,15 @@ class ImageDecoderTest {
         assertThat(Exif.upright(Images.pixels(name), orientation)).isEqualTo(Images.pixels(name + ".expected.png"));
     }
 
+    @ParameterizedTest
+    @CsvSource({"6, jpg", "8, jpg", "3, webp", "6, png", "3, png"})
+    void xmpNotesItWhereExifDataDoNot(int orientation, String ending) throws Exception {
+        String name = "xmp-" + orientation + "." + ending;
+
+        assertThat(Exif.orientation(Images.file(name))).isEqualTo(orientation);
+        assertThat(Exif.upright(Images.pixels(name), orientation)).isEqualTo(Images.pixels(name + ".expected.png"));
+    }
+
     @Test
     void theOrientationOfATiffIsAppliedAlready() throws Exception {
         assertThat(Exif.orientation(Images.file("turned-6.tif"))).isEqualTo(1);
@@ -529,7 +538,7 @@ class ImageDecoderTest {
 
     @Test
     void exifDataOfWhateverDamageAreUpright() throws Exception {
-        for (String name : new String[] {"turned-6.jpg", "turned-6.png", "turned-6.webp", "rgb.jpg"}) {
+        for (String name : new String[] {"turned-6.jpg", "turned-6.png", "xmp-3.png", "xmp-3.webp", "xmp-8.jpg", "turned-6.webp", "rgb.jpg"}) {
             byte[] whole = Images.file(name);
             for (int i = 0; i < whole.length; i++) {
                 byte[] damaged = whole.clone();
