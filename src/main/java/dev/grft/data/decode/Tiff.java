@@ -17,6 +17,7 @@ import java.util.stream.IntStream;
 final class Tiff {
     private static final int PALETTE = 3;
     private static final int CMYK = 5;
+    private static final int YCBCR = 6;
     private static final int[] LENGTHS = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4}; // of the field types, bytes
     private static final String[] COLORS = {
         "gray", "gray", "RGB", "a palette", "a mask", "CMYK", "YCbCr", "", "CIELAB", "ICCLAB", "ITULAB"
@@ -67,6 +68,33 @@ final class Tiff {
                             + Arrays.toString(bits)
                             + " bits, only gray, palettes, RGB, YCbCr and CMYK of up to 16 bits are read; convert it"
                             + " to PNG");
+        }
+        requireWhole(encoded, name);
+    }
+
+    /** Refuses a page with a strip or tile that unpacks to fewer bytes than it should. */
+    private void requireWhole(byte[] encoded, String name) throws BrokenImage {
+        boolean tiled = fields.containsKey(324);
+        long[] offsets = fields.getOrDefault(tiled ? 324 : 273, new long[0]);
+        long[] counts = fields.getOrDefault(tiled ? 325 : 279, new long[0]);
+        long compression = number(259, 1);
+        if (number(262, -1) == YCBCR || compression == 1) {
+            return; // what pixels share is not counted; what is not packed may have any count
+        }
+        long height = number(257, 0);
+        long rows = tiled ? number(323, 1) : Math.max(1, Math.min(number(278, height), height));
+        boolean apart = number(284, 1) == 2;
+        long samples = apart ? 1 : number(277, 1);
+        long row = (number(tiled ? 322 : 256, 0) * samples * number(258, 1) + 7) / 8;
+        long bands = (height + rows - 1) / rows;
+        for (int i = 0; i < Math.min(offsets.length, counts.length); i++) {
+            long top = apart ? i % bands * rows : i * rows;
+            long needed = row * (tiled ? rows : Math.min(rows, height - top));
+            boolean whole = offsets[i] + counts[i] <= encoded.length
+                    && Strips.fill(needed, compression, encoded, (int) offsets[i], (int) counts[i]);
+            if (!whole) {
+                throw new BrokenImage(name, "damaged (a strip or tile has fewer pixels than it should)");
+            }
         }
     }
 

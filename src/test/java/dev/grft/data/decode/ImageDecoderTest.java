@@ -278,6 +278,34 @@ class ImageDecoderTest {
         }
     }
 
+    /** Pillow refuses all of these; Java's reader makes the rest of the image black. */
+    @ParameterizedTest
+    @CsvSource({"lzw.tif, true", "packbits.tif, true", "lzw.tif, false", "packbits.tif, false", "deflate.tif, false"})
+    void aStripThatUnpacksToTooFewPixelsIsBroken(String name, boolean zeros) throws Exception {
+        ByteBuffer file = ByteBuffer.wrap(Images.file(name)).order(ByteOrder.LITTLE_ENDIAN);
+        int offset = file.getInt(tiffField(file.array(), 273));
+        int place = tiffField(file.array(), 279);
+        int count = file.getInt(place);
+        if (zeros) {
+            Arrays.fill(file.array(), offset + count / 2, offset + count, (byte) 0);
+        } else {
+            file.putInt(place, count - 10);
+        }
+
+        assertThatThrownBy(() -> decoder.decode(file.array(), name))
+                .isInstanceOf(BrokenImage.class)
+                .hasMessage(name + ": damaged (a strip or tile has fewer pixels than it should)");
+    }
+
+    @Test
+    void aWrongChecksumBehindAllPixelsOfAStripIsNotLookedAtAsInPillow() throws Exception {
+        byte[] file = Images.file("deflate.tif");
+        int offset = ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN).getInt(tiffField(file, 273));
+        file[offset + 191] ^= 0x55;
+
+        assertThat(decoder.decode(file, "deflate.tif")).isNotEqualTo(Images.pixels("deflate.tif"));
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"rgb.jpg", "gray.jpg", "half-chroma.jpg"})
     void aTrailerInPlaceOfTheEndMarkerIsNotLookedAt(String name) throws Exception {
