@@ -123,7 +123,12 @@ final class WebP {
         long sizes = bytes.uint(chunk.at + 1);
         int width = 1 + (int) (sizes & 0x3fff);
         int height = 1 + (int) (sizes >> 14 & 0x3fff);
-        ImageDecoder.requireAtMost(maxPixels, height, width, name);
+        if ((long) height * width > maxPixels) {
+            throw new BrokenImage(
+                    name,
+                    height + " x " + width + " pixels, more than the " + maxPixels
+                            + " allowed of WebP without loss; convert it: magick " + name + " " + name + ".png");
+        }
         ImageDecoder.requireInFileOrBlank(height, width, bytes.all().length, name);
         int length = chunk.length + (chunk.length & 1);
         ByteBuffer bare = ByteBuffer.allocate(20 + length).order(ByteOrder.LITTLE_ENDIAN);

@@ -131,6 +131,21 @@ class ImageDecoderTest {
     }
 
     @ParameterizedTest
+    @ValueSource(strings = {"lossless.webp", "animated-lossless.webp"})
+    void ofWebPWithoutLossAQuarterOfThePixelsIsAllowedAndTheErrorSaysHowToConvertIt(String name) throws Exception {
+        byte[] encoded = Images.file(name);
+        Pixels image = Images.pixels(name);
+        int pixels = image.height() * image.width();
+
+        assertThat(new ImageDecoder(4 * pixels).decode(encoded, name)).isEqualTo(image);
+        assertThatThrownBy(() -> new ImageDecoder(4 * pixels - 1).decode(encoded, name))
+                .isInstanceOf(BrokenImage.class)
+                .hasMessage(name + ": " + image.height() + " x " + image.width() + " pixels, more than the "
+                        + (pixels - 1) + " allowed of WebP without loss; convert it: magick " + name + " " + name
+                        + ".png");
+    }
+
+    @ParameterizedTest
     @CsvSource({"1, 1000001", "1000001, 1", "100000000, 1"})
     void anImageOfAnExtremeShapeIsRefused(int height, int width) throws Exception {
         byte[] encoded = Images.file("rgb.png");
