@@ -23,7 +23,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The images that a run's settings name, prepared for its model. */
 public final class RunImages {
-    private static final String SIDE = "model.imageSize";
+    /** The key of the side of the images. */
+    public static final String SIDE = "model.imageSize";
+
     private static final String RESIZE = "data.resize";
     private static final String CROP = "data.crop";
 
@@ -146,22 +148,18 @@ public final class RunImages {
      * nothing. A delta carries these settings. Export and Spark ML's model prepare images by them; the verbs use the settings of their run.
      */
     public Settings settled() {
-        return settled(settings, preprocess());
+        Settings settled = settled(settings, preprocess());
+        return Config.with(
+                settled,
+                "the checkpoint",
+                Map.of(SIDE, models.pretrained().config().imageSize()));
     }
 
     /** Returns the settings by which images were prepared in a training in another way than here, each with both values. */
     public List<String> differences(Settings training) {
-        int side = models.pretrained().config().imageSize();
-        int imageSize = training.model().imageSize() > 0 ? training.model().imageSize() : side;
-        int resize = training.data().resize();
-        Preprocess preprocess = training.data()
-                .toPreprocess(
-                        resize > 0 ? Math.min(imageSize, resize) : imageSize,
-                        models.pretrained().recipe());
-        Map<String, String> there = Config.values(settled(training, preprocess));
-        there.put(SIDE, Integer.toString(imageSize));
+        Map<String, String> there = Config.values(settled(training, preprocess(training)));
+        there.put(SIDE, Integer.toString(imageSize(training)));
         Map<String, String> here = Config.values(settled());
-        here.put(SIDE, Integer.toString(side));
         if ("squash".equals(there.get(CROP)) || "squash".equals(here.get(CROP))) { // which does not use it
             there.remove(RESIZE);
             here.remove(RESIZE);
@@ -170,6 +168,25 @@ public final class RunImages {
                 .filter(key -> !Objects.equals(there.get(key), here.get(key)))
                 .map(key -> key + "=" + there.get(key) + " (here " + here.get(key) + ")")
                 .toList();
+    }
+
+    /** Returns the recipe by which images were prepared in a training of the pretrained model. */
+    public ImageRecipe recipe(Settings training) {
+        return preprocess(training).recipe();
+    }
+
+    private Preprocess preprocess(Settings training) {
+        int imageSize = imageSize(training);
+        int resize = training.data().resize();
+        return training.data()
+                .toPreprocess(
+                        resize > 0 ? Math.min(imageSize, resize) : imageSize,
+                        models.pretrained().recipe());
+    }
+
+    private int imageSize(Settings training) {
+        int imageSize = training.model().imageSize();
+        return imageSize > 0 ? imageSize : models.pretrained().config().imageSize();
     }
 
     private static Settings settled(Settings settings, Preprocess preprocess) {

@@ -1,11 +1,16 @@
 package dev.grft.spark.verbs;
 
+import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.MergedFile;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.data.ImageRecipe;
 import dev.grft.report.Report;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.run.RunImages;
 import dev.grft.spark.run.Session;
 import dev.grft.tuning.Method;
 import java.util.List;
@@ -68,8 +73,8 @@ public final class Verbs {
         Path deltaPath = run.directory().path("delta.safetensors");
         run.artifacts().requireDelta(deltaPath, "to merge");
         Path path = run.directory().path(MergedFile.NAME);
-        Checkpoint pretrained =
-                run.models().pretrained().with(run.images().preprocess().recipe());
+        DeltaFile file = run.models().delta(deltaPath);
+        Checkpoint pretrained = run.models().pretrained().with(recipe(deltaPath, file));
         String inputs = Inputs.digest(
                 "merge",
                 session.storage().sha256(deltaPath),
@@ -82,11 +87,30 @@ public final class Verbs {
                     session.hadoop(),
                     run.directory().toString(),
                     pretrained,
-                    run.models().delta(deltaPath).delta(),
+                    file.delta(),
                     PretrainVerb.dtype(run.settings().model().saveType()));
             session.progress().say("merged into %s", path);
             return path;
         });
+    }
+
+    /** Returns the recipe by which images were prepared in the training of a delta; that of the run if it cannot be known. */
+    private ImageRecipe recipe(Path path, DeltaFile file) {
+        Settings training;
+        try {
+            training = Config.parse(path + ": settings", file.settings());
+        } catch (UserError e) { // of another build
+            session.progress()
+                    .say(
+                            "note: images are prepared as the settings here say, not as in the training of %s: %s",
+                            path, String.valueOf(e.getMessage()));
+            return run.images().preprocess().recipe();
+        }
+        run.images().differences(training).stream()
+                .filter(difference -> difference.startsWith(RunImages.SIDE))
+                .forEach(difference -> session.progress()
+                        .say("note: %s was trained with %s; set the same to merge at that size", path, difference));
+        return run.images().recipe(training);
     }
 
     /** Labels images with the run's delta, or with others; see {@code PredictVerb}. */

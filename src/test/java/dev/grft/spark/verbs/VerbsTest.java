@@ -332,6 +332,27 @@ class VerbsTest extends OnTiny {
     }
 
     @Test
+    void aMergedModelPreparesImagesAsTheTrainingOfItsDeltaDid() throws Exception {
+        Path run = folder.resolve("run");
+        Tiny.does(spark, sets(run, "tuning.method=linear", "training.maxSteps=1"), false, Verbs::train);
+        Tiny.does(spark, sets(run, "tuning.method=linear"), false, Verbs::merge);
+        String config = Files.readString(run.resolve("config.json"));
+
+        String told = Tiny.does(
+                        spark,
+                        sets(run, "tuning.method=linear", "data.crop=squash", "data.std=[1, 1, 1]"),
+                        true,
+                        Verbs::merge)
+                .err();
+
+        assertThat(Files.readString(run.resolve("config.json"))).isEqualTo(config);
+        assertThat(told).doesNotContain("model.imageSize");
+        assertThat(Tiny.does(spark, sets(run, "tuning.method=linear", "model.imageSize=16"), true, Verbs::merge)
+                        .err())
+                .contains("was trained with model.imageSize=8 (here 16); set the same");
+    }
+
+    @Test
     void predictionsAreATableInCsvOrParquet() throws Exception {
         Path directory = folder.resolve("run");
         copy(whole, directory);
