@@ -187,8 +187,12 @@ final class SelectVerb extends Verb {
     }
 
     private Scoring scoring(ModelBroadcast model, Labels labels, Score score) {
-        boolean ofProbe = settings.selection().loss().equals("probe") && score.pass() != Score.Pass.ACTIVATIONS;
-        return scoring(model, probe.head(ofProbe, labels), score);
+        return scoring(model, probe.head(ofProbe(score), labels), score);
+    }
+
+    /** Returns whether the head of the linear probe takes part in a score. */
+    private boolean ofProbe(Score score) {
+        return settings.selection().loss().equals("probe") && score.pass() != Score.Pass.ACTIVATIONS;
     }
 
     private Scoring scoring(ModelBroadcast model, Probe head, Score score) {
@@ -316,15 +320,17 @@ final class SelectVerb extends Verb {
             return summedInputs();
         }
         Score score = chosenScore();
-        return score instanceof BuiltInScore ? unsharded() : Inputs.digest("own score", unsharded(), score.digest());
+        String unsharded = unsharded(score);
+        return score instanceof BuiltInScore ? unsharded : Inputs.digest("own score", unsharded, score.digest());
     }
 
     /** Returns a digest of all that sums of gradients depend on, such as GPS's: they are summed shard by shard. */
     String summedInputs() {
-        return Inputs.digest("summed", unsharded(), Config.fingerprint(settings, "training.shards"));
+        return Inputs.digest(
+                "summed", unsharded(BuiltInScore.SUMMED_GRADIENT), Config.fingerprint(settings, "training.shards"));
     }
 
-    private String unsharded() {
+    private String unsharded(Score score) {
         List<String> keys = new ArrayList<>(List.of(
                 "selection.matrices",
                 "selection.score",
@@ -337,6 +343,6 @@ final class SelectVerb extends Verb {
         String views = settings.selection().contrastive()
                 ? Augment.views(settings.run().seed()).toString()
                 : "";
-        return Inputs.digest("scores", probe.inputs(), Config.fingerprint(settings, keys, Set.of()), views);
+        return Inputs.digest("scores", probe.inputs(ofProbe(score)), Config.fingerprint(settings, keys, Set.of()), views);
     }
 }

@@ -31,6 +31,8 @@ import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class VerbsTest extends OnTiny {
     /** A run with everything in it, which the tests only read. */
@@ -689,6 +691,34 @@ class VerbsTest extends OnTiny {
         more[2] = "training.headInit=probe";
         assertThat(Tiny.does(spark, sets(again, more), false, Verbs::train).err())
                 .doesNotContain(made);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"selection.loss=fresh", "selection.loss=contrastive", "selection.score=weight-activation"})
+    void scoresThatDoNotUseTheProbeDoNotDependOnIt(String setting) {
+        Path again = folder.resolve("scores");
+        String made = again + "/selection.safetensors has been made of the same inputs";
+        Tiny.does(spark, sets(again, setting), false, Verbs::select);
+
+        assertThat(Tiny.does(spark, sets(again, setting, "probe.epochs=4"), false, Verbs::select)
+                        .err())
+                .contains(made);
+        assertThat(Tiny.does(spark, sets(again, setting, "run.seed=4"), false, Verbs::select)
+                        .err())
+                .doesNotContain(made);
+        assertThat(Tiny.does(spark, sets(again, "probe.epochs=4"), false, Verbs::select)
+                        .err())
+                .doesNotContain(made);
+    }
+
+    @Test
+    void scoresThatUseTheProbeDependOnIt() {
+        Path again = folder.resolve("scores");
+        Tiny.does(spark, sets(again), false, Verbs::select);
+
+        assertThat(Tiny.does(spark, sets(again, "probe.epochs=4"), false, Verbs::select)
+                        .err())
+                .doesNotContain("selection.safetensors has been made of the same inputs");
     }
 
     @Test
