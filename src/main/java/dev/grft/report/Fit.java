@@ -3,6 +3,9 @@ package dev.grft.report;
 import dev.grft.config.Config;
 import dev.grft.config.SelectionSettings;
 import dev.grft.config.Settings;
+import dev.grft.tuning.BuiltInScore;
+import dev.grft.tuning.Method;
+import dev.grft.tuning.Score;
 import dev.grft.vit.VitConfig;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -67,9 +70,9 @@ public final class Fit {
         boolean wish = !selection.dependsOnBatches();
         boolean again = wished.engine().recompute()
                 || CostModel.activationBytes(config, wished.training().examplesAtOnce(), false) > room
-                || CostModel.activationBytes(config, wish ? 1 : selection.imagesOfBatch(), false) > scoring;
+                || scoreBytes(config, wished, wish ? 1 : selection.imagesOfBatch(), false) > scoring;
         int scored = wish
-                ? largest(selection.batchSize(), scoring, n -> CostModel.activationBytes(config, n, again))
+                ? largest(selection.batchSize(), scoring, n -> scoreBytes(config, wished, n, again))
                 : selection.batchSize();
         int seen = largest(wished.evaluation().batchSize(), room, n -> CostModel.forwardBytes(config, n));
         int stepped = wished.training().examplesAtOnce();
@@ -82,10 +85,24 @@ public final class Fit {
     /** Returns whether these batches fit in so many bytes, of which the sums of the scores take some. */
     private boolean fits(long room, long sums) {
         int stepped = wished.training().examplesAtOnce();
-        int gradients = wished.selection().imagesOfBatch();
+        int images = wished.selection().imagesOfBatch();
         return CostModel.activationBytes(config, stepped, recompute) <= room
-                && CostModel.activationBytes(config, gradients, recompute) <= room - sums
+                && scoreBytes(config, wished, images, recompute) <= room - sums
                 && CostModel.forwardBytes(config, seen) <= room;
+    }
+
+    /** Returns whether scoring has no backward. GPS has a score of its own, which has one. */
+    private static boolean scoresForward(Settings settings) {
+        BuiltInScore score = BuiltInScore.find(settings.selection().score());
+        return score != null
+                && score.pass() == Score.Pass.ACTIVATIONS
+                && Method.of(settings.tuning().method()).needs() != Method.Needs.SCORES;
+    }
+
+    private static long scoreBytes(VitConfig config, Settings settings, int images, boolean recompute) {
+        return scoresForward(settings)
+                ? CostModel.forwardBytes(config, images)
+                : CostModel.activationBytes(config, images, recompute);
     }
 
     private static int largest(int wish, long room, IntToLongFunction bytes) {
@@ -103,6 +120,19 @@ public final class Fit {
             }
         }
         return fits;
+    }
+
+    /** Returns how many images the largest batch has that has a backward. */
+    public int withBackward() {
+        int stepped = wished.training().examplesAtOnce();
+        return scoresForward(wished)
+                ? stepped
+                : Math.max(settings().selection().imagesOfBatch(), stepped);
+    }
+
+    /** Returns how many images the largest batch has that has none. */
+    public int withoutBackward() {
+        return scoresForward(wished) ? Math.max(scored, seen) : seen;
     }
 
     /** Returns whether activations are computed again in the backward. */

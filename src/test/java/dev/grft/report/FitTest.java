@@ -112,6 +112,24 @@ class FitTest {
     }
 
     @Test
+    void aScoreOfActivationsNeedsTheMemoryOfAForwardAlone() {
+        String[] sets = {"selection.score=weight-activation", "selection.batchSize=200", "evaluation.batchSize=200"};
+        Fit fit = fit(4 * GIB, sets);
+        int seen = fit.settings().evaluation().batchSize();
+        assertThat(seen).isBetween(20, 199);
+        assertThat(fit.settings().selection().batchSize()).isEqualTo(seen);
+        assertThat(fit.withoutBackward()).isEqualTo(seen);
+        assertThat(fit.withBackward()).as("of a step").isEqualTo(8);
+        assertThat(fit(4 * GIB, "selection.batchSize=200").settings().selection().batchSize())
+                .isLessThan(seen / 2);
+
+        Fit gps = fit(40 * GIB, sets[0], "tuning.method=gps", "selection.batchSize=11");
+        assertThat(gps.withBackward()).as("GPS has a score of its own").isEqualTo(11);
+        assertThat(fit(40 * GIB, sets[0], "selection.batchSize=11").withBackward())
+                .isEqualTo(8);
+    }
+
+    @Test
     void whereNotEvenOneImageFitsNothingIsChanged() {
         assertThat(fit(GIB / 2).settings()).isEqualTo(settings());
     }

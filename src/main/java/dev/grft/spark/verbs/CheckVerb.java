@@ -116,9 +116,8 @@ final class CheckVerb extends Verb {
                 .filter(Objects::nonNull)
                 .forEach(line -> say("          %s", line));
         Settings fitting = fit.settings();
-        int examples =
-                Math.max(fitting.selection().imagesOfBatch(), fitting.training().examplesAtOnce());
-        int seen = fitting.evaluation().batchSize();
+        int examples = fit.withBackward();
+        int seen = fit.withoutBackward();
         CostModel costs = CostModel.of(config, fitting);
         long heap = Runtime.getRuntime().maxMemory();
         if (session.context().isLocal()) {
