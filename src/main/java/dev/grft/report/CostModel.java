@@ -1,14 +1,13 @@
 package dev.grft.report;
 
-import dev.grft.Grft;
 import dev.grft.MatrixShape;
-import dev.grft.Scores;
-import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
 import dev.grft.train.Network;
 import dev.grft.tuning.Method;
+import dev.grft.tuning.Tuning;
+import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.VitConfig;
@@ -74,6 +73,7 @@ public final class CostModel {
     private final int batch;
     private final int shards;
     private final int examplesAtOnce; // examples that a task computes at once
+    private final Tuning tuning;
     private final boolean parts; // whether a task adds up gradients of its parts
 
     /**
@@ -86,7 +86,7 @@ public final class CostModel {
      * @param shards parts of the step
      */
     public CostModel(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
-        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards, batch, false, LEARNER, 0);
+        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards, batch, false, LEARNER, 0, new WholeTuning());
     }
 
     private CostModel(
@@ -102,13 +102,15 @@ public final class CostModel {
             int examplesAtOnce,
             boolean parts,
             int learner,
-            long pretrained) {
+            long pretrained,
+            Tuning tuning) {
         this.config = config;
         this.slices = Map.copyOf(slices);
         this.trained = trained;
         this.ofTask = ofTask;
         this.learner = learner;
         this.pretrained = pretrained;
+        this.tuning = tuning;
         this.summed = summed;
         this.returned = returned;
         this.recompute = recompute;
@@ -122,7 +124,8 @@ public final class CostModel {
     public static CostModel of(VitConfig config, Settings settings) {
         Method method = Method.of(settings.tuning().method());
         TrainingSettings training = settings.training();
-        Layout layout = method.tuning(new Sketch(config, settings)).layout(config);
+        Tuning tuning = method.tuning(new Sketch(config, settings));
+        Layout layout = tuning.layout(config);
         Predicate<TrainedArray> whole = array -> config.tensors().containsKey(array.name());
         Predicate<TrainedArray> decaying = array -> Network.needsPretrained(array, training);
         Map<String, Long> matrices = new LinkedHashMap<>();
@@ -134,7 +137,7 @@ public final class CostModel {
         return new CostModel(
                 config,
                 method.needs() == Method.Needs.SLICES
-                        ? selection(config, settings).sizes()
+                        ? new Sketch(config, settings).selection().sizes()
                         : matrices,
                 layout.size(),
                 layout.size(training.syncEvery() == 1 ? whole : whole.or(decaying)),
@@ -147,7 +150,8 @@ public final class CostModel {
                 training.examplesAtOnce() < training.examplesOfShard()
                         || settings.data().balance().equals("sampler"),
                 LEARNER + (training.ema() == null ? 0 : 1),
-                layout.size(decaying));
+                layout.size(decaying),
+                tuning);
     }
 
     private static long head(VitConfig config) {
@@ -160,15 +164,6 @@ public final class CostModel {
 
     private static long entries(Map<String, MatrixShape> matrices) {
         return matrices.values().stream().mapToLong(MatrixShape::size).sum();
-    }
-
-    /** Returns a selection of as many numbers as these settings select by any scores: the slices that stand first. */
-    public static Selection selection(VitConfig config, Settings settings) {
-        return Grft.select(
-                Scores.zero(config.matrices(settings.selection().eligible())),
-                settings.selection().orientation(),
-                settings.selection().budget().toBudget(),
-                config.backboneParameters());
     }
 
     /**
@@ -227,7 +222,7 @@ public final class CostModel {
         double memory = JVM
                 + (double) BYTES * config.backboneParameters() // the copy that the tasks share
                 + (double) machine.tasks()
-                        * (activationBytes(config, Math.min(most, examplesAtOnce), recompute) + 4 * vector);
+                        * (activations(Math.min(most, examplesAtOnce), recompute) + 4 * vector);
         return new Step(
                 computing + network + spark + driver, computing, network, spark, driver, memory, bytesIn, bytesOut);
     }
@@ -300,7 +295,7 @@ public final class CostModel {
     }
 
     private long beside(int tasks, int examples, int seen) {
-        long batches = Math.max(activationBytes(config, examples, recompute) + sums(), forwardBytes(config, seen));
+        long batches = Math.max(activations(examples, recompute) + sums(), forwardBytes(config, seen));
         return BYTES * config.backboneParameters() + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
     }
 
@@ -409,7 +404,12 @@ public final class CostModel {
         return matrix.contains("qkv") ? examples * (1 + 2.0 * config.heads()) / 3 : examples;
     }
 
-    /** Returns what a network keeps of a batch for the backward, and its working arrays, in bytes. */
+    /** Returns what a network in this training keeps of a batch and works with, in bytes. */
+    long activations(int examples, boolean again) {
+        return activationBytes(config, examples, again) + BYTES * tuning.held(name -> (long) rows(name, examples), again);
+    }
+
+    /** Returns what a frozen network keeps of a batch for the backward, and its working arrays, in bytes. */
     public static long activationBytes(VitConfig config, int examples, boolean recompute) {
         long m = (long) examples * config.tokens();
         long d = config.width();

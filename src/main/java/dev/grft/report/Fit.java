@@ -57,36 +57,37 @@ public final class Fit {
      */
     public static Fit of(VitConfig config, Settings wished, long bytes, int tasks) {
         Fit all = unlimited(config, wished);
-        if (all.fits(CostModel.least(config, bytes, tasks), 0)) { // it need not be known how many parameters train
+        int stepped = wished.training().examplesAtOnce();
+        long bound = 2 * CostModel.activationBytes(config, stepped, wished.engine().recompute());
+        if (all.fits(CostModel.least(config, bytes, tasks), 0, bound)) { // it need not be known what trains
             return all;
         }
         CostModel costs = CostModel.of(config, wished);
         long room = costs.room(bytes, tasks);
         long scoring = room - costs.sums();
-        if (all.fits(room, costs.sums()) || CostModel.activationBytes(config, 1, true) > scoring) {
+        if (all.fits(room, costs.sums(), costs.activations(stepped, all.recompute))
+                || CostModel.activationBytes(config, 1, true) > scoring) {
             return all;
         }
         SelectionSettings selection = wished.selection();
         boolean wish = !selection.dependsOnBatches();
         boolean again = wished.engine().recompute()
-                || CostModel.activationBytes(config, wished.training().examplesAtOnce(), false) > room
+                || costs.activations(stepped, false) > room
                 || scoreBytes(config, wished, wish ? 1 : selection.imagesOfBatch(), false) > scoring;
         int scored = wish
                 ? largest(selection.batchSize(), scoring, n -> scoreBytes(config, wished, n, again))
                 : selection.batchSize();
         int seen = largest(wished.evaluation().batchSize(), room, n -> CostModel.forwardBytes(config, n));
-        int stepped = wished.training().examplesAtOnce();
-        int fitting = largest(stepped, room, n -> CostModel.activationBytes(config, n, again));
+        int fitting = largest(stepped, room, n -> costs.activations(n, again));
         boolean pairs = wished.augmentation().mixing().mixes();
         int whole = pairs ? fitting - fitting % 2 : fitting;
         return new Fit(config, wished, again, scored, seen, fitting == stepped || whole == 0 ? null : whole);
     }
 
-    /** Returns whether these batches fit in so many bytes, of which the sums of the scores take some. */
-    private boolean fits(long room, long sums) {
-        int stepped = wished.training().examplesAtOnce();
+    /** Returns whether these batches and a step's activations fit in so many bytes, of which the sums of the scores take some. */
+    private boolean fits(long room, long sums, long step) {
         int images = wished.selection().imagesOfBatch();
-        return CostModel.activationBytes(config, stepped, recompute) <= room
+        return step <= room
                 && scoreBytes(config, wished, images, recompute) <= room - sums
                 && CostModel.forwardBytes(config, seen) <= room;
     }

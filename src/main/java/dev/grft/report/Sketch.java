@@ -1,7 +1,9 @@
 package dev.grft.report;
 
 import dev.grft.Entries;
+import dev.grft.Grft;
 import dev.grft.MatrixShape;
+import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.config.Settings;
 import dev.grft.tuning.Ingredients;
@@ -12,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 
 /** What a method makes its tuning of, with the sizes of a run and none of its numbers. */
-record Sketch(VitConfig config, Settings all) implements Ingredients {
+public record Sketch(VitConfig config, Settings all) implements Ingredients {
     @Override
     public TuningSettings settings() {
         return all.tuning();
@@ -23,9 +25,14 @@ record Sketch(VitConfig config, Settings all) implements Ingredients {
         return all.run().seed();
     }
 
+    /** Returns a selection of as many numbers as the settings select by any scores: the slices that stand first. */
     @Override
     public Selection selection() {
-        return CostModel.selection(config, all);
+        return Grft.select(
+                Scores.zero(config.matrices(all.selection().eligible())),
+                all.selection().orientation(),
+                all.selection().budget().toBudget(),
+                config.backboneParameters());
     }
 
     @Override

@@ -56,6 +56,18 @@ public final class AdapterTuning extends AdditionTuning {
                 Tuning.read(layout, trained, Bottleneck.name(matrix, "up.bias")));
     }
 
+    /** The output of the map, the bottleneck and its derivative. */
+    @Override
+    long kept(MatrixShape shape, long rows) {
+        return rows * (shape.out() + 2L * size);
+    }
+
+    /** The gradients of the output and of the bottleneck, and ones. */
+    @Override
+    long working(MatrixShape shape, long rows) {
+        return rows * (shape.out() + size + 1L);
+    }
+
     @Override
     Added added(String matrix, MatrixShape shape, OfNetwork network) {
         return new Behind(matrix, shape.out());

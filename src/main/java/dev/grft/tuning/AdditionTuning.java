@@ -10,10 +10,12 @@ import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.TrainedArray;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -42,6 +44,29 @@ abstract class AdditionTuning implements Tuning {
 
     /** Returns what one of the matrices gets by training. */
     abstract Addition addition(String matrix, MatrixShape shape, Layout layout, float[] trained);
+
+    /** Returns how many numbers an adaptation keeps for the backward, with so many rows of inputs. */
+    long kept(MatrixShape shape, long rows) {
+        return 0;
+    }
+
+    /** Returns how many numbers it works with, in arrays that all adaptations share. */
+    long working(MatrixShape shape, long rows) {
+        return 0;
+    }
+
+    @Override
+    public long held(ToLongFunction<String> rows, boolean again) {
+        Map<String, Long> kept = new HashMap<>();
+        long working = 0;
+        for (var matrix : matrices.entrySet()) {
+            String owner = again ? matrix.getKey().replaceFirst("^blocks\\.\\d+", "block") : matrix.getKey();
+            long count = rows.applyAsLong(matrix.getKey());
+            kept.merge(owner, kept(matrix.getValue(), count), Math::max);
+            working = Math.max(working, working(matrix.getValue(), count));
+        }
+        return working + kept.values().stream().mapToLong(Long::longValue).sum();
+    }
 
     /** Returns whether a parameter beside the matrices and the head trains whole. */
     boolean trains(String parameter) {

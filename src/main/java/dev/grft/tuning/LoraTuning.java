@@ -61,6 +61,18 @@ public final class LoraTuning extends AdditionTuning {
                 Tuning.read(layout, trained, LowRank.nameOfB(matrix)));
     }
 
+    /** A bit for each input that may be dropped. */
+    @Override
+    long kept(MatrixShape shape, long rows) {
+        return dropout > 0 ? rows * shape.in() / BITS : 0;
+    }
+
+    /** The inputs through A, their gradient, and of the inputs the mask and what it leaves. */
+    @Override
+    long working(MatrixShape shape, long rows) {
+        return rows * (2L * rank + (dropout > 0 ? 2L * shape.in() : 0));
+    }
+
     @Override
     Added added(String matrix, MatrixShape shape, OfNetwork network) {
         return new OfMatrix(matrix, shape, network);

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.ToLongFunction;
 
 /**
  * One way to fine-tune. The head always trains; its numbers are kept as they are, all others as differences to the
@@ -45,6 +46,16 @@ public interface Tuning extends Serializable {
     /** Returns where the trained numbers lie in one vector. */
     default Layout layout(VitConfig config) {
         return Layout.of(config, trainable());
+    }
+
+    /**
+     * Returns how many numbers a step keeps and works with beside those of the frozen network.
+     *
+     * @param rows returns the rows that a matrix is applied to: examples times tokens, as far as they are computed
+     * @param again whether what is inside a block is computed again in the backward, so that one block's are kept
+     */
+    default long held(ToLongFunction<String> rows, boolean again) {
+        return 0;
     }
 
     /** Returns the trained vector that a delta stands for: the inverse of {@link #delta}. */

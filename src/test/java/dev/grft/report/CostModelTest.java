@@ -11,7 +11,9 @@ import dev.grft.data.Batch;
 import dev.grft.train.Deltas;
 import dev.grft.train.Network;
 import dev.grft.train.Replica;
+import dev.grft.tuning.Method;
 import dev.grft.tuning.SliceTuning;
+import dev.grft.tuning.Tuning;
 import dev.grft.vit.Keep;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
@@ -236,6 +238,37 @@ class CostModelTest {
                     ? CostModel.forwardBytes(config, examples)
                     : CostModel.activationBytes(config, examples, keep == Keep.INPUTS);
             assertThat((double) replica.bytes()).isCloseTo(counted, Percentage.withPercentage(10));
+        }
+    }
+
+    /** What adapters and LoRA keep and work with beside the frozen network. */
+    @ParameterizedTest
+    @CsvSource({
+        "ALL, tuning.method=adapter",
+        "INPUTS, tuning.method=adapter",
+        "ALL, tuning.method=adapter tuning.adapter.form=houlsby tuning.adapter.size=64",
+        "INPUTS, tuning.method=adapter tuning.adapter.form=houlsby tuning.adapter.size=64",
+        "ALL, tuning.method=lora tuning.lora.dropout=0.1 tuning.lora.targets=[mlp.fc2]",
+        "INPUTS, tuning.method=lora tuning.lora.dropout=0.1 tuning.lora.targets=[mlp.fc2]",
+        "ALL, tuning.method=lora tuning.lora.dropout=0.1",
+        "ALL, tuning.method=lora"
+    })
+    void whatAMethodAddsToAStepIsCounted(Keep keep, String sets) {
+        VitConfig config = VitConfig.preset("vit_tiny_patch16_224", 10);
+        Settings settings = settings(sets.split(" "));
+        Tuning tuning = Method.of(settings.tuning().method()).tuning(new Sketch(config, settings));
+        MultiLayerConfiguration configuration =
+                Network.configuration(tuning.layout(config), settings.training(), Penalty.NONE, 1, 1);
+        try (Weights weights = Weights.zeros(config, DataType.FLOAT)) {
+            Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), keep);
+            replica.load(new float[tuning.layout(config).size()]);
+            replica.gradient(
+                    Batch.of(List.of(Setup.example(config, 0), Setup.example(config, 1)), Setup.preprocess(config)));
+
+            CostModel costs = CostModel.of(config, settings);
+            double parameters = 2 * 4.0 * costs.trained(); // and their gradient
+            assertThat(replica.bytes() - parameters)
+                    .isCloseTo((double) costs.activations(2, keep == Keep.INPUTS), Percentage.withPercentage(5));
         }
     }
 

@@ -8,7 +8,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.report.Comparison;
-import dev.grft.report.CostModel;
+import dev.grft.report.Sketch;
 import dev.grft.report.Measure;
 import dev.grft.spark.run.Run;
 import dev.grft.train.Divergence;
@@ -212,7 +212,7 @@ final class CompareVerb extends Verb {
         long biases =
                 config.matrices().values().stream().mapToLong(MatrixShape::out).sum();
         double numbers =
-                CostModel.selection(config, grft).trained() + (grft.tuning().biases() ? biases : 0);
+                new Sketch(config, grft).selection().trained() + (grft.tuning().biases() ? biases : 0);
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
         for (Method method : Method.all()) {
             Method.Matching matching = method.matching();
