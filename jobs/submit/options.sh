@@ -8,11 +8,14 @@ usage: jobs/submit.sh VERB [options]
 Options for Spark, anywhere on the line; everything else goes to the program ("jobs/submit.sh --help" prints its help):
   --master URL            where to run; local[*] unless a conf file or --conf names another
   --deploy-mode MODE      client or cluster
-  --spark-conf FILE       a properties file of Spark, in place of its spark-defaults.conf, such as conf/spark/yarn.conf
+  --spark-conf FILE       a properties file of Spark, in place of its spark-defaults.conf, such as conf/spark/yarn.conf;
+                          --properties-file, too
   --conf KEY=VALUE        one property of Spark; may be repeated
   --driver-memory SIZE    heap of the driver; on this machine 3g, or GRFT_DRIVER_MEMORY
-  --executor-memory SIZE, --executor-cores N, --num-executors N
-  --jars FILE,FILE        jars of your own, such as one with a score, for the driver and the executors
+  --jars FILE,FILE        jars of your own, such as one with a score, for the driver and the executors; beside those of
+                          spark.jars and of this program
+  --packages, --files, --archives, --queue, --name, --principal, --keytab, --executor-memory and every other option that
+  "spark-submit --help" lists, except --class and --remote
   --spark-help            print this
 
 Environment:
@@ -30,46 +33,63 @@ The exit code is the program's: 0 done, 2 something to mend in the input, 3 a fa
 TEXT
 }
 
+# The options of spark-submit that have a value. Those of Spark 3.5 and 4.1; SubmitOptionsTest compares them with Spark's.
+with_value=' --archives --class --conf --deploy-mode --driver-class-path --driver-cores --driver-java-options --driver-library-path
+ --driver-memory --exclude-packages --executor-cores --executor-memory --files --jars --keytab --kill --master --name --num-executors
+ --packages --principal --properties-file --proxy-user --py-files --queue --remote --repositories --spark-conf --status
+ --total-executor-cores '
+with_value=${with_value//$'\n'/}
+
 master='' deploy_mode='' properties='' jars='' driver_memory=${GRFT_DRIVER_MEMORY:-}
 spark=() confs=() program=()
 while (($#)); do
   option=$1 && shift
+  name=${option%%=*}
   case $option in
-    --master | --deploy-mode | --spark-conf | --conf | --driver-memory | --executor-memory | --executor-cores | --num-executors | --jars)
-      (($#)) || die "$option needs a value"
-      value=$1 && shift
-      ;;
-    --master=* | --deploy-mode=* | --spark-conf=* | --conf=* | --driver-memory=* | --executor-memory=* | --executor-cores=* | --num-executors=* | --jars=*)
-      value=${option#*=} option=${option%%=*}
-      ;;
     --spark-help)
       usage
       exit 0
       ;;
-    *)
-      program+=("$option")
+    --supervise | --verbose | --load-spark-defaults)
+      spark+=("$option")
       continue
       ;;
   esac
-  case $option in
+  if [[ $name != --* || $with_value != *" $name "* ]]; then
+    program+=("$option")
+    continue
+  elif [[ $option == *=* ]]; then
+    value=${option#*=}
+  else
+    (($#)) || die "$option needs a value"
+    value=$1 && shift
+  fi
+  case $name in
     --master) master=$value ;;
     --deploy-mode) deploy_mode=$value ;;
-    --spark-conf) properties=$value ;;
+    --spark-conf | --properties-file) properties=$value ;;
     --driver-memory) driver_memory=$value ;;
+    --driver-class-path) confs+=("spark.driver.extraClassPath=$value") ;; # which submit.sh adds to
     --jars) jars=$value ;;
     --conf)
       [[ $value == *=* ]] || die "--conf needs KEY=VALUE, got $value"
       confs+=("$value")
       ;;
-    *) spark+=("$option" "$value") ;;
+    --class) die "--class: this script always runs dev.grft.cli.Main; call spark-submit for another class" ;;
+    --remote) die "--remote: a verb is the driver of its own application, which Spark Connect does not allow; use --master" ;;
+    *) spark+=("$name" "$value") ;;
   esac
 done
 [[ -z $properties || -r $properties ]] || die "--spark-conf: cannot read $properties"
 
+# What spark-submit reads where no properties file is given.
+defaults=${SPARK_CONF_DIR:-${SPARK_HOME:-}/conf}/spark-defaults.conf
+[[ -n ${SPARK_CONF_DIR:-${SPARK_HOME:-}} && -r $defaults ]] || defaults=''
+
 # Prints the value that --conf or the properties file gives to a key of Spark, or nothing.
 given() {
-  local conf found=''
-  if [[ -n $properties ]]; then
+  local conf found='' file=${properties:-$defaults}
+  if [[ -n $file ]]; then
     found=$(awk -v key="$1" '{
       sub(/^[ \t]+/, "")
       at = match($0, /[ \t=:]/)
@@ -78,7 +98,7 @@ given() {
         sub(/^[ \t]*[=:]?[ \t]*/, "", value)
         sub(/[ \t\r]+$/, "", value)
       }
-    } END { print value }' "$properties")
+    } END { print value }' "$file")
   fi
   for conf in ${confs[@]+"${confs[@]}"}; do
     [[ ${conf%%=*} != "$1" ]] || found=${conf#*=}
@@ -91,7 +111,8 @@ default() {
   [[ -n $(given "$1") ]] || spark+=(--conf "$1=$2")
 }
 
-[[ -n $jars ]] || jars=$(given spark.jars) # --jars would hide it
+more=$(given spark.jars) # --jars would hide it
+jars=$jars${jars:+${more:+,}}$more
 [[ -n $master ]] || master=$(given spark.master)
 [[ -n $master ]] || master='local[*]'
 [[ -n $deploy_mode ]] || deploy_mode=$(given spark.submit.deployMode)

@@ -92,11 +92,18 @@ public final class Session implements AutoCloseable {
      * standard output and progress to standard error.
      */
     public static Session open(Settings settings, String verb) {
+        SparkConf conf = configuration();
         SparkSession spark = SparkSession.builder()
-                .config(configuration())
-                .appName("grft " + verb + " " + settings.run().directory())
+                .config(conf)
+                .appName(name(conf, "grft " + verb + " " + settings.run().directory()))
                 .getOrCreate();
         return new Session(spark, true, settings, Map.of(), System.out, System.err);
+    }
+
+    /** Returns the name that the user gave the application, or {@code otherwise}: {@code spark-submit} gives it the main class's. */
+    static String name(SparkConf conf, String otherwise) {
+        String name = conf.get("spark.app.name", "");
+        return name.isEmpty() || name.equals("dev.grft.cli.Main") ? otherwise : name;
     }
 
     /**
