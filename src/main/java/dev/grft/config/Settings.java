@@ -276,7 +276,8 @@ public record Settings(
             int blasThreads,
             boolean recompute,
             double timeoutSeconds,
-            double graceSeconds)
+            double graceSeconds,
+            double leaseSeconds)
             implements Serializable {
         public Engine {
             Checks.word("engine.kernels", kernels, "auto", "cpu", "nd4j");
@@ -286,6 +287,7 @@ public record Settings(
             Checks.count("engine.blasThreads", blasThreads);
             Checks.positive("engine.timeoutSeconds", timeoutSeconds);
             Checks.positive("engine.graceSeconds", graceSeconds);
+            Checks.positive("engine.leaseSeconds", leaseSeconds);
         }
     }
 }

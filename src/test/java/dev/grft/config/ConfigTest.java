@@ -192,7 +192,8 @@ class ConfigTest {
                 "engine.blasThreads=2",
                 "engine.recompute=true",
                 "engine.timeoutSeconds=0.5",
-                "engine.graceSeconds=3");
+                "engine.graceSeconds=3",
+                "engine.leaseSeconds=5");
         assertThat(sets.stream().map(set -> set.substring(0, set.indexOf('='))))
                 .containsExactlyElementsOf(Schema.KEYS.keySet());
         for (String set : sets) {
@@ -630,7 +631,7 @@ class ConfigTest {
                 .contains("\n  match: true\nmethods: {}\nmodel:\n")
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: null")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
-                .endsWith("\n  recompute: false\n  timeoutSeconds: 600\n  graceSeconds: 25\n");
+                .endsWith("\n  recompute: false\n  timeoutSeconds: 600\n  graceSeconds: 25\n  leaseSeconds: 60\n");
     }
 
     @Test

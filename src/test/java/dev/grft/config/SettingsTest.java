@@ -162,6 +162,7 @@ class SettingsTest {
                 "engine.blasThreads=0      | engine.blasThreads must be >= 1, got 0",
                 "engine.timeoutSeconds=0   | engine.timeoutSeconds must be > 0, got 0",
                 "engine.graceSeconds=0     | engine.graceSeconds must be > 0, got 0",
+                "engine.leaseSeconds=0     | engine.leaseSeconds must be > 0, got 0",
             },
             quoteCharacter = '`')
     void aValueOutOfRangeIsRefusedInTheUsersWords(String set, String message) {

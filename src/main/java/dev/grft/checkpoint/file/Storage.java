@@ -9,6 +9,8 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.List;
@@ -26,6 +28,7 @@ import org.apache.hadoop.fs.Options;
 import org.apache.hadoop.fs.ParentNotDirectoryException;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.PathIOException;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.StreamCapabilities;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
 import org.apache.hadoop.security.AccessControlException;
@@ -71,11 +74,57 @@ public final class Storage {
     public void writeAtomically(Path path, Writing writing) {
         try {
             FileSystem files = files(path);
-            if (files.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM)) {
+            if (isObjectStore(files, path)) {
                 upload(files, path, writing);
             } else {
                 writeAndRename(path, writing);
             }
+        } catch (IOException e) {
+            throw failure(path, "written", e);
+        }
+    }
+
+    private static boolean isObjectStore(FileSystem files, Path path) throws IOException {
+        return files.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM);
+    }
+
+    /** Returns whether a path lies in a store where a file appears when it is closed, whoever closed one before, such as S3A's. */
+    public boolean isObjectStore(Path path) {
+        try {
+            return isObjectStore(files(path), path);
+        } catch (IOException e) {
+            throw failure(path, "written", e);
+        }
+    }
+
+    /**
+     * Writes a text to a file that is not there yet, and its directory if that is missing. Of several processes only one does so, except in
+     * {@linkplain #isObjectStore(Path) object stores}. Readers may find the file empty or not complete at first.
+     *
+     * @return whether it was written; false if the file is there
+     */
+    public boolean create(Path path, String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        try {
+            FileSystem files = files(path);
+            if (isObjectStore(files, path)) {
+                if (files.exists(path)) {
+                    return false;
+                }
+                upload(files, path, out -> out.write(bytes));
+                return true;
+            }
+            files.mkdirs(path.getParent());
+            if (files instanceof RawLocalFileSystem local) { // whose own call looks first and then creates
+                Files.write(local.pathToFile(path).toPath(), bytes, StandardOpenOption.CREATE_NEW);
+                return true;
+            }
+            try (FSDataOutputStream out = files.create(path, false)) {
+                out.write(bytes);
+            }
+            return true;
+        } catch (FileAlreadyExistsException | java.nio.file.FileAlreadyExistsException e) {
+            return false;
         } catch (IOException e) {
             throw failure(path, "written", e);
         }
@@ -114,6 +163,39 @@ public final class Storage {
     /** Writes a text in UTF-8, as {@link #writeAtomically(Path, Writing)} does. */
     public void writeAtomically(Path path, String text) {
         writeAtomically(path, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Returns whether text can be appended to files of this path's file system. */
+    public boolean appends(Path path) {
+        try {
+            return files(path).hasPathCapability(path, CommonPathCapabilities.FS_APPEND);
+        } catch (IOException e) {
+            throw failure(path, "written", e);
+        }
+    }
+
+    /**
+     * Appends a text to a file. Readers may see a part of it for a moment, and a crash may leave a part of it.
+     *
+     * @param length of the file, bytes
+     * @return false if nothing was appended, or only a part: the file has another length or is missing, or the file system cannot append now
+     */
+    public boolean append(Path path, long length, String text) {
+        try {
+            FileSystem files = files(path);
+            if (!appends(path) || files.getFileStatus(path).getLen() != length) {
+                return false;
+            }
+            try (FSDataOutputStream out = files.append(path)) {
+                out.write(text.getBytes(StandardCharsets.UTF_8));
+                if (out.hasCapability(StreamCapabilities.HSYNC)) {
+                    out.hsync();
+                }
+            }
+            return true;
+        } catch (IOException | UnsupportedOperationException e) {
+            return false; // HDFS, for one, does not append while it recovers a file
+        }
     }
 
     private void replace(FileSystem files, Path temporary, Path path) throws IOException {

@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -55,6 +56,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
     private volatile @Nullable String stuck;
     private volatile @Nullable String stopping;
     private volatile @Nullable UserError failed;
+    private volatile Runnable whenStopped = () -> {};
 
     /** What a job is for, and its stages. */
     private record Job(String what, Set<Integer> stages) {}
@@ -79,6 +81,22 @@ public final class Watch extends SparkListener implements AutoCloseable {
     public void stop(String why) {
         stopping = why;
         cancel();
+        whenStopped.run();
+    }
+
+    /** Says what else to do once the work is to stop, in whatever thread. */
+    public void whenStopped(Runnable more) {
+        whenStopped = more;
+        if (stopping != null) {
+            more.run();
+        }
+    }
+
+    /** Ends the work of a thread that waits for something else than a job, if it is to end. */
+    public void check() {
+        if (stopping != null || failed != null) {
+            throw meaning(new CancellationException());
+        }
     }
 
     /** Does so after a time. */

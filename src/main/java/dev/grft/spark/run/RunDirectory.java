@@ -38,6 +38,7 @@ import org.apache.hadoop.fs.Path;
  *   state/                             what it takes to go on after an interruption
  *   state-old-1/, ...                  checkpoints that a later training did not go on from
  *   METHOD/                            delta, history and state of a method to compare with
+ *   lease.json                         the driver that writes here; gone when it has ended
  *   inputs.json                        of what inputs each of these was made
  * </pre>
  */

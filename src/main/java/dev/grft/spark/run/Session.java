@@ -22,6 +22,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One application on a cluster: Spark, progress, timeouts, metrics and tracking, and what all its {@linkplain Run runs} share. What it
@@ -42,6 +43,7 @@ public final class Session implements AutoCloseable {
     private final Artifacts.Made made = new Artifacts.Made();
     private final Set<String> said = ConcurrentHashMap.newKeySet();
     private final Run main;
+    private @Nullable Lease lease;
 
     private Session(
             SparkSession spark,
@@ -135,6 +137,37 @@ public final class Session implements AutoCloseable {
     public static Session in(
             SparkSession spark, Settings settings, Map<String, FrameSource> frames, PrintStream out, PrintStream err) {
         return new Session(spark, false, settings, frames, out, err);
+    }
+
+    /**
+     * Takes the run directory for this driver, until the session closes. Does nothing if it has it.
+     *
+     * @throws UserError if another driver is at work there
+     */
+    public void claim() {
+        if (lease == null) {
+            Lease taken = Lease.take(
+                    storage,
+                    main.directory().path(),
+                    Lease.Driver.of(spark.sparkContext()),
+                    main.settings().engine().leaseSeconds(),
+                    line -> progress.say("%s", line),
+                    watch::check,
+                    watch::fail);
+            watch.whenStopped(taken::ending);
+            lease = taken;
+        }
+    }
+
+    /**
+     * Requires that no other driver has taken over the run directory, if this one has claimed it.
+     *
+     * @throws UserError if one has
+     */
+    public void requireClaim() {
+        if (lease != null) {
+            lease.check();
+        }
     }
 
     /** Returns the run of the settings that the session was opened with. */
@@ -247,6 +280,9 @@ public final class Session implements AutoCloseable {
         }
         watch.close();
         tracking.close();
+        if (lease != null) {
+            lease.close();
+        }
         if (ours) {
             spark.stop();
         }

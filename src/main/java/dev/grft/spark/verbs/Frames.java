@@ -63,20 +63,27 @@ public final class Frames {
         own.put("data.validation", validation == null ? null : VALIDATION);
         if (runs != null) {
             own.put("run.directory", runs + "/" + identity(settings, frames));
-            return train(spark, Config.with(settings, TRAIN, own), frames, progress);
+            return train(spark, Config.with(settings, TRAIN, own), frames, true, progress);
         }
         Path temporary = temporary();
         try {
             own.put("run.directory", temporary.toString());
-            return train(spark, Config.with(settings, TRAIN, own), frames, progress);
+            return train(spark, Config.with(settings, TRAIN, own), frames, false, progress);
         } finally {
             new Storage(spark.sparkContext().hadoopConfiguration()).delete(temporary);
         }
     }
 
     private static DeltaFile train(
-            SparkSession spark, Settings settings, Map<String, FrameSource> frames, PrintStream progress) {
+            SparkSession spark,
+            Settings settings,
+            Map<String, FrameSource> frames,
+            boolean stays,
+            PrintStream progress) {
         try (Session session = Session.in(spark, settings, frames, progress, progress)) {
+            if (stays) {
+                session.claim();
+            }
             Run run = session.main();
             return new TrainVerb(run.forMethod(run.method()), false).delta();
         }

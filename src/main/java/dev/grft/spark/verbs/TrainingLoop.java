@@ -351,6 +351,7 @@ final class TrainingLoop {
 
         @Override
         public void keep(LearnerState state) {
+            session.requireClaim();
             history().write(); // first: lines after the newest state are dropped, but nothing brings back missing ones
             new TrainingState(
                             part.first + state.step(),

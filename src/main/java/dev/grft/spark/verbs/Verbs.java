@@ -40,24 +40,28 @@ public final class Verbs {
 
     /** Scores the slices and selects the best. */
     public void select() {
+        session.claim();
         new SelectVerb(run.forMethod(Method.GRFT), force).selection();
         printDirectory();
     }
 
     /** Trains by {@code tuning.method}. */
     public void train() {
+        session.claim();
         train(run.method());
         printDirectory();
     }
 
     /** Finds a learning rate for the method of the run, which it does not train. */
     public void rates() {
+        session.claim();
         new RatesVerb(run.forMethod(run.method()), force).find();
         printDirectory();
     }
 
     /** Measures the delta on the test images. */
     public void evaluate() {
+        session.claim();
         evaluate(run.method());
         session.out().print(run.artifacts().metrics().table(List.of(run.method().word())));
         printDirectory();
@@ -65,6 +69,7 @@ public final class Verbs {
 
     /** Writes the fine-tuned model as a plain one. */
     public void merge() {
+        session.claim();
         mergeDelta();
         printDirectory();
     }
@@ -121,6 +126,7 @@ public final class Verbs {
 
     /** Trains every number, from scratch or on. */
     public void pretrain() {
+        session.claim();
         new PretrainVerb(run, force).pretrain();
         session.out().print(run.artifacts().metrics().table(List.of("pretrain")));
         printDirectory();
@@ -128,6 +134,7 @@ public final class Verbs {
 
     /** Trains and evaluates methods by seeds by budgets; see {@code CompareVerb}. */
     public void compare() {
+        session.claim();
         new CompareVerb(run, force).compare();
         writeReport();
         printDirectory();
@@ -135,6 +142,7 @@ public final class Verbs {
 
     /** Selects, trains, merges and evaluates, and does the same by the methods to compare with. */
     public void run() {
+        session.claim();
         Method main = run.method();
         List<Method> methods = run.compared();
         int random = methods.indexOf(Method.RANDOM); // beside which the main method is shown

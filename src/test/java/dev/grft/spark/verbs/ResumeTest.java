@@ -4,9 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import dev.grft.config.Settings;
 import dev.grft.data.Sha256;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.verbs.Tiny.Printed;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -134,6 +138,23 @@ class ResumeTest extends OnSpark {
         assertThat(Files.readAllLines(directory.resolve("history.jsonl")))
                 .extracting(line -> Integer.parseInt(line.substring(8, line.indexOf(','))))
                 .isEqualTo(IntStream.rangeClosed(1, 9).boxed().toList());
+    }
+
+    @Test
+    void aRunDirectoryHasOneDriverAtATime() throws Exception {
+        Path train = shared.resolve("train");
+        PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8);
+        Settings settings = Tiny.settings(Tiny.sets(shared.resolve("pretrained"), train, train, directory));
+        try (Session first = Session.in(spark, settings, nowhere, nowhere)) {
+            first.claim();
+            assertThatThrownBy(() -> train(directory))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageContaining("is at work in this run directory; wait until it has ended");
+        }
+        train(directory);
+
+        assertTheSameBits();
+        assertThat(directory.resolve("lease.json")).doesNotExist();
     }
 
     /** What a crash or a disk may leave of a state: the length of the header (8 bytes), the header, the numbers. */

@@ -1,0 +1,228 @@
+package dev.grft.spark.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import dev.grft.checkpoint.file.Storage;
+import dev.grft.spark.run.Lease.Driver;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(60)
+class LeaseTest {
+    private static final double LIMIT = 0.6;
+
+    @TempDir
+    Path folder;
+
+    private final List<Lease> taken = Collections.synchronizedList(new ArrayList<>());
+    private final List<String> said = Collections.synchronizedList(new ArrayList<>());
+    private final List<UserError> lost = Collections.synchronizedList(new ArrayList<>());
+
+    @AfterEach
+    void giveBack() {
+        taken.forEach(Lease::close);
+    }
+
+    /** Returns a driver on another machine: whether it runs cannot be known here. */
+    private static Driver elsewhere(String name, String application, String attempt) {
+        return new Driver(name, application, attempt, "far", "boot of " + application + attempt, 7, "123");
+    }
+
+    /** Returns a driver on this machine. */
+    private static Driver here(String name, long process, String started) {
+        return new Driver(name, name, "", "near", "this machine", process, started);
+    }
+
+    private Lease take(Driver driver) {
+        return take(driver, "file");
+    }
+
+    private Lease take(Driver driver, String scheme) {
+        Configuration hadoop = new Configuration();
+        hadoop.setClass("fs.objects.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
+        Lease lease = Lease.take(
+                new Storage(hadoop),
+                new org.apache.hadoop.fs.Path(scheme + ":" + folder.resolve("run")),
+                driver,
+                LIMIT,
+                said::add,
+                () -> {},
+                lost::add);
+        taken.add(lease);
+        return lease;
+    }
+
+    private Path file() {
+        return folder.resolve("run/" + Lease.NAME);
+    }
+
+    /** Leaves the lease of a driver that was killed. */
+    private void leftBy(Driver driver) throws Exception {
+        Lease lease = take(driver);
+        String text = Files.readString(file());
+        lease.close();
+        Files.writeString(file(), text);
+    }
+
+    @Test
+    void aDirectoryHasOneDriverAtATime() throws Exception {
+        Lease first = take(elsewhere("grft train runs/demo", "app-1", ""));
+        assertThatThrownBy(() -> take(elsewhere("grft evaluate runs/demo", "app-2", "")))
+                .isInstanceOf(UserError.class)
+                .hasMessage("file:" + folder.resolve("run") + ": \"grft train runs/demo\" (application app-1, process 7 on"
+                        + " far) is at work in this run directory; wait until it has ended, or set another run.directory");
+        first.close();
+        assertThat(file()).doesNotExist();
+        take(elsewhere("grft evaluate runs/demo", "app-2", ""));
+        assertThat(lost).isEmpty();
+    }
+
+    @Test
+    void aLeaseExpiresOnceItHasNotChangedForTheLimit() throws Exception {
+        leftBy(elsewhere("a", "app-1", ""));
+        long begins = System.nanoTime();
+        take(elsewhere("b", "app-2", ""));
+        assertThat((System.nanoTime() - begins) / 1e9).isGreaterThan(LIMIT);
+        assertThat(said).singleElement().asString().contains("\"a\" (application app-1", "no sign of life for 1 s");
+    }
+
+    @Test
+    void aLeaseThatWasNotWrittenToItsEndExpiresToo() throws Exception {
+        Files.createDirectories(file().getParent());
+        Files.createFile(file());
+        take(elsewhere("b", "app-2", ""));
+        assertThat(file()).content().contains("app-2");
+    }
+
+    @Test
+    void aDeadProcessOfThisMachineIsNotWaitedFor() throws Exception {
+        Process process = new ProcessBuilder("true").start();
+        process.waitFor();
+        leftBy(here("a", process.pid(), "123"));
+        take(here("b", 1, "5"));
+        assertThat(said).isEmpty();
+    }
+
+    @Test
+    void aProcessThatHasGotTheIdOfADeadOneIsNotTheDriver() throws Exception {
+        leftBy(here("a", ProcessHandle.current().pid(), "123"));
+        take(here("b", 1, "5"));
+        assertThat(said).isEmpty();
+    }
+
+    @Test
+    void twoDriversOfOneProcessAreToldApart() throws Exception {
+        Driver driver = here("a", 1, "5");
+        Lease first = take(driver);
+        assertThatThrownBy(() -> take(driver)).hasMessageContaining("at work in this run directory");
+        first.close();
+        leftBy(driver);
+        take(driver);
+        assertThat(said).isEmpty();
+    }
+
+    @Test
+    void theNextAttemptOfAnApplicationTakesOverAtOnceAndTheOneBeforeFindsOut() throws Exception {
+        Lease first = take(elsewhere("a", "app-1", "1"));
+        take(elsewhere("a", "app-1", "2"));
+        assertThat(said).isEmpty();
+        assertThatThrownBy(() -> {
+                    TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT));
+                    first.check();
+                })
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("has taken this run directory over");
+        assertThat(lost).hasSize(1);
+        first.close();
+        assertThat(file()).as("the lease of the other").exists();
+    }
+
+    @Test
+    void aDriverThatIsToldToStopIsWaitedFor() throws Exception {
+        Lease first = take(elsewhere("a", "app-1", ""));
+        first.ending();
+        CompletableFuture<Lease> second = CompletableFuture.supplyAsync(() -> take(elsewhere("b", "app-2", "")));
+        TimeUnit.MILLISECONDS.sleep(200);
+        assertThat(second).isNotDone();
+        first.close();
+        assertThat(second).succeedsWithin(10, TimeUnit.SECONDS);
+    }
+
+    @Test
+    void ofTwoDriversThatStartAtOnceOneIsRefused() throws Exception {
+        for (String scheme : List.of("file", "objects")) {
+            List<CompletableFuture<Lease>> drivers = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                Driver driver = elsewhere("driver " + i, "app-" + i, "");
+                drivers.add(CompletableFuture.supplyAsync(() -> take(driver, scheme)));
+            }
+            int holders = 0;
+            for (CompletableFuture<Lease> driver : drivers) {
+                try {
+                    driver.get();
+                    holders++;
+                } catch (java.util.concurrent.ExecutionException e) {
+                    assertThat(e).hasCauseInstanceOf(UserError.class);
+                }
+            }
+            assertThat(holders).as(scheme).isEqualTo(1);
+            giveBack();
+            taken.clear();
+        }
+        assertThat(lost).isEmpty();
+    }
+
+    @Test
+    void aLeaseThatWasDeletedIsWrittenAgain() throws Exception {
+        Lease lease = take(elsewhere("a", "app-1", ""));
+        Files.delete(file());
+        TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT));
+        assertThat(file()).exists();
+        assertThatCode(lease::check).doesNotThrowAnyException();
+    }
+
+    /** Writes a file when it is closed, whether there is one or not, as S3A does. */
+    public static final class Objects extends org.apache.hadoop.fs.RawLocalFileSystem {
+        @Override
+        public java.net.URI getUri() {
+            return java.net.URI.create("objects:///");
+        }
+
+        @Override
+        public boolean hasPathCapability(org.apache.hadoop.fs.Path path, String capability) {
+            return capability.equals(org.apache.hadoop.fs.CommonPathCapabilities.ABORTABLE_STREAM);
+        }
+
+        @Override
+        public org.apache.hadoop.fs.FSDataOutputStream create(org.apache.hadoop.fs.Path path, boolean overwrite)
+                throws java.io.IOException {
+            Path file = pathToFile(path).toPath();
+            Files.createDirectories(file.getParent());
+            java.io.ByteArrayOutputStream bytes = new java.io.ByteArrayOutputStream() {
+                @Override
+                public void close() throws java.io.IOException {
+                    Path whole = Files.write(Files.createTempFile(folderOf(file), "x", null), toByteArray());
+                    Files.move(whole, file, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+                }
+            };
+            return new org.apache.hadoop.fs.FSDataOutputStream(bytes, null);
+        }
+
+        private static Path folderOf(Path file) {
+            return java.util.Objects.requireNonNull(file.getParent());
+        }
+    }
+}
