@@ -14,12 +14,16 @@ import org.apache.hadoop.fs.Path;
 
 /**
  * {@code history.jsonl}: a line of JSON for each step, and for each epoch that was evaluated. After 10,000 lines the next file
- * begins, see {@link HistoryParts}; only the lines of the last one are in memory. That one is written whole whenever a checkpoint is kept. After
- * an interruption, the lines of steps that are made again are dropped.
+ * begins, see {@link HistoryParts}; only the lines of the last one are in memory. Whenever a checkpoint is kept, the new lines are appended.
+ * Where the file system cannot append, as in object stores, a file has 1,000 lines, and the last one is written whole. After an
+ * interruption, the lines of steps that are made again are dropped.
  */
 public final class History {
-    /** Lines of a file, about 2 MB. */
+    /** Lines of a file that grows, about 2 MB. */
     static final int LINES = 10_000;
+
+    /** Lines of a file that is written whole each time. */
+    static final int LINES_OF_WHOLE = 1_000;
 
     private static final Pattern STEP = Pattern.compile("\\{\"step\":(\\d+),.*");
 
@@ -27,13 +31,17 @@ public final class History {
     private final HistoryParts parts;
     private final Tracking.Run run;
     private final List<String> lines = new ArrayList<>(); // of the last file
+    private final int most; // lines of a file
     private int number = 1; // of the last file
+    private int linesThere; // of these, in the last file as this history wrote it
+    private long bytesThere = -1; // of the last file; below 0: it has to be written whole
 
     /** Returns the history at a path, as far as the given step; what is added to it, {@code run} is told, too. */
     public History(Storage storage, Path path, long step, Tracking.Run run) {
         this.run = run;
         this.storage = storage;
         this.parts = new HistoryParts(storage, path);
+        this.most = storage.appends(path) ? LINES : LINES_OF_WHOLE;
         List<Path> files = step > 0 ? parts.existing() : List.of();
         for (int i = 0; i < files.size(); i++) {
             number = i + 1;
@@ -46,7 +54,7 @@ public final class History {
 
     /** Reads the lines of a file as far as a step, and returns whether these are all. */
     private boolean readTo(long step, Path file) {
-        for (String line : storage.readString(file).lines().toList()) {
+        for (String line : parts.lines(file)) {
             Matcher matcher = STEP.matcher(line);
             if (matcher.matches()) {
                 if (Long.parseLong(matcher.group(1)) > step) {
@@ -59,9 +67,11 @@ public final class History {
     }
 
     private void add(String line) {
-        if (lines.size() == LINES) {
+        if (lines.size() >= most) {
             write();
             lines.clear();
+            linesThere = 0;
+            bytesThere = -1;
             number++;
         }
         lines.add(line);
@@ -125,10 +135,24 @@ public final class History {
 
     /** Writes all lines so far; later files of an earlier training go. */
     public void write() {
-        storage.writeAtomically(parts.path(number), lines.isEmpty() ? "" : String.join("\n", lines) + "\n");
-        for (int later = number + 1; storage.exists(parts.path(later)); later++) {
-            storage.delete(parts.path(later));
+        Path file = parts.path(number);
+        String fresh = text(lines.subList(linesThere, lines.size()));
+        if (bytesThere >= 0 && storage.append(file, bytesThere, fresh)) {
+            bytesThere += fresh.length();
+        } else {
+            String all = text(lines);
+            storage.writeAtomically(file, all);
+            bytesThere = all.length();
+            for (int later = number + 1; storage.exists(parts.path(later)); later++) {
+                storage.delete(parts.path(later));
+            }
         }
+        linesThere = lines.size();
+    }
+
+    /** Returns lines as they stand in a file, in ASCII: a character is a byte. */
+    private static String text(List<String> lines) {
+        return lines.isEmpty() ? "" : String.join("\n", lines) + "\n";
     }
 
     private static String number(double value) {

@@ -127,7 +127,7 @@ public final class Report {
                     Curves.of(
                             history.path(1).toString(),
                             () -> history.existing().stream()
-                                    .flatMap(file -> storage.readString(file).lines())));
+                                    .flatMap(file -> history.lines(file).stream())));
         }
         json(folder + "mistakes.json").ifPresent(mistakes -> node.set("mistakes", mistakes));
         return node;

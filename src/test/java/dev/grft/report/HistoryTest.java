@@ -8,10 +8,20 @@ import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.train.Trainer;
+import java.io.FilterOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.function.LongConsumer;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.apache.hadoop.util.Progressable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -20,7 +30,10 @@ class HistoryTest {
     Path folder;
 
     private History history(long step) {
-        Storage storage = new Storage(new Configuration());
+        return history(step, new Storage(new Configuration()), folder.toString());
+    }
+
+    private static History history(long step, Storage storage, String folder) {
         org.apache.hadoop.fs.Path path = new org.apache.hadoop.fs.Path(folder + "/history.jsonl");
         Settings settings = Config.load(List.of(), List.of(), new Configuration());
         Tracking none = new Tracking(settings.tracking(), storage, new Progress(System.err), "");
@@ -90,6 +103,84 @@ class HistoryTest {
         history.write();
 
         assertThat(lines()).hasSize(1);
+    }
+
+    /** Counts the bytes that are written anew and those that are appended. */
+    public static final class Counted extends RawLocalFileSystem {
+        private static long created;
+        private static long appended;
+
+        private static OutputStream counted(OutputStream out, LongConsumer bytes) {
+            return new FilterOutputStream(out) {
+                @Override
+                public void write(byte[] some, int from, int length) throws IOException {
+                    bytes.accept(length);
+                    out.write(some, from, length);
+                }
+            };
+        }
+
+        @Override
+        public URI getUri() {
+            return URI.create("counted:///");
+        }
+
+        @Override
+        public FSDataOutputStream create(org.apache.hadoop.fs.Path path, boolean overwrite) throws IOException {
+            return new FSDataOutputStream(counted(super.create(path, overwrite), n -> created += n), null);
+        }
+
+        @Override
+        public FSDataOutputStream append(org.apache.hadoop.fs.Path path, int buffer, Progressable progress)
+                throws IOException {
+            return new FSDataOutputStream(
+                    counted(super.append(path, buffer, progress), n -> appended += n), null);
+        }
+    }
+
+    private History counted() {
+        Configuration hadoop = new Configuration();
+        hadoop.setClass("fs.counted.impl", Counted.class, FileSystem.class);
+        return history(0, new Storage(hadoop), "counted:" + folder);
+    }
+
+    @Test
+    void aHistoryGrowsByWhatIsNew() throws Exception {
+        History history = counted();
+        Counted.created = 0;
+        Counted.appended = 0;
+        for (int i = 1; i <= 50; i++) {
+            history.add(step(i, 1.0 / i, 2));
+            history.write();
+        }
+        long bytes = Files.size(folder.resolve("history.jsonl"));
+        assertThat(lines()).hasSize(50);
+        assertThat(Counted.appended).isGreaterThan(bytes * 9 / 10);
+        assertThat(Counted.created + Counted.appended).isEqualTo(bytes);
+    }
+
+    @Test
+    void aFileThatSomethingElseHasChangedIsWrittenWhole() throws Exception {
+        History history = history(0);
+        history.add(step(1, 1, 2));
+        history.write();
+        Files.writeString(folder.resolve("history.jsonl"), "{\"step\":1,\"ep"); // what a crash in an append leaves
+        history.add(step(2, 1, 2));
+        history.write();
+        assertThat(lines()).hasSize(2).allMatch(line -> line.endsWith("}"));
+        Files.delete(folder.resolve("history.jsonl"));
+        history.add(step(3, 1, 2));
+        history.write();
+        assertThat(lines()).hasSize(3);
+    }
+
+    @Test
+    void aLineThatWasNotWrittenToItsEndIsNoLine() throws Exception {
+        writeSteps(3);
+        Files.writeString(folder.resolve("history.jsonl"), "{\"step\":4,\"epoch\":1,\"lo", StandardOpenOption.APPEND);
+        History resumed = history(4);
+        resumed.write();
+        assertThat(lines()).hasSize(3);
     }
 
     @Test

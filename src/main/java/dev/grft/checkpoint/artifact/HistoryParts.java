@@ -7,7 +7,7 @@ import org.apache.hadoop.fs.Path;
 
 /**
  * The files of a training's history: {@code history.jsonl}, and of a long training {@code history-2.jsonl}, {@code
- * history-3.jsonl} and so on, in this order. Not every file system can append, so each file is written whole and must stay small.
+ * history-3.jsonl} and so on, in this order. Not every file system can append, so a file may be written whole and must stay small.
  */
 public final class HistoryParts {
     private static final String SUFFIX = ".jsonl";
@@ -36,6 +36,12 @@ public final class HistoryParts {
         }
         String name = first.getName();
         return new Path(first.getParent(), name.substring(0, name.length() - SUFFIX.length()) + "-" + number + SUFFIX);
+    }
+
+    /** Returns the lines of a part; of what is being appended, the lines that are there whole. */
+    public List<String> lines(Path part) {
+        String text = storage.readString(part);
+        return text.substring(0, text.lastIndexOf('\n') + 1).lines().toList();
     }
 
     /** Returns the paths of the parts that exist, in order. */

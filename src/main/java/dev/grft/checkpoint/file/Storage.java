@@ -115,6 +115,14 @@ public final class Storage {
                 return true;
             }
             files.mkdirs(path.getParent());
+            return create(files, path, bytes);
+        } catch (IOException e) {
+            throw failure(path, "written", e);
+        }
+    }
+
+    private static boolean create(FileSystem files, Path path, byte[] bytes) throws IOException {
+        try {
             if (files instanceof RawLocalFileSystem local) { // whose own call looks first and then creates
                 Files.write(local.pathToFile(path).toPath(), bytes, StandardOpenOption.CREATE_NEW);
                 return true;
@@ -125,8 +133,6 @@ public final class Storage {
             return true;
         } catch (FileAlreadyExistsException | java.nio.file.FileAlreadyExistsException e) {
             return false;
-        } catch (IOException e) {
-            throw failure(path, "written", e);
         }
     }
 
