@@ -69,23 +69,29 @@ public final class Main {
         }
     }
 
+    /** How long a verb may take. */
+    static final class Limited {
+        @Option(
+                names = "--max-time",
+                paramLabel = "TIME",
+                converter = TimeConverter.class,
+                description = "Stop after this, such as 45s, 90m or 1h30m, with exit code 5; run again, it goes on.")
+        private @Nullable Duration maxTime;
+    }
+
     /** What every verb that makes something can be told. */
     static final class Common {
         @Mixin
         private Configured configured = new Configured();
 
-        @Option(names = "--force", description = "Make again what is up to date with its inputs.")
+        @Mixin
+        private Limited limited = new Limited();
+
+        @Option(names = "--force", description = "Make again what has been made of the same inputs.")
         private boolean force;
 
-        @Option(
-                names = "--max-time",
-                paramLabel = "TIME",
-                converter = TimeConverter.class,
-                description = "Stop after this, such as 45s, 90m or 1h30m, with exit code 5 and a checkpoint to resume from.")
-        private @Nullable Duration maxTime;
-
         private int run(String verb, Consumer<Verbs> work) {
-            return Application.run(verb, configured::settings, force, maxTime, work);
+            return Application.run(verb, configured::settings, force, limited.maxTime, work);
         }
     }
 
@@ -164,16 +170,19 @@ public final class Main {
                             paramLabel = "PATH",
                             description = "The pretrained model, if it is no longer where it was.")
                     @Nullable
-                    String pretrained) {
-        Export export = Export.of(HadoopSettings.ofProcess(), run, format, library);
-        Settings settings = Config.parse(export.place(), export.settings());
-        export.write(
-                pretrained == null ? settings.model().pretrained() : pretrained,
-                settings.model().imageSize(),
-                (side, recipe) -> settings.data().toPreprocess(side, recipe).recipe(),
-                output);
-        System.out.println("exported: " + output);
-        return CommandLine.ExitCode.OK;
+                    String pretrained,
+            @Mixin Limited limited) {
+        return Application.alone("export", run, limited.maxTime, () -> {
+            Export export = Export.of(HadoopSettings.ofProcess(), run, format, library);
+            Settings settings = Config.parse(export.place(), export.settings());
+            export.write(
+                    pretrained == null ? settings.model().pretrained() : pretrained,
+                    settings.model().imageSize(),
+                    (side, recipe) -> settings.data().toPreprocess(side, recipe).recipe(),
+                    output);
+            System.out.println("exported: " + output);
+            return List.of(output);
+        });
     }
 
     @Command(
@@ -279,21 +288,24 @@ public final class Main {
     int inspect(
             @Parameters(paramLabel = "PATH", description = "The file, or a checkpoint's folder.") String path,
             @Mixin Configured configured,
-            @ArgGroup(exclusive = false) @Nullable Machines machines) {
-        System.out.print(
-                machines == null
-                        ? Inspection.of(HadoopSettings.ofProcess(), path)
-                        : Inspection.plan(
-                                HadoopSettings.ofProcess(),
-                                path,
-                                configured.settings(),
-                                machines.classes,
-                                machines.executors,
-                                new CostModel.Machine(
-                                        machines.gflops == null ? Backend.gflops(machines.tasks) : machines.gflops,
-                                        machines.tasks,
-                                        machines.gigabits)));
-        return CommandLine.ExitCode.OK;
+            @ArgGroup(exclusive = false) @Nullable Machines machines,
+            @Mixin Limited limited) {
+        return Application.alone("inspect", null, limited.maxTime, () -> {
+            System.out.print(
+                    machines == null
+                            ? Inspection.of(HadoopSettings.ofProcess(), path)
+                            : Inspection.plan(
+                                    HadoopSettings.ofProcess(),
+                                    path,
+                                    configured.settings(),
+                                    machines.classes,
+                                    machines.executors,
+                                    new CostModel.Machine(
+                                            machines.gflops == null ? Backend.gflops(machines.tasks) : machines.gflops,
+                                            machines.tasks,
+                                            machines.gigabits)));
+            return List.of();
+        });
     }
 
     @Command(
@@ -363,11 +375,7 @@ public final class Main {
             line.getErr().println("error: " + e.getMessage());
             return CommandLine.ExitCode.USAGE;
         }
-        try {
-            return line.execute(arguments);
-        } catch (OutOfMemoryError e) { // of the verbs without Spark, such as inspect
-            return failed(e, line);
-        }
+        return line.execute(arguments);
     }
 
     /** Returns what reads the command line. */

@@ -11,6 +11,9 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.net.ConnectException;
+import java.net.SocketException;
+import java.net.SocketTimeoutException;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -25,6 +28,8 @@ import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataInputStream;
+import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -522,6 +527,73 @@ class MainTest {
         }
     }
 
+    /** Returns the last line that a verb has printed. */
+    private static JsonNode summary(Result result) throws IOException {
+        return new ObjectMapper().readTree(last(result.out()));
+    }
+
+    @Test
+    void aVerbWithoutSparkEndsWithASummaryToo() throws Exception {
+        JsonNode done = summary(execute("inspect", pretrained.toString()));
+        assertThat(done.path("verb").asText()).isEqualTo("inspect");
+        assertThat(done.path("status").asText()).isEqualTo("done");
+        JsonNode refused = summary(execute("inspect", folder + "/none"));
+        assertThat(refused.path("status").asText()).isEqualTo("refused");
+        assertThat(refused.path("message").asText()).contains("no such file");
+        JsonNode export = summary(
+                execute("export", "--format", "timm", "--run", folder + "/none", "--output", folder + "/out"));
+        assertThat(export.path("verb").asText()).isEqualTo("export");
+        assertThat(export.path("exit").asInt()).isEqualTo(2);
+        assertThat(export.path("directory").asText()).isEqualTo(folder + "/none");
+    }
+
+    @Test
+    void aVerbWithoutSparkEndsWithFourIfTheFileSystemIsLost() throws Exception {
+        System.setProperty("spark.hadoop.fs.lost.impl", Lost.class.getName());
+        try {
+            for (String reason : List.of("Connection reset", "Read timed out", "Connection refused")) {
+                Lost.reason = reason;
+                for (Result result : List.of(
+                        execute("inspect", "lost://host/delta.safetensors"),
+                        execute("export", "--format", "timm", "--run", "lost://host/run", "--output", folder + "/out"))) {
+                    assertThat(result.code()).as(result.err()).isEqualTo(4);
+                    assertThat(summary(result).path("status").asText()).isEqualTo("lost");
+                    assertThat(result.err()).contains(reason, "run again, it goes on");
+                }
+            }
+        } finally {
+            System.clearProperty("spark.hadoop.fs.lost.impl");
+        }
+    }
+
+    /** A file system whose server does not answer. */
+    public static final class Lost extends RawLocalFileSystem {
+        private static String reason = "";
+
+        @Override
+        public URI getUri() {
+            return URI.create("lost://host/");
+        }
+
+        @Override
+        public void initialize(URI uri, Configuration conf) {}
+
+        @Override
+        public boolean exists(org.apache.hadoop.fs.Path path) throws IOException {
+            return getFileStatus(path).isFile();
+        }
+
+        @Override
+        public FileStatus getFileStatus(org.apache.hadoop.fs.Path path) throws IOException {
+            throw reason.contains("timed") ? new SocketTimeoutException(reason) : new ConnectException(reason);
+        }
+
+        @Override
+        public FSDataInputStream open(org.apache.hadoop.fs.Path path, int bufferSize) throws IOException {
+            throw reason.contains("timed") ? new SocketTimeoutException(reason) : new SocketException(reason);
+        }
+    }
+
     @Test
     void aPlanNeedsNoMoreThanTheNameOfAModel() throws Exception {
         Result plan = execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "80", "--executors", "1,8");
@@ -547,7 +619,7 @@ class MainTest {
         Result plan =
                 execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "80", "--set", method, "--set", key);
         assertThat(plan.code()).as(plan.err()).isZero();
-        return plan.out();
+        return plan.out().replace(last(plan.out()), ""); // a summary, with seconds
     }
 
     @Test

@@ -5,6 +5,7 @@ import dev.grft.data.Sha256;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -70,9 +71,13 @@ public final class Storage {
      * complete; on any failure the old one stays and nothing new is left behind. No checksum files are written.
      *
      * @throws UserError if the directory cannot be written
+     * @throws UncheckedIOException if the thread is interrupted: then nothing is written
      */
     public void writeAtomically(Path path, Writing writing) {
         try {
+            if (Thread.currentThread().isInterrupted()) {
+                throw new InterruptedIOException("interrupted");
+            }
             FileSystem files = files(path);
             if (isObjectStore(files, path)) {
                 upload(files, path, writing);

@@ -8,13 +8,15 @@ import org.jspecify.annotations.Nullable;
 
 /** Finds what a failed Spark job reports: the user's mistake, or the loss of the cluster. */
 public final class Causes {
-    /** What Spark says of executors that were lost as often as it allows, and of a scheduler that is no longer there; Hadoop, of HDFS. */
+    /** What Spark says of executors that were lost as often as it allows, and of a scheduler that is no longer there; Hadoop, of HDFS and object stores. */
     private static final Pattern LOSS =
             Pattern.compile("ExecutorLostFailure|SparkContext was shut down|stopped SparkContext"
                     + "|Master removed our application|masters are unresponsive|Application has been killed"
                     + "|application has already ended|Max number of executor failures|Connection refused|UnknownHostException"
                     + "|SafeModeException|End of File Exception between local host|failed on socket timeout exception"
-                    + "|Failed on local exception|No Route to Host|All datanodes .* are bad");
+                    + "|Failed on local exception|No Route to Host|All datanodes .* are bad"
+                    + "|java\\.net\\.\\w*(?:Timeout|Connect|Socket|NoRouteToHost)\\w*Exception|Connection reset"
+                    + "|Unable to execute HTTP request|NoHttpResponseException");
 
     /** What the operating system says of a full disk, on whatever machine. */
     private static final Pattern FULL = Pattern.compile("[^\n]*(?:No space left on device|Disk quota exceeded)");

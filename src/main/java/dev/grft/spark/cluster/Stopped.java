@@ -4,7 +4,7 @@ package dev.grft.spark.cluster;
 public final class Stopped extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    Stopped(String message, Throwable cause) {
+    public Stopped(String message, Throwable cause) {
         super(message, cause);
     }
 }

@@ -16,22 +16,27 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.time.Duration;
 import java.util.List;
+import java.util.Timer;
+import java.util.TimerTask;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One verb as a Spark application of its own, configured by {@code spark-submit}: results go to standard output, the last line of
- * which is a {@link Summary}; progress and errors to standard error.
+ * One verb as a program of its own, most of them as a Spark application that {@code spark-submit} configures: results go to standard
+ * output, the last line of which is a {@link Summary}; progress and errors to standard error.
  */
 public final class Application {
-    private static final String GOES_ON = "; run the same command again to resume";
+    private static final String GOES_ON = "; run again, it goes on";
+    private static final String TIME_IS_OVER = "--max-time is over";
+    private static final double GRACE_SECONDS = 25; // of a verb without settings; as engine.graceSeconds
 
     private final String verb;
     private final long began = System.nanoTime();
     private final PrintStream out = System.out;
     private final PrintStream err = System.err;
-    private @Nullable Settings settings;
+    private @Nullable String directory;
     private @Nullable String id;
     private List<String> made = List.of();
 
@@ -54,6 +59,55 @@ public final class Application {
         return new Application(verb).run(configured, force, maxTime, work);
     }
 
+    /**
+     * Does a verb that needs no Spark application, and returns the exit code. To stop it, its thread is interrupted, which then writes no more
+     * files.
+     *
+     * @param directory the run directory, null if there is none
+     * @param maxTime as above
+     * @param work returns the paths of the artifacts that it has made
+     */
+    public static int alone(
+            String verb, @Nullable String directory, @Nullable Duration maxTime, Supplier<List<String>> work) {
+        Application application = new Application(verb);
+        application.directory = directory;
+        return application.alone(maxTime, work);
+    }
+
+    private int alone(@Nullable Duration maxTime, Supplier<List<String>> work) {
+        Thread worker = Thread.currentThread();
+        AtomicReference<@Nullable String> stopped = new AtomicReference<>();
+        Consumer<String> stop = why -> {
+            if (stopped.compareAndSet(null, why)) {
+                worker.interrupt();
+            }
+        };
+        Timer timer = new Timer("grft-max-time", true);
+        try (Termination termination = new Termination(GRACE_SECONDS)) {
+            termination.stops(stop);
+            if (maxTime != null) {
+                timer.schedule(new TimerTask() {
+                    @Override
+                    public void run() {
+                        stop.accept(TIME_IS_OVER);
+                    }
+                }, maxTime.toMillis());
+            }
+            Throwable failure = null;
+            try {
+                made = work.get();
+            } catch (Throwable e) { // memory runs out here, too
+                failure = e;
+            }
+            String why = stopped.getAndSet("done");
+            Thread.interrupted(); // the summary is written in any case
+            return ended(
+                    failure == null ? null : why != null ? new Stopped(why, failure) : Causes.rethrown(failure));
+        } finally {
+            timer.cancel();
+        }
+    }
+
     private int run(Supplier<Settings> configured, boolean force, @Nullable Duration maxTime, Consumer<Verbs> work) {
         Settings known;
         try {
@@ -61,7 +115,7 @@ public final class Application {
         } catch (RuntimeException e) {
             return ended(e);
         }
-        settings = known;
+        directory = known.run().directory();
         Backend.load(); // while Spark starts
         // Closed last: the signal's exit waits for the summary, too.
         try (Termination termination = new Termination(known.engine().graceSeconds())) {
@@ -79,7 +133,7 @@ public final class Application {
             made = session.made();
             termination.stops(session.watch()::stop);
             if (maxTime != null) {
-                session.watch().stopAfter(maxTime.toMillis() / 1e3, "--max-time is over");
+                session.watch().stopAfter(maxTime.toMillis() / 1e3, TIME_IS_OVER);
             }
             session.run(() -> work.accept(new Verbs(session, force)));
             return null;
@@ -127,7 +181,6 @@ public final class Application {
 
     private int summary(String status, int exit, @Nullable String message) {
         double seconds = Math.round((System.nanoTime() - began) / 1e6) / 1e3;
-        String directory = settings == null ? null : settings.run().directory();
         out.println(new Summary(verb, status, exit, id, directory, seconds, made, message).json());
         return exit;
     }

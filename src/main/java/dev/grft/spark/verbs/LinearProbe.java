@@ -114,13 +114,19 @@ final class LinearProbe extends Verb {
         Probe.Examples on = new Probe.Examples(features, classes, labels.size(), weights(seen, labels.size()));
         if (how.weightDecay() == null) {
             Progress.Meter tried = session.phase("probe: choosing the weight decay", -1);
-            Probe.DecayChoice decay = Probe.DecayChoice.of(on, how, seed, threads, examples -> tried.add(examples, ""));
+            Probe.DecayChoice decay = Probe.DecayChoice.of(on, how, seed, threads, examples -> counted(tried, examples));
             session.progress().say("probe: %s", decay);
             how = how.decaying(decay.chosen());
         }
         Progress.Meter trained = session.phase("probe: training", (long) how.epochs() * features.length);
-        Probe probe = Probe.train(on, how, seed, threads, examples -> trained.add(examples, ""));
+        Probe probe = Probe.train(on, how, seed, threads, examples -> counted(trained, examples));
         return new Probed(probe, Objects.requireNonNull(how.weightDecay()), meter.seconds());
+    }
+
+    /** Counts examples, and ends the training, which is no job of Spark's, if the application is to stop. */
+    private void counted(Progress.Meter meter, long examples) {
+        session.watch().check();
+        meter.add(examples, "");
     }
 
     /** Returns the weight of each image, {@code [n]}, of mean 1; null if each counts the same. */
