@@ -13,14 +13,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Chooses who multiplies matrices on the CPU, by the processor.
+ * Chooses the library that multiplies matrices on the CPU, by the processor.
  *
- * <p>Intel's MKL on Intel's processors, where the program was built with it ({@code mvn -Pmkl}), told to compute the same bits in every run.
+ * <p>MKL on Intel's processors, if the program was built with it ({@code mvn -Pmkl}), set to compute the same bits in every run.
  *
- * <p>OpenBLAS else, told which of its kernels suit the processor. Version 0.3.19, that of ND4J, takes for processors newer than itself the kernels
- * of a Pentium 4 (Prescott), five times slower on Intel's Emerald Rapids, where it was seen; and for those that it knows and that have
- * bfloat16 the Cooper Lake kernels, whose product of a DOUBLE matrix with a transposed one is wrong in this build where the result
- * has more than 192 columns.
+ * <p>OpenBLAS otherwise. It has kernels for the processors that it knows. On an Intel processor newer than itself, of a family after 6, it
+ * would take those of a Pentium 4 (Prescott), five times slower, so it is told better ones.
  */
 final class Blas {
     /** JavaCPP's property for the library in place of OpenBLAS; whoever sets it decides. */
@@ -30,7 +28,6 @@ final class Blas {
     static final String OPENBLAS_KERNELS = "OPENBLAS_CORETYPE";
 
     private static final Logger LOG = LoggerFactory.getLogger(Blas.class);
-    private static final int ZEN_4 = 25; // AMD's newest family that OpenBLAS 0.3.19 knows
 
     private static boolean chosen;
 
@@ -83,23 +80,19 @@ final class Blas {
     }
 
     /**
-     * Returns the name of OpenBLAS's kernels for a processor, null to leave it to OpenBLAS. But for Cooper Lake it is the one that OpenBLAS
-     * chooses itself where it knows the processor.
+     * Returns the name of OpenBLAS's kernels for a processor, null to leave it to OpenBLAS.
      *
      * @param cpuinfo the lines of Linux's {@code /proc/cpuinfo}
      */
     static @Nullable String core(List<String> cpuinfo) {
         Set<String> flags = Set.of(value(cpuinfo, "flags").split(" "));
-        boolean intel = intel(cpuinfo);
-        boolean newAmd = value(cpuinfo, "vendor_id").equals("AuthenticAMD")
-                && Integer.parseInt(value(cpuinfo, "cpu family")) > ZEN_4;
-        if (!(intel || newAmd) || !flags.containsAll(Set.of("avx2", "fma"))) {
+        boolean known = !intel(cpuinfo) || value(cpuinfo, "cpu family").equals("6");
+        if (known || !flags.containsAll(Set.of("avx2", "fma"))) {
             return null;
         }
-        if (flags.containsAll(Set.of("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"))) {
-            return "SKYLAKEX";
-        }
-        return intel ? "HASWELL" : "ZEN";
+        return flags.containsAll(Set.of("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"))
+                ? "SKYLAKEX"
+                : "HASWELL";
     }
 
     private static String value(List<String> cpuinfo, String key) {

@@ -1,7 +1,5 @@
 package dev.grft.vit.kernels;
 
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
 import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
@@ -11,11 +9,13 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Frees native memory at once. ND4J alone frees it when the garbage collector has found that an array is unreachable. */
 public final class Freed {
-    /** Bytes after which the C library is told to return what was freed. */
+    /**
+     * Bytes after which the C library returns freed memory to the system. It keeps free pieces of less than 32 MB, and ND4J's records of closed
+     * arrays, which the garbage collector frees, lie in them: a network of the same sizes would not fit there.
+     */
     private static final long ENOUGH = 16 << 20;
 
     private static final AtomicLong KEPT = new AtomicLong();
-    private static final @Nullable Method TRIM = trim();
 
     private Freed() {}
 
@@ -30,7 +30,7 @@ public final class Freed {
         }
         if (bytes > 0 && KEPT.addAndGet(bytes) >= ENOUGH) {
             KEPT.set(0);
-            returnToSystem();
+            Pointer.trimMemory();
         }
     }
 
@@ -38,31 +38,6 @@ public final class Freed {
     public static void array(@Nullable INDArray array) {
         if (array != null) {
             arrays(List.of(array));
-        }
-    }
-
-    /**
-     * Has the C library return freed memory to the system. It keeps free pieces of less than 32 MB, and ND4J's records of closed arrays, which
-     * the garbage collector frees, lie in them: a network of the same sizes would not fit there.
-     */
-    private static void returnToSystem() {
-        if (TRIM != null) {
-            try {
-                TRIM.invoke(null);
-            } catch (IllegalAccessException | InvocationTargetException e) {
-                throw new IllegalStateException(e);
-            }
-        }
-    }
-
-    /** Returns JavaCPP's call of {@code malloc_trim}, which is private; null if this version of JavaCPP has none. */
-    private static @Nullable Method trim() {
-        try {
-            Method method = Pointer.class.getDeclaredMethod("trimMemory");
-            method.setAccessible(true);
-            return method;
-        } catch (ReflectiveOperationException | RuntimeException e) {
-            return null;
         }
     }
 }

@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -22,14 +21,12 @@ class BlasTest {
     @CsvSource(
             nullValues = "null",
             value = {
-                "Emerald Rapids, GenuineIntel, 6, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl avx512_bf16, SKYLAKEX",
-                "Ice Lake,       GenuineIntel, 6, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl,             SKYLAKEX",
-                "Alder Lake,     GenuineIntel, 6, avx2 fma avx_vnni,                                                HASWELL",
-                "Sandy Bridge,   GenuineIntel, 6, avx,                                                              null",
-                "Zen 4,          AuthenticAMD, 25, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl avx512_bf16, null",
-                "Zen 5,          AuthenticAMD, 26, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl avx512_bf16, SKYLAKEX",
-                "Zen 5 without,  AuthenticAMD, 26, avx2 fma,                                                        ZEN",
-                "another,        HygonGenuine, 24, avx2 fma,                                                        null"
+                "Diamond Rapids, GenuineIntel, 19, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl avx512_bf16, SKYLAKEX",
+                "Nova Lake,      GenuineIntel, 18, avx2 fma avx_vnni,                                                HASWELL",
+                "Emerald Rapids, GenuineIntel, 6, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl avx512_bf16,  null",
+                "Pentium 4,      GenuineIntel, 15, sse2,                                                             null",
+                "Zen 5,          AuthenticAMD, 26, avx2 fma avx512f avx512cd avx512bw avx512dq avx512vl avx512_bf16, null",
+                "another,        HygonGenuine, 24, avx2 fma,                                                         null"
             })
     void kernelsAreThoseOfTheProcessor(String name, String vendor, String family, String flags, String core) {
         assertThat(Blas.core(List.of(
@@ -48,7 +45,7 @@ class BlasTest {
     }
 
     @Test
-    void thatLibraryIsLoadedWithThoseKernels() throws IOException {
+    void thatLibraryIsLoadedWithTheProcessorsKernels() throws IOException {
         assumeTrue(Files.isReadable(PROCESSORS), "no /proc/cpuinfo");
         List<String> cpuinfo = Files.readAllLines(PROCESSORS);
         String set = System.getenv(Blas.OPENBLAS_KERNELS);
@@ -61,7 +58,6 @@ class BlasTest {
             return;
         }
         assertThat(Backend.onMkl()).isFalse();
-        assumeTrue(wanted != null, "OpenBLAS chooses");
         String library;
         try (var maps = Files.lines(Path.of("/proc/self/maps"))) {
             library = maps.filter(line -> line.contains("libopenblas_nolapack"))
@@ -72,6 +68,10 @@ class BlasTest {
         String core = NativeLibrary.getInstance(library)
                 .getFunction("openblas_get_corename")
                 .invokeString(new Object[0], false);
-        assertThat(core.toUpperCase(Locale.ROOT)).isEqualTo(wanted.toUpperCase(Locale.ROOT));
+        if (wanted != null) {
+            assertThat(core).isEqualToIgnoringCase(wanted);
+        } else if (cpuinfo.stream().anyMatch(line -> line.matches("flags\\s*:.* avx2 .*"))) {
+            assertThat(core).isIn("Haswell", "Zen", "SkylakeX", "Cooperlake", "SapphireRapids");
+        }
     }
 }
