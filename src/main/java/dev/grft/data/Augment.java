@@ -70,14 +70,7 @@ public record Augment(
      */
     public static Augment views(long seed) {
         return new Augment(
-                true,
-                0.08,
-                1,
-                3.0 / 4,
-                4.0 / 3,
-                true,
-                seed,
-                Changes.of(new ColorJitter(0.4, 0.4, 0.4, 0.1, 0.8, 0.2)));
+                true, 0.08, 1, 3.0 / 4, 4.0 / 3, true, seed, Changes.of(new ColorJitter(0.4, 0.4, 0.4, 0.1, 0.8, 0.2)));
     }
 
     /** Writes the first view of a prepared image; see the other method. */

@@ -86,7 +86,21 @@ public final class CostModel {
      * @param shards parts of the step
      */
     public CostModel(VitConfig config, Map<String, Long> slices, boolean recompute, int batch, int shards) {
-        this(config, slices, head(config) + sum(slices), 0, 0, 1, recompute, batch, shards, batch, false, LEARNER, 0, new WholeTuning());
+        this(
+                config,
+                slices,
+                head(config) + sum(slices),
+                0,
+                0,
+                1,
+                recompute,
+                batch,
+                shards,
+                batch,
+                false,
+                LEARNER,
+                0,
+                new WholeTuning());
     }
 
     private CostModel(
@@ -221,8 +235,7 @@ public final class CostModel {
         double driver = trained() * (UPDATE + GATHER * shards);
         double memory = JVM
                 + (double) BYTES * config.backboneParameters() // the copy that the tasks share
-                + (double) machine.tasks()
-                        * (activations(Math.min(most, examplesAtOnce), recompute) + 4 * vector);
+                + (double) machine.tasks() * (activations(Math.min(most, examplesAtOnce), recompute) + 4 * vector);
         return new Step(
                 computing + network + spark + driver, computing, network, spark, driver, memory, bytesIn, bytesOut);
     }
@@ -406,7 +419,8 @@ public final class CostModel {
 
     /** Returns what a network in this training keeps of a batch and works with, in bytes. */
     long activations(int examples, boolean again) {
-        return activationBytes(config, examples, again) + BYTES * tuning.held(name -> (long) rows(name, examples), again);
+        return activationBytes(config, examples, again)
+                + BYTES * tuning.held(name -> (long) rows(name, examples), again);
     }
 
     /** Returns what a frozen network keeps of a batch for the backward, and its working arrays, in bytes. */

@@ -58,7 +58,8 @@ public final class Fit {
     public static Fit of(VitConfig config, Settings wished, long bytes, int tasks) {
         Fit all = unlimited(config, wished);
         int stepped = wished.training().examplesAtOnce();
-        long bound = 2 * CostModel.activationBytes(config, stepped, wished.engine().recompute());
+        long bound =
+                2 * CostModel.activationBytes(config, stepped, wished.engine().recompute());
         if (all.fits(CostModel.least(config, bytes, tasks), 0, bound)) { // it need not be known what trains
             return all;
         }
@@ -126,9 +127,7 @@ public final class Fit {
     /** Returns how many images the largest batch has that has a backward. */
     public int withBackward() {
         int stepped = wished.training().examplesAtOnce();
-        return scoresForward(wished)
-                ? stepped
-                : Math.max(settings().selection().imagesOfBatch(), stepped);
+        return scoresForward(wished) ? stepped : Math.max(settings().selection().imagesOfBatch(), stepped);
     }
 
     /** Returns how many images the largest batch has that has none. */

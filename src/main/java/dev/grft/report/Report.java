@@ -126,8 +126,7 @@ public final class Report {
                     "history",
                     Curves.of(
                             history.path(1).toString(),
-                            () -> history.existing().stream()
-                                    .flatMap(file -> history.lines(file).stream())));
+                            () -> history.existing().stream().flatMap(file -> history.lines(file).stream())));
         }
         json(folder + "mistakes.json").ifPresent(mistakes -> node.set("mistakes", mistakes));
         return node;

@@ -93,8 +93,8 @@ public final class Learner implements AutoCloseable {
 
     private void put(LearnerState from) {
         if (from.trained().length != network.numParams()) {
-            throw new IllegalArgumentException(
-                    "a state of " + from.trained().length + " trained parameters for a network of " + network.numParams());
+            throw new IllegalArgumentException("a state of " + from.trained().length
+                    + " trained parameters for a network of " + network.numParams());
         }
         Flat.write(from.trained(), network.params());
         INDArray state = updater().getStateViewArray();

@@ -139,8 +139,8 @@ public interface Score {
             }
         } catch (ServiceConfigurationError e) {
             throw new UserError(
-                    "selection.score: the score cannot be created (" + e.getMessage() + "); it must be a public class with a"
-                            + " public constructor without arguments",
+                    "selection.score: the score cannot be created (" + e.getMessage()
+                            + "); it must be a public class with a" + " public constructor without arguments",
                     e);
         }
         if (score == null || found.indexOf(word) != found.lastIndexOf(word)) {

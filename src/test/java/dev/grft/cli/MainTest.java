@@ -540,8 +540,8 @@ class MainTest {
         JsonNode refused = summary(execute("inspect", folder + "/none"));
         assertThat(refused.path("status").asText()).isEqualTo("refused");
         assertThat(refused.path("message").asText()).contains("no such file");
-        JsonNode export = summary(
-                execute("export", "--format", "timm", "--run", folder + "/none", "--output", folder + "/out"));
+        JsonNode export =
+                summary(execute("export", "--format", "timm", "--run", folder + "/none", "--output", folder + "/out"));
         assertThat(export.path("verb").asText()).isEqualTo("export");
         assertThat(export.path("exit").asInt()).isEqualTo(2);
         assertThat(export.path("directory").asText()).isEqualTo(folder + "/none");
@@ -555,7 +555,14 @@ class MainTest {
                 Lost.reason = reason;
                 for (Result result : List.of(
                         execute("inspect", "lost://host/delta.safetensors"),
-                        execute("export", "--format", "timm", "--run", "lost://host/run", "--output", folder + "/out"))) {
+                        execute(
+                                "export",
+                                "--format",
+                                "timm",
+                                "--run",
+                                "lost://host/run",
+                                "--output",
+                                folder + "/out"))) {
                     assertThat(result.code()).as(result.err()).isEqualTo(4);
                     assertThat(summary(result).path("status").asText()).isEqualTo("lost");
                     assertThat(result.err()).contains(reason, "run again, it goes on");

@@ -14,7 +14,8 @@ final class Messages {
     private static final Path SOURCE = Path.of("src/main/java");
     private static final Pattern CALL =
             Pattern.compile("\\b(?:new UserError|UserError\\.of|require|refused|say|note)\\(");
-    private static final Pattern LITERAL = Pattern.compile("\"\"\"\\n(.*?)\"\"\"|\"((?:[^\"\\\\\\n]|\\\\.)*)\"", Pattern.DOTALL);
+    private static final Pattern LITERAL =
+            Pattern.compile("\"\"\"\\n(.*?)\"\"\"|\"((?:[^\"\\\\\\n]|\\\\.)*)\"", Pattern.DOTALL);
 
     private Messages() {}
 
@@ -29,7 +30,9 @@ final class Messages {
     static List<Message> all() throws IOException {
         List<Message> messages = new ArrayList<>();
         try (Stream<Path> files = Files.walk(SOURCE)) {
-            for (Path file : files.filter(path -> path.toString().endsWith(".java")).sorted().toList()) {
+            for (Path file : files.filter(path -> path.toString().endsWith(".java"))
+                    .sorted()
+                    .toList()) {
                 String source = Files.readString(file);
                 for (Matcher call = CALL.matcher(source); call.find(); ) {
                     String text = text(source.substring(call.end(), end(source, call.end())));
@@ -80,8 +83,16 @@ final class Messages {
         for (Matcher literal = LITERAL.matcher(expression); literal.find(); last = literal.end()) {
             String between = expression.substring(last, literal.start()).strip();
             text.append(last == 0 || between.equals("+") ? "" : "…");
-            text.append(literal.group(1) == null ? literal.group(2) : literal.group(1).strip());
+            text.append(
+                    literal.group(1) == null
+                            ? literal.group(2)
+                            : literal.group(1).strip());
         }
-        return text.toString().replaceAll("%[-,+0]*\\d*(?:\\.\\d+)?[a-zA-Z]", "…").replace("\\\"", "\"").replace("\\n", " ").replace("%%", "%").replace("%n", " ");
+        return text.toString()
+                .replaceAll("%[-,+0]*\\d*(?:\\.\\d+)?[a-zA-Z]", "…")
+                .replace("\\\"", "\"")
+                .replace("\\n", " ")
+                .replace("%%", "%")
+                .replace("%n", " ");
     }
 }

@@ -123,7 +123,7 @@ class ProseTest {
             if (!page.equals(GENERATED)) {
                 String text = FENCED.matcher(Files.readString(page)).replaceAll("\n");
                 text = TARGET.matcher(CODE.matcher(text).replaceAll("CODE")).replaceAll("");
-                for (String one : PARAGRAPH.split(text)) {
+                for (String one : PARAGRAPH.split(text, -1)) {
                     boolean row = one.strip().startsWith("|");
                     for (String part : one.split(row ? "(?<!\\\\)\\|" : "(?!)", -1)) {
                         String plain = part.strip().replaceAll("\\s+", " ");

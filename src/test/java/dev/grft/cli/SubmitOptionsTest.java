@@ -69,7 +69,8 @@ class SubmitOptionsTest {
     @Test
     void everyOptionOfSparkGoesToSparkAndTheRestToTheProgram() throws Exception {
         for (String option : sparks("opts")) {
-            String value = option.equals("--conf") ? "spark.a=b" : option.equals("--properties-file") ? "/dev/null" : "some";
+            String value =
+                    option.equals("--conf") ? "spark.a=b" : option.equals("--properties-file") ? "/dev/null" : "some";
             for (List<String> form : List.of(List.of(option, value), List.of(option + "=" + value))) {
                 List<String> line = new ArrayList<>(List.of("train"));
                 line.addAll(form);
@@ -90,7 +91,8 @@ class SubmitOptionsTest {
 
     @Test
     void jarsStandBesideThoseOfThePropertiesAndOfTheBuild() throws Exception {
-        assertThat(words("--jars", "a.jar", "--conf", "spark.jars=b.jar", "train")).containsSequence("--jars", "a.jar,b.jar");
+        assertThat(words("--jars", "a.jar", "--conf", "spark.jars=b.jar", "train"))
+                .containsSequence("--jars", "a.jar,b.jar");
         assertThat(words("--conf", "spark.jars=b.jar", "train")).containsSequence("--jars", "b.jar");
         Path file = Files.writeString(folder.resolve("my.conf"), "spark.jars c.jar\n");
         assertThat(words("--spark-conf", file.toString(), "--jars", "a.jar", "train"))

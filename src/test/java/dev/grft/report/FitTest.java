@@ -120,7 +120,10 @@ class FitTest {
         assertThat(fit.settings().selection().batchSize()).isEqualTo(seen);
         assertThat(fit.withoutBackward()).isEqualTo(seen);
         assertThat(fit.withBackward()).as("of a step").isEqualTo(8);
-        assertThat(fit(4 * GIB, "selection.batchSize=200").settings().selection().batchSize())
+        assertThat(fit(4 * GIB, "selection.batchSize=200")
+                        .settings()
+                        .selection()
+                        .batchSize())
                 .isLessThan(seen / 2);
 
         Fit gps = fit(40 * GIB, sets[0], "tuning.method=gps", "selection.batchSize=11");

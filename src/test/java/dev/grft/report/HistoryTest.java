@@ -133,8 +133,7 @@ class HistoryTest {
         @Override
         public FSDataOutputStream append(org.apache.hadoop.fs.Path path, int buffer, Progressable progress)
                 throws IOException {
-            return new FSDataOutputStream(
-                    counted(super.append(path, buffer, progress), n -> appended += n), null);
+            return new FSDataOutputStream(counted(super.append(path, buffer, progress), n -> appended += n), null);
         }
     }
 

@@ -43,8 +43,8 @@ class TargetsTest {
     }
 
     private static Batch batch(List<Example> examples, Mixing mixing, long step) {
-        Changes changes =
-                new Changes(0, false, false, null, new ColorJitter(0, 0, 0, 0, 1, 0), new Erasing(0, "const", 1), mixing);
+        Changes changes = new Changes(
+                0, false, false, null, new ColorJitter(0, 0, 0, 0, 1, 0), new Erasing(0, "const", 1), mixing);
         Augment augment = new Augment(false, 1, 1, 1, 1, false, 5, changes);
         return Batch.augmented(examples, PREPROCESS, augment, new long[examples.size()], 1)
                 .mixed(augment, 1, step);

@@ -188,9 +188,7 @@ final class PeftAdapter {
     }
 
     private static UserError unlike(Addition addition, String method, String remedy) {
-        return UserError.of(
-                "export: %s trains %s, which is not a low-rank update; %s",
-                method, addition, remedy);
+        return UserError.of("export: %s trains %s, which is not a low-rank update; %s", method, addition, remedy);
     }
 
     private void put(String matrix, Factors update) {

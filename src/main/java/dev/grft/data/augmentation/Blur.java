@@ -49,8 +49,7 @@ final class Blur {
                 for (int other = at - whole; other <= at + whole; other++) {
                     sum += value(line, side, other, color);
                 }
-                int edges =
-                        value(line, side, at - whole - 1, color) + value(line, side, at + whole + 1, color);
+                int edges = value(line, side, at - whole - 1, color) + value(line, side, at + whole + 1, color);
                 out[3 * at + color] = (byte) ((sum * inside + edges * edge + (1 << 23)) >>> 24);
             }
         }

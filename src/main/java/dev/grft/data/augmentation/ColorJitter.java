@@ -27,12 +27,8 @@ public record ColorJitter(
         Checks.notNegative("augmentation.colorJitter.saturation", saturation);
         Checks.require(hue >= 0 && hue <= 0.5, "augmentation.colorJitter.hue", "in [0, 0.5]", hue);
         Checks.require(
-                probability >= 0 && probability <= 1,
-                "augmentation.colorJitter.probability",
-                "in [0, 1]",
-                probability);
-        Checks.require(
-                grayscale >= 0 && grayscale <= 1, "augmentation.colorJitter.grayscale", "in [0, 1]", grayscale);
+                probability >= 0 && probability <= 1, "augmentation.colorJitter.probability", "in [0, 1]", probability);
+        Checks.require(grayscale >= 0 && grayscale <= 1, "augmentation.colorJitter.grayscale", "in [0, 1]", grayscale);
     }
 
     boolean changes() {

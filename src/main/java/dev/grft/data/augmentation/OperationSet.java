@@ -6,6 +6,7 @@ import java.util.SplittableRandom;
 import java.util.stream.Stream;
 
 /** timm's sets of operations for {@link RandAugment}, with the frequency of each operation. */
+@SuppressWarnings({"ImmutableEnumChecker", "EnumOrdinal"}) // nothing writes the weights; their order is the operations'
 public enum OperationSet {
     /** Fifteen operations, drawn evenly; an operation may be drawn again. */
     ALL("", true, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0),
@@ -52,7 +53,8 @@ public enum OperationSet {
             return all[random.nextInt(all.length)];
         }
         Operation[] left = operations(earlier);
-        double rest = random.nextDouble() * Stream.of(left).mapToDouble(this::weight).sum();
+        double rest =
+                random.nextDouble() * Stream.of(left).mapToDouble(this::weight).sum();
         int drawn = 0;
         while (drawn < left.length - 1 && rest >= weight(left[drawn])) {
             rest -= weight(left[drawn++]);

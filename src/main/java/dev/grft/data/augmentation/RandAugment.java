@@ -33,8 +33,7 @@ public record RandAugment(
     private static final double RANGE = 10;
 
     /** The parts that may follow {@code rand-}. */
-    private static final Pattern PART =
-            Pattern.compile(
+    private static final Pattern PART = Pattern.compile(
             "(m|n|mmax)(\\d{1,6})|(inc)([01])|(p|mstd)(\\d{1,6}(?:\\.\\d*)?|\\.\\d+|inf)|(t)(3a|3aw|weights)");
 
     /** What can be done to an image; the first fifteen in timm's order. */

@@ -104,6 +104,6 @@ final class Strips {
         for (int i = first; i < first + 3; i++) {
             three = three << 8 | (i < end ? file[i] & 0xff : 0);
         }
-        return three >> 24 - width - (int) (at & 7) & (1 << width) - 1;
+        return (three >> (24 - width - (int) (at & 7))) & ((1 << width) - 1);
     }
 }

@@ -105,7 +105,9 @@ public final class Causes {
                             + "); write the file again, or leave it out",
                     failure);
         }
-        return gone.find() ? new UserError(gone.group(1).strip() + "; keep the images unchanged during a run", failure) : null;
+        return gone.find()
+                ? new UserError(gone.group(1).strip() + "; keep the images unchanged during a run", failure)
+                : null;
     }
 
     private static String innermost(Throwable failure, String message) {

@@ -235,8 +235,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
                                 + " spark.executor.cores and spark.executor.memory?",
                         failure)
                 : new UserError(
-                        what + ": no task has made progress " + limit
-                                + "; look at the executors, or raise it",
+                        what + ": no task has made progress " + limit + "; look at the executors, or raise it",
                         failure);
     }
 

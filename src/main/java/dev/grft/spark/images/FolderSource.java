@@ -128,9 +128,8 @@ final class FolderSource implements Source.Stored {
         Set<String> labels = new TreeSet<>();
         for (Named image : named) {
             if (image.label == null) {
-                throw new UserError(
-                        found.path() + ": " + image.name + " is in no folder of a class; move it into one,"
-                                + " or give the folder above these folders");
+                throw new UserError(found.path() + ": " + image.name + " is in no folder of a class; move it into one,"
+                        + " or give the folder above these folders");
             }
             labels.add(image.label);
         }

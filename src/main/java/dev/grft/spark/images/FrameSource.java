@@ -195,9 +195,9 @@ public final class FrameSource implements Source {
             throw new UserError(place + ": all images have weight 0; is weightCol right?");
         }
         if (!wrong.isEmpty()) {
-            throw new UserError(
-                    place + ": labels must be whole numbers from 0 to below " + MOST_CLASSES + ", got "
-                            + wrong.iterator().next() + "; is labelCol right? StringIndexer turns any column into such numbers");
+            throw new UserError(place + ": labels must be whole numbers from 0 to below " + MOST_CLASSES + ", got "
+                    + wrong.iterator().next()
+                    + "; is labelCol right? StringIndexer turns any column into such numbers");
         }
     }
 

@@ -229,8 +229,7 @@ final class ImageList {
             }
         } catch (TextParsingException e) {
             throw new UserError(
-                    path + ": is not CSV, line " + (e.getLineIndex() + 1) + "; mend the line, or use another file",
-                    e);
+                    path + ": is not CSV, line " + (e.getLineIndex() + 1) + "; mend the line, or use another file", e);
         } finally {
             parser.stopParsing();
         }

@@ -233,7 +233,8 @@ public final class ImageSource {
     static long rank(String[] names, String name) {
         int rank = Arrays.binarySearch(names, name);
         if (rank < 0) {
-            throw new UserError(name + " was not there when the images were listed; keep the images unchanged during a run");
+            throw new UserError(
+                    name + " was not there when the images were listed; keep the images unchanged during a run");
         }
         return rank;
     }

@@ -96,7 +96,8 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
                 end = each.isSparse() ? 0 : in.getBytesRead() + (each.getSize() + RECORD - 1) / RECORD * RECORD;
                 String name = each.getName();
                 if (name.startsWith("/") || Arrays.asList(name.split("/")).contains("..")) {
-                    throw new UserError(tar + ": the entry " + name + " leaves the folder of the tar; is it the right file?");
+                    throw new UserError(
+                            tar + ": the entry " + name + " leaves the folder of the tar; is it the right file?");
                 }
                 if (isPlain(each) && point(name) > 0 && !name.startsWith("__")) {
                     return each;

@@ -53,7 +53,13 @@ final class Lease implements AutoCloseable {
      * @param started tells one process of an id from a later one
      */
     record Driver(
-            String name, String application, String attempt, String host, String machine, long process, String started) {
+            String name,
+            String application,
+            String attempt,
+            String host,
+            String machine,
+            long process,
+            String started) {
         /** Returns the driver that this process is. */
         static Driver of(SparkContext spark) {
             long process = ProcessHandle.current().pid();
@@ -104,7 +110,8 @@ final class Lease implements AutoCloseable {
         private static String startOf(long process) {
             try {
                 String stat = Files.readString(java.nio.file.Path.of("/proc/" + process + "/stat"));
-                return stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19]; // field 22; the name before it may have spaces
+                return stat.substring(stat.lastIndexOf(')') + 2)
+                        .split(" ", -1)[19]; // field 22; the name before it may have spaces
             } catch (IOException e) {
                 return "";
             }

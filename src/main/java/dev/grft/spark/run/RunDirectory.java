@@ -148,8 +148,7 @@ public final class RunDirectory {
         try {
             return MAPPER.readValue(storage.readString(file), type);
         } catch (JsonProcessingException e) {
-            throw new UserError(
-                    file + ": is not valid JSON (" + e.getOriginalMessage() + "); delete it", e);
+            throw new UserError(file + ": is not valid JSON (" + e.getOriginalMessage() + "); delete it", e);
         }
     }
 

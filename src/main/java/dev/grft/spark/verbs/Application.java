@@ -86,12 +86,14 @@ public final class Application {
         try (Termination termination = new Termination(GRACE_SECONDS)) {
             termination.stops(stop);
             if (maxTime != null) {
-                timer.schedule(new TimerTask() {
-                    @Override
-                    public void run() {
-                        stop.accept(TIME_IS_OVER);
-                    }
-                }, maxTime.toMillis());
+                timer.schedule(
+                        new TimerTask() {
+                            @Override
+                            public void run() {
+                                stop.accept(TIME_IS_OVER);
+                            }
+                        },
+                        maxTime.toMillis());
             }
             Throwable failure = null;
             try {
@@ -101,8 +103,7 @@ public final class Application {
             }
             String why = stopped.getAndSet("done");
             Thread.interrupted(); // the summary is written in any case
-            return ended(
-                    failure == null ? null : why != null ? new Stopped(why, failure) : Causes.rethrown(failure));
+            return ended(failure == null ? null : why != null ? new Stopped(why, failure) : Causes.rethrown(failure));
         } finally {
             timer.cancel();
         }

@@ -114,7 +114,8 @@ final class LinearProbe extends Verb {
         Probe.Examples on = new Probe.Examples(features, classes, labels.size(), weights(seen, labels.size()));
         if (how.weightDecay() == null) {
             Progress.Meter tried = session.phase("probe: choosing the weight decay", -1);
-            Probe.DecayChoice decay = Probe.DecayChoice.of(on, how, seed, threads, examples -> counted(tried, examples));
+            Probe.DecayChoice decay =
+                    Probe.DecayChoice.of(on, how, seed, threads, examples -> counted(tried, examples));
             session.progress().say("probe: %s", decay);
             how = how.decaying(decay.chosen());
         }

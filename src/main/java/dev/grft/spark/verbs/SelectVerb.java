@@ -343,6 +343,7 @@ final class SelectVerb extends Verb {
         String views = settings.selection().contrastive()
                 ? Augment.views(settings.run().seed()).toString()
                 : "";
-        return Inputs.digest("scores", probe.inputs(ofProbe(score)), Config.fingerprint(settings, keys, Set.of()), views);
+        return Inputs.digest(
+                "scores", probe.inputs(ofProbe(score)), Config.fingerprint(settings, keys, Set.of()), views);
     }
 }

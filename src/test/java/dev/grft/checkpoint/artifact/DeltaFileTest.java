@@ -221,7 +221,8 @@ class DeltaFileTest {
     void aMalformedHeaderIsRefused() {
         assertRefused(file -> file.metadata.put("labels", "["), "x: labels: is not valid JSON");
         assertRefused(
-                file -> file.metadata.put("labels", "[1,2]"), "x: labels: must be a list of strings, got the element 1");
+                file -> file.metadata.put("labels", "[1,2]"),
+                "x: labels: must be a list of strings, got the element 1");
         assertRefused(
                 file -> file.metadata.put("labels", "[\"a\"]"), "x: head.weight is F32 [2, 3], expected F32 [1, 3]");
         assertRefused(file -> file.metadata.put("matrices", "[]"), "x: matrices: must be an object of [out, in]");

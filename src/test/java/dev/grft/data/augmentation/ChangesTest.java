@@ -239,7 +239,8 @@ class ChangesTest {
     @Test
     void timmsFormOfRandAugmentIsRead() {
         assertThat(RandAugment.parse("rand")).isEqualTo(new RandAugment(10, 2, 0.5, 0, 10, false, OperationSet.ALL));
-        assertThat(RandAugment.parse("rand-m9-mstd0.5-inc1")).isEqualTo(new RandAugment(9, 2, 0.5, 0.5, 10, true, OperationSet.ALL));
+        assertThat(RandAugment.parse("rand-m9-mstd0.5-inc1"))
+                .isEqualTo(new RandAugment(9, 2, 0.5, 0.5, 10, true, OperationSet.ALL));
         assertThat(RandAugment.parse("rand-n3-p.25-m15-mmax30-mstd101-inc0"))
                 .isEqualTo(new RandAugment(15, 3, 0.25, Double.POSITIVE_INFINITY, 30, false, OperationSet.ALL));
         assertThat(RandAugment.parse("rand-m7-tweights").set()).isEqualTo(OperationSet.WEIGHTS);
@@ -291,7 +292,20 @@ class ChangesTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"", "m9", "rand-", "rand-x3", "rand-m", "rand-m-1", "rand-n0", "rand-p2", "rand-tother", "rand-t", "rand-n16-tweights", "v0"})
+            strings = {
+                "",
+                "m9",
+                "rand-",
+                "rand-x3",
+                "rand-m",
+                "rand-m-1",
+                "rand-n0",
+                "rand-p2",
+                "rand-tother",
+                "rand-t",
+                "rand-n16-tweights",
+                "v0"
+            })
     void whatIsNotTimmsFormIsRefused(String text) {
         assertThatThrownBy(() -> RandAugment.parse(text))
                 .isInstanceOf(UserError.class)

@@ -41,8 +41,8 @@ class PillowTest {
 
     private static byte[] changed(JsonNode operation, byte[] rgb) {
         if (operation.has("operation")) {
-            RandAugment augment =
-                    RandAugment.parse("rand-n1-p1-inc" + (operation.get("increasing").booleanValue() ? 1 : 0));
+            RandAugment augment = RandAugment.parse(
+                    "rand-n1-p1-inc" + (operation.get("increasing").booleanValue() ? 1 : 0));
             return augment.applied(
                     Operation.values()[operation.get("operation").intValue()],
                     operation.get("magnitude").doubleValue(),
@@ -75,8 +75,9 @@ class PillowTest {
     @ParameterizedTest
     @ValueSource(strings = {"3a", "3aw", "weights"})
     void aSetHasTimmsOperationsAndWeights(String name) throws IOException {
-        JsonNode golden =
-                new ObjectMapper().readTree(Golden.bytes("augmentation/sets.json")).get(name);
+        JsonNode golden = new ObjectMapper()
+                .readTree(Golden.bytes("augmentation/sets.json"))
+                .get(name);
 
         for (Operation operation : Operation.values()) {
             JsonNode weight = null;

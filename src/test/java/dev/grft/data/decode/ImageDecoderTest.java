@@ -581,7 +581,9 @@ class ImageDecoderTest {
 
     @Test
     void exifDataOfWhateverDamageAreUpright() throws Exception {
-        for (String name : new String[] {"turned-6.jpg", "turned-6.png", "xmp-3.png", "xmp-3.webp", "xmp-8.jpg", "turned-6.webp", "rgb.jpg"}) {
+        for (String name : new String[] {
+            "turned-6.jpg", "turned-6.png", "xmp-3.png", "xmp-3.webp", "xmp-8.jpg", "turned-6.webp", "rgb.jpg"
+        }) {
             byte[] whole = Images.file(name);
             for (int i = 0; i < whole.length; i++) {
                 byte[] damaged = whole.clone();

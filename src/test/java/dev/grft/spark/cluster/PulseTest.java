@@ -102,9 +102,8 @@ class PulseTest {
 
             assertThat(watch.meaning(failure))
                     .isInstanceOf(UserError.class)
-                    .hasMessage(
-                            "a job of Spark: no task has made progress for engine.timeoutSeconds, 2.0 s;"
-                                    + " look at the executors, or raise it");
+                    .hasMessage("a job of Spark: no task has made progress for engine.timeoutSeconds, 2.0 s;"
+                            + " look at the executors, or raise it");
             assertThat((System.nanoTime() - start) / 1e9).isBetween(3.4, 30.0);
         }
     }

@@ -541,9 +541,8 @@ class ImageSourceTest extends OnSpark {
         }
         assertThatThrownBy(() -> golden("*.parquet"))
                 .isInstanceOf(UserError.class)
-                .hasMessageMatching(
-                        "file:.*other-classes.parquet: has other classes than file:.*/huggingface.parquet;"
-                                + " read them one by one");
+                .hasMessageMatching("file:.*other-classes.parquet: has other classes than file:.*/huggingface.parquet;"
+                        + " read them one by one");
     }
 
     @Test

@@ -241,8 +241,9 @@ class OddInputsTest {
             assertThat(images.count()).isEqualTo(2);
             assertThat(images.passedOver().reasons()).isEqualTo(Map.of("in names that begin with . or _", 4L));
             assertThat(images.passedOver().notes())
-                    .containsExactly(folder + ": the folder _background_ is not a class, because its name begins with _;"
-                            + " rename it if it is one");
+                    .containsExactly(
+                            folder + ": the folder _background_ is not a class, because its name begins with _;"
+                                    + " rename it if it is one");
             allAreThere(images);
         }
     }

@@ -82,8 +82,9 @@ class LeaseTest {
         Lease first = take(elsewhere("grft train runs/demo", "app-1", ""));
         assertThatThrownBy(() -> take(elsewhere("grft evaluate runs/demo", "app-2", "")))
                 .isInstanceOf(UserError.class)
-                .hasMessage("file:" + folder.resolve("run") + ": \"grft train runs/demo\" (application app-1, process 7 on"
-                        + " far) is at work in this run directory; wait until it has ended, or set another run.directory");
+                .hasMessage(
+                        "file:" + folder.resolve("run") + ": \"grft train runs/demo\" (application app-1, process 7 on"
+                                + " far) is at work in this run directory; wait until it has ended, or set another run.directory");
         first.close();
         assertThat(file()).doesNotExist();
         take(elsewhere("grft evaluate runs/demo", "app-2", ""));

@@ -625,7 +625,8 @@ class VerbsTest extends OnTiny {
                 .contains("trained         467 parameters, 51 of them in the head; ")
                 .contains("(moved by ");
         assertThat(Inspection.of(hadoop, whole + "/state/step-00000004.safetensors"))
-                .contains("training state  after step 4", "trained         467 parameters", "updater         934 values");
+                .contains(
+                        "training state  after step 4", "trained         467 parameters", "updater         934 values");
     }
 
     @Test
