@@ -360,7 +360,7 @@ class CheckpointTest {
         Files.copy(Golden.path("tiny/model.safetensors"), directory.resolve("model.safetensors"));
         assertThatThrownBy(() -> Checkpoint.load(Golden.HADOOP, directory.toString(), 0))
                 .isInstanceOf(UserError.class)
-                .hasMessageContaining("config.json: no such file; it says how images are prepared");
+                .hasMessageContaining("config.json: no such file; it has the image settings");
         Files.writeString(directory.resolve("config.json"), "{");
         assertThatThrownBy(() -> Checkpoint.load(Golden.HADOOP, directory.toString(), 0))
                 .isInstanceOf(UserError.class)

@@ -248,7 +248,7 @@ class ForeignModelsTest {
         tensors.put("classifier.weight", Tensor.ofFloats(new long[] {5, 12}, new float[60]));
         tensors.put("classifier.bias", Tensor.ofFloats(new long[] {5}, new float[5]));
         write(tensors);
-        refused("the head of CLIPForImageClassification reads the mean of tokens that no norm has seen");
+        refused("the head of CLIPForImageClassification averages tokens before the last norm");
     }
 
     @Test
@@ -542,7 +542,7 @@ class ForeignModelsTest {
         for (String path : List.of(directory.toString(), directory.resolve(name).toString())) {
             assertThatThrownBy(() -> Checkpoint.load(Golden.HADOOP, path, 0))
                     .isInstanceOf(UserError.class)
-                    .hasMessageContaining(name + ": is a pickle of Python's, which runs code when it is read")
+                    .hasMessageContaining(name + ": is a Python pickle, which runs code when it is read")
                     .hasMessageContaining("torch.load('" + name + "', weights_only=True");
         }
     }
@@ -560,7 +560,7 @@ class ForeignModelsTest {
         npz("a.txt", new byte[] {1});
         refused("has the entry a.txt, expected arrays NAME.npy only");
         npz("a.npy", new byte[] {1});
-        refused("a: is not an array of NumPy's");
+        refused("a: is not a NumPy array");
         npz("a.npy", header("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"));
         refused("a: is of type |O, expected one of");
         npz("a.npy", header("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2), }"));

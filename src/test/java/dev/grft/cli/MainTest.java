@@ -134,8 +134,8 @@ class MainTest {
 
         assertThat(result.code()).isEqualTo(2);
         assertThat(last(result.err()))
-                .isEqualTo("error: training.patience is 3, but data.validation is not set; give"
-                        + " images that are held out, or no patience");
+                .isEqualTo("error: training.patience is 3, but data.validation is not set; set"
+                        + " data.validation to held-out images, or training.patience to null");
     }
 
     private List<String> made() throws IOException {
@@ -354,7 +354,7 @@ class MainTest {
         Files.createDirectories(one.resolve("red"));
         Files.copy(images.resolve("red/0.png"), one.resolve("red/0.png"));
 
-        assertRefused(does(one, "train"), one + ": found one class only (red), needs two or more");
+        assertRefused(does(one, "train"), one + ": found one class only (red), expected two classes or more");
     }
 
     @Test

@@ -156,7 +156,7 @@ class TrackingTest {
         }
         tellsWithoutWaiting("http://127.0.0.1:" + nobody, "cannot be reached (java.net.ConnectException");
         assertThat(said().lines()).hasSize(2);
-        assertThat(said()).contains("was not told everything");
+        assertThat(said()).contains("not everything was sent to the server");
     }
 
     @Test
@@ -168,7 +168,7 @@ class TrackingTest {
                     "http://127.0.0.1:" + silent.getLocalPort(),
                     "does not answer within tracking.timeoutSeconds; will try again");
         }
-        assertThat(said()).contains("was not told everything");
+        assertThat(said()).contains("not everything was sent to the server");
     }
 
     /** Tells a server that is not there, and ends after the complaint about it, which comes in its own time. */
@@ -223,7 +223,7 @@ class TrackingTest {
                 run.files(path("README.md"), path("README.md"));
             }
             assertThat(said().lines())
-                    .containsExactly("tracking: files are not sent, for the server does not take them but keeps them at"
+                    .containsExactly("tracking: files are not sent; the server does not proxy artifacts, it stores them at"
                             + " s3://bucket/run1/artifacts");
             assertThat(server.runs.get("run1").statuses).containsExactly("FINISHED");
         }

@@ -193,11 +193,11 @@ class ExportTest {
         refused(
                 delta(model, Map.of(), List.of(new Entries(QKV_OF_0, QKV, new int[72], new float[72]))),
                 "gps",
-                "export: gps trains 1 entries of each row of " + QKV_OF_0 + ", which is no update of low rank");
+                "export: gps trains 1 entries of each row of " + QKV_OF_0 + ", which is not a low-rank update");
         refused(
                 delta(model, Map.of("norm.bias", new float[24]), List.of()),
                 "bitfit",
-                "export: bitfit trains norm.bias and others as they are");
+                "export: bitfit trains norm.bias and others directly");
         refused(delta(model, Map.of(), List.of()), "linear", "export: linear trains the head alone");
         refused(
                 delta(
@@ -428,7 +428,7 @@ class ExportTest {
                 .hasMessageContaining("the delta was trained on the file with");
         assertThatThrownBy(() -> export(run.toString(), "peft", "torchvision", null, "x"))
                 .isInstanceOf(UserError.class)
-                .hasMessageContaining("PEFT puts adapters on models of timm and transformers, got torchvision");
+                .hasMessageContaining("a PEFT adapter needs a model of timm or transformers, got torchvision");
     }
 
     /** Exports as the command line does. */

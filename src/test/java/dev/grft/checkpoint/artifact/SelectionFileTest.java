@@ -113,17 +113,17 @@ class SelectionFileTest {
                 file -> file.metadata.put("format", "grft.delta"),
                 "x: has the format grft.delta, expected grft.selection");
         refused(file -> file.metadata.remove("format"), "x: has the format of any safetensors file, expected");
-        refused(file -> file.metadata.remove("examples"), "x: the header does not tell examples");
+        refused(file -> file.metadata.remove("examples"), "x: the header has no examples");
         refused(file -> file.metadata.put("examples", "-1"), "x: examples must be a whole number, at least 0, got -1");
         refused(
                 file -> file.metadata.put("examples", "many"),
                 "x: examples must be a whole number, at least 0, got many");
         refused(
                 file -> file.metadata.put("selected", "[\"z\"]"),
-                "x: selected names z, of which matrices tells no shape");
+                "x: selected names z, but matrices has no shape for it");
         refused(
                 file -> file.metadata.put("selected", "[\"c\"]"),
-                "x: the tensors [b.columns.selected] belong to nothing");
+                "x: the tensors [b.columns.selected] are not expected in this file");
         refused(file -> file.metadata.put("selected", "[\"c\",\"b\",\"c\"]"), "x: c is selected twice");
         refused(
                 file -> file.metadata.put("selected", "[\"a\"]"),

@@ -398,7 +398,7 @@ class ImageSourceTest extends OnSpark {
                 ImageFormat.AUTO,
                 folder + ": the folders test, train look like splits of a set, not like"
                         + " its classes; give one of them");
-        refused(folder + "/train", ImageFormat.AUTO, folder + "/train: found one class only (cat), needs two or more");
+        refused(folder + "/train", ImageFormat.AUTO, folder + "/train: found one class only (cat), expected two classes or more");
         refused(folder + "/t*", ImageFormat.AUTO, folder + "/t*: a pattern cannot name folders of classes");
 
         file("stray.png", png(1));

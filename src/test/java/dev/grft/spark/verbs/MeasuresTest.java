@@ -193,7 +193,7 @@ class MeasuresTest {
 
         assertThatThrownBy(() -> Measures.require(Measure.AUROC, Labels.numbered(1_001)))
                 .isInstanceOf(UserError.class)
-                .hasMessage("training.watch is auroc, which is computed for up to 1,000 classes, here are 1,001; watch"
+                .hasMessage("training.watch is auroc, which is computed for up to 1,000 classes, but there are 1,001; choose"
                         + " another measure");
     }
 

@@ -79,7 +79,7 @@ class PackingTest extends OnSpark {
                     .isEqualTo(before.get(i).pixels().rgb());
         }
 
-        assertThat(pack(images, packed, true, false).err()).contains("has been packed of the same images");
+        assertThat(pack(images, packed, true, false).err()).contains("is up to date with its images");
         pack(images, packed, true, true);
         assertThat(files(packed)).isEqualTo(files);
     }
@@ -129,7 +129,7 @@ class PackingTest extends OnSpark {
         assertThatThrownBy(() -> pack(images, there, true, false))
                 .isInstanceOf(UserError.class)
                 .hasMessage(
-                        there + ": exists already, packed of other images if at all; choose another --output or give"
+                        there + ": exists already and was not packed from these images; choose another --output or give"
                                 + " --force");
         assertThatThrownBy(() -> pack(folder.resolve("none"), folder.resolve("new"), true, false))
                 .isInstanceOf(UserError.class)

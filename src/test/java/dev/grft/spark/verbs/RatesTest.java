@@ -53,6 +53,6 @@ class RatesTest extends OnTiny {
     void theLinearProbeHasNone() {
         assertThatThrownBy(() -> does(folder.resolve("linear"), Verbs::rates, "linear"))
                 .isInstanceOf(UserError.class)
-                .hasMessageStartingWith("tuning.method linear trains by the section probe");
+                .hasMessageStartingWith("tuning.method linear has the learning rate probe.learningRate");
     }
 }
