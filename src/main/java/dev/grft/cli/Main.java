@@ -45,13 +45,13 @@ public final class Main {
         @Option(
                 names = "--config",
                 paramLabel = "FILE",
-                description = "YAML over conf/base.yaml; several times: later over earlier.")
+                description = "Settings over conf/base.yaml, in YAML; of several files, a later one overrides an earlier one.")
         private List<String> files = new ArrayList<>();
 
         @Option(
                 names = "--set",
                 paramLabel = "KEY=VALUE",
-                description = "A single key over the files, such as run.seed=7.")
+                description = "Override one key of the files, such as run.seed=7.")
         private List<String> sets = new ArrayList<>();
 
         @Option(
@@ -96,7 +96,7 @@ public final class Main {
     }
 
     @Command(
-            description = "Validate configuration, inputs and memory; say what would run.",
+            description = "Validate configuration, inputs and memory; print what would run.",
             footer = {"", "Example:", "  jobs/submit.sh check --config my.yaml"})
     int check(@Mixin Common common) {
         return common.run("check", Verbs::check);
@@ -119,7 +119,7 @@ public final class Main {
     @Command(
             description = {
                 "Find a learning rate: train some steps from the start at growing rates.",
-                "The steps are discarded; only rates.json is kept, which the report draws."
+                "The steps are discarded. Only rates.json is kept, and the report draws it."
             },
             footer = {"", "Example:", "  jobs/submit.sh rates --config my.yaml --set tuning.method=lora"})
     int rates(@Mixin Common common) {
@@ -134,7 +134,7 @@ public final class Main {
     }
 
     @Command(
-            description = "Merge the delta into the pretrained model: a plain model, as timm reads it.",
+            description = "Merge the delta into the pretrained model and write a plain model in timm's form.",
             footer = {"", "Example:", "  jobs/submit.sh merge --config my.yaml --set model.saveType=fp16"})
     int merge(@Mixin Common common) {
         return common.run("merge", Verbs::merge);
@@ -142,7 +142,7 @@ public final class Main {
 
     @Command(
             description = {
-                "Write what a run has trained as other programs read it.",
+                "Write the result of a run for other programs.",
                 "peft: a LoRA adapter for timm's or transformers' model. timm, transformers, torchvision, npz: the"
                         + " merged model."
             },
@@ -161,14 +161,14 @@ public final class Main {
             @Option(
                             names = "--library",
                             paramLabel = "LIBRARY",
-                            description = "Of peft: timm, transformers or transformers4, whose model gets the adapter;"
-                                    + " default: the pretrained model's.")
+                            description = "For peft, the library whose model gets the adapter: timm, transformers or transformers4;"
+                                    + " default: that of the pretrained model.")
                     @Nullable
                     String library,
             @Option(
                             names = "--pretrained",
                             paramLabel = "PATH",
-                            description = "The pretrained model, if it is no longer where it was.")
+                            description = "The pretrained model, if it has moved.")
                     @Nullable
                     String pretrained,
             @Mixin Limited limited) {
@@ -207,9 +207,9 @@ public final class Main {
             @Option(
                             names = "--delta",
                             paramLabel = "[NAME=]PATH",
-                            description = "A delta on the same pretrained model, or its run directory, in place of the"
-                                    + " run's; several times: the columns of each begin with its name, else that"
-                                    + " of its folder.")
+                            description = "Use this delta of the same pretrained model, or of this run directory, instead"
+                                    + " of the run's. If given several times, the columns of each begin with its"
+                                    + " name or that of its folder.")
                     @Nullable
                     List<String> deltas) {
         return common.run("predict", verbs -> verbs.predict(images, output, deltas == null ? List.of() : deltas));
@@ -217,8 +217,8 @@ public final class Main {
 
     @Command(
             description = {
-                "Pack images into Parquet: many small files are listed and opened once, and never again.",
-                "They are found as data.format, data.root, data.imageColumn and data.labelColumn say."
+                "Pack many small image files into Parquet, so that they are listed and opened once.",
+                "data.format, data.root, data.imageColumn and data.labelColumn say how to find them."
             },
             footer = {"", "Example:", "  jobs/submit.sh pack --images /photos/train --output /photos/train.parquet"})
     int pack(
@@ -233,7 +233,7 @@ public final class Main {
 
     /** The machines that the costs are predicted for. */
     static final class Machines {
-        @Option(names = "--plan", required = true, description = "Predict what training it costs, by executors.")
+        @Option(names = "--plan", required = true, description = "Predict the cost of training, by number of executors.")
         @SuppressWarnings("unused") // picocli looks at it
         private boolean plan;
 
@@ -275,8 +275,8 @@ public final class Main {
 
     @Command(
             description = {
-                "Describe a checkpoint, selection, delta or training state.",
-                "With --plan: what a step of training costs, by number of executors; then PATH is a checkpoint or a"
+                "Describe a pretrained checkpoint, selection, delta or training checkpoint.",
+                "With --plan: the cost of a training step, by number of executors. PATH is then a checkpoint or a"
                         + " model's name, such as vit_base_patch16_224."
             },
             footer = {
