@@ -230,7 +230,8 @@ public final class Config {
         String place = Schema.below(Schema.METHODS, method);
         Settings own = with(settings.withMethods(Map.of()), place, changes);
         Map<String, @Nullable Object> defaults = new LinkedHashMap<>();
-        if (own.training().learningRate() == null) {
+        boolean needed = own.training().isSgd() && !method.equals(Method.LINEAR.word()); // whose rate is the probe's
+        if (own.training().learningRate() == null && !needed) {
             int batchSize = own.training().batchSize();
             defaults.put("training.learningRate", Method.of(method).learningRate(batchSize));
         }

@@ -1,6 +1,7 @@
 package dev.grft.config;
 
 import dev.grft.Checks;
+import dev.grft.UserError;
 import java.io.Serializable;
 import org.jspecify.annotations.Nullable;
 
@@ -99,9 +100,22 @@ public record TrainingSettings(
                         watch);
     }
 
-    /** Returns the largest learning rate; of a training by no method, which is {@code pretrain}, 1e-3 unless it is given. */
+    /**
+     * Returns the largest learning rate; of a training by no method, which is {@code pretrain}, 1e-3 unless it is given.
+     *
+     * @throws UserError if none is given for {@code sgd}
+     */
     public double rate() {
+        if (learningRate == null && isSgd()) {
+            throw new UserError("training.learningRate is null, but training.updater sgd has no default: the defaults are for"
+                    + " adam and adamw; set it, the verb rates finds one");
+        }
         return learningRate == null ? RATE : learningRate;
+    }
+
+    /** Returns whether the updater is {@code sgd}, whose learning rates are others than Adam's. */
+    boolean isSgd() {
+        return updater.equals("sgd");
     }
 
     /** Returns how many examples of a step's batch a shard has at most. */

@@ -274,6 +274,19 @@ class ConfigTest {
     }
 
     @Test
+    void sgdHasNoLearningRateOfItsOwn() {
+        TrainingSettings none = Config.forMethod(settings("training.updater=sgd"), "lora").training();
+        assertThatThrownBy(none::rate)
+                .isInstanceOf(UserError.class)
+                .hasMessage("training.learningRate is null, but training.updater sgd has no default: the defaults are for"
+                        + " adam and adamw; set it, the verb rates finds one");
+        assertThat(Config.forMethod(settings("training.updater=sgd", "methods.lora.training.learningRate=0.5"), "lora")
+                        .training()
+                        .rate())
+                .isEqualTo(0.5);
+    }
+
+    @Test
     void aPenaltyThatAMethodDoesNotUseIsTold() {
         Settings given = settings("penalty.lambda=0.5", "methods.bitfit.penalty.lambda=0.125");
         assertThat(Config.unused(given, "full"))

@@ -217,7 +217,7 @@ class NetworkTest {
         assertThat(expected.getLearningRate(1, 0)).isEqualTo(1e-2 * 2 / 5);
         assertThat(expected.times(3).getLearningRate(1, 0)).isEqualTo(3 * (1e-2 * 2 / 5));
         assertThat(expected.stateSize(7)).isEqualTo(14);
-        TrainingSettings sgd = Trainings.of("training.updater=sgd");
+        TrainingSettings sgd = Trainings.of("training.updater=sgd", "training.learningRate=0.1");
         assertThat(UpdateRule.of(sgd, Schedule.of(sgd, 40, 1)).stateSize(7)).isEqualTo(7);
     }
 

@@ -62,7 +62,7 @@ final class RatesVerb extends Verb {
         ObjectNode node = MAPPER.createObjectNode();
         node.put("method", run.method().word());
         node.put("batch_size", settings.training().batchSize());
-        node.put("learning_rate", settings.training().rate());
+        node.put("learning_rate", settings.training().learningRate());
         node.put("summary", summary(found));
         if (found != null) {
             node.put("steepest", found.steepest());
@@ -85,7 +85,8 @@ final class RatesVerb extends Verb {
     }
 
     private String summary(RateSearch.@Nullable Found found) {
-        String now = Checks.text(settings.training().rate());
+        Double rate = settings.training().learningRate();
+        String now = rate == null ? "none" : Checks.text(rate);
         if (found == null) {
             return String.format(
                     Locale.ROOT,

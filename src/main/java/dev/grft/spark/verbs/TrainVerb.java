@@ -45,6 +45,7 @@ final class TrainVerb extends Verb {
         if (method.equals(Method.LINEAR)) {
             return own.probe().delta();
         }
+        settings.training().rate(); // refuse now, not after the scores
         Path path = new Path(run.directory().method(method.word()), "delta.safetensors");
         String inputs = inputs();
         return run.artifacts()

@@ -147,7 +147,10 @@ public final class Verbs {
         List<Method> methods = run.compared();
         int random = methods.indexOf(Method.RANDOM); // beside which the main method is shown
         methods.add(random < 0 ? methods.size() : random, main);
-        methods.forEach(method -> EpochChoice.split(run.forMethod(method).settings())); // refuse now, not later
+        methods.stream().map(run::forMethod).map(Run::settings).forEach(settings -> { // refuse now, not later
+            EpochChoice.split(settings);
+            settings.training().rate();
+        });
         run.images().testListing(); // likewise
         boolean mergeable = false;
         for (Method method : methods) {

@@ -22,6 +22,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.nd4j.linalg.schedule.FixedSchedule;
 
 /** The forward passes of a model with a delta over images on the executors: a Spark job each, over the pieces of the images. */
 public final class Inference {
@@ -63,7 +64,10 @@ public final class Inference {
                 model,
                 tuning,
                 Network.configuration(
-                        tuning.layout(model.config()), engine.settings().training(), Penalty.NONE, 1, 1),
+                        tuning.layout(model.config()),
+                        engine.settings().training(),
+                        Penalty.NONE,
+                        new FixedSchedule(1)), // no step is made
                 false,
                 engine.device());
     }

@@ -9,6 +9,7 @@ import dev.grft.UserError;
 import dev.grft.spark.verbs.Tiny.Printed;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
@@ -47,6 +48,19 @@ class RatesTest extends OnTiny {
         does(tried, Verbs::report, "full");
         assertThat(Files.readString(tried.resolve("report.html")))
                 .contains(rates.path("summary").asText());
+    }
+
+    @Test
+    void sgdIsRefusedWithoutARateButForTheSearchOfOne() {
+        List<String> sets = shared.sets(folder.resolve("sgd"), "training.updater=sgd", "compare.methods=[linear]");
+
+        for (Consumer<Verbs> verb : List.<Consumer<Verbs>>of(Verbs::train, Verbs::run, Verbs::check)) {
+            assertThatThrownBy(() -> Tiny.does(spark, sets, false, verb))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("training.learningRate is null, but training.updater sgd has no default");
+        }
+        assertThat(folder.resolve("sgd/selection.safetensors")).doesNotExist();
+        assertThat(Tiny.does(spark, sets, false, Verbs::rates).out()).contains("(none now)");
     }
 
     @Test
