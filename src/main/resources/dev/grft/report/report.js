@@ -211,7 +211,7 @@
     }));
   }
 
-  const SETS = { "data.train": "Training", "data.validation": "Validation", "data.test": "Test" };
+  const SETS = { "data.train": "Training", "data.validation": "Validation", "data.test": "Test", predict: "Predicted" };
 
   function dataSet() {
     const sets = Object.entries(data.data || {}).sort(([a], [b]) => Object.keys(SETS).indexOf(a) - Object.keys(SETS).indexOf(b));
@@ -222,25 +222,28 @@
     const parts = [];
     if (sets.length > 0) {
       parts.push(table("Sets of images", [["Set", "text"], ["Images"], ["Classes"], ["Broken, left out"], ["Passed over"], ["Path", "text"]],
-        sets.map(([key, set]) => [title(key), whole(set.images), whole(Object.keys(set.classes).length), whole(set.broken ?? brokenIn[key]?.count ?? NaN), whole(set.passedOver ?? NaN), set.path])));
+        sets.map(([key, set]) => [title(key), whole(set.images), whole(Object.keys(set.classes).length || NaN), whole(set.broken ?? brokenIn[key]?.count ?? NaN), whole(set.passedOver ?? NaN), set.path])));
       for (const [key, set] of sets) {
         if (set.passedOver > 0) parts.push(table(`${title(key)}: ${whole(set.passedOver)} files were passed over`, [["Reason", "text"], ["Files"]], Object.entries(set.passedOverBy).map(([reason, files]) => [reason, whole(files)])));
         for (const note of set.notes || []) parts.push(h("p", {}, note));
       }
-      const names = [...new Set(sets.flatMap(([, set]) => Object.keys(set.classes)))];
-      const ordered = (names.length <= 40 ? names : names.sort((a, b) => (sets[0][1].classes[b] || 0) - (sets[0][1].classes[a] || 0))).slice(0, 1000);
+    }
+    const labeled = sets.filter(([, set]) => Object.keys(set.classes).length > 0);
+    if (labeled.length > 0) {
+      const names = [...new Set(labeled.flatMap(([, set]) => Object.keys(set.classes)))];
+      const ordered = (names.length <= 40 ? names : names.sort((a, b) => (labeled[0][1].classes[b] || 0) - (labeled[0][1].classes[a] || 0))).slice(0, 1000);
       const part = ordered.length < names.length ? `: the ${whole(ordered.length)} of ${whole(names.length)} classes with the most images; data.json has all` : "";
       parts.push(h("h3", {}, `Images of each class${part}`),
         chart(`Images of each of ${ordered.length} classes; the numbers stand in the table below.`, 280, (narrow) => ({
-          legend: sets.length > 1 ? {} : undefined,
-          grid: { top: sets.length > 1 ? 36 : 12, bottom: 8, left: 28 },
+          legend: labeled.length > 1 ? {} : undefined,
+          grid: { top: labeled.length > 1 ? 36 : 12, bottom: 8, left: 28 },
           xAxis: { type: "category", data: ordered, axisLabel: { rotate: names.length > (narrow ? 5 : 14) || narrow ? 50 : 0, interval: names.length <= 40 ? 0 : "auto", formatter: (t) => short(t, 14) } },
           yAxis: { type: "value", name: "images", nameGap: 44 },
           tooltip: { trigger: "axis", formatter: (points) => tip(points[0].name, ...points.map((p) => `${p.seriesName}: ${whole(p.value)}`)) },
-          series: sets.map(([key, set]) => ({ name: title(key), type: "bar", barMaxWidth: 28, data: ordered.map((name) => set.classes[name] || 0) })),
+          series: labeled.map(([key, set]) => ({ name: title(key), type: "bar", barMaxWidth: 28, data: ordered.map((name) => set.classes[name] || 0) })),
         })),
-        numbers("Numbers", table(`Images of each class${part}`, [["Class", "text"], ...sets.map(([key]) => [title(key)])],
-          ordered.map((name) => [name, ...sets.map(([, set]) => whole(set.classes[name] || 0))]))));
+        numbers("Numbers", table(`Images of each class${part}`, [["Class", "text"], ...labeled.map(([key]) => [title(key)])],
+          ordered.map((name) => [name, ...labeled.map(([, set]) => whole(set.classes[name] || 0))]))));
     }
     for (const [key, set] of sets) {
       if (!set.pictures?.length) continue;

@@ -158,6 +158,19 @@ final class ImageSets implements AutoCloseable {
         broken.check(settings.data().maxBroken(), path);
     }
 
+    /** Writes what {@code data.json} says of images without classes. */
+    void describe(String key, String path, BrokenImages broken, PassedOver passedOver) {
+        Map<String, Object> summary = new LinkedHashMap<>();
+        summary.put("path", path);
+        summary.put("images", broken.total() - broken.count());
+        summary.put("broken", broken.count());
+        summary.put("passedOver", passedOver.count());
+        summary.put("passedOverBy", passedOver.reasons());
+        summary.put("notes", passedOver.notes());
+        summary.put("classes", Map.of());
+        directory.describe(key, summary);
+    }
+
     /**
      * Returns a digest of what the images at some paths are. They are not read, unless they may be a copy of a set that the run
      * directory knows.

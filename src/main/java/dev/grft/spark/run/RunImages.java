@@ -116,6 +116,11 @@ public final class RunImages {
         sets.checkBroken(settings, key, path, broken, passedOver);
     }
 
+    /** Writes down how many images at a path were read, broken and passed over, which have no classes. */
+    public void describe(String key, String path, BrokenImages broken, PassedOver passedOver) {
+        sets.describe(key, path, broken, passedOver);
+    }
+
     /** Returns a digest of what the training images are, which are not read unless they may be a copy. */
     public String trainingListing() {
         return Inputs.digest(

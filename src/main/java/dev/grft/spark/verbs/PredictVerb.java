@@ -233,6 +233,7 @@ final class PredictVerb extends Verb {
             passed.add(source.passedOver());
             ImageReader.noteTurned(passed, leftTurned.value());
             run.images().checkBroken("predict", images, broken, passed);
+            run.images().describe("predict", images, broken, passed);
             if (broken.count() == broken.total()) {
                 throw new UserError(images + ": " + broken + "; expected at least one that can be read");
             }

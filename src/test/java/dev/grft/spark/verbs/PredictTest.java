@@ -274,6 +274,11 @@ class PredictTest extends OnTiny {
         assertThat(names()).hasSize(59).isSorted().doesNotContain("green/5.png");
         assertThat(broken().path("images").asInt()).isEqualTo(60);
         assertThat(broken().path("broken").fieldNames()).toIterable().containsExactly("green/5.png");
+        JsonNode data = new ObjectMapper().readTree(Files.readString(trained.resolve("data.json")));
+        assertThat(data.fieldNames()).toIterable().contains("data.train", "predict");
+        assertThat(data.path("predict").toString())
+                .isEqualTo("{\"path\":\"" + images + "\",\"images\":59,\"broken\":1,\"passedOver\":1,"
+                        + "\"passedOverBy\":{\".txt\":1},\"notes\":[],\"classes\":{}}");
 
         predict(list, true, "data.maxBroken=0.7", "data.root=" + images);
 
