@@ -14,6 +14,7 @@ import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.cluster.NativeMemory;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
+import dev.grft.tuning.Method;
 import dev.grft.vit.VitConfig;
 import java.util.Locale;
 import java.util.Map;
@@ -30,10 +31,39 @@ final class CheckVerb extends Verb {
         super(run, force);
     }
 
-    void check() {
+    /** Looks at what {@code pretrain} of a new model would do. */
+    void checkNew() {
+        requireWritable();
+        PretrainVerb pretrain = new PretrainVerb(run, false);
+        VitConfig config = pretrain.preset();
+        say("model     a new %s: %s", settings.model().preset(), config.text());
+        Preprocess preprocess = pretrain.preprocess();
+        say("images    %s", preprocess);
+        Images images = run.images().training(preprocess, true);
+        say("train", settings.data().train(), images);
+        if (settings.data().test() != null) {
+            say("test", settings.data().test(), run.images().test(images.labels(), preprocess));
+        }
+        sayTraining("pretrain ", images);
+        new CheckVerb(run.forMethod(Method.FULL), false)
+                .memory(config.withClasses(images.labels().size()));
+    }
+
+    /** Looks at the memory of another training of the same model and images. */
+    void memoryOf(String what, int classes) {
+        say("compared  %s", what);
+        memory(run.models().pretrained().config().withClasses(classes));
+    }
+
+    private void requireWritable() {
         org.apache.hadoop.fs.Path trial = run.directory().path("check.txt");
         session.storage().writeAtomically(trial, "can be written\n");
         session.storage().delete(trial);
+    }
+
+    /** Looks at a training, and returns the number of classes. */
+    int check() {
+        requireWritable();
         Checkpoint pretrained = run.models().pretrained();
         VitConfig config = pretrained.config();
         say("model     %s: %s, SHA-256 %s", pretrained.name(), config.text(), pretrained.sha256());
@@ -63,17 +93,7 @@ final class CheckVerb extends Verb {
                         ? "scores of " + scores + ", SHA-256 " + select.given().sha256()
                         : "score " + select.chosenScore().word() + ", loss "
                                 + settings.selection().loss());
-        TrainingSettings training = settings.training();
-        say(
-                "training  by %s: %d epochs in batches of %d, %d shards of about %d, %s of %s",
-                settings.tuning().method(),
-                training.epochs(),
-                training.batchSize(),
-                training.shards(),
-                training.batchSize() / training.shards(),
-                training.updater(),
-                training.rate());
-        shards(images.count());
+        sayTraining("training  by " + settings.tuning().method() + ":", images);
         EpochChoice.Split split = EpochChoice.split(settings);
         if (split != null) {
             say(
@@ -81,6 +101,21 @@ final class CheckVerb extends Verb {
                     split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
         }
         memory(config.withClasses(classes));
+        return classes;
+    }
+
+    private void sayTraining(String what, Images images) {
+        TrainingSettings training = settings.training();
+        say(
+                "%s %d epochs in batches of %d, %d shards of about %d, %s of %s",
+                what,
+                training.epochs(),
+                training.batchSize(),
+                training.shards(),
+                training.batchSize() / training.shards(),
+                training.updater(),
+                training.rate());
+        shards(images.count());
     }
 
     private void say(String set, @Nullable String path, Images images) {

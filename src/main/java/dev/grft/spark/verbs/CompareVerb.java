@@ -91,6 +91,16 @@ final class CompareVerb extends Verb {
         session.out().print(comparison.markdown());
     }
 
+    /** Looks at the memory of the methods at each of the budgets to compare. */
+    void check(int classes) {
+        for (double budget : settings.compare().budgets()) {
+            Run cell = run.with(matched(cell(budget, settings.run().seed(), "/" + name(budget), Map.of())));
+            methods(false)
+                    .forEach(method -> new CheckVerb(cell.forMethod(method), force)
+                            .memoryOf(method + " at the budget " + budget, classes));
+        }
+    }
+
     /** Returns the scores of each half of the training images, which do not depend on the budget. */
     private List<Scores> halves(long seed) {
         Run ofSeed = run.with(cell(null, seed, "/halves/seed-" + seed, Map.of()));

@@ -178,7 +178,8 @@ final class PretrainVerb extends Verb {
         return measured;
     }
 
-    private VitConfig preset() {
+    /** Returns the sizes of a new model. */
+    VitConfig preset() {
         String preset = settings.model().preset();
         if (preset == null) {
             throw new UserError("pretrain needs model.preset, the size of a new ViT such as vit_base_patch16_224, or"
@@ -195,7 +196,8 @@ final class PretrainVerb extends Verb {
                 : settings.model().preset();
     }
 
-    private Preprocess preprocess() {
+    /** Returns how images are prepared. */
+    Preprocess preprocess() {
         return settings.model().pretrained() == null
                 ? run.images().preprocess(preset().imageSize(), ImageRecipe.same(0.5f, 0.5f, 1))
                 : run.images().preprocess();

@@ -34,7 +34,13 @@ public final class Verbs {
 
     /** Says what would run, and refuses what could not. */
     public void check() {
-        new CheckVerb(run.forMethod(run.method()), force).check();
+        if (run.settings().model().pretrained() == null && run.settings().model().preset() != null) {
+            new CheckVerb(run, force).checkNew();
+        } else {
+            int classes = new CheckVerb(run.forMethod(run.method()), force).check();
+            run.compared().forEach(method -> new CheckVerb(run.forMethod(method), force).memoryOf(method.word(), classes));
+            new CompareVerb(run, force).check(classes);
+        }
         printDirectory();
     }
 

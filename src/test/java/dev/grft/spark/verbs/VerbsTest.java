@@ -12,6 +12,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Inspection;
 import dev.grft.spark.verbs.Tiny.Printed;
+import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -775,6 +776,49 @@ class VerbsTest extends OnTiny {
                 .contains("18 images of 3 classes, 0 broken")
                 .contains("selection 9 matrices, axis row, 2 slices of each matrix");
         assertThat(folder.resolve("check/check.txt")).doesNotExist();
+    }
+
+    @Test
+    void checkCoversTheMethodsThatAreComparedAtEachBudget() {
+        String said = Tiny.does(
+                        spark,
+                        sets(folder.resolve("check"), "compare.methods=[full, lora]", "compare.budgets=[1, 3]"),
+                        false,
+                        Verbs::check)
+                .out();
+
+        assertThat(said)
+                .contains("compared  full\nmemory    ")
+                .contains("%,d parameters train".formatted(Tiny.CONFIG.parameters() + 51))
+                .contains("compared  lora\nmemory    ", "compared  lora at the budget 1.0\nmemory    ")
+                .contains("compared  lora at the budget 3.0", "compared  grft at the budget 3.0")
+                .doesNotContain("full at the budget");
+        assertThat(said.lines().filter(line -> line.startsWith("memory ")))
+                .as("each of another size")
+                .hasSize(7)
+                .doesNotHaveDuplicates();
+        assertThat(folder.resolve("check/budget-1.0")).doesNotExist();
+    }
+
+    @Test
+    void checkCoversAPretrainingOfANewModel() {
+        List<String> sets = Tiny.sets(shared.train(), shared.train(), shared.test(), folder.resolve("check"));
+        sets.addAll(List.of("model.pretrained=null", "model.preset=vit_tiny_patch16_224"));
+
+        String said = Tiny.does(spark, sets, false, Verbs::check).out();
+
+        assertThat(said)
+                .contains("model     a new vit_tiny_patch16_224: ViT of 12 blocks, width 192, 3 heads")
+                .contains("18 images of 3 classes, 0 broken")
+                .contains("%,d parameters train".formatted(VitConfig.preset("vit_tiny_patch16_224", 3).parameters()))
+                .doesNotContain("selection");
+        sets.add("model.preset=vit_large_patch16_224");
+        sets.add("training.shards=8");
+        sets.add("training.batchSize=8");
+        assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::check))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("memory: the driver's heap has ")
+                .hasMessageContaining("303,304,707 trained parameters needs ");
     }
 
     @Test
