@@ -28,9 +28,9 @@ import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads images into pieces, in two passes. The first takes the names and labels to the driver and ranks them (about 300
- * bytes an image there, half of which each executor gets, too); the second takes the encoded images to their pieces, in one
- * shuffle, and decodes them there, once, on all cores.
+ * Reads images into pieces, in two passes. The first takes the names and labels to the driver and ranks them, about 300
+ * bytes an image. The second takes the encoded images to their pieces, in one shuffle, and decodes them there, once, on all
+ * cores. Where images do not lie in a file each, executors get all names for it, some 80 bytes an image.
  *
  * @param preprocess how the images are prepared
  * @param maxBroken the fraction of images that may be broken, in [0, 1]

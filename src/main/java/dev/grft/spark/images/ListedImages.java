@@ -26,7 +26,6 @@ import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.api.java.function.PairFunction;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.jspecify.annotations.Nullable;
@@ -123,15 +122,20 @@ final class ListedImages implements Source.Stored {
 
         /** Returns the images in so many partitions of whole batches, in the order of their names. */
         JavaRDD<Encoded> inOrder(int partitions, int batch) {
-            long batches = ((long) wanted.size() + batch - 1) / batch;
-            List<List<Wanted>> parts = new ArrayList<>();
+            SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
+            return sent(cut(wanted, partitions, batch)).map(image -> image.read(configuration.value()));
+        }
+
+        private static <T> List<List<T>> cut(List<T> all, int partitions, int batch) {
+            long batches = ((long) all.size() + batch - 1) / batch;
+            List<List<T>> parts = new ArrayList<>();
             int from = 0;
             for (int p = 1; p <= partitions; p++) {
-                int to = (int) Math.min(wanted.size(), p * batches / partitions * batch);
-                parts.add(new ArrayList<>(wanted.subList(from, to)));
+                int to = (int) Math.min(all.size(), p * batches / partitions * batch);
+                parts.add(new ArrayList<>(all.subList(from, to)));
                 from = to;
             }
-            return read(parts);
+            return parts;
         }
 
         /** Returns the images by their rank among the names of all images, in that order. */
@@ -139,35 +143,54 @@ final class ListedImages implements Source.Stored {
             int tasks = Math.max(
                     (wanted.size() + IN_A_TASK - 1) / IN_A_TASK,
                     Math.min(context.defaultParallelism(), (wanted.size() + LEAST - 1) / LEAST));
-            return inOrder(Math.max(1, tasks), 1).mapToPair(rank(names));
+            return read(cut(ranks(names.value()), Math.max(1, tasks), 1));
         }
 
         /** Returns the images by rank, in partitions and in the order of their ranks there. */
         JavaPairRDD<Long, Encoded> dealt(Broadcast<String[]> names, Partitioner partitioner) {
-            List<List<Wanted>> parts = new ArrayList<>();
+            List<List<Ranked>> parts = new ArrayList<>();
             for (int p = 0; p < partitioner.numPartitions(); p++) {
                 parts.add(new ArrayList<>());
             }
-            for (Wanted image : wanted) {
-                long rank = ImageSource.rank(names.value(), image.name);
-                parts.get(partitioner.getPartition(rank)).add(image);
+            for (Ranked image : ranks(names.value())) {
+                parts.get(partitioner.getPartition(image.rank)).add(image);
             }
-            return read(parts).mapToPair(rank(names));
+            return read(parts);
         }
 
-        private static PairFunction<Encoded, Long, Encoded> rank(Broadcast<String[]> names) {
-            return image -> new Tuple2<>(ImageSource.rank(names.value(), image.name), image);
+        private List<Ranked> ranks(String[] names) {
+            return wanted.stream()
+                    .map(image -> new Ranked(ImageSource.rank(names, image.name), image))
+                    .toList();
         }
 
-        private JavaRDD<Encoded> read(List<List<Wanted>> parts) {
+        /** The ranks travel with the images of a partition, so that executors need not all names. */
+        private JavaPairRDD<Long, Encoded> read(List<List<Ranked>> parts) {
             SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
+            return sent(parts)
+                    .mapToPair(image -> new Tuple2<>(image.rank, image.wanted.read(configuration.value())));
+        }
+
+        private <T> JavaRDD<T> sent(List<List<T>> parts) {
             // An element of a partition would travel with each task of each job that computes or only skips it.
-            List<Sent<List<Wanted>>> sent = new ArrayList<>();
+            List<Sent<List<T>>> sent = new ArrayList<>();
             parts.forEach(part -> sent.add(Sent.of(context, part)));
             List<Integer> numbers = IntStream.range(0, parts.size()).boxed().toList();
             return context.parallelize(new ArrayList<>(numbers), parts.size())
-                    .flatMap(number -> sent.get(number).value().iterator())
-                    .map(image -> image.read(configuration.value()));
+                    .flatMap(number -> sent.get(number).value().iterator());
+        }
+    }
+
+    /** A file and its rank among all images. */
+    private static final class Ranked implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final long rank;
+        final Wanted wanted;
+
+        Ranked(long rank, Wanted wanted) {
+            this.rank = rank;
+            this.wanted = wanted;
         }
     }
 
