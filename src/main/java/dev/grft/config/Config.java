@@ -286,7 +286,10 @@ public final class Config {
         Map<String, Layer.Value> old = new LinkedHashMap<>();
         flatten(settings, "", old);
         Map<String, Layer.Value> changed = new LinkedHashMap<>();
-        changes.forEach((key, content) -> changed.put(key, new Layer.Value(content, 0)));
+        changes.forEach((key, content) -> {
+            Credentials.refuse(place, String.valueOf(content));
+            changed.put(key, new Layer.Value(content, 0));
+        });
         return settings(List.of(new Layer("the settings", old), new Layer(place, changed)));
     }
 

@@ -1,14 +1,21 @@
 package dev.grft.config;
 
 import dev.grft.UserError;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
  * Keeps passwords out of what is written down. What a run is told stands in manifests, deltas, reports and logs; so an address with
- * a password in it, such as {@code s3a://KEY:SECRET@bucket}, is refused wherever one is given, and not repeated.
+ * a password in it, such as {@code s3a://KEY:SECRET@bucket}, or with a signature in its query, such as Azure's SAS and presigned addresses of
+ * S3 and GCS, is refused wherever one is given, and not repeated.
  */
 public final class Credentials {
     private static final Pattern PASSWORD = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/\\s@]*:[^/\\s]*@");
+
+    /** A parameter of an address's query that gives access to whoever reads it. */
+    private static final Pattern SIGNATURE = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://\\S*?[?&;]"
+            + "((?i:sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|googleaccessid"
+            + "|access_token|token|api_?key|password|secret))=[^&\\s]");
 
     private Credentials() {}
 
@@ -24,6 +31,14 @@ public final class Credentials {
                     + ": has an address with a password in it, which would be written into manifests and logs; take it"
                     + " out, and give credentials as the file system or the server takes them, such as by AWS_SECRET_ACCESS_KEY"
                     + " or MLFLOW_TRACKING_PASSWORD in the environment");
+        }
+        Matcher signature = SIGNATURE.matcher(text);
+        if (signature.find()) {
+            throw UserError.of(
+                    "%s: has an address with a credential in its query (%s=), which would be written into manifests and logs;"
+                            + " take the query out, and give credentials as the file system takes them, such as by"
+                            + " fs.azure.sas.fixed.token for Azure's SAS or AWS_SESSION_TOKEN for S3",
+                    place, signature.group(1));
         }
     }
 }

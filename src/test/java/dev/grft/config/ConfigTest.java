@@ -725,9 +725,31 @@ class ConfigTest {
     }
 
     @Test
+    void anAddressWithASignatureInItsQueryIsRefusedAndNotRepeated() {
+        for (String address : List.of(
+                "https://account.blob.core.windows.net/c/train?sv=2024-01-01&sp=r&sig=hunter2%3D",
+                "abfss://c@account.dfs.core.windows.net/train?SIG=hunter2",
+                "https://bucket.s3.amazonaws.com/x?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=hunter2",
+                "https://storage.googleapis.com/b/x?X-Goog-Credential=hunter2",
+                "https://bucket.s3.amazonaws.com/x?AWSAccessKeyId=hunter2&Expires=1",
+                "https://host/model?access_token=hunter2")) {
+            assertThatThrownBy(() -> Config.load(List.of(), List.of("data.train=" + address), HADOOP))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("--set: has an address with a credential in its query (")
+                    .hasMessageNotContaining("hunter2");
+        }
+        for (String harmless : List.of("s3a://bucket/photos?size=big", "file:///design=1/sig=2", "s3a://b/token=7/x")) {
+            assertThat(Config.load(List.of(), List.of("data.train=" + harmless), HADOOP)
+                            .data()
+                            .train())
+                    .isEqualTo(harmless);
+        }
+    }
+
+    @Test
     void aTrackingServerIsAnAddressWithoutAQuery() {
         for (String wrong :
-                List.of("mlflow.example.com", "file:/mlruns", "http://host?token=hunter2", "http://me@host")) {
+                List.of("mlflow.example.com", "file:/mlruns", "http://host?part=hunter2", "http://me@host")) {
             assertThatThrownBy(() -> Config.load(List.of(), List.of("tracking.uri=" + wrong), HADOOP))
                     .isInstanceOf(UserError.class)
                     .hasMessageStartingWith(
