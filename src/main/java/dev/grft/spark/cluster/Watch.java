@@ -12,6 +12,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.scheduler.AccumulableInfo;
@@ -36,15 +38,19 @@ import scala.collection.JavaConverters;
  * ({@code spark.executor.heartbeatInterval}).
  */
 public final class Watch extends SparkListener implements AutoCloseable {
-    private static final String GROUP = "spark.jobGroup.id";
+    private static final String TAGS = "spark.job.tags"; // of a job, separated by commas
     private static final String DESCRIPTION = "spark.job.description";
     private static final String SPARKS = "internal.metrics."; // what Spark itself counts in a task
-    private static final List<String> OF_GROUP = List.of(GROUP, DESCRIPTION, "spark.job.interruptOnCancel");
+    private static final String INTERRUPTS = "spark.job.interruptOnCancel";
+    private static final List<String> CHANGED = List.of(DESCRIPTION, INTERRUPTS);
+
+    /** What Spark says of a job that somebody has cancelled, by its group, a tag, its number, or all jobs. */
+    private static final Pattern CANCELLED = Pattern.compile("Job \\d+ cancelled[^\n]*");
 
     private final JavaSparkContext spark;
     private final double timeoutSeconds;
-    private final String group = "grft-" + UUID.randomUUID();
-    private final Map<String, String> before = new HashMap<>(); // the group of whoever called
+    private final String tag = "grft-" + UUID.randomUUID(); // no group: that is the caller's, who may cancel it
+    private final Map<String, String> before = new HashMap<>(); // properties of whoever called
     private final Map<Integer, Job> active = new ConcurrentHashMap<>(); // by number
     private final Map<Long, Long> done = new ConcurrentHashMap<>(); // of each running task, as it was last reported
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(work -> {
@@ -70,8 +76,10 @@ public final class Watch extends SparkListener implements AutoCloseable {
     public Watch(JavaSparkContext spark, double timeoutSeconds) {
         this.spark = spark;
         this.timeoutSeconds = timeoutSeconds;
-        OF_GROUP.forEach(key -> before.put(key, spark.getLocalProperty(key)));
-        spark.setJobGroup(group, null, false);
+        CHANGED.forEach(key -> before.put(key, spark.getLocalProperty(key)));
+        spark.setLocalProperty(DESCRIPTION, null);
+        spark.setLocalProperty(INTERRUPTS, "false"); // native code does not notice
+        spark.addJobTag(tag);
         spark.sc().addSparkListener(this);
         long every = (long) (1000 * Math.min(1, timeoutSeconds / 4)) + 1;
         timer.scheduleAtFixedRate(this::look, every, every, TimeUnit.MILLISECONDS);
@@ -114,7 +122,8 @@ public final class Watch extends SparkListener implements AutoCloseable {
     @Override
     @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
     public void onJobStart(SparkListenerJobStart start) {
-        if (start.properties() != null && group.equals(start.properties().getProperty(GROUP))) {
+        if (start.properties() != null
+                && List.of(start.properties().getProperty(TAGS, "").split(",")).contains(tag)) {
             progress = System.nanoTime();
             active.put(
                     start.jobId(),
@@ -200,7 +209,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
 
     private void cancel() {
         if (!spark.sc().isStopped()) {
-            spark.cancelJobGroup(group);
+            spark.cancelJobsWithTag(tag);
         }
     }
 
@@ -217,6 +226,10 @@ public final class Watch extends SparkListener implements AutoCloseable {
         String what = stuck;
         if (what != null) {
             return timeout(what, failure);
+        }
+        Matcher cancelled = CANCELLED.matcher(String.valueOf(failure.getMessage()));
+        if (cancelled.find() && !spark.sc().isStopped()) {
+            return new Stopped("its job was cancelled: " + cancelled.group(), failure);
         }
         RuntimeException found = Causes.rethrown(failure);
         if (found instanceof UserError || found instanceof LostCluster) {
@@ -244,7 +257,8 @@ public final class Watch extends SparkListener implements AutoCloseable {
         timer.shutdownNow();
         if (!spark.sc().isStopped()) {
             spark.sc().removeSparkListener(this);
-            OF_GROUP.forEach(key -> spark.setLocalProperty(key, before.get(key)));
+            spark.removeJobTag(tag);
+            CHANGED.forEach(key -> spark.setLocalProperty(key, before.get(key)));
         }
     }
 }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
@@ -250,18 +251,27 @@ public final class Session implements AutoCloseable {
         return made.paths();
     }
 
+    /** Does some work, as {@link #call} does. */
+    public void run(Runnable work) {
+        call(() -> {
+            work.run();
+            return true;
+        });
+    }
+
     /**
-     * Does some work.
+     * Does some work and returns its result.
      *
      * @throws UserError what the user can mend
      * @throws LostCluster if the cluster is gone
      * @throws Stopped if {@link #watch} has stopped the work
      */
-    public void run(Runnable work) {
+    public <T> T call(Supplier<T> work) {
         tracking.outcome(Tracking.Outcome.FAILED);
         try {
-            work.run();
+            T result = work.get();
             tracking.outcome(Tracking.Outcome.FINISHED);
+            return result;
         } catch (Exception e) { // Spark throws checked exceptions undeclared
             RuntimeException meaning = watch.meaning(e);
             if (meaning instanceof Stopped) {

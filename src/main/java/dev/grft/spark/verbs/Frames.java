@@ -81,11 +81,13 @@ public final class Frames {
             boolean stays,
             PrintStream progress) {
         try (Session session = Session.in(spark, settings, frames, progress, progress)) {
-            if (stays) {
-                session.claim();
-            }
-            Run run = session.main();
-            return new TrainVerb(run.forMethod(run.method()), false).delta();
+            return session.call(() -> {
+                if (stays) {
+                    session.claim();
+                }
+                Run run = session.main();
+                return new TrainVerb(run.forMethod(run.method()), false).delta();
+            });
         }
     }
 

@@ -12,6 +12,8 @@ import org.apache.spark.SparkException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class WatchTest extends OnSpark {
     /** A job of two tasks that end after so many twentieths of a second, if they are not killed before. */
@@ -87,6 +89,36 @@ class WatchTest extends OnSpark {
             assertThat(failure(600, 600)).isInstanceOf(SparkException.class).hasMessageContaining("cancelled");
         }
         assertThat(job(0, 0)).as("afterwards").isEqualTo(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void whoeverCancelsTheGroupOrATagOfTheCallerCancelsItsJobs(boolean group) {
+        context.setJobGroup("cell-7", "my notebook", true);
+        context.addJobTag("mine");
+        try {
+            try (Watch watch = new Watch(context, 60)) {
+                CompletableFuture<Void> cancelled = CompletableFuture.runAsync(
+                        () -> {
+                            if (group) {
+                                context.cancelJobGroup("cell-7");
+                            } else {
+                                context.cancelJobsWithTag("mine");
+                            }
+                        },
+                        CompletableFuture.delayedExecutor(500, TimeUnit.MILLISECONDS));
+                assertThat(watch.meaning(failure(200, 200)))
+                        .isInstanceOf(Stopped.class)
+                        .hasMessageStartingWith("its job was cancelled: Job ");
+                assertThat(cancelled).succeedsWithin(10, TimeUnit.SECONDS);
+            }
+            assertThat(context.getLocalProperty("spark.jobGroup.id")).isEqualTo("cell-7");
+            assertThat(context.getLocalProperty("spark.job.description")).isEqualTo("my notebook");
+            assertThat(context.getJobTags()).containsExactly("mine");
+        } finally {
+            context.clearJobGroup();
+            context.clearJobTags();
+        }
     }
 
     @Test
