@@ -35,6 +35,7 @@ public final class Delta implements Serializable {
     private final String pretrainedSha256;
     private final Map<String, float[]> whole;
     private final Map<String, Addition> additions;
+    private final Task task;
 
     /**
      * Returns the delta of these parts, without additions of other methods.
@@ -52,6 +53,28 @@ public final class Delta implements Serializable {
         this(selection, values, headWeight, headBias, labels, pretrainedSha256, whole, List.of());
     }
 
+    /** Returns the delta of these parts, whose head tells one class of an image. */
+    public Delta(
+            Selection selection,
+            Map<String, float[]> values,
+            float[] headWeight,
+            float[] headBias,
+            List<String> labels,
+            String pretrainedSha256,
+            Map<String, float[]> whole,
+            List<? extends Addition> additions) {
+        this(
+                selection,
+                values,
+                headWeight,
+                headBias,
+                labels,
+                pretrainedSha256,
+                whole,
+                additions,
+                Task.SINGLE_LABEL);
+    }
+
     /**
      * Returns the delta of these parts.
      *
@@ -60,11 +83,12 @@ public final class Delta implements Serializable {
      *     columns {@code [k, out]}
      * @param headWeight {@code [K, D]} row-major; the trained numbers themselves, not a difference
      * @param headBias {@code [K]}; the trained numbers themselves
-     * @param labels the K names of the classes, in the order of the head
+     * @param labels the K names of the head's outputs, in their order: classes, or what the values are
      * @param pretrainedSha256 SHA-256 of the pretrained file in lower-case hexadecimal: the delta fits no other
      * @param whole trained minus pretrained numbers of each parameter that is trained whole, in its own layout; empty
      *     when only slices are trained
      * @param additions what other methods train, at most one for each matrix, in network order
+     * @param task of the head
      * @throws IllegalArgumentException if the parts do not fit each other
      */
     public Delta(
@@ -75,7 +99,9 @@ public final class Delta implements Serializable {
             List<String> labels,
             String pretrainedSha256,
             Map<String, float[]> whole,
-            List<? extends Addition> additions) {
+            List<? extends Addition> additions,
+            Task task) {
+        this.task = task;
         this.selection = selection;
         this.values = new LinkedHashMap<>();
         this.headWeight = headWeight;
@@ -177,13 +203,36 @@ public final class Delta implements Serializable {
                             ? new float[Math.toIntExact(slices.size())]
                             : selection.of(matrix).arranged(mine, slices));
         });
-        return new Delta(wanted, numbers, headWeight, headBias, labels, pretrainedSha256, whole);
+        return new Delta(wanted, numbers, headWeight, headBias, labels, pretrainedSha256, whole, List.of(), task);
     }
 
     /** Returns of this delta those slices alone that are not in a selection, with nothing that trains whole but the head. */
     public Delta released(Selection again) {
         Delta rest = on(selection.without(again));
-        return new Delta(rest.selection, rest.values, headWeight, headBias, labels, pretrainedSha256, Map.of());
+        return new Delta(
+                rest.selection,
+                rest.values,
+                headWeight,
+                headBias,
+                labels,
+                pretrainedSha256,
+                Map.of(),
+                List.of(),
+                task);
+    }
+
+    /** Returns this delta with another head, which is of a task. */
+    public Delta withHead(float[] weight, float[] bias, Task of) {
+        return new Delta(
+                selection,
+                values,
+                weight,
+                bias,
+                labels,
+                pretrainedSha256,
+                whole,
+                List.copyOf(additions.values()),
+                of);
     }
 
     /**
@@ -262,9 +311,14 @@ public final class Delta implements Serializable {
         return headBias;
     }
 
-    /** Returns the K names of the classes, in the order of the head. */
+    /** Returns the K names of the head's outputs, in their order: classes, or what the values are. */
     public List<String> labels() {
         return labels;
+    }
+
+    /** Returns what the head says of an image. */
+    public Task task() {
+        return task;
     }
 
     /** Returns the SHA-256 of the only pretrained file that this delta fits, in lower-case hexadecimal. */
@@ -290,6 +344,7 @@ public final class Delta implements Serializable {
                 && selection.equals(delta.selection)
                 && pretrainedSha256.equals(delta.pretrainedSha256)
                 && labels.equals(delta.labels)
+                && task == delta.task
                 && Arrays.equals(headBias, delta.headBias)
                 && Arrays.equals(headWeight, delta.headWeight)
                 && equal(values, delta.values)

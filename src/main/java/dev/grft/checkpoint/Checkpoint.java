@@ -161,7 +161,7 @@ public final class Checkpoint {
                 name + " + delta",
                 names,
                 architecture,
-                config.withClasses(delta.labels().size()),
+                config.withHead(delta.labels().size(), delta.task()),
                 weights,
                 recipe,
                 delta.labels(),

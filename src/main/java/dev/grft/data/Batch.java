@@ -3,22 +3,22 @@ package dev.grft.data;
 import java.util.Arrays;
 import java.util.List;
 
-/** Some examples as the network reads them: the images {@code [B, 3, S, S]} one after the other, and their classes. */
+/** Some examples as the network reads them: the images {@code [B, 3, S, S]} one after the other, and what they show. */
 public final class Batch {
     private final float[] images; // [B, 3, S, S]
-    private final int[] labels; // [B]
+    private final Target[] targets; // [B]
     private final int imageSize;
     private final float[] weights; // [B]
     private final long[] seeds; // [B]
     private Treatment treatment = Treatment.NONE;
     private double share = 1;
 
-    private Batch(float[] images, int[] labels, int imageSize) {
+    private Batch(float[] images, Target[] targets, int imageSize) {
         this.images = images;
-        this.labels = labels;
+        this.targets = targets;
         this.imageSize = imageSize;
-        this.weights = new float[labels.length];
-        this.seeds = new long[labels.length];
+        this.weights = new float[targets.length];
+        this.seeds = new long[targets.length];
         Arrays.fill(weights, 1);
     }
 
@@ -28,7 +28,7 @@ public final class Batch {
         for (int b = 0; b < examples.size(); b++) {
             Example example = examples.get(b);
             preprocess.toInput(example.pixels(), batch.images, b * preprocess.inputLength());
-            batch.labels[b] = example.label();
+            batch.targets[b] = example.target();
         }
         return batch;
     }
@@ -53,7 +53,7 @@ public final class Batch {
             for (int b = i; b < n * views; b += n) {
                 augment.toInput(
                         pixels, preprocess, epochs[i], example.id(), b / n, batch.images, b * preprocess.inputLength());
-                batch.labels[b] = example.label();
+                batch.targets[b] = example.target();
                 batch.weights[b] = example.weight();
                 batch.seeds[b] = Seeds.hash(augment.seed(), epochs[i], example.id(), b / n);
             }
@@ -81,7 +81,7 @@ public final class Batch {
 
     private static Batch empty(int size, Preprocess preprocess) {
         int length = Math.multiplyExact(size, preprocess.inputLength());
-        return new Batch(new float[length], new int[size], preprocess.imageSize());
+        return new Batch(new float[length], new Target[size], preprocess.imageSize());
     }
 
     /** Returns the same images, each mirrored left to right. */
@@ -92,7 +92,7 @@ public final class Batch {
                 mirrored[row + column] = images[row + imageSize - 1 - column];
             }
         }
-        return new Batch(mirrored, labels, imageSize);
+        return new Batch(mirrored, targets, imageSize);
     }
 
     /** Returns the images themselves, {@code [B, 3, S, S]}; for reading only. */
@@ -100,9 +100,14 @@ public final class Batch {
         return images;
     }
 
-    /** Returns the classes themselves, {@code [B]}, each in [0, K) or {@link Example#UNLABELED}; for reading only. */
+    /** Returns what the images show, {@code [B]}; for reading only. */
+    public Target[] targets() {
+        return targets;
+    }
+
+    /** Returns the classes, {@code [B]}, each in [0, K), or {@link Example#UNLABELED} without a single one. */
     public int[] labels() {
-        return labels;
+        return Arrays.stream(targets).mapToInt(Target::label).toArray();
     }
 
     /**
@@ -135,6 +140,6 @@ public final class Batch {
 
     /** Returns B, the number of images. */
     public int size() {
-        return labels.length;
+        return targets.length;
     }
 }

@@ -16,33 +16,37 @@ public final class Example implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private final long id;
-    private final int label;
+    private final Target target;
     private final String name;
     private final Pixels pixels;
     private final float weight;
     private final @Nullable Pixels source;
 
-    /** Returns an example without a source, of weight 1. */
+    /**
+     * Returns an example of one class without a source, of weight 1.
+     *
+     * @param label the index of its class, or {@link #UNLABELED}
+     */
     public Example(long id, int label, String name, Pixels pixels) {
-        this(id, label, name, pixels, null, 1);
+        this(id, Target.ofClass(label), name, pixels, null, 1);
     }
 
     /**
      * Returns the example of these parts.
      *
      * @param id its rank among the names of its set, 0 or more; the same in every run over the same files
-     * @param label the index of its class, or {@link #UNLABELED}
+     * @param target what it shows
      * @param name its name in the set
      * @param pixels prepared, see {@link Preprocess#prepare}
      * @param source what random crops are cut from, see {@link Preprocess#source}; null if it is not kept, or not read
      * @param weight in the loss of a training, 0 or more
      */
-    public Example(long id, int label, String name, Pixels pixels, @Nullable Pixels source, float weight) {
-        if (id < 0 || label < UNLABELED) {
-            throw new IllegalArgumentException(name + ": id " + id + " and label " + label + " must not be negative");
+    public Example(long id, Target target, String name, Pixels pixels, @Nullable Pixels source, float weight) {
+        if (id < 0) {
+            throw new IllegalArgumentException(name + ": id " + id + " must not be negative");
         }
         this.id = id;
-        this.label = label;
+        this.target = target;
         this.name = name;
         this.pixels = pixels;
         this.weight = weight;
@@ -54,9 +58,14 @@ public final class Example implements Serializable {
         return id;
     }
 
-    /** Returns the index of the class, or {@link #UNLABELED}. */
+    /** Returns what it shows. */
+    public Target target() {
+        return target;
+    }
+
+    /** Returns the index of the class, or {@link #UNLABELED} if there is no single one. */
     public int label() {
-        return label;
+        return target.label();
     }
 
     /** Returns the name in the set. */
@@ -83,7 +92,7 @@ public final class Example implements Serializable {
     public boolean equals(Object other) {
         return other instanceof Example example
                 && id == example.id
-                && label == example.label
+                && target.equals(example.target)
                 && name.equals(example.name)
                 && pixels.equals(example.pixels)
                 && Objects.equals(source, example.source)
@@ -92,11 +101,11 @@ public final class Example implements Serializable {
 
     @Override
     public int hashCode() {
-        return Objects.hash(id, label, name);
+        return Objects.hash(id, target, name);
     }
 
     @Override
     public String toString() {
-        return id + " " + name + " (class " + label + ", " + pixels + ")";
+        return id + " " + name + " (" + target + ", " + pixels + ")";
     }
 }

@@ -1,5 +1,7 @@
 package dev.grft.data;
 
+import dev.grft.Delta;
+import dev.grft.Task;
 import dev.grft.UserError;
 import java.io.Serializable;
 import java.math.BigInteger;
@@ -15,7 +17,10 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** The classes: a name for each output of the head, in order. Immutable; equal if the names and their order are. */
+/**
+ * The outputs of a head: what each is called, a class or a value, in order, and what they say of an image. Immutable; equal if the names,
+ * their order and the task are.
+ */
 public final class Labels implements Serializable {
     private static final long serialVersionUID = 1L;
     /** Up to so many classes, files have every pair or every probability of them; beyond, only what is not 0 or is largest. */
@@ -23,16 +28,19 @@ public final class Labels implements Serializable {
 
     private static final int SHOWN = 20;
     private static final Pattern INTEGER = Pattern.compile("-?[0-9]+");
-    private static final Labels NONE = new Labels(List.of());
+    private static final Labels NONE = new Labels(Task.SINGLE_LABEL, List.of());
 
     private final String[] names; // not a List.of, which Kryo cannot read
     private final Map<String, Integer> indices = new HashMap<>();
 
-    private Labels(Collection<String> inOrder) {
+    private final Task task;
+
+    private Labels(Task task, Collection<String> inOrder) {
+        this.task = task;
         names = inOrder.toArray(new String[0]);
         for (String name : names) {
             if (indices.put(name, indices.size()) != null) {
-                throw new UserError("the class " + name + " appears twice; class names must be unique");
+                throw new UserError("the " + noun(task) + " " + name + " appears twice; " + noun(task) + " names must be unique");
             }
         }
     }
@@ -45,13 +53,23 @@ public final class Labels implements Serializable {
      * @throws UserError if there are fewer than two classes
      */
     public static Labels of(Collection<String> names) {
+        return of(Task.SINGLE_LABEL, names);
+    }
+
+    /** Returns the classes of these names, sorted as {@link #of(Collection)} does, for a task. */
+    public static Labels of(Task task, Collection<String> names) {
         Comparator<String> order = Comparator.naturalOrder();
         if (names.stream().allMatch(name -> INTEGER.matcher(name).matches())) {
             order = Comparator.<String, BigInteger>comparing(BigInteger::new).thenComparing(order);
         }
         TreeSet<String> sorted = new TreeSet<>(order);
         sorted.addAll(names);
-        return inOrder(new ArrayList<>(sorted));
+        return inOrder(task, new ArrayList<>(sorted));
+    }
+
+    /** Returns the outputs of a delta's head. */
+    public static Labels of(Delta delta) {
+        return inOrder(delta.task(), delta.labels());
     }
 
     /**
@@ -60,11 +78,25 @@ public final class Labels implements Serializable {
      * @throws UserError if there are fewer than two, or one comes twice
      */
     public static Labels inOrder(List<String> names) {
-        if (names.size() < 2) {
-            throw new UserError("found " + (names.isEmpty() ? "no class" : "one class only (" + names.get(0) + ")")
-                    + ", expected two classes or more");
+        return inOrder(Task.SINGLE_LABEL, names);
+    }
+
+    /**
+     * Returns the outputs of a head for a task, in the given order.
+     *
+     * @throws UserError if there are too few, or one comes twice
+     */
+    public static Labels inOrder(Task task, List<String> names) {
+        if (names.size() < task.fewest()) {
+            throw new UserError("found "
+                    + (names.isEmpty() ? "no " + noun(task) : "one class only (" + names.get(0) + ")")
+                    + (task == Task.SINGLE_LABEL ? ", expected two classes or more" : ", expected one or more"));
         }
-        return new Labels(names);
+        return new Labels(task, names);
+    }
+
+    private static String noun(Task task) {
+        return task == Task.REGRESSION ? "value" : "class";
     }
 
     /**
@@ -73,7 +105,13 @@ public final class Labels implements Serializable {
      * @param classes how many, two or more
      */
     public static Labels numbered(int classes) {
-        return inOrder(IntStream.range(0, classes).mapToObj(Integer::toString).toList());
+        return numbered(Task.SINGLE_LABEL, classes);
+    }
+
+    /** Returns the classes 0, 1, ... for a task. */
+    public static Labels numbered(Task task, int classes) {
+        return inOrder(
+                task, IntStream.range(0, classes).mapToObj(Integer::toString).toList());
     }
 
     /** Returns the empty labels, those of images without classes. */
@@ -105,7 +143,12 @@ public final class Labels implements Serializable {
         return Arrays.stream(keys).limit(k).mapToInt(key -> (int) key).toArray();
     }
 
-    /** Returns how many classes there are. */
+    /** Returns what the outputs say of an image. */
+    public Task task() {
+        return task;
+    }
+
+    /** Returns how many outputs there are. */
     public int size() {
         return names.length;
     }
@@ -143,9 +186,53 @@ public final class Labels implements Serializable {
         return index;
     }
 
+    /**
+     * Returns what an image shows.
+     *
+     * @param label its text, see {@link LabelForm}
+     * @throws UserError if it names a class that there is not, or has another number of values
+     */
+    public Target target(String label) {
+        return switch (task) {
+            case SINGLE_LABEL -> Target.ofClass(index(label));
+            case MULTI_LABEL ->
+                Target.ofClasses(LabelForm.parts(label).stream().mapToInt(this::index).toArray());
+            case REGRESSION -> Target.ofValues(values(label));
+        };
+    }
+
+    private float[] values(String label) {
+        List<String> parts = LabelForm.parts(label);
+        if (parts.size() != names.length) {
+            throw new UserError("got " + parts.size() + " values of an image, needs " + names.length + ": " + this);
+        }
+        float[] values = new float[names.length];
+        for (int k = 0; k < values.length; k++) {
+            values[k] = Float.parseFloat(parts.get(k));
+        }
+        return values;
+    }
+
+    /** Returns what an image shows, for people: its class, its classes, or its values with their names. */
+    public String words(Target target) {
+        return switch (task) {
+            case SINGLE_LABEL -> name(target.label());
+            case MULTI_LABEL ->
+                target.classes().length == 0
+                        ? "none"
+                        : Arrays.stream(target.classes()).mapToObj(this::name).collect(Collectors.joining(", "));
+            case REGRESSION -> {
+                float[] values = target.values();
+                yield IntStream.range(0, values.length)
+                        .mapToObj(k -> name(k) + " " + values[k])
+                        .collect(Collectors.joining(", "));
+            }
+        };
+    }
+
     @Override
     public boolean equals(Object other) {
-        return other instanceof Labels labels && Arrays.equals(names, labels.names);
+        return other instanceof Labels labels && task == labels.task && Arrays.equals(names, labels.names);
     }
 
     @Override

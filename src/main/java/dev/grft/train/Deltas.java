@@ -1,6 +1,7 @@
 package dev.grft.train;
 
 import dev.grft.Delta;
+import dev.grft.Task;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.data.Batch;
 import dev.grft.tuning.Tuning;
@@ -22,7 +23,6 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.ops.transforms.Transforms;
 
 /**
  * Several deltas on one pretrained model, each with a head of its own. The weights are in memory once and are never written: to
@@ -41,8 +41,9 @@ public final class Deltas implements AutoCloseable {
 
     private record Loaded(Vit vit, Trainable trainable, Weights weights, Bindings bindings) {
         float[][] probabilities(INDArray x, int examples, int from) {
-            try (INDArray softmax = Transforms.softmax(vit.forward(x, examples, from), true)) {
-                return Flat.rows(softmax);
+            try (INDArray outputs = LossModule.activated(
+                    weights.config().task(), vit.forward(x, examples, from))) {
+                return Flat.rows(outputs);
             }
         }
 
@@ -83,16 +84,16 @@ public final class Deltas implements AutoCloseable {
         }
         int classes = delta.labels().size();
         Tuning tuning = Tuning.of(delta);
-        Layout layout = tuning.layout(weights.config().withClasses(classes));
-        load(name, tuning, classes, tuning.trained(layout, delta));
+        Layout layout = tuning.layout(weights.config().withHead(classes, delta.task()));
+        load(name, tuning, classes, delta.task(), tuning.trained(layout, delta));
     }
 
-    /** Loads what a tuning has trained, a vector in its layout for so many classes. */
-    public void load(String name, Tuning tuning, int classes, float[] trained) {
+    /** Loads what a tuning has trained, a vector in its layout for so many outputs of a task. */
+    public void load(String name, Tuning tuning, int outputs, Task task, float[] trained) {
         if (loaded.containsKey(name)) {
             throw new IllegalArgumentException("there is a delta " + name + " already; remove it first");
         }
-        Weights own = weights.withHead(classes);
+        Weights own = weights.withHead(outputs, task);
         Trainable trainable = tuning.trainable();
         Vit vit = new Vit(own, trainable, kernels, buffers);
         Layout layout = vit.layout();
@@ -122,7 +123,7 @@ public final class Deltas implements AutoCloseable {
     }
 
     /**
-     * Returns what one delta says of a batch, the probability of each class for each image, {@code [B][K]}.
+     * Returns what one delta says of a batch, the probability of each class for each image or its values, {@code [B][K]}.
      *
      * @throws IllegalArgumentException if there is none of that name
      */

@@ -84,13 +84,18 @@ public final class Initial {
         }
     }
 
+    /** Returns a number of the normal distribution. By Box and Muller, with StrictMath: the same number on every machine. */
+    static double normal(SplittableRandom random) {
+        double radius = StrictMath.sqrt(-2 * StrictMath.log(1 - random.nextDouble()));
+        return radius * StrictMath.cos(2 * Math.PI * random.nextDouble());
+    }
+
     /** Puts numbers of a normal distribution, cut off at two standard deviations, into {@code values}. */
     static void normal(float[] values, double std, SplittableRandom random) {
         for (int i = 0; i < values.length; i++) {
             double z;
-            do { // Box and Muller, with StrictMath: the same numbers on every machine
-                double radius = StrictMath.sqrt(-2 * StrictMath.log(1 - random.nextDouble()));
-                z = radius * StrictMath.cos(2 * Math.PI * random.nextDouble());
+            do {
+                z = normal(random);
             } while (Math.abs(z) > 2);
             values[i] = (float) (std * z);
         }

@@ -1,5 +1,6 @@
 package dev.grft.train;
 
+import dev.grft.Task;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
@@ -17,15 +18,16 @@ import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 import org.nd4j.linalg.ops.transforms.Transforms;
 
 /**
- * The last layer: the classifier and the cross-entropy of its logits. Its activation is the softmax, as DL4J's evaluation
- * expects; gradients are sums over the examples, as DL4J's updaters expect.
+ * The last layer: the classifier and the loss of its task. Its activation is what the task makes of the logits: for one class the softmax,
+ * as DL4J's evaluation expects; gradients are sums over the examples, as DL4J's updaters expect.
  */
 final class LossModule extends StageModule implements IOutputLayer {
     private static final long serialVersionUID = 1L;
 
     private transient @Nullable Kernels kernels;
     private transient @Nullable Buffers buffers;
-    private transient @Nullable INDArray labels; // [B, K]
+    private Task task = Task.SINGLE_LABEL;
+    private transient @Nullable INDArray labels; // [B, K], or [B, K + 1] with the weights of the examples
     private transient @Nullable INDArray logits; // [B, K]
     private transient @Nullable INDArray losses; // [B]
 
@@ -33,7 +35,8 @@ final class LossModule extends StageModule implements IOutputLayer {
         super(conf, type);
     }
 
-    void use(Kernels newKernels, Buffers newBuffers) {
+    void use(Kernels newKernels, Buffers newBuffers, Task newTask) {
+        task = newTask;
         kernels = newKernels;
         buffers = newBuffers;
     }
@@ -46,26 +49,35 @@ final class LossModule extends StageModule implements IOutputLayer {
         losses = null;
     }
 
-    /** Returns the softmax of the logits, {@code [B, K]}. */
+    /** Returns what the task makes of the logits, {@code [B, K]}. */
     @Override
     public INDArray activate(boolean training, LayerWorkspaceMgr workspaces) {
         logits = super.activate(training, workspaces);
-        return training ? logits : Transforms.softmax(logits, true);
+        return training ? logits : activated(task, logits);
+    }
+
+    /** Returns a copy of the logits as the task reads them: softmax, sigmoid, or as they are. */
+    static INDArray activated(Task of, INDArray logits) {
+        return switch (of) {
+            case SINGLE_LABEL -> Transforms.softmax(logits, true);
+            case MULTI_LABEL -> Transforms.sigmoid(logits, true);
+            case REGRESSION -> logits.dup();
+        };
     }
 
     @Override
     public Pair<Gradient, INDArray> backpropGradient(@Nullable INDArray ignored, LayerWorkspaceMgr workspaces) {
-        INDArray dz = crossEntropy(workspaces);
+        INDArray dz = loss(workspaces);
         logits = null;
         return super.backpropGradient(dz, workspaces);
     }
 
     /** Sets the losses of the batch and returns the gradient of their sum with respect to the logits, {@code [B, K]}. */
-    private INDArray crossEntropy(LayerWorkspaceMgr workspaces) {
+    private INDArray loss(LayerWorkspaceMgr workspaces) {
         INDArray z = logits == null ? activate(true, workspaces) : logits;
         INDArray loss = Objects.requireNonNull(buffers).shared("losses", z.size(0));
         INDArray dz = buffers.shared("dlogits", z.shape());
-        Objects.requireNonNull(kernels).crossEntropy(z, Objects.requireNonNull(labels), loss, dz);
+        Objects.requireNonNull(kernels).loss(task, z, Objects.requireNonNull(labels), loss, dz);
         losses = loss;
         return dz;
     }
@@ -74,7 +86,7 @@ final class LossModule extends StageModule implements IOutputLayer {
     @Override
     public double computeScore(double penalty, boolean training, LayerWorkspaceMgr workspaces) {
         if (losses == null) { // asked for the score alone, without a backward
-            crossEntropy(workspaces);
+            loss(workspaces);
         }
         return losses().sumNumber().doubleValue() / losses().length() + penalty;
     }
@@ -87,7 +99,7 @@ final class LossModule extends StageModule implements IOutputLayer {
     @Override
     public INDArray computeScoreForExamples(double penalty, LayerWorkspaceMgr workspaces) {
         if (losses == null) {
-            crossEntropy(workspaces);
+            loss(workspaces);
         }
         return losses().add(penalty).reshape(losses().length(), 1);
     }

@@ -34,7 +34,6 @@ public final class Replica implements AutoCloseable {
     private final Weights weights;
     private final List<INDArray> origins = new ArrayList<>(); // copies of the slices' and entries' pretrained values
     private final Kernels kernels;
-    private final int classes;
     private final DataType type;
     private boolean updates; // whether it has made steps of its own
 
@@ -51,7 +50,6 @@ public final class Replica implements AutoCloseable {
         network.initGradientsView();
         trainable = tuning.trainable();
         vit = new Vit(weights, trainable, kernels, keep);
-        classes = weights.config().classes();
         type = weights.type();
         learner = new Learner(network);
         this.tuning = tuning;
@@ -60,7 +58,8 @@ public final class Replica implements AutoCloseable {
         for (int s = 0; s < vit.stages().size(); s++) {
             ((StageModule) network.getLayer(s)).attach(vit.stages().get(s), vit.inputGradient(s));
         }
-        ((LossModule) network.getOutputLayer()).use(kernels, vit.buffers());
+        ((LossModule) network.getOutputLayer()).use(
+                        kernels, vit.buffers(), weights.config().task());
     }
 
     /**
@@ -77,12 +76,12 @@ public final class Replica implements AutoCloseable {
         vit.refresh();
     }
 
-    /** Returns the gradient of a batch's summed cross-entropy at the loaded vector. */
+    /** Returns the gradient of a batch's summed loss at the loaded vector. */
     public StepGradient gradient(Batch batch) {
         return gradient(List.of(batch).iterator());
     }
 
-    /** Returns the gradient of the summed cross-entropy of one or more batches, added up in their order. */
+    /** Returns the gradient of the summed loss of one or more batches, added up in their order. */
     public StepGradient gradient(Iterator<Batch> batches) {
         Sum sum = backward(batches);
         return new StepGradient(Flat.read(network.getFlattenedGradients()), sum.loss, sum.examples);
@@ -150,7 +149,7 @@ public final class Replica implements AutoCloseable {
         trainable.begin(batch.seeds());
         vit.dropPaths(batch.treatment().dropPath(), batch.seeds());
         network.setInput(images(batch, vit.buffers()));
-        network.setLabels(Targets.of(batch, classes, vit.buffers()));
+        network.setLabels(Targets.of(batch, weights.config(), vit.buffers()));
         network.computeGradientAndScore();
         double sum = 0;
         for (float loss : Flat.read(((LossModule) network.getOutputLayer()).losses())) {
@@ -159,7 +158,7 @@ public final class Replica implements AutoCloseable {
         return sum;
     }
 
-    /** Returns the probability of each class for each image, {@code [B][K]}. */
+    /** Returns what the head says of each image, {@code [B][K]}: the probability of each class, or values. */
     public float[][] probabilities(Batch batch) {
         trainable.begin(NO_SEEDS);
         vit.dropPaths(0, NO_SEEDS);

@@ -3,6 +3,7 @@ package dev.grft.train;
 import dev.grft.Delta;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
+import dev.grft.Task;
 import dev.grft.data.Batch;
 import dev.grft.data.Seeds;
 import dev.grft.tuning.Score;
@@ -15,6 +16,7 @@ import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Flat;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Map;
+import java.util.SplittableRandom;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -30,7 +32,6 @@ public final class Scorer implements AutoCloseable {
     private final Vit vit;
     private final Bindings head;
     private final Kernels kernels;
-    private final int classes;
     private final DataType type;
 
     /**
@@ -41,6 +42,7 @@ public final class Scorer implements AutoCloseable {
      * @param score what is summed
      * @param headWeight the weight of the fresh head, {@code [K, D]} row-major
      * @param headBias its bias, {@code [K]}
+     * @param task of the head
      * @param kernels of this scorer alone
      * @param keep what is kept of a forward; {@link Keep#NOTHING} only for a score of activations
      */
@@ -50,16 +52,17 @@ public final class Scorer implements AutoCloseable {
             Score score,
             float[] headWeight,
             float[] headBias,
+            Task task,
             Kernels kernels,
             Keep keep) {
-        this.classes = headBias.length;
-        this.weights = weights.withHead(classes);
+        int outputs = headBias.length;
+        this.weights = weights.withHead(outputs, task);
         this.watch = new ScoreWatch(eligible, score, weights::array);
         this.kernels = kernels;
         this.vit = new Vit(this.weights, watch, kernels, keep);
         this.type = weights.type();
-        INDArray weight = Flat.array(headWeight, type, classes, weights.config().features());
-        INDArray bias = Flat.array(headBias, type, classes);
+        INDArray weight = Flat.array(headWeight, type, outputs, weights.config().features());
+        INDArray bias = Flat.array(headBias, type, outputs);
         this.head = new Bindings(Map.of(Delta.HEAD_WEIGHT, weight, Delta.HEAD_BIAS, bias), null);
         vit.bind(head);
     }
@@ -69,28 +72,44 @@ public final class Scorer implements AutoCloseable {
         forward(batch);
     }
 
-    /** Adds what the score makes of the gradients of the cross-entropy of a batch. */
-    public void addCrossEntropy(Batch batch) {
+    /** Adds what the score makes of the gradients of the task's loss of a batch. */
+    public void addLoss(Batch batch) {
         INDArray logits = forward(batch);
-        backward(logits, Targets.of(batch, classes, vit.buffers()));
+        backward(logits, Targets.of(batch, weights.config(), vit.buffers()));
     }
 
     /**
-     * Adds the same with a class for each example that is drawn from the model's probabilities in place of its label.
+     * Adds the same with targets that are drawn from the model in place of the examples' own: a class by its probabilities; of several
+     * classes each by its probability; values from a normal distribution of variance 1 around the model's, of which the squared error is
+     * the log-likelihood (Martens, arXiv 1412.1193, section 5).
      *
-     * @param ids of the examples; one draws the same class in every batch
+     * @param ids of the examples; one draws the same in every batch
      */
     public void addSampled(Batch batch, long[] ids, long seed) {
         INDArray logits = forward(batch);
         float[][] values = Flat.rows(logits);
-        float[] targets = new float[Math.multiplyExact(ids.length, classes)];
+        Task task = weights.config().task();
+        int length = Targets.length(weights.config().classes(), task);
+        float[] targets = new float[Math.multiplyExact(ids.length, length)];
         for (int b = 0; b < ids.length; b++) {
-            double at = Seeds.random(seed, ids[b], SAMPLED).nextDouble();
-            targets[b * classes + drawn(values[b], at)] = 1;
+            draw(values[b], task, Seeds.random(seed, ids[b], SAMPLED), targets, b * length);
         }
-        INDArray labels = vit.buffers().shared("labels", ids.length, classes);
-        Flat.write(targets, labels);
-        backward(logits, labels);
+        backward(logits, Targets.onDevice(targets, ids.length, vit.buffers()));
+    }
+
+    /** Writes drawn targets from a place on, which holds zeros. */
+    private static void draw(float[] logits, Task task, SplittableRandom random, float[] targets, int at) {
+        if (task == Task.SINGLE_LABEL) {
+            targets[at + drawn(logits, random.nextDouble())] = 1;
+            return;
+        }
+        for (int k = 0; k < logits.length; k++) {
+            double z = logits[k];
+            targets[at + k] = task == Task.REGRESSION
+                    ? (float) (z + Initial.normal(random))
+                    : random.nextDouble() < 1 / (1 + Math.exp(-z)) ? 1 : 0;
+        }
+        targets[at + logits.length] = 1; // the weight
     }
 
     /**
@@ -126,7 +145,7 @@ public final class Scorer implements AutoCloseable {
         Buffers buffers = vit.buffers();
         INDArray dlogits = buffers.shared("dlogits", logits.shape());
         INDArray losses = buffers.shared("losses", logits.size(0));
-        kernels.crossEntropy(logits, targets, losses, dlogits);
+        kernels.loss(weights.config().task(), logits, targets, losses, dlogits);
         vit.backward(dlogits);
     }
 

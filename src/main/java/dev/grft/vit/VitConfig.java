@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import dev.grft.MatrixShape;
+import dev.grft.Task;
 import dev.grft.UserError;
 import java.io.Serializable;
 import java.util.LinkedHashMap;
@@ -19,9 +20,10 @@ import java.util.regex.Pattern;
  * @param depth number of encoder blocks
  * @param heads attention heads; divides {@code width}
  * @param mlpWidth hidden width of the MLP
- * @param classes K, the number of classes of the head; 0 for a checkpoint without a head
+ * @param classes K, the number of outputs of the head; 0 for a checkpoint without a head
  * @param epsilon of every LayerNorm; timm's ViT uses 1e-6
  * @param variant in what it differs from a plain ViT
+ * @param task what the head says of an image
  */
 public record VitConfig(
         int imageSize,
@@ -32,7 +34,8 @@ public record VitConfig(
         int mlpWidth,
         int classes,
         double epsilon,
-        Variant variant)
+        Variant variant,
+        Task task)
         implements Serializable {
 
     /** Channels of the input: red, green, blue. */
@@ -55,7 +58,21 @@ public record VitConfig(
         require(epsilon > 0 && epsilon < 1, "epsilon must be in (0, 1), got %s", epsilon);
     }
 
-    /** The sizes of a plain ViT. */
+    /** The sizes of a ViT that tells one class of an image. */
+    public VitConfig(
+            int imageSize,
+            int patchSize,
+            int width,
+            int depth,
+            int heads,
+            int mlpWidth,
+            int classes,
+            double epsilon,
+            Variant variant) {
+        this(imageSize, patchSize, width, depth, heads, mlpWidth, classes, epsilon, variant, Task.SINGLE_LABEL);
+    }
+
+    /** The sizes of a plain ViT that tells one class of an image. */
     public VitConfig(
             int imageSize, int patchSize, int width, int depth, int heads, int mlpWidth, int classes, double epsilon) {
         this(imageSize, patchSize, width, depth, heads, mlpWidth, classes, epsilon, Variant.PLAIN);
@@ -128,14 +145,20 @@ public record VitConfig(
         return Math.multiplyExact(CHANNELS * patchSize, patchSize);
     }
 
-    /** Returns this configuration with another number of classes. */
+    /** Returns this configuration with another number of classes, one of which an image shows. */
     public VitConfig withClasses(int newClasses) {
-        return new VitConfig(imageSize, patchSize, width, depth, heads, mlpWidth, newClasses, epsilon, variant);
+        return withHead(newClasses, Task.SINGLE_LABEL);
+    }
+
+    /** Returns this configuration with a head of another number of outputs and another task. */
+    public VitConfig withHead(int outputs, Task newTask) {
+        return new VitConfig(
+                imageSize, patchSize, width, depth, heads, mlpWidth, outputs, epsilon, variant, newTask);
     }
 
     /** Returns this configuration with another image size. */
     public VitConfig withImageSize(int newSize) {
-        return new VitConfig(newSize, patchSize, width, depth, heads, mlpWidth, classes, epsilon, variant);
+        return new VitConfig(newSize, patchSize, width, depth, heads, mlpWidth, classes, epsilon, variant, task);
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.grft.vit;
 
+import dev.grft.Task;
 import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.Flat;
 import dev.grft.vit.kernels.Freed;
@@ -90,11 +91,11 @@ public final class Weights implements AutoCloseable {
     }
 
     /**
-     * Returns these weights with a head of zeros for so many classes. Closing them frees the head; everything else is shared and goes
-     * when these weights are closed.
+     * Returns these weights with a head of zeros for so many outputs of a task. Closing them frees the head; everything else is
+     * shared and goes when these weights are closed.
      */
-    public Weights withHead(int classes) {
-        VitConfig other = config.withClasses(classes);
+    public Weights withHead(int outputs, Task task) {
+        VitConfig other = config.withHead(outputs, task);
         Map<String, INDArray> head = new LinkedHashMap<>();
         other.tensors().forEach((name, shape) -> {
             if (name.startsWith("head.")) {

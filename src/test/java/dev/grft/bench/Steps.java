@@ -5,6 +5,7 @@ import dev.grft.Entries;
 import dev.grft.MatrixShape;
 import dev.grft.Penalty;
 import dev.grft.Selection;
+import dev.grft.Task;
 import dev.grft.data.Batch;
 import dev.grft.report.CostModel;
 import dev.grft.train.Initial;
@@ -251,7 +252,7 @@ final class Steps implements AutoCloseable {
                 "score pass",
                 share -> {
                     Scorer scorer = scorer(eligible, BuiltInScore.PER_EXAMPLE, Keep.ALL);
-                    return () -> scorer.addCrossEntropy(shares.get(share));
+                    return () -> scorer.addLoss(shares.get(share));
                 },
                 () -> {});
         List<Work> others = new ArrayList<>();
@@ -274,6 +275,7 @@ final class Steps implements AutoCloseable {
                 score,
                 tensors.get(Delta.HEAD_WEIGHT),
                 tensors.get(Delta.HEAD_BIAS),
+                Task.SINGLE_LABEL,
                 new CpuKernels(),
                 keep);
     }

@@ -3,6 +3,7 @@ package dev.grft.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Task;
 import dev.grft.UserError;
 import org.junit.jupiter.api.Test;
 
@@ -57,6 +58,6 @@ class TargetTest {
         assertThat(Task.REGRESSION.problemType()).isEqualTo("regression");
         assertThatThrownBy(() -> Task.of("ranking", "data.task"))
                 .isInstanceOf(UserError.class)
-                .hasMessage("data.task: must be one of single-label, multi-label, regression, got ranking");
+                .hasMessage("data.task: unknown task 'ranking'; expected one of single-label, multi-label, regression");
     }
 }

@@ -3,6 +3,7 @@ package dev.grft.report;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Penalty;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.bench.Setup;
 import dev.grft.config.Config;
@@ -280,7 +281,7 @@ class CostModelTest {
         try (Weights weights = Weights.zeros(config.withClasses(0), DataType.FLOAT);
                 Deltas deltas = new Deltas(weights, new CpuKernels())) {
             for (int i = 0; i < 8; i++) {
-                deltas.load("delta " + i, tuning, 10, trained);
+                deltas.load("delta " + i, tuning, 10, Task.SINGLE_LABEL, trained);
             }
             long ofDeltas = deltas.bytes();
             deltas.probabilities(

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Penalty;
 import dev.grft.ProcessStatus;
+import dev.grft.Task;
 import dev.grft.bench.Setup;
 import dev.grft.config.TrainingSettings;
 import dev.grft.data.Batch;
@@ -71,9 +72,10 @@ class NativeMemoryTest {
                         BuiltInScore.SUMMED_GRADIENT,
                         head,
                         new float[10],
+                        Task.SINGLE_LABEL,
                         new CpuKernels(),
                         Keep.ALL)) {
-                    scorer.addCrossEntropy(BATCH);
+                    scorer.addLoss(BATCH);
                     scorer.addContrastive(BATCH, 0.1);
                 }
             }
@@ -88,7 +90,7 @@ class NativeMemoryTest {
                     deltas = new Deltas(weights, new CpuKernels());
                 }
                 VitConfig config = CONFIG.withClasses(7);
-                deltas.load("one", tuning, 7, new float[tuning.layout(config).size()]);
+                deltas.load("one", tuning, 7, Task.SINGLE_LABEL, new float[tuning.layout(config).size()]);
                 deltas.probabilities(BATCH);
                 deltas.remove("one");
             }
@@ -165,8 +167,8 @@ class NativeMemoryTest {
                 Deltas one = new Deltas(weights, new CpuKernels());
                 Deltas eight = new Deltas(weights, new CpuKernels())) {
             float[] trained = new float[tuning.layout(CONFIG).size()];
-            one.load("0", tuning, 10, trained);
-            IntStream.range(0, 8).forEach(i -> eight.load(Integer.toString(i), tuning, 10, trained));
+            one.load("0", tuning, 10, Task.SINGLE_LABEL, trained);
+            IntStream.range(0, 8).forEach(i -> eight.load(Integer.toString(i), tuning, 10, Task.SINGLE_LABEL, trained));
             long head = 4L * 10 * (CONFIG.width() + 1);
             long ofADelta = 4L * trained.length + 2 * head; // and its head: pretrained, and with the difference
 

@@ -62,7 +62,7 @@ class ReplicaTest {
         for (int step = 0; step < 5; step++) {
             Batch batch = batch(step);
             MultiLayerNetwork network = fitted.network();
-            network.fit(new DataSet(Replica.images(batch, buffers()), Targets.of(batch, 5, buffers())));
+            network.fit(new DataSet(Replica.images(batch, buffers()), Targets.of(batch, Tiny.CONFIG, buffers())));
             float[] numbers = network.params().dup().data().asFloat();
             fitted.load(numbers);
 
@@ -189,7 +189,7 @@ class ReplicaTest {
             penalty += PENALTY.head() * number * number;
         }
         assertThat(replica.network()
-                        .score(new DataSet(Replica.images(batch, buffers()), Targets.of(batch, 5, buffers()))))
+                        .score(new DataSet(Replica.images(batch, buffers()), Targets.of(batch, Tiny.CONFIG, buffers()))))
                 .isCloseTo(Tiny.GOLDEN.tensor("loss.sum").doubles()[0] / 6 + penalty, Offset.offset(1e-5));
     }
 

@@ -10,6 +10,7 @@ import dev.grft.Grft;
 import dev.grft.MatrixShape;
 import dev.grft.Orientation;
 import dev.grft.Scores;
+import dev.grft.Task;
 import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.data.Seeds;
 import dev.grft.tuning.BuiltInScore;
@@ -47,8 +48,8 @@ class ScorerTest {
     void theSummedGradientSquaredAtLastIsTorchs() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
             Scorer scorer = scorer(weights, ELIGIBLE, BuiltInScore.SUMMED_GRADIENT);
-            scorer.addCrossEntropy(Tiny.batch(0, 2));
-            scorer.addCrossEntropy(Tiny.batch(2, 6));
+            scorer.addLoss(Tiny.batch(0, 2));
+            scorer.addLoss(Tiny.batch(2, 6));
             Scores scores = Scores.zero(ELIGIBLE);
             scorer.summed().forEach((matrix, gradient) -> {
                 MatrixShape shape = ELIGIBLE.get(matrix);
@@ -79,7 +80,7 @@ class ScorerTest {
             Scores expected = Scores.zero(ELIGIBLE);
             for (int b = 0; b < 6; b++) {
                 Scorer one = scorer(weights, ELIGIBLE, BuiltInScore.SUMMED_GRADIENT);
-                one.addCrossEntropy(Tiny.batch(b, b + 1));
+                one.addLoss(Tiny.batch(b, b + 1));
                 one.summed().forEach((matrix, gradient) -> {
                     MatrixShape shape = ELIGIBLE.get(matrix);
                     double[] rows = new double[shape.out()];
@@ -100,8 +101,8 @@ class ScorerTest {
             }
 
             Scorer scorer = scorer(weights, ELIGIBLE, rule);
-            scorer.addCrossEntropy(Tiny.batch(0, 2));
-            scorer.addCrossEntropy(Tiny.batch(2, 6));
+            scorer.addLoss(Tiny.batch(0, 2));
+            scorer.addLoss(Tiny.batch(2, 6));
 
             assertThat(scorer.scores().examples()).isEqualTo(6);
             for (String matrix : ELIGIBLE.keySet()) {
@@ -120,7 +121,7 @@ class ScorerTest {
     void theSelectionIsTorchs(Orientation orientation) {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
             Scorer scorer = scorer(weights, ELIGIBLE, BuiltInScore.PER_EXAMPLE);
-            scorer.addCrossEntropy(Tiny.batch(0, 6));
+            scorer.addLoss(Tiny.batch(0, 6));
             assertThat(Grft.select(scorer.scores(), orientation, new Budget.PerMatrix(2), Tiny.CONFIG.parameters()))
                     .isEqualTo(Tiny.selection(orientation.toString()));
         }
@@ -131,7 +132,7 @@ class ScorerTest {
         Map<String, MatrixShape> some = Map.of("blocks.1.attn.qkv.weight", new MatrixShape(72, 24));
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
             Scorer scorer = scorer(weights, some, BuiltInScore.PER_EXAMPLE);
-            scorer.addCrossEntropy(Tiny.batch(0, 6));
+            scorer.addLoss(Tiny.batch(0, 6));
             assertThat(scorer.scores().shapes()).isEqualTo(some);
             assertScores("example", scorer.scores());
         }
@@ -143,7 +144,7 @@ class ScorerTest {
             Map<String, float[]> before = Frozen.copy(weights);
             for (BuiltInScore rule : BuiltInScore.values()) {
                 Scorer scorer = scorer(weights, ELIGIBLE, rule);
-                scorer.addCrossEntropy(Tiny.batch(0, 6));
+                scorer.addLoss(Tiny.batch(0, 6));
                 scorer.addContrastive(Tiny.batch(0, 6), 0.07);
             }
             Tiny.assertSameBits(Frozen.copy(weights), before);
@@ -180,13 +181,13 @@ class ScorerTest {
             Scorer first = scorer(weights, ELIGIBLE, BuiltInScore.SUMMED_GRADIENT);
             Scorer second = scorer(weights, ELIGIBLE, BuiltInScore.SUMMED_GRADIENT);
             for (int at = 0; at < 4; at++) {
-                all.addCrossEntropy(Tiny.batch(at, at + 1));
-                first.addCrossEntropy(Tiny.batch(at, at + 1));
+                all.addLoss(Tiny.batch(at, at + 1));
+                first.addLoss(Tiny.batch(at, at + 1));
             }
             first.summed().forEach(second::begin);
             for (int at = 4; at < 6; at++) {
-                all.addCrossEntropy(Tiny.batch(at, at + 1));
-                second.addCrossEntropy(Tiny.batch(at, at + 1));
+                all.addLoss(Tiny.batch(at, at + 1));
+                second.addLoss(Tiny.batch(at, at + 1));
             }
 
             assertThat(second.summed()).containsOnlyKeys(ELIGIBLE.keySet());
@@ -205,8 +206,8 @@ class ScorerTest {
     void relativeGradientsAreTorchs() {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
             Scorer scorer = scorer(weights, ELIGIBLE, BuiltInScore.RELATIVE_GRADIENT);
-            scorer.addCrossEntropy(Tiny.batch(0, 2));
-            scorer.addCrossEntropy(Tiny.batch(2, 6));
+            scorer.addLoss(Tiny.batch(0, 2));
+            scorer.addLoss(Tiny.batch(2, 6));
             assertScores(
                     SCORES,
                     "relative-gradient",
@@ -247,7 +248,7 @@ class ScorerTest {
                 }
             }
             Scorer labeled = scorer(weights, ELIGIBLE, BuiltInScore.PER_EXAMPLE);
-            labeled.addCrossEntropy(Tiny.batch(Tiny.batch(0, 6).images(), drawn));
+            labeled.addLoss(Tiny.batch(Tiny.batch(0, 6).images(), drawn));
             Scorer scorer = scorer(weights, ELIGIBLE, BuiltInScore.FISHER);
             scorer.addSampled(Tiny.batch(0, 6), ids, 42);
 
@@ -297,6 +298,7 @@ class ScorerTest {
                 rule,
                 tensors.get(Delta.HEAD_WEIGHT),
                 tensors.get(Delta.HEAD_BIAS),
+                Task.SINGLE_LABEL,
                 new CpuKernels(),
                 keep);
     }
@@ -305,8 +307,8 @@ class ScorerTest {
     private static void assertScores(String kind, Score rule, int first) {
         try (Weights weights = Tiny.headless(DataType.FLOAT)) {
             Scorer scorer = scorer(weights, ELIGIBLE, rule);
-            scorer.addCrossEntropy(Tiny.batch(0, first));
-            scorer.addCrossEntropy(Tiny.batch(first, 6));
+            scorer.addLoss(Tiny.batch(0, first));
+            scorer.addLoss(Tiny.batch(first, 6));
             assertScores(kind, scorer.scores());
         }
     }

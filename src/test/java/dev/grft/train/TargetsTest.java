@@ -2,6 +2,7 @@ package dev.grft.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.grft.Task;
 import dev.grft.data.Augment;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
@@ -56,7 +57,7 @@ class TargetsTest {
 
     @Test
     void theTargetOfAClassIsThatClass() {
-        assertThat(Targets.of(Batch.of(examples(), PREPROCESS), CLASSES))
+        assertThat(Targets.of(Batch.of(examples(), PREPROCESS), CLASSES, Task.SINGLE_LABEL))
                 .containsExactly(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1);
     }
 
@@ -70,7 +71,7 @@ class TargetsTest {
             shares.add(batch.share());
             assertThat(batch.labels()).containsExactly(0, 1, 2, 3);
 
-            float[] targets = Targets.of(batch, CLASSES);
+            float[] targets = Targets.of(batch, CLASSES, Task.SINGLE_LABEL);
 
             for (int b = 0; b < CLASSES; b++) {
                 int partner = b ^ 1;
@@ -97,8 +98,8 @@ class TargetsTest {
         for (int half = 0; half < 2; half++) {
             Batch part = batch(examples().subList(2 * half, 2 * half + 2), mixing, 7);
             assertThat(part.images()).isEqualTo(Arrays.copyOfRange(batch.images(), 384 * half, 384 * (half + 1)));
-            assertThat(Targets.of(part, CLASSES))
-                    .isEqualTo(Arrays.copyOfRange(Targets.of(batch, CLASSES), 8 * half, 8 * (half + 1)));
+            assertThat(Targets.of(part, CLASSES, Task.SINGLE_LABEL))
+                    .isEqualTo(Arrays.copyOfRange(Targets.of(batch, CLASSES, Task.SINGLE_LABEL), 8 * half, 8 * (half + 1)));
         }
     }
 
@@ -108,7 +109,7 @@ class TargetsTest {
         float share = (float) odd.share();
         float rest = (float) (1 - odd.share());
 
-        assertThat(Targets.of(odd, CLASSES)).containsExactly(share, rest, 0, 0, rest, share, 0, 0, 0, 0, 1, 0);
+        assertThat(Targets.of(odd, CLASSES, Task.SINGLE_LABEL)).containsExactly(share, rest, 0, 0, rest, share, 0, 0, 0, 0, 1, 0);
         assertThat(odd.images()[2 * 192]).isEqualTo(gray(2));
     }
 }

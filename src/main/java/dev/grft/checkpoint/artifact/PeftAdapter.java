@@ -118,7 +118,7 @@ final class PeftAdapter {
                     "export: %s trains the head alone, and PEFT has no adapter without an adapted matrix; %s",
                     file.method(), MERGED);
         }
-        adapter.write(hadoop, directory, config.withClasses(delta.labels().size()), delta, Base.of(hadoop, pretrained));
+        adapter.write(hadoop, directory, config.withHead(delta.labels().size(), delta.task()), delta, Base.of(hadoop, pretrained));
     }
 
     /**

@@ -6,6 +6,7 @@ import dev.grft.data.Example;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Sha256;
+import dev.grft.data.Target;
 import dev.grft.data.decode.Exif;
 import dev.grft.data.decode.ImageDecoder;
 import java.io.Serializable;
@@ -17,7 +18,7 @@ public final class Encoded implements Serializable {
     private static final long serialVersionUID = 1L;
 
     final String name;
-    final int label;
+    final Target target;
     final byte[] content;
     private final @Nullable String reason;
     private final int height; // 0: the content is a file
@@ -26,9 +27,9 @@ public final class Encoded implements Serializable {
     private float weight = 1;
 
     private Encoded(
-            String name, int label, byte[] content, @Nullable String reason, int height, int width, int channels) {
+            String name, Target target, byte[] content, @Nullable String reason, int height, int width, int channels) {
         this.name = name;
-        this.label = label;
+        this.target = target;
         this.content = content;
         this.reason = reason;
         this.height = height;
@@ -37,20 +38,20 @@ public final class Encoded implements Serializable {
     }
 
     /** Returns an image in the bytes of a JPEG or PNG file. */
-    static Encoded file(String name, int label, byte[] content) {
-        return new Encoded(name, label, content, null, 0, 0, 0);
+    static Encoded file(String name, Target target, byte[] content) {
+        return new Encoded(name, target, content, null, 0, 0, 0);
     }
 
     /** Returns an image that cannot be decoded. */
-    static Encoded broken(String name, int label, String reason) {
-        return new Encoded(name, label, NO_BYTES, reason, 0, 0, 0);
+    static Encoded broken(String name, Target target, String reason) {
+        return new Encoded(name, target, NO_BYTES, reason, 0, 0, 0);
     }
 
     /** Returns an image that is decoded already, see {@link Pixels#ofOpenCv}; as it is found, right or wrong. */
-    static Encoded pixels(String name, int label, int height, int width, int channels, byte[] samples) {
+    static Encoded pixels(String name, Target target, int height, int width, int channels, byte[] samples) {
         return height < 1
-                ? broken(name, label, "was not an image for who has decoded it")
-                : new Encoded(name, label, samples, null, height, width, channels);
+                ? broken(name, target, "was not an image for who has decoded it")
+                : new Encoded(name, target, samples, null, height, width, channels);
     }
 
     /** Returns this image, which now has a weight in the loss of a training, 0 or more. */
@@ -71,7 +72,7 @@ public final class Encoded implements Serializable {
      */
     public Example example(long id, Preprocess preprocess) throws BrokenImage {
         Pixels image = preprocess.turns() ? Exif.upright(decoded(), orientation()) : decoded();
-        return new Example(id, label, name, preprocess.prepare(image), preprocess.source(image), weight);
+        return new Example(id, target, name, preprocess.prepare(image), preprocess.source(image), weight);
     }
 
     private int orientation() {

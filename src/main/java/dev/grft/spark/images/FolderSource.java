@@ -144,7 +144,7 @@ final class FolderSource implements Source.Stored {
         List<ListedImages.Wanted> wanted = new ArrayList<>();
         for (Found.Entry file : files) {
             wanted.add(new ListedImages.Wanted(
-                    prefix + file.name(), found.file(file).toString(), ImageSource.index(labels, label(file.name()))));
+                    prefix + file.name(), found.file(file).toString(), ImageSource.target(labels, label(file.name()))));
         }
         return new ListedImages.Files(context, hadoop, wanted);
     }

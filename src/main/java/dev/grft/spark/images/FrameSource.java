@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.data.ClassNames;
 import dev.grft.data.Labels;
 import dev.grft.data.Sha256;
+import dev.grft.data.Target;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Pulse;
 import java.io.Serializable;
@@ -225,9 +226,9 @@ public final class FrameSource implements Source {
                                 Integer from = first.get(one.key());
                                 int number = from == null ? 1 : next.merge(one.key(), 1, Integer::sum) + from - 1;
                                 String name = prefix + numbered(one.name, number);
-                                int label = ImageSource.index(labels, one.label);
+                                Target target = ImageSource.target(labels, one.label);
                                 return new Tuple2<>(
-                                        ImageSource.rank(names.value(), name), read.image(row, name, label));
+                                        ImageSource.rank(names.value(), name), read.image(row, name, target));
                             });
                         },
                         false)
@@ -259,7 +260,7 @@ public final class FrameSource implements Source {
         }
 
         Seen seen(Row row, int partition) {
-            String sha256 = Sha256.of(images.image("", 0, row.get(0)).content);
+            String sha256 = Sha256.of(images.image("", Target.NONE, row.get(0)).content);
             String own = images.name(row.get(0));
             String name = row.isNullAt(2) ? (own == null ? sha256 : own) : row.getString(2);
             String label = row.isNullAt(1) || row.getString(1).isBlank() ? null : row.getString(1);
@@ -282,8 +283,8 @@ public final class FrameSource implements Source {
             return weight;
         }
 
-        Encoded image(Row row, String name, int label) {
-            return images.image(name, label, row.get(0)).weighing(weight(row, name));
+        Encoded image(Row row, String name, Target target) {
+            return images.image(name, target, row.get(0)).weighing(weight(row, name));
         }
     }
 

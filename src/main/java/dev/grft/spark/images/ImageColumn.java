@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.data.Target;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
@@ -103,33 +104,33 @@ public final class ImageColumn implements Serializable {
      *
      * @param cell null is a broken image
      */
-    public Encoded image(String imageName, int label, @Nullable Object cell) {
+    public Encoded image(String imageName, Target target, @Nullable Object cell) {
         if (cell == null) {
-            return Encoded.broken(imageName, label, "empty");
+            return Encoded.broken(imageName, target, "empty");
         }
         if (pixels != null) {
             Row image = (Row) cell;
             byte[] samples = image.isNullAt(pixels[3]) ? new byte[0] : image.<byte[]>getAs(pixels[3]);
             return Encoded.pixels(
                     imageName,
-                    label,
+                    target,
                     number(image, pixels[0]),
                     number(image, pixels[1]),
                     number(image, pixels[2]),
                     samples);
         }
         if (bytes < 0) {
-            return Encoded.file(imageName, label, (byte[]) cell);
+            return Encoded.file(imageName, target, (byte[]) cell);
         }
         Row image = (Row) cell;
         if (image.isNullAt(bytes)) {
             String path = name(cell);
             return Encoded.broken(
                     imageName,
-                    label,
+                    target,
                     path == null ? "empty" : "has no bytes, only the path " + path + "; embed the file");
         }
-        return Encoded.file(imageName, label, image.<byte[]>getAs(bytes));
+        return Encoded.file(imageName, target, image.<byte[]>getAs(bytes));
     }
 
     private static int number(Row image, int field) {

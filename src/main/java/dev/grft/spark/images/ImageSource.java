@@ -1,9 +1,9 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
-import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
+import dev.grft.data.Target;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Source.Named;
 import java.util.ArrayList;
@@ -239,9 +239,9 @@ public final class ImageSource {
         return rank;
     }
 
-    /** Returns the index of a class, {@link Example#UNLABELED} without a class or labels. */
-    static int index(@Nullable Labels labels, @Nullable String label) {
-        return labels == null || label == null ? Example.UNLABELED : labels.index(label);
+    /** Returns what an image shows by its label, {@link Target#NONE} without a label or labels. */
+    static Target target(@Nullable Labels labels, @Nullable String label) {
+        return labels == null || label == null ? Target.NONE : labels.target(label);
     }
 
     /**

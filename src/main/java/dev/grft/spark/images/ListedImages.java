@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.data.Labels;
+import dev.grft.data.Target;
 import dev.grft.spark.cluster.Sent;
 import java.io.File;
 import java.io.FileNotFoundException;
@@ -80,7 +81,7 @@ final class ListedImages implements Source.Stored {
             wanted.add(new Wanted(
                     prefix + image.getKey(),
                     ImageList.below(list.root(), image.getKey()).toString(),
-                    ImageSource.index(labels, labeled ? image.getValue() : null)));
+                    ImageSource.target(labels, labeled ? image.getValue() : null)));
         }
         return new Files(context, hadoop, wanted);
     }
@@ -201,12 +202,12 @@ final class ListedImages implements Source.Stored {
 
         final String name;
         final String path;
-        final int label;
+        final Target target;
 
-        Wanted(String name, String path, int label) {
+        Wanted(String name, String path, Target target) {
             this.name = name;
             this.path = path;
-            this.label = label;
+            this.target = target;
         }
 
         Encoded read(Configuration hadoop) {
@@ -214,19 +215,19 @@ final class ListedImages implements Source.Stored {
             try (var in = opened(file.getFileSystem(hadoop), file)) {
                 byte[] content = in.readNBytes(TarSamples.LARGEST + 1);
                 return content.length > TarSamples.LARGEST
-                        ? Encoded.broken(name, label, "more than the " + TarSamples.LARGEST + " bytes allowed")
-                        : Encoded.file(name, label, content);
+                        ? Encoded.broken(name, target, "more than the " + TarSamples.LARGEST + " bytes allowed")
+                        : Encoded.file(name, target, content);
             } catch (FileNotFoundException | NoSuchFileException e) {
-                return Encoded.broken(name, label, "missing, or not a file that can be read");
+                return Encoded.broken(name, target, "missing, or not a file that can be read");
             } catch (AccessControlException | AccessDeniedException e) {
-                return Encoded.broken(name, label, "not a file that this user may read");
+                return Encoded.broken(name, target, "not a file that this user may read");
             } catch (ChecksumException e) {
-                return Encoded.broken(name, label, "not what its checksum file, ." + file.getName() + ".crc, says");
+                return Encoded.broken(name, target, "not what its checksum file, ." + file.getName() + ".crc, says");
             } catch (IllegalArgumentException e) { // HDFS allows no colon in names
-                return Encoded.broken(name, label, "its file system cannot open that name (" + e.getMessage() + ")");
+                return Encoded.broken(name, target, "its file system cannot open that name (" + e.getMessage() + ")");
             } catch (IOException e) {
                 if (isNoFile(file)) {
-                    return Encoded.broken(name, label, "missing, or not a file that can be read");
+                    return Encoded.broken(name, target, "missing, or not a file that can be read");
                 }
                 throw new UncheckedIOException(file + ": cannot be read", e);
             }

@@ -1,17 +1,21 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
+import dev.grft.data.Target;
 import dev.grft.report.Thumbnail;
 import dev.grft.spark.cluster.Causes;
 import java.io.Serializable;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import scala.Tuple2;
 
 /** What a person wants to see of a set of labeled images: how many show each class, and small pictures of some. */
@@ -21,23 +25,28 @@ public final class Pictures {
 
     private Pictures() {}
 
-    /** The labels of a part's images, and the first ids of some classes. */
+    /** What a part's images show, added up, and the ids of some of them. */
     private static final class Seen implements Serializable {
         private static final long serialVersionUID = 1L;
 
-        final int[] labels;
+        final long[] ofClass; // [K], images that show it
         final long[][] first; // [chosen classes][at most so many]
 
-        Seen(int[] labels, long[][] first) {
-            this.labels = labels;
-            this.first = first;
+        Seen(Shard part, int classes, int[] chosen, int each) {
+            ofClass = new long[classes];
+            for (Target target : part.targets()) {
+                for (int k : target.classes()) {
+                    ofClass[k]++;
+                }
+            }
+            first = Arrays.stream(chosen).mapToObj(k -> part.idsOf(k, each)).toArray(long[][]::new);
         }
     }
 
     /**
      * Returns what {@code data.json} says of a set: {@code images}, {@code broken}, {@code passedOver} (files; {@code
-     * passedOverBy} reason), {@code notes} (what may be a mistake), {@code digest}, {@code classes} (how many images by name) and
-     * {@code pictures} ({@code name}, {@code label}, {@code picture}), some of each class, or one of some classes.
+     * passedOverBy} reason), {@code notes} (what may be a mistake), {@code digest}, {@code classes} (how many images by name; none for
+     * values) and {@code pictures} ({@code name}, {@code label}, {@code picture}), some of each class, or one of some classes.
      */
     public static Map<String, Object> summary(Images images) {
         int classes = images.labels().size();
@@ -46,27 +55,28 @@ public final class Pictures {
         int[] chosen = IntStream.range(0, shownClasses)
                 .map(i -> (int) ((long) i * classes / shownClasses))
                 .toArray();
-        List<Seen> seen = Causes.unwrapped(images.parts()
-                .map(part -> new Seen(
-                        part.labels(),
-                        Arrays.stream(chosen).mapToObj(k -> part.idsOf(k, each)).toArray(long[][]::new)))::collect);
-        long[] ofClass = new long[classes];
-        for (Seen part : seen) {
-            for (int label : part.labels) {
-                ofClass[label]++;
-            }
-        }
+        boolean values = images.labels().task() == Task.REGRESSION;
+        List<Seen> seen =
+                Causes.unwrapped(images.parts().map(part -> new Seen(part, classes, chosen, each))::collect);
         Map<String, Long> counts = new LinkedHashMap<>();
-        for (int k = 0; k < classes; k++) {
-            counts.put(images.labels().name(k), ofClass[k]);
+        for (int k = 0; k < classes && !values; k++) {
+            int of = k;
+            counts.put(
+                    images.labels().name(k),
+                    seen.stream().mapToLong(part -> part.ofClass[of]).sum());
         }
-        List<Long> shown = new ArrayList<>();
+        Set<Long> shown = new LinkedHashSet<>(); // of several classes, an image is shown once
         for (int i = 0; i < shownClasses; i++) {
             int at = i;
             seen.stream()
                     .flatMapToLong(part -> Arrays.stream(part.first[at]))
                     .sorted()
                     .limit(each)
+                    .forEach(shown::add);
+        }
+        if (values) {
+            long step = (images.broken().total() + MOST - 1) / MOST;
+            LongStream.iterate(0, id -> id < images.broken().total(), id -> id + step)
                     .forEach(shown::add);
         }
         Map<Long, Picture> pictures = of(images, shown);
@@ -81,10 +91,10 @@ public final class Pictures {
         summary.put(
                 "pictures",
                 shown.stream()
-                        .map(pictures::get)
+                        .flatMap(id -> Stream.ofNullable(pictures.get(id))) // a broken one has none
                         .map(picture -> Map.of(
                                 "name", picture.name,
-                                "label", images.labels().name(picture.label),
+                                "label", images.labels().words(picture.target),
                                 "picture", picture.uri))
                         .toList());
         return summary;
@@ -95,12 +105,12 @@ public final class Pictures {
         private static final long serialVersionUID = 1L;
 
         final String name;
-        final int label;
+        final Target target;
         public final String uri;
 
-        private Picture(String name, int label, String uri) {
+        private Picture(String name, Target target, String uri) {
             this.name = name;
-            this.label = label;
+            this.target = target;
             this.uri = uri;
         }
     }
@@ -116,7 +126,7 @@ public final class Pictures {
                         .flatMap(part -> part.only(wanted::contains).examples().stream()
                                 .map(example -> new Tuple2<>(
                                         example.id(),
-                                        new Picture(example.name(), example.label(), Thumbnail.of(example.pixels()))))
+                                        new Picture(example.name(), example.target(), Thumbnail.of(example.pixels()))))
                                 .iterator())::collect)
                 .forEach(one -> pictures.put(one._1(), one._2()));
         return pictures;

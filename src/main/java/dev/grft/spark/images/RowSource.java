@@ -2,9 +2,9 @@ package dev.grft.spark.images;
 
 import dev.grft.UserError;
 import dev.grft.data.ClassNames;
-import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
+import dev.grft.data.Target;
 import dev.grft.spark.cluster.Causes;
 import java.io.Serializable;
 import java.net.URI;
@@ -216,9 +216,9 @@ final class RowSource implements Source.Stored {
         ImageColumn column = images;
         return inFewTasks(rows).mapToPair(row -> {
             Named image = naming.named(row);
-            int label = ImageSource.index(labels, image.label);
+            Target target = ImageSource.target(labels, image.label);
             return new Tuple2<>(
-                    ImageSource.rank(names.value(), image.name), column.image(image.name, label, row.get(3)));
+                    ImageSource.rank(names.value(), image.name), column.image(image.name, target, row.get(3)));
         });
     }
 
@@ -258,7 +258,7 @@ final class RowSource implements Source.Stored {
         ImageColumn column = images;
         return new InFileOrder(splits, partitions)
                 .toJavaRDD()
-                .map(row -> column.image(naming.named(row).name, Example.UNLABELED, row.get(3)));
+                .map(row -> column.image(naming.named(row).name, Target.NONE, row.get(3)));
     }
 
     /** The rows of splits of files, each a partition of its own before, in partitions of about as many bytes, in the order of the files. */

@@ -5,6 +5,7 @@ import dev.grft.data.ClassDraws;
 import dev.grft.data.Example;
 import dev.grft.data.Order;
 import dev.grft.data.Pixels;
+import dev.grft.data.Target;
 import java.io.BufferedOutputStream;
 import java.io.File;
 import java.io.FileOutputStream;
@@ -44,7 +45,7 @@ public final class Shard implements AutoCloseable {
     private static final class Entry {
         final Pixelfile file;
         final long id;
-        final int label;
+        final Target target;
         final String name;
         final int height;
         final int width;
@@ -56,7 +57,7 @@ public final class Shard implements AutoCloseable {
         Entry(Pixelfile file, Example example, long at) {
             this.file = file;
             this.id = example.id();
-            this.label = example.label();
+            this.target = example.target().shared();
             this.name = example.name();
             this.height = example.pixels().height();
             this.width = example.pixels().width();
@@ -131,7 +132,7 @@ public final class Shard implements AutoCloseable {
                     ? read(entry, entry.sourceAt(), entry.sourceHeight, entry.sourceWidth)
                     : null;
             Pixels prepared = read(entry, entry.at, entry.height, entry.width);
-            return new Example(entry.id, entry.label, entry.name, prepared, source, entry.weight);
+            return new Example(entry.id, entry.target, entry.name, prepared, source, entry.weight);
         }
 
         private Pixels read(Entry entry, long at, int height, int width) {
@@ -296,9 +297,14 @@ public final class Shard implements AutoCloseable {
         return view(entries.stream().filter(entry -> ids.test(entry.id)), sources);
     }
 
-    /** Returns the labels of the examples; reads no pixels. */
-    public int[] labels() {
-        return entries.stream().mapToInt(entry -> entry.label).toArray();
+    /** Returns what the examples show; reads no pixels. */
+    public List<Target> targets() {
+        return entries.stream().map(entry -> entry.target).toList();
+    }
+
+    /** Returns the classes of the examples, each of which has a single one; reads no pixels. */
+    private int[] labels() {
+        return entries.stream().mapToInt(entry -> entry.target.label()).toArray();
     }
 
     /** Returns the sum of the examples' weights; reads no pixels. */
@@ -309,7 +315,7 @@ public final class Shard implements AutoCloseable {
     /** Returns the ids of the first examples of a class, {@code most} at most; reads no pixels. */
     long[] idsOf(int label, int most) {
         return entries.stream()
-                .filter(entry -> entry.label == label)
+                .filter(entry -> entry.target.has(label))
                 .limit(most)
                 .mapToLong(entry -> entry.id)
                 .toArray();

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
+import dev.grft.data.Target;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -303,10 +304,10 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
             this.broken = broken;
         }
 
-        Encoded encoded(String prefix, int index) {
+        Encoded encoded(String prefix, Target target) {
             return broken == null
-                    ? Encoded.file(prefix + name, index, content)
-                    : Encoded.broken(prefix + name, index, broken);
+                    ? Encoded.file(prefix + name, target, content)
+                    : Encoded.broken(prefix + name, target, broken);
         }
     }
 

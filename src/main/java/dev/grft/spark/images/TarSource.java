@@ -1,9 +1,9 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
-import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
+import dev.grft.data.Target;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Pulse;
 import java.io.FileNotFoundException;
@@ -142,7 +142,7 @@ final class TarSource implements Source.Stored {
         Reader read = reader;
         return tars().flatMap(tar -> read.open(new Part(tar, 0, Long.MAX_VALUE), true))
                 .mapToPair(sample -> {
-                    Encoded image = sample.encoded(prefix, ImageSource.index(labels, sample.label));
+                    Encoded image = sample.encoded(prefix, ImageSource.target(labels, sample.label));
                     return new Tuple2<>(ImageSource.rank(names.value(), image.name), image);
                 });
     }
@@ -186,7 +186,7 @@ final class TarSource implements Source.Stored {
                     });
                     return samples;
                 })
-                .map(sample -> sample.encoded("", Example.UNLABELED));
+                .map(sample -> sample.encoded("", Target.NONE));
     }
 
     /** The samples of a tar whose first entry has its content in some range of bytes. */

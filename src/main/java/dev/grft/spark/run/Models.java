@@ -5,6 +5,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Settings;
+import dev.grft.data.Labels;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.work.ModelBroadcast;
@@ -58,15 +59,15 @@ public final class Models implements AutoCloseable {
         return pretrained;
     }
 
-    /** Returns the pretrained weights on their way to the executors, with a head of as many zeros as there are classes. */
-    public ModelBroadcast broadcast(int classes) {
+    /** Returns the pretrained weights on their way to the executors, with a head of zeros for these outputs. */
+    public ModelBroadcast broadcast(Labels labels) {
         if (broadcast == null) {
             Checkpoint checkpoint = pretrained();
             broadcast = shared
-                    ? ModelBroadcast.shared(context, checkpoint, classes)
+                    ? ModelBroadcast.shared(context, checkpoint)
                     : ModelBroadcast.of(context, checkpoint.config(), checkpoint.tensors());
         }
-        return broadcast.withClasses(classes);
+        return broadcast.withHead(labels.size(), labels.task());
     }
 
     /** Returns the pretrained model with a delta merged into it, on its way to the executors; the caller closes it. */

@@ -4,6 +4,7 @@ import dev.grft.Delta;
 import dev.grft.config.Config;
 import dev.grft.config.SelectionSettings;
 import dev.grft.config.Settings;
+import dev.grft.data.Labels;
 import dev.grft.report.Fit;
 import dev.grft.report.Tracking;
 import dev.grft.spark.cluster.Device;
@@ -139,7 +140,7 @@ public final class Run {
 
     /** Returns the pretrained model with a delta, ready to look at images. */
     public Inference inference(Delta delta) {
-        ModelBroadcast model = models().broadcast(delta.labels().size());
+        ModelBroadcast model = models().broadcast(Labels.of(delta));
         return Inference.of(engine(model.config()), model, images.preprocess(), delta);
     }
 }

@@ -4,7 +4,7 @@ import dev.grft.Delta;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Settings;
-import dev.grft.data.Example;
+import dev.grft.data.Target;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageColumn;
 import dev.grft.spark.run.Run;
@@ -70,7 +70,8 @@ public final class Labeler {
             Delta delta = file.delta();
             run.models().pretrained().requireFits(delta);
             ModelBroadcast shared = ModelBroadcast.shared(
-                    session.context(), run.models().pretrained(), delta.labels().size());
+                            session.context(), run.models().pretrained())
+                    .withHead(delta.labels().size(), delta.task());
             return new Labeler(Inference.of(
                             run.engine(shared.config()), shared, run.images().preprocess(), delta)
                     .looking());
@@ -124,7 +125,7 @@ public final class Labeler {
         private Encoded image(Row row) {
             Object cell = row.get(column);
             String own = images.name(cell);
-            return images.image(own == null ? "an image of column " + imageColumn : own, Example.UNLABELED, cell);
+            return images.image(own == null ? "an image of column " + imageColumn : own, Target.NONE, cell);
         }
 
         private boolean stays(Looking.Seen<Row> one) {

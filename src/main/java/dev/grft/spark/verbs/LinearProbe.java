@@ -101,7 +101,7 @@ final class LinearProbe extends Verb {
                         : features(images, meter))
                 .outputs;
         float[][] features = seen.stream().map(output -> output.values).toArray(float[][]::new);
-        int[] classes = seen.stream().mapToInt(output -> output.label).toArray();
+        int[] classes = seen.stream().mapToInt(output -> output.target.label()).toArray();
         session.progress().say("probe: training a head on %d images' features", features.length);
         int blasThreads = settings.engine().blasThreads();
         boolean onGpu = Backend.onGpu();
@@ -137,13 +137,13 @@ final class LinearProbe extends Verb {
             return null;
         }
         int[] counts = new int[classes];
-        seen.forEach(output -> counts[output.label]++);
+        seen.forEach(output -> counts[output.target.label()]++);
         double mean =
                 seen.stream().mapToDouble(output -> output.weight).average().orElseThrow();
         float[] ofClasses = Balance.weights(counts, balanced, mean);
         float[] weights = new float[seen.size()];
         for (int i = 0; i < weights.length; i++) {
-            weights[i] = seen.get(i).weight * ofClasses[seen.get(i).label];
+            weights[i] = seen.get(i).weight * ofClasses[seen.get(i).target.label()];
         }
         return weights;
     }
@@ -153,7 +153,7 @@ final class LinearProbe extends Verb {
 
     private Features features(Images images, Progress.Meter meter) {
         List<Inference.Output> outputs = new ArrayList<>();
-        ModelBroadcast model = run.models().broadcast(images.labels().size());
+        ModelBroadcast model = run.models().broadcast(images.labels());
         Inference.headOnly(run.engine(model.config()), model, run.images().preprocess())
                 .features(images, meter, outputs::add);
         return new Features(outputs);

@@ -248,7 +248,7 @@ final class PredictVerb extends Verb {
 
     private Inference inference(List<Task> tasks) {
         List<Delta> deltas = tasks.stream().map(Task::delta).toList();
-        ModelBroadcast model = run.models().broadcast(deltas.get(0).labels().size());
+        ModelBroadcast model = run.models().broadcast(Labels.of(deltas.get(0)));
         return deltas.size() == 1
                 ? run.inference(deltas.get(0))
                 : Inference.of(run.engine(model.config()), model, run.images().preprocess(), deltas);

@@ -87,7 +87,7 @@ final class SelectVerb extends Verb {
     /** Returns the scores by some of the images, under the head of all classes. */
     private Scored scored(Images images, Labels labels, String phase) {
         Score score = chosenScore();
-        Scoring scoring = scoring(run.models().broadcast(labels.size()), labels, score);
+        Scoring scoring = scoring(run.models().broadcast(labels), labels, score);
         Progress.Meter meter = session.phase(phase, images.count());
         Scores sums = scoring.scores(images, meter);
         double seconds = meter.seconds();
@@ -253,7 +253,7 @@ final class SelectVerb extends Verb {
                     if (largest.perNeuron < perNeuron) {
                         Images images = run.images().training();
                         Scoring scoring = scoring(
-                                run.models().broadcast(images.labels().size()),
+                                run.models().broadcast(images.labels()),
                                 images.labels(),
                                 BuiltInScore.SUMMED_GRADIENT);
                         Progress.Meter meter = session.phase("select entries", images.count());

@@ -119,7 +119,7 @@ final class TrainVerb extends Verb {
 
     /** Returns the first part of a training: by the method's tuning, from the pretrained model. */
     PartSetup first(Labels labels) {
-        ModelBroadcast model = run.models().broadcast(labels.size());
+        ModelBroadcast model = run.models().broadcast(labels);
         Tuning tuning = method.tuning(new RunIngredients(run, own, slices));
         Layout layout = tuning.layout(model.config());
         Probe head = own.probe().head(beginsWithProbe(), labels);
@@ -162,7 +162,7 @@ final class TrainVerb extends Verb {
         Tuning tuning = new SliceTuning(selection, settings.tuning().biases());
         Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
         ModelBroadcast model = held == null
-                ? run.models().broadcast(delta.labels().size())
+                ? run.models().broadcast(Labels.of(delta))
                 : run.models().moved(held);
         Layout layout = tuning.layout(model.config());
         return new PartSetup(

@@ -125,7 +125,9 @@ final class TrainingLoop {
                     settings.shards(),
                     CostModel.gathered(settings, setup.layout().size()));
         }
-        Keeper keeper = new Keeper(part, Math.log(setup.model().config().classes()) / 2);
+        Keeper keeper = new Keeper(
+                part,
+                setup.model().config().task().lossOfChance(setup.model().config().classes()) / 2);
         keeper.open(); // the learning rate depends on what has been
         for (; ; ) {
             try {

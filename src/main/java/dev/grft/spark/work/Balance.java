@@ -2,6 +2,7 @@ package dev.grft.spark.work;
 
 import dev.grft.UserError;
 import dev.grft.data.Seeds;
+import dev.grft.data.Target;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.images.Shard;
 import java.io.Serializable;
@@ -40,13 +41,17 @@ public final class Balance implements Serializable {
     private static final class Content implements Serializable {
         private static final long serialVersionUID = 1L;
 
-        final int[] counts; // [K]
+        final int[] counts; // [K], images that show the class
+        int images;
         final double weight; // of all examples
 
         Content(Shard shard, int classes) {
             counts = new int[classes];
-            for (int label : shard.labels()) {
-                counts[label]++;
+            for (Target target : shard.targets()) {
+                for (int k : target.classes()) {
+                    counts[k]++;
+                }
+                images++;
             }
             weight = shard.weight();
         }
@@ -62,11 +67,12 @@ public final class Balance implements Serializable {
         List<Content> contents = Causes.unwrapped(shards.map(shard -> new Content(shard, classes))::collect);
         int[] counts = new int[classes];
         double weight = 0;
+        long images = 0;
         for (Content content : contents) {
             Arrays.setAll(counts, k -> counts[k] + content.counts[k]);
+            images += content.images;
             weight += content.weight;
         }
-        long images = Arrays.stream(counts).asLongStream().sum();
         if (weight == 0) {
             throw new UserError("all images have weight 0, expected at least one above 0");
         }

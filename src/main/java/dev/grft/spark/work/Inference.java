@@ -6,6 +6,7 @@ import dev.grft.config.Settings;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Target;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Pulse;
@@ -35,14 +36,14 @@ public final class Inference {
 
         public final long id;
         public final String name;
-        public final int label;
+        public final Target target;
         public final float weight;
-        public final float[] values; // [K] probabilities or [D] features
+        public final float[] values; // [K] outputs of the head, as its task reads them, or [D] features
 
         private Output(Example example, float[] values) {
             this.id = example.id();
             this.name = example.name();
-            this.label = example.label();
+            this.target = example.target();
             this.weight = example.weight();
             this.values = values;
         }
@@ -138,8 +139,8 @@ public final class Inference {
         for (Delta delta : deltas) {
             int classes = delta.labels().size();
             Tuning tuning = Tuning.of(delta);
-            float[] trained = tuning.trained(tuning.layout(model.config().withClasses(classes)), delta);
-            sight.add(tuning, classes, Sent.of(engine.context(), trained));
+            float[] trained = tuning.trained(tuning.layout(model.config().withHead(classes, delta.task())), delta);
+            sight.add(tuning, classes, delta.task(), Sent.of(engine.context(), trained));
         }
         return sight;
     }

@@ -10,7 +10,7 @@ public final class Judging implements Inference.Fold<Judgments> {
 
     @Override
     public void add(Inference.Output output) {
-        add(output.id, output.name, output.label, output.values);
+        add(output.id, output.name, output.target.label(), output.values);
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.grft.spark.work;
 
+import dev.grft.Task;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.vit.VitConfig;
@@ -88,7 +89,7 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
      * Returns the one broadcast of a pretrained model in this application, whatever head is on it; sends it if there is none. It stays
      * as long as a reference to it does: closing it does nothing.
      */
-    public static synchronized ModelBroadcast shared(JavaSparkContext spark, Checkpoint checkpoint, int classes) {
+    public static synchronized ModelBroadcast shared(JavaSparkContext spark, Checkpoint checkpoint) {
         VitConfig config = checkpoint.config();
         String key = spark.sc().applicationId() + checkpoint.sha256() + config.withClasses(0);
         SHARED.values().removeIf(reference -> reference.get() == null);
@@ -98,7 +99,7 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
             found = Backbone.of(spark, config, checkpoint.tensors());
             SHARED.put(key, new WeakReference<>(found));
         }
-        return new ModelBroadcast(config.withClasses(classes), found, false);
+        return new ModelBroadcast(config, found, false);
     }
 
     /** Sends a model whose weights are all 0: for training from scratch, where every parameter is a difference to that. */
@@ -106,9 +107,9 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
         return new ModelBroadcast(config, new Backbone(spark, config, true), true);
     }
 
-    /** Returns the same weights with a head of zeros for so many classes; closing it does nothing. */
-    public ModelBroadcast withClasses(int classes) {
-        return new ModelBroadcast(config.withClasses(classes), backbone, false);
+    /** Returns the same weights with a head of zeros for so many outputs of a task; closing it does nothing. */
+    public ModelBroadcast withHead(int outputs, Task task) {
+        return new ModelBroadcast(config.withHead(outputs, task), backbone, false);
     }
 
     /** Returns the sizes of the model. */

@@ -121,7 +121,8 @@ public final class Replicas {
         Networks(Model model, Weights backbone, Recipe recipe) {
             this.model = model;
             this.recipe = recipe.id();
-            this.weights = backbone.withHead(recipe.model.config().classes());
+            this.weights = backbone.withHead(
+                    recipe.model.config().classes(), recipe.model.config().task());
         }
 
         @Override

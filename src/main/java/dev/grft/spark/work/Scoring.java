@@ -156,8 +156,15 @@ public final class Scoring implements Serializable {
         float[][] values = sent.value();
         return Replicas.withWeights(model, weights -> {
             Keep keep = pass == Score.Pass.ACTIVATIONS ? Keep.NOTHING : device.keep(true);
-            try (Scorer scorer =
-                    new Scorer(weights, eligible, Score.of(score), values[0], values[1], device.kernels(), keep)) {
+            try (Scorer scorer = new Scorer(
+                    weights,
+                    eligible,
+                    Score.of(score),
+                    values[0],
+                    values[1],
+                    model.config().task(),
+                    device.kernels(),
+                    keep)) {
                 return work.apply(scorer);
             }
         });
@@ -175,7 +182,7 @@ public final class Scoring implements Serializable {
                 long[] ids = read.stream().mapToLong(Example::id).toArray();
                 scorer.addSampled(Batch.of(read, preprocess), ids, seed);
             } else {
-                scorer.addCrossEntropy(Batch.of(some, preprocess));
+                scorer.addLoss(Batch.of(some, preprocess));
             }
             pulse.beat(some.size());
         }

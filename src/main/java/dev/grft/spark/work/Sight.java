@@ -1,5 +1,6 @@
 package dev.grft.spark.work;
 
+import dev.grft.Task;
 import dev.grft.data.Batch;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Sent;
@@ -143,12 +144,14 @@ interface Sight extends Serializable, AutoCloseable {
             private static final long serialVersionUID = 1L;
 
             final Tuning tuning;
-            final int classes;
+            final int outputs;
+            final Task task;
             final Sent<float[]> trained;
 
-            One(Tuning tuning, int classes, Sent<float[]> trained) {
+            One(Tuning tuning, int outputs, Task task, Sent<float[]> trained) {
                 this.tuning = tuning;
-                this.classes = classes;
+                this.outputs = outputs;
+                this.task = task;
                 this.trained = trained;
             }
         }
@@ -158,8 +161,8 @@ interface Sight extends Serializable, AutoCloseable {
             this.device = device;
         }
 
-        void add(Tuning tuning, int classes, Sent<float[]> trained) {
-            deltas.add(new One(tuning, classes, trained));
+        void add(Tuning tuning, int outputs, Task task, Sent<float[]> trained) {
+            deltas.add(new One(tuning, outputs, task, trained));
         }
 
         @Override
@@ -177,7 +180,7 @@ interface Sight extends Serializable, AutoCloseable {
                 public float[][] at(Batch batch) {
                     for (int i = loaded.names().size(); i < deltas.size(); i++) {
                         One one = deltas.get(i);
-                        loaded.load(Integer.toString(i), one.tuning, one.classes, one.trained.value());
+                        loaded.load(Integer.toString(i), one.tuning, one.outputs, one.task, one.trained.value());
                     }
                     return joined(loaded.probabilities(batch).values(), batch.size());
                 }

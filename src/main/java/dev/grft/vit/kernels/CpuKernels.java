@@ -187,6 +187,16 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public void binaryCrossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+        loss.binaryCrossEntropy(logits, targets, losses, dlogits);
+    }
+
+    @Override
+    public void squaredError(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs) {
+        loss.squaredError(outputs, targets, losses, doutputs);
+    }
+
+    @Override
     public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
         loss.contrastive(features, same, temperature, losses, dfeatures);
     }

@@ -47,6 +47,71 @@ final class CpuLosses {
         }
     }
 
+    void binaryCrossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+        each(logits, targets, losses, dlogits, OfOutput.BINARY);
+    }
+
+    void squaredError(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs) {
+        each(outputs, targets, losses, doutputs, OfOutput.SQUARE);
+    }
+
+    /** A loss that is a mean over the outputs. */
+    private interface OfOutput {
+        OfOutput BINARY = new OfOutput() {
+            @Override
+            public double loss(double z, double target, double weight) {
+                return weight * (Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)))) - z * target;
+            }
+
+            @Override
+            public double gradient(double z, double target, double weight) {
+                double e = Math.exp(-Math.abs(z));
+                return weight * (z < 0 ? e : 1) / (1 + e) - target;
+            }
+        };
+
+        OfOutput SQUARE = new OfOutput() {
+            @Override
+            public double loss(double z, double target, double weight) {
+                double error = weight == 0 ? 0 : z - target / weight;
+                return weight * error * error;
+            }
+
+            @Override
+            public double gradient(double z, double target, double weight) {
+                return 2 * (weight * z - target);
+            }
+        };
+
+        /** Returns the loss of an output, given its target times the weight. */
+        double loss(double z, double target, double weight);
+
+        /** Returns its derivative by {@code z}. */
+        double gradient(double z, double target, double weight);
+    }
+
+    private void each(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs, OfOutput of) {
+        int examples = size(outputs, 0);
+        int k = size(outputs, 1);
+        float[] v = scratch.row(0, k);
+        float[] t = scratch.row(1, k + 1);
+        CpuMemory in = memory(outputs);
+        CpuMemory target = memory(targets);
+        CpuMemory loss = memory(losses);
+        CpuMemory out = memory(doutputs);
+        for (long b = 0; b < examples; b++) {
+            in.get(b * k, v, 0, k);
+            target.get(b * (k + 1), t, 0, k + 1);
+            double sum = 0;
+            for (int i = 0; i < k; i++) {
+                sum += of.loss(v[i], t[i], t[k]);
+                v[i] = (float) (of.gradient(v[i], t[i], t[k]) / k);
+            }
+            loss.put(b, (float) (sum / k));
+            out.put(b * k, v, 0, k);
+        }
+    }
+
     void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
         int n = size(features, 0);
         int d = size(features, 1);

@@ -1,5 +1,6 @@
 package dev.grft.vit.kernels;
 
+import dev.grft.Task;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -167,6 +168,34 @@ public interface Kernels {
      * @param targets {@code [B, K]}, none negative: the probability of each class times its weight; the sum of a row need not be 1
      */
     void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits);
+
+    /**
+     * Puts the binary cross-entropy of each example into {@code losses [B]}, the mean over its outputs as torch's {@code
+     * BCEWithLogitsLoss} has it, and the gradient of their sum into {@code dlogits [B, K]}.
+     *
+     * @param logits {@code [B, K]}
+     * @param targets {@code [B, K + 1]}: for each output how much it shall be on, in [0, 1], times the weight of the example; then the
+     *     weight itself, 0 or more
+     */
+    void binaryCrossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits);
+
+    /**
+     * Puts the squared error of each example into {@code losses [B]}, the mean over its outputs as torch's {@code MSELoss} has it, and
+     * the gradient of their sum into {@code doutputs [B, K]}.
+     *
+     * @param outputs {@code [B, K]}
+     * @param targets {@code [B, K + 1]}: for each output its value times the weight of the example; then the weight itself, 0 or more
+     */
+    void squaredError(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs);
+
+    /** Puts the loss of a task, of the three above. */
+    default void loss(Task task, INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+        switch (task) {
+            case SINGLE_LABEL -> crossEntropy(logits, targets, losses, dlogits);
+            case MULTI_LABEL -> binaryCrossEntropy(logits, targets, losses, dlogits);
+            case REGRESSION -> squaredError(logits, targets, losses, dlogits);
+        }
+    }
 
     /**
      * Puts the supervised contrastive loss (Khosla et al. 2020, arXiv 2004.11362, equation 2, with equal temperatures) of each

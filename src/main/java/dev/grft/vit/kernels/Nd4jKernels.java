@@ -283,6 +283,46 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
+    public void binaryCrossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+        INDArray on = outputs(targets);
+        INDArray weights = weights(targets);
+        INDArray rest = Nd4j.math.log1p(Transforms.exp(Transforms.abs(logits, true).negi(), false));
+        losses.assign(Transforms.max(logits, 0, true)
+                .addi(rest)
+                .muliColumnVector(weights)
+                .subi(logits.mul(on))
+                .mean(true, 1)
+                .reshape(losses.shape()));
+        dlogits.assign(Transforms.sigmoid(logits, true)
+                .muliColumnVector(weights)
+                .subi(on)
+                .divi(logits.size(1)));
+    }
+
+    @Override
+    public void squaredError(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs) {
+        INDArray values = outputs(targets);
+        INDArray weights = weights(targets);
+        INDArray divisors = Transforms.max(weights, Float.MIN_NORMAL, true); // of weight 0, the value is 0
+        INDArray errors = outputs.sub(values.divColumnVector(divisors));
+        losses.assign(
+                errors.mul(errors).muliColumnVector(weights).mean(true, 1).reshape(losses.shape()));
+        doutputs.assign(outputs.mulColumnVector(weights).subi(values).muli(2.0 / outputs.size(1)));
+    }
+
+    /** Returns of targets {@code [B, K + 1]} those of the outputs, {@code [B, K]}. */
+    private static INDArray outputs(INDArray targets) {
+        return targets.get(NDArrayIndex.all(), NDArrayIndex.interval(0, targets.size(1) - 1))
+                .dup('c');
+    }
+
+    /** Returns of targets {@code [B, K + 1]} the weights of the examples, {@code [B, 1]}. */
+    private static INDArray weights(INDArray targets) {
+        long k = targets.size(1) - 1;
+        return targets.get(NDArrayIndex.all(), NDArrayIndex.interval(k, k + 1)).dup('c');
+    }
+
+    @Override
     public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
         INDArray lengths = Transforms.max(Transforms.sqrt(features.mul(features).sum(true, 1), false), 1e-12, false);
         INDArray z = features.divColumnVector(lengths);

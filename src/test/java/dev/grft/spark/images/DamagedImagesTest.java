@@ -8,6 +8,7 @@ import dev.grft.data.BrokenImage;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
+import dev.grft.data.Target;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -97,7 +98,7 @@ class DamagedImagesTest {
                     500,
                     1,
                     OF_AN_IMAGE,
-                    bytes -> assertThat(Encoded.file("x", 0, bytes)
+                    bytes -> assertThat(Encoded.file("x", Target.ofClass(0), bytes)
                                     .example(0, PREPROCESS)
                                     .pixels()
                                     .rgb())
@@ -116,7 +117,7 @@ class DamagedImagesTest {
             byte[] samples =
                     new byte[random.nextInt(3) == 0 ? random.nextInt(80) : Math.abs(height * width * channels)];
             try {
-                assertThat(Encoded.pixels("x", 0, height, width, channels, samples)
+                assertThat(Encoded.pixels("x", Target.ofClass(0), height, width, channels, samples)
                                 .example(0, PREPROCESS)
                                 .pixels()
                                 .rgb())

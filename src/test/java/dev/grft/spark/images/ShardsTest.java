@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.UserError;
 import dev.grft.data.Example;
 import dev.grft.data.Pixels;
+import dev.grft.data.Target;
 import dev.grft.spark.verbs.OnSpark;
 import java.io.File;
 import java.io.FileNotFoundException;
@@ -98,7 +99,7 @@ class ShardsTest extends OnSpark {
 
     @Test
     void whatCropsAreCutFromIsReadOnlyIfItIsAskedFor() {
-        Example with = new Example(1, 0, "a", pixels(2, 2, 1), pixels(3, 5, 2), 1);
+        Example with = new Example(1, Target.ofClass(0), "a", pixels(2, 2, 1), pixels(3, 5, 2), 1);
         Example without = new Example(2, 0, "b", pixels(2, 2, 3));
         Shard shard = Shard.write(
                 new File(folder, "a"),
@@ -120,7 +121,7 @@ class ShardsTest extends OnSpark {
 
     @Test
     void whatCropsAreCutFromMovesAlongWithTheExample() {
-        Example with = new Example(1, 0, "a", pixels(2, 2, 1), pixels(3, 5, 2), 1);
+        Example with = new Example(1, Target.ofClass(0), "a", pixels(2, 2, 1), pixels(3, 5, 2), 1);
         Shards shards = new Shards(context.parallelize(List.of(Decoded.before(with)), 1));
 
         Shards moved = shards.shuffled(new HashPartitioner(2));

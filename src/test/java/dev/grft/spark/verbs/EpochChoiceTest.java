@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Penalty;
 import dev.grft.UserError;
+import dev.grft.data.Labels;
 import dev.grft.report.Measure;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.verbs.Tiny.Printed;
@@ -71,7 +72,7 @@ class EpochChoiceTest extends OnTiny {
         List<String> sets = shared.sets(folder, "evaluation.batchSize=" + ofEvaluation);
         Session session = Session.in(spark, Tiny.settings(sets), System.out, System.err);
         try (session) {
-            ModelBroadcast model = session.models().broadcast(3);
+            ModelBroadcast model = session.models().broadcast(Labels.numbered(3));
             SliceTuning tuning = SliceTuning.headOnly();
             Layout layout = tuning.layout(model.config());
             Replicas.Recipe training = new Replicas.Recipe(

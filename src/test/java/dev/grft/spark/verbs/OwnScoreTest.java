@@ -7,6 +7,7 @@ import dev.grft.Axis;
 import dev.grft.Delta;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.SelectionFile;
 import dev.grft.train.Scorer;
@@ -109,7 +110,7 @@ class OwnScoreTest extends OnSpark {
         try (Weights weights = dev.grft.tuning.Tiny.headless(DataType.FLOAT)) {
             for (int b = 0; b < 6; b++) {
                 Scorer summed = scorer(weights, eligible, BuiltInScore.SUMMED_GRADIENT);
-                summed.addCrossEntropy(dev.grft.tuning.Tiny.batch(b, b + 1));
+                summed.addLoss(dev.grft.tuning.Tiny.batch(b, b + 1));
                 summed.summed().forEach((matrix, g) -> {
                     MatrixShape shape = Objects.requireNonNull(eligible.get(matrix));
                     double[] rows = new double[shape.out()];
@@ -123,8 +124,8 @@ class OwnScoreTest extends OnSpark {
                 });
             }
             Scorer own = scorer(weights, eligible, Score.of("lab.snip"));
-            own.addCrossEntropy(dev.grft.tuning.Tiny.batch(0, 4));
-            own.addCrossEntropy(dev.grft.tuning.Tiny.batch(4, 6));
+            own.addLoss(dev.grft.tuning.Tiny.batch(0, 4));
+            own.addLoss(dev.grft.tuning.Tiny.batch(4, 6));
 
             for (String matrix : eligible.keySet()) {
                 for (Axis axis : Axis.values()) {
@@ -164,6 +165,7 @@ class OwnScoreTest extends OnSpark {
                 score,
                 tensors.get(Delta.HEAD_WEIGHT),
                 tensors.get(Delta.HEAD_BIAS),
+                Task.SINGLE_LABEL,
                 new CpuKernels(),
                 Keep.ALL);
     }

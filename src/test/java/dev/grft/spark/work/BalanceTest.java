@@ -12,6 +12,7 @@ import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Target;
 import dev.grft.spark.images.ExampleShards;
 import dev.grft.spark.images.Shard;
 import dev.grft.spark.verbs.Tiny;
@@ -39,7 +40,7 @@ class BalanceTest {
         for (int label = 0; label < SIZES.length; label++) {
             for (int i = 0; i < SIZES[label]; i++, id++) {
                 Pixels pixels = new Pixels(8, 8, new byte[192]);
-                shards.get(id % SHARDS).add(new Example(id, label, "image " + id, pixels, null, weight * (1 + id % 2)));
+                shards.get(id % SHARDS).add(new Example(id, Target.ofClass(label), "image " + id, pixels, null, weight * (1 + id % 2)));
             }
         }
         return ExampleShards.of(context.parallelize(shards, SHARDS).flatMap(List::iterator));

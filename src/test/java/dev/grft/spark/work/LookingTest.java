@@ -5,10 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
 import dev.grft.data.Batch;
-import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Example;
+import dev.grft.data.Target;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageColumn;
 import java.awt.image.BufferedImage;
@@ -109,7 +110,7 @@ class LookingTest {
         try {
             ByteArrayOutputStream png = new ByteArrayOutputStream();
             ImageIO.write(new BufferedImage(4, 4, BufferedImage.TYPE_INT_RGB), "png", png);
-            return column.image(name, Example.UNLABELED, name.contains("x") ? new byte[9] : png.toByteArray());
+            return column.image(name, Target.NONE, name.contains("x") ? new byte[9] : png.toByteArray());
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.Penalty;
+import dev.grft.Task;
 import dev.grft.bench.Setup;
 import dev.grft.config.Settings;
 import dev.grft.data.Batch;
@@ -112,7 +113,7 @@ class ReplicasTest extends OnSpark {
     @Test
     void headsOfAnySizeStandOnOneCopyOfTheWeights() {
         try (ModelBroadcast three = model(1)) {
-            ModelBroadcast many = three.withClasses(1000);
+            ModelBroadcast many = three.withHead(1000, Task.SINGLE_LABEL);
             long before = Replicas.copies();
 
             for (int batch = 0; batch < 8; batch++) {

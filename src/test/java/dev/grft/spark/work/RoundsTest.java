@@ -15,6 +15,7 @@ import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Target;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.ExampleShards;
 import dev.grft.spark.images.Shard;
@@ -83,7 +84,7 @@ class RoundsTest {
             byte[] rgb = new byte[3 * 64];
             random.nextBytes(rgb);
             Pixels pixels = new Pixels(8, 8, rgb);
-            shards.get(id % SHARDS).add(new Example(id, id % 3, "image " + id, pixels, pixels, 1));
+            shards.get(id % SHARDS).add(new Example(id, Target.ofClass(id % 3), "image " + id, pixels, pixels, 1));
         }
         return ExampleShards.of(context.parallelize(shards, SHARDS).flatMap(List::iterator));
     }

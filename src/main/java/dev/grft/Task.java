@@ -1,9 +1,6 @@
-package dev.grft.data;
+package dev.grft;
 
-import dev.grft.UserError;
-import java.util.Arrays;
 import java.util.Locale;
-import java.util.stream.Collectors;
 
 /** What a model says of an image. The names are those of {@code data.task}. */
 public enum Task {
@@ -27,16 +24,12 @@ public enum Task {
      * @throws UserError for an unknown name
      */
     public static Task of(String name, String place) {
-        return Arrays.stream(values())
-                .filter(task -> task.word().equals(name))
-                .findFirst()
-                .orElseThrow(() -> new UserError(place + ": must be one of "
-                        + Arrays.stream(values()).map(Task::word).collect(Collectors.joining(", ")) + ", got " + name));
+        return Words.parse(place, "task", name, values());
     }
 
     /** Returns the name in settings and files, such as {@code multi-label}. */
     public String word() {
-        return name().toLowerCase(Locale.ROOT).replace('_', '-');
+        return Words.of(this);
     }
 
     /** Returns the name that transformers has for it, its {@code problem_type}. */
@@ -44,6 +37,15 @@ public enum Task {
         return this == REGRESSION
                 ? "regression"
                 : name().toLowerCase(Locale.ROOT) + "_classification";
+    }
+
+    /** Returns the loss of a model that says the same of every image, of classes of equal size, or values of variance 1. */
+    public double lossOfChance(int outputs) {
+        return switch (this) {
+            case SINGLE_LABEL -> Math.log(outputs);
+            case MULTI_LABEL -> Math.log(2);
+            case REGRESSION -> 1;
+        };
     }
 
     /** Returns the least number of outputs of a head. */
