@@ -6,9 +6,13 @@ Of each case, in `CASE.safetensors`: `probabilities` [N, K] (F32), `labels` [N] 
 the measures by their keys in evaluation.json, and `classes`, a row of precision, recall, F1 and AUROC (null if it is undefined) for
 each class.
 
+Of several labels, `sets.safetensors`: `probabilities` [N, K], `shown` [N, K] (I32, 1 or 0), `thresholds` [K]. Of values,
+`values.safetensors`: `predicted` and `actual` [N, T] (F32). In `tasks.json` the measures of both, and rows for each class or target.
+
 Where this project and a library differ, the script asks the library so that it means the same:
 - of equal probabilities the lowest class comes first, which scikit-learn's top_k_accuracy_score does of reversed classes;
 - AUROC is the mean over the classes that have images and are not all there is; roc_auc_score refuses absent classes;
+- of several labels, the means over classes are those over the classes that occur, and of areas over those that have one;
 - torchmetrics has a 16th bin for probabilities of exactly 1, here they belong to the 15th: no case has one.
 """
 
@@ -106,3 +110,64 @@ for name, (probabilities, labels) in CASES.items():
     }, OUTPUT / f"{name}.safetensors")
     everything[name] = measured(probabilities, labels, predicted)
 (OUTPUT / "measures.json").write_text(json.dumps(everything, indent=1) + "\n")
+
+
+def sets(seed, images, classes, signal):
+    """Returns sigmoids of noise, larger for the classes shown; the last class is never shown, the one before never likely."""
+    rng = np.random.default_rng(seed)
+    shown = (rng.random((images, classes)) < np.linspace(0.5, 0.05, classes)).astype(np.int32)
+    shown[:, -1] = 0
+    logits = rng.normal(size=(images, classes)) - 1 + signal * shown
+    logits[:, -2:] -= 9
+    return (1 / (1 + np.exp(-logits))).astype(np.float32), shown
+
+
+def of_sets(probabilities, shown, thresholds):
+    result = {"loss": metrics.log_loss(shown.ravel(), probabilities.ravel().astype(np.float64)), "classes": []}
+    every = np.arange(shown.shape[1])
+    for prefix, threshold in (("", np.float32(0.5)), ("tuned_", thresholds)):
+        said = (probabilities >= threshold).astype(np.int32)
+        occur = np.flatnonzero(shown.any(axis=0) | said.any(axis=0))
+        for average in ("macro", "micro"):
+            values = metrics.precision_recall_fscore_support(
+                shown[:, occur], said[:, occur], average=average, zero_division=0)
+            result |= dict(zip((f"{prefix}{average}_{name}" for name in ("precision", "recall", "f1")), map(float, values)))
+        result[f"{prefix}subset_accuracy"] = metrics.accuracy_score(shown, said)
+        result[f"{prefix}hamming_loss"] = metrics.hamming_loss(shown, said)
+    average_precisions = [float(metrics.average_precision_score(shown[:, k], probabilities[:, k])) if shown[:, k].any() else None for k in every]
+    areas = [auroc(np.where(shown[:, k], k, -1), probabilities, k) for k in every]
+    result["map"] = float(np.mean([value for value in average_precisions if value is not None]))
+    result["auroc"] = float(np.mean([value for value in areas if value is not None]))
+    result["classes"] = [list(row) for row in zip(average_precisions, areas)]
+    return result
+
+
+def values(seed, images):
+    """Returns a target near 0 and one whose variance is small beside its mean, on which naive sums lose their digits."""
+    rng = np.random.default_rng(seed)
+    actual = np.stack([rng.normal(size=images), 50_000 + 0.5 * rng.normal(size=images)], axis=1).astype(np.float32)
+    return (actual + np.array([0.3, 0.25]) * rng.normal(size=(images, 2)) + 0.1).astype(np.float32), actual
+
+
+def of_values(predicted, actual):
+    wide = predicted.astype(np.float64), actual.astype(np.float64)
+    each = {"multioutput": "raw_values"}
+    return {
+        "rmse": metrics.root_mean_squared_error(*wide[::-1]),
+        "mae": metrics.mean_absolute_error(*wide[::-1]),
+        "r2": metrics.r2_score(*wide[::-1]),
+        "loss": metrics.mean_squared_error(*wide[::-1]),
+        "targets": [list(map(float, row)) for row in zip(
+            metrics.root_mean_squared_error(*wide[::-1], **each),
+            metrics.mean_absolute_error(*wide[::-1], **each),
+            metrics.r2_score(*wide[::-1], **each))],
+    }
+
+
+probabilities, shown = sets(5, 500, 8, 2.0)
+thresholds = np.array([0.5, 0.25, 0.3, 0.75, 0.4, 0.2, 0.001, 0.9], dtype=np.float32)
+save_file({"probabilities": probabilities, "shown": shown, "thresholds": thresholds}, OUTPUT / "sets.safetensors")
+predicted, actual = values(6, 400)
+save_file({"predicted": predicted, "actual": actual}, OUTPUT / "values.safetensors")
+(OUTPUT / "tasks.json").write_text(json.dumps(
+    {"sets": of_sets(probabilities, shown, thresholds), "values": of_values(predicted, actual)}, indent=1) + "\n")

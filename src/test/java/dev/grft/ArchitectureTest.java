@@ -48,6 +48,7 @@ class ArchitectureTest {
             "dev.grft.tuning",
             "dev.grft.checkpoint.artifact",
             "dev.grft.checkpoint",
+            "dev.grft.measures",
             "dev.grft.checkpoint.file",
             "dev.grft.vit",
             "dev.grft.vit.kernels",

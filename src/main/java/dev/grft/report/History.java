@@ -2,6 +2,7 @@ package dev.grft.report;
 
 import dev.grft.checkpoint.artifact.HistoryParts;
 import dev.grft.checkpoint.file.Storage;
+import dev.grft.measures.Measure;
 import dev.grft.train.Trainer;
 import java.util.ArrayList;
 import java.util.List;

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
+import dev.grft.measures.Measure;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

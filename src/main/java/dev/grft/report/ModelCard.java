@@ -10,6 +10,7 @@ import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Settings;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
+import dev.grft.measures.Measure;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.measures.Measure;
 import dev.grft.train.Trainer;
 import java.io.IOException;
 import java.net.http.HttpTimeoutException;

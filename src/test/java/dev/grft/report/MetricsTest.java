@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
+import dev.grft.measures.Measure;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.data.Labels;
+import dev.grft.measures.ClassJudgment;
+import dev.grft.measures.Judgment;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -12,11 +14,15 @@ import org.junit.jupiter.api.Test;
 class PredictionsTest {
     private static final Labels LABELS = Labels.inOrder(List.of("cat", "dog", "the \"</script>\" bird"));
 
+    private static Judgment judgment(long id, String name, int label, float... probabilities) {
+        return new ClassJudgment(id, name, label, probabilities);
+    }
+
     @Test
     void everyImageHasALineById() throws Exception {
         Predictions predictions = new Predictions(LABELS, 3);
-        predictions.add(2, "c.png", 2, 1, 0.375f, 0.375f);
-        predictions.add(0, "a.png", 0, 0, 0.5f, 0.5f);
+        predictions.add(judgment(2, "c.png", 2, 0.25f, 0.375f, 0.375f));
+        predictions.add(judgment(0, "a.png", 0, 0.5f, 0.25f, 0.25f));
 
         List<String> lines = predictions.jsonl().lines().toList();
 
@@ -34,7 +40,7 @@ class PredictionsTest {
     void ofManyImagesEachNthHasALine() {
         Predictions predictions = new Predictions(LABELS, 2L * Predictions.MOST + 1);
         for (long id = 2L * Predictions.MOST; id >= 0; id--) {
-            predictions.add(id, "n" + id, 0, 0, 0.9f, 0.9f);
+            predictions.add(judgment(id, "n" + id, 0, 0.9f, 0.1f, 0));
         }
 
         List<String> lines = predictions.jsonl().lines().toList();
@@ -46,17 +52,17 @@ class PredictionsTest {
     @Test
     void theMostConfidentMistakesAreKeptWhateverTheOrderAndWhicheverHaveALine() throws Exception {
         Predictions predictions = new Predictions(LABELS, 10L * Predictions.MOST);
-        predictions.add(1, "right", 1, 1, 1, 1);
+        predictions.add(judgment(1, "right", 1, 0, 1, 0));
         for (int i = 0; i < 100; i++) {
             int mixed = i * 37 % 100;
-            predictions.add(1001 + mixed, "m" + mixed, 0, 1, 0.5f + mixed / 400f, 0);
+            predictions.add(judgment(1001 + mixed, "m" + mixed, 0, 0, 0.5f + mixed / 400f, 0));
         }
-        predictions.add(7, "equal", 0, 1, 0.5f + 99 / 400f, 0);
+        predictions.add(judgment(7, "equal", 0, 0, 0.5f + 99 / 400f, 0));
 
-        List<Predictions.Prediction> mistakes = predictions.mistakes();
+        List<Judgment> mistakes = predictions.mistakes();
 
         assertThat(mistakes).hasSize(Predictions.MISTAKES);
-        assertThat(mistakes.stream().map(Predictions.Prediction::name))
+        assertThat(mistakes.stream().map(mistake -> mistake.name))
                 .startsWith("equal", "m99", "m98")
                 .endsWith("m77");
         JsonNode json = new ObjectMapper().readTree(predictions.mistakesJson(Map.of(7L, "data:image/png;base64,AA==")));

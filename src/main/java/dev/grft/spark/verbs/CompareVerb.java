@@ -3,12 +3,13 @@ package dev.grft.spark.verbs;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.Selection;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.report.Comparison;
-import dev.grft.report.Measure;
+import dev.grft.measures.Measure;
 import dev.grft.report.Sketch;
 import dev.grft.spark.run.Run;
 import dev.grft.train.Divergence;
@@ -157,7 +158,7 @@ final class CompareVerb extends Verb {
                     + " images, or no learning rates");
         }
         Labels labels = run.images().training().labels();
-        methods(first).forEach(method -> Measures.require(watched(method), labels));
+        methods(first).forEach(method -> watched(method).requireOf(Task.SINGLE_LABEL, labels.size()));
         Map<Method, Double> values = new LinkedHashMap<>();
         for (double rate : settings.compare().learningRates().stream().sorted().toList()) {
             Map<String, @Nullable Object> changes = new LinkedHashMap<>();

@@ -1,13 +1,15 @@
 package dev.grft.spark.verbs;
 
 import dev.grft.Delta;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
+import dev.grft.measures.Measure;
+import dev.grft.measures.Measures;
 import dev.grft.report.History;
-import dev.grft.report.Measure;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
@@ -95,7 +97,7 @@ final class EpochChoice implements Trainer.Judge {
             return null;
         }
         EpochChoice choice = new EpochChoice(run, split, labels, folder, examples);
-        Measures.require(choice.watched, labels);
+        choice.watched.requireOf(Task.SINGLE_LABEL, labels.size());
         return choice;
     }
 
@@ -200,8 +202,10 @@ final class EpochChoice implements Trainer.Judge {
         Part now = Objects.requireNonNull(part);
         Images images =
                 split == Split.TEST ? run.images().test(labels) : run.images().validation(labels);
-        Measures measures = new Measures(labels);
-        now.network().apply(trained).judgments(images, session.progress().silent(images.count()), measures::add);
+        Measures<?> measures = Measures.of(Task.SINGLE_LABEL, labels, null);
+        now.network()
+                .apply(trained)
+                .measure(images, session.progress().silent(images.count()), measures, judgment -> {});
         Map<Measure, Double> values = measures.values();
         double reached = Objects.requireNonNull(values.get(watched));
         boolean better = step == 0 || watched.better(reached, value);

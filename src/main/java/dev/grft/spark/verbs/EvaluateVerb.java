@@ -2,12 +2,14 @@ package dev.grft.spark.verbs;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
-import dev.grft.report.Measure;
+import dev.grft.measures.Measure;
+import dev.grft.measures.Measures;
 import dev.grft.report.Metrics;
 import dev.grft.report.ModelCard;
 import dev.grft.report.Predictions;
@@ -69,24 +71,16 @@ final class EvaluateVerb extends Verb {
         Delta delta = file.delta();
         run.models().pretrained().requireFits(delta);
         boolean chosenOnTest = Provenance.isChosenOnTest(file);
+        String note = chosenOnTest ? EpochChoice.NOT_COMPARABLE : null;
         Labels labels = Labels.inOrder(delta.labels());
         Images images = run.images().test(labels);
         Progress.Meter meter = session.phase("evaluate " + method, images.count());
-        Measures measures = new Measures(labels);
+        Measures<?> measures = Measures.of(Task.SINGLE_LABEL, labels, null);
         Predictions predictions = new Predictions(labels, images.broken().total());
-        run.inference(delta).judgments(images, meter, some -> {
-            measures.add(some);
-            some.all.forEach(judgment -> predictions.add(
-                    judgment.id,
-                    judgment.name,
-                    judgment.label,
-                    judgment.predicted,
-                    judgment.probability,
-                    judgment.ofLabel));
-        });
+        run.inference(delta).measure(images, meter, measures, predictions::add);
         double seconds = meter.seconds();
         writeForPeople(path.getParent(), predictions, images);
-        session.storage().writeAtomically(path, measures.json(method, images.digest(), chosenOnTest));
+        session.storage().writeAtomically(path, measures.json(method, images.digest(), note));
 
         long backbone = run.models().pretrained().config().backboneParameters();
         long head = (long) delta.headWeight().length + delta.headBias().length;
@@ -122,7 +116,7 @@ final class EvaluateVerb extends Verb {
     /** Leaves single predictions, and pictures of the mistakes. */
     private void writeForPeople(Path folder, Predictions predictions, Images images) {
         List<Long> ids =
-                predictions.mistakes().stream().map(Predictions.Prediction::id).toList();
+                predictions.mistakes().stream().map(mistake -> mistake.id).toList();
         Map<Long, String> pictures = new HashMap<>();
         Pictures.of(images, ids).forEach((id, picture) -> pictures.put(id, picture.uri));
         session.storage().writeAtomically(new Path(folder, "predictions.jsonl"), predictions.jsonl());

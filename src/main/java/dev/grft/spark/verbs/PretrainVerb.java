@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.Penalty;
 import dev.grft.Selection;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.file.Dtype;
@@ -11,7 +12,8 @@ import dev.grft.config.Config;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
-import dev.grft.report.Measure;
+import dev.grft.measures.Measure;
+import dev.grft.measures.Measures;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
@@ -163,11 +165,12 @@ final class PretrainVerb extends Verb {
                 Map.of());
         Images images = run.images().test(labels, preprocess);
         Progress.Meter meter = session.phase("evaluate", images.count());
-        Measures measures = new Measures(labels);
+        Measures<?> measures = Measures.of(Task.SINGLE_LABEL, labels, null);
         try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {
-            Inference.of(run.engine(model.config()), model, preprocess, delta).judgments(images, meter, measures::add);
+            Inference.of(run.engine(model.config()), model, preprocess, delta)
+                    .measure(images, meter, measures, judgment -> {});
         }
-        session.storage().writeAtomically(measured, measures.json("pretrain", images.digest()));
+        session.storage().writeAtomically(measured, measures.json("pretrain", images.digest(), null));
         Metrics metrics = run.artifacts().metrics();
         ObjectNode node = metrics.of("pretrain");
         Measure.put(measures.values(), node);

@@ -6,7 +6,7 @@ import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.data.Labels;
-import dev.grft.report.Measure;
+import dev.grft.measures.Measure;
 import dev.grft.report.Metrics;
 import dev.grft.report.ModelCard;
 import dev.grft.report.Tracking;

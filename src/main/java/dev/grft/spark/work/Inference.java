@@ -7,6 +7,10 @@ import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Target;
+import dev.grft.measures.Judging;
+import dev.grft.measures.Judgment;
+import dev.grft.measures.Judgments;
+import dev.grft.measures.Measures;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Pulse;
@@ -179,9 +183,33 @@ public final class Inference {
         pass(images, meter, true, Features::new, each);
     }
 
-    /** Hands over what measures need of the probabilities of all images, piece by piece, by id. */
-    public void judgments(Images images, Progress.Meter meter, Consumer<Judgments> each) {
-        pass(images, meter, false, Judging::new, each);
+    /** Adds all images to measures, piece by piece, by id, and hands over what is known of each. */
+    public <J extends Judgment> void measure(
+            Images images, Progress.Meter meter, Measures<J> measures, Consumer<? super J> each) {
+        Judging.Begin<J> judging = measures.judging();
+        pass(images, meter, false, () -> new Judged<>(judging.begin()), (Judgments<J> some) -> {
+            measures.add(some);
+            some.all.forEach(each);
+        });
+    }
+
+    /** The judgments of a piece, without the outputs. */
+    private static final class Judged<J extends Judgment> implements Fold<Judgments<J>> {
+        private final Judging<J> judging;
+
+        Judged(Judging<J> judging) {
+            this.judging = judging;
+        }
+
+        @Override
+        public void add(Output output) {
+            judging.add(output.id, output.name, output.target, output.values);
+        }
+
+        @Override
+        public List<Judgments<J>> end() {
+            return List.of(judging.end());
+        }
     }
 
     private <T> void pass(Images images, Progress.Meter meter, boolean features, Folding<T> fold, Consumer<T> each) {

@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Penalty;
 import dev.grft.UserError;
 import dev.grft.data.Labels;
-import dev.grft.report.Measure;
+import dev.grft.measures.Measure;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.verbs.Tiny.Printed;
 import dev.grft.spark.work.Inference;

@@ -1,8 +1,9 @@
-package dev.grft.spark.work;
+package dev.grft.measures;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.grft.data.Target;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -12,7 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class AurocTest {
+class OddsHistogramTest {
     private static final int IMAGES = 400;
 
     private static float[] softmax(Random random, int classes, int label, double sharpness) {
@@ -46,47 +47,53 @@ class AurocTest {
         return sum / pairs;
     }
 
+    private static OddsHistogram of(int classes, ClassJudgment.Piece piece) {
+        OddsHistogram odds = new OddsHistogram(classes);
+        Judgments<ClassJudgment> some = piece.end();
+        odds.addOthers(some);
+        some.all.forEach(judgment -> odds.add(judgment.label, judgment.ofLabel));
+        return odds;
+    }
+
     @ParameterizedTest
     @CsvSource({"2, 1, 1e-3", "10, 1, 1e-3", "10, 20, 5e-3", "100, 3, 2e-3", "1000, 1, 0.02"})
     void theAreaIsNotFartherFromThatOfAllPairsThanItsErrorSays(int classes, double sharpness, double most) {
         Random random = new Random(classes);
         float[][] probabilities = new float[IMAGES][];
         int[] labels = new int[IMAGES];
-        Judging judging = new Judging();
+        ClassJudgment.Piece judging = new ClassJudgment.Piece();
         for (int i = 0; i < IMAGES; i++) {
             labels[i] = random.nextInt(Math.min(classes, 9));
             probabilities[i] = softmax(random, classes, labels[i], sharpness);
-            judging.add(i, "", labels[i], probabilities[i]);
+            judging.add(i, "", Target.ofClass(labels[i]), probabilities[i]);
         }
-        Auroc auroc = new Auroc(classes);
-        judging.end().forEach(auroc::add);
+        OddsHistogram odds = of(classes, judging);
 
         double mean = 0;
         for (int k = 0; k < Math.min(classes, 9); k++) {
             double area = naive(probabilities, labels, k);
-            assertThat(auroc.of(k)).isEqualTo(area, within(auroc.error(k) + 1e-12));
+            assertThat(odds.auroc(k)).isEqualTo(area, within(odds.aurocError(k) + 1e-12));
             mean += area / Math.min(classes, 9);
         }
-        assertThat(auroc.error()).isLessThan(most);
-        assertThat(auroc.mean()).isEqualTo(mean, within(auroc.error() + 1e-12));
+        assertThat(odds.mean(odds::aurocError)).isLessThan(most);
+        assertThat(odds.mean(odds::auroc)).isEqualTo(mean, within(odds.mean(odds::aurocError) + 1e-12));
         if (classes > 9) {
-            assertThat(auroc.of(9)).as("without images").isNaN();
+            assertThat(odds.auroc(9)).as("without images").isNaN();
         }
     }
 
     @Test
     void equalProbabilitiesCountHalfAndCertainOnesAreTheLargest() {
-        Judging judging = new Judging();
-        judging.add(0, "", 1, new float[] {0, 1});
-        judging.add(1, "", 1, new float[] {0.5f, 0.5f});
-        judging.add(2, "", 0, new float[] {0.5f, 0.5f});
-        judging.add(3, "", 0, new float[] {1, 0});
-        Auroc auroc = new Auroc(2);
-        judging.end().forEach(auroc::add);
+        ClassJudgment.Piece judging = new ClassJudgment.Piece();
+        judging.add(0, "", Target.ofClass(1), new float[] {0, 1});
+        judging.add(1, "", Target.ofClass(1), new float[] {0.5f, 0.5f});
+        judging.add(2, "", Target.ofClass(0), new float[] {0.5f, 0.5f});
+        judging.add(3, "", Target.ofClass(0), new float[] {1, 0});
+        OddsHistogram odds = of(2, judging);
 
-        assertThat(auroc.mean()).isEqualTo(3.5 / 4);
-        assertThat(auroc.of(0)).isEqualTo(3.5 / 4);
-        assertThat(auroc.error()).isEqualTo(0.5 / 4);
+        assertThat(odds.mean(odds::auroc)).isEqualTo(3.5 / 4);
+        assertThat(odds.auroc(0)).isEqualTo(3.5 / 4);
+        assertThat(odds.mean(odds::aurocError)).isEqualTo(0.5 / 4);
     }
 
     @Test
@@ -97,7 +104,7 @@ class AurocTest {
         expected.forEach((cell, images) -> counts[cell] = images);
         Map<Integer, Integer> read = new TreeMap<>();
 
-        new Judgments(List.of(), counts).counts((cell, images) -> read.put(cell, images));
+        new Judgments<>(List.of(), counts).counts((cell, images) -> read.put(cell, images));
 
         assertThat(read).isEqualTo(expected);
     }
@@ -105,13 +112,13 @@ class AurocTest {
     @ParameterizedTest
     @ValueSource(ints = {2, 3, 10, 100, 1_000})
     void countsTakeNoMoreThanEightMegabytesOfATask(int classes) {
-        assertThat(Auroc.cells(classes)).isBetween(1 << 19, 1 << 21);
-        int bits = Auroc.bits(classes);
-        int last = Auroc.cells(classes) - 1;
-        assertThat(Auroc.cell(0, 0, bits)).isZero();
-        assertThat(Auroc.cell(classes - 1, 1, bits)).isEqualTo(last);
-        assertThat(Auroc.cell(classes - 1, 1 - 0x1p-24f, bits)).isLessThan(last);
-        assertThat(Auroc.cell(classes - 1, 1 + 0x1p-23f, bits)).isEqualTo(last);
-        assertThat(Auroc.cell(classes - 1, Float.NaN, bits)).isEqualTo(last);
+        assertThat(OddsHistogram.cells(classes)).isBetween(1 << 19, 1 << 21);
+        int bits = OddsHistogram.bits(classes);
+        int last = OddsHistogram.cells(classes) - 1;
+        assertThat(OddsHistogram.cell(0, 0, bits)).isZero();
+        assertThat(OddsHistogram.cell(classes - 1, 1, bits)).isEqualTo(last);
+        assertThat(OddsHistogram.cell(classes - 1, 1 - 0x1p-24f, bits)).isLessThan(last);
+        assertThat(OddsHistogram.cell(classes - 1, 1 + 0x1p-23f, bits)).isEqualTo(last);
+        assertThat(OddsHistogram.cell(classes - 1, Float.NaN, bits)).isEqualTo(last);
     }
 }

@@ -1,16 +1,8 @@
-package dev.grft.spark.verbs;
+package dev.grft.measures;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.grft.UserError;
 import dev.grft.data.Labels;
-import dev.grft.report.Measure;
-import dev.grft.report.Metrics;
-import dev.grft.spark.work.Auroc;
-import dev.grft.spark.work.Judgment;
-import dev.grft.spark.work.Judgments;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Locale;
@@ -21,17 +13,15 @@ import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The measures of a classifier on images, added up image by image, as scikit-learn defines them; calibration as torchmetrics does. Memory
+ * The measures of a model that tells one class of several, calibration as torchmetrics defines it. Memory
  * grows with the classes and with the pairs of classes that were taken for one another, not with the square of the classes.
  *
  * <p>The mean over classes is that over those that occur, as the class of an image or as a prediction.
  */
-final class Measures {
+final class ClassMeasures extends Measures<ClassJudgment> {
     private static final int TOP = 5;
     private static final int BINS = 15; // of the probability of the predicted class
-    private static final ObjectMapper MAPPER = new ObjectMapper();
 
-    private final Labels labels;
     private final long[] right; // of each class, images that are recognized
     private final long[] actual; // images of the class
     private final long[] predicted; // images that are taken for it
@@ -39,42 +29,37 @@ final class Measures {
     private final long[] sure = new long[BINS]; // of each bin, images
     private final long[] rightlySure = new long[BINS]; // of these, images that are recognized
     private final double[] confidence = new double[BINS]; // the sum of their probabilities
-    private final @Nullable Auroc auroc; // null with too many classes
+    private final @Nullable OddsHistogram odds; // null with too many classes
     private long inTop;
     private double loss;
-    private long examples;
 
-    Measures(Labels labels) {
-        this.labels = labels;
-        this.right = new long[labels.size()];
-        this.actual = new long[labels.size()];
-        this.predicted = new long[labels.size()];
-        this.auroc = labels.size() > Auroc.MOST ? null : new Auroc(labels.size());
+    ClassMeasures(Labels classes) {
+        super(classes);
+        this.right = new long[classes.size()];
+        this.actual = new long[classes.size()];
+        this.predicted = new long[classes.size()];
+        this.odds = classes.size() > OddsHistogram.MOST ? null : new OddsHistogram(classes.size());
     }
 
-    /**
-     * Requires that a measure is computed of so many classes.
-     *
-     * @throws UserError if it is not
-     */
-    static void require(Measure measure, Labels labels) {
-        if (measure == Measure.AUROC && labels.size() > Auroc.MOST) {
-            throw UserError.of(
-                    "training.watch is auroc, which is computed for up to %,d classes, but there are %,d; choose another measure",
-                    Auroc.MOST, labels.size());
-        }
+    @Override
+    public Judging.Begin<ClassJudgment> judging() {
+        return ClassJudgment.Piece::new;
     }
 
-    void add(Judgments some) {
+    @Override
+    public void add(Judgments<ClassJudgment> some) {
         some.all.forEach(this::add);
-        if (auroc != null) {
-            auroc.add(some);
+        if (odds != null) {
+            odds.addOthers(some);
         }
     }
 
-    private void add(Judgment judgment) {
+    private void add(ClassJudgment judgment) {
         loss -= Math.log(Math.max(judgment.ofLabel, Float.MIN_NORMAL));
         examples++;
+        if (odds != null) {
+            odds.add(judgment.label, judgment.ofLabel);
+        }
         actual[judgment.label]++;
         predicted[judgment.predicted]++;
         inTop += judgment.above < TOP ? 1 : 0;
@@ -85,12 +70,12 @@ final class Measures {
             right[judgment.label]++;
             rightlySure[bin]++;
         } else {
-            mistakes.merge((long) judgment.label * labels.size() + judgment.predicted, 1L, Long::sum);
+            mistakes.merge((long) judgment.label * names.size() + judgment.predicted, 1L, Long::sum);
         }
     }
 
-    /** Returns the value of each measure that there is of so many classes; NaN if it is not defined for these images. */
-    Map<Measure, Double> values() {
+    @Override
+    public Map<Measure, Double> values() {
         Map<Measure, Double> values = new EnumMap<>(Measure.class);
         values.put(Measure.ACCURACY, (double) LongStream.of(right).sum() / examples);
         values.put(Measure.BALANCED_ACCURACY, mean(classes().filter(k -> actual[k] > 0), this::recall));
@@ -99,25 +84,32 @@ final class Measures {
         values.put(Measure.MACRO_F1, mean(occurring(), this::f1));
         values.put(Measure.WEIGHTED_PRECISION, weighted(this::precision));
         values.put(Measure.WEIGHTED_F1, weighted(this::f1));
-        if (labels.size() > TOP) {
+        if (names.size() > TOP) {
             values.put(Measure.TOP5_ACCURACY, (double) inTop / examples);
         }
-        if (auroc != null) {
-            values.put(Measure.AUROC, auroc.mean());
+        if (odds != null) {
+            values.put(Measure.AUROC, area(odds::auroc));
         }
         values.put(Measure.ECE, calibrationError());
         values.put(Measure.LOSS, loss / examples);
         return values;
     }
 
-    /** Returns the measures for a person, on one line. */
-    String line() {
-        return Measure.line(values())
-                + (auroc == null ? String.format(Locale.ROOT, ", no AUROC of more than %,d classes", Auroc.MOST) : "");
+    @Override
+    public String line() {
+        return super.line()
+                + (odds == null
+                        ? String.format(Locale.ROOT, ", no AUROC of more than %,d classes", OddsHistogram.MOST)
+                        : "");
+    }
+
+    /** Returns what there is of the area of the second of two classes, of more the mean over those that have one. */
+    private double area(IntToDoubleFunction of) {
+        return names.size() == 2 ? of.applyAsDouble(1) : odds == null ? Double.NaN : odds.mean(of);
     }
 
     private IntStream classes() {
-        return IntStream.range(0, labels.size());
+        return IntStream.range(0, names.size());
     }
 
     private IntStream occurring() {
@@ -161,45 +153,29 @@ final class Measures {
 
     /** Returns how many images of one class are taken for another, or for itself. */
     private long images(int of, int takenFor) {
-        return of == takenFor ? right[of] : mistakes.getOrDefault((long) of * labels.size() + takenFor, 0L);
+        return of == takenFor ? right[of] : mistakes.getOrDefault((long) of * names.size() + takenFor, 0L);
     }
 
-    String json(String method, String digest) {
-        return json(method, digest, false);
-    }
-
-    String json(String method, String digest, boolean chosenOnTest) {
-        ObjectNode root = MAPPER.createObjectNode();
-        root.put("method", method);
-        if (chosenOnTest) {
-            root.put(Metrics.NOTE, EpochChoice.NOT_COMPARABLE);
-        }
-        root.put("examples", examples);
-        root.put("data_digest", digest);
-        Measure.put(values(), root);
-        if (auroc != null) {
-            Measure.put(root, "auroc_error", auroc.error());
+    @Override
+    void put(ObjectNode root) {
+        if (odds != null) {
+            Measure.put(root, "auroc_error", area(odds::aurocError));
         }
         putCalibration(root.putArray("calibration"));
         ObjectNode classes = root.putObject("classes");
-        for (int k = 0; k < labels.size(); k++) {
-            ObjectNode one = classes.putObject(labels.name(k));
+        for (int k = 0; k < names.size(); k++) {
+            ObjectNode one = classes.putObject(names.name(k));
             one.put("precision", precision(k));
             one.put("recall", recall(k));
             one.put("f1", f1(k));
-            if (auroc != null) {
-                Measure.put(one, "auroc", auroc.of(k));
+            if (odds != null) {
+                Measure.put(one, "auroc", odds.auroc(k));
             }
         }
-        if (labels.many()) {
+        if (names.many()) {
             putCells(root.putArray("confusion_cells"));
         } else {
             putMatrix(root.putArray("confusion"));
-        }
-        try {
-            return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(root) + "\n";
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
         }
     }
 
@@ -213,9 +189,9 @@ final class Measures {
 
     /** Puts a row for each class, with the images that are taken for each. */
     private void putMatrix(ArrayNode matrix) {
-        for (int of = 0; of < labels.size(); of++) {
+        for (int of = 0; of < names.size(); of++) {
             ArrayNode row = matrix.addArray();
-            for (int takenFor = 0; takenFor < labels.size(); takenFor++) {
+            for (int takenFor = 0; takenFor < names.size(); takenFor++) {
                 row.add(images(of, takenFor));
             }
         }
@@ -223,7 +199,7 @@ final class Measures {
 
     /** Puts [actual, predicted, images] for each pair that occurs, in the order of the classes. */
     private void putCells(ArrayNode cells) {
-        long size = labels.size();
+        long size = names.size();
         LongStream.concat(
                         mistakes.keySet().stream().mapToLong(pair -> pair),
                         LongStream.range(0, size)

@@ -1,16 +1,20 @@
-package dev.grft.spark.work;
+package dev.grft.measures;
 
 import java.io.ByteArrayOutputStream;
 import java.io.Serializable;
 import java.util.List;
 
-/** What measures need of the probabilities of some images: a judgment of each, and counts for {@link Auroc}. */
-public final class Judgments implements Serializable {
+/**
+ * What measures need of the outputs for some images: a judgment of each, and counts for {@link OddsHistogram}.
+ *
+ * @param <J> what is kept of an image
+ */
+public final class Judgments<J extends Judgment> implements Serializable {
     private static final long serialVersionUID = 1L;
 
     private static final int SEVEN_BITS = 0x7f;
 
-    public final List<Judgment> all;
+    public final List<J> all;
     private final byte[]
             counts; // of the cells that have one: how many are passed over, and the count; two or three bytes
 
@@ -22,9 +26,9 @@ public final class Judgments implements Serializable {
     /**
      * Returns judgments.
      *
-     * @param counts by cell of {@link Auroc}, images that are not of the cell's class; empty with too many classes
+     * @param counts by cell of {@link OddsHistogram}, images that do not show the cell's class; empty without such counts
      */
-    Judgments(List<Judgment> all, int[] counts) {
+    Judgments(List<J> all, int[] counts) {
         this.all = all;
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         int next = 0;

@@ -1,4 +1,4 @@
-package dev.grft.spark.verbs;
+package dev.grft.measures;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -7,16 +7,14 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.management.ThreadMXBean;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Golden;
 import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.data.Labels;
-import dev.grft.report.Measure;
-import dev.grft.spark.work.Judging;
-import dev.grft.spark.work.Judgments;
+import dev.grft.data.Target;
 import java.lang.management.ManagementFactory;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.evaluation.classification.Evaluation;
 import org.nd4j.linalg.factory.Nd4j;
 
-class MeasuresTest {
+class ClassMeasuresTest {
     private static final int IMAGES = 600;
 
     /** Returns probabilities with many ties, which favor the class itself more or less, so that some classes are never predicted. */
@@ -45,8 +43,8 @@ class MeasuresTest {
     @ValueSource(ints = {2, 3, 7, 100, 101, 150})
     void theMeasuresOfClassesAreThoseOfDl4jToTheLastBit(int classes) throws Exception {
         Labels labels = Labels.numbered(classes);
-        Measures measures = new Measures(labels);
-        Judging judging = new Judging();
+        Measures<ClassJudgment> measures = new ClassMeasures(labels);
+        ClassJudgment.Piece judging = new ClassJudgment.Piece();
         Evaluation evaluation = new Evaluation(labels.names());
         Random random = new Random(classes);
         float[][] targets = new float[IMAGES][classes];
@@ -55,12 +53,12 @@ class MeasuresTest {
             int label = Math.max(0, random.nextInt(classes) - 2); // some classes have no images
             targets[i][label] = 1;
             predictions[i] = probabilities(random, classes, label);
-            judging.add(i, "image " + i, label, predictions[i]);
+            judging.add(i, "image " + i, Target.ofClass(label), predictions[i]);
         }
-        judging.end().forEach(measures::add);
+        measures.add(judging.end());
         evaluation.eval(Nd4j.create(targets), Nd4j.create(predictions));
 
-        JsonNode json = new ObjectMapper().readTree(measures.json("grft", "digest"));
+        JsonNode json = new ObjectMapper().readTree(measures.json("grft", "digest", null));
 
         assertThat(json.path("accuracy").asDouble())
                 .isEqualTo(evaluation.accuracy())
@@ -103,13 +101,13 @@ class MeasuresTest {
     }
 
     /** Returns the judgments of the images [from, to) of a golden file. */
-    private static List<Judgments> judged(Safetensors golden, int from, int to) {
+    private static Judgments<ClassJudgment> judged(Safetensors golden, int from, int to) {
         float[] all = golden.tensor("probabilities").floats();
         int[] labels = golden.tensor("labels").ints();
         int classes = all.length / labels.length;
-        Judging judging = new Judging();
+        ClassJudgment.Piece judging = new ClassJudgment.Piece();
         for (int i = from; i < to; i++) {
-            judging.add(i, "image " + i, labels[i], Arrays.copyOfRange(all, i * classes, (i + 1) * classes));
+            judging.add(i, "image " + i, Target.ofClass(labels[i]), Arrays.copyOfRange(all, i * classes, (i + 1) * classes));
         }
         return judging.end();
     }
@@ -123,11 +121,11 @@ class MeasuresTest {
                 mapper.readTree(Golden.path("measures/measures.json").toFile()).path(name);
         Safetensors images = Golden.read("measures/" + name + ".safetensors");
         int classes = golden.path("classes").size();
-        Measures measures = new Measures(Labels.numbered(classes));
+        Measures<ClassJudgment> measures = new ClassMeasures(Labels.numbered(classes));
 
-        judged(images, 0, images.tensor("labels").ints().length).forEach(measures::add);
+        measures.add(judged(images, 0, images.tensor("labels").ints().length));
 
-        JsonNode json = mapper.readTree(measures.json("grft", "digest"));
+        JsonNode json = mapper.readTree(measures.json("grft", "digest", null));
         double error = json.path("auroc_error").asDouble();
         double near = name.equals("tied") ? 1e-12 : Math.min(1e-4, error + 1e-12); // equal ones are alone in a bin
         assertThat(measures.values()).hasSize(classes > 5 ? 11 : 10);
@@ -153,34 +151,34 @@ class MeasuresTest {
     @Test
     void theMeasuresDoNotDependOnThePiecesThatImagesAreIn() {
         Safetensors images = Golden.read("measures/sharp.safetensors");
-        Measures whole = new Measures(Labels.numbered(12));
-        Measures pieces = new Measures(Labels.numbered(12));
+        Measures<ClassJudgment> whole = new ClassMeasures(Labels.numbered(12));
+        Measures<ClassJudgment> pieces = new ClassMeasures(Labels.numbered(12));
 
-        judged(images, 0, 500).forEach(whole::add);
+        whole.add(judged(images, 0, 500));
         for (int from = 0; from < 500; from += 125) {
-            judged(images, from, from + 125).forEach(pieces::add);
+            pieces.add(judged(images, from, from + 125));
         }
 
-        assertThat(pieces.json("grft", "digest")).isEqualTo(whole.json("grft", "digest"));
+        assertThat(pieces.json("grft", "digest", null)).isEqualTo(whole.json("grft", "digest", null));
     }
 
     @Test
     void ofImagesOfOneClassAndOfNoNumbersThereIsNoArea() throws Exception {
-        Measures measures = new Measures(Labels.numbered(3));
-        Judging judging = new Judging();
-        judging.add(0, "a", 1, new float[] {0.2f, 0.5f, 0.3f});
-        judging.end().forEach(measures::add);
+        Measures<ClassJudgment> measures = new ClassMeasures(Labels.numbered(3));
+        ClassJudgment.Piece judging = new ClassJudgment.Piece();
+        judging.add(0, "a", Target.ofClass(1), new float[] {0.2f, 0.5f, 0.3f});
+        measures.add(judging.end());
         assertThat(measures.line()).contains("AUROC undefined").contains("accuracy 1.0000");
         assertThat(measures.values()).containsEntry(Measure.BALANCED_ACCURACY, 1.0);
         assertThat(new ObjectMapper()
-                        .readTree(measures.json("grft", "digest"))
+                        .readTree(measures.json("grft", "digest", null))
                         .path("auroc")
                         .isNull())
                 .isTrue();
 
-        Judging diverged = new Judging();
-        diverged.add(1, "b", 0, new float[] {Float.NaN, Float.NaN, Float.NaN});
-        diverged.end().forEach(measures::add);
+        ClassJudgment.Piece diverged = new ClassJudgment.Piece();
+        diverged.add(1, "b", Target.ofClass(0), new float[] {Float.NaN, Float.NaN, Float.NaN});
+        measures.add(diverged.end());
         assertThat(measures.values().get(Measure.AUROC)).isNaN();
         assertThat(measures.values().get(Measure.ECE)).isNaN();
         assertThat(measures.values().get(Measure.LOSS)).isNaN();
@@ -188,10 +186,10 @@ class MeasuresTest {
 
     @Test
     void theAreaOfTooManyClassesCannotBeWatched() {
-        Measures.require(Measure.AUROC, Labels.numbered(1_000));
-        Measures.require(Measure.LOSS, Labels.numbered(1_001));
+        Measure.AUROC.requireOf(Task.SINGLE_LABEL, 1_000);
+        Measure.LOSS.requireOf(Task.SINGLE_LABEL, 1_001);
 
-        assertThatThrownBy(() -> Measures.require(Measure.AUROC, Labels.numbered(1_001)))
+        assertThatThrownBy(() -> Measure.AUROC.requireOf(Task.SINGLE_LABEL, 1_001))
                 .isInstanceOf(UserError.class)
                 .hasMessage("training.watch is auroc, which is computed for up to 1,000 classes, but there are 1,001; choose"
                         + " another measure");
@@ -202,23 +200,23 @@ class MeasuresTest {
         int classes = 21_843;
         int images = 200_000;
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        Measures measures = new Measures(Labels.numbered(classes));
+        Measures<ClassJudgment> measures = new ClassMeasures(Labels.numbered(classes));
         float[] two = {0.75f, 0.25f};
         float[] at = new float[classes];
-        Judging judging = new Judging();
+        ClassJudgment.Piece judging = new ClassJudgment.Piece();
         for (int k = 0; k < 97; k++) { // of each label one right and one wrong
             at[k] = two[0];
-            judging.add(k, "right", k, at);
-            judging.add(k, "wrong", classes - 1 - k, at);
+            judging.add(k, "right", Target.ofClass(k), at);
+            judging.add(k, "wrong", Target.ofClass(classes - 1 - k), at);
             at[k] = 0;
         }
-        Judgments some = judging.end().get(0);
+        Judgments<ClassJudgment> some = judging.end();
         long before = threads.getThreadAllocatedBytes(Thread.currentThread().getId());
 
         for (int i = 0; i < images; i += 2 * 97) {
             measures.add(some);
         }
-        String json = measures.json("grft", "digest");
+        String json = measures.json("grft", "digest", null);
 
         long allocated = threads.getThreadAllocatedBytes(Thread.currentThread().getId()) - before;
         assertThat(allocated).as("K x K counts would be 2 GB").isLessThan(200_000_000L);

@@ -1,0 +1,181 @@
+package dev.grft.measures;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Task;
+import dev.grft.UserError;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/** What is measured of a model on a set of images, in one number. The page report.md has the definition of each. */
+public enum Measure {
+    MAP("mAP", Kind.SHARE),
+    RMSE("RMSE", Kind.ERROR),
+    MAE("MAE", Kind.ERROR),
+    R2("R²", Kind.NUMBER),
+    ACCURACY("accuracy", Kind.SHARE),
+    SUBSET_ACCURACY("subset accuracy", Kind.SHARE),
+    BALANCED_ACCURACY("balanced accuracy", Kind.SHARE),
+    MACRO_F1("macro F1", Kind.SHARE),
+    MICRO_F1("micro F1", Kind.SHARE),
+    TUNED_MACRO_F1("macro F1 at the thresholds", Kind.SHARE),
+    TUNED_MICRO_F1("micro F1 at the thresholds", Kind.SHARE),
+    AUROC("AUROC", Kind.SHARE),
+    ECE("ECE", Kind.SHARE_OF_ERRORS),
+    LOSS("loss", Kind.ERROR),
+    TOP5_ACCURACY("top-5 accuracy", Kind.SHARE),
+    MACRO_PRECISION("macro precision", Kind.SHARE),
+    MACRO_RECALL("macro recall", Kind.SHARE),
+    WEIGHTED_PRECISION("weighted precision", Kind.SHARE),
+    WEIGHTED_F1("weighted F1", Kind.SHARE),
+    MICRO_PRECISION("micro precision", Kind.SHARE),
+    MICRO_RECALL("micro recall", Kind.SHARE),
+    HAMMING_LOSS("Hamming loss", Kind.SHARE_OF_ERRORS),
+    TUNED_MACRO_PRECISION("macro precision at the thresholds", Kind.SHARE),
+    TUNED_MACRO_RECALL("macro recall at the thresholds", Kind.SHARE),
+    TUNED_MICRO_PRECISION("micro precision at the thresholds", Kind.SHARE),
+    TUNED_MICRO_RECALL("micro recall at the thresholds", Kind.SHARE),
+    TUNED_SUBSET_ACCURACY("subset accuracy at the thresholds", Kind.SHARE),
+    TUNED_HAMMING_LOSS("Hamming loss at the thresholds", Kind.SHARE_OF_ERRORS);
+
+    private static final Set<Measure> MAIN = EnumSet.range(MAP, LOSS);
+
+    private final String title;
+    private final Kind kind;
+
+    /** What a number says. */
+    private enum Kind {
+        /** A share in [0, 1], the higher the better. */
+        SHARE,
+        /** A share in [0, 1], the lower the better. */
+        SHARE_OF_ERRORS,
+        /** An error without an upper bound, the lower the better. */
+        ERROR,
+        /** A number, the higher the better. */
+        NUMBER
+    }
+
+    Measure(String title, Kind kind) {
+        this.title = title;
+        this.kind = kind;
+    }
+
+    /** Returns the measure that a setting names, such as {@code macro-f1}. */
+    public static Measure of(String word) {
+        return valueOf(word.replace('-', '_').toUpperCase(Locale.ROOT));
+    }
+
+    /** Returns the measures that tables have of a task, the main one first. */
+    public static List<Measure> shown(Task task) {
+        return switch (task) {
+            case SINGLE_LABEL -> List.of(ACCURACY, BALANCED_ACCURACY, MACRO_F1, AUROC, ECE);
+            case MULTI_LABEL -> List.of(MAP, MACRO_F1, MICRO_F1, TUNED_MACRO_F1, SUBSET_ACCURACY, AUROC);
+            case REGRESSION -> List.of(RMSE, MAE, R2);
+        };
+    }
+
+    /** Returns the measures that an epoch can be chosen by, the one that is chosen by unless another is set first. */
+    public static List<Measure> watchable(Task task) {
+        return switch (task) {
+            case SINGLE_LABEL -> List.of(ACCURACY, BALANCED_ACCURACY, MACRO_F1, AUROC, LOSS);
+            case MULTI_LABEL -> List.of(MAP, MACRO_F1, MICRO_F1, AUROC, SUBSET_ACCURACY, HAMMING_LOSS, LOSS);
+            case REGRESSION -> List.of(RMSE, MAE, R2, LOSS);
+        };
+    }
+
+    /** Returns the names in a setting of all measures that an epoch of some task can be chosen by. */
+    public static String[] words() {
+        return Arrays.stream(Task.values())
+                .flatMap(task -> watchable(task).stream())
+                .distinct()
+                .map(Measure::word)
+                .toArray(String[]::new);
+    }
+
+    /**
+     * Requires that an epoch can be chosen by this measure.
+     *
+     * @param outputs of the head
+     * @throws UserError if it is none of the task, or not computed of so many classes
+     */
+    public Measure requireOf(Task task, int outputs) {
+        if (!watchable(task).contains(this)) {
+            throw UserError.of(
+                    "training.watch is %s, which is no measure of data.task %s; watch one of %s",
+                    word(),
+                    task,
+                    watchable(task).stream().map(Measure::word).collect(Collectors.joining(", ")));
+        }
+        if ((this == AUROC || this == MAP) && outputs > OddsHistogram.MOST) {
+            throw UserError.of(
+                    "training.watch is %s, which is computed of up to %,d classes, here are %,d; watch another measure",
+                    word(), OddsHistogram.MOST, outputs);
+        }
+        return this;
+    }
+
+    /** Returns its key in {@code evaluation.json} and {@code metrics.json}, such as {@code macro_f1}. */
+    public String key() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Returns its name in a setting, such as {@code macro-f1}. */
+    public String word() {
+        return key().replace('_', '-');
+    }
+
+    /** Returns its name in a sentence. */
+    public String title() {
+        return title;
+    }
+
+    /** Returns whether it is a share in [0, 1], which tables show in percent. */
+    public boolean isShare() {
+        return kind == Kind.SHARE || kind == Kind.SHARE_OF_ERRORS;
+    }
+
+    /** Returns whether a value is better than another one; every one is better than NaN, and NaN is better than none. */
+    public boolean better(double value, double than) {
+        boolean lower = kind == Kind.ERROR || kind == Kind.SHARE_OF_ERRORS;
+        return Double.isNaN(than) ? !Double.isNaN(value) : lower ? value < than : value > than;
+    }
+
+    /** Returns the main measures of these on one line, in four digits. */
+    public static String line(Map<Measure, Double> values) {
+        Map<Measure, Double> few = new EnumMap<>(values);
+        few.keySet().retainAll(MAIN);
+        return text(few);
+    }
+
+    /** Returns all of these on one line, likewise. */
+    public static String text(Map<Measure, Double> values) {
+        return new TreeMap<>(values)
+                .entrySet().stream()
+                        .map(entry -> entry.getKey().title + " " + entry.getKey().text(entry.getValue()))
+                        .collect(Collectors.joining(", "));
+    }
+
+    /** Puts values into an object, by key. */
+    public static void put(Map<Measure, Double> values, ObjectNode node) {
+        values.forEach((measure, value) -> put(node, measure.key(), value));
+    }
+
+    /** Puts a number into an object; null for NaN, which JSON does not have. */
+    public static void put(ObjectNode node, String key, double number) {
+        node.put(key, Double.isFinite(number) ? (Double) number : null);
+    }
+
+    private String text(double value) {
+        if (Double.isNaN(value)) {
+            return "undefined";
+        }
+        boolean anyUnit = this == RMSE || this == MAE; // of the values, which can be of any size
+        return String.format(Locale.ROOT, anyUnit ? "%.5g" : "%.4f", value);
+    }
+}
