@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Selection;
+import dev.grft.Task;
+import dev.grft.measures.Measure;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,34 +23,24 @@ import org.jspecify.annotations.Nullable;
 public final class Comparison {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
-    /** What is reported of a cell: the key in {@code metrics.json}, the column's title, factor and digits. */
-    private enum Column {
-        ACCURACY("accuracy", "accuracy, %", 100, 2),
-        BALANCED_ACCURACY("balanced_accuracy", "balanced accuracy, %", 100, 2),
-        MACRO_F1("macro_f1", "macro F1, %", 100, 2),
-        AUROC("auroc", "AUROC, %", 100, 2),
-        ECE("ece", "ECE, %", 100, 2),
-        TRAINED("trained_without_head", "trained, no head", 1, 0),
-        SHARE("share_without_head", "share, %", 100, 3),
-        HEAD("trained", "with head", 1, 0),
-        DELTA("delta_bytes", "delta, bytes", 1, 0),
-        SELECT("phases/select", "select, s", 1, 1),
-        TRAIN("phases/train", "train, s", 1, 1),
-        STEP("seconds_per_step", "step, ms", 1000, 1),
-        BYTES("bytes_per_step", "bytes a step", 1, 0),
-        MEMORY("live_memory_bytes", "live memory, MB", 1e-6, 0),
-        RATE("learning_rate", "learning rate", 1, -1);
+    private static final List<Column> COST = List.of(
+            new Column("trained_without_head", "trained, no head", 1, "%,.0f"),
+            new Column("share_without_head", "share, %", 100, "%,.3f"),
+            new Column("trained", "with head", 1, "%,.0f"),
+            new Column("delta_bytes", "delta, bytes", 1, "%,.0f"),
+            new Column("phases/select", "select, s", 1, "%,.1f"),
+            new Column("phases/train", "train, s", 1, "%,.1f"),
+            new Column("seconds_per_step", "step, ms", 1000, "%,.1f"),
+            new Column("bytes_per_step", "bytes a step", 1, "%,.0f"),
+            new Column("live_memory_bytes", "live memory, MB", 1e-6, "%,.0f"),
+            new Column("learning_rate", "learning rate", 1, "%.1e"));
 
-        final String key;
-        final String title;
-        final double factor;
-        final int digits; // -1: as short as it is
-
-        Column(String key, String title, double factor, int digits) {
-            this.key = key;
-            this.title = title;
-            this.factor = factor;
-            this.digits = digits;
+    /** What is reported of a cell: the key in {@code metrics.json}, the column's title, factor and format. */
+    private record Column(String key, String title, double factor, String format) {
+        static Column of(Measure measure) {
+            return measure.isShare()
+                    ? new Column(measure.key(), measure.title() + ", %", 100, "%,.2f")
+                    : new Column(measure.key(), measure.title(), 1, "%.5g");
         }
 
         double of(JsonNode metrics) {
@@ -56,13 +48,7 @@ public final class Comparison {
         }
 
         String text(double mean) {
-            if (Double.isNaN(mean)) {
-                return "-";
-            }
-            double shown = mean * factor;
-            return digits < 0
-                    ? String.format(Locale.ROOT, "%.1e", shown)
-                    : String.format(Locale.ROOT, "%,." + digits + "f", shown);
+            return Double.isNaN(mean) ? "-" : String.format(Locale.ROOT, format, mean * factor);
         }
     }
 
@@ -81,6 +67,26 @@ public final class Comparison {
 
     /** Two selections with one seed, each by its half of the training images. */
     public record Halves(Selection one, Selection other) {}
+
+    /** Returns the measures of the task that all cells are of. */
+    private List<Measure> measures() {
+        return Measure.shown(cells.values().stream()
+                .flatMap(seeds -> seeds.values().stream())
+                .map(Metrics::task)
+                .findFirst()
+                .orElse(Task.SINGLE_LABEL));
+    }
+
+    /** Returns the column of the measure that cells are compared by. */
+    private Column main() {
+        return Column.of(measures().get(0));
+    }
+
+    private List<Column> columns() {
+        List<Column> columns = new ArrayList<>(measures().stream().map(Column::of).toList());
+        columns.addAll(COST);
+        return columns;
+    }
 
     /** Returns whether nothing was added yet. */
     public boolean isEmpty() {
@@ -149,13 +155,17 @@ public final class Comparison {
     /** Returns everything, every seed of every cell, as JSON. */
     public String json() {
         ObjectNode root = MAPPER.createObjectNode();
+        Column main = main();
+        if (measures().get(0) != Measure.ACCURACY) {
+            root.put("measure", main.key);
+        }
         ArrayNode list = root.putArray("cells");
         cells.forEach((cell, seeds) -> {
             ObjectNode node = list.addObject();
             node.put("method", cell.method);
             node.put("budget", cell.budget);
-            node.put("accuracy_mean", mean(seeds, Column.ACCURACY));
-            put(node, "accuracy_sd", deviation(seeds, Column.ACCURACY));
+            node.put(main.key + "_mean", mean(seeds, main));
+            put(node, main.key + "_sd", deviation(seeds, main));
             note(seeds).ifPresent(note -> node.put(Metrics.NOTE, note));
             ObjectNode bySeed = node.putObject("seeds");
             seeds.forEach((seed, metrics) -> bySeed.set(Long.toString(seed), metrics));
@@ -194,14 +204,14 @@ public final class Comparison {
     /** Returns a line for each seed of each cell, as CSV with a header. */
     public String csv() {
         StringBuilder csv = new StringBuilder("method,budget,seed");
-        for (Column column : Column.values()) {
+        for (Column column : columns()) {
             csv.append(',').append(column.key.replace("phases/", "seconds_"));
         }
         csv.append(",note\n");
         cells.forEach((cell, seeds) -> seeds.forEach((seed, metrics) -> {
             csv.append(cell.method).append(',').append(cell.budget == null ? "" : cell.budget);
             csv.append(',').append(seed);
-            for (Column column : Column.values()) {
+            for (Column column : columns()) {
                 double value = column.of(metrics);
                 csv.append(',').append(Double.isNaN(value) ? "" : Double.toString(value));
             }
@@ -211,12 +221,12 @@ public final class Comparison {
     }
 
     /**
-     * Returns tables for people, as Markdown: a row for each cell; accuracy against budget; how stable the selections are, and
+     * Returns tables for people, as Markdown: a row for each cell; the main measure against the budget; how stable the selections are, and
      * where they fall.
      */
     public String markdown() {
         List<String> titles = new ArrayList<>(List.of("method", "seeds"));
-        for (Column column : Column.values()) {
+        for (Column column : columns()) {
             titles.add(column.title);
         }
         StringBuilder text = new StringBuilder(row(titles)).append(line(titles.size()));
@@ -224,8 +234,8 @@ public final class Comparison {
             List<String> values = new ArrayList<>();
             values.add(cell + note(seeds).map(note -> " (" + note + ")").orElse(""));
             values.add(Integer.toString(seeds.size()));
-            for (Column column : Column.values()) {
-                values.add(column == Column.ACCURACY ? accuracy(seeds) : column.text(mean(seeds, column)));
+            for (Column column : columns()) {
+                values.add(column.equals(main()) ? main(seeds) : column.text(mean(seeds, column)));
             }
             text.append(row(values));
         });
@@ -234,12 +244,13 @@ public final class Comparison {
         return text.toString();
     }
 
-    private static String accuracy(Map<Long, ObjectNode> seeds) {
-        String mean = Column.ACCURACY.text(mean(seeds, Column.ACCURACY));
-        return seeds.size() < 2 ? mean : mean + " ± " + Column.ACCURACY.text(deviation(seeds, Column.ACCURACY));
+    private String main(Map<Long, ObjectNode> seeds) {
+        Column main = main();
+        String mean = main.text(mean(seeds, main));
+        return seeds.size() < 2 ? mean : mean + " ± " + main.text(deviation(seeds, main));
     }
 
-    /** Returns the accuracy of each method at each budget; nothing if there are not several. */
+    /** Returns the main measure of each method at each budget; nothing if there are not several. */
     private String byBudget() {
         List<Double> budgets = cells.keySet().stream()
                 .map(Cell::budget)
@@ -250,7 +261,7 @@ public final class Comparison {
         if (budgets.size() < 2) {
             return "";
         }
-        List<String> titles = new ArrayList<>(List.of("accuracy, %"));
+        List<String> titles = new ArrayList<>(List.of(main().title));
         budgets.forEach(budget -> titles.add("at " + text(budget)));
         StringBuilder table = new StringBuilder("\n" + row(titles) + line(titles.size()));
         cells.keySet().stream().map(Cell::method).distinct().forEach(method -> {
@@ -259,7 +270,7 @@ public final class Comparison {
             List<Map<Long, ObjectNode>> known = new ArrayList<>();
             for (Double budget : budgets) {
                 Map<Long, ObjectNode> seeds = always == null ? cells.get(new Cell(method, budget)) : always;
-                values.add(seeds == null ? "-" : accuracy(seeds));
+                values.add(seeds == null ? "-" : main(seeds));
                 if (seeds != null) {
                     known.add(seeds);
                 }

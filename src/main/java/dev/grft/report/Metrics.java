@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.measures.Measure;
@@ -14,7 +15,7 @@ import java.util.Map;
 import org.apache.hadoop.fs.Path;
 
 /**
- * {@code metrics.json}: what came out, an object for each method. Keys: those of {@link Measure} on the test images, null
+ * {@code metrics.json}: what came out, an object for each method. Keys: {@code task}, if it is not single-label; those of {@link Measure} on the test images, null
  * if undefined; {@code trained} numbers and their {@code share} of the model, the head counted in
  * both; {@code trained_without_head} and {@code share_without_head} (of the backbone); {@code delta_bytes}, the size of the
  * delta's file; {@code seconds_per_step} of a training, of which {@code input_seconds_per_step} until the images are read and
@@ -25,6 +26,9 @@ import org.apache.hadoop.fs.Path;
 public final class Metrics {
     /** What a reader has to know of a method's numbers; a key of its object, absent if there is nothing. */
     public static final String NOTE = "note";
+
+    /** The task of a method, if images do not show one class each; a key of its object. */
+    public static final String TASK = "task";
 
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -83,21 +87,13 @@ public final class Metrics {
 
     /** Returns the table of the methods, in the given order, for a person. */
     public String table(List<String> methods) {
+        List<Measure> measures = Measure.shown(
+                methods.stream().map(this::of).map(Metrics::task).findFirst().orElse(Task.SINGLE_LABEL));
         List<String[]> rows = new ArrayList<>();
-        rows.add(new String[] {
-            "method",
-            "accuracy",
-            "balanced",
-            "macro F1",
-            "AUROC",
-            "ECE",
-            "trained",
-            "share",
-            "no head",
-            "delta bytes",
-            "seconds",
-            "of which"
-        });
+        List<String> titles = new ArrayList<>(List.of("method"));
+        measures.forEach(measure -> titles.add(measure == Measure.BALANCED_ACCURACY ? "balanced" : measure.title()));
+        titles.addAll(List.of("trained", "share", "no head", "delta bytes", "seconds", "of which"));
+        rows.add(titles.toArray(String[]::new));
         for (String method : methods) {
             ObjectNode node = of(method);
             List<String> phases = new ArrayList<>();
@@ -108,27 +104,18 @@ public final class Metrics {
                             "%s %.1f",
                             phase.getKey(),
                             phase.getValue().asDouble())));
-            rows.add(new String[] {
-                method,
-                percent(node, Measure.ACCURACY),
-                percent(node, Measure.BALANCED_ACCURACY),
-                percent(node, Measure.MACRO_F1),
-                percent(node, Measure.AUROC),
-                percent(node, Measure.ECE),
-                node.has("trained")
-                        ? String.format(Locale.ROOT, "%,d", node.path("trained").asLong())
-                        : "-",
-                node.has("share") ? percent(node.path("share").asDouble(), 3) : "-",
-                node.has("share_without_head")
-                        ? percent(node.path("share_without_head").asDouble(), 3)
-                        : "-",
-                node.has("delta_bytes")
-                        ? String.format(
-                                Locale.ROOT, "%,d", node.path("delta_bytes").asLong())
-                        : "-",
-                String.format(Locale.ROOT, "%.1f", node.path("seconds").asDouble()),
-                String.join(", ", phases)
-            });
+            List<String> cells = new ArrayList<>(List.of(method));
+            measures.forEach(measure -> cells.add(text(node, measure)));
+            cells.add(whole(node, "trained"));
+            cells.add(node.has("share") ? percent(node.path("share").asDouble(), 3) : "-");
+            cells.add(
+                    node.has("share_without_head")
+                            ? percent(node.path("share_without_head").asDouble(), 3)
+                            : "-");
+            cells.add(whole(node, "delta_bytes"));
+            cells.add(String.format(Locale.ROOT, "%.1f", node.path("seconds").asDouble()));
+            cells.add(String.join(", ", phases));
+            rows.add(cells.toArray(String[]::new));
         }
         StringBuilder table = new StringBuilder(aligned(rows));
         for (String method : methods) {
@@ -140,9 +127,23 @@ public final class Metrics {
         return table.toString();
     }
 
-    private static String percent(ObjectNode node, Measure measure) {
+    /** Returns the task that an object of a method, or an evaluation, is of. */
+    static Task task(JsonNode node) {
+        return node.has(TASK) ? Task.of(node.path(TASK).asText(), TASK) : Task.SINGLE_LABEL;
+    }
+
+    private static String text(ObjectNode node, Measure measure) {
         JsonNode value = node.path(measure.key());
-        return value.isNumber() ? percent(value.asDouble(), 2) : "-";
+        if (!value.isNumber()) {
+            return "-";
+        }
+        return measure.isShare()
+                ? percent(value.asDouble(), 2)
+                : String.format(Locale.ROOT, "%.5g", value.asDouble());
+    }
+
+    private static String whole(ObjectNode node, String key) {
+        return node.has(key) ? String.format(Locale.ROOT, "%,d", node.path(key).asLong()) : "-";
     }
 
     private static String percent(double share, int digits) {

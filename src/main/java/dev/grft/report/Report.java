@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Selection;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.HistoryParts;
 import dev.grft.checkpoint.artifact.SelectionFile;
@@ -26,7 +27,8 @@ import org.apache.hadoop.fs.Path;
  *   manifest      manifest.json; of a comparison that of its first run
  *   data          data.json
  *   broken        of broken-images.json, by set: path, images, count, and the first 100 as [name, reason]
- *   methods       of each: name, main, metrics, evaluation (its numbers), calibration, confusion, history, mistakes
+ *   methods       of each: name, main, metrics, evaluation (its numbers), calibration, confusion, history, mistakes; of another
+ *                 task than single-label results in place of calibration and confusion
  *   rates         rates.json of each method
  *   selection     see SelectionMap; with again, by part: slices, and jaccard with the first selection
  *   comparison    comparison.json
@@ -109,7 +111,11 @@ public final class Report {
             return node; // what lies in the directory itself is another method's
         }
         json(folder + "evaluation.json").ifPresent(evaluation -> {
-            node.set("confusion", Confusion.of(evaluation));
+            if (Metrics.task(evaluation) == Task.SINGLE_LABEL) {
+                node.set("confusion", Confusion.of(evaluation));
+            } else {
+                node.set("results", TaskResults.of(evaluation));
+            }
             if (evaluation.has("calibration")) {
                 node.set("calibration", evaluation.path("calibration"));
             }

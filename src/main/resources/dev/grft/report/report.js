@@ -162,6 +162,25 @@
 
   const methods = data.methods;
   const main = methods.find((method) => method.main) || methods[0];
+  const task = main?.metrics.task || Object.values(data.comparison?.cells[0]?.seeds || {})[0]?.task || "single-label";
+
+  // Measures: title, and how a value is shown.
+  const share = (title) => ({ title, text: (v) => percent(v), axis: (v) => percent(v, 1), share: true });
+  const number = (title) => ({ title, text: (v) => (Number.isFinite(v) ? String(+v.toPrecision(5)) : "–"), axis: compact });
+  const MEASURES = {
+    accuracy: share("Accuracy"), balanced_accuracy: share("Balanced accuracy"), macro_f1: share("Macro F1"), auroc: share("AUROC"), ece: share("ECE"), loss: { ...number("Loss"), text: (v) => fixed(v, 4) },
+    top5_accuracy: share("Top-5 accuracy"), map: share("mAP"), micro_f1: share("Micro F1"), tuned_macro_f1: share("Macro F1 at the thresholds"), tuned_micro_f1: share("Micro F1 at the thresholds"),
+    subset_accuracy: share("Subset accuracy"), hamming_loss: share("Hamming loss"), rmse: number("RMSE"), mae: number("MAE"), r2: number("R²"),
+  };
+  const SHOWN = {
+    "single-label": ["accuracy", "balanced_accuracy", "macro_f1", "top5_accuracy", "auroc", "ece", "loss"],
+    "multi-label": ["map", "macro_f1", "micro_f1", "tuned_macro_f1", "tuned_micro_f1", "subset_accuracy", "hamming_loss", "auroc", "loss"],
+    regression: ["rmse", "mae", "r2", "loss"],
+  }[task];
+  const MAIN = SHOWN[0];
+  const MEANINGS = task === "single-label" ? "Accuracies" : "Measures";
+  const titleOf = (key) => MEASURES[key].title;
+  const small = (title) => title.replace(/^[A-Z](?=[a-z]+(\W|$))/, (c) => c.toLowerCase()); // in a sentence
   const mainFirst = [...methods].sort((a, b) => b.main - a.main);
 
   function head() {
@@ -169,12 +188,12 @@
     page.append(h("h1", {}, data.name));
     const notes = [...new Set(methods.map((method) => method.metrics.note).filter(Boolean))];
     page.append(h("p", { class: "soft" }, data.directory));
-    for (const note of notes) page.append(h("p", { class: "warn" }, `Accuracies are ${note}.`));
+    for (const note of notes) page.append(h("p", { class: "warn" }, `${MEANINGS} are ${note}.`));
     if (!main || data.comparison) return;
     const m = main.metrics;
     const cards = [
       ["Method", main.name, Number.isFinite(m.steps) ? `${whole(m.steps)} steps` : null],
-      ["Accuracy", percent(m.accuracy), Number.isFinite(m.test_images) ? `of ${whole(m.test_images)} test images` : "not evaluated"],
+      [titleOf(MAIN), MEASURES[MAIN].text(m[MAIN]), Number.isFinite(m.test_images) ? `of ${whole(m.test_images)} test images` : "not evaluated"],
       ["Trained", Number.isFinite(m.share_without_head) ? percent(m.share_without_head, 3) : "–", `of the backbone; ${whole(m.trained)} parameters with the head`],
       ["Delta", bytes(m.delta_bytes), `the whole model in fp32: ${bytes(4 * parameters(m))}`],
       ["Time", seconds(m.seconds), Object.entries(m.phases || {}).map(([phase, s]) => `${phase} ${seconds(s)}`).join(", ")],
@@ -187,17 +206,18 @@
   const parameters = (m) => m.parameters ?? m.trained / m.share;
 
   function results() {
-    const known = mainFirst.filter((method) => Number.isFinite(method.metrics.accuracy));
+    const known = mainFirst.filter((method) => Number.isFinite(method.metrics[MAIN]));
     if (known.length === 0 || data.comparison) return;
-    const top5 = known.some((method) => Number.isFinite(method.metrics.top5_accuracy));
-    const rows = known.map(({ name, metrics: m }) => [name, percent(m.accuracy), percent(m.balanced_accuracy), percent(m.macro_f1), ...(top5 ? [percent(m.top5_accuracy)] : []), percent(m.auroc), percent(m.ece), fixed(m.loss, 4), whole(m.trained), percent(m.share_without_head, 3), m.note || ""]);
-    const columns = [["Method", "text"], ["Accuracy"], ["Balanced accuracy"], ["Macro F1"], ...(top5 ? [["Top-5 accuracy"]] : []), ["AUROC"], ["ECE"], ["Loss"], ["Trained, with head"], ["Share of the backbone"], ["", "text"]];
-    const drawn = known.length < 2 ? [] : [chart(`Accuracy by method: ${rows.map((r) => `${r[0]} ${r[1]}`).join(", ")}.`, 60 + 34 * known.length, () => ({
+    const shown = SHOWN.filter((key) => !/^top5|^tuned/.test(key) || known.some((method) => Number.isFinite(method.metrics[key])));
+    const measure = MEASURES[MAIN];
+    const rows = known.map(({ name, metrics: m }) => [name, ...shown.map((key) => MEASURES[key].text(m[key])), whole(m.trained), percent(m.share_without_head, 3), m.note || ""]);
+    const columns = [["Method", "text"], ...shown.map((key) => [titleOf(key)]), ["Trained, with head"], ["Share of the backbone"], ["", "text"]];
+    const drawn = known.length < 2 ? [] : [chart(`${measure.title} by method: ${rows.map((r) => `${r[0]} ${r[1]}`).join(", ")}.`, 60 + 34 * known.length, () => ({
       grid: { top: 4, bottom: 24, right: 56 },
-      xAxis: { type: "value", min: 0, max: 1, axisLabel: { formatter: (v) => percent(v, 0) } },
+      xAxis: { type: "value", min: 0, max: measure.share ? 1 : null, axisLabel: { formatter: measure.share ? (v) => percent(v, 0) : compact } },
       yAxis: { type: "category", data: known.map((k) => k.name), inverse: true },
-      tooltip: { formatter: (p) => tip(p.name, percent(p.value)) },
-      series: [{ type: "bar", data: known.map((k) => k.metrics.accuracy), barMaxWidth: 20, label: { show: true, position: "right", color: color("--ink"), formatter: (p) => percent(p.value) } }],
+      tooltip: { formatter: (p) => tip(p.name, measure.text(p.value)) },
+      series: [{ type: "bar", data: known.map((k) => k.metrics[MAIN]), barMaxWidth: 20, label: { show: true, position: "right", color: color("--ink"), formatter: (p) => measure.text(p.value) } }],
     }))];
     section("results", "Results", table("On the test images", columns, rows, (r) => known[r].main), ...drawn);
   }
@@ -247,7 +267,7 @@
     }
     for (const [key, set] of sets) {
       if (!set.pictures?.length) continue;
-      const what = `${title(key)}: the first images of ${set.pictures.length < Object.keys(set.classes).length ? "some classes" : "each class"}, as prepared`;
+      const what = `${title(key)}: ${Object.keys(set.classes).length === 0 ? "some images" : `the first images of ${set.pictures.length < Object.keys(set.classes).length ? "some classes" : "each class"}`}, as prepared`;
       const shown = pictures(set.pictures, false, (one) => ({ alt: `${title(key)} image of class ${one.label}`, lines: [one.label] }));
       parts.push(...(key === sets[0][0] ? [h("h3", {}, what), shown] : [numbers(what, shown)]));
     }
@@ -272,31 +292,33 @@
     };
     const parts = [h("div", { class: "columns" },
       h("div", {}, h("h3", {}, "Loss of the batches"),
-        h("p", { class: "soft" }, "Mean cross-entropy before each update; thin: as it was, thick: a moving mean."),
+        h("p", { class: "soft" }, `${{ "single-label": "Mean cross-entropy", "multi-label": "Mean binary cross-entropy", regression: "Mean squared error" }[task]} before each update; thin: as it was, thick: a moving mean.`),
         lines(`Training loss by step: ${last}.`, "step", "loss", () => of(1).flatMap((one, i) => [[smooth(one.points), 2.5, 1], [one.points, 1, 0.4]].map(([points, width, opacity]) => (
           { name: one.name, points, more: { showSymbol: false, itemStyle: { color: palette()[i % 8] }, lineStyle: { width, opacity, color: palette()[i % 8] } } }))))),
       h("div", {}, h("h3", {}, "Learning rate"), h("p", { class: "soft" }, "Of each step."),
         lines("Learning rate by step.", "step", "learning rate", () => of(2), { nameGap: 52 })))];
     const judged = trained.filter((method) => method.history.epochs.length);
     if (judged.length > 0) {
-      for (const key of [...new Set(["accuracy", ...judged.map(watched)])]) {
-        const some = judged.filter((method) => key === "accuracy" || watched(method) === key);
+      for (const key of [...new Set([MAIN, ...judged.map(watched)])]) {
+        const measure = MEASURES[key];
+        const some = judged.filter((method) => key === MAIN || watched(method) === key);
         const pins = (method) => (watched(method) === key ? method.history.epochs.filter((e) => e.best).slice(-1) : []);
-        parts.push(h("h3", {}, `${MEASURES[key]} after each epoch, on the ${judged[0].history.epochs[0].split} images`),
-          some.some((method) => pins(method).length) ? h("p", { class: "soft" }, `The pin marks the epoch that was chosen by the ${MEASURES[key].replace(/^[A-Z](?=[a-z])/, (c) => c.toLowerCase())}.`) : null,
-          lines(`${MEASURES[key]} by epoch; the numbers stand in the table below.`, "epoch", MEASURES[key], () => some.map((method) => ({
+        parts.push(h("h3", {}, `${measure.title} after each epoch, on the ${judged[0].history.epochs[0].split} images`),
+          some.some((method) => pins(method).length) ? h("p", { class: "soft" }, `The pin marks the epoch that was chosen by the ${small(measure.title)}.`) : null,
+          lines(`${measure.title} by epoch; the numbers stand in the table below.`, "epoch", measure.title, () => some.map((method) => ({
             name: method.name, points: method.history.epochs.filter((e) => Number.isFinite(e[key])).map((e) => [e.epoch, e[key]]),
             more: { symbolSize: 8, markPoint: { symbol: "pin", symbolSize: 24, label: { show: false }, data: pins(method).map((e) => ({ coord: [e.epoch, e[key]] })) } },
-          })), { format: key === "loss" ? compact : (v) => percent(v, 1), nameGap: 60 }));
+          })), { format: measure.axis, nameGap: 60 }));
       }
     }
+    const byEpoch = SHOWN.filter((key) => !/^top5|^tuned|^ece/.test(key));
     parts.push(numbers("Numbers", ...trained.map((method) => {
       const rows = method.history.steps;
       const some = rows.filter((_, i) => i === rows.length - 1 || i % Math.ceil(rows.length / 20) === 0);
       return table(method.name, [["Step"], ["Loss"], ["Learning rate"], ["Seconds"], ["of which waiting for images"]],
         some.map((row) => [whole(row[0]), fixed(row[1], 4), row[2].toExponential(2), fixed(row[3], 3), fixed(row[4], 4)]));
-    }), ...judged.map((method) => table(`${method.name}, by epoch`, [["Epoch"], ["Accuracy"], ["Balanced accuracy"], ["Macro F1"], ["AUROC"], ["Loss"], ["", "text"]],
-      method.history.epochs.map((e) => [compact(e.epoch), percent(e.accuracy), percent(e.balanced_accuracy), percent(e.macro_f1), percent(e.auroc), fixed(e.loss, 4), e.best ? "best so far" : ""])))));
+    }), ...judged.map((method) => table(`${method.name}, by epoch`, [["Epoch"], ...byEpoch.map((key) => [titleOf(key)]), ["", "text"]],
+      method.history.epochs.map((e) => [compact(e.epoch), ...byEpoch.map((key) => MEASURES[key].text(e[key])), e.best ? "best so far" : ""])))));
     section("training", "Training", ...parts);
   }
 
@@ -316,11 +338,10 @@
       ];
     }));
   }
-  const MEASURES = { accuracy: "Accuracy", balanced_accuracy: "Balanced accuracy", macro_f1: "Macro F1", auroc: "AUROC", loss: "Loss" };
-  const watched = (method) => method.history.epochs[0].watched || "accuracy";
+  const watched = (method) => method.history.epochs[0].watched || MAIN;
 
   function evaluation() {
-    const known = mainFirst.filter((method) => method.confusion?.classes.length);
+    const known = mainFirst.filter((method) => method.confusion?.classes.length || method.results?.total);
     if (known.length === 0) return;
     const place = h("div", {});
     const show = (i) => {
@@ -328,7 +349,7 @@
       place.replaceChildren(...evaluationOf(known[i]));
       drawIn(place);
     };
-    section("evaluation", "By class", known.length > 1 ? select("Method", known.map((method) => method.name), show) : null, place);
+    section("evaluation", task === "regression" ? "By target" : "By class", known.length > 1 ? select("Method", known.map((method) => method.name), show) : null, place);
     place.replaceChildren(...evaluationOf(known[0]));
   }
 
@@ -352,6 +373,125 @@
   }
 
   function evaluationOf(method) {
+    return task === "multi-label" ? setsOf(method) : task === "regression" ? valuesOf(method) : classesOf(method);
+  }
+
+  const drawnMistakes = (method, title, describe) => [h("h3", {}, title),
+    method.mistakes?.length ? pictures(method.mistakes, true, describe) : h("p", {}, "There are none.")];
+
+  // Of several labels.
+  function setsOf(method) {
+    const { total, classes, curve } = method.results;
+    const of = method.evaluation;
+    const tuned = Number.isFinite(of.tuned_macro_f1);
+    const known = classes.filter((row) => Number.isFinite(row[2]));
+    const worst = [...known].sort((a, b) => a[2] - b[2]).slice(0, 40);
+    const f1 = (row) => row[7];
+    return [
+      h("p", {}, `${whole(of.examples)} images, ${fixed(of.classes_per_image, 2)} classes each. ${tuned
+        ? "Precision, recall and F1 are at each class's own threshold, which has the best F1 on the validation images."
+        : "Precision, recall and F1 are at a threshold of 0.5: there were no validation images to choose thresholds on."}`),
+      h("div", { class: "columns" },
+        worst.length === 0 ? null : h("div", {}, h("h3", {}, "Average precision of each class"),
+          h("p", { class: "soft" }, `The worst first.${worst.length < total ? ` ${worst.length} of ${whole(total)} classes, none without images.` : ""}`),
+          chart(`Average precision of each class, the worst first: ${worst.slice(0, 3).map((row) => `${row[0]} ${percent(row[2], 1)}`).join(", ")}.`, 40 + Math.max(18, 30 - worst.length / 4) * worst.length, (narrow) => ({
+            grid: { top: 4, bottom: 24, right: 52 },
+            xAxis: { type: "value", min: 0, max: 1, axisLabel: { formatter: (v) => percent(v, 0) } },
+            yAxis: { type: "category", inverse: true, data: worst.map((row) => row[0]), axisLabel: { interval: 0, formatter: (t) => short(t, narrow ? 12 : 22) } },
+            tooltip: { formatter: (p) => tip(p.name, `average precision ${percent(p.value, 1)}`, `${whole(worst[p.dataIndex][1])} images`) },
+            series: [{ type: "bar", barMaxWidth: 18, data: worst.map((row) => row[2]), label: { show: true, position: "right", color: color("--ink"), formatter: (p) => percent(p.value, 1) } }],
+          }))),
+        h("div", {}, h("h3", {}, "F1 and threshold of each class"),
+          h("p", { class: "soft" }, "A point for each class; far to the left: it is rarely sure, and a low threshold finds it."),
+          chart(`F1 by threshold, a point for each of ${classes.length} classes; the numbers stand in the table below.`, 300, () => ({
+            grid: { top: 12, bottom: 36, left: 28 },
+            xAxis: { type: "value", min: 0, max: 1, name: "threshold", nameGap: 26 },
+            yAxis: { type: "value", min: 0, max: 1, name: "F1", nameGap: 44, axisLabel: { formatter: (v) => percent(v, 0) } },
+            tooltip: { formatter: (p) => tip(p.value[2], `F1 ${percent(p.value[1], 1)} at ${fixed(p.value[0], 3)}`) },
+            series: [{ type: "scatter", symbolSize: 9, itemStyle: { opacity: 0.7 }, data: classes.map((row) => [row[4], f1(row), row[0]]) }],
+          }))),
+        curve?.length ? h("div", {}, h("h3", {}, "Precision and recall"),
+          h("p", { class: "soft" }, "Of all classes together, as one threshold for all of them falls."),
+          chart("Precision by recall of all classes together, at falling thresholds.", 300, () => ({
+            grid: { top: 12, bottom: 36, left: 28 },
+            xAxis: { type: "value", min: 0, max: 1, name: "recall", nameGap: 26, axisLabel: { formatter: (v) => percent(v, 0) } },
+            yAxis: { type: "value", min: 0, max: 1, name: "precision", nameGap: 44, axisLabel: { formatter: (v) => percent(v, 0) } },
+            tooltip: { trigger: "axis", formatter: ([p]) => tip(`threshold ${fixed(p.value[2], 3)}`, `precision ${percent(p.value[1], 1)}`, `recall ${percent(p.value[0], 1)}`) },
+            series: [{ type: "line", showSymbol: false, lineStyle: { width: 2 }, data: curve.map(([threshold, precision, recall]) => [recall, precision, threshold]) }],
+          }))) : null),
+      numbers("Numbers", table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those of the least average precision; evaluation.json has all` : "By class",
+        [["Class", "text"], ["Images"], ["Average precision"], ["AUROC"], ["Threshold"], ["Precision"], ["Recall"], ["F1"]],
+        classes.map(([name, count, ap, area, threshold, p, r, f]) => [name, whole(count), percent(ap, 1), percent(area, 1), fixed(threshold, 3), percent(p, 1), count ? percent(r, 1) : "–", percent(f, 1)])
+          .concat([["Mean of the classes (macro)", whole(of.examples), percent(of.map, 1), percent(of.auroc, 1), "", ...["precision", "recall", "f1"].map((key) => percent(of[`${tuned ? "tuned_" : ""}macro_${key}`], 1))],
+            ["All together (micro)", whole(of.examples), "–", "–", "", ...["precision", "recall", "f1"].map((key) => percent(of[`${tuned ? "tuned_" : ""}micro_${key}`], 1))]]))),
+      ...drawnMistakes(method, "The mistakes with the largest loss", (one) => {
+        const missed = one.labels.filter((name) => !one.predicted.includes(name));
+        const wrong = one.predicted.filter((name) => !one.labels.includes(name));
+        const list = (names) => short(names.join(", "), 60) || "none";
+        return {
+          alt: `Image of ${list(one.labels)}, said to show ${list(one.predicted)}`,
+          lines: [missed.length ? `missed: ${list(missed)}` : null, wrong.length ? `wrongly said: ${list(wrong)}` : null, h("span", { class: "soft" }, `shows ${list(one.labels)}; loss ${fixed(one.loss, 3)}`), h("span", { class: "soft" }, short(one.name, 60))].filter(Boolean),
+        };
+      }),
+    ];
+  }
+
+  // Of values: plots of one target at a time.
+  function valuesOf(method) {
+    const { total, targets } = method.results;
+    const place = h("div", {});
+    const text = MEASURES.rmse.text;
+    const plots = (target) => {
+      const { scatter, residuals } = target;
+      if (!scatter) return [h("p", {}, "A value is no number; there is no plot.")];
+      const bins = residuals.counts.length;
+      const at = (axis, bin) => axis.from + bin * axis.width;
+      const most = Math.max(...scatter.cells.map((cell) => cell[2]));
+      const low = scatter.from;
+      const high = at(scatter, bins);
+      return [h("div", { class: "columns" },
+        h("div", {}, h("h3", {}, "Predicted by true value"),
+          h("p", { class: "soft" }, "Images in bins, the more the stronger the color; on the line they are right."),
+          chart(`Predicted by true ${target.name}, images in bins; R² ${text(target.r2)}.`, 360, () => ({
+            grid: { top: 12, bottom: 36, left: 28 },
+            xAxis: { type: "value", min: low, max: high, name: `true ${short(target.name, 30)}`, nameGap: 26, axisLabel: { formatter: compact, showMinLabel: false, showMaxLabel: false }, splitLine: { show: false } },
+            yAxis: { type: "value", min: low, max: high, name: `predicted ${short(target.name, 30)}`, nameGap: 52, axisLabel: { formatter: compact, showMinLabel: false, showMaxLabel: false }, splitLine: { show: false } },
+            tooltip: { formatter: (p) => (p.seriesType === "custom" ? tip(`true ${compact(at(scatter, p.value[0]))} to ${compact(at(scatter, p.value[0] + 1))}`, `predicted ${compact(at(scatter, p.value[1]))} to ${compact(at(scatter, p.value[1] + 1))}`, `${whole(p.value[2])} images`) : "") },
+            series: [
+              { type: "custom", data: scatter.cells, encode: { x: -1, y: -1 }, renderItem: (params, api) => {
+                const [x, y] = api.coord([at(scatter, api.value(0)), at(scatter, api.value(1) + 1)]);
+                const [width, height] = api.size([scatter.width, scatter.width]);
+                return { type: "rect", shape: { x, y, width: Math.ceil(width), height: Math.ceil(height) }, style: { fill: palette()[0], opacity: 0.25 + 0.75 * (api.value(2) / most) } };
+              } },
+              { type: "line", showSymbol: false, silent: true, lineStyle: { type: "dashed", width: 1.5, color: color("--soft") }, data: [[low, low], [high, high]] },
+            ],
+          }))),
+        h("div", {}, h("h3", {}, "Errors"),
+          h("p", { class: "soft" }, `Images by predicted minus true value; mean ${text(target.bias)}.`),
+          chart(`Images by the error of ${target.name}; RMSE ${text(target.rmse)}, mean ${text(target.bias)}.`, 360, () => ({
+            grid: { top: 12, bottom: 36, left: 28 },
+            xAxis: { type: "category", data: residuals.counts.map((_, b) => compact(at(residuals, b + 0.5))), name: "predicted minus true", nameGap: 26, axisLabel: { interval: "auto" } },
+            yAxis: { type: "value", name: "images", nameGap: 50 },
+            tooltip: { trigger: "axis", formatter: ([p]) => tip(`${compact(at(residuals, p.dataIndex))} to ${compact(at(residuals, p.dataIndex + 1))}`, `${whole(p.value)} images`) },
+            series: [{ type: "bar", barCategoryGap: "8%", data: residuals.counts }],
+          }))))];
+    };
+    const show = (i) => { drop(place); place.replaceChildren(...plots(targets[i])); drawIn(place); };
+    place.replaceChildren(...plots(targets[0]));
+    return [
+      table(targets.length < total ? `The first ${targets.length} of ${whole(total)} targets; evaluation.json has all` : `On ${whole(method.evaluation.examples)} test images`,
+        [["Target", "text"], ["RMSE"], ["MAE"], ["R²"], ["Mean error"], ["Mean of the true values"], ["Their deviation"]],
+        targets.map((t) => [t.name, ...["rmse", "mae", "r2", "bias", "mean", "deviation"].map((key) => text(t[key]))])),
+      targets.length > 1 ? select("Target", targets.map((t) => t.name), show) : null, place,
+      ...drawnMistakes(method, "The largest errors", (one) => ({
+        alt: `Image of ${JSON.stringify(one.values)}, predicted ${JSON.stringify(one.predicted)}`,
+        lines: [...Object.keys(one.values).slice(0, 4).map((name) => `${short(name, 20)}: ${text(one.predicted[name])} for ${text(one.values[name])}`), h("span", { class: "soft" }, short(one.name, 60))],
+      })),
+    ].filter(Boolean);
+  }
+
+  // Of one class each.
+  function classesOf(method) {
     const { total, classes, shown, cells, confused } = method.confusion;
     const images = Object.fromEntries(classes.map(([name, count]) => [name, count]));
     const share = cells.map(([actual, predicted, count]) => [predicted, actual, images[shown[actual]] ? count / images[shown[actual]] : 0, count]);
@@ -495,37 +635,41 @@
     };
     const budget = (b) => b === null ? "any" : b < 1 ? percent(b, 2) : `k = ${b}`;
     const name = (cell) => cell.method + (cell.budget === null ? "" : ` at ${budget(cell.budget)}`);
-    const accuracy = (cell) => percent(cell.accuracy_mean) + (cell.accuracy_sd === null ? "" : ` ± ${(100 * cell.accuracy_sd).toFixed(2)}`);
+    const key = c.measure || "accuracy";
+    const measure = MEASURES[key];
+    const meanOf = (cell) => cell[key + "_mean"];
+    const value = (cell) => measure.text(meanOf(cell)) + (cell[key + "_sd"] === null ? "" : ` ± ${measure.share ? (100 * cell[key + "_sd"]).toFixed(2) : measure.text(cell[key + "_sd"])}`);
+    const columns = SHOWN.filter((one) => !/^top5|^loss|^tuned_micro|^hamming/.test(one) && one !== key);
     const notes = [...new Set(c.cells.map((cell) => cell.note).filter(Boolean))];
-    const sorted = [...c.cells].sort((a, b) => b.accuracy_mean - a.accuracy_mean);
+    const sorted = [...c.cells].sort((a, b) => (key === "rmse" ? -1 : 1) * (meanOf(b) - meanOf(a)));
     const spread = (cell) => {
-      const all = Object.values(cell.seeds).map((m) => m.accuracy).filter(Number.isFinite);
+      const all = Object.values(cell.seeds).map((m) => m[key]).filter(Number.isFinite);
       return [Math.min(...all), Math.max(...all)];
     };
     const least = Math.min(...c.cells.map((cell) => spread(cell)[0]));
     const seeds = [...new Set(c.cells.flatMap((cell) => Object.keys(cell.seeds)))];
-    const parts = [...notes.map((note) => h("p", { class: "warn" }, `Accuracies are ${note}.`)),
+    const parts = [...notes.map((note) => h("p", { class: "warn" }, `${MEANINGS} are ${note}.`)),
       h("p", {}, `${c.cells.length} cells, seeds ${seeds.join(", ")}. Points are single seeds, marks their means.`),
-      chart(`Accuracy by method and budget, best first: ${sorted.slice(0, 4).map((cell) => `${name(cell)} ${accuracy(cell)}`).join(", ")}.`, 60 + 28 * sorted.length, (narrow) => ({
+      chart(`${measure.title} by method and budget, best first: ${sorted.slice(0, 4).map((cell) => `${name(cell)} ${value(cell)}`).join(", ")}.`, 60 + 28 * sorted.length, (narrow) => ({
         grid: { top: 8, bottom: 36, right: 20 },
-        xAxis: { type: "value", name: "accuracy", min: Math.max(0, Math.floor(20 * least) / 20), axisLabel: { formatter: (v) => percent(v, 0) } },
+        xAxis: { type: "value", name: small(measure.title), min: measure.share ? Math.max(0, Math.floor(20 * least) / 20) : null, scale: true, axisLabel: { formatter: measure.share ? (v) => percent(v, 0) : compact } },
         yAxis: { type: "category", inverse: true, data: sorted.map(name), axisLabel: { interval: 0, formatter: (t) => short(t, narrow ? 20 : 30) }, splitLine: { show: true } },
-        tooltip: { formatter: (p) => tip(name(sorted[p.value[1]]), p.seriesName === "mean" ? accuracy(sorted[p.value[1]]) : `seed ${p.value[2]}: ${percent(p.value[0])}`) },
+        tooltip: { formatter: (p) => tip(name(sorted[p.value[1]]), p.seriesName === "mean" ? value(sorted[p.value[1]]) : `seed ${p.value[2]}: ${measure.text(p.value[0])}`) },
         series: [
-          { name: "seed", type: "scatter", symbolSize: 8, itemStyle: { opacity: 0.55 }, data: sorted.flatMap((cell, i) => Object.entries(cell.seeds).map(([seed, m]) => [m.accuracy, i, seed])) },
-          { name: "mean", type: "scatter", symbol: "diamond", symbolSize: 15, data: sorted.map((cell, i) => [cell.accuracy_mean, i]) },
+          { name: "seed", type: "scatter", symbolSize: 8, itemStyle: { opacity: 0.55 }, data: sorted.flatMap((cell, i) => Object.entries(cell.seeds).map(([seed, m]) => [m[key], i, seed])) },
+          { name: "mean", type: "scatter", symbol: "diamond", symbolSize: 15, data: sorted.map((cell, i) => [meanOf(cell), i]) },
         ],
       })),
-      table("Means over the seeds", [["Method", "text"], ["Seeds"], ["Accuracy"], ["Balanced accuracy"], ["Macro F1"], ["AUROC"], ["ECE"], ["Trained, no head"], ["Share of the backbone"], ["Delta"], ["Select"], ["Train"], ["A step"], ["Sent a step"], ["Live memory"], ["Learning rate"]],
-        c.cells.map((cell) => [name(cell), whole(Object.keys(cell.seeds).length), accuracy(cell), ...["balanced_accuracy", "macro_f1", "auroc", "ece"].map((key) => percent(mean(cell, (m) => m[key]))), whole(mean(cell, (m) => m.trained_without_head)), percent(mean(cell, (m) => m.share_without_head), 3),
+      table("Means over the seeds", [["Method", "text"], ["Seeds"], [measure.title], ...columns.map((one) => [titleOf(one)]), ["Trained, no head"], ["Share of the backbone"], ["Delta"], ["Select"], ["Train"], ["A step"], ["Sent a step"], ["Live memory"], ["Learning rate"]],
+        c.cells.map((cell) => [name(cell), whole(Object.keys(cell.seeds).length), value(cell), ...columns.map((one) => MEASURES[one].text(mean(cell, (m) => m[one]))), whole(mean(cell, (m) => m.trained_without_head)), percent(mean(cell, (m) => m.share_without_head), 3),
           bytes(mean(cell, (m) => m.delta_bytes)), seconds(mean(cell, (m) => m.phases?.select)), seconds(mean(cell, (m) => m.phases?.train)), milliseconds(mean(cell, (m) => m.seconds_per_step)),
           bytes(mean(cell, (m) => m.bytes_per_step)), bytes(mean(cell, (m) => m.live_memory_bytes)), Number.isFinite(mean(cell, (m) => m.learning_rate)) ? mean(cell, (m) => m.learning_rate).toExponential(1) : "–"]))];
     const budgets = [...new Set(c.cells.map((cell) => cell.budget).filter((b) => b !== null))].sort((a, b) => a - b);
     if (budgets.length > 1) {
       const names = [...new Set(c.cells.map((cell) => cell.method))];
-      parts.push(h("h3", {}, "Accuracy against budget"), lines("Accuracy against budget, a line for each method; the numbers stand in the table above.", budgets[0] < 1 ? "share of the backbone" : "slices of each matrix", "accuracy",
-        () => names.map((method) => ({ name: method, points: c.cells.filter((cell) => cell.method === method).flatMap((cell) => (cell.budget === null ? budgets : [cell.budget]).map((b) => [b, cell.accuracy_mean])).sort((a, b) => a[0] - b[0]) })),
-        { log: "x", format: (v) => percent(v, 1), nameGap: 60, height: 340 }));
+      parts.push(h("h3", {}, `${measure.title} against budget`), lines(`${measure.title} against budget, a line for each method; the numbers stand in the table above.`, budgets[0] < 1 ? "share of the backbone" : "slices of each matrix", small(measure.title),
+        () => names.map((method) => ({ name: method, points: c.cells.filter((cell) => cell.method === method).flatMap((cell) => (cell.budget === null ? budgets : [cell.budget]).map((b) => [b, meanOf(cell)])).sort((a, b) => a[0] - b[0]) })),
+        { log: "x", format: measure.axis, nameGap: 60, height: 340 }));
     }
     section("comparison", "Comparison", ...parts);
     for (const [at, s] of Object.entries(c.selections || {})) {
