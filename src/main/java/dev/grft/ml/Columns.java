@@ -1,11 +1,13 @@
 package dev.grft.ml;
 
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.spark.verbs.Labeler;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import org.apache.spark.ml.attribute.AttributeGroup;
 import org.apache.spark.ml.attribute.NominalAttribute;
 import org.apache.spark.ml.linalg.SQLDataTypes;
@@ -18,21 +20,28 @@ import org.apache.spark.sql.types.StructType;
 
 /** The parameters that the estimator and its model have in common: the columns that a model reads and writes. */
 final class Columns {
+    private static final Map<Task, String> PREDICTION = Map.of(
+            Task.SINGLE_LABEL, "column that gets the number of the likeliest class",
+            Task.MULTI_LABEL, "column that gets the names of the classes that are not below their thresholds",
+            Task.REGRESSION, "column that gets the value, of several targets a vector");
+
     final Param<String> image;
     final Param<String> prediction;
-    final Param<String> probability;
+    final Param<String> probability; // no parameter of a model of values
     final Param<String> handleInvalid;
     final Param<String> pretrained;
     private final Params of;
+    private final Task task;
 
-    Columns(Params of) {
+    Columns(Params of, Task task) {
         this.of = of;
+        this.task = task;
         this.image = new Param<>(
                 of,
                 "imageCol",
                 "column of the images: the bytes of JPEG or PNG files, a struct with a field bytes, or Spark's image struct");
         this.prediction =
-                new Param<>(of, "predictionCol", "column that gets the number of the likeliest class; '' for none");
+                new Param<>(of, "predictionCol", PREDICTION.get(task) + "; '' for none");
         this.probability =
                 new Param<>(of, "probabilityCol", "column that gets the probability of each class; '' for none");
         this.handleInvalid = new Param<>(
@@ -43,7 +52,7 @@ final class Columns {
                 of, "pretrained", "path of the pretrained checkpoint: model.pretrained; of a model, where it lies now");
         of.setDefault(image, "image");
         of.setDefault(prediction, "prediction");
-        of.setDefault(probability, "probability");
+        of.setDefault(probability, task == Task.REGRESSION ? "" : "probability");
         of.setDefault(handleInvalid, "error");
     }
 
@@ -62,28 +71,32 @@ final class Columns {
         throw new UserError(of.uid() + ": handleInvalid must be one of error, skip, keep, got '" + word + "'");
     }
 
+    /** Returns whether a prediction is written. */
+    boolean predicts() {
+        return !of(prediction).isEmpty();
+    }
+
+    /** Returns whether probabilities are written. */
+    boolean tellsProbabilities() {
+        return !of(probability).isEmpty();
+    }
+
     /**
      * Returns a schema with the columns that a model writes.
      *
-     * @param labels of the classes in the order of their numbers; empty while they are not known
+     * @param outputs names of the classes in the order of their numbers, empty while they are not known; or of the targets
      * @throws UserError if there is a column of such a name already
      */
-    StructType with(StructType schema, List<String> labels) {
+    StructType with(StructType schema, List<String> outputs) {
         boolean nullable = broken() == Labeler.Broken.KEEP;
         List<StructField> fields = new ArrayList<>(Arrays.asList(schema.fields()));
-        if (!of(prediction).isEmpty()) {
-            Metadata names = labels.isEmpty()
-                    ? Metadata.empty()
-                    : NominalAttribute.defaultAttr()
-                            .withName(of(prediction))
-                            .withValues(labels.toArray(String[]::new))
-                            .toMetadata();
-            fields.add(DataTypes.createStructField(of(prediction), DataTypes.DoubleType, nullable, names));
+        if (predicts()) {
+            fields.add(prediction(outputs, nullable));
         }
-        if (!of(probability).isEmpty()) {
-            Metadata size = labels.isEmpty()
+        if (tellsProbabilities()) {
+            Metadata size = outputs.isEmpty()
                     ? Metadata.empty()
-                    : new AttributeGroup(of(probability), labels.size()).toMetadata();
+                    : new AttributeGroup(of(probability), outputs.size()).toMetadata();
             fields.add(DataTypes.createStructField(of(probability), SQLDataTypes.VectorType(), nullable, size));
         }
         for (int i = schema.size(); i < fields.size(); i++) {
@@ -94,5 +107,32 @@ final class Columns {
             }
         }
         return new StructType(fields.toArray(StructField[]::new)); // which, unlike its factory, takes a name twice
+    }
+
+    private StructField prediction(List<String> outputs, boolean nullable) {
+        String name = of(prediction);
+        return switch (task) {
+            case SINGLE_LABEL ->
+                DataTypes.createStructField(
+                        name,
+                        DataTypes.DoubleType,
+                        nullable,
+                        outputs.isEmpty()
+                                ? Metadata.empty()
+                                : NominalAttribute.defaultAttr()
+                                        .withName(name)
+                                        .withValues(outputs.toArray(String[]::new))
+                                        .toMetadata());
+            case MULTI_LABEL ->
+                DataTypes.createStructField(name, DataTypes.createArrayType(DataTypes.StringType, false), nullable);
+            case REGRESSION ->
+                outputs.size() == 1
+                        ? DataTypes.createStructField(name, DataTypes.DoubleType, nullable)
+                        : DataTypes.createStructField(
+                                name,
+                                SQLDataTypes.VectorType(),
+                                nullable,
+                                new AttributeGroup(name, outputs.size()).toMetadata());
+        };
     }
 }

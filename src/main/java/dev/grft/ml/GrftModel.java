@@ -1,0 +1,317 @@
+package dev.grft.ml;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.Task;
+import dev.grft.UserError;
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.file.Storage;
+import dev.grft.config.Config;
+import dev.grft.config.Settings;
+import dev.grft.spark.images.FrameColumns;
+import dev.grft.spark.verbs.Labeler;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.BiFunction;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.ml.Model;
+import org.apache.spark.ml.linalg.Vector;
+import org.apache.spark.ml.linalg.Vectors;
+import org.apache.spark.ml.param.Param;
+import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.util.DefaultParamsReader;
+import org.apache.spark.ml.util.DefaultParamsWriter;
+import org.apache.spark.ml.util.MLReader;
+import org.apache.spark.ml.util.MLWritable;
+import org.apache.spark.ml.util.MLWriter;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+import scala.Option;
+
+/**
+ * A fine-tuned Vision Transformer as a model of Spark ML: what the models of all tasks have in common. Saved, it is small: the delta,
+ * and where the pretrained checkpoint lies and its SHA-256, in {@code model.json}. The checkpoint is read when rows are first
+ * predicted, and must be the one that the delta was trained on.
+ *
+ * @param <M> the model
+ */
+public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> implements MLWritable {
+    private static final long serialVersionUID = 1L;
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+    private static final String FORMAT = "grft.model";
+    private static final String VERSION = "1";
+    private static final Map<Task, String> OUTPUTS =
+            Map.of(Task.SINGLE_LABEL, "classes", Task.MULTI_LABEL, "classes", Task.REGRESSION, "targets");
+
+    private final String uid;
+    final transient Columns columns;
+    final transient DeltaFile file;
+    private transient @Nullable Opened opened;
+
+    /** The model in a session, from a path. */
+    private record Opened(SparkSession spark, String pretrained, Labeler labeler) {}
+
+    @SuppressWarnings("this-escape") // a parameter knows whose it is
+    GrftModel(String uid, DeltaFile file) {
+        this.uid = uid;
+        this.file = file;
+        this.columns = new Columns(this, file.delta().task());
+    }
+
+    @Override
+    public String uid() {
+        return uid;
+    }
+
+    public Param<String> imageCol() {
+        return columns.image;
+    }
+
+    public Param<String> predictionCol() {
+        return columns.prediction;
+    }
+
+    public Param<String> handleInvalid() {
+        return columns.handleInvalid;
+    }
+
+    public Param<String> pretrained() {
+        return columns.pretrained;
+    }
+
+    public M setImageCol(String value) {
+        return with(columns.image, value);
+    }
+
+    public M setPredictionCol(String value) {
+        return with(columns.prediction, value);
+    }
+
+    public M setHandleInvalid(String value) {
+        return with(columns.handleInvalid, value);
+    }
+
+    public M setPretrained(String value) {
+        return with(columns.pretrained, value);
+    }
+
+    M with(Param<String> param, String value) {
+        set(param, value);
+        @SuppressWarnings("unchecked") // a subclass names itself
+        M self = (M) this;
+        return self;
+    }
+
+    /** Returns the SHA-256 of the pretrained checkpoint, in hexadecimal. */
+    public String pretrainedSha256() {
+        return file.delta().pretrainedSha256();
+    }
+
+    /** Returns how many numbers were trained, the head's among them. */
+    public long trained() {
+        return file.delta().trained();
+    }
+
+    /** Returns the delta itself. */
+    public DeltaFile delta() {
+        return file;
+    }
+
+    /** Returns the path of the pretrained checkpoint: as set, or as it was in the training. */
+    private String pretrainedPath() {
+        return isSet(columns.pretrained)
+                ? getOrDefault(columns.pretrained)
+                : String.valueOf(Config.parse(uid, file.settings()).model().pretrained());
+    }
+
+    private synchronized Labeler labeler(SparkSession spark) {
+        String path = pretrainedPath();
+        Opened known = opened;
+        if (known == null
+                || !known.spark.sparkContext().equals(spark.sparkContext())
+                || !known.pretrained.equals(path)) {
+            Map<String, @Nullable Object> place = new HashMap<>();
+            place.put("model.pretrained", path);
+            Settings settings = Config.with(Config.parse(uid, file.settings()), uid, place);
+            known = new Opened(spark, path, Labeler.of(spark, settings, file));
+            opened = known;
+        }
+        return known.labeler;
+    }
+
+    @Override
+    public Dataset<Row> transform(Dataset<?> dataset) {
+        StructType schema = transformSchema(dataset.schema());
+        Outputs outputs = outputs();
+        boolean prediction = columns.predicts();
+        boolean probability = columns.tellsProbabilities();
+        return labeler(dataset.sparkSession())
+                .label(
+                        dataset,
+                        uid,
+                        columns.of(columns.image),
+                        schema,
+                        columns.broken(),
+                        values -> cells(values, outputs, prediction, probability));
+    }
+
+    /** What a prediction is made of the outputs of the head; sent to tasks. */
+    interface Outputs extends Serializable {
+        /** Returns the cell of the prediction. */
+        Object prediction(float[] outputs);
+    }
+
+    /** Returns what makes the predictions. */
+    abstract Outputs outputs();
+
+    private static @Nullable Object[] cells(
+            float @Nullable [] values, Outputs outputs, boolean prediction, boolean probability) {
+        @Nullable Object[] cells = new Object[(prediction ? 1 : 0) + (probability ? 1 : 0)];
+        if (values == null) {
+            return cells;
+        }
+        if (prediction) {
+            cells[0] = outputs.prediction(values);
+        }
+        if (probability) {
+            cells[cells.length - 1] = vector(values);
+        }
+        return cells;
+    }
+
+    static Vector vector(float[] values) {
+        double[] all = new double[values.length];
+        for (int k = 0; k < all.length; k++) {
+            all[k] = values[k];
+        }
+        return Vectors.dense(all);
+    }
+
+    @Override
+    public StructType transformSchema(StructType schema) {
+        FrameColumns.checkImage(uid, schema, columns.of(columns.image));
+        return columns.with(schema, file.delta().labels());
+    }
+
+    /** Returns the same model, without parameters. */
+    abstract M same();
+
+    @Override
+    public M copy(ParamMap extra) {
+        M copy = copyValues(same(), extra);
+        synchronized (this) {
+            ((GrftModel<M>) copy).opened = opened;
+        }
+        return copy.setParent(parent());
+    }
+
+    @Override
+    public String toString() {
+        return uid + ": " + file.delta().labels().size() + " " + OUTPUTS.get(file.delta().task()) + ", " + trained()
+                + " trained parameters";
+    }
+
+    @Override
+    public MLWriter write() {
+        return new Writer(this);
+    }
+
+    @Override
+    public void save(String path) throws IOException {
+        write().save(path);
+    }
+
+    private static Path delta(String path) {
+        return new Path(path, "delta.safetensors");
+    }
+
+    private static Path json(String path) {
+        return new Path(path, "model.json");
+    }
+
+    @SuppressWarnings("deprecation") // what Spark 4 has in its place, with a session, is not in Spark 3
+    private static final class Writer extends MLWriter {
+        private final GrftModel<?> model;
+
+        Writer(GrftModel<?> model) {
+            this.model = model;
+        }
+
+        @Override
+        public void saveImpl(String path) {
+            DefaultParamsWriter.saveMetadata(model, path, sc(), Option.empty(), Option.empty());
+            Configuration hadoop = sc().hadoopConfiguration();
+            model.file.write(hadoop, delta(path));
+            Map<String, String> reference = new TreeMap<>(Map.of(
+                    "format",
+                    FORMAT,
+                    "version",
+                    VERSION,
+                    "pretrained",
+                    model.pretrainedPath(),
+                    "pretrained_sha256",
+                    model.pretrainedSha256()));
+            try {
+                new Storage(hadoop)
+                        .writeAtomically(
+                                json(path),
+                                MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(reference) + "\n");
+            } catch (JsonProcessingException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+
+    @SuppressWarnings("deprecation") // what Spark 4 has in its place, with a session, is not in Spark 3
+    static final class Reader<M extends GrftModel<M>> extends MLReader<M> {
+        private final Class<M> type;
+        private final BiFunction<String, DeltaFile, M> model;
+
+        /**
+         * Returns the reader of a model.
+         *
+         * @param model makes it of its uid and delta
+         */
+        Reader(Class<M> type, BiFunction<String, DeltaFile, M> model) {
+            this.type = type;
+            this.model = model;
+        }
+
+        @Override
+        public M load(String path) {
+            DefaultParamsReader.Metadata metadata = DefaultParamsReader.loadMetadata(path, sc(), type.getName());
+            Configuration hadoop = sc().hadoopConfiguration();
+            JsonNode reference = reference(hadoop, json(path));
+            M read = model.apply(metadata.uid(), DeltaFile.read(hadoop, delta(path)));
+            if (!reference.path("pretrained_sha256").asText().equals(read.pretrainedSha256())) {
+                throw new UserError(json(path) + ": pretrained_sha256 differs from that of " + delta(path)
+                        + ": the files belong to different models; save the model again");
+            }
+            metadata.getAndSetParams(read, Option.empty());
+            return read;
+        }
+
+        private static JsonNode reference(Configuration hadoop, Path path) {
+            try {
+                JsonNode reference = MAPPER.readTree(new Storage(hadoop).readString(path));
+                String format = reference.path("format").asText();
+                String version = reference.path("version").asText();
+                if (!format.equals(FORMAT) || !version.equals(VERSION)) {
+                    throw new UserError(path + ": has format '" + format + "', version '" + version + "', needs "
+                            + FORMAT + ", version " + VERSION + "; use the version of the program that saved it");
+                }
+                return reference;
+            } catch (JsonProcessingException e) {
+                throw new UserError(path + ": is not JSON (" + e.getOriginalMessage() + "); save the model again", e);
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+package dev.grft.ml;
+
+import dev.grft.checkpoint.artifact.DeltaFile;
+import org.apache.spark.ml.util.MLReader;
+
+/**
+ * A fine-tuned Vision Transformer as a model of Spark ML: predicts one value of each image of a data frame or several, see
+ * {@link GrftModel}.
+ */
+public final class GrftRegressionModel extends GrftModel<GrftRegressionModel> {
+    private static final long serialVersionUID = 1L;
+
+    GrftRegressionModel(String uid, DeltaFile file) {
+        super(uid, file);
+    }
+
+    /** Returns the names of the targets, in their order. */
+    public String[] targets() {
+        return file.delta().labels().toArray(String[]::new);
+    }
+
+    @Override
+    Outputs outputs() {
+        return values -> values.length == 1 ? (Object) (double) values[0] : vector(values);
+    }
+
+    @Override
+    GrftRegressionModel same() {
+        return new GrftRegressionModel(uid(), file);
+    }
+
+    /** Returns the reader of saved models; Spark looks for it by name. */
+    public static MLReader<GrftRegressionModel> read() {
+        return new Reader<>(GrftRegressionModel.class, GrftRegressionModel::new);
+    }
+
+    /** Returns a saved model. */
+    public static GrftRegressionModel load(String path) {
+        return read().load(path);
+    }
+}
