@@ -2,6 +2,7 @@ package dev.grft.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.MissingNode;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.checkpoint.file.Tensor;
@@ -12,11 +13,13 @@ import dev.grft.data.Preprocess.Crop;
 import dev.grft.vit.Activation;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  * @param pool what the head reads, by timm's words: {@code token}, {@code avg}; empty if it is not told
  * @param imageSize side of the images that the model is meant for, pixels; 0 for what its positions are for
  * @param recipe by which images are prepared
- * @param labels of the classes in the order of the head, or none
+ * @param labels of the head's outputs, in order, or none
+ * @param task of the head
  */
 record Description(
         String place,
@@ -43,7 +47,8 @@ record Description(
         String pool,
         int imageSize,
         ImageRecipe recipe,
-        List<String> labels) {
+        List<String> labels,
+        Task task) {
     /** The architecture for timm to build, with other sizes, if no better name is known. */
     static final String NEAREST = "vit_base_patch16_224";
 
@@ -58,6 +63,9 @@ record Description(
 
     /** timm's word for images that are resized to both sides of the input. */
     static final String SQUASH = "squash";
+
+    /** transformers' key of the task, which timm has no word for and passes over. */
+    static final String PROBLEM_TYPE = "problem_type";
 
     private static final double CROP = 0.9; // timm's default of a ViT
     private static final String CLIP = "vit_base_patch16_clip_quickgelu_224"; // with CLIP's norm, and its epsilon
@@ -95,7 +103,7 @@ record Description(
             heads = width == 1280 ? 16 : 0; // vit_h_14; the others have heads of 64
             recipe = ofTorchvision(width, width == 0 ? 0 : length(tensors, "pos_embed") / width);
         }
-        return new Description(place, NEAREST, 0, heads, EPSILON, Activation.GELU, TOKEN, 0, recipe, List.of());
+        return new Description(place, NEAREST, 0, heads, EPSILON, Activation.GELU, TOKEN, 0, recipe, List.of(), Task.SINGLE_LABEL);
     }
 
     private static long length(Tensors tensors, String name) {
@@ -183,7 +191,25 @@ record Description(
                                 ? Interpolation.BICUBIC // timm's default
                                 : Interpolation.of(interpolation.asText(), place + ": interpolation"),
                         images.path("crop_mode").asText("").equals(SQUASH) ? Crop.SQUASH : Crop.CENTER),
-                absent(labels) ? List.of() : Json.strings(place + ": label_names", labels));
+                absent(labels) ? List.of() : Json.strings(place + ": label_names", labels),
+                task(place, json));
+    }
+
+    /** Returns the task that {@code problem_type} names; without it, one class of an image. */
+    private static Task task(String place, JsonNode json) {
+        JsonNode given = json.path(PROBLEM_TYPE);
+        if (absent(given)) {
+            return Task.SINGLE_LABEL;
+        }
+        return Arrays.stream(Task.values())
+                .filter(task -> task.problemType().equals(given.asText()))
+                .findFirst()
+                .orElseThrow(() -> UserError.of(
+                        "%s: %s is %s, expected one of %s",
+                        place,
+                        PROBLEM_TYPE,
+                        given,
+                        Arrays.stream(Task.values()).map(Task::problemType).collect(Collectors.joining(", "))));
     }
 
     /**
@@ -246,7 +272,8 @@ record Description(
                         crop,
                         resample(imagesPlace, images, type),
                         squashes ? Crop.SQUASH : Crop.CENTER),
-                labels);
+                labels,
+                task(place, json));
     }
 
     /** Returns what {@code resample} says; without it, the default of the image processor. */

@@ -2,6 +2,7 @@ package dev.grft.checkpoint;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Task;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.data.Preprocess.Crop;
 import dev.grft.vit.Activation;
@@ -60,6 +61,9 @@ final class DescriptionWriter {
         images.putNull("pool_size");
         images.put("first_conv", "patch_embed.proj");
         images.put("classifier", "head");
+        if (config.task() != Task.SINGLE_LABEL) {
+            root.put(Description.PROBLEM_TYPE, config.task().problemType());
+        }
         if (!model.labels().isEmpty()) {
             model.labels().forEach(root.putArray("label_names")::add);
         }
@@ -133,7 +137,7 @@ final class DescriptionWriter {
         tower.put("num_channels", VitConfig.CHANNELS);
         putFamily(tower, family, config);
         if (config.classes() > 0) {
-            root.put("problem_type", "single_label_classification");
+            root.put(Description.PROBLEM_TYPE, config.task().problemType());
         }
         ObjectNode names = root.putObject("id2label");
         ObjectNode numbers = root.putObject("label2id");

@@ -1,6 +1,7 @@
 package dev.grft.checkpoint;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.checkpoint.file.Npz;
@@ -176,7 +177,8 @@ final class Pretrained {
                     mlpWidth,
                     classes,
                     description.epsilon(),
-                    variant);
+                    variant,
+                    classes == 0 ? Task.SINGLE_LABEL : description.task());
         } catch (UserError | ArithmeticException e) {
             throw new UserError(file.file() + ": " + e.getMessage(), e);
         }

@@ -1,8 +1,10 @@
 package dev.grft.config;
 
 import dev.grft.Checks;
+import dev.grft.Task;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Interpolation;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Preprocess;
 import java.io.Serializable;
 import java.util.List;
@@ -17,6 +19,7 @@ public record DataSettings(
         @Nullable String test,
         String format,
         @Nullable String root,
+        String task,
         @Nullable Integer classes,
         String balance,
         String imageColumn,
@@ -43,10 +46,19 @@ public record DataSettings(
         if (root != null) {
             Checks.notBlank("data.root", root);
         }
-        Checks.require(classes == null || classes >= 2, "data.classes", "null or >= 2", classes);
+        Task of = Task.of(task, "data.task");
+        Checks.require(classes == null || of != Task.REGRESSION, "data.classes", "null for data.task regression", classes);
+        Checks.require(
+                classes == null || classes >= of.fewest(), "data.classes", "null or >= " + of.fewest(), classes);
         Checks.word("data.balance", balance, "none", "weights", "sampler");
+        Checks.require(
+                balance.equals("none") || of == Task.SINGLE_LABEL,
+                "data.balance",
+                "none unless data.task is single-label, where each image has a class of its own",
+                balance);
         Checks.notBlank("data.imageColumn", imageColumn);
         Checks.notBlank("data.labelColumn", labelColumn);
+        LabelForm.of(of, labelColumn);
         Checks.require(resize >= 0, "data.resize", ">= 0", resize);
         if (crop != null) {
             Checks.word("data.crop", crop, "center", "squash");
@@ -72,6 +84,11 @@ public record DataSettings(
         }
         Checks.word("data.exif", exif, "ignore", "transpose");
         Checks.require(maxBroken >= 0 && maxBroken <= 1, "data.maxBroken", "in [0, 1]", maxBroken);
+    }
+
+    /** Returns what is told of an image. */
+    public Task toTask() {
+        return Task.of(task, "data.task");
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.grft.config;
 
 import dev.grft.Checks;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.Labels;
 import dev.grft.tuning.Method;
@@ -70,6 +71,17 @@ public record Settings(
                 "none or weights if training.syncEvery is more than 1 (" + training.syncEvery()
                         + "): the sampler draws a varying number of images of each shard, so shards cannot step alone",
                 data.balance());
+        Task task = data.toTask();
+        Checks.require(
+                task != Task.REGRESSION || training.labelSmoothing() == 0,
+                "training.labelSmoothing",
+                "0 for data.task regression, which has no classes",
+                training.labelSmoothing());
+        Checks.require(
+                task == Task.SINGLE_LABEL || !selection.contrastive(),
+                "selection.loss",
+                "fresh or probe for data.task " + task + ": the contrastive loss compares images of one class each",
+                selection.loss());
         Checks.require(
                 !augmentation.mixing().mixes() || training.batchSize() >= 2 * training.shards(),
                 "training.batchSize",

@@ -9,6 +9,7 @@ import dev.grft.LowRank;
 import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.Slices;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.checkpoint.file.Safetensors;
@@ -29,8 +30,8 @@ import org.apache.hadoop.fs.Path;
  * (F32, {@code [K]}). Of other methods, for each matrix that they add to: {@code <matrix>.entries} (F32, {@code [K, out]})
  * with {@code <matrix>.entries.columns} (I32, {@code [K * out]}); {@code <matrix>.lora_a} ({@code [r, in]}) and
  * {@code .lora_b} ({@code [out, r]}); {@code <map>.adapter.down.weight}, {@code .down.bias}, {@code .up.weight} and
- * {@code .up.bias}. The header tells the shapes of the matrices, in network order, the labels, the pretrained file and how
- * the delta came about.
+ * {@code .up.bias}. The header tells the shapes of the matrices, in network order, the labels, the task unless it is one class of an image, the
+ * pretrained file and how the delta came about.
  *
  * @param delta what was trained
  * @param method by which it was trained
@@ -49,6 +50,7 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
     private static final String WHOLE = "whole.";
     private static final String ADDITIONS = "additions";
     private static final String SCALE = "scale";
+    private static final String TASK = "task";
     private static final String OF_ENTRIES = ".columns";
 
     /** Returns a delta of the paper's method. */
@@ -89,6 +91,9 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
                 "matrices", Json.shapes(shapes),
                 "settings", settings,
                 "provenance", provenance));
+        if (delta.task() != Task.SINGLE_LABEL) {
+            metadata.put(TASK, delta.task().word());
+        }
         if (!delta.additions().isEmpty()) {
             putAdditions(delta.additions(), tensors, metadata);
         }
@@ -217,6 +222,8 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
         float[] headWeight = file.floats(Delta.HEAD_WEIGHT, labels.size(), headShape[1]);
         float[] headBias = file.floats(Delta.HEAD_BIAS, labels.size());
         List<Addition> additions = additions(file, safetensors.metadata());
+        Task task = Task.of(
+                safetensors.metadata().getOrDefault(TASK, Task.SINGLE_LABEL.word()), file.place(TASK));
         Map<String, float[]> whole = new LinkedHashMap<>();
         for (String name : file.unread()) {
             if (name.startsWith(WHOLE)) {
@@ -233,7 +240,8 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
                         labels,
                         file.sha256("pretrained_sha256"),
                         whole,
-                        additions),
+                        additions,
+                        task),
                 safetensors.metadata().getOrDefault("method", GRFT),
                 file.text("settings"),
                 file.text("provenance")));

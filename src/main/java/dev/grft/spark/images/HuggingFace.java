@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.data.ClassNames;
+import dev.grft.data.LabelForm;
 import dev.grft.spark.cluster.Causes;
 import java.io.IOException;
 import java.io.Serializable;
@@ -36,33 +37,35 @@ final class HuggingFace {
     private HuggingFace() {}
 
     /**
-     * Returns the names of a column's classes (its {@code ClassLabel}), by number; null if there are none.
+     * Returns the names of a column's classes (its {@code ClassLabel}, or the one of its list), by number; null if there are none.
      *
      * @param files URIs, one or more, all of which are opened
-     * @param label null for images without classes
+     * @param labels null for images without labels
      * @throws UserError if a file cannot be read, what is noted is damaged, they name different classes, the columns have
      *     different types, or one is compressed as the executors cannot read
      */
     static @Nullable ClassNames classes(
-            JavaSparkContext spark, Configuration hadoop, String[] files, String image, @Nullable String label) {
+            JavaSparkContext spark, Configuration hadoop, String[] files, String image, @Nullable LabelForm labels) {
+        String[] columns = labels == null ? new String[0] : labels.columns().toArray(String[]::new);
         SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
         SortedMap<String, Footer> footers = new TreeMap<>();
         Causes.unwrapped(
                         spark.parallelize(Arrays.asList(files), Math.min(files.length, spark.defaultParallelism()))
                                         .map(file -> new Tuple2<>(
-                                                file, Footer.read(configuration.value(), file, image, label)))::collect)
+                                                file, Footer.read(configuration.value(), file, image, columns)))::collect)
                 .forEach(each -> footers.put(each._1(), each._2()));
         String first = footers.firstKey();
         Footer expected = Objects.requireNonNull(footers.get(first));
         footers.forEach((file, footer) -> {
             requireSame(image, first, expected.image, file, footer.image);
-            if (label != null) {
-                requireSame(label, first, expected.label, file, footer.label);
+            for (int i = 0; i < columns.length; i++) {
+                requireSame(columns[i], first, expected.labels[i], file, footer.labels[i]);
             }
         });
-        if (label == null) {
+        if (labels == null || labels.byColumn()) {
             return null;
         }
+        String label = columns[0];
         List<String> classes = names(first, expected.noted, label);
         footers.forEach((file, footer) -> {
             if (!names(file, footer.noted, label).equals(classes)) {
@@ -86,15 +89,15 @@ final class HuggingFace {
 
         final String noted;
         final String image; // type of the column; empty if there is none, or it is a struct
-        final String label;
+        final String[] labels;
 
-        private Footer(String noted, String image, String label) {
+        private Footer(String noted, String image, String[] labels) {
             this.noted = noted;
             this.image = image;
-            this.label = label;
+            this.labels = labels;
         }
 
-        static Footer read(Configuration hadoop, String file, String image, @Nullable String label) {
+        static Footer read(Configuration hadoop, String file, String image, String[] labels) {
             try (ParquetFileReader reader =
                     ParquetFileReader.open(HadoopInputFile.fromPath(new Path(URI.create(file)), hadoop))) {
                 requireCodecs(hadoop, file, reader.getFooter());
@@ -102,7 +105,7 @@ final class HuggingFace {
                 return new Footer(
                         reader.getFileMetaData().getKeyValueMetaData().getOrDefault(KEY, "{}"),
                         type(schema, image),
-                        label == null ? "" : type(schema, label));
+                        Arrays.stream(labels).map(label -> type(schema, label)).toArray(String[]::new));
             } catch (UserError e) {
                 throw e;
             } catch (IOException | RuntimeException e) { // a damaged footer ends in either
@@ -136,11 +139,10 @@ final class HuggingFace {
     /** Returns the class names in the metadata of a file; none if it has no classes for that column. */
     static List<String> names(String file, String noted, String column) {
         try {
-            JsonNode names = MAPPER.readTree(noted)
-                    .path("info")
-                    .path("features")
-                    .path(column)
-                    .path("names");
+            JsonNode feature =
+                    MAPPER.readTree(noted).path("info").path("features").path(column);
+            feature = feature.isArray() ? feature.path(0) : feature.has("feature") ? feature.path("feature") : feature;
+            JsonNode names = feature.path("names");
             List<String> classes = new ArrayList<>();
             names.forEach(name -> classes.add(name.asText()));
             return classes;

@@ -10,7 +10,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.univocity.parsers.common.TextParsingException;
 import com.univocity.parsers.csv.CsvParser;
 import com.univocity.parsers.csv.CsvParserSettings;
+import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Sha256;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -29,8 +31,10 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -51,7 +55,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>JSONL, an object with these keys on each line.
  * </ul>
  *
- * <p>A class is named by its text, a number by its digits. What is named need not be there; the images are opened when they
+ * <p>A class is named by its text, a number by its digits. For several classes of an image, and for values, see {@link LabelForm}; lists have
+ * no place for them. What is named need not be there; the images are opened when they
  * are read.
  */
 final class ImageList {
@@ -67,7 +72,7 @@ final class ImageList {
     private final String path;
     private final Path root;
     private final byte[] content;
-    private final SortedMap<String, String> classes = new TreeMap<>(); // by the image's path below the root
+    private final SortedMap<String, String> classes = new TreeMap<>(); // labels, by the image's path below the root
     private final Map<String, String> places = new HashMap<>(); // where a path stands, for messages
 
     private ImageList(String path, Path root, byte[] content) {
@@ -80,7 +85,7 @@ final class ImageList {
      * Returns what a file names.
      *
      * @param format one of those of files that name images
-     * @param labelColumn of CSV and JSONL; null for images without classes, which then need none
+     * @param labels how labels are read; null for images without labels, which then need none
      * @param root the folder that paths are relative to; null for that of the file
      * @throws UserError if there is no such file or root, or something else in the file
      */
@@ -88,7 +93,7 @@ final class ImageList {
             Configuration hadoop,
             String path,
             ImageFormat format,
-            @Nullable String labelColumn,
+            @Nullable LabelForm labels,
             @Nullable String root) {
         ImageList list;
         try {
@@ -101,9 +106,9 @@ final class ImageList {
             throw new UserError(path + ": cannot be read (" + e.getMessage() + ")", e);
         }
         switch (format) {
-            case JSON -> list.parseJson();
-            case CSV -> list.parseCsv(labelColumn);
-            case JSONL -> list.parseJsonLines(labelColumn);
+            case JSON -> list.parseJson(labels);
+            case CSV -> list.parseCsv(labels);
+            case JSONL -> list.parseJsonLines(labels);
             case LIST -> list.parseLines();
             case AUTO, FOLDER, PARQUET, WEBDATASET -> throw new IllegalArgumentException(format + " names no images");
         }
@@ -164,7 +169,7 @@ final class ImageList {
         }
     }
 
-    private void parseJson() {
+    private void parseJson(@Nullable LabelForm labels) {
         try (JsonParser parser = JSON.createParser(text())) {
             JsonToken first = parser.nextToken();
             if (first == null) {
@@ -180,6 +185,10 @@ final class ImageList {
                 String image = parser.currentName();
                 String place = place(parser);
                 JsonToken label = parser.nextToken();
+                if (labels != null && labels.task() != Task.SINGLE_LABEL) {
+                    add(image, label(MAPPER.readTree(parser), labels, image, place), place);
+                    continue;
+                }
                 if (label != JsonToken.VALUE_NUMBER_INT
                         && !(label == JsonToken.VALUE_STRING
                                 && !parser.getText().isBlank())) {
@@ -201,7 +210,7 @@ final class ImageList {
         }
     }
 
-    private void parseCsv(@Nullable String labelColumn) {
+    private void parseCsv(@Nullable LabelForm labels) {
         CsvParserSettings settings = new CsvParserSettings();
         String text = text();
         settings.getFormat().setComment('\0'); // none: a path may begin with #
@@ -216,16 +225,27 @@ final class ImageList {
             parser.beginParsing(new StringReader(text));
             String[] header = parser.parseNext();
             int image = column(header, "path", "file_name");
-            int label = labelColumn == null ? image : column(header, labelColumn);
+            List<String> columns = labels == null ? List.of() : labels.columns();
+            int[] cells = columns.stream().mapToInt(name -> column(header, name)).toArray();
+            boolean always = labels != null && labels.task() == Task.SINGLE_LABEL;
             for (String[] row = parser.parseNext(); row != null; row = parser.parseNext()) {
+                String[] line = row;
                 String place = "line " + parser.getContext().currentLine();
-                if (Math.max(image, label) >= row.length || row[image] == null || row[label] == null) {
+                int last = Math.max(image, Arrays.stream(cells).max().orElse(0));
+                if (last >= row.length || row[image] == null || (always && row[cells[0]] == null)) {
                     throw error(
                             place,
-                            "must have a path" + (labelColumn == null ? "" : " and a " + labelColumn) + ", got '"
-                                    + shown(String.join(",", texts(row))) + "'; mend the line");
+                            "must have a path" + (labels == null ? "" : " and a " + String.join(", ", columns))
+                                    + ", got '" + shown(String.join(",", texts(row))) + "'; mend the line");
                 }
-                add(row[image], row[label], place);
+                add(
+                        row[image],
+                        labels == null ? "" : label(row[image], place, () -> labels.byColumn()
+                                ? labels.ofCells(Arrays.stream(cells)
+                                        .mapToObj(cell -> line[cell])
+                                        .collect(Collectors.toList())) // which may have nulls
+                                : labels.ofText(Objects.requireNonNullElse(line[cells[0]], ""))),
+                        place);
             }
         } catch (TextParsingException e) {
             throw new UserError(
@@ -258,7 +278,7 @@ final class ImageList {
                         + "'; add the column, or set data.labelColumn");
     }
 
-    private void parseJsonLines(@Nullable String labelColumn) {
+    private void parseJsonLines(@Nullable LabelForm labels) {
         int number = 0;
         for (String line : text().split("\n", -1)) {
             number++;
@@ -269,7 +289,12 @@ final class ImageList {
             try {
                 JsonNode object = MAPPER.readTree(line);
                 JsonNode image = object.path(object.has("path") ? "path" : "file_name");
-                JsonNode label = labelColumn == null ? image : object.path(labelColumn);
+                if (labels != null && labels.task() != Task.SINGLE_LABEL && image.isTextual()) {
+                    add(image.asText(), label(object, labels, image.asText(), place), place);
+                    continue;
+                }
+                String labelColumn = labels == null ? "label" : labels.columns().get(0);
+                JsonNode label = labels == null ? image : object.path(labelColumn);
                 if (!image.isTextual() || !isLabel(label)) {
                     throw error(
                             place,
@@ -283,6 +308,60 @@ final class ImageList {
                         path + ": " + place + " is not JSON: " + shown(e.getOriginalMessage()) + "; mend it", e);
             }
         }
+    }
+
+    /** Returns the label of an image; a message says which image. */
+    private String label(String image, String place, Supplier<String> label) {
+        try {
+            return label.get();
+        } catch (IllegalArgumentException e) {
+            throw error(place, "names " + shown(image) + ", which " + e.getMessage() + "; mend the line, or is data.labelColumn right?");
+        }
+    }
+
+    /** Returns the label of an image, which a value gives, or the keys of an object. */
+    private String label(JsonNode value, LabelForm labels, String image, String place) {
+        return label(image, place, () -> {
+            boolean alone = !value.isObject() && labels.columns().size() == 1;
+            String label = labelOf(
+                    alone ? MAPPER.createObjectNode().set(labels.columns().get(0), value) : value, labels);
+            if (label == null) {
+                throw new IllegalArgumentException("has no " + String.join(", ", labels.columns()));
+            }
+            return label;
+        });
+    }
+
+    /**
+     * Returns the label that the keys of an object give; null if it has none.
+     *
+     * @throws IllegalArgumentException if it has another one than the form says; the message goes on from the image's name
+     */
+    static @Nullable String labelOf(JsonNode object, LabelForm labels) {
+        List<@Nullable String> cells = new ArrayList<>();
+        for (String column : labels.columns()) {
+            JsonNode cell = object.path(column);
+            if (cell.isArray() && !labels.byColumn() && labels.task() == Task.MULTI_LABEL) {
+                List<@Nullable String> names = new ArrayList<>();
+                cell.forEach(name -> names.add(isLabel(name) ? name.asText().strip() : null));
+                return labels.ofClasses(names);
+            }
+            boolean blank = cell.isTextual() && cell.asText().isBlank() && labels.task() == Task.SINGLE_LABEL;
+            boolean none = blank || cell.isMissingNode() || cell.isNull();
+            if (!none && (labels.byColumn() ? !cell.isValueNode() : !isLabel(cell) && !cell.isTextual())) {
+                throw new IllegalArgumentException("has the " + column + " " + shown(cell.toString()) + ", needs "
+                        + switch (labels.task()) {
+                            case SINGLE_LABEL -> "text, a whole number or a boolean";
+                            case MULTI_LABEL -> labels.byColumn() ? "0 or 1" : "an array of classes, or text with " + LabelForm.BAR + " between them";
+                            case REGRESSION -> "a number";
+                        });
+            }
+            cells.add(none ? null : cell.asText().strip());
+        }
+        if (cells.stream().allMatch(Objects::isNull)) {
+            return null;
+        }
+        return labels.byColumn() ? labels.ofCells(cells) : labels.ofText(Objects.requireNonNull(cells.get(0)));
     }
 
     /** Returns whether a value names a class: text, a whole number or a boolean. */
@@ -375,7 +454,7 @@ final class ImageList {
         return line.length() <= SHOWN ? line : line.substring(0, SHOWN) + "...";
     }
 
-    /** Returns the class of each image, by the image's path below the root; one or more. */
+    /** Returns the label of each image, by the image's path below the root; one or more. */
     SortedMap<String, String> classes() {
         return classes;
     }

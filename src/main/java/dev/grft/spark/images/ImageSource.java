@@ -1,6 +1,8 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Target;
@@ -104,24 +106,42 @@ public final class ImageSource {
         return all;
     }
 
-    /** Returns the classes of all images: the known ones, those that the sources name, or those that are found. */
+    /** Returns the outputs of all images: the known ones, those that the sources name, or the classes that are found. */
     Labels labels(List<Named> named, @Nullable Labels known) {
+        Task task = sources.get(0).task();
         Set<String> names = new TreeSet<>();
         for (Named image : named) {
-            if (image.label != null) {
+            if (image.label != null && task == Task.SINGLE_LABEL) {
                 names.add(image.label);
+            } else if (image.label != null && task == Task.MULTI_LABEL) {
+                names.addAll(LabelForm.parts(image.label));
             }
         }
         try {
-            List<String> declared = known == null ? declared() : null;
-            Labels labels = declared == null ? known : Labels.inOrder(declared);
+            List<String> declared = known == null || task == Task.REGRESSION ? declared() : null;
+            if (known != null) {
+                requireFit(known, task, declared);
+            }
+            Labels labels = known == null && declared != null ? Labels.inOrder(task, declared) : known;
             if (labels != null) {
                 names.forEach(labels::index);
                 return labels;
             }
-            return Labels.of(names);
+            return Labels.of(task, names);
         } catch (UserError e) {
             throw new UserError(place + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Refuses images for a head of another task or of other values. */
+    private static void requireFit(Labels known, Task task, @Nullable List<String> declared) {
+        if (known.task() != task) {
+            throw UserError.of("data.task is %s, but the head is of the task %s; set data.task", task, known.task());
+        }
+        if (declared != null && !declared.equals(known.names())) {
+            throw UserError.of(
+                    "data.labelColumn names %s, but the head has the values %s; set data.labelColumn",
+                    String.join(", ", declared), known);
         }
     }
 

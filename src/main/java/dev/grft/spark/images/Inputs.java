@@ -1,5 +1,7 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
+import dev.grft.UserError;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Sha256;
 import java.nio.charset.StandardCharsets;
@@ -86,14 +88,25 @@ public final class Inputs {
     public Source.Stored open(SparkSession spark) {
         JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
         if (list != null) {
-            return new ListedImages(context, hadoop, list, options.labeled());
+            return new ListedImages(context, hadoop, list, options.labels());
         }
         Found files = Objects.requireNonNull(found);
         return switch (format) {
-            case WEBDATASET -> new TarSource(context, hadoop, files, options.labelColumn());
+            case WEBDATASET -> new TarSource(context, hadoop, files, options.labels());
             case PARQUET -> RowSource.open(spark, files, options);
-            default -> new FolderSource(context, hadoop, files, options.labeled());
+            default -> new FolderSource(context, hadoop, files, oneClass(options, files.path() + ": folders").labeled());
         };
+    }
+
+    /** Returns options unless they are for more than one class of an image, for which some forms have no place. */
+    static ReadOptions oneClass(ReadOptions options, String what) {
+        if (options.labeled() && options.task() != Task.SINGLE_LABEL) {
+            throw UserError.of(
+                    "%s tell one class of each image, but data.task is %s; use Parquet, CSV, JSONL, a JSON object or the .json of"
+                            + " WebDataset",
+                    what, options.task());
+        }
+        return options;
     }
 
     /**

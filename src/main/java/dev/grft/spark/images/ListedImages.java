@@ -1,5 +1,7 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.Target;
 import dev.grft.spark.cluster.Sent;
@@ -43,18 +45,18 @@ final class ListedImages implements Source.Stored {
     private final JavaSparkContext context;
     private final Configuration hadoop;
     private final ImageList list;
-    private final boolean labeled;
+    private final @Nullable LabelForm labels; // null: images get none
 
     /**
      * Returns the images of a list.
      *
-     * @param labeled whether they get their classes
+     * @param labels how labels were read; null: images get none
      */
-    ListedImages(JavaSparkContext context, Configuration hadoop, ImageList list, boolean labeled) {
+    ListedImages(JavaSparkContext context, Configuration hadoop, ImageList list, @Nullable LabelForm labels) {
         this.context = context;
         this.hadoop = hadoop;
         this.list = list;
-        this.labeled = labeled;
+        this.labels = labels;
     }
 
     @Override
@@ -63,9 +65,19 @@ final class ListedImages implements Source.Stored {
     }
 
     @Override
+    public Task task() {
+        return labels == null ? Task.SINGLE_LABEL : labels.task();
+    }
+
+    @Override
+    public @Nullable List<String> classes() {
+        return labels != null && labels.byColumn() ? labels.columns() : null;
+    }
+
+    @Override
     public List<Named> named(String prefix) {
         List<Named> named = new ArrayList<>();
-        list.classes().forEach((name, label) -> named.add(new Named(prefix + name, labeled ? label : null)));
+        list.classes().forEach((name, label) -> named.add(new Named(prefix + name, labels == null ? null : label)));
         return named;
     }
 
@@ -75,13 +87,13 @@ final class ListedImages implements Source.Stored {
     }
 
     @Override
-    public Files files(String prefix, @Nullable Labels labels) {
+    public Files files(String prefix, @Nullable Labels outputs) {
         List<Wanted> wanted = new ArrayList<>();
         for (Map.Entry<String, String> image : list.classes().entrySet()) {
             wanted.add(new Wanted(
                     prefix + image.getKey(),
                     ImageList.below(list.root(), image.getKey()).toString(),
-                    ImageSource.target(labels, labeled ? image.getValue() : null)));
+                    ImageSource.target(outputs, labels == null ? null : image.getValue())));
         }
         return new Files(context, hadoop, wanted);
     }

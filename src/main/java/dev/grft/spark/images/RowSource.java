@@ -1,7 +1,9 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.ClassNames;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Target;
@@ -39,9 +41,11 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.execution.datasources.FilePartition;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.DecimalType;
+import org.apache.spark.sql.types.NumericType;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 import scala.collection.JavaConverters;
@@ -74,28 +78,34 @@ final class RowSource implements Source.Stored {
     private final Found found;
     private final Dataset<Row> rows; // file, row, label, image
     private final ImageColumn images;
-    private final boolean labeled;
+    private final @Nullable LabelForm labels;
     private final @Nullable ClassNames classes; // of labels that are numbers
 
     private RowSource(
-            SparkSession spark, Found found, Dataset<Row> rows, boolean labeled, @Nullable ClassNames classes) {
+            SparkSession spark,
+            Found found,
+            Dataset<Row> rows,
+            @Nullable LabelForm labels,
+            @Nullable ClassNames classes) {
         this.spark = spark;
         this.found = found;
         this.rows = rows;
         this.images = ImageColumn.of(rows.schema(), IMAGE, found.path(), "set data.imageColumn");
-        this.labeled = labeled;
+        this.labels = labels;
         this.classes = classes;
     }
 
     /** Returns the images that were found. */
     static RowSource open(SparkSession spark, Found found, ReadOptions options) {
-        Dataset<Row> rows = parquet(spark, found, options.imageColumn(), options.labelColumn());
-        ClassNames classes = classes(spark, rows, options);
-        return new RowSource(spark, found, rows, options.labeled(), classes);
+        LabelForm labels = options.labels();
+        Dataset<Row> rows = parquet(spark, found, options.imageColumn(), labels);
+        ClassNames classes = classes(spark, rows, options.imageColumn(), labels);
+        return new RowSource(spark, found, rows, labels, classes);
     }
 
     /** Returns the names of the classes that the files themselves number; refuses files that cannot be read together. */
-    private static @Nullable ClassNames classes(SparkSession spark, Dataset<Row> rows, ReadOptions options) {
+    private static @Nullable ClassNames classes(
+            SparkSession spark, Dataset<Row> rows, String image, @Nullable LabelForm labels) {
         String[] files = rows.inputFiles();
         return files.length == 0
                 ? null
@@ -103,34 +113,96 @@ final class RowSource implements Source.Stored {
                         JavaSparkContext.fromSparkContext(spark.sparkContext()),
                         spark.sessionState().newHadoopConf(),
                         files,
-                        options.imageColumn(),
-                        options.labelColumn());
+                        image,
+                        labels);
     }
 
     private static Dataset<Row> parquet(
-            SparkSession spark, Found found, String imageColumn, @Nullable String labelColumn) {
+            SparkSession spark, Found found, String imageColumn, @Nullable LabelForm labels) {
         String path = found.path();
         Dataset<Row> table = load(spark, found);
         ImageColumn.of(table.schema(), imageColumn, path, "set data.imageColumn"); // refuses what holds none
         Column images = table.col(ImageColumn.quoted(imageColumn));
-        Column label = functions.lit(null);
-        if (labelColumn != null) {
-            DataType labels = ImageColumn.type(table.schema(), labelColumn, path, "set data.labelColumn");
-            boolean whole = labels instanceof DecimalType decimal && decimal.scale() == 0; // as unsigned longs are read
-            if (!whole && !LABELS.contains(labels)) {
-                throw new UserError(path + ": column " + labelColumn + " is " + labels.simpleString()
-                        + ", needs string, boolean or an integer; is data.labelColumn right?");
-            }
-            label = table.col(ImageColumn.quoted(labelColumn));
-        }
+        Column label = labels == null
+                ? functions.lit(null).cast(DataTypes.StringType)
+                : label(table, labels, path, "data.labelColumn");
         return rows(table, table.metadataColumn("_metadata").getField("row_index"), label, images);
+    }
+
+    /**
+     * Returns the labels of a table: text, or an array of texts, of which {@link #text} makes text.
+     *
+     * @param key of the settings that names the columns, for messages
+     */
+    static Column label(Dataset<?> table, LabelForm labels, String path, String key) {
+        List<Column> columns = new ArrayList<>();
+        for (String name : labels.columns()) {
+            DataType type = ImageColumn.type(table.schema(), name, path, "set " + key);
+            boolean list = labels.task() == Task.MULTI_LABEL
+                    && type instanceof ArrayType array
+                    && isClass(array.elementType());
+            boolean fits = labels.byColumn()
+                    ? type instanceof NumericType || type.equals(DataTypes.BooleanType)
+                    : labels.task() == Task.SINGLE_LABEL ? isClass(type) : list || type.equals(DataTypes.StringType);
+            if (!fits) {
+                throw new UserError(path + ": column " + name + " is " + type.simpleString() + ", needs "
+                        + switch (labels.task()) {
+                            case SINGLE_LABEL -> "string, boolean or an integer";
+                            case MULTI_LABEL ->
+                                labels.byColumn()
+                                        ? "0 and 1 or a boolean"
+                                        : "an array of strings or integers, or string with " + LabelForm.BAR
+                                                + " between classes";
+                            case REGRESSION -> "a number";
+                        }
+                        + "; is " + key + " right?");
+            }
+            columns.add(table.col(ImageColumn.quoted(name))
+                    .cast(list ? DataTypes.createArrayType(DataTypes.StringType) : DataTypes.StringType));
+        }
+        return labels.byColumn() ? functions.array(columns.toArray(Column[]::new)) : columns.get(0);
+    }
+
+    private static boolean isClass(DataType type) {
+        boolean whole = type instanceof DecimalType decimal && decimal.scale() == 0; // as unsigned longs are read
+        return whole || LABELS.contains(type);
+    }
+
+    /**
+     * Returns the label of a cell of {@link #label}; null if there is none.
+     *
+     * @param classes by number; null if the cell names them
+     * @throws IllegalArgumentException if it does not fit; the message goes on from the image's name
+     */
+    static @Nullable String text(Row row, int cell, LabelForm labels, @Nullable ClassNames classes) {
+        Object value = row.get(cell);
+        if (value == null || (labels.task() == Task.SINGLE_LABEL && row.getString(cell).isBlank())) {
+            return null;
+        }
+        if (value instanceof String text) {
+            return classes == null || labels.task() != Task.SINGLE_LABEL ? labels.ofText(text) : number(classes, text);
+        }
+        List<@Nullable String> texts = new ArrayList<>(row.getList(cell));
+        if (labels.byColumn()) {
+            return labels.ofCells(texts);
+        }
+        texts.replaceAll(name -> classes == null || name == null ? name : number(classes, name));
+        return labels.ofClasses(texts);
+    }
+
+    private static @Nullable String number(ClassNames classes, String number) {
+        try {
+            return classes.of(number);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("has the label of " + e.getMessage(), e);
+        }
     }
 
     private static Dataset<Row> rows(Dataset<Row> source, Column row, Column label, Column image) {
         return source.select(
                 source.metadataColumn("_metadata").getField("file_path").as("file"),
                 row.as("row"),
-                label.cast(DataTypes.StringType).as("label"),
+                label.as("label"),
                 image.as(IMAGE));
     }
 
@@ -189,17 +261,25 @@ final class RowSource implements Source.Stored {
     }
 
     private Naming naming(String prefix) {
-        return new Naming(found.root(), prefix, classes);
+        return new Naming(found.root(), prefix, labels, classes);
+    }
+
+    @Override
+    public Task task() {
+        return labels == null ? Task.SINGLE_LABEL : labels.task();
     }
 
     @Override
     public @Nullable List<String> classes() {
+        if (labels != null && labels.byColumn()) {
+            return labels.columns();
+        }
         return classes == null ? null : classes.names();
     }
 
     @Override
     public void checkLabels(List<Named> named, boolean known) {
-        if (!labeled) {
+        if (labels == null) {
             return;
         }
         for (Named image : named) {
@@ -211,12 +291,12 @@ final class RowSource implements Source.Stored {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels outputs) {
         Naming naming = naming(prefix);
         ImageColumn column = images;
         return inFewTasks(rows).mapToPair(row -> {
             Named image = naming.named(row);
-            Target target = ImageSource.target(labels, image.label);
+            Target target = ImageSource.target(outputs, image.label);
             return new Tuple2<>(
                     ImageSource.rank(names.value(), image.name), column.image(image.name, target, row.get(3)));
         });
@@ -382,11 +462,13 @@ final class RowSource implements Source.Stored {
 
         private final Path root;
         private final String prefix;
+        private final @Nullable LabelForm labels;
         private final @Nullable ClassNames classes;
 
-        Naming(Path root, String prefix, @Nullable ClassNames classes) {
+        Naming(Path root, String prefix, @Nullable LabelForm labels, @Nullable ClassNames classes) {
             this.root = root;
             this.prefix = prefix;
+            this.labels = labels;
             this.classes = classes;
         }
 
@@ -394,11 +476,10 @@ final class RowSource implements Source.Stored {
         Named named(Row row) {
             String file = Found.relative(root, new Path(URI.create(row.getString(0))));
             String name = prefix + file + "#" + String.format(Locale.ROOT, "%09d", row.getLong(1));
-            String label = row.isNullAt(2) || row.getString(2).isBlank() ? null : row.getString(2);
             try {
-                return new Named(name, classes == null ? label : classes.of(label));
+                return new Named(name, labels == null ? null : text(row, 2, labels, classes));
             } catch (IllegalArgumentException e) {
-                throw new UserError(name + ": has the label of " + e.getMessage() + "; is the file damaged?", e);
+                throw new UserError(name + ": " + e.getMessage() + "; mend the row, or is data.labelColumn right?", e);
             }
         }
     }

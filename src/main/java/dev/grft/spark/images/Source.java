@@ -1,5 +1,6 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
@@ -13,12 +14,12 @@ import org.jspecify.annotations.Nullable;
 
 /** Images of one form at one place: names and labels for the driver, encoded bytes for the tasks. */
 public interface Source {
-    /** The name and class of an image. */
+    /** The name and label of an image. */
     final class Named implements Serializable { // not a record, which Kryo cannot write
         private static final long serialVersionUID = 1L;
 
         public final String name;
-        public final @Nullable String label;
+        public final @Nullable String label; // as LabelForm writes it
 
         Named(String name, @Nullable String label) {
             this.name = name;
@@ -29,6 +30,11 @@ public interface Source {
     /** Returns the folder that names are relative to. */
     Path root();
 
+    /** Returns what the labels tell of an image. */
+    default Task task() {
+        return Task.SINGLE_LABEL;
+    }
+
     /**
      * Returns the names and labels of all images, in any order. They are listed, not opened.
      *
@@ -37,7 +43,7 @@ public interface Source {
     List<Named> named(String prefix);
 
     /**
-     * Returns the classes that the source itself names, in order, whether an image shows them or not; null if it does not.
+     * Returns the classes or values that the source itself names, in order, whether an image shows them or not; null if it does not.
      * Asked for after {@link #named}.
      */
     default @Nullable List<String> classes() {

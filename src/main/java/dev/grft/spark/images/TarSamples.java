@@ -1,9 +1,9 @@
 package dev.grft.spark.images;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Target;
 import java.io.EOFException;
 import java.io.IOException;
@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import org.apache.commons.compress.archivers.ArchiveInputStream;
@@ -39,7 +40,7 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
     final String tar;
     private final @Nullable Skimmed skimmed;
     private final ArchiveInputStream<TarArchiveEntry> in;
-    private final @Nullable String labelKey;
+    private final @Nullable LabelForm labels;
     private final boolean content;
     private final long from;
     private final long to;
@@ -57,19 +58,19 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
      *
      * @param tar its name, for names and messages
      * @param stream will be closed
-     * @param labelKey of the class in a {@code json}; null: labels are not looked at
+     * @param labels how labels are read; null: they are not looked at
      * @param content whether the images are read, too
      * @param from first byte at which the first content of a sample may begin
      * @param to first byte after these
      * @throws UserError also later, if it is damaged, an entry would leave the tar, or two samples share a name
      */
-    TarSamples(String tar, InputStream stream, @Nullable String labelKey, boolean content, long from, long to) {
+    TarSamples(String tar, InputStream stream, @Nullable LabelForm labels, boolean content, long from, long to) {
         this.tar = tar;
         this.skimmed = stream instanceof Skimmed skims ? skims : null;
         this.from = from;
         this.to = to;
         this.in = new TarArchiveInputStream(stream, StandardCharsets.UTF_8.name());
-        this.labelKey = labelKey;
+        this.labels = labels;
         this.content = content;
         this.entry = following();
         this.next = sample();
@@ -204,13 +205,13 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
                     image = entry.getName();
                     broken = refused(entry);
                     bytes = mine && content && broken == null ? bytes(entry, LARGEST) : bytes;
-                } else if (mine && labelKey != null && kind.equals("cls")) {
+                } else if (mine && labels != null && kind.equals("cls")) {
                     cls = new String(bytes(entry, LARGEST_LABEL), StandardCharsets.UTF_8).strip();
-                } else if (mine && labelKey != null && kind.equals("json")) {
-                    json = label(entry, labelKey);
+                } else if (mine && labels != null && kind.equals("json")) {
+                    json = label(entry, labels);
                 }
             }
-            String label = cls == null || cls.isEmpty() ? json : cls;
+            String label = cls == null || cls.isEmpty() ? json : label(key, cls, Objects.requireNonNull(labels));
             boolean classified = kinds.stream().anyMatch(LABELS::contains);
             if (image != null || classified) {
                 String name = image == null ? key : image;
@@ -241,6 +242,14 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
         return null;
     }
 
+    private String label(String key, String cls, LabelForm form) {
+        try {
+            return form.ofText(cls);
+        } catch (IllegalArgumentException e) {
+            throw new UserError(tar + ": " + key + ".cls " + e.getMessage() + "; is data.labelColumn right?", e);
+        }
+    }
+
     private static @Nullable String refused(TarArchiveEntry entry) {
         return entry.isSparse()
                 ? "a sparse file"
@@ -264,17 +273,11 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
         }
     }
 
-    private @Nullable String label(TarArchiveEntry of, String key) {
+    private @Nullable String label(TarArchiveEntry of, LabelForm form) {
         try {
-            JsonNode label = MAPPER.readTree(bytes(of, LARGEST_LABEL)).path(key);
-            if (ImageList.isLabel(label)) {
-                return label.asText().strip();
-            }
-            if (label.isMissingNode() || label.isNull() || label.isTextual()) {
-                return null;
-            }
-            throw new UserError(tar + ": " + of.getName() + " has the " + key + " " + label
-                    + ", needs text, a whole number or a boolean; is data.labelColumn right?");
+            return ImageList.labelOf(MAPPER.readTree(bytes(of, LARGEST_LABEL)), form);
+        } catch (IllegalArgumentException e) {
+            throw new UserError(tar + ": " + of.getName() + " " + e.getMessage() + "; is data.labelColumn right?", e);
         } catch (IOException e) { // also of bytes that are text in no encoding
             String why = e instanceof JsonProcessingException wrong ? wrong.getOriginalMessage() : e.getMessage();
             throw new UserError(tar + ": " + of.getName() + " is not JSON: " + why, e);

@@ -1,6 +1,8 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Target;
@@ -50,7 +52,7 @@ final class TarSource implements Source.Stored {
     private final JavaSparkContext context;
     private final Found found;
     private final Reader reader;
-    private final boolean labeled;
+    private final @Nullable LabelForm labels;
     private PassedOver passed = new PassedOver(); // within the tars
     private @Nullable CollectionAccumulator<TreeMap<String, Long>>
             passedInOrder; // the same, of tasks that read in order
@@ -59,13 +61,13 @@ final class TarSource implements Source.Stored {
     /**
      * Returns the images of the tars that were found.
      *
-     * @param labelKey of the class in a sample's {@code json}; null for images without classes
+     * @param labels how labels are read; null for images without labels
      */
-    TarSource(JavaSparkContext context, Configuration hadoop, Found found, @Nullable String labelKey) {
+    TarSource(JavaSparkContext context, Configuration hadoop, Found found, @Nullable LabelForm labels) {
         this.context = context;
         this.found = found;
-        this.reader = new Reader(new SerializableConfiguration(hadoop), found.root(), labelKey);
-        this.labeled = labelKey != null;
+        this.reader = new Reader(new SerializableConfiguration(hadoop), found.root(), labels);
+        this.labels = labels;
         if (found.ending(SUFFIX).isEmpty()) {
             throw new UserError(found.path() + ": there is no " + SUFFIX + " file; is data.format right?");
         }
@@ -74,6 +76,16 @@ final class TarSource implements Source.Stored {
     @Override
     public Path root() {
         return found.root();
+    }
+
+    @Override
+    public Task task() {
+        return labels == null ? Task.SINGLE_LABEL : labels.task();
+    }
+
+    @Override
+    public @Nullable List<String> classes() {
+        return labels != null && labels.byColumn() ? labels.columns() : null;
     }
 
     private JavaRDD<String> tars() {
@@ -118,7 +130,7 @@ final class TarSource implements Source.Stored {
         PassedOver beside = new PassedOver();
         found.files(tars::contains, beside);
         all.add(beside);
-        if (labeled
+        if (labels != null
                 && beside.reasons().keySet().stream().anyMatch(reason -> ImageEndings.contains(reason.substring(1)))) {
             all.note(found.path() + ": has images beside " + tars.size() + " " + SUFFIX
                     + ", which are read; to read the images, set data.format=folder");
@@ -129,7 +141,7 @@ final class TarSource implements Source.Stored {
     @Override
     public void checkLabels(List<Named> named, boolean known) {
         for (Named image : named) {
-            if (labeled && image.label == null) {
+            if (labels != null && image.label == null) {
                 throw new UserError(
                         found.path() + ": " + image.name + " has no label; needs a .cls beside it, or a .json"
                                 + " with the key that data.labelColumn names");
@@ -138,11 +150,11 @@ final class TarSource implements Source.Stored {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels outputs) {
         Reader read = reader;
         return tars().flatMap(tar -> read.open(new Part(tar, 0, Long.MAX_VALUE), true))
                 .mapToPair(sample -> {
-                    Encoded image = sample.encoded(prefix, ImageSource.target(labels, sample.label));
+                    Encoded image = sample.encoded(prefix, ImageSource.target(outputs, sample.label));
                     return new Tuple2<>(ImageSource.rank(names.value(), image.name), image);
                 });
     }
@@ -210,12 +222,12 @@ final class TarSource implements Source.Stored {
 
         private final SerializableConfiguration hadoop;
         private final Path root;
-        private final @Nullable String labelKey;
+        private final @Nullable LabelForm labels;
 
-        Reader(SerializableConfiguration hadoop, Path root, @Nullable String labelKey) {
+        Reader(SerializableConfiguration hadoop, Path root, @Nullable LabelForm labels) {
             this.hadoop = hadoop;
             this.root = root;
-            this.labelKey = labelKey;
+            this.labels = labels;
         }
 
         Listing list(String tar, String prefix, Pulse pulse) {
@@ -237,7 +249,7 @@ final class TarSource implements Source.Stored {
                 long bytes = files.getFileStatus(path).getLen();
                 TarSamples.Skimmed skimmed = new TarSamples.Skimmed(files.open(path), bytes);
                 TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> skimmed.close());
-                return new TarSamples(Found.relative(root, path), skimmed, labelKey, content, part.from, part.to);
+                return new TarSamples(Found.relative(root, path), skimmed, labels, content, part.from, part.to);
             } catch (FileNotFoundException e) {
                 throw new UserError(part.tar + ": is no longer there; keep the images unchanged during a run", e);
             } catch (IOException e) {

@@ -209,7 +209,8 @@ final class ImageSets implements AutoCloseable {
                 ImageFormat.valueOf(data.format().toUpperCase(Locale.ROOT)),
                 data.imageColumn(),
                 data.labelColumn(),
-                data.root());
+                data.root(),
+                data.toTask());
     }
 
     /** Frees what the executors keep. */

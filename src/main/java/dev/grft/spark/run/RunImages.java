@@ -67,7 +67,7 @@ public final class RunImages {
                 settings,
                 "data.train",
                 trainingPaths(),
-                classes == null ? null : Labels.numbered(classes),
+                classes == null ? null : Labels.numbered(settings.data().toTask(), classes),
                 cropping ? preprocess.withSources(settings.augmentation().cropSource()) : preprocess,
                 steps);
         int shards = settings.training().shards();

@@ -3,9 +3,11 @@ package dev.grft.spark.images;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Damage;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.BrokenImage;
 import dev.grft.data.ImageRecipe;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
 import dev.grft.data.Target;
@@ -53,7 +55,7 @@ class DamagedImagesTest {
                 CONSTANT,
                 bytes -> {
                     Files.write(file, bytes);
-                    assertThat(ImageList.read(hadoop, file.toString(), format, "label", null)
+                    assertThat(ImageList.read(hadoop, file.toString(), format, LabelForm.of(Task.SINGLE_LABEL, "label"), null)
                                     .classes()
                                     .keySet())
                             .noneMatch(name -> name.startsWith("/") || (name + "/").contains("../"));

@@ -3,7 +3,9 @@ package dev.grft.spark.images;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.data.LabelForm;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -28,7 +30,7 @@ class ImageListTest {
     }
 
     private static ImageList read(Path file, ImageFormat format, @Nullable Path root) {
-        return ImageList.read(HADOOP, file.toString(), format, "label", root == null ? null : root.toString());
+        return ImageList.read(HADOOP, file.toString(), format, LabelForm.of(Task.SINGLE_LABEL, "label"), root == null ? null : root.toString());
     }
 
     private ImageList list(String content) {

@@ -3,7 +3,9 @@ package dev.grft.spark.images;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.data.LabelForm;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -37,7 +39,7 @@ class TarSourceTest {
     static List<String> samples(byte[] tar) {
         List<String> all = new ArrayList<>();
         try (TarSamples samples =
-                new TarSamples("t.tar", new ByteArrayInputStream(tar), "label", true, 0, Long.MAX_VALUE)) {
+                new TarSamples("t.tar", new ByteArrayInputStream(tar), LabelForm.of(Task.SINGLE_LABEL, "label"), true, 0, Long.MAX_VALUE)) {
             samples.forEachRemaining(sample -> all.add(sample.name + " " + sample.label + " "
                     + (sample.broken == null
                             ? new String(sample.content, StandardCharsets.UTF_8)
@@ -124,7 +126,7 @@ class TarSourceTest {
         System.arraycopy("77777777777".getBytes(StandardCharsets.US_ASCII), 0, bomb, 124, 11); // 8 GiB
         checksum(bomb);
         try (TarSamples samples =
-                new TarSamples("t.tar", new ByteArrayInputStream(bomb), "label", false, 0, Long.MAX_VALUE)) {
+                new TarSamples("t.tar", new ByteArrayInputStream(bomb), LabelForm.of(Task.SINGLE_LABEL, "label"), false, 0, Long.MAX_VALUE)) {
             assertThat(samples.next().broken).isEqualTo("more than the 268435456 bytes allowed");
         } catch (UserError e) {
             assertThat(e).hasMessageStartingWith("t.tar: is not a tar, or is damaged ("); // it ends before that
