@@ -4,6 +4,7 @@ import dev.grft.Checks;
 import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.Labels;
+import dev.grft.measures.Measure;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.TuningSettings;
 import dev.grft.vit.VitConfig;
@@ -72,6 +73,12 @@ public record Settings(
                         + "): the sampler draws a varying number of images of each shard, so shards cannot step alone",
                 data.balance());
         Task task = data.toTask();
+        if (training.watch() != null) {
+            Checks.word(
+                    "training.watch",
+                    training.watch(),
+                    Measure.watchable(task).stream().map(Measure::word).toArray(String[]::new));
+        }
         Checks.require(
                 task != Task.REGRESSION || training.labelSmoothing() == 0,
                 "training.labelSmoothing",
@@ -100,6 +107,13 @@ public record Settings(
     /** Returns whether images are cropped at random: in training, or to make two views of each for the contrastive loss. */
     public boolean cropsAtRandom() {
         return augmentation.crop() || selection.contrastive();
+    }
+
+    /** Returns the measure that an epoch and a learning rate are chosen by: {@code training.watch}, or the main one of the task. */
+    public Measure watched() {
+        return training.watch() == null
+                ? Measure.watchable(data.toTask()).get(0)
+                : Measure.of(training.watch());
     }
 
     /** The sections that may differ between the methods of an application. */

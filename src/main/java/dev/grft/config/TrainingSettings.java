@@ -41,7 +41,7 @@ public record TrainingSettings(
         int keep,
         int maxSteps,
         @Nullable Integer patience,
-        String watch)
+        @Nullable String watch)
         implements Serializable {
     private static final double RATE = 1e-3;
     private static final String HALVE = "halve";
@@ -179,6 +179,5 @@ public record TrainingSettings(
         Checks.count("training.keep", keep);
         Checks.require(maxSteps >= 0, "training.maxSteps", ">= 0", maxSteps);
         Checks.require(patience == null || patience >= 1, "training.patience", "null or >= 1", patience);
-        Checks.word("training.watch", watch, "accuracy", "balanced-accuracy", "macro-f1", "auroc", "loss");
     }
 }

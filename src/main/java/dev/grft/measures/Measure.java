@@ -3,7 +3,6 @@ package dev.grft.measures;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Task;
 import dev.grft.UserError;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
@@ -89,35 +88,17 @@ public enum Measure {
         };
     }
 
-    /** Returns the names in a setting of all measures that an epoch of some task can be chosen by. */
-    public static String[] words() {
-        return Arrays.stream(Task.values())
-                .flatMap(task -> watchable(task).stream())
-                .distinct()
-                .map(Measure::word)
-                .toArray(String[]::new);
-    }
-
     /**
-     * Requires that an epoch can be chosen by this measure.
+     * Requires that this measure, by which an epoch is chosen, is computed of so many classes.
      *
-     * @param outputs of the head
-     * @throws UserError if it is none of the task, or not computed of so many classes
+     * @throws UserError if it is not
      */
-    public Measure requireOf(Task task, int outputs) {
-        if (!watchable(task).contains(this)) {
-            throw UserError.of(
-                    "training.watch is %s, which is no measure of data.task %s; watch one of %s",
-                    word(),
-                    task,
-                    watchable(task).stream().map(Measure::word).collect(Collectors.joining(", ")));
-        }
-        if ((this == AUROC || this == MAP) && outputs > OddsHistogram.MOST) {
+    public void requireOf(int classes) {
+        if ((this == AUROC || this == MAP) && classes > OddsHistogram.MOST) {
             throw UserError.of(
                     "training.watch is %s, which is computed of up to %,d classes, here are %,d; watch another measure",
-                    word(), OddsHistogram.MOST, outputs);
+                    word(), OddsHistogram.MOST, classes);
         }
-        return this;
     }
 
     /** Returns its key in {@code evaluation.json} and {@code metrics.json}, such as {@code macro_f1}. */

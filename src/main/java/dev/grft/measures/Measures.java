@@ -1,9 +1,9 @@
 package dev.grft.measures;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.grft.Task;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.data.Labels;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -22,13 +22,13 @@ public abstract class Measures<J extends Judgment> {
     }
 
     /**
-     * Returns the measures of a task, of no image yet.
+     * Returns the measures of the task of a head, of no image yet.
      *
      * @param names of the head's outputs: classes or targets
      * @param thresholds of several labels, {@code [K]}: an image is said to show a class if its probability is not below; null for 0.5 alone
      */
-    public static Measures<?> of(Task task, Labels names, float @Nullable [] thresholds) {
-        return switch (task) {
+    public static Measures<?> of(Labels names, float @Nullable [] thresholds) {
+        return switch (names.task()) {
             case SINGLE_LABEL -> new ClassMeasures(names);
             case MULTI_LABEL -> new SetMeasures(names, thresholds);
             case REGRESSION -> new ValueMeasures(names);
@@ -44,9 +44,9 @@ public abstract class Measures<J extends Judgment> {
     /** Returns the value of each measure that there is of so many outputs; NaN if it is not defined for these images. */
     public abstract Map<Measure, Double> values();
 
-    /** Returns the thresholds with the best F1 of each class, {@code [K]}; null if the task has none, or there are too many classes. */
-    public float @Nullable [] bestThresholds() {
-        return null;
+    /** Returns the thresholds with the best F1 of each class, {@code [K]}; none if the task has none, or there are too many classes. */
+    public List<Float> bestThresholds() {
+        return List.of();
     }
 
     /** Returns the measures for a person, on one line. */

@@ -6,6 +6,7 @@ import dev.grft.Task;
 import dev.grft.data.Labels;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.IntToDoubleFunction;
@@ -160,15 +161,11 @@ final class SetMeasures extends Measures<SetJudgment> {
     }
 
     @Override
-    public float @Nullable [] bestThresholds() {
-        if (odds == null) {
-            return null;
-        }
-        float[] best = new float[names.size()];
-        for (int k = 0; k < best.length; k++) {
-            best[k] = odds.threshold(k);
-        }
-        return best;
+    public List<Float> bestThresholds() {
+        OddsHistogram of = odds;
+        return of == null
+                ? List.of()
+                : IntStream.range(0, names.size()).mapToObj(of::threshold).toList();
     }
 
     @Override

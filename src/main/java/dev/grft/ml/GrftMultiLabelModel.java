@@ -37,7 +37,7 @@ public final class GrftMultiLabelModel extends GrftModel<GrftMultiLabelModel> {
 
     /** Returns the thresholds of the classes, by number; 0.5 each if there were no rows for validation to choose them on. */
     public double[] thresholds() {
-        float[] known = file.thresholdsOrNull();
+        float[] known = file.thresholdArray();
         double[] thresholds = new double[numClasses()];
         for (int k = 0; k < thresholds.length; k++) {
             thresholds[k] = known == null ? SetJudgment.HALF : known[k];
@@ -48,7 +48,7 @@ public final class GrftMultiLabelModel extends GrftModel<GrftMultiLabelModel> {
     @Override
     Outputs outputs() {
         String[] names = labels();
-        float @Nullable [] thresholds = file.thresholdsOrNull();
+        float @Nullable [] thresholds = file.thresholdArray();
         return probabilities -> Arrays.stream(SetJudgment.predicted(probabilities, thresholds))
                 .mapToObj(k -> names[k])
                 .toArray(String[]::new);

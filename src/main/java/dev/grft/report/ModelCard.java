@@ -3,6 +3,7 @@ package dev.grft.report;
 import com.fasterxml.jackson.databind.JsonNode;
 import dev.grft.Addition;
 import dev.grft.Delta;
+import dev.grft.Task;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.file.Json;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -50,24 +52,16 @@ public final class ModelCard {
         Delta delta = file.delta();
         List<String> labels = delta.labels();
         long trained = delta.trainedWithoutHead();
-        String accuracy = metrics == null || !metrics.has("accuracy")
-                ? "not measured yet: `evaluate`"
-                : String.format(
-                        Locale.ROOT,
-                        "%.2f %% of %,d test images%s",
-                        100 * metrics.path("accuracy").asDouble(),
-                        metrics.path("test_images").asLong(),
-                        metrics.has(Metrics.NOTE)
-                                ? "; " + metrics.path(Metrics.NOTE).asText()
-                                : "");
+        Measure main = Measure.shown(delta.task()).get(0);
+        boolean values = delta.task() == Task.REGRESSION;
         String classes = String.join(", ", labels.subList(0, Math.min(SHOWN, labels.size())))
                 + (labels.size() > SHOWN ? ", ..." : "");
         return String.join(
                 "\n",
                 "---",
-                "tags: [image-classification, vision-transformer, " + file.method() + "]",
+                "tags: [" + (values ? "image-regression" : "image-classification") + ", vision-transformer, " + file.method() + "]",
                 "---",
-                "# A delta by " + file.method() + ", " + labels.size() + " classes",
+                "# A delta by " + file.method() + ", " + labels.size() + (values ? " targets" : " classes"),
                 "",
                 "| | |",
                 "|---|---|",
@@ -86,9 +80,10 @@ public final class ModelCard {
                                 trained,
                                 100.0 * trained / pretrained.config().backboneParameters(),
                                 delta.trained() - trained)),
-                row("accuracy", accuracy),
+                row(main.title(), result(main, metrics)),
                 row("all measures", metrics == null ? "-" : measures(metrics)),
-                row("classes", classes),
+                row(values ? "targets" : "classes", classes),
+                row("task", task(file)),
                 row("made by", madeBy(file.provenance())),
                 "",
                 "The settings are in the header of `delta.safetensors`; `inspect` shows what it holds.",
@@ -115,6 +110,44 @@ public final class ModelCard {
                 "",
                 python(folder, file),
                 "");
+    }
+
+    private static String result(Measure main, @Nullable JsonNode metrics) {
+        if (metrics == null || !metrics.path(main.key()).isNumber()) {
+            return "not measured yet: `evaluate`";
+        }
+        double value = metrics.path(main.key()).asDouble();
+        return String.format(
+                Locale.ROOT,
+                main.isShare() ? "%.2f %% of %,d test images%s" : "%.5g on %,d test images%s",
+                main.isShare() ? 100 * value : value,
+                metrics.path("test_images").asLong(),
+                metrics.has(Metrics.NOTE) ? "; " + metrics.path(Metrics.NOTE).asText() : "");
+    }
+
+    private static String task(DeltaFile file) {
+        return switch (file.delta().task()) {
+            case SINGLE_LABEL -> "single-label: softmax of the outputs, an image shows one class";
+            case MULTI_LABEL ->
+                "multi-label: sigmoid of each output, an image shows any number of classes; "
+                        + (file.thresholds().isEmpty()
+                                ? "each from a probability of 0.5 on"
+                                : "each from its threshold on, which has the best F1 on the validation images: "
+                                        + thresholds(file));
+            case REGRESSION -> "regression: the outputs are the values";
+        };
+    }
+
+    private static String thresholds(DeltaFile file) {
+        List<String> labels = file.delta().labels();
+        return IntStream.range(0, Math.min(SHOWN, labels.size()))
+                        .mapToObj(k -> String.format(
+                                Locale.ROOT,
+                                "%s %.3f",
+                                labels.get(k),
+                                file.thresholds().get(k)))
+                        .collect(Collectors.joining(", "))
+                + (labels.size() > SHOWN ? ", ..." : "");
     }
 
     private static String measures(JsonNode metrics) {

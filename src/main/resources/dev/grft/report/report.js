@@ -178,6 +178,7 @@
     regression: ["rmse", "mae", "r2", "loss"],
   }[task];
   const MAIN = SHOWN[0];
+  const LOSS = { "single-label": "Mean cross-entropy", "multi-label": "Mean binary cross-entropy", regression: "Mean squared error" }[task];
   const MEANINGS = task === "single-label" ? "Accuracies" : "Measures";
   const titleOf = (key) => MEASURES[key].title;
   const small = (title) => title.replace(/^[A-Z](?=[a-z]+(\W|$))/, (c) => c.toLowerCase()); // in a sentence
@@ -292,7 +293,7 @@
     };
     const parts = [h("div", { class: "columns" },
       h("div", {}, h("h3", {}, "Loss of the batches"),
-        h("p", { class: "soft" }, `${{ "single-label": "Mean cross-entropy", "multi-label": "Mean binary cross-entropy", regression: "Mean squared error" }[task]} before each update; thin: as it was, thick: a moving mean.`),
+        h("p", { class: "soft" }, `${LOSS} before each update; thin: as it was, thick: a moving mean.`),
         lines(`Training loss by step: ${last}.`, "step", "loss", () => of(1).flatMap((one, i) => [[smooth(one.points), 2.5, 1], [one.points, 1, 0.4]].map(([points, width, opacity]) => (
           { name: one.name, points, more: { showSymbol: false, itemStyle: { color: palette()[i % 8] }, lineStyle: { width, opacity, color: palette()[i % 8] } } }))))),
       h("div", {}, h("h3", {}, "Learning rate"), h("p", { class: "soft" }, "Of each step."),

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.management.ThreadMXBean;
-import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Golden;
 import dev.grft.checkpoint.file.Safetensors;
@@ -186,10 +185,10 @@ class ClassMeasuresTest {
 
     @Test
     void theAreaOfTooManyClassesCannotBeWatched() {
-        Measure.AUROC.requireOf(Task.SINGLE_LABEL, 1_000);
-        Measure.LOSS.requireOf(Task.SINGLE_LABEL, 1_001);
+        Measure.AUROC.requireOf(1_000);
+        Measure.LOSS.requireOf(1_001);
 
-        assertThatThrownBy(() -> Measure.AUROC.requireOf(Task.SINGLE_LABEL, 1_001))
+        assertThatThrownBy(() -> Measure.AUROC.requireOf(1_001))
                 .isInstanceOf(UserError.class)
                 .hasMessage("training.watch is auroc, which is computed for up to 1,000 classes, but there are 1,001; choose"
                         + " another measure");

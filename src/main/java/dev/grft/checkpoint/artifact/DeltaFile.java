@@ -1,5 +1,6 @@
 package dev.grft.checkpoint.artifact;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import dev.grft.Addition;
 import dev.grft.Axis;
 import dev.grft.Bottleneck;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A delta on disk, {@code delta.safetensors}: for each selected matrix {@code <matrix>.rows} or
@@ -31,14 +33,16 @@ import org.apache.hadoop.fs.Path;
  * with {@code <matrix>.entries.columns} (I32, {@code [K * out]}); {@code <matrix>.lora_a} ({@code [r, in]}) and
  * {@code .lora_b} ({@code [out, r]}); {@code <map>.adapter.down.weight}, {@code .down.bias}, {@code .up.weight} and
  * {@code .up.bias}. The header tells the shapes of the matrices, in network order, the labels, the task unless it is one class of an image, the
- * pretrained file and how the delta came about.
+ * pretrained file, how the delta came about, and the thresholds of the classes.
  *
  * @param delta what was trained
  * @param method by which it was trained
  * @param settings the resolved configuration of the run, as text
  * @param provenance where and when it was trained, as JSON
+ * @param thresholds of several labels, one for each class: it is predicted if its probability is not below; none: 0.5 each
  */
-public record DeltaFile(Delta delta, String method, String settings, String provenance) {
+public record DeltaFile(
+        Delta delta, String method, String settings, String provenance, List<Float> thresholds) {
     /** The method of the paper. */
     private static final String GRFT = "grft";
 
@@ -51,7 +55,39 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
     private static final String ADDITIONS = "additions";
     private static final String SCALE = "scale";
     private static final String TASK = "task";
+    private static final String THRESHOLDS = "thresholds";
     private static final String OF_ENTRIES = ".columns";
+
+    /** A delta with as many thresholds as classes, or none. */
+    public DeltaFile {
+        thresholds = List.copyOf(thresholds);
+        if (!thresholds.isEmpty() && thresholds.size() != delta.labels().size()) {
+            throw new IllegalArgumentException(
+                    thresholds.size() + " thresholds of " + delta.labels().size() + " classes");
+        }
+    }
+
+    /** Returns a delta without thresholds. */
+    public DeltaFile(Delta delta, String method, String settings, String provenance) {
+        this(delta, method, settings, provenance, List.of());
+    }
+
+    /** Returns the same with thresholds. */
+    public DeltaFile with(List<Float> newThresholds) {
+        return new DeltaFile(delta, method, settings, provenance, newThresholds);
+    }
+
+    /** Returns the thresholds, {@code [K]}; null if there are none. */
+    public float @Nullable [] thresholdArray() {
+        if (thresholds.isEmpty()) {
+            return null;
+        }
+        float[] all = new float[thresholds.size()];
+        for (int k = 0; k < all.length; k++) {
+            all[k] = thresholds.get(k);
+        }
+        return all;
+    }
 
     /** Returns a delta of the paper's method. */
     public DeltaFile(Delta delta, String settings, String provenance) {
@@ -93,6 +129,9 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
                 "provenance", provenance));
         if (delta.task() != Task.SINGLE_LABEL) {
             metadata.put(TASK, delta.task().word());
+        }
+        if (!thresholds.isEmpty()) {
+            metadata.put(THRESHOLDS, Json.line(thresholds));
         }
         if (!delta.additions().isEmpty()) {
             putAdditions(delta.additions(), tensors, metadata);
@@ -224,6 +263,7 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
         List<Addition> additions = additions(file, safetensors.metadata());
         Task task = Task.of(
                 safetensors.metadata().getOrDefault(TASK, Task.SINGLE_LABEL.word()), file.place(TASK));
+        List<Float> thresholds = thresholds(file, safetensors.metadata());
         Map<String, float[]> whole = new LinkedHashMap<>();
         for (String name : file.unread()) {
             if (name.startsWith(WHOLE)) {
@@ -244,7 +284,21 @@ public record DeltaFile(Delta delta, String method, String settings, String prov
                         task),
                 safetensors.metadata().getOrDefault("method", GRFT),
                 file.text("settings"),
-                file.text("provenance")));
+                file.text("provenance"),
+                thresholds));
+    }
+
+    private static List<Float> thresholds(Artifact file, Map<String, String> metadata) {
+        List<Float> thresholds = new ArrayList<>();
+        if (metadata.containsKey(THRESHOLDS)) {
+            for (JsonNode one : Json.parse(file.place(THRESHOLDS), file.text(THRESHOLDS))) {
+                if (!one.isNumber()) {
+                    throw UserError.of("%s: must be numbers, got %s; write the file again", file.place(THRESHOLDS), one);
+                }
+                thresholds.add(one.floatValue());
+            }
+        }
+        return thresholds;
     }
 
     /** Returns the slices whose indices lie under one of two names. */

@@ -6,6 +6,7 @@ import dev.grft.Axis;
 import dev.grft.Delta;
 import dev.grft.LowRank;
 import dev.grft.Slices;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.NameMap;
 import dev.grft.checkpoint.file.Json;
@@ -232,10 +233,14 @@ final class PeftAdapter {
         storage.writeAtomically(
                 new Path(directory, MODEL), out -> Safetensors.write(out, Map.of("format", "pt"), tensors));
         storage.writeAtomically(new Path(directory, CONFIG), configuration(base));
-        storage.writeAtomically(new Path(directory, CARD), card(base, delta.labels()));
+        storage.writeAtomically(new Path(directory, CARD), card(base, delta));
     }
 
-    private String card(Base base, List<String> labels) {
+    private String card(Base base, Delta delta) {
+        List<String> labels = delta.labels();
+        boolean values = delta.task() == Task.REGRESSION;
+        String problem =
+                delta.task() == Task.SINGLE_LABEL ? "" : ", problem_type=\"" + delta.task().problemType() + "\"";
         boolean timm = names == NameMap.TIMM;
         return String.join(
                 "\n",
@@ -244,7 +249,7 @@ final class PeftAdapter {
                 "library_name: peft",
                 "pipeline_tag: image-classification",
                 "---",
-                "# A LoRA adapter of " + labels.size() + " classes",
+                "# A LoRA adapter of " + labels.size() + (values ? " targets" : " classes"),
                 "",
                 "```python",
                 timm ? "import timm" : "from peft import AutoPeftModel",
@@ -252,7 +257,8 @@ final class PeftAdapter {
                 "labels = " + Json.line(labels),
                 timm
                         ? "model = timm.create_model(\"local-dir:PRETRAINED\", pretrained=True, num_classes=len(labels))"
-                        : "model = AutoPeftModel.from_pretrained(\"ADAPTER\", num_labels=len(labels), ignore_mismatched_sizes=True)",
+                        : "model = AutoPeftModel.from_pretrained(\"ADAPTER\", num_labels=len(labels)" + problem
+                                + ", ignore_mismatched_sizes=True)",
                 timm ? "model = PeftModel.from_pretrained(model, \"ADAPTER\")" : "",
                 "```",
                 "");

@@ -3,7 +3,6 @@ package dev.grft.spark.verbs;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.Selection;
-import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
@@ -158,7 +157,7 @@ final class CompareVerb extends Verb {
                     + " images, or no learning rates");
         }
         Labels labels = run.images().training().labels();
-        methods(first).forEach(method -> watched(method).requireOf(Task.SINGLE_LABEL, labels.size()));
+        methods(first).forEach(method -> watched(method).requireOf(labels.size()));
         Map<Method, Double> values = new LinkedHashMap<>();
         for (double rate : settings.compare().learningRates().stream().sorted().toList()) {
             Map<String, @Nullable Object> changes = new LinkedHashMap<>();
@@ -207,7 +206,7 @@ final class CompareVerb extends Verb {
 
     /** Returns the measure that a method's learning rate is chosen by. */
     private Measure watched(Method method) {
-        return Measure.of(Config.forMethod(settings, method.word()).training().watch());
+        return Config.forMethod(settings, method.word()).watched();
     }
 
     /**

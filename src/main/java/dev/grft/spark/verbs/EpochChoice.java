@@ -1,7 +1,6 @@
 package dev.grft.spark.verbs;
 
 import dev.grft.Delta;
-import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
@@ -81,7 +80,7 @@ final class EpochChoice implements Trainer.Judge {
         this.labels = labels;
         this.state = new Path(folder, "state");
         this.examples = examples;
-        this.watched = Measure.of(settings.training().watch());
+        this.watched = settings.watched();
     }
 
     /**
@@ -97,7 +96,7 @@ final class EpochChoice implements Trainer.Judge {
             return null;
         }
         EpochChoice choice = new EpochChoice(run, split, labels, folder, examples);
-        choice.watched.requireOf(Task.SINGLE_LABEL, labels.size());
+        choice.watched.requireOf(labels.size());
         return choice;
     }
 
@@ -202,7 +201,7 @@ final class EpochChoice implements Trainer.Judge {
         Part now = Objects.requireNonNull(part);
         Images images =
                 split == Split.TEST ? run.images().test(labels) : run.images().validation(labels);
-        Measures<?> measures = Measures.of(Task.SINGLE_LABEL, labels, null);
+        Measures<?> measures = Measures.of(labels, null);
         now.network()
                 .apply(trained)
                 .measure(images, session.progress().silent(images.count()), measures, judgment -> {});
@@ -217,7 +216,8 @@ final class EpochChoice implements Trainer.Judge {
                             now.meaning().apply(trained),
                             settings.tuning().method(),
                             Config.toYaml(run.images().settled()),
-                            Provenance.json(session, images.digest(), split))
+                            Provenance.json(session, images.digest(), split),
+                            split == Split.VALIDATION ? measures.bestThresholds() : List.of())
                     .write(session.hadoop(), file());
         }
         now.history().get().add(made, epoch(made), split.toString(), values, watched, better);
@@ -240,9 +240,9 @@ final class EpochChoice implements Trainer.Judge {
                 && !Objects.requireNonNull(part).waits().getAsBoolean();
     }
 
-    /** Returns the delta of the best epoch. */
-    Delta best() {
-        return DeltaFile.read(session.hadoop(), file()).delta();
+    /** Returns the delta of the best epoch, with the thresholds that were chosen on the images that the epoch was chosen on. */
+    DeltaFile best() {
+        return DeltaFile.read(session.hadoop(), file());
     }
 
     /** Returns the images that it was chosen on. */

@@ -72,10 +72,10 @@ final class EvaluateVerb extends Verb {
         run.models().pretrained().requireFits(delta);
         boolean chosenOnTest = Provenance.isChosenOnTest(file);
         String note = chosenOnTest ? EpochChoice.NOT_COMPARABLE : null;
-        Labels labels = Labels.inOrder(delta.labels());
+        Labels labels = Labels.of(delta);
         Images images = run.images().test(labels);
         Progress.Meter meter = session.phase("evaluate " + method, images.count());
-        Measures<?> measures = Measures.of(Task.SINGLE_LABEL, labels, null);
+        Measures<?> measures = Measures.of(labels, file.thresholdArray());
         Predictions predictions = new Predictions(labels, images.broken().total());
         run.inference(delta).measure(images, meter, measures, predictions::add);
         double seconds = meter.seconds();
@@ -86,6 +86,9 @@ final class EvaluateVerb extends Verb {
         long head = (long) delta.headWeight().length + delta.headBias().length;
         Metrics metrics = run.artifacts().metrics();
         ObjectNode node = metrics.of(method);
+        if (labels.task() != Task.SINGLE_LABEL) {
+            node.put(Metrics.TASK, labels.task().word());
+        }
         Measure.put(measures.values(), node);
         node.put("trained", delta.trained());
         node.put("share", (double) delta.trained() / (backbone + head));

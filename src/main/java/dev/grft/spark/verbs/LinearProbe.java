@@ -55,7 +55,12 @@ final class LinearProbe extends Verb {
     DeltaFile delta() {
         Path path = new Path(run.directory().method(Method.LINEAR.word()), "delta.safetensors");
         return run.artifacts()
-                .artifact(path, inputs(), force, () -> DeltaFile.read(session.hadoop(), path), () -> make(path));
+                .artifact(
+                        path,
+                        inputs() + Thresholds.inputs(run),
+                        force,
+                        () -> DeltaFile.read(session.hadoop(), path),
+                        () -> make(path));
     }
 
     private DeltaFile make(Path path) {
@@ -69,11 +74,13 @@ final class LinearProbe extends Verb {
                 images.labels().names(),
                 run.models().pretrained().sha256(),
                 Map.of());
-        DeltaFile file = new DeltaFile(
-                delta,
-                Method.LINEAR.word(),
-                Config.toYaml(run.images().settled()),
-                Provenance.json(session, images.digest()));
+        DeltaFile file = Thresholds.with(
+                run,
+                new DeltaFile(
+                        delta,
+                        Method.LINEAR.word(),
+                        Config.toYaml(run.images().settled()),
+                        Provenance.json(session, images.digest())));
         file.write(session.hadoop(), path);
         if (run.directory().isOf(Method.LINEAR.word())) {
             Provenance.writeManifest(

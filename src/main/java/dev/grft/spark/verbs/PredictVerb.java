@@ -3,13 +3,16 @@ package dev.grft.spark.verbs;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Delta;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
+import dev.grft.measures.SetJudgment;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Tally;
@@ -50,12 +53,14 @@ import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.apache.spark.util.LongAccumulator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Labels images: a table with a row for each, in the order of the files that hold them: {@code name}, {@code label}, {@code probability} of
  * that label, and the probability of each class in a column {@code p_CLASS}. Instead of these, {@code top} is an array of the
  * likeliest classes with their probabilities if {@code predict.topK} is set or a delta has more than 100 classes; in CSV it is
- * text in JSON. Of several deltas each has these columns but the name's, which begin with what the delta is called and an
+ * text in JSON. Of several labels, {@code labels} is an array of the classes whose probability is not below their threshold, in place of
+ * {@code label} and {@code probability}; of values, each target has a column {@code predicted_TARGET}. Of several deltas each has these columns but the name's, which begin with what the delta is called and an
  * underscore.
  */
 final class PredictVerb extends Verb {
@@ -71,6 +76,8 @@ final class PredictVerb extends Verb {
     private static final int IN_A_TASK = 4096; // images
     private static final Pattern NAMED = Pattern.compile("([\\w.-]+)=(.+)");
     private static final String TOP = "top";
+    private static final String LABELS = "labels";
+    private static final ArrayType SET = DataTypes.createArrayType(DataTypes.StringType, false);
     private static final ArrayType LIKELIEST = DataTypes.createArrayType(
             DataTypes.createStructType(List.of(
                     DataTypes.createStructField("label", DataTypes.StringType, false),
@@ -78,10 +85,59 @@ final class PredictVerb extends Verb {
             false);
 
     /** What a delta says: its columns begin with {@code prefix}; {@code top} classes stand in an array, 0: each in a column. */
-    private record Task(String prefix, Delta delta, int top) {}
+    private record Told(String prefix, DeltaFile file, int top) {
+        Delta delta() {
+            return file.delta();
+        }
 
-    /** The classes of a delta and how many of them stand in an array, as tasks take them along. */
-    private record Said(Labels labels, int top) implements Serializable {}
+        /** Returns whether there is an array of the likeliest classes. */
+        boolean hasTop() {
+            return top > 0 && delta().task() != Task.REGRESSION;
+        }
+
+        /** Returns what tasks take along. */
+        Said said() {
+            return new Said(Labels.of(delta()), top, file.thresholdArray());
+        }
+    }
+
+    /** The outputs of a delta, how many of the classes stand in an array, and their thresholds, as tasks take them along. */
+    private record Said(Labels labels, int top, float @Nullable [] thresholds) implements Serializable {
+        /** Adds the cells of an image. */
+        void add(float[] outputs, List<Object> cells) {
+            switch (labels.task()) {
+                case SINGLE_LABEL -> {
+                    int best = Labels.likeliest(outputs);
+                    cells.add(labels.name(best));
+                    cells.add(outputs[best]);
+                    addProbabilities(outputs, cells);
+                }
+                case MULTI_LABEL -> {
+                    cells.add(Arrays.stream(SetJudgment.predicted(outputs, thresholds))
+                            .mapToObj(labels::name)
+                            .toArray(String[]::new));
+                    addProbabilities(outputs, cells);
+                }
+                case REGRESSION -> addEach(outputs, cells);
+            }
+        }
+
+        private void addProbabilities(float[] probabilities, List<Object> cells) {
+            if (top > 0) {
+                cells.add(Arrays.stream(Labels.likeliest(probabilities, top))
+                        .mapToObj(k -> RowFactory.create(labels.name(k), probabilities[k]))
+                        .toArray(Row[]::new));
+            } else {
+                addEach(probabilities, cells);
+            }
+        }
+
+        private static void addEach(float[] outputs, List<Object> cells) {
+            for (float output : outputs) {
+                cells.add(output);
+            }
+        }
+    }
 
     PredictVerb(Run run, boolean force) {
         super(run, force);
@@ -101,13 +157,13 @@ final class PredictVerb extends Verb {
             throw UserError.of("%s: exists already; choose another --output or give --force", output);
         }
         folder.requireOwn();
-        List<Task> tasks = new ArrayList<>();
+        List<Told> tasks = new ArrayList<>();
         if (deltas.isEmpty()) {
-            tasks.add(task("", delta(run.directory().path(FILE))));
+            tasks.add(told("", delta(run.directory().path(FILE))));
         }
         deltas.forEach(delta -> tasks.add(named(delta)));
         Set<String> prefixes = new HashSet<>();
-        for (Task task : tasks) {
+        for (Told task : tasks) {
             if (!prefixes.add(task.prefix)) {
                 throw UserError.of(
                         "--delta: two deltas are called %s; give --delta NAME=PATH",
@@ -124,26 +180,26 @@ final class PredictVerb extends Verb {
     }
 
     /** Returns a delta by its name, or else that of its file, or of the folder of a file that is called like all others. */
-    private Task named(String text) {
+    private Told named(String text) {
         Matcher named = NAMED.matcher(text);
         Path given = new Path(named.matches() ? named.group(2) : text);
         Path file = session.storage().isDirectory(given) ? new Path(given, FILE) : given;
         String own = file.getName().equals(FILE)
                 ? file.getParent().getName()
                 : file.getName().replaceFirst("\\.safetensors$", "");
-        return task((named.matches() ? named.group(1) : own) + "_", delta(file));
+        return told((named.matches() ? named.group(1) : own) + "_", delta(file));
     }
 
-    private Task task(String prefix, Delta delta) {
-        return new Task(
-                prefix, delta, settings.predict().classesInArray(delta.labels().size()));
+    private Told told(String prefix, DeltaFile file) {
+        int outputs = file.delta().labels().size();
+        return new Told(prefix, file, settings.predict().classesInArray(outputs));
     }
 
-    private Delta delta(Path path) {
+    private DeltaFile delta(Path path) {
         run.artifacts().requireDelta(path, "to predict with");
         DeltaFile file = run.models().delta(path);
         sayDifferences(path, file);
-        return file.delta();
+        return file;
     }
 
     private void sayDifferences(Path path, DeltaFile file) {
@@ -176,7 +232,7 @@ final class PredictVerb extends Verb {
     }
 
     /** Reads the images in the order of their files, writes the row of each as it comes, and returns how many there are. */
-    private long write(String images, Source.Stored source, List<Task> tasks, Path folder) {
+    private long write(String images, Source.Stored source, List<Told> tasks, Path folder) {
         long count = source.count();
         Progress.Meter meter = session.phase("predict", count);
         AtomicLong shown = new AtomicLong();
@@ -201,7 +257,7 @@ final class PredictVerb extends Verb {
             Tally.Counter counter = tally.counter(); // tasks take these along, not this object
             LongAccumulator leftTurned = session.context().sc().longAccumulator();
             List<Said> said = tasks.stream()
-                    .map(task -> new Said(Labels.inOrder(task.delta.labels()), task.top))
+                    .map(Told::said)
                     .collect(Collectors.toCollection(ArrayList::new));
             JavaRDD<Row> rows = run.models()
                     .device()
@@ -246,8 +302,8 @@ final class PredictVerb extends Verb {
         }
     }
 
-    private Inference inference(List<Task> tasks) {
-        List<Delta> deltas = tasks.stream().map(Task::delta).toList();
+    private Inference inference(List<Told> tasks) {
+        List<Delta> deltas = tasks.stream().map(Told::delta).toList();
         ModelBroadcast model = run.models().broadcast(Labels.of(deltas.get(0)));
         return deltas.size() == 1
                 ? run.inference(deltas.get(0))
@@ -286,7 +342,7 @@ final class PredictVerb extends Verb {
                 .iterator();
     }
 
-    private void write(JavaRDD<Row> rows, List<Task> tasks, String folder) {
+    private void write(JavaRDD<Row> rows, List<Told> tasks, String folder) {
         RuntimeConfig conf = session.spark().conf();
         String before = conf.get(CASE_SENSITIVE);
         conf.set(CASE_SENSITIVE, true); // the names of two classes may differ in case only
@@ -309,13 +365,18 @@ final class PredictVerb extends Verb {
         }
     }
 
-    /** Returns the table with its arrays as text in JSON, because CSV has no arrays. */
-    private static Dataset<Row> inText(Dataset<Row> table, List<Task> tasks) {
+    /** Returns the table with its arrays as text, because CSV has none: the likeliest classes in JSON, the classes of an image between bars. */
+    private static Dataset<Row> inText(Dataset<Row> table, List<Told> tasks) {
         Dataset<Row> text = table;
-        for (Task task : tasks) {
-            if (task.top > 0) {
+        for (Told task : tasks) {
+            if (task.hasTop()) {
                 String column = task.prefix + TOP;
                 text = text.withColumn(column, functions.to_json(text.col("`" + column + "`")));
+            }
+            if (task.delta().task() == Task.MULTI_LABEL) {
+                String column = task.prefix + LABELS;
+                text = text.withColumn(
+                        column, functions.concat_ws(Character.toString(LabelForm.BAR), text.col("`" + column + "`")));
             }
         }
         return text;
@@ -326,39 +387,39 @@ final class PredictVerb extends Verb {
         cells.add(name);
         int from = 0;
         for (Said by : said) {
-            Labels of = by.labels;
-            float[] probabilities = Arrays.copyOfRange(values, from, from + of.size());
-            int best = Labels.likeliest(probabilities);
-            cells.add(of.name(best));
-            cells.add(probabilities[best]);
-            if (by.top > 0) {
-                cells.add(Arrays.stream(Labels.likeliest(probabilities, by.top))
-                        .mapToObj(k -> RowFactory.create(of.name(k), probabilities[k]))
-                        .toArray(Row[]::new));
-            } else {
-                for (float probability : probabilities) {
-                    cells.add(probability);
-                }
-            }
-            from += of.size();
+            int to = from + by.labels.size();
+            by.add(Arrays.copyOfRange(values, from, to), cells);
+            from = to;
         }
         return RowFactory.create(cells.toArray());
     }
 
-    private static StructType schema(List<Task> tasks) {
+    private static StructType schema(List<Told> tasks) {
         List<StructField> fields = new ArrayList<>();
         fields.add(DataTypes.createStructField("name", DataTypes.StringType, false));
-        for (Task task : tasks) {
-            fields.add(DataTypes.createStructField(task.prefix + "label", DataTypes.StringType, false));
-            fields.add(DataTypes.createStructField(task.prefix + "probability", DataTypes.FloatType, false));
-            if (task.top > 0) {
+        for (Told task : tasks) {
+            String each =
+                    switch (task.delta().task()) {
+                        case SINGLE_LABEL -> {
+                            fields.add(DataTypes.createStructField(task.prefix + "label", DataTypes.StringType, false));
+                            fields.add(DataTypes.createStructField(
+                                    task.prefix + "probability", DataTypes.FloatType, false));
+                            yield "p_";
+                        }
+                        case MULTI_LABEL -> {
+                            fields.add(DataTypes.createStructField(task.prefix + LABELS, SET, false));
+                            yield "p_";
+                        }
+                        case REGRESSION -> "predicted_";
+                    };
+            if (task.hasTop()) {
                 fields.add(DataTypes.createStructField(task.prefix + TOP, LIKELIEST, false));
                 continue;
             }
-            task.delta
+            task.delta()
                     .labels()
                     .forEach(name -> fields.add(
-                            DataTypes.createStructField(task.prefix + "p_" + name, DataTypes.FloatType, false)));
+                            DataTypes.createStructField(task.prefix + each + name, DataTypes.FloatType, false)));
         }
         return DataTypes.createStructType(fields);
     }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.Penalty;
 import dev.grft.Selection;
-import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.file.Dtype;
@@ -165,7 +164,7 @@ final class PretrainVerb extends Verb {
                 Map.of());
         Images images = run.images().test(labels, preprocess);
         Progress.Meter meter = session.phase("evaluate", images.count());
-        Measures<?> measures = Measures.of(Task.SINGLE_LABEL, labels, null);
+        Measures<?> measures = Measures.of(labels, null);
         try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {
             Inference.of(run.engine(model.config()), model, preprocess, delta)
                     .measure(images, meter, measures, judgment -> {});

@@ -52,7 +52,7 @@ final class TrainVerb extends Verb {
                 .artifact(
                         path,
                         Inputs.digest(
-                                inputs, Integer.toString(settings.training().maxSteps())),
+                                inputs, settings.training().maxSteps() + Thresholds.inputs(run)),
                         force,
                         () -> DeltaFile.read(session.hadoop(), path),
                         () -> train(path, inputs));
@@ -110,7 +110,15 @@ final class TrainVerb extends Verb {
                 setup = next;
             }
         }
-        return write(path, choice == null ? delta : choice.best(), images.digest(), result, setup, choice);
+        DeltaFile best = choice == null ? null : choice.best();
+        return write(
+                path,
+                best == null ? delta : best.delta(),
+                best == null ? List.of() : best.thresholds(),
+                images.digest(),
+                result,
+                setup,
+                choice);
     }
 
     private boolean averaged() {
@@ -182,15 +190,19 @@ final class TrainVerb extends Verb {
     private DeltaFile write(
             Path path,
             Delta delta,
+            List<Float> thresholds,
             String dataDigest,
             TrainingLoop.Result result,
             PartSetup last,
             @Nullable EpochChoice choice) {
-        DeltaFile file = new DeltaFile(
-                delta,
-                method.word(),
-                Config.toYaml(run.images().settled()),
-                Provenance.json(session, dataDigest, choice == null ? null : choice.split()));
+        DeltaFile file = Thresholds.with(
+                run,
+                new DeltaFile(
+                        delta,
+                        method.word(),
+                        Config.toYaml(run.images().settled()),
+                        Provenance.json(session, dataDigest, choice == null ? null : choice.split()),
+                        thresholds));
         file.write(session.hadoop(), path);
         if (run.directory().isOf(method.word())) {
             Provenance.writeManifest(run, dataDigest, run.models().pretrained().sha256());
