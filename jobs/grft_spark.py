@@ -1,9 +1,10 @@
-"""GRFT in PySpark: the estimator dev.grft.ml.GrftClassifier and its model, see src/site/markdown/spark-ml.md.
+"""GRFT in PySpark: the estimators of dev.grft.ml and their models, see src/site/markdown/spark-ml.md.
 
     spark-submit --jars grft-spark-job.jar --py-files grft_spark.py ...
     model = GrftClassifier(pretrained="/models/vit-b16", epochs=5, settings=["selection.axis=column"]).fit(frame)
 
-Parameters are those of the Java class, where explainParams() has their meaning.
+GrftMultiLabelClassifier learns arrays of classes, GrftRegressor numbers. Parameters are those of the Java classes, where explainParams() has
+their meaning.
 """
 import sys
 
@@ -33,8 +34,7 @@ class _Readable(JavaMLReadable):
 
 class _Columns(Params):
     imageCol = Param(Params._dummy(), "imageCol", "column of the images", _TEXT)
-    predictionCol = Param(Params._dummy(), "predictionCol", "column that gets the class's number", _TEXT)
-    probabilityCol = Param(Params._dummy(), "probabilityCol", "column that gets the probabilities", _TEXT)
+    predictionCol = Param(Params._dummy(), "predictionCol", "column that gets the prediction", _TEXT)
     handleInvalid = Param(Params._dummy(), "handleInvalid", "of broken images: error, skip or keep", _TEXT)
     pretrained = Param(Params._dummy(), "pretrained", "path of the pretrained checkpoint", _TEXT)
 
@@ -43,10 +43,12 @@ class _Columns(Params):
         return self._set(**values)
 
 
-class GrftClassifier(JavaEstimator, _Columns, JavaMLWritable, _Readable):
-    """Fine-tunes a Vision Transformer on the images of a data frame."""
+class _Probabilities(_Columns):
+    probabilityCol = Param(Params._dummy(), "probabilityCol", "column that gets the probabilities", _TEXT)
 
-    labelCol = Param(Params._dummy(), "labelCol", "column of the classes", _TEXT)
+
+class _Estimator(JavaEstimator, JavaMLWritable, _Readable):
+    labelCol = Param(Params._dummy(), "labelCol", "column of what the images show", _TEXT)
     nameCol = Param(Params._dummy(), "nameCol", "column of the images' names", _TEXT)
     weightCol = Param(Params._dummy(), "weightCol", "column of the rows' weights in the loss", _TEXT)
     validationIndicatorCol = Param(
@@ -69,22 +71,14 @@ class GrftClassifier(JavaEstimator, _Columns, JavaMLWritable, _Readable):
 
     def __init__(self, **values):
         super().__init__()
-        self._java_obj = self._new_java_obj(_JAVA + "GrftClassifier", self.uid)
+        self._java_obj = self._new_java_obj(_JAVA + type(self).__name__, self.uid)
         self._set(**values)
 
     def _create_model(self, java_model):
-        model = GrftClassificationModel(java_model)
-        return self._copyValues(model)
+        return self._copyValues(self._model(java_model))
 
 
-class GrftClassificationModel(JavaModel, _Columns, JavaMLWritable, _Readable):
-    """A fine-tuned Vision Transformer, labels the images of a data frame."""
-
-    @property
-    def labels(self):
-        """The classes, by number."""
-        return list(self._call_java("labels"))
-
+class _Model(JavaModel, JavaMLWritable, _Readable):
     @property
     def trained(self):
         """How many parameters were trained, with those of the head."""
@@ -94,3 +88,55 @@ class GrftClassificationModel(JavaModel, _Columns, JavaMLWritable, _Readable):
     def pretrainedSha256(self):
         """The SHA-256 of the pretrained checkpoint."""
         return self._call_java("pretrainedSha256")
+
+
+class GrftClassificationModel(_Model, _Probabilities):
+    """A fine-tuned Vision Transformer, tells the class of the images of a data frame."""
+
+    @property
+    def labels(self):
+        """The classes, by number."""
+        return list(self._call_java("labels"))
+
+
+class GrftMultiLabelModel(_Model, _Probabilities):
+    """A fine-tuned Vision Transformer, tells which classes the images of a data frame show."""
+
+    @property
+    def labels(self):
+        """The classes, by number."""
+        return list(self._call_java("labels"))
+
+    @property
+    def thresholds(self):
+        """The thresholds of the classes, by number."""
+        return list(self._call_java("thresholds"))
+
+
+class GrftRegressionModel(_Model, _Columns):
+    """A fine-tuned Vision Transformer, predicts values of the images of a data frame."""
+
+    @property
+    def targets(self):
+        """The names of the values, in their order."""
+        return list(self._call_java("targets"))
+
+
+class GrftClassifier(_Estimator, _Probabilities):
+    """Fine-tunes a Vision Transformer to tell the class of an image."""
+
+    _model = GrftClassificationModel
+
+
+class GrftMultiLabelClassifier(_Estimator, _Probabilities):
+    """Fine-tunes a Vision Transformer to tell which classes an image shows, any number of them."""
+
+    _model = GrftMultiLabelModel
+
+
+class GrftRegressor(_Estimator, _Columns):
+    """Fine-tunes a Vision Transformer to predict one value of an image or several."""
+
+    _model = GrftRegressionModel
+
+    labelCols = Param(Params._dummy(), "labelCols", "columns of the values; empty: labelCol alone", _TEXTS)

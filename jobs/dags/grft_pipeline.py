@@ -32,6 +32,9 @@ PUBLISHED = Asset("grft_published_model")
 
 PUBLISHED_FILES = ("config.json", "delta.safetensors", "manifest.json", "metrics.json", "merged.safetensors")
 
+# What a model of a task is published by. The lower RMSE is better, of the others the higher.
+MEASURES = {"single-label": "accuracy", "multi-label": "map", "regression": "rmse"}
+
 SIZE = "^[1-9][0-9]*[mg]$"
 
 PARAMS = {
@@ -68,9 +71,8 @@ PARAMS = {
         0.002,
         type="number",
         minimum=0,
-        maximum=1,
         title="Margin",
-        description="A model is published if its accuracy is higher than the last one's by more than this.",
+        description="A model is published if its accuracy, mAP or RMSE is better than the last one's by more than this.",
     ),
     "storage_conn_id": Param(
         None,
@@ -159,12 +161,14 @@ def storage(place: str, params: Mapping[str, Any]) -> ObjectStoragePath:
 
 
 def measured(directory: ObjectStoragePath) -> dict[str, Any]:
-    """Returns method, accuracy in [0, 1], the directory, and ``comparable``: whether the epoch was not chosen on test images."""
+    """Returns method, the measure of the task and its value, the directory, and ``comparable``: whether the epoch was not chosen on test images."""
     method = json.loads((directory / "manifest.json").read_text())["settings"]["tuning"]["method"]
     metrics = json.loads((directory / "metrics.json").read_text())[method]
+    measure = MEASURES[metrics.get("task", "single-label")]
     return {
         "method": method,
-        "accuracy": metrics["accuracy"],
+        "measure": measure,
+        measure: metrics[measure],
         "comparable": metrics.get("chosen_on") != "test",
         "directory": str(directory),
     }
@@ -180,7 +184,13 @@ def is_better(result: Mapping[str, Any], last: Mapping[str, Any] | None, margin:
     """Returns whether to publish a result: the first, the very one that is published, or one better by more than the margin."""
     if not result["comparable"]:
         return False
-    return last is None or last["run"] == result["directory"] or result["accuracy"] > last["accuracy"] + margin
+    if last is None or last["run"] == result["directory"]:
+        return True
+    measure = result["measure"]
+    if measure not in last:
+        return False  # a model of another task is published there
+    better = last[measure] - result[measure] if measure == "rmse" else result[measure] - last[measure]
+    return better > margin
 
 
 def copy_published(result: Mapping[str, Any], published: ObjectStoragePath) -> dict[str, Any]:
@@ -191,7 +201,7 @@ def copy_published(result: Mapping[str, Any], published: ObjectStoragePath) -> d
     for name in PUBLISHED_FILES:
         (source / name).copy(target / name)
     latest = {
-        "accuracy": result["accuracy"],
+        result["measure"]: result[result["measure"]],
         "method": result["method"],
         "directory": str(target),
         "run": result["directory"],

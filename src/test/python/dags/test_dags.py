@@ -175,6 +175,16 @@ def test_a_model_is_published_if_it_beats_the_last_by_the_margin(grft, tmp_path)
     assert sorted(path.name for path in (tmp_path / "published").iterdir()) == ["better", "first", "latest.json"]
 
 
+def test_a_model_of_another_task_is_published_by_its_own_measure(grft):
+    def result(measure, value):
+        return {"comparable": True, "directory": "new", "measure": measure, measure: value}
+
+    assert grft.is_better(result("map", 0.75), {"run": "old", "map": 0.7}, 0.01)
+    assert grft.is_better(result("rmse", 2.5), {"run": "old", "rmse": 3.0}, 0.1), "the lower is better"
+    assert not grft.is_better(result("rmse", 3.5), {"run": "old", "rmse": 3.0}, 0.1)
+    assert not grft.is_better(result("rmse", 0.1), {"run": "old", "accuracy": 0.9}, 0.1), "another task"
+
+
 def test_a_place_by_the_name_of_hadoop_is_one_of_airflow(grft):
     assert str(grft.storage("s3a://bucket/runs", {"storage_conn_id": None})).startswith("s3://bucket/runs")
 

@@ -309,7 +309,7 @@
           lines(`${measure.title} by epoch; the numbers stand in the table below.`, "epoch", measure.title, () => some.map((method) => ({
             name: method.name, points: method.history.epochs.filter((e) => Number.isFinite(e[key])).map((e) => [e.epoch, e[key]]),
             more: { symbolSize: 8, markPoint: { symbol: "pin", symbolSize: 24, label: { show: false }, data: pins(method).map((e) => ({ coord: [e.epoch, e[key]] })) } },
-          })), { format: measure.axis, nameGap: 60 }));
+          })), { format: measure.axis, nameGap: measure.share ? 60 : 46 }));
       }
     }
     const byEpoch = SHOWN.filter((key) => !/^top5|^tuned|^ece/.test(key));
