@@ -16,6 +16,7 @@ import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The outputs of a head: what each is called, a class or a value, in order, and what they say of an image. Immutable; equal if the names,
@@ -34,9 +35,15 @@ public final class Labels implements Serializable {
     private final Map<String, Integer> indices = new HashMap<>();
 
     private final Task task;
+    private final @Nullable Standard standard;
 
     private Labels(Task task, Collection<String> inOrder) {
+        this(task, inOrder, null);
+    }
+
+    private Labels(Task task, Collection<String> inOrder, @Nullable Standard standard) {
         this.task = task;
+        this.standard = standard;
         names = inOrder.toArray(new String[0]);
         for (String name : names) {
             if (indices.put(name, indices.size()) != null) {
@@ -146,6 +153,46 @@ public final class Labels implements Serializable {
     /** Returns what the outputs say of an image. */
     public Task task() {
         return task;
+    }
+
+    /** Returns the same outputs for a training on images with these labels: of values with the {@link Standard} of these. */
+    public Labels ofTraining(Collection<String> labels) {
+        return task == Task.REGRESSION
+                ? new Labels(
+                        task,
+                        names(),
+                        Standard.of(labels.stream().map(this::values).toList()))
+                : this;
+    }
+
+    /** Returns what a training standardizes values by; null if it does not. */
+    public @Nullable Standard standard() {
+        return standard;
+    }
+
+    /** Returns a delta that was trained for these outputs, with a head that gives the outputs themselves. */
+    public Delta told(Delta trained) {
+        return standard == null
+                ? trained.withHead(trained.headWeight(), trained.headBias(), task)
+                : trained.withHead(
+                        standard.weight(trained.headWeight(), false), standard.bias(trained.headBias(), false), task);
+    }
+
+    /** Returns what an image shows as a training sees it: values are standardized. */
+    public Target trained(Target target) {
+        if (standard == null) {
+            return target;
+        }
+        float[] values = target.values();
+        standard.apply(values, 0);
+        return Target.ofValues(values);
+    }
+
+    /** Returns a delta as it is trained for these outputs, the inverse of {@link #told}. */
+    public Delta trained(Delta told) {
+        return standard == null
+                ? told
+                : told.withHead(standard.weight(told.headWeight(), true), standard.bias(told.headBias(), true), task);
     }
 
     /** Returns how many outputs there are. */

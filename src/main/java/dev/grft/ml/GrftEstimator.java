@@ -408,7 +408,8 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
                 getOrDefault(columns.image),
                 labels(),
                 isSet(nameCol) ? getOrDefault(nameCol) : null,
-                weight.isEmpty() ? null : weight);
+                weight.isEmpty() ? null : weight,
+                task);
     }
 
     @Override

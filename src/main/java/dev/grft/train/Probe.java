@@ -1,6 +1,9 @@
 package dev.grft.train;
 
+import dev.grft.Delta;
+import dev.grft.Task;
 import dev.grft.config.Settings;
+import dev.grft.data.Target;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -32,15 +35,31 @@ public record Probe(float[] weight, float[] bias) {
         return new Probe(weight, new float[classes]);
     }
 
+    /** Returns the head of a delta. */
+    public static Probe of(Delta delta) {
+        return new Probe(delta.headWeight(), delta.headBias());
+    }
+
     /**
      * What a head is trained on.
      *
      * @param features {@code [n][D]}
-     * @param labels {@code [n]}, each in [0, classes)
+     * @param targets {@code [n]}, of the task
+     * @param outputs K of the head
      * @param weights of the examples in the loss, {@code [n]}; null: 1 each
      */
     @SuppressWarnings("ArrayRecordComponent") // arrays handed over together, compared by nobody
-    public record Examples(float[][] features, int[] labels, int classes, float @Nullable [] weights) {
+    public record Examples(float[][] features, Target[] targets, Task task, int outputs, float @Nullable [] weights) {
+        /** Returns examples of one class each, {@code labels [n]}, each in [0, classes). */
+        public Examples(float[][] features, int[] labels, int classes, float @Nullable [] weights) {
+            this(
+                    features,
+                    Arrays.stream(labels).mapToObj(Target::ofClass).toArray(Target[]::new),
+                    Task.SINGLE_LABEL,
+                    classes,
+                    weights);
+        }
+
         /** Returns those at some indices; the arrays of features are the same. */
         private Examples at(int[] indices) {
             float[] some = weights == null ? null : new float[indices.length];
@@ -49,8 +68,9 @@ public record Probe(float[] weight, float[] bias) {
             }
             return new Examples(
                     Arrays.stream(indices).mapToObj(i -> features[i]).toArray(float[][]::new),
-                    Arrays.stream(indices).map(i -> labels[i]).toArray(),
-                    classes,
+                    Arrays.stream(indices).mapToObj(i -> targets[i]).toArray(Target[]::new),
+                    task,
+                    outputs,
                     some);
         }
 
@@ -60,16 +80,16 @@ public record Probe(float[] weight, float[] bias) {
     }
 
     /**
-     * Returns the head after its training on features: Adam on the mean cross-entropy, examples shuffled each epoch, from a
-     * head of zeros. The result does not depend on the number of threads. Without a weight decay in the settings, there is none.
+     * Returns the head after its training on features: Adam on the mean loss, examples shuffled each epoch, from a head of zeros. The loss of an
+     * example is the cross-entropy of one class; of several classes the sum of a logistic regression's for each, of values half the sum of their
+     * squared errors, so that no output depends on how many others there are. The result does not depend on the number of threads. Without a weight decay in the settings, there is none.
      *
      * @param seed gives the order of the examples
      * @param threads at most, for many classes
      * @param seen receives the number of examples of each step, after it
      */
     public static Probe train(Examples examples, Settings.Probe settings, long seed, int threads, LongConsumer seen) {
-        try (ProbeTraining training = new ProbeTraining(
-                examples.features, examples.labels, examples.classes, examples.weights, settings, threads)) {
+        try (ProbeTraining training = new ProbeTraining(examples, settings, threads)) {
             return training.train(seed, seen);
         }
     }
@@ -91,7 +111,7 @@ public record Probe(float[] weight, float[] bias) {
         /** Examples that are looked at, at most: all trials together then take about as long as a probe of 100,000 examples. */
         static final int MOST = 20_000;
 
-        /** The mean cross-entropy of the held-out examples after a training with a weight decay. */
+        /** The mean loss of the held-out examples after a training with a weight decay. */
         public record Trial(double decay, double loss) {}
 
         /**
@@ -133,11 +153,11 @@ public record Probe(float[] weight, float[] bias) {
                     .toArray();
         }
 
-        /** Returns the mean cross-entropy of examples; the order of the sum is theirs. */
+        /** Returns the mean loss of examples; the order of the sum is theirs. */
         private static double loss(Probe probe, Examples examples) {
-            double[] losses = IntStream.range(0, examples.labels.length)
+            double[] losses = IntStream.range(0, examples.targets.length)
                     .parallel()
-                    .mapToDouble(i -> loss(probe, examples.features[i], examples.labels[i]))
+                    .mapToDouble(i -> loss(probe, examples.features[i], examples.targets[i], examples.task))
                     .toArray();
             double sum = 0;
             double all = 0;
@@ -149,7 +169,7 @@ public record Probe(float[] weight, float[] bias) {
             return sum / all;
         }
 
-        private static double loss(Probe probe, float[] x, int label) {
+        private static double loss(Probe probe, float[] x, Target target, Task task) {
             double[] logits = new double[probe.bias().length];
             double largest = Double.NEGATIVE_INFINITY;
             for (int k = 0; k < logits.length; k++) {
@@ -161,10 +181,21 @@ public record Probe(float[] weight, float[] bias) {
                 largest = Math.max(largest, logit);
             }
             double sum = 0;
-            for (double logit : logits) {
-                sum += StrictMath.exp(logit - largest);
+            if (task == Task.SINGLE_LABEL) {
+                for (double logit : logits) {
+                    sum += StrictMath.exp(logit - largest);
+                }
+                return largest + StrictMath.log(sum) - logits[target.label()];
             }
-            return largest + StrictMath.log(sum) - logits[label];
+            float[] targets = new float[logits.length];
+            target.fill(targets, 0, targets.length);
+            for (int k = 0; k < logits.length; k++) {
+                double z = logits[k];
+                sum += task == Task.MULTI_LABEL
+                        ? Math.max(z, 0) + StrictMath.log1p(StrictMath.exp(-Math.abs(z))) - z * targets[k]
+                        : (z - targets[k]) * (z - targets[k]) / 2;
+            }
+            return sum;
         }
 
         @Override

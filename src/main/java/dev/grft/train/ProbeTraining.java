@@ -1,6 +1,8 @@
 package dev.grft.train;
 
+import dev.grft.Task;
 import dev.grft.config.Settings;
+import dev.grft.data.Target;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -16,13 +18,14 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.api.ops.impl.broadcast.BroadcastAddOp;
 import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
 import org.nd4j.linalg.api.ops.impl.transforms.pairwise.arithmetic.Axpy;
+import org.nd4j.linalg.api.ops.impl.transforms.strict.Sigmoid;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.nd4j.linalg.learning.GradientUpdater;
 import org.nd4j.linalg.learning.config.Adam;
 
 /**
- * The training of a {@link Probe}: the steps of DL4J's softmax layer, with the bits that it has for up to {@link #BLOCK} classes, in
+ * The training of a {@link Probe}: the steps of DL4J's output layer, with the bits that it has for up to {@link #BLOCK} classes, in
  * arrays that are allocated once. Of more classes, blocks of so many are computed side by side; the blocks do not depend on how
  * many threads there are, and so neither does the result.
  */
@@ -33,7 +36,8 @@ final class ProbeTraining implements AutoCloseable {
     private static final int ROWS = 32; // examples whose softmax one thread computes
 
     private final float[][] features;
-    private final int[] labels;
+    private final Target[] targets;
+    private final Task task;
     private final int width;
     private final int classes;
     private final float @Nullable [] weights; // [n]
@@ -149,18 +153,13 @@ final class ProbeTraining implements AutoCloseable {
         }
     }
 
-    ProbeTraining(
-            float[][] features,
-            int[] labels,
-            int classes,
-            float @Nullable [] weights,
-            Settings.Probe settings,
-            int threads) {
-        this.features = features;
-        this.labels = labels;
+    ProbeTraining(Probe.Examples examples, Settings.Probe settings, int threads) {
+        this.features = examples.features();
+        this.targets = examples.targets();
+        this.task = examples.task();
         this.width = features[0].length;
-        this.classes = classes;
-        this.weights = weights;
+        this.classes = examples.outputs();
+        this.weights = examples.weights();
         this.settings = settings;
         this.weightDecay = settings.weightDecay() == null ? 0 : settings.weightDecay();
         for (int from = 0; from < classes; from += BLOCK) {
@@ -203,11 +202,14 @@ final class ProbeTraining implements AutoCloseable {
         each(blocks.size(), k -> blocks.get(k).forward(batch, batch.logits.get(k), batch.columns.get(k)));
         each(batch.rows.size(), r -> {
             INDArray rows = batch.rows.get(r);
-            Nd4j.exec(new SoftMax(rows, rows, 1));
+            switch (task) {
+                case SINGLE_LABEL -> Nd4j.exec(new SoftMax(rows, rows, 1));
+                case MULTI_LABEL -> Nd4j.exec(new Sigmoid(rows, rows));
+                case REGRESSION -> {}
+            }
             for (int b = 0; b < rows.size(0); b++) {
                 int example = order[from + r * ROWS + b];
-                int label = labels[example];
-                rows.putScalar(b, label, rows.getFloat(b, label) - 1);
+                subtract(targets[example], rows, b);
                 if (weights != null) {
                     rows.getRow(b).muli(weights[example]);
                 }
@@ -215,6 +217,17 @@ final class ProbeTraining implements AutoCloseable {
         });
         each(blocks.size(), k -> blocks.get(k).step(batch, batch.errors.get(k), batch.columns.get(k)));
         steps++;
+    }
+
+    /** Subtracts what an example shows from a row of outputs, which is the gradient of its loss then. */
+    private static void subtract(Target target, INDArray rows, int b) {
+        float[] values = target.values();
+        for (int k = 0; k < values.length; k++) {
+            rows.putScalar(b, k, rows.getFloat(b, k) - values[k]);
+        }
+        for (int k : target.classes()) {
+            rows.putScalar(b, k, rows.getFloat(b, k) - 1);
+        }
     }
 
     /** Does some pieces of work, each independent of the others, and returns when all are done. */

@@ -2,6 +2,7 @@ package dev.grft.train;
 
 import dev.grft.Task;
 import dev.grft.data.Batch;
+import dev.grft.data.Standard;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.kernels.Flat;
@@ -40,9 +41,13 @@ final class Targets {
     /** Returns the targets of some examples, {@code [B, K]} or {@code [B, K + 1]}. */
     static float[] of(Batch batch, int outputs, Task task) {
         int length = length(outputs, task);
+        Standard standard = batch.treatment().standard();
         float[] targets = new float[Math.multiplyExact(batch.size(), length)];
         for (int b = 0; b < batch.size(); b++) {
             batch.targets()[b].fill(targets, b * length, outputs);
+            if (standard != null) {
+                standard.apply(targets, b * length);
+            }
             if (length > outputs) {
                 targets[b * length + outputs] = 1;
             }

@@ -1,6 +1,8 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.data.LabelForm;
 import java.util.List;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.functions;
@@ -14,19 +16,25 @@ import org.jspecify.annotations.Nullable;
  * Which columns of a data frame hold what.
  *
  * @param image see {@link ImageColumn}
- * @param label classes, text or numbers
+ * @param label of one class, text or numbers; of several, and of values, as {@link LabelForm} reads it
  * @param name of each row; null for what the images name themselves, a column {@code path}, or the SHA-256 of their bytes
  * @param weight of each row in the loss, a number of 0 or more; null: 1 each
+ * @param task what the label tells
  */
 public record FrameColumns(
         String image,
         String label,
         @Nullable String name,
-        @Nullable String weight) {
+        @Nullable String weight,
+        Task task) {
+    /** Returns the columns of images of one class each. */
+    public FrameColumns(String image, String label, @Nullable String name, @Nullable String weight) {
+        this(image, label, name, weight, Task.SINGLE_LABEL);
+    }
 
     /** Returns the same columns for images that do not train. */
     public FrameColumns withoutWeight() {
-        return new FrameColumns(image, label, name, null);
+        return new FrameColumns(image, label, name, null, task);
     }
 
     /**
@@ -37,7 +45,7 @@ public record FrameColumns(
      */
     public void check(String place, StructType schema) {
         checkImage(place, schema, image);
-        FrameSource.checkLabel(place, schema, label);
+        FrameSource.checkLabel(place, schema, this);
         if (name != null) {
             ImageColumn.type(schema, name, place, "set nameCol");
         }

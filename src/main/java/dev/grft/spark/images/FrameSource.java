@@ -1,7 +1,9 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.ClassNames;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.Sha256;
 import dev.grft.data.Target;
@@ -41,6 +43,7 @@ import scala.Tuple2;
  * names are equal: the same rows, however they are divided, make the same set.
  */
 public final class FrameSource implements Source {
+    private static final String LABEL = "labelCol";
     private static final int MOST_CLASSES = 100_000; // more are no class numbers, but identifiers
     private static final Comparator<Seen> ORDER = Comparator.comparing((Seen row) -> row.name)
             .thenComparing(row -> row.label, Comparator.nullsFirst(Comparator.naturalOrder()))
@@ -51,6 +54,7 @@ public final class FrameSource implements Source {
     private final String place;
     private final JavaRDD<Row> rows; // image, label, name, weight
     private final Reader reader;
+    private final LabelForm form;
     private final boolean numbered;
     private final boolean weighted;
     private @Nullable List<Seen> seen; // sorted
@@ -65,22 +69,32 @@ public final class FrameSource implements Source {
     public FrameSource(String place, Dataset<?> frame, FrameColumns columns, @Nullable List<String> classes) {
         StructType schema = frame.schema();
         ImageColumn images = ImageColumn.of(schema, columns.image(), place, "set imageCol");
-        this.numbered = checkLabel(place, schema, columns.label()) instanceof NumericType;
+        checkLabel(place, schema, columns);
+        this.form = LabelForm.of(columns.task(), columns.label());
+        this.numbered = columns.task() == Task.SINGLE_LABEL
+                && schema.apply(columns.label()).dataType() instanceof NumericType;
         this.place = place;
         this.weighted = columns.weight() != null;
         this.rows = frame.select(
                         FrameColumns.column(columns.image()),
-                        label(FrameColumns.column(columns.label())),
+                        form.task() == Task.SINGLE_LABEL
+                                ? label(FrameColumns.column(columns.label()))
+                                : RowSource.label(frame, form, place, LABEL),
                         name(schema, columns.name(), place),
                         columns.weight() == null
                                 ? functions.lit(1.0)
                                 : FrameColumns.column(columns.weight()).cast(DataTypes.DoubleType))
                 .javaRDD();
-        this.reader = new Reader(images, numbered && classes != null ? new ClassNames(classes) : null);
+        this.reader = new Reader(images, form, numbered && classes != null ? new ClassNames(classes) : null);
     }
 
-    /** Returns the type of the labels: text, numbers or booleans. */
-    static DataType checkLabel(String place, StructType schema, String column) {
+    /** Refuses labels of another type than their task has. */
+    static void checkLabel(String place, StructType schema, FrameColumns columns) {
+        if (columns.task() != Task.SINGLE_LABEL) {
+            RowSource.checkLabels(schema, LabelForm.of(columns.task(), columns.label()), place, LABEL);
+            return;
+        }
+        String column = columns.label();
         DataType type = ImageColumn.type(schema, column, place, "set labelCol");
         if (!(type instanceof NumericType)
                 && !type.equals(DataTypes.StringType)
@@ -88,7 +102,6 @@ public final class FrameSource implements Source {
             throw new UserError(place + ": column " + column + " is " + type.simpleString()
                     + ", needs string, boolean or a number; set labelCol");
         }
-        return type;
     }
 
     /** Whole numbers without a point, as they are written in integer columns. */
@@ -166,7 +179,15 @@ public final class FrameSource implements Source {
     }
 
     @Override
+    public Task task() {
+        return form.task();
+    }
+
+    @Override
     public @Nullable List<String> classes() {
+        if (form.byColumn()) {
+            return form.columns();
+        }
         if (reader.names != null) {
             return reader.names.names();
         }
@@ -252,9 +273,11 @@ public final class FrameSource implements Source {
         private static final long serialVersionUID = 1L;
 
         private final ImageColumn images;
+        private final LabelForm form;
         private final @Nullable ClassNames names;
 
-        Reader(ImageColumn images, @Nullable ClassNames names) {
+        Reader(ImageColumn images, LabelForm form, @Nullable ClassNames names) {
+            this.form = form;
             this.images = images;
             this.names = names;
         }
@@ -263,11 +286,10 @@ public final class FrameSource implements Source {
             String sha256 = Sha256.of(images.image("", Target.NONE, row.get(0)).content);
             String own = images.name(row.get(0));
             String name = row.isNullAt(2) ? (own == null ? sha256 : own) : row.getString(2);
-            String label = row.isNullAt(1) || row.getString(1).isBlank() ? null : row.getString(1);
             try {
-                return new Seen(name, names == null ? label : names.of(label), sha256, weight(row, name), partition);
+                return new Seen(name, RowSource.text(row, 1, form, names), sha256, weight(row, name), partition);
             } catch (IllegalArgumentException e) {
-                throw new UserError(name + ": has the label of " + e.getMessage() + "; is labelCol right?", e);
+                throw new UserError(name + ": " + e.getMessage() + "; is labelCol right?", e);
             }
         }
 

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.broadcast.Broadcast;
@@ -123,11 +124,14 @@ public final class ImageSource {
                 requireFit(known, task, declared);
             }
             Labels labels = known == null && declared != null ? Labels.inOrder(task, declared) : known;
-            if (labels != null) {
-                names.forEach(labels::index);
-                return labels;
+            if (labels == null) {
+                return Labels.of(task, names);
             }
-            return Labels.of(task, names);
+            names.forEach(labels::index);
+            return known != null
+                    ? known
+                    : labels.ofTraining(
+                            named.stream().flatMap(image -> Stream.ofNullable(image.label)).toList());
         } catch (UserError e) {
             throw new UserError(place + ": " + e.getMessage(), e);
         }

@@ -28,7 +28,7 @@ public record ReadOptions(
 
     /** Returns how labels are read; null for images without labels. */
     @Nullable
-    LabelForm labels() {
+    public LabelForm labels() {
         return labelColumn == null ? null : LabelForm.of(task, labelColumn);
     }
 

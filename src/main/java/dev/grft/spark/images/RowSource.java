@@ -46,6 +46,7 @@ import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.DecimalType;
 import org.apache.spark.sql.types.NumericType;
+import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 import scala.collection.JavaConverters;
@@ -135,15 +136,29 @@ final class RowSource implements Source.Stored {
      * @param key of the settings that names the columns, for messages
      */
     static Column label(Dataset<?> table, LabelForm labels, String path, String key) {
+        checkLabels(table.schema(), labels, path, key);
         List<Column> columns = new ArrayList<>();
         for (String name : labels.columns()) {
-            DataType type = ImageColumn.type(table.schema(), name, path, "set " + key);
-            boolean list = labels.task() == Task.MULTI_LABEL
-                    && type instanceof ArrayType array
-                    && isClass(array.elementType());
+            Column column = table.col(ImageColumn.quoted(name));
+            boolean list = isList(table.schema().apply(name).dataType(), labels);
+            columns.add(column.cast(list ? DataTypes.createArrayType(DataTypes.StringType) : DataTypes.StringType));
+        }
+        return labels.byColumn() ? functions.array(columns.toArray(Column[]::new)) : columns.get(0);
+    }
+
+    private static boolean isList(DataType type, LabelForm labels) {
+        return labels.task() == Task.MULTI_LABEL && type instanceof ArrayType array && isClass(array.elementType());
+    }
+
+    /** Refuses columns of another type than the labels have. */
+    static void checkLabels(StructType schema, LabelForm labels, String path, String key) {
+        for (String name : labels.columns()) {
+            DataType type = ImageColumn.type(schema, name, path, "set " + key);
             boolean fits = labels.byColumn()
                     ? type instanceof NumericType || type.equals(DataTypes.BooleanType)
-                    : labels.task() == Task.SINGLE_LABEL ? isClass(type) : list || type.equals(DataTypes.StringType);
+                    : labels.task() == Task.SINGLE_LABEL
+                            ? isClass(type)
+                            : isList(type, labels) || type.equals(DataTypes.StringType);
             if (!fits) {
                 throw new UserError(path + ": column " + name + " is " + type.simpleString() + ", needs "
                         + switch (labels.task()) {
@@ -157,10 +172,7 @@ final class RowSource implements Source.Stored {
                         }
                         + "; is " + key + " right?");
             }
-            columns.add(table.col(ImageColumn.quoted(name))
-                    .cast(list ? DataTypes.createArrayType(DataTypes.StringType) : DataTypes.StringType));
         }
-        return labels.byColumn() ? functions.array(columns.toArray(Column[]::new)) : columns.get(0);
     }
 
     private static boolean isClass(DataType type) {

@@ -6,6 +6,7 @@ import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
+import dev.grft.data.Target;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
@@ -21,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -42,8 +44,7 @@ final class LinearProbe extends Verb {
     /** Returns the head to begin with: that of the probe, or one that has seen nothing. */
     Probe head(boolean ofProbe, Labels labels) {
         if (ofProbe) {
-            Delta delta = delta().delta();
-            return new Probe(delta.headWeight(), delta.headBias());
+            return Probe.of(labels.trained(delta().delta()));
         }
         return Probe.fresh(
                 labels.size(),
@@ -66,14 +67,14 @@ final class LinearProbe extends Verb {
     private DeltaFile make(Path path) {
         Probed probed = run.artifacts().once(inputs(), Probed.class, this::train);
         Images images = run.images().training();
-        Delta delta = new Delta(
+        Delta delta = images.labels().told(new Delta(
                 Selection.none(),
                 Map.of(),
                 probed.probe.weight(),
                 probed.probe.bias(),
                 images.labels().names(),
                 run.models().pretrained().sha256(),
-                Map.of());
+                Map.of()));
         DeltaFile file = Thresholds.with(
                 run,
                 new DeltaFile(
@@ -108,7 +109,7 @@ final class LinearProbe extends Verb {
                         : features(images, meter))
                 .outputs;
         float[][] features = seen.stream().map(output -> output.values).toArray(float[][]::new);
-        int[] classes = seen.stream().mapToInt(output -> output.target.label()).toArray();
+        Target[] targets = seen.stream().map(output -> labels.trained(output.target)).toArray(Target[]::new);
         session.progress().say("probe: training a head on %d images' features", features.length);
         int blasThreads = settings.engine().blasThreads();
         boolean onGpu = Backend.onGpu();
@@ -118,7 +119,8 @@ final class LinearProbe extends Verb {
         int threads = onGpu ? 1 : Math.max(1, Runtime.getRuntime().availableProcessors() / blasThreads);
         long seed = settings.run().seed();
         Settings.Probe how = settings.probe();
-        Probe.Examples on = new Probe.Examples(features, classes, labels.size(), weights(seen, labels.size()));
+        Probe.Examples on = new Probe.Examples(
+                features, targets, labels.task(), labels.size(), weights(seen, labels.size()));
         if (how.weightDecay() == null) {
             Progress.Meter tried = session.phase("probe: choosing the weight decay", -1);
             Probe.DecayChoice decay =
@@ -144,13 +146,13 @@ final class LinearProbe extends Verb {
             return null;
         }
         int[] counts = new int[classes];
-        seen.forEach(output -> counts[output.target.label()]++);
+        seen.stream().flatMapToInt(output -> IntStream.of(output.target.classes())).forEach(k -> counts[k]++);
         double mean =
                 seen.stream().mapToDouble(output -> output.weight).average().orElseThrow();
         float[] ofClasses = Balance.weights(counts, balanced, mean);
         float[] weights = new float[seen.size()];
         for (int i = 0; i < weights.length; i++) {
-            weights[i] = seen.get(i).weight * ofClasses[seen.get(i).target.label()];
+            weights[i] = seen.get(i).weight * ofClasses[Math.max(0, seen.get(i).target.label())];
         }
         return weights;
     }
@@ -196,6 +198,7 @@ final class LinearProbe extends Verb {
                         "data.format",
                         "data.imageColumn",
                         "data.labelColumn",
+                        "data.task",
                         "evaluation.batchSize",
                         "engine.kernels",
                         "engine.blasThreads"));

@@ -2,7 +2,9 @@ package dev.grft.spark.verbs;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.data.LabelForm;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageSource;
@@ -12,6 +14,7 @@ import dev.grft.spark.images.Source.Named;
 import dev.grft.spark.run.Run;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,7 +30,6 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
@@ -45,6 +47,8 @@ final class PackVerb extends Verb {
     /** What the folder was packed of; readers of Parquet pass over it. */
     private static final String NOTE = "_packed.json";
 
+    private static final String IMAGE = "image";
+    private static final String LABEL = "label";
     private static final Pattern FILES = Pattern.compile("images-\\d+-of-\\d+\\.parquet");
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -80,7 +84,7 @@ final class PackVerb extends Verb {
         source.passedOver().notes().forEach(note -> session.progress().say("note: %s", note));
         long bytes = folder.write(
                 temporary -> {
-                    write(source, named, labeled, temporary);
+                    write(source, named, options.labels(), temporary);
                     return renamed(temporary);
                 },
                 note(images, inputs, named.size()));
@@ -98,8 +102,12 @@ final class PackVerb extends Verb {
     /** Returns the options in the words that the notes of packed folders were made of: others would pack them again. */
     private static String noted(ReadOptions options) {
         return String.format(
-                "Form[format=%s, imageColumn=%s, labelColumn=%s, root=%s]",
-                options.format(), options.imageColumn(), options.labelColumn(), options.root());
+                "Form[format=%s, imageColumn=%s, labelColumn=%s, root=%s%s]",
+                options.format(),
+                options.imageColumn(),
+                options.labelColumn(),
+                options.root(),
+                options.task() == Task.SINGLE_LABEL ? "" : ", task=" + options.task());
     }
 
     private static @Nullable String packedOf(@Nullable String note) {
@@ -129,19 +137,19 @@ final class PackVerb extends Verb {
         return (images + IN_A_FILE - 1) / IN_A_FILE;
     }
 
-    private void write(ImageSource source, List<Named> named, boolean labeled, Path folder) {
+    private void write(ImageSource source, List<Named> named, @Nullable LabelForm form, Path folder) {
         Broadcast<String[]> names = session.context()
                 .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
         Broadcast<String[]> labels = session.context()
                 .broadcast(named.stream().map(image -> image.label).toArray(String[]::new));
         JavaRDD<Row> rows = source.encoded(names, null, files(named.size()), IN_A_FILE)
                 .mapPartitionsWithIndex(
-                        (file, images) -> new Rows(images, file, names.value(), labeled ? labels.value() : null), true);
+                        (file, images) -> new Rows(images, file, names.value(), labels.value(), form), true);
         session.context().setJobDescription("Packing the " + named.size() + " images of " + source.place());
         try {
             Causes.unwrapped(() -> {
                 session.spark()
-                        .createDataFrame(rows, schema(labeled))
+                        .createDataFrame(rows, schema(form))
                         .write()
                         .mode(SaveMode.Overwrite)
                         .option("compression", "none") // images are compressed already
@@ -156,14 +164,30 @@ final class PackVerb extends Verb {
         }
     }
 
-    private static StructType schema(boolean labeled) {
+    /** Returns the columns: the image, and the label as text, the labels as a list of texts, or a number for each column of the form. */
+    private static StructType schema(@Nullable LabelForm form) {
         StructType image =
                 new StructType().add("bytes", DataTypes.BinaryType, true).add("path", DataTypes.StringType, false);
-        StructField pictures = DataTypes.createStructField("image", image, false);
-        return labeled
-                ? DataTypes.createStructType(
-                        List.of(pictures, DataTypes.createStructField("label", DataTypes.StringType, false)))
-                : DataTypes.createStructType(List.of(pictures));
+        StructType columns = new StructType().add(IMAGE, image, false);
+        if (form == null) {
+            return columns;
+        }
+        return switch (form.task()) {
+            case SINGLE_LABEL -> columns.add(LABEL, DataTypes.StringType, false);
+            case MULTI_LABEL ->
+                columns.add(LABEL, DataTypes.createArrayType(DataTypes.StringType, false), false);
+            case REGRESSION -> {
+                StructType all = columns;
+                for (String column : form.columns()) {
+                    if (column.equals(IMAGE)) {
+                        throw new UserError("a column of values cannot be called " + IMAGE
+                                + ", as the column of the images is; rename it");
+                    }
+                    all = all.add(column, DataTypes.FloatType, false);
+                }
+                yield all;
+            }
+        };
     }
 
     /** Gives Spark's files names that tell their order and number, drops what else it left, and returns the bytes of the files. */
@@ -201,12 +225,19 @@ final class PackVerb extends Verb {
     private static final class Rows implements Iterator<Row> {
         private final Iterator<Tuple2<Long, Encoded>> images; // by rank
         private final String[] names;
-        private final String @Nullable [] labels;
+        private final String[] labels;
+        private final @Nullable LabelForm form;
         private final int end;
         private int rank;
         private @Nullable Tuple2<Long, Encoded> next;
 
-        Rows(Iterator<Tuple2<Long, Encoded>> images, int file, String[] names, String @Nullable [] labels) {
+        Rows(
+                Iterator<Tuple2<Long, Encoded>> images,
+                int file,
+                String[] names,
+                String[] labels,
+                @Nullable LabelForm form) {
+            this.form = form;
             this.images = images;
             this.names = names;
             this.labels = labels;
@@ -230,10 +261,21 @@ final class PackVerb extends Verb {
                 bytes = next._2().file();
                 next = images.hasNext() ? images.next() : null;
             }
-            Row image = RowFactory.create(bytes, names[rank]);
-            Row row = labels == null ? RowFactory.create(image) : RowFactory.create(image, labels[rank]);
+            List<Object> cells = new ArrayList<>();
+            cells.add(RowFactory.create(bytes, names[rank]));
+            if (form != null) {
+                add(labels[rank], form.task(), cells);
+            }
             rank++;
-            return row;
+            return RowFactory.create(cells.toArray());
+        }
+
+        private static void add(String label, Task task, List<Object> cells) {
+            switch (task) {
+                case SINGLE_LABEL -> cells.add(label);
+                case MULTI_LABEL -> cells.add(LabelForm.parts(label).toArray(String[]::new));
+                case REGRESSION -> LabelForm.parts(label).forEach(value -> cells.add(Float.valueOf(value)));
+            }
         }
     }
 }

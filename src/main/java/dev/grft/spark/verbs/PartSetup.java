@@ -2,6 +2,7 @@ package dev.grft.spark.verbs;
 
 import dev.grft.Delta;
 import dev.grft.checkpoint.Checkpoint;
+import dev.grft.data.Labels;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Replicas;
@@ -10,7 +11,6 @@ import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Supplier;
@@ -84,9 +84,9 @@ final class PartSetup implements AutoCloseable {
     }
 
     /** Returns the delta of a trained vector, together with what was held. */
-    Delta delta(Run run, float[] trained, List<String> labels) {
-        Delta delta =
-                tuning.delta(layout, trained, labels, run.models().pretrained().sha256());
+    Delta delta(Run run, float[] trained, Labels labels) {
+        Delta delta = labels.told(tuning.delta(
+                layout, trained, labels.names(), run.models().pretrained().sha256()));
         return held == null
                 ? delta
                 : delta.and(held, run.models().pretrained().config().matrices().keySet());

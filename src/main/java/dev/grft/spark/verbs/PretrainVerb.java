@@ -11,6 +11,7 @@ import dev.grft.config.Config;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Standard;
 import dev.grft.measures.Measure;
 import dev.grft.measures.Measures;
 import dev.grft.report.Metrics;
@@ -102,7 +103,7 @@ final class PretrainVerb extends Verb {
         Preprocess preprocess = preprocess();
         Images images = run.images().training(preprocess, true);
         Labels labels = images.labels();
-        VitConfig config = (from == null ? preset() : from.config()).withClasses(labels.size());
+        VitConfig config = (from == null ? preset() : from.config()).withHead(labels.size(), labels.task());
         WholeTuning tuning = new WholeTuning();
         Layout layout = tuning.layout(config);
         session.progress().say("pretrain: all %,d parameters of a ViT %s", layout.size(), config);
@@ -125,6 +126,7 @@ final class PretrainVerb extends Verb {
             }
             trained.put(name, numbers);
         }
+        fold(labels, trained, false);
         Checkpoint model =
                 Checkpoint.of(path.toString(), architecture(), config, trained, preprocess.recipe(), labels.names());
         model.save(session.hadoop(), path.toString(), dtype(settings.model().saveType()));
@@ -141,19 +143,30 @@ final class PretrainVerb extends Verb {
         Map<String, float[]> tensors = Initial.vit(config, settings.run().seed());
         if (from != null) {
             Map<String, float[]> old = new HashMap<>(from.tensors());
-            if (!from.labels().equals(labels.names())) {
+            if (!from.labels().equals(labels.names()) || from.config().task() != labels.task()) {
                 old.keySet().removeIf(name -> name.startsWith("head."));
+            } else {
+                fold(labels, old, true);
             }
             tensors.putAll(old);
         }
         return Initial.vector(layout, tensors);
     }
 
+    /** Turns the head of a training into that which is written, or back; they differ where values are standardized. */
+    private static void fold(Labels labels, Map<String, float[]> tensors, boolean back) {
+        Standard standard = labels.standard();
+        if (standard != null) {
+            tensors.computeIfPresent(Delta.HEAD_WEIGHT, (name, weight) -> standard.weight(weight, back));
+            tensors.computeIfPresent(Delta.HEAD_BIAS, (name, bias) -> standard.bias(bias, back));
+        }
+    }
+
     /** Measures the model as it was saved, rounded. */
     private Path evaluate(Path path, Path measured) {
         Preprocess preprocess = preprocess();
         Checkpoint saved = Checkpoint.load(session.hadoop(), path.toString(), 0);
-        Labels labels = Labels.inOrder(saved.labels());
+        Labels labels = Labels.inOrder(saved.config().task(), saved.labels());
         Delta delta = new Delta(
                 Selection.none(),
                 Map.of(),
@@ -161,7 +174,9 @@ final class PretrainVerb extends Verb {
                 Objects.requireNonNull(saved.tensors().get(Delta.HEAD_BIAS)),
                 labels.names(),
                 saved.sha256(),
-                Map.of());
+                Map.of(),
+                List.of(),
+                saved.config().task());
         Images images = run.images().test(labels, preprocess);
         Progress.Meter meter = session.phase("evaluate", images.count());
         Measures<?> measures = Measures.of(labels, null);

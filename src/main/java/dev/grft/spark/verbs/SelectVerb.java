@@ -140,18 +140,18 @@ final class SelectVerb extends Verb {
      * the run directory has it already.
      *
      * @param part of the training, which the slices are selected for, from 1
+     * @param labels of the training
      * @param delta what has been trained
      */
-    Selection again(Path path, String inputs, int part, Delta delta) {
+    Selection again(Path path, String inputs, int part, Labels labels, Delta delta) {
         return run.artifacts()
                 .artifact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
                     Images images = run.images().training();
                     Progress.Meter meter = session.phase("select again: scoring", images.count());
                     Scores scores;
                     try (ModelBroadcast moved = run.models().moved(delta)) {
-                        Probe head = new Probe(delta.headWeight(), delta.headBias());
                         Score score = chosenScore();
-                        Scores sums = scoring(moved, head, score).scores(images, meter);
+                        Scores sums = scoring(moved, Probe.of(labels.trained(delta)), labels, score).scores(images, meter);
                         scores = score.finished(
                                 sums,
                                 () -> run.models().pretrained().merged(delta).tensors());
@@ -187,7 +187,7 @@ final class SelectVerb extends Verb {
     }
 
     private Scoring scoring(ModelBroadcast model, Labels labels, Score score) {
-        return scoring(model, probe.head(ofProbe(score), labels), score);
+        return scoring(model, probe.head(ofProbe(score), labels), labels, score);
     }
 
     /** Returns whether the head of the linear probe takes part in a score. */
@@ -195,13 +195,14 @@ final class SelectVerb extends Verb {
         return settings.selection().loss().equals("probe") && score.pass() != Score.Pass.ACTIVATIONS;
     }
 
-    private Scoring scoring(ModelBroadcast model, Probe head, Score score) {
+    private Scoring scoring(ModelBroadcast model, Probe head, Labels labels, Score score) {
         return new Scoring(
                 model,
                 run.selection(model.config()),
                 head,
                 score,
                 settings.run().seed(),
+                labels.standard(),
                 run.images().preprocess(),
                 Augment.views(settings.run().seed()),
                 run.device(model.config()));

@@ -78,13 +78,13 @@ final class TrainVerb extends Verb {
     private DeltaFile train(Path path, String inputs) {
         Path folder = path.getParent();
         Images images = run.images().training();
-        List<String> labels = images.labels().names();
-        EpochChoice choice = EpochChoice.of(run, images.labels(), folder, images.count());
+        Labels labels = images.labels();
+        EpochChoice choice = EpochChoice.of(run, labels, folder, images.count());
         Steps steps = new Steps(settings.training(), images.count());
         List<Long> ends =
                 steps.ends(method.equals(Method.GRFT) ? settings.selection().everyEpochs() : null);
 
-        PartSetup first = first(images.labels());
+        PartSetup first = first(labels);
         PartSetup setup = first;
         TrainingLoop loop = new TrainingLoop(
                 run,
@@ -104,7 +104,7 @@ final class TrainVerb extends Verb {
             part = new TrainingLoop.Part(folder, again, ends.get(i - 1), ends.get(i), inputsOfPart, result.carried());
             // The training goes on from its last values, not from their average.
             Delta last = averaged() ? setup.delta(run, result.trained(), labels) : delta;
-            try (PartSetup next = next(part, i + 1, last, delta)) {
+            try (PartSetup next = next(part, i + 1, labels, last, delta)) {
                 result = loop.run(part, next, trained -> next.delta(run, trained, labels));
                 delta = next.delta(run, result.result(), labels);
                 setup = next;
@@ -165,12 +165,13 @@ final class TrainVerb extends Verb {
      *
      * @param average of what they have trained; the same if none is kept. Slices that are released have no average any more
      */
-    private PartSetup next(TrainingLoop.Part part, int number, Delta delta, Delta average) {
-        Selection selection = slices.again(new Path(part.own(), "selection.safetensors"), part.inputs(), number, delta);
+    private PartSetup next(TrainingLoop.Part part, int number, Labels labels, Delta delta, Delta average) {
+        Selection selection = slices.again(
+                new Path(part.own(), "selection.safetensors"), part.inputs(), number, labels, delta);
         Tuning tuning = new SliceTuning(selection, settings.tuning().biases());
         Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
         ModelBroadcast model = held == null
-                ? run.models().broadcast(Labels.of(delta))
+                ? run.models().broadcast(labels)
                 : run.models().moved(held);
         Layout layout = tuning.layout(model.config());
         return new PartSetup(
@@ -178,10 +179,10 @@ final class TrainVerb extends Verb {
                 layout,
                 model,
                 () -> new LearnerState(
-                        tuning.trained(layout, delta.on(selection)),
+                        tuning.trained(layout, labels.trained(delta).on(selection)),
                         new float[0],
                         0,
-                        averaged() ? tuning.trained(layout, average.on(selection)) : null),
+                        averaged() ? tuning.trained(layout, labels.trained(average).on(selection)) : null),
                 run.models().pretrained(),
                 held);
     }

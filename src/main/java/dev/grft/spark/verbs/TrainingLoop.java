@@ -151,7 +151,12 @@ final class TrainingLoop {
         Replicas.Recipe recipe = setup.recipe(run, configuration);
         if (choice != null) {
             choice.watch(
-                    trained -> Inference.of(run.engine(setup.model().config()), preprocess, recipe, trained),
+                    trained -> Inference.of(
+                            run.engine(setup.model().config()),
+                            preprocess,
+                            recipe,
+                            trained,
+                            images.labels().standard()),
                     Objects.requireNonNull(meaning),
                     keeper::history,
                     () -> settings.halves() && keeper.divergence.suspects());
@@ -238,7 +243,8 @@ final class TrainingLoop {
                 balance(run, images),
                 run.settings().training(),
                 run.settings().run().seed(),
-                first);
+                first,
+                images.labels().standard());
     }
 
     /** Returns how often and how much the images of each class count. */

@@ -6,6 +6,7 @@ import dev.grft.config.Settings;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Standard;
 import dev.grft.data.Target;
 import dev.grft.measures.Judging;
 import dev.grft.measures.Judgment;
@@ -27,6 +28,7 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.schedule.FixedSchedule;
 
 /** The forward passes of a model with a delta over images on the executors: a Spark job each, over the pieces of the images. */
@@ -96,15 +98,25 @@ public final class Inference {
     /**
      * Returns a network that is being trained, at the present numbers: the executors' replicas are used again, with batches
      * of which they keep no more than of those they are trained with.
+     *
+     * @param standard by which its values are standardized; null: they are not
      */
-    public static Inference of(Engine engine, Preprocess preprocess, Replicas.Recipe recipe, float[] trained) {
+    public static Inference of(
+            Engine engine,
+            Preprocess preprocess,
+            Replicas.Recipe recipe,
+            float[] trained,
+            @Nullable Standard standard) {
         int most = Math.min(
                 engine.settings().evaluation().batchSize(),
                 engine.settings().training().examplesAtOnce());
         return new Inference(
                 engine,
                 preprocess,
-                features -> new Sight.One(recipe, false, Sent.of(engine.context(), trained), features),
+                features -> {
+                    Sight sight = new Sight.One(recipe, false, Sent.of(engine.context(), trained), features);
+                    return standard == null || features ? sight : new Sight.Told(sight, standard);
+                },
                 most);
     }
 

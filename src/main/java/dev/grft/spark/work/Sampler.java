@@ -7,6 +7,7 @@ import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Order;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Standard;
 import dev.grft.data.Treatment;
 import dev.grft.spark.images.Shard;
 import java.io.Serializable;
@@ -15,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Chooses the examples of a shard that belong to a step. The number of shards is fixed by configuration, so the batch of a step
@@ -33,13 +35,29 @@ public final class Sampler implements Serializable {
     private final int atOnce;
     private final long first;
 
-    /** Returns the sampler of a training that begins after {@code first} steps, whose examples it does not take again. */
+    /** Returns a sampler of images whose values are taken as they are. */
     public Sampler(
             Preprocess preprocess, Augment augment, Balance balance, TrainingSettings training, long seed, long first) {
+        this(preprocess, augment, balance, training, seed, first, null);
+    }
+
+    /**
+     * Returns the sampler of a training that begins after {@code first} steps, whose examples it does not take again.
+     *
+     * @param standard that values are standardized by; null: as they are
+     */
+    public Sampler(
+            Preprocess preprocess,
+            Augment augment,
+            Balance balance,
+            TrainingSettings training,
+            long seed,
+            long first,
+            @Nullable Standard standard) {
         this.preprocess = preprocess;
         this.augment = augment;
         this.balance = balance;
-        this.treatment = new Treatment(training.labelSmoothing(), training.dropPath(), balance.weights());
+        this.treatment = new Treatment(training.labelSmoothing(), training.dropPath(), balance.weights(), standard);
         this.seed = seed;
         this.batchSize = training.batchSize();
         this.shards = training.shards();

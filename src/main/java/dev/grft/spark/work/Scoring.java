@@ -10,6 +10,8 @@ import dev.grft.data.Augment;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.Preprocess;
+import dev.grft.data.Standard;
+import dev.grft.data.Treatment;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Device;
@@ -66,6 +68,7 @@ public final class Scoring implements Serializable {
     private final double temperature;
     private final int batchSize;
     private final transient Probe head; // the driver's; tasks get it once
+    private final Treatment treatment;
     private final Preprocess preprocess;
     private final Augment views;
     private final Device device;
@@ -75,7 +78,8 @@ public final class Scoring implements Serializable {
      *
      * @param head with which the loss is taken; not used by the contrastive loss
      * @param score what is summed
-     * @param seed of the run, for classes that are drawn
+     * @param seed of the run, for targets that are drawn
+     * @param standard that values are standardized by, for which the head is; null: as they are
      * @param views the random changes that make two views of an image, for the contrastive loss
      */
     public Scoring(
@@ -84,6 +88,7 @@ public final class Scoring implements Serializable {
             Probe head,
             Score score,
             long seed,
+            @Nullable Standard standard,
             Preprocess preprocess,
             Augment views,
             Device device) {
@@ -96,6 +101,7 @@ public final class Scoring implements Serializable {
         this.temperature = settings.temperature();
         this.batchSize = settings.batchSize();
         this.head = head;
+        this.treatment = new Treatment(0, 0, null, standard);
         this.preprocess = preprocess;
         this.views = views;
         this.device = device;
@@ -182,7 +188,7 @@ public final class Scoring implements Serializable {
                 long[] ids = read.stream().mapToLong(Example::id).toArray();
                 scorer.addSampled(Batch.of(read, preprocess), ids, seed);
             } else {
-                scorer.addLoss(Batch.of(some, preprocess));
+                scorer.addLoss(Batch.of(some, preprocess).treated(treatment));
             }
             pulse.beat(some.size());
         }

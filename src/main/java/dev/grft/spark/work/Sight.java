@@ -2,6 +2,7 @@ package dev.grft.spark.work;
 
 import dev.grft.Task;
 import dev.grft.data.Batch;
+import dev.grft.data.Standard;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.train.Deltas;
@@ -114,6 +115,44 @@ interface Sight extends Serializable, AutoCloseable {
                         for (int i = 0; i < seen[b].length; i++) {
                             seen[b][i] = (seen[b][i] + mirrored[b][i]) / 2;
                         }
+                    }
+                    return seen;
+                }
+
+                @Override
+                public void close() {
+                    open.close();
+                }
+            };
+        }
+
+        @Override
+        public void close() {
+            sight.close();
+        }
+    }
+
+    /** The values that another sight shows standardized. */
+    final class Told implements Sight {
+        private static final long serialVersionUID = 1L;
+
+        private final Sight sight;
+        private final Standard standard;
+
+        Told(Sight sight, Standard standard) {
+            this.sight = sight;
+            this.standard = standard;
+        }
+
+        @Override
+        public Open open() {
+            Open open = sight.open();
+            return new Open() {
+                @Override
+                public float[][] at(Batch batch) {
+                    float[][] seen = open.at(batch);
+                    for (float[] values : seen) {
+                        standard.revert(values);
                     }
                     return seen;
                 }

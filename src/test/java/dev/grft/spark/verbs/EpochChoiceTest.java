@@ -87,7 +87,8 @@ class EpochChoiceTest extends OnTiny {
                     session.main().engine(model.config()),
                     session.main().images().preprocess(),
                     training,
-                    new float[layout.size()]);
+                    new float[layout.size()],
+                    null);
 
             assertThat(measuring.looking().batchSize()).isEqualTo(atOnce);
         }
