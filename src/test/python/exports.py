@@ -57,9 +57,10 @@ def ways(export: Path, classes: int):
         yield "timm.create_model(checkpoint_path)", timm.create_model(
             "vit_base_patch16_224", **TIMM, num_classes=classes, checkpoint_path=export / "model.safetensors"
         )
-    elif kind == "transformers":
+    elif kind.startswith("transformers"):
         model = transformers.AutoModelForImageClassification.from_pretrained(export)
         assert list(model.config.id2label.values()) == ["a", "b", "c", "d"]
+        losses_agree(model)
         yield type(model).__name__ + ".from_pretrained", model
     elif kind == "npz":
         yield "timm.create_model(checkpoint_path)", timm.create_model(
@@ -69,6 +70,21 @@ def ways(export: Path, classes: int):
         model = VisionTransformer(16, 4, 2, 3, 24, 48, num_classes=classes)
         model.load_state_dict(load_file(export / "model.safetensors"))
         yield "load_state_dict", model
+
+
+LOSSES = {
+    "single_label_classification": (torch.tensor([2]), torch.nn.functional.cross_entropy),
+    "multi_label_classification": (torch.tensor([[0.0, 1, 1, 0]]), torch.nn.functional.binary_cross_entropy_with_logits),
+    "regression": (torch.tensor([[0.5, -1, 3, 0]]), torch.nn.functional.mse_loss),
+}
+
+
+def losses_agree(model: torch.nn.Module) -> None:
+    """Checks that a fine-tuning goes on with the loss of the task."""
+    labels, loss = LOSSES[model.config.problem_type]
+    size = model.config.image_size if hasattr(model.config, "image_size") else model.config.vision_config.image_size
+    output = model(torch.zeros(1, 3, size, size), labels=labels)
+    torch.testing.assert_close(output.loss, loss(output.logits, labels))
 
 
 def pretrained(base: str, classes: int) -> torch.nn.Module:

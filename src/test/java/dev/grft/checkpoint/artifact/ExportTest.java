@@ -13,6 +13,7 @@ import dev.grft.LowRank;
 import dev.grft.MatrixShape;
 import dev.grft.Selection;
 import dev.grft.Slices;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.Logits;
@@ -43,6 +44,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -138,16 +140,25 @@ class ExportTest {
         }
     }
 
-    @Test
-    void aModelOfTransformersTellsItsTask() throws Exception {
-        Path run = run("transformers", slices(load("formats/transformers")), "grft");
+    @ParameterizedTest
+    @EnumSource(Task.class)
+    void aModelOfTransformersTellsItsTask(Task task) throws Exception {
+        Delta slices = slices(load("formats/transformers"));
+        Delta delta = slices.withHead(slices.headWeight(), slices.headBias(), task);
+        Path run = run("transformers", delta, "grft");
 
-        Path output = export("transformers", "transformers", null, run);
+        Path output = export("transformers", "transformers", "of-" + task, run);
+        Path adapter = export("transformers", "peft", "of-" + task, run);
+        Path timm = export("transformers", "timm", "of-" + task, run);
 
         JsonNode config = json(output.resolve("config.json"));
-        assertThat(config.get("problem_type").asText()).isEqualTo("single_label_classification");
+        assertThat(config.get("problem_type").asText()).isEqualTo(task.problemType());
         assertThat(config.get("id2label").get("3").asText()).isEqualTo("d");
         assertThat(config.get("label2id").get("d").asInt()).isEqualTo(3);
+        assertThat(Checkpoint.load(Golden.HADOOP, output.toString(), 0).config().task()).isEqualTo(task);
+        assertThat(Checkpoint.load(Golden.HADOOP, timm.toString(), 0).config().task()).isEqualTo(task);
+        assertThat(Files.readString(adapter.resolve("README.md")).contains("problem_type=\"" + task.problemType()))
+                .isEqualTo(task != Task.SINGLE_LABEL);
     }
 
     @Test
