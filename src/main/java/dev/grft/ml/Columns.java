@@ -52,7 +52,9 @@ final class Columns {
                 of, "pretrained", "path of the pretrained checkpoint: model.pretrained; of a model, where it lies now");
         of.setDefault(image, "image");
         of.setDefault(prediction, "prediction");
-        of.setDefault(probability, task == Task.REGRESSION ? "" : "probability");
+        if (task != Task.REGRESSION) {
+            of.setDefault(probability, "probability");
+        }
         of.setDefault(handleInvalid, "error");
     }
 
@@ -78,7 +80,7 @@ final class Columns {
 
     /** Returns whether probabilities are written. */
     boolean tellsProbabilities() {
-        return !of(probability).isEmpty();
+        return task != Task.REGRESSION && !of(probability).isEmpty();
     }
 
     /**

@@ -107,7 +107,7 @@ class TaskRunsTest extends OnTiny {
                 .first()
                 .asString()
                 .contains("\"labels\":[\"blue\"],\"predicted\":[");
-        assertThat(report(directory)).contains("\"average_precision\"").contains("\"results\":{\"total\":4");
+        assertThat(report(directory)).contains("\"results\":{\"total\":4,\"classes\":[[\"blue\",6,");
 
         Path table = folder.resolve("table.parquet");
         Tiny.does(spark, sets, false, verbs -> verbs.predict(
@@ -201,7 +201,7 @@ class TaskRunsTest extends OnTiny {
         assertThat(target.path("mean").asDouble()).isEqualTo(50_001.5, within(1e-9));
         assertThat(evaluation.path("r2").asDouble()).isGreaterThan(0.2);
         assertThat(Files.readString(directory.resolve("README.md"))).contains("| RMSE | ").contains("1 targets");
-        assertThat(report(directory)).contains("\"scatter\"");
+        assertThat(report(directory)).contains("\"results\":{\"total\":1,\"targets\":[{\"name\":\"value\",");
 
         Path table = folder.resolve("table.parquet");
         Tiny.does(spark, sets, false, verbs -> verbs.predict(
