@@ -98,7 +98,7 @@ public final class Scorer implements AutoCloseable {
     }
 
     /** Writes drawn targets from a place on, which holds zeros. */
-    private static void draw(float[] logits, Task task, SplittableRandom random, float[] targets, int at) {
+    static void draw(float[] logits, Task task, SplittableRandom random, float[] targets, int at) {
         if (task == Task.SINGLE_LABEL) {
             targets[at + drawn(logits, random.nextDouble())] = 1;
             return;

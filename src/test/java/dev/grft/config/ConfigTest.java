@@ -88,6 +88,7 @@ class ConfigTest {
                 "data.test=s3a://bucket/test",
                 "data.format=parquet",
                 "data.root=/images",
+                "data.task=multi-label",
                 "data.classes=10",
                 "data.balance=weights",
                 "data.imageColumn=photo",

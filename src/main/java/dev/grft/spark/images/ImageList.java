@@ -66,6 +66,7 @@ final class ImageList {
     private static final Pattern NUMBER = Pattern.compile("[0-9]{1,9}");
     private static final ObjectMapper MAPPER =
             new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+    private static final ObjectMapper WITHIN = new ObjectMapper(); // for values that others follow
     private static final int LONGEST = 1 << 16; // characters of a cell
     private static final int SHOWN = 80; // characters of a line, in messages
 
@@ -186,7 +187,7 @@ final class ImageList {
                 String place = place(parser);
                 JsonToken label = parser.nextToken();
                 if (labels != null && labels.task() != Task.SINGLE_LABEL) {
-                    add(image, label(MAPPER.readTree(parser), labels, image, place), place);
+                    add(image, label(WITHIN.readTree(parser), labels, image, place), place);
                     continue;
                 }
                 if (label != JsonToken.VALUE_NUMBER_INT

@@ -6,6 +6,7 @@ import static dev.grft.vit.kernels.Machine.scaled;
 import static dev.grft.vit.kernels.Machine.values;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.grft.Task;
 import dev.grft.vit.Naive;
 import java.util.Arrays;
 import java.util.function.ToDoubleFunction;
@@ -62,6 +63,85 @@ class LossKernelsTest extends OnEveryMachine {
         kernels.crossEntropy(logits, machine.array(new double[] {1, 0, 0, 1}, 2, 2), losses, dlogits);
         machine.assertClose(losses, new double[] {0, 2000}, 1);
         machine.assertClose(dlogits, new double[] {0, 0, 1, -1}, 1);
+    }
+
+    /** Returns targets of values, times the weights 1, 0.5, 0, 2, ..., which stand in a last column. */
+    private static double[] weighted(double[] values, int examples, int outputs) {
+        double[] targets = new double[examples * (outputs + 1)];
+        for (int b = 0; b < examples; b++) {
+            double weight = new double[] {1, 0.5, 0, 2}[b % 4];
+            for (int k = 0; k < outputs; k++) {
+                targets[b * (outputs + 1) + k] = weight * values[b * outputs + k];
+            }
+            targets[b * (outputs + 1) + outputs] = weight;
+        }
+        return targets;
+    }
+
+    private interface Loss {
+        double of(double z, double target);
+    }
+
+    private void lossOfEachOutput(Task task, double[] z, double[] values, int examples, int outputs, Loss loss) {
+        double[] targets = weighted(values, examples, outputs);
+        INDArray losses = machine.garbage(examples);
+        INDArray dz = machine.garbage(examples, outputs);
+        kernels.loss(
+                task,
+                machine.array(z, examples, outputs),
+                machine.array(targets, examples, outputs + 1),
+                losses,
+                dz);
+        ToDoubleFunction<double[]> sum = x -> {
+            double all = 0;
+            for (int i = 0; i < x.length; i++) {
+                all += targets[i / outputs * (outputs + 1) + outputs] * loss.of(x[i], values[i]) / outputs;
+            }
+            return all;
+        };
+        double[] expected = new double[examples];
+        for (int b = 0; b < examples; b++) {
+            for (int k = 0; k < outputs; k++) {
+                expected[b] += targets[b * (outputs + 1) + outputs]
+                        * loss.of(z[b * outputs + k], values[b * outputs + k])
+                        / outputs;
+            }
+        }
+        machine.assertClose(losses, expected, 30);
+        Machine.assertClose(values(dz), Differences.gradient(sum, z, 1e-5), 1e-4);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "5,3", "7,300"})
+    void binaryCrossEntropyIsTheMeanOverTheOutputs(int examples, int outputs) {
+        double[] z = scaled(normal(2, examples * outputs), 4, 0);
+        double[] on = each(examples * outputs, i -> i % 3 == 0 ? 1 : i % 3 == 1 ? 0 : 0.3);
+        lossOfEachOutput(
+                Task.MULTI_LABEL,
+                z,
+                on,
+                examples,
+                outputs,
+                (x, t) -> -t * Math.log(1 / (1 + Math.exp(-x))) - (1 - t) * Math.log(1 / (1 + Math.exp(x))));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1", "5,3", "7,300"})
+    void squaredErrorIsTheMeanOverTheOutputs(int examples, int outputs) {
+        double[] z = normal(3, examples * outputs);
+        double[] values = normal(4, examples * outputs);
+        lossOfEachOutput(Task.REGRESSION, z, values, examples, outputs, (x, t) -> (x - t) * (x - t));
+    }
+
+    @Test
+    void binaryCrossEntropySurvivesLargeLogits() {
+        INDArray losses = machine.garbage(2);
+        INDArray dz = machine.garbage(2, 2);
+        INDArray z = machine.array(new double[] {1000, -1000, 1000, -1000}, 2, 2);
+        kernels.loss(
+                Task.MULTI_LABEL, z, machine.array(new double[] {1, 0, 1, 0, 1, 1}, 2, 3), losses, dz);
+        machine.assertClose(losses, new double[] {0, 1000}, 1);
+        machine.assertClose(dz, new double[] {0, 0, 0.5, -0.5}, 1);
     }
 
     @ParameterizedTest
