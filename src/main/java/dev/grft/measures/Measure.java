@@ -138,7 +138,8 @@ public enum Measure {
     public static String text(Map<Measure, Double> values) {
         return new TreeMap<>(values)
                 .entrySet().stream()
-                        .map(entry -> entry.getKey().title + " " + entry.getKey().text(entry.getValue()))
+                        .map(entry ->
+                                entry.getKey().title + " " + entry.getKey().text(entry.getValue()))
                         .collect(Collectors.joining(", "));
     }
 

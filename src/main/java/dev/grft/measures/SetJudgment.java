@@ -41,7 +41,8 @@ public final class SetJudgment extends Judgment {
             if (here) {
                 ofShown[next++] = probabilities[k];
             }
-            sum -= Math.log(here ? Math.max(probabilities[k], Float.MIN_NORMAL) : Math.max(1 - probabilities[k], SUREST));
+            sum -= Math.log(
+                    here ? Math.max(probabilities[k], Float.MIN_NORMAL) : Math.max(1 - probabilities[k], SUREST));
         }
         this.loss = sum / probabilities.length;
         this.half = predicted(probabilities, null);

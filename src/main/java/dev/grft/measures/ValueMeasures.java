@@ -22,7 +22,8 @@ final class ValueMeasures extends Measures<ValueJudgment> {
 
     ValueMeasures(Labels targets) {
         super(targets);
-        this.targets = IntStream.range(0, targets.size()).mapToObj(t -> new Of()).toArray(Of[]::new);
+        this.targets =
+                IntStream.range(0, targets.size()).mapToObj(t -> new Of()).toArray(Of[]::new);
         this.sample = new Sample(targets.size());
     }
 
@@ -123,7 +124,8 @@ final class ValueMeasures extends Measures<ValueJudgment> {
                 cells[values.bin(actual[i])][values.bin(predicted[i])]++;
                 counts[residuals.bin(errors[i])]++;
             }
-            ObjectNode scatter = node.putObject("scatter").put("from", values.from).put("width", values.width);
+            ObjectNode scatter =
+                    node.putObject("scatter").put("from", values.from).put("width", values.width);
             ArrayNode list = scatter.putArray("cells"); // [bin of the true value, of the predicted one, images]
             for (int i = 0; i < BINS; i++) {
                 for (int j = 0; j < BINS; j++) {
@@ -154,14 +156,10 @@ final class ValueMeasures extends Measures<ValueJudgment> {
 
         /** Returns the axis of some values; null if there are none, or one is no number. */
         static @Nullable Axis of(double[]... values) {
-            double least = Arrays.stream(values)
-                    .flatMapToDouble(Arrays::stream)
-                    .min()
-                    .orElse(Double.NaN);
-            double most = Arrays.stream(values)
-                    .flatMapToDouble(Arrays::stream)
-                    .max()
-                    .orElse(Double.NaN);
+            double least =
+                    Arrays.stream(values).flatMapToDouble(Arrays::stream).min().orElse(Double.NaN);
+            double most =
+                    Arrays.stream(values).flatMapToDouble(Arrays::stream).max().orElse(Double.NaN);
             if (!Double.isFinite(least) || !Double.isFinite(most)) {
                 return null;
             }

@@ -40,8 +40,7 @@ final class Columns {
                 of,
                 "imageCol",
                 "column of the images: the bytes of JPEG or PNG files, a struct with a field bytes, or Spark's image struct");
-        this.prediction =
-                new Param<>(of, "predictionCol", PREDICTION.get(task) + "; '' for none");
+        this.prediction = new Param<>(of, "predictionCol", PREDICTION.get(task) + "; '' for none");
         this.probability =
                 new Param<>(of, "probabilityCol", "column that gets the probability of each class; '' for none");
         this.handleInvalid = new Param<>(

@@ -215,8 +215,8 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
 
     @Override
     public String toString() {
-        return uid + ": " + file.delta().labels().size() + " " + OUTPUTS.get(file.delta().task()) + ", " + trained()
-                + " trained parameters";
+        return uid + ": " + file.delta().labels().size() + " "
+                + OUTPUTS.get(file.delta().task()) + ", " + trained() + " trained parameters";
     }
 
     @Override

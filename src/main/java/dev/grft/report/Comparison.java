@@ -83,7 +83,8 @@ public final class Comparison {
     }
 
     private List<Column> columns() {
-        List<Column> columns = new ArrayList<>(measures().stream().map(Column::of).toList());
+        List<Column> columns =
+                new ArrayList<>(measures().stream().map(Column::of).toList());
         columns.addAll(COST);
         return columns;
     }

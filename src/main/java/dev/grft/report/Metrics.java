@@ -137,9 +137,7 @@ public final class Metrics {
         if (!value.isNumber()) {
             return "-";
         }
-        return measure.isShare()
-                ? percent(value.asDouble(), 2)
-                : String.format(Locale.ROOT, "%.5g", value.asDouble());
+        return measure.isShare() ? percent(value.asDouble(), 2) : String.format(Locale.ROOT, "%.5g", value.asDouble());
     }
 
     private static String whole(ObjectNode node, String key) {

@@ -59,7 +59,8 @@ public final class ModelCard {
         return String.join(
                 "\n",
                 "---",
-                "tags: [" + (values ? "image-regression" : "image-classification") + ", vision-transformer, " + file.method() + "]",
+                "tags: [" + (values ? "image-regression" : "image-classification") + ", vision-transformer, "
+                        + file.method() + "]",
                 "---",
                 "# A delta by " + file.method() + ", " + labels.size() + (values ? " targets" : " classes"),
                 "",

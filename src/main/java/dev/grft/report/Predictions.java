@@ -24,9 +24,8 @@ public final class Predictions {
     static final int MISTAKES = 24;
 
     /** Worst first, of equals the lower id. */
-    private static final Comparator<Judgment> WORST = Comparator.comparingDouble(Judgment::mistake)
-            .reversed()
-            .thenComparingLong(judgment -> judgment.id);
+    private static final Comparator<Judgment> WORST =
+            Comparator.comparingDouble(Judgment::mistake).reversed().thenComparingLong(judgment -> judgment.id);
 
     private final Labels names;
     private final long every;
@@ -82,8 +81,7 @@ public final class Predictions {
     }
 
     private ObjectNode line(Judgment judgment) {
-        ObjectNode line =
-                Json.MAPPER.createObjectNode().put("id", judgment.id).put("name", judgment.name);
+        ObjectNode line = Json.MAPPER.createObjectNode().put("id", judgment.id).put("name", judgment.name);
         judgment.put(names, line);
         return line;
     }

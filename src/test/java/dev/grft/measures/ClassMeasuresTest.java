@@ -106,7 +106,11 @@ class ClassMeasuresTest {
         int classes = all.length / labels.length;
         ClassJudgment.Piece judging = new ClassJudgment.Piece();
         for (int i = from; i < to; i++) {
-            judging.add(i, "image " + i, Target.ofClass(labels[i]), Arrays.copyOfRange(all, i * classes, (i + 1) * classes));
+            judging.add(
+                    i,
+                    "image " + i,
+                    Target.ofClass(labels[i]),
+                    Arrays.copyOfRange(all, i * classes, (i + 1) * classes));
         }
         return judging.end();
     }

@@ -41,7 +41,8 @@ class TaskMeasuresTest {
         List<Image> images = new ArrayList<>();
         for (int i = 0; i < shown.length / classes; i++) {
             int at = i * classes;
-            int[] of = IntStream.range(0, classes).filter(k -> shown[at + k] == 1).toArray();
+            int[] of =
+                    IntStream.range(0, classes).filter(k -> shown[at + k] == 1).toArray();
             images.add(new Image(Target.ofClasses(of), row(probabilities, i, classes)));
         }
         return images;
@@ -104,7 +105,10 @@ class TaskMeasuresTest {
         }
         assertThat(json.path("task").asText()).isEqualTo("multi-label");
         assertThat(json.path("precision_recall").size()).isBetween(50, 100);
-        assertThat(measures.line()).startsWith("mAP 0.").contains("macro F1 at the thresholds").contains("loss");
+        assertThat(measures.line())
+                .startsWith("mAP 0.")
+                .contains("macro F1 at the thresholds")
+                .contains("loss");
     }
 
     @Test
@@ -253,7 +257,9 @@ class TaskMeasuresTest {
                     .mapToDouble(image -> f1(images, at, image.outputs[at]))
                     .max()
                     .orElseThrow();
-            assertThat(f1(images, k, best.get(k))).isEqualTo(most, within(0.01)).isGreaterThan(f1(images, k, 0.5f) - 0.01);
+            assertThat(f1(images, k, best.get(k)))
+                    .isEqualTo(most, within(0.01))
+                    .isGreaterThan(f1(images, k, 0.5f) - 0.01);
             float threshold = best.get(k);
             assertThat(images).as("between two images").noneMatch(image -> image.outputs[at] == threshold);
         }

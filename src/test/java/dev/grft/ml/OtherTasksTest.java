@@ -51,9 +51,8 @@ class OtherTasksTest extends OnTiny {
 
     @Test
     void severalLabelsAreArraysAndComeBackAsArrays() throws IOException {
-        GrftMultiLabelClassifier classifier = estimator(new GrftMultiLabelClassifier())
-                .setLabelCol("labels")
-                .setValidationIndicatorCol("held");
+        GrftMultiLabelClassifier classifier =
+                estimator(new GrftMultiLabelClassifier()).setLabelCol("labels").setValidationIndicatorCol("held");
         GrftMultiLabelModel model = classifier.fit(images(shared.train()));
 
         assertThat(model.labels()).containsExactly("green", "red", "warm");
@@ -80,7 +79,8 @@ class OtherTasksTest extends OnTiny {
         GrftMultiLabelModel read = GrftMultiLabelModel.load(saved.toString());
         assertThat(read.thresholds()).isEqualTo(model.thresholds());
         assertThat(read.delta()).isEqualTo(model.delta());
-        assertThat(read.copy(org.apache.spark.ml.param.ParamMap.empty()).setProbabilityCol("")
+        assertThat(read.copy(org.apache.spark.ml.param.ParamMap.empty())
+                        .setProbabilityCol("")
                         .transform(images(shared.test()))
                         .columns())
                 .contains("prediction")
@@ -96,11 +96,12 @@ class OtherTasksTest extends OnTiny {
     @Test
     void oneValueIsANumberThatSparksEvaluatorReads() throws IOException {
         GrftRegressor regressor = estimator(new GrftRegressor()).setLabelCol("value");
-        PipelineModel pipeline = new Pipeline().setStages(new PipelineStage[] {regressor}).fit(images(shared.train()));
+        PipelineModel pipeline =
+                new Pipeline().setStages(new PipelineStage[] {regressor}).fit(images(shared.train()));
         pipeline.save(folder.resolve("pipeline").toString());
 
-        Dataset<Row> predicted = PipelineModel.load(folder.resolve("pipeline").toString())
-                .transform(images(shared.test()));
+        Dataset<Row> predicted =
+                PipelineModel.load(folder.resolve("pipeline").toString()).transform(images(shared.test()));
 
         RegressionEvaluator evaluator = new RegressionEvaluator().setLabelCol("value");
         assertThat(evaluator.setMetricName("r2").evaluate(predicted)).isGreaterThan(0.5);

@@ -41,8 +41,7 @@ import org.jspecify.annotations.Nullable;
  * @param provenance where and when it was trained, as JSON
  * @param thresholds of several labels, one for each class: it is predicted if its probability is not below; none: 0.5 each
  */
-public record DeltaFile(
-        Delta delta, String method, String settings, String provenance, List<Float> thresholds) {
+public record DeltaFile(Delta delta, String method, String settings, String provenance, List<Float> thresholds) {
     /** The method of the paper. */
     private static final String GRFT = "grft";
 
@@ -261,8 +260,7 @@ public record DeltaFile(
         float[] headWeight = file.floats(Delta.HEAD_WEIGHT, labels.size(), headShape[1]);
         float[] headBias = file.floats(Delta.HEAD_BIAS, labels.size());
         List<Addition> additions = additions(file, safetensors.metadata());
-        Task task = Task.of(
-                safetensors.metadata().getOrDefault(TASK, Task.SINGLE_LABEL.word()), file.place(TASK));
+        Task task = Task.of(safetensors.metadata().getOrDefault(TASK, Task.SINGLE_LABEL.word()), file.place(TASK));
         List<Float> thresholds = thresholds(file, safetensors.metadata());
         Map<String, float[]> whole = new LinkedHashMap<>();
         for (String name : file.unread()) {
@@ -293,7 +291,8 @@ public record DeltaFile(
         if (metadata.containsKey(THRESHOLDS)) {
             for (JsonNode one : Json.parse(file.place(THRESHOLDS), file.text(THRESHOLDS))) {
                 if (!one.isNumber()) {
-                    throw UserError.of("%s: must be numbers, got %s; write the file again", file.place(THRESHOLDS), one);
+                    throw UserError.of(
+                            "%s: must be numbers, got %s; write the file again", file.place(THRESHOLDS), one);
                 }
                 thresholds.add(one.floatValue());
             }

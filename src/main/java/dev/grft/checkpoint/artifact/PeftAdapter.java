@@ -119,7 +119,12 @@ final class PeftAdapter {
                     "export: %s trains the head alone, and PEFT has no adapter without an adapted matrix; %s",
                     file.method(), MERGED);
         }
-        adapter.write(hadoop, directory, config.withHead(delta.labels().size(), delta.task()), delta, Base.of(hadoop, pretrained));
+        adapter.write(
+                hadoop,
+                directory,
+                config.withHead(delta.labels().size(), delta.task()),
+                delta,
+                Base.of(hadoop, pretrained));
     }
 
     /**
@@ -239,8 +244,9 @@ final class PeftAdapter {
     private String card(Base base, Delta delta) {
         List<String> labels = delta.labels();
         boolean values = delta.task() == Task.REGRESSION;
-        String problem =
-                delta.task() == Task.SINGLE_LABEL ? "" : ", problem_type=\"" + delta.task().problemType() + "\"";
+        String problem = delta.task() == Task.SINGLE_LABEL
+                ? ""
+                : ", problem_type=\"" + delta.task().problemType() + "\"";
         boolean timm = names == NameMap.TIMM;
         return String.join(
                 "\n",

@@ -256,9 +256,7 @@ final class PredictVerb extends Verb {
                 Tally tally = new Tally(session.context().sc(), listener)) {
             Tally.Counter counter = tally.counter(); // tasks take these along, not this object
             LongAccumulator leftTurned = session.context().sc().longAccumulator();
-            List<Said> said = tasks.stream()
-                    .map(Told::said)
-                    .collect(Collectors.toCollection(ArrayList::new));
+            List<Said> said = tasks.stream().map(Told::said).collect(Collectors.toCollection(ArrayList::new));
             JavaRDD<Row> rows = run.models()
                     .device()
                     .computes(source.inOrder(partitions(count, looking.batchSize()), looking.batchSize())
@@ -398,20 +396,18 @@ final class PredictVerb extends Verb {
         List<StructField> fields = new ArrayList<>();
         fields.add(DataTypes.createStructField("name", DataTypes.StringType, false));
         for (Told task : tasks) {
-            String each =
-                    switch (task.delta().task()) {
-                        case SINGLE_LABEL -> {
-                            fields.add(DataTypes.createStructField(task.prefix + "label", DataTypes.StringType, false));
-                            fields.add(DataTypes.createStructField(
-                                    task.prefix + "probability", DataTypes.FloatType, false));
-                            yield "p_";
-                        }
-                        case MULTI_LABEL -> {
-                            fields.add(DataTypes.createStructField(task.prefix + LABELS, SET, false));
-                            yield "p_";
-                        }
-                        case REGRESSION -> "predicted_";
-                    };
+            String each = switch (task.delta().task()) {
+                case SINGLE_LABEL -> {
+                    fields.add(DataTypes.createStructField(task.prefix + "label", DataTypes.StringType, false));
+                    fields.add(DataTypes.createStructField(task.prefix + "probability", DataTypes.FloatType, false));
+                    yield "p_";
+                }
+                case MULTI_LABEL -> {
+                    fields.add(DataTypes.createStructField(task.prefix + LABELS, SET, false));
+                    yield "p_";
+                }
+                case REGRESSION -> "predicted_";
+            };
             if (task.hasTop()) {
                 fields.add(DataTypes.createStructField(task.prefix + TOP, LIKELIEST, false));
                 continue;

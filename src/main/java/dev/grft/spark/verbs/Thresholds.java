@@ -9,7 +9,6 @@ import dev.grft.measures.Measures;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
-import java.util.List;
 
 /**
  * The thresholds of the classes of several labels: those with the best F1 on the validation images, if these are held out, and never on the
@@ -38,7 +37,9 @@ final class Thresholds {
         if (!chosen(run.settings())) {
             run.session()
                     .progress()
-                    .say("%s: no images are held out to choose the classes' thresholds on; they are 0.5", file.method());
+                    .say(
+                            "%s: no images are held out to choose the classes' thresholds on; they are 0.5",
+                            file.method());
             return file;
         }
         Delta delta = file.delta();

@@ -155,8 +155,10 @@ class ExportTest {
         assertThat(config.get("problem_type").asText()).isEqualTo(task.problemType());
         assertThat(config.get("id2label").get("3").asText()).isEqualTo("d");
         assertThat(config.get("label2id").get("d").asInt()).isEqualTo(3);
-        assertThat(Checkpoint.load(Golden.HADOOP, output.toString(), 0).config().task()).isEqualTo(task);
-        assertThat(Checkpoint.load(Golden.HADOOP, timm.toString(), 0).config().task()).isEqualTo(task);
+        assertThat(Checkpoint.load(Golden.HADOOP, output.toString(), 0).config().task())
+                .isEqualTo(task);
+        assertThat(Checkpoint.load(Golden.HADOOP, timm.toString(), 0).config().task())
+                .isEqualTo(task);
         assertThat(Files.readString(adapter.resolve("README.md")).contains("problem_type=\"" + task.problemType()))
                 .isEqualTo(task != Task.SINGLE_LABEL);
     }

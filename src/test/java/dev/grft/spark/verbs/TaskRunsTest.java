@@ -72,7 +72,9 @@ class TaskRunsTest extends OnTiny {
 
     private static DeltaFile delta(Path directory) {
         return DeltaFile.read(
-                new Configuration(), new org.apache.hadoop.fs.Path(directory.resolve("delta.safetensors").toString()));
+                new Configuration(),
+                new org.apache.hadoop.fs.Path(
+                        directory.resolve("delta.safetensors").toString()));
     }
 
     @Test
@@ -101,7 +103,9 @@ class TaskRunsTest extends OnTiny {
                 .isEqualTo(delta.thresholds().get(0));
         assertThat(json(directory, "metrics.json").path("bitfit").path("task").asText())
                 .isEqualTo("multi-label");
-        assertThat(Files.readString(directory.resolve("README.md"))).contains("| mAP | ").contains("warm 0.");
+        assertThat(Files.readString(directory.resolve("README.md")))
+                .contains("| mAP | ")
+                .contains("warm 0.");
         assertThat(Files.readAllLines(directory.resolve("predictions.jsonl")))
                 .hasSize(18)
                 .first()
@@ -110,8 +114,11 @@ class TaskRunsTest extends OnTiny {
         assertThat(report(directory)).contains("\"results\":{\"total\":4,\"classes\":[[\"blue\",6,");
 
         Path table = folder.resolve("table.parquet");
-        Tiny.does(spark, sets, false, verbs -> verbs.predict(
-                this.sets.resolve("test").toString(), table.toString(), List.of()));
+        Tiny.does(
+                spark,
+                sets,
+                false,
+                verbs -> verbs.predict(this.sets.resolve("test").toString(), table.toString(), List.of()));
         List<Row> rows = spark.read().parquet(table.toString()).collectAsList();
         assertThat(rows).hasSize(18);
         assertThat(rows.get(0).schema().fieldNames())
@@ -131,9 +138,11 @@ class TaskRunsTest extends OnTiny {
                 sets(directory, "data.task=multi-label", "predict.topK=2"),
                 false,
                 verbs -> verbs.predict(this.sets.resolve("test").toString(), csv.toString(), List.of()));
-        List<Row> text = spark.read().option("header", "true").csv(csv.toString()).collectAsList();
+        List<Row> text =
+                spark.read().option("header", "true").csv(csv.toString()).collectAsList();
         assertThat(text.get(0).schema().fieldNames()).containsExactly("name", "labels", "top");
-        assertThat(text.stream().map(row -> String.valueOf(row.getString(1)))).anyMatch(labels -> labels.contains("|warm"));
+        assertThat(text.stream().map(row -> String.valueOf(row.getString(1))))
+                .anyMatch(labels -> labels.contains("|warm"));
     }
 
     private String report(Path directory) throws IOException {
@@ -147,17 +156,16 @@ class TaskRunsTest extends OnTiny {
 
         Tiny.Printed printed = Tiny.does(
                 spark,
-                sets(
-                        directory,
-                        "data.task=multi-label",
-                        "data.validation=" + set("validation"),
-                        "training.patience=3"),
+                sets(directory, "data.task=multi-label", "data.validation=" + set("validation"), "training.patience=3"),
                 false,
                 Verbs::train);
 
         assertThat(delta(directory).thresholds()).hasSize(4);
         assertThat(printed.err()).contains("the best mAP so far").doesNotContain("thresholds bitfit");
-        assertThat(json(directory, "metrics.json").path("bitfit").path("chosen_by").asText())
+        assertThat(json(directory, "metrics.json")
+                        .path("bitfit")
+                        .path("chosen_by")
+                        .asText())
                 .isEqualTo("map");
     }
 
@@ -200,12 +208,17 @@ class TaskRunsTest extends OnTiny {
         JsonNode target = evaluation.path("targets").path("value");
         assertThat(target.path("mean").asDouble()).isEqualTo(50_001.5, within(1e-9));
         assertThat(evaluation.path("r2").asDouble()).isGreaterThan(0.2);
-        assertThat(Files.readString(directory.resolve("README.md"))).contains("| RMSE | ").contains("1 targets");
+        assertThat(Files.readString(directory.resolve("README.md")))
+                .contains("| RMSE | ")
+                .contains("1 targets");
         assertThat(report(directory)).contains("\"results\":{\"total\":1,\"targets\":[{\"name\":\"value\",");
 
         Path table = folder.resolve("table.parquet");
-        Tiny.does(spark, sets, false, verbs -> verbs.predict(
-                this.sets.resolve("test").toString(), table.toString(), List.of()));
+        Tiny.does(
+                spark,
+                sets,
+                false,
+                verbs -> verbs.predict(this.sets.resolve("test").toString(), table.toString(), List.of()));
         List<Row> rows = spark.read().parquet(table.toString()).collectAsList();
         assertThat(rows).hasSize(18);
         assertThat(rows.get(0).schema().fieldNames()).containsExactly("name", "predicted_value");
