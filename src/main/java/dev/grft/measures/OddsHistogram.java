@@ -143,14 +143,16 @@ public final class OddsHistogram {
 
     private double averagePrecision(int k, Precisions precisions) {
         double sum = 0;
-        long right = 0;
-        long wrong = 0;
+        double right = 0; // counts, which a double holds exactly
+        double wrong = 0;
         for (int cell = (k + 1) * bins() - 1; cell >= k * bins(); cell--) {
-            if (of[cell] > 0) {
-                sum += precisions.of(right, wrong, of[cell], others[cell]);
+            double p = of[cell];
+            double n = others[cell];
+            if (p > 0) {
+                sum += precisions.of(right, wrong, p, n);
             }
-            right += of[cell];
-            wrong += others[cell];
+            right += p;
+            wrong += n;
         }
         return defined ? sum / right : Double.NaN;
     }

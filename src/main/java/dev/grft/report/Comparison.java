@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Selection;
-import dev.grft.Task;
 import dev.grft.measures.Measure;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -70,11 +69,8 @@ public final class Comparison {
 
     /** Returns the measures of the task that all cells are of. */
     private List<Measure> measures() {
-        return Measure.shown(cells.values().stream()
-                .flatMap(seeds -> seeds.values().stream())
-                .map(Metrics::task)
-                .findFirst()
-                .orElse(Task.SINGLE_LABEL));
+        return Measure.shown(Metrics.task(
+                cells.values().stream().flatMap(seeds -> seeds.values().stream())));
     }
 
     /** Returns the column of the measure that cells are compared by. */

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -63,6 +64,16 @@ public final class Metrics {
         return root.path(method) instanceof ObjectNode node ? node : root.putObject(method);
     }
 
+    /** Puts what a method came to on the test images, and its task, and returns its object. */
+    public ObjectNode measured(String method, Task task, Map<Measure, Double> values) {
+        ObjectNode node = of(method);
+        if (task != Task.SINGLE_LABEL) {
+            node.put(TASK, task.word());
+        }
+        Measure.put(values, node);
+        return node;
+    }
+
     /** Adds the seconds of a phase to a method, and to its sum. */
     public void phase(String method, String phase, double seconds) {
         ObjectNode node = of(method);
@@ -87,8 +98,7 @@ public final class Metrics {
 
     /** Returns the table of the methods, in the given order, for a person. */
     public String table(List<String> methods) {
-        List<Measure> measures = Measure.shown(
-                methods.stream().map(this::of).map(Metrics::task).findFirst().orElse(Task.SINGLE_LABEL));
+        List<Measure> measures = Measure.shown(task(methods.stream().map(this::of)));
         List<String[]> rows = new ArrayList<>();
         List<String> titles = new ArrayList<>(List.of("method"));
         measures.forEach(measure -> titles.add(measure == Measure.BALANCED_ACCURACY ? "balanced" : measure.title()));
@@ -125,6 +135,14 @@ public final class Metrics {
             }
         }
         return table.toString();
+    }
+
+    /** Returns the task that the objects of some methods are of; those that are not measured do not tell. */
+    static Task task(Stream<? extends JsonNode> methods) {
+        return methods.map(Metrics::task)
+                .filter(task -> task != Task.SINGLE_LABEL)
+                .findFirst()
+                .orElse(Task.SINGLE_LABEL);
     }
 
     /** Returns the task that an object of a method, or an evaluation, is of. */

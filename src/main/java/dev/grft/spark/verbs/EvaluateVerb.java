@@ -2,13 +2,11 @@ package dev.grft.spark.verbs;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
-import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
-import dev.grft.measures.Measure;
 import dev.grft.measures.Measures;
 import dev.grft.report.Metrics;
 import dev.grft.report.ModelCard;
@@ -85,11 +83,7 @@ final class EvaluateVerb extends Verb {
         long backbone = run.models().pretrained().config().backboneParameters();
         long head = (long) delta.headWeight().length + delta.headBias().length;
         Metrics metrics = run.artifacts().metrics();
-        ObjectNode node = metrics.of(method);
-        if (labels.task() != Task.SINGLE_LABEL) {
-            node.put(Metrics.TASK, labels.task().word());
-        }
-        Measure.put(measures.values(), node);
+        ObjectNode node = metrics.measured(method, labels.task(), measures.values());
         node.put("trained", delta.trained());
         node.put("share", (double) delta.trained() / (backbone + head));
         node.put("parameters", backbone + head);

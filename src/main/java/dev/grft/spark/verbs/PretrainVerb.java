@@ -1,6 +1,5 @@
 package dev.grft.spark.verbs;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.Penalty;
 import dev.grft.Selection;
@@ -12,7 +11,6 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Standard;
-import dev.grft.measures.Measure;
 import dev.grft.measures.Measures;
 import dev.grft.report.Metrics;
 import dev.grft.report.Progress;
@@ -186,9 +184,7 @@ final class PretrainVerb extends Verb {
         }
         session.storage().writeAtomically(measured, measures.json("pretrain", images.digest(), null));
         Metrics metrics = run.artifacts().metrics();
-        ObjectNode node = metrics.of("pretrain");
-        Measure.put(measures.values(), node);
-        node.put("test_images", images.count());
+        metrics.measured("pretrain", labels.task(), measures.values()).put("test_images", images.count());
         metrics.phase("pretrain", "evaluate", meter.seconds());
         metrics.write();
         session.progress().say("pretrain: %s on the test images", measures.line());
