@@ -1,17 +1,16 @@
-"""Losses and gradients of several labels and of values: torch's, and those of transformers' models.
+"""Writes golden/tasks.safetensors: losses and gradients of several labels and of values as torch and transformers have them.
 
-Makes src/test/resources/golden/tasks.safetensors, which TaskLossTest reads:
-    python src/test/python/tasks.py
+    python tasks.py [OUTPUT]        OUTPUT defaults to ../resources/golden beside this script
 """
 
-import pathlib
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from transformers import ViTConfig, ViTForImageClassification
 
-OUTPUT = pathlib.Path(__file__).parents[1] / "resources" / "golden" / "tasks.safetensors"
 EXAMPLES, OUTPUTS = 6, 4
 SMOOTHING = 0.1
 
@@ -25,7 +24,7 @@ def put(tensors, name, of, logits, targets, weights):
     tensors[f"{name}.gradient"] = x.grad
 
 
-def main():
+def main(out: Path) -> None:
     random = np.random.RandomState(25)
     logits = torch.from_numpy(3 * random.randn(EXAMPLES, OUTPUTS).astype(np.float32)).double()
     hot = torch.from_numpy(random.randint(0, 2, (EXAMPLES, OUTPUTS)).astype(np.float32)).double()
@@ -44,8 +43,8 @@ def main():
             num_labels=OUTPUTS, problem_type=problem)
         model = ViTForImageClassification(config)
         tensors[f"transformers.{problem}"] = model.loss_function(labels, logits, model.config).reshape(1)
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, OUTPUT)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, out / "tasks.safetensors")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent / "resources" / "golden")

@@ -63,16 +63,7 @@ public final class Delta implements Serializable {
             String pretrainedSha256,
             Map<String, float[]> whole,
             List<? extends Addition> additions) {
-        this(
-                selection,
-                values,
-                headWeight,
-                headBias,
-                labels,
-                pretrainedSha256,
-                whole,
-                additions,
-                Task.SINGLE_LABEL);
+        this(selection, values, headWeight, headBias, labels, pretrainedSha256, whole, additions, Task.SINGLE_LABEL);
     }
 
     /**
@@ -210,29 +201,13 @@ public final class Delta implements Serializable {
     public Delta released(Selection again) {
         Delta rest = on(selection.without(again));
         return new Delta(
-                rest.selection,
-                rest.values,
-                headWeight,
-                headBias,
-                labels,
-                pretrainedSha256,
-                Map.of(),
-                List.of(),
-                task);
+                rest.selection, rest.values, headWeight, headBias, labels, pretrainedSha256, Map.of(), List.of(), task);
     }
 
     /** Returns this delta with another head, which is of a task. */
     public Delta withHead(float[] weight, float[] bias, Task of) {
         return new Delta(
-                selection,
-                values,
-                weight,
-                bias,
-                labels,
-                pretrainedSha256,
-                whole,
-                List.copyOf(additions.values()),
-                of);
+                selection, values, weight, bias, labels, pretrainedSha256, whole, List.copyOf(additions.values()), of);
     }
 
     /**

@@ -34,9 +34,7 @@ public enum Task {
 
     /** Returns the name that transformers has for it, its {@code problem_type}. */
     public String problemType() {
-        return this == REGRESSION
-                ? "regression"
-                : name().toLowerCase(Locale.ROOT) + "_classification";
+        return this == REGRESSION ? "regression" : name().toLowerCase(Locale.ROOT) + "_classification";
     }
 
     /** Returns the loss of a model that says the same of every image, of classes of equal size, or values of variance 1. */

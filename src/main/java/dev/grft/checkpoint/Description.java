@@ -103,7 +103,8 @@ record Description(
             heads = width == 1280 ? 16 : 0; // vit_h_14; the others have heads of 64
             recipe = ofTorchvision(width, width == 0 ? 0 : length(tensors, "pos_embed") / width);
         }
-        return new Description(place, NEAREST, 0, heads, EPSILON, Activation.GELU, TOKEN, 0, recipe, List.of(), Task.SINGLE_LABEL);
+        return new Description(
+                place, NEAREST, 0, heads, EPSILON, Activation.GELU, TOKEN, 0, recipe, List.of(), Task.SINGLE_LABEL);
     }
 
     private static long length(Tensors tensors, String name) {

@@ -47,9 +47,9 @@ public record DataSettings(
             Checks.notBlank("data.root", root);
         }
         Task of = Task.of(task, "data.task");
-        Checks.require(classes == null || of != Task.REGRESSION, "data.classes", "null for data.task regression", classes);
         Checks.require(
-                classes == null || classes >= of.fewest(), "data.classes", "null or >= " + of.fewest(), classes);
+                classes == null || of != Task.REGRESSION, "data.classes", "null for data.task regression", classes);
+        Checks.require(classes == null || classes >= of.fewest(), "data.classes", "null or >= " + of.fewest(), classes);
         Checks.word("data.balance", balance, "none", "weights", "sampler");
         Checks.require(
                 balance.equals("none") || of == Task.SINGLE_LABEL,

@@ -111,9 +111,7 @@ public record Settings(
 
     /** Returns the measure that an epoch and a learning rate are chosen by: {@code training.watch}, or the main one of the task. */
     public Measure watched() {
-        return training.watch() == null
-                ? Measure.watchable(data.toTask()).get(0)
-                : Measure.of(training.watch());
+        return training.watch() == null ? Measure.watchable(data.toTask()).get(0) : Measure.of(training.watch());
     }
 
     /** The sections that may differ between the methods of an application. */

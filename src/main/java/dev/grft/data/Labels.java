@@ -200,6 +200,12 @@ public final class Labels implements Serializable {
         return names.length;
     }
 
+    /** Returns how many outputs there are, in words: 3 classes, 1 value. */
+    public String counted() {
+        boolean values = task == Task.REGRESSION;
+        return names.length + (values ? " value" : " class") + (names.length == 1 ? "" : values ? "s" : "es");
+    }
+
     /** Returns whether there are more than {@link #MANY}. */
     public boolean many() {
         return names.length > MANY;
@@ -243,7 +249,8 @@ public final class Labels implements Serializable {
         return switch (task) {
             case SINGLE_LABEL -> Target.ofClass(index(label));
             case MULTI_LABEL ->
-                Target.ofClasses(LabelForm.parts(label).stream().mapToInt(this::index).toArray());
+                Target.ofClasses(
+                        LabelForm.parts(label).stream().mapToInt(this::index).toArray());
             case REGRESSION -> Target.ofValues(values(label));
         };
     }

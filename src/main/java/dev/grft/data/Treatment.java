@@ -28,8 +28,7 @@ public final class Treatment implements Serializable {
      * @param weights the weight of each class in the loss, {@code [K]}, which multiplies that of the example; null: neither counts
      * @param standard that values are standardized by; null: as they are
      */
-    public Treatment(
-            double labelSmoothing, double dropPath, float @Nullable [] weights, @Nullable Standard standard) {
+    public Treatment(double labelSmoothing, double dropPath, float @Nullable [] weights, @Nullable Standard standard) {
         this.labelSmoothing = labelSmoothing;
         this.dropPath = dropPath;
         this.weights = weights;

@@ -3,6 +3,7 @@ package dev.grft.report;
 import dev.grft.Delta;
 import dev.grft.Scores;
 import dev.grft.Slices;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
@@ -107,8 +108,14 @@ public final class Inspection {
                         + ", resized "
                         + checkpoint.recipe().interpolation(),
                 "classes         "
-                        + (config.classes() == 0 ? "no head" : config.classes() + names(checkpoint.labels())),
+                        + (config.classes() == 0
+                                ? "no head"
+                                : config.classes() + names(checkpoint.labels()) + task(config.task())),
                 "SHA-256         " + checkpoint.sha256());
+    }
+
+    private static String task(Task task) {
+        return task == Task.SINGLE_LABEL ? "" : ", " + task;
     }
 
     private static String delta(DeltaFile file, long bytes) {
@@ -121,7 +128,7 @@ public final class Inspection {
                         delta.trained(),
                         delta.trained() - delta.trainedWithoutHead(),
                         bytes),
-                "classes         " + delta.labels().size() + names(delta.labels()),
+                "classes         " + delta.labels().size() + names(delta.labels()) + task(delta.task()),
                 "provenance      " + file.provenance()));
         delta.selection()
                 .slices()

@@ -41,8 +41,7 @@ public final class Deltas implements AutoCloseable {
 
     private record Loaded(Vit vit, Trainable trainable, Weights weights, Bindings bindings) {
         float[][] probabilities(INDArray x, int examples, int from) {
-            try (INDArray outputs = LossModule.activated(
-                    weights.config().task(), vit.forward(x, examples, from))) {
+            try (INDArray outputs = LossModule.activated(weights.config().task(), vit.forward(x, examples, from))) {
                 return Flat.rows(outputs);
             }
         }

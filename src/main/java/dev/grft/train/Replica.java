@@ -58,8 +58,8 @@ public final class Replica implements AutoCloseable {
         for (int s = 0; s < vit.stages().size(); s++) {
             ((StageModule) network.getLayer(s)).attach(vit.stages().get(s), vit.inputGradient(s));
         }
-        ((LossModule) network.getOutputLayer()).use(
-                        kernels, vit.buffers(), weights.config().task());
+        ((LossModule) network.getOutputLayer())
+                .use(kernels, vit.buffers(), weights.config().task());
     }
 
     /**

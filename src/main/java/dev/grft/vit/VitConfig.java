@@ -152,8 +152,7 @@ public record VitConfig(
 
     /** Returns this configuration with a head of another number of outputs and another task. */
     public VitConfig withHead(int outputs, Task newTask) {
-        return new VitConfig(
-                imageSize, patchSize, width, depth, heads, mlpWidth, outputs, epsilon, variant, newTask);
+        return new VitConfig(imageSize, patchSize, width, depth, heads, mlpWidth, outputs, epsilon, variant, newTask);
     }
 
     /** Returns this configuration with another image size. */

@@ -101,6 +101,9 @@ final class Scratch {
             link(set, photos);
         }
         Files.write(folder.resolve("food.csv"), named(photos.resolve("train"), photos, "%1$s,%2$s", "path,dish"));
+        String labels = "{\"path\": \"%1$s\", \"labels\": [\"%2$s\"]}";
+        Files.write(folder.resolve("scenes.jsonl"), named(photos.resolve("train"), photos, labels));
+        Files.write(folder.resolve("faces.csv"), named(photos.resolve("train"), photos, "%1$s,%3$s", "path,age"));
         vtab(made("data/vtab-1k/cifar"));
         fgvc(made("data/fgvc/CUB_200_2011"));
     }

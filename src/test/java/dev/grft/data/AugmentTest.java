@@ -64,7 +64,8 @@ class AugmentTest {
     void cropsAreCutFromTheSourceOfAnExampleAndNotFromWhatTheNetworkSees() {
         Pixels photo = Images.places(40, 60);
         Preprocess preprocess = PREPROCESS.withSources(8);
-        Example example = new Example(7, Target.ofClass(1), "a.jpg", preprocess.prepare(photo), preprocess.source(photo), 1);
+        Example example =
+                new Example(7, Target.ofClass(1), "a.jpg", preprocess.prepare(photo), preprocess.source(photo), 1);
 
         Batch batch = Batch.augmented(List.of(example), preprocess, USUAL, new long[] {2}, 2);
 

@@ -90,7 +90,12 @@ class NativeMemoryTest {
                     deltas = new Deltas(weights, new CpuKernels());
                 }
                 VitConfig config = CONFIG.withClasses(7);
-                deltas.load("one", tuning, 7, Task.SINGLE_LABEL, new float[tuning.layout(config).size()]);
+                deltas.load(
+                        "one",
+                        tuning,
+                        7,
+                        Task.SINGLE_LABEL,
+                        new float[tuning.layout(config).size()]);
                 deltas.probabilities(BATCH);
                 deltas.remove("one");
             }

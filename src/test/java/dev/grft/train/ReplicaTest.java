@@ -189,7 +189,8 @@ class ReplicaTest {
             penalty += PENALTY.head() * number * number;
         }
         assertThat(replica.network()
-                        .score(new DataSet(Replica.images(batch, buffers()), Targets.of(batch, Tiny.CONFIG, buffers()))))
+                        .score(new DataSet(
+                                Replica.images(batch, buffers()), Targets.of(batch, Tiny.CONFIG, buffers()))))
                 .isCloseTo(Tiny.GOLDEN.tensor("loss.sum").doubles()[0] / 6 + penalty, Offset.offset(1e-5));
     }
 

@@ -99,7 +99,8 @@ class TargetsTest {
             Batch part = batch(examples().subList(2 * half, 2 * half + 2), mixing, 7);
             assertThat(part.images()).isEqualTo(Arrays.copyOfRange(batch.images(), 384 * half, 384 * (half + 1)));
             assertThat(Targets.of(part, CLASSES, Task.SINGLE_LABEL))
-                    .isEqualTo(Arrays.copyOfRange(Targets.of(batch, CLASSES, Task.SINGLE_LABEL), 8 * half, 8 * (half + 1)));
+                    .isEqualTo(Arrays.copyOfRange(
+                            Targets.of(batch, CLASSES, Task.SINGLE_LABEL), 8 * half, 8 * (half + 1)));
         }
     }
 
@@ -109,7 +110,8 @@ class TargetsTest {
         float share = (float) odd.share();
         float rest = (float) (1 - odd.share());
 
-        assertThat(Targets.of(odd, CLASSES, Task.SINGLE_LABEL)).containsExactly(share, rest, 0, 0, rest, share, 0, 0, 0, 0, 1, 0);
+        assertThat(Targets.of(odd, CLASSES, Task.SINGLE_LABEL))
+                .containsExactly(share, rest, 0, 0, rest, share, 0, 0, 0, 0, 1, 0);
         assertThat(odd.images()[2 * 192]).isEqualTo(gray(2));
     }
 }

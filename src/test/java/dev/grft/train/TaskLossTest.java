@@ -39,23 +39,24 @@ class TaskLossTest {
     private final Safetensors golden = Golden.read("tasks.safetensors");
 
     private Batch batch(Task task, Treatment treatment, double @Nullable [] weights) {
-        double[] targets = golden.tensor(task == Task.MULTI_LABEL ? "hot" : "values").doubles();
+        double[] targets =
+                golden.tensor(task == Task.MULTI_LABEL ? "hot" : "values").doubles();
         List<Example> examples = new ArrayList<>();
         for (int b = 0; b < EXAMPLES; b++) {
             double[] own = Arrays.copyOfRange(targets, b * OUTPUTS, (b + 1) * OUTPUTS);
             float[] values = new float[OUTPUTS];
             Arrays.setAll(own, k -> values[k] = (float) own[k]);
             Target target = task == Task.MULTI_LABEL
-                    ? Target.ofClasses(IntStream.range(0, OUTPUTS)
-                            .filter(k -> own[k] == 1)
-                            .toArray())
+                    ? Target.ofClasses(
+                            IntStream.range(0, OUTPUTS).filter(k -> own[k] == 1).toArray())
                     : Target.ofValues(values);
             float weight = weights == null ? 1 : (float) weights[b];
             examples.add(new Example(b, target, "image", new Pixels(1, 1, new byte[3]), null, weight));
         }
         Preprocess preprocess = new Preprocess(1, 1, Preprocess.Crop.CENTER, ImageRecipe.same(0.5f, 0.5f, 1));
         Augment none = new Augment(false, 1, 1, 1, 1, false, 1);
-        return Batch.augmented(examples, preprocess, none, new long[EXAMPLES], 1).treated(treatment);
+        return Batch.augmented(examples, preprocess, none, new long[EXAMPLES], 1)
+                .treated(treatment);
     }
 
     private float[][] lossesAndGradient(Task task, Batch batch) {
@@ -63,8 +64,7 @@ class TaskLossTest {
         INDArray losses = Flat.array(new float[EXAMPLES], DataType.FLOAT, EXAMPLES);
         INDArray gradient = Flat.array(new float[EXAMPLES * OUTPUTS], DataType.FLOAT, EXAMPLES, OUTPUTS);
         float[] targets = Targets.of(batch, OUTPUTS, task);
-        new CpuKernels()
-                .loss(task, z, Flat.array(targets, DataType.FLOAT, EXAMPLES, OUTPUTS + 1), losses, gradient);
+        new CpuKernels().loss(task, z, Flat.array(targets, DataType.FLOAT, EXAMPLES, OUTPUTS + 1), losses, gradient);
         return new float[][] {Flat.read(losses), Flat.read(gradient)};
     }
 

@@ -36,7 +36,8 @@ class WeightedTargetsTest {
         List<Example> examples = new ArrayList<>();
         for (int b = 0; b < labels.length; b++) {
             float weight = b < ofExamples.length ? ofExamples[b] : 1;
-            examples.add(new Example(b, Target.ofClass(labels[b]), "image", new Pixels(1, 1, new byte[3]), null, weight));
+            examples.add(
+                    new Example(b, Target.ofClass(labels[b]), "image", new Pixels(1, 1, new byte[3]), null, weight));
         }
         Preprocess preprocess = new Preprocess(1, 1, Preprocess.Crop.CENTER, ImageRecipe.same(0.5f, 0.5f, 1));
         return Batch.augmented(
@@ -56,7 +57,8 @@ class WeightedTargetsTest {
     @ParameterizedTest
     @CsvSource({"plain,0", "plain,0.1", "balanced,0", "balanced,0.1"})
     void lossesAndGradientsAreTorchs(String weights, double smoothing) {
-        float[] targets = Targets.of(batch(smoothing, weights.equals("plain") ? null : balanced()), CLASSES, Task.SINGLE_LABEL);
+        float[] targets =
+                Targets.of(batch(smoothing, weights.equals("plain") ? null : balanced()), CLASSES, Task.SINGLE_LABEL);
         int examples = targets.length / CLASSES;
         INDArray logits = Flat.array(golden.tensor("logits").floats(), DataType.FLOAT, examples, CLASSES);
         INDArray losses = Flat.array(new float[examples], DataType.FLOAT, examples);
@@ -76,7 +78,8 @@ class WeightedTargetsTest {
             int b = i / CLASSES;
             assertThat(weighted[i]).isEqualTo(once[i] * (b == 0 ? 2 : b == 1 ? 0 : b == 2 ? 0.5f : 1));
         }
-        assertThat(Targets.of(batch(0.1, null, 2, 0, 0.5f), CLASSES, Task.SINGLE_LABEL)).isEqualTo(Targets.of(batch(0.1, null), CLASSES, Task.SINGLE_LABEL));
+        assertThat(Targets.of(batch(0.1, null, 2, 0, 0.5f), CLASSES, Task.SINGLE_LABEL))
+                .isEqualTo(Targets.of(batch(0.1, null), CLASSES, Task.SINGLE_LABEL));
     }
 
     private static void assertClose(float[] values, double[] expected) {

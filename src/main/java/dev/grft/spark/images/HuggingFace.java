@@ -52,7 +52,8 @@ final class HuggingFace {
         Causes.unwrapped(
                         spark.parallelize(Arrays.asList(files), Math.min(files.length, spark.defaultParallelism()))
                                         .map(file -> new Tuple2<>(
-                                                file, Footer.read(configuration.value(), file, image, columns)))::collect)
+                                                file, Footer.read(configuration.value(), file, image, columns)))
+                                ::collect)
                 .forEach(each -> footers.put(each._1(), each._2()));
         String first = footers.firstKey();
         Footer expected = Objects.requireNonNull(footers.get(first));

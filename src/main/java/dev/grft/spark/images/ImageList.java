@@ -91,11 +91,7 @@ final class ImageList {
      * @throws UserError if there is no such file or root, or something else in the file
      */
     static ImageList read(
-            Configuration hadoop,
-            String path,
-            ImageFormat format,
-            @Nullable LabelForm labels,
-            @Nullable String root) {
+            Configuration hadoop, String path, ImageFormat format, @Nullable LabelForm labels, @Nullable String root) {
         ImageList list;
         try {
             Path given = new Path(path);
@@ -227,7 +223,8 @@ final class ImageList {
             String[] header = parser.parseNext();
             int image = column(header, "path", "file_name");
             List<String> columns = labels == null ? List.of() : labels.columns();
-            int[] cells = columns.stream().mapToInt(name -> column(header, name)).toArray();
+            int[] cells =
+                    columns.stream().mapToInt(name -> column(header, name)).toArray();
             boolean always = labels != null && labels.task() == Task.SINGLE_LABEL;
             for (String[] row = parser.parseNext(); row != null; row = parser.parseNext()) {
                 String[] line = row;
@@ -241,11 +238,16 @@ final class ImageList {
                 }
                 add(
                         row[image],
-                        labels == null ? "" : label(row[image], place, () -> labels.byColumn()
-                                ? labels.ofCells(Arrays.stream(cells)
-                                        .mapToObj(cell -> line[cell])
-                                        .collect(Collectors.toList())) // which may have nulls
-                                : labels.ofText(Objects.requireNonNullElse(line[cells[0]], ""))),
+                        labels == null
+                                ? ""
+                                : label(
+                                        row[image],
+                                        place,
+                                        () -> labels.byColumn()
+                                                ? labels.ofCells(Arrays.stream(cells)
+                                                        .mapToObj(cell -> line[cell])
+                                                        .collect(Collectors.toList())) // which may have nulls
+                                                : labels.ofText(Objects.requireNonNullElse(line[cells[0]], ""))),
                         place);
             }
         } catch (TextParsingException e) {
@@ -316,7 +318,10 @@ final class ImageList {
         try {
             return label.get();
         } catch (IllegalArgumentException e) {
-            throw error(place, "names " + shown(image) + ", which " + e.getMessage() + "; mend the line, or is data.labelColumn right?");
+            throw error(
+                    place,
+                    "names " + shown(image) + ", which " + e.getMessage()
+                            + "; mend the line, or is data.labelColumn right?");
         }
     }
 
@@ -353,7 +358,10 @@ final class ImageList {
                 throw new IllegalArgumentException("has the " + column + " " + shown(cell.toString()) + ", needs "
                         + switch (labels.task()) {
                             case SINGLE_LABEL -> "text, a whole number or a boolean";
-                            case MULTI_LABEL -> labels.byColumn() ? "0 or 1" : "an array of classes, or text with " + LabelForm.BAR + " between them";
+                            case MULTI_LABEL ->
+                                labels.byColumn()
+                                        ? "0 or 1"
+                                        : "an array of classes, or text with " + LabelForm.BAR + " between them";
                             case REGRESSION -> "a number";
                         });
             }

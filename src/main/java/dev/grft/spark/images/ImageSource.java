@@ -130,8 +130,9 @@ public final class ImageSource {
             names.forEach(labels::index);
             return known != null
                     ? known
-                    : labels.ofTraining(
-                            named.stream().flatMap(image -> Stream.ofNullable(image.label)).toList());
+                    : labels.ofTraining(named.stream()
+                            .flatMap(image -> Stream.ofNullable(image.label))
+                            .toList());
         } catch (UserError e) {
             throw new UserError(place + ": " + e.getMessage(), e);
         }

@@ -94,7 +94,12 @@ public final class Inputs {
         return switch (format) {
             case WEBDATASET -> new TarSource(context, hadoop, files, options.labels());
             case PARQUET -> RowSource.open(spark, files, options);
-            default -> new FolderSource(context, hadoop, files, oneClass(options, files.path() + ": folders").labeled());
+            default ->
+                new FolderSource(
+                        context,
+                        hadoop,
+                        files,
+                        oneClass(options, files.path() + ": folders").labeled());
         };
     }
 

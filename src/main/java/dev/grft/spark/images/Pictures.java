@@ -56,8 +56,7 @@ public final class Pictures {
                 .map(i -> (int) ((long) i * classes / shownClasses))
                 .toArray();
         boolean values = images.labels().task() == Task.REGRESSION;
-        List<Seen> seen =
-                Causes.unwrapped(images.parts().map(part -> new Seen(part, classes, chosen, each))::collect);
+        List<Seen> seen = Causes.unwrapped(images.parts().map(part -> new Seen(part, classes, chosen, each))::collect);
         Map<String, Long> counts = new LinkedHashMap<>();
         for (int k = 0; k < classes && !values; k++) {
             int of = k;

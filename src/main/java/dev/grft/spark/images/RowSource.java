@@ -188,7 +188,8 @@ final class RowSource implements Source.Stored {
      */
     static @Nullable String text(Row row, int cell, LabelForm labels, @Nullable ClassNames classes) {
         Object value = row.get(cell);
-        if (value == null || (labels.task() == Task.SINGLE_LABEL && row.getString(cell).isBlank())) {
+        if (value == null
+                || (labels.task() == Task.SINGLE_LABEL && row.getString(cell).isBlank())) {
             return null;
         }
         if (value instanceof String text) {

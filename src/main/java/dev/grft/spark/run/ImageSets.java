@@ -100,9 +100,9 @@ final class ImageSets implements AutoCloseable {
                 directory.describe(key, summary);
             }
             progress.say(
-                    "read %d images of %d classes, %s, %s, in %.1f s",
+                    "read %d images of %s, %s, %s, in %.1f s",
                     read.count(),
-                    read.labels().size(),
+                    read.labels().counted(),
                     read.broken().count() == 0 ? "0 broken" : read.broken(),
                     read.passedOver(),
                     System.nanoTime() / 1e9 - started);

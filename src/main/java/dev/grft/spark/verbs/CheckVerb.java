@@ -120,11 +120,11 @@ final class CheckVerb extends Verb {
 
     private void say(String set, @Nullable String path, Images images) {
         say(
-                "%-9s %s: %d images of %d classes, %d broken, %s",
+                "%-9s %s: %d images of %s, %d broken, %s",
                 set,
                 String.valueOf(path),
                 images.count(),
-                images.labels().size(),
+                images.labels().counted(),
                 images.broken().count(),
                 images.passedOver());
     }

@@ -67,14 +67,15 @@ final class LinearProbe extends Verb {
     private DeltaFile make(Path path) {
         Probed probed = run.artifacts().once(inputs(), Probed.class, this::train);
         Images images = run.images().training();
-        Delta delta = images.labels().told(new Delta(
-                Selection.none(),
-                Map.of(),
-                probed.probe.weight(),
-                probed.probe.bias(),
-                images.labels().names(),
-                run.models().pretrained().sha256(),
-                Map.of()));
+        Delta delta = images.labels()
+                .told(new Delta(
+                        Selection.none(),
+                        Map.of(),
+                        probed.probe.weight(),
+                        probed.probe.bias(),
+                        images.labels().names(),
+                        run.models().pretrained().sha256(),
+                        Map.of()));
         DeltaFile file = Thresholds.with(
                 run,
                 new DeltaFile(
@@ -109,7 +110,8 @@ final class LinearProbe extends Verb {
                         : features(images, meter))
                 .outputs;
         float[][] features = seen.stream().map(output -> output.values).toArray(float[][]::new);
-        Target[] targets = seen.stream().map(output -> labels.trained(output.target)).toArray(Target[]::new);
+        Target[] targets =
+                seen.stream().map(output -> labels.trained(output.target)).toArray(Target[]::new);
         session.progress().say("probe: training a head on %d images' features", features.length);
         int blasThreads = settings.engine().blasThreads();
         boolean onGpu = Backend.onGpu();
@@ -119,8 +121,8 @@ final class LinearProbe extends Verb {
         int threads = onGpu ? 1 : Math.max(1, Runtime.getRuntime().availableProcessors() / blasThreads);
         long seed = settings.run().seed();
         Settings.Probe how = settings.probe();
-        Probe.Examples on = new Probe.Examples(
-                features, targets, labels.task(), labels.size(), weights(seen, labels.size()));
+        Probe.Examples on =
+                new Probe.Examples(features, targets, labels.task(), labels.size(), weights(seen, labels.size()));
         if (how.weightDecay() == null) {
             Progress.Meter tried = session.phase("probe: choosing the weight decay", -1);
             Probe.DecayChoice decay =
@@ -146,13 +148,16 @@ final class LinearProbe extends Verb {
             return null;
         }
         int[] counts = new int[classes];
-        seen.stream().flatMapToInt(output -> IntStream.of(output.target.classes())).forEach(k -> counts[k]++);
+        seen.stream()
+                .flatMapToInt(output -> IntStream.of(output.target.classes()))
+                .forEach(k -> counts[k]++);
         double mean =
                 seen.stream().mapToDouble(output -> output.weight).average().orElseThrow();
         float[] ofClasses = Balance.weights(counts, balanced, mean);
         float[] weights = new float[seen.size()];
         for (int i = 0; i < weights.length; i++) {
-            weights[i] = seen.get(i).weight * ofClasses[Math.max(0, seen.get(i).target.label())];
+            weights[i] = seen.get(i).weight
+                    * ofClasses[Math.max(0, seen.get(i).target.label())];
         }
         return weights;
     }

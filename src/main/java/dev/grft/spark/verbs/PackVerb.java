@@ -174,8 +174,7 @@ final class PackVerb extends Verb {
         }
         return switch (form.task()) {
             case SINGLE_LABEL -> columns.add(LABEL, DataTypes.StringType, false);
-            case MULTI_LABEL ->
-                columns.add(LABEL, DataTypes.createArrayType(DataTypes.StringType, false), false);
+            case MULTI_LABEL -> columns.add(LABEL, DataTypes.createArrayType(DataTypes.StringType, false), false);
             case REGRESSION -> {
                 StructType all = columns;
                 for (String column : form.columns()) {

@@ -151,7 +151,8 @@ final class SelectVerb extends Verb {
                     Scores scores;
                     try (ModelBroadcast moved = run.models().moved(delta)) {
                         Score score = chosenScore();
-                        Scores sums = scoring(moved, Probe.of(labels.trained(delta)), labels, score).scores(images, meter);
+                        Scores sums = scoring(moved, Probe.of(labels.trained(delta)), labels, score)
+                                .scores(images, meter);
                         scores = score.finished(
                                 sums,
                                 () -> run.models().pretrained().merged(delta).tensors());
@@ -254,9 +255,7 @@ final class SelectVerb extends Verb {
                     if (largest.perNeuron < perNeuron) {
                         Images images = run.images().training();
                         Scoring scoring = scoring(
-                                run.models().broadcast(images.labels()),
-                                images.labels(),
-                                BuiltInScore.SUMMED_GRADIENT);
+                                run.models().broadcast(images.labels()), images.labels(), BuiltInScore.SUMMED_GRADIENT);
                         Progress.Meter meter = session.phase("select entries", images.count());
                         largest.entries = scoring.entries(images, perNeuron, meter);
                         largest.perNeuron = perNeuron;

@@ -51,8 +51,7 @@ final class TrainVerb extends Verb {
         return run.artifacts()
                 .artifact(
                         path,
-                        Inputs.digest(
-                                inputs, settings.training().maxSteps() + Thresholds.inputs(run)),
+                        Inputs.digest(inputs, settings.training().maxSteps() + Thresholds.inputs(run)),
                         force,
                         () -> DeltaFile.read(session.hadoop(), path),
                         () -> train(path, inputs));
@@ -166,13 +165,12 @@ final class TrainVerb extends Verb {
      * @param average of what they have trained; the same if none is kept. Slices that are released have no average any more
      */
     private PartSetup next(TrainingLoop.Part part, int number, Labels labels, Delta delta, Delta average) {
-        Selection selection = slices.again(
-                new Path(part.own(), "selection.safetensors"), part.inputs(), number, labels, delta);
+        Selection selection =
+                slices.again(new Path(part.own(), "selection.safetensors"), part.inputs(), number, labels, delta);
         Tuning tuning = new SliceTuning(selection, settings.tuning().biases());
         Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
-        ModelBroadcast model = held == null
-                ? run.models().broadcast(labels)
-                : run.models().moved(held);
+        ModelBroadcast model =
+                held == null ? run.models().broadcast(labels) : run.models().moved(held);
         Layout layout = tuning.layout(model.config());
         return new PartSetup(
                 tuning,
@@ -182,7 +180,9 @@ final class TrainVerb extends Verb {
                         tuning.trained(layout, labels.trained(delta).on(selection)),
                         new float[0],
                         0,
-                        averaged() ? tuning.trained(layout, labels.trained(average).on(selection)) : null),
+                        averaged()
+                                ? tuning.trained(layout, labels.trained(average).on(selection))
+                                : null),
                 run.models().pretrained(),
                 held);
     }

@@ -127,7 +127,11 @@ final class TrainingLoop {
         }
         Keeper keeper = new Keeper(
                 part,
-                setup.model().config().task().lossOfChance(setup.model().config().classes()) / 2);
+                setup.model()
+                                .config()
+                                .task()
+                                .lossOfChance(setup.model().config().classes())
+                        / 2);
         keeper.open(); // the learning rate depends on what has been
         for (; ; ) {
             try {

@@ -286,7 +286,8 @@ public final class Nd4jKernels implements Kernels {
     public void binaryCrossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
         INDArray on = outputs(targets);
         INDArray weights = weights(targets);
-        INDArray rest = Nd4j.math.log1p(Transforms.exp(Transforms.abs(logits, true).negi(), false));
+        INDArray rest =
+                Nd4j.math.log1p(Transforms.exp(Transforms.abs(logits, true).negi(), false));
         losses.assign(Transforms.max(logits, 0, true)
                 .addi(rest)
                 .muliColumnVector(weights)
@@ -305,8 +306,7 @@ public final class Nd4jKernels implements Kernels {
         INDArray weights = weights(targets);
         INDArray divisors = Transforms.max(weights, Float.MIN_NORMAL, true); // of weight 0, the value is 0
         INDArray errors = outputs.sub(values.divColumnVector(divisors));
-        losses.assign(
-                errors.mul(errors).muliColumnVector(weights).mean(true, 1).reshape(losses.shape()));
+        losses.assign(errors.mul(errors).muliColumnVector(weights).mean(true, 1).reshape(losses.shape()));
         doutputs.assign(outputs.mulColumnVector(weights).subi(values).muli(2.0 / outputs.size(1)));
     }
 

@@ -55,7 +55,12 @@ class DamagedImagesTest {
                 CONSTANT,
                 bytes -> {
                     Files.write(file, bytes);
-                    assertThat(ImageList.read(hadoop, file.toString(), format, LabelForm.of(Task.SINGLE_LABEL, "label"), null)
+                    assertThat(ImageList.read(
+                                            hadoop,
+                                            file.toString(),
+                                            format,
+                                            LabelForm.of(Task.SINGLE_LABEL, "label"),
+                                            null)
                                     .classes()
                                     .keySet())
                             .noneMatch(name -> name.startsWith("/") || (name + "/").contains("../"));

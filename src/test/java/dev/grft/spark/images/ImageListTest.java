@@ -30,7 +30,12 @@ class ImageListTest {
     }
 
     private static ImageList read(Path file, ImageFormat format, @Nullable Path root) {
-        return ImageList.read(HADOOP, file.toString(), format, LabelForm.of(Task.SINGLE_LABEL, "label"), root == null ? null : root.toString());
+        return ImageList.read(
+                HADOOP,
+                file.toString(),
+                format,
+                LabelForm.of(Task.SINGLE_LABEL, "label"),
+                root == null ? null : root.toString());
     }
 
     private ImageList list(String content) {

@@ -182,26 +182,21 @@ class LabelFormsTest extends OnSpark {
     void severalLabelsInParquet() {
         StructType names = new StructType().add("label", DataTypes.createArrayType(DataTypes.StringType));
         expectSeveral(
-                parquet(
-                        names,
-                        new Object[] {new String[] {"cat", "dog"}},
-                        new Object[] {new String[0]},
-                        new Object[] {new String[] {"dog"}}),
+                parquet(names, new Object[] {new String[] {"cat", "dog"}}, new Object[] {new String[0]}, new Object[] {
+                    new String[] {"dog"}
+                }),
                 "label");
         StructType numbers = new StructType().add("label", DataTypes.createArrayType(DataTypes.LongType));
         expect(
-                parquet(
-                        numbers,
-                        new Object[] {new Long[] {3L, 10L}},
-                        new Object[] {new Long[0]},
-                        new Object[] {new Long[] {10L}}),
+                parquet(numbers, new Object[] {new Long[] {3L, 10L}}, new Object[] {new Long[0]}, new Object[] {
+                    new Long[] {10L}
+                }),
                 Task.MULTI_LABEL,
                 "label",
                 List.of("3", "10"),
                 SEVERAL);
         StructType text = new StructType().add("label", DataTypes.StringType);
-        expectSeveral(
-                parquet(text, new Object[] {"cat|dog"}, new Object[] {""}, new Object[] {"dog"}), "label");
+        expectSeveral(parquet(text, new Object[] {"cat|dog"}, new Object[] {""}, new Object[] {"dog"}), "label");
     }
 
     @ParameterizedTest
@@ -217,8 +212,7 @@ class LabelFormsTest extends OnSpark {
 
     @Test
     void severalLabelsInWebDataset() throws IOException {
-        expectSeveral(
-                tarOf("{\"label\": [\"cat\", \"dog\"]}", "{\"label\": []}", "{\"label\": [\"dog\"]}"), "label");
+        expectSeveral(tarOf("{\"label\": [\"cat\", \"dog\"]}", "{\"label\": []}", "{\"label\": [\"dog\"]}"), "label");
         Map<String, byte[]> entries = new LinkedHashMap<>();
         entries.put("a.png", png("a"));
         entries.put("a.cls", "cat|dog".getBytes(StandardCharsets.UTF_8));
@@ -241,8 +235,8 @@ class LabelFormsTest extends OnSpark {
                 "list.json",
                 "{\"a.png\": {\"age\": 31.5, \"size\": -1}, \"b.png\": {\"age\": 0, \"size\": 2},"
                         + " \"c.png\": {\"age\": 1e6, \"size\": 0.1}}"));
-        expectValues(tarOf(
-                "{\"age\": 31.5, \"size\": -1}", "{\"age\": 0, \"size\": 2}", "{\"age\": 1e6, \"size\": 0.1}"));
+        expectValues(
+                tarOf("{\"age\": 31.5, \"size\": -1}", "{\"age\": 0, \"size\": 2}", "{\"age\": 1e6, \"size\": 0.1}"));
         for (DataType type : List.of(DataTypes.DoubleType, DataTypes.createDecimalType(20, 3))) {
             StructType columns = new StructType().add("age", type).add("size", DataTypes.FloatType);
             boolean decimal = !type.equals(DataTypes.DoubleType);

@@ -38,8 +38,13 @@ class TarSourceTest {
 
     static List<String> samples(byte[] tar) {
         List<String> all = new ArrayList<>();
-        try (TarSamples samples =
-                new TarSamples("t.tar", new ByteArrayInputStream(tar), LabelForm.of(Task.SINGLE_LABEL, "label"), true, 0, Long.MAX_VALUE)) {
+        try (TarSamples samples = new TarSamples(
+                "t.tar",
+                new ByteArrayInputStream(tar),
+                LabelForm.of(Task.SINGLE_LABEL, "label"),
+                true,
+                0,
+                Long.MAX_VALUE)) {
             samples.forEachRemaining(sample -> all.add(sample.name + " " + sample.label + " "
                     + (sample.broken == null
                             ? new String(sample.content, StandardCharsets.UTF_8)
@@ -125,8 +130,13 @@ class TarSourceTest {
         byte[] bomb = tar("a.jpg=x");
         System.arraycopy("77777777777".getBytes(StandardCharsets.US_ASCII), 0, bomb, 124, 11); // 8 GiB
         checksum(bomb);
-        try (TarSamples samples =
-                new TarSamples("t.tar", new ByteArrayInputStream(bomb), LabelForm.of(Task.SINGLE_LABEL, "label"), false, 0, Long.MAX_VALUE)) {
+        try (TarSamples samples = new TarSamples(
+                "t.tar",
+                new ByteArrayInputStream(bomb),
+                LabelForm.of(Task.SINGLE_LABEL, "label"),
+                false,
+                0,
+                Long.MAX_VALUE)) {
             assertThat(samples.next().broken).isEqualTo("more than the 268435456 bytes allowed");
         } catch (UserError e) {
             assertThat(e).hasMessageStartingWith("t.tar: is not a tar, or is damaged ("); // it ends before that

@@ -108,7 +108,8 @@ class TasksTest {
                 .contains("\"classes\":{\"green\":6,\"not blue\":12,\"red\":6}")
                 .contains("green, not blue");
 
-        Checkpoint merged = Checkpoint.load(HADOOP, folder.resolve("several/merged.safetensors").toString(), 0);
+        Checkpoint merged = Checkpoint.load(
+                HADOOP, folder.resolve("several/merged.safetensors").toString(), 0);
         assertThat(merged.config().task()).isEqualTo(Task.MULTI_LABEL);
         assertThat(merged.labels()).isEqualTo(delta.labels());
     }
@@ -116,10 +117,7 @@ class TasksTest {
     @Test
     void valuesAreLearnedWhateverTheirUnits() throws Exception {
         Tiny.does(
-                spark(),
-                sets("values", VALUES, "training.epochs=20", "training.learningRate=0.01"),
-                false,
-                Verbs::run);
+                spark(), sets("values", VALUES, "training.epochs=20", "training.learningRate=0.01"), false, Verbs::run);
 
         Delta delta = delta("values", "delta.safetensors");
         assertThat(delta.task()).isEqualTo(Task.REGRESSION);
@@ -164,8 +162,9 @@ class TasksTest {
                     false,
                     Verbs::train);
         }
-        for (String file :
-                new String[] {"selection.safetensors", "part-3/selection.safetensors", "linear/delta.safetensors", "delta.safetensors"}) {
+        for (String file : new String[] {
+            "selection.safetensors", "part-3/selection.safetensors", "linear/delta.safetensors", "delta.safetensors"
+        }) {
             Map<String, String> one = Tiny.tensors(folder.resolve(which + "1").resolve(file));
             assertThat(Tiny.tensors(folder.resolve(which + "2").resolve(file)))
                     .as(file)
@@ -178,10 +177,7 @@ class TasksTest {
         for (String[] task : List.of(SEVERAL, VALUES)) {
             Path packed = folder.resolve("packed-" + task[0].substring(10));
             Tiny.does(
-                    spark(),
-                    sets("pack", task),
-                    false,
-                    verbs -> verbs.pack(train.toString(), packed.toString(), true));
+                    spark(), sets("pack", task), false, verbs -> verbs.pack(train.toString(), packed.toString(), true));
             String[] column = {task[0], task == SEVERAL ? "data.labelColumn=label" : task[1]};
             Tiny.does(spark(), sets("listed-" + packed.getFileName(), task), false, Verbs::train);
             List<String> sets = new ArrayList<>(sets("of-" + packed.getFileName(), column));
@@ -203,7 +199,8 @@ class TasksTest {
                         false,
                         Verbs::evaluate))
                 .isInstanceOf(UserError.class)
-                .hasMessageContaining("data.task is regression, but the head is of the task multi-label; set data.task");
+                .hasMessageContaining(
+                        "data.task is regression, but the head is of the task multi-label; set data.task");
     }
 
     @Test

@@ -40,7 +40,9 @@ class BalanceTest {
         for (int label = 0; label < SIZES.length; label++) {
             for (int i = 0; i < SIZES[label]; i++, id++) {
                 Pixels pixels = new Pixels(8, 8, new byte[192]);
-                shards.get(id % SHARDS).add(new Example(id, Target.ofClass(label), "image " + id, pixels, null, weight * (1 + id % 2)));
+                shards.get(id % SHARDS)
+                        .add(new Example(
+                                id, Target.ofClass(label), "image " + id, pixels, null, weight * (1 + id % 2)));
             }
         }
         return ExampleShards.of(context.parallelize(shards, SHARDS).flatMap(List::iterator));

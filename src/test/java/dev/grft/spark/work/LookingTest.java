@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
 import dev.grft.data.Batch;
+import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
-import dev.grft.data.Example;
 import dev.grft.data.Target;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageColumn;

@@ -87,11 +87,7 @@ class LossKernelsTest extends OnEveryMachine {
         INDArray losses = machine.garbage(examples);
         INDArray dz = machine.garbage(examples, outputs);
         kernels.loss(
-                task,
-                machine.array(z, examples, outputs),
-                machine.array(targets, examples, outputs + 1),
-                losses,
-                dz);
+                task, machine.array(z, examples, outputs), machine.array(targets, examples, outputs + 1), losses, dz);
         ToDoubleFunction<double[]> sum = x -> {
             double all = 0;
             for (int i = 0; i < x.length; i++) {
@@ -138,8 +134,7 @@ class LossKernelsTest extends OnEveryMachine {
         INDArray losses = machine.garbage(2);
         INDArray dz = machine.garbage(2, 2);
         INDArray z = machine.array(new double[] {1000, -1000, 1000, -1000}, 2, 2);
-        kernels.loss(
-                Task.MULTI_LABEL, z, machine.array(new double[] {1, 0, 1, 0, 1, 1}, 2, 3), losses, dz);
+        kernels.loss(Task.MULTI_LABEL, z, machine.array(new double[] {1, 0, 1, 0, 1, 1}, 2, 3), losses, dz);
         machine.assertClose(losses, new double[] {0, 1000}, 1);
         machine.assertClose(dz, new double[] {0, 0, 0.5, -0.5}, 1);
     }
