@@ -23,7 +23,15 @@ import org.junit.jupiter.api.Test;
 class TaskMeasuresTest {
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
-    private record Image(Target target, float[] outputs) {}
+    private static final class Image {
+        final Target target;
+        final float[] outputs;
+
+        Image(Target target, float[] outputs) {
+            this.target = target;
+            this.outputs = outputs;
+        }
+    }
 
     private static JsonNode golden(String task) throws Exception {
         return MAPPER.readTree(Golden.path("measures/tasks.json").toFile()).path(task);

@@ -102,7 +102,19 @@ final class PredictVerb extends Verb {
     }
 
     /** The outputs of a delta, how many of the classes stand in an array, and their thresholds, as tasks take them along. */
-    private record Said(Labels labels, int top, float @Nullable [] thresholds) implements Serializable {
+    private static final class Said implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final Labels labels;
+        private final int top;
+        private final float @Nullable [] thresholds;
+
+        Said(Labels labels, int top, float @Nullable [] thresholds) {
+            this.labels = labels;
+            this.top = top;
+            this.thresholds = thresholds;
+        }
+
         /** Adds the cells of an image. */
         void add(float[] outputs, List<Object> cells) {
             switch (labels.task()) {
