@@ -15,12 +15,13 @@ root = os.path.join(here, "..", "..", "..")
 sys.path.insert(0, os.path.join(root, "jobs"))
 
 from pyspark.ml import Pipeline, PipelineModel  # noqa: E402
-from pyspark.ml.evaluation import MulticlassClassificationEvaluator  # noqa: E402
+from pyspark.ml.evaluation import MulticlassClassificationEvaluator, RegressionEvaluator  # noqa: E402
 from pyspark.ml.feature import StringIndexer  # noqa: E402
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder  # noqa: E402
 from pyspark.sql import SparkSession  # noqa: E402
 
-from grft_spark import GrftClassificationModel, GrftClassifier  # noqa: E402
+from grft_spark import (GrftClassificationModel, GrftClassifier, GrftMultiLabelClassifier,  # noqa: E402
+                        GrftMultiLabelModel, GrftRegressor)
 
 
 def main(pretrained, images):
@@ -52,7 +53,22 @@ def main(pretrained, images):
     best = CrossValidator(estimator=classifier, estimatorParamMaps=grid, evaluator=accuracy, numFolds=2, seed=1).fit(frame)
     print("cross-validation", best.avgMetrics)
     assert min(best.avgMetrics) > 1.0 / len(model.labels)
+    other_tasks(pretrained, frame)
     spark.stop()
+
+
+def other_tasks(pretrained, frame):
+    frame = frame.selectExpr("path", "content", "array(name, 'image') AS names", "label AS value", "path LIKE '%0.%' AS held")
+    settings = ["tuning.method=bitfit", "training.headInit=fresh"]
+    several = GrftMultiLabelClassifier(pretrained=pretrained, imageCol="content", labelCol="names", epochs=1,
+                                       validationIndicatorCol="held", settings=settings).fit(frame)
+    with tempfile.TemporaryDirectory() as folder:
+        several.save(folder + "/model")
+        assert GrftMultiLabelModel.load(folder + "/model").thresholds == several.thresholds
+    print("labels", several.labels, "thresholds", several.thresholds)
+    assert any("image" in row.prediction for row in several.transform(frame).select("prediction").collect())
+    values = GrftRegressor(pretrained=pretrained, imageCol="content", labelCol="value", epochs=1, settings=settings).fit(frame)
+    print("targets", values.targets, "rmse", RegressionEvaluator(labelCol="value").evaluate(values.transform(frame)))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,24 @@ class ComparisonTest {
     }
 
     @Test
+    void methodsThatPredictValuesAreComparedByTheirErrors() throws Exception {
+        Comparison comparison = new Comparison();
+        for (int seed = 1; seed <= 2; seed++) {
+            ObjectNode metrics = MAPPER.createObjectNode();
+            metrics.put("task", "regression").put("rmse", 1.5 + seed).put("mae", 2).put("r2", 0.25);
+            comparison.add("grft", null, seed, metrics);
+        }
+
+        assertThat(comparison.markdown())
+                .startsWith("| method | seeds | RMSE | MAE | R² | trained, no head |")
+                .contains("| grft | 2 | 3.0000 ± 0.70711 | 2.0000 | 0.25000 | - |");
+        assertThat(comparison.csv()).startsWith("method,budget,seed,rmse,mae,r2,trained_without_head,");
+        JsonNode json = MAPPER.readTree(comparison.json());
+        assertThat(json.path("measure").asText()).isEqualTo("rmse");
+        assertThat(json.path("cells").path(0).path("rmse_mean").asDouble()).isEqualTo(3);
+    }
+
+    @Test
     void thePicksArePlacedByBlockAndKindMeanOverTheSeeds() {
         assertThat(some().markdown()).endsWith("""
 
