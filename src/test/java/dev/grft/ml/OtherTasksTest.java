@@ -107,7 +107,7 @@ class OtherTasksTest extends OnTiny {
         assertThat(evaluator.setMetricName("r2").evaluate(predicted)).isGreaterThan(0.5);
         GrftRegressionModel model = (GrftRegressionModel) pipeline.stages()[0];
         assertThat(model.targets()).containsExactly("value");
-        assertThat(model).hasToString(model.uid() + ": 1 targets, " + model.trained() + " trained numbers");
+        assertThat(model).hasToString(model.uid() + ": 1 targets, " + model.trained() + " trained parameters");
         assertThat(predicted.columns()).doesNotContain("probability");
     }
 
