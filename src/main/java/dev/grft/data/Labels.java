@@ -47,7 +47,8 @@ public final class Labels implements Serializable {
         names = inOrder.toArray(new String[0]);
         for (String name : names) {
             if (indices.put(name, indices.size()) != null) {
-                throw new UserError("the " + noun(task) + " " + name + " appears twice; " + noun(task) + " names must be unique");
+                throw new UserError(
+                        "the " + noun(task) + " " + name + " appears twice; " + noun(task) + " names must be unique");
             }
         }
     }

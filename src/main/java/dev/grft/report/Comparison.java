@@ -69,8 +69,7 @@ public final class Comparison {
 
     /** Returns the measures of the task that all cells are of. */
     private List<Measure> measures() {
-        return Measure.shown(Metrics.task(
-                cells.values().stream().flatMap(seeds -> seeds.values().stream())));
+        return Measure.shown(Metrics.task(cells.values().stream().flatMap(seeds -> seeds.values().stream())));
     }
 
     /** Returns the column of the measure that cells are compared by. */
