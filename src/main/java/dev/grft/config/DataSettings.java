@@ -86,7 +86,7 @@ public record DataSettings(
         Checks.require(maxBroken >= 0 && maxBroken <= 1, "data.maxBroken", "in [0, 1]", maxBroken);
     }
 
-    /** Returns what is told of an image. */
+    /** Returns what a label is. */
     public Task toTask() {
         return Task.of(task, "data.task");
     }

@@ -49,7 +49,7 @@ public final class LabelForm implements Serializable {
         return new LabelForm(task, each);
     }
 
-    /** Returns what is told of an image. */
+    /** Returns what a label is. */
     public Task task() {
         return task;
     }
