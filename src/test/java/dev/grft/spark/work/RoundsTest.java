@@ -33,6 +33,12 @@ import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -47,6 +53,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class RoundsTest {
+    /** A task and its copy wait for each other here. */
+    private static final CyclicBarrier COPY = new CyclicBarrier(2);
+
     private static final int SHARDS = 3;
     private static final VitConfig CONFIG = Tiny.CONFIG.withClasses(3);
     private static final Preprocess PREPROCESS =
@@ -293,6 +302,32 @@ class RoundsTest {
         assertThat(steps.state().trained()).isNotEqualTo(trained());
         assertThat(steps.examples()).isEqualTo(14);
         assertThat(steps.inputSeconds()).isPositive();
+    }
+
+    /** Spark's speculation runs a copy of a slow task on another executor, and takes the result of the first that ends. */
+    @Test
+    void aCopyOfATaskThatRunsBesideItGivesTheSameBits() throws Exception {
+        JavaRDD<Shard> examples = examples(11);
+        StepGradient expected = rounds(examples).gradient(3, trained());
+        Rounds meeting = rounds(examples.mapPartitions(
+                part -> {
+                    if (TaskContext.getPartitionId() == 1) {
+                        COPY.await(60, TimeUnit.SECONDS);
+                    }
+                    return part;
+                },
+                true));
+
+        ExecutorService two = Executors.newFixedThreadPool(2);
+        try {
+            Callable<StepGradient> step = () -> meeting.gradient(3, trained());
+            for (Future<StepGradient> one : two.invokeAll(List.of(step, step))) {
+                assertThat(one.get().gradient()).isEqualTo(expected.gradient());
+                assertThat(one.get().loss()).isEqualTo(expected.loss());
+            }
+        } finally {
+            two.shutdownNow();
+        }
     }
 
     @ParameterizedTest
