@@ -107,8 +107,9 @@ public record TrainingSettings(
      */
     public double rate() {
         if (learningRate == null && isSgd()) {
-            throw new UserError("training.learningRate is null, but training.updater sgd has no default: the defaults are for"
-                    + " adam and adamw; set it, the verb rates finds one");
+            throw new UserError(
+                    "training.learningRate is null, but training.updater sgd has no default: the defaults are for"
+                            + " adam and adamw; set it, the verb rates finds one");
         }
         return learningRate == null ? RATE : learningRate;
     }

@@ -276,11 +276,13 @@ class ConfigTest {
 
     @Test
     void sgdHasNoLearningRateOfItsOwn() {
-        TrainingSettings none = Config.forMethod(settings("training.updater=sgd"), "lora").training();
+        TrainingSettings none =
+                Config.forMethod(settings("training.updater=sgd"), "lora").training();
         assertThatThrownBy(none::rate)
                 .isInstanceOf(UserError.class)
-                .hasMessage("training.learningRate is null, but training.updater sgd has no default: the defaults are for"
-                        + " adam and adamw; set it, the verb rates finds one");
+                .hasMessage(
+                        "training.learningRate is null, but training.updater sgd has no default: the defaults are for"
+                                + " adam and adamw; set it, the verb rates finds one");
         assertThat(Config.forMethod(settings("training.updater=sgd", "methods.lora.training.learningRate=0.5"), "lora")
                         .training()
                         .rate())

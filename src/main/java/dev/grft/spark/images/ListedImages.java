@@ -180,8 +180,7 @@ final class ListedImages implements Source.Stored {
         /** The ranks travel with the images of a partition, so that executors need not all names. */
         private JavaPairRDD<Long, Encoded> read(List<List<Ranked>> parts) {
             SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
-            return sent(parts)
-                    .mapToPair(image -> new Tuple2<>(image.rank, image.wanted.read(configuration.value())));
+            return sent(parts).mapToPair(image -> new Tuple2<>(image.rank, image.wanted.read(configuration.value())));
         }
 
         private <T> JavaRDD<T> sent(List<List<T>> parts) {

@@ -34,11 +34,13 @@ public final class Verbs {
 
     /** Says what would run, and refuses what could not. */
     public void check() {
-        if (run.settings().model().pretrained() == null && run.settings().model().preset() != null) {
+        if (run.settings().model().pretrained() == null
+                && run.settings().model().preset() != null) {
             new CheckVerb(run, force).checkNew();
         } else {
             int classes = new CheckVerb(run.forMethod(run.method()), force).check();
-            run.compared().forEach(method -> new CheckVerb(run.forMethod(method), force).memoryOf(method.word(), classes));
+            run.compared()
+                    .forEach(method -> new CheckVerb(run.forMethod(method), force).memoryOf(method.word(), classes));
             new CompareVerb(run, force).check(classes);
         }
         printDirectory();
@@ -153,10 +155,14 @@ public final class Verbs {
         List<Method> methods = run.compared();
         int random = methods.indexOf(Method.RANDOM); // beside which the main method is shown
         methods.add(random < 0 ? methods.size() : random, main);
-        methods.stream().map(run::forMethod).map(Run::settings).forEach(settings -> { // refuse now, not later
-            EpochChoice.split(settings);
-            settings.training().rate();
-        });
+        methods.stream()
+                .map(run::forMethod)
+                .map(Run::settings)
+                .forEach(
+                        settings -> { // refuse now, not later
+                            EpochChoice.split(settings);
+                            settings.training().rate();
+                        });
         run.images().testListing(); // likewise
         boolean mergeable = false;
         for (Method method : methods) {

@@ -133,9 +133,9 @@ class ImageSourceTest extends OnSpark {
     void tasksThatOpenFilesDoNotNeedTheNamesOfAllImages() throws Exception {
         catsAndDogs();
         ImageSource source = ImageSource.at(spark, List.of(folder.toString()), AUTO);
-        String[] names =
-                source.named(false).stream().map(image -> image.name).toArray(String[]::new);
-        Broadcast<String[]> all = JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(names);
+        String[] names = source.named(false).stream().map(image -> image.name).toArray(String[]::new);
+        Broadcast<String[]> all =
+                JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(names);
         List<JavaPairRDD<Long, Encoded>> ways =
                 List.of(source.encoded(all, Labels.of(Set.of("cat", "dog")), 3, 2), source.encoded(all, null));
         all.destroy(); // a task that asks for it fails
@@ -419,7 +419,10 @@ class ImageSourceTest extends OnSpark {
                 ImageFormat.AUTO,
                 folder + ": the folders test, train look like splits of a set, not like"
                         + " its classes; give one of them");
-        refused(folder + "/train", ImageFormat.AUTO, folder + "/train: found one class only (cat), expected two classes or more");
+        refused(
+                folder + "/train",
+                ImageFormat.AUTO,
+                folder + "/train: found one class only (cat), expected two classes or more");
         refused(folder + "/t*", ImageFormat.AUTO, folder + "/t*: a pattern cannot name folders of classes");
 
         file("stray.png", png(1));

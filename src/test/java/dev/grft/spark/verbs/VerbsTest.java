@@ -810,7 +810,8 @@ class VerbsTest extends OnTiny {
         assertThat(said)
                 .contains("model     a new vit_tiny_patch16_224: ViT of 12 blocks, width 192, 3 heads")
                 .contains("18 images of 3 classes, 0 broken")
-                .contains("%,d parameters train".formatted(VitConfig.preset("vit_tiny_patch16_224", 3).parameters()))
+                .contains("%,d parameters train"
+                        .formatted(VitConfig.preset("vit_tiny_patch16_224", 3).parameters()))
                 .doesNotContain("selection");
         sets.add("model.preset=vit_large_patch16_224");
         sets.add("training.shards=8");
