@@ -36,7 +36,7 @@ final class CheckVerb extends Verb {
         requireWritable();
         PretrainVerb pretrain = new PretrainVerb(run, false);
         VitConfig config = pretrain.preset();
-        say("model     a new %s: %s", settings.model().preset(), config.text());
+        say("model     a new %s: %s", Objects.requireNonNull(settings.model().preset()), config.text());
         Preprocess preprocess = pretrain.preprocess();
         say("images    %s", preprocess);
         Images images = run.images().training(preprocess, true);
