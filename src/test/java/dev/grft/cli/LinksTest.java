@@ -61,6 +61,16 @@ class LinksTest {
     }
 
     @Test
+    void theIndexOfDecisionsHasEachOfThem() throws IOException {
+        List<String> lines = Files.readAllLines(SITE.resolve("decisions.md"));
+        assertThat(lines.stream().filter(line -> line.startsWith("| [")).map(line -> line.replaceAll("^\\| \\[(.*)]\\(#.*", "$1")))
+                .containsExactlyElementsOf(lines.stream()
+                        .filter(line -> line.startsWith("## "))
+                        .map(line -> line.substring(3))
+                        .toList());
+    }
+
+    @Test
     void anchorsAreThoseOfGitHub() {
         assertThat(anchor("Where do I change …?")).isEqualTo("where-do-i-change-");
         assertThat(anchor("`delta.safetensors`, `grft.delta`")).isEqualTo("deltasafetensors-grftdelta");

@@ -214,7 +214,7 @@ final class Lease implements AutoCloseable {
             }
             if (changed) {
                 say.accept(String.format(
-                        "%s: the last driver%s has left no word of its end; going on once it has given no sign of life for %.0f s",
+                        "%s: the last driver%s may still run; resuming once it has been silent for %.0f s",
                         path.getParent(), other == null ? "" : ", " + other.driver + ",", limit));
                 before = now;
                 since = System.nanoTime();

@@ -97,7 +97,7 @@ class LeaseTest {
         long begins = System.nanoTime();
         take(elsewhere("b", "app-2", ""));
         assertThat((System.nanoTime() - begins) / 1e9).isGreaterThan(LIMIT);
-        assertThat(said).singleElement().asString().contains("\"a\" (application app-1", "no sign of life for 1 s");
+        assertThat(said).singleElement().asString().contains("\"a\" (application app-1", "silent for 1 s");
     }
 
     @Test
