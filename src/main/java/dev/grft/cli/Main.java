@@ -45,7 +45,8 @@ public final class Main {
         @Option(
                 names = "--config",
                 paramLabel = "FILE",
-                description = "Settings over conf/base.yaml, in YAML; of several files, a later one overrides an earlier one.")
+                description =
+                        "Settings over conf/base.yaml, in YAML; of several files, a later one overrides an earlier one.")
         private List<String> files = new ArrayList<>();
 
         @Option(
@@ -161,14 +162,12 @@ public final class Main {
             @Option(
                             names = "--library",
                             paramLabel = "LIBRARY",
-                            description = "For peft, the library whose model gets the adapter: timm, transformers or transformers4;"
-                                    + " default: that of the pretrained model.")
+                            description =
+                                    "For peft, the library whose model gets the adapter: timm, transformers or transformers4;"
+                                            + " default: that of the pretrained model.")
                     @Nullable
                     String library,
-            @Option(
-                            names = "--pretrained",
-                            paramLabel = "PATH",
-                            description = "The pretrained model, if it has moved.")
+            @Option(names = "--pretrained", paramLabel = "PATH", description = "The pretrained model, if it has moved.")
                     @Nullable
                     String pretrained,
             @Mixin Limited limited) {
@@ -207,9 +206,10 @@ public final class Main {
             @Option(
                             names = "--delta",
                             paramLabel = "[NAME=]PATH",
-                            description = "Use this delta of the same pretrained model, or of this run directory, instead"
-                                    + " of the run's. If given several times, the columns of each begin with its"
-                                    + " name or that of its folder.")
+                            description =
+                                    "Use this delta of the same pretrained model, or of this run directory, instead"
+                                            + " of the run's. If given several times, the columns of each begin with its"
+                                            + " name or that of its folder.")
                     @Nullable
                     List<String> deltas) {
         return common.run("predict", verbs -> verbs.predict(images, output, deltas == null ? List.of() : deltas));
@@ -233,7 +233,10 @@ public final class Main {
 
     /** The machines that the costs are predicted for. */
     static final class Machines {
-        @Option(names = "--plan", required = true, description = "Predict the cost of training, by number of executors.")
+        @Option(
+                names = "--plan",
+                required = true,
+                description = "Predict the cost of training, by number of executors.")
         @SuppressWarnings("unused") // picocli looks at it
         private boolean plan;
 

@@ -194,8 +194,9 @@ class ClassMeasuresTest {
 
         assertThatThrownBy(() -> Measure.AUROC.requireOf(1_001))
                 .isInstanceOf(UserError.class)
-                .hasMessage("training.watch is auroc, which is computed for up to 1,000 classes, but there are 1,001; choose"
-                        + " another measure");
+                .hasMessage(
+                        "training.watch is auroc, which is computed for up to 1,000 classes, but there are 1,001; choose"
+                                + " another measure");
     }
 
     @Test

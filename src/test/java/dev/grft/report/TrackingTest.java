@@ -224,8 +224,9 @@ class TrackingTest {
                 run.files(path("README.md"), path("README.md"));
             }
             assertThat(said().lines())
-                    .containsExactly("tracking: files are not sent; the server does not proxy artifacts, it stores them at"
-                            + " s3://bucket/run1/artifacts");
+                    .containsExactly(
+                            "tracking: files are not sent; the server does not proxy artifacts, it stores them at"
+                                    + " s3://bucket/run1/artifacts");
             assertThat(server.runs.get("run1").statuses).containsExactly("FINISHED");
         }
     }

@@ -58,7 +58,8 @@ class DeviceTest {
                         "an executor computes on its CPU, others on their GPU: the last bits of results would depend on the"
                                 + " distribution of the work; use executors of one kind, or set engine.mixed=true");
         assertThatThrownBy(() -> Device.require(Device.Kind.CPU_WITH_MKL, Device.Kind.CPU))
-                .hasMessageStartingWith("an executor computes on its CPU, others on their CPU with MKL: the last bits of results");
+                .hasMessageStartingWith(
+                        "an executor computes on its CPU, others on their CPU with MKL: the last bits of results");
         assertThatCode(() -> Device.require(Device.Kind.GPU, Device.Kind.GPU)).doesNotThrowAnyException();
         assertThatCode(() -> Device.require(null, Device.Kind.GPU)).doesNotThrowAnyException();
     }

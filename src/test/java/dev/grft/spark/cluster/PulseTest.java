@@ -132,7 +132,9 @@ class PulseTest {
             long start = System.nanoTime();
             Exception failure = catchThrowableOfType(Exception.class, () -> job(1200, 0));
 
-            assertThat(watch.meaning(failure)).isInstanceOf(UserError.class).hasMessageContaining("no task has made progress");
+            assertThat(watch.meaning(failure))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageContaining("no task has made progress");
             assertThat((System.nanoTime() - start) / 1e9).isLessThan(30); // the other takes 60 s
         }
         assertThat(other).as("the other is still at work").isNotDone();

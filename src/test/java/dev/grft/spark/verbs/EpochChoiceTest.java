@@ -306,9 +306,8 @@ class EpochChoiceTest extends OnTiny {
 
         assertThatThrownBy(() -> does(directory, Verbs::train, "training.patience=2", "data.validation=null"))
                 .isInstanceOf(UserError.class)
-                .hasMessage(
-                        "training.patience is 2, but data.validation is not set; set data.validation to"
-                                + " held-out images, or training.patience to null");
+                .hasMessage("training.patience is 2, but data.validation is not set; set data.validation to"
+                        + " held-out images, or training.patience to null");
         assertThatThrownBy(() -> does(directory, Verbs::check, "training.patience=2", "data.trainOnValidation=true"))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("data.trainOnValidation also trains on the validation images");
