@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.spark.cluster.Gauges;
 import dev.grft.spark.verbs.OnTiny;
 import dev.grft.spark.verbs.Tiny;
 import dev.grft.spark.work.Replicas;
@@ -15,6 +16,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.metrics.source.Source;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -101,6 +104,29 @@ class SeveralModelsTest extends OnTiny {
         assertThat(saved(here, "here")).isEqualTo(one);
         assertThat(saved(other.get(), "there")).isEqualTo(two);
         assertThat(Replicas.copies() - before).as("copies of the weights").isLessThanOrEqualTo(1);
+    }
+
+    @Test
+    void fitsAtOnceHaveGaugesOfTheirOwnAndALaterOneTakesTheFirstPlace() {
+        Gauges first = Gauges.registered(() -> 1);
+        Gauges second = Gauges.registered(() -> 2);
+        assertThat(first.sourceName()).isEqualTo("grft");
+        assertThat(second.sourceName()).isEqualTo("grft-2");
+        assertThat(registered("grft")).isSameAs(first);
+        assertThat(registered("grft-2")).isSameAs(second);
+        first.close();
+        assertThat(registered("grft")).as("the last values stay").isSameAs(first);
+        try (Gauges third = Gauges.registered(() -> 3)) {
+            assertThat(third.sourceName()).isEqualTo("grft");
+            assertThat(registered("grft")).isSameAs(third);
+        }
+        second.close();
+    }
+
+    private static Source registered(String name) {
+        var sources = SparkEnv.get().metricsSystem().getSourcesByName(name);
+        assertThat(sources.size()).isEqualTo(1);
+        return sources.head();
     }
 
     private static Map<String, String> saved(GrftClassificationModel model, String name) throws Exception {

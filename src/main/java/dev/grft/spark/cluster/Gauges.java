@@ -11,18 +11,24 @@ import org.apache.spark.metrics.source.Source;
 import scala.runtime.BoxedUnit;
 
 /**
- * What a training does at present, in Spark's metrics system under the name {@code grft}, for whatever sinks it has, such as the
- * Prometheus servlet. Of the driver: {@code step} and {@code steps}; {@code loss} of the last batch; {@code images_per_second} of the
+ * What a training does at present, in Spark's metrics system under the name {@code grft}, or {@code grft-2} and so on for others at the same
+ * time, for whatever sinks it has, such as the Prometheus servlet. Of the driver: {@code step} and {@code steps}; {@code loss} of the last batch; {@code images_per_second} of the
  * last step; {@code skipped_images}, the broken ones; {@code sent_bytes} since the start: the trained numbers to an executor and a
  * gradient from each shard; {@code heap_bytes} and {@code native_bytes} of this process.
  */
-public final class Gauges implements Source {
+public final class Gauges implements Source, AutoCloseable {
+    private static final String NAME = "grft";
+
     private final MetricRegistry registry = new MetricRegistry();
     private volatile Trainer.Step step = new Trainer.Step(0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     private final AtomicLong skippedImages = new AtomicLong();
     private final AtomicLong sentBytes = new AtomicLong();
 
-    private Gauges(LongSupplier nativeBytes) {
+    private final String name;
+    private volatile boolean closed;
+
+    private Gauges(String name, LongSupplier nativeBytes) {
+        this.name = name;
         gauge("step", () -> step.step());
         gauge("steps", () -> step.steps());
         gauge("loss", () -> step.loss());
@@ -40,19 +46,30 @@ public final class Gauges implements Source {
     }
 
     /**
-     * Returns gauges that Spark's metrics system of this application has; those of an earlier session make way.
+     * Returns gauges that Spark's metrics system of this application has. Those that are closed make way.
      *
      * @param nativeBytes returns the native memory that this process holds for networks
      */
-    public static Gauges registered(LongSupplier nativeBytes) {
-        Gauges gauges = new Gauges(nativeBytes);
+    public static synchronized Gauges registered(LongSupplier nativeBytes) {
         var system = SparkEnv.get().metricsSystem();
-        system.getSourcesByName(gauges.sourceName()).foreach(earlier -> {
-            system.removeSource(earlier);
-            return BoxedUnit.UNIT;
-        });
-        system.registerSource(gauges);
-        return gauges;
+        for (int number = 1; ; number++) {
+            Gauges gauges = new Gauges(number == 1 ? NAME : NAME + "-" + number, nativeBytes);
+            var earlier = system.getSourcesByName(gauges.name);
+            if (!earlier.exists(source -> source instanceof Gauges at && !at.closed)) {
+                earlier.foreach(source -> {
+                    system.removeSource(source);
+                    return BoxedUnit.UNIT;
+                });
+                system.registerSource(gauges);
+                return gauges;
+            }
+        }
+    }
+
+    /** Leaves the last values where they are, until others take the name. */
+    @Override
+    public void close() {
+        closed = true;
     }
 
     /** Notes a step and the bytes that it has sent. */
@@ -68,7 +85,7 @@ public final class Gauges implements Source {
 
     @Override
     public String sourceName() {
-        return "grft";
+        return name;
     }
 
     @Override

@@ -50,6 +50,7 @@ import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 import scala.collection.JavaConverters;
+import scala.runtime.BoxedUnit;
 
 /** Images in the rows of Parquet, listed and read by Spark. */
 final class RowSource implements Source.Stored {
@@ -97,11 +98,11 @@ final class RowSource implements Source.Stored {
     }
 
     /** Returns the images that were found. */
-    static RowSource open(SparkSession spark, Found found, ReadOptions options) {
-        LabelForm labels = options.labels();
-        Dataset<Row> rows = parquet(spark, found, options.imageColumn(), labels);
-        ClassNames classes = classes(spark, rows, options.imageColumn(), labels);
-        return new RowSource(spark, found, rows, labels, classes);
+    static RowSource open(SparkSession caller, Found found, ReadOptions options) {
+        SparkSession spark = like(caller);
+        Dataset<Row> rows = parquet(spark, found, options.imageColumn(), options.labelColumn());
+        ClassNames classes = classes(spark, rows, options);
+        return new RowSource(spark, found, rows, options.labeled(), classes);
     }
 
     /** Returns the names of the classes that the files themselves number; refuses files that cannot be read together. */
@@ -232,7 +233,19 @@ final class RowSource implements Source.Stored {
         }
     }
 
-    /** Does something while settings of the session have other values. */
+    /** Returns a session with the settings of another, so that changes of its own reach no query of others. */
+    private static SparkSession like(SparkSession caller) {
+        SparkSession own = caller.newSession();
+        caller.conf().getAll().foreach(entry -> {
+            if (!entry._2().equals(own.conf().get(entry._1(), null))) {
+                own.conf().set(entry._1(), entry._2());
+            }
+            return BoxedUnit.UNIT;
+        });
+        return own;
+    }
+
+    /** Does something while settings of the source's own session have other values. */
     private static <T> T with(SparkSession spark, Map<String, String> settings, Supplier<T> something) {
         RuntimeConfig conf = spark.conf();
         Map<String, String> before = new HashMap<>();

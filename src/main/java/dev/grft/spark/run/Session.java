@@ -289,6 +289,7 @@ public final class Session implements AutoCloseable {
             models.close();
         }
         watch.close();
+        gauges.close();
         tracking.close();
         if (lease != null) {
             lease.close();

@@ -16,10 +16,14 @@ import dev.grft.spark.images.ReadOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
@@ -82,6 +86,37 @@ class PackingTest extends OnSpark {
         assertThat(pack(images, packed, true, false).err()).contains("is up to date with its images");
         pack(images, packed, true, true);
         assertThat(files(packed)).isEqualTo(files);
+    }
+
+    @Test
+    void readingParquetChangesNoSettingOfTheCallersSession() throws Exception {
+        Path packed = folder.resolve("packed");
+        pack(Tiny.images(folder.resolve("images"), 4, 1), packed, true, false);
+        spark.conf().set("fs.grft.key", "known to readers");
+        Map<String, String> before = settings();
+        List<Map<String, String>> seen = Collections.synchronizedList(new ArrayList<>());
+        AtomicBoolean done = new AtomicBoolean();
+        CompletableFuture<Void> watching = CompletableFuture.runAsync(() -> {
+            while (!done.get()) {
+                Map<String, String> now = settings();
+                if (!now.equals(before)) {
+                    seen.add(now);
+                }
+            }
+        });
+        for (int i = 0; i < 3; i++) {
+            assertThat(read(packed)).hasSize(12);
+        }
+        done.set(true);
+        watching.get();
+        spark.conf().unset("fs.grft.key");
+        assertThat(seen).isEmpty();
+    }
+
+    private static Map<String, String> settings() {
+        Map<String, String> settings = new TreeMap<>();
+        spark.conf().getAll().foreach(entry -> settings.put(entry._1(), entry._2()));
+        return settings;
     }
 
     @Test
