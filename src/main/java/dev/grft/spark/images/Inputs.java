@@ -1,15 +1,18 @@
 package dev.grft.spark.images;
 
-import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  * to read.
  */
 public final class Inputs {
+    /** A file that the verb {@code pack} has written: the how many-th, from 0, of how many. */
+    private static final Pattern PACKED = Pattern.compile("images-(\\d{5})-of-(\\d{5,9})\\.parquet");
+
     private final Configuration hadoop;
     private final ReadOptions options;
     private final ImageFormat format;
@@ -51,7 +57,40 @@ public final class Inputs {
         }
         Found found = Found.at(hadoop, path, key);
         ImageFormat format = options.format() == ImageFormat.AUTO ? stored(found) : options.format();
+        if (format == ImageFormat.PARQUET) {
+            requireWhole(found);
+        }
         return new Inputs(hadoop, options, format, null, found);
+    }
+
+    /** Refuses a folder in which some of the files are missing that the verb {@code pack} writes: a copy, or a move in an object store, may end early. */
+    private static void requireWhole(Found found) {
+        List<String> names = found.ending(RowSource.SUFFIX).stream()
+                .map(Found.Entry::fileName)
+                .toList();
+        List<Matcher> packed = names.stream().map(PACKED::matcher).toList();
+        boolean named = names.size() == 1 && new Path(found.path()).getName().equals(names.get(0)); // itself
+        if (names.isEmpty() || found.pattern() || named || !packed.stream().allMatch(Matcher::matches)) {
+            return;
+        }
+        String of = packed.get(0).group(2);
+        int count = Integer.parseInt(of);
+        String first = names.get(0);
+        for (int i = 0; i < count; i++) {
+            String name = String.format(
+                    Locale.ROOT, "images-%0" + packed.get(0).group(1).length() + "d-of-%s.parquet", i, of);
+            if (!names.contains(name)) {
+                throw UserError.of(
+                        "%s: is not whole: of the %d files that pack wrote, %s is missing (%s is there); copy the files or pack the"
+                                + " images again",
+                        found.path(), count, name, first);
+            }
+        }
+        if (names.size() > count) {
+            throw UserError.of(
+                    "%s: has %d files of several packings, such as %s and %s; keep those of one",
+                    found.path(), names.size(), first, names.get(names.size() - 1));
+        }
     }
 
     /** Returns whether there are folders {@code column=value}, as Spark writes them. */

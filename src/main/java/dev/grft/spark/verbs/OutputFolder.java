@@ -27,7 +27,7 @@ final class OutputFolder {
     private final Pattern files;
 
     /**
-     * Returns a folder; nothing is written yet.
+     * Returns a folder; nothing is written yet. If a program that replaced it was killed between two moves, the old one comes back.
      *
      * @param note name of the file that says what the others are
      * @param files names of these others
@@ -38,6 +38,17 @@ final class OutputFolder {
         this.folder = new Path(folder);
         this.note = new Path(folder, note);
         this.files = files;
+        Path aside = beside("._old-");
+        if (!exists() && storage.exists(aside)) {
+            storage.move(aside, this.folder);
+        }
+    }
+
+    /** Returns the path beside the folder, with a name that begins with something. */
+    private Path beside(String start) {
+        String name = folder.getName(); // which may have a colon, and so be no child of a Path
+        String path = folder.toString();
+        return new Path(path.substring(0, path.length() - name.length()) + start + name);
     }
 
     boolean exists() {
@@ -86,10 +97,7 @@ final class OutputFolder {
      * @param said what the note says
      */
     <T> T write(Function<Path, T> write, String said) {
-        String name = folder.getName(); // which may have a colon, and so be no child of a Path
-        String path = folder.toString();
-        String parent = path.substring(0, path.length() - name.length());
-        Path temporary = new Path(parent + "._tmp-" + name);
+        Path temporary = beside("._tmp-");
         T result;
         try {
             storage.delete(temporary);
@@ -99,7 +107,7 @@ final class OutputFolder {
             deleteQuietly(temporary, e);
             throw e;
         }
-        replaceBy(temporary, new Path(parent + "._old-" + name));
+        replaceBy(temporary, beside("._old-"));
         return result;
     }
 

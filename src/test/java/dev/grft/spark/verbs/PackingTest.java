@@ -120,6 +120,37 @@ class PackingTest extends OnSpark {
     }
 
     @Test
+    void whatAReplacementHadMovedAsideComesBackIfItWasKilled() throws Exception {
+        Path images = Tiny.images(folder.resolve("images"), 1, 1);
+        Path packed = folder.resolve("packed");
+        pack(images, packed, true, false);
+        Map<String, String> files = files(packed);
+        Files.move(packed, folder.resolve("._old-packed"));
+        assertThat(pack(images, packed, true, false).err()).contains("has been packed of the same images");
+        assertThat(files(packed)).isEqualTo(files);
+        assertThat(folder.resolve("._old-packed")).doesNotExist();
+    }
+
+    @Test
+    void aFolderOfWhichFilesAreMissingIsRefused() throws Exception {
+        Path packed = folder.resolve("packed");
+        pack(Tiny.images(folder.resolve("images"), 4, 1), packed, true, false);
+        Path whole = packed.resolve("images-00000-of-00001.parquet");
+        Path part = Files.copy(whole, packed.resolve("images-00000-of-00002.parquet"));
+        Files.delete(whole);
+        assertThatThrownBy(() -> read(packed))
+                .isInstanceOf(UserError.class)
+                .hasMessage(packed
+                        + ": is not whole: of the 2 files that pack wrote, images-00001-of-00002.parquet is missing"
+                        + " (images-00000-of-00002.parquet is there); copy the files or pack the images again");
+        assertThat(read(part)).as("a file that is named itself").hasSize(12);
+        Files.copy(part, packed.resolve("images-00001-of-00002.parquet"));
+        assertThat(read(packed)).hasSize(24);
+        Files.copy(part, packed.resolve("images-00000-of-00003.parquet"));
+        assertThatThrownBy(() -> read(packed)).hasMessageContaining("files of several packings");
+    }
+
+    @Test
     void theNoteIdentifiesImagesAndOptionsInTheWordsOfEarlierNotes() throws Exception {
         Path images = Tiny.images(folder.resolve("images"), 1, 1);
         Path packed = folder.resolve("packed");
