@@ -76,7 +76,7 @@ public final class Main {
                 names = "--max-time",
                 paramLabel = "TIME",
                 converter = TimeConverter.class,
-                description = "Stop after this, such as 45s, 90m or 1h30m, with exit code 5; run again, it goes on.")
+                description = "Stop after this, such as 45s, 90m or 1h30m, with exit code 5 and a checkpoint to resume from.")
         private @Nullable Duration maxTime;
     }
 
@@ -88,7 +88,7 @@ public final class Main {
         @Mixin
         private Limited limited = new Limited();
 
-        @Option(names = "--force", description = "Make again what has been made of the same inputs.")
+        @Option(names = "--force", description = "Make again what is up to date with its inputs.")
         private boolean force;
 
         private int run(String verb, Consumer<Verbs> work) {

@@ -565,7 +565,7 @@ class MainTest {
                                 folder + "/out"))) {
                     assertThat(result.code()).as(result.err()).isEqualTo(4);
                     assertThat(summary(result).path("status").asText()).isEqualTo("lost");
-                    assertThat(result.err()).contains(reason, "run again, it goes on");
+                    assertThat(result.err()).contains(reason, "run the same command again to resume");
                 }
             }
         } finally {

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * output, the last line of which is a {@link Summary}; progress and errors to standard error.
  */
 public final class Application {
-    private static final String GOES_ON = "; run again, it goes on";
+    private static final String GOES_ON = "; run the same command again to resume";
     private static final String TIME_IS_OVER = "--max-time is over";
     private static final double GRACE_SECONDS = 25; // of a verb without settings; as engine.graceSeconds
 

@@ -126,7 +126,7 @@ class PackingTest extends OnSpark {
         pack(images, packed, true, false);
         Map<String, String> files = files(packed);
         Files.move(packed, folder.resolve("._old-packed"));
-        assertThat(pack(images, packed, true, false).err()).contains("has been packed of the same images");
+        assertThat(pack(images, packed, true, false).err()).contains("is up to date with its images");
         assertThat(files(packed)).isEqualTo(files);
         assertThat(folder.resolve("._old-packed")).doesNotExist();
     }
