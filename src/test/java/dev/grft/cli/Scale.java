@@ -26,6 +26,11 @@ import javax.imageio.ImageIO;
  */
 public final class Scale {
     private static final long MIB = 1 << 20;
+    private static final String JCMD = System.getProperty("java.home") + "/bin/jcmd";
+
+    /** Looks at a process between two collections of its garbage. */
+    private static final int COLLECTING = 60;
+
     private static final VitConfig DINO = VitConfig.preset("vit_base_patch14_518", 0);
     private static final Variant LAYER_SCALE =
             new Variant(true, 0, 1, false, true, Activation.GELU, Pooling.CLASS_TOKEN);
@@ -33,6 +38,7 @@ public final class Scale {
     private final Path folder;
     private final Map<String, Integer> sizes;
     private boolean failed;
+    private boolean collecting;
 
     private Scale(Path folder, Map<String, Integer> sizes) {
         this.folder = folder;
@@ -201,7 +207,9 @@ public final class Scale {
                 "training.batchSize=16",
                 "training.epochs=" + steps,
                 "training.checkpointEvery=500");
+        collecting = true; // else a heap that fills up to its limit looks as if something grew
         Measured measured = measured(steps + " steps: train", "1g", 0, "train", sets);
+        collecting = false;
         Sample early = measured.most(0.1, 0.2);
         Sample late = measured.most(0.9, 1);
         System.out.printf("    after a fifth %s%n    at the end    %s%n", early, late);
@@ -361,6 +369,13 @@ public final class Scale {
                 Map<String, Long> status = status(of);
                 int handles = count(of.resolve("fd"));
                 double disk = bytes(local()) / (double) MIB;
+                if (collecting && measured.samples.size() % COLLECTING == COLLECTING - 1) {
+                    new ProcessBuilder(JCMD, Long.toString(process.pid()), "GC.run")
+                            .redirectErrorStream(true)
+                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                            .start()
+                            .waitFor();
+                }
                 measured.resident = Math.max(measured.resident, status.getOrDefault("VmHWM", 0L));
                 measured.disk = Math.max(measured.disk, disk);
                 measured.handles = Math.max(measured.handles, handles);
