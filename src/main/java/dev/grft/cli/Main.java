@@ -76,7 +76,8 @@ public final class Main {
                 names = "--max-time",
                 paramLabel = "TIME",
                 converter = TimeConverter.class,
-                description = "Stop after this, such as 45s, 90m or 1h30m, with exit code 5 and a checkpoint to resume from.")
+                description =
+                        "Stop after this, such as 45s, 90m or 1h30m, with exit code 5 and a checkpoint to resume from.")
         private @Nullable Duration maxTime;
     }
 

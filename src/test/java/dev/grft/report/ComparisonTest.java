@@ -63,7 +63,10 @@ class ComparisonTest {
         Comparison comparison = new Comparison();
         for (int seed = 1; seed <= 2; seed++) {
             ObjectNode metrics = MAPPER.createObjectNode();
-            metrics.put("task", "regression").put("rmse", 1.5 + seed).put("mae", 2).put("r2", 0.25);
+            metrics.put("task", "regression")
+                    .put("rmse", 1.5 + seed)
+                    .put("mae", 2)
+                    .put("r2", 0.25);
             comparison.add("grft", null, seed, metrics);
         }
 

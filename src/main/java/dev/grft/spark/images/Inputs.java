@@ -1,5 +1,6 @@
 package dev.grft.spark.images;
 
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Sha256;

@@ -100,9 +100,10 @@ final class RowSource implements Source.Stored {
     /** Returns the images that were found. */
     static RowSource open(SparkSession caller, Found found, ReadOptions options) {
         SparkSession spark = like(caller);
-        Dataset<Row> rows = parquet(spark, found, options.imageColumn(), options.labelColumn());
-        ClassNames classes = classes(spark, rows, options);
-        return new RowSource(spark, found, rows, options.labeled(), classes);
+        LabelForm labels = options.labels();
+        Dataset<Row> rows = parquet(spark, found, options.imageColumn(), labels);
+        ClassNames classes = classes(spark, rows, options.imageColumn(), labels);
+        return new RowSource(spark, found, rows, labels, classes);
     }
 
     /** Returns the names of the classes that the files themselves number; refuses files that cannot be read together. */
