@@ -1,13 +1,14 @@
 """Does one kind of work as a PyTorch or JAX user would write it, one step for each line it is sent: jobs/bench.sh --peer.
 
-    python peer.py WORK [--model NAME] [--batch B] [--threads N] [--rows K] [--classes K] [--images FOLDER]
+    python peer.py WORK [--model NAME] [--batch B] [--threads N] [--rows K] [--classes K] [--images FOLDER] [--precision P]
     python peer.py check
 
 The first line of output is {"peer": ..., "trained": ...}. Then `step` is answered by the milliseconds that the step took,
 `memory` by the resident megabytes, now and at most. The end of input ends it. `check` compares the ways with each other on
 a small model: the same gradients, the same scores.
 
-The work of torch is timm's ViT with random weights, fp32, attention by scaled_dot_product_attention. Where slices train,
+The work of torch is timm's ViT with random weights, attention by scaled_dot_product_attention. With --precision bf16 it runs under
+torch.autocast, and weights that do not train are bfloat16; the forward alone has everything in bfloat16. Where slices train,
 K rows of each weight matrix do, the patch embedding's included, and the head.
 """
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4)
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--images", type=Path)
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     args = parser.parse_args()
     if args.work == "check":
         check()
@@ -82,6 +84,7 @@ class TorchVit:
         import timm
         import torch
 
+        self.bf16 = getattr(args, "precision", "fp32") == "bf16"
         self.model = timm.create_model(args.model, num_classes=args.classes)
         self.images = torch.randn(args.batch, *self.model.default_cfg["input_size"])
         self.labels = torch.randint(args.classes, (args.batch,))
@@ -97,9 +100,12 @@ class TorchVit:
         }
 
     def loss(self, reduction="mean"):
+        import torch
         from torch.nn import functional as F
 
-        return F.cross_entropy(self.model(self.images), self.labels, reduction=reduction)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
+            logits = self.model(self.images)
+        return F.cross_entropy(logits.float(), self.labels, reduction=reduction)
 
     def slices(self) -> int:
         return sum(self.model.get_parameter(n)[r].numel() for n, r in self.rows.items())
@@ -123,10 +129,14 @@ def forward(vit):
     import torch
 
     vit.model.eval()
+    images = vit.images
+    if vit.bf16:
+        vit.model.bfloat16()
+        images = images.bfloat16()
 
     def step():
         with torch.inference_mode():
-            vit.model(vit.images)
+            vit.model(images)
 
     return 0, step
 
@@ -176,6 +186,10 @@ def lora(vit):
         modules_to_save=["head"],
     )
     vit.model = get_peft_model(vit.model, config)
+    if vit.bf16:
+        for p in vit.model.parameters():
+            if not p.requires_grad and p.dim() in (2, 4):
+                p.data = p.data.bfloat16()
     parameters = [p for p in vit.model.parameters() if p.requires_grad]
     optimizer = adam(parameters)
 
@@ -199,6 +213,7 @@ def with_rows(vit):
     class Function(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x, slices, weight, bias, rows):
+            x = x.to(weight.dtype)
             ctx.save_for_backward(x, weight, rows)
             return F.linear(x, weight, bias)
 
@@ -207,14 +222,15 @@ def with_rows(vit):
             x, weight, rows = ctx.saved_tensors
             dx = dy @ weight if ctx.needs_input_grad[0] else None
             dslices = dy.flatten(0, -2).index_select(1, rows).T @ x.flatten(0, -2)
-            return dx, dslices, None, None, None
+            return dx, dslices.float(), None, None, None
 
     class Rows(nn.Module):
         def __init__(self, linear, rows):
             super().__init__()
             weight = linear.weight.detach().flatten(1)
-            self.register_buffer("weight", weight)
-            self.register_buffer("bias", linear.bias.detach())
+            kind = torch.bfloat16 if vit.bf16 else torch.float32
+            self.register_buffer("weight", weight.to(kind))
+            self.register_buffer("bias", linear.bias.detach().to(kind))
             self.register_buffer("rows", rows)
             self.register_buffer("start", weight[rows])
             self.slices = nn.Parameter(weight[rows].clone())
@@ -228,7 +244,7 @@ def with_rows(vit):
 
         @torch.no_grad()
         def write(self):
-            self.weight.index_copy_(0, self.rows, self.slices)
+            self.weight.index_copy_(0, self.rows, self.slices.to(self.weight.dtype))
 
     return replaced(vit, Rows)
 
@@ -298,7 +314,9 @@ def score_loop(vit, sums=None):
 
     def step():
         for x, y in zip(vit.images, vit.labels):
-            gradients = torch.autograd.grad(F.cross_entropy(vit.model(x[None]), y[None]), matrices)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=vit.bf16):
+                logits = vit.model(x[None])
+            gradients = torch.autograd.grad(F.cross_entropy(logits.float(), y[None]), matrices)
             for name, g in zip(names, gradients):
                 squares = g.square_()
                 sums[name][0].add_(squares.sum(1))
@@ -321,7 +339,9 @@ def score_vmap(vit, sums=None):
         block.attn.fused_attn = False  # vmap would call it once for each example
 
     def loss(parameters, x, y):
-        return F.cross_entropy(functional_call(vit.model, {**everything, **parameters}, (x[None],)), y[None])
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=vit.bf16):
+            logits = functional_call(vit.model, {**everything, **parameters}, (x[None],))
+        return F.cross_entropy(logits.float(), y[None])
 
     def squares(x, y):
         gradients = grad(loss)(matrices, x, y)
@@ -347,6 +367,7 @@ def score_hooks(vit, sums=None):
     class Function(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x, weight, bias, into):
+            x = x.to(weight.dtype)
             ctx.save_for_backward(x, weight)
             ctx.into = into
             return F.linear(x, weight, bias)
@@ -357,19 +378,21 @@ def score_hooks(vit, sums=None):
             rows, columns = ctx.into
             tokens, out, size = x.shape[1], dy.shape[2], x.shape[2]
             if 2 * tokens * tokens * (out + size) < tokens * out * size:
-                rows.add_((torch.bmm(torch.bmm(x, x.mT), dy) * dy).sum((0, 1)))
-                columns.add_((torch.bmm(torch.bmm(dy, dy.mT), x) * x).sum((0, 1)))
+                rows.add_((torch.bmm(torch.bmm(x, x.mT), dy) * dy).sum((0, 1), dtype=torch.float32))
+                columns.add_((torch.bmm(torch.bmm(dy, dy.mT), x) * x).sum((0, 1), dtype=torch.float32))
             else:
                 for one_dy, one_x in zip(dy, x):  # in cache, where a batch of gradients would not be
                     squares = (one_dy.T @ one_x).square_()
-                    rows.add_(squares.sum(1))
-                    columns.add_(squares.sum(0))
+                    rows.add_(squares.sum(1, dtype=torch.float32))
+                    columns.add_(squares.sum(0, dtype=torch.float32))
             return dy @ weight, None, None, None
 
     class Watched(nn.Module):
         def __init__(self, linear, into):
             super().__init__()
-            self.weight, self.bias, self.into = linear.weight.detach(), linear.bias.detach(), into
+            kind = torch.bfloat16 if vit.bf16 else torch.float32
+            self.weight, self.bias = linear.weight.detach().flatten(1).to(kind), linear.bias.detach().to(kind)
+            self.into = into
 
         def forward(self, x):
             return Function.apply(x, self.weight, self.bias, self.into)

@@ -52,6 +52,7 @@ class ArchitectureTest {
             "dev.grft.checkpoint.file",
             "dev.grft.vit",
             "dev.grft.vit.kernels",
+            "dev.grft.vit.kernels.onednn",
             "dev.grft.data.decode",
             "dev.grft.data",
             "dev.grft.data.augmentation",
@@ -154,7 +155,7 @@ class ArchitectureTest {
 
     @Test
     void onlyTheKernelsCallNativeCodeDirectly() {
-        only(List.of("dev.grft.vit.kernels"), "org.bytedeco..");
+        only(List.of("dev.grft.vit.kernels", "dev.grft.vit.kernels.onednn"), "org.bytedeco..");
     }
 
     @Test

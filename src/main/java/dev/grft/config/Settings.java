@@ -292,9 +292,10 @@ public record Settings(
         }
     }
 
-    /** The machinery. Of what is computed {@code kernels} and {@code blasThreads} change the last bits only. */
+    /** The machinery. {@code kernels} and {@code blasThreads} change the last bits only, {@code precision} rounds. */
     public record Engine(
             String kernels,
+            String precision,
             boolean requireGpu,
             boolean mixed,
             int blasThreads,
@@ -308,6 +309,7 @@ public record Settings(
             if (requireGpu && kernels.equals("cpu")) {
                 throw new UserError("engine.requireGpu is true, but engine.kernels is cpu; set it to auto");
             }
+            Checks.word("engine.precision", precision, "fp32", "bf16");
             Checks.count("engine.blasThreads", blasThreads);
             Checks.positive("engine.timeoutSeconds", timeoutSeconds);
             Checks.positive("engine.graceSeconds", graceSeconds);

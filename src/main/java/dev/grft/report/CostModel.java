@@ -75,6 +75,7 @@ public final class CostModel {
     private final int examplesAtOnce; // examples that a task computes at once
     private final Tuning tuning;
     private final boolean parts; // whether a task adds up gradients of its parts
+    private final int copies; // of the weights that tasks share, in fp32; bfloat16 adds two of half the size
 
     /**
      * Returns the costs of training slices.
@@ -100,7 +101,8 @@ public final class CostModel {
                 false,
                 LEARNER,
                 0,
-                new WholeTuning());
+                new WholeTuning(),
+                1);
     }
 
     private CostModel(
@@ -117,7 +119,8 @@ public final class CostModel {
             boolean parts,
             int learner,
             long pretrained,
-            Tuning tuning) {
+            Tuning tuning,
+            int copies) {
         this.config = config;
         this.slices = Map.copyOf(slices);
         this.trained = trained;
@@ -132,6 +135,7 @@ public final class CostModel {
         this.shards = shards;
         this.examplesAtOnce = examplesAtOnce;
         this.parts = parts;
+        this.copies = copies;
     }
 
     /** Returns the costs of the method, batch and shards of some settings. */
@@ -165,7 +169,8 @@ public final class CostModel {
                         || settings.data().balance().equals("sampler"),
                 LEARNER + (training.ema() == null ? 0 : 1),
                 layout.size(decaying),
-                tuning);
+                tuning,
+                settings.engine().precision().equals("bf16") ? 2 : 1);
     }
 
     private static long head(VitConfig config) {
@@ -234,7 +239,7 @@ public final class CostModel {
         double spark = ROUND + SHARD * shards;
         double driver = trained() * (UPDATE + GATHER * shards);
         double memory = JVM
-                + (double) BYTES * config.backboneParameters() // the copy that the tasks share
+                + (double) copies * BYTES * config.backboneParameters() // what the tasks share
                 + (double) machine.tasks() * (activations(Math.min(most, examplesAtOnce), recompute) + 4 * vector);
         return new Step(
                 computing + network + spark + driver, computing, network, spark, driver, memory, bytesIn, bytesOut);
@@ -309,7 +314,8 @@ public final class CostModel {
 
     private long beside(int tasks, int examples, int seen) {
         long batches = Math.max(activations(examples, recompute) + sums(), forwardBytes(config, seen));
-        return BYTES * config.backboneParameters() + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
+        return (long) copies * BYTES * config.backboneParameters()
+                + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
     }
 
     /** Returns what tasks that share so many bytes beside the heap have for activations and sums each; in local mode also the learner's. */

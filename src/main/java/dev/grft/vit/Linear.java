@@ -2,6 +2,7 @@ package dev.grft.vit;
 
 import dev.grft.MatrixShape;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.onednn.Packed;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -62,7 +63,7 @@ final class Linear extends Layer {
     /** Returns {@code y [M, out]}, after putting x W' + b into it. */
     INDArray forward(INDArray x, INDArray y) {
         kernels.fillRows(bias.value(), y);
-        product(x, 1, y);
+        product(x, true, y);
         return y;
     }
 
@@ -76,7 +77,7 @@ final class Linear extends Layer {
             forward(x, y);
             return null;
         }
-        product(x, 0, y);
+        product(x, false, y);
         return bias.value();
     }
 
@@ -101,9 +102,15 @@ final class Linear extends Layer {
         return adaptation == null ? weight.value() : adaptation.weight(kernels, buffers, weight.value());
     }
 
-    /** Puts x W' + beta y into {@code y}, and what is adapted. */
-    private void product(INDArray x, double beta, INDArray y) {
-        kernels.gemm(false, x, true, weight(), 1, beta, y);
+    /** Returns what kernels make once of a weight, null if it is not the frozen W. */
+    private @Nullable Packed packed(INDArray w) {
+        return w == weight.value() ? weight.packed() : null;
+    }
+
+    /** Puts x W', plus y if it {@code adds}, into {@code y}, and what is adapted. */
+    private void product(INDArray x, boolean adds, INDArray y) {
+        INDArray w = weight();
+        kernels.linear(x, w, packed(w), adds, y);
         if (adaptation != null) {
             adaptation.forward(kernels, buffers, x, y);
         }
@@ -134,7 +141,8 @@ final class Linear extends Layer {
             adaptation.backward(kernels, buffers, x, dz, examples);
         }
         if (dx != null) {
-            kernels.gemm(false, dz, false, weight(), 1, 0, dx);
+            INDArray w = weight();
+            kernels.linearBackward(dz, w, packed(w), dx);
             if (adaptation != null) {
                 adaptation.inputGradient(kernels, buffers, dz, dx);
             }

@@ -3,6 +3,7 @@ package dev.grft.vit;
 import dev.grft.Delta;
 import dev.grft.vit.kernels.Freed;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.onednn.Packed;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -17,16 +18,24 @@ final class Parameter extends Layer {
     private final String name;
     private final long[] shape;
     private final @Nullable INDArray pretrained; // null if only the shapes are known
+    private final @Nullable Packed packed; // of pretrained
     private final boolean whole;
     private final Kernels kernels;
     private @Nullable INDArray delta;
     private @Nullable INDArray gradient;
     private @Nullable INDArray value;
 
-    Parameter(String name, long[] shape, @Nullable INDArray pretrained, boolean whole, Kernels kernels) {
+    Parameter(
+            String name,
+            long[] shape,
+            @Nullable INDArray pretrained,
+            @Nullable Packed packed,
+            boolean whole,
+            Kernels kernels) {
         this.name = name;
         this.shape = shape.clone();
         this.pretrained = pretrained;
+        this.packed = packed;
         this.whole = whole;
         this.kernels = kernels;
     }
@@ -97,6 +106,12 @@ final class Parameter extends Layer {
     /** Returns the value that the forward uses. */
     INDArray value() {
         return value == null ? pretrained() : value;
+    }
+
+    /** Returns what kernels make once of the value; null if it changes, or is no matrix. */
+    @Nullable
+    Packed packed() {
+        return value == null ? packed : null;
     }
 
     /** Returns the array that the backward writes, or null if the parameter is frozen. */

@@ -5,6 +5,8 @@ import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.Flat;
 import dev.grft.vit.kernels.Freed;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.onednn.Packed;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,20 +26,28 @@ public final class Weights implements AutoCloseable {
     private final Map<String, long[]> shapes;
     private final Map<String, INDArray> arrays;
     private final Map<String, INDArray> own; // of these, what close() frees
+    private final Map<String, Packed> packed; // of the matrices but the head, shared as they are
 
     static {
         Backend.prepare(); // these may be the first arrays of the process
     }
 
     private Weights(VitConfig config, Map<String, INDArray> arrays) {
-        this(config, arrays, arrays);
+        this(config, arrays, arrays, new HashMap<>());
+        shapes.forEach((name, shape) -> {
+            if (name.endsWith(".weight") && shape.length > 1 && !name.startsWith("head.")) {
+                packed.put(name, new Packed());
+            }
+        });
     }
 
-    private Weights(VitConfig config, Map<String, INDArray> arrays, Map<String, INDArray> own) {
+    private Weights(
+            VitConfig config, Map<String, INDArray> arrays, Map<String, INDArray> own, Map<String, Packed> packed) {
         this.config = config;
         this.shapes = config.tensors();
         this.arrays = arrays;
         this.own = own;
+        this.packed = packed;
     }
 
     /**
@@ -105,7 +115,7 @@ public final class Weights implements AutoCloseable {
         Map<String, INDArray> all = new LinkedHashMap<>(arrays);
         all.keySet().removeIf(name -> name.startsWith("head."));
         all.putAll(head);
-        return new Weights(other, all, head);
+        return new Weights(other, all, head, packed);
     }
 
     /**
@@ -131,8 +141,11 @@ public final class Weights implements AutoCloseable {
     /** Returns the bytes of native memory that closing these weights frees. */
     public long bytes() {
         return own.values().stream()
-                .mapToLong(a -> a.length() * a.dataType().width())
-                .sum();
+                        .mapToLong(a -> a.length() * a.dataType().width())
+                        .sum()
+                + (own == arrays
+                        ? packed.values().stream().mapToLong(Packed::bytes).sum()
+                        : 0);
     }
 
     /** Returns the array of a weight itself; for reading only. */
@@ -150,13 +163,16 @@ public final class Weights implements AutoCloseable {
         if (shape == null) {
             throw new IllegalArgumentException("no weight " + name);
         }
-        return new Parameter(name, flat(shape), arrays.get(name), trainable.whole(name), kernels);
+        return new Parameter(name, flat(shape), arrays.get(name), packed.get(name), trainable.whole(name), kernels);
     }
 
     /** Frees the native memory; no network may use the weights afterwards. */
     @Override
     public void close() {
         Freed.arrays(own.values());
+        if (own == arrays) {
+            packed.values().forEach(Packed::close);
+        }
         own.clear();
         arrays.clear();
     }

@@ -53,6 +53,13 @@ public final class Bench implements Callable<Integer> {
             description = "Build with Intel's MKL, which multiplies on Intel's processors in place of OpenBLAS.")
     private boolean mkl;
 
+    @Option(
+            names = "--precision",
+            paramLabel = "NAME",
+            description =
+                    "engine.precision of ours, and PyTorch with autocast for bf16: fp32 or bf16; default ${DEFAULT-VALUE}.")
+    private String precision = "fp32";
+
     @Option(names = "--quick", description = "Few repetitions: shows that everything runs, not how fast.")
     private boolean quick;
 
@@ -103,7 +110,10 @@ public final class Bench implements Callable<Integer> {
                     spec.commandLine(),
                     "--mkl needs jobs/bench.sh, which builds with it, and one of Intel's processors");
         }
-        Setup setup = new Setup(model, batch, threads, quick ? 2 : 40, quick ? 3 : 15, python, peers);
+        if (!precision.equals("fp32") && !precision.equals("bf16")) {
+            throw new ParameterException(spec.commandLine(), "--precision must be fp32 or bf16, got " + precision);
+        }
+        Setup setup = new Setup(model, batch, threads, quick ? 2 : 40, quick ? 3 : 15, python, peers, precision);
         measure(setup, quick, only, System.out, output);
         System.out.println("written to " + output);
         return 0;
@@ -127,8 +137,8 @@ public final class Bench implements Callable<Integer> {
         }
 
         out.printf(
-                "%s, batch %d, %d threads, %s%n",
-                setup.model(), setup.batch(), setup.threads(), Backend.onMkl() ? "MKL" : "OpenBLAS");
+                "%s, batch %d, %d threads, %s, %s%n",
+                setup.model(), setup.batch(), setup.threads(), setup.precision(), Backend.onMkl() ? "MKL" : "OpenBLAS");
         out.println(Row.HEADING);
         List<Row> rows = new ArrayList<>();
         for (Map.Entry<String, Supplier<List<Row>>> part : parts.entrySet()) {

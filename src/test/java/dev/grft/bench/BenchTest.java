@@ -22,7 +22,7 @@ class BenchTest {
 
     @Test
     void everyRowIsWellFormed(@TempDir Path folder) throws IOException {
-        Setup setup = new Setup("vit_demo_patch16_32", 2, 1, 0, 2, null, Pattern.compile(""));
+        Setup setup = new Setup("vit_demo_patch16_32", 2, 1, 0, 2, null, Pattern.compile(""), "fp32");
         ByteArrayOutputStream out = new ByteArrayOutputStream();
 
         Path file = folder.resolve("bench.json");

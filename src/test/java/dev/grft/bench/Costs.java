@@ -38,7 +38,7 @@ final class Costs {
     private Row row(String model, int batch, int k, Keep keep, double gflops) {
         String name = model.replaceAll("vit_(.*)_patch(\\d+)_(\\d+)", "$1/$2, $3") + ", B " + batch + ", k " + k
                 + (keep == Keep.INPUTS ? ", recompute" : "");
-        Setup other = new Setup(model, batch, setup.threads(), 0, repetitions, null, setup.peers());
+        Setup other = new Setup(model, batch, setup.threads(), 0, repetitions, null, setup.peers(), setup.precision());
         try (Steps steps = new Steps(other)) {
             return steps.cost(name, k, keep, gflops, repetitions).with("gflops_of_a_task", gflops);
         } finally {

@@ -42,6 +42,7 @@ final class Peer implements Work {
         command.addAll(List.of("--rows", Integer.toString(setup.rows())));
         command.addAll(List.of("--classes", Integer.toString(setup.config().classes())));
         command.addAll(List.of("--threads", Integer.toString(setup.threads())));
+        command.addAll(List.of("--precision", setup.precision()));
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
         builder.environment().put("OMP_NUM_THREADS", Integer.toString(setup.threads()));
         String policy = System.getenv("GRFT_PEER_WAIT_POLICY");

@@ -11,6 +11,8 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.vit.VitConfig;
+import dev.grft.vit.kernels.Backend;
+import dev.grft.vit.kernels.Kernels;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,6 +34,7 @@ import org.jspecify.annotations.Nullable;
  * @param repetitions how often it counts
  * @param python the interpreter with the peers' libraries; null for none
  * @param peers of the works of peer.py those that are measured: where it is found in the name
+ * @param precision {@code fp32} or {@code bf16}, of ours and of PyTorch
  */
 public record Setup(
         String model,
@@ -40,12 +43,18 @@ public record Setup(
         double warmUpSeconds,
         int repetitions,
         @Nullable Path python,
-        Pattern peers) {
+        Pattern peers,
+        String precision) {
     private static final int CLASSES = 100;
 
     /** Returns the sizes of the model, with a head of as many classes as an average data set of VTAB-1k or FGVC. */
     VitConfig config() {
         return VitConfig.preset(model, CLASSES);
+    }
+
+    /** Returns what ours computes with. */
+    Kernels kernels() {
+        return Backend.kernels("cpu", precision);
     }
 
     /** Returns k, the number of rows of each matrix that train: the paper's 0.30 %. */

@@ -92,7 +92,7 @@ final class Steps implements AutoCloseable {
                 "forward",
                 share -> {
                     Replica replica = new Replica(
-                            weights, tuning, configuration(tuning, Penalty.NONE), new CpuKernels(), Keep.NOTHING);
+                            weights, tuning, configuration(tuning, Penalty.NONE), setup.kernels(), Keep.NOTHING);
                     return () -> replica.probabilities(shares.get(share));
                 },
                 () -> {});
@@ -220,7 +220,7 @@ final class Steps implements AutoCloseable {
         return shared(
                 name,
                 share -> {
-                    Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), keep);
+                    Replica replica = new Replica(weights, tuning, configuration, setup.kernels(), keep);
                     return () -> {
                         replica.load(trained);
                         parts[share] = replica.gradient(shares.get(share));
@@ -276,7 +276,7 @@ final class Steps implements AutoCloseable {
                 tensors.get(Delta.HEAD_WEIGHT),
                 tensors.get(Delta.HEAD_BIAS),
                 Task.SINGLE_LABEL,
-                new CpuKernels(),
+                setup.kernels(),
                 keep);
     }
 
@@ -285,7 +285,7 @@ final class Steps implements AutoCloseable {
     }
 
     private Runnable forwardAndBackward(Batch batch) {
-        Kernels kernels = new CpuKernels();
+        Kernels kernels = setup.kernels();
         Vit vit = new Vit(weights, new WholeTuning().trainable(), kernels, Keep.ALL);
         Map<String, INDArray> values = new LinkedHashMap<>();
         Map<String, INDArray> gradients = new LinkedHashMap<>();

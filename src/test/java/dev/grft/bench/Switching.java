@@ -13,7 +13,6 @@ import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
-import dev.grft.vit.kernels.CpuKernels;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -62,7 +61,7 @@ final class Switching {
         new DeltaFile(delta, "", "").write(hadoop, file);
         Map<String, float[]> copy = new LinkedHashMap<>();
         pretrained.tensors().forEach((name, values) -> copy.put(name, values.clone()));
-        try (Deltas deltas = Deltas.on(pretrained, new CpuKernels())) {
+        try (Deltas deltas = Deltas.on(pretrained, setup.kernels())) {
             List<Times> times = Work.inTurn(
                     List.of(
                             Work.of("memory", () -> change(deltas, delta)),

@@ -188,6 +188,7 @@ class ConfigTest {
                 "tracking.experiment=flowers",
                 "tracking.timeoutSeconds=0.25",
                 "engine.kernels=nd4j",
+                "engine.precision=bf16",
                 "engine.requireGpu=true",
                 "engine.mixed=true",
                 "engine.blasThreads=2",

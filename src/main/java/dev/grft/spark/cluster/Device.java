@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 /**
  * What a task computes with: kernels, threads, memory, and on GPUs the one that Spark has assigned to it.
  *
- * <p>CPU and GPU differ in the last bits, and so do CPUs with OpenBLAS and with MKL; and a task may run on any executor. So the driver finds out once which of them computes, and an
+ * <p>CPU and GPU differ in the last bits, and so do CPUs with OpenBLAS and with MKL, and in bfloat16 those with AMX and without; and a task may run on any executor. So the driver finds out once which of them computes, and an
  * executor of the other kind refuses the task.
  */
 public final class Device implements Serializable {
@@ -40,6 +40,11 @@ public final class Device implements Serializable {
     public enum Kind {
         CPU("CPU", "CPUs"),
         CPU_WITH_MKL("CPU with MKL", "CPUs with MKL"),
+        BF16_AMX("CPU in bfloat16 by AMX", "CPUs in bfloat16 by AMX"),
+        BF16_AVX512("CPU in bfloat16 by AVX-512", "CPUs in bfloat16 by AVX-512"),
+        BF16_SLOW(
+                "CPU in bfloat16 without instructions for it",
+                "CPUs in bfloat16 without instructions for it: engine.precision fp32 would be faster"),
         GPU("GPU", "GPUs");
 
         private final String one;
@@ -50,9 +55,16 @@ public final class Device implements Serializable {
             this.several = several;
         }
 
-        /** Returns what computes in this process. */
-        static Kind here() {
+        /** Returns what computes in this process with some {@code engine.kernels} and {@code engine.precision}. */
+        static Kind here(String kernels, String precision) {
             try {
+                if (precision.equals("bf16")) {
+                    return switch (Backend.bf16(kernels)) {
+                        case AMX -> BF16_AMX;
+                        case AVX512 -> BF16_AVX512;
+                        case CONVERTED -> BF16_SLOW;
+                    };
+                }
                 return Backend.onGpu() ? GPU : Backend.onMkl() ? CPU_WITH_MKL : CPU;
             } catch (LinkageError e) {
                 throw cannotStart(e);
@@ -70,23 +82,26 @@ public final class Device implements Serializable {
     }
 
     private final String kernels;
+    private final String precision;
     private final int blasThreads;
     private final boolean recompute;
     private final @Nullable Kind only;
     private final transient @Nullable ResourceProfile profile; // of no use to a task
 
-    /** Returns a device of any kind. */
+    /** Returns a device of any kind that computes in fp32. */
     public Device(String kernels, int blasThreads, boolean recompute) {
-        this(kernels, blasThreads, recompute, null, null);
+        this(kernels, "fp32", blasThreads, recompute, null, null);
     }
 
     private Device(
             String kernels,
+            String precision,
             int blasThreads,
             boolean recompute,
             @Nullable Kind only,
             @Nullable ResourceProfile profile) {
         this.kernels = kernels;
+        this.precision = precision;
         this.blasThreads = blasThreads;
         this.recompute = recompute;
         this.only = only;
@@ -101,12 +116,14 @@ public final class Device implements Serializable {
     public static Device of(JavaSparkContext spark, Settings.Engine engine) {
         ResourceProfile profile = profile(spark.getConf());
         String kernels = engine.kernels();
+        String precision = engine.precision();
         String before = spark.getLocalProperty("spark.job.description");
         spark.setJobDescription("what executors compute on");
         Kind kind = spark.isLocal()
-                ? Kind.here()
-                : Causes.unwrapped(() ->
-                        spark.parallelize(List.of(0), 1).map(one -> Kind.here()).first());
+                ? Kind.here(kernels, precision)
+                : Causes.unwrapped(() -> spark.parallelize(List.of(0), 1)
+                        .map(one -> Kind.here(kernels, precision))
+                        .first());
         spark.setJobDescription(before);
         if (engine.requireGpu() && kind != Kind.GPU) {
             throw UserError.of(
@@ -114,7 +131,8 @@ public final class Device implements Serializable {
                             + " and a build with mvn -Pcuda",
                     kind);
         }
-        return new Device(kernels, engine.blasThreads(), engine.recompute(), engine.mixed() ? null : kind, profile);
+        return new Device(
+                kernels, precision, engine.blasThreads(), engine.recompute(), engine.mixed() ? null : kind, profile);
     }
 
     /** Returns what tasks need of an executor that has a GPU, unless Spark's settings say it; else null. */
@@ -144,7 +162,7 @@ public final class Device implements Serializable {
 
     /** Returns the same device that keeps nothing inside a block for the backward, or all. */
     public Device recomputing(boolean again) {
-        return new Device(kernels, blasThreads, again, only, profile);
+        return new Device(kernels, precision, blasThreads, again, only, profile);
     }
 
     /** Returns the same work, whose tasks are given a GPU each, one at a time, where executors have one; to be called in the driver. */
@@ -175,7 +193,7 @@ public final class Device implements Serializable {
      * @throws UserError if this executor is not of the kind that others are
      */
     public Kernels kernels() {
-        require(only, Kind.here());
+        require(only, Kind.here(kernels, precision));
         TaskContext task = TaskContext.get();
         if (task != null) {
             ResourceInformation gpu = task.resourcesJMap().get("gpu");
@@ -183,7 +201,7 @@ public final class Device implements Serializable {
                 pin(index(gpu.addresses()[0]));
             }
         }
-        Kernels made = Backend.kernels(kernels);
+        Kernels made = Backend.kernels(kernels, precision);
         if (made instanceof CpuKernels) {
             Backend.threads(blasThreads);
         }

@@ -216,7 +216,7 @@ final class EpochChoice implements Trainer.Judge {
                             now.meaning().apply(trained),
                             settings.tuning().method(),
                             Config.toYaml(run.images().settled()),
-                            Provenance.json(session, images.digest(), split),
+                            Provenance.json(run, images.digest(), split),
                             split == Split.VALIDATION ? measures.bestThresholds() : List.of())
                     .write(session.hadoop(), file());
         }

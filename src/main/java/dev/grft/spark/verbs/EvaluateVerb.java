@@ -60,7 +60,9 @@ final class EvaluateVerb extends Verb {
                 run.images().testListing(),
                 run.images().preprocess().toString(),
                 Config.fingerprint(
-                        settings, List.of("data", "evaluation", "model.imageSize", "engine.kernels"), WHICH_IMAGES));
+                        settings,
+                        List.of("data", "evaluation", "model.imageSize", "engine.kernels", "engine.precision"),
+                        WHICH_IMAGES));
         run.artifacts().artifact(path, inputs, force, () -> path, () -> make(method, deltaPath, path));
     }
 

@@ -82,7 +82,7 @@ final class LinearProbe extends Verb {
                         delta,
                         Method.LINEAR.word(),
                         Config.toYaml(run.images().settled()),
-                        Provenance.json(session, images.digest())));
+                        Provenance.json(run, images.digest())));
         file.write(session.hadoop(), path);
         if (run.directory().isOf(Method.LINEAR.word())) {
             Provenance.writeManifest(
@@ -206,6 +206,7 @@ final class LinearProbe extends Verb {
                         "data.task",
                         "evaluation.batchSize",
                         "engine.kernels",
+                        "engine.precision",
                         "engine.blasThreads"));
     }
 }

@@ -81,7 +81,8 @@ final class PretrainVerb extends Verb {
                                 "data",
                                 "augmentation",
                                 "training",
-                                "engine.kernels"),
+                                "engine.kernels",
+                                "engine.precision"),
                         without));
     }
 
@@ -92,7 +93,9 @@ final class PretrainVerb extends Verb {
                 run.images().testListing(),
                 preprocess().toString(),
                 Config.fingerprint(
-                        settings, List.of("data", "evaluation", "engine.kernels"), EvaluateVerb.WHICH_IMAGES));
+                        settings,
+                        List.of("data", "evaluation", "engine.kernels", "engine.precision"),
+                        EvaluateVerb.WHICH_IMAGES));
     }
 
     private Path make(Path path, String inputs) {

@@ -37,14 +37,15 @@ final class Provenance {
      * Returns the provenance on one line, for the header of a file. Nothing in it differs between two runs of the same
      * program over the same inputs, so their files can have the same bytes; the application's id is in the manifest.
      */
-    static String json(Session session, String dataDigest) {
-        return json(session, dataDigest, null);
+    static String json(Run run, String dataDigest) {
+        return json(run, dataDigest, null);
     }
 
     /** Returns the same of a delta; with the images that its epoch was chosen on, null if none was chosen. */
-    static String json(Session session, String dataDigest, EpochChoice.@Nullable Split chosenOn) {
-        Map<String, Object> all = new LinkedHashMap<>(versions(session));
+    static String json(Run run, String dataDigest, EpochChoice.@Nullable Split chosenOn) {
+        Map<String, Object> all = new LinkedHashMap<>(versions(run.session()));
         all.put("commit", Build.commit());
+        all.put("precision", run.settings().engine().precision());
         all.put("data_digest", dataDigest);
         if (chosenOn != null) {
             all.put(CHOSEN_ON, chosenOn.toString());

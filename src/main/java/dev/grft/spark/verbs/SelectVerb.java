@@ -175,7 +175,7 @@ final class SelectVerb extends Verb {
                 run.models().pretrained().sha256(),
                 run.models().pretrained().config().backboneParameters(),
                 Config.toYaml(settings),
-                Provenance.json(session, run.images().training().digest()));
+                Provenance.json(run, run.images().training().digest()));
     }
 
     /** Returns the score that is computed, which may come from a jar of the user's. */
@@ -267,7 +267,7 @@ final class SelectVerb extends Verb {
                                     .toList(),
                             run.models().pretrained().sha256(),
                             Config.toYaml(settings),
-                            Provenance.json(session, run.images().training().digest()));
+                            Provenance.json(run, run.images().training().digest()));
                     file.write(session.hadoop(), path);
                     run.artifacts().phase(Method.GPS.word(), "select", largest.seconds);
                     return file;

@@ -202,7 +202,7 @@ final class TrainVerb extends Verb {
                         delta,
                         method.word(),
                         Config.toYaml(run.images().settled()),
-                        Provenance.json(session, dataDigest, choice == null ? null : choice.split()),
+                        Provenance.json(run, dataDigest, choice == null ? null : choice.split()),
                         thresholds));
         file.write(session.hadoop(), path);
         if (run.directory().isOf(method.word())) {

@@ -3,6 +3,7 @@ package dev.grft.vit.kernels;
 import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_threads;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.onednn.OneDnn;
 import java.util.Arrays;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
@@ -76,23 +77,60 @@ public final class Backend {
      * @throws UserError for any other name, and for {@code cpu} if ND4J's arrays are on a GPU
      */
     public static Kernels kernels(String name) {
+        return kernels(name, "fp32");
+    }
+
+    /**
+     * Returns the same of a precision.
+     *
+     * @param precision {@code fp32}, or {@code bf16} for the large products of {@link CpuKernels}
+     * @throws UserError also if other kernels cannot compute in it
+     */
+    public static Kernels kernels(String name, String precision) {
         prepare();
+        boolean bf16 = precision.equals("bf16");
+        if (bf16) {
+            requireBf16(name);
+        }
         if (name.equals("cpu") && !Flat.CPU) {
             throw UserError.of(
                     "engine.kernels is cpu, but the program was built with mvn -Pcuda, whose arrays are on the GPU; use the build"
                             + " without it, or auto");
         }
         return switch (name) {
-            case "cpu" -> new CpuKernels();
+            case "cpu" -> new CpuKernels(bf16);
             case "nd4j" -> new Nd4jKernels();
-            case "auto" -> Flat.CPU ? new CpuKernels() : new Nd4jKernels();
+            case "auto" -> Flat.CPU ? new CpuKernels(bf16) : new Nd4jKernels();
             default -> throw UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
         };
+    }
+
+    private static void requireBf16(String name) {
+        if (!Flat.CPU || name.equals("nd4j")) {
+            throw UserError.of(
+                    "engine.precision: bf16 needs the kernels of a CPU, engine.kernels cpu or auto and a build without -Pcuda");
+        }
+        if (Blas.mkl()) {
+            throw UserError.of("engine.precision: bf16 is computed by oneDNN; use a build without -Pmkl, or fp32");
+        }
+    }
+
+    /**
+     * Returns what this processor has for products in bfloat16.
+     *
+     * @param name of the kernels
+     * @throws UserError if they cannot compute in it
+     */
+    public static OneDnn.Bf16 bf16(String name) {
+        prepare();
+        requireBf16(name);
+        return OneDnn.bf16();
     }
 
     /** Sets how many threads a product on the CPU that this thread starts may use. The last bits depend on this number. */
     public static void threads(int threads) {
         blas_set_num_threads(threads);
+        OneDnn.threads(threads);
     }
 
     /** Returns the bytes of native memory that all kernels of this process hold as scratch, beside the arrays of ND4J. */

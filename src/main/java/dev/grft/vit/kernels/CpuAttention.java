@@ -212,7 +212,7 @@ final class CpuAttention {
     }
 
     /** Replaces {@code m} rows of {@code t} scores each, from {@code at} on, by their softmax. */
-    private void softmax(CpuMemory rows, long at, int m, int t) {
+    void softmax(CpuMemory rows, long at, int m, int t) {
         int chunk = chunk(t);
         float[] s = scratch.row(0, chunk * t);
         float[] power = scratch.row(1, chunk * t);
@@ -242,7 +242,7 @@ final class CpuAttention {
     }
 
     /** Softmax backward, in place: {@code gradients [m, t]}, given the softmax that begins at {@code at}; multiplies by {@code scale}. */
-    private void softmaxBackward(CpuMemory softmax, long at, CpuMemory gradients, float scale, int m, int t) {
+    void softmaxBackward(CpuMemory softmax, long at, CpuMemory gradients, float scale, int m, int t) {
         int chunk = chunk(t);
         float[] p = scratch.row(0, chunk * t);
         float[] g = scratch.row(1, chunk * t);

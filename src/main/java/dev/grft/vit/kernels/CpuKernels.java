@@ -1,5 +1,6 @@
 package dev.grft.vit.kernels;
 
+import dev.grft.vit.kernels.onednn.Packed;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -7,7 +8,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * The fast path on a CPU: BLAS directly on ND4J's buffers, and loops in Java that work on one cached row at a time. Each subject has a
  * file of its own, named in the fields; all of them share the scratch memory.
  *
- * <p>FLOAT only. All reductions run in a fixed order, so the same inputs give the same bits.
+ * <p>Arrays are FLOAT only; products may be rounded to bfloat16, as {@link CpuBf16} says. All reductions run in a fixed order, so the same inputs give the same bits.
  */
 public final class CpuKernels implements Kernels {
     private final CpuScratch scratch = new CpuScratch();
@@ -20,6 +21,35 @@ public final class CpuKernels implements Kernels {
     private final CpuTokens tokens = new CpuTokens(scratch);
     private final CpuLosses loss = new CpuLosses(scratch);
     private final CpuSquares squares = new CpuSquares(scratch);
+    private final @Nullable CpuBf16 bf16;
+
+    /** Returns kernels that compute in FLOAT. */
+    public CpuKernels() {
+        this(false);
+    }
+
+    /** Returns kernels whose products with weights, and those of attention, are in bfloat16 or in FLOAT. */
+    public CpuKernels(boolean bf16) {
+        this.bf16 = bf16 ? new CpuBf16(attention, scratch) : null;
+    }
+
+    @Override
+    public void linear(INDArray x, INDArray w, @Nullable Packed packed, boolean adds, INDArray y) {
+        if (bf16 == null) {
+            Kernels.super.linear(x, w, packed, adds, y);
+        } else {
+            bf16.linear(x, w, packed, adds, y);
+        }
+    }
+
+    @Override
+    public void linearBackward(INDArray dy, INDArray w, @Nullable Packed packed, INDArray dx) {
+        if (bf16 == null) {
+            Kernels.super.linearBackward(dy, w, packed, dx);
+        } else {
+            bf16.linearBackward(dy, w, packed, dx);
+        }
+    }
 
     @Override
     public void gemm(
@@ -30,6 +60,9 @@ public final class CpuKernels implements Kernels {
     @Override
     public void free() {
         scratch.free();
+        if (bf16 != null) {
+            bf16.free();
+        }
     }
 
     @Override
@@ -121,13 +154,21 @@ public final class CpuKernels implements Kernels {
 
     @Override
     public void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
-        attention.attention(qkv, heads, examples, weights, out);
+        if (bf16 == null) {
+            attention.attention(qkv, heads, examples, weights, out);
+        } else {
+            bf16.attention(qkv, heads, examples, weights, out);
+        }
     }
 
     @Override
     public void attentionBackward(
             INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
-        attention.attentionBackward(dout, qkv, weights, heads, examples, dqkv);
+        if (bf16 == null) {
+            attention.attentionBackward(dout, qkv, weights, heads, examples, dqkv);
+        } else {
+            bf16.attentionBackward(dout, qkv, weights, heads, examples, dqkv);
+        }
     }
 
     @Override

@@ -1,6 +1,7 @@
 package dev.grft.vit.kernels;
 
 import dev.grft.Task;
+import dev.grft.vit.kernels.onednn.Packed;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -18,6 +19,21 @@ public interface Kernels {
 
     /** Puts {@code alpha * op(a) op(b) + beta * c} into {@code c}; op transposes where asked. Matrices only. */
     void gemm(boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c);
+
+    /**
+     * Puts {@code x W'}, plus y if it {@code adds}, into {@code y [m, out]}. Kernels of lower precision round x {@code [m, in]} and W {@code
+     * [out, in]}.
+     *
+     * @param packed holds what kernels make of W once; null if W changes
+     */
+    default void linear(INDArray x, INDArray w, @Nullable Packed packed, boolean adds, INDArray y) {
+        gemm(false, x, true, w, 1, adds ? 1 : 0, y);
+    }
+
+    /** Puts the gradient of x, {@code dy W}, into {@code dx [m, in]}, given {@code dy [m, out]}; see {@link #linear}. */
+    default void linearBackward(INDArray dy, INDArray w, @Nullable Packed packed, INDArray dx) {
+        gemm(false, dy, false, w, 1, 0, dx);
+    }
 
     /** Puts {@code row [n]} into each row of {@code y [m, n]}. */
     void fillRows(INDArray row, INDArray y);

@@ -28,7 +28,8 @@ class DeviceTest {
         List<String> sets = shared.sets(folder.resolve("run"), "engine.kernels=auto", "engine.requireGpu=true");
         assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::train))
                 .isInstanceOf(UserError.class)
-                .hasMessage("engine.requireGpu is true, but the program computes on the " + Device.Kind.here()
+                .hasMessage("engine.requireGpu is true, but the program computes on the "
+                        + Device.Kind.here("auto", "fp32")
                         + ": use executors with NVIDIA GPUs and a build with mvn -Pcuda");
         List<String> cpu = shared.sets(folder.resolve("run"), "engine.requireGpu=true");
         assertThatThrownBy(() -> Tiny.does(spark, cpu, false, Verbs::train))
@@ -58,8 +59,10 @@ class DeviceTest {
                         "an executor computes on its CPU, others on their GPU: the last bits of results would depend on the"
                                 + " distribution of the work; use executors of one kind, or set engine.mixed=true");
         assertThatThrownBy(() -> Device.require(Device.Kind.CPU_WITH_MKL, Device.Kind.CPU))
-                .hasMessageStartingWith(
-                        "an executor computes on its CPU, others on their CPU with MKL: the last bits of results");
+                .hasMessageStartingWith("an executor computes on its CPU, others on their CPU with MKL: the last bits of results");
+        assertThatThrownBy(() -> Device.require(Device.Kind.BF16_AMX, Device.Kind.BF16_AVX512))
+                .hasMessageStartingWith("an executor computes on its CPU in bfloat16 by AVX-512, others on their CPU in"
+                        + " bfloat16 by AMX: ");
         assertThatCode(() -> Device.require(Device.Kind.GPU, Device.Kind.GPU)).doesNotThrowAnyException();
         assertThatCode(() -> Device.require(null, Device.Kind.GPU)).doesNotThrowAnyException();
     }

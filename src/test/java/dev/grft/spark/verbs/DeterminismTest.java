@@ -1,11 +1,16 @@
 package dev.grft.spark.verbs;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.vit.kernels.Machine;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -69,6 +74,33 @@ class DeterminismTest {
                     .as("%s with 4 cores", file)
                     .isEqualTo(one);
         }
+    }
+
+    @Test
+    @Tag("thorough")
+    void bfloat16HasTheSameBitsOnAnyNumberOfCoresAndOthersThanFloat() throws Exception {
+        assumeTrue(Machine.hasBf16(), "no AVX-512");
+        Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
+        Path train = Tiny.images(folder.resolve("train"), 6, 2);
+        Map<String, String> delta = Map.of();
+        for (int cores : new int[] {1, 4}) {
+            Path run = folder.resolve("cores" + cores);
+            List<String> sets = Tiny.sets(pretrained, train, train, run, "engine.precision=bf16");
+            assertThat(Tiny.does(Tiny.spark("local[" + cores + "]"), sets, false, Verbs::train)
+                            .err())
+                    .contains("computing on CPUs in bfloat16");
+            assertThat(Files.readString(run.resolve("manifest.json"))).contains("\"precision\" : \"bf16\"");
+            delta = Tiny.tensors(run.resolve("delta.safetensors"));
+            assertThat(delta).isEqualTo(Tiny.tensors(folder.resolve("cores1/delta.safetensors")));
+            assertThat(DeltaFile.read(new Configuration(), new org.apache.hadoop.fs.Path(run + "/delta.safetensors"))
+                            .provenance())
+                    .contains("\"precision\":\"bf16\"");
+        }
+        Path run = folder.resolve("cores1");
+        Tiny.does(Tiny.spark("local[1]"), Tiny.sets(pretrained, train, train, run), false, Verbs::train);
+        assertThat(Tiny.tensors(run.resolve("delta.safetensors")))
+                .as("trained again in fp32")
+                .isNotEqualTo(delta);
     }
 
     @Test

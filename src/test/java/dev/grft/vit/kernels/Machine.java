@@ -2,6 +2,7 @@ package dev.grft.vit.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.grft.UserError;
 import java.util.Random;
 import java.util.function.Supplier;
 import org.nd4j.linalg.api.buffer.DataType;
@@ -22,6 +23,16 @@ public enum Machine {
         this.kernels = kernels;
         this.type = type;
         this.accuracy = accuracy;
+    }
+
+    /** Returns whether this processor can compute in bfloat16. */
+    public static boolean hasBf16() {
+        try {
+            Backend.bf16("cpu");
+            return true;
+        } catch (UserError e) {
+            return false;
+        }
     }
 
     public Kernels kernels() {

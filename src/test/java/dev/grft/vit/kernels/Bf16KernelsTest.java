@@ -1,0 +1,163 @@
+package dev.grft.vit.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.grft.vit.kernels.onednn.Packed;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Products in bfloat16 against those of rounded numbers in double, and attention against that in FLOAT. */
+class Bf16KernelsTest {
+    private static final int M = 70;
+    private static final int OUT = 50;
+    private static final int IN = 40;
+
+    private final Kernels kernels = new CpuKernels(true);
+    private final Kernels floats = new CpuKernels();
+    private final Random random = new Random(5);
+    private final INDArray x = normal(M, IN);
+    private final INDArray w = normal(OUT, IN);
+
+    @BeforeAll
+    static void needAvx512() {
+        assumeTrue(Machine.hasBf16(), "no AVX-512");
+    }
+
+    @AfterEach
+    void free() {
+        kernels.free();
+    }
+
+    @Test
+    void linearMultipliesRoundedNumbersAndSumsInFloat() {
+        try (Packed packed = new Packed()) {
+            INDArray y = Nd4j.create(DataType.FLOAT, M, OUT);
+            kernels.linear(x, w, packed, false, y);
+            close(y, rounded(x).mmul(rounded(w).transpose()), 1e-5);
+            kernels.linear(x, w, packed, true, y);
+            close(y, rounded(x).mmul(rounded(w).transpose()).mul(2), 1e-5);
+        }
+    }
+
+    @Test
+    void itsGradientMultipliesRoundedNumbersToo() {
+        try (Packed packed = new Packed()) {
+            INDArray dy = normal(M, OUT);
+            INDArray dx = Nd4j.create(DataType.FLOAT, M, IN);
+            kernels.linearBackward(dy, w, packed, dx);
+            close(dx, rounded(dy).mmul(rounded(w)), 1e-5);
+            kernels.linearBackward(dy, w, null, dx);
+            close(dx, rounded(dy).mmul(rounded(w)), 1e-5);
+        }
+    }
+
+    @Test
+    void aWeightThatChangesIsReadAnewEachTime() {
+        INDArray y = Nd4j.create(DataType.FLOAT, M, OUT);
+        kernels.linear(x, w, null, false, y);
+        w.muli(3);
+        kernels.linear(x, w, null, false, y);
+        close(y, rounded(x).mmul(rounded(w).transpose()), 1e-5);
+    }
+
+    @Test
+    void ofAWeightThatChangesFewRowsAreMultipliedInFloat() {
+        INDArray few = normal(3, IN);
+        INDArray y = Nd4j.create(DataType.FLOAT, 3, OUT);
+        kernels.linear(few, w, null, false, y);
+        close(y, few.castTo(DataType.DOUBLE).mmul(w.castTo(DataType.DOUBLE).transpose()), 1e-5);
+    }
+
+    @Test
+    void aPackedWeightIsMadeOnceAndServesBatchesOfEachSize() {
+        Packed packed = new Packed();
+        for (int m : new int[] {1, 8, 70, 300}) {
+            INDArray some = normal(m, IN);
+            INDArray y = Nd4j.create(DataType.FLOAT, m, OUT);
+            kernels.linear(some, w, packed, false, y);
+            close(y, rounded(some).mmul(rounded(w).transpose()), 1e-5);
+        }
+        assertThat(packed.bytes()).isBetween(2L * OUT * IN, 8L * OUT * IN);
+        kernels.linearBackward(normal(M, OUT), w, packed, Nd4j.create(DataType.FLOAT, M, IN));
+        assertThat(packed.bytes()).isGreaterThanOrEqualTo(4L * OUT * IN);
+        packed.close();
+        assertThat(packed.bytes()).isZero();
+    }
+
+    @Test
+    void attentionIsThatInFloatButForRounding() {
+        for (int queries : new int[] {13, 1}) {
+            int examples = 3;
+            int heads = 4;
+            int t = 13;
+            int d = 32;
+            INDArray qkv = normal(examples * t, 3 * d);
+            INDArray dout = normal(examples * queries, d);
+            INDArray[] ours = pass(kernels, qkv, dout, heads, examples, queries, true);
+            INDArray[] exact = pass(floats, qkv, dout, heads, examples, queries, true);
+            INDArray[] again = pass(kernels, qkv, dout, heads, examples, queries, false);
+            for (int i = 0; i < 2; i++) {
+                double error = ours[i].sub(exact[i]).norm2Number().doubleValue();
+                assertThat(error / exact[i].norm2Number().doubleValue()).isLessThan(1e-2);
+                assertThat(ours[i]).isNotEqualTo(exact[i]);
+                assertThat(again[i].data().asFloat()).isEqualTo(ours[i].data().asFloat());
+            }
+        }
+    }
+
+    private static INDArray[] pass(
+            Kernels kernels, INDArray qkv, INDArray dout, int heads, int examples, int queries, boolean keep) {
+        long t = qkv.size(0) / examples;
+        INDArray weights = keep ? Nd4j.create(DataType.FLOAT, (long) examples * heads * queries, t) : null;
+        INDArray out = Nd4j.create(DataType.FLOAT, dout.shape());
+        INDArray dqkv = Nd4j.create(DataType.FLOAT, qkv.shape());
+        kernels.attention(qkv, heads, examples, weights, out);
+        kernels.attentionBackward(dout, qkv, weights, heads, examples, dqkv);
+        return new INDArray[] {out, dqkv};
+    }
+
+    @Test
+    void otherKernelsComputeTheSameBits() {
+        INDArray first = Nd4j.create(DataType.FLOAT, M, OUT);
+        INDArray second = Nd4j.create(DataType.FLOAT, M, OUT);
+        Kernels others = new CpuKernels(true);
+        try (Packed packed = new Packed();
+                Packed other = new Packed()) {
+            kernels.linear(x, w, packed, false, first);
+            others.linear(x.dup(), w.dup(), other, false, second);
+        } finally {
+            others.free();
+        }
+        assertThat(second.data().asFloat()).isEqualTo(first.data().asFloat());
+    }
+
+    private INDArray normal(int rows, int columns) {
+        float[] values = new float[rows * columns];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return Flat.array(values, DataType.FLOAT, rows, columns);
+    }
+
+    /** Returns the numbers rounded to bfloat16, to nearest even, as DOUBLE. */
+    private static INDArray rounded(INDArray array) {
+        float[] values = array.dup().data().asFloat();
+        for (int i = 0; i < values.length; i++) {
+            int bits = Float.floatToIntBits(values[i]);
+            values[i] = Float.intBitsToFloat((bits + 0x7fff + (bits >>> 16 & 1)) & 0xffff0000);
+        }
+        return Flat.array(values, DataType.FLOAT, array.shape()).castTo(DataType.DOUBLE);
+    }
+
+    private static void close(INDArray actual, INDArray expected, double tolerance) {
+        INDArray difference = actual.castTo(DataType.DOUBLE).sub(expected);
+        double scale = expected.norm2Number().doubleValue() / Math.sqrt((double) expected.length());
+        assertThat(difference.normmaxNumber().doubleValue() / scale).isLessThan(tolerance);
+    }
+}
