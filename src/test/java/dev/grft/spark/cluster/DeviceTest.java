@@ -59,7 +59,8 @@ class DeviceTest {
                         "an executor computes on its CPU, others on their GPU: the last bits of results would depend on the"
                                 + " distribution of the work; use executors of one kind, or set engine.mixed=true");
         assertThatThrownBy(() -> Device.require(Device.Kind.CPU_WITH_MKL, Device.Kind.CPU))
-                .hasMessageStartingWith("an executor computes on its CPU, others on their CPU with MKL: the last bits of results");
+                .hasMessageStartingWith(
+                        "an executor computes on its CPU, others on their CPU with MKL: the last bits of results");
         assertThatThrownBy(() -> Device.require(Device.Kind.BF16_AMX, Device.Kind.BF16_AVX512))
                 .hasMessageStartingWith("an executor computes on its CPU in bfloat16 by AVX-512, others on their CPU in"
                         + " bfloat16 by AMX: ");
