@@ -96,7 +96,7 @@ public enum Measure {
     public void requireOf(int classes) {
         if ((this == AUROC || this == MAP) && classes > OddsHistogram.MOST) {
             throw UserError.of(
-                    "training.watch is %s, which is computed for up to %,d classes, here are %,d; watch another measure",
+                    "training.watch is %s, which is computed for up to %,d classes, but there are %,d; choose another measure",
                     word(), OddsHistogram.MOST, classes);
         }
     }

@@ -36,6 +36,6 @@ class PixelsTest {
     @Test
     void anExampleNeedsAnId() {
         assertThatThrownBy(() -> new Example(-1, 0, "a.jpg", Images.places(1, 1)))
-                .hasMessage("a.jpg: id -1 and label 0 must not be negative");
+                .hasMessage("a.jpg: id -1 must not be negative");
     }
 }

@@ -122,7 +122,7 @@ class HistoryTest {
 
         @Override
         public URI getUri() {
-            return URI.create("counted:///");
+            return URI.create("appended:///");
         }
 
         @Override
@@ -139,8 +139,8 @@ class HistoryTest {
 
     private History counted() {
         Configuration hadoop = new Configuration();
-        hadoop.setClass("fs.counted.impl", Counted.class, FileSystem.class);
-        return history(0, new Storage(hadoop), "counted:" + folder);
+        hadoop.setClass("fs.appended.impl", Counted.class, FileSystem.class);
+        return history(0, new Storage(hadoop), "appended:" + folder);
     }
 
     @Test
