@@ -152,7 +152,7 @@ class ListedOnceTest extends OnTiny {
 
         Tiny.Printed first = Tiny.does(spark, sets, false, Verbs::train);
 
-        assertThat(first.err()).contains("the folder none is no class");
+        assertThat(first.err()).contains("the folder none is not a class");
         assertThat(asked("list")).hasSize(6).containsValues(1).doesNotContainValue(2);
         assertThat(asked("open")).hasSize(18).containsValues(1).doesNotContainValue(2);
         assertThat(asked("status")).containsOnlyKeys(train.toString());
