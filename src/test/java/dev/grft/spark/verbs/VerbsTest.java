@@ -699,7 +699,7 @@ class VerbsTest extends OnTiny {
     @CsvSource({"selection.loss=fresh", "selection.loss=contrastive", "selection.score=weight-activation"})
     void scoresThatDoNotUseTheProbeDoNotDependOnIt(String setting) {
         Path again = folder.resolve("scores");
-        String made = again + "/selection.safetensors has been made of the same inputs";
+        String made = again + "/selection.safetensors is up to date with its inputs";
         Tiny.does(spark, sets(again, setting), false, Verbs::select);
 
         assertThat(Tiny.does(spark, sets(again, setting, "probe.epochs=4"), false, Verbs::select)
@@ -720,7 +720,7 @@ class VerbsTest extends OnTiny {
 
         assertThat(Tiny.does(spark, sets(again, "probe.epochs=4"), false, Verbs::select)
                         .err())
-                .doesNotContain("selection.safetensors has been made of the same inputs");
+                .doesNotContain("selection.safetensors is up to date with its inputs");
     }
 
     @Test
