@@ -6,6 +6,7 @@ import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +23,7 @@ public final class LabelForm implements Serializable {
     static final String JOINED_BY = "\u001f"; // the unit separator, which is in no name
 
     private static final long serialVersionUID = 1L;
+    private static final Pattern NUMBER = Pattern.compile("[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?");
 
     private final Task task;
     private final String[] columns;
@@ -78,19 +80,29 @@ public final class LabelForm implements Serializable {
                 : Arrays.stream(text.split("\\" + BAR))
                         .map(String::strip)
                         .filter(name -> !name.isEmpty())
+                        .map(LabelForm::requireWhole)
                         .collect(Collectors.joining(JOINED_BY));
+    }
+
+    private static String requireWhole(String name) {
+        if (name.contains(JOINED_BY)) {
+            throw new IllegalArgumentException(
+                    "has the class " + name.replace(JOINED_BY, "<U+001F>") + ", whose name must not have U+001F");
+        }
+        return name;
     }
 
     /**
      * Returns the label of a list of classes.
      *
-     * @throws IllegalArgumentException if one has no name
+     * @throws IllegalArgumentException if one has no name, or U+001F in it
      */
     public String ofClasses(List<@Nullable String> names) {
         for (String name : names) {
             if (name == null || name.isBlank()) {
                 throw new IllegalArgumentException("has a class without a name in " + columns[0]);
             }
+            requireWhole(name);
         }
         return String.join(JOINED_BY, names);
     }
@@ -123,10 +135,10 @@ public final class LabelForm implements Serializable {
         float value = Float.NaN;
         if (cell != null) {
             String text = cell.strip();
-            try {
-                value = text.equals("true") ? 1 : text.equals("false") ? 0 : Float.parseFloat(text);
-            } catch (NumberFormatException e) {
-                value = Float.NaN;
+            if (NUMBER.matcher(text).matches()) {
+                value = Float.parseFloat(text);
+            } else if (text.equalsIgnoreCase("true") || text.equalsIgnoreCase("false")) {
+                value = text.equalsIgnoreCase("true") ? 1 : 0;
             }
         }
         if (values ? !Float.isFinite(value) : value != 0 && value != 1) {

@@ -100,6 +100,13 @@ public final class Labels implements Serializable {
                     + (names.isEmpty() ? "no " + noun(task) : "one class only (" + names.get(0) + ")")
                     + (task == Task.SINGLE_LABEL ? ", expected two classes or more" : ", expected one or more"));
         }
+        for (String name : names) {
+            if (task == Task.MULTI_LABEL && name.indexOf(LabelForm.BAR) >= 0) {
+                throw UserError.of(
+                        "the class %s has %s in its name, which separates the classes of an image in text; rename it",
+                        name, LabelForm.BAR);
+            }
+        }
         return new Labels(task, names);
     }
 

@@ -402,6 +402,17 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
         return getOrDefault(labelCol);
     }
 
+    /** Refuses columns of labels whose names would be read as several, or without the blanks around them. */
+    private void requirePlain(StructType schema) {
+        boolean one = task == Task.MULTI_LABEL && List.of(schema.fieldNames()).contains(labels());
+        for (String name : task == Task.REGRESSION ? outputs() : one ? List.of(labels()) : List.<String>of()) {
+            if (name.contains(",") || !name.equals(name.strip())) {
+                throw new UserError(uid + ": the column of labels '" + name
+                        + "' must have no comma and no blanks around its name; rename the column");
+            }
+        }
+    }
+
     private FrameColumns frameColumns() {
         String weight = isSet(weightCol) ? getOrDefault(weightCol) : "";
         return new FrameColumns(
@@ -415,6 +426,7 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
     @Override
     public StructType transformSchema(StructType schema) {
         resolved();
+        requirePlain(schema);
         frameColumns().check(uid, schema);
         if (isSet(validationIndicatorCol)) {
             FrameColumns.checkBoolean(uid, schema, getOrDefault(validationIndicatorCol), "set validationIndicatorCol");

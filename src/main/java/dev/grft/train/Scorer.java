@@ -158,10 +158,11 @@ public final class Scorer implements AutoCloseable {
      */
     public void addContrastive(Batch batch, double temperature) {
         int n = batch.size();
+        int[] labels = batch.labels();
         float[] same = new float[Math.multiplyExact(n, n)];
         for (int a = 0; a < n; a++) {
             for (int b = 0; b < n; b++) {
-                same[a * n + b] = a != b && batch.labels()[a] == batch.labels()[b] ? 1 : 0;
+                same[a * n + b] = a != b && labels[a] == labels[b] ? 1 : 0;
             }
         }
         watch.next(n);

@@ -18,6 +18,7 @@ import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
+import org.apache.spark.sql.functions;
 import org.junit.jupiter.api.Test;
 
 /** Several labels of an image, and values, as stages of Spark ML. */
@@ -133,6 +134,17 @@ class OtherTasksTest extends OnTiny {
         assertThat(Arrays.stream(new GrftRegressor().params()).map(Param::name))
                 .contains("labelCols")
                 .doesNotContain("probabilityCol");
+    }
+
+    @Test
+    void columnsWhoseNamesWouldBeReadAsOthersAreRefused() {
+        for (String name : List.of("value,letters", " value")) {
+            Dataset<Row> frame = images(shared.train()).withColumn(name, functions.lit(1.0));
+            assertThatThrownBy(
+                            () -> estimator(new GrftRegressor()).setLabelCol(name).fit(frame))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageContaining("the column of labels '" + name + "' must have no comma and no blanks");
+        }
     }
 
     @Test

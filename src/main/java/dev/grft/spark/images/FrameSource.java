@@ -21,6 +21,7 @@ import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
@@ -261,10 +262,14 @@ public final class FrameSource implements Source {
         return weighted;
     }
 
-    /** Returns a digest of names, labels, weights and contents of all rows. */
+    /** Returns a digest of names, labels, weights and contents of all rows, and of the columns that are outputs. */
     public String listing() {
-        return Inputs.digest(seen().stream()
-                .map(row -> row.name + '\t' + row.label + '\t' + row.sha256 + (weighted ? "\t" + row.weight : ""))
+        Stream<String> columns = form.byColumn() ? Stream.of(String.join("\n", form.columns())) : Stream.empty();
+        return Inputs.digest(Stream.concat(
+                        columns,
+                        seen().stream()
+                                .map(row -> row.name + '\t' + row.label + '\t' + row.sha256
+                                        + (weighted ? "\t" + row.weight : "")))
                 .toArray(String[]::new));
     }
 

@@ -182,7 +182,12 @@ final class ImageList {
                 String image = parser.currentName();
                 String place = place(parser);
                 JsonToken label = parser.nextToken();
-                if (labels != null && labels.task() != Task.SINGLE_LABEL) {
+                if (labels == null) {
+                    parser.skipChildren();
+                    add(image, "", place);
+                    continue;
+                }
+                if (labels.task() != Task.SINGLE_LABEL) {
                     add(image, label(WITHIN.readTree(parser), labels, image, place), place);
                     continue;
                 }
@@ -214,6 +219,7 @@ final class ImageList {
         settings.getFormat().setDelimiter(delimiter(text));
         settings.setLineSeparatorDetectionEnabled(true);
         settings.setMaxCharsPerColumn(LONGEST);
+        settings.setMaxColumns(LONGEST);
         settings.setInputBufferSize(LONGEST);
         settings.setReadInputOnSeparateThread(false);
         settings.setErrorContentLength(SHOWN);

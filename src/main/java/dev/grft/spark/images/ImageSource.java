@@ -122,6 +122,7 @@ public final class ImageSource {
             List<String> declared = known == null || task == Task.REGRESSION ? declared() : null;
             if (known != null) {
                 requireFit(known, task, declared);
+                requireAll(known, task);
             }
             Labels labels = known == null && declared != null ? Labels.inOrder(task, declared) : known;
             if (labels == null) {
@@ -147,6 +148,18 @@ public final class ImageSource {
             throw UserError.of(
                     "data.labelColumn names %s, but the head has the values %s; set data.labelColumn",
                     String.join(", ", declared), known);
+        }
+    }
+
+    /** Refuses images that tell nothing of a class which they may show beside others. */
+    private void requireAll(Labels known, Task task) {
+        for (Source source : sources) {
+            List<String> told = task == Task.MULTI_LABEL ? source.classes() : null;
+            if (told != null && !told.containsAll(known.names())) {
+                throw UserError.of(
+                        "the images tell of the classes %s, but the head has the classes %s; set data.labelColumn",
+                        String.join(", ", told), known);
+            }
         }
     }
 

@@ -29,16 +29,19 @@ public final class Pictures {
     private static final class Seen implements Serializable {
         private static final long serialVersionUID = 1L;
 
-        final long[] ofClass; // [K], images that show it
+        final int[] shown; // classes that an image shows, each once: most parts have few of many
+        final long[] counts; // images that show each of these
         final long[][] first; // [chosen classes][at most so many]
 
         Seen(Shard part, int classes, int[] chosen, int each) {
-            ofClass = new long[classes];
+            long[] ofClass = new long[classes];
             for (Target target : part.targets()) {
                 for (int k : target.classes()) {
                     ofClass[k]++;
                 }
             }
+            shown = IntStream.range(0, classes).filter(k -> ofClass[k] > 0).toArray();
+            counts = Arrays.stream(shown).mapToLong(k -> ofClass[k]).toArray();
             first = Arrays.stream(chosen).mapToObj(k -> part.idsOf(k, each)).toArray(long[][]::new);
         }
     }
@@ -58,11 +61,14 @@ public final class Pictures {
         boolean values = images.labels().task() == Task.REGRESSION;
         List<Seen> seen = Causes.unwrapped(images.parts().map(part -> new Seen(part, classes, chosen, each))::collect);
         Map<String, Long> counts = new LinkedHashMap<>();
+        long[] ofClass = new long[classes];
+        for (Seen part : seen) {
+            for (int i = 0; i < part.shown.length; i++) {
+                ofClass[part.shown[i]] += part.counts[i];
+            }
+        }
         for (int k = 0; k < classes && !values; k++) {
-            int of = k;
-            counts.put(
-                    images.labels().name(k),
-                    seen.stream().mapToLong(part -> part.ofClass[of]).sum());
+            counts.put(images.labels().name(k), ofClass[k]);
         }
         Set<Long> shown = new LinkedHashSet<>(); // of several classes, an image is shown once
         for (int i = 0; i < shownClasses; i++) {

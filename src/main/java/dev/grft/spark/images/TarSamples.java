@@ -2,6 +2,7 @@ package dev.grft.spark.images;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Target;
@@ -211,7 +212,7 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
                     json = label(entry, labels);
                 }
             }
-            String label = cls == null || cls.isEmpty() ? json : label(key, cls, Objects.requireNonNull(labels));
+            String label = cls == null ? json : label(key, cls, json, Objects.requireNonNull(labels));
             boolean classified = kinds.stream().anyMatch(LABELS::contains);
             if (image != null || classified) {
                 String name = image == null ? key : image;
@@ -242,7 +243,12 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
         return null;
     }
 
-    private String label(String key, String cls, LabelForm form) {
+    /** Returns what the two files of a sample tell: of one class its .cls, else what its .json has before its .cls. */
+    private @Nullable String label(String key, String cls, @Nullable String json, LabelForm form) {
+        boolean showsNone = form.task() == Task.MULTI_LABEL && !form.byColumn();
+        if ((json != null && form.task() != Task.SINGLE_LABEL) || (cls.isEmpty() && !showsNone)) {
+            return json;
+        }
         try {
             return form.ofText(cls);
         } catch (IllegalArgumentException e) {

@@ -1,5 +1,6 @@
 package dev.grft.spark.run;
 
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.config.DataSettings;
 import dev.grft.config.Settings;
@@ -83,7 +84,8 @@ final class ImageSets implements AutoCloseable {
             Preprocess preprocess,
             boolean steps) {
         String p = String.join(" and ", paths);
-        return images.computeIfAbsent(p + '\n' + preprocess, prepared -> {
+        boolean standardized = known == null && settings.data().toTask() == Task.REGRESSION;
+        return images.computeIfAbsent(p + '\n' + preprocess + '\n' + standardized, prepared -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
             ImageSource source = source(settings, key, paths);

@@ -15,12 +15,14 @@ import dev.grft.spark.run.Run;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -164,7 +166,7 @@ final class PackVerb extends Verb {
         }
     }
 
-    /** Returns the columns: the image, and the label as text, the labels as a list of texts, or a number for each column of the form. */
+    /** Returns the columns: the image, and the label as text, the labels as a list of texts, or a number or boolean for each column of the form. */
     private static StructType schema(@Nullable LabelForm form) {
         StructType image =
                 new StructType().add("bytes", DataTypes.BinaryType, true).add("path", DataTypes.StringType, false);
@@ -172,21 +174,26 @@ final class PackVerb extends Verb {
         if (form == null) {
             return columns;
         }
-        return switch (form.task()) {
-            case SINGLE_LABEL -> columns.add(LABEL, DataTypes.StringType, false);
-            case MULTI_LABEL -> columns.add(LABEL, DataTypes.createArrayType(DataTypes.StringType, false), false);
-            case REGRESSION -> {
-                StructType all = columns;
-                for (String column : form.columns()) {
-                    if (column.equals(IMAGE)) {
-                        throw new UserError("a column of values cannot be called " + IMAGE
-                                + ", as the column of the images is; rename it");
-                    }
-                    all = all.add(column, DataTypes.FloatType, false);
-                }
-                yield all;
+        if (!form.byColumn()) {
+            return columns.add(
+                    LABEL,
+                    form.task() == Task.SINGLE_LABEL
+                            ? DataTypes.StringType
+                            : DataTypes.createArrayType(DataTypes.StringType, false),
+                    false);
+        }
+        Set<String> taken = new HashSet<>(Set.of(IMAGE));
+        for (String column : form.columns()) {
+            if (!taken.add(column.toLowerCase(Locale.ROOT))) {
+                throw UserError.of(
+                        "the column %s is called as another one or the column %s of the images, but for upper and lower"
+                                + " case; rename it",
+                        column, IMAGE);
             }
-        };
+            columns = columns.add(
+                    column, form.task() == Task.REGRESSION ? DataTypes.FloatType : DataTypes.BooleanType, false);
+        }
+        return columns;
     }
 
     /** Gives Spark's files names that tell their order and number, drops what else it left, and returns the bytes of the files. */
@@ -263,16 +270,23 @@ final class PackVerb extends Verb {
             List<Object> cells = new ArrayList<>();
             cells.add(RowFactory.create(bytes, names[rank]));
             if (form != null) {
-                add(labels[rank], form.task(), cells);
+                add(labels[rank], form, cells);
             }
             rank++;
             return RowFactory.create(cells.toArray());
         }
 
-        private static void add(String label, Task task, List<Object> cells) {
-            switch (task) {
+        private static void add(String label, LabelForm form, List<Object> cells) {
+            switch (form.task()) {
                 case SINGLE_LABEL -> cells.add(label);
-                case MULTI_LABEL -> cells.add(LabelForm.parts(label).toArray(String[]::new));
+                case MULTI_LABEL -> {
+                    List<String> shown = LabelForm.parts(label);
+                    if (form.byColumn()) {
+                        form.columns().forEach(column -> cells.add(shown.contains(column)));
+                    } else {
+                        cells.add(shown.toArray(String[]::new));
+                    }
+                }
                 case REGRESSION -> LabelForm.parts(label).forEach(value -> cells.add(Float.valueOf(value)));
             }
         }

@@ -125,13 +125,7 @@ final class TrainingLoop {
                     settings.shards(),
                     CostModel.gathered(settings, setup.layout().size()));
         }
-        Keeper keeper = new Keeper(
-                part,
-                setup.model()
-                                .config()
-                                .task()
-                                .lossOfChance(setup.model().config().classes())
-                        / 2);
+        Keeper keeper = new Keeper(part, Balance.lossOfChance(images.shards(), images.labels()) / 2);
         keeper.open(); // the learning rate depends on what has been
         for (; ; ) {
             try {

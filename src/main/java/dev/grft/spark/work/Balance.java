@@ -1,6 +1,8 @@
 package dev.grft.spark.work;
 
+import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.data.Labels;
 import dev.grft.data.Seeds;
 import dev.grft.data.Target;
 import dev.grft.spark.cluster.Causes;
@@ -80,6 +82,32 @@ public final class Balance implements Serializable {
         return how.equals("sampler")
                 ? new Balance(weights, counts, until(contents, counts))
                 : new Balance(weights, null, null);
+    }
+
+    /**
+     * Returns the loss of a model that says the same of every image, of several classes how often the images show each; looks at all
+     * shards, but reads no pixels.
+     */
+    public static double lossOfChance(JavaRDD<Shard> shards, Labels labels) {
+        int classes = labels.size();
+        if (labels.task() != Task.MULTI_LABEL) {
+            return labels.task().lossOfChance(classes);
+        }
+        List<Content> contents = Causes.unwrapped(shards.map(shard -> new Content(shard, classes))::collect);
+        int[] counts = new int[classes];
+        contents.forEach(content -> Arrays.setAll(counts, k -> counts[k] + content.counts[k]));
+        return entropy(
+                counts, contents.stream().mapToLong(content -> content.images).sum());
+    }
+
+    /** Returns the mean of the entropies of the classes, each of which an image shows or does not. */
+    static double entropy(int[] counts, long images) {
+        double sum = 0;
+        for (int count : counts) {
+            double p = (double) count / images;
+            sum -= p > 0 && p < 1 ? p * Math.log(p) + (1 - p) * Math.log1p(-p) : 0;
+        }
+        return sum / counts.length;
     }
 
     /**

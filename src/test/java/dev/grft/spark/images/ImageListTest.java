@@ -183,8 +183,9 @@ class ImageListTest {
     void imagesWithoutClassesNeedNone() {
         Path csv = file("table.csv", "path\na.jpg\n");
         Path jsonl = file("lines.jsonl", "{\"path\": \"a.jpg\"}");
-        for (Path file : new Path[] {csv, jsonl}) {
-            ImageFormat format = file == csv ? ImageFormat.CSV : ImageFormat.JSONL;
+        Path json = file("object.json", "{\"a.jpg\": {\"age\": 31.5, \"sizes\": [1, 2]}}");
+        for (Path file : new Path[] {csv, jsonl, json}) {
+            ImageFormat format = file == csv ? ImageFormat.CSV : file == json ? ImageFormat.JSON : ImageFormat.JSONL;
             assertThat(ImageList.read(HADOOP, file.toString(), format, null, null)
                             .classes())
                     .containsOnlyKeys("a.jpg");

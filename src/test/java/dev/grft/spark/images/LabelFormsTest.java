@@ -25,6 +25,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
 import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveOutputStream;
@@ -224,6 +225,57 @@ class LabelFormsTest extends OnSpark {
     }
 
     @Test
+    void anEmptyClassFileShowsNoneAndAnObjectCountsBeforeIt() throws IOException {
+        Map<String, byte[]> entries = new LinkedHashMap<>();
+        entries.put("a.png", png("a"));
+        entries.put("a.cls", "7".getBytes(StandardCharsets.UTF_8));
+        entries.put("a.json", "{\"label\": [\"cat\", \"dog\"]}".getBytes(StandardCharsets.UTF_8));
+        entries.put("b.png", png("b"));
+        entries.put("b.cls", new byte[0]);
+        entries.put("c.png", png("c"));
+        entries.put("c.cls", "dog".getBytes(StandardCharsets.UTF_8));
+        expectSeveral(tar(entries), "label");
+    }
+
+    @Test
+    void aTableMayHaveAColumnForEachOfManyClasses() throws IOException {
+        List<String> classes =
+                IntStream.range(0, 600).mapToObj(k -> "c" + k).toList();
+        String zeros = ",0".repeat(598);
+        Path list = text(
+                "list.csv",
+                "path," + String.join(",", classes),
+                "a.png,True,1" + zeros,
+                "b.png,False,0" + zeros,
+                "c.png,FALSE,1.0" + zeros);
+        expect(list, Task.MULTI_LABEL, String.join(",", classes), classes, SEVERAL);
+    }
+
+    @Test
+    void namesThatPartsAreSeparatedByAreRefused() throws IOException {
+        Path bar = text("bar.jsonl", "{\"path\": \"a.png\", \"label\": [\"cat|dog\"]}");
+        assertThatThrownBy(() -> read(bar, Task.MULTI_LABEL, "label"))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("the class cat|dog has | in its name");
+        Path unit = text("unit.jsonl", "{\"path\": \"a.png\", \"label\": [\"cat\\u001fdog\"]}");
+        assertThatThrownBy(() -> read(unit, Task.MULTI_LABEL, "label"))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("has the class cat<U+001F>dog, whose name must not have U+001F");
+    }
+
+    @Test
+    void imagesWithoutAColumnForAClassOfTheHeadAreRefused() throws IOException {
+        Path list = text("list.csv", "path,cat,dog", "a.png,1,1", "b.png,0,0", "c.png,0,1");
+        ReadOptions options = new ReadOptions(ImageFormat.AUTO, "image", "cat,dog", null, Task.MULTI_LABEL);
+        ImageSource source = ImageSource.at(spark, List.of(list.toString()), options);
+        Labels head = Labels.inOrder(Task.MULTI_LABEL, List.of("cat", "cow", "dog"));
+        assertThatThrownBy(() -> source.labels(source.named(true), head))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining(
+                        "the images tell of the classes cat, dog, but the head has the classes cat, cow, dog");
+    }
+
+    @Test
     void values() throws IOException {
         expectValues(text("list.csv", "path;size;age", "a.png;-1;31.5", "b.png;2;0", "c.png;0.1;1e6"));
         expectValues(text(
@@ -255,6 +307,8 @@ class LabelFormsTest extends OnSpark {
                 "old;names c.png, which has the age old, needs a finite number; mend the line",
                 "NaN;has the age NaN, needs a finite number",
                 "1e39;has the age 1e39, needs a finite number",
+                "12d;has the age 12d, needs a finite number",
+                "0x1p3;has the age 0x1p3, needs a finite number",
                 "'';has no age, needs a finite number"
             })
     void aValueThatIsNoNumberIsRefusedWithImageAndColumn(String cell, String message) throws IOException {

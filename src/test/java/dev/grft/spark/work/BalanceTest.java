@@ -82,6 +82,13 @@ class BalanceTest {
     }
 
     @Test
+    void theLossOfChanceOfSeveralClassesIsTheEntropyOfTheirFrequencies() {
+        double rare = -0.003 * Math.log(0.003) - 0.997 * Math.log(0.997);
+        assertThat(Balance.entropy(new int[] {3, 500, 0, 1000}, 1000))
+                .isCloseTo((rare + Math.log(2)) / 4, org.assertj.core.data.Offset.offset(1e-12));
+    }
+
+    @Test
     void drawsAreDividedBetweenPairsThatAreMixed() {
         Settings settings =
                 Tiny.settings(List.of("training.batchSize=36", "training.shards=" + SHARDS, "augmentation.mixup=0.8"));
