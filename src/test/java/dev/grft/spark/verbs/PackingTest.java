@@ -202,4 +202,36 @@ class PackingTest extends OnSpark {
                 .hasMessage(folder.resolve("none") + ": there is no such file or folder (--images)");
         assertThat(folder.resolve("new")).doesNotExist();
     }
+
+    @Test
+    void aColumnOfEachClassStaysOneWithThoseThatNoImageShows() throws Exception {
+        Path images = Tiny.images(folder.resolve("images"), 1, 1);
+        Path list = Files.writeString(
+                images.resolve("list.csv"), "path,red,cow,Image\nblue/0.png,0,0,1\nred/0.png,True,0,0\n");
+        Path packed = folder.resolve("packed");
+        Tiny.does(
+                spark,
+                List.of(
+                        "run.directory=" + folder.resolve("run"),
+                        "data.task=multi-label",
+                        "data.labelColumn=red,cow"),
+                false,
+                verbs -> verbs.pack(list.toString(), packed.toString(), true));
+
+        assertThat(spark.read().parquet(packed.toString()).select("red", "cow").collectAsList())
+                .hasToString("[[false,false], [true,false]]");
+        for (String task : List.of("multi-label", "regression")) {
+            assertThatThrownBy(() -> Tiny.does(
+                            spark,
+                            List.of(
+                                    "run.directory=" + folder.resolve("run"),
+                                    "data.task=" + task,
+                                    "data.labelColumn=red,Image"),
+                            false,
+                            verbs -> verbs.pack(
+                                    list.toString(), folder.resolve(task).toString(), true)))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("the column Image is called as another one or the column image of the");
+        }
+    }
 }
