@@ -23,7 +23,7 @@ sys.modules.setdefault("dev.grft.ml", sys.modules[__name__])
 class _Reader(JavaMLReader):
     @classmethod
     def _java_loader_class(cls, clazz):
-        return _JAVA + clazz.__name__
+        return _JAVA + clazz._of  # clazz may be a subclass of a user's
 
 
 class _Readable(JavaMLReadable):
@@ -71,7 +71,7 @@ class _Estimator(JavaEstimator, JavaMLWritable, _Readable):
 
     def __init__(self, **values):
         super().__init__()
-        self._java_obj = self._new_java_obj(_JAVA + type(self).__name__, self.uid)
+        self._java_obj = self._new_java_obj(_JAVA + self._of, self.uid)
         self._set(**values)
 
     def _create_model(self, java_model):
@@ -93,6 +93,8 @@ class _Model(JavaModel, JavaMLWritable, _Readable):
 class GrftClassificationModel(_Model, _Probabilities):
     """A fine-tuned Vision Transformer, tells the class of the images of a data frame."""
 
+    _of = "GrftClassificationModel"
+
     @property
     def labels(self):
         """The classes, by number."""
@@ -101,6 +103,8 @@ class GrftClassificationModel(_Model, _Probabilities):
 
 class GrftMultiLabelModel(_Model, _Probabilities):
     """A fine-tuned Vision Transformer, tells which classes the images of a data frame show."""
+
+    _of = "GrftMultiLabelModel"
 
     @property
     def labels(self):
@@ -116,6 +120,8 @@ class GrftMultiLabelModel(_Model, _Probabilities):
 class GrftRegressionModel(_Model, _Columns):
     """A fine-tuned Vision Transformer, predicts values of the images of a data frame."""
 
+    _of = "GrftRegressionModel"
+
     @property
     def targets(self):
         """The names of the values, in their order."""
@@ -125,18 +131,21 @@ class GrftRegressionModel(_Model, _Columns):
 class GrftClassifier(_Estimator, _Probabilities):
     """Fine-tunes a Vision Transformer to tell the class of an image."""
 
+    _of = "GrftClassifier"
     _model = GrftClassificationModel
 
 
 class GrftMultiLabelClassifier(_Estimator, _Probabilities):
     """Fine-tunes a Vision Transformer to tell which classes an image shows, any number of them."""
 
+    _of = "GrftMultiLabelClassifier"
     _model = GrftMultiLabelModel
 
 
 class GrftRegressor(_Estimator, _Columns):
     """Fine-tunes a Vision Transformer to predict one value of an image or several."""
 
+    _of = "GrftRegressor"
     _model = GrftRegressionModel
 
     labelCols = Param(Params._dummy(), "labelCols", "columns of the values; empty: labelCol alone", _TEXTS)

@@ -32,8 +32,8 @@ PUBLISHED = Asset("grft_published_model")
 
 PUBLISHED_FILES = ("config.json", "delta.safetensors", "manifest.json", "metrics.json", "merged.safetensors")
 
-# What a model of a task is published by. The lower RMSE is better, of the others the higher.
-MEASURES = {"single-label": "accuracy", "multi-label": "map", "regression": "rmse"}
+# What a model of a task is published by: the first that it has. The lower RMSE is better, of the others the higher.
+MEASURES = {"single-label": ("accuracy",), "multi-label": ("map", "micro_f1"), "regression": ("rmse",)}
 
 SIZE = "^[1-9][0-9]*[mg]$"
 
@@ -72,7 +72,7 @@ PARAMS = {
         type="number",
         minimum=0,
         title="Margin",
-        description="A model is published if its accuracy, mAP or RMSE is better than the last one's by more than this.",
+        description="A model is published if its accuracy, mAP (of more than 1,000 classes micro F1) or RMSE is better than the last one's by more than this.",
     ),
     "storage_conn_id": Param(
         None,
@@ -161,15 +161,16 @@ def storage(place: str, params: Mapping[str, Any]) -> ObjectStoragePath:
 
 
 def measured(directory: ObjectStoragePath) -> dict[str, Any]:
-    """Returns method, the measure of the task and its value, the directory, and ``comparable``: whether the epoch was not chosen on test images."""
+    """Returns method, the measure of the task and its value, the directory, and ``comparable``: whether there is a value, of an epoch that was not chosen on test images."""
     method = json.loads((directory / "manifest.json").read_text())["settings"]["tuning"]["method"]
     metrics = json.loads((directory / "metrics.json").read_text())[method]
-    measure = MEASURES[metrics.get("task", "single-label")]
+    measures = MEASURES[metrics.get("task", "single-label")]
+    measure = next((measure for measure in measures if measure in metrics), measures[0])
     return {
         "method": method,
         "measure": measure,
         measure: metrics[measure],
-        "comparable": metrics.get("chosen_on") != "test",
+        "comparable": metrics.get("chosen_on") != "test" and metrics[measure] is not None,
         "directory": str(directory),
     }
 
@@ -187,10 +188,12 @@ def is_better(result: Mapping[str, Any], last: Mapping[str, Any] | None, margin:
     if last is None or last["run"] == result["directory"]:
         return True
     measure = result["measure"]
+    if any(name in last and last[name] is None for names in MEASURES.values() for name in names):
+        return True  # an undefined measure, which nothing can beat
     if measure not in last:
         return False  # a model of another task is published there
     better = last[measure] - result[measure] if measure == "rmse" else result[measure] - last[measure]
-    return better > margin
+    return round(better - margin, 12) > 0  # 0.71 is not better than 0.7 by more than 0.01
 
 
 def copy_published(result: Mapping[str, Any], published: ObjectStoragePath) -> dict[str, Any]:

@@ -183,6 +183,22 @@ def test_a_model_of_another_task_is_published_by_its_own_measure(grft):
     assert grft.is_better(result("rmse", 2.5), {"run": "old", "rmse": 3.0}, 0.1), "the lower is better"
     assert not grft.is_better(result("rmse", 3.5), {"run": "old", "rmse": 3.0}, 0.1)
     assert not grft.is_better(result("rmse", 0.1), {"run": "old", "accuracy": 0.9}, 0.1), "another task"
+    assert not grft.is_better(result("accuracy", 0.71), {"run": "old", "accuracy": 0.7}, 0.01), "by exactly the margin"
+    assert not grft.is_better(result("rmse", 0.3), {"run": "old", "rmse": 0.4}, 0.1), "by exactly the margin"
+
+
+def test_an_undefined_measure_is_not_published_and_is_beaten_by_any(grft, tmp_path):
+    write_run(tmp_path / "undefined", None)
+    undefined = grft.measured(ObjectStoragePath(f"file://{tmp_path}/undefined"))
+    assert not grft.is_better(undefined, None, 0.01)
+    defined = {"comparable": True, "directory": "new", "measure": "accuracy", "accuracy": 0.1}
+    assert grft.is_better(defined, {"run": "old", "accuracy": None}, 0.01)
+
+
+def test_a_model_of_too_many_classes_for_map_is_published_by_its_micro_f1(grft, tmp_path):
+    write_run(tmp_path / "many", 0, task="multi-label", micro_f1=0.4)
+    result = grft.measured(ObjectStoragePath(f"file://{tmp_path}/many"))
+    assert (result["measure"], result["micro_f1"]) == ("micro_f1", 0.4)
 
 
 def test_a_place_by_the_name_of_hadoop_is_one_of_airflow(grft):

@@ -109,9 +109,13 @@ public record Settings(
         return augmentation.crop() || selection.contrastive();
     }
 
-    /** Returns the measure that an epoch and a learning rate are chosen by: {@code training.watch}, or the main one of the task. */
-    public Measure watched() {
-        return training.watch() == null ? Measure.watchable(data.toTask()).get(0) : Measure.of(training.watch());
+    /**
+     * Returns the measure that an epoch and a learning rate are chosen by: {@code training.watch}, or the main one of the task.
+     *
+     * @param classes how many classes or targets there are
+     */
+    public Measure watched(int classes) {
+        return training.watch() == null ? Measure.main(data.toTask(), classes) : Measure.of(training.watch());
     }
 
     /** The sections that may differ between the methods of an application. */

@@ -79,7 +79,18 @@ public enum Measure {
         };
     }
 
-    /** Returns the measures that an epoch can be chosen by, the one that is chosen by unless another is set first. */
+    /** Returns the measure that models of a task are compared by, given the number of their classes or targets. */
+    public static Measure main(Task task, int classes) {
+        Measure main = shown(task).get(0);
+        return main.isOf(classes) ? main : MICRO_F1;
+    }
+
+    /** Returns whether this measure is computed of so many classes. */
+    public boolean isOf(int classes) {
+        return (this != AUROC && this != MAP) || classes <= OddsHistogram.MOST;
+    }
+
+    /** Returns the measures that an epoch can be chosen by. */
     public static List<Measure> watchable(Task task) {
         return switch (task) {
             case SINGLE_LABEL -> List.of(ACCURACY, BALANCED_ACCURACY, MACRO_F1, AUROC, LOSS);
@@ -94,7 +105,7 @@ public enum Measure {
      * @throws UserError if it is not
      */
     public void requireOf(int classes) {
-        if ((this == AUROC || this == MAP) && classes > OddsHistogram.MOST) {
+        if (!isOf(classes)) {
             throw UserError.of(
                     "training.watch is %s, which is computed for up to %,d classes, but there are %,d; choose another measure",
                     word(), OddsHistogram.MOST, classes);
@@ -139,7 +150,7 @@ public enum Measure {
         return new TreeMap<>(values)
                 .entrySet().stream()
                         .map(entry ->
-                                entry.getKey().title + " " + entry.getKey().text(entry.getValue()))
+                                entry.getKey().title + " " + entry.getKey().text(entry.getValue(), values))
                         .collect(Collectors.joining(", "));
     }
 
@@ -153,11 +164,12 @@ public enum Measure {
         node.put(key, Double.isFinite(number) ? (Double) number : null);
     }
 
-    private String text(double value) {
+    private String text(double value, Map<Measure, Double> beside) {
         if (Double.isNaN(value)) {
             return "undefined";
         }
-        boolean anyUnit = this == RMSE || this == MAE; // of the values, which can be of any size
+        // Values, and so their errors, can be of any size.
+        boolean anyUnit = this == RMSE || this == MAE || (this == LOSS && beside.containsKey(RMSE));
         return String.format(Locale.ROOT, anyUnit ? "%.5g" : "%.4f", value);
     }
 }

@@ -176,12 +176,21 @@ final class ValueMeasures extends Measures<ValueJudgment> {
         return Arrays.stream(targets).mapToDouble(of).average().orElse(Double.NaN);
     }
 
+    /** Returns the mean over the targets that have an R², as those of one value do not; NaN if none has. */
+    private double r2() {
+        return Arrays.stream(targets)
+                .filter(target -> target.around != 0)
+                .mapToDouble(Of::r2)
+                .average()
+                .orElse(Double.NaN);
+    }
+
     @Override
     public Map<Measure, Double> values() {
         Map<Measure, Double> values = new EnumMap<>(Measure.class);
         values.put(Measure.RMSE, mean(of -> Math.sqrt(of.mse())));
         values.put(Measure.MAE, mean(Of::mae));
-        values.put(Measure.R2, mean(Of::r2));
+        values.put(Measure.R2, r2());
         values.put(Measure.LOSS, mean(Of::mse));
         return values;
     }

@@ -10,6 +10,7 @@ import dev.grft.spark.verbs.Frames;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -309,9 +310,11 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
      * @throws UserError if one of them is unknown or out of range
      */
     Settings resolved() {
+        List<String> sets = new ArrayList<>(List.of(getOrDefault(settings)));
+        sets.add("data.task=" + task.word()); // which decides what other keys may say
         Settings given = Config.load(
                 List.of(getOrDefault(config)),
-                List.of(getOrDefault(settings)),
+                sets,
                 org.apache.spark.deploy.SparkHadoopUtil.get().conf());
         Map<Param<?>, String> keys = new LinkedHashMap<>();
         keys.put(columns.pretrained, "model.pretrained");
@@ -334,7 +337,6 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
         changes.put("data.train", Frames.TRAIN);
         changes.put("data.validation", isSet(validationIndicatorCol) ? Frames.VALIDATION : null);
         changes.put("data.test", null);
-        changes.put("data.task", task.word());
         changes.put("data.trainOnValidation", false);
         Settings resolved = Config.with(given, uid, changes);
         if (isSet(lambda)) {

@@ -74,7 +74,19 @@ public final class Comparison {
 
     /** Returns the column of the measure that cells are compared by. */
     private Column main() {
-        return Column.of(measures().get(0));
+        return Column.of(mainMeasure());
+    }
+
+    /** Returns the main one of the measures; of more classes than it is computed of, the one in its place. */
+    private Measure mainMeasure() {
+        Measure main = measures().get(0);
+        return has(main) || !has(Measure.MICRO_F1) ? main : Measure.MICRO_F1;
+    }
+
+    private boolean has(Measure measure) {
+        return cells.values().stream()
+                .flatMap(seeds -> seeds.values().stream())
+                .anyMatch(metrics -> metrics.has(measure.key()));
     }
 
     private List<Column> columns() {
@@ -152,7 +164,7 @@ public final class Comparison {
     public String json() {
         ObjectNode root = MAPPER.createObjectNode();
         Column main = main();
-        if (measures().get(0) != Measure.ACCURACY) {
+        if (mainMeasure() != Measure.ACCURACY) {
             root.put("measure", main.key);
         }
         ArrayNode list = root.putArray("cells");
@@ -160,7 +172,7 @@ public final class Comparison {
             ObjectNode node = list.addObject();
             node.put("method", cell.method);
             node.put("budget", cell.budget);
-            node.put(main.key + "_mean", mean(seeds, main));
+            put(node, main.key + "_mean", mean(seeds, main));
             put(node, main.key + "_sd", deviation(seeds, main));
             note(seeds).ifPresent(note -> node.put(Metrics.NOTE, note));
             ObjectNode bySeed = node.putObject("seeds");

@@ -67,11 +67,20 @@ public final class Metrics {
     /** Puts what a method came to on the test images, and its task, and returns its object. */
     public ObjectNode measured(String method, Task task, Map<Measure, Double> values) {
         ObjectNode node = of(method);
+        forget(node);
         if (task != Task.SINGLE_LABEL) {
             node.put(TASK, task.word());
         }
         Measure.put(values, node);
         return node;
+    }
+
+    /** Removes from a method's object what the last evaluation has put there, of which not every one has all. */
+    public static void forget(ObjectNode node) {
+        node.remove(List.of(TASK, NOTE, "test_images", "protocol"));
+        for (Measure measure : Measure.values()) {
+            node.remove(measure.key());
+        }
     }
 
     /** Adds the seconds of a phase to a method, and to its sum. */

@@ -52,7 +52,7 @@ public final class ModelCard {
         Delta delta = file.delta();
         List<String> labels = delta.labels();
         long trained = delta.trainedWithoutHead();
-        Measure main = Measure.shown(delta.task()).get(0);
+        Measure main = Measure.main(delta.task(), labels.size());
         boolean values = delta.task() == Task.REGRESSION;
         String classes = String.join(", ", labels.subList(0, Math.min(SHOWN, labels.size())))
                 + (labels.size() > SHOWN ? ", ..." : "");

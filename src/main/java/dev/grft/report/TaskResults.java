@@ -17,8 +17,9 @@ import java.util.stream.IntStream;
 /**
  * An {@code evaluation.json} of several labels or of values as the report shows it. Keys: {@code total}, how many classes or targets there
  * are; {@code classes}, rows of {@code [name, images, average precision, AUROC, threshold, precision, recall, F1]}, the last three at the
- * threshold (null if there is none), of more than 1,000 those of the least average precision; {@code curve}, rows of {@code [threshold,
- * precision, recall]} of all classes together; {@code targets}, the first 100 as {@code evaluation.json} has them, each with its {@code name}.
+ * threshold (null if there is none), of more than 1,000 those of the least F1, as there is no average precision; {@code curve}, rows of
+ * {@code [threshold, precision, recall]} of all classes together; {@code targets}, the first 100 as {@code evaluation.json} has them, each
+ * with its {@code name}.
  */
 final class TaskResults {
     private static final int ROWS = 1_000;
@@ -51,10 +52,12 @@ final class TaskResults {
         List<Map.Entry<String, JsonNode>> all =
                 new ArrayList<>(evaluation.path("classes").properties());
         Set<Integer> shown = new TreeSet<>();
+        boolean averaged = all.stream().anyMatch(one -> one.getValue().has("average_precision"));
+        String by = averaged ? "average_precision" : "f1"; // there is none of so many classes
         IntStream.range(0, all.size())
                 .boxed()
-                .sorted(Comparator.comparingDouble((Integer k) ->
-                        all.get(k).getValue().path("average_precision").asDouble(1)))
+                .sorted(Comparator.comparingDouble(
+                        (Integer k) -> all.get(k).getValue().path(by).asDouble(1)))
                 .limit(ROWS)
                 .forEach(shown::add);
         root.put("total", all.size());

@@ -162,13 +162,13 @@
 
   const methods = data.methods;
   const main = methods.find((method) => method.main) || methods[0];
-  const task = main?.metrics.task || Object.values(data.comparison?.cells[0]?.seeds || {})[0]?.task || "single-label";
+  const task = main?.metrics.task || Object.values(data.comparison?.cells[0]?.seeds || {})[0]?.task || data.manifest?.settings?.data?.task || "single-label";
 
   // Measures: title, and how a value is shown.
   const share = (title) => ({ title, text: (v) => percent(v), axis: (v) => percent(v, 1), share: true });
   const number = (title) => ({ title, text: (v) => (Number.isFinite(v) ? String(+v.toPrecision(5)) : "–"), axis: compact });
   const MEASURES = {
-    accuracy: share("Accuracy"), balanced_accuracy: share("Balanced accuracy"), macro_f1: share("Macro F1"), auroc: share("AUROC"), ece: share("ECE"), loss: { ...number("Loss"), text: (v) => fixed(v, 4) },
+    accuracy: share("Accuracy"), balanced_accuracy: share("Balanced accuracy"), macro_f1: share("Macro F1"), auroc: share("AUROC"), ece: share("ECE"), loss: task === "regression" ? number("Loss") : { ...number("Loss"), text: (v) => fixed(v, 4) },
     top5_accuracy: share("Top-5 accuracy"), map: share("mAP"), micro_f1: share("Micro F1"), tuned_macro_f1: share("Macro F1 at the thresholds"), tuned_micro_f1: share("Micro F1 at the thresholds"),
     subset_accuracy: share("Subset accuracy"), hamming_loss: share("Hamming loss"), rmse: number("RMSE"), mae: number("MAE"), r2: number("R²"),
   };
@@ -177,7 +177,9 @@
     "multi-label": ["map", "macro_f1", "micro_f1", "tuned_macro_f1", "tuned_micro_f1", "subset_accuracy", "hamming_loss", "auroc", "loss"],
     regression: ["rmse", "mae", "r2", "loss"],
   }[task];
-  const MAIN = SHOWN[0];
+  // There is no mAP of more than 1,000 classes.
+  const has = (key) => methods.some((method) => key in method.metrics);
+  const MAIN = data.comparison?.measure || (has(SHOWN[0]) || !has("micro_f1") ? SHOWN[0] : "micro_f1");
   const LOSS = { "single-label": "Mean cross-entropy", "multi-label": "Mean binary cross-entropy", regression: "Mean squared error" }[task];
   const MEANINGS = task === "single-label" ? "Accuracies" : "Measures";
   const titleOf = (key) => MEASURES[key].title;
@@ -391,7 +393,7 @@
     return [
       h("p", {}, `${whole(of.examples)} images, ${fixed(of.classes_per_image, 2)} classes each. ${tuned
         ? "Precision, recall and F1 are at each class's own threshold, which has the best F1 on the validation images."
-        : "Precision, recall and F1 are at a threshold of 0.5: there were no validation images to choose thresholds on."}`),
+        : `Precision, recall and F1 are at a threshold of 0.5: ${"map" in of ? "there were no validation images to choose thresholds on" : "thresholds are chosen for up to 1,000 classes"}.`}`),
       h("div", { class: "columns" },
         worst.length === 0 ? null : h("div", {}, h("h3", {}, "Average precision of each class"),
           h("p", { class: "soft" }, `The worst first.${worst.length < total ? ` ${worst.length} of ${whole(total)} classes, none without images.` : ""}`),
@@ -420,7 +422,7 @@
             tooltip: { trigger: "axis", formatter: ([p]) => tip(`threshold ${fixed(p.value[2], 3)}`, `precision ${percent(p.value[1], 1)}`, `recall ${percent(p.value[0], 1)}`) },
             series: [{ type: "line", showSymbol: false, lineStyle: { width: 2 }, data: curve.map(([threshold, precision, recall]) => [recall, precision, threshold]) }],
           }))) : null),
-      numbers("Numbers", table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those of the least average precision; evaluation.json has all` : "By class",
+      numbers("Numbers", table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those of the least ${"map" in of ? "average precision" : "F1"}; evaluation.json has all` : "By class",
         [["Class", "text"], ["Images"], ["Average precision"], ["AUROC"], ["Threshold"], ["Precision"], ["Recall"], ["F1"]],
         classes.map(([name, count, ap, area, threshold, p, r, f]) => [name, whole(count), percent(ap, 1), percent(area, 1), fixed(threshold, 3), percent(p, 1), count ? percent(r, 1) : "–", percent(f, 1)])
           .concat([["Mean of the classes (macro)", whole(of.examples), percent(of.map, 1), percent(of.auroc, 1), "", ...["precision", "recall", "f1"].map((key) => percent(of[`${tuned ? "tuned_" : ""}macro_${key}`], 1))],

@@ -33,5 +33,7 @@ class MeasureTest {
                         Measure.AUROC,
                         Double.NaN)))
                 .isEqualTo("accuracy 0.9877, AUROC undefined, loss 0.2500");
+        assertThat(Measure.line(Map.of(Measure.RMSE, 0.001, Measure.LOSS, 0.000001)))
+                .isEqualTo("RMSE 0.0010000, loss 1.0000e-06");
     }
 }

@@ -309,6 +309,19 @@ class TaskMeasuresTest {
     }
 
     @Test
+    void aTargetOfOneValueHasNoPartInTheMeanOfR2() {
+        ValueMeasures values = new ValueMeasures(Labels.numbered(Task.REGRESSION, 2));
+        add(
+                values,
+                List.of(
+                        new Image(Target.ofValues(1, 5), new float[] {1, 4}),
+                        new Image(Target.ofValues(3, 5), new float[] {2, 4})),
+                2);
+
+        assertThat(values.values().get(Measure.R2)).isEqualTo(0.5);
+    }
+
+    @Test
     void theLinesForPeopleNameClassesAndTargets() throws Exception {
         ObjectNode line = MAPPER.createObjectNode();
         new SetJudgment(1, "a", Target.ofClasses(0, 2), new float[] {0.75f, 0.5f, 0.25f}, null)
@@ -326,7 +339,12 @@ class TaskMeasuresTest {
 
     @Test
     void whatIsWatchedBelongsToTheTask() {
-        assertThat(Measure.watchable(Task.REGRESSION).get(0)).isEqualTo(Measure.RMSE);
+        for (Task task : Task.values()) {
+            assertThat(Measure.watchable(task)).contains(Measure.main(task, 1_000), Measure.main(task, 1_001));
+        }
+        assertThat(Measure.main(Task.REGRESSION, 1_001)).isEqualTo(Measure.RMSE);
+        assertThat(Measure.main(Task.MULTI_LABEL, 1_000)).isEqualTo(Measure.MAP);
+        assertThat(Measure.main(Task.MULTI_LABEL, 1_001)).isEqualTo(Measure.MICRO_F1);
         assertThat(Measure.RMSE.better(0.5, 1)).isTrue();
         assertThat(Measure.R2.better(0.5, 1)).isFalse();
         assertThat(Measure.HAMMING_LOSS.better(0.5, 1)).isTrue();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import dev.grft.measures.Measure;
 import dev.grft.spark.verbs.OnTiny;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -48,6 +49,20 @@ class OtherTasksTest extends OnTiny {
                 .setShards(3)
                 .setLearningRate(0.02)
                 .setSettings(SETTINGS);
+    }
+
+    @Test
+    void settingsMayNameWhatBelongsToTheTask() {
+        assertThat(estimator(new GrftRegressor())
+                        .setSettings("training.watch=mae")
+                        .resolved()
+                        .watched(1))
+                .isEqualTo(Measure.MAE);
+        assertThat(estimator(new GrftMultiLabelClassifier())
+                        .setSettings("training.watch=hamming-loss")
+                        .resolved()
+                        .watched(2))
+                .isEqualTo(Measure.HAMMING_LOSS);
     }
 
     @Test

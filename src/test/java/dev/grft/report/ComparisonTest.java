@@ -59,6 +59,23 @@ class ComparisonTest {
     }
 
     @Test
+    void ofTooManyClassesForMapMethodsAreComparedByMicroF1() throws Exception {
+        Comparison comparison = new Comparison();
+        comparison.add(
+                "grft",
+                null,
+                1,
+                MAPPER.createObjectNode().put("task", "multi-label").put("micro_f1", 0.4));
+        comparison.add("lora", null, 1, MAPPER.createObjectNode().put("task", "multi-label"));
+
+        JsonNode json = MAPPER.readTree(comparison.json());
+        assertThat(json.path("measure").asText()).isEqualTo("micro_f1");
+        assertThat(json.at("/cells/0/micro_f1_mean").asDouble()).isEqualTo(0.4);
+        assertThat(json.at("/cells/1/micro_f1_mean").isNull()).isTrue();
+        assertThat(comparison.markdown()).contains("| grft | 1 |");
+    }
+
+    @Test
     void methodsThatPredictValuesAreComparedByTheirErrors() throws Exception {
         Comparison comparison = new Comparison();
         for (int seed = 1; seed <= 2; seed++) {

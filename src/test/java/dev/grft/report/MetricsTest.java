@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.measures.Measure;
@@ -68,6 +69,17 @@ class MetricsTest {
                 linear         -         -         -        -       -          -        -        -            -      0.0
                 grft     98.77 %   97.00 %   96.50 %  99.90 %  2.50 %  1,234,567  1.434 %  0.300 %        5,000     11.3  select 1.3, train 10.0
                 """);
+    }
+
+    @Test
+    void anEvaluationLeavesNothingOfAnEarlierOne() {
+        Metrics metrics = metrics();
+        metrics.measured("grft", Task.MULTI_LABEL, Map.of(Measure.MAP, 0.5, Measure.TUNED_MICRO_F1, 0.25))
+                .put("trained", 5);
+
+        ObjectNode node = metrics.measured("grft", Task.SINGLE_LABEL, Map.of(Measure.ACCURACY, 0.5));
+
+        assertThat(node.toString()).isEqualTo("{\"trained\":5,\"accuracy\":0.5}");
     }
 
     @Test

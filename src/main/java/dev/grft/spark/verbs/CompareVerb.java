@@ -157,7 +157,7 @@ final class CompareVerb extends Verb {
                     + " images, or no learning rates");
         }
         Labels labels = run.images().training().labels();
-        methods(first).forEach(method -> watched(method).requireOf(labels.size()));
+        methods(first).forEach(method -> watched(method, labels).requireOf(labels.size()));
         Map<Method, Double> values = new LinkedHashMap<>();
         for (double rate : settings.compare().learningRates().stream().sorted().toList()) {
             Map<String, @Nullable Object> changes = new LinkedHashMap<>();
@@ -180,7 +180,7 @@ final class CompareVerb extends Verb {
                                     method, rate, String.valueOf(e.getMessage()));
                     continue;
                 }
-                Measure watched = watched(method);
+                Measure watched = watched(method, labels);
                 double value = trial.artifacts()
                         .metrics()
                         .of(method.word())
@@ -205,8 +205,8 @@ final class CompareVerb extends Verb {
     }
 
     /** Returns the measure that a method's learning rate is chosen by. */
-    private Measure watched(Method method) {
-        return Config.forMethod(settings, method.word()).watched();
+    private Measure watched(Method method, Labels labels) {
+        return Config.forMethod(settings, method.word()).watched(labels.size());
     }
 
     /**

@@ -80,7 +80,7 @@ final class EpochChoice implements Trainer.Judge {
         this.labels = labels;
         this.state = new Path(folder, "state");
         this.examples = examples;
-        this.watched = settings.watched();
+        this.watched = settings.watched(labels.size());
     }
 
     /**
@@ -134,11 +134,9 @@ final class EpochChoice implements Trainer.Judge {
                         split == Split.TEST
                                 ? run.images().testListing()
                                 : run.images().validationListing(),
+                        run.settings().watched(1).word(), // null is the same as the measure that it stands for
                         Config.fingerprint(
-                                run.settings(),
-                                "evaluation",
-                                "training.watch",
-                                "training.maxSteps")); // the last step is measured, too
+                                run.settings(), "evaluation", "training.maxSteps")); // the last step is measured, too
     }
 
     /** Goes on from what a state carries, or back to it. */
@@ -224,7 +222,13 @@ final class EpochChoice implements Trainer.Judge {
         session.progress()
                 .say(
                         "epoch %.2f: %s on the %s images%s",
-                        epoch(made), measures.line(), split, better ? ", the best " + watched.title() + " so far" : "");
+                        epoch(made),
+                        measures.line(),
+                        split,
+                        Double.isNaN(value)
+                                ? "; " + watched.title() + " has been undefined so far, so no epoch can be better than"
+                                        + " the first; see training.watch"
+                                : better ? ", the best " + watched.title() + " so far" : "");
         seconds += (System.nanoTime() - began) / 1e9;
     }
 

@@ -5,7 +5,9 @@ import dev.grft.Task;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
+import dev.grft.measures.Measure;
 import dev.grft.measures.Measures;
+import dev.grft.measures.OddsHistogram;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
@@ -44,6 +46,14 @@ final class Thresholds {
         }
         Delta delta = file.delta();
         Labels labels = Labels.of(delta);
+        if (!Measure.MAP.isOf(labels.size())) {
+            run.session()
+                    .progress()
+                    .say(
+                            "%s: thresholds are not chosen for %,d classes, only for up to %,d; they are 0.5",
+                            file.method(), labels.size(), OddsHistogram.MOST);
+            return file;
+        }
         Images images = run.images().validation(labels);
         Measures<?> measures = Measures.of(labels, null);
         run.inference(delta)

@@ -204,7 +204,13 @@ final class TrainVerb extends Verb {
                         Config.toYaml(run.images().settled()),
                         Provenance.json(run, dataDigest, choice == null ? null : choice.split()),
                         thresholds));
+        String before = session.storage().exists(path) ? session.storage().sha256(path) : "";
         file.write(session.hadoop(), path);
+        if (!session.storage().sha256(path).equals(before)) { // else it is not evaluated again
+            Metrics metrics = run.artifacts().metrics();
+            Metrics.forget(metrics.of(method.word()));
+            metrics.write();
+        }
         if (run.directory().isOf(method.word())) {
             Provenance.writeManifest(run, dataDigest, run.models().pretrained().sha256());
         }
