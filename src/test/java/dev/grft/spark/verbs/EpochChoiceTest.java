@@ -122,6 +122,16 @@ class EpochChoiceTest extends OnTiny {
         assertThat(metrics.path("phases").path("choose").asDouble()).isPositive();
         assertThat(Tiny.tensors(patient.resolve("delta.safetensors")))
                 .isEqualTo(Tiny.tensors(folder.resolve("one/delta.safetensors")));
+
+        does(patient, Verbs::evaluate, still, "training.patience=2");
+        assertThat(does(patient, Verbs::train, still, "training.patience=2", "training.watch=accuracy")
+                        .err())
+                .contains("delta.safetensors is up to date");
+        assertThat(json(patient.resolve("metrics.json")).path("grft").has("accuracy")).isTrue();
+        does(patient, Verbs::train, still, "training.patience=2", "training.watch=loss");
+        assertThat(json(patient.resolve("metrics.json")).path("grft").has("accuracy"))
+                .as("of the delta before")
+                .isFalse();
     }
 
     @Test
