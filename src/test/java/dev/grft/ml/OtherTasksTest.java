@@ -155,8 +155,8 @@ class OtherTasksTest extends OnTiny {
     void columnsWhoseNamesWouldBeReadAsOthersAreRefused() {
         for (String name : List.of("value,letters", " value")) {
             Dataset<Row> frame = images(shared.train()).withColumn(name, functions.lit(1.0));
-            assertThatThrownBy(
-                            () -> estimator(new GrftRegressor()).setLabelCol(name).fit(frame))
+            assertThatThrownBy(() ->
+                            estimator(new GrftRegressor()).setLabelCol(name).fit(frame))
                     .isInstanceOf(UserError.class)
                     .hasMessageContaining("the column of labels '" + name + "' must have no comma and no blanks");
         }

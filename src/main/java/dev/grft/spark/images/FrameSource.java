@@ -268,7 +268,11 @@ public final class FrameSource implements Source {
         return Inputs.digest(Stream.concat(
                         columns,
                         seen().stream()
-                                .map(row -> row.name + '\t' + row.label + '\t' + row.sha256
+                                .map(row -> row.name
+                                        + '\t'
+                                        + row.label
+                                        + '\t'
+                                        + row.sha256
                                         + (weighted ? "\t" + row.weight : "")))
                 .toArray(String[]::new));
     }

@@ -239,8 +239,7 @@ class LabelFormsTest extends OnSpark {
 
     @Test
     void aTableMayHaveAColumnForEachOfManyClasses() throws IOException {
-        List<String> classes =
-                IntStream.range(0, 600).mapToObj(k -> "c" + k).toList();
+        List<String> classes = IntStream.range(0, 600).mapToObj(k -> "c" + k).toList();
         String zeros = ",0".repeat(598);
         Path list = text(
                 "list.csv",

@@ -127,7 +127,8 @@ class EpochChoiceTest extends OnTiny {
         assertThat(does(patient, Verbs::train, still, "training.patience=2", "training.watch=accuracy")
                         .err())
                 .contains("delta.safetensors is up to date");
-        assertThat(json(patient.resolve("metrics.json")).path("grft").has("accuracy")).isTrue();
+        assertThat(json(patient.resolve("metrics.json")).path("grft").has("accuracy"))
+                .isTrue();
         does(patient, Verbs::train, still, "training.patience=2", "training.watch=loss");
         assertThat(json(patient.resolve("metrics.json")).path("grft").has("accuracy"))
                 .as("of the delta before")

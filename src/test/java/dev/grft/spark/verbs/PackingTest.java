@@ -211,10 +211,7 @@ class PackingTest extends OnSpark {
         Path packed = folder.resolve("packed");
         Tiny.does(
                 spark,
-                List.of(
-                        "run.directory=" + folder.resolve("run"),
-                        "data.task=multi-label",
-                        "data.labelColumn=red,cow"),
+                List.of("run.directory=" + folder.resolve("run"), "data.task=multi-label", "data.labelColumn=red,cow"),
                 false,
                 verbs -> verbs.pack(list.toString(), packed.toString(), true));
 
