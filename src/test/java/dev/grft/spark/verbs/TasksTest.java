@@ -191,6 +191,20 @@ class TasksTest {
     }
 
     @Test
+    void valuesAreStandardizedIfTheSameImagesWereReadAsTestImagesBefore() {
+        List<String> sets = new ArrayList<>(sets("same", VALUES));
+        sets.addAll(List.of("data.test=" + train, "augmentation.crop=false")); // crops keep the images apart
+        Path delta = folder.resolve("same").resolve("delta.safetensors");
+        Tiny.does(spark(), sets, false, Verbs::train);
+        Map<String, String> alone = Tiny.tensors(delta);
+        Tiny.does(spark(), sets, true, verbs -> {
+            verbs.evaluate();
+            verbs.train();
+        });
+        assertThat(Tiny.tensors(delta)).isEqualTo(alone);
+    }
+
+    @Test
     void aDeltaOfAnotherTaskIsRefused() {
         Tiny.does(spark(), sets("other", SEVERAL), false, Verbs::train);
         assertThatThrownBy(() -> Tiny.does(
