@@ -52,7 +52,7 @@ class LeaseTest {
 
     private Lease take(Driver driver, String scheme) {
         Configuration hadoop = new Configuration();
-        hadoop.setClass("fs.leased.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
+        hadoop.setClass("fs.objects.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
         Lease lease = Lease.take(
                 new Storage(hadoop),
                 new org.apache.hadoop.fs.Path(scheme + ":" + folder.resolve("run")),
@@ -164,7 +164,7 @@ class LeaseTest {
 
     @Test
     void ofTwoDriversThatStartAtOnceOneIsRefused() throws Exception {
-        for (String scheme : List.of("file", "leased")) {
+        for (String scheme : List.of("file", "objects")) {
             List<CompletableFuture<Lease>> drivers = new ArrayList<>();
             for (int i = 0; i < 4; i++) {
                 Driver driver = elsewhere("driver " + i, "app-" + i, "");
@@ -199,7 +199,7 @@ class LeaseTest {
     public static final class Objects extends org.apache.hadoop.fs.RawLocalFileSystem {
         @Override
         public java.net.URI getUri() {
-            return java.net.URI.create("leased:///");
+            return java.net.URI.create("objects:///");
         }
 
         @Override
