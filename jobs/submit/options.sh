@@ -10,7 +10,7 @@ Options for Spark, anywhere on the line; everything else goes to the program ("j
   --deploy-mode MODE      client or cluster
   --spark-conf FILE       a properties file of Spark, in place of its spark-defaults.conf, such as conf/spark/yarn.conf;
                           --properties-file, too
-  --conf KEY=VALUE        one property of Spark; may be repeated
+  --conf KEY=VALUE        one property of Spark; may be repeated; -c, too
   --driver-memory SIZE    heap of the driver; on this machine 3g, or GRFT_DRIVER_MEMORY
   --jars FILE,FILE        jars of your own, such as one with a score, for the driver and the executors; beside those of
                           spark.jars and of this program
@@ -28,8 +28,8 @@ Environment:
   GRFT_BUILD_SECONDS how long to wait for another jobs/submit.sh that builds; 1800
   GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: over the defaults set here
 
-The exit code is the program's: 0 done, 2 something to mend in the input, 3 a failure, 4 the cluster was lost, 5 stopped by
---max-time, 143 by SIGTERM. After 4, 5 and 143 the same command goes on where it was.
+The exit code is the program's: 0 done, 2 something to mend in the input, 3 a failure, 4 the cluster was lost or
+another driver is at work in the run directory, 5 stopped by --max-time, 143 by SIGTERM. After 4, 5 and 143 the same command goes on where it was.
 TEXT
 }
 
@@ -40,10 +40,11 @@ with_value=' --archives --class --conf --deploy-mode --driver-class-path --drive
  --total-executor-cores '
 with_value=${with_value//$'\n'/}
 
-master='' deploy_mode='' properties='' jars='' driver_memory=${GRFT_DRIVER_MEMORY:-}
+master='' deploy_mode='' properties='' load_defaults='' jars='' driver_memory=${GRFT_DRIVER_MEMORY:-}
 spark=() confs=() program=()
 while (($#)); do
   option=$1 && shift
+  [[ $option != -c ]] || option=--conf
   name=${option%%=*}
   case $option in
     --spark-help)
@@ -51,6 +52,7 @@ while (($#)); do
       exit 0
       ;;
     --supervise | --verbose | --load-spark-defaults)
+      [[ $option != --load-spark-defaults ]] || load_defaults=1
       spark+=("$option")
       continue
       ;;
@@ -86,10 +88,12 @@ done
 defaults=${SPARK_CONF_DIR:-${SPARK_HOME:-}/conf}/spark-defaults.conf
 [[ -n ${SPARK_CONF_DIR:-${SPARK_HOME:-}} && -r $defaults ]] || defaults=''
 
-# Prints the value that --conf or the properties file gives to a key of Spark, or nothing.
+# Prints the value that --conf, the properties file or the defaults give to a key of Spark, or nothing.
 given() {
-  local conf found='' file=${properties:-$defaults}
-  if [[ -n $file ]]; then
+  local conf found='' files=()
+  [[ -z $defaults || (-n $properties && -z $load_defaults) ]] || files=("$defaults")
+  [[ -z $properties ]] || files+=("$properties") # over the defaults
+  if ((${#files[@]})); then
     found=$(awk -v key="$1" '{
       sub(/^[ \t]+/, "")
       at = match($0, /[ \t=:]/)
@@ -98,7 +102,7 @@ given() {
         sub(/^[ \t]*[=:]?[ \t]*/, "", value)
         sub(/[ \t\r]+$/, "", value)
       }
-    } END { print value }' "$file")
+    } END { print value }' "${files[@]}")
   fi
   for conf in ${confs[@]+"${confs[@]}"}; do
     [[ ${conf%%=*} != "$1" ]] || found=${conf#*=}

@@ -90,6 +90,14 @@ class SubmitOptionsTest {
     }
 
     @Test
+    void theShortNameOfConfGoesToSpark() throws Exception {
+        assertThat(words("train", "-c", "spark.master=yarn", "--force"))
+                .containsSequence("--conf", "spark.master=yarn")
+                .containsSequence("--master", "yarn")
+                .endsWith("job.jar", "train", "--force");
+    }
+
+    @Test
     void jarsStandBesideThoseOfThePropertiesAndOfTheBuild() throws Exception {
         assertThat(words("--jars", "a.jar", "--conf", "spark.jars=b.jar", "train"))
                 .containsSequence("--jars", "a.jar,b.jar");
@@ -111,6 +119,10 @@ class SubmitOptionsTest {
                 .containsSequence("--jars", "a.jar,d.jar")
                 .doesNotContain("spark.executorEnv.OMP_NUM_THREADS=1");
         assertThat(words("--spark-conf", "/dev/null", "train")).containsSequence("--master", "local[*]");
+        Path file = Files.writeString(folder.resolve("my.conf"), "spark.jars c.jar\n");
+        assertThat(words("--load-spark-defaults", "--spark-conf", file.toString(), "train"))
+                .containsSequence("--master", "yarn")
+                .containsSequence("--jars", "c.jar");
         Path other = Files.createDirectories(folder.resolve("conf"));
         Files.writeString(other.resolve("spark-defaults.conf"), "spark.master spark://there:7077\n");
         assertThat(submitted(Map.of("GRFT_JOB_JAR", "job.jar", "SPARK_CONF_DIR", other.toString()), "train"))

@@ -93,10 +93,16 @@ public final class Storage {
         return files.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM);
     }
 
-    /** Returns whether a path lies in a store where a file appears when it is closed, whoever closed one before, such as S3A's. */
-    public boolean isObjectStore(Path path) {
+    /**
+     * Returns whether a file is there at all times while it is replaced, and only one of several processes can create it: on local disks
+     * and HDFS.
+     */
+    public boolean replacesAtOnce(Path path) {
         try {
-            return isObjectStore(files(path), path);
+            FileSystem files = files(path);
+            return !isObjectStore(files, path)
+                    && (files instanceof RawLocalFileSystem
+                            || "hdfs".equals(files.getUri().getScheme()));
         } catch (IOException e) {
             throw failure(path, "written", e);
         }
@@ -104,7 +110,7 @@ public final class Storage {
 
     /**
      * Writes a text to a file that is not there yet, and its directory if that is missing. Of several processes only one does so, except in
-     * {@linkplain #isObjectStore(Path) object stores}. Readers may find the file empty or not complete at first.
+     * object stores such as S3A's, where a file appears when it is closed, whoever closed one before. Readers may find the file empty or not complete at first.
      *
      * @return whether it was written; false if the file is there
      */
@@ -132,13 +138,22 @@ public final class Storage {
                 Files.write(local.pathToFile(path).toPath(), bytes, StandardOpenOption.CREATE_NEW);
                 return true;
             }
-            try (FSDataOutputStream out = files.create(path, false)) {
-                out.write(bytes);
-            }
-            return true;
-        } catch (FileAlreadyExistsException | java.nio.file.FileAlreadyExistsException e) {
+        } catch (java.nio.file.FileAlreadyExistsException e) {
             return false;
         }
+        FSDataOutputStream created;
+        try {
+            created = files.create(path, false);
+        } catch (IOException e) { // of many classes: HDFS, for one, says that another process is creating it
+            if (files.exists(path)) {
+                return false;
+            }
+            throw e;
+        }
+        try (FSDataOutputStream out = created) {
+            out.write(bytes);
+        }
+        return true;
     }
 
     /** Writes to an object store, where a file appears when it is closed, and a rename would be a copy. */

@@ -78,8 +78,8 @@ final class Tiff {
         long[] offsets = fields.getOrDefault(tiled ? 324 : 273, new long[0]);
         long[] counts = fields.getOrDefault(tiled ? 325 : 279, new long[0]);
         long compression = number(259, 1);
-        if (number(262, -1) == YCBCR || compression == 1) {
-            return; // what pixels share is not counted; what is not packed may have any count
+        if (number(262, -1) == YCBCR || compression == 1 || number(266, 1) == 2) {
+            return; // what pixels share, or has its last bit first, is not counted; what is not packed may have any count
         }
         long height = number(257, 0);
         long rows = tiled ? number(323, 1) : Math.max(1, Math.min(number(278, height), height));

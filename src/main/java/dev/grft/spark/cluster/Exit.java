@@ -14,7 +14,7 @@ public final class Exit {
     /** A mistake of the program. */
     public static final int OURS = 3;
 
-    /** The cluster was lost. */
+    /** The cluster was lost, or another driver is at work in the run directory: later the same command succeeds. */
     public static final int LOST = 4;
 
     /** {@code --max-time} is over; run the same command again to resume. */

@@ -239,7 +239,11 @@ final class RowSource implements Source.Stored {
         SparkSession own = caller.newSession();
         caller.conf().getAll().foreach(entry -> {
             if (!entry._2().equals(own.conf().get(entry._1(), null))) {
-                own.conf().set(entry._1(), entry._2());
+                try {
+                    own.conf().set(entry._1(), entry._2());
+                } catch (Exception e) { // AnalysisException, not declared
+                    // It concerns the whole application: no session can change it.
+                }
             }
             return BoxedUnit.UNIT;
         });

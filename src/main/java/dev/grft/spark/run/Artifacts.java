@@ -20,6 +20,7 @@ public final class Artifacts {
     private final Storage storage;
     private final Progress progress;
     private final Made made;
+    private final Runnable requireClaim;
 
     /** What an application has made and computed so far, in all its runs. */
     static final class Made {
@@ -33,11 +34,17 @@ public final class Artifacts {
         }
     }
 
-    Artifacts(RunDirectory directory, Storage storage, Progress progress, Made made) {
+    /**
+     * Returns those of a run.
+     *
+     * @param requireClaim throws if another driver has taken the run directory over
+     */
+    Artifacts(RunDirectory directory, Storage storage, Progress progress, Made made, Runnable requireClaim) {
         this.directory = directory;
         this.storage = storage;
         this.progress = progress;
         this.made = made;
+        this.requireClaim = requireClaim;
     }
 
     /**
@@ -54,7 +61,9 @@ public final class Artifacts {
             }
             return read.get();
         }
+        requireClaim.run();
         T artifact = make.get();
+        requireClaim.run();
         directory.made(path, inputs);
         made.keys.add(path + inputs);
         made.paths.add(path.toString());

@@ -28,9 +28,9 @@ import org.jspecify.annotations.Nullable;
  * <p>No clocks are compared: each driver measures by its own how long the file has not changed. A driver that cannot write its lease
  * for long finds out before its next checkpoint, at the latest, that another has taken over.
  *
- * <p>Two drivers that start at once: on HDFS, ABFS, GCS and local disks only one of them can create the file. S3A has no such call, so
- * the driver that wrote last has the lease, and both look again after a second. One that a slow write let pass finds out with its next
- * beat. The same holds where two take over at once, on any file system.
+ * <p>Two drivers that start at once: on HDFS and local disks only one of them can create the file. Elsewhere the driver that wrote last
+ * has the lease, and both look again after a second: S3A has no such call, and on ABFS and GCS a file is missing for a moment while it is
+ * replaced. One that a slow write let pass finds out with its next beat. The same holds where two take over at once, on any file system.
  */
 final class Lease implements AutoCloseable {
     static final String NAME = "lease.json";
@@ -52,6 +52,7 @@ final class Lease implements AutoCloseable {
      * @param process id
      * @param started tells one process of an id from a later one
      */
+    @JsonIgnoreProperties(ignoreUnknown = true)
     record Driver(
             String name,
             String application,
@@ -106,12 +107,14 @@ final class Lease implements AutoCloseable {
             }
         }
 
-        /** Returns when a process has started, in Linux's ticks since the boot; empty if there is none. */
+        /** Returns when a process has started, in Linux's ticks since the boot; empty if there is none that runs. */
         private static String startOf(long process) {
             try {
                 String stat = Files.readString(java.nio.file.Path.of("/proc/" + process + "/stat"));
-                return stat.substring(stat.lastIndexOf(')') + 2)
-                        .split(" ", -1)[19]; // field 22; the name before it may have spaces
+                String[] fields = // from the third; the name before it may have spaces
+                        stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
+                boolean ended = fields[0].equals("Z") || fields[0].equals("X"); // its parent has not asked for the exit code
+                return ended ? "" : fields[19];
             } catch (IOException e) {
                 return "";
             }
@@ -140,7 +143,9 @@ final class Lease implements AutoCloseable {
     });
     private long beats;
     private long lastBeat; // when it began, by this process's clock
+    private long lastLook; // likewise the last one that read the file
     private boolean ending;
+    private boolean closed;
     private @Nullable UserError overtaken;
 
     private Lease(Storage storage, Path path, Driver driver, double seconds, Consumer<UserError> lost) {
@@ -186,18 +191,27 @@ final class Lease implements AutoCloseable {
     private void take(Consumer<String> say, Runnable check) {
         String before = "";
         long since = 0;
+        boolean exact = storage.replacesAtOnce(path);
+        boolean missing = false;
         for (; ; ) {
             lastBeat = System.nanoTime();
+            lastLook = lastBeat;
             String now = read();
+            if (now == null && !exact && !missing) {
+                missing = true; // or another driver is replacing it just now
+                pause(SETTLING, check);
+                continue;
+            }
             if (now == null) {
                 if (storage.create(path, text())) {
-                    if (storage.isObjectStore(path)) {
+                    if (!exact) {
                         settle(check);
                     }
                     return;
                 }
                 continue;
             }
+            missing = false;
             Note other = parsed(now);
             Boolean runs = other == null ? null : other.driver.runs(driver, other.owner);
             boolean changed = !now.equals(before);
@@ -243,31 +257,36 @@ final class Lease implements AutoCloseable {
     }
 
     private UserError refused(Note other) {
-        return UserError.of(
-                "%s: %s is at work in this run directory; wait until it has ended, or set another run.directory",
-                path.getParent(), other.driver);
+        return new InUse(path.getParent() + ": " + other.driver
+                + " is at work in this run directory; wait until it has ended, or set another run.directory");
     }
 
     private synchronized void beat() {
-        if (overtaken != null || ending) {
-            return;
-        }
         try {
-            Note last = note();
-            if (last != null && !last.owner.equals(owner)) {
-                overtaken = UserError.of(
-                        "%s: %s has taken this run directory over, for this driver had not been able to write its lease for"
-                                + " engine.leaseSeconds; it goes on where this one was",
-                        path.getParent(), last.driver);
-                lost.accept(overtaken);
-                return;
+            if (look() && !ending) {
+                write();
             }
-            write();
-        } catch (RuntimeException e) { // the file system may be away for a while
-            if (lateSeconds() > seconds) {
+        } catch (Throwable e) { // the file system may be away for a while; an error thrown would end all beats
+            if (e instanceof Error || secondsSince(lastBeat) > seconds) {
                 System.err.println("the lease of the run directory cannot be written: " + e.getMessage());
             }
         }
+    }
+
+    /** Looks at the file and returns whether this driver has the lease. */
+    private boolean look() {
+        if (overtaken == null && !closed) {
+            long begins = System.nanoTime();
+            Note last = note();
+            lastLook = begins;
+            if (last != null && !last.owner.equals(owner)) {
+                overtaken = new InUse(path.getParent() + ": " + last.driver
+                        + " has taken this run directory over, for this driver had not been able to write its lease for"
+                        + " engine.leaseSeconds; it goes on where this one was");
+                lost.accept(overtaken);
+            }
+        }
+        return overtaken == null && !closed;
     }
 
     private void write() {
@@ -277,18 +296,27 @@ final class Lease implements AutoCloseable {
         lastBeat = begins;
     }
 
-    private double lateSeconds() {
-        return (System.nanoTime() - lastBeat) / 1e9;
+    private static double secondsSince(long time) {
+        return (System.nanoTime() - time) / 1e9;
     }
 
     /**
-     * Requires that this driver still has the lease. Looks at the file if it has not been written for half of the limit.
+     * Requires that this driver still has the lease. Looks at the file, for the clock stands still while a machine sleeps.
      *
-     * @throws UserError if another driver has taken over
+     * @throws UserError if another driver has taken over, or if the file could not be read for the limit
      */
     synchronized void check() {
-        if (lateSeconds() > seconds / 2) {
-            beat();
+        try {
+            if (look() && !ending && secondsSince(lastBeat) > seconds / 2) {
+                write();
+            }
+        } catch (RuntimeException e) {
+            if (secondsSince(lastLook) > seconds) {
+                throw new InUse(
+                        path + ": cannot be read for engine.leaseSeconds (" + e.getMessage()
+                                + "), so another driver may have taken this run directory over",
+                        e);
+            }
         }
         if (overtaken != null) {
             throw overtaken;
@@ -297,10 +325,12 @@ final class Lease implements AutoCloseable {
 
     /** Tells drivers that wait that this one is to stop: they wait for its end. */
     synchronized void ending() {
-        if (overtaken == null && !ending) {
+        if (!ending) {
             ending = true;
             try {
-                write();
+                if (look()) {
+                    write();
+                }
             } catch (RuntimeException e) {
                 // Then it expires.
             }
@@ -348,18 +378,29 @@ final class Lease implements AutoCloseable {
     @Override
     public void close() {
         timer.shutdown();
+        boolean interrupted = Thread.interrupted(); // nothing is read or deleted in a thread that is
         try {
             timer.awaitTermination((long) (1000 * seconds), TimeUnit.MILLISECONDS);
-            Note last = note();
-            if (last != null && last.owner.equals(owner)) {
-                storage.delete(path);
-            }
         } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            interrupted = true;
+        }
+        try {
+            giveBack();
         } catch (RuntimeException e) {
             System.err.println("the lease of the run directory was not given back, it expires: " + e.getMessage());
         } finally {
             HELD.remove(owner);
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    private synchronized void giveBack() {
+        closed = true;
+        Note last = note();
+        if (last != null && last.owner.equals(owner)) {
+            storage.delete(path);
         }
     }
 }

@@ -284,18 +284,24 @@ public final class Session implements AutoCloseable {
     /** Frees what it holds on the executors and ends the application. */
     @Override
     public void close() {
-        if (!spark.sparkContext().isStopped()) { // else it went with the cluster
-            imageSets.close();
-            models.close();
-        }
-        watch.close();
-        gauges.close();
-        tracking.close();
-        if (lease != null) {
-            lease.close();
-        }
-        if (ours) {
-            spark.stop();
+        try {
+            if (!spark.sparkContext().isStopped()) { // else it went with the cluster
+                imageSets.close();
+                models.close();
+            }
+            watch.close();
+            gauges.close();
+            tracking.close();
+        } finally { // whatever failed
+            try {
+                if (lease != null) {
+                    lease.close();
+                }
+            } finally {
+                if (ours) {
+                    spark.stop();
+                }
+            }
         }
     }
 }

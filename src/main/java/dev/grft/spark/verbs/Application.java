@@ -9,6 +9,7 @@ import dev.grft.spark.cluster.LostCluster;
 import dev.grft.spark.cluster.OutOfMemory;
 import dev.grft.spark.cluster.Stopped;
 import dev.grft.spark.cluster.Termination;
+import dev.grft.spark.run.InUse;
 import dev.grft.spark.run.Session;
 import dev.grft.vit.kernels.Backend;
 import java.io.PrintStream;
@@ -161,6 +162,10 @@ public final class Application {
         if (failure instanceof Stopped) {
             err.println("stopped: " + failure.getMessage() + GOES_ON);
             return summary("stopped", Termination.exitCode(), failure.getMessage());
+        }
+        if (failure instanceof InUse) {
+            err.println("error: " + failure.getMessage());
+            return summary("refused", Exit.LOST, failure.getMessage());
         }
         if (failure instanceof UserError) {
             err.println("error: " + failure.getMessage());

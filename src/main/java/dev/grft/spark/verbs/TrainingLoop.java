@@ -411,6 +411,7 @@ final class TrainingLoop {
                                 ? ", after " + MOST_HALVINGS + " halvings) or find one with the verb rates"
                                 : "), find one with the verb rates, or set training.onDivergence to halve");
             }
+            session.requireClaim();
             long to = Math.max(divergence.good(), part.first);
             states.deleteAfter(to);
             divergence.halve();

@@ -18,6 +18,8 @@ import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
@@ -53,6 +55,7 @@ class LeaseTest {
     private Lease take(Driver driver, String scheme) {
         Configuration hadoop = new Configuration();
         hadoop.setClass("fs.objects.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
+        hadoop.setClass("fs.gaps.impl", Gaps.class, org.apache.hadoop.fs.FileSystem.class);
         Lease lease = Lease.take(
                 new Storage(hadoop),
                 new org.apache.hadoop.fs.Path(scheme + ":" + folder.resolve("run")),
@@ -118,6 +121,24 @@ class LeaseTest {
     }
 
     @Test
+    @EnabledOnOs(OS.LINUX)
+    void aProcessThatHasEndedAndWhoseParentHasNotAskedForItsCodeIsDead() throws Exception {
+        Process parent = new ProcessBuilder("sh", "-c", "sleep 0 & echo $!; exec sleep 60").start();
+        try {
+            long child = Long.parseLong(parent.inputReader().readLine());
+            Path stat = Path.of("/proc/" + child + "/stat");
+            while (!Files.readString(stat).contains(") Z ")) {
+                TimeUnit.MILLISECONDS.sleep(10);
+            }
+            leftBy(here("a", child, Files.readString(stat).split(" ", -1)[21]));
+            take(here("b", 1, "5"));
+            assertThat(said).isEmpty();
+        } finally {
+            parent.destroyForcibly();
+        }
+    }
+
+    @Test
     void aProcessThatHasGotTheIdOfADeadOneIsNotTheDriver() throws Exception {
         leftBy(here("a", ProcessHandle.current().pid(), "123"));
         take(here("b", 1, "5"));
@@ -163,6 +184,68 @@ class LeaseTest {
     }
 
     @Test
+    void aDriverThatWasOvertakenLeavesTheLeaseOfTheOtherAlone() throws Exception {
+        Lease first = take(elsewhere("a", "app-1", "1"));
+        take(elsewhere("a", "app-1", "2"));
+        String text = Files.readString(file());
+        first.ending();
+        assertThat(text).contains("\"attempt\":\"2\"");
+        assertThat(file()).content().contains("\"attempt\":\"2\"");
+        assertThatThrownBy(first::check).isInstanceOf(InUse.class).hasMessageContaining("has taken");
+    }
+
+    @Test
+    void aDriverThatIsToldToStopFindsOutToo() throws Exception {
+        Lease first = take(elsewhere("a", "app-1", "1"));
+        first.ending();
+        take(elsewhere("a", "app-1", "2"));
+        assertThatThrownBy(first::check).isInstanceOf(InUse.class).hasMessageContaining("has taken");
+    }
+
+    @Test
+    void aDriverThatCannotReadItsLeaseForTheLimitWritesNoMore() throws Exception {
+        Lease lease = take(elsewhere("a", "app-1", ""));
+        Files.delete(file());
+        Files.createDirectory(file()); // as a file system that is away: it can be neither read nor written
+        assertThatCode(lease::check).doesNotThrowAnyException();
+        TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT) + 300);
+        assertThatThrownBy(lease::check).isInstanceOf(InUse.class).hasMessageContaining("engine.leaseSeconds");
+        Files.delete(file());
+    }
+
+    @Test
+    void aLeaseThatWasGivenBackIsNotWrittenAgain() {
+        Lease lease = take(elsewhere("a", "app-1", ""));
+        lease.close();
+        lease.ending();
+        lease.check();
+        assertThat(file()).doesNotExist();
+    }
+
+    @Test
+    void anInterruptedThreadGivesItsLeaseBack() {
+        Lease lease = take(elsewhere("a", "app-1", ""));
+        Thread.currentThread().interrupt();
+        lease.close();
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(file()).doesNotExist();
+    }
+
+    /** On ABFS and GCS a beat deletes the file and then renames the new one. */
+    @Test
+    void aFileThatIsMissingWhileItIsReplacedIsWaitedFor() throws Exception {
+        Lease first = take(elsewhere("a", "app-1", ""), "gaps");
+        String text = Files.readString(file());
+        Files.delete(file());
+        CompletableFuture<Lease> second = CompletableFuture.supplyAsync(() -> take(elsewhere("b", "app-2", ""), "gaps"));
+        TimeUnit.MILLISECONDS.sleep(50);
+        Files.writeString(file(), text);
+        assertThat(second).failsWithin(20, TimeUnit.SECONDS).withThrowableThat().withCauseInstanceOf(InUse.class);
+        assertThatCode(first::check).doesNotThrowAnyException();
+        assertThat(lost).isEmpty();
+    }
+
+    @Test
     void ofTwoDriversThatStartAtOnceOneIsRefused() throws Exception {
         for (String scheme : List.of("file", "objects")) {
             List<CompletableFuture<Lease>> drivers = new ArrayList<>();
@@ -193,6 +276,18 @@ class LeaseTest {
         TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT));
         assertThat(file()).exists();
         assertThatCode(lease::check).doesNotThrowAnyException();
+    }
+
+    /** Is no local file system to the program, for it hides one. */
+    public static final class Gaps extends org.apache.hadoop.fs.FilterFileSystem {
+        public Gaps() {
+            super(new org.apache.hadoop.fs.RawLocalFileSystem() {
+                @Override
+                public java.net.URI getUri() {
+                    return java.net.URI.create("gaps:///");
+                }
+            });
+        }
     }
 
     /** Writes a file when it is closed, whether there is one or not, as S3A does. */

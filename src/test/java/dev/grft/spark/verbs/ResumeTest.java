@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.data.Sha256;
+import dev.grft.spark.run.InUse;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.verbs.Tiny.Printed;
 import java.io.IOException;
@@ -148,7 +149,7 @@ class ResumeTest extends OnSpark {
         try (Session first = Session.in(spark, settings, nowhere, nowhere)) {
             first.claim();
             assertThatThrownBy(() -> train(directory))
-                    .isInstanceOf(UserError.class)
+                    .isInstanceOf(InUse.class)
                     .hasMessageContaining("is at work in this run directory; wait until it has ended");
         }
         train(directory);
