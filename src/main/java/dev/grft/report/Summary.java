@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param verb such as {@code train}
  * @param status {@code done}; {@code stopped}, by {@code --max-time} or a signal, to be run again; {@code refused}, the user can
- *     mend it; {@code lost}, the cluster was lost; {@code failed}, anything else
+ *     mend it, or another driver is at work in the run directory; {@code lost}, the cluster was lost; {@code failed}, anything else
  * @param exit the exit code of the process: 128 plus the signal's number if a signal ended it
  * @param application Spark's name for it, null if there was none yet
  * @param directory the run directory, null if the settings cannot be read

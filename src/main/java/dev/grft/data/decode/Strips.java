@@ -69,9 +69,6 @@ final class Strips {
 
     /** Codes of 9 to 12 bits, the first bit of a byte first; only the lengths of what they stand for are kept. */
     private static boolean lzw(long needed, byte[] file, int from, int end) {
-        if (end - from >= 2 && file[from] == 0 && (file[from + 1] & 1) == 1) {
-            return true; // as old writers did: the last bit first, which is not looked into
-        }
         int[] lengths = new int[4096];
         int next = END + 1;
         int width = 9;

@@ -69,7 +69,17 @@ final class Tiff {
                             + " bits, only gray, palettes, RGB, YCbCr and CMYK of up to 16 bits are read; convert it"
                             + " to PNG");
         }
+        requireFirstBitFirst(name);
         requireWhole(encoded, name);
+    }
+
+    /** Java's reader takes no notice of the order of bits, except in fax. That of JPEG has no meaning. */
+    private void requireFirstBitFirst(String name) throws BrokenImage {
+        long compression = number(259, 1);
+        boolean faxOrJpeg = compression >= 2 && compression <= 7 && compression != 5;
+        if (number(266, 1) == 2 && !faxOrJpeg) {
+            throw new BrokenImage(name, "a TIFF with the last bit of each byte first (FillOrder 2); convert it to PNG");
+        }
     }
 
     /** Refuses a page with a strip or tile that unpacks to fewer bytes than it should. */
@@ -78,8 +88,8 @@ final class Tiff {
         long[] offsets = fields.getOrDefault(tiled ? 324 : 273, new long[0]);
         long[] counts = fields.getOrDefault(tiled ? 325 : 279, new long[0]);
         long compression = number(259, 1);
-        if (number(262, -1) == YCBCR || compression == 1 || number(266, 1) == 2) {
-            return; // what pixels share, or has its last bit first, is not counted; what is not packed may have any count
+        if (number(262, -1) == YCBCR || compression == 1) {
+            return; // what pixels share is not counted; what is not packed may have any count
         }
         long height = number(257, 0);
         long rows = tiled ? number(323, 1) : Math.max(1, Math.min(number(278, height), height));

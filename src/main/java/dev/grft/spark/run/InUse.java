@@ -6,7 +6,8 @@ import dev.grft.UserError;
 public final class InUse extends UserError {
     private static final long serialVersionUID = 1L;
 
-    InUse(String message) {
+    /** Returns one with the message. */
+    public InUse(String message) {
         super(message);
     }
 

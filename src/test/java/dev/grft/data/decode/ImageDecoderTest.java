@@ -312,6 +312,19 @@ class ImageDecoderTest {
                 .hasMessage(name + ": damaged (a strip or tile has fewer pixels than it should)");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"gray.tif", "lzw.tif", "packbits.tif", "deflate.tif"})
+    void aTiffWithTheLastBitOfEachByteFirstIsBroken(String name) throws Exception {
+        ByteBuffer file = ByteBuffer.wrap(Images.file(name)).order(ByteOrder.LITTLE_ENDIAN);
+        int place = tiffField(file.array(), 284); // has its default there
+        file.putShort(place - 8, (short) 266);
+        file.putInt(place, 2);
+
+        assertThatThrownBy(() -> decoder.decode(file.array(), name))
+                .isInstanceOf(BrokenImage.class)
+                .hasMessageContaining("FillOrder 2");
+    }
+
     @Test
     void aWrongChecksumBehindAllPixelsOfAStripIsNotLookedAtAsInPillow() throws Exception {
         byte[] file = Images.file("deflate.tif");

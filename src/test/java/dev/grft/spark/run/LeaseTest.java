@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.spark.run.Lease.Driver;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -125,7 +126,7 @@ class LeaseTest {
     void aProcessThatHasEndedAndWhoseParentHasNotAskedForItsCodeIsDead() throws Exception {
         Process parent = new ProcessBuilder("sh", "-c", "sleep 0 & echo $!; exec sleep 60").start();
         try {
-            long child = Long.parseLong(parent.inputReader().readLine());
+            long child = Long.parseLong(parent.inputReader(StandardCharsets.UTF_8).readLine());
             Path stat = Path.of("/proc/" + child + "/stat");
             while (!Files.readString(stat).contains(") Z ")) {
                 TimeUnit.MILLISECONDS.sleep(10);

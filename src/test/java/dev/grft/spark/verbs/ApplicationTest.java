@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
+import dev.grft.spark.run.InUse;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -61,6 +62,10 @@ class ApplicationTest {
                     throw new UserError("mend it");
                 }))
                 .contains("\"status\":\"refused\",\"exit\":2", "mend it");
+        assertThat(ended(4, Duration.ofHours(1), () -> {
+                    throw new InUse("later");
+                }))
+                .contains("\"status\":\"refused\",\"exit\":4", "later");
         assertThat(ended(3, Duration.ofHours(1), () -> {
                     throw new IllegalStateException("a bug");
                 }))

@@ -26,6 +26,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -111,6 +112,25 @@ class PackingTest extends OnSpark {
         watching.get();
         spark.conf().unset("fs.grft.key");
         assertThat(seen).isEmpty();
+    }
+
+    /** Notebooks have them of their builder, and Spark refuses to set them in a session. */
+    @Test
+    void aSessionMayCarrySettingsOfTheApplication() throws Exception {
+        Path packed = folder.resolve("packed");
+        pack(Tiny.images(folder.resolve("images"), 4, 1), packed, true, false);
+        SparkSession carrier = spark.newSession();
+        SparkSession.setActiveSession(carrier);
+        try {
+            SparkSession.builder()
+                    .config("spark.executor.memory", "1g")
+                    .config("spark.sql.caseSensitive", "true")
+                    .getOrCreate();
+        } finally {
+            SparkSession.clearActiveSession();
+        }
+        assertThat(carrier.conf().get("spark.executor.memory")).isEqualTo("1g");
+        assertThat(ImageSource.at(carrier, List.of(packed.toString()), OPTIONS)).isNotNull();
     }
 
     private static Map<String, String> settings() {
