@@ -29,7 +29,8 @@ Environment:
   GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: over the defaults set here
 
 The exit code is the program's: 0 done, 2 something to mend in the input, 3 a failure, 4 the cluster was lost or
-another driver is at work in the run directory, 5 stopped by --max-time, 143 by SIGTERM. After 4, 5 and 143 the same command goes on where it was.
+another driver is at work in the run directory, 5 stopped by --max-time, 143 by SIGTERM. After 4, 5 and 143 the same
+command goes on where it was.
 TEXT
 }
 

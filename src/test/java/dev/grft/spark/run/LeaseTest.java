@@ -55,7 +55,7 @@ class LeaseTest {
 
     private Lease take(Driver driver, String scheme) {
         Configuration hadoop = new Configuration();
-        hadoop.setClass("fs.objects.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
+        hadoop.setClass("fs.uploads.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
         hadoop.setClass("fs.gaps.impl", Gaps.class, org.apache.hadoop.fs.FileSystem.class);
         Lease lease = Lease.take(
                 new Storage(hadoop),
@@ -238,7 +238,8 @@ class LeaseTest {
         Lease first = take(elsewhere("a", "app-1", ""), "gaps");
         String text = Files.readString(file());
         Files.delete(file());
-        CompletableFuture<Lease> second = CompletableFuture.supplyAsync(() -> take(elsewhere("b", "app-2", ""), "gaps"));
+        CompletableFuture<Lease> second =
+                CompletableFuture.supplyAsync(() -> take(elsewhere("b", "app-2", ""), "gaps"));
         TimeUnit.MILLISECONDS.sleep(50);
         Files.writeString(file(), text);
         assertThat(second).failsWithin(20, TimeUnit.SECONDS).withThrowableThat().withCauseInstanceOf(InUse.class);
@@ -248,7 +249,7 @@ class LeaseTest {
 
     @Test
     void ofTwoDriversThatStartAtOnceOneIsRefused() throws Exception {
-        for (String scheme : List.of("file", "objects")) {
+        for (String scheme : List.of("file", "uploads")) {
             List<CompletableFuture<Lease>> drivers = new ArrayList<>();
             for (int i = 0; i < 4; i++) {
                 Driver driver = elsewhere("driver " + i, "app-" + i, "");
@@ -295,7 +296,7 @@ class LeaseTest {
     public static final class Objects extends org.apache.hadoop.fs.RawLocalFileSystem {
         @Override
         public java.net.URI getUri() {
-            return java.net.URI.create("objects:///");
+            return java.net.URI.create("uploads:///");
         }
 
         @Override
