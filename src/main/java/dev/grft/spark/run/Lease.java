@@ -113,7 +113,8 @@ final class Lease implements AutoCloseable {
                 String stat = Files.readString(java.nio.file.Path.of("/proc/" + process + "/stat"));
                 String[] fields = // from the third; the name before it may have spaces
                         stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
-                boolean ended = fields[0].equals("Z") || fields[0].equals("X"); // its parent has not asked for the exit code
+                boolean ended =
+                        fields[0].equals("Z") || fields[0].equals("X"); // its parent has not asked for the exit code
                 return ended ? "" : fields[19];
             } catch (IOException e) {
                 return "";

@@ -39,7 +39,8 @@ public final class Run {
         this.settings = settings;
         this.directory = directory;
         this.images = new RunImages(settings, session.models(), session.imageSets(), session.cropping());
-        this.artifacts = new Artifacts(directory, session.storage(), session.progress(), session.madeByNow(), session::requireClaim);
+        this.artifacts = new Artifacts(
+                directory, session.storage(), session.progress(), session.madeByNow(), session::requireClaim);
     }
 
     /** Returns the run of some settings, in their run directory. */

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
 class LeaseTest {
-    private static final double LIMIT = 0.6;
+    private static final double LIMIT = 2;
 
     @TempDir
     Path folder;
@@ -54,6 +54,10 @@ class LeaseTest {
     }
 
     private Lease take(Driver driver, String scheme) {
+        return take(driver, scheme, LIMIT);
+    }
+
+    private Lease take(Driver driver, String scheme, double limit) {
         Configuration hadoop = new Configuration();
         hadoop.setClass("fs.uploads.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
         hadoop.setClass("fs.gaps.impl", Gaps.class, org.apache.hadoop.fs.FileSystem.class);
@@ -61,7 +65,7 @@ class LeaseTest {
                 new Storage(hadoop),
                 new org.apache.hadoop.fs.Path(scheme + ":" + folder.resolve("run")),
                 driver,
-                LIMIT,
+                limit,
                 said::add,
                 () -> {},
                 lost::add);
@@ -101,7 +105,7 @@ class LeaseTest {
         long begins = System.nanoTime();
         take(elsewhere("b", "app-2", ""));
         assertThat((System.nanoTime() - begins) / 1e9).isGreaterThan(LIMIT);
-        assertThat(said).singleElement().asString().contains("\"a\" (application app-1", "silent for 1 s");
+        assertThat(said).singleElement().asString().contains("\"a\" (application app-1", "silent for 2 s");
     }
 
     @Test
@@ -126,7 +130,8 @@ class LeaseTest {
     void aProcessThatHasEndedAndWhoseParentHasNotAskedForItsCodeIsDead() throws Exception {
         Process parent = new ProcessBuilder("sh", "-c", "sleep 0 & echo $!; exec sleep 60").start();
         try {
-            long child = Long.parseLong(parent.inputReader(StandardCharsets.UTF_8).readLine());
+            long child =
+                    Long.parseLong(parent.inputReader(StandardCharsets.UTF_8).readLine());
             Path stat = Path.of("/proc/" + child + "/stat");
             while (!Files.readString(stat).contains(") Z ")) {
                 TimeUnit.MILLISECONDS.sleep(10);
@@ -253,7 +258,7 @@ class LeaseTest {
             List<CompletableFuture<Lease>> drivers = new ArrayList<>();
             for (int i = 0; i < 4; i++) {
                 Driver driver = elsewhere("driver " + i, "app-" + i, "");
-                drivers.add(CompletableFuture.supplyAsync(() -> take(driver, scheme)));
+                drivers.add(CompletableFuture.supplyAsync(() -> take(driver, scheme, 4 * LIMIT)));
             }
             int holders = 0;
             for (CompletableFuture<Lease> driver : drivers) {
