@@ -207,11 +207,11 @@ public final class Scale {
                 "training.batchSize=16",
                 "training.epochs=" + steps,
                 "training.checkpointEvery=500");
-        collecting = true; // else a heap that fills up to its limit looks as if something grew
+        collecting = true; // else a heap that fills up looks as if something grew
         Measured measured = measured(steps + " steps: train", "1g", 0, "train", sets);
         collecting = false;
-        Sample early = measured.most(0.1, 0.2);
-        Sample late = measured.most(0.9, 1);
+        Sample early = measured.held(0.1, 0.2);
+        Sample late = measured.held(0.9, 1);
         System.out.printf("    after a fifth %s%n    at the end    %s%n", early, late);
         if (late.resident > early.resident + 150
                 || late.threads > early.threads + 10
@@ -298,11 +298,14 @@ public final class Scale {
         int handles;
         long opened;
 
-        /** Returns the most of each that the process held in a part of its time, given as fractions. */
-        Sample most(double from, double to) {
+        /**
+         * Returns what the process held in a part of its time, given as fractions: the least memory, which is that after a collection of
+         * garbage, and the most of the others.
+         */
+        Sample held(double from, double to) {
             List<Sample> part = samples.subList((int) (from * samples.size()), (int) Math.ceil(to * samples.size()));
             return new Sample(
-                    part.stream().mapToLong(Sample::resident).max().orElse(0),
+                    part.stream().mapToLong(Sample::resident).min().orElse(0),
                     part.stream().mapToInt(Sample::threads).max().orElse(0),
                     part.stream().mapToInt(Sample::handles).max().orElse(0),
                     part.stream().mapToDouble(Sample::disk).max().orElse(0));
