@@ -55,21 +55,8 @@ public final class ClassJudgment extends Judgment {
 
         @Override
         public void add(long id, String name, Target target, float[] probabilities) {
-            int label = target.label();
-            all.add(new ClassJudgment(id, name, label, probabilities));
-            int classes = probabilities.length;
-            if (classes > OddsHistogram.MOST) {
-                return;
-            }
-            int bits = OddsHistogram.bits(classes);
-            if (counts.length == 0) {
-                counts = new int[OddsHistogram.cells(classes)];
-            }
-            for (int k = 0; k < classes; k++) {
-                if (k != label) {
-                    counts[OddsHistogram.cell(k, probabilities[k], bits)]++;
-                }
-            }
+            all.add(new ClassJudgment(id, name, target.label(), probabilities));
+            counts = OddsHistogram.counted(counts, target, probabilities);
         }
 
         @Override

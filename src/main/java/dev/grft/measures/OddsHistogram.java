@@ -1,5 +1,6 @@
 package dev.grft.measures;
 
+import dev.grft.data.Target;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 
@@ -56,6 +57,27 @@ public final class OddsHistogram {
 
     private int bins() {
         return OCTAVES << bits;
+    }
+
+    /**
+     * Counts the probabilities of the classes that an image does not show; nothing with more than {@link #MOST} classes.
+     *
+     * @param counts of the images before, by cell; empty before the first
+     * @return the counts, in the same array unless it was empty
+     */
+    static int[] counted(int[] counts, Target target, float[] probabilities) {
+        int classes = probabilities.length;
+        if (classes > MOST) {
+            return counts;
+        }
+        int[] all = counts.length == 0 ? new int[cells(classes)] : counts;
+        int bits = bits(classes);
+        for (int k = 0; k < classes; k++) {
+            if (!target.has(k)) {
+                all[cell(k, probabilities[k], bits)]++;
+            }
+        }
+        return all;
     }
 
     /** Returns the cell of a class and its probability, in [0, K * bins). */

@@ -92,19 +92,7 @@ public final class SetJudgment extends Judgment {
         @Override
         public void add(long id, String name, Target target, float[] probabilities) {
             all.add(new SetJudgment(id, name, target, probabilities, thresholds));
-            int classes = probabilities.length;
-            if (classes > OddsHistogram.MOST) {
-                return;
-            }
-            int bits = OddsHistogram.bits(classes);
-            if (counts.length == 0) {
-                counts = new int[OddsHistogram.cells(classes)];
-            }
-            for (int k = 0; k < classes; k++) {
-                if (!target.has(k)) {
-                    counts[OddsHistogram.cell(k, probabilities[k], bits)]++;
-                }
-            }
+            counts = OddsHistogram.counted(counts, target, probabilities);
         }
 
         @Override

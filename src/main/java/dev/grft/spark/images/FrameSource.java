@@ -180,8 +180,8 @@ public final class FrameSource implements Source {
     }
 
     @Override
-    public Task task() {
-        return form.task();
+    public LabelForm form() {
+        return form;
     }
 
     @Override

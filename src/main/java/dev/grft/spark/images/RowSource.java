@@ -296,16 +296,14 @@ final class RowSource implements Source.Stored {
     }
 
     @Override
-    public Task task() {
-        return labels == null ? Task.SINGLE_LABEL : labels.task();
+    public @Nullable LabelForm form() {
+        return labels;
     }
 
     @Override
     public @Nullable List<String> classes() {
-        if (labels != null && labels.byColumn()) {
-            return labels.columns();
-        }
-        return classes == null ? null : classes.names();
+        List<String> ofColumns = Source.Stored.super.classes();
+        return ofColumns != null || classes == null ? ofColumns : classes.names();
     }
 
     @Override

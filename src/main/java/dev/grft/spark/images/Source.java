@@ -2,6 +2,7 @@ package dev.grft.spark.images;
 
 import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import java.io.Serializable;
@@ -30,9 +31,15 @@ public interface Source {
     /** Returns the folder that names are relative to. */
     Path root();
 
-    /** Returns what the labels tell of an image. */
+    /** Returns how the labels are written; null if they are not read, or if each is the one class of its image. */
+    default @Nullable LabelForm form() {
+        return null;
+    }
+
+    /** Returns what the labels say of an image. */
     default Task task() {
-        return Task.SINGLE_LABEL;
+        LabelForm form = form();
+        return form == null ? Task.SINGLE_LABEL : form.task();
     }
 
     /**
@@ -47,7 +54,8 @@ public interface Source {
      * Asked for after {@link #named}.
      */
     default @Nullable List<String> classes() {
-        return null;
+        LabelForm form = form();
+        return form != null && form.byColumn() ? form.columns() : null;
     }
 
     /** Returns what lies there and is not among the images; called once they were named or read. */

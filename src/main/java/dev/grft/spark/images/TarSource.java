@@ -1,6 +1,5 @@
 package dev.grft.spark.images;
 
-import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
@@ -79,13 +78,8 @@ final class TarSource implements Source.Stored {
     }
 
     @Override
-    public Task task() {
-        return labels == null ? Task.SINGLE_LABEL : labels.task();
-    }
-
-    @Override
-    public @Nullable List<String> classes() {
-        return labels != null && labels.byColumn() ? labels.columns() : null;
+    public @Nullable LabelForm form() {
+        return labels;
     }
 
     private JavaRDD<String> tars() {

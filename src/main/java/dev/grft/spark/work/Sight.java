@@ -22,6 +22,21 @@ interface Sight extends Serializable, AutoCloseable {
 
         @Override
         void close();
+
+        /** Returns networks that show something else of a batch and are these otherwise. */
+        default Open showing(Function<Batch, float[][]> other) {
+            return new Open() {
+                @Override
+                public float[][] at(Batch batch) {
+                    return other.apply(batch);
+                }
+
+                @Override
+                public void close() {
+                    Open.this.close();
+                }
+            };
+        }
     }
 
     /** Returns networks to look with. */
@@ -106,24 +121,16 @@ interface Sight extends Serializable, AutoCloseable {
         @Override
         public Open open() {
             Open open = sight.open();
-            return new Open() {
-                @Override
-                public float[][] at(Batch batch) {
-                    float[][] seen = open.at(batch);
-                    float[][] mirrored = open.at(batch.mirrored());
-                    for (int b = 0; b < seen.length; b++) {
-                        for (int i = 0; i < seen[b].length; i++) {
-                            seen[b][i] = (seen[b][i] + mirrored[b][i]) / 2;
-                        }
+            return open.showing(batch -> {
+                float[][] seen = open.at(batch);
+                float[][] mirrored = open.at(batch.mirrored());
+                for (int b = 0; b < seen.length; b++) {
+                    for (int i = 0; i < seen[b].length; i++) {
+                        seen[b][i] = (seen[b][i] + mirrored[b][i]) / 2;
                     }
-                    return seen;
                 }
-
-                @Override
-                public void close() {
-                    open.close();
-                }
-            };
+                return seen;
+            });
         }
 
         @Override
@@ -147,21 +154,13 @@ interface Sight extends Serializable, AutoCloseable {
         @Override
         public Open open() {
             Open open = sight.open();
-            return new Open() {
-                @Override
-                public float[][] at(Batch batch) {
-                    float[][] seen = open.at(batch);
-                    for (float[] values : seen) {
-                        standard.revert(values);
-                    }
-                    return seen;
+            return open.showing(batch -> {
+                float[][] seen = open.at(batch);
+                for (float[] values : seen) {
+                    standard.revert(values);
                 }
-
-                @Override
-                public void close() {
-                    open.close();
-                }
-            };
+                return seen;
+            });
         }
 
         @Override

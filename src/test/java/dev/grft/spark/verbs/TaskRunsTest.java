@@ -113,13 +113,7 @@ class TaskRunsTest extends OnTiny {
                 .contains("\"labels\":[\"blue\"],\"predicted\":[");
         assertThat(report(directory)).contains("\"results\":{\"total\":4,\"classes\":[[\"blue\",6,");
 
-        Path table = folder.resolve("table.parquet");
-        Tiny.does(
-                spark,
-                sets,
-                false,
-                verbs -> verbs.predict(this.sets.resolve("test").toString(), table.toString(), List.of()));
-        List<Row> rows = spark.read().parquet(table.toString()).collectAsList();
+        List<Row> rows = predicted(sets);
         assertThat(rows).hasSize(18);
         assertThat(rows.get(0).schema().fieldNames())
                 .containsExactly("name", "labels", "p_blue", "p_green", "p_red", "p_warm");
@@ -213,15 +207,20 @@ class TaskRunsTest extends OnTiny {
                 .contains("1 targets");
         assertThat(report(directory)).contains("\"results\":{\"total\":1,\"targets\":[{\"name\":\"value\",");
 
-        Path table = folder.resolve("table.parquet");
-        Tiny.does(
-                spark,
-                sets,
-                false,
-                verbs -> verbs.predict(this.sets.resolve("test").toString(), table.toString(), List.of()));
-        List<Row> rows = spark.read().parquet(table.toString()).collectAsList();
+        List<Row> rows = predicted(sets);
         assertThat(rows).hasSize(18);
         assertThat(rows.get(0).schema().fieldNames()).containsExactly("name", "predicted_value");
         assertThat(rows).allSatisfy(row -> assertThat(row.getFloat(1)).isBetween(49_990f, 50_010f));
+    }
+
+    /** Returns the table that {@code predict} writes of the test images. */
+    private List<Row> predicted(List<String> settings) {
+        Path table = folder.resolve("table.parquet");
+        Tiny.does(
+                spark,
+                settings,
+                false,
+                verbs -> verbs.predict(sets.resolve("test").toString(), table.toString(), List.of()));
+        return spark.read().parquet(table.toString()).collectAsList();
     }
 }
