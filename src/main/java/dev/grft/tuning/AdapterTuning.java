@@ -117,8 +117,8 @@ public final class AdapterTuning extends AdditionTuning {
             INDArray z = buffers.saved(matrix, "adapter.output", m, y.size(1)).assign(y);
             INDArray h = buffers.saved(matrix, "adapter.hidden", m, size);
             INDArray slope = buffers.saved(matrix, "adapter.derivative", m, size);
-            kernels.gemm(false, z, true, value("down", "weight"), 1, 0, h);
-            kernels.gelu(value("down", "bias"), h, slope);
+            kernels.gemm(false, z, true, value("down", "weight"), 1, 0, slope);
+            kernels.gelu(value("down", "bias"), slope, h);
             kernels.gemm(false, h, true, value("up", "weight"), scale, 1, y);
             kernels.gemm(false, ones(buffers, m), false, row(value("up", "bias")), scale, 1, y);
             output = z;
@@ -138,7 +138,7 @@ public final class AdapterTuning extends AdditionTuning {
             kernels.gemm(true, ones(buffers, m), false, dy, scale, 0, row(gradient("up", "bias")));
             INDArray dp = buffers.shared("adapter.dbefore", m, size);
             kernels.gemm(false, dy, false, value("up", "weight"), scale, 0, dp);
-            kernels.multiply(Objects.requireNonNull(derivative, matrix), dp);
+            kernels.geluBackward(Objects.requireNonNull(derivative, matrix), dp);
             kernels.gemm(true, dp, false, Objects.requireNonNull(output, matrix), 1, 0, gradient("down", "weight"));
             kernels.columnSums(dp, gradient("down", "bias"));
             INDArray dz = buffers.shared("adapter.doutput", m, dy.size(1)).assign(dy);

@@ -45,8 +45,13 @@ public final class Buffers implements AutoCloseable {
      * another block computes.
      */
     public INDArray saved(String owner, String name, long... shape) {
+        return saved(type, owner, name, shape);
+    }
+
+    /** Returns the same, of another type than the model's. */
+    INDArray saved(DataType type, String owner, String name, long... shape) {
         String of = keep == Keep.INPUTS ? owner.replaceFirst("^blocks\\.\\d+", "block") : owner;
-        return array(keep == Keep.NOTHING ? name : of + '/' + name, shape);
+        return array(type, keep == Keep.NOTHING ? name : of + '/' + name, shape);
     }
 
     /**
@@ -54,17 +59,22 @@ public final class Buffers implements AutoCloseable {
      * keeps its values until the backward with {@link Keep#INPUTS}, else until the block after the next computes.
      */
     INDArray output(int block, long... shape) {
-        return array("output" + (keep == Keep.INPUTS ? block : block & 1), shape);
+        return array(type, "output" + (keep == Keep.INPUTS ? block : block & 1), shape);
     }
 
     /** Returns an array of the shape whose values last until the next use of the name. */
     public INDArray shared(String name, long... shape) {
-        return array(name, shape);
+        return shared(type, name, shape);
+    }
+
+    /** Returns the same, of another type than the model's. */
+    INDArray shared(DataType type, String name, long... shape) {
+        return array(type, name, shape);
     }
 
     /** Returns the bytes of native memory held. */
     public long bytes() {
-        return type.width() * arrays.values().stream().mapToLong(Room::length).sum();
+        return arrays.values().stream().mapToLong(Room::bytes).sum();
     }
 
     /** Frees the native memory. No network may use the arrays afterwards. */
@@ -74,16 +84,25 @@ public final class Buffers implements AutoCloseable {
         arrays.clear();
     }
 
-    private INDArray array(String key, long... shape) {
-        return arrays.computeIfAbsent(key, k -> new Room()).array(type, shape);
+    private INDArray array(DataType type, String key, long... shape) {
+        return arrays.computeIfAbsent(key + '/' + type, k -> new Room(type)).array(shape);
     }
 
     /** The room of one name, and its views of each shape. */
     private static final class Room {
         private final Map<List<Long>, INDArray> views = new HashMap<>();
+        private final DataType type;
         private @Nullable INDArray all;
 
-        long length() {
+        Room(DataType type) {
+            this.type = type;
+        }
+
+        long bytes() {
+            return length() * type.width();
+        }
+
+        private long length() {
             return all == null ? 0 : all.length();
         }
 
@@ -94,7 +113,7 @@ public final class Buffers implements AutoCloseable {
             all = null;
         }
 
-        INDArray array(DataType type, long... shape) {
+        INDArray array(long... shape) {
             long length = Arrays.stream(shape).reduce(1, Math::multiplyExact);
             if (length() < length) {
                 close();

@@ -5,6 +5,7 @@ import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -37,6 +38,7 @@ final class EncoderBlock extends Layer implements Stage {
     private final VitConfig config;
     private final Kernels kernels;
     private final Buffers buffers;
+    private final DataType between; // what lies between the products
     private final LayerNorm norm1;
     private final Linear qkv;
     private final @Nullable ClassAttention classAttention;
@@ -58,6 +60,7 @@ final class EncoderBlock extends Layer implements Stage {
         this.config = config;
         this.kernels = kernels;
         this.buffers = buffers;
+        this.between = classTokenOnly ? buffers.type() : kernels.between(buffers.type()); // few rows are not worth it
         this.norm1 = new LayerNorm(name + ".norm1", config.epsilon(), weights, trainable, kernels, buffers);
         this.qkv = new Linear(name + ".attn.qkv", weights, trainable, kernels, buffers);
         this.classAttention = classTokenOnly ? new ClassAttention(name, config, qkv, kernels, buffers) : null;
@@ -194,11 +197,13 @@ final class EncoderBlock extends Layer implements Stage {
         return qkv.backward(u, dp, pass.examples, pass.du());
     }
 
-    /** Returns {@code h = gelu(fc1(v))}. The GELU adds fc1's bias, and takes its own derivative while it is there. */
+    /** Returns {@code h = gelu(fc1(v))}. The GELU adds fc1's bias, and leaves what its backward needs. */
     private INDArray hidden(INDArray v, Pass pass) {
         INDArray h = pass.h(); // [N, mlpWidth]
-        INDArray bias = fc1.forwardWithoutBias(v, h);
-        config.variant().activation().apply(kernels, bias, h, pass.slope());
+        INDArray kept = pass.activated();
+        INDArray x = kept == null ? h : kept;
+        INDArray bias = fc1.forwardWithoutBias(v, x);
+        config.variant().activation().apply(kernels, bias, x, h);
         return h;
     }
 
@@ -206,7 +211,7 @@ final class EncoderBlock extends Layer implements Stage {
         if (dh == null) {
             return null;
         }
-        kernels.multiply(Objects.requireNonNull(pass.slope()), dh);
+        config.variant().activation().backward(kernels, Objects.requireNonNull(pass.activated()), dh);
         INDArray v = fc1.active() ? norm2.again(pass.v()) : pass.v(); // [N, D]; not read if fc1 is frozen
         return fc1.backward(v, dh, pass.examples, pass.dv());
     }
@@ -258,11 +263,11 @@ final class EncoderBlock extends Layer implements Stage {
         }
 
         INDArray u() {
-            return buffers.shared("normed", m, d);
+            return buffers.shared(between, "normed", m, d);
         }
 
         INDArray p() {
-            return buffers.saved(name, "projected", m, 3L * d);
+            return buffers.saved(between, name, "projected", m, 3L * d);
         }
 
         /** Returns the softmax of the attention, {@code [N*H, T]}; null if it is not kept. */
@@ -270,11 +275,12 @@ final class EncoderBlock extends Layer implements Stage {
         INDArray a() {
             return buffers.keep() == Keep.NOTHING || !config.keepsAttention()
                     ? null
-                    : buffers.saved(name, "attention", n * config.heads(), config.tokens());
+                    : buffers.saved(
+                            kernels.between(buffers.type()), name, "attention", n * config.heads(), config.tokens());
         }
 
         INDArray c() {
-            return buffers.saved(name, "context", n, d);
+            return buffers.saved(between, name, "context", n, d);
         }
 
         INDArray classTokens() {
@@ -286,17 +292,19 @@ final class EncoderBlock extends Layer implements Stage {
         }
 
         INDArray v() {
-            return buffers.shared("normed", n, d);
+            return buffers.shared(between, "normed", n, d);
         }
 
         INDArray h() {
-            return buffers.saved(name, "hidden", n, config.mlpWidth());
+            return buffers.saved(between, name, "hidden", n, config.mlpWidth());
         }
 
-        /** Returns the derivative of the GELU, {@code [N, mlpWidth]}; null without a backward. */
+        /** Returns what the GELU's backward needs, {@code [N, mlpWidth]}; null without a backward. */
         @Nullable
-        INDArray slope() {
-            return buffers.keep() == Keep.NOTHING ? null : buffers.saved(name, "geluDerivative", n, config.mlpWidth());
+        INDArray activated() {
+            return buffers.keep() == Keep.NOTHING
+                    ? null
+                    : buffers.saved(between, name, "activated", n, config.mlpWidth());
         }
 
         INDArray y() {
@@ -305,12 +313,12 @@ final class EncoderBlock extends Layer implements Stage {
 
         @Nullable
         INDArray dh() {
-            return wanted(fc2) ? buffers.shared("widened", n, config.mlpWidth()) : null;
+            return wanted(fc2) ? buffers.shared(between, "widened", n, config.mlpWidth()) : null;
         }
 
         @Nullable
         INDArray dv() {
-            return wanted(fc1) ? buffers.shared("dnormed", n, d) : null;
+            return wanted(fc1) ? buffers.shared(between, "dnormed", n, d) : null;
         }
 
         /** Returns the array of dy, which becomes dr. */
@@ -321,16 +329,16 @@ final class EncoderBlock extends Layer implements Stage {
 
         @Nullable
         INDArray dc() {
-            return wanted(proj) ? buffers.shared("dcontext", n, d) : null;
+            return wanted(proj) ? buffers.shared(between, "dcontext", n, d) : null;
         }
 
         INDArray dp() {
-            return buffers.shared("dprojected", m, 3L * d);
+            return buffers.shared(between, "dprojected", m, 3L * d);
         }
 
         @Nullable
         INDArray du() {
-            return wanted(qkv) ? buffers.shared("dnormed", m, d) : null;
+            return wanted(qkv) ? buffers.shared(between, "dnormed", m, d) : null;
         }
 
         INDArray dx() {

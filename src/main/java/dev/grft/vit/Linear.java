@@ -62,22 +62,22 @@ final class Linear extends Layer {
 
     /** Returns {@code y [M, out]}, after putting x W' + b into it. */
     INDArray forward(INDArray x, INDArray y) {
-        kernels.fillRows(bias.value(), y);
-        product(x, true, y);
+        product(x, bias.value(), y);
         return y;
     }
 
     /**
-     * Puts x W' into {@code y [M, out]} and returns b {@code [out]} for the caller to add. Returns null if b is already added,
-     * because an adaptation reads y.
+     * Puts x W' into {@code y [M, out]} and returns b {@code [out]} for the caller to add. Returns null if b is already added, because an
+     * adaptation reads y, or because y would be rounded once more.
      */
     @Nullable
     INDArray forwardWithoutBias(INDArray x, INDArray y) {
-        if (adaptation != null && adaptation.readsOutput()) {
+        if ((adaptation != null && adaptation.readsOutput())
+                || y.dataType() != bias.value().dataType()) {
             forward(x, y);
             return null;
         }
-        product(x, false, y);
+        product(x, null, y);
         return bias.value();
     }
 
@@ -107,10 +107,10 @@ final class Linear extends Layer {
         return w == weight.value() ? weight.packed() : null;
     }
 
-    /** Puts x W', plus y if it {@code adds}, into {@code y}, and what is adapted. */
-    private void product(INDArray x, boolean adds, INDArray y) {
+    /** Puts x W' + b into {@code y}, and what is adapted; no b if it is null. */
+    private void product(INDArray x, @Nullable INDArray b, INDArray y) {
         INDArray w = weight();
-        kernels.linear(x, w, packed(w), adds, y);
+        kernels.linear(x, w, packed(w), b, y);
         if (adaptation != null) {
             adaptation.forward(kernels, buffers, x, y);
         }

@@ -97,7 +97,7 @@ class EncoderBlockTest {
         assertThat(backward(NOTHING, false)).isEmpty();
         assertThat(backward("fc2", false)).containsExactly("gemm", "columnSums");
         assertThat(backward("norm2", false))
-                .containsExactly("linearBackward", "multiply", "linearBackward", "columnDots", "columnSums");
+                .containsExactly("linearBackward", "geluBackward", "linearBackward", "columnDots", "columnSums");
         assertThat(backward("proj", false)).doesNotContain("attentionBackward").containsOnlyOnce("layerNormBackward");
         assertThat(backward("qkv", false)).contains("attentionBackward").containsOnlyOnce("layerNormBackward");
         assertThat(backward(NOTHING, true)).doesNotContain("columnSums", "columnDots", "scaleAndShift");

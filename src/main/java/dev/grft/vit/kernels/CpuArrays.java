@@ -1,7 +1,10 @@
 package dev.grft.vit.kernels;
 
+import java.lang.ref.Reference;
 import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.ShortPointer;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -49,6 +52,47 @@ final class CpuArrays {
             expected *= array.size(i);
         }
         return true;
+    }
+
+    /** A pointer that holds its array, of bfloat16 numbers. */
+    private static final class HeldShorts extends ShortPointer {
+        @SuppressWarnings("unused") // it is the reference that counts
+        private final INDArray array;
+
+        HeldShorts(INDArray array) {
+            super(array.data().addressPointer());
+            this.array = array;
+            capacity(array.length());
+        }
+    }
+
+    /** Returns whether the values are bfloat16 numbers. */
+    static boolean isNarrow(INDArray array) {
+        return array.dataType() == DataType.BFLOAT16;
+    }
+
+    /**
+     * Returns a pointer to the first value of a BFLOAT16 array, as {@link #pointer} does.
+     *
+     * @throws IllegalArgumentException if the array is not BFLOAT16, contiguous and row-major
+     */
+    static ShortPointer shorts(INDArray array) {
+        if (!isNarrow(array) || !isRowMajor(array)) {
+            throw new IllegalArgumentException("CpuKernels needs a contiguous row-major BFLOAT16 array, got "
+                    + array.dataType() + Arrays.toString(array.shape()) + array.ordering());
+        }
+        return new HeldShorts(array);
+    }
+
+    /** Returns the memory from value {@code index} on: oneDNN reads the address alone, not the position. It does not {@link #keep} it. */
+    static <P extends Pointer> P at(P pointer, long index) {
+        return pointer.position(0).getPointer(index);
+    }
+
+    /** Keeps memory from being freed before this call: pointers {@linkplain #at into it} do not. */
+    @SuppressWarnings("ReachabilityFenceUsage") // in no finally: after an exception nothing uses the memory
+    static void keep(Pointer... pointers) {
+        Reference.reachabilityFence(pointers);
     }
 
     /** Returns the memory of an array, with the checks of {@link #pointer}. */

@@ -1,12 +1,13 @@
 package dev.grft.vit.kernels;
 
+import static dev.grft.vit.kernels.CpuArrays.isNarrow;
 import static dev.grft.vit.kernels.CpuArrays.pointer;
-import static dev.grft.vit.kernels.CpuArrays.size;
+import static dev.grft.vit.kernels.CpuArrays.shorts;
 
+import dev.grft.vit.kernels.onednn.Functions;
 import dev.grft.vit.kernels.onednn.Matrices;
 import dev.grft.vit.kernels.onednn.Packed;
 import dev.grft.vit.kernels.onednn.Products;
-import java.lang.ref.Reference;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.ShortPointer;
@@ -14,222 +15,159 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * Products with weights, and those of attention, in bfloat16. What goes in is rounded to bfloat16, sums and results are FLOAT; everything
- * between the products is FLOAT.
+ * Products in bfloat16: a FLOAT array that goes in is rounded, sums are FLOAT, and results are FLOAT or rounded once, as their array is.
+ * Attention is in {@link CpuBf16Attention}.
  */
 final class CpuBf16 {
     private static final long FEW = 64; // rows for which it does not pay to convert a weight that changes
 
     private final Products products = new Products();
-    private final CpuAttention attention;
+    private final Functions functions;
     private final CpuScratch scratch;
-    private final ShortPointer[] rounded = {
-        new ShortPointer(), new ShortPointer(), new ShortPointer(), new ShortPointer()
-    };
+    private final CpuBf16Attention attention;
 
-    CpuBf16(CpuAttention attention, CpuScratch scratch) {
-        this.attention = attention;
+    CpuBf16(CpuScratch scratch) {
         this.scratch = scratch;
+        this.functions = scratch.functions();
+        this.attention = new CpuBf16Attention(scratch, products, functions);
     }
 
     void free() {
         products.close();
-        for (int i = 0; i < rounded.length; i++) {
-            rounded[i].close();
-            rounded[i] = new ShortPointer();
-        }
+    }
+
+    CpuBf16Attention attention() {
+        return attention;
+    }
+
+    /** Returns whether {@link #linear} multiplies in FLOAT: a weight that changes, with few rows. */
+    static boolean stays(INDArray x, @Nullable Packed packed, INDArray y) {
+        return packed == null && x.size(0) < FEW && !isNarrow(x) && !isNarrow(y);
     }
 
     /** Does {@link Kernels#linear}. */
-    void linear(INDArray x, INDArray w, @Nullable Packed packed, boolean adds, INDArray y) {
+    void linear(INDArray x, INDArray w, @Nullable Packed packed, @Nullable INDArray bias, INDArray y) {
         long m = x.size(0);
         long out = w.size(0);
         long in = w.size(1);
+        FloatPointer b = bias == null ? null : pointer(bias);
         if (packed != null) {
-            products.forward(round(0, x), packed, pointer(w), m, out, in, adds, pointer(y));
-        } else if (m < FEW) {
-            CpuProducts.gemm(false, x, true, w, 1, adds ? 1 : 0, y);
+            products.forward(in(0, x), packed, pointer(w), m, out, in, b, result(y));
+        } else if (b == null) {
+            gemm(false, x, true, w, 1, 0, y);
         } else {
             Matrices transposed = Matrices.one(out, in).transposed();
-            products.multiply(
-                    round(0, x),
-                    Matrices.one(m, in),
-                    round(1, w),
-                    transposed,
-                    1,
-                    adds,
-                    pointer(y),
-                    Matrices.one(m, out));
+            products.affine(in(0, x), Matrices.one(m, in), in(1, w), transposed, b, result(y), Matrices.one(m, out));
         }
     }
 
     /** Does {@link Kernels#linearBackward}. */
     void linearBackward(INDArray dy, INDArray w, @Nullable Packed packed, INDArray dx) {
-        long m = dy.size(0);
-        long out = w.size(0);
-        long in = w.size(1);
-        if (packed != null) {
-            products.backward(round(0, dy), packed, pointer(w), m, out, in, pointer(dx));
-        } else if (m < FEW) {
-            CpuProducts.gemm(false, dy, false, w, 1, 0, dx);
+        if (packed == null) {
+            gemm(false, dy, false, w, 1, 0, dx);
         } else {
-            products.multiply(
-                    round(0, dy),
-                    Matrices.one(m, out),
-                    round(1, w),
-                    Matrices.one(out, in),
-                    1,
-                    false,
-                    pointer(dx),
-                    Matrices.one(m, in));
+            products.backward(in(0, dy), packed, pointer(w), dy.size(0), w.size(0), w.size(1), result(dx));
         }
     }
 
-    /** Does {@link Kernels#attention}, an example at a time, all heads at once. */
-    void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
-        Attention sizes = new Attention(qkv, heads, examples, out);
-        FloatPointer in = pointer(qkv);
-        FloatPointer to = pointer(out);
-        FloatPointer kept = weights == null ? scratch.matrix(0, sizes.weights()) : pointer(weights);
-        for (long b = 0; b < examples; b++) {
-            ShortPointer rounded = round(0, at(in, b * sizes.ofInput()), sizes.ofInput());
-            FloatPointer w = at(kept, weights == null ? 0 : b * sizes.weights());
-            sizes.weights(rounded, w);
-            products.multiply(
-                    round(1, w, sizes.weights()),
-                    sizes.square(),
-                    at(rounded, 2L * sizes.d),
-                    sizes.keys(),
-                    1,
-                    false,
-                    at(to, b * sizes.queries * sizes.d),
-                    sizes.results());
+    /**
+     * Does {@link Kernels#gemm}.
+     *
+     * @param beta 0 or 1
+     */
+    void gemm(boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+        CpuProducts.requireShapes(transposeA, a, transposeB, b, c);
+        if (beta != 0 && beta != 1) {
+            throw new IllegalArgumentException("gemm of bfloat16 arrays: beta is " + beta + ", expected 0 or 1");
         }
-        keep(in, to, kept);
+        products.multiply(
+                in(0, a),
+                matrix(a, transposeA),
+                in(1, b),
+                matrix(b, transposeB),
+                (float) alpha,
+                beta == 1,
+                result(c),
+                matrix(c, false));
     }
 
-    /** Does {@link Kernels#attentionBackward}. */
-    void attentionBackward(
-            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
-        Attention sizes = new Attention(qkv, heads, examples, dout);
-        FloatPointer in = pointer(qkv);
-        FloatPointer from = pointer(dout);
-        FloatPointer to = pointer(dqkv);
-        FloatPointer kept = weights == null ? scratch.matrix(1, sizes.weights()) : pointer(weights);
-        FloatPointer dw = scratch.matrix(0, sizes.weights());
-        if (sizes.queries < sizes.t) {
-            // The queries of the other tokens are not read: their gradient is 0.
-            Pointer.memset(to, 0, dqkv.length() * Float.BYTES);
-        }
+    private static Matrices matrix(INDArray array, boolean transposed) {
+        Matrices matrix = Matrices.one(array.size(0), array.size(1));
+        return transposed ? matrix.transposed() : matrix;
+    }
+
+    /** Does {@link Kernels#gelu} and the like for BFLOAT16 arrays. */
+    void activate(Functions.Activation function, INDArray x, INDArray y) {
+        functions.activate(function, shorts(x), shorts(y), x.length());
+    }
+
+    /** Does {@link Kernels#geluBackward} and the like for BFLOAT16 arrays. */
+    void activateBackward(Functions.Activation function, INDArray x, INDArray dy) {
+        functions.activateBackward(function, shorts(x), shorts(dy), x.length());
+    }
+
+    /** Does {@link Kernels#addSquaredGradients} if one of the arrays is BFLOAT16, by the same ways. */
+    void addSquaredGradients(
+            CpuSquares squares, INDArray dy, INDArray x, int examples, double[] rows, double[] columns) {
+        long t = dy.size(0) / examples;
+        long out = dy.size(1);
+        long in = x.size(1);
+        ShortPointer d = in(0, dy);
+        ShortPointer f = in(1, x);
         for (long b = 0; b < examples; b++) {
-            ShortPointer q = round(0, at(in, b * sizes.ofInput()), sizes.ofInput());
-            ShortPointer k = at(q, sizes.d);
-            ShortPointer v = at(q, 2L * sizes.d);
-            FloatPointer dq = at(to, b * sizes.ofInput());
-            FloatPointer w = at(kept, weights == null ? 0 : b * sizes.weights());
-            if (weights == null) {
-                sizes.weights(q, w);
+            ShortPointer left = CpuArrays.at(d, b * t * out);
+            ShortPointer right = CpuArrays.at(f, b * t * in);
+            if (GhostNorm.isCheaper(Math.toIntExact(t), Math.toIntExact(out), Math.toIntExact(in))) {
+                ghost(squares, left, out, right, in, t, rows);
+                ghost(squares, right, in, left, out, t, columns);
+            } else {
+                FloatPointer g = scratch.matrix(0, out * in);
+                products.multiply(
+                        left,
+                        Matrices.one(t, out).transposed(),
+                        right,
+                        Matrices.one(t, in),
+                        1,
+                        false,
+                        g,
+                        Matrices.one(out, in));
+                squares.addSquares(new CpuMemory(g), Math.toIntExact(out), Math.toIntExact(in), rows, columns);
             }
-            long ofOutput = sizes.queries * sizes.d;
-            ShortPointer o = round(1, at(from, b * ofOutput), ofOutput);
-            // dv = w' do, dw = do v', which becomes ds
-            ShortPointer p = round(2, w, sizes.weights());
-            products.multiply(
-                    p, sizes.square().transposed(), o, sizes.results(), 1, false, at(dq, 2L * sizes.d), sizes.keys());
-            products.multiply(o, sizes.results(), v, sizes.keys().transposed(), 1, false, dw, sizes.square());
-            attention.softmaxBackward(
-                    new CpuMemory(w),
-                    0,
-                    new CpuMemory(dw),
-                    sizes.scale,
-                    Math.toIntExact(heads * sizes.queries),
-                    sizes.t);
-            // dq = ds k, dk = ds' q
-            ShortPointer ds = round(2, dw, sizes.weights());
-            products.multiply(ds, sizes.square(), k, sizes.keys(), 1, false, dq, sizes.inputs());
-            products.multiply(
-                    ds, sizes.square().transposed(), q, sizes.inputs(), 1, false, at(dq, sizes.d), sizes.keys());
         }
-        keep(in, from, to, kept);
+        CpuArrays.keep(d, f);
     }
 
-    /** The sizes of an attention of H heads, and the views of one example's arrays. */
-    private final class Attention {
-        final int heads;
-        final int d;
-        final int t;
-        final long queries;
-        final long h;
-        final float scale;
-
-        Attention(INDArray qkv, int heads, int examples, INDArray out) {
-            this.heads = heads;
-            this.d = size(out, 1);
-            this.t = Math.toIntExact(qkv.size(0) / examples);
-            this.queries = out.size(0) / examples;
-            this.h = d / heads;
-            this.scale = (float) (1 / Math.sqrt((double) h));
-        }
-
-        /** Returns the number of queries, keys and values of an example, {@code [T, 3D]}. */
-        long ofInput() {
-            return 3L * d * t;
-        }
-
-        /** Returns the number of weights of an example, {@code [H, Q, T]}. */
-        long weights() {
-            return heads * queries * t;
-        }
-
-        Matrices inputs() {
-            return Matrices.heads(heads, queries, h, 3L * d);
-        }
-
-        Matrices keys() {
-            return Matrices.heads(heads, t, h, 3L * d);
-        }
-
-        Matrices results() {
-            return Matrices.heads(heads, queries, h, d);
-        }
-
-        Matrices square() {
-            return Matrices.several(heads, queries, t);
-        }
-
-        /** Puts the softmax of {@code scale q k'} into {@code w [H, Q, T]}. */
-        void weights(ShortPointer qkv, FloatPointer w) {
-            products.multiply(qkv, inputs(), at(qkv, d), keys().transposed(), scale, false, w, square());
-            attention.softmax(new CpuMemory(w), 0, Math.toIntExact(heads * queries), t);
-        }
+    /** Adds diag(a' (b b') a) to {@code sums [n]}; a is {@code [t, n]}, b {@code [t, k]}. */
+    private void ghost(CpuSquares squares, ShortPointer a, long n, ShortPointer b, long k, long t, double[] sums) {
+        FloatPointer between = scratch.matrix(0, t * t);
+        FloatPointer product = scratch.matrix(1, t * Math.max(n, k)); // as large as the other call's
+        FloatPointer wide = scratch.matrix(2, t * Math.max(n, k));
+        products.multiply(
+                b, Matrices.one(t, k), b, Matrices.one(t, k).transposed(), 1, false, between, Matrices.one(t, t));
+        ShortPointer rounded = scratch.shorts(2, t * t);
+        functions.narrow(between, rounded, t * t);
+        products.multiply(rounded, Matrices.one(t, t), a, Matrices.one(t, n), 1, false, product, Matrices.one(t, n));
+        functions.widen(a, wide, t * n);
+        squares.addColumnDots(
+                new CpuMemory(wide), 0, new CpuMemory(product), Math.toIntExact(t), Math.toIntExact(n), sums);
     }
 
-    /** Returns an array in bfloat16, which lasts until the next call with the index. */
-    private ShortPointer round(int index, INDArray array) {
-        return round(index, pointer(array), array.length());
+    /** Returns the values of an array in bfloat16, rounded into scratch memory of the index if they are FLOAT. */
+    private ShortPointer in(int index, INDArray array) {
+        return in(scratch, functions, index, array);
     }
 
-    private ShortPointer round(int index, FloatPointer from, long n) {
-        if (rounded[index].capacity() < n) {
-            rounded[index].close();
-            rounded[index] = new ShortPointer(n);
+    static ShortPointer in(CpuScratch scratch, Functions functions, int index, INDArray array) {
+        if (isNarrow(array)) {
+            return shorts(array);
         }
-        products.convert(from, rounded[index], n);
-        return rounded[index];
+        ShortPointer rounded = scratch.shorts(index, array.length());
+        functions.narrow(pointer(array), rounded, array.length());
+        return rounded;
     }
 
-    /** Returns the memory from value {@code index} on: oneDNN reads the address alone, not the position. */
-    private static FloatPointer at(FloatPointer pointer, long index) {
-        return pointer.position(0).getPointer(index);
-    }
-
-    /** Keeps memory from being freed before this call: pointers {@linkplain #at into it} do not. */
-    @SuppressWarnings("ReachabilityFenceUsage") // in no finally: after an exception nothing uses the memory
-    private static void keep(FloatPointer... pointers) {
-        Reference.reachabilityFence(pointers);
-    }
-
-    private static ShortPointer at(ShortPointer pointer, long index) {
-        return pointer.position(0).getPointer(index);
+    /** Returns where results go, which are rounded if the array is BFLOAT16. */
+    static Pointer result(INDArray array) {
+        return isNarrow(array) ? shorts(array) : pointer(array);
     }
 }

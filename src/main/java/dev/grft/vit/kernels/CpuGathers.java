@@ -1,12 +1,17 @@
 package dev.grft.vit.kernels;
 
+import static dev.grft.vit.kernels.CpuArrays.isNarrow;
+import static dev.grft.vit.kernels.CpuArrays.keep;
 import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.read;
+import static dev.grft.vit.kernels.CpuArrays.shorts;
 import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuScratch.CHUNK;
 
 import java.nio.FloatBuffer;
 import java.util.Arrays;
+import org.bytedeco.javacpp.ShortPointer;
+import org.bytedeco.javacpp.indexer.ShortIndexer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Copies, sums and products of chosen columns or entries of a matrix. */
@@ -23,8 +28,25 @@ final class CpuGathers {
         int k = columns.length;
         int most = rowsAtOnce(k);
         float[] v = scratch.row(0, k * most);
-        CpuMemory in = memory(x);
         CpuMemory out = memory(y);
+        if (isNarrow(x)) {
+            ShortPointer values = shorts(x);
+            ShortIndexer in = ShortIndexer.create(values);
+            for (int i = 0; i < m; i += most) {
+                int rows = Math.min(most, m - i);
+                for (int r = 0; r < rows; r++) {
+                    for (int j = 0; j < k; j++) {
+                        v[j * most + r] = widen(in.get((long) (i + r) * n + columns[j]));
+                    }
+                }
+                for (int j = 0; j < k; j++) {
+                    out.put((long) j * m + i, v, j * most, rows);
+                }
+            }
+            keep(values);
+            return;
+        }
+        CpuMemory in = memory(x);
         for (int i = 0; i < m; i += most) {
             int rows = Math.min(most, m - i);
             FloatBuffer some = in.window((long) i * n);
@@ -48,6 +70,24 @@ final class CpuGathers {
         int most = rowsAtOnce(k);
         float[] v = scratch.row(0, k * most);
         CpuMemory in = memory(x);
+        if (isNarrow(y)) {
+            ShortPointer values = shorts(y);
+            ShortIndexer out = ShortIndexer.create(values);
+            for (int i = 0; i < m; i += most) {
+                int rows = Math.min(most, m - i);
+                for (int j = 0; j < k; j++) {
+                    in.get((long) j * m + i, v, j * most, rows);
+                }
+                for (int r = 0; r < rows; r++) {
+                    for (int j = 0; j < k; j++) {
+                        long at = (long) (i + r) * n + columns[j];
+                        out.put(at, narrow(widen(out.get(at)) + v[j * most + r]));
+                    }
+                }
+            }
+            keep(values);
+            return;
+        }
         CpuMemory out = memory(y);
         for (int i = 0; i < m; i += most) {
             int rows = Math.min(most, m - i);
@@ -64,6 +104,16 @@ final class CpuGathers {
             }
         }
         out.keep();
+    }
+
+    private static float widen(short bits) {
+        return Float.intBitsToFloat(bits << 16);
+    }
+
+    /** Returns a number in bfloat16, rounded to nearest even. */
+    private static short narrow(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        return Float.isNaN(value) ? (short) 0x7fc0 : (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
     }
 
     /** Returns how many rows of k values each are transposed at once. */
@@ -95,8 +145,8 @@ final class CpuGathers {
         float[] v = scratch.row(1, l);
         float[] acc = scratch.row(2, columns.length);
         Arrays.fill(acc, 0, columns.length, 0f);
-        CpuMemory left = memory(a);
-        CpuMemory right = memory(b);
+        CpuMemory left = scratch.memory(0, a);
+        CpuMemory right = scratch.memory(1, b);
         for (long i = 0; i < m; i++) {
             left.get(i * n, u, 0, n);
             right.get(i * l, v, 0, l);

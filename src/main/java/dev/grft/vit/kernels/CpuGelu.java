@@ -23,21 +23,21 @@ final class CpuGelu {
         this.math = math;
     }
 
-    void gelu(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative) {
-        inChunks(bias, y, derivative, (v, d, q, n) -> {
+    void gelu(@Nullable INDArray bias, INDArray x, INDArray y) {
+        inChunks(bias, x, y, (v, d, q, n) -> {
             gaussian(v, d, n);
             tail(v, d, q, n);
-            if (derivative != null) {
+            if (x != y) {
                 geluDerivative(v, d, q, n);
             }
             gelu(v, q, n);
         });
     }
 
-    void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
+    void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray x, INDArray y) {
         float one = (float) linear;
         float three = (float) cubic;
-        inChunks(bias, y, derivative, (v, e, power, n) -> {
+        inChunks(bias, x, y, (v, e, power, n) -> {
             for (int i = 0; i < n; i++) {
                 float a = Math.min(60f, Math.abs(v[i]));
                 e[i] = -a * (one + three * a * a);
@@ -53,30 +53,29 @@ final class CpuGelu {
     }
 
     /**
-     * Replaces {@code y} by the function of {@code y + bias}, a chunk at a time; puts its derivative into {@code derivative}, unless it is
-     * null.
+     * Puts the function of {@code x + bias} into {@code y}, a chunk at a time, and its derivative into x, unless x is y.
      *
-     * @param bias {@code [n]}, added to each row of y; null for none
+     * @param bias {@code [n]}, added to each row of x; null for none
      */
-    private void inChunks(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative, Elementwise function) {
+    private void inChunks(@Nullable INDArray bias, INDArray x, INDArray y, Elementwise function) {
         long length = y.length();
         float[] v = scratch.row(0, CHUNK);
         float[] d = scratch.row(1, CHUNK);
         float[] room = scratch.row(2, CHUNK);
         float[] b = bias == null ? null : again(bias);
         int columns = bias == null ? 1 : length(bias);
-        CpuMemory out = memory(y);
-        CpuMemory slope = derivative == null ? null : memory(derivative);
+        CpuMemory in = memory(x);
+        CpuMemory out = x == y ? in : memory(y);
         for (long at = 0; at < length; at += CHUNK) {
             int n = (int) Math.min(CHUNK, length - at);
-            out.get(at, v, 0, n);
+            in.get(at, v, 0, n);
             if (b != null) {
                 add(b, (int) (at % columns), v, n);
             }
             function.apply(v, d, room, n);
             out.put(at, v, 0, n);
-            if (slope != null) {
-                slope.put(at, d, 0, n);
+            if (x != y) {
+                in.put(at, d, 0, n);
             }
         }
     }

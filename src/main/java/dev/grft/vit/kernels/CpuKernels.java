@@ -1,7 +1,12 @@
 package dev.grft.vit.kernels;
 
+import static dev.grft.vit.kernels.CpuArrays.isNarrow;
+
+import dev.grft.vit.kernels.onednn.Functions;
 import dev.grft.vit.kernels.onednn.Packed;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -30,21 +35,26 @@ public final class CpuKernels implements Kernels {
 
     /** Returns kernels whose products with weights, and those of attention, are in bfloat16 or in FLOAT. */
     public CpuKernels(boolean bf16) {
-        this.bf16 = bf16 ? new CpuBf16(attention, scratch) : null;
+        this.bf16 = bf16 ? new CpuBf16(scratch) : null;
     }
 
     @Override
-    public void linear(INDArray x, INDArray w, @Nullable Packed packed, boolean adds, INDArray y) {
-        if (bf16 == null) {
-            Kernels.super.linear(x, w, packed, adds, y);
+    public DataType between(DataType model) {
+        return bf16 == null ? model : DataType.BFLOAT16;
+    }
+
+    @Override
+    public void linear(INDArray x, INDArray w, @Nullable Packed packed, @Nullable INDArray bias, INDArray y) {
+        if (bf16 == null || CpuBf16.stays(x, packed, y)) {
+            Kernels.super.linear(x, w, packed, bias, y);
         } else {
-            bf16.linear(x, w, packed, adds, y);
+            bf16.linear(x, w, packed, bias, y);
         }
     }
 
     @Override
     public void linearBackward(INDArray dy, INDArray w, @Nullable Packed packed, INDArray dx) {
-        if (bf16 == null) {
+        if (bf16 == null || CpuBf16.stays(dy, packed, dx)) {
             Kernels.super.linearBackward(dy, w, packed, dx);
         } else {
             bf16.linearBackward(dy, w, packed, dx);
@@ -54,7 +64,15 @@ public final class CpuKernels implements Kernels {
     @Override
     public void gemm(
             boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
-        CpuProducts.gemm(transposeA, a, transposeB, b, alpha, beta, c);
+        if (isNarrow(a) || isNarrow(b) || isNarrow(c)) {
+            bf16().gemm(transposeA, a, transposeB, b, alpha, beta, c);
+        } else {
+            CpuProducts.gemm(transposeA, a, transposeB, b, alpha, beta, c);
+        }
+    }
+
+    private CpuBf16 bf16() {
+        return Objects.requireNonNull(bf16, "BFLOAT16 arrays are for kernels of that precision");
     }
 
     @Override
@@ -142,14 +160,50 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void gelu(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative) {
-        gelu.gelu(bias, y, derivative);
+    public void gelu(@Nullable INDArray bias, INDArray x, INDArray y) {
+        if (isNarrow(x)) {
+            activate(Functions.Activation.gelu(), bias, x, y);
+        } else {
+            gelu.gelu(bias, x, y);
+        }
     }
 
     @Override
-    public void sigmoidGelu(
-            @Nullable INDArray bias, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
-        gelu.sigmoidGelu(bias, linear, cubic, y, derivative);
+    public void geluBackward(INDArray kept, INDArray dy) {
+        if (isNarrow(kept)) {
+            bf16().activateBackward(Functions.Activation.gelu(), kept, dy);
+        } else {
+            Kernels.super.geluBackward(kept, dy);
+        }
+    }
+
+    private void activate(Functions.Activation function, @Nullable INDArray bias, INDArray x, INDArray y) {
+        if (bias != null) {
+            throw new IllegalArgumentException("a bias is added by the product before, of BFLOAT16 arrays");
+        }
+        bf16().activate(function, x, y);
+    }
+
+    @Override
+    public void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray x, INDArray y) {
+        if (isNarrow(x)) {
+            activate(sigmoid(linear, cubic), bias, x, y);
+        } else {
+            gelu.sigmoidGelu(bias, linear, cubic, x, y);
+        }
+    }
+
+    @Override
+    public void sigmoidGeluBackward(double linear, double cubic, INDArray kept, INDArray dy) {
+        if (isNarrow(kept)) {
+            bf16().activateBackward(sigmoid(linear, cubic), kept, dy);
+        } else {
+            Kernels.super.sigmoidGeluBackward(linear, cubic, kept, dy);
+        }
+    }
+
+    private static Functions.Activation sigmoid(double linear, double cubic) {
+        return cubic == 0 ? Functions.Activation.swish(linear) : Functions.Activation.tanhGelu();
     }
 
     @Override
@@ -157,7 +211,7 @@ public final class CpuKernels implements Kernels {
         if (bf16 == null) {
             attention.attention(qkv, heads, examples, weights, out);
         } else {
-            bf16.attention(qkv, heads, examples, weights, out);
+            bf16.attention().attention(qkv, heads, examples, weights, out);
         }
     }
 
@@ -167,7 +221,7 @@ public final class CpuKernels implements Kernels {
         if (bf16 == null) {
             attention.attentionBackward(dout, qkv, weights, heads, examples, dqkv);
         } else {
-            bf16.attentionBackward(dout, qkv, weights, heads, examples, dqkv);
+            bf16.attention().attentionBackward(dout, qkv, weights, heads, examples, dqkv);
         }
     }
 
@@ -244,7 +298,15 @@ public final class CpuKernels implements Kernels {
 
     @Override
     public void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
-        squares.addSquaredGradients(dy, x, examples, rows, columns);
+        if (!isNarrow(dy) && !isNarrow(x)) {
+            squares.addSquaredGradients(dy, x, examples, rows, columns);
+            return;
+        }
+        double[] r = CpuArrays.doubles(rows);
+        double[] c = CpuArrays.doubles(columns);
+        bf16().addSquaredGradients(squares, dy, x, examples, r, c);
+        rows.data().setData(r);
+        columns.data().setData(c);
     }
 
     @Override

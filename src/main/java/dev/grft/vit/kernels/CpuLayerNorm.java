@@ -26,7 +26,7 @@ final class CpuLayerNorm {
         CpuMemory in = memory(x);
         CpuMemory z = memory(normalized);
         CpuMemory inv = memory(inverse);
-        CpuMemory out = memory(y);
+        CpuMemory out = scratch.memory(0, y);
         for (long i = 0; i < m; i++) {
             in.get(i * n, v, 0, n);
             float mean = sum(v, 0, n) / n;
@@ -44,6 +44,7 @@ final class CpuLayerNorm {
             }
             out.put(i * n, v, 0, n);
         }
+        out.flush();
     }
 
     void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y) {
@@ -53,7 +54,7 @@ final class CpuLayerNorm {
         float[] g = read(memory(gamma), scratch.row(1, n), n);
         float[] b = read(memory(beta), scratch.row(2, n), n);
         CpuMemory in = memory(normalized);
-        CpuMemory out = memory(y);
+        CpuMemory out = scratch.memory(0, y);
         for (long i = 0; i < m; i++) {
             in.get(i * n, v, 0, n);
             for (int j = 0; j < n; j++) {
@@ -61,6 +62,7 @@ final class CpuLayerNorm {
             }
             out.put(i * n, v, 0, n);
         }
+        out.flush();
     }
 
     void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
@@ -69,7 +71,7 @@ final class CpuLayerNorm {
         float[] d = scratch.row(0, n);
         float[] g = read(memory(gamma), scratch.row(1, n), n);
         float[] z = scratch.row(2, n);
-        CpuMemory in = memory(dy);
+        CpuMemory in = scratch.memory(0, dy);
         CpuMemory zs = memory(normalized);
         CpuMemory inv = memory(inverse);
         CpuMemory acc = memory(dx);

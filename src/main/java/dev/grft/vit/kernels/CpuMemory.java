@@ -10,7 +10,7 @@ import org.bytedeco.javacpp.FloatPointer;
  * <p>A buffer of Java's ends below 2^31 bytes, so a long memory has several: one begins every {@code 2^bits} values and reaches to the end of
  * the next. So up to {@code 2^bits} values from any position on lie in one buffer.
  */
-final class CpuMemory {
+class CpuMemory {
     private static final int BITS =
             28; // two of these windows, less one value, are the most that a buffer of Java's can hold
 
@@ -41,6 +41,10 @@ final class CpuMemory {
 
     /** Returns a buffer that holds {@code 2^bits} values from a position on, or all that follow; see {@link #in}. */
     FloatBuffer window(long at) {
+        return part(at);
+    }
+
+    private FloatBuffer part(long at) {
         return windows[(int) (at >>> bits)];
     }
 
@@ -51,13 +55,13 @@ final class CpuMemory {
 
     /** Reads n values from a position on into {@code to}, from its index {@code first} on. */
     void get(long at, float[] to, int first, int n) {
-        window(at).get(in(at), to, first, n);
+        part(at).get(in(at), to, first, n);
         keep();
     }
 
     /** Writes n values of {@code from}, from its index {@code first} on, to a position. */
     void put(long at, float[] from, int first, int n) {
-        window(at).put(in(at), from, first, n);
+        part(at).put(in(at), from, first, n);
         keep();
     }
 
@@ -73,13 +77,18 @@ final class CpuMemory {
     }
 
     float get(long at) {
-        float value = window(at).get(in(at));
+        float value = part(at).get(in(at));
         keep();
         return value;
     }
 
     void put(long at, float value) {
-        window(at).put(in(at), value);
+        part(at).put(in(at), value);
+        keep();
+    }
+
+    /** Writes what {@link #put} still holds back; to be called after the last put. */
+    void flush() {
         keep();
     }
 

@@ -18,6 +18,29 @@ final class CpuProducts {
     /** Does {@link Kernels#gemm}. */
     static void gemm(
             boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+        requireShapes(transposeA, a, transposeB, b, c);
+        sgemm(
+                transposeA,
+                pointer(a),
+                size(a, 1),
+                transposeB,
+                pointer(b),
+                size(b, 1),
+                size(c, 0),
+                size(c, 1),
+                size(a, transposeA ? 0 : 1),
+                (float) alpha,
+                (float) beta,
+                pointer(c),
+                size(c, 1));
+    }
+
+    /**
+     * Checks the shapes of {@code op(a) op(b) -> c}.
+     *
+     * @throws IllegalArgumentException if they do not fit
+     */
+    static void requireShapes(boolean transposeA, INDArray a, boolean transposeB, INDArray b, INDArray c) {
         long m = c.size(0);
         long n = c.size(1);
         long k = transposeA ? a.size(0) : a.size(1);
@@ -27,20 +50,6 @@ final class CpuProducts {
                     + " x " + Arrays.toString(b.shape()) + (transposeB ? "'" : "") + " -> "
                     + Arrays.toString(c.shape()));
         }
-        sgemm(
-                transposeA,
-                pointer(a),
-                size(a, 1),
-                transposeB,
-                pointer(b),
-                size(b, 1),
-                Math.toIntExact(m),
-                Math.toIntExact(n),
-                Math.toIntExact(k),
-                (float) alpha,
-                (float) beta,
-                pointer(c),
-                Math.toIntExact(n));
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.grft.vit.kernels;
 
+import static dev.grft.vit.kernels.CpuArrays.isNarrow;
 import static dev.grft.vit.kernels.CpuArrays.length;
 import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.pointer;
@@ -26,13 +27,22 @@ final class CpuRows {
         int n = size(y, 1);
         int m = size(y, 0);
         float[] v = read(memory(values), scratch.row(0, n), n);
-        CpuMemory out = memory(y);
+        CpuMemory out = scratch.memory(0, y);
         for (long i = 0; i < m; i++) {
             out.put(i * n, v, 0, n);
         }
+        out.flush();
     }
 
     void add(INDArray x, INDArray y) {
+        if (isNarrow(x) || isNarrow(y)) {
+            inPairs(x, y, y, (a, b, n) -> {
+                for (int i = 0; i < n; i++) {
+                    b[i] += a[i];
+                }
+            });
+            return;
+        }
         FloatPointer from = pointer(x);
         FloatPointer to = pointer(y);
         for (long at = 0; at < x.length(); at += MOST) {
@@ -65,9 +75,9 @@ final class CpuRows {
         long length = y.length();
         float[] a = scratch.row(0, CHUNK);
         float[] b = scratch.row(1, CHUNK);
-        CpuMemory left = memory(first);
-        CpuMemory right = memory(second);
-        CpuMemory out = memory(y);
+        CpuMemory left = scratch.memory(0, first);
+        CpuMemory right = scratch.memory(1, second);
+        CpuMemory out = y == second ? right : memory(y);
         for (long at = 0; at < length; at += CHUNK) {
             int n = (int) Math.min(CHUNK, length - at);
             left.get(at, a, 0, n);
@@ -75,6 +85,7 @@ final class CpuRows {
             function.apply(a, b, n);
             out.put(at, b, 0, n);
         }
+        out.flush();
     }
 
     void columnSums(INDArray x, INDArray out) {
@@ -87,7 +98,7 @@ final class CpuRows {
         float[] acc = scratch.row(0, n);
         float[] v = scratch.row(1, n);
         Arrays.fill(acc, 0, n, 0f);
-        CpuMemory in = memory(x);
+        CpuMemory in = scratch.memory(0, x);
         for (long i = 0; i < m; i++) {
             in.get(i * n, v, 0, n);
             for (int j = 0; j < n; j++) {
@@ -104,8 +115,8 @@ final class CpuRows {
         float[] u = scratch.row(1, n);
         float[] v = scratch.row(2, n);
         Arrays.fill(acc, 0, n, 0f);
-        CpuMemory left = memory(a);
-        CpuMemory right = memory(b);
+        CpuMemory left = scratch.memory(0, a);
+        CpuMemory right = scratch.memory(1, b);
         for (long i = 0; i < m; i++) {
             left.get(i * n, u, 0, n);
             right.get(i * n, v, 0, n);

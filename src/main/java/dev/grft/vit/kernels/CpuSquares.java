@@ -74,7 +74,7 @@ final class CpuSquares {
     }
 
     /** Adds the row and column sums of the squares of {@code g [out, in]}. */
-    private void addSquares(CpuMemory g, int out, int in, double[] rows, double[] columns) {
+    void addSquares(CpuMemory g, int out, int in, double[] rows, double[] columns) {
         float[] v = scratch.row(0, in);
         double[] acc = scratch.sums(in);
         for (int o = 0; o < out; o++) {
@@ -102,7 +102,7 @@ final class CpuSquares {
     }
 
     /** Adds the column sums of {@code a * b}, both {@code [m, n]}, each at least 0, to {@code acc [n]}; a begins at {@code at}. */
-    private void addColumnDots(CpuMemory a, long at, CpuMemory b, int m, int n, double[] acc) {
+    void addColumnDots(CpuMemory a, long at, CpuMemory b, int m, int n, double[] acc) {
         float[] u = scratch.row(0, n);
         float[] v = scratch.row(1, n);
         double[] one = scratch.sums(n);

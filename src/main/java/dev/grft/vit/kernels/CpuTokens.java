@@ -1,5 +1,6 @@
 package dev.grft.vit.kernels;
 
+import static dev.grft.vit.kernels.CpuArrays.isNarrow;
 import static dev.grft.vit.kernels.CpuArrays.memory;
 import static dev.grft.vit.kernels.CpuArrays.read;
 import static dev.grft.vit.kernels.CpuArrays.size;
@@ -71,6 +72,19 @@ final class CpuTokens {
         int d = size(x, 1);
         long inX = x.length() / examples;
         long inY = y.length() / examples;
+        if (isNarrow(x) || isNarrow(y)) {
+            float[] v = scratch.row(0, d);
+            CpuMemory in = scratch.memory(0, x);
+            CpuMemory out = scratch.memory(1, y);
+            for (long row = 0; row < (long) examples * count; row++) {
+                long b = row / count;
+                long i = row % count;
+                in.get(b * inX + (from + i) * d, v, 0, d);
+                out.put(b * inY + (to + i) * d, v, 0, d);
+            }
+            out.flush();
+            return;
+        }
         CpuMemory in = memory(x);
         CpuMemory out = memory(y);
         for (long b = 0; b < examples; b++) {

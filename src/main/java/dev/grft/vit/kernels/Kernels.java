@@ -3,6 +3,7 @@ package dev.grft.vit.kernels;
 import dev.grft.Task;
 import dev.grft.vit.kernels.onednn.Packed;
 import org.jspecify.annotations.Nullable;
+import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -21,13 +22,26 @@ public interface Kernels {
     void gemm(boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c);
 
     /**
-     * Puts {@code x W'}, plus y if it {@code adds}, into {@code y [m, out]}. Kernels of lower precision round x {@code [m, in]} and W {@code
-     * [out, in]}.
+     * Returns the type of arrays that lie between products with weights: inputs and outputs of linear maps and of attention, and their
+     * gradients. What is added up over the blocks is of the model's type, and so are weights.
+     *
+     * @param model the model's type
+     */
+    default DataType between(DataType model) {
+        return model;
+    }
+
+    /**
+     * Puts {@code x W' + bias} into {@code y [m, out]}. Kernels of lower precision round x {@code [m, in]} and W {@code [out, in]}.
      *
      * @param packed holds what kernels make of W once; null if W changes
+     * @param bias {@code [out]}; null for none
      */
-    default void linear(INDArray x, INDArray w, @Nullable Packed packed, boolean adds, INDArray y) {
-        gemm(false, x, true, w, 1, adds ? 1 : 0, y);
+    default void linear(INDArray x, INDArray w, @Nullable Packed packed, @Nullable INDArray bias, INDArray y) {
+        if (bias != null) {
+            fillRows(bias, y);
+        }
+        gemm(false, x, true, w, 1, bias == null ? 0 : 1, y);
     }
 
     /** Puts the gradient of x, {@code dy W}, into {@code dx [m, in]}, given {@code dy [m, out]}; see {@link #linear}. */
@@ -92,20 +106,30 @@ public interface Kernels {
     void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx);
 
     /**
-     * Replaces {@code y [m, n]} by {@code x * Phi(x)} (the erf GELU) with {@code x = y + bias}, row by row; puts its derivative at x
-     * into {@code derivative [m, n]}, unless it is null.
+     * Puts {@code a * Phi(a)} (the erf GELU) with {@code a = x + bias}, row by row, into {@code y [m, n]}, and what {@link #geluBackward}
+     * needs into {@code x [m, n]}: the derivative, or a itself. If y is x, only the result.
      *
-     * @param bias {@code [n]}; null for none
+     * @param bias {@code [n]}; null for none, as it has to be for arrays of lower precision
      */
-    void gelu(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative);
+    void gelu(@Nullable INDArray bias, INDArray x, INDArray y);
+
+    /** Multiplies {@code dy [m, n]} by the derivative of the GELU, given what {@link #gelu} has put into x. */
+    default void geluBackward(INDArray kept, INDArray dy) {
+        multiply(kept, dy);
+    }
 
     /**
-     * Does what {@link #gelu} does with {@code x * sigmoid(u)}, {@code u = linear * x + cubic * x^3}: the GELU's approximations.
+     * Does what {@link #gelu} does with {@code a * sigmoid(u)}, {@code u = linear * a + cubic * a^3}: the GELU's approximations.
      *
      * @param linear at least 1.5, so that the sigmoid is 0 or 1 in floats beyond 60
-     * @param cubic at least 0
+     * @param cubic 0, or 0.044715 times linear, which is then {@code 2 sqrt(2 / pi)}
      */
-    void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray y, @Nullable INDArray derivative);
+    void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray x, INDArray y);
+
+    /** Does what {@link #geluBackward} does after {@link #sigmoidGelu}. */
+    default void sigmoidGeluBackward(double linear, double cubic, INDArray kept, INDArray dy) {
+        multiply(kept, dy);
+    }
 
     /**
      * Puts multi-head attention of the first Q tokens of each example into {@code out [B*Q, D]}: softmax(q k' / sqrt(D/H)) v

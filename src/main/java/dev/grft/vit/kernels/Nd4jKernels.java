@@ -141,14 +141,14 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void gelu(@Nullable INDArray bias, INDArray y, @Nullable INDArray derivative) {
-        INDArray x = plus(bias, y);
+    public void gelu(@Nullable INDArray bias, INDArray in, INDArray y) {
+        INDArray x = plus(bias, in);
         INDArray cdf =
                 Nd4j.exec(new Erf(x.mul(Math.sqrt(0.5)), x.ulike())).addi(1).muli(0.5);
         y.assign(x.mul(cdf));
-        if (derivative != null) {
+        if (in != y) {
             INDArray density = Transforms.exp(x.mul(x).muli(-0.5), false).muli(1 / Math.sqrt(2 * Math.PI));
-            derivative.assign(cdf.addi(density.muli(x)));
+            in.assign(cdf.addi(density.muli(x)));
         }
     }
 
@@ -158,20 +158,19 @@ public final class Nd4jKernels implements Kernels {
     }
 
     @Override
-    public void sigmoidGelu(
-            @Nullable INDArray bias, double linear, double cubic, INDArray y, @Nullable INDArray derivative) {
-        INDArray x = plus(bias, y);
+    public void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray in, INDArray y) {
+        INDArray x = plus(bias, in);
         INDArray near = Transforms.min(Transforms.max(x, -60, true), 60, false); // the sigmoid is 0 or 1 beyond
         INDArray square = near.mul(near);
         INDArray sigmoid = Transforms.sigmoid(square.mul(cubic).addi(linear).muli(near), false);
         y.assign(x.mul(sigmoid));
-        if (derivative != null) {
+        if (in != y) {
             INDArray slope = square.muli(3 * cubic)
                     .addi(linear)
                     .muli(near)
                     .muli(sigmoid.rsub(1))
                     .addi(1);
-            derivative.assign(slope.muli(sigmoid));
+            in.assign(slope.muli(sigmoid));
         }
     }
 

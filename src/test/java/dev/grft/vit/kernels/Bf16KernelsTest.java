@@ -38,10 +38,18 @@ class Bf16KernelsTest {
     void linearMultipliesRoundedNumbersAndSumsInFloat() {
         try (Packed packed = new Packed()) {
             INDArray y = Nd4j.create(DataType.FLOAT, M, OUT);
-            kernels.linear(x, w, packed, false, y);
-            close(y, rounded(x).mmul(rounded(w).transpose()), 1e-5);
-            kernels.linear(x, w, packed, true, y);
-            close(y, rounded(x).mmul(rounded(w).transpose()).mul(2), 1e-5);
+            INDArray exact = rounded(x).mmul(rounded(w).transpose());
+            for (Packed of : new Packed[] {packed, null}) {
+                kernels.linear(x, w, of, null, y);
+                close(y, exact, 1e-5);
+                INDArray bias = normal(1, OUT);
+                kernels.linear(x, w, of, bias.reshape(OUT), y);
+                close(y, exact.addRowVector(bias.castTo(DataType.DOUBLE)), 1e-5);
+                INDArray narrow = Nd4j.create(DataType.BFLOAT16, M, OUT);
+                kernels.linear(x.castTo(DataType.BFLOAT16), w, of, bias.reshape(OUT), narrow);
+                assertThat(narrow.castTo(DataType.FLOAT))
+                        .isEqualTo(y.castTo(DataType.BFLOAT16).castTo(DataType.FLOAT));
+            }
         }
     }
 
@@ -60,9 +68,9 @@ class Bf16KernelsTest {
     @Test
     void aWeightThatChangesIsReadAnewEachTime() {
         INDArray y = Nd4j.create(DataType.FLOAT, M, OUT);
-        kernels.linear(x, w, null, false, y);
+        kernels.linear(x, w, null, null, y);
         w.muli(3);
-        kernels.linear(x, w, null, false, y);
+        kernels.linear(x, w, null, null, y);
         close(y, rounded(x).mmul(rounded(w).transpose()), 1e-5);
     }
 
@@ -70,7 +78,7 @@ class Bf16KernelsTest {
     void ofAWeightThatChangesFewRowsAreMultipliedInFloat() {
         INDArray few = normal(3, IN);
         INDArray y = Nd4j.create(DataType.FLOAT, 3, OUT);
-        kernels.linear(few, w, null, false, y);
+        kernels.linear(few, w, null, null, y);
         close(y, few.castTo(DataType.DOUBLE).mmul(w.castTo(DataType.DOUBLE).transpose()), 1e-5);
     }
 
@@ -80,7 +88,7 @@ class Bf16KernelsTest {
         for (int m : new int[] {1, 8, 70, 300}) {
             INDArray some = normal(m, IN);
             INDArray y = Nd4j.create(DataType.FLOAT, m, OUT);
-            kernels.linear(some, w, packed, false, y);
+            kernels.linear(some, w, packed, null, y);
             close(y, rounded(some).mmul(rounded(w).transpose()), 1e-5);
         }
         assertThat(packed.bytes()).isBetween(2L * OUT * IN, 8L * OUT * IN);
@@ -114,7 +122,8 @@ class Bf16KernelsTest {
     private static INDArray[] pass(
             Kernels kernels, INDArray qkv, INDArray dout, int heads, int examples, int queries, boolean keep) {
         long t = qkv.size(0) / examples;
-        INDArray weights = keep ? Nd4j.create(DataType.FLOAT, (long) examples * heads * queries, t) : null;
+        INDArray weights =
+                keep ? Nd4j.create(kernels.between(DataType.FLOAT), (long) examples * heads * queries, t) : null;
         INDArray out = Nd4j.create(DataType.FLOAT, dout.shape());
         INDArray dqkv = Nd4j.create(DataType.FLOAT, qkv.shape());
         kernels.attention(qkv, heads, examples, weights, out);
@@ -129,8 +138,8 @@ class Bf16KernelsTest {
         Kernels others = new CpuKernels(true);
         try (Packed packed = new Packed();
                 Packed other = new Packed()) {
-            kernels.linear(x, w, packed, false, first);
-            others.linear(x.dup(), w.dup(), other, false, second);
+            kernels.linear(x, w, packed, null, first);
+            others.linear(x.dup(), w.dup(), other, null, second);
         } finally {
             others.free();
         }

@@ -20,14 +20,14 @@ class GeluKernelsTest extends OnEveryMachine {
     void geluIsAccurateOverItsRange() {
         int n = 24_001;
         double[] x = each(n, i -> (float) (-12 + i * 0.001));
-        INDArray y = machine.array(x, n, 1);
-        INDArray derivative = machine.garbage(n, 1);
-        kernels.gelu(null, y, derivative);
+        INDArray y = machine.garbage(n, 1);
+        INDArray derivative = machine.array(x, n, 1);
+        kernels.gelu(null, derivative, y);
         machine.assertClose(y, each(n, i -> Naive.gelu(x[i])), 1);
         machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(x[i])), 1);
 
         INDArray alone = machine.array(x, n, 1);
-        kernels.gelu(null, alone, null);
+        kernels.gelu(null, alone, alone);
         assertThat(values(alone)).isEqualTo(values(y));
     }
 
@@ -37,9 +37,9 @@ class GeluKernelsTest extends OnEveryMachine {
         double[] before = normal(1, m * n);
         double[] bias = normal(2, n);
         double[] x = each(m * n, i -> before[i] + bias[i % n]);
-        INDArray y = machine.array(before, m, n);
-        INDArray derivative = machine.garbage(m, n);
-        activation.apply(kernels, machine.array(bias, n), y, derivative);
+        INDArray y = machine.garbage(m, n);
+        INDArray derivative = machine.array(before, m, n);
+        activation.apply(kernels, machine.array(bias, n), derivative, y);
         machine.assertClose(y, each(m * n, i -> Naive.gelu(activation, x[i])), 4);
         machine.assertClose(derivative, each(m * n, i -> Naive.geluDerivative(activation, x[i])), 4);
     }
@@ -51,35 +51,35 @@ class GeluKernelsTest extends OnEveryMachine {
     void theOtherGelusAreAccurateOverTheirRange(Activation activation) {
         int n = 24_001;
         double[] x = each(n, i -> (float) (-12 + i * 0.001));
-        INDArray y = machine.array(x, n, 1);
-        INDArray derivative = machine.garbage(n, 1);
-        activation.apply(kernels, null, y, derivative);
+        INDArray y = machine.garbage(n, 1);
+        INDArray derivative = machine.array(x, n, 1);
+        activation.apply(kernels, null, derivative, y);
         machine.assertClose(y, each(n, i -> Naive.gelu(activation, x[i])), 2);
         machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(activation, x[i])), 2);
 
         double[] far = {-1e30, -100, -60, 0, 60, 100, 1e30};
-        INDArray there = machine.array(far, 7);
-        INDArray slope = machine.garbage(7);
-        activation.apply(kernels, null, there, slope);
+        INDArray there = machine.garbage(7);
+        INDArray slope = machine.array(far, 7);
+        activation.apply(kernels, null, slope, there);
         assertThat(values(there)[6]).isEqualTo(values(machine.array(far, 7))[6]);
         machine.assertClose(there.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 60, 100}, 1);
         machine.assertClose(slope, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
 
         INDArray alone = machine.array(x, n, 1);
-        activation.apply(kernels, null, alone, null);
+        activation.apply(kernels, null, alone, alone);
         assertThat(values(alone)).isEqualTo(values(y));
 
-        INDArray nan = machine.array(new double[] {1, Double.NaN}, 2);
-        activation.apply(kernels, null, nan, machine.garbage(2));
+        INDArray nan = machine.garbage(2);
+        activation.apply(kernels, null, machine.array(new double[] {1, Double.NaN}, 2), nan);
         assertThat(values(nan)[1]).isNaN();
     }
 
     @Test
     void geluFarFromZeroIsZeroOrTheIdentity() {
         double[] x = {-1e30, -100, -20, 0, 20, 100, 1e30};
-        INDArray y = machine.array(x, 7);
-        INDArray derivative = machine.garbage(7);
-        kernels.gelu(null, y, derivative);
+        INDArray y = machine.garbage(7);
+        INDArray derivative = machine.array(x, 7);
+        kernels.gelu(null, derivative, y);
         assertThat(values(y)[6]).isEqualTo(values(machine.array(x, 7))[6]);
         machine.assertClose(y.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 20, 100}, 1);
         machine.assertClose(derivative, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
@@ -87,8 +87,8 @@ class GeluKernelsTest extends OnEveryMachine {
 
     @Test
     void aNanIsNotHidden() {
-        INDArray y = machine.array(new double[] {1, Double.NaN, 2, 3}, 4);
-        kernels.gelu(null, y, machine.garbage(4));
+        INDArray y = machine.garbage(4);
+        kernels.gelu(null, machine.array(new double[] {1, Double.NaN, 2, 3}, 4), y);
         assertThat(values(y)[1]).isNaN();
     }
 }

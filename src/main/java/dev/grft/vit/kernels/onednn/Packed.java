@@ -37,9 +37,9 @@ public final class Packed implements AutoCloseable {
     /** Returns the order of a packed {@code [k, n]}. */
     static memory.desc order(long k, long n) {
         OneDnn.use(1);
-        try (memory.desc a = Products.view(Matrices.one(ROWS, k), memory.data_type.bf16);
+        try (memory.desc a = Primitives.view(Matrices.one(ROWS, k), memory.data_type.bf16);
                 memory.desc b = new memory.desc(new long[] {k, n}, memory.data_type.bf16, memory.format_tag.any);
-                memory.desc c = Products.view(Matrices.one(ROWS, n), memory.data_type.f32);
+                memory.desc c = Primitives.view(Matrices.one(ROWS, n), memory.data_type.f32);
                 matmul.primitive_desc product = new matmul.primitive_desc(OneDnn.engine(), a, b, c)) {
             return product.weights_desc();
         }
@@ -47,7 +47,7 @@ public final class Packed implements AutoCloseable {
 
     private static BytePointer pack(FloatPointer w, Matrices view) {
         try (memory.desc order = order(view.rows(), view.columns());
-                memory.desc plain = Products.view(view, memory.data_type.f32);
+                memory.desc plain = Primitives.view(view, memory.data_type.f32);
                 memory from = new memory(plain, OneDnn.engine(), w)) {
             BytePointer packed = new BytePointer(order.get_size());
             try (memory to = new memory(order, OneDnn.engine(), packed);
