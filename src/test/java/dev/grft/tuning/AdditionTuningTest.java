@@ -2,6 +2,7 @@ package dev.grft.tuning;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.Delta;
 import dev.grft.Entries;
@@ -15,6 +16,7 @@ import dev.grft.vit.Layout;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
 import dev.grft.vit.kernels.Nd4jKernels;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -83,6 +85,7 @@ class AdditionTuningTest {
                 all(),
                 Stream.of(
                         Named.of("rows", new SliceTuning(Tiny.selection("row"))),
+                        Named.of("columns", new SliceTuning(Tiny.selection("column"))),
                         Named.of("head", SliceTuning.headOnly()),
                         Named.of("everything", new WholeTuning())));
     }
@@ -100,8 +103,45 @@ class AdditionTuningTest {
     @ParameterizedTest
     @MethodSource("every")
     void aForwardThatIsComputedAgainGivesTheSameGradients(Tuning tuning) {
-        Bound kept = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels(), Keep.ALL);
-        Bound again = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels(), Keep.INPUTS);
+        givesTheSameGradientsAgain(tuning, false);
+    }
+
+    @ParameterizedTest
+    @MethodSource("every")
+    void soItDoesInBf16(Tuning tuning) {
+        assumeTrue(Machine.hasBf16(), "no AVX-512");
+        givesTheSameGradientsAgain(tuning, true);
+    }
+
+    /** Also where a method reads and adds to arrays that are kept in bfloat16. */
+    @ParameterizedTest
+    @MethodSource("every")
+    void gradientsInBf16AreThoseInFloatButForRounding(Tuning tuning) {
+        assumeTrue(Machine.hasBf16(), "no AVX-512");
+        Bound floats = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels());
+        Bound narrow = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels(true));
+        float[] trained = Tiny.normal(17, floats.layout.size(), 0.1);
+        for (Bound one : List.of(floats, narrow)) {
+            one.load(trained);
+            one.begin(4, 5, 6);
+            one.backward(0, 3);
+        }
+        double error = 0;
+        double all = 0;
+        for (String name : floats.layout.arrays().keySet()) {
+            double[] exact = floats.gradient(name);
+            double[] rounded = narrow.gradient(name);
+            for (int i = 0; i < exact.length; i++) {
+                error += (rounded[i] - exact[i]) * (rounded[i] - exact[i]);
+                all += exact[i] * exact[i];
+            }
+        }
+        assertThat(Math.sqrt(error / all)).isBetween(1e-5, 0.03);
+    }
+
+    private static void givesTheSameGradientsAgain(Tuning tuning, boolean bf16) {
+        Bound kept = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels(bf16), Keep.ALL);
+        Bound again = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels(bf16), Keep.INPUTS);
         float[] trained = Tiny.normal(17, kept.layout.size(), 0.1);
         for (Bound one : List.of(kept, again)) {
             one.load(trained);
