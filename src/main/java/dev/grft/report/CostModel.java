@@ -75,7 +75,7 @@ public final class CostModel {
     private final int examplesAtOnce; // examples that a task computes at once
     private final Tuning tuning;
     private final boolean parts; // whether a task adds up gradients of its parts
-    private final int copies; // of the weights that tasks share, in fp32; bfloat16 adds two of half the size
+    private final boolean bf16;
 
     /**
      * Returns the costs of training slices.
@@ -102,7 +102,7 @@ public final class CostModel {
                 LEARNER,
                 0,
                 new WholeTuning(),
-                1);
+                false);
     }
 
     private CostModel(
@@ -120,7 +120,7 @@ public final class CostModel {
             int learner,
             long pretrained,
             Tuning tuning,
-            int copies) {
+            boolean bf16) {
         this.config = config;
         this.slices = Map.copyOf(slices);
         this.trained = trained;
@@ -135,7 +135,7 @@ public final class CostModel {
         this.shards = shards;
         this.examplesAtOnce = examplesAtOnce;
         this.parts = parts;
-        this.copies = copies;
+        this.bf16 = bf16;
     }
 
     /** Returns the costs of the method, batch and shards of some settings. */
@@ -170,7 +170,7 @@ public final class CostModel {
                 LEARNER + (training.ema() == null ? 0 : 1),
                 layout.size(decaying),
                 tuning,
-                settings.engine().precision().equals("bf16") ? 2 : 1);
+                settings.engine().precision().equals("bf16"));
     }
 
     private static long head(VitConfig config) {
@@ -239,7 +239,7 @@ public final class CostModel {
         double spark = ROUND + SHARD * shards;
         double driver = trained() * (UPDATE + GATHER * shards);
         double memory = JVM
-                + (double) copies * BYTES * config.backboneParameters() // what the tasks share
+                + (double) weights() // what the tasks share
                 + (double) machine.tasks() * (activations(Math.min(most, examplesAtOnce), recompute) + 4 * vector);
         return new Step(
                 computing + network + spark + driver, computing, network, spark, driver, memory, bytesIn, bytesOut);
@@ -313,8 +313,8 @@ public final class CostModel {
     }
 
     private long beside(int tasks, int examples, int seen) {
-        long batches = Math.max(activations(examples, recompute) + sums(), forwardBytes(config, seen));
-        return (long) copies * BYTES * config.backboneParameters()
+        long batches = Math.max(activations(examples, recompute) + sums(), memory().forward(seen));
+        return weights()
                 + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
     }
 
@@ -423,34 +423,19 @@ public final class CostModel {
         return matrix.contains("qkv") ? examples * (1 + 2.0 * config.heads()) / 3 : examples;
     }
 
+    /** Returns the bytes of the weights that tasks share; bfloat16 adds two copies of half the size. */
+    private long weights() {
+        return (bf16 ? 2 : 1) * BYTES * config.backboneParameters();
+    }
+
+    private Activations memory() {
+        return new Activations(config, bf16);
+    }
+
     /** Returns what a network in this training keeps of a batch and works with, in bytes. */
     long activations(int examples, boolean again) {
-        return activationBytes(config, examples, again)
+        return memory().training(examples, again)
                 + BYTES * tuning.held(name -> (long) rows(name, examples), again);
-    }
-
-    /** Returns what a frozen network keeps of a batch for the backward, and its working arrays, in bytes. */
-    public static long activationBytes(VitConfig config, int examples, boolean recompute) {
-        long m = (long) examples * config.tokens();
-        long d = config.width();
-        long attention = config.keepsAttention() ? m * config.heads() * config.tokens() : 0;
-        long inside = m * (6 * d + 2L * config.mlpWidth()) + attention;
-        boolean classTokenOnly = config.variant().pooling().classTokenOnly();
-        // Of the class token's attention: its vectors for each head, and qkv's weights merged.
-        long vectors = examples * (config.heads() * (13 * d + config.tokens()) + 8 * d) + 3 * d * d;
-        long last = classTokenOnly ? m * d + vectors : inside;
-        long kept = recompute ? inside + config.depth() * m * d : (config.depth() - 1) * inside + last;
-        long scaled = config.variant().layerScale() ? m * d : 0;
-        long working = m * (9 * d + config.mlpWidth()) + scaled + (classTokenOnly ? 0 : m * d);
-        long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
-        return BYTES * (kept + working + 2 * images);
-    }
-
-    /** Returns what a network without a backward holds of a batch, in bytes. */
-    public static long forwardBytes(VitConfig config, int examples) {
-        long m = (long) examples * config.tokens();
-        long images = (long) examples * VitConfig.CHANNELS * config.imageSize() * config.imageSize();
-        return BYTES * (m * (10L * config.width() + config.mlpWidth()) + 2 * images);
     }
 
     /** Returns a table: a line for each number of executors. */

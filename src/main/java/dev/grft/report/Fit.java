@@ -57,9 +57,10 @@ public final class Fit {
      */
     public static Fit of(VitConfig config, Settings wished, long bytes, int tasks) {
         Fit all = unlimited(config, wished);
+        Activations memory = Activations.of(config, wished);
         int stepped = wished.training().examplesAtOnce();
         long bound =
-                2 * CostModel.activationBytes(config, stepped, wished.engine().recompute());
+                2 * memory.training(stepped, wished.engine().recompute());
         if (all.fits(CostModel.least(config, bytes, tasks), 0, bound)) { // it need not be known what trains
             return all;
         }
@@ -67,7 +68,7 @@ public final class Fit {
         long room = costs.room(bytes, tasks);
         long scoring = room - costs.sums();
         if (all.fits(room, costs.sums(), costs.activations(stepped, all.recompute))
-                || CostModel.activationBytes(config, 1, true) > scoring) {
+                || memory.training(1, true) > scoring) {
             return all;
         }
         SelectionSettings selection = wished.selection();
@@ -78,7 +79,7 @@ public final class Fit {
         int scored = wish
                 ? largest(selection.batchSize(), scoring, n -> scoreBytes(config, wished, n, again))
                 : selection.batchSize();
-        int seen = largest(wished.evaluation().batchSize(), room, n -> CostModel.forwardBytes(config, n));
+        int seen = largest(wished.evaluation().batchSize(), room, memory::forward);
         int fitting = largest(stepped, room, n -> costs.activations(n, again));
         boolean pairs = wished.augmentation().mixing().mixes();
         int whole = pairs ? fitting - fitting % 2 : fitting;
@@ -90,7 +91,7 @@ public final class Fit {
         int images = wished.selection().imagesOfBatch();
         return step <= room
                 && scoreBytes(config, wished, images, recompute) <= room - sums
-                && CostModel.forwardBytes(config, seen) <= room;
+                && Activations.of(config, wished).forward(seen) <= room;
     }
 
     /** Returns whether scoring has no backward. GPS has a score of its own, which has one. */
@@ -103,8 +104,8 @@ public final class Fit {
 
     private static long scoreBytes(VitConfig config, Settings settings, int images, boolean recompute) {
         return scoresForward(settings)
-                ? CostModel.forwardBytes(config, images)
-                : CostModel.activationBytes(config, images, recompute);
+                ? Activations.of(config, settings).forward(images)
+                : Activations.of(config, settings).training(images, recompute);
     }
 
     private static int largest(int wish, long room, IntToLongFunction bytes) {

@@ -7,6 +7,7 @@ import dev.grft.Penalty;
 import dev.grft.Selection;
 import dev.grft.Task;
 import dev.grft.data.Batch;
+import dev.grft.report.Activations;
 import dev.grft.report.CostModel;
 import dev.grft.train.Initial;
 import dev.grft.train.Learner;
@@ -187,7 +188,7 @@ final class Steps implements AutoCloseable {
                                 * costs.step(1, new CostModel.Machine(gflops, shares.size(), Double.POSITIVE_INFINITY))
                                         .computing()))
                 .with("trained", (double) costs.trained())
-                .with("activations_mb", shares.size() * CostModel.activationBytes(config, examples, recompute) / 1e6);
+                .with("activations_mb", shares.size() * new Activations(config, setup.precision().equals("bf16")).training(examples, recompute) / 1e6);
     }
 
     private List<Row> step(String name, Tuning tuning, Penalty penalty, double flops, List<Peer> peers) {

@@ -1,6 +1,7 @@
 package dev.grft.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.Penalty;
 import dev.grft.Task;
@@ -19,6 +20,7 @@ import dev.grft.vit.Keep;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Machine;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
@@ -179,7 +181,7 @@ class CostModelTest {
         String batch = "training.batchSize=256";
         CostModel whole = CostModel.of(BASE, settings(batch, "training.microBatch=64"));
         CostModel parts = CostModel.of(BASE, settings(batch, "training.microBatch=8"));
-        double activations = CostModel.activationBytes(BASE, 64, false) - CostModel.activationBytes(BASE, 8, false);
+        double activations = new Activations(BASE, false).training(64, false) - new Activations(BASE, false).training(8, false);
         double less =
                 whole.step(1, MACHINE).executorBytes() - parts.step(1, MACHINE).executorBytes();
         assertThat(less).isCloseTo(MACHINE.tasks() * activations, Percentage.withPercentage(1e-6));
@@ -209,8 +211,8 @@ class CostModelTest {
         CostModel kept = costs(8, 1);
         CostModel again =
                 CostModel.of(BASE, settings("training.batchSize=8", "training.shards=1", "engine.recompute=true"));
-        double activations = CostModel.activationBytes(BASE, 8, false);
-        assertThat((double) CostModel.activationBytes(BASE, 8, true)).isLessThan(activations / 3);
+        double activations = new Activations(BASE, false).training(8, false);
+        assertThat((double) new Activations(BASE, false).training(8, true)).isLessThan(activations / 3);
         assertThat(again.step(1, MACHINE).computing())
                 .isBetween(
                         1.2 * kept.step(1, MACHINE).computing(),
@@ -218,15 +220,19 @@ class CostModelTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"ALL,224", "INPUTS,224", "NOTHING,224", "ALL,512", "NOTHING,512"}) // at 512 pixels no attention is kept
-    void memoryIsCountedAsNetworksHoldIt(Keep keep, int size) {
+    @CsvSource({
+        "ALL,224,false", "INPUTS,224,false", "NOTHING,224,false", "ALL,512,false", "NOTHING,512,false", // which keep no attention
+        "ALL,224,true", "INPUTS,224,true", "NOTHING,224,true", "ALL,512,true", "NOTHING,512,true"
+    })
+    void memoryIsCountedAsNetworksHoldIt(Keep keep, int size, boolean bf16) {
+        assumeTrue(!bf16 || Machine.hasBf16(), "no AVX-512");
         VitConfig config = VitConfig.preset("vit_tiny_patch16_" + size, 10);
         int examples = 2;
         SliceTuning tuning = new SliceTuning(Setup.selection(config, 1));
         MultiLayerConfiguration configuration =
                 Network.configuration(tuning.layout(config), settings().training(), Penalty.NONE, 1, 1);
         try (Weights weights = Weights.zeros(config, DataType.FLOAT)) {
-            Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), keep);
+            Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(bf16), keep);
             replica.load(new float[tuning.layout(config).size()]);
             Batch batch =
                     Batch.of(List.of(Setup.example(config, 0), Setup.example(config, 1)), Setup.preprocess(config));
@@ -235,9 +241,10 @@ class CostModelTest {
             } else {
                 replica.gradient(batch);
             }
+            Activations activations = new Activations(config, bf16);
             double counted = keep == Keep.NOTHING
-                    ? CostModel.forwardBytes(config, examples)
-                    : CostModel.activationBytes(config, examples, keep == Keep.INPUTS);
+                    ? activations.forward(examples)
+                    : activations.training(examples, keep == Keep.INPUTS);
             assertThat((double) replica.bytes()).isCloseTo(counted, Percentage.withPercentage(10));
         }
     }
@@ -288,7 +295,7 @@ class CostModelTest {
                     Batch.of(List.of(Setup.example(config, 0), Setup.example(config, 1)), Setup.preprocess(config)));
 
             assertThat((double) deltas.bytes() - ofDeltas)
-                    .isCloseTo((double) CostModel.forwardBytes(config, 2), Percentage.withPercentage(15));
+                    .isCloseTo((double) new Activations(config, false).forward(2), Percentage.withPercentage(15));
         }
     }
 
