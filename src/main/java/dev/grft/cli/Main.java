@@ -305,7 +305,11 @@ public final class Main {
                                     machines.classes,
                                     machines.executors,
                                     new CostModel.Machine(
-                                            machines.gflops == null ? Backend.gflops(machines.tasks) : machines.gflops,
+                                            machines.gflops == null
+                                                    ? Backend.gflops(
+                                                            machines.tasks,
+                                                            configured.settings().engine().precision())
+                                                    : machines.gflops,
                                             machines.tasks,
                                             machines.gigabits)));
             return List.of();

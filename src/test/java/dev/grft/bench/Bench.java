@@ -76,7 +76,7 @@ public final class Bench implements Callable<Integer> {
             names = "--only",
             paramLabel = "REGEX",
             description = "Measure only parts whose name it matches: kernels,"
-                    + " forward, slice step, full step, score pass, methods, switching, photos, memory and start, Spark; and growth,"
+                    + " forward, slice step, lora step, full step, score pass, methods, switching, photos, memory and start, Spark; and growth,"
                     + " which is measured only if asked for.")
     private Pattern only = Pattern.compile("");
 
@@ -125,6 +125,7 @@ public final class Bench implements Callable<Integer> {
         parts.put("kernels", () -> KernelBench.rows(setup, quick));
         parts.put("forward", () -> steps(setup, Steps::forward));
         parts.put("slice step", () -> steps(setup, Steps::sliceStep));
+        parts.put("lora step", () -> steps(setup, Steps::loraStep));
         parts.put("full step", () -> steps(setup, Steps::fullStep));
         parts.put("score pass", () -> steps(setup, Steps::scorePass));
         parts.put("methods", () -> steps(setup, Steps::methods));

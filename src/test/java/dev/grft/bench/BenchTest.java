@@ -39,6 +39,7 @@ class BenchTest {
                 .contains(
                         "forward",
                         "slice step",
+                        "lora step",
                         "full step",
                         "score pass",
                         "step of gps, 4 of each neuron",

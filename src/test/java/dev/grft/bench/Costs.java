@@ -18,7 +18,7 @@ final class Costs {
 
     /** Returns a row for each: one thing at a time is changed against the setup's own model and batch. */
     List<Row> rows() {
-        double gflops = Backend.gflops(setup.threads());
+        double gflops = Backend.gflops(setup.threads(), setup.precision());
         List<Row> rows = new ArrayList<>();
         rows.add(row(setup.model(), setup.batch(), 4, Keep.ALL, gflops));
         rows.add(row(setup.model(), setup.batch(), 4, Keep.INPUTS, gflops));

@@ -41,6 +41,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.IntFunction;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.nd4j.linalg.api.buffer.DataType;
@@ -114,6 +115,24 @@ final class Steps implements AutoCloseable {
 
     private CostModel costs(Map<String, Long> slices) {
         return new CostModel(config, slices, false, setup.batch(), shares.size());
+    }
+
+    /** Returns how long a step of LoRA takes, on the matrices of the blocks, of the rank that trains about as many numbers as the slices. */
+    List<Row> loraStep() {
+        Map<String, MatrixShape> matrices = new LinkedHashMap<>(config.matrices());
+        matrices.keySet().removeIf(matrix -> !matrix.startsWith("blocks."));
+        long ofRankOne =
+                matrices.values().stream().mapToLong(shape -> shape.out() + shape.in()).sum();
+        long slices = Setup.selection(config, setup.rows()).sizes().values().stream()
+                .mapToLong(Long::longValue)
+                .sum();
+        int rank = Math.max(1, (int) Math.rint((double) slices / ofRankOne));
+        return step(
+                "lora step",
+                new LoraTuning(matrices, rank, 1, 0),
+                Penalty.NONE,
+                costs(Map.of()).products(setup.batch()),
+                setup.peers("torch-lora"));
     }
 
     /** Returns how long a step takes that trains everything. */
@@ -195,6 +214,9 @@ final class Steps implements AutoCloseable {
         Work ours = training(name, tuning, penalty, Keep.ALL);
         List<Work> others = new ArrayList<>();
         others.add(squareProduct());
+        if (!setup.precision().equals("fp32")) {
+            others.add(training("ours, fp32", tuning, penalty, Keep.ALL, CpuKernels::new));
+        }
         others.addAll(peers);
         List<Row> rows = new ArrayList<>();
         for (Row row : rows(ours, others)) {
@@ -205,7 +227,7 @@ final class Steps implements AutoCloseable {
         rows.set(
                 0,
                 rows.get(0)
-                        .beside("its products at the sgemm peak", new Times(flops / peak))
+                        .beside("its products at the peak of large ones", new Times(flops / peak))
                         .with("gflop", flops / 1e9)
                         .with("peak_gflops", peak / 1e6)
                         .with("median_gflops", peak / 1e6 * square.fastest() / square.median()));
@@ -213,6 +235,10 @@ final class Steps implements AutoCloseable {
     }
 
     private Work training(String name, Tuning tuning, Penalty penalty, Keep keep) {
+        return training(name, tuning, penalty, keep, setup::kernels);
+    }
+
+    private Work training(String name, Tuning tuning, Penalty penalty, Keep keep, Supplier<Kernels> kernels) {
         MultiLayerConfiguration configuration = configuration(tuning, penalty);
         float[] start = new float[tuning.layout(config).size()];
         Learner learner = new Learner(configuration, LearnerState.start(start));
@@ -221,7 +247,7 @@ final class Steps implements AutoCloseable {
         return shared(
                 name,
                 share -> {
-                    Replica replica = new Replica(weights, tuning, configuration, setup.kernels(), keep);
+                    Replica replica = new Replica(weights, tuning, configuration, kernels.get(), keep);
                     return () -> {
                         replica.load(trained);
                         parts[share] = replica.gradient(shares.get(share));
@@ -235,10 +261,11 @@ final class Steps implements AutoCloseable {
     }
 
     private Work squareProduct() {
-        Kernels kernels = new CpuKernels();
-        INDArray a = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE);
-        INDArray b = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE);
-        INDArray c = Nd4j.create(DataType.FLOAT, SQUARE, SQUARE);
+        Kernels kernels = setup.kernels();
+        DataType type = kernels.between(DataType.FLOAT);
+        INDArray a = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE).castTo(type);
+        INDArray b = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE).castTo(type);
+        INDArray c = Nd4j.create(type, SQUARE, SQUARE);
         return Work.of("square product", () -> {
             Backend.threads(setup.threads());
             kernels.gemm(false, a, false, b, 1, 0, c);

@@ -155,15 +155,22 @@ public final class Backend {
         return Pointer.maxPhysicalBytes();
     }
 
-    /** Returns the mean rate, in 10^9 operations a second, of {@code tasks} tasks that multiply square matrices on this CPU at once. */
-    public static double gflops(int tasks) {
+    /**
+     * Returns the mean rate, in 10^9 operations a second, of {@code tasks} tasks that multiply square matrices on this CPU at once.
+     *
+     * @param precision of the products, {@code fp32} or {@code bf16}
+     * @throws UserError if this CPU cannot compute in it
+     */
+    public static double gflops(int tasks, String precision) {
+        kernels("cpu", precision).free();
         int side = 1024;
         double[] rates = IntStream.range(0, Math.max(1, tasks))
                 .mapToObj(task -> CompletableFuture.supplyAsync(
                         () -> {
-                            Kernels kernels = new CpuKernels();
-                            INDArray a = Nd4j.rand(DataType.FLOAT, side, side);
-                            INDArray c = Nd4j.create(DataType.FLOAT, side, side);
+                            Kernels kernels = new CpuKernels(precision.equals("bf16"));
+                            DataType type = kernels.between(DataType.FLOAT);
+                            INDArray a = Nd4j.rand(DataType.FLOAT, side, side).castTo(type);
+                            INDArray c = Nd4j.create(type, side, side);
                             threads(1); // after the arrays: ND4J sets it when it starts
                             long best = Long.MAX_VALUE;
                             for (int i = 0; i < 20; i++) {
@@ -171,6 +178,7 @@ public final class Backend {
                                 kernels.gemm(false, a, true, a, 1, 0, c);
                                 best = Math.min(best, System.nanoTime() - start);
                             }
+                            kernels.free();
                             return 2.0 * side * side * side / best;
                         },
                         runnable -> new Thread(runnable, "measuring").start()))
