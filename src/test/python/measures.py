@@ -12,6 +12,7 @@ Of several labels, `sets.safetensors`: `probabilities` [N, K], `shown` [N, K] (I
 Where this project and a library differ, the script asks the library so that it means the same:
 - of equal probabilities the lowest class comes first, which scikit-learn's top_k_accuracy_score does of reversed classes;
 - AUROC is the mean over the classes that have images and are not all there is; roc_auc_score refuses absent classes;
+- the ECE of several labels is that of all pairs of an image and a class, whose probability is that of the class; it is also computed in numpy;
 - of several labels, the means over classes are those over the classes that occur, and of areas over those that have one;
 - torchmetrics has a 16th bin for probabilities of exactly 1, here they belong to the 15th: no case has one.
 """
@@ -25,7 +26,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 from sklearn import metrics
-from torchmetrics.functional.classification import multiclass_calibration_error
+from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 OUTPUT = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent / "resources/golden/measures")
 
@@ -122,6 +123,16 @@ def sets(seed, images, classes, signal):
     return (1 / (1 + np.exp(-logits))).astype(np.float32), shown
 
 
+def calibration_error(probabilities, shown, bins=15):
+    """Returns the mean over the pairs of how far, in its bin of the probability, the share of shown ones is from the mean probability."""
+    p, y = probabilities.ravel().astype(np.float64), shown.ravel()
+    bin_of = np.minimum((p * bins).astype(int), bins - 1)
+    error = sum(abs(y[bin_of == b].sum() - p[bin_of == b].sum()) for b in range(bins)) / len(p)
+    torchs = binary_calibration_error(torch.tensor(p), torch.tensor(y), n_bins=bins)
+    np.testing.assert_allclose(error, float(torchs), rtol=1e-6)
+    return float(error)
+
+
 def of_sets(probabilities, shown, thresholds):
     result = {"loss": metrics.log_loss(shown.ravel(), probabilities.ravel().astype(np.float64)), "classes": []}
     every = np.arange(shown.shape[1])
@@ -138,7 +149,9 @@ def of_sets(probabilities, shown, thresholds):
     areas = [auroc(np.where(shown[:, k], k, -1), probabilities, k) for k in every]
     result["map"] = float(np.mean([value for value in average_precisions if value is not None]))
     result["auroc"] = float(np.mean([value for value in areas if value is not None]))
-    result["classes"] = [list(row) for row in zip(average_precisions, areas)]
+    result["ece"] = calibration_error(probabilities, shown)
+    errors = [calibration_error(probabilities[:, k], shown[:, k]) for k in every]
+    result["classes"] = [list(row) for row in zip(average_precisions, areas, errors)]
     return result
 
 

@@ -61,7 +61,7 @@ public final class ClassJudgment extends Judgment {
 
         @Override
         public Judgments<ClassJudgment> end() {
-            return new Judgments<>(all, counts);
+            return new Judgments<>(all, counts, new byte[0]);
         }
     }
 }

@@ -20,15 +20,12 @@ import org.jspecify.annotations.Nullable;
  */
 final class ClassMeasures extends Measures<ClassJudgment> {
     private static final int TOP = 5;
-    private static final int BINS = 15; // of the probability of the predicted class
 
     private final long[] right; // of each class, images that are recognized
     private final long[] actual; // images of the class
     private final long[] predicted; // images that are taken for it
     private final Map<Long, Long> mistakes = new HashMap<>(); // actual * K + predicted, images
-    private final long[] sure = new long[BINS]; // of each bin, images
-    private final long[] rightlySure = new long[BINS]; // of these, images that are recognized
-    private final double[] confidence = new double[BINS]; // the sum of their probabilities
+    private final Reliability reliability = new Reliability(1); // of the predicted classes
     private final @Nullable OddsHistogram odds; // null with too many classes
     private long inTop;
     private double loss;
@@ -63,12 +60,9 @@ final class ClassMeasures extends Measures<ClassJudgment> {
         actual[judgment.label]++;
         predicted[judgment.predicted]++;
         inTop += judgment.above < TOP ? 1 : 0;
-        int bin = Math.min(BINS - 1, (int) (judgment.probability * BINS));
-        sure[bin]++;
-        confidence[bin] += judgment.probability;
+        reliability.add(0, judgment.probability, judgment.label == judgment.predicted);
         if (judgment.label == judgment.predicted) {
             right[judgment.label]++;
-            rightlySure[bin]++;
         } else {
             mistakes.merge((long) judgment.label * names.size() + judgment.predicted, 1L, Long::sum);
         }
@@ -90,7 +84,7 @@ final class ClassMeasures extends Measures<ClassJudgment> {
         if (odds != null) {
             values.put(Measure.AUROC, area(odds::auroc));
         }
-        values.put(Measure.ECE, calibrationError());
+        values.put(Measure.ECE, reliability.error());
         values.put(Measure.LOSS, loss / examples);
         return values;
     }
@@ -125,15 +119,6 @@ final class ClassMeasures extends Measures<ClassJudgment> {
         return classes().mapToDouble(k -> actual[k] * of.applyAsDouble(k)).sum() / examples;
     }
 
-    /** Returns how far the predictions' probabilities are from the share of right ones, mean over the images, in [0, 1]. */
-    private double calibrationError() {
-        double sum = 0;
-        for (int bin = 0; bin < BINS; bin++) {
-            sum += Math.abs(rightlySure[bin] - confidence[bin]);
-        }
-        return sum / examples;
-    }
-
     /** Returns the share of a class among the images that are taken for it; 0 if none is. */
     private double precision(int k) {
         return predicted[k] == 0 ? 0 : (double) right[k] / predicted[k];
@@ -161,7 +146,7 @@ final class ClassMeasures extends Measures<ClassJudgment> {
         if (odds != null) {
             Measure.put(root, "auroc_error", area(odds::aurocError));
         }
-        putCalibration(root.putArray("calibration"));
+        reliability.put(root.putArray("calibration"));
         ObjectNode classes = root.putObject("classes");
         for (int k = 0; k < names.size(); k++) {
             ObjectNode one = classes.putObject(names.name(k));
@@ -176,14 +161,6 @@ final class ClassMeasures extends Measures<ClassJudgment> {
             putCells(root.putArray("confusion_cells"));
         } else {
             putMatrix(root.putArray("confusion"));
-        }
-    }
-
-    /** Puts [images, mean probability, share of right ones] for each bin, the least sure first; of none 0. */
-    private void putCalibration(ArrayNode bins) {
-        for (int bin = 0; bin < BINS; bin++) {
-            long images = Math.max(1, sure[bin]);
-            bins.addArray().add(sure[bin]).add(confidence[bin] / images).add((double) rightlySure[bin] / images);
         }
     }
 

@@ -74,7 +74,7 @@ public enum Measure {
     public static List<Measure> shown(Task task) {
         return switch (task) {
             case SINGLE_LABEL -> List.of(ACCURACY, BALANCED_ACCURACY, MACRO_F1, AUROC, ECE);
-            case MULTI_LABEL -> List.of(MAP, MACRO_F1, MICRO_F1, TUNED_MACRO_F1, SUBSET_ACCURACY, AUROC);
+            case MULTI_LABEL -> List.of(MAP, MACRO_F1, MICRO_F1, TUNED_MACRO_F1, SUBSET_ACCURACY, AUROC, ECE);
             case REGRESSION -> List.of(RMSE, MAE, R2);
         };
     }

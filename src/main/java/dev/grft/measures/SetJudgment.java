@@ -84,20 +84,23 @@ public final class SetJudgment extends Judgment {
         private final float @Nullable [] thresholds;
         private final ArrayList<SetJudgment> all = new ArrayList<>(); // which Kryo can read
         private int[] counts = {}; // by cell
+        private final Reliability reliability;
 
-        Piece(float @Nullable [] thresholds) {
+        Piece(int classes, float @Nullable [] thresholds) {
             this.thresholds = thresholds;
+            this.reliability = Reliability.ofLabels(classes);
         }
 
         @Override
         public void add(long id, String name, Target target, float[] probabilities) {
             all.add(new SetJudgment(id, name, target, probabilities, thresholds));
             counts = OddsHistogram.counted(counts, target, probabilities);
+            reliability.add(target, probabilities);
         }
 
         @Override
         public Judgments<SetJudgment> end() {
-            return new Judgments<>(all, counts);
+            return new Judgments<>(all, counts, reliability.packed());
         }
     }
 }

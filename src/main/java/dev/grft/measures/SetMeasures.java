@@ -29,6 +29,7 @@ final class SetMeasures extends Measures<SetJudgment> {
     private final Said half;
     private final Said tuned; // at the thresholds
     private final @Nullable OddsHistogram odds; // null with too many classes
+    private final Reliability reliability;
     private double loss;
 
     SetMeasures(Labels classes, float @Nullable [] thresholds) {
@@ -38,12 +39,14 @@ final class SetMeasures extends Measures<SetJudgment> {
         this.half = new Said();
         this.tuned = new Said();
         this.odds = classes.size() > OddsHistogram.MOST ? null : new OddsHistogram(classes.size());
+        this.reliability = Reliability.ofLabels(classes.size());
     }
 
     @Override
     public Judging.Begin<SetJudgment> judging() {
         float @Nullable [] sent = thresholds; // and not this object
-        return () -> new SetJudgment.Piece(sent);
+        int classes = names.size();
+        return () -> new SetJudgment.Piece(classes, sent);
     }
 
     @Override
@@ -66,6 +69,7 @@ final class SetMeasures extends Measures<SetJudgment> {
         if (odds != null) {
             odds.addOthers(some);
         }
+        reliability.add(some.reliability);
     }
 
     /** What the model has said at some thresholds. */
@@ -136,6 +140,7 @@ final class SetMeasures extends Measures<SetJudgment> {
             values.put(Measure.MAP, odds.mean(odds::averagePrecision));
             values.put(Measure.AUROC, odds.mean(odds::auroc));
         }
+        values.put(Measure.ECE, reliability.error());
         values.put(Measure.LOSS, loss / examples);
         values.put(Measure.MACRO_F1, half.mean(half::f1));
         values.put(Measure.MACRO_PRECISION, half.mean(half::precision));
@@ -184,6 +189,7 @@ final class SetMeasures extends Measures<SetJudgment> {
             Measure.put(root, "auroc_error", odds.mean(odds::aurocError));
         }
         root.put("classes_per_image", (double) half.sum(actual) / examples);
+        reliability.put(root.putArray("calibration"));
         ObjectNode classes = root.putObject("classes");
         for (int k = 0; k < names.size(); k++) {
             ObjectNode one = classes.putObject(names.name(k));
@@ -191,6 +197,7 @@ final class SetMeasures extends Measures<SetJudgment> {
             if (odds != null) {
                 Measure.put(one, "average_precision", odds.averagePrecision(k));
                 Measure.put(one, "auroc", odds.auroc(k));
+                Measure.put(one, "ece", reliability.error(k));
             }
             half.put(one, "", k);
             one.put("threshold", thresholds == null ? SetJudgment.HALF : thresholds[k]);

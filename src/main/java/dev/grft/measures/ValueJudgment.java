@@ -56,7 +56,7 @@ public final class ValueJudgment extends Judgment {
 
         @Override
         public Judgments<ValueJudgment> end() {
-            return new Judgments<>(all, new int[0]);
+            return new Judgments<>(all, new int[0], new byte[0]);
         }
     }
 }

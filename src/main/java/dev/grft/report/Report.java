@@ -28,7 +28,7 @@ import org.apache.hadoop.fs.Path;
  *   data          data.json
  *   broken        of broken-images.json, by set: path, images, count, and the first 100 as [name, reason]
  *   methods       of each: name, main, metrics, evaluation (its numbers), calibration, confusion, history, mistakes; of another
- *                 task than single-label results in place of calibration and confusion
+ *                 task than single-label results in place of confusion, and of values no calibration
  *   rates         rates.json of each method
  *   selection     see SelectionMap; with again, by part: slices, and jaccard with the first selection
  *   comparison    comparison.json

@@ -16,7 +16,7 @@ import java.util.stream.IntStream;
 
 /**
  * An {@code evaluation.json} of several labels or of values as the report shows it. Keys: {@code total}, how many classes or targets there
- * are; {@code classes}, rows of {@code [name, images, average precision, AUROC, threshold, precision, recall, F1]}, the last three at the
+ * are; {@code classes}, rows of {@code [name, images, average precision, AUROC, threshold, precision, recall, F1, ECE]}, from precision to F1 at the
  * threshold (null if there is none), of more than 1,000 those of the least F1, as there is no average precision; {@code curve}, rows of
  * {@code [threshold, precision, recall]} of all classes together; {@code targets}, the first 100 as {@code evaluation.json} has them, each
  * with its {@code name}.
@@ -68,6 +68,7 @@ final class TaskResults {
             ArrayNode row = classes.addArray().add(all.get(k).getKey());
             OF_CLASS.forEach(key -> row.add(number(of, key)));
             AT_THRESHOLD.forEach(key -> row.add(number(of, prefix + key)));
+            row.add(number(of, "ece"));
         }
         root.set("curve", evaluation.path("precision_recall"));
     }

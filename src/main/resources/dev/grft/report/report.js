@@ -174,7 +174,7 @@
   };
   const SHOWN = {
     "single-label": ["accuracy", "balanced_accuracy", "macro_f1", "top5_accuracy", "auroc", "ece", "loss"],
-    "multi-label": ["map", "macro_f1", "micro_f1", "tuned_macro_f1", "tuned_micro_f1", "subset_accuracy", "hamming_loss", "auroc", "loss"],
+    "multi-label": ["map", "macro_f1", "micro_f1", "tuned_macro_f1", "tuned_micro_f1", "subset_accuracy", "hamming_loss", "auroc", "ece", "loss"],
     regression: ["rmse", "mae", "r2", "loss"],
   }[task];
   // There is no mAP of more than 1,000 classes.
@@ -382,10 +382,45 @@
   const drawnMistakes = (method, title, describe) => [h("h3", {}, title),
     method.mistakes?.length ? pictures(method.mistakes, true, describe) : h("p", {}, "There are none.")];
 
+  // Calibration: bins of [predictions, mean probability, share of true ones].
+  const binName = (bins, b) => `${Math.round((100 * b) / bins.length)}–${Math.round((100 * (b + 1)) / bins.length)} %`;
+
+  const certainty = (bins, unit, share) => (bins.length === 0 ? null
+    : table("By certainty", [["Probability", "text"], [unit], ["Mean probability"], [share]], bins.map(([count, sure, right], b) => [binName(bins, b), whole(count), count ? percent(sure, 1) : "–", count ? percent(right, 1) : "–"])));
+
+  function reliability(bins, words) {
+    if (bins.length === 0) return [];
+    const x = (narrow) => ({ type: "category", data: bins.map((_, b) => binName(bins, b)), name: words.axis, nameGap: 26, axisLabel: { interval: narrow ? 4 : 2 } });
+    return [
+      h("div", {}, h("h3", {}, "Reliability"),
+        h("p", { class: "soft" }, words.text),
+        chart(`Reliability diagram: ${words.description}.`, 300, (narrow) => ({
+          legend: {}, grid: { top: 36, bottom: 36, left: 28 },
+          xAxis: x(narrow),
+          yAxis: { type: "value", min: 0, max: 1, name: words.share, nameGap: 44, axisLabel: { formatter: (v) => percent(v, 0) } },
+          tooltip: { trigger: "axis", formatter: ([p]) => tip(`${whole(bins[p.dataIndex][0])} ${words.unit} ${binName(bins, p.dataIndex)} sure`, `mean probability ${percent(bins[p.dataIndex][1], 1)}`, `${words.share} ${percent(bins[p.dataIndex][2], 1)}`) },
+          series: [
+            { name: words.share, type: "bar", barCategoryGap: "8%", data: bins.map(([count, , right]) => (count ? right : null)) },
+            { name: "mean probability", type: "line", symbolSize: 7, lineStyle: { type: "dashed" }, connectNulls: true, data: bins.map(([count, sure]) => (count ? sure : null)) },
+          ],
+        }))),
+      h("div", {}, h("h3", {}, words.title),
+        h("p", { class: "soft" }, `${words.counts}, in the same bins.`),
+        chart(`${words.counts}; the numbers stand in the table below.`, 300, (narrow) => ({
+          grid: { top: 12, bottom: 36, left: 28 },
+          xAxis: x(narrow),
+          yAxis: { type: words.log ? "log" : "value", min: words.log ? 0.5 : null, name: words.unit, nameGap: 50, axisLabel: { formatter: whole } },
+          tooltip: { trigger: "axis", formatter: ([p]) => tip(binName(bins, p.dataIndex), `${whole(bins[p.dataIndex][0])} ${words.unit}`) },
+          series: [{ type: "bar", barCategoryGap: "8%", data: bins.map(([count]) => (words.log && count === 0 ? null : count)) }],
+        }))),
+    ];
+  }
+
   // Of several labels.
   function setsOf(method) {
     const { total, classes, curve } = method.results;
     const of = method.evaluation;
+    const bins = method.calibration || [];
     const tuned = Number.isFinite(of.tuned_macro_f1);
     const known = classes.filter((row) => Number.isFinite(row[2]));
     const worst = [...known].sort((a, b) => a[2] - b[2]).slice(0, 40);
@@ -421,12 +456,18 @@
             yAxis: { type: "value", min: 0, max: 1, name: "precision", nameGap: 44, axisLabel: { formatter: (v) => percent(v, 0) } },
             tooltip: { trigger: "axis", formatter: ([p]) => tip(`threshold ${fixed(p.value[2], 3)}`, `precision ${percent(p.value[1], 1)}`, `recall ${percent(p.value[0], 1)}`) },
             series: [{ type: "line", showSymbol: false, lineStyle: { width: 2 }, data: curve.map(([threshold, precision, recall]) => [recall, precision, threshold]) }],
-          }))) : null),
+          }))) : null,
+        ...reliability(bins, {
+          text: `All pairs of an image and a class, in ${bins.length} bins of the probability of the class; bars: how many of the images show it. A bar below the line: too sure. ECE, the mean gap: ${percent(of.ece)}.`,
+          description: `share of pairs whose image shows the class, by the probability of the class; expected calibration error ${percent(of.ece)}`,
+          axis: "probability of the class", share: "shown", unit: "pairs", log: true,
+          title: "How sure the model is", counts: "Pairs of an image and a class by the probability of the class, on a logarithmic axis",
+        })),
       numbers("Numbers", table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those of the least ${"map" in of ? "average precision" : "F1"}; evaluation.json has all` : "By class",
-        [["Class", "text"], ["Images"], ["Average precision"], ["AUROC"], ["Threshold"], ["Precision"], ["Recall"], ["F1"]],
-        classes.map(([name, count, ap, area, threshold, p, r, f]) => [name, whole(count), percent(ap, 1), percent(area, 1), fixed(threshold, 3), percent(p, 1), count ? percent(r, 1) : "–", percent(f, 1)])
-          .concat([["Mean of the classes (macro)", whole(of.examples), percent(of.map, 1), percent(of.auroc, 1), "", ...["precision", "recall", "f1"].map((key) => percent(of[`${tuned ? "tuned_" : ""}macro_${key}`], 1))],
-            ["All together (micro)", whole(of.examples), "–", "–", "", ...["precision", "recall", "f1"].map((key) => percent(of[`${tuned ? "tuned_" : ""}micro_${key}`], 1))]]))),
+        [["Class", "text"], ["Images"], ["Average precision"], ["AUROC"], ["Threshold"], ["Precision"], ["Recall"], ["F1"], ["ECE"]],
+        classes.map(([name, count, ap, area, threshold, p, r, f, ece]) => [name, whole(count), percent(ap, 1), percent(area, 1), fixed(threshold, 3), percent(p, 1), count ? percent(r, 1) : "–", percent(f, 1), percent(ece, 1)])
+          .concat([["Mean of the classes (macro)", whole(of.examples), percent(of.map, 1), percent(of.auroc, 1), "", ...["precision", "recall", "f1"].map((key) => percent(of[`${tuned ? "tuned_" : ""}macro_${key}`], 1)), "–"],
+            ["All together (micro)", whole(of.examples), "–", "–", "", ...["precision", "recall", "f1"].map((key) => percent(of[`${tuned ? "tuned_" : ""}micro_${key}`], 1)), percent(of.ece, 1)]])), certainty(bins, "Pairs", "Shown")),
       ...drawnMistakes(method, "The mistakes with the largest loss", (one) => {
         const missed = one.labels.filter((name) => !one.predicted.includes(name));
         const wrong = one.predicted.filter((name) => !one.labels.includes(name));
@@ -505,8 +546,6 @@
       ["Mean of the classes (macro)", whole(of.examples), percent(of.macro_precision, 1), percent(of.macro_recall, 1), percent(of.macro_f1, 1), percent(of.auroc, 1)],
       ["Weighted by images", whole(of.examples), percent(of.weighted_precision, 1), percent(of.accuracy, 1), percent(of.weighted_f1, 1), "–"]] : [];
     const bins = method.calibration || [];
-    const calibrated = bins.length > 0;
-    const binName = (b) => `${Math.round((100 * b) / bins.length)}–${Math.round((100 * (b + 1)) / bins.length)} %`;
     const parts = [h("div", { class: "columns" },
       h("div", {}, h("h3", {}, "Confusion"),
         h("p", { class: "soft" }, `Of the images of a class (row), how many are taken for which (column), %.${shown.length < total ? ` The ${shown.length} of ${whole(total)} classes with the most mistakes.` : ""}`),
@@ -523,30 +562,15 @@
           tooltip: { formatter: (p) => tip(p.name, `${percent(p.value, 1)} of ${whole(worst[p.dataIndex][1])} images`) },
           series: [{ type: "bar", barMaxWidth: 18, data: worst.map((row) => row[3]), label: { show: true, position: "right", color: color("--ink"), formatter: (p) => percent(p.value, 1) } }],
         }))),
-      calibrated ? h("div", {}, h("h3", {}, "Reliability"),
-        h("p", { class: "soft" }, `How sure the predictions are, in ${bins.length} bins of their probability; bars: how many are right. A bar below the line: too sure. ECE, the mean gap: ${percent(of.ece)}.`),
-        chart(`Reliability diagram: share of right predictions by their probability; expected calibration error ${percent(of.ece)}.`, 300, (narrow) => ({
-          legend: {}, grid: { top: 36, bottom: 36, left: 28 },
-          xAxis: { type: "category", data: bins.map((_, b) => binName(b)), name: "probability of the prediction", nameGap: 26, axisLabel: { interval: narrow ? 4 : 2 } },
-          yAxis: { type: "value", min: 0, max: 1, name: "right", nameGap: 44, axisLabel: { formatter: (v) => percent(v, 0) } },
-          tooltip: { trigger: "axis", formatter: ([p]) => tip(`${whole(bins[p.dataIndex][0])} images ${binName(p.dataIndex)} sure`, `mean probability ${percent(bins[p.dataIndex][1], 1)}`, `right ${percent(bins[p.dataIndex][2], 1)}`) },
-          series: [
-            { name: "right", type: "bar", barCategoryGap: "8%", data: bins.map(([count, , right]) => (count ? right : null)) },
-            { name: "mean probability", type: "line", symbolSize: 7, lineStyle: { type: "dashed" }, connectNulls: true, data: bins.map(([count, sure]) => (count ? sure : null)) },
-          ],
-        }))) : null,
-      calibrated ? h("div", {}, h("h3", {}, "How sure the predictions are"),
-        h("p", { class: "soft" }, "Images by the probability of their prediction, in the same bins."),
-        chart("Images by the probability of their prediction; the numbers stand in the table below.", 300, (narrow) => ({
-          grid: { top: 12, bottom: 36, left: 28 },
-          xAxis: { type: "category", data: bins.map((_, b) => binName(b)), name: "probability of the prediction", nameGap: 26, axisLabel: { interval: narrow ? 4 : 2 } },
-          yAxis: { type: "value", name: "images", nameGap: 50 },
-          tooltip: { trigger: "axis", formatter: ([p]) => tip(binName(p.dataIndex), `${whole(p.value)} images`) },
-          series: [{ type: "bar", barCategoryGap: "8%", data: bins.map(([count]) => count) }],
-        }))) : null),
+      ...reliability(bins, {
+        text: `How sure the predictions are, in ${bins.length} bins of their probability; bars: how many are right. A bar below the line: too sure. ECE, the mean gap: ${percent(of.ece)}.`,
+        description: `share of right predictions by their probability; expected calibration error ${percent(of.ece)}`,
+        axis: "probability of the prediction", share: "right", unit: "images",
+        title: "How sure the predictions are", counts: "Images by the probability of their prediction",
+      })),
     numbers("Numbers",
       table(classes.length < total ? `By class: ${whole(classes.length)} of ${whole(total)} classes, those recognized worst; evaluation.json has all` : "By class", [["Class", "text"], ["Images"], ["Precision"], ["Recall"], ["F1"], ["AUROC"]], classes.map(([name, count, p, r, f1, auroc]) => [name, whole(count), percent(p, 1), count ? percent(r, 1) : "–", percent(f1, 1), percent(auroc, 1)]).concat(averages)),
-      calibrated ? table("By certainty", [["Probability", "text"], ["Images"], ["Mean probability"], ["Right"]], bins.map(([count, sure, right], b) => [binName(b), whole(count), count ? percent(sure, 1) : "–", count ? percent(right, 1) : "–"])) : null,
+      certainty(bins, "Images", "Right"),
       table("Most frequent mistakes", [["Class", "text"], ["Taken for", "text"], ["Images"]], confused.map(([a, b, n]) => [a, b, whole(n)])))];
     parts.push(h("h3", {}, "The most confident mistakes"));
     if (method.mistakes?.length) {

@@ -104,7 +104,7 @@ class OddsHistogramTest {
         expected.forEach((cell, images) -> counts[cell] = images);
         Map<Integer, Integer> read = new TreeMap<>();
 
-        new Judgments<>(List.of(), counts).counts((cell, images) -> read.put(cell, images));
+        new Judgments<>(List.of(), counts, new byte[0]).counts((cell, images) -> read.put(cell, images));
 
         assertThat(read).isEqualTo(expected);
     }

@@ -98,7 +98,7 @@ class TaskMeasuresTest {
 
         double error = json.path("map_error").asDouble();
         assertThat(error).isLessThan(2e-3);
-        assertThat(measures.values()).hasSize(19);
+        assertThat(measures.values()).hasSize(20);
         agree(measures.values(), golden, 2e-4);
         for (int k = 0; k < thresholds.length; k++) {
             JsonNode of = json.path("classes").path(Integer.toString(k));
@@ -109,6 +109,7 @@ class TaskMeasuresTest {
             assertThat(of.path("average_precision").asDouble())
                     .isEqualTo(expected.path(0).asDouble(), within(1e-3));
             assertThat(of.path("auroc").asDouble()).isEqualTo(expected.path(1).asDouble(), within(1e-3));
+            assertThat(of.path("ece").asDouble()).isEqualTo(expected.path(2).asDouble(), within(1e-8));
             assertThat((float) of.path("threshold").asDouble()).isEqualTo(thresholds[k]);
         }
         assertThat(json.path("task").asText()).isEqualTo("multi-label");
@@ -120,10 +121,53 @@ class TaskMeasuresTest {
     }
 
     @Test
+    void calibrationIsOfAllPairsOfAnImageAndAClass() throws Exception {
+        SetMeasures measures = new SetMeasures(Labels.numbered(Task.MULTI_LABEL, 2), null);
+        List<Image> images = List.of(
+                new Image(Target.ofClasses(0), new float[] {0.75f, 0}),
+                new Image(Target.ofClasses(), new float[] {0.75f, 0}),
+                new Image(Target.ofClasses(1), new float[] {0.78125f, 1}));
+
+        JsonNode json = MAPPER.readTree(add(measures, images, 2).json("grft", "digest", null));
+
+        // three of 0.76 on average, of which one is shown; the others are right
+        assertThat(measures.values().get(Measure.ECE)).isEqualTo((0.75 + 0.75 + 0.78125 - 1) / 6);
+        assertThat(json.at("/classes/0/ece").asDouble()).isEqualTo((0.75 + 0.75 + 0.78125 - 1) / 3);
+        assertThat(json.at("/classes/1/ece").asDouble()).isZero();
+        assertThat(json.path("calibration")).hasSize(15);
+        assertThat(json.at("/calibration/0").toString()).isEqualTo("[2,0.0,0.0]");
+        assertThat(json.at("/calibration/11").toString()).isEqualTo("[3,0.7604166666666666,0.3333333333333333]");
+        assertThat(json.at("/calibration/14").toString()).isEqualTo("[1,1.0,1.0]");
+    }
+
+    @Test
+    void ofManyClassesThereIsTheCalibrationOfAllTogetherWhichIsFewBytesOfAPiece() throws Exception {
+        int classes = 21_843;
+        SetMeasures measures = new SetMeasures(Labels.numbered(Task.MULTI_LABEL, classes), null);
+        SetJudgment.Piece piece = new SetJudgment.Piece(classes, null);
+        float[] probabilities = new float[classes];
+        Arrays.fill(probabilities, 0.25f);
+        for (int i = 0; i < 100; i++) {
+            piece.add(i, "", Target.ofClasses(i), probabilities);
+        }
+        Judgments<SetJudgment> some = piece.end();
+        for (int i = 0; i < 2_000; i++) { // 4,368,600,000 pairs
+            measures.add(some);
+        }
+
+        assertThat(some.reliability.length).isLessThan(100);
+        assertThat(measures.values().get(Measure.ECE)).isEqualTo(0.25 - 1.0 / classes, within(1e-12));
+        assertThat(MAPPER.readTree(measures.json("grft", "digest", null))
+                        .at("/classes/0")
+                        .has("ece"))
+                .isFalse();
+    }
+
+    @Test
     void withoutThresholdsThereAreNoMeasuresAtThem() {
         Measures<?> measures = add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 8), null), sets(), 500);
 
-        assertThat(measures.values()).hasSize(11).doesNotContainKey(Measure.TUNED_MACRO_F1);
+        assertThat(measures.values()).hasSize(12).doesNotContainKey(Measure.TUNED_MACRO_F1);
     }
 
     @Test
@@ -225,7 +269,7 @@ class TaskMeasuresTest {
     }
 
     private static OddsHistogram odds(int classes, List<Image> images) {
-        SetJudgment.Piece piece = new SetJudgment.Piece(null);
+        SetJudgment.Piece piece = new SetJudgment.Piece(classes, null);
         for (int i = 0; i < images.size(); i++) {
             piece.add(i, "", images.get(i).target, images.get(i).outputs);
         }
@@ -301,6 +345,7 @@ class TaskMeasuresTest {
         add(sets, List.of(new Image(Target.ofClasses(0), new float[] {0.5f, Float.NaN})), 1);
         assertThat(sets.values().get(Measure.LOSS)).isNaN();
         assertThat(sets.values().get(Measure.MAP)).isNaN();
+        assertThat(sets.values().get(Measure.ECE)).isNaN();
 
         ValueMeasures values = new ValueMeasures(Labels.numbered(Task.REGRESSION, 2));
         add(values, List.of(new Image(Target.ofValues(1, 2), new float[] {1, Float.POSITIVE_INFINITY})), 1);

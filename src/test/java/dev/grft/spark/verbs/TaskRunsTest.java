@@ -88,12 +88,18 @@ class TaskRunsTest extends OnTiny {
         });
 
         JsonNode evaluation = json(directory, "evaluation.json");
-        assertThat(printed.err()).contains("thresholds bitfit").contains("evaluate bitfit: mAP ");
+        assertThat(printed.err()).contains("thresholds bitfit").contains("evaluate bitfit: mAP ").contains(", ECE 0.");
         assertThat(evaluation.path("task").asText()).isEqualTo("multi-label");
         assertThat(evaluation.path("map").asDouble()).isGreaterThan(0.8);
         assertThat(evaluation.path("tuned_macro_f1").asDouble())
                 .isGreaterThanOrEqualTo(evaluation.path("macro_f1").asDouble() - 0.1);
         assertThat(evaluation.path("classes_per_image").asDouble()).isEqualTo(5 / 3.0, within(1e-12));
+        assertThat(evaluation.path("ece").asDouble()).isBetween(0.001, 0.5);
+        long pairs = 0;
+        for (JsonNode bin : evaluation.path("calibration")) {
+            pairs += bin.path(0).asLong();
+        }
+        assertThat(pairs).as("18 images, 4 classes").isEqualTo(72);
         DeltaFile delta = delta(directory);
         assertThat(delta.delta().task()).isEqualTo(Task.MULTI_LABEL);
         assertThat(delta.thresholds()).hasSize(4);
@@ -111,7 +117,9 @@ class TaskRunsTest extends OnTiny {
                 .first()
                 .asString()
                 .contains("\"labels\":[\"blue\"],\"predicted\":[");
-        assertThat(report(directory)).contains("\"results\":{\"total\":4,\"classes\":[[\"blue\",6,");
+        assertThat(report(directory))
+                .contains("\"results\":{\"total\":4,\"classes\":[[\"blue\",6,")
+                .contains("\"calibration\":[[");
 
         List<Row> rows = predicted(sets);
         assertThat(rows).hasSize(18);
