@@ -45,6 +45,11 @@ public final class Standard implements Serializable {
         return new Standard(means, deviations);
     }
 
+    /** Returns the standard deviation of each value, {@code [K]}, above 0. */
+    public float[] deviations() {
+        return deviations.clone();
+    }
+
     /** Replaces values by standardized ones, {@code [K]} from {@code offset} on. */
     public void apply(float[] values, int offset) {
         for (int k = 0; k < means.length; k++) {

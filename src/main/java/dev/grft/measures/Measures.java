@@ -21,17 +21,23 @@ public abstract class Measures<J extends Judgment> {
         this.names = names;
     }
 
+    /** Returns the measures of the task of a head, of no image yet, with a threshold of 0.5 for several labels. */
+    public static Measures<?> of(Labels names) {
+        return of(names, null, null);
+    }
+
     /**
      * Returns the measures of the task of a head, of no image yet.
      *
      * @param names of the head's outputs: classes or targets
      * @param thresholds of several labels, {@code [K]}: an image is said to show a class if its probability is not below; null for 0.5 alone
+     * @param deviations of the training values of each target, {@code [K]}, above 0: in them mistakes are compared; null for the targets' units
      */
-    public static Measures<?> of(Labels names, float @Nullable [] thresholds) {
+    public static Measures<?> of(Labels names, float @Nullable [] thresholds, float @Nullable [] deviations) {
         return switch (names.task()) {
             case SINGLE_LABEL -> new ClassMeasures(names);
             case MULTI_LABEL -> new SetMeasures(names, thresholds);
-            case REGRESSION -> new ValueMeasures(names);
+            case REGRESSION -> new ValueMeasures(names, deviations);
         };
     }
 

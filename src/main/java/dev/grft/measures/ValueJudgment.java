@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.data.Labels;
 import dev.grft.data.Target;
 import java.util.ArrayList;
+import org.jspecify.annotations.Nullable;
 
 /** What a measure needs of the values that are predicted for one image: the values, and those that are true. */
 public final class ValueJudgment extends Judgment {
@@ -12,24 +13,41 @@ public final class ValueJudgment extends Judgment {
     final float[] actual; // [T]
     final float[] predicted; // [T]
 
-    ValueJudgment(long id, String name, float[] actual, float[] predicted) {
+    private final boolean inDeviations; // whether these are known
+    private final double deviations; // root of the mean squared error of the targets, each in its deviations
+
+    /**
+     * Judges one image.
+     *
+     * @param actual {@code [T]}
+     * @param predicted {@code [T]}
+     * @param deviations of the training values of each target, {@code [T]}; null if they are not known
+     */
+    ValueJudgment(long id, String name, float[] actual, float[] predicted, float @Nullable [] deviations) {
         super(id, name);
         this.actual = actual;
         this.predicted = predicted;
+        this.inDeviations = deviations != null;
+        this.deviations = Math.sqrt(meanSquare(deviations));
     }
 
-    /** Returns the mean of the squared errors of the targets. */
+    /** Returns the mean of the squared errors of the targets, each in its own unit. */
     double loss() {
+        return meanSquare(null);
+    }
+
+    private double meanSquare(float @Nullable [] units) {
         double sum = 0;
         for (int t = 0; t < actual.length; t++) {
-            sum += Math.pow((double) predicted[t] - actual[t], 2);
+            sum += Math.pow(((double) predicted[t] - actual[t]) / (units == null ? 1 : units[t]), 2);
         }
         return sum / actual.length;
     }
 
+    /** Returns the error in deviations of the targets, so that none counts more for its unit; the loss if they are not known. */
     @Override
     public double mistake() {
-        return loss();
+        return inDeviations ? deviations : loss();
     }
 
     @Override
@@ -37,6 +55,9 @@ public final class ValueJudgment extends Judgment {
         put(names, actual, line.putObject("values"));
         put(names, predicted, line.putObject("predicted"));
         Measure.put(line, "loss", loss());
+        if (inDeviations) {
+            Measure.put(line, "deviations", deviations);
+        }
     }
 
     private static void put(Labels names, float[] values, ObjectNode node) {
@@ -47,11 +68,16 @@ public final class ValueJudgment extends Judgment {
 
     /** Judges the images of a piece. */
     static final class Piece implements Judging<ValueJudgment> {
+        private final float @Nullable [] deviations;
         private final ArrayList<ValueJudgment> all = new ArrayList<>(); // which Kryo can read
+
+        Piece(float @Nullable [] deviations) {
+            this.deviations = deviations;
+        }
 
         @Override
         public void add(long id, String name, Target target, float[] outputs) {
-            all.add(new ValueJudgment(id, name, target.values(), outputs));
+            all.add(new ValueJudgment(id, name, target.values(), outputs, deviations));
         }
 
         @Override

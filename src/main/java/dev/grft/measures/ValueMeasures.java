@@ -17,11 +17,13 @@ final class ValueMeasures extends Measures<ValueJudgment> {
     private static final int PLOTTED = 1 << 16; // images
     private static final int BINS = 40;
 
+    private final float @Nullable [] deviations;
     private final Of[] targets;
     private final Sample sample;
 
-    ValueMeasures(Labels targets) {
+    ValueMeasures(Labels targets, float @Nullable [] deviations) {
         super(targets);
+        this.deviations = deviations == null ? null : deviations.clone();
         this.targets =
                 IntStream.range(0, targets.size()).mapToObj(t -> new Of()).toArray(Of[]::new);
         this.sample = new Sample(targets.size());
@@ -29,7 +31,8 @@ final class ValueMeasures extends Measures<ValueJudgment> {
 
     @Override
     public Judging.Begin<ValueJudgment> judging() {
-        return ValueJudgment.Piece::new;
+        float @Nullable [] sent = deviations; // and not this object
+        return () -> new ValueJudgment.Piece(sent);
     }
 
     @Override

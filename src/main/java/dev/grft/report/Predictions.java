@@ -14,7 +14,8 @@ import java.util.stream.Collectors;
 /**
  * What a model says of the test images. {@code predictions.jsonl} has a line for each, by id; of more than 10,000 images it has
  * every second, third and so on. {@code mistakes.json} lists the worst mistakes of all, with pictures: of one class those that
- * the model is most confident of, of several classes and of values those of the largest loss.
+ * the model is most confident of, of several classes those of the largest loss, of values those of the
+ * largest error in deviations of the training values.
  */
 public final class Predictions {
     /** Most lines of {@code predictions.jsonl}. */

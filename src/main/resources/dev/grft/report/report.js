@@ -379,7 +379,7 @@
     return task === "multi-label" ? setsOf(method) : task === "regression" ? valuesOf(method) : classesOf(method);
   }
 
-  const drawnMistakes = (method, title, describe) => [h("h3", {}, title),
+  const drawnMistakes = (method, title, describe, order) => [h("h3", {}, title), order ? h("p", { class: "soft" }, order) : null,
     method.mistakes?.length ? pictures(method.mistakes, true, describe) : h("p", {}, "There are none.")];
 
   // Calibration: bins of [predictions, mean probability, share of true ones].
@@ -529,8 +529,11 @@
       targets.length > 1 ? select("Target", targets.map((t) => t.name), show) : null, place,
       ...drawnMistakes(method, "The largest errors", (one) => ({
         alt: `Image of ${JSON.stringify(one.values)}, predicted ${JSON.stringify(one.predicted)}`,
-        lines: [...Object.keys(one.values).slice(0, 4).map((name) => `${short(name, 20)}: ${text(one.predicted[name])} for ${text(one.values[name])}`), h("span", { class: "soft" }, short(one.name, 60))],
-      })),
+        lines: [...Object.keys(one.values).slice(0, 4).map((name) => `${short(name, 20)}: ${text(one.predicted[name])} for ${text(one.values[name])}`),
+          Number.isFinite(one.deviations) ? h("span", { class: "soft" }, `${fixed(one.deviations, 2)} deviations off`) : null, h("span", { class: "soft" }, short(one.name, 60))].filter(Boolean),
+      }), total === 1 ? null : method.mistakes?.some((one) => "deviations" in one)
+        ? "Each error is divided by the standard deviation of the target's training values; the largest root mean square over the targets comes first. The values shown are in the targets' own units."
+        : "By the mean squared error over the targets, each in its own unit, so targets of large values come first: this delta does not tell the deviations of its training values."),
     ].filter(Boolean);
   }
 

@@ -11,6 +11,7 @@ import dev.grft.checkpoint.file.Golden;
 import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.data.Labels;
 import dev.grft.data.Target;
+import dev.grft.report.Predictions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -92,7 +93,7 @@ class TaskMeasuresTest {
         float[] thresholds =
                 Golden.read("measures/sets.safetensors").tensor("thresholds").floats();
         Measures<?> measures =
-                add(Measures.of(Labels.numbered(Task.MULTI_LABEL, thresholds.length), thresholds), sets(), 500);
+                add(Measures.of(Labels.numbered(Task.MULTI_LABEL, thresholds.length), thresholds, null), sets(), 500);
 
         JsonNode json = MAPPER.readTree(measures.json("grft", "digest", null));
 
@@ -165,7 +166,7 @@ class TaskMeasuresTest {
 
     @Test
     void withoutThresholdsThereAreNoMeasuresAtThem() {
-        Measures<?> measures = add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 8), null), sets(), 500);
+        Measures<?> measures = add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 8)), sets(), 500);
 
         assertThat(measures.values()).hasSize(12).doesNotContainKey(Measure.TUNED_MACRO_F1);
     }
@@ -174,7 +175,7 @@ class TaskMeasuresTest {
     void theMeasuresOfValuesAreThoseOfScikitLearnThoughTheirMeanIsLarge() throws Exception {
         JsonNode golden = golden("values");
         Measures<?> measures =
-                add(Measures.of(Labels.inOrder(Task.REGRESSION, List.of("small", "large")), null), values(), 400);
+                add(Measures.of(Labels.inOrder(Task.REGRESSION, List.of("small", "large"))), values(), 400);
 
         JsonNode json = MAPPER.readTree(measures.json("grft", "digest", "a note"));
 
@@ -203,13 +204,13 @@ class TaskMeasuresTest {
         float[] thresholds = new float[8];
         Arrays.fill(thresholds, 0.3f);
         for (int piece : new int[] {1, 7, 125}) {
-            assertThat(add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 8), thresholds), sets(), piece)
+            assertThat(add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 8), thresholds, null), sets(), piece)
                             .json("grft", "digest", null))
-                    .isEqualTo(add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 8), thresholds), sets(), 500)
+                    .isEqualTo(add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 8), thresholds, null), sets(), 500)
                             .json("grft", "digest", null));
-            assertThat(add(Measures.of(Labels.numbered(Task.REGRESSION, 2), null), values(), piece)
+            assertThat(add(Measures.of(Labels.numbered(Task.REGRESSION, 2)), values(), piece)
                             .json("grft", "digest", null))
-                    .isEqualTo(add(Measures.of(Labels.numbered(Task.REGRESSION, 2), null), values(), 400)
+                    .isEqualTo(add(Measures.of(Labels.numbered(Task.REGRESSION, 2)), values(), 400)
                             .json("grft", "digest", null));
         }
     }
@@ -300,7 +301,7 @@ class TaskMeasuresTest {
     @Test
     void noOtherThresholdHasABetterF1() {
         List<Image> images = drawn(5, 300, 2);
-        List<Float> best = add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 5), null), images, 100)
+        List<Float> best = add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 5)), images, 100)
                 .bestThresholds();
 
         for (int k = 0; k < 5; k++) {
@@ -323,7 +324,7 @@ class TaskMeasuresTest {
                 new Image(Target.ofClasses(0), new float[] {0.9f, 0.1f}), // odds 9
                 new Image(Target.ofClasses(), new float[] {0.1f, 0.2f})); // odds 1/9
 
-        List<Float> best = add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 2), null), images, 2)
+        List<Float> best = add(Measures.of(Labels.numbered(Task.MULTI_LABEL, 2)), images, 2)
                 .bestThresholds();
 
         assertThat(best.get(0)).isEqualTo(0.5f, within(0.04f)); // the middle of bins, which are even in an octave
@@ -347,7 +348,7 @@ class TaskMeasuresTest {
         assertThat(sets.values().get(Measure.MAP)).isNaN();
         assertThat(sets.values().get(Measure.ECE)).isNaN();
 
-        ValueMeasures values = new ValueMeasures(Labels.numbered(Task.REGRESSION, 2));
+        ValueMeasures values = new ValueMeasures(Labels.numbered(Task.REGRESSION, 2), null);
         add(values, List.of(new Image(Target.ofValues(1, 2), new float[] {1, Float.POSITIVE_INFINITY})), 1);
         assertThat(values.values().get(Measure.R2)).isNaN();
         assertThat(values.json("grft", "digest", null)).contains("\"rmse\" : null");
@@ -355,7 +356,7 @@ class TaskMeasuresTest {
 
     @Test
     void aTargetOfOneValueHasNoPartInTheMeanOfR2() {
-        ValueMeasures values = new ValueMeasures(Labels.numbered(Task.REGRESSION, 2));
+        ValueMeasures values = new ValueMeasures(Labels.numbered(Task.REGRESSION, 2), null);
         add(
                 values,
                 List.of(
@@ -375,11 +376,28 @@ class TaskMeasuresTest {
         assertThat(line.path("predicted").toString()).isEqualTo("[\"cat\",\"dog\"]");
 
         ObjectNode values = MAPPER.createObjectNode();
-        ValueJudgment judgment = new ValueJudgment(1, "a", new float[] {1, 2}, new float[] {1.5f, 1});
+        ValueJudgment judgment = new ValueJudgment(1, "a", new float[] {1, 2}, new float[] {1.5f, 1}, null);
         judgment.put(Labels.inOrder(List.of("age", "weight")), values);
         assertThat(values.toString())
                 .isEqualTo("{\"values\":{\"age\":1.0,\"weight\":2.0},\"predicted\":{\"age\":1.5,\"weight\":1.0},"
                         + "\"loss\":0.625}");
+    }
+
+    @Test
+    void theWorstErrorIsThatOfTheMostDeviationsWhateverTheUnits() {
+        float[] deviations = {10, 5_000}; // years and dollars
+        ValueJudgment years = new ValueJudgment(1, "a", new float[] {40, 1}, new float[] {70, 1}, deviations);
+        ValueJudgment dollars = new ValueJudgment(2, "b", new float[] {40, 1}, new float[] {40, 5_001}, deviations);
+
+        assertThat(years.loss()).isLessThan(dollars.loss());
+        assertThat(years.mistake()).isEqualTo(Math.sqrt(9 / 2.0));
+        assertThat(dollars.mistake()).isEqualTo(Math.sqrt(1 / 2.0));
+        Predictions predictions = new Predictions(Labels.inOrder(Task.REGRESSION, List.of("age", "income")), 2);
+        predictions.add(dollars);
+        predictions.add(years);
+        assertThat(predictions.mistakesJson(Map.of()))
+                .startsWith("[{\"id\":1,\"name\":\"a\",\"values\":{\"age\":40.0,\"income\":1.0},\"predicted\":{\"age\":70.0,"
+                        + "\"income\":1.0},\"loss\":450.0,\"deviations\":2.1213");
     }
 
     @Test

@@ -199,7 +199,7 @@ final class EpochChoice implements Trainer.Judge {
         Part now = Objects.requireNonNull(part);
         Images images =
                 split == Split.TEST ? run.images().test(labels) : run.images().validation(labels);
-        Measures<?> measures = Measures.of(labels, null);
+        Measures<?> measures = Measures.of(labels);
         now.network()
                 .apply(trained)
                 .measure(images, session.progress().silent(images.count()), measures, judgment -> {});
@@ -214,7 +214,7 @@ final class EpochChoice implements Trainer.Judge {
                             now.meaning().apply(trained),
                             settings.tuning().method(),
                             Config.toYaml(run.images().settled()),
-                            Provenance.json(run, images.digest(), split),
+                            Provenance.json(run, images.digest(), labels.standard(), split),
                             split == Split.VALIDATION ? measures.bestThresholds() : List.of())
                     .write(session.hadoop(), file());
         }

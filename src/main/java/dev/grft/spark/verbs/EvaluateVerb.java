@@ -75,7 +75,7 @@ final class EvaluateVerb extends Verb {
         Labels labels = Labels.of(delta);
         Images images = run.images().test(labels);
         Progress.Meter meter = session.phase("evaluate " + method, images.count());
-        Measures<?> measures = Measures.of(labels, file.thresholdArray());
+        Measures<?> measures = Measures.of(labels, file.thresholdArray(), Provenance.deviations(file));
         Predictions predictions = new Predictions(labels, images.broken().total());
         run.inference(delta).measure(images, meter, measures, predictions::add);
         double seconds = meter.seconds();

@@ -82,7 +82,7 @@ final class LinearProbe extends Verb {
                         delta,
                         Method.LINEAR.word(),
                         Config.toYaml(run.images().settled()),
-                        Provenance.json(run, images.digest())));
+                        Provenance.json(run, images.digest(), images.labels().standard(), null)));
         file.write(session.hadoop(), path);
         if (run.directory().isOf(Method.LINEAR.word())) {
             Provenance.writeManifest(

@@ -180,7 +180,7 @@ final class PretrainVerb extends Verb {
                 saved.config().task());
         Images images = run.images().test(labels, preprocess);
         Progress.Meter meter = session.phase("evaluate", images.count());
-        Measures<?> measures = Measures.of(labels, null);
+        Measures<?> measures = Measures.of(labels);
         try (ModelBroadcast model = ModelBroadcast.of(session.context(), saved.config(), saved.tensors())) {
             Inference.of(run.engine(model.config()), model, preprocess, delta)
                     .measure(images, meter, measures, judgment -> {});

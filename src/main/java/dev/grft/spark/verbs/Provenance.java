@@ -1,10 +1,12 @@
 package dev.grft.spark.verbs;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.Manifest;
+import dev.grft.data.Standard;
 import dev.grft.report.Build;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
@@ -16,18 +18,34 @@ import org.nd4j.linalg.factory.Nd4j;
 /** Where a result comes from: versions, commit, application, data. */
 final class Provenance {
     private static final String CHOSEN_ON = "epoch_chosen_on";
+    private static final String DEVIATIONS = "value_deviations";
 
     private Provenance() {}
 
     /** Returns whether the epoch of a delta was chosen on the test images. */
     static boolean isChosenOnTest(DeltaFile file) {
+        return EpochChoice.Split.TEST.toString().equals(parsed(file).path(CHOSEN_ON).asText());
+    }
+
+    /**
+     * Returns the standard deviations of the training values of a delta's targets, {@code [K]}; null if it does not tell them, as of another
+     * task.
+     */
+    static float @Nullable [] deviations(DeltaFile file) {
+        JsonNode all = parsed(file).path(DEVIATIONS);
+        float[] deviations = new float[all.size()];
+        for (int k = 0; k < deviations.length; k++) {
+            deviations[k] = all.path(k).floatValue();
+            if (!(deviations[k] > 0)) {
+                return null;
+            }
+        }
+        return deviations.length == file.delta().labels().size() ? deviations : null;
+    }
+
+    private static JsonNode parsed(DeltaFile file) {
         try {
-            return EpochChoice.Split.TEST
-                    .toString()
-                    .equals(new ObjectMapper()
-                            .readTree(file.provenance())
-                            .path(CHOSEN_ON)
-                            .asText());
+            return new ObjectMapper().readTree(file.provenance());
         } catch (JsonProcessingException e) {
             throw new UserError("the delta's provenance is not JSON (" + e.getOriginalMessage() + "); train again", e);
         }
@@ -38,15 +56,24 @@ final class Provenance {
      * program over the same inputs, so their files can have the same bytes; the application's id is in the manifest.
      */
     static String json(Run run, String dataDigest) {
-        return json(run, dataDigest, null);
+        return json(run, dataDigest, null, null);
     }
 
-    /** Returns the same of a delta; with the images that its epoch was chosen on, null if none was chosen. */
-    static String json(Run run, String dataDigest, EpochChoice.@Nullable Split chosenOn) {
+    /**
+     * Returns the same of a delta.
+     *
+     * @param standard of the training values; null of another task
+     * @param chosenOn the images that its epoch was chosen on; null if none was chosen
+     */
+    static String json(
+            Run run, String dataDigest, @Nullable Standard standard, EpochChoice.@Nullable Split chosenOn) {
         Map<String, Object> all = new LinkedHashMap<>(versions(run.session()));
         all.put("commit", Build.commit());
         all.put("precision", run.settings().engine().precision());
         all.put("data_digest", dataDigest);
+        if (standard != null) {
+            all.put(DEVIATIONS, standard.deviations());
+        }
         if (chosenOn != null) {
             all.put(CHOSEN_ON, chosenOn.toString());
         }

@@ -55,7 +55,7 @@ final class Thresholds {
             return file;
         }
         Images images = run.images().validation(labels);
-        Measures<?> measures = Measures.of(labels, null);
+        Measures<?> measures = Measures.of(labels);
         run.inference(delta)
                 .measure(
                         images,

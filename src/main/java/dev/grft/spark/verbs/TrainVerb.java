@@ -114,7 +114,7 @@ final class TrainVerb extends Verb {
                 path,
                 best == null ? delta : best.delta(),
                 best == null ? List.of() : best.thresholds(),
-                images.digest(),
+                images,
                 result,
                 setup,
                 choice);
@@ -192,7 +192,7 @@ final class TrainVerb extends Verb {
             Path path,
             Delta delta,
             List<Float> thresholds,
-            String dataDigest,
+            Images images,
             TrainingLoop.Result result,
             PartSetup last,
             @Nullable EpochChoice choice) {
@@ -202,7 +202,11 @@ final class TrainVerb extends Verb {
                         delta,
                         method.word(),
                         Config.toYaml(run.images().settled()),
-                        Provenance.json(run, dataDigest, choice == null ? null : choice.split()),
+                        Provenance.json(
+                                run,
+                                images.digest(),
+                                images.labels().standard(),
+                                choice == null ? null : choice.split()),
                         thresholds));
         String before = session.storage().exists(path) ? session.storage().sha256(path) : "";
         file.write(session.hadoop(), path);
@@ -212,7 +216,7 @@ final class TrainVerb extends Verb {
             metrics.write();
         }
         if (run.directory().isOf(method.word())) {
-            Provenance.writeManifest(run, dataDigest, run.models().pretrained().sha256());
+            Provenance.writeManifest(run, images.digest(), run.models().pretrained().sha256());
         }
         ObjectNode node = writeMetrics(result, last, choice);
         Path folder = path.getParent();

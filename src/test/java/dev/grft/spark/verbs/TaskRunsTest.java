@@ -232,3 +232,7 @@ class TaskRunsTest extends OnTiny {
         return spark.read().parquet(table.toString()).collectAsList();
     }
 }
+        JsonNode mistakes = json(directory, "mistakes.json");
+        double deviation = Math.sqrt(2 / 3.0); // of 50,000.5, 50,001.5 and 50,002.5
+        assertThat(mistakes.path(0).path("deviations").asDouble())
+                .isEqualTo(Math.sqrt(mistakes.path(0).path("loss").asDouble()) / deviation, within(1e-6));
