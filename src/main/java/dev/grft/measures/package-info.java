@@ -5,7 +5,7 @@
  * <p>Reads from: targets and outputs of the head. Writes to: the numbers of {@code evaluation.json}.
  *
  * <p>Reading order: {@link dev.grft.measures.Measure}, {@link dev.grft.measures.Measures}, {@link dev.grft.measures.Judging},
- * {@link dev.grft.measures.OddsHistogram}.
+ * {@link dev.grft.measures.OddsHistogram}, {@link dev.grft.measures.Reliability}.
  */
 @NullMarked
 package dev.grft.measures;

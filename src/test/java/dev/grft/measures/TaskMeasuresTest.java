@@ -396,8 +396,9 @@ class TaskMeasuresTest {
         predictions.add(dollars);
         predictions.add(years);
         assertThat(predictions.mistakesJson(Map.of()))
-                .startsWith("[{\"id\":1,\"name\":\"a\",\"values\":{\"age\":40.0,\"income\":1.0},\"predicted\":{\"age\":70.0,"
-                        + "\"income\":1.0},\"loss\":450.0,\"deviations\":2.1213");
+                .startsWith(
+                        "[{\"id\":1,\"name\":\"a\",\"values\":{\"age\":40.0,\"income\":1.0},\"predicted\":{\"age\":70.0,"
+                                + "\"income\":1.0},\"loss\":450.0,\"deviations\":2.1213");
     }
 
     @Test

@@ -24,7 +24,9 @@ final class Provenance {
 
     /** Returns whether the epoch of a delta was chosen on the test images. */
     static boolean isChosenOnTest(DeltaFile file) {
-        return EpochChoice.Split.TEST.toString().equals(parsed(file).path(CHOSEN_ON).asText());
+        return EpochChoice.Split.TEST
+                .toString()
+                .equals(parsed(file).path(CHOSEN_ON).asText());
     }
 
     /**
@@ -65,8 +67,7 @@ final class Provenance {
      * @param standard of the training values; null of another task
      * @param chosenOn the images that its epoch was chosen on; null if none was chosen
      */
-    static String json(
-            Run run, String dataDigest, @Nullable Standard standard, EpochChoice.@Nullable Split chosenOn) {
+    static String json(Run run, String dataDigest, @Nullable Standard standard, EpochChoice.@Nullable Split chosenOn) {
         Map<String, Object> all = new LinkedHashMap<>(versions(run.session()));
         all.put("commit", Build.commit());
         all.put("precision", run.settings().engine().precision());
