@@ -4,6 +4,7 @@ import dev.grft.data.BrokenImages;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
+import dev.grft.spark.cluster.Closing;
 import java.io.Serializable;
 import java.util.Objects;
 import java.util.SplittableRandom;
@@ -86,10 +87,7 @@ public final class Images implements AutoCloseable {
                 broken,
                 passedOver,
                 digest,
-                () -> {
-                    kept.release();
-                    release.run();
-                });
+                () -> Closing.all(kept::release, release::run));
     }
 
     /** What the executors keep of a set: pieces, shards or both. */

@@ -9,6 +9,7 @@ import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Preprocess;
 import dev.grft.report.Progress;
+import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Gauges;
 import dev.grft.spark.images.FrameSource;
 import dev.grft.spark.images.ImageFormat;
@@ -218,7 +219,8 @@ final class ImageSets implements AutoCloseable {
     /** Frees what the executors keep. */
     @Override
     public void close() {
-        images.values().forEach(Images::close);
+        List<Images> all = List.copyOf(images.values());
         images.clear();
+        Closing.all(all);
     }
 }

@@ -6,6 +6,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Progress;
 import dev.grft.report.Tracking;
+import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Gauges;
 import dev.grft.spark.cluster.LostCluster;
 import dev.grft.spark.cluster.Stopped;
@@ -13,6 +14,7 @@ import dev.grft.spark.cluster.Watch;
 import dev.grft.spark.images.FrameSource;
 import dev.grft.spark.work.Replicas;
 import java.io.PrintStream;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -281,27 +283,20 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    /** Frees what it holds on the executors and ends the application. */
+    /** Frees what it holds on the executors and ends the application. All of it ends, whatever part of it fails. */
     @Override
     public void close() {
-        try {
-            if (!spark.sparkContext().isStopped()) { // else it went with the cluster
-                imageSets.close();
-                models.close();
-            }
-            watch.close();
-            gauges.close();
-            tracking.close();
-        } finally { // whatever failed
-            try {
-                if (lease != null) {
-                    lease.close();
-                }
-            } finally {
-                if (ours) {
-                    spark.stop();
-                }
-            }
+        List<AutoCloseable> parts = new ArrayList<>();
+        if (!spark.sparkContext().isStopped()) { // else they went with the cluster
+            parts.addAll(List.of(imageSets, models));
         }
+        parts.addAll(List.of(watch, gauges, tracking));
+        if (lease != null) {
+            parts.add(lease);
+        }
+        if (ours) {
+            parts.add(spark::stop);
+        }
+        Closing.all(parts);
     }
 }

@@ -1,5 +1,6 @@
 package dev.grft.spark.work;
 
+import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Sent;
 import java.io.Serializable;
 import java.util.List;
@@ -77,9 +78,6 @@ final class Exchange<S, R> implements Serializable, AutoCloseable {
 
     @Override
     public void close() {
-        sent.close();
-        if (returned != null) {
-            returned.close();
-        }
+        Closing.all(returned == null ? List.of(sent) : List.of(sent, returned));
     }
 }

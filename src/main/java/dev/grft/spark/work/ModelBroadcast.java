@@ -2,6 +2,7 @@ package dev.grft.spark.work;
 
 import dev.grft.Task;
 import dev.grft.checkpoint.Checkpoint;
+import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
@@ -64,8 +65,7 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
         }
 
         void close() {
-            parts.forEach(Sent::close);
-            zeros.close();
+            Closing.all(() -> Closing.all(parts), zeros);
         }
     }
 

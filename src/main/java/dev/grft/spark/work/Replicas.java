@@ -1,5 +1,6 @@
 package dev.grft.spark.work;
 
+import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.NativeMemory;
 import dev.grft.spark.cluster.Sent;
@@ -283,13 +284,16 @@ public final class Replicas {
 
         @Override
         public void close() {
-            if (whole) {
-                offer(networks, replica);
-            } else {
-                replica.close(); // it may be in the middle of something
-            }
-            leave(networks);
-            used.close();
+            Closing.all(
+                    () -> {
+                        if (whole) {
+                            offer(networks, replica);
+                        } else {
+                            replica.close(); // it may be in the middle of something
+                        }
+                    },
+                    () -> leave(networks),
+                    used);
         }
     }
 

@@ -3,6 +3,7 @@ package dev.grft.spark.work;
 import dev.grft.Task;
 import dev.grft.data.Batch;
 import dev.grft.data.Standard;
+import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.train.Deltas;
@@ -101,10 +102,7 @@ interface Sight extends Serializable, AutoCloseable {
 
         @Override
         public void close() {
-            trained.close();
-            if (ownRecipe) {
-                recipe.close();
-            }
+            Closing.all(ownRecipe ? List.of(trained, recipe) : List.of(trained));
         }
     }
 
@@ -225,8 +223,7 @@ interface Sight extends Serializable, AutoCloseable {
 
                 @Override
                 public void close() {
-                    loaded.close();
-                    used.close();
+                    Closing.all(loaded, used);
                 }
             };
         }
@@ -246,7 +243,7 @@ interface Sight extends Serializable, AutoCloseable {
 
         @Override
         public void close() {
-            deltas.forEach(delta -> delta.trained.close());
+            Closing.all(deltas.stream().map(delta -> delta.trained).toList());
         }
     }
 }
