@@ -1,6 +1,8 @@
 package dev.grft.spark.run;
 
 import dev.grft.Delta;
+import dev.grft.UserError;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.SelectionSettings;
 import dev.grft.config.Settings;
@@ -97,6 +99,19 @@ public final class Run {
     /** Returns the tracking server's run of a folder with a delta; {@code goesOn}: that of an earlier application. */
     public Tracking.Run tracked(Path folder, boolean goesOn) {
         return session.tracking().run(folder, settings, goesOn);
+    }
+
+    /** Returns the settings that a delta was trained with; null, with a note, if they are of another build and mean nothing here. */
+    public @Nullable Settings training(Path path, DeltaFile file) {
+        try {
+            return Config.parse(path + ": settings", file.settings());
+        } catch (UserError e) {
+            session.progress()
+                    .say(
+                            "note: images are prepared as the settings here say, not as in the training of %s: %s",
+                            path, String.valueOf(e.getMessage()));
+            return null;
+        }
     }
 
     /** Returns the batches that a task has memory for. */

@@ -6,7 +6,6 @@ import dev.grft.Delta;
 import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
-import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.BrokenImages;
 import dev.grft.data.LabelForm;
@@ -215,17 +214,8 @@ final class PredictVerb extends Verb {
     }
 
     private void sayDifferences(Path path, DeltaFile file) {
-        Settings training;
-        try {
-            training = Config.parse(path + ": settings", file.settings());
-        } catch (UserError e) { // of another build
-            session.progress()
-                    .say(
-                            "note: whether images are prepared as in its training is not known: %s",
-                            String.valueOf(e.getMessage()));
-            return;
-        }
-        List<String> differences = run.images().differences(training);
+        Settings training = run.training(path, file);
+        List<String> differences = training == null ? List.of() : run.images().differences(training);
         if (!differences.isEmpty()) {
             session.progress()
                     .say(

@@ -1,10 +1,8 @@
 package dev.grft.spark.verbs;
 
-import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.MergedFile;
-import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.ImageRecipe;
 import dev.grft.report.Report;
@@ -109,14 +107,8 @@ public final class Verbs {
 
     /** Returns the recipe by which images were prepared in the training of a delta; that of the run if it cannot be known. */
     private ImageRecipe recipe(Path path, DeltaFile file) {
-        Settings training;
-        try {
-            training = Config.parse(path + ": settings", file.settings());
-        } catch (UserError e) { // of another build
-            session.progress()
-                    .say(
-                            "note: images are prepared as the settings here say, not as in the training of %s: %s",
-                            path, String.valueOf(e.getMessage()));
+        Settings training = run.training(path, file);
+        if (training == null) {
             return run.images().preprocess().recipe();
         }
         run.images().differences(training).stream()

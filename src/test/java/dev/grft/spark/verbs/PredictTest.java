@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.UserError;
+import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.spark.verbs.Tiny.Printed;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -23,6 +24,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataInputStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.RawLocalFileSystem;
@@ -127,6 +129,29 @@ class PredictTest extends OnTiny {
                         + " set the same to prepare images as in its training");
         assertThat(predict(images, true, "data.resize=12").err())
                 .contains(" was trained with data.resize=8 (here 12); ");
+    }
+
+    @Test
+    void ofADeltaOfAnotherBuildItIsSaidThatImagesArePreparedAsHere() {
+        Path other = folder.resolve("other.safetensors");
+        Configuration hadoop = new Configuration();
+        DeltaFile file = DeltaFile.read(
+                hadoop,
+                new org.apache.hadoop.fs.Path(
+                        trained.resolve("delta.safetensors").toString()));
+        new DeltaFile(file.delta(), file.method(), "data:\n  colour: red\n", file.provenance())
+                .write(hadoop, new org.apache.hadoop.fs.Path(other.toString()));
+
+        Printed printed = Tiny.does(
+                spark,
+                shared.sets(trained, "tuning.method=linear"),
+                false,
+                verbs -> verbs.predict(images.toString(), output.toString(), List.of(other.toString())));
+
+        assertThat(printed.err())
+                .contains(
+                        "note: images are prepared as the settings here say, not as in the training of " + other + ": ")
+                .contains("data.colour");
     }
 
     /** Returns the names in the files of the output, which are read in the order of theirs. */
