@@ -75,9 +75,10 @@ public final class Labels implements Serializable {
         return inOrder(task, new ArrayList<>(sorted));
     }
 
-    /** Returns the outputs of a delta's head. */
+    /** Returns the outputs of a delta's head, whatever the classes are called. */
     public static Labels of(Delta delta) {
-        return inOrder(delta.task(), delta.labels());
+        requireEnough(delta.task(), delta.labels());
+        return new Labels(delta.task(), delta.labels());
     }
 
     /**
@@ -92,22 +93,36 @@ public final class Labels implements Serializable {
     /**
      * Returns the outputs of a head for a task, in the given order.
      *
-     * @throws UserError if there are too few, or one comes twice
+     * @throws UserError if there are too few, one comes twice, or the name of one of several labels cannot be told in text
      */
     public static Labels inOrder(Task task, List<String> names) {
+        requireEnough(task, names);
+        Labels labels = new Labels(task, names);
+        String barred = labels.barred();
+        if (barred != null) {
+            throw UserError.of(
+                    "the class %s has %s in its name, which separates the classes of an image in text; rename it",
+                    barred, LabelForm.BAR);
+        }
+        return labels;
+    }
+
+    /** Returns the first of several labels whose name has the character that separates them in text; null if none has. */
+    public @Nullable String barred() {
+        return task != Task.MULTI_LABEL
+                ? null
+                : Arrays.stream(names)
+                        .filter(name -> name.indexOf(LabelForm.BAR) >= 0)
+                        .findFirst()
+                        .orElse(null);
+    }
+
+    private static void requireEnough(Task task, List<String> names) {
         if (names.size() < task.fewest()) {
             throw new UserError("found "
                     + (names.isEmpty() ? "no " + noun(task) : "one class only (" + names.get(0) + ")")
                     + (task == Task.SINGLE_LABEL ? ", expected two classes or more" : ", expected one or more"));
         }
-        for (String name : names) {
-            if (task == Task.MULTI_LABEL && name.indexOf(LabelForm.BAR) >= 0) {
-                throw UserError.of(
-                        "the class %s has %s in its name, which separates the classes of an image in text; rename it",
-                        name, LabelForm.BAR);
-            }
-        }
-        return new Labels(task, names);
     }
 
     private static String noun(Task task) {

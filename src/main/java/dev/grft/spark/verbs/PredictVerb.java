@@ -181,6 +181,9 @@ final class PredictVerb extends Verb {
                         task.prefix.replaceFirst("_$", ""));
             }
         }
+        if (output.endsWith(".csv")) {
+            tasks.forEach(task -> requireTold(task, output));
+        }
         Source.Stored source = run.images().stored(images);
         long rows = folder.write(temporary -> write(images, source, tasks, temporary), note(images));
         run.artifacts().made(output);
@@ -188,6 +191,17 @@ final class PredictVerb extends Verb {
                 .say(
                         "predicted %d images%s into %s",
                         rows, tasks.size() == 1 ? "" : " by " + tasks.size() + " deltas", output);
+    }
+
+    /** Refuses classes that CSV cannot tell apart; deltas of earlier builds may have some. */
+    private static void requireTold(Told task, String output) {
+        String barred = Labels.of(task.delta()).barred();
+        if (barred != null) {
+            throw UserError.of(
+                    "--output %s: the class %s of the delta has %s in its name, which separates the classes of an image in CSV;"
+                            + " write Parquet, an --output that does not end with .csv",
+                    output, barred, LabelForm.BAR);
+        }
     }
 
     /** Returns a delta by its name, or else that of its file, or of the folder of a file that is called like all others. */

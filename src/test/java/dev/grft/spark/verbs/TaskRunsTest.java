@@ -1,11 +1,14 @@
 package dev.grft.spark.verbs;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.Delta;
 import dev.grft.Task;
+import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.report.Report;
 import java.io.IOException;
@@ -88,7 +91,10 @@ class TaskRunsTest extends OnTiny {
         });
 
         JsonNode evaluation = json(directory, "evaluation.json");
-        assertThat(printed.err()).contains("thresholds bitfit").contains("evaluate bitfit: mAP ").contains(", ECE 0.");
+        assertThat(printed.err())
+                .contains("thresholds bitfit")
+                .contains("evaluate bitfit: mAP ")
+                .contains(", ECE 0.");
         assertThat(evaluation.path("task").asText()).isEqualTo("multi-label");
         assertThat(evaluation.path("map").asDouble()).isGreaterThan(0.8);
         assertThat(evaluation.path("tuned_macro_f1").asDouble())
@@ -145,6 +151,47 @@ class TaskRunsTest extends OnTiny {
         assertThat(text.get(0).schema().fieldNames()).containsExactly("name", "labels", "top");
         assertThat(text.stream().map(row -> String.valueOf(row.getString(1))))
                 .anyMatch(labels -> labels.contains("|warm"));
+    }
+
+    /** Earlier builds wrote such names. */
+    @Test
+    void aDeltaWithABarInTheNameOfAClassIsReadAndRefusedForCsv() throws IOException {
+        Path directory = folder.resolve("run");
+        List<String> sets = sets(directory, "data.task=multi-label", "training.epochs=1");
+        Tiny.does(spark, sets, false, Verbs::train);
+        DeltaFile file = delta(directory);
+        Delta old = file.delta();
+        new DeltaFile(
+                        new Delta(
+                                old.selection(),
+                                Map.of(),
+                                old.headWeight(),
+                                old.headBias(),
+                                List.of("blue", "green", "red", "hot|warm"),
+                                old.pretrainedSha256(),
+                                old.whole(),
+                                List.of(),
+                                old.task()),
+                        file.method(),
+                        file.settings(),
+                        file.provenance())
+                .write(
+                        new Configuration(),
+                        new org.apache.hadoop.fs.Path(
+                                directory.resolve("delta.safetensors").toString()));
+
+        assertThat(predicted(sets).get(0).schema().fieldNames())
+                .containsExactly("name", "labels", "p_blue", "p_green", "p_red", "p_hot|warm");
+        String csv = folder.resolve("table.csv").toString();
+        assertThatThrownBy(() -> Tiny.does(
+                        spark,
+                        sets,
+                        false,
+                        verbs -> verbs.predict(this.sets.resolve("test").toString(), csv, List.of())))
+                .isInstanceOf(UserError.class)
+                .hasMessage("--output " + csv
+                        + ": the class hot|warm of the delta has | in its name, which separates the classes"
+                        + " of an image in CSV; write Parquet, an --output that does not end with .csv");
     }
 
     private String report(Path directory) throws IOException {
@@ -214,6 +261,10 @@ class TaskRunsTest extends OnTiny {
                 .contains("| RMSE | ")
                 .contains("1 targets");
         assertThat(report(directory)).contains("\"results\":{\"total\":1,\"targets\":[{\"name\":\"value\",");
+        JsonNode mistakes = json(directory, "mistakes.json");
+        double deviation = Math.sqrt(2 / 3.0); // of 50,000.5, 50,001.5 and 50,002.5
+        assertThat(mistakes.path(0).path("deviations").asDouble())
+                .isEqualTo(Math.sqrt(mistakes.path(0).path("loss").asDouble()) / deviation, within(1e-6));
 
         List<Row> rows = predicted(sets);
         assertThat(rows).hasSize(18);
@@ -232,7 +283,3 @@ class TaskRunsTest extends OnTiny {
         return spark.read().parquet(table.toString()).collectAsList();
     }
 }
-        JsonNode mistakes = json(directory, "mistakes.json");
-        double deviation = Math.sqrt(2 / 3.0); // of 50,000.5, 50,001.5 and 50,002.5
-        assertThat(mistakes.path(0).path("deviations").asDouble())
-                .isEqualTo(Math.sqrt(mistakes.path(0).path("loss").asDouble()) / deviation, within(1e-6));
