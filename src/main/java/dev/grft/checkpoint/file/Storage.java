@@ -47,10 +47,21 @@ public final class Storage {
     private static final Pattern FULL = Pattern.compile("No space left on device|(?i:quota\\b.* exceeded)");
 
     private final Configuration hadoop;
+    private final Runnable beforeChange;
 
     /** Returns the storage that this configuration of Hadoop reaches. */
     public Storage(Configuration hadoop) {
+        this(hadoop, () -> {});
+    }
+
+    /**
+     * Returns the same storage.
+     *
+     * @param beforeChange runs before a file is written, moved or deleted, and throws if that must not be
+     */
+    public Storage(Configuration hadoop, Runnable beforeChange) {
         this.hadoop = hadoop;
+        this.beforeChange = beforeChange;
     }
 
     /** Writes a file's bytes to a stream that the caller closes. */
@@ -74,6 +85,7 @@ public final class Storage {
      * @throws UncheckedIOException if the thread is interrupted: then nothing is written
      */
     public void writeAtomically(Path path, Writing writing) {
+        beforeChange.run();
         try {
             if (Thread.currentThread().isInterrupted()) {
                 throw new InterruptedIOException("interrupted");
@@ -208,6 +220,7 @@ public final class Storage {
      * @return false if nothing was appended, or only a part: the file has another length or is missing, or the file system cannot append now
      */
     public boolean append(Path path, long length, String text) {
+        beforeChange.run();
         try {
             FileSystem files = files(path);
             if (!appends(path) || files.getFileStatus(path).getLen() != length) {
@@ -368,6 +381,7 @@ public final class Storage {
      * @throws UserError if it cannot be written
      */
     public void move(Path from, Path to) {
+        beforeChange.run();
         try {
             FileSystem files = files(to);
             if (files.exists(to)) {
@@ -384,6 +398,7 @@ public final class Storage {
 
     /** Deletes a file, or a directory with all that is in it; does nothing if it is missing. */
     public void delete(Path path) {
+        beforeChange.run();
         try {
             files(path).delete(path, true);
         } catch (IOException e) {

@@ -26,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  * driver is known to be dead: a process of this machine that has ended, or an earlier attempt of the same application.
  *
  * <p>No clocks are compared: each driver measures by its own how long the file has not changed. A driver that cannot write its lease
- * for long finds out before its next checkpoint, at the latest, that another has taken over.
+ * for long finds out before it next changes a file, at the latest, that another has taken over, or that its file is gone, which another has
+ * deleted at its end.
  *
  * <p>Two drivers that start at once: on HDFS and local disks only one of them can create the file. Elsewhere the driver that wrote last
  * has the lease, and both look again after a second: S3A has no such call, and on ABFS and GCS a file is missing for a moment while it is
@@ -278,16 +279,24 @@ final class Lease implements AutoCloseable {
     private boolean look() {
         if (overtaken == null && !closed) {
             long begins = System.nanoTime();
-            Note last = note();
+            String text = read();
             lastLook = begins;
-            if (last != null && !last.owner.equals(owner)) {
-                overtaken = new InUse(path.getParent() + ": " + last.driver
-                        + " has taken this run directory over, for this driver had not been able to write its lease for"
-                        + " engine.leaseSeconds; it goes on where this one was");
+            Note last = text == null ? null : parsed(text);
+            if (text == null) { // nobody else deletes it
+                overtaken = overtaken("another driver, which has ended,", "run the same command again to resume");
+            } else if (last != null && !last.owner.equals(owner)) {
+                overtaken = overtaken(last.driver.toString(), "it goes on where this one was");
+            }
+            if (overtaken != null) {
                 lost.accept(overtaken);
             }
         }
         return overtaken == null && !closed;
+    }
+
+    private InUse overtaken(String by, String then) {
+        return new InUse(path.getParent() + ": " + by + " has taken this run directory over, for this driver had not been able"
+                + " to write its lease for engine.leaseSeconds; " + then);
     }
 
     private void write() {
@@ -304,7 +313,7 @@ final class Lease implements AutoCloseable {
     /**
      * Requires that this driver still has the lease. Looks at the file, for the clock stands still while a machine sleeps.
      *
-     * @throws UserError if another driver has taken over, or if the file could not be read for the limit
+     * @throws UserError if another driver has taken over, and may have ended since, or if the file could not be read for the limit
      */
     synchronized void check() {
         try {

@@ -57,7 +57,7 @@ public final class Session implements AutoCloseable {
             PrintStream err) {
         this.spark = spark;
         this.ours = ours;
-        this.storage = new Storage(hadoop());
+        this.storage = new Storage(hadoop(), this::requireClaim);
         this.progress = ours ? Progress.ofProcess() : new Progress(err);
         this.out = out;
         this.watch = new Watch(context(), settings.engine().timeoutSeconds());
@@ -150,7 +150,7 @@ public final class Session implements AutoCloseable {
     public void claim() {
         if (lease == null) {
             Lease taken = Lease.take(
-                    storage,
+                    new Storage(hadoop()), // whose writes need no claim
                     main.directory().path(),
                     Lease.Driver.of(spark.sparkContext()),
                     main.settings().engine().leaseSeconds(),
@@ -163,7 +163,8 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Requires that no other driver has taken over the run directory, if this one has claimed it.
+     * Requires that no other driver has taken over the run directory, if this one has claimed it. The {@link #storage} does so before it
+     * changes a file.
      *
      * @throws UserError if one has
      */

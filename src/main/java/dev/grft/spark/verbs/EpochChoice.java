@@ -210,6 +210,7 @@ final class EpochChoice implements Trainer.Judge {
         if (better) {
             value = reached;
             step = made;
+            session.requireClaim();
             new DeltaFile(
                             now.meaning().apply(trained),
                             settings.tuning().method(),

@@ -130,6 +130,7 @@ final class PretrainVerb extends Verb {
         fold(labels, trained, false);
         Checkpoint model =
                 Checkpoint.of(path.toString(), architecture(), config, trained, preprocess.recipe(), labels.names());
+        session.requireClaim();
         model.save(session.hadoop(), path.toString(), dtype(settings.model().saveType()));
         Provenance.writeManifest(run, images.digest(), session.storage().sha256(path));
         Metrics metrics = run.artifacts().metrics();

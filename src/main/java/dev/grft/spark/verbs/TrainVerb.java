@@ -209,6 +209,7 @@ final class TrainVerb extends Verb {
                                 choice == null ? null : choice.split()),
                         thresholds));
         String before = session.storage().exists(path) ? session.storage().sha256(path) : "";
+        session.requireClaim();
         file.write(session.hadoop(), path);
         if (!session.storage().sha256(path).equals(before)) { // else it is not evaluated again
             Metrics metrics = run.artifacts().metrics();
@@ -216,7 +217,8 @@ final class TrainVerb extends Verb {
             metrics.write();
         }
         if (run.directory().isOf(method.word())) {
-            Provenance.writeManifest(run, images.digest(), run.models().pretrained().sha256());
+            Provenance.writeManifest(
+                    run, images.digest(), run.models().pretrained().sha256());
         }
         ObjectNode node = writeMetrics(result, last, choice);
         Path folder = path.getParent();

@@ -94,6 +94,7 @@ public final class Verbs {
                 Integer.toString(run.settings().model().imageSize()),
                 run.settings().model().saveType());
         run.artifacts().artifact(path, inputs, force, () -> path, () -> {
+            session.requireClaim();
             MergedFile.write(
                     session.hadoop(),
                     run.directory().toString(),

@@ -277,12 +277,29 @@ class LeaseTest {
     }
 
     @Test
-    void aLeaseThatWasDeletedIsWrittenAgain() throws Exception {
-        Lease lease = take(elsewhere("a", "app-1", ""));
+    void aDriverThatWakesUpAfterTheOtherHasEndedFindsOut() {
+        Lease first = take(elsewhere("a", "app-1", "1"), "file", 60); // and looks by itself after 20 s
+        take(elsewhere("a", "app-1", "2")).close();
+        assertThat(file()).doesNotExist();
+        assertThatThrownBy(first::check)
+                .isInstanceOf(InUse.class)
+                .hasMessage("file:" + folder.resolve("run") + ": another driver, which has ended, has taken this run directory"
+                        + " over, for this driver had not been able to write its lease for engine.leaseSeconds; run the same"
+                        + " command again to resume");
+        assertThat(lost).hasSize(1);
+        first.ending();
+        first.close();
+        assertThat(file()).doesNotExist();
+        take(elsewhere("b", "app-2", ""));
+    }
+
+    @Test
+    void aLeaseThatIsGoneIsNotWrittenAgainByItself() throws Exception {
+        take(elsewhere("a", "app-1", ""));
         Files.delete(file());
         TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT));
-        assertThat(file()).exists();
-        assertThatCode(lease::check).doesNotThrowAnyException();
+        assertThat(file()).doesNotExist();
+        assertThat(lost).singleElement().isInstanceOf(InUse.class);
     }
 
     /** Is no local file system to the program, for it hides one. */
