@@ -21,7 +21,7 @@ import org.apache.spark.SparkContext;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The right of one driver to write in a run directory: {@code lease.json}, which it writes anew every third of a limit and deletes at its
+ * The right of one driver to write in a folder, such as a run directory: {@code lease.json}, which it writes anew every third of a limit and deletes at its
  * end. Another driver is refused while the file changes. It takes over once the file has not changed for the limit, and at once if the
  * driver is known to be dead: a process of this machine that has ended, or an earlier attempt of the same application.
  *
@@ -128,11 +128,40 @@ final class Lease implements AutoCloseable {
         }
     }
 
+    /**
+     * What a lease is of.
+     *
+     * @param file of the lease
+     * @param folder in which only one driver writes
+     * @param inUse what messages say of a driver that has it
+     * @param taken what they say of one that has taken it over
+     */
+    record Place(Path file, Path folder, String inUse, String taken) {
+        static Place ofRun(Path directory) {
+            return new Place(
+                    new Path(directory, NAME),
+                    directory,
+                    " is at work in this run directory; wait until it has ended, or set another run.directory",
+                    " has taken this run directory over, for this driver had not been able to write its lease for"
+                            + " engine.leaseSeconds; ");
+        }
+
+        static Place ofOutput(Path file, Path folder) {
+            return new Place(
+                    file,
+                    folder,
+                    " is at work in this folder; wait until it has ended, or choose another --output",
+                    " has taken this folder over, for this driver had not been able to write its lease for"
+                            + " engine.leaseSeconds; ");
+        }
+    }
+
     /** What stands in the file. {@code ending}: the driver was told to stop, and does so. */
     @JsonIgnoreProperties(ignoreUnknown = true)
     record Note(String owner, Driver driver, double seconds, long beat, boolean ending) {}
 
     private final Storage storage;
+    private final Place place;
     private final Path path;
     private final Driver driver;
     private final double seconds;
@@ -150,16 +179,17 @@ final class Lease implements AutoCloseable {
     private boolean closed;
     private @Nullable UserError overtaken;
 
-    private Lease(Storage storage, Path path, Driver driver, double seconds, Consumer<UserError> lost) {
+    private Lease(Storage storage, Place place, Driver driver, double seconds, Consumer<UserError> lost) {
         this.storage = storage;
-        this.path = path;
+        this.place = place;
+        this.path = place.file;
         this.driver = driver;
         this.seconds = seconds;
         this.lost = lost;
     }
 
     /**
-     * Returns the lease of a directory, once this driver has it.
+     * Returns the lease of a folder, once this driver has it.
      *
      * @param seconds without a change after which a lease has expired
      * @param say gets a sentence before it waits
@@ -170,13 +200,13 @@ final class Lease implements AutoCloseable {
     @SuppressWarnings("FutureReturnValueIgnored") // nothing waits for it
     static Lease take(
             Storage storage,
-            Path directory,
+            Place place,
             Driver driver,
             double seconds,
             Consumer<String> say,
             Runnable check,
             Consumer<UserError> lost) {
-        Lease lease = new Lease(storage, new Path(directory, NAME), driver, seconds, lost);
+        Lease lease = new Lease(storage, place, driver, seconds, lost);
         HELD.add(lease.owner);
         try {
             lease.take(say, check);
@@ -231,7 +261,7 @@ final class Lease implements AutoCloseable {
             if (changed) {
                 say.accept(String.format(
                         "%s: the last driver%s may still run; resuming once it has been silent for %.0f s",
-                        path.getParent(), other == null ? "" : ", " + other.driver + ",", limit));
+                        place.folder, other == null ? "" : ", " + other.driver + ",", limit));
                 before = now;
                 since = System.nanoTime();
             }
@@ -259,8 +289,7 @@ final class Lease implements AutoCloseable {
     }
 
     private UserError refused(Note other) {
-        return new InUse(path.getParent() + ": " + other.driver
-                + " is at work in this run directory; wait until it has ended, or set another run.directory");
+        return new InUse(place.folder + ": " + other.driver + place.inUse);
     }
 
     private synchronized void beat() {
@@ -295,8 +324,7 @@ final class Lease implements AutoCloseable {
     }
 
     private InUse overtaken(String by, String then) {
-        return new InUse(path.getParent() + ": " + by + " has taken this run directory over, for this driver had not been able"
-                + " to write its lease for engine.leaseSeconds; " + then);
+        return new InUse(place.folder + ": " + by + place.taken + then);
     }
 
     private void write() {

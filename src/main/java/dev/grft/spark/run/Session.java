@@ -22,10 +22,10 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One application on a cluster: Spark, progress, timeouts, metrics and tracking, and what all its {@linkplain Run runs} share. What it
@@ -46,7 +46,7 @@ public final class Session implements AutoCloseable {
     private final Artifacts.Made made = new Artifacts.Made();
     private final Set<String> said = ConcurrentHashMap.newKeySet();
     private final Run main;
-    private @Nullable Lease lease;
+    private final Map<Path, Lease> leases = new ConcurrentHashMap<>(); // by file
 
     private Session(
             SparkSession spark,
@@ -142,36 +142,69 @@ public final class Session implements AutoCloseable {
         return new Session(spark, false, settings, frames, out, err);
     }
 
+    /** The right to write in a folder. */
+    @FunctionalInterface
+    public interface Claim extends AutoCloseable {
+        /** Gives the folder back. */
+        @Override
+        void close();
+    }
+
     /**
      * Takes the run directory for this driver, until the session closes. Does nothing if it has it.
      *
      * @throws UserError if another driver is at work there
      */
     public void claim() {
-        if (lease == null) {
-            Lease taken = Lease.take(
-                    new Storage(hadoop()), // whose writes need no claim
-                    main.directory().path(),
-                    Lease.Driver.of(spark.sparkContext()),
-                    main.settings().engine().leaseSeconds(),
-                    line -> progress.say("%s", line),
-                    watch::check,
-                    watch::fail);
-            watch.whenStopped(taken::ending);
-            lease = taken;
-        }
+        claim(main);
     }
 
     /**
-     * Requires that no other driver has taken over the run directory, if this one has claimed it. The {@link #storage} does so before it
-     * changes a file.
+     * Takes the directory of a run for this driver, until the claim or the session is closed. Does nothing if it has it.
+     *
+     * @throws UserError if another driver is at work there
+     */
+    public Claim claim(Run run) {
+        return claim(Lease.Place.ofRun(run.directory().path()));
+    }
+
+    /**
+     * Takes a folder that a verb writes, until the session closes.
+     *
+     * @param file of the lease, beside the folder
+     * @throws UserError if another driver writes the same folder
+     */
+    public void claimOutput(Path file, Path folder) {
+        claim(Lease.Place.ofOutput(file, folder));
+    }
+
+    private Claim claim(Lease.Place place) {
+        if (leases.containsKey(place.file())) {
+            return () -> {};
+        }
+        Lease taken = Lease.take(
+                new Storage(hadoop()), // whose writes need no claim
+                place,
+                Lease.Driver.of(spark.sparkContext()),
+                main.settings().engine().leaseSeconds(),
+                line -> progress.say("%s", line),
+                watch::check,
+                watch::fail);
+        leases.put(place.file(), taken);
+        watch.whenStopped(() -> leases.values().forEach(Lease::ending));
+        return () -> {
+            leases.remove(place.file());
+            taken.close();
+        };
+    }
+
+    /**
+     * Requires that no other driver has taken over a folder that this one has claimed. The {@link #storage} does so before it changes a file.
      *
      * @throws UserError if one has
      */
     public void requireClaim() {
-        if (lease != null) {
-            lease.check();
-        }
+        leases.values().forEach(Lease::check);
     }
 
     /** Returns the run of the settings that the session was opened with. */
@@ -292,9 +325,7 @@ public final class Session implements AutoCloseable {
             parts.addAll(List.of(imageSets, models));
         }
         parts.addAll(List.of(watch, gauges, tracking));
-        if (lease != null) {
-            parts.add(lease);
-        }
+        parts.addAll(leases.values());
         if (ours) {
             parts.add(spark::stop);
         }

@@ -11,6 +11,7 @@ import dev.grft.measures.Measure;
 import dev.grft.report.Comparison;
 import dev.grft.report.Sketch;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.train.Divergence;
 import dev.grft.tuning.Method;
 import dev.grft.vit.VitConfig;
@@ -65,21 +66,24 @@ final class CompareVerb extends Verb {
             List<Comparison.Halves> halves = new ArrayList<>();
             for (long seed : seeds) {
                 Run cell = run.with(matched(cell(budget, seed, "/" + name(budget) + "/seed-" + seed, rates)));
-                for (Method method : methods(first)) {
-                    measure(cell, method);
-                    comparison.add(
-                            method.word(),
-                            usesBudget(method) ? budget : null,
-                            seed,
-                            cell.artifacts().metrics().of(method.word()));
-                }
-                if (methods(first).contains(Method.GRFT)) {
-                    SelectVerb selecting = new SelectVerb(cell.forMethod(Method.GRFT), false);
-                    selections.add(selecting.selection().selection());
-                    List<Scores> scores = halves(seed);
-                    if (!scores.isEmpty()) {
-                        halves.add(new Comparison.Halves(
-                                selecting.select(scores.get(0)), selecting.select(scores.get(1))));
+                Session.Claim claim = session.claim(cell);
+                try (claim) {
+                    for (Method method : methods(first)) {
+                        measure(cell, method);
+                        comparison.add(
+                                method.word(),
+                                usesBudget(method) ? budget : null,
+                                seed,
+                                cell.artifacts().metrics().of(method.word()));
+                    }
+                    if (methods(first).contains(Method.GRFT)) {
+                        SelectVerb selecting = new SelectVerb(cell.forMethod(Method.GRFT), false);
+                        selections.add(selecting.selection().selection());
+                        List<Scores> scores = halves(seed);
+                        if (!scores.isEmpty()) {
+                            halves.add(new Comparison.Halves(
+                                    selecting.select(scores.get(0)), selecting.select(scores.get(1))));
+                        }
                     }
                 }
             }
@@ -167,29 +171,32 @@ final class CompareVerb extends Verb {
                 changes.put("methods." + method + "." + LEARNING_RATE, rate);
             }
             Run trial = run.with(matched(cell(budget, seed, "/trials/" + name(budget) + "/rate-" + rate, changes)));
-            for (Method method : methods(first)) {
-                if (method.equals(Method.LINEAR)) {
-                    continue; // the probe has settings of its own
-                }
-                try {
-                    measure(trial, method);
-                } catch (Divergence.Ended e) {
-                    session.progress()
-                            .say(
-                                    "compare: %s diverges at training.learningRate %s (%s)",
-                                    method, rate, String.valueOf(e.getMessage()));
-                    continue;
-                }
-                Measure watched = watched(method, labels);
-                double value = trial.artifacts()
-                        .metrics()
-                        .of(method.word())
-                        .path(watched.key())
-                        .asDouble(Double.NaN);
-                Double before = values.get(method);
-                if (before == null || watched.better(value, before)) {
-                    values.put(method, value);
-                    best.put("methods." + method + "." + LEARNING_RATE, rate);
+            Session.Claim claim = session.claim(trial);
+            try (claim) {
+                for (Method method : methods(first)) {
+                    if (method.equals(Method.LINEAR)) {
+                        continue; // the probe has settings of its own
+                    }
+                    try {
+                        measure(trial, method);
+                    } catch (Divergence.Ended e) {
+                        session.progress()
+                                .say(
+                                        "compare: %s diverges at training.learningRate %s (%s)",
+                                        method, rate, String.valueOf(e.getMessage()));
+                        continue;
+                    }
+                    Measure watched = watched(method, labels);
+                    double value = trial.artifacts()
+                            .metrics()
+                            .of(method.word())
+                            .path(watched.key())
+                            .asDouble(Double.NaN);
+                    Double before = values.get(method);
+                    if (before == null || watched.better(value, before)) {
+                        values.put(method, value);
+                        best.put("methods." + method + "." + LEARNING_RATE, rate);
+                    }
                 }
             }
         }

@@ -27,10 +27,12 @@ final class OutputFolder {
     private final Pattern files;
 
     /**
-     * Returns a folder; nothing is written yet. If a program that replaced it was killed between two moves, the old one comes back.
+     * Returns a folder, which no other driver writes until the session closes; nothing is written yet. If a program that replaced it was
+     * killed between two moves, the old one comes back.
      *
      * @param note name of the file that says what the others are
      * @param files names of these others
+     * @throws UserError if another driver writes the folder
      */
     OutputFolder(Session session, String folder, String note, Pattern files) {
         this.spark = session.context();
@@ -38,6 +40,7 @@ final class OutputFolder {
         this.folder = new Path(folder);
         this.note = new Path(folder, note);
         this.files = files;
+        session.claimOutput(beside("._lease-"), this.folder);
         Path aside = beside("._old-");
         if (!exists() && storage.exists(aside)) {
             storage.move(aside, this.folder);

@@ -18,6 +18,7 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.run.Session;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Scoring;
 import dev.grft.train.Probe;
@@ -118,7 +119,13 @@ final class SelectVerb extends Verb {
      * scores are given.
      */
     List<Scores> halves() {
-        return settings.selection().scores() != null ? List.of() : List.of(half(0), half(1));
+        if (settings.selection().scores() != null) {
+            return List.of();
+        }
+        Session.Claim claim = session.claim(run);
+        try (claim) {
+            return List.of(half(0), half(1));
+        }
     }
 
     private Scores half(int which) {

@@ -63,7 +63,7 @@ class LeaseTest {
         hadoop.setClass("fs.gaps.impl", Gaps.class, org.apache.hadoop.fs.FileSystem.class);
         Lease lease = Lease.take(
                 new Storage(hadoop),
-                new org.apache.hadoop.fs.Path(scheme + ":" + folder.resolve("run")),
+                Lease.Place.ofRun(new org.apache.hadoop.fs.Path(scheme + ":" + folder.resolve("run"))),
                 driver,
                 limit,
                 said::add,
@@ -283,7 +283,8 @@ class LeaseTest {
         assertThat(file()).doesNotExist();
         assertThatThrownBy(first::check)
                 .isInstanceOf(InUse.class)
-                .hasMessage("file:" + folder.resolve("run") + ": another driver, which has ended, has taken this run directory"
+                .hasMessage("file:" + folder.resolve("run")
+                        + ": another driver, which has ended, has taken this run directory"
                         + " over, for this driver had not been able to write its lease for engine.leaseSeconds; run the same"
                         + " command again to resume");
         assertThat(lost).hasSize(1);

@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -52,5 +53,49 @@ class OneDriverTest extends OnTiny {
                     .isInstanceOf(InUse.class);
         }
         assertThat(names(directory)).isEmpty();
+    }
+
+    @Test
+    void aTableIsWrittenByOneDriverAtATime() throws IOException {
+        Path directory = folder.resolve("run");
+        Tiny.does(spark, sets(directory), false, Verbs::train);
+        Path table = Files.createDirectory(folder.resolve("out")).resolve("table.parquet");
+        try (Session first = session(sets(directory))) {
+            OutputFolder writes = new OutputFolder(first, table.toString(), "_note", Pattern.compile("part.*"));
+            assertThat(writes.exists()).isFalse();
+            assertThatThrownBy(() -> predict(directory, table))
+                    .isInstanceOf(InUse.class)
+                    .hasMessageContaining(table + ": ")
+                    .hasMessageEndingWith(
+                            "is at work in this folder; wait until it has ended, or choose another --output");
+        }
+        predict(directory, table);
+        assertThat(names(table.getParent())).containsExactly("table.parquet");
+    }
+
+    private void predict(Path directory, Path table) {
+        Tiny.does(
+                spark,
+                sets(directory),
+                false,
+                verbs -> verbs.predict(shared.test().toString(), table.toString(), List.of()));
+    }
+
+    @Test
+    void aComparisonLeavesACellToTheDriverThatIsAtWorkThere() {
+        Path root = folder.resolve("comparison");
+        List<String> sets = sets(root, "compare.seeds=[1]", "compare.methods=[]");
+        Path cell = root.resolve("budget/seed-1");
+        try (Session other = session(sets(cell))) {
+            other.claim();
+            assertThatThrownBy(() -> Tiny.does(spark, sets, false, Verbs::compare))
+                    .isInstanceOf(InUse.class)
+                    .hasMessageContaining(cell + ": ")
+                    .hasMessageContaining("is at work in this run directory");
+        }
+        assertThat(root.resolve("lease.json")).doesNotExist();
+        Tiny.does(spark, sets, false, Verbs::compare);
+        assertThat(cell.resolve("delta.safetensors")).exists();
+        assertThat(cell.resolve("lease.json")).doesNotExist();
     }
 }
