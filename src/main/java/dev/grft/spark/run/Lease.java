@@ -221,7 +221,7 @@ final class Lease implements AutoCloseable {
     }
 
     private void take(Consumer<String> say, Runnable check) {
-        String before = "";
+        @Nullable String before = null;
         long since = 0;
         boolean exact = storage.replacesAtOnce(path);
         boolean missing = false;
@@ -246,10 +246,10 @@ final class Lease implements AutoCloseable {
             missing = false;
             Note other = parsed(now);
             Boolean runs = other == null ? null : other.driver.runs(driver, other.owner);
-            boolean changed = !now.equals(before);
+            boolean changed = !now.equals(before); // which may be empty, while its driver is writing it
             double limit = other == null ? seconds : Math.max(seconds, other.seconds);
             boolean expired = !changed && (System.nanoTime() - since) / 1e9 > limit;
-            boolean alive = Boolean.TRUE.equals(runs) || (changed && !before.isEmpty());
+            boolean alive = Boolean.TRUE.equals(runs) || (changed && before != null);
             if (other != null && alive && (expired || !other.ending)) {
                 throw refused(other);
             }
