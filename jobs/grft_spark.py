@@ -1,6 +1,6 @@
 """GRFT in PySpark: the estimators of dev.grft.ml and their models, see src/site/markdown/spark-ml.md.
 
-    spark-submit --jars grft-spark-job.jar --py-files grft_spark.py ...
+    spark-submit --jars grft-spark_2.12-job.jar --py-files grft_spark.py ...
     model = GrftClassifier(pretrained="/models/vit-b16", epochs=5, settings=["selection.axis=column"]).fit(frame)
 
 GrftMultiLabelClassifier learns arrays of classes, GrftRegressor numbers. Parameters are those of the Java classes, where explainParams() has

@@ -8,21 +8,17 @@ shift
 
 # Sets jar to the program's jar. Fails if the build has to run.
 built() {
-  local found=''
-  for jar in "$target"/grft-spark-*.jar; do
-    [[ $jar == *-job.jar || ! -f $jar ]] || found=$jar
-  done
-  jar=$found
-  [[ -n $jar && -f $target/job.classpath && -f $target/spark.classpath ]] &&
+  jar=$(echo "$target"/grft-spark_?.??.jar)
+  [[ -f $jar && -f $target/job.classpath && -f $target/spark.classpath ]] &&
     [[ -z $(find "$root/pom.xml" "$root/conf/base.yaml" "$root/src/main" -newer "$jar" -print -quit) ]]
 }
 
 if ! built; then
   echo 'building the program' >&2
   (cd "$root" && mvn -q -B -ntp -Dstyle.color=never "$@" -DskipTests package) >&2
-  touch "$target"/grft-spark-*.jar # Maven does not rewrite a jar whose content is the same
+  touch "$target"/grft-spark_?.??.jar # Maven does not rewrite a jar whose content is the same
   built || {
-    echo "submit.sh: no $target/grft-spark-*.jar after mvn package" >&2
+    echo "submit.sh: no $target/grft-spark_*.jar after mvn package" >&2
     exit 2
   }
 fi

@@ -24,7 +24,7 @@ Environment:
   GRFT_SPARK       4: the build for Spark 4.1 and Scala 2.13, "mvn -Pspark4 package", which is made where it is missing
   GRFT_JOB_JAR     a job jar made by "mvn -Pjob-jar package", a path or URL such as local:///opt/grft/job.jar; nothing
                    is built then
-  GRFT_SHARED_DISK not empty: all machines see this folder and Maven's at the same paths; no libraries (some 200 MB) are copied
+  GRFT_SHARED_DISK not empty: all machines see this folder and Maven's at the same paths; no libraries (some 180 MB) are copied
   GRFT_BUILD_SECONDS how long to wait for another jobs/submit.sh that builds; 1800
   GRFT_DRIVER_MEMORY, SPARK_LOCAL_IP, OMP_NUM_THREADS, OMP_WAIT_POLICY: over the defaults set here
 

@@ -25,7 +25,7 @@ from grft_spark import (GrftClassificationModel, GrftClassifier, GrftMultiLabelC
 
 
 def main(pretrained, images):
-    jar = [j for j in glob.glob(os.path.join(root, "target", "grft-spark-*.jar")) if "job" not in j][0]
+    jar = glob.glob(os.path.join(root, "target", "grft-spark_?.??.jar"))[0]
     with open(os.path.join(root, "target", "job.classpath")) as libraries:
         path = jar + ":" + libraries.read().strip()
     spark = (SparkSession.builder.master("local[2]").config("spark.driver.extraClassPath", path)

@@ -332,8 +332,8 @@ TINY = [
 @pytest.fixture(scope="session")
 def spark_environment(tmp_path_factory):
     """The environment of a worker of Airflow whose spark-submit is the project's own, in local mode, with a database."""
-    jar = [jar for jar in (ROOT / "target").glob("grft-spark-*.jar") if not jar.name.endswith("-job.jar")]
-    assert jar, "there is no target/grft-spark-*.jar; run mvn package first"
+    jar = [jar for jar in (ROOT / "target").glob("grft-spark_?.??.jar")]
+    assert jar, "there is no target/grft-spark_*.jar; run mvn package first"
     subprocess.run([ROOT / "jobs/submit.sh", "--version"], check=True)  # makes target/spark-home
     conf = tmp_path_factory.mktemp("spark-conf")
     libraries = (ROOT / "target/job.classpath").read_text().strip()
