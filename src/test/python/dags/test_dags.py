@@ -332,7 +332,7 @@ TINY = [
 @pytest.fixture(scope="session")
 def spark_environment(tmp_path_factory):
     """The environment of a worker of Airflow whose spark-submit is the project's own, in local mode, with a database."""
-    jar = [jar for jar in (ROOT / "target").glob("grft-spark_?.??.jar")]
+    jar = list((ROOT / "target").glob("grft-spark_?.??.jar"))
     assert jar, "there is no target/grft-spark_*.jar; run mvn package first"
     subprocess.run([ROOT / "jobs/submit.sh", "--version"], check=True)  # makes target/spark-home
     conf = tmp_path_factory.mktemp("spark-conf")

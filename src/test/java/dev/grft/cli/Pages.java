@@ -27,7 +27,9 @@ final class Pages {
             Map.entry("hf download ", "the hub of Hugging Face is another's"),
             Map.entry("from torchvision.models import", "downloads a model"),
             Map.entry("comparison/make.py ", "needs archives of two sets of images"),
-            Map.entry("--packages dev.grft:", "needs a repository; src/test/coordinates/run.sh makes one and executes it"),
+            Map.entry(
+                    "--packages dev.grft:",
+                    "needs a repository; src/test/coordinates/run.sh makes one and executes it"),
             Map.entry("--jars openlineage", "needs OpenLineage's jar; what it told stands on the page"),
             Map.entry("--jars score.jar", "needs that jar; OwnScoreTest compiles the page's score into one"),
             Map.entry("GRFT_SPARK=4 ", ".ci/run executes the other build after this"),
