@@ -304,6 +304,7 @@ public record Settings(
             boolean mixed,
             int blasThreads,
             boolean recompute,
+            double frozenCacheGiB,
             double timeoutSeconds,
             double graceSeconds,
             double leaseSeconds)
@@ -315,9 +316,15 @@ public record Settings(
             }
             Checks.word("engine.precision", precision, "fp32", "bf16");
             Checks.count("engine.blasThreads", blasThreads);
+            Checks.notNegative("engine.frozenCacheGiB", frozenCacheGiB);
             Checks.positive("engine.timeoutSeconds", timeoutSeconds);
             Checks.positive("engine.graceSeconds", graceSeconds);
             Checks.positive("engine.leaseSeconds", leaseSeconds);
+        }
+
+        /** Returns the bytes of {@code frozenCacheGiB}. */
+        public long frozenCacheBytes() {
+            return (long) (frozenCacheGiB * (1L << 30));
         }
     }
 }

@@ -109,6 +109,16 @@ public record Augment(
         changes.input(out, offset, preprocess.imageSize(), streams);
     }
 
+    /** Returns whether an image is the same in each epoch, in whatever batch. */
+    public boolean changesNothing() {
+        return !crop && !flip && changes.none();
+    }
+
+    /** The seed of what a training draws at random for an example besides: of its epoch, its id and the view. */
+    public long seed(long epoch, long exampleId, int view) {
+        return Seeds.hash(seed, epoch, exampleId, view);
+    }
+
     /** Returns whether pairs of images may be mixed. */
     public boolean mixes() {
         return changes.mixing().mixes();

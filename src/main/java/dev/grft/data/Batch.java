@@ -2,8 +2,12 @@ package dev.grft.data;
 
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** Some examples as the network reads them: the images {@code [B, 3, S, S]} one after the other, and what they show. */
+/**
+ * Some examples as the network reads them: the images {@code [B, 3, S, S]} one after the other, and what they show. In place of its images a
+ * batch may have what frozen stages make of them.
+ */
 public final class Batch {
     private final float[] images; // [B, 3, S, S]
     private final Target[] targets; // [B]
@@ -12,6 +16,7 @@ public final class Batch {
     private final long[] seeds; // [B]
     private Treatment treatment = Treatment.NONE;
     private double share = 1;
+    private @Nullable FrozenOutputs frozen;
 
     private Batch(float[] images, Target[] targets, int imageSize) {
         this.images = images;
@@ -55,9 +60,26 @@ public final class Batch {
                         pixels, preprocess, epochs[i], example.id(), b / n, batch.images, b * preprocess.inputLength());
                 batch.targets[b] = example.target();
                 batch.weights[b] = example.weight();
-                batch.seeds[b] = Seeds.hash(augment.seed(), epochs[i], example.id(), b / n);
+                batch.seeds[b] = augment.seed(epochs[i], example.id(), b / n);
             }
         }
+        return batch;
+    }
+
+    /**
+     * Returns examples of which the network reads what its frozen stages make of them, in place of {@link #images}.
+     *
+     * @param targets {@code [B]}
+     * @param weights {@code [B]}
+     * @param seeds {@code [B]}, see {@link #seeds}
+     * @param imageSize S
+     */
+    public static Batch frozen(
+            Target[] targets, float[] weights, long[] seeds, int imageSize, FrozenOutputs outputs) {
+        Batch batch = new Batch(new float[0], targets, imageSize);
+        System.arraycopy(weights, 0, batch.weights, 0, targets.length);
+        System.arraycopy(seeds, 0, batch.seeds, 0, targets.length);
+        batch.frozen = outputs;
         return batch;
     }
 
@@ -95,7 +117,12 @@ public final class Batch {
         return new Batch(mirrored, targets, imageSize);
     }
 
-    /** Returns the images themselves, {@code [B, 3, S, S]}; for reading only. */
+    /** Returns what the network reads in place of the images, null if it reads those. */
+    public @Nullable FrozenOutputs frozen() {
+        return frozen;
+    }
+
+    /** Returns the images themselves, {@code [B, 3, S, S]}; none if the batch has {@link #frozen} outputs. For reading only. */
     public float[] images() {
         return images;
     }

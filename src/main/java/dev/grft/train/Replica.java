@@ -1,6 +1,7 @@
 package dev.grft.train;
 
 import dev.grft.data.Batch;
+import dev.grft.data.FrozenOutputs;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Keep;
@@ -148,7 +149,7 @@ public final class Replica implements AutoCloseable {
     private double backward(Batch batch) {
         trainable.begin(batch.seeds());
         vit.dropPaths(batch.treatment().dropPath(), batch.seeds());
-        network.setInput(images(batch, vit.buffers()));
+        network.setInput(input(batch));
         network.setLabels(Targets.of(batch, weights.config(), vit.buffers()));
         network.computeGradientAndScore();
         double sum = 0;
@@ -162,7 +163,7 @@ public final class Replica implements AutoCloseable {
     public float[][] probabilities(Batch batch) {
         trainable.begin(NO_SEEDS);
         vit.dropPaths(0, NO_SEEDS);
-        try (INDArray probabilities = network.output(images(batch, vit.buffers()), false)) {
+        try (INDArray probabilities = network.output(input(batch), false)) {
             return Flat.rows(probabilities);
         }
     }
@@ -187,6 +188,34 @@ public final class Replica implements AutoCloseable {
         learner.close();
         Freed.arrays(origins);
         kernels.free();
+    }
+
+    /** Returns what the network begins with: the images, or what its frozen stages make of them, which are then passed by. */
+    private INDArray input(Batch batch) {
+        FrozenOutputs frozen = batch.frozen();
+        for (int s = 0; s < vit.frozenStages(); s++) {
+            ((StageModule) network.getLayer(s)).passBy(frozen != null);
+        }
+        return frozen == null ? images(batch, vit.buffers()) : outputs(frozen, batch.imageSize());
+    }
+
+    /**
+     * Returns {@code [B, T, D]}, or {@code [B, 1, D]} behind a block of the class token alone. Each image is computed alone: with others beside
+     * it, BLAS may compute other last bits.
+     */
+    private INDArray outputs(FrozenOutputs frozen, int side) {
+        int width = weights.config().width();
+        int tokens = frozen.length() / width;
+        INDArray outputs = vit.buffers().shared("frozen", frozen.size(), tokens, width);
+        for (int b = 0; b < frozen.size(); b++) {
+            float[] one = frozen.at(b, image -> {
+                INDArray images = vit.buffers().shared("images", 1, 3, side, side);
+                Flat.write(image, images);
+                return Flat.read(vit.frozen(images));
+            });
+            Flat.write(one, outputs.slice(b));
+        }
+        return outputs;
     }
 
     /** Returns the images on the device, {@code [B, 3, S, S]}, until the next batch. */

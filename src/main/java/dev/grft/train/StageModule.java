@@ -31,6 +31,7 @@ class StageModule extends BaseLayer<StageLayer> {
 
     private transient @Nullable Stage stage;
     private transient boolean inputGradient;
+    private transient boolean passedBy;
     private transient Map<String, INDArray> origins = Map.of(); // by key
 
     StageModule(NeuralNetConfiguration conf, DataType type) {
@@ -43,6 +44,11 @@ class StageModule extends BaseLayer<StageLayer> {
         inputGradient = passesGradientDown;
         newStage.bind(new Bindings(byName(paramTable()), byName(gradientViews)));
         newStage.refresh();
+    }
+
+    /** Sets whether the input is this stage's output already, which is then handed on. */
+    final void passBy(boolean now) {
+        passedBy = now;
     }
 
     private Map<String, INDArray> byName(@Nullable Map<String, INDArray> byKey) {
@@ -81,6 +87,9 @@ class StageModule extends BaseLayer<StageLayer> {
 
     @Override
     public INDArray activate(boolean training, LayerWorkspaceMgr workspaces) {
+        if (passedBy) {
+            return input;
+        }
         int examples = Math.toIntExact(input.size(0));
         return byExample(stage().forward(byToken(input), examples), examples);
     }

@@ -56,6 +56,11 @@ public final class Layout implements Serializable {
         return stages;
     }
 
+    /** Returns how many stages, from the first on, have nothing that trains. */
+    public int frozenStages() {
+        return (int) stages.stream().takeWhile(List::isEmpty).count();
+    }
+
     /** Returns every array by name, in order. */
     public Map<String, TrainedArray> arrays() {
         return arrays;

@@ -19,6 +19,7 @@ public final class Vit implements AutoCloseable {
     private final Buffers buffers;
     private final boolean ownBuffers;
     private final int firstActive;
+    private final int frozenStages;
 
     /**
      * Returns a network over {@code weights} with buffers of its own.
@@ -56,6 +57,8 @@ public final class Vit implements AutoCloseable {
         list.add(classifier);
         this.stages = List.copyOf(list);
         this.firstActive = firstActive();
+        this.frozenStages = (int)
+                stages.stream().takeWhile(stage -> stage.trained().isEmpty()).count();
     }
 
     /** Frees the native memory that it holds beside the weights and the trained vector. It must not be used afterwards. */
@@ -131,11 +134,17 @@ public final class Vit implements AutoCloseable {
 
     /** Returns how many stages, from the first on, have nothing that trains: there all networks over the same weights agree. */
     public int frozenStages() {
-        int count = 0;
-        while (count < stages.size() && stages.get(count).trained().isEmpty()) {
-            count++;
+        return frozenStages;
+    }
+
+    /** Returns what comes into the first stage that trains, {@code [B*T, D]}, or {@code [B, D]} behind a block of the class token alone. */
+    public INDArray frozen(INDArray images) {
+        int examples = Math.toIntExact(images.size(0));
+        INDArray x = images;
+        for (Stage stage : stages.subList(0, frozenStages)) {
+            x = stage.forward(x, examples);
         }
-        return count;
+        return x;
     }
 
     /**

@@ -34,6 +34,11 @@ public record Changes(
         return new Changes(0, false, false, null, colorJitter, Erasing.NONE, Mixing.NONE);
     }
 
+    /** Returns whether nothing is changed. */
+    public boolean none() {
+        return !ofPixels() && erasing.probability() == 0 && !mixing.mixes();
+    }
+
     /** Returns whether {@link #pixels} changes anything. */
     public boolean ofPixels() {
         return padding > 0 || verticalFlip || rotate || randAugment != null || colorJitter.changes();

@@ -297,6 +297,26 @@ public final class Shard implements AutoCloseable {
         return view(entries.stream().filter(entry -> ids.test(entry.id)), sources);
     }
 
+    /** Returns the number of examples; reads no pixels. */
+    public int size() {
+        return entries.size();
+    }
+
+    /** Returns the id of an example by its position; reads no pixels. */
+    public long id(int index) {
+        return entries.get(index).id;
+    }
+
+    /** Returns what an example shows; reads no pixels. */
+    public Target target(int index) {
+        return entries.get(index).target;
+    }
+
+    /** Returns the weight of an example in the loss; reads no pixels. */
+    public float weight(int index) {
+        return entries.get(index).weight;
+    }
+
     /** Returns what the examples show; reads no pixels. */
     public List<Target> targets() {
         return entries.stream().map(entry -> entry.target).toList();

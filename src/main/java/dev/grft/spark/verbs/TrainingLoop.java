@@ -16,6 +16,7 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Balance;
+import dev.grft.spark.work.FrozenCache;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
@@ -26,6 +27,7 @@ import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
 import dev.grft.train.Trainer;
+import dev.grft.vit.VitConfig;
 import java.lang.ref.Reference;
 import java.util.HashSet;
 import java.util.List;
@@ -127,17 +129,44 @@ final class TrainingLoop {
         }
         Keeper keeper = new Keeper(part, Balance.lossOfChance(images.shards(), images.labels()) / 2);
         keeper.open(); // the learning rate depends on what has been
-        for (; ; ) {
-            try {
-                return run(part, setup, meaning, keeper);
-            } catch (Diverged diverged) {
-                keeper.goBack(diverged);
+        Sampler sampler = sampler(run, images, preprocess, part.first);
+        try (FrozenCache frozen = frozen(setup)) {
+            Sampler batches = frozen == null ? sampler : sampler.from(frozen);
+            for (; ; ) {
+                try {
+                    return run(part, setup, meaning, keeper, batches);
+                } catch (Diverged diverged) {
+                    keeper.goBack(diverged);
+                }
             }
         }
     }
 
+    /** Returns what keeps the outputs of the stages below the first that trains, null if they may differ from epoch to epoch. */
+    private @Nullable FrozenCache frozen(PartSetup setup) {
+        VitConfig config = setup.model().config();
+        int stages = FrozenCache.stages(
+                setup.layout(), run.images().augment(), settings.dropPath(), run.device(config).kind());
+        if (stages == 0) {
+            return null;
+        }
+        FrozenCache cache = FrozenCache.of(
+                session.context(), config, stages, run.settings().engine().frozenCacheBytes());
+        session.progress()
+                .say(
+                        "train: nothing trains below block %d; what comes into it is computed once for each image and kept on disk"
+                                + " (%.0f kB an image; engine.frozenCacheGiB)",
+                        stages - 1, cache.bytes() / 1e3);
+        return cache;
+    }
+
     /** Trains from the newest checkpoint to the end, or until the loss has diverged. */
-    private Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning, Keeper keeper) {
+    private Result run(
+            Part part,
+            PartSetup setup,
+            @Nullable Function<float[], Delta> meaning,
+            Keeper keeper,
+            Sampler batches) {
         Trainer.Plan plan = plan(part);
         MultiLayerConfiguration configuration = Network.configuration(
                 setup.layout(),
@@ -165,12 +194,7 @@ final class TrainingLoop {
         Trainer trainer = new Trainer(
                 plan,
                 learner,
-                new Rounds(
-                        session.context(),
-                        images.shards(),
-                        sampler(run, images, preprocess, part.first),
-                        recipe,
-                        plan.steps()),
+                new Rounds(session.context(), images.shards(), batches, recipe, plan.steps()),
                 keeper,
                 step -> {
                     if (memory != null) {

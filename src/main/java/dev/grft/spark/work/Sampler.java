@@ -8,6 +8,7 @@ import dev.grft.data.Example;
 import dev.grft.data.Order;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Standard;
+import dev.grft.data.Target;
 import dev.grft.data.Treatment;
 import dev.grft.spark.images.Shard;
 import java.io.Serializable;
@@ -34,6 +35,7 @@ public final class Sampler implements Serializable {
     private final int shards;
     private final int atOnce;
     private final long first;
+    private final @Nullable FrozenCache frozen;
 
     /** Returns a sampler of images whose values are taken as they are. */
     public Sampler(
@@ -65,6 +67,25 @@ public final class Sampler implements Serializable {
         // With draws, a shard's part can be larger than this: pairs of mixed images must not be divided.
         this.atOnce = augment.mixes() ? most + most % 2 : most;
         this.first = first;
+        this.frozen = null;
+    }
+
+    private Sampler(Sampler from, FrozenCache frozen) {
+        this.preprocess = from.preprocess;
+        this.augment = from.augment;
+        this.balance = from.balance;
+        this.treatment = from.treatment;
+        this.seed = from.seed;
+        this.batchSize = from.batchSize;
+        this.shards = from.shards;
+        this.atOnce = from.atOnce;
+        this.first = from.first;
+        this.frozen = frozen;
+    }
+
+    /** Returns the same sampler whose batches have what frozen stages make of the images, in place of these. Nothing may be augmented. */
+    public Sampler from(FrozenCache outputs) {
+        return new Sampler(this, outputs);
     }
 
     /** Returns the number of steps of the whole training when so many of this sampler's are done. */
@@ -94,6 +115,10 @@ public final class Sampler implements Serializable {
             this.indices = indices;
             this.epochs = epochs;
         }
+
+        Part range(int from, int to) {
+            return new Part(Arrays.copyOfRange(indices, from, to), Arrays.copyOfRange(epochs, from, to));
+        }
     }
 
     /**
@@ -104,8 +129,7 @@ public final class Sampler implements Serializable {
      * @param step from 0
      */
     Stream<Batch> batches(int number, Shard shard, long step) {
-        List<Example> examples = (augment.crop() ? shard.withSources() : shard).examples();
-        if (examples.isEmpty()) {
+        if (shard.size() == 0) {
             throw UserError.of(
                     "training.shards is %d, but shard %d has no image; use fewer shards than images", shards, number);
         }
@@ -113,24 +137,47 @@ public final class Sampler implements Serializable {
         Part part = counts == null ? next(number, shard, step) : drawn(number, shard, counts, step);
         int size = part.indices.length;
         return IntStream.range(0, (size + atOnce - 1) / atOnce)
-                .mapToObj(i -> batch(examples, part, i * atOnce, Math.min(size, (i + 1) * atOnce))
+                .mapToObj(i -> part.range(i * atOnce, Math.min(size, (i + 1) * atOnce)))
+                .map(some -> (frozen == null ? batch(shard, some) : batch(number, shard, some, frozen))
                         .mixed(augment, number, first + step)
                         .treated(treatment));
     }
 
-    private Batch batch(List<Example> examples, Part part, int from, int to) {
+    private Batch batch(Shard shard, Part part) {
+        List<Example> examples = (augment.crop() ? shard.withSources() : shard).examples();
         List<Example> chosen = new AbstractList<>() { // read one by one, not all at a time
                     @Override
                     public Example get(int index) {
-                        return examples.get(part.indices[from + index]);
+                        return examples.get(part.indices[index]);
                     }
 
                     @Override
                     public int size() {
-                        return to - from;
+                        return part.indices.length;
                     }
                 };
-        return Batch.augmented(chosen, preprocess, augment, Arrays.copyOfRange(part.epochs, from, to), 1);
+        return Batch.augmented(chosen, preprocess, augment, part.epochs, 1);
+    }
+
+    private Batch batch(int number, Shard shard, Part part, FrozenCache cache) {
+        int size = part.indices.length;
+        Target[] targets = new Target[size];
+        float[] weights = new float[size];
+        long[] seeds = new long[size];
+        for (int b = 0; b < size; b++) {
+            int index = part.indices[b];
+            targets[b] = shard.target(index);
+            weights[b] = shard.weight(index);
+            seeds[b] = augment.seed(part.epochs[b], shard.id(index), 0);
+        }
+        return Batch.frozen(
+                targets,
+                weights,
+                seeds,
+                preprocess.imageSize(),
+                cache.of(number, shard.size(), part.indices, index -> Batch.of(
+                                List.of(shard.examples().get(index)), preprocess)
+                        .images()));
     }
 
     /** Returns the next examples of the shard's own endless order. */
