@@ -4,6 +4,7 @@ import dev.grft.MatrixShape;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
+import dev.grft.train.FrozenStages;
 import dev.grft.train.Network;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.Tuning;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a step of a training would cost: time, memory and bytes, for any number of executors. A model that was fitted to
@@ -75,6 +77,7 @@ public final class CostModel {
     private final int examplesAtOnce; // examples that a task computes at once
     private final Tuning tuning;
     private final boolean parts; // whether a task adds up gradients of its parts
+    private final @Nullable FrozenStages frozen;
     private final boolean bf16;
 
     /**
@@ -102,6 +105,7 @@ public final class CostModel {
                 LEARNER,
                 0,
                 new WholeTuning(),
+                null,
                 false);
     }
 
@@ -120,6 +124,7 @@ public final class CostModel {
             int learner,
             long pretrained,
             Tuning tuning,
+            @Nullable FrozenStages frozen,
             boolean bf16) {
         this.config = config;
         this.slices = Map.copyOf(slices);
@@ -135,6 +140,7 @@ public final class CostModel {
         this.shards = shards;
         this.examplesAtOnce = examplesAtOnce;
         this.parts = parts;
+        this.frozen = frozen;
         this.bf16 = bf16;
     }
 
@@ -170,6 +176,7 @@ public final class CostModel {
                 LEARNER + (training.ema() == null ? 0 : 1),
                 layout.size(decaying),
                 tuning,
+                FrozenStages.of(config, layout, settings, false),
                 settings.engine().precision().equals("bf16"));
     }
 
@@ -307,9 +314,10 @@ public final class CostModel {
         return (long) DRIVER + Math.max(2 * weights, weights + (2 + learner - LEARNER + vectors * returned) * vector());
     }
 
-    /** Returns the heap of a task: its images, and a gradient of all eligible matrices if those are summed. */
+    /** Returns the heap of a task: its images, what frozen stages make of them, and a gradient of all eligible matrices if those are summed. */
     private long heapOfTask(int images) {
-        return BYTES * ((long) images * VitConfig.CHANNELS * config.imageSize() * config.imageSize() + summed);
+        long pixels = (long) VitConfig.CHANNELS * config.imageSize() * config.imageSize();
+        return BYTES * (images * (pixels + (frozen == null ? 0 : frozen.length())) + summed);
     }
 
     private long beside(int tasks, int examples, int seen) {
@@ -341,6 +349,11 @@ public final class CostModel {
     /** Returns the bytes of a trained vector. */
     private long vector() {
         return BYTES * trained;
+    }
+
+    /** Returns the stages whose outputs executors keep, unless they have GPUs; null if none are kept. */
+    public @Nullable FrozenStages frozen() {
+        return frozen;
     }
 
     /** Returns how many numbers train, the head included. */

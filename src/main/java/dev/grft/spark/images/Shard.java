@@ -307,6 +307,11 @@ public final class Shard implements AutoCloseable {
         return entries.get(index).id;
     }
 
+    /** Returns the name of an example; reads no pixels. */
+    public String name(int index) {
+        return entries.get(index).name;
+    }
+
     /** Returns what an example shows; reads no pixels. */
     public Target target(int index) {
         return entries.get(index).target;

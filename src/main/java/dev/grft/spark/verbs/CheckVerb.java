@@ -15,6 +15,7 @@ import dev.grft.spark.cluster.NativeMemory;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.tuning.Method;
+import dev.grft.train.FrozenStages;
 import dev.grft.vit.VitConfig;
 import java.util.Locale;
 import java.util.Map;
@@ -100,7 +101,8 @@ final class CheckVerb extends Verb {
                     "epoch     the best on the %s images%s",
                     split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
         }
-        memory(config.withClasses(classes));
+        CostModel costs = memory(config.withClasses(classes));
+        disk(costs.frozen(), images.count(), kind);
         return classes;
     }
 
@@ -145,15 +147,14 @@ final class CheckVerb extends Verb {
                 training.shards(), tasks, tasks - training.shards(), remedy);
     }
 
-    private void memory(VitConfig config) {
+    private CostModel memory(VitConfig config) {
         Fit fit = run.fit(config);
         Stream.of(fit.ofSelection(), fit.ofEvaluation(), fit.ofBackward(), fit.ofStep())
                 .filter(Objects::nonNull)
                 .forEach(line -> say("          %s", line));
-        Settings fitting = fit.settings();
         int examples = fit.withBackward();
         int seen = fit.withoutBackward();
-        CostModel costs = CostModel.of(config, fitting);
+        CostModel costs = CostModel.of(config, fit.settings());
         long heap = Runtime.getRuntime().maxMemory();
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
@@ -179,6 +180,20 @@ final class CheckVerb extends Verb {
         } else {
             driver(costs, heap);
             executors(ExecutorSettings.of(session.context().getConf()), costs, examples, seen);
+        }
+        return costs;
+    }
+
+    /** Says what executors keep of frozen stages, beside the images. */
+    private void disk(@Nullable FrozenStages frozen, long images, Device.@Nullable Kind kind) {
+        if (frozen != null && kind != Device.Kind.GPU) {
+            say(
+                    "disk      nothing trains in %s: what comes out is kept in spark.local.dir, %s for %,d training images, at most %s"
+                            + " on an executor (engine.frozenCacheGiB)",
+                    frozen,
+                    size(images * frozen.bytes()),
+                    images,
+                    size(settings.engine().frozenCacheBytes()));
         }
     }
 

@@ -14,6 +14,7 @@ import dev.grft.report.Memory;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.cluster.Device;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.FrozenCache;
@@ -23,6 +24,7 @@ import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
 import dev.grft.train.Average;
 import dev.grft.train.Divergence;
+import dev.grft.train.FrozenStages;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -129,12 +131,10 @@ final class TrainingLoop {
         }
         Keeper keeper = new Keeper(part, Balance.lossOfChance(images.shards(), images.labels()) / 2);
         keeper.open(); // the learning rate depends on what has been
-        Sampler sampler = sampler(run, images, preprocess, part.first);
         try (FrozenCache frozen = frozen(setup)) {
-            Sampler batches = frozen == null ? sampler : sampler.from(frozen);
             for (; ; ) {
                 try {
-                    return run(part, setup, meaning, keeper, batches);
+                    return run(part, setup, meaning, keeper, frozen);
                 } catch (Diverged diverged) {
                     keeper.goBack(diverged);
                 }
@@ -142,22 +142,21 @@ final class TrainingLoop {
         }
     }
 
-    /** Returns what keeps the outputs of the stages below the first that trains, null if they may differ from epoch to epoch. */
+    /** Returns what keeps the outputs of frozen stages; null if those may change from epoch to epoch. */
     private @Nullable FrozenCache frozen(PartSetup setup) {
         VitConfig config = setup.model().config();
-        int stages = FrozenCache.stages(
-                setup.layout(), run.images().augment(), settings.dropPath(), run.device(config).kind());
-        if (stages == 0) {
+        boolean gpu = run.device(config).kind() == Device.Kind.GPU;
+        FrozenStages stages = FrozenStages.of(config, setup.layout(), run.settings(), gpu);
+        if (stages == null) {
             return null;
         }
-        FrozenCache cache = FrozenCache.of(
-                session.context(), config, stages, run.settings().engine().frozenCacheBytes());
         session.progress()
                 .say(
-                        "train: nothing trains below block %d; what comes into it is computed once for each image and kept on disk"
-                                + " (%.0f kB an image; engine.frozenCacheGiB)",
-                        stages - 1, cache.bytes() / 1e3);
-        return cache;
+                        "train: nothing trains in %s; what comes out is computed once for each image and kept on disk"
+                                + " (engine.frozenCacheGiB)",
+                        stages);
+        return FrozenCache.of(
+                session.context(), stages, run.settings().engine().frozenCacheBytes());
     }
 
     /** Trains from the newest checkpoint to the end, or until the loss has diverged. */
@@ -166,7 +165,7 @@ final class TrainingLoop {
             PartSetup setup,
             @Nullable Function<float[], Delta> meaning,
             Keeper keeper,
-            Sampler batches) {
+            @Nullable FrozenCache frozen) {
         Trainer.Plan plan = plan(part);
         MultiLayerConfiguration configuration = Network.configuration(
                 setup.layout(),
@@ -183,18 +182,20 @@ final class TrainingLoop {
                             preprocess,
                             recipe,
                             trained,
-                            images.labels().standard()),
+                            images.labels().standard(),
+                            frozen),
                     Objects.requireNonNull(meaning),
                     keeper::history,
                     () -> settings.halves() && keeper.divergence.suspects());
         }
+        Sampler sampler = sampler(run, images, preprocess, part.first);
         Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
         long sent = bytesPerRound(settings, setup);
         Learner learner = setup.learner(configuration, Average.of(settings, part.first));
         Trainer trainer = new Trainer(
                 plan,
                 learner,
-                new Rounds(session.context(), images.shards(), batches, recipe, plan.steps()),
+                new Rounds(session.context(), images.shards(), frozen == null ? sampler : sampler.from(frozen), recipe, plan.steps()),
                 keeper,
                 step -> {
                     if (memory != null) {

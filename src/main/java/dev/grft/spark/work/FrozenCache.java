@@ -1,26 +1,25 @@
 package dev.grft.spark.work;
 
-import dev.grft.data.Augment;
+import dev.grft.data.Batch;
+import dev.grft.data.Example;
 import dev.grft.data.FrozenOutputs;
-import dev.grft.spark.cluster.Device;
+import dev.grft.data.Preprocess;
+import dev.grft.data.Target;
 import dev.grft.spark.cluster.Sent;
-import dev.grft.vit.Layout;
-import dev.grft.vit.VitConfig;
+import dev.grft.spark.images.Shard;
+import dev.grft.train.FrozenStages;
 import java.io.File;
 import java.io.Serializable;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.IntFunction;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.jspecify.annotations.Nullable;
 
 /**
- * What the frozen stages of a training, those below the first that trains, make of each image. It is the same in each epoch: executors compute it
- * once, image by image, and keep it on their local disks, beside the prepared images.
+ * What the {@link FrozenStages} of a training make of each image. Executors compute it once, image by image, and keep it on their local disks,
+ * beside the prepared images.
  *
  * <p>Kept or computed again, an output has the same bits, because each image is computed alone. So results depend neither on the room on the disks
  * nor on executors that were lost.
@@ -31,59 +30,33 @@ public final class FrozenCache implements Serializable, AutoCloseable {
     /** Share of a disk that stays free. */
     private static final double FREE = 0.1;
 
-    private static final Map<Long, Map<Integer, OutputFile>> HELD = new HashMap<>(); // by cache and shard
+    private static final Map<Long, Map<String, OutputFile>> HELD = new HashMap<>(); // by cache and place
     private static final AtomicLong TAKEN = new AtomicLong(); // bytes of all files of this JVM
 
     private final Sent<Long> most; // bytes on each executor
-    private final int stages;
     private final int length; // numbers of an output
 
-    private FrozenCache(Sent<Long> most, int stages, int length) {
+    private FrozenCache(Sent<Long> most, int length) {
         this.most = most;
-        this.stages = stages;
         this.length = length;
     }
 
     /**
-     * Returns how many stages of a training, from the first on, always make the same of an image; 0 if none of them is an encoder block, if
-     * images or paths change at random, or on GPUs, which one image does not keep busy.
+     * Returns an empty cache; to be closed.
      *
-     * @param layout of what trains
-     * @param dropPath {@code training.dropPath}
+     * @param most bytes that each executor keeps, of all caches
      */
-    public static int stages(Layout layout, Augment augment, double dropPath, Device.@Nullable Kind kind) {
-        boolean same = augment.changesNothing() && dropPath == 0 && kind != Device.Kind.GPU;
-        return same && layout.frozenStages() > 1 ? layout.frozenStages() : 0;
+    public static FrozenCache of(JavaSparkContext spark, FrozenStages stages, long most) {
+        return new FrozenCache(Sent.of(spark, most), stages.length());
     }
 
-    /** Returns how many numbers the output of that many stages has for an image. */
-    public static int length(VitConfig config, int stages) {
-        boolean all = stages <= config.depth() || !config.variant().pooling().classTokenOnly();
-        return Math.multiplyExact(all ? config.tokens() : 1, config.width());
-    }
-
-    /**
-     * Returns a cache; to be closed.
-     *
-     * @param stages number of frozen stages, 1 or more
-     * @param most bytes that each executor keeps
-     */
-    public static FrozenCache of(JavaSparkContext spark, VitConfig config, int stages, long most) {
-        return new FrozenCache(Sent.of(spark, most), stages, length(config, stages));
-    }
-
-    /** Returns the bytes of an image's output. */
-    public long bytes() {
-        return (long) length * Float.BYTES;
-    }
-
-    /** Returns the file of a shard on this executor. */
-    private OutputFile file(int shard, int examples) {
+    /** Returns the file of a place on this executor. */
+    private OutputFile file(String place, int examples) {
         long room = most.value(); // fails if the training is over: nothing is made then that nobody deletes
         OutputFile file;
         synchronized (HELD) {
             file = HELD.computeIfAbsent(most.id(), id -> new HashMap<>())
-                    .computeIfAbsent(shard, id -> new OutputFile(place(), examples, length, new Disk(room)));
+                    .computeIfAbsent(place, id -> new OutputFile(path(), examples, length, new Disk(room)));
         }
         long id = most.id();
         most.whenOver(() -> drop(id));
@@ -91,28 +64,38 @@ public final class FrozenCache implements Serializable, AutoCloseable {
     }
 
     /**
-     * Returns the outputs of a batch.
+     * Returns a batch of which a network reads these outputs. Of images whose outputs are kept, no pixels are read.
      *
-     * @param indices of its examples in the shard
-     * @param image returns an image as the network reads it, {@code [3*S*S]}, by its index
+     * @param place of the shard: a word and its number, which stand for the same examples as long as the cache is open
+     * @param indices of the examples in the shard
+     * @param seeds {@code [B]}, see {@link Batch#seeds}
      */
-    FrozenOutputs of(int shard, int examples, int[] indices, IntFunction<float[]> image) {
-        OutputFile file = file(shard, examples);
-        float[][] outputs = new float[indices.length][];
-        float[][] images = new float[indices.length][];
-        for (int b = 0; b < indices.length; b++) {
-            float[] kept = file.read(indices[b]);
-            if (kept == null) {
-                images[b] = image.apply(indices[b]);
-            } else {
-                outputs[b] = kept;
+    Batch batch(String place, Shard shard, int[] indices, long[] seeds, Preprocess preprocess) {
+        int size = indices.length;
+        OutputFile file = file(place, shard.size());
+        float[][] outputs = new float[size][];
+        float[][] images = new float[size][];
+        Target[] targets = new Target[size];
+        float[] weights = new float[size];
+        for (int b = 0; b < size; b++) {
+            targets[b] = shard.target(indices[b]);
+            weights[b] = shard.weight(indices[b]);
+            outputs[b] = file.read(indices[b]);
+            if (outputs[b] == null) {
+                Example example = shard.examples().get(indices[b]);
+                images[b] = Batch.of(List.of(example), preprocess).images();
             }
         }
-        return new FrozenOutputs(outputs, images, length, (b, output) -> file.write(indices[b], output));
+        return Batch.frozen(
+                targets,
+                weights,
+                seeds,
+                preprocess.imageSize(),
+                new FrozenOutputs(outputs, images, length, (b, output) -> file.write(indices[b], output)));
     }
 
     /** Returns a new file in Spark's local directories, which go with the executor. */
-    private static File place() {
+    private static File path() {
         return SparkEnv.get()
                 .blockManager()
                 .diskBlockManager()
@@ -122,7 +105,7 @@ public final class FrozenCache implements Serializable, AutoCloseable {
 
     /** Deletes what this JVM has of a cache. */
     private static void drop(long id) {
-        Map<Integer, OutputFile> files;
+        Map<String, OutputFile> files;
         synchronized (HELD) {
             files = HELD.remove(id);
         }

@@ -17,15 +17,15 @@ import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Images;
+import dev.grft.spark.images.Shard;
 import dev.grft.train.Network;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
-import java.util.function.Function;
+import java.util.stream.IntStream;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.jspecify.annotations.Nullable;
@@ -46,11 +46,11 @@ public final class Inference {
         public final float weight;
         public final float[] values; // [K] outputs of the head, as its task reads them, or [D] features
 
-        private Output(Example example, float[] values) {
-            this.id = example.id();
-            this.name = example.name();
-            this.target = example.target();
-            this.weight = example.weight();
+        private Output(Shard piece, int index, float[] values) {
+            this.id = piece.id(index);
+            this.name = piece.name(index);
+            this.target = piece.target(index);
+            this.weight = piece.weight(index);
             this.values = values;
         }
     }
@@ -59,6 +59,7 @@ public final class Inference {
     private final Preprocess preprocess;
     private final Sending sending;
     private final int batchSize;
+    private final @Nullable FrozenCache frozen;
 
     /** Sends the tasks what they look with; once for each pass. */
     private interface Sending {
@@ -80,10 +81,16 @@ public final class Inference {
     }
 
     private Inference(Engine engine, Preprocess preprocess, Sending sending, int batchSize) {
+        this(engine, preprocess, sending, batchSize, null);
+    }
+
+    private Inference(
+            Engine engine, Preprocess preprocess, Sending sending, int batchSize, @Nullable FrozenCache frozen) {
         this.engine = engine;
         this.preprocess = preprocess;
         this.sending = sending;
         this.batchSize = batchSize;
+        this.frozen = frozen;
     }
 
     private Inference(Engine engine, ModelBroadcast model, Preprocess preprocess, Tuning tuning, float[] trained) {
@@ -100,13 +107,15 @@ public final class Inference {
      * of which they keep no more than of those they are trained with.
      *
      * @param standard by which its values are standardized; null: they are not
+     * @param frozen keeps what its frozen stages make of the images, which are of one set; null: nothing is kept
      */
     public static Inference of(
             Engine engine,
             Preprocess preprocess,
             Replicas.Recipe recipe,
             float[] trained,
-            @Nullable Standard standard) {
+            @Nullable Standard standard,
+            @Nullable FrozenCache frozen) {
         int most = Math.min(
                 engine.settings().evaluation().batchSize(),
                 engine.settings().training().examplesAtOnce());
@@ -117,7 +126,8 @@ public final class Inference {
                     Sight sight = new Sight.One(recipe, false, Sent.of(engine.context(), trained), features);
                     return standard == null || features ? sight : new Sight.Told(sight, standard);
                 },
-                most);
+                most,
+                frozen);
     }
 
     /** Returns the pretrained model with a head of zeros: for its features. */
@@ -228,19 +238,25 @@ public final class Inference {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
         int block = images.block(size);
+        FrozenCache cache = features || engine.settings().evaluation().flip() ? null : frozen;
         try (Sight sight = features ? sending.send(true) : probabilities()) {
             Pulse.counted(engine.context().sc(), images.count(), done -> meter.add(done, ""), pulse -> {
                 JavaRDD<T> outputs = engine.device()
                         .computes(images.pieces()
-                                .mapPartitions(
-                                        part -> outputs(
-                                                        part.next().blocks(block),
-                                                        sight,
-                                                        pulse,
-                                                        prepared,
-                                                        size,
-                                                        fold.begin())
-                                                .iterator(),
+                                .mapPartitionsWithIndex(
+                                        (number, part) -> {
+                                            Shard piece = part.next();
+                                            Reading reading = (from, to) -> cache == null
+                                                    ? Batch.of(piece.range(from, to - from), prepared)
+                                                    : cache.batch(
+                                                            "piece " + number,
+                                                            piece,
+                                                            IntStream.range(from, to).toArray(),
+                                                            new long[to - from],
+                                                            prepared);
+                                            return outputs(piece, block, size, reading, sight, pulse, fold.begin())
+                                                    .iterator();
+                                        },
                                         true));
                 Pass.inOrder(outputs, each);
                 return true;
@@ -253,29 +269,32 @@ public final class Inference {
         return engine.settings().evaluation().flip() ? new Sight.Flipped(sight) : sight;
     }
 
+    /** Reads the examples of a piece from one position up to another, which is left out. */
+    private interface Reading {
+        Batch batch(int from, int to);
+    }
+
     private static <T> List<T> outputs(
-            Map<Long, List<Example>> blocks,
-            Sight sight,
-            Pulse pulse,
-            Preprocess preprocess,
-            int batchSize,
-            Fold<T> fold) {
-        if (blocks.isEmpty()) {
+            Shard piece, int block, int batchSize, Reading reading, Sight sight, Pulse pulse, Fold<T> fold) {
+        if (piece.size() == 0) {
             return List.of();
         }
         return sight.with(network -> {
-            Function<Batch, float[][]> counted = counted(network, pulse);
-            blocks.values().forEach(some -> outputs(counted, some, preprocess, batchSize, fold));
+            int at = 0;
+            for (List<Example> some : piece.blocks(block).values()) {
+                int end = at + some.size();
+                while (at < end) {
+                    Batch batch = reading.batch(at, Math.min(end, at + batchSize));
+                    float[][] values = network.apply(batch);
+                    pulse.beat(batch.size());
+                    for (float[] each : values) {
+                        fold.add(new Output(piece, at, each));
+                        at++;
+                    }
+                }
+            }
             return fold.end();
         });
-    }
-
-    private static Function<Batch, float[][]> counted(Function<Batch, float[][]> network, Pulse pulse) {
-        return batch -> {
-            float[][] seen = network.apply(batch);
-            pulse.beat(batch.size());
-            return seen;
-        };
     }
 
     /** Returns what tasks look at images with as they are read; to be closed. */
@@ -285,19 +304,5 @@ public final class Inference {
                 probabilities(),
                 batchSize,
                 engine.device().cores(engine.context().getConf()));
-    }
-
-    private static void outputs(
-            Function<Batch, float[][]> network,
-            List<Example> some,
-            Preprocess preprocess,
-            int batchSize,
-            Fold<?> fold) {
-        Pass.batches(some, batchSize, chosen -> {
-            float[][] values = network.apply(Batch.of(chosen, preprocess));
-            for (int b = 0; b < values.length; b++) {
-                fold.add(new Output(chosen.get(b), values[b]));
-            }
-        });
     }
 }

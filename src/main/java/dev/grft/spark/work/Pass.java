@@ -1,6 +1,5 @@
 package dev.grft.spark.work;
 
-import dev.grft.data.Example;
 import dev.grft.spark.cluster.Causes;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -17,13 +16,6 @@ import scala.runtime.BoxedUnit;
 /** One pass over a set of images: a Spark job over its pieces, each computed block by block. */
 final class Pass {
     private Pass() {}
-
-    /** Hands over batches of some examples, in their order; each example is read once. */
-    static void batches(List<Example> examples, int batchSize, Consumer<List<Example>> use) {
-        for (int at = 0; at < examples.size(); at += batchSize) {
-            use.accept(List.copyOf(examples.subList(at, Math.min(examples.size(), at + batchSize))));
-        }
-    }
 
     /**
      * Hands over all elements in their order while the job runs. The driver holds those of partitions that came before their turn, and

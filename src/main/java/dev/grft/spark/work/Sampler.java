@@ -8,7 +8,6 @@ import dev.grft.data.Example;
 import dev.grft.data.Order;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Standard;
-import dev.grft.data.Target;
 import dev.grft.data.Treatment;
 import dev.grft.spark.images.Shard;
 import java.io.Serializable;
@@ -160,24 +159,10 @@ public final class Sampler implements Serializable {
     }
 
     private Batch batch(int number, Shard shard, Part part, FrozenCache cache) {
-        int size = part.indices.length;
-        Target[] targets = new Target[size];
-        float[] weights = new float[size];
-        long[] seeds = new long[size];
-        for (int b = 0; b < size; b++) {
-            int index = part.indices[b];
-            targets[b] = shard.target(index);
-            weights[b] = shard.weight(index);
-            seeds[b] = augment.seed(part.epochs[b], shard.id(index), 0);
-        }
-        return Batch.frozen(
-                targets,
-                weights,
-                seeds,
-                preprocess.imageSize(),
-                cache.of(number, shard.size(), part.indices, index -> Batch.of(
-                                List.of(shard.examples().get(index)), preprocess)
-                        .images()));
+        long[] seeds = IntStream.range(0, part.indices.length)
+                .mapToLong(b -> augment.seed(part.epochs[b], shard.id(part.indices[b]), 0))
+                .toArray();
+        return cache.batch("shard " + number, shard, part.indices, seeds, preprocess);
     }
 
     /** Returns the next examples of the shard's own endless order. */

@@ -88,7 +88,7 @@ class EpochChoiceTest extends OnTiny {
                     session.main().images().preprocess(),
                     training,
                     new float[layout.size()],
-                    null);
+                    null, null);
 
             assertThat(measuring.looking().batchSize()).isEqualTo(atOnce);
         }

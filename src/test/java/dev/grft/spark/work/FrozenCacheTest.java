@@ -18,6 +18,7 @@ import dev.grft.spark.images.ExampleShards;
 import dev.grft.spark.images.Shard;
 import dev.grft.spark.verbs.OnSpark;
 import dev.grft.spark.verbs.Tiny;
+import dev.grft.train.FrozenStages;
 import dev.grft.train.GradientSource;
 import dev.grft.train.Initial;
 import dev.grft.train.LearnerState;
@@ -39,6 +40,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.apache.spark.api.java.JavaRDD;
 import org.assertj.core.data.Offset;
@@ -48,7 +50,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -119,7 +120,8 @@ class FrozenCacheTest extends OnSpark {
     }
 
     private FrozenCache cache(long most) {
-        FrozenCache made = FrozenCache.of(context, CONFIG, LAST.layout(CONFIG).frozenStages(), most);
+        FrozenStages stages = Objects.requireNonNull(FrozenStages.of(CONFIG, LAST.layout(CONFIG), settings(), false));
+        FrozenCache made = FrozenCache.of(context, stages, most);
         cache = made;
         return made;
     }
@@ -239,41 +241,5 @@ class FrozenCacheTest extends OnSpark {
             }
         }
         assertThat(Arrays.equals(withRoom.get(0), withRoom.get(1))).isFalse();
-    }
-
-    @ParameterizedTest
-    @CsvSource({
-        "'', blocks.3.mlp.fc1.weight, 4",
-        "'', blocks.1.attn.qkv.weight, 2",
-        "'', blocks.0.attn.qkv.weight, 0",
-        "training.dropPath=0.1, blocks.3.mlp.fc1.weight, 0",
-        "augmentation.crop=true, blocks.3.mlp.fc1.weight, 0",
-        "augmentation.flip=true, blocks.3.mlp.fc1.weight, 0",
-        "augmentation.rotate=true, blocks.3.mlp.fc1.weight, 0",
-        "augmentation.erasing.probability=0.1, blocks.3.mlp.fc1.weight, 0",
-        "augmentation.mixup=0.8, blocks.3.mlp.fc1.weight, 0",
-        "augmentation.cutmix=1, blocks.3.mlp.fc1.weight, 0",
-        "augmentation.colorJitter.grayscale=0.2, blocks.3.mlp.fc1.weight, 0",
-    })
-    void stagesAreFrozenBelowTheFirstThatTrainsUnlessSomethingIsRandom(String set, String matrix, int stages) {
-        Settings settings = set.isEmpty() ? settings() : settings(set, "training.microBatch=4");
-        assertThat(FrozenCache.stages(
-                        rows(matrix).layout(CONFIG),
-                        settings.augmentation().toAugment(1),
-                        settings.training().dropPath(),
-                        Device.Kind.CPU))
-                .isEqualTo(stages);
-        assertThat(FrozenCache.stages(
-                        rows(matrix).layout(CONFIG),
-                        settings.augmentation().toAugment(1),
-                        settings.training().dropPath(),
-                        Device.Kind.GPU))
-                .isZero();
-    }
-
-    @Test
-    void behindTheLastBlockTheClassTokenIsKept() {
-        assertThat(FrozenCache.length(CONFIG, 4)).isEqualTo(17 * 24);
-        assertThat(FrozenCache.length(CONFIG, 5)).isEqualTo(24);
     }
 }

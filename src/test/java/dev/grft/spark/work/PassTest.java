@@ -55,17 +55,4 @@ class PassTest extends OnSpark {
             assertThat((largest + count - 1) / count).as("jobs of %d", largest).isBetween(15, 16);
         }
     }
-
-    @Test
-    void batchesHoldAllExamplesInTheirOrder() {
-        List<Example> examples = LongStream.range(0, 5)
-                .mapToObj(id -> new Example(id, 0, "image " + id, new Pixels(1, 1, new byte[3])))
-                .toList();
-        List<List<Long>> batches = new ArrayList<>();
-
-        Pass.batches(
-                examples, 2, some -> batches.add(some.stream().map(Example::id).toList()));
-
-        assertThat(batches).containsExactly(List.of(0L, 1L), List.of(2L, 3L), List.of(4L));
-    }
 }
