@@ -4,7 +4,7 @@ import dev.grft.MatrixShape;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
-import dev.grft.train.FrozenStages;
+import dev.grft.tuning.FrozenStages;
 import dev.grft.train.Network;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.Tuning;
@@ -176,7 +176,12 @@ public final class CostModel {
                 LEARNER + (training.ema() == null ? 0 : 1),
                 layout.size(decaying),
                 tuning,
-                FrozenStages.of(config, layout, settings, false),
+                FrozenStages.of(
+                        config,
+                        layout,
+                        settings.augmentation().toAugment(settings.run().seed()),
+                        training.dropPath(),
+                        false),
                 settings.engine().precision().equals("bf16"));
     }
 

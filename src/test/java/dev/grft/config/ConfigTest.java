@@ -193,6 +193,7 @@ class ConfigTest {
                 "engine.mixed=true",
                 "engine.blasThreads=2",
                 "engine.recompute=true",
+                "engine.frozenCacheGiB=0.5",
                 "engine.timeoutSeconds=0.5",
                 "engine.graceSeconds=3",
                 "engine.leaseSeconds=5");
@@ -648,7 +649,7 @@ class ConfigTest {
                 .contains("\n  match: true\nmethods: {}\nmodel:\n")
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: null")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
-                .endsWith("\n  recompute: false\n  timeoutSeconds: 600\n  graceSeconds: 25\n  leaseSeconds: 60\n");
+                .endsWith("\n  recompute: false\n  frozenCacheGiB: 10\n  timeoutSeconds: 600\n  graceSeconds: 25\n  leaseSeconds: 60\n");
     }
 
     @Test

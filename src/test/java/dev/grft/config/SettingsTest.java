@@ -160,6 +160,7 @@ class SettingsTest {
                 "evaluation.batchSize=0    | evaluation.batchSize must be >= 1, got 0",
                 "engine.kernels=cuda       | engine.kernels must be one of auto, cpu, nd4j, got 'cuda'",
                 "engine.blasThreads=0      | engine.blasThreads must be >= 1, got 0",
+                "engine.frozenCacheGiB=-1  | engine.frozenCacheGiB must be >= 0, got -1",
                 "engine.timeoutSeconds=0   | engine.timeoutSeconds must be > 0, got 0",
                 "engine.graceSeconds=0     | engine.graceSeconds must be > 0, got 0",
                 "engine.leaseSeconds=0     | engine.leaseSeconds must be > 0, got 0",

@@ -15,7 +15,7 @@ import dev.grft.spark.cluster.NativeMemory;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.tuning.Method;
-import dev.grft.train.FrozenStages;
+import dev.grft.tuning.FrozenStages;
 import dev.grft.vit.VitConfig;
 import java.util.Locale;
 import java.util.Map;

@@ -24,7 +24,7 @@ import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
 import dev.grft.train.Average;
 import dev.grft.train.Divergence;
-import dev.grft.train.FrozenStages;
+import dev.grft.tuning.FrozenStages;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -146,7 +146,8 @@ final class TrainingLoop {
     private @Nullable FrozenCache frozen(PartSetup setup) {
         VitConfig config = setup.model().config();
         boolean gpu = run.device(config).kind() == Device.Kind.GPU;
-        FrozenStages stages = FrozenStages.of(config, setup.layout(), run.settings(), gpu);
+        FrozenStages stages = FrozenStages.of(
+                config, setup.layout(), run.images().augment(), settings.dropPath(), gpu);
         if (stages == null) {
             return null;
         }

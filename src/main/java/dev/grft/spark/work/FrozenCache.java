@@ -7,7 +7,7 @@ import dev.grft.data.Preprocess;
 import dev.grft.data.Target;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Shard;
-import dev.grft.train.FrozenStages;
+import dev.grft.tuning.FrozenStages;
 import java.io.File;
 import java.io.Serializable;
 import java.util.HashMap;

@@ -24,6 +24,7 @@ final class OutputFile implements AutoCloseable {
     private final Room room;
     private @Nullable RandomAccessFile open; // null: before the first array, and after the end
     private int count;
+    private boolean full;
     private boolean closed;
 
     /** The room that files share. */
@@ -74,7 +75,7 @@ final class OutputFile implements AutoCloseable {
 
     /** Keeps an array if there is room. */
     synchronized void write(int number, float[] values) {
-        if (closed || places[number] != 0 || !room.take(file.getParentFile(), bytes())) {
+        if (closed || full || places[number] != 0 || !room.take(file.getParentFile(), bytes())) {
             return;
         }
         byte[] bytes = new byte[Math.toIntExact(bytes())];
@@ -88,6 +89,7 @@ final class OutputFile implements AutoCloseable {
         } catch (IOException e) {
             LOG.warn("{}: cannot be written; what is not in it is computed in each epoch", file, e);
             room.give(bytes());
+            full = true;
             return;
         }
         count++;

@@ -18,7 +18,7 @@ import dev.grft.spark.images.ExampleShards;
 import dev.grft.spark.images.Shard;
 import dev.grft.spark.verbs.OnSpark;
 import dev.grft.spark.verbs.Tiny;
-import dev.grft.train.FrozenStages;
+import dev.grft.tuning.FrozenStages;
 import dev.grft.train.GradientSource;
 import dev.grft.train.Initial;
 import dev.grft.train.LearnerState;
@@ -120,7 +120,8 @@ class FrozenCacheTest extends OnSpark {
     }
 
     private FrozenCache cache(long most) {
-        FrozenStages stages = Objects.requireNonNull(FrozenStages.of(CONFIG, LAST.layout(CONFIG), settings(), false));
+        FrozenStages stages = Objects.requireNonNull(FrozenStages.of(
+                CONFIG, LAST.layout(CONFIG), settings().augmentation().toAugment(5), 0, false));
         FrozenCache made = FrozenCache.of(context, stages, most);
         cache = made;
         return made;

@@ -22,6 +22,7 @@ class OutputFileTest {
     /** Room for so many bytes. */
     private static final class Limit implements OutputFile.Room {
         private long left;
+        private int asked;
 
         Limit(long left) {
             this.left = left;
@@ -29,6 +30,7 @@ class OutputFileTest {
 
         @Override
         public boolean take(File parent, long bytes) {
+            asked++;
             if (left < bytes) {
                 return false;
             }
@@ -109,7 +111,9 @@ class OutputFileTest {
         Files.createDirectory(path().toPath());
         try (OutputFile file = file()) {
             file.write(1, ONE);
+            file.write(2, TWO);
             assertThat(file.read(1)).isNull();
+            assertThat(limit.asked).as("not tried again").isEqualTo(1);
             assertThat(limit.left).isEqualTo(24);
         }
     }

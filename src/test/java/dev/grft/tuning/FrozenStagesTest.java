@@ -1,4 +1,4 @@
-package dev.grft.train;
+package dev.grft.tuning;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -7,9 +7,6 @@ import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
-import dev.grft.tuning.SliceTuning;
-import dev.grft.tuning.Tiny;
-import dev.grft.tuning.Tuning;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,7 +29,12 @@ class FrozenStagesTest {
     private static @Nullable FrozenStages stages(Tuning tuning, boolean gpu, String... sets) {
         List<String> all = new ArrayList<>(List.of(sets));
         Settings settings = Config.load(List.of(), all, new Configuration());
-        return FrozenStages.of(CONFIG, tuning.layout(CONFIG), settings, gpu);
+        return FrozenStages.of(
+                CONFIG,
+                tuning.layout(CONFIG),
+                settings.augmentation().toAugment(1),
+                settings.training().dropPath(),
+                gpu);
     }
 
     @ParameterizedTest

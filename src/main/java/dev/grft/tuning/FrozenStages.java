@@ -1,6 +1,6 @@
-package dev.grft.train;
+package dev.grft.tuning;
 
-import dev.grft.config.Settings;
+import dev.grft.data.Augment;
 import dev.grft.vit.Layout;
 import dev.grft.vit.VitConfig;
 import org.jspecify.annotations.Nullable;
@@ -19,13 +19,13 @@ public record FrozenStages(int count, int length) {
      * augmented, if branches are dropped at random, or on GPUs. Kept outputs are computed image by image, and one image does not keep a GPU busy.
      *
      * @param layout of what trains
+     * @param dropPath probability that the last block drops a branch, {@code training.dropPath}
      * @param gpu whether tasks compute on GPUs
      */
-    public static @Nullable FrozenStages of(VitConfig config, Layout layout, Settings settings, boolean gpu) {
+    public static @Nullable FrozenStages of(
+            VitConfig config, Layout layout, Augment augment, double dropPath, boolean gpu) {
         int count = layout.frozenStages();
-        boolean same = settings.augmentation().toAugment(settings.run().seed()).changesNothing()
-                && settings.training().dropPath() == 0;
-        if (count < 2 || !same || gpu) {
+        if (count < 2 || !augment.changesNothing() || dropPath > 0 || gpu) {
             return null;
         }
         boolean all = count <= config.depth() || !config.variant().pooling().classTokenOnly();
