@@ -74,8 +74,7 @@ public final class Batch {
      * @param seeds {@code [B]}, see {@link #seeds}
      * @param imageSize S
      */
-    public static Batch frozen(
-            Target[] targets, float[] weights, long[] seeds, int imageSize, FrozenOutputs outputs) {
+    public static Batch frozen(Target[] targets, float[] weights, long[] seeds, int imageSize, FrozenOutputs outputs) {
         Batch batch = new Batch(new float[0], targets, imageSize);
         System.arraycopy(weights, 0, batch.weights, 0, targets.length);
         System.arraycopy(seeds, 0, batch.seeds, 0, targets.length);

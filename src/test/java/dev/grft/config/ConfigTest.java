@@ -649,7 +649,8 @@ class ConfigTest {
                 .contains("\n  match: true\nmethods: {}\nmodel:\n")
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: null")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
-                .endsWith("\n  recompute: false\n  frozenCacheGiB: 10\n  timeoutSeconds: 600\n  graceSeconds: 25\n  leaseSeconds: 60\n");
+                .endsWith(
+                        "\n  recompute: false\n  frozenCacheGiB: 10\n  timeoutSeconds: 600\n  graceSeconds: 25\n  leaseSeconds: 60\n");
     }
 
     @Test

@@ -12,9 +12,9 @@ import dev.grft.report.CostModel;
 import dev.grft.report.History;
 import dev.grft.report.Memory;
 import dev.grft.report.Progress;
+import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.cluster.Device;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.FrozenCache;
@@ -24,11 +24,11 @@ import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
 import dev.grft.train.Average;
 import dev.grft.train.Divergence;
-import dev.grft.tuning.FrozenStages;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
 import dev.grft.train.Trainer;
+import dev.grft.tuning.FrozenStages;
 import dev.grft.vit.VitConfig;
 import java.lang.ref.Reference;
 import java.util.HashSet;
@@ -146,8 +146,8 @@ final class TrainingLoop {
     private @Nullable FrozenCache frozen(PartSetup setup) {
         VitConfig config = setup.model().config();
         boolean gpu = run.device(config).kind() == Device.Kind.GPU;
-        FrozenStages stages = FrozenStages.of(
-                config, setup.layout(), run.images().augment(), settings.dropPath(), gpu);
+        FrozenStages stages =
+                FrozenStages.of(config, setup.layout(), run.images().augment(), settings.dropPath(), gpu);
         if (stages == null) {
             return null;
         }
@@ -156,8 +156,7 @@ final class TrainingLoop {
                         "train: nothing trains in %s; what comes out is computed once for each image and kept on disk"
                                 + " (engine.frozenCacheGiB)",
                         stages);
-        return FrozenCache.of(
-                session.context(), stages, run.settings().engine().frozenCacheBytes());
+        return FrozenCache.of(session.context(), stages, run.settings().engine().frozenCacheBytes());
     }
 
     /** Trains from the newest checkpoint to the end, or until the loss has diverged. */
@@ -196,7 +195,12 @@ final class TrainingLoop {
         Trainer trainer = new Trainer(
                 plan,
                 learner,
-                new Rounds(session.context(), images.shards(), frozen == null ? sampler : sampler.from(frozen), recipe, plan.steps()),
+                new Rounds(
+                        session.context(),
+                        images.shards(),
+                        frozen == null ? sampler : sampler.from(frozen),
+                        recipe,
+                        plan.steps()),
                 keeper,
                 step -> {
                     if (memory != null) {

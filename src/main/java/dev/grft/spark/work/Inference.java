@@ -251,7 +251,8 @@ public final class Inference {
                                                     : cache.batch(
                                                             "piece " + number,
                                                             piece,
-                                                            IntStream.range(from, to).toArray(),
+                                                            IntStream.range(from, to)
+                                                                    .toArray(),
                                                             new long[to - from],
                                                             prepared);
                                             return outputs(piece, block, size, reading, sight, pulse, fold.begin())

@@ -88,7 +88,8 @@ class EpochChoiceTest extends OnTiny {
                     session.main().images().preprocess(),
                     training,
                     new float[layout.size()],
-                    null, null);
+                    null,
+                    null);
 
             assertThat(measuring.looking().batchSize()).isEqualTo(atOnce);
         }

@@ -68,9 +68,11 @@ class FrozenBlocksTest extends OnTiny {
 
     @Test
     void imagesThatChangeAreComputedInEachEpoch() {
-        assertThat(train(spark, "flipped", "augmentation.flip=true", "training.patience=null").err())
+        assertThat(train(spark, "flipped", "augmentation.flip=true", "training.patience=null")
+                        .err())
                 .doesNotContain(SAID);
-        assertThat(train(spark, "all", "tuning.method=grft", "training.patience=null").err())
+        assertThat(train(spark, "all", "tuning.method=grft", "training.patience=null")
+                        .err())
                 .doesNotContain(SAID);
     }
 }

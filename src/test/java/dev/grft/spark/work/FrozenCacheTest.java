@@ -18,13 +18,13 @@ import dev.grft.spark.images.ExampleShards;
 import dev.grft.spark.images.Shard;
 import dev.grft.spark.verbs.OnSpark;
 import dev.grft.spark.verbs.Tiny;
-import dev.grft.tuning.FrozenStages;
 import dev.grft.train.GradientSource;
 import dev.grft.train.Initial;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
 import dev.grft.train.Replica;
 import dev.grft.train.StepGradient;
+import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Keep;
@@ -79,8 +79,8 @@ class FrozenCacheTest extends OnSpark {
     }
 
     private static Tuning rows(String matrix) {
-        return new SliceTuning(new Selection(
-                List.of(new Slices(matrix, CONFIG.matrices().get(matrix), Axis.ROW, 1, 5))));
+        return new SliceTuning(
+                new Selection(List.of(new Slices(matrix, CONFIG.matrices().get(matrix), Axis.ROW, 1, 5))));
     }
 
     private static List<Example> examples() {
@@ -102,8 +102,7 @@ class FrozenCacheTest extends OnSpark {
     }
 
     private static Sampler sampler(Settings settings) {
-        return new Sampler(
-                PREPROCESS, settings.augmentation().toAugment(5), Balance.NONE, settings.training(), 5, 0);
+        return new Sampler(PREPROCESS, settings.augmentation().toAugment(5), Balance.NONE, settings.training(), 5, 0);
     }
 
     private static MultiLayerConfiguration configuration(Settings settings) {
@@ -150,8 +149,7 @@ class FrozenCacheTest extends OnSpark {
         List<Long> tokens = new ArrayList<>();
         try (Shard shard = ExampleShards.in(folder.resolve("shard").toFile(), examples());
                 Weights weights = Weights.copyOf(CONFIG, Initial.vit(CONFIG, 1), DataType.FLOAT);
-                Replica replica =
-                        new Replica(weights, LAST, configuration(settings), counting(tokens), Keep.ALL)) {
+                Replica replica = new Replica(weights, LAST, configuration(settings), counting(tokens), Keep.ALL)) {
             replica.load(trained());
             long[] forwards = new long[EPOCHS];
             for (int epoch = 0; epoch < EPOCHS; epoch++) {
@@ -159,7 +157,10 @@ class FrozenCacheTest extends OnSpark {
                 for (int step = 3 * epoch; step < 3 * epoch + 3; step++) {
                     replica.gradient(sampler.batches(0, shard, step).iterator());
                 }
-                assertThat(tokens).filteredOn(n -> n == 8).as("batches of the last block").hasSize(3);
+                assertThat(tokens)
+                        .filteredOn(n -> n == 8)
+                        .as("batches of the last block")
+                        .hasSize(3);
                 forwards[epoch] = tokens.stream().filter(n -> n == 17).count();
             }
             assertThat(forwards).containsExactly(3 * IMAGES, 0, 0); // three frozen blocks
@@ -173,8 +174,7 @@ class FrozenCacheTest extends OnSpark {
         File file = folder.resolve("shard").toFile();
         try (Shard shard = ExampleShards.in(file, examples());
                 Weights weights = Weights.copyOf(CONFIG, Initial.vit(CONFIG, 1), DataType.FLOAT);
-                Replica replica =
-                        new Replica(weights, LAST, configuration(settings), new CpuKernels(), Keep.ALL)) {
+                Replica replica = new Replica(weights, LAST, configuration(settings), new CpuKernels(), Keep.ALL)) {
             replica.load(trained());
             for (int step = 0; step < 3; step++) {
                 replica.gradient(sampler.batches(0, shard, step).iterator());
@@ -186,9 +186,10 @@ class FrozenCacheTest extends OnSpark {
     }
 
     private static JavaRDD<Shard> shards() {
-        return ExampleShards.of(context.parallelize(List.of(0, 1), 2).flatMap(shard -> examples().stream()
-                .filter(example -> example.id() % 2 == shard)
-                .iterator()));
+        return ExampleShards.of(context.parallelize(List.of(0, 1), 2)
+                .flatMap(shard -> examples().stream()
+                        .filter(example -> example.id() % 2 == shard)
+                        .iterator()));
     }
 
     /** Returns the gradients of the steps of some epochs, and the parameters after steps that the shards make alone. */
@@ -197,21 +198,17 @@ class FrozenCacheTest extends OnSpark {
         JavaRDD<Shard> shards = shards();
         try (ModelBroadcast model = ModelBroadcast.of(context, CONFIG, Initial.vit(CONFIG, 1));
                 Replicas.Recipe recipe = new Replicas.Recipe(
-                        context,
-                        model,
-                        LAST,
-                        configuration(settings),
-                        true,
-                        Device.of(context, settings.engine()))) {
+                        context, model, LAST, configuration(settings), true, Device.of(context, settings.engine()))) {
             Sampler sampler = sampler(settings);
-            GradientSource rounds =
-                    new Rounds(context, shards, from == null ? sampler : sampler.from(from), recipe, 9);
+            GradientSource rounds = new Rounds(context, shards, from == null ? sampler : sampler.from(from), recipe, 9);
             for (int step = 0; step < EPOCHS * IMAGES / 8; step++) {
                 StepGradient gradient = rounds.gradient(step, trained());
                 assertThat(gradient.examples()).isEqualTo(8);
                 gradients.add(gradient.gradient());
             }
-            gradients.add(rounds.localSteps(LearnerState.start(trained()), 3, 0).state().trained());
+            gradients.add(rounds.localSteps(LearnerState.start(trained()), 3, 0)
+                    .state()
+                    .trained());
         }
         return gradients;
     }
@@ -230,7 +227,8 @@ class FrozenCacheTest extends OnSpark {
         List<float[]> withRoom = training(settings, cache(ENOUGH));
         assertThat(FrozenCache.taken()).isEqualTo(IMAGES * OUTPUT);
         nothingIsLeft();
-        List<float[]> inOtherParts = training(settings("engine.precision=" + precision, "engine.recompute=true"), cache(ENOUGH));
+        List<float[]> inOtherParts =
+                training(settings("engine.precision=" + precision, "engine.recompute=true"), cache(ENOUGH));
 
         List<float[]> batches = training(settings, null); // all stages compute a batch at a time
         for (int i = 0; i < withRoom.size(); i++) {
