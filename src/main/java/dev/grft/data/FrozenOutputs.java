@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
  * whenever the image comes again, so it is kept; what is not kept yet is computed from the image, alone.
  */
 public final class FrozenOutputs {
-    private final float @Nullable [][] outputs; // [B][n], null: not kept
-    private final float @Nullable [][] images; // [B][3*S*S], null where the output is kept
+    private final float[] @Nullable [] outputs; // [B][n], null: not kept
+    private final float[] @Nullable [] images; // [B][3*S*S], null where the output is kept
     private final int length;
     private final Keeper keeper;
 
@@ -25,7 +25,7 @@ public final class FrozenOutputs {
      * @param images {@code [B][3*S*S]}, as the network reads them; null where the output is kept
      * @param length n
      */
-    public FrozenOutputs(float @Nullable [][] outputs, float @Nullable [][] images, int length, Keeper keeper) {
+    public FrozenOutputs(float[] @Nullable [] outputs, float[] @Nullable [] images, int length, Keeper keeper) {
         this.outputs = outputs;
         this.images = images;
         this.length = length;

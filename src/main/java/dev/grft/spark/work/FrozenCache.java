@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the {@link FrozenStages} of a training make of each image. Executors compute it once, image by image, and keep it on their local disks,
@@ -73,8 +74,8 @@ public final class FrozenCache implements Serializable, AutoCloseable {
     Batch batch(String place, Shard shard, int[] indices, long[] seeds, Preprocess preprocess) {
         int size = indices.length;
         OutputFile file = file(place, shard.size());
-        float[][] outputs = new float[size][];
-        float[][] images = new float[size][];
+        float[] @Nullable [] outputs = new float[size][];
+        float[] @Nullable [] images = new float[size][];
         Target[] targets = new Target[size];
         float[] weights = new float[size];
         for (int b = 0; b < size; b++) {
