@@ -41,6 +41,7 @@ class ArchitectureTest {
             "dev.grft.spark.run",
             "dev.grft.spark.work",
             "dev.grft.spark.images",
+            "dev.grft.spark.tables",
             "dev.grft.spark.cluster",
             "dev.grft.report",
             "dev.grft.train",
@@ -54,6 +55,7 @@ class ArchitectureTest {
             "dev.grft.vit.kernels",
             "dev.grft.vit.kernels.onednn",
             "dev.grft.data.decode",
+            "dev.grft.data.lists",
             "dev.grft.data",
             "dev.grft.data.augmentation",
             "dev.grft");

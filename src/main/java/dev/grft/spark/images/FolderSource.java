@@ -16,7 +16,6 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.jspecify.annotations.Nullable;
 
 /** Images that are files at any depth of a folder of classes; of images without labels, anywhere. */
@@ -109,8 +108,11 @@ final class FolderSource implements Source.Stored {
         List<Named> named = new ArrayList<>();
         for (Found.Entry file : files) {
             String label = label(file.name());
-            named.add(
-                    new Named(prefix + file.name(), label == null ? null : same.computeIfAbsent(label, text -> text)));
+            named.add(new Named(
+                    prefix + file.name(),
+                    label == null ? null : same.computeIfAbsent(label, text -> text),
+                    0,
+                    named.size()));
         }
         return named;
     }
@@ -150,8 +152,8 @@ final class FolderSource implements Source.Stored {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
-        return files(prefix, labels).ranked(names);
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Ranking ranking, @Nullable Labels labels) {
+        return files(prefix, labels).ranked(ranking.of(1).get(0));
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.grft.spark.images;
 import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.LabelForm;
+import dev.grft.spark.tables.Columns;
 import java.util.List;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.functions;
@@ -47,9 +48,9 @@ public record FrameColumns(
         checkImage(place, schema, image);
         FrameSource.checkLabel(place, schema, this);
         if (name != null) {
-            ImageColumn.type(schema, name, place, "set nameCol");
+            Columns.type(schema, name, place, "set nameCol");
         }
-        if (weight != null && !(ImageColumn.type(schema, weight, place, "set weightCol") instanceof NumericType)) {
+        if (weight != null && !(Columns.type(schema, weight, place, "set weightCol") instanceof NumericType)) {
             throw new UserError(place + ": column " + weight + " is "
                     + schema.apply(weight).dataType().simpleString() + ", needs a number; set weightCol");
         }
@@ -77,6 +78,6 @@ public record FrameColumns(
 
     /** Returns the column of that very name, dots and all. */
     public static Column column(String name) {
-        return functions.col(ImageColumn.quoted(name));
+        return functions.col(Columns.quoted(name));
     }
 }

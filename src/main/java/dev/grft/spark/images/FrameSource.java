@@ -8,25 +8,25 @@ import dev.grft.data.Labels;
 import dev.grft.data.Sha256;
 import dev.grft.data.Target;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Parcels;
 import dev.grft.spark.cluster.Pulse;
+import dev.grft.spark.cluster.Sent;
+import dev.grft.spark.tables.Columns;
+import dev.grft.spark.tables.LabelColumns;
+import dev.grft.spark.tables.RowRanks;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Comparator;
-import java.util.HashMap;
-import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
-import java.util.Spliterator;
-import java.util.Spliterators;
 import java.util.TreeSet;
-import java.util.function.Function;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
-import java.util.stream.StreamSupport;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -80,7 +80,7 @@ public final class FrameSource implements Source {
                         FrameColumns.column(columns.image()),
                         form.task() == Task.SINGLE_LABEL
                                 ? label(FrameColumns.column(columns.label()))
-                                : RowSource.label(frame, form, place, LABEL),
+                                : LabelColumns.label(frame, form, place, LABEL),
                         name(schema, columns.name(), place),
                         columns.weight() == null
                                 ? functions.lit(1.0)
@@ -92,11 +92,11 @@ public final class FrameSource implements Source {
     /** Refuses labels of another type than their task has. */
     static void checkLabel(String place, StructType schema, FrameColumns columns) {
         if (columns.task() != Task.SINGLE_LABEL) {
-            RowSource.checkLabels(schema, LabelForm.of(columns.task(), columns.label()), place, LABEL);
+            LabelColumns.check(schema, LabelForm.of(columns.task(), columns.label()), place, LABEL);
             return;
         }
         String column = columns.label();
-        DataType type = ImageColumn.type(schema, column, place, "set labelCol");
+        DataType type = Columns.type(schema, column, place, "set labelCol");
         if (!(type instanceof NumericType)
                 && !type.equals(DataTypes.StringType)
                 && !type.equals(DataTypes.BooleanType)) {
@@ -118,7 +118,7 @@ public final class FrameSource implements Source {
 
     private static Column name(StructType schema, @Nullable String name, String place) {
         if (name != null) {
-            ImageColumn.type(schema, name, place, "set nameCol");
+            Columns.type(schema, name, place, "set nameCol");
             return FrameColumns.column(name).cast(DataTypes.StringType);
         }
         boolean path = List.of(schema.fieldNames()).contains("path")
@@ -134,23 +134,26 @@ public final class FrameSource implements Source {
     @Override
     public List<Named> named(String prefix) {
         List<Named> named = new ArrayList<>();
-        numberedNames((row, name, again) -> named.add(new Named(prefix + name, row.label)));
+        eachNumbered((row, number, shared) ->
+                named.add(new Named(prefix + numbered(row.name, number), row.label, 0, named.size())));
         return named;
     }
 
-    /** Gives each row a name of its own: of equal names, all but the first get a number. */
-    private void numberedNames(Each each) {
+    /** Numbers the rows of each name, so that each gets a name of its own. */
+    private void eachNumbered(Each each) {
+        List<Seen> all = seen();
         int number = 0;
-        String before = "";
-        for (Seen row : seen()) {
-            number = row.name.equals(before) ? number + 1 : 1;
-            before = row.name;
-            each.row(row, numbered(row.name, number), number);
+        for (int i = 0; i < all.size(); i++) {
+            boolean asBefore = number > 0 && all.get(i).name.equals(all.get(i - 1).name);
+            number = asBefore ? number + 1 : 1;
+            boolean asNext = i + 1 < all.size() && all.get(i).name.equals(all.get(i + 1).name);
+            each.row(all.get(i), number, asBefore || asNext);
         }
     }
 
     private interface Each {
-        void row(Seen row, String name, int number);
+        /** Takes a row, its number among those of its name, and whether there are more of them. */
+        void row(Seen row, int number, boolean shared);
     }
 
     private static String numbered(String name, int number) {
@@ -162,7 +165,7 @@ public final class FrameSource implements Source {
             Reader read = reader; // tasks take this along, not the source
             Pulse pulse = Pulse.of(rows.context());
             List<Seen> found = new ArrayList<>(Causes.unwrapped(rows.mapPartitionsWithIndex(
-                    (partition, part) -> mapped(part, row -> {
+                    (partition, part) -> Parcels.mapped(part, row -> {
                         pulse.beat(1);
                         return read.seen(row, partition);
                     }),
@@ -171,12 +174,6 @@ public final class FrameSource implements Source {
             seen = found;
         }
         return seen;
-    }
-
-    private static <T> Iterator<T> mapped(Iterator<Row> rows, Function<Row, T> one) {
-        return StreamSupport.stream(Spliterators.spliteratorUnknownSize(rows, Spliterator.ORDERED), false)
-                .map(one)
-                .iterator();
     }
 
     @Override
@@ -224,36 +221,50 @@ public final class FrameSource implements Source {
         }
     }
 
+    /**
+     * The tasks of a partition get the ranks of the rows that it had when they were listed. A row may have moved to another partition since: a
+     * task that meets one gets the ranks of all rows with a name of their own.
+     */
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
-        Map<String, Integer> first =
-                new HashMap<>(); // of rows that share a name: the number of the first with such a key
-        Set<String> shared = new TreeSet<>();
-        numberedNames((row, name, number) -> {
-            if (number > 1) {
-                shared.add(row.name);
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Ranking ranking, @Nullable Labels labels) {
+        Ranks ranks = ranking.of(1).get(0);
+        List<RowRanks.Builder> parts = Stream.generate(RowRanks.Builder::new)
+                .limit(rows.getNumPartitions())
+                .toList();
+        RowRanks.Builder all = new RowRanks.Builder();
+        AtomicInteger next = new AtomicInteger();
+        eachNumbered((row, number, shared) -> {
+            long rank = ranks.at(next.getAndIncrement(), row.name);
+            long key = RowRanks.key(shared ? row.key() : row.name);
+            parts.get(row.partition).add(key, rank, number);
+            if (!shared) {
+                all.add(key, rank, 1);
             }
         });
-        numberedNames((row, name, number) -> {
-            if (shared.contains(row.name)) {
-                first.putIfAbsent(row.key(), number);
-            }
-        });
+        Sent<RowRanks> moved = Sent.of(JavaSparkContext.fromSparkContext(rows.context()), all.ranks());
         Reader read = reader;
-        return rows.mapPartitionsWithIndex(
-                        (partition, part) -> {
-                            Map<String, Integer> next = new HashMap<>();
-                            return mapped(part, row -> {
-                                Seen one = read.seen(row, partition);
-                                Integer from = first.get(one.key());
-                                int number = from == null ? 1 : next.merge(one.key(), 1, Integer::sum) + from - 1;
-                                String name = prefix + numbered(one.name, number);
-                                Target target = ImageSource.target(labels, one.label);
-                                return new Tuple2<>(
-                                        ImageSource.rank(names.value(), name), read.image(row, name, target));
-                            });
-                        },
-                        false)
+        return Parcels.mapped(rows, parts.stream().map(RowRanks.Builder::ranks).toList(), own -> {
+                    BitSet taken = new BitSet();
+                    return row -> {
+                        Seen one = read.seen(row, 0);
+                        RowRanks ranked = own;
+                        long name = RowRanks.key(one.name);
+                        int place = own.take(RowRanks.key(one.key()), taken);
+                        if (place < 0) {
+                            place = own.take(name, taken);
+                        }
+                        if (place < 0) {
+                            ranked = moved.value();
+                            place = ranked.take(name, new BitSet());
+                        }
+                        if (place < 0) {
+                            throw Ranks.unlisted(one.name);
+                        }
+                        Target target = ImageSource.target(labels, one.label);
+                        String numbered = prefix + numbered(one.name, ranked.number(place));
+                        return new Tuple2<>(ranked.rank(place), read.image(row, numbered, target));
+                    };
+                })
                 .mapToPair(image -> image);
     }
 
@@ -296,7 +307,7 @@ public final class FrameSource implements Source {
             String own = images.name(row.get(0));
             String name = row.isNullAt(2) ? (own == null ? sha256 : own) : row.getString(2);
             try {
-                return new Seen(name, RowSource.text(row, 1, form, names), sha256, weight(row, name), partition);
+                return new Seen(name, LabelColumns.text(row, 1, form, names), sha256, weight(row, name), partition);
             } catch (IllegalArgumentException e) {
                 throw new UserError(name + ": " + e.getMessage() + "; is labelCol right?", e);
             }
@@ -337,8 +348,9 @@ public final class FrameSource implements Source {
             this.partition = partition;
         }
 
+        /** Returns all that a training takes of the row. */
         String key() {
-            return name + '\t' + label + '\t' + sha256 + '\t' + weight + '\t' + partition;
+            return name + '\t' + label + '\t' + sha256 + '\t' + weight;
         }
     }
 }

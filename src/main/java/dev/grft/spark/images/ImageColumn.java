@@ -2,6 +2,7 @@ package dev.grft.spark.images;
 
 import dev.grft.UserError;
 import dev.grft.data.Target;
+import dev.grft.spark.tables.Columns;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
@@ -38,7 +39,7 @@ public final class ImageColumn implements Serializable {
      * @throws UserError if there is no such column, or it is of another type
      */
     public static ImageColumn of(StructType table, String column, String place, String remedy) {
-        DataType type = type(table, column, place, remedy);
+        DataType type = Columns.type(table, column, place, remedy);
         if (type.equals(DataTypes.BinaryType)) {
             return new ImageColumn(-1, -1, null);
         }
@@ -57,30 +58,6 @@ public final class ImageColumn implements Serializable {
         }
         throw new UserError(place + ": column " + column + " is " + type.simpleString()
                 + ", needs binary, a struct with a binary field bytes, or a Spark image; " + remedy);
-    }
-
-    /**
-     * Returns the type of a column.
-     *
-     * @throws UserError if there is none of that name, or more than one
-     */
-    static DataType type(StructType table, String column, String place, String remedy) {
-        List<StructField> found = Arrays.stream(table.fields())
-                .filter(field -> field.name().equals(column))
-                .toList();
-        if (found.size() != 1) {
-            throw new UserError(place
-                    + (found.isEmpty()
-                            ? ": there is no column " + column + ", only " + String.join(", ", table.fieldNames())
-                            : ": there are " + found.size() + " columns " + column)
-                    + "; " + remedy);
-        }
-        return found.get(0).dataType();
-    }
-
-    /** Returns a name as Spark's expressions take it, dots and all. */
-    public static String quoted(String column) {
-        return "`" + column.replace("`", "``") + "`";
     }
 
     private static int index(StructType struct, String name, DataType type) {

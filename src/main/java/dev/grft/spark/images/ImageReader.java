@@ -22,15 +22,13 @@ import java.util.stream.Stream;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Reads images into pieces, in two passes. The first takes the names and labels to the driver and ranks them, about 300
  * bytes an image. The second takes the encoded images to their pieces, in one shuffle, and decodes them there, once, on all
- * cores. Where images do not lie in a file each, executors get all names for it, some 80 bytes an image.
+ * cores. A task gets the ranks of the images that it reads, see {@link Ranks}, and no names of others.
  *
  * @param preprocess how the images are prepared
  * @param maxBroken the fraction of images that may be broken, in [0, 1]
@@ -84,12 +82,11 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
 
     private Images decoded(ImageSource source, List<Named> named, Labels labels, boolean inShards) {
         Preprocess prepared = preprocess; // tasks take this along, not the reader
-        Broadcast<String[]> names = names(spark, named);
         Pulse pulse = Pulse.of(spark.sparkContext());
         int piece = Images.piece(named.size(), batch, ExecutorSettings.tasksAtATime(spark.sparkContext()));
         JavaPairRDD<Long, Encoded> encoded = inShards
-                ? source.encoded(names, labels, shards, 1)
-                : source.encoded(names, labels, Images.pieces(named.size(), piece), piece);
+                ? source.encoded(named, labels, shards, 1)
+                : source.encoded(named, labels, Images.pieces(named.size(), piece), piece);
         Shards decoded = new Shards(encoded.map(image -> {
             Decoded result = image._2().decoded(image._1(), prepared);
             pulse.beat(1);
@@ -115,16 +112,9 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
             noteTurned(
                     passed,
                     Stream.of(results).filter(result -> result.leftTurned).count());
-            return Images.of(
-                    kept,
-                    labels,
-                    broken,
-                    passed,
-                    digest(named, id -> results[id].sha256),
-                    () -> names.unpersist(false));
+            return Images.of(kept, labels, broken, passed, digest(named, id -> results[id].sha256));
         } catch (RuntimeException e) {
             kept.release();
-            names.unpersist(false);
             throw e;
         }
     }
@@ -139,24 +129,14 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
     }
 
     /** Returns the {@linkplain Images#digest digest} of the images of a source, without decoding them. */
-    public static String digest(SparkSession spark, ImageSource source) {
+    public static String digest(ImageSource source) {
         List<Named> named = source.named(true);
-        Broadcast<String[]> names = names(spark, named);
         byte[][] digests = new byte[named.size()][];
-        try {
-            Causes.unwrapped(source.encoded(names, null)
-                            .mapValues(image -> Sha256.digest().digest(image.content))::collect)
-                    .forEach(image -> digests[Math.toIntExact(image._1())] = image._2());
-        } finally {
-            names.unpersist(false);
-        }
+        Causes.unwrapped(source.encoded(named, null)
+                        .mapValues(image -> Sha256.digest().digest(image.content))::collect)
+                .forEach(image -> digests[Math.toIntExact(image._1())] = image._2());
         requireAll(source, digests);
         return digest(named, id -> digests[id]);
-    }
-
-    private static Broadcast<String[]> names(SparkSession spark, List<Named> named) {
-        return JavaSparkContext.fromSparkContext(spark.sparkContext())
-                .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
     }
 
     /** Decodes, and returns what came of each image, by id, without the examples. */

@@ -18,7 +18,6 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -80,7 +79,10 @@ public final class ImageSource {
         for (int i = 0; i < sources.size(); i++) {
             List<Named> named = sources.get(i).named(prefixes.get(i));
             sources.get(i).checkLabels(named, known);
-            all.addAll(named);
+            for (Named image : named) {
+                image.source = i;
+                all.add(image);
+            }
         }
         if (all.isEmpty()) {
             throw none(place, passedOver());
@@ -187,26 +189,28 @@ public final class ImageSource {
      * partitions in turn; an image that is not there is left out. A partition of images that have a file each opens its own files;
      * others are shuffled to their partitions.
      *
-     * @param names of all images, sorted
+     * @param named all images, as {@link #named} has returned them
      * @param labels the classes; null: the images get none
      * @param run how many consecutive ranks go to the same partition
      */
-    public JavaPairRDD<Long, Encoded> encoded(
-            Broadcast<String[]> names, @Nullable Labels labels, int partitions, int run) {
+    public JavaPairRDD<Long, Encoded> encoded(List<Named> named, @Nullable Labels labels, int partitions, int run) {
         Partitioner byRank = new ByRank(partitions, run);
         ListedImages.Files files = files(labels);
         return files == null
-                ? encoded(names, labels).repartitionAndSortWithinPartitions(byRank)
-                : counted(files.dealt(names, byRank));
+                ? encoded(named, labels).repartitionAndSortWithinPartitions(byRank)
+                : counted(files.dealt(byRank));
     }
 
     /** Returns the encoded images by their rank, in the tasks that read them. */
-    JavaPairRDD<Long, Encoded> encoded(Broadcast<String[]> names, @Nullable Labels labels) {
-        JavaPairRDD<Long, Encoded> encoded = sources.get(0).encoded(prefixes.get(0), names, labels);
-        for (int i = 1; i < sources.size(); i++) {
-            encoded = encoded.union(sources.get(i).encoded(prefixes.get(i), names, labels));
+    JavaPairRDD<Long, Encoded> encoded(List<Named> named, @Nullable Labels labels) {
+        JavaPairRDD<Long, Encoded> encoded = null;
+        for (int i = 0; i < sources.size(); i++) {
+            int source = i;
+            JavaPairRDD<Long, Encoded> some =
+                    sources.get(i).encoded(prefixes.get(i), parts -> Ranks.of(named, source, parts), labels);
+            encoded = encoded == null ? some : encoded.union(some);
         }
-        return counted(encoded);
+        return counted(Objects.requireNonNull(encoded));
     }
 
     /** Returns the files of all images if each image has one; else null. */
@@ -261,20 +265,6 @@ public final class ImageSource {
         public int hashCode() {
             return Objects.hash(partitions, run);
         }
-    }
-
-    /**
-     * Returns the rank of a name among the sorted names of all images.
-     *
-     * @throws UserError if it is not among them
-     */
-    static long rank(String[] names, String name) {
-        int rank = Arrays.binarySearch(names, name);
-        if (rank < 0) {
-            throw new UserError(
-                    name + " was not there when the images were listed; keep the images unchanged during a run");
-        }
-        return rank;
     }
 
     /** Returns what an image shows by its label, {@link Target#NONE} without a label or labels. */

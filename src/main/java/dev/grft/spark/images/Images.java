@@ -75,8 +75,7 @@ public final class Images implements AutoCloseable {
     }
 
     /** Returns a set that has been read. */
-    static Images of(
-            Kept kept, Labels labels, BrokenImages broken, PassedOver passedOver, String digest, Runnable release) {
+    static Images of(Kept kept, Labels labels, BrokenImages broken, PassedOver passedOver, String digest) {
         return new Images(
                 kept::pieces,
                 kept::shards,
@@ -87,7 +86,7 @@ public final class Images implements AutoCloseable {
                 broken,
                 passedOver,
                 digest,
-                () -> Closing.all(kept::release, release::run));
+                kept::release);
     }
 
     /** What the executors keep of a set: pieces, shards or both. */

@@ -3,7 +3,7 @@ package dev.grft.spark.images;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.Target;
-import dev.grft.spark.cluster.Sent;
+import dev.grft.spark.cluster.Parcels;
 import java.io.File;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -18,7 +18,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumException;
 import org.apache.hadoop.fs.FileSystem;
@@ -28,7 +27,6 @@ import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.SerializableConfiguration;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
@@ -71,7 +69,9 @@ final class ListedImages implements Source.Stored {
     @Override
     public List<Named> named(String prefix) {
         List<Named> named = new ArrayList<>();
-        list.classes().forEach((name, label) -> named.add(new Named(prefix + name, labels == null ? null : label)));
+        list.classes()
+                .forEach((name, label) ->
+                        named.add(new Named(prefix + name, labels == null ? null : label, 0, named.size())));
         return named;
     }
 
@@ -93,8 +93,8 @@ final class ListedImages implements Source.Stored {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels) {
-        return files(prefix, labels).ranked(names);
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Ranking ranking, @Nullable Labels labels) {
+        return files(prefix, labels).ranked(ranking.of(1).get(0));
     }
 
     @Override
@@ -145,45 +145,42 @@ final class ListedImages implements Source.Stored {
             return parts;
         }
 
-        /** Returns the images by their rank among the names of all images, in that order. */
-        JavaPairRDD<Long, Encoded> ranked(Broadcast<String[]> names) {
+        /**
+         * Returns the images by their rank, in that order.
+         *
+         * @param ranks of these images, by their place in the order of the names
+         */
+        JavaPairRDD<Long, Encoded> ranked(Ranks ranks) {
             int tasks = Math.max(
                     (wanted.size() + IN_A_TASK - 1) / IN_A_TASK,
                     Math.min(context.defaultParallelism(), (wanted.size() + LEAST - 1) / LEAST));
-            return read(cut(ranks(names.value()), Math.max(1, tasks), 1));
+            List<Ranked> ranked = new ArrayList<>();
+            for (Wanted image : wanted) {
+                ranked.add(new Ranked(ranks.at(ranked.size(), image.name), image));
+            }
+            return read(cut(ranked, Math.max(1, tasks), 1));
         }
 
-        /** Returns the images by rank, in partitions and in the order of their ranks there. */
-        JavaPairRDD<Long, Encoded> dealt(Broadcast<String[]> names, Partitioner partitioner) {
+        /** Returns the images, which are all that there are, by rank, in partitions and in the order of their ranks there. */
+        JavaPairRDD<Long, Encoded> dealt(Partitioner partitioner) {
             List<List<Ranked>> parts = new ArrayList<>();
             for (int p = 0; p < partitioner.numPartitions(); p++) {
                 parts.add(new ArrayList<>());
             }
-            for (Ranked image : ranks(names.value())) {
-                parts.get(partitioner.getPartition(image.rank)).add(image);
+            long rank = 0;
+            for (Wanted image : wanted) {
+                parts.get(partitioner.getPartition(rank)).add(new Ranked(rank++, image));
             }
             return read(parts);
         }
 
-        private List<Ranked> ranks(String[] names) {
-            return wanted.stream()
-                    .map(image -> new Ranked(ImageSource.rank(names, image.name), image))
-                    .toList();
-        }
-
-        /** The ranks travel with the images of a partition, so that executors need not all names. */
         private JavaPairRDD<Long, Encoded> read(List<List<Ranked>> parts) {
             SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
             return sent(parts).mapToPair(image -> new Tuple2<>(image.rank, image.wanted.read(configuration.value())));
         }
 
         private <T> JavaRDD<T> sent(List<List<T>> parts) {
-            // An element of a partition would travel with each task of each job that computes or only skips it.
-            List<Sent<List<T>>> sent = new ArrayList<>();
-            parts.forEach(part -> sent.add(Sent.of(context, part)));
-            List<Integer> numbers = IntStream.range(0, parts.size()).boxed().toList();
-            return context.parallelize(new ArrayList<>(numbers), parts.size())
-                    .flatMap(number -> sent.get(number).value().iterator());
+            return Parcels.of(context, parts).flatMap(List::iterator);
         }
     }
 

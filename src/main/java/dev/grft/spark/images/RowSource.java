@@ -1,6 +1,5 @@
 package dev.grft.spark.images;
 
-import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.ClassNames;
 import dev.grft.data.LabelForm;
@@ -8,30 +7,26 @@ import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Target;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Parcels;
+import dev.grft.spark.tables.Columns;
+import dev.grft.spark.tables.HuggingFace;
+import dev.grft.spark.tables.InFileOrder;
+import dev.grft.spark.tables.LabelColumns;
 import java.io.Serializable;
 import java.net.URI;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.NoSuchElementException;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.apache.hadoop.fs.Path;
-import org.apache.spark.Dependency;
-import org.apache.spark.NarrowDependency;
 import org.apache.spark.Partition;
-import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -41,15 +36,9 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.execution.datasources.FilePartition;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.ArrayType;
-import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.DecimalType;
-import org.apache.spark.sql.types.NumericType;
-import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
-import scala.collection.JavaConverters;
 import scala.runtime.BoxedUnit;
 
 /** Images in the rows of Parquet, listed and read by Spark. */
@@ -58,13 +47,6 @@ final class RowSource implements Source.Stored {
     static final String SUFFIX = ".parquet";
 
     private static final String IMAGE = "image";
-    private static final Set<DataType> LABELS = Set.of(
-            DataTypes.StringType,
-            DataTypes.BooleanType,
-            DataTypes.ByteType,
-            DataTypes.ShortType,
-            DataTypes.IntegerType,
-            DataTypes.LongType);
     private static final String OPEN_COST = "spark.sql.files.openCostInBytes";
     private static final String LARGEST_PARTITION = "spark.sql.files.maxPartitionBytes";
     private static final long SMALLEST_SPLIT = 1 << 20;
@@ -82,6 +64,8 @@ final class RowSource implements Source.Stored {
     private final ImageColumn images;
     private final @Nullable LabelForm labels;
     private final @Nullable ClassNames classes; // of labels that are numbers
+    private final Map<String, Integer> parts =
+            new HashMap<>(); // the files that have rows, numbered, once they are listed
 
     private RowSource(
             SparkSession spark,
@@ -125,92 +109,11 @@ final class RowSource implements Source.Stored {
         String path = found.path();
         Dataset<Row> table = load(spark, found);
         ImageColumn.of(table.schema(), imageColumn, path, "set data.imageColumn"); // refuses what holds none
-        Column images = table.col(ImageColumn.quoted(imageColumn));
+        Column images = table.col(Columns.quoted(imageColumn));
         Column label = labels == null
                 ? functions.lit(null).cast(DataTypes.StringType)
-                : label(table, labels, path, "data.labelColumn");
+                : LabelColumns.label(table, labels, path, "data.labelColumn");
         return rows(table, table.metadataColumn("_metadata").getField("row_index"), label, images);
-    }
-
-    /**
-     * Returns the labels of a table: text, or an array of texts, of which {@link #text} makes text.
-     *
-     * @param key of the settings that names the columns, for messages
-     */
-    static Column label(Dataset<?> table, LabelForm labels, String path, String key) {
-        checkLabels(table.schema(), labels, path, key);
-        List<Column> columns = new ArrayList<>();
-        for (String name : labels.columns()) {
-            Column column = table.col(ImageColumn.quoted(name));
-            boolean list = isList(table.schema().apply(name).dataType(), labels);
-            columns.add(column.cast(list ? DataTypes.createArrayType(DataTypes.StringType) : DataTypes.StringType));
-        }
-        return labels.byColumn() ? functions.array(columns.toArray(Column[]::new)) : columns.get(0);
-    }
-
-    private static boolean isList(DataType type, LabelForm labels) {
-        return labels.task() == Task.MULTI_LABEL && type instanceof ArrayType array && isClass(array.elementType());
-    }
-
-    /** Refuses columns of another type than the labels have. */
-    static void checkLabels(StructType schema, LabelForm labels, String path, String key) {
-        for (String name : labels.columns()) {
-            DataType type = ImageColumn.type(schema, name, path, "set " + key);
-            boolean fits = labels.byColumn()
-                    ? type instanceof NumericType || type.equals(DataTypes.BooleanType)
-                    : labels.task() == Task.SINGLE_LABEL
-                            ? isClass(type)
-                            : isList(type, labels) || type.equals(DataTypes.StringType);
-            if (!fits) {
-                throw new UserError(path + ": column " + name + " is " + type.simpleString() + ", needs "
-                        + switch (labels.task()) {
-                            case SINGLE_LABEL -> "string, boolean or an integer";
-                            case MULTI_LABEL ->
-                                labels.byColumn()
-                                        ? "0 and 1 or a boolean"
-                                        : "an array of strings or integers, or string with " + LabelForm.BAR
-                                                + " between classes";
-                            case REGRESSION -> "a number";
-                        }
-                        + "; is " + key + " right?");
-            }
-        }
-    }
-
-    private static boolean isClass(DataType type) {
-        boolean whole = type instanceof DecimalType decimal && decimal.scale() == 0; // as unsigned longs are read
-        return whole || LABELS.contains(type);
-    }
-
-    /**
-     * Returns the label of a cell of {@link #label}; null if there is none.
-     *
-     * @param classes by number; null if the cell names them
-     * @throws IllegalArgumentException if it does not fit; the message goes on from the image's name
-     */
-    static @Nullable String text(Row row, int cell, LabelForm labels, @Nullable ClassNames classes) {
-        Object value = row.get(cell);
-        if (value == null
-                || (labels.task() == Task.SINGLE_LABEL && row.getString(cell).isBlank())) {
-            return null;
-        }
-        if (value instanceof String text) {
-            return classes == null || labels.task() != Task.SINGLE_LABEL ? labels.ofText(text) : number(classes, text);
-        }
-        List<@Nullable String> texts = new ArrayList<>(row.getList(cell));
-        if (labels.byColumn()) {
-            return labels.ofCells(texts);
-        }
-        texts.replaceAll(name -> classes == null || name == null ? name : number(classes, name));
-        return labels.ofClasses(texts);
-    }
-
-    private static @Nullable String number(ClassNames classes, String number) {
-        try {
-            return classes.of(number);
-        } catch (IllegalArgumentException e) {
-            throw new IllegalArgumentException("has the label of " + e.getMessage(), e);
-        }
     }
 
     private static Dataset<Row> rows(Dataset<Row> source, Column row, Column label, Column image) {
@@ -276,7 +179,16 @@ final class RowSource implements Source.Stored {
     @Override
     public List<Named> named(String prefix) {
         Naming naming = naming(prefix);
-        return Causes.unwrapped(rows.select("file", "row", "label").javaRDD().map(naming::named)::collect);
+        List<Named> found =
+                Causes.unwrapped(rows.select("file", "row", "label").javaRDD().map(naming::named)::collect);
+        parts.clear();
+        List<Named> named = new ArrayList<>();
+        for (Named row : found) {
+            String file = row.name.substring(prefix.length(), row.name.lastIndexOf('#'));
+            Integer part = parts.computeIfAbsent(file, first -> parts.size());
+            named.add(new Named(row.name, row.label, part, row.place));
+        }
+        return named;
     }
 
     /** Each row is read or broken; files that Spark does not read as Parquet are passed over. */
@@ -320,15 +232,34 @@ final class RowSource implements Source.Stored {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels outputs) {
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Ranking ranking, @Nullable Labels outputs) {
         Naming naming = naming(prefix);
         ImageColumn column = images;
-        return inFewTasks(rows).mapToPair(row -> {
-            Named image = naming.named(row);
-            Target target = ImageSource.target(outputs, image.label);
-            return new Tuple2<>(
-                    ImageSource.rank(names.value(), image.name), column.image(image.name, target, row.get(3)));
-        });
+        JavaRDD<Row> scan = inFewTasks(rows);
+        List<Ranks> ranks = ranking.of(parts.size());
+        List<HashMap<String, Ranks>> ofPartitions = new ArrayList<>();
+        for (Partition partition : scan.rdd().partitions()) {
+            HashMap<String, Ranks> own = new HashMap<>(); // by file
+            for (PartitionedFile file : ((FilePartition) partition).files()) {
+                String name = Found.relative(found.root(), file.toPath());
+                Integer part = parts.get(name);
+                if (part != null) { // else it has no row
+                    own.put(name, ranks.get(part));
+                }
+            }
+            ofPartitions.add(own);
+        }
+        return Parcels.mapped(scan, ofPartitions, own -> row -> {
+                    Named image = naming.named(row);
+                    Ranks ofFile = own.get(naming.file(row));
+                    if (ofFile == null) {
+                        throw Ranks.unlisted(image.name);
+                    }
+                    Target target = ImageSource.target(outputs, image.label);
+                    return new Tuple2<>(
+                            ofFile.at(image.place, image.name), column.image(image.name, target, row.get(3)));
+                })
+                .mapToPair(image -> image);
     }
 
     /**
@@ -370,121 +301,6 @@ final class RowSource implements Source.Stored {
                 .map(row -> column.image(naming.named(row).name, Target.NONE, row.get(3)));
     }
 
-    /** The rows of splits of files, each a partition of its own before, in partitions of about as many bytes, in the order of the files. */
-    @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
-    private static final class InFileOrder extends RDD<Row> {
-        private static final long serialVersionUID = 1L;
-
-        private final RDD<Row> splits;
-        private final transient List<Group> groups;
-
-        /** Splits that follow each other. */
-        private static final class Group implements Partition {
-            private static final long serialVersionUID = 1L;
-
-            private final int index;
-            private final ArrayList<Partition> splits = new ArrayList<>();
-
-            Group(int index) {
-                this.index = index;
-            }
-
-            @Override
-            public int index() {
-                return index;
-            }
-        }
-
-        /** Says which splits a group has. */
-        private static final class OfGroup extends NarrowDependency<Row> {
-            private static final long serialVersionUID = 1L;
-
-            private final transient List<Group> groups; // the driver alone looks
-
-            OfGroup(RDD<Row> splits, List<Group> groups) {
-                super(splits);
-                this.groups = groups;
-            }
-
-            @Override
-            public scala.collection.immutable.Seq<Object> getParents(int partition) {
-                List<Object> parents = new ArrayList<>();
-                groups.get(partition).splits.forEach(split -> parents.add(split.index()));
-                return JavaConverters.asScalaBuffer(parents).toList();
-            }
-        }
-
-        InFileOrder(RDD<Row> splits, int most) {
-            this(splits, groups(splits.partitions(), most));
-        }
-
-        private InFileOrder(RDD<Row> splits, List<Group> groups) {
-            super(
-                    splits.sparkContext(),
-                    JavaConverters.<Dependency<?>>asScalaBuffer(List.of(new OfGroup(splits, groups)))
-                            .toSeq(),
-                    splits.elementClassTag());
-            this.splits = splits;
-            this.groups = groups;
-        }
-
-        private static List<Group> groups(Partition[] unordered, int most) {
-            Partition[] splits = unordered.clone();
-            Arrays.sort(
-                    splits,
-                    Comparator.comparing((Partition split) ->
-                                    file(split).toPath().toUri().getPath())
-                            .thenComparing(split -> file(split).start()));
-            long bytes = Arrays.stream(splits)
-                    .mapToLong(split -> file(split).length())
-                    .sum();
-            List<Group> groups = new ArrayList<>();
-            long before = 0; // bytes of the splits before
-            for (Partition split : splits) {
-                if (groups.isEmpty() || before >= (double) bytes / most * groups.size()) {
-                    groups.add(new Group(groups.size()));
-                }
-                groups.get(groups.size() - 1).splits.add(split);
-                before += file(split).length();
-            }
-            return groups;
-        }
-
-        private static PartitionedFile file(Partition split) {
-            return ((FilePartition) split).files()[0];
-        }
-
-        @Override
-        public Partition[] getPartitions() {
-            return groups.toArray(Partition[]::new);
-        }
-
-        @Override
-        public scala.collection.Iterator<Row> compute(Partition group, TaskContext task) {
-            Iterator<Partition> left = ((Group) group).splits.iterator();
-            return JavaConverters.asScalaIterator(
-                    new Iterator<>() { // a stream would hold all rows of a split
-                        private Iterator<Row> rows = Collections.emptyIterator();
-
-                        @Override
-                        public boolean hasNext() {
-                            while (!rows.hasNext() && left.hasNext()) {
-                                rows = JavaConverters.asJavaIterator(splits.iterator(left.next(), task));
-                            }
-                            return rows.hasNext();
-                        }
-
-                        @Override
-                        public Row next() {
-                            if (!hasNext()) {
-                                throw new NoSuchElementException();
-                            }
-                            return rows.next();
-                        }
-                    });
-        }
-    }
-
     /** Tells names and labels of rows. */
     private static final class Naming implements Serializable {
         private static final long serialVersionUID = 1L;
@@ -501,12 +317,18 @@ final class RowSource implements Source.Stored {
             this.classes = classes;
         }
 
+        /** Returns the path of a row's file below the root. */
+        String file(Row row) {
+            return Found.relative(root, new Path(URI.create(row.getString(0))));
+        }
+
         /** Returns a row by its file's path below the root and its number, as long in all rows to sort well. */
         Named named(Row row) {
-            String file = Found.relative(root, new Path(URI.create(row.getString(0))));
-            String name = prefix + file + "#" + String.format(Locale.ROOT, "%09d", row.getLong(1));
+            int place = Math.toIntExact(row.getLong(1));
+            String name = prefix + file(row) + "#" + String.format(Locale.ROOT, "%09d", place);
             try {
-                return new Named(name, labels == null ? null : text(row, 2, labels, classes));
+                String label = labels == null ? null : LabelColumns.text(row, 2, labels, classes);
+                return new Named(name, label, 0, place);
             } catch (IllegalArgumentException e) {
                 throw new UserError(name + ": " + e.getMessage() + "; mend the row, or is data.labelColumn right?", e);
             }

@@ -10,21 +10,25 @@ import java.util.List;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.broadcast.Broadcast;
 import org.jspecify.annotations.Nullable;
 
 /** Images of one form at one place: names and labels for the driver, encoded bytes for the tasks. */
 public interface Source {
-    /** The name and label of an image. */
+    /** The name and label of an image, and where its source finds it again. */
     final class Named implements Serializable { // not a record, which Kryo cannot write
         private static final long serialVersionUID = 1L;
 
         public final String name;
         public final @Nullable String label; // as LabelForm writes it
+        final int part; // of its source: a tar, a file of a table
+        final int place; // in the part
+        transient int source; // the how many-th of its set
 
-        Named(String name, @Nullable String label) {
+        Named(String name, @Nullable String label, int part, int place) {
             this.name = name;
             this.label = label;
+            this.part = part;
+            this.place = place;
         }
     }
 
@@ -72,13 +76,20 @@ public interface Source {
      */
     void checkLabels(List<Named> named, boolean known);
 
+    /** The ranks of a source's images among all names, as {@link Ranks#of} returns them. Only the driver has all of them. */
+    interface Ranking {
+        /** Returns the ranks of each part. */
+        List<Ranks> of(int parts);
+    }
+
     /**
-     * Returns the encoded images by their rank among all names. An image that is not there is one without bytes.
+     * Returns the encoded images by their rank among all names. An image that is not there is one without bytes. A task receives the ranks of
+     * the images that it reads, and no others.
      *
-     * @param names of all images, sorted, of other sources too
+     * @param ranking of the images that {@link #named} returned last
      * @param labels the classes; null: the images get none
      */
-    JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels labels);
+    JavaPairRDD<Long, Encoded> encoded(String prefix, Ranking ranking, @Nullable Labels labels);
 
     /** Returns the files of the images if each has one; else null. */
     default ListedImages.@Nullable Files files(String prefix, @Nullable Labels labels) {

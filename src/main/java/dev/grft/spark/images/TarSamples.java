@@ -6,6 +6,7 @@ import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Target;
+import dev.grft.data.lists.JsonLabels;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -281,7 +282,7 @@ final class TarSamples implements Iterator<TarSamples.Sample>, AutoCloseable {
 
     private @Nullable String label(TarArchiveEntry of, LabelForm form) {
         try {
-            return ImageList.labelOf(MAPPER.readTree(bytes(of, LARGEST_LABEL)), form);
+            return JsonLabels.ofKeys(MAPPER.readTree(bytes(of, LARGEST_LABEL)), form);
         } catch (IllegalArgumentException e) {
             throw new UserError(tar + ": " + of.getName() + " " + e.getMessage() + "; is data.labelColumn right?", e);
         } catch (IOException e) { // also of bytes that are text in no encoding

@@ -6,12 +6,14 @@ import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Target;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Parcels;
 import dev.grft.spark.cluster.Pulse;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeMap;
@@ -22,7 +24,6 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.CollectionAccumulator;
 import org.apache.spark.util.SerializableConfiguration;
 import org.apache.spark.util.TaskCompletionListener;
@@ -82,11 +83,13 @@ final class TarSource implements Source.Stored {
         return labels;
     }
 
-    private JavaRDD<String> tars() {
-        List<String> tars = found.ending(SUFFIX).stream()
-                .map(tar -> found.file(tar).toString())
-                .toList();
-        return context.parallelize(tars, tars.size());
+    /** Returns the whole tars, each a part. */
+    private List<Part> tars() {
+        List<Part> tars = new ArrayList<>();
+        for (Found.Entry tar : found.ending(SUFFIX)) {
+            tars.add(new Part(tars.size(), found.file(tar).toString(), 0, Long.MAX_VALUE));
+        }
+        return tars;
     }
 
     @Override
@@ -95,7 +98,9 @@ final class TarSource implements Source.Stored {
         Pulse pulse = Pulse.of(context.sc());
         List<Named> named = new ArrayList<>();
         passed = new PassedOver();
-        for (Listing listing : Causes.unwrapped(tars().map(tar -> read.list(tar, prefix, pulse))::collect)) {
+        List<Part> tars = tars();
+        for (Listing listing : Causes.unwrapped(
+                context.parallelize(tars, tars.size()).map(tar -> read.list(tar, prefix, pulse))::collect)) {
             named.addAll(listing.named);
             listing.passed.forEach(passed::add);
             if (listing.cut != null) {
@@ -144,13 +149,49 @@ final class TarSource implements Source.Stored {
     }
 
     @Override
-    public JavaPairRDD<Long, Encoded> encoded(String prefix, Broadcast<String[]> names, @Nullable Labels outputs) {
+    public JavaPairRDD<Long, Encoded> encoded(String prefix, Ranking ranking, @Nullable Labels outputs) {
         Reader read = reader;
-        return tars().flatMap(tar -> read.open(new Part(tar, 0, Long.MAX_VALUE), true))
-                .mapToPair(sample -> {
-                    Encoded image = sample.encoded(prefix, ImageSource.target(outputs, sample.label));
-                    return new Tuple2<>(ImageSource.rank(names.value(), image.name), image);
-                });
+        List<Part> tars = tars();
+        List<Tuple2<Part, Ranks>> parts = new ArrayList<>();
+        List<Ranks> ranks = ranking.of(tars.size());
+        tars.forEach(tar -> parts.add(new Tuple2<>(tar, ranks.get(tar.number))));
+        return Parcels.of(context, parts)
+                .flatMapToPair(tar -> new Ranked(read.open(tar._1(), true), prefix, tar._2(), outputs));
+    }
+
+    /** The images of a tar with their ranks; its end requires that they are those that were listed. */
+    private static final class Ranked implements Iterator<Tuple2<Long, Encoded>> {
+        private final TarSamples samples;
+        private final String prefix;
+        private final Ranks ranks;
+        private final @Nullable Labels outputs;
+        private int place;
+        private long names;
+
+        Ranked(TarSamples samples, String prefix, Ranks ranks, @Nullable Labels outputs) {
+            this.samples = samples;
+            this.prefix = prefix;
+            this.ranks = ranks;
+            this.outputs = outputs;
+        }
+
+        @Override
+        public boolean hasNext() {
+            boolean more = samples.hasNext();
+            if (!more && !ranks.areOf(names)) {
+                throw new UserError(
+                        samples.tar + ": has not the images that were listed; keep the images unchanged during a run");
+            }
+            return more;
+        }
+
+        @Override
+        public Tuple2<Long, Encoded> next() {
+            TarSamples.Sample sample = samples.next();
+            Encoded image = sample.encoded(prefix, ImageSource.target(outputs, sample.label));
+            names = Ranks.next(names, image.name);
+            return new Tuple2<>(ranks.at(place++, image.name), image);
+        }
     }
 
     @Override
@@ -175,6 +216,7 @@ final class TarSource implements Source.Stored {
                     1, Math.min(bytes / SMALLEST_PART + 1, Math.min(MOST_PARTS, (long) partitions / tars.size())));
             for (long i = 0; i < number; i++) {
                 parts.add(new Part(
+                        parts.size(),
                         found.file(tar).toString(),
                         bytes / number * i,
                         i == number - 1 ? Long.MAX_VALUE : bytes / number * (i + 1)));
@@ -199,11 +241,13 @@ final class TarSource implements Source.Stored {
     private static final class Part implements Serializable {
         private static final long serialVersionUID = 1L;
 
+        final int number;
         final String tar;
         final long from;
         final long to; // exclusive
 
-        Part(String tar, long from, long to) {
+        Part(int number, String tar, long from, long to) {
+            this.number = number;
             this.tar = tar;
             this.from = from;
             this.to = to;
@@ -224,12 +268,12 @@ final class TarSource implements Source.Stored {
             this.labels = labels;
         }
 
-        Listing list(String tar, String prefix, Pulse pulse) {
+        Listing list(Part tar, String prefix, Pulse pulse) {
             Listing listing = new Listing();
-            TarSamples samples = open(new Part(tar, 0, Long.MAX_VALUE), false);
+            TarSamples samples = open(tar, false);
             samples.forEachRemaining(sample -> {
                 pulse.beat(1);
-                listing.named.add(new Named(prefix + sample.name, sample.label));
+                listing.named.add(new Named(prefix + sample.name, sample.label, tar.number, listing.named.size()));
             });
             listing.passed.putAll(samples.passed);
             listing.cut = samples.cut ? samples.tar : null;

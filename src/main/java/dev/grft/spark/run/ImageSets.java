@@ -188,7 +188,7 @@ final class ImageSets implements AutoCloseable {
                                 + " reading the images to see whether they are the same",
                         String.join(" and ", paths));
                 ImageSource source = source(settings, key, paths);
-                return source.content(ImageReader.digest(spark, source));
+                return source.content(ImageReader.digest(source));
             });
             identities.put(paths, identity);
         }

@@ -9,6 +9,7 @@ import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageColumn;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
+import dev.grft.spark.tables.Columns;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.Looking;
 import dev.grft.spark.work.ModelBroadcast;
@@ -92,7 +93,7 @@ public final class Labeler {
         MapPartitionsFunction<Row, Row> labeled = rows -> seeing.labeled(rows, looking);
         Dataset<Row> result = frame.toDF().mapPartitions(labeled, Encoders.row(schema));
         return result.select(Arrays.stream(schema.fields()) // encoders lose what is known of a column
-                .map(field -> result.col(ImageColumn.quoted(field.name())).as(field.name(), field.metadata()))
+                .map(field -> result.col(Columns.quoted(field.name())).as(field.name(), field.metadata()))
                 .toArray(Column[]::new));
     }
 

@@ -6,6 +6,7 @@ import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.LabelForm;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Parcels;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Inputs;
@@ -13,6 +14,7 @@ import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source.Named;
 import dev.grft.spark.run.Run;
 import java.io.IOException;
+import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -22,12 +24,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.NoSuchElementException;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SaveMode;
@@ -140,29 +142,39 @@ final class PackVerb extends Verb {
     }
 
     private void write(ImageSource source, List<Named> named, @Nullable LabelForm form, Path folder) {
-        Broadcast<String[]> names = session.context()
-                .broadcast(named.stream().map(image -> image.name).toArray(String[]::new));
-        Broadcast<String[]> labels = session.context()
-                .broadcast(named.stream().map(image -> image.label).toArray(String[]::new));
-        JavaRDD<Row> rows = source.encoded(names, null, files(named.size()), IN_A_FILE)
-                .mapPartitionsWithIndex(
-                        (file, images) -> new Rows(images, file, names.value(), labels.value(), form), true);
-        session.context().setJobDescription("Packing the " + named.size() + " images of " + source.place());
-        try {
-            Causes.unwrapped(() -> {
-                session.spark()
-                        .createDataFrame(rows, schema(form))
-                        .write()
-                        .mode(SaveMode.Overwrite)
-                        .option("compression", "none") // images are compressed already
-                        .option("parquet.enable.dictionary", "false")
-                        .option("parquet.block.size", Integer.toString(32 << 20)) // what a task holds at a time
-                        .parquet(folder.toString());
-                return folder;
-            });
-        } finally {
-            names.destroy();
-            labels.destroy();
+        List<Slice> slices = new ArrayList<>();
+        for (int first = 0; first < named.size(); first += IN_A_FILE) {
+            slices.add(new Slice(first, named.subList(first, Math.min(named.size(), first + IN_A_FILE))));
+        }
+        String place = source.place();
+        JavaRDD<Row> rows = source.encoded(named, null, slices.size(), IN_A_FILE)
+                .zipPartitions(
+                        Parcels.of(session.context(), slices),
+                        (images, slice) -> new Rows(place, images, slice.next(), form));
+        session.context().setJobDescription("Packing the " + named.size() + " images of " + place);
+        Causes.unwrapped(() -> {
+            session.spark()
+                    .createDataFrame(rows, schema(form))
+                    .write()
+                    .mode(SaveMode.Overwrite)
+                    .option("compression", "none") // images are compressed already
+                    .option("parquet.enable.dictionary", "false")
+                    .option("parquet.block.size", Integer.toString(32 << 20)) // what a task holds at a time
+                    .parquet(folder.toString());
+            return folder;
+        });
+    }
+
+    /** The labels of the images that a file gets. */
+    private static final class Slice implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        final int first; // rank
+        final @Nullable String[] labels;
+
+        Slice(int first, List<Named> images) {
+            this.first = first;
+            this.labels = images.stream().map(image -> image.label).toArray(String[]::new);
         }
     }
 
@@ -227,34 +239,24 @@ final class PackVerb extends Verb {
         }
     }
 
-    /** The rows of a file, one for each image, found or not. */
+    /** The rows of a file, one for each image that was listed. */
     private static final class Rows implements Iterator<Row> {
+        private final String place; // for messages
         private final Iterator<Tuple2<Long, Encoded>> images; // by rank
-        private final String[] names;
-        private final String[] labels;
+        private final Slice slice;
         private final @Nullable LabelForm form;
-        private final int end;
-        private int rank;
-        private @Nullable Tuple2<Long, Encoded> next;
+        private int done;
 
-        Rows(
-                Iterator<Tuple2<Long, Encoded>> images,
-                int file,
-                String[] names,
-                String[] labels,
-                @Nullable LabelForm form) {
-            this.form = form;
+        Rows(String place, Iterator<Tuple2<Long, Encoded>> images, Slice slice, @Nullable LabelForm form) {
+            this.place = place;
             this.images = images;
-            this.names = names;
-            this.labels = labels;
-            this.rank = file * IN_A_FILE;
-            this.end = Math.min(names.length, rank + IN_A_FILE);
-            this.next = images.hasNext() ? images.next() : null;
+            this.slice = slice;
+            this.form = form;
         }
 
         @Override
         public boolean hasNext() {
-            return rank < end;
+            return done < slice.labels.length;
         }
 
         @Override
@@ -262,17 +264,17 @@ final class PackVerb extends Verb {
             if (!hasNext()) {
                 throw new NoSuchElementException();
             }
-            byte[] bytes = null;
-            if (next != null && next._1() == rank) {
-                bytes = next._2().file();
-                next = images.hasNext() ? images.next() : null;
+            Tuple2<Long, Encoded> image = images.hasNext() ? images.next() : null;
+            if (image == null || image._1() != slice.first + done) {
+                throw new UserError(place + ": could not read all images that were listed; keep the images unchanged"
+                        + " during a run");
             }
             List<Object> cells = new ArrayList<>();
-            cells.add(RowFactory.create(bytes, names[rank]));
+            cells.add(RowFactory.create(image._2().file(), image._2().name()));
+            String label = slice.labels[done++];
             if (form != null) {
-                add(labels[rank], form, cells);
+                add(Objects.requireNonNull(label), form, cells);
             }
-            rank++;
             return RowFactory.create(cells.toArray());
         }
 

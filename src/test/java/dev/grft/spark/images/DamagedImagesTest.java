@@ -11,6 +11,7 @@ import dev.grft.data.LabelForm;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
 import dev.grft.data.Target;
+import dev.grft.spark.tables.HuggingFace;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

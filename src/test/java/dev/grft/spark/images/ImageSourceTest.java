@@ -26,9 +26,6 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
 import org.apache.spark.SparkConf;
-import org.apache.spark.api.java.JavaPairRDD;
-import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.serializer.KryoSerializer;
 import org.apache.spark.serializer.SerializerInstance;
 import org.apache.spark.sql.Dataset;
@@ -126,24 +123,6 @@ class ImageSourceTest extends OnSpark {
                 }
                 assertThat(id).isBetween(20L, 22L);
             }
-        }
-    }
-
-    @Test
-    void tasksThatOpenFilesDoNotNeedTheNamesOfAllImages() throws Exception {
-        catsAndDogs();
-        ImageSource source = ImageSource.at(spark, List.of(folder.toString()), AUTO);
-        String[] names = source.named(false).stream().map(image -> image.name).toArray(String[]::new);
-        Broadcast<String[]> all =
-                JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(names);
-        List<JavaPairRDD<Long, Encoded>> ways =
-                List.of(source.encoded(all, Labels.of(Set.of("cat", "dog")), 3, 2), source.encoded(all, null));
-        all.destroy(); // a task that asks for it fails
-
-        for (JavaPairRDD<Long, Encoded> way : ways) {
-            assertThat(way.mapValues(image -> image.name).collectAsMap())
-                    .hasSize(20)
-                    .allSatisfy((rank, name) -> assertThat(name).isEqualTo(names[rank.intValue()]));
         }
     }
 

@@ -13,6 +13,7 @@ import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
 import dev.grft.data.Target;
 import dev.grft.spark.images.Source.Named;
+import dev.grft.spark.tables.HuggingFace;
 import dev.grft.spark.verbs.OnSpark;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
@@ -203,7 +204,8 @@ class LabelFormsTest extends OnSpark {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "{\"feature\": {\"names\": [\"cat\", \"dog\", \"cow\"], \"_type\": \"ClassLabel\"}, \"_type\": \"Sequence\"}",
+                "{\"feature\": {\"names\": [\"cat\", \"dog\", \"cow\"], \"_type\": \"ClassLabel\"}, \"_type\":"
+                        + " \"Sequence\"}",
                 "[{\"names\": [\"cat\", \"dog\", \"cow\"], \"_type\": \"ClassLabel\"}]"
             })
     void namesOfAListOfHuggingFacesClassesAreFound(String feature) {
@@ -385,7 +387,7 @@ class LabelFormsTest extends OnSpark {
         assertThat(copy).isEqualTo(outputs);
         assertThat(copy.trained(Target.ofValues(3)).values()).containsExactly(1);
         ClassTag<Named> named = ClassTag$.MODULE$.apply(Named.class);
-        Named sent = kryo.deserialize(kryo.serialize(new Named("a", "cat\u001fdog"), named), named);
+        Named sent = kryo.deserialize(kryo.serialize(new Named("a", "cat\u001fdog", 0, 0), named), named);
         assertThat(LabelForm.parts(String.valueOf(sent.label))).containsExactly("cat", "dog");
     }
 }

@@ -1,4 +1,4 @@
-package dev.grft.spark.images;
+package dev.grft.spark.tables;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /** What Hugging Face's library {@code datasets} notes in the footer of the Parquet files that it writes. */
-final class HuggingFace {
+public final class HuggingFace {
     private static final String KEY = "huggingface";
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -44,7 +44,7 @@ final class HuggingFace {
      * @throws UserError if a file cannot be read, what is noted is damaged, they name different classes, the columns have
      *     different types, or one is compressed as the executors cannot read
      */
-    static @Nullable ClassNames classes(
+    public static @Nullable ClassNames classes(
             JavaSparkContext spark, Configuration hadoop, String[] files, String image, @Nullable LabelForm labels) {
         String[] columns = labels == null ? new String[0] : labels.columns().toArray(String[]::new);
         SerializableConfiguration configuration = new SerializableConfiguration(hadoop);
@@ -137,8 +137,13 @@ final class HuggingFace {
         }
     }
 
-    /** Returns the class names in the metadata of a file; none if it has no classes for that column. */
-    static List<String> names(String file, String noted, String column) {
+    /**
+     * Returns the class names in the metadata of a file; none if it has no classes for that column.
+     *
+     * @param noted the metadata, JSON
+     * @throws UserError if it is damaged
+     */
+    public static List<String> names(String file, String noted, String column) {
         try {
             JsonNode feature =
                     MAPPER.readTree(noted).path("info").path("features").path(column);
