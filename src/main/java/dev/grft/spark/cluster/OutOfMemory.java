@@ -32,6 +32,10 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
     private static final Pattern KILLED = Pattern.compile(
             "failed (\\d+) times.*(?i:exited with code|exit code|exit status|exit code is):? 137\\b", Pattern.DOTALL);
 
+    /** One executor was killed so. */
+    private static final Pattern KILLED_ONCE =
+            Pattern.compile("(?i)(?:exited with code|exit code|exit status|exit code is):? 137\\b");
+
     private static final int AGAIN_AND_AGAIN = 3;
 
     /** What says that memory outside the heap is meant: JavaCPP's allocations. */
@@ -80,11 +84,9 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
                 String what = inTask.group(1) == null ? "OutOfMemoryError" : inTask.group(1);
                 return IN_DRIVER.matcher(message).find() ? onDriver(what, failure) : onExecutor(what, failure);
             }
-            if (ENDED.matcher(message).find()) {
-                return onExecutor("Java heap space", failure);
-            }
-            if (OVER_LIMIT.matcher(message).find()) {
-                return beyondLimit("killed by the cluster", failure);
+            UserError loss = ofLoss(message, failure);
+            if (loss != null) {
+                return loss;
             }
             Matcher killed = KILLED.matcher(message);
             if (killed.find() && Integer.parseInt(killed.group(1)) >= AGAIN_AND_AGAIN) {
@@ -92,6 +94,49 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
             }
         }
         return null;
+    }
+
+    /**
+     * The executors that memory has cost. A cluster that gives an application up after so many losses does not say what they were.
+     */
+    static final class Losses {
+        private int killed; // without a word
+        private @Nullable String last; // why, unless the application went on
+
+        /** Takes what Spark says of an executor that is gone. */
+        synchronized void add(String reason) {
+            killed += KILLED_ONCE.matcher(reason).find() ? 1 : 0;
+            if (of(reason, new IllegalStateException(reason)) != null) {
+                last = reason;
+            }
+        }
+
+        /** Notes that a job has ended well: whatever was lost did not matter. */
+        synchronized void over() {
+            last = null;
+        }
+
+        /** Returns the error for the user if memory has cost the executors; else null. */
+        synchronized @Nullable UserError error(Throwable failure) {
+            return last == null ? null : of(last, failure);
+        }
+
+        private @Nullable UserError of(String reason, Throwable failure) {
+            UserError told = ofLoss(reason, failure);
+            return told == null
+                            && killed >= AGAIN_AND_AGAIN
+                            && KILLED_ONCE.matcher(reason).find()
+                    ? beyondLimit("killed with code 137 " + killed + " times", failure)
+                    : told;
+        }
+    }
+
+    /** Returns the error of an executor that has ended itself, or that was killed with a word; null for any other. */
+    private static @Nullable UserError ofLoss(String message, Throwable failure) {
+        if (ENDED.matcher(message).find()) {
+            return onExecutor("Java heap space", failure);
+        }
+        return OVER_LIMIT.matcher(message).find() ? beyondLimit("killed by the cluster", failure) : null;
     }
 
     private static UserError onDriver(String what, Throwable failure) {

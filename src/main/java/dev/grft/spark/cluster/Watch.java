@@ -17,8 +17,10 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.scheduler.AccumulableInfo;
+import org.apache.spark.scheduler.JobSucceeded$;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerExecutorMetricsUpdate;
+import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
 import org.apache.spark.scheduler.SparkListenerJobEnd;
 import org.apache.spark.scheduler.SparkListenerJobStart;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
@@ -58,6 +60,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
         thread.setDaemon(true);
         return thread;
     });
+    private final OutOfMemory.Losses losses = new OutOfMemory.Losses();
     private volatile long progress = System.nanoTime();
     private volatile @Nullable String stuck;
     private volatile @Nullable String stopping;
@@ -190,8 +193,16 @@ public final class Watch extends SparkListener implements AutoCloseable {
     }
 
     @Override
+    public void onExecutorRemoved(SparkListenerExecutorRemoved removed) {
+        losses.add(removed.reason());
+    }
+
+    @Override
     public void onJobEnd(SparkListenerJobEnd end) {
         active.remove(end.jobId());
+        if (end.jobResult().equals(JobSucceeded$.MODULE$)) {
+            losses.over();
+        }
         if (active.isEmpty()) {
             done.clear(); // the ends of tasks that were cancelled may not be told
         }
@@ -235,9 +246,11 @@ public final class Watch extends SparkListener implements AutoCloseable {
         if (found instanceof UserError || found instanceof LostCluster) {
             return found;
         }
-        return spark.sc().isStopped() || Causes.isLoss(found)
-                ? new LostCluster("the cluster was lost: " + Causes.first(found), found)
-                : found;
+        if (!spark.sc().isStopped() && !Causes.isLoss(found)) {
+            return found;
+        }
+        UserError memory = losses.error(found);
+        return memory == null ? new LostCluster("the cluster was lost: " + Causes.first(found), found) : memory;
     }
 
     private RuntimeException timeout(String what, Throwable failure) {

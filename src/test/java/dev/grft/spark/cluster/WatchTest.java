@@ -8,9 +8,11 @@ import dev.grft.spark.verbs.OnSpark;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.apache.spark.SparkException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
+import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -144,6 +146,71 @@ class WatchTest extends OnSpark {
                     .hasMessageNotContaining("Driver stacktrace");
             IllegalStateException ours = new IllegalStateException("a bug");
             assertThat(watch.meaning(ours)).isSameAs(ours);
+        }
+    }
+
+    private static void lose(Watch watch, String... reasons) {
+        for (String reason : reasons) {
+            watch.onExecutorRemoved(new SparkListenerExecutorRemoved(0, "3", reason));
+        }
+    }
+
+    private static RuntimeException givenUp(Watch watch) {
+        return watch.meaning(new SparkException("Max number of executor failures (3) reached"));
+    }
+
+    /** YARN and Spark on Kubernetes end an application after so many failures, and say nothing of what they were. */
+    @Test
+    void aClusterThatIsGivenUpBecauseExecutorsRanOutOfMemoryIsTheUsersToMend() {
+        try (Watch watch = new Watch(context, 60)) {
+            lose(
+                    watch,
+                    "Container killed by YARN for exceeding physical memory limits. 6.1 GB of 6 GB physical memory"
+                            + " used.",
+                    "Remote RPC client disassociated.");
+            assertThat(givenUp(watch))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith(
+                            "executors are out of memory (killed by the cluster), beside their heap; raise"
+                                    + " spark.executor.memoryOverhead");
+            lose(watch, "Container from a bad node: container_1 on host: n1. Exit status: 52. Diagnostics: [2026]");
+            assertThat(givenUp(watch))
+                    .isInstanceOf(UserError.class)
+                    .hasMessage("an executor is out of memory (Java heap space); raise --executor-memory"
+                            + " (spark.executor.memory)");
+            lose(
+                    watch,
+                    "Container from a bad node: container_1 on host: n1. Exit status: 143. Diagnostics: is running"
+                            + " beyond the 'PHYSICAL' memory limit.");
+            assertThat(givenUp(watch)).hasMessageStartingWith("executors are out of memory (killed by the cluster)");
+        }
+    }
+
+    @Test
+    void executorsThatWereKilledWithoutAWordCountFromTheThirdOn() {
+        try (Watch watch = new Watch(context, 60)) {
+            String killed = "The executor with id 3 exited with exit code 137(SIGKILL, possible container OOM).";
+            lose(watch, killed, killed);
+            assertThat(givenUp(watch)).isInstanceOf(LostCluster.class);
+            lose(watch, killed);
+            assertThat(givenUp(watch))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith(
+                            "executors are out of memory (killed with code 137 3 times), beside their heap");
+        }
+    }
+
+    @Test
+    void aClusterThatIsLostOtherwiseOrLaterIsLost() {
+        try (Watch watch = new Watch(context, 60)) {
+            lose(watch, "Command exited with code 1", "worker lost: 10.0.0.1:7077", "Executor heartbeat timed out");
+            assertThat(givenUp(watch)).isInstanceOf(LostCluster.class);
+            lose(watch, "Command exited with code 52");
+            assertThat(job(0, 0)).isEqualTo(2); // the executors have recovered
+            context.sc().listenerBus().waitUntilEmpty();
+            assertThat(givenUp(watch)).isInstanceOf(LostCluster.class);
+        } catch (TimeoutException e) {
+            throw new IllegalStateException(e);
         }
     }
 }
