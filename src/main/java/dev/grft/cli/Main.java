@@ -308,7 +308,10 @@ public final class Main {
                                             machines.gflops == null
                                                     ? Backend.gflops(
                                                             machines.tasks,
-                                                            configured.settings().engine().precision())
+                                                            configured
+                                                                    .settings()
+                                                                    .engine()
+                                                                    .precision())
                                                     : machines.gflops,
                                             machines.tasks,
                                             machines.gigabits)));

@@ -24,9 +24,7 @@ public record Activations(VitConfig config, boolean bf16) {
         long inside = bytes(m * 2 * d, m * (4 * d + 2L * config.mlpWidth()) + attention);
         boolean classTokenOnly = config.variant().pooling().classTokenOnly();
         long last = classTokenOnly ? bytes(m * d + classAttention(examples), 0) : inside;
-        long kept = recompute
-                ? inside + bytes(config.depth() * m * d, 0)
-                : (config.depth() - 1) * inside + last;
+        long kept = recompute ? inside + bytes(config.depth() * m * d, 0) : (config.depth() - 1) * inside + last;
         long scaled = config.variant().layerScale() ? m * d : 0;
         long beside = classTokenOnly ? bf16 ? 2 * m * d : 0 : m * d; // the class token's block is in fp32
         long working = bytes(3 * m * d + scaled + beside, m * (6 * d + config.mlpWidth()));

@@ -327,8 +327,7 @@ public final class CostModel {
 
     private long beside(int tasks, int examples, int seen) {
         long batches = Math.max(activations(examples, recompute) + sums(), memory().forward(seen));
-        return weights()
-                + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
+        return weights() + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
     }
 
     /** Returns what tasks that share so many bytes beside the heap have for activations and sums each; in local mode also the learner's. */
@@ -443,7 +442,7 @@ public final class CostModel {
 
     /** Returns the bytes of the weights that tasks share; bfloat16 adds two copies of half the size. */
     private long weights() {
-        return (bf16 ? 2 : 1) * BYTES * config.backboneParameters();
+        return (bf16 ? 2L : 1L) * BYTES * config.backboneParameters();
     }
 
     private Activations memory() {
@@ -452,8 +451,7 @@ public final class CostModel {
 
     /** Returns what a network in this training keeps of a batch and works with, in bytes. */
     long activations(int examples, boolean again) {
-        return memory().training(examples, again)
-                + BYTES * tuning.held(name -> (long) rows(name, examples), again);
+        return memory().training(examples, again) + BYTES * tuning.held(name -> (long) rows(name, examples), again);
     }
 
     /** Returns a table: a line for each number of executors. */

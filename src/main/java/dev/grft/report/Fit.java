@@ -59,8 +59,7 @@ public final class Fit {
         Fit all = unlimited(config, wished);
         Activations memory = Activations.of(config, wished);
         int stepped = wished.training().examplesAtOnce();
-        long bound =
-                2 * memory.training(stepped, wished.engine().recompute());
+        long bound = 2 * memory.training(stepped, wished.engine().recompute());
         if (all.fits(CostModel.least(config, bytes, tasks), 0, bound)) { // it need not be known what trains
             return all;
         }

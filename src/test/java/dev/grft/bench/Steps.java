@@ -121,8 +121,9 @@ final class Steps implements AutoCloseable {
     List<Row> loraStep() {
         Map<String, MatrixShape> matrices = new LinkedHashMap<>(config.matrices());
         matrices.keySet().removeIf(matrix -> !matrix.startsWith("blocks."));
-        long ofRankOne =
-                matrices.values().stream().mapToLong(shape -> shape.out() + shape.in()).sum();
+        long ofRankOne = matrices.values().stream()
+                .mapToLong(shape -> shape.out() + shape.in())
+                .sum();
         long slices = Setup.selection(config, setup.rows()).sizes().values().stream()
                 .mapToLong(Long::longValue)
                 .sum();
@@ -207,7 +208,12 @@ final class Steps implements AutoCloseable {
                                 * costs.step(1, new CostModel.Machine(gflops, shares.size(), Double.POSITIVE_INFINITY))
                                         .computing()))
                 .with("trained", (double) costs.trained())
-                .with("activations_mb", shares.size() * new Activations(config, setup.precision().equals("bf16")).training(examples, recompute) / 1e6);
+                .with(
+                        "activations_mb",
+                        shares.size()
+                                * new Activations(config, setup.precision().equals("bf16"))
+                                        .training(examples, recompute)
+                                / 1e6);
     }
 
     private List<Row> step(String name, Tuning tuning, Penalty penalty, double flops, List<Peer> peers) {

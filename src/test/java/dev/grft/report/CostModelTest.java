@@ -181,7 +181,8 @@ class CostModelTest {
         String batch = "training.batchSize=256";
         CostModel whole = CostModel.of(BASE, settings(batch, "training.microBatch=64"));
         CostModel parts = CostModel.of(BASE, settings(batch, "training.microBatch=8"));
-        double activations = new Activations(BASE, false).training(64, false) - new Activations(BASE, false).training(8, false);
+        double activations =
+                new Activations(BASE, false).training(64, false) - new Activations(BASE, false).training(8, false);
         double less =
                 whole.step(1, MACHINE).executorBytes() - parts.step(1, MACHINE).executorBytes();
         assertThat(less).isCloseTo(MACHINE.tasks() * activations, Percentage.withPercentage(1e-6));
@@ -221,7 +222,8 @@ class CostModelTest {
 
     @ParameterizedTest
     @CsvSource({
-        "ALL,224,false", "INPUTS,224,false", "NOTHING,224,false", "ALL,512,false", "NOTHING,512,false", // which keep no attention
+        "ALL,224,false", "INPUTS,224,false", "NOTHING,224,false", "ALL,512,false",
+                "NOTHING,512,false", // which keep no attention
         "ALL,224,true", "INPUTS,224,true", "NOTHING,224,true", "ALL,512,true", "NOTHING,512,true"
     })
     void memoryIsCountedAsNetworksHoldIt(Keep keep, int size, boolean bf16) {

@@ -4,7 +4,6 @@ import dev.grft.data.BrokenImages;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
-import dev.grft.spark.cluster.Closing;
 import java.io.Serializable;
 import java.util.Objects;
 import java.util.SplittableRandom;

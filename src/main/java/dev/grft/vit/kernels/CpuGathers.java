@@ -113,7 +113,7 @@ final class CpuGathers {
     /** Returns a number in bfloat16, rounded to nearest even. */
     private static short narrow(float value) {
         int bits = Float.floatToRawIntBits(value);
-        return Float.isNaN(value) ? (short) 0x7fc0 : (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+        return Float.isNaN(value) ? (short) 0x7fc0 : (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
     }
 
     /** Returns how many rows of k values each are transposed at once. */

@@ -59,7 +59,7 @@ public final class Functions implements AutoCloseable {
     }
 
     /** A function of one number. */
-    public record Activation(dnnl.algorithm algorithm, float alpha) {
+    public record Activation(dnnl.algorithm function, float alpha) {
         private static final Activation GELU = new Activation(dnnl.algorithm.eltwise_gelu_erf, 0);
         private static final Activation TANH_GELU = new Activation(dnnl.algorithm.eltwise_gelu_tanh, 0);
 
@@ -90,7 +90,7 @@ public final class Functions implements AutoCloseable {
     }
 
     private static Elementwise key(Activation function, long n, boolean backward) {
-        return new Elementwise(function.algorithm, function.alpha, n, backward, OneDnn.threads());
+        return new Elementwise(function.function, function.alpha, n, backward, OneDnn.threads());
     }
 
     private Prepared prepare(Conversion key) {

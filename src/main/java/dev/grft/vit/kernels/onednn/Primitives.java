@@ -38,8 +38,8 @@ final class Primitives implements AutoCloseable {
     }
 
     /** Returns a primitive that takes memory for its arguments, in their order. */
-    Prepared prepared(primitive primitive, memory.desc scratch, List<Argument> arguments) {
-        return new Prepared(primitive, scratch, arguments);
+    Prepared prepared(primitive made, memory.desc scratch, List<Argument> arguments) {
+        return new Prepared(made, scratch, arguments);
     }
 
     /** Returns how primitives are to be made: the same inputs give the same bits, and scratch memory is ours. */
@@ -83,12 +83,12 @@ final class Primitives implements AutoCloseable {
 
     /** One prepared primitive. */
     final class Prepared {
-        private final primitive primitive;
+        private final primitive operation;
         private final memory[] memories;
         private final IntMemoryMap arguments;
 
-        private Prepared(primitive primitive, memory.desc scratch, List<Argument> arguments) {
-            this.primitive = own(primitive);
+        private Prepared(primitive made, memory.desc scratch, List<Argument> arguments) {
+            this.operation = own(made);
             this.arguments = own(new IntMemoryMap());
             this.memories = new memory[arguments.size()];
             for (int i = 0; i < memories.length; i++) {
@@ -104,7 +104,7 @@ final class Primitives implements AutoCloseable {
                 for (int i = 0; i < memories.length; i++) {
                     memories[i].set_data_handle(at[i]);
                 }
-                primitive.execute(queue(), arguments);
+                operation.execute(queue(), arguments);
                 queue()._wait();
             } finally {
                 Reference.reachabilityFence(at);
