@@ -1,5 +1,6 @@
 package dev.grft.report;
 
+import dev.grft.Budget;
 import dev.grft.Entries;
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
@@ -7,6 +8,7 @@ import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.config.Settings;
 import dev.grft.tuning.Ingredients;
+import dev.grft.tuning.LastBlocks;
 import dev.grft.tuning.TuningSettings;
 import dev.grft.vit.VitConfig;
 import java.util.Arrays;
@@ -28,11 +30,15 @@ public record Sketch(VitConfig config, Settings all) implements Ingredients {
     /** Returns a selection of as many numbers as the settings select by any scores: the slices that stand first. */
     @Override
     public Selection selection() {
-        return Grft.select(
-                Scores.zero(config.matrices(all.selection().eligible())),
-                all.selection().orientation(),
-                all.selection().budget().toBudget(),
-                config.backboneParameters());
+        return select(scores(), all.selection().budget().toBudget());
+    }
+
+    private Scores scores() {
+        return Scores.zero(config.matrices(all.selection().eligible()));
+    }
+
+    private Selection select(Scores scores, Budget budget) {
+        return Grft.select(scores, all.selection().orientation(), budget, config.backboneParameters());
     }
 
     @Override
@@ -42,7 +48,9 @@ public record Sketch(VitConfig config, Settings all) implements Ingredients {
 
     @Override
     public Selection ofLastLayers(int blocks) {
-        return selection();
+        int first = config.depth() - blocks;
+        return LastBlocks.of(
+                scores(), first, all.selection().budget().toBudget(), selection().trained(), this::select);
     }
 
     @Override

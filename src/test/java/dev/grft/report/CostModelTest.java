@@ -13,6 +13,7 @@ import dev.grft.data.Batch;
 import dev.grft.train.Deltas;
 import dev.grft.train.Network;
 import dev.grft.train.Replica;
+import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
@@ -205,6 +206,17 @@ class CostModelTest {
         assertThat(b.network()).isEqualTo(a.network());
         assertThat(b.computing()).isGreaterThan(3 * a.computing());
         assertThat(b.executorBytes()).isGreaterThan(a.executorBytes() + 4 * 2e8);
+    }
+
+    @Test
+    void whatTrainsInTheLastBlocksIsCountedThere() {
+        String[] still = {"augmentation.crop=false", "augmentation.flip=false"};
+        CostModel last = CostModel.of(
+                BASE, settings(still[0], still[1], "tuning.method=last-layers", "tuning.lastLayers.blocks=2"));
+        CostModel all = CostModel.of(BASE, settings(still));
+        assertThat(last.frozen()).isEqualTo(new FrozenStages(11, 197 * 768));
+        assertThat(all.frozen()).isNull();
+        assertThat((double) last.trained()).isCloseTo((double) all.trained(), Percentage.withPercentage(10));
     }
 
     @Test

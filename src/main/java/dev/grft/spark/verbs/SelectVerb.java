@@ -23,9 +23,9 @@ import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Scoring;
 import dev.grft.train.Probe;
 import dev.grft.tuning.BuiltInScore;
+import dev.grft.tuning.LastBlocks;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.Score;
-import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -230,14 +230,7 @@ final class SelectVerb extends Verb {
     Selection ofLastLayers(int blocks) {
         SelectionFile file = selection();
         int first = run.models().pretrained().config().depth() - blocks;
-        Scores scores = file.scores().only(matrix -> VitConfig.block(matrix) >= first);
-        Budget budget = budget();
-        if (budget instanceof Budget.PerMatrix) {
-            long ofOne = select(scores, new Budget.PerMatrix(1)).trained();
-            budget = new Budget.PerMatrix(
-                    Math.toIntExact(Math.max(1, file.selection().trained() / ofOne)));
-        }
-        return select(scores, budget);
+        return LastBlocks.of(file.scores(), first, budget(), file.selection().trained(), this::select);
     }
 
     /** Returns the slices that the selection's budget buys by some scores. */

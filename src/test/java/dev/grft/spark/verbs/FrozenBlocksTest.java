@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Test;
 
@@ -19,6 +20,10 @@ class FrozenBlocksTest extends OnTiny {
     private static final String SAID = "train: nothing trains in the first block;";
 
     private Tiny.Printed train(SparkSession on, String name, String... more) {
+        return does(on, name, Verbs::train, more);
+    }
+
+    private Tiny.Printed does(SparkSession on, String name, Consumer<Verbs> verb, String... more) {
         List<String> all = new ArrayList<>(List.of(
                 "tuning.method=last-layers",
                 "augmentation.crop=false",
@@ -26,7 +31,7 @@ class FrozenBlocksTest extends OnTiny {
                 "data.validation=" + shared.test(),
                 "training.patience=5"));
         all.addAll(Arrays.asList(more));
-        return Tiny.does(on, shared.sets(folder.resolve(name), all.toArray(String[]::new)), false, Verbs::train);
+        return Tiny.does(on, shared.sets(folder.resolve(name), all.toArray(String[]::new)), false, verb);
     }
 
     private Map<String, String> delta(String name) {
@@ -64,6 +69,14 @@ class FrozenBlocksTest extends OnTiny {
         train(spark, "kept", alone);
         train(spark, "computed", alone[0], alone[1], alone[2], "engine.frozenCacheGiB=0");
         assertThat(delta("computed")).isEqualTo(delta("kept"));
+    }
+
+    @Test
+    void checkSaysWhatIsKept() {
+        assertThat(does(spark, "checked", Verbs::check).out())
+                .contains("nothing trains in the first block", "for 18 training images");
+        assertThat(does(spark, "checked", Verbs::check, "tuning.method=grft").out())
+                .doesNotContain("nothing trains in");
     }
 
     @Test
