@@ -4,6 +4,7 @@ import dev.grft.MatrixShape;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
+import dev.grft.tuning.Activations;
 import dev.grft.train.Network;
 import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Method;

@@ -3,6 +3,7 @@ package dev.grft.report;
 import dev.grft.config.Config;
 import dev.grft.config.SelectionSettings;
 import dev.grft.config.Settings;
+import dev.grft.tuning.Activations;
 import dev.grft.tuning.BuiltInScore;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.Score;
@@ -57,7 +58,7 @@ public final class Fit {
      */
     public static Fit of(VitConfig config, Settings wished, long bytes, int tasks) {
         Fit all = unlimited(config, wished);
-        Activations memory = Activations.of(config, wished);
+        Activations memory = activations(config, wished);
         int stepped = wished.training().examplesAtOnce();
         long bound = 2 * memory.training(stepped, wished.engine().recompute());
         if (all.fits(CostModel.least(config, bytes, tasks), 0, bound)) { // it need not be known what trains
@@ -90,7 +91,11 @@ public final class Fit {
         int images = wished.selection().imagesOfBatch();
         return step <= room
                 && scoreBytes(config, wished, images, recompute) <= room - sums
-                && Activations.of(config, wished).forward(seen) <= room;
+                && activations(config, wished).forward(seen) <= room;
+    }
+
+    private static Activations activations(VitConfig config, Settings settings) {
+        return new Activations(config, settings.engine().precision().equals("bf16"));
     }
 
     /** Returns whether scoring has no backward. GPS has a score of its own, which has one. */
@@ -103,8 +108,8 @@ public final class Fit {
 
     private static long scoreBytes(VitConfig config, Settings settings, int images, boolean recompute) {
         return scoresForward(settings)
-                ? Activations.of(config, settings).forward(images)
-                : Activations.of(config, settings).training(images, recompute);
+                ? activations(config, settings).forward(images)
+                : activations(config, settings).training(images, recompute);
     }
 
     private static int largest(int wish, long room, IntToLongFunction bytes) {

@@ -76,7 +76,7 @@ public record Method(
             "random",
             List.of("tuning.biases"),
             Needs.SLICES,
-            1e-3,
+            3e-3,
             null,
             from -> slices(from, Selection.random(from.selection(), from.seed()))));
 
@@ -108,7 +108,7 @@ public record Method(
 
     /** Adapter Tuning: bottleneck layers. */
     public static final Method ADAPTER = register(new Method(
-            "adapter", List.of("tuning.adapter"), Needs.PROBE, 1e-3, Method::matchedAdapter, Method::adapter));
+            "adapter", List.of("tuning.adapter"), Needs.PROBE, 3e-3, Method::matchedAdapter, Method::adapter));
 
     /** BitFit: every bias. */
     public static final Method BITFIT =
@@ -120,7 +120,7 @@ public record Method(
 
     /** Full fine-tuning. */
     public static final Method FULL =
-            register(new Method("full", List.of(), Needs.PROBE, 1e-4, null, from -> new WholeTuning()));
+            register(new Method("full", List.of(), Needs.PROBE, 3e-5, null, from -> new WholeTuning()));
 
     public Method {
         keys = List.copyOf(keys);

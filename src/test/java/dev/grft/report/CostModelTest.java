@@ -10,6 +10,7 @@ import dev.grft.bench.Setup;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Batch;
+import dev.grft.tuning.Activations;
 import dev.grft.train.Deltas;
 import dev.grft.train.Network;
 import dev.grft.train.Replica;

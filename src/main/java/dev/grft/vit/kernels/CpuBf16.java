@@ -117,7 +117,7 @@ final class CpuBf16 {
         for (long b = 0; b < examples; b++) {
             ShortPointer left = CpuArrays.at(d, b * t * out);
             ShortPointer right = CpuArrays.at(f, b * t * in);
-            if (GhostNorm.isCheaper(t, out, in)) {
+            if (CpuSquares.ghostIsCheaper(t, out, in)) {
                 ghost(squares, left, out, right, in, t, rows);
                 ghost(squares, right, in, left, out, t, columns);
             } else {

@@ -91,6 +91,6 @@ final class CpuScratch {
             return CpuArrays.memory(array);
         }
         FloatPointer block = of(blocks, index, Math.max(BLOCK, array.size(array.rank() - 1)));
-        return new CpuNarrow(CpuArrays.shorts(array), array.length(), block, functions);
+        return new CpuMemory.Narrow(CpuArrays.shorts(array), array.length(), block, functions);
     }
 }

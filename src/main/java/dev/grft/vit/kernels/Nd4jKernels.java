@@ -347,7 +347,7 @@ public final class Nd4jKernels implements Kernels {
     @Override
     public void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
         long t = dy.size(0) / examples;
-        boolean ghost = GhostNorm.isCheaper(t, dy.size(1), x.size(1));
+        boolean ghost = CpuSquares.ghostIsCheaper(t, dy.size(1), x.size(1));
         for (int b = 0; b < examples; b++) {
             INDArrayIndex tokens = NDArrayIndex.interval(b * t, (b + 1) * t);
             INDArray d = dy.get(tokens, NDArrayIndex.all());

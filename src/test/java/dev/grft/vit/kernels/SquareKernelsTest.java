@@ -29,7 +29,7 @@ class SquareKernelsTest extends OnEveryMachine {
         "2,5,7,24,false"
     })
     void squaredGradientsAreSummedPerExampleByEitherRoute(int examples, int t, int out, int in, boolean ghost) {
-        assertThat(GhostNorm.isCheaper(t, out, in)).isEqualTo(ghost);
+        assertThat(CpuSquares.ghostIsCheaper(t, out, in)).isEqualTo(ghost);
         double[] dy = normal(1, examples * t * out);
         double[] x = normal(2, examples * t * in);
         double[] rows = new double[out];

@@ -1,6 +1,5 @@
-package dev.grft.report;
+package dev.grft.tuning;
 
-import dev.grft.config.Settings;
 import dev.grft.vit.VitConfig;
 
 /**
@@ -10,11 +9,6 @@ import dev.grft.vit.VitConfig;
  * @param bf16 whether what lies between products is in bfloat16, as with {@code engine.precision: bf16}
  */
 public record Activations(VitConfig config, boolean bf16) {
-
-    /** Returns those of a model with these settings. */
-    static Activations of(VitConfig config, Settings settings) {
-        return new Activations(config, settings.engine().precision().equals("bf16"));
-    }
 
     /** Returns what a frozen network keeps of a batch for the backward, and its working arrays. */
     public long training(int examples, boolean recompute) {
