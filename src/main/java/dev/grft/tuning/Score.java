@@ -76,8 +76,9 @@ public interface Score {
      *
      * @param matrix its timm name
      * @param weight W, {@code [out, in]}; for reading only, as all arrays here
-     * @param x the inputs, {@code [M, in]}
-     * @param dy the gradients of the outputs, {@code [M, out]}; null after a forward alone
+     * @param x the inputs, {@code [M, in]}. With {@code engine.precision: bf16} they may be BFLOAT16: the kernels take either, but a sum of ND4J's would have
+     *     that type, too
+     * @param dy the gradients of the outputs, {@code [M, out]}, of such types; null after a forward alone
      * @param examples in the batch
      * @param kernels multiply and sum on the device
      * @param buffers hold arrays for reuse

@@ -13,8 +13,13 @@ import org.bytedeco.javacpp.ShortPointer;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
-/** Multi-head attention with products in bfloat16, an example at a time and all heads at once; scores and their gradients are FLOAT. */
+/**
+ * Multi-head attention with products in bfloat16, some heads of an example at a time: all of them, if the weights are kept. Scores and their
+ * gradients are FLOAT.
+ */
 final class CpuBf16Attention {
+    private static final long MOST = 1 << 21; // weights that are computed at once, unless they are kept or one head has more
+
     private final CpuScratch scratch;
     private final Products products;
     private final Functions functions;
@@ -27,13 +32,13 @@ final class CpuBf16Attention {
 
     /** Does {@link Kernels#attention}; the weights are kept in BFLOAT16. */
     void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
-        Sizes sizes = new Sizes(qkv, heads, examples, out);
+        Sizes sizes = new Sizes(qkv, heads, examples, out, weights != null);
         ShortPointer in = CpuBf16.in(scratch, functions, 0, qkv);
         Pointer to = CpuBf16.result(out);
         ShortPointer kept = weights == null ? scratch.shorts(1, sizes.weights()) : shorts(weights);
-        for (long b = 0; b < examples; b++) {
-            ShortPointer q = at(in, b * sizes.ofInput());
-            ShortPointer w = at(kept, weights == null ? 0 : b * sizes.weights());
+        for (long group = 0; group < sizes.groups(examples); group++) {
+            ShortPointer q = at(in, sizes.input(group));
+            ShortPointer w = at(kept, weights == null ? 0 : group * sizes.weights());
             weights(sizes, q, w);
             products.multiply(
                     w,
@@ -42,7 +47,7 @@ final class CpuBf16Attention {
                     sizes.keys(),
                     1,
                     false,
-                    at(to, b * sizes.queries * sizes.d),
+                    at(to, sizes.result(group)),
                     sizes.results());
         }
         CpuArrays.keep(in, to, kept);
@@ -51,7 +56,7 @@ final class CpuBf16Attention {
     /** Does {@link Kernels#attentionBackward}. */
     void attentionBackward(
             INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
-        Sizes sizes = new Sizes(qkv, heads, examples, dout);
+        Sizes sizes = new Sizes(qkv, heads, examples, dout, weights != null);
         ShortPointer in = CpuBf16.in(scratch, functions, 0, qkv);
         ShortPointer from = CpuBf16.in(scratch, functions, 1, dout);
         Pointer to = CpuBf16.result(dqkv);
@@ -63,13 +68,13 @@ final class CpuBf16Attention {
             // The queries of the other tokens are not read: their gradient is 0.
             Pointer.memset(to, 0, dqkv.length() * dqkv.dataType().width());
         }
-        for (long b = 0; b < examples; b++) {
-            ShortPointer q = at(in, b * sizes.ofInput());
+        for (long group = 0; group < sizes.groups(examples); group++) {
+            ShortPointer q = at(in, sizes.input(group));
             ShortPointer k = at(q, sizes.d);
             ShortPointer v = at(q, 2L * sizes.d);
-            ShortPointer o = at(from, b * sizes.queries * sizes.d);
-            ShortPointer w = at(kept, weights == null ? 0 : b * sizes.weights());
-            Pointer dq = at(to, b * sizes.ofInput());
+            ShortPointer o = at(from, sizes.result(group));
+            ShortPointer w = at(kept, weights == null ? 0 : group * sizes.weights());
+            Pointer dq = at(to, sizes.input(group));
             if (weights == null) {
                 weights(sizes, q, w);
             }
@@ -110,30 +115,46 @@ final class CpuBf16Attention {
         functions.softmax(scores, w, sizes.heads * sizes.queries, sizes.t);
     }
 
-    /** The sizes of an attention of H heads, and the views of one example's arrays. */
+    /** The sizes of an attention, and the views of H heads of an example: of a group that is computed at once. */
     private static final class Sizes {
-        final int heads;
+        final int heads; // of a group
+        final int groups; // of an example
         final int d;
         final int t;
         final long queries;
         final long h;
         final float scale;
 
-        Sizes(INDArray qkv, int heads, int examples, INDArray out) {
-            this.heads = heads;
+        Sizes(INDArray qkv, int all, int examples, INDArray out, boolean kept) {
             this.d = size(out, 1);
             this.t = Math.toIntExact(qkv.size(0) / examples);
             this.queries = out.size(0) / examples;
-            this.h = d / heads;
+            this.h = d / all;
             this.scale = (float) (1 / Math.sqrt((double) h));
+            int some = all;
+            while (!kept && some > 1 && (all % some != 0 || some * queries * t > MOST)) {
+                some--;
+            }
+            this.heads = some;
+            this.groups = all / some;
         }
 
-        /** Returns the number of queries, keys and values of an example, {@code [T, 3D]}. */
-        long ofInput() {
-            return 3L * d * t;
+        /** Returns the number of groups of some examples. */
+        long groups(int examples) {
+            return (long) examples * groups;
         }
 
-        /** Returns the number of weights of an example, {@code [H, Q, T]}. */
+        /** Returns where a group's queries begin in {@code [B*T, 3D]}. */
+        long input(long group) {
+            return group / groups * 3L * d * t + group % groups * heads * h;
+        }
+
+        /** Returns where a group's results begin in {@code [B*Q, D]}. */
+        long result(long group) {
+            return group / groups * queries * d + group % groups * heads * h;
+        }
+
+        /** Returns the number of weights of a group, {@code [H, Q, T]}. */
         long weights() {
             return heads * queries * t;
         }

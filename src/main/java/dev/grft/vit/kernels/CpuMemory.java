@@ -155,6 +155,16 @@ class CpuMemory {
         }
 
         @Override
+        float get(long at) {
+            throw new UnsupportedOperationException("a BFLOAT16 array is read in rows");
+        }
+
+        @Override
+        void put(long at, float value) {
+            throw new UnsupportedOperationException("a BFLOAT16 array is written in rows");
+        }
+
+        @Override
         FloatBuffer window(long at) {
             throw new UnsupportedOperationException("a BFLOAT16 array has no floats");
         }

@@ -3,8 +3,11 @@ package dev.grft.vit.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.grft.vit.kernels.onednn.Functions;
 import dev.grft.vit.kernels.onednn.Packed;
 import java.util.Random;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.ShortPointer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -117,6 +120,33 @@ class Bf16KernelsTest {
                 assertThat(again[i].data().asFloat()).isEqualTo(ours[i].data().asFloat());
             }
         }
+    }
+
+    @Test
+    void attentionOfLongSequencesComputesAHeadAtATime() {
+        int tokens = 1500; // of which one head has more weights than are computed at once
+        INDArray qkv = normal(tokens, 3 * 16);
+        INDArray dout = normal(tokens, 16);
+        INDArray[] kept = pass(kernels, qkv, dout, 4, 1, tokens, true);
+        INDArray[] again = pass(kernels, qkv, dout, 4, 1, tokens, false);
+        for (int i = 0; i < 2; i++) {
+            assertThat(again[i].data().asFloat()).isEqualTo(kept[i].data().asFloat());
+        }
+    }
+
+    @Test
+    void sizesThatChangeDoNotFillTheMemory() {
+        Functions functions = new Functions();
+        FloatPointer floats = new FloatPointer(2000L);
+        ShortPointer shorts = new ShortPointer(2000L);
+        for (int n = 1; n <= 2000; n++) {
+            functions.narrow(floats, shorts, n);
+        }
+        assertThat(functions.prepared()).isBetween(1, 512);
+        functions.close();
+        assertThat(functions.prepared()).isZero();
+        functions.narrow(floats, shorts, 3);
+        functions.close();
     }
 
     private static INDArray[] pass(

@@ -188,6 +188,11 @@ public final class Functions implements AutoCloseable {
         }
     }
 
+    /** Returns how many functions are prepared. */
+    public int prepared() {
+        return primitives.size();
+    }
+
     /** Frees what is prepared. */
     @Override
     public void close() {

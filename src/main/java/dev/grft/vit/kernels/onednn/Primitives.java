@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What oneDNN has prepared, kept until it is closed; for one thread at a time. */
 final class Primitives implements AutoCloseable {
+    private static final int MOST = 512; // of them, lest they grow without end while the number of rows varies
+
     private final Map<Object, Prepared> prepared = new HashMap<>();
     private final Deque<Pointer> owned = new ArrayDeque<>(); // native objects, the last made first
     private @Nullable stream queue;
@@ -31,6 +33,9 @@ final class Primitives implements AutoCloseable {
         OneDnn.use(OneDnn.threads());
         Prepared found = prepared.get(key);
         if (found == null) {
+            if (prepared.size() >= MOST) {
+                close(); // none of them is at work
+            }
             found = made.apply(key);
             prepared.put(key, found);
         }
@@ -69,6 +74,10 @@ final class Primitives implements AutoCloseable {
             queue = own(new stream(OneDnn.engine()));
         }
         return queue;
+    }
+
+    int size() {
+        return prepared.size();
     }
 
     /** Frees what is prepared. */
