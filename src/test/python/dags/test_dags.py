@@ -355,7 +355,7 @@ def spark_environment(tmp_path_factory):
     return environment, str(jar[0])
 
 
-def run_dag(environment, conf, seconds=300):
+def run_dag(environment, conf, seconds=900):
     command = [sys.executable, "-m", "airflow", "dags", "test", "grft_spark_submit", "-c", json.dumps(conf)]
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
