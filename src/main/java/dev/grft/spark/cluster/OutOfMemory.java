@@ -1,7 +1,10 @@
 package dev.grft.spark.cluster;
 
 import dev.grft.UserError;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.Locale;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -37,6 +40,9 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
             Pattern.compile("(?i)(?:exited with code|exit code|exit status|exit code is):? 137\\b");
 
     private static final int AGAIN_AND_AGAIN = 3;
+
+    /** Spot nodes are taken away now and then; memory that is too small costs executors in a row. */
+    private static final long ROW_NANOS = TimeUnit.HOURS.toNanos(1);
 
     /** What says that memory outside the heap is meant: JavaCPP's allocations. */
     private static final Pattern NATIVE = Pattern.compile("(?i)physical|native memory|totalBytes|Pointer");
@@ -100,12 +106,21 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
      * The executors that memory has cost. A cluster that gives an application up after so many losses does not say what they were.
      */
     static final class Losses {
-        private int killed; // without a word
+        private final Deque<Long> killed = new ArrayDeque<>(); // when, without a word, in the last hour
         private @Nullable String last; // why, unless the application went on
 
-        /** Takes what Spark says of an executor that is gone. */
-        synchronized void add(String reason) {
-            killed += KILLED_ONCE.matcher(reason).find() ? 1 : 0;
+        /**
+         * Takes what Spark says of an executor that is gone.
+         *
+         * @param now of {@link System#nanoTime}
+         */
+        synchronized void add(String reason, long now) {
+            while (!killed.isEmpty() && now - killed.getFirst() > ROW_NANOS) {
+                killed.removeFirst();
+            }
+            if (KILLED_ONCE.matcher(reason).find()) {
+                killed.add(now);
+            }
             if (of(reason, new IllegalStateException(reason)) != null) {
                 last = reason;
             }
@@ -124,9 +139,9 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
         private @Nullable UserError of(String reason, Throwable failure) {
             UserError told = ofLoss(reason, failure);
             return told == null
-                            && killed >= AGAIN_AND_AGAIN
+                            && killed.size() >= AGAIN_AND_AGAIN
                             && KILLED_ONCE.matcher(reason).find()
-                    ? beyondLimit("killed with code 137 " + killed + " times", failure)
+                    ? beyondLimit("killed with code 137 " + killed.size() + " times in an hour", failure)
                     : told;
         }
     }

@@ -194,7 +194,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
 
     @Override
     public void onExecutorRemoved(SparkListenerExecutorRemoved removed) {
-        losses.add(removed.reason());
+        losses.add(removed.reason(), System.nanoTime());
     }
 
     @Override

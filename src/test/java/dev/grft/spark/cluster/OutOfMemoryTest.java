@@ -3,6 +3,7 @@ package dev.grft.spark.cluster;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.UserError;
+import java.util.concurrent.TimeUnit;
 import org.apache.spark.SparkException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -79,6 +80,23 @@ class OutOfMemoryTest {
                         + code);
         assertThat(failure).isNotInstanceOf(UserError.class);
         assertThat(Causes.isLoss(failure)).isTrue();
+    }
+
+    /** Spot nodes that are taken away look the same, but do not come in a row. */
+    @Test
+    void executorsThatWereKilledCountForAnHour() {
+        String killed = "Command exited with code 137";
+        OutOfMemory.Losses losses = new OutOfMemory.Losses();
+        long begin = Long.MAX_VALUE - 5; // of nanoTime, which may pass over its end
+        for (int minutes : new int[] {0, 40, 80, 120, 160}) {
+            losses.add(killed, begin + TimeUnit.MINUTES.toNanos(minutes));
+            assertThat(losses.error(new IllegalStateException())).isNull();
+        }
+
+        losses.add(killed, begin + TimeUnit.MINUTES.toNanos(161));
+
+        assertThat(losses.error(new IllegalStateException()))
+                .hasMessageStartingWith("executors are out of memory (killed with code 137 3 times in an hour)");
     }
 
     @Test

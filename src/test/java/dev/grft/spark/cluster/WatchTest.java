@@ -196,7 +196,7 @@ class WatchTest extends OnSpark {
             assertThat(givenUp(watch))
                     .isInstanceOf(UserError.class)
                     .hasMessageStartingWith(
-                            "executors are out of memory (killed with code 137 3 times), beside their heap");
+                            "executors are out of memory (killed with code 137 3 times in an hour), beside their heap");
         }
     }
 
