@@ -1,9 +1,14 @@
 package dev.grft.spark.cluster;
 
 import java.io.Serializable;
-import java.util.ArrayList;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.function.Function;
@@ -20,30 +25,69 @@ import scala.reflect.ClassTag;
 import scala.reflect.ClassTag$;
 
 /**
- * One value in each partition. An executor receives those of its own tasks, once each. An element of a list that Spark parallelizes would
+ * One value in each partition, sent until it is {@linkplain #release released}. An executor receives those of its own tasks, once each. An element of a list that Spark parallelizes would
  * travel with every task of every job that computes or only skips its partition, and a value in a closure to every executor.
  */
 @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
 public final class Parcels<T> extends RDD<T> {
     private static final long serialVersionUID = 1L;
 
-    private final transient List<Sent<T>> sent; // the driver alone looks
+    // The driver alone looks at these.
+    private final transient List<Sent<T>> sent;
+    private final transient @Nullable Sent<?> beside;
 
-    private Parcels(JavaSparkContext spark, List<Sent<T>> sent, ClassTag<T> tag) {
+    private Parcels(JavaSparkContext spark, List<Sent<T>> sent, @Nullable Sent<?> beside, ClassTag<T> tag) {
         super(spark.sc(), JavaConverters.asScalaBuffer(List.<Dependency<?>>of()).toSeq(), tag);
         this.sent = sent;
+        this.beside = beside;
     }
 
     /**
      * Returns a value in each partition.
      *
-     * @param values each of a class that Kryo can serialize, which Spark may be configured with
+     * @param values each of a class that Kryo can serialize, which Spark may be configured with; an object that comes several times is sent
+     *     once
      */
-    @SuppressWarnings("unchecked") // Spark makes no array of the values
     public static <T> JavaRDD<T> of(JavaSparkContext spark, List<T> values) {
-        List<Sent<T>> sent = new ArrayList<>();
-        values.forEach(value -> sent.add(Sent.of(spark, value)));
-        return new Parcels<>(spark, sent, (ClassTag<T>) ClassTag$.MODULE$.apply(Object.class)).toJavaRDD();
+        return of(spark, values, null);
+    }
+
+    @SuppressWarnings("unchecked") // Spark makes no array of the values
+    private static <T> JavaRDD<T> of(JavaSparkContext spark, List<T> values, @Nullable Sent<?> beside) {
+        Map<T, Sent<T>> sent = new IdentityHashMap<>();
+        return new Parcels<>(
+                        spark,
+                        values.stream()
+                                .map(value -> sent.computeIfAbsent(value, once -> Sent.of(spark, once)))
+                                .toList(),
+                        beside,
+                        (ClassTag<T>) ClassTag$.MODULE$.apply(Object.class))
+                .toJavaRDD();
+    }
+
+    /** Takes back the values of all partitions from which these elements come. They cannot be computed any more. */
+    public static void release(JavaRDD<?> elements) {
+        if (elements.rdd().sparkContext().isStopped()) {
+            return; // the values have ended with it
+        }
+        Set<Integer> met = new HashSet<>();
+        Deque<RDD<?>> left = new ArrayDeque<>(List.of(elements.rdd()));
+        while (!left.isEmpty()) {
+            RDD<?> next = left.pop();
+            if (met.add(next.id())) {
+                if (next instanceof Parcels<?> parcels) {
+                    parcels.close();
+                }
+                JavaConverters.seqAsJavaList(next.dependencies()).forEach(before -> left.push(before.rdd()));
+            }
+        }
+    }
+
+    private void close() {
+        sent.forEach(Sent::close);
+        if (beside != null) {
+            beside.close();
+        }
     }
 
     /** What a task makes of the value of its partition: a function of each element. */
@@ -58,8 +102,18 @@ public final class Parcels<T> extends RDD<T> {
      * @param values as many as there are partitions, see {@link #of}
      */
     public static <V, T, R> JavaRDD<R> mapped(JavaRDD<T> elements, List<V> values, Begin<V, T, R> begin) {
+        return mapped(elements, values, null, begin);
+    }
+
+    /**
+     * Maps the elements as {@link #mapped(JavaRDD, List, Begin)}.
+     *
+     * @param beside another value that the function may read, released with these
+     */
+    public static <V, T, R> JavaRDD<R> mapped(
+            JavaRDD<T> elements, List<V> values, @Nullable Sent<?> beside, Begin<V, T, R> begin) {
         return elements.zipPartitions(
-                of(JavaSparkContext.fromSparkContext(elements.context()), values),
+                of(JavaSparkContext.fromSparkContext(elements.context()), values, beside),
                 (some, value) -> mapped(some, begin.with(value.next())));
     }
 
@@ -89,7 +143,7 @@ public final class Parcels<T> extends RDD<T> {
 
         @Override
         public boolean equals(@Nullable Object other) {
-            return other instanceof Parcel<?> that && value.id() == that.value.id();
+            return other instanceof Parcel<?> that && index == that.index && value.id() == that.value.id();
         }
 
         @Override

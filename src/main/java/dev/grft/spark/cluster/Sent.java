@@ -5,6 +5,7 @@ import java.lang.ref.Cleaner;
 import java.lang.ref.WeakReference;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -34,6 +35,7 @@ public final class Sent<T> implements Serializable, AutoCloseable {
 
     private static final Cleaner CLEANER = Cleaner.create();
     private static final AtomicLong IDS = new AtomicLong();
+    private static final AtomicInteger OPEN = new AtomicInteger();
     private static final Map<Long, Object> HERE = new ConcurrentHashMap<>(); // local mode
     private static final Map<Long, Ending> ENDINGS = new ConcurrentHashMap<>(); // of this JVM
     private static @Nullable Thread sweeper; // of an executor
@@ -55,6 +57,7 @@ public final class Sent<T> implements Serializable, AutoCloseable {
 
     private Sent(@Nullable Broadcast<T> broadcast) {
         this.broadcast = broadcast;
+        OPEN.incrementAndGet();
         this.takeBack = CLEANER.register(this, new TakeBack(id, broadcast, new WeakReference<>(SparkEnv.get())));
     }
 
@@ -63,6 +66,7 @@ public final class Sent<T> implements Serializable, AutoCloseable {
             implements Runnable {
         @Override
         public void run() {
+            OPEN.decrementAndGet();
             HERE.remove(id);
             Ending ending = ENDINGS.remove(id);
             if (ending != null) {
@@ -87,6 +91,11 @@ public final class Sent<T> implements Serializable, AutoCloseable {
         Sent<T> sent = new Sent<>(null);
         HERE.put(sent.id, value);
         return sent;
+    }
+
+    /** Returns how many values this driver has sent and not taken back. */
+    static int open() {
+        return OPEN.get();
     }
 
     /** Returns a number that no other value of this driver has. */

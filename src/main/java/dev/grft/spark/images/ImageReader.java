@@ -9,6 +9,7 @@ import dev.grft.data.Preprocess;
 import dev.grft.data.Sha256;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.ExecutorSettings;
+import dev.grft.spark.cluster.Parcels;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Source.Named;
 import java.nio.charset.StandardCharsets;
@@ -132,9 +133,13 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
     public static String digest(ImageSource source) {
         List<Named> named = source.named(true);
         byte[][] digests = new byte[named.size()][];
-        Causes.unwrapped(source.encoded(named, null)
-                        .mapValues(image -> Sha256.digest().digest(image.content))::collect)
-                .forEach(image -> digests[Math.toIntExact(image._1())] = image._2());
+        JavaPairRDD<Long, Encoded> encoded = source.encoded(named, null);
+        try {
+            Causes.unwrapped(encoded.mapValues(image -> Sha256.digest().digest(image.content))::collect)
+                    .forEach(image -> digests[Math.toIntExact(image._1())] = image._2());
+        } finally {
+            Parcels.release(encoded.values());
+        }
         requireAll(source, digests);
         return digest(named, id -> digests[id]);
     }

@@ -4,11 +4,13 @@ import dev.grft.data.BrokenImages;
 import dev.grft.data.Example;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
+import dev.grft.spark.cluster.Parcels;
 import java.io.Serializable;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.function.LongPredicate;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.apache.spark.HashPartitioner;
 import org.apache.spark.Partitioner;
 import org.apache.spark.api.java.JavaRDD;
@@ -155,11 +157,10 @@ public final class Images implements AutoCloseable {
         }
 
         synchronized void release() {
-            if (shards != null) {
-                shards.release();
-            }
-            if (pieces != null) {
-                pieces.release();
+            for (Shards set :
+                    Stream.of(shards, pieces).flatMap(Stream::ofNullable).toList()) {
+                set.release();
+                Parcels.release(set.shards()); // now that no set is made of this one
             }
         }
     }

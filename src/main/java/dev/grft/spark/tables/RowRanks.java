@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 public final class RowRanks implements Serializable {
     private static final long serialVersionUID = 1L;
 
+    private static final RowRanks NONE = new RowRanks(new long[0], new int[0], null);
+
     private final long[] keys; // ascending
     private final int[] ranks; // of each key
     private final int @Nullable [] numbers; // of each among the rows of its name; null: all are 1
@@ -47,8 +49,11 @@ public final class RowRanks implements Serializable {
             entries.add(new Entry(key, Math.toIntExact(rank), number));
         }
 
-        /** Returns the ranks of the rows so far. */
+        /** Returns the ranks of the rows so far; the same object whenever there are none. */
         public RowRanks ranks() {
+            if (entries.isEmpty()) {
+                return NONE;
+            }
             entries.sort(Comparator.comparingLong(Entry::key).thenComparingInt(Entry::number));
             int[] numbers = entries.stream().mapToInt(Entry::number).toArray();
             return new RowRanks(

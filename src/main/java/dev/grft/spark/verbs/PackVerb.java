@@ -152,17 +152,21 @@ final class PackVerb extends Verb {
                         Parcels.of(session.context(), slices),
                         (images, slice) -> new Rows(place, images, slice.next(), form));
         session.context().setJobDescription("Packing the " + named.size() + " images of " + place);
-        Causes.unwrapped(() -> {
-            session.spark()
-                    .createDataFrame(rows, schema(form))
-                    .write()
-                    .mode(SaveMode.Overwrite)
-                    .option("compression", "none") // images are compressed already
-                    .option("parquet.enable.dictionary", "false")
-                    .option("parquet.block.size", Integer.toString(32 << 20)) // what a task holds at a time
-                    .parquet(folder.toString());
-            return folder;
-        });
+        try {
+            Causes.unwrapped(() -> {
+                session.spark()
+                        .createDataFrame(rows, schema(form))
+                        .write()
+                        .mode(SaveMode.Overwrite)
+                        .option("compression", "none") // images are compressed already
+                        .option("parquet.enable.dictionary", "false")
+                        .option("parquet.block.size", Integer.toString(32 << 20)) // what a task holds at a time
+                        .parquet(folder.toString());
+                return folder;
+            });
+        } finally {
+            Parcels.release(rows);
+        }
     }
 
     /** The labels of the images that a file gets. */

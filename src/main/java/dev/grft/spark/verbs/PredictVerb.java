@@ -14,6 +14,7 @@ import dev.grft.data.PassedOver;
 import dev.grft.measures.SetJudgment;
 import dev.grft.report.Progress;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Parcels;
 import dev.grft.spark.cluster.Tally;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageReader;
@@ -273,10 +274,10 @@ final class PredictVerb extends Verb {
             Tally.Counter counter = tally.counter(); // tasks take these along, not this object
             LongAccumulator leftTurned = session.context().sc().longAccumulator();
             List<Said> said = tasks.stream().map(Told::said).collect(Collectors.toCollection(ArrayList::new));
+            JavaRDD<Encoded> encoded = source.inOrder(partitions(count, looking.batchSize()), looking.batchSize());
             JavaRDD<Row> rows = run.models()
                     .device()
-                    .computes(source.inOrder(partitions(count, looking.batchSize()), looking.batchSize())
-                            .mapPartitions(part -> rows(part, looking, counter, leftTurned, said)));
+                    .computes(encoded.mapPartitions(part -> rows(part, looking, counter, leftTurned, said)));
             try {
                 Causes.unwrapped(() -> {
                     write(rows, tasks, folder.toString());
@@ -287,6 +288,8 @@ final class PredictVerb extends Verb {
                     run.images().checkBroken("predict", images, brokenOf(tally, count), source.passedOver());
                 }
                 throw e;
+            } finally {
+                Parcels.release(encoded);
             }
             show.accept(tally.handled());
             BrokenImages broken = brokenOf(tally, tally.handled());

@@ -26,7 +26,14 @@ class RowRanksTest {
         assertThat(ranks.take(8, taken)).isEqualTo(-1);
         assertThat(ranks.take(-6, taken)).isEqualTo(-1);
         assertThat(ranks.rank(ranks.take(-5, taken))).isEqualTo(10);
-        assertThat(new RowRanks.Builder().ranks().take(0, new BitSet())).isEqualTo(-1);
+    }
+
+    @Test
+    void thereIsOneObjectForNoRows() {
+        RowRanks none = new RowRanks.Builder().ranks();
+
+        assertThat(none.take(0, new BitSet())).isEqualTo(-1);
+        assertThat(none).isSameAs(new RowRanks.Builder().ranks());
     }
 
     /** The first 64 bits of the SHA-256 of "abc", see FIPS 180-4. */
