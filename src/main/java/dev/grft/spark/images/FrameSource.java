@@ -46,11 +46,12 @@ import scala.Tuple2;
 public final class FrameSource implements Source {
     private static final String LABEL = "labelCol";
     private static final int MOST_CLASSES = 100_000; // more are no class numbers, but identifiers
-    private static final Comparator<Seen> ORDER = Comparator.comparing((Seen row) -> row.name)
+    private static final Comparator<Seen> CONTENT = Comparator.comparing((Seen row) -> row.name)
             .thenComparing(row -> row.label, Comparator.nullsFirst(Comparator.naturalOrder()))
             .thenComparing(row -> row.sha256)
-            .thenComparing(row -> row.weight)
-            .thenComparing(row -> row.partition);
+            .thenComparing(row -> row.weight);
+    private static final Comparator<Seen> ORDER = CONTENT.thenComparing(row -> row.partition);
+    private static final long MANY = -1; // in place of a rank: of several rows that are the same
 
     private final String place;
     private final JavaRDD<Row> rows; // image, label, name, weight
@@ -134,7 +135,7 @@ public final class FrameSource implements Source {
     @Override
     public List<Named> named(String prefix) {
         List<Named> named = new ArrayList<>();
-        eachNumbered((row, number, shared) ->
+        eachNumbered((row, number, shared, same) ->
                 named.add(new Named(prefix + numbered(row.name, number), row.label, 0, named.size())));
         return named;
     }
@@ -147,13 +148,18 @@ public final class FrameSource implements Source {
             boolean asBefore = number > 0 && all.get(i).name.equals(all.get(i - 1).name);
             number = asBefore ? number + 1 : 1;
             boolean asNext = i + 1 < all.size() && all.get(i).name.equals(all.get(i + 1).name);
-            each.row(all.get(i), number, asBefore || asNext);
+            each.row(all.get(i), number, asBefore || asNext, isSame(all, i - 1) || isSame(all, i));
         }
     }
 
+    /** Returns whether a row and the next are the same to a training. */
+    private static boolean isSame(List<Seen> all, int row) {
+        return row >= 0 && row + 1 < all.size() && CONTENT.compare(all.get(row), all.get(row + 1)) == 0;
+    }
+
     private interface Each {
-        /** Takes a row, its number among those of its name, and whether there are more of them. */
-        void row(Seen row, int number, boolean shared);
+        /** Takes a row, its number among those of its name, whether there are more of them, and whether one is the same. */
+        void row(Seen row, int number, boolean shared, boolean same);
     }
 
     private static String numbered(String name, int number) {
@@ -223,7 +229,7 @@ public final class FrameSource implements Source {
 
     /**
      * The tasks of a partition get the ranks of the rows that it had when they were listed. A row may have moved to another partition since: a
-     * task that meets one gets the ranks of all rows with a name of their own.
+     * task that meets one gets the ranks of all rows that can be told apart.
      */
     @Override
     public JavaPairRDD<Long, Encoded> encoded(String prefix, Ranking ranking, @Nullable Labels labels) {
@@ -233,32 +239,31 @@ public final class FrameSource implements Source {
                 .toList();
         RowRanks.Builder all = new RowRanks.Builder();
         AtomicInteger next = new AtomicInteger();
-        eachNumbered((row, number, shared) -> {
+        eachNumbered((row, number, shared, same) -> {
             long rank = ranks.at(next.getAndIncrement(), row.name);
             long key = RowRanks.key(shared ? row.key() : row.name);
             parts.get(row.partition).add(key, rank, number);
-            if (!shared) {
-                all.add(key, rank, 1);
-            }
+            all.add(key, same ? MANY : rank, number);
         });
         Sent<RowRanks> moved = Sent.of(JavaSparkContext.fromSparkContext(rows.context()), all.ranks());
         Reader read = reader;
-        return Parcels.mapped(rows, parts.stream().map(RowRanks.Builder::ranks).toList(), own -> {
+        List<RowRanks> listed = parts.stream().map(RowRanks.Builder::ranks).toList();
+        return Parcels.mapped(rows, listed, moved, own -> {
                     BitSet taken = new BitSet();
                     return row -> {
                         Seen one = read.seen(row, 0);
                         RowRanks ranked = own;
-                        long name = RowRanks.key(one.name);
-                        int place = own.take(RowRanks.key(one.key()), taken);
-                        if (place < 0) {
-                            place = own.take(name, taken);
-                        }
+                        int place = place(ranked, one, taken);
                         if (place < 0) {
                             ranked = moved.value();
-                            place = ranked.take(name, new BitSet());
+                            place = place(ranked, one, new BitSet());
                         }
                         if (place < 0) {
                             throw Ranks.unlisted(one.name);
+                        }
+                        if (ranked.rank(place) == MANY) {
+                            throw new UserError(one.name + " comes from another partition than when the images were"
+                                    + " listed, and other rows are the same; cache the frame, or set nameCol");
                         }
                         Target target = ImageSource.target(labels, one.label);
                         String numbered = prefix + numbered(one.name, ranked.number(place));
@@ -266,6 +271,11 @@ public final class FrameSource implements Source {
                     };
                 })
                 .mapToPair(image -> image);
+    }
+
+    private static int place(RowRanks ranks, Seen row, BitSet taken) {
+        int place = ranks.take(RowRanks.key(row.key()), taken);
+        return place < 0 ? ranks.take(RowRanks.key(row.name), taken) : place;
     }
 
     /** Returns whether rows have weights of their own. */

@@ -91,10 +91,17 @@ class FrameSourceTest extends OnSpark {
 
         rows("bB aY aX", "aX aX aZ");
         assertThat(read(source, named)).isEqualTo(read);
+        rows("aX bB aZ", "aX aY aX");
+        assertThat(read(source, named)).isEqualTo(read);
         rows("bB aY", "aX aX aX aZ");
         assertThatThrownBy(() -> read(source, named))
                 .isInstanceOf(UserError.class)
-                .hasMessageStartingWith("a was not");
+                .hasMessage("a comes from another partition than when the images were listed, and other rows are the"
+                        + " same; cache the frame, or set nameCol");
+        rows("bB aY", "aX aV aX aZ");
+        assertThatThrownBy(() -> read(source, named))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("a was not there when the images were listed");
     }
 
     @Test
