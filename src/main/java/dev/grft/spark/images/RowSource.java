@@ -22,6 +22,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.Partition;
 import org.apache.spark.api.java.JavaPairRDD;
@@ -237,18 +238,11 @@ final class RowSource implements Source.Stored {
         ImageColumn column = images;
         JavaRDD<Row> scan = inFewTasks(rows);
         List<Ranks> ranks = ranking.of(parts.size());
-        List<HashMap<String, Ranks>> ofPartitions = new ArrayList<>();
-        for (Partition partition : scan.rdd().partitions()) {
-            HashMap<String, Ranks> own = new HashMap<>(); // by file
-            for (PartitionedFile file : ((FilePartition) partition).files()) {
-                String name = Found.relative(found.root(), file.toPath());
-                Integer part = parts.get(name);
-                if (part != null) { // else it has no row
-                    own.put(name, ranks.get(part));
-                }
-            }
-            ofPartitions.add(own);
-        }
+        HashMap<String, Ranks> all = new HashMap<>(); // by file
+        parts.forEach((file, part) -> all.put(file, ranks.get(part)));
+        List<HashMap<String, Ranks>> ofPartitions = Stream.of(scan.rdd().partitions())
+                .map(partition -> of(partition, found.root(), all))
+                .toList();
         return Parcels.mapped(scan, ofPartitions, own -> row -> {
                     Named image = naming.named(row);
                     Ranks ofFile = own.get(naming.file(row));
@@ -260,6 +254,22 @@ final class RowSource implements Source.Stored {
                             ofFile.at(image.place, image.name), column.image(image.name, target, row.get(3)));
                 })
                 .mapToPair(image -> image);
+    }
+
+    /** Returns the values of the files of a partition; those of all files if it is none of Spark's own, as a native engine has. */
+    static <T> HashMap<String, T> of(Partition partition, Path root, HashMap<String, T> all) {
+        if (!(partition instanceof FilePartition files)) {
+            return all;
+        }
+        HashMap<String, T> own = new HashMap<>();
+        for (PartitionedFile file : files.files()) {
+            String name = Found.relative(root, file.toPath());
+            T value = all.get(name);
+            if (value != null) { // else it has no row
+                own.put(name, value);
+            }
+        }
+        return own;
     }
 
     /**
@@ -277,7 +287,10 @@ final class RowSource implements Source.Stored {
         return Causes.unwrapped(rows::count); // of the files' footers
     }
 
-    /** Each split of a file is a partition of Spark's scan first; consecutive ones are then read by one task. */
+    /**
+     * Each split of a file is a partition of Spark's scan first; consecutive ones are then read by one task. Of partitions of a native
+     * engine it is unknown which splits they are: the rows are sorted.
+     */
     @Override
     public JavaRDD<Encoded> inOrder(int partitions, int batch) {
         long bytes = found.files(file -> file.name().endsWith(SUFFIX), new PassedOver()).stream()
@@ -296,9 +309,21 @@ final class RowSource implements Source.Stored {
                 () -> rows.javaRDD().rdd());
         Naming naming = naming("");
         ImageColumn column = images;
-        return new InFileOrder(splits, partitions)
-                .toJavaRDD()
+        return (InFileOrder.canTell(splits)
+                        ? new InFileOrder(splits, partitions).toJavaRDD()
+                        : Causes.unwrapped(() -> with(
+                                spark,
+                                Map.of(ROWS_AT_A_TIME, Integer.toString(AT_A_TIME)),
+                                () -> sorted(rows, partitions))))
                 .map(row -> column.image(naming.named(row).name, Target.NONE, row.get(3)));
+    }
+
+    /** Returns rows in the order of their files and their numbers there. */
+    static JavaRDD<Row> sorted(Dataset<Row> rows, int partitions) {
+        Column[] order = {rows.col("file"), rows.col("row")};
+        return rows.repartitionByRange(partitions, order)
+                .sortWithinPartitions(order)
+                .javaRDD();
     }
 
     /** Tells names and labels of rows. */

@@ -64,7 +64,7 @@ public final class InFileOrder extends RDD<Row> {
     /**
      * Returns the rows of a scan.
      *
-     * @param splits a partition for each split of a file, as Spark's scan makes them
+     * @param splits a partition for each split of a file, see {@link #canTell}
      * @param most partitions, about
      */
     public InFileOrder(RDD<Row> splits, int most) {
@@ -100,6 +100,12 @@ public final class InFileOrder extends RDD<Row> {
             before += file(split).length();
         }
         return groups;
+    }
+
+    /** Returns whether the partitions of a scan are splits of files, as Spark makes them. Those of native engines are not. */
+    public static boolean canTell(RDD<Row> splits) {
+        return Arrays.stream(splits.partitions())
+                .allMatch(split -> split instanceof FilePartition files && files.files().length == 1);
     }
 
     private static PartitionedFile file(Partition split) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Preprocess;
+import dev.grft.spark.tables.InFileOrder;
 import dev.grft.spark.verbs.OnSpark;
 import dev.grft.spark.verbs.Tiny;
 import java.io.ByteArrayInputStream;
@@ -18,6 +19,7 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.sql.Row;
@@ -173,6 +175,27 @@ class InOrderTest extends OnSpark {
         }
         assertThat(names(parts)).isEqualTo(expected);
         assertThat(parts.get(0).get(7).content).isEqualTo(bytes(1007, 20_000));
+    }
+
+    /** A native engine has partitions of its own, of which it is unknown what they read. */
+    @Test
+    void rowsOfPartitionsThatAreNotSparksComeInTheOrderOfTheFiles() {
+        JavaRDD<Row> scan = context.parallelize(
+                Stream.of("b 0", "a 10", "a 9", "b 1", "a 1")
+                        .map(row -> row.split(" ", -1))
+                        .map(row -> RowFactory.create(row[0], Long.valueOf(row[1])))
+                        .toList(),
+                2);
+        assertThat(InFileOrder.canTell(scan.rdd())).isFalse();
+        StructType columns = new StructType().add("file", DataTypes.StringType).add("row", DataTypes.LongType);
+
+        List<List<Row>> parts =
+                RowSource.sorted(spark.createDataFrame(scan, columns), 2).glom().collect();
+
+        assertThat(parts).hasSize(2).allMatch(part -> !part.isEmpty());
+        assertThat(parts.stream().flatMap(List::stream))
+                .extracting(row -> row.getString(0) + " " + row.getLong(1))
+                .containsExactly("a 1", "a 9", "a 10", "b 0", "b 1");
     }
 
     private static void move(Path written, Path to) throws IOException {

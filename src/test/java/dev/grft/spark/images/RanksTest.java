@@ -15,10 +15,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.apache.spark.Partition;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.types.DataTypes;
@@ -156,6 +159,15 @@ class RanksTest extends OnSpark {
                 spark.conf().unset(first);
             }
         }
+    }
+
+    /** A native engine has partitions of its own, of which it is unknown what they read. */
+    @Test
+    void aPartitionThatIsNotSparksGetsTheRanksOfAllFiles() {
+        HashMap<String, Integer> all = new HashMap<>(Map.of("a.parquet", 1, "b.parquet", 2));
+        Partition other = context.parallelize(List.of(1), 1).rdd().partitions()[0];
+
+        assertThat(RowSource.of(other, new org.apache.hadoop.fs.Path("/"), all)).isSameAs(all);
     }
 
     @Test
