@@ -79,6 +79,8 @@ public final class CostModel {
     private final Tuning tuning;
     private final boolean parts; // whether a task adds up gradients of its parts
     private final @Nullable FrozenStages frozen;
+    private final int still; // blocks that compute one image at a time
+    private final int scored; // images of a batch whose scores have a backward, through all blocks; 0 if none have
     private final boolean bf16;
 
     /**
@@ -107,6 +109,8 @@ public final class CostModel {
                 0,
                 new WholeTuning(),
                 null,
+                0,
+                0,
                 false);
     }
 
@@ -126,6 +130,8 @@ public final class CostModel {
             long pretrained,
             Tuning tuning,
             @Nullable FrozenStages frozen,
+            int still,
+            int scored,
             boolean bf16) {
         this.config = config;
         this.slices = Map.copyOf(slices);
@@ -142,6 +148,8 @@ public final class CostModel {
         this.examplesAtOnce = examplesAtOnce;
         this.parts = parts;
         this.frozen = frozen;
+        this.still = still;
+        this.scored = scored;
         this.bf16 = bf16;
     }
 
@@ -159,6 +167,12 @@ public final class CostModel {
         boolean sums = method.needs() == Method.Needs.SCORES
                 || (method.needs() == Method.Needs.SLICES
                         && settings.selection().sumsGradients());
+        FrozenStages frozen = FrozenStages.of(
+                config,
+                layout,
+                settings.augmentation().toAugment(settings.run().seed()),
+                training.dropPath(),
+                false);
         return new CostModel(
                 config,
                 method.needs() == Method.Needs.SLICES
@@ -177,13 +191,17 @@ public final class CostModel {
                 LEARNER + (training.ema() == null ? 0 : 1),
                 layout.size(decaying),
                 tuning,
-                FrozenStages.of(
-                        config,
-                        layout,
-                        settings.augmentation().toAugment(settings.run().seed()),
-                        training.dropPath(),
-                        false),
+                frozen,
+                frozen == null || showsWholeBatches(settings) ? 0 : Math.min(config.depth(), frozen.count() - 1),
+                Fit.scoresForward(settings) ? 0 : settings.selection().imagesOfBatch(),
                 settings.engine().precision().equals("bf16"));
+    }
+
+    /** Returns whether networks in training also compute frozen blocks for whole batches: of mirror images, or on executors of a mixed cluster. */
+    private static boolean showsWholeBatches(Settings settings) {
+        boolean validates = settings.training().patience() != null
+                || settings.evaluation().protocol().equals(Settings.Evaluation.GPS_PAPER);
+        return settings.engine().mixed() || (validates && settings.evaluation().flip());
     }
 
     private static long head(VitConfig config) {
@@ -327,7 +345,9 @@ public final class CostModel {
     }
 
     private long beside(int tasks, int examples, int seen) {
-        long batches = Math.max(activations(examples, recompute) + sums(), memory().forward(seen));
+        long backward = Math.max(
+                activations(examples, recompute), memory().training(Math.min(examples, scored), recompute));
+        long batches = Math.max(backward + sums(), memory().forward(seen));
         return weights() + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
     }
 
@@ -452,7 +472,7 @@ public final class CostModel {
 
     /** Returns what a network in this training keeps of a batch and works with, in bytes. */
     long activations(int examples, boolean again) {
-        return memory().training(examples, again) + BYTES * tuning.held(name -> (long) rows(name, examples), again);
+        return memory().training(examples, again, still) + BYTES * tuning.held(name -> (long) rows(name, examples), again);
     }
 
     /** Returns a table: a line for each number of executors. */

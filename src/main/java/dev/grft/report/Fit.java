@@ -99,7 +99,7 @@ public final class Fit {
     }
 
     /** Returns whether scoring has no backward. GPS has a score of its own, which has one. */
-    private static boolean scoresForward(Settings settings) {
+    static boolean scoresForward(Settings settings) {
         BuiltInScore score = BuiltInScore.find(settings.selection().score());
         return score != null
                 && score.pass() == Score.Pass.ACTIVATIONS

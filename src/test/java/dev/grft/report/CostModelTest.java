@@ -10,6 +10,7 @@ import dev.grft.bench.Setup;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Batch;
+import dev.grft.data.FrozenOutputs;
 import dev.grft.tuning.Activations;
 import dev.grft.train.Deltas;
 import dev.grft.train.Network;
@@ -23,8 +24,11 @@ import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Machine;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.assertj.core.api.Assertions;
 import org.assertj.core.data.Percentage;
@@ -293,6 +297,59 @@ class CostModelTest {
             assertThat(replica.bytes() - parameters)
                     .isCloseTo((double) costs.activations(2, keep == Keep.INPUTS), Percentage.withPercentage(5));
         }
+    }
+
+    /** Frozen blocks compute one image at a time, as a training from their outputs does. */
+    @ParameterizedTest
+    @CsvSource({"ALL,1", "ALL,4", "ALL,11", "INPUTS,1", "INPUTS,4", "INPUTS,11"})
+    void frozenBlocksKeepWhatIsOfOneImage(Keep keep, int blocks) {
+        VitConfig config = VitConfig.preset("vit_tiny_patch16_224", 10);
+        Settings settings = settings(
+                "augmentation.crop=false",
+                "augmentation.flip=false",
+                "tuning.method=last-layers",
+                "tuning.lastLayers.blocks=" + blocks);
+        Tuning tuning = Method.LAST_LAYERS.tuning(new Sketch(config, settings));
+        CostModel costs = CostModel.of(config, settings);
+        FrozenStages frozen = Objects.requireNonNull(costs.frozen());
+        int examples = 6;
+        Batch images = Batch.of(
+                IntStream.range(0, examples)
+                        .mapToObj(id -> Setup.example(config, id))
+                        .toList(),
+                Setup.preprocess(config));
+        float[][] pixels = new float[examples][];
+        int each = images.images().length / examples;
+        Arrays.setAll(pixels, b -> Arrays.copyOfRange(images.images(), b * each, (b + 1) * each));
+        Batch batch = Batch.frozen(
+                images.targets(),
+                new float[examples],
+                new long[examples],
+                config.imageSize(),
+                new FrozenOutputs(new float[examples][], pixels, frozen.length(), (b, output) -> {}));
+        MultiLayerConfiguration configuration =
+                Network.configuration(tuning.layout(config), settings.training(), Penalty.NONE, 1, 1);
+        try (Weights weights = Weights.zeros(config, DataType.FLOAT);
+                Replica replica = new Replica(weights, tuning, configuration, new CpuKernels(), keep)) {
+            replica.load(new float[tuning.layout(config).size()]);
+            replica.gradient(batch);
+            double parameters = 2 * 4.0 * costs.trained(); // and their gradient
+            assertThat(replica.bytes() - parameters)
+                    .isCloseTo((double) costs.activations(examples, keep == Keep.INPUTS), Percentage.withPercentage(8));
+        }
+    }
+
+    @Test
+    void frozenBlocksComputeMirrorImagesOfAValidationByTheBatch() {
+        String[] still = {
+            "augmentation.crop=false", "augmentation.flip=false", "tuning.method=last-layers", "evaluation.flip=true"
+        };
+        long alone = CostModel.of(BASE, settings(still)).activations(8, false);
+        long batches = CostModel.of(
+                        BASE,
+                        settings(still[0], still[1], still[2], still[3], "data.validation=v", "training.patience=3"))
+                .activations(8, false);
+        assertThat(batches).isGreaterThan(3 * alone);
     }
 
     @Test

@@ -182,6 +182,15 @@ public final class Device implements Serializable {
         return only;
     }
 
+    /**
+     * Returns whether tasks compute on GPUs. Where kinds are mixed, they do if executors are given any.
+     *
+     * @param conf of the application
+     */
+    public boolean onGpus(SparkConf conf) {
+        return only == null ? conf.getInt(OF_EXECUTOR, 0) > 0 : only == Kind.GPU;
+    }
+
     /** Returns what a network keeps of a forward that a backward follows or does not. */
     public Keep keep(boolean backward) {
         return !backward ? Keep.NOTHING : recompute ? Keep.INPUTS : Keep.ALL;

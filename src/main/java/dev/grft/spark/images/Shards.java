@@ -1,8 +1,8 @@
 package dev.grft.spark.images;
 
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Scratch;
 import dev.grft.spark.cluster.Sent;
-import java.io.File;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -320,16 +320,7 @@ final class Shards {
         }
 
         private Shard written(Partition split, TaskContext context) {
-            return Shard.write(file(), JavaConverters.asJavaIterator(decoded.iterator(split, context)));
-        }
-
-        /** Returns a new file in Spark's local directories, which go with the executor. */
-        private static File file() {
-            return SparkEnv.get()
-                    .blockManager()
-                    .diskBlockManager()
-                    .createTempLocalBlock()
-                    ._2();
+            return Shard.write(Scratch.file(), JavaConverters.asJavaIterator(decoded.iterator(split, context)));
         }
     }
 

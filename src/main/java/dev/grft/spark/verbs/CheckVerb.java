@@ -102,7 +102,7 @@ final class CheckVerb extends Verb {
                     split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
         }
         CostModel costs = memory(config.withClasses(classes));
-        disk(costs.frozen(), images.count(), kind);
+        disk(costs.frozen(), images.count());
         return classes;
     }
 
@@ -185,8 +185,13 @@ final class CheckVerb extends Verb {
     }
 
     /** Says what executors keep of frozen stages, beside the images. */
-    private void disk(@Nullable FrozenStages frozen, long images, Device.@Nullable Kind kind) {
-        if (frozen != null && kind != Device.Kind.GPU) {
+    private void disk(@Nullable FrozenStages frozen, long images) {
+        Steps steps = new Steps(settings.training(), images);
+        long end = steps.ends(run.method().equals(Method.GRFT) ? settings.selection().everyEpochs() : null)
+                .get(0); // no later part is longer
+        if (frozen != null
+                && !run.models().device().onGpus(session.context().getConf())
+                && steps.repeat(0, end, settings.data())) {
             say(
                     "disk      nothing trains in %s: what comes out is kept in spark.local.dir, %s for %,d training images, at most %s"
                             + " on an executor (engine.frozenCacheGiB)",

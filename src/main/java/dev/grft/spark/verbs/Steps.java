@@ -1,5 +1,6 @@
 package dev.grft.spark.verbs;
 
+import dev.grft.config.DataSettings;
 import dev.grft.config.TrainingSettings;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,6 +44,11 @@ record Steps(TrainingSettings settings, long images) {
 
     private long of(int epochs) {
         return (long) Math.ceil((double) epochs * images / settings.batchSize());
+    }
+
+    /** Returns whether steps between two numbers show images again: if they are more than those of an epoch, or images are drawn. */
+    boolean repeat(long first, long end, DataSettings data) {
+        return end - first > of(1) || data.balance().equals("sampler");
     }
 
     /**

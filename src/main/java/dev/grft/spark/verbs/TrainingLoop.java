@@ -12,7 +12,6 @@ import dev.grft.report.CostModel;
 import dev.grft.report.History;
 import dev.grft.report.Memory;
 import dev.grft.report.Progress;
-import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
@@ -131,7 +130,7 @@ final class TrainingLoop {
         }
         Keeper keeper = new Keeper(part, Balance.lossOfChance(images.shards(), images.labels()) / 2);
         keeper.open(); // the learning rate depends on what has been
-        try (FrozenCache frozen = frozen(setup)) {
+        try (FrozenCache frozen = frozen(part, setup)) {
             for (; ; ) {
                 try {
                     return run(part, setup, meaning, keeper, frozen);
@@ -142,14 +141,20 @@ final class TrainingLoop {
         }
     }
 
-    /** Returns what keeps the outputs of frozen stages; null if those may change from epoch to epoch. */
-    private @Nullable FrozenCache frozen(PartSetup setup) {
+    /**
+     * Returns what keeps the outputs of frozen stages; null if those may change from epoch to epoch. It has no room if the part reads no output
+     * again: each image still goes through these stages alone, so that parts have the same bits however they are divided.
+     */
+    private @Nullable FrozenCache frozen(Part part, PartSetup setup) {
         VitConfig config = setup.model().config();
-        boolean gpu = run.device(config).kind() == Device.Kind.GPU;
+        boolean gpu = run.device(config).onGpus(session.context().getConf());
         FrozenStages stages =
                 FrozenStages.of(config, setup.layout(), run.images().augment(), settings.dropPath(), gpu);
         if (stages == null) {
             return null;
+        }
+        if (!steps.repeat(part.first, part.end, run.settings().data())) {
+            return FrozenCache.of(session.context(), stages, 0);
         }
         session.progress()
                 .say(

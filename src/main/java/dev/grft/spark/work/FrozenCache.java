@@ -5,6 +5,7 @@ import dev.grft.data.Example;
 import dev.grft.data.FrozenOutputs;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Target;
+import dev.grft.spark.cluster.Scratch;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Shard;
 import dev.grft.tuning.FrozenStages;
@@ -14,7 +15,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
-import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.jspecify.annotations.Nullable;
 
@@ -28,8 +28,8 @@ import org.jspecify.annotations.Nullable;
 public final class FrozenCache implements Serializable, AutoCloseable {
     private static final long serialVersionUID = 1L;
 
-    /** Share of a disk that stays free. */
-    private static final double FREE = 0.1;
+    /** Share of a disk that stays free. YARN gives up a disk that is 90 % full, and Kubernetes evicts pods at 85 or 90 %. */
+    private static final double FREE = 0.2;
 
     private static final Map<Long, Map<String, OutputFile>> HELD = new HashMap<>(); // by cache and place
     private static final AtomicLong TAKEN = new AtomicLong(); // bytes of all files of this JVM
@@ -57,7 +57,7 @@ public final class FrozenCache implements Serializable, AutoCloseable {
         OutputFile file;
         synchronized (HELD) {
             file = HELD.computeIfAbsent(most.id(), id -> new HashMap<>())
-                    .computeIfAbsent(place, id -> new OutputFile(path(), examples, length, new Disk(room)));
+                    .computeIfAbsent(place, id -> new OutputFile(Scratch.file(), examples, length, new Disk(room)));
         }
         long id = most.id();
         most.whenOver(() -> drop(id));
@@ -95,15 +95,6 @@ public final class FrozenCache implements Serializable, AutoCloseable {
                 new FrozenOutputs(outputs, images, length, (b, output) -> file.write(indices[b], output)));
     }
 
-    /** Returns a new file in Spark's local directories, which go with the executor. */
-    private static File path() {
-        return SparkEnv.get()
-                .blockManager()
-                .diskBlockManager()
-                .createTempLocalBlock()
-                ._2();
-    }
-
     /** Deletes what this JVM has of a cache. */
     private static void drop(long id) {
         Map<String, OutputFile> files;
@@ -126,8 +117,12 @@ public final class FrozenCache implements Serializable, AutoCloseable {
         most.close();
     }
 
-    /** The disks of this executor. */
-    private record Disk(long most) implements OutputFile.Room {
+    /**
+     * The disks of this executor.
+     *
+     * @param most bytes of all files of this JVM
+     */
+    record Disk(long most) implements OutputFile.Room {
         @Override
         public boolean take(File folder, long bytes) {
             if (TAKEN.addAndGet(bytes) > most || folder.getUsableSpace() - bytes < FREE * folder.getTotalSpace()) {

@@ -115,7 +115,7 @@ final class OutputFile implements AutoCloseable {
                 LOG.warn("{}: cannot be closed", file, e);
             }
             if (!file.delete() && file.exists()) {
-                file.deleteOnExit();
+                LOG.warn("{}: cannot be deleted", file);
             }
         }
     }

@@ -52,6 +52,14 @@ class DeviceTest {
     }
 
     @Test
+    void whereKindsAreMixedTasksComputeOnGpusIfExecutorsHaveAny() {
+        Device mixed = new Device("auto", 1, false);
+        assertThat(mixed.onGpus(new SparkConf(false))).isFalse();
+        assertThat(mixed.onGpus(new SparkConf(false).set(OF_EXECUTOR, "0"))).isFalse();
+        assertThat(mixed.onGpus(new SparkConf(false).set(OF_EXECUTOR, "1"))).isTrue();
+    }
+
+    @Test
     void anExecutorOfAnotherKindIsRefused() {
         assertThatThrownBy(() -> Device.require(Device.Kind.GPU, Device.Kind.CPU))
                 .isInstanceOf(UserError.class)

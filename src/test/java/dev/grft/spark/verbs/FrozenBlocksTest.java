@@ -72,6 +72,13 @@ class FrozenBlocksTest extends OnTiny {
     }
 
     @Test
+    void whatNothingReadsAgainIsNotKept() {
+        assertThat(train(spark, "once", "training.epochs=1").err()).doesNotContain(SAID);
+        assertThat(does(spark, "checked", Verbs::check, "training.epochs=1").out())
+                .doesNotContain("nothing trains in");
+    }
+
+    @Test
     void checkSaysWhatIsKept() {
         assertThat(does(spark, "checked", Verbs::check).out())
                 .contains("nothing trains in the first block", "for 18 training images");

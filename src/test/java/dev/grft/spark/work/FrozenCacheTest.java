@@ -187,6 +187,33 @@ class FrozenCacheTest extends OnSpark {
         }
     }
 
+    @Test
+    void aFifthOfADiskStaysFree() {
+        FrozenCache.Disk disk = new FrozenCache.Disk(1000);
+        assertThat(disk.take(folder(300), 100)).isTrue();
+        assertThat(disk.take(folder(299), 100)).isFalse();
+        assertThat(FrozenCache.taken()).isEqualTo(100);
+        assertThat(disk.take(folder(1000), 901)).as("more than the limit").isFalse();
+        disk.give(100);
+    }
+
+    /** Returns a folder of a disk of 1,000 bytes, of which so many are free. */
+    private static File folder(long free) {
+        return new File("folder") {
+            private static final long serialVersionUID = 1L;
+
+            @Override
+            public long getTotalSpace() {
+                return 1000;
+            }
+
+            @Override
+            public long getUsableSpace() {
+                return free;
+            }
+        };
+    }
+
     private static JavaRDD<Shard> shards() {
         return ExampleShards.of(context.parallelize(List.of(0, 1), 2)
                 .flatMap(shard -> examples().stream()
