@@ -4,8 +4,8 @@ import dev.grft.MatrixShape;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
-import dev.grft.tuning.Activations;
 import dev.grft.train.Network;
+import dev.grft.tuning.Activations;
 import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.Tuning;
@@ -168,11 +168,7 @@ public final class CostModel {
                 || (method.needs() == Method.Needs.SLICES
                         && settings.selection().sumsGradients());
         FrozenStages frozen = FrozenStages.of(
-                config,
-                layout,
-                settings.augmentation().toAugment(settings.run().seed()),
-                training.dropPath(),
-                false);
+                config, layout, settings.augmentation().toAugment(settings.run().seed()), training.dropPath(), false);
         return new CostModel(
                 config,
                 method.needs() == Method.Needs.SLICES
@@ -345,8 +341,8 @@ public final class CostModel {
     }
 
     private long beside(int tasks, int examples, int seen) {
-        long backward = Math.max(
-                activations(examples, recompute), memory().training(Math.min(examples, scored), recompute));
+        long backward =
+                Math.max(activations(examples, recompute), memory().training(Math.min(examples, scored), recompute));
         long batches = Math.max(backward + sums(), memory().forward(seen));
         return weights() + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
     }
@@ -472,7 +468,8 @@ public final class CostModel {
 
     /** Returns what a network in this training keeps of a batch and works with, in bytes. */
     long activations(int examples, boolean again) {
-        return memory().training(examples, again, still) + BYTES * tuning.held(name -> (long) rows(name, examples), again);
+        return memory().training(examples, again, still)
+                + BYTES * tuning.held(name -> (long) rows(name, examples), again);
     }
 
     /** Returns a table: a line for each number of executors. */

@@ -50,7 +50,11 @@ public record Sketch(VitConfig config, Settings all) implements Ingredients {
     public Selection ofLastLayers(int blocks) {
         int first = config.depth() - blocks;
         return LastBlocks.of(
-                scores(), first, all.selection().budget().toBudget(), selection().trained(), this::select);
+                scores(),
+                first,
+                all.selection().budget().toBudget(),
+                selection().trained(),
+                this::select);
     }
 
     @Override

@@ -187,7 +187,8 @@ final class CheckVerb extends Verb {
     /** Says what executors keep of frozen stages, beside the images. */
     private void disk(@Nullable FrozenStages frozen, long images) {
         Steps steps = new Steps(settings.training(), images);
-        long end = steps.ends(run.method().equals(Method.GRFT) ? settings.selection().everyEpochs() : null)
+        long end = steps.ends(
+                        run.method().equals(Method.GRFT) ? settings.selection().everyEpochs() : null)
                 .get(0); // no later part is longer
         if (frozen != null
                 && !run.models().device().onGpus(session.context().getConf())
