@@ -9,30 +9,30 @@ import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
-import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataOutputStream;
-import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Options;
-import org.apache.hadoop.fs.ParentNotDirectoryException;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.StreamCapabilities;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
-import org.apache.hadoop.security.AccessControlException;
 
 /**
  * The files of a run, on whatever file system their paths name. A file is there whole or not at all: it is written
@@ -43,8 +43,6 @@ import org.apache.hadoop.security.AccessControlException;
  * {@link UncheckedIOException}.
  */
 public final class Storage {
-    private static final String TEMPORARY = "._tmp-";
-    private static final Pattern FULL = Pattern.compile("No space left on device|(?i:quota\\b.* exceeded)");
 
     private final Configuration hadoop;
     private final Runnable beforeChange;
@@ -97,7 +95,7 @@ public final class Storage {
                 writeAndRename(path, writing);
             }
         } catch (IOException e) {
-            throw failure(path, "written", e);
+            throw Failures.of(path, "written", e);
         }
     }
 
@@ -116,7 +114,19 @@ public final class Storage {
                     && (files instanceof RawLocalFileSystem
                             || "hdfs".equals(files.getUri().getScheme()));
         } catch (IOException e) {
-            throw failure(path, "written", e);
+            throw Failures.of(path, "written", e);
+        }
+    }
+
+    /**
+     * Returns whether a file is missing for a moment while it is replaced, and for longer if that fails halfway: on file systems that delete
+     * the old one first.
+     */
+    public boolean missesWhileReplaced(Path path) {
+        try {
+            return !replacesAtOnce(path) && !isObjectStore(files(path), path);
+        } catch (IOException e) {
+            throw Failures.of(path, "written", e);
         }
     }
 
@@ -141,7 +151,7 @@ public final class Storage {
             files.mkdirs(path.getParent());
             return create(files, path, bytes);
         } catch (IOException e) {
-            throw failure(path, "written", e);
+            throw Failures.of(path, "written", e);
         }
     }
 
@@ -182,7 +192,7 @@ public final class Storage {
     }
 
     private void writeAndRename(Path path, Writing writing) throws IOException {
-        Path temporary = beside(path, TEMPORARY + UUID.randomUUID() + "-" + path.getName());
+        Path temporary = beside(path, OwnNames.TEMPORARY + UUID.randomUUID() + "-" + path.getName());
         FileSystem files = files(path);
         try {
             files.mkdirs(temporary.getParent());
@@ -209,7 +219,7 @@ public final class Storage {
         try {
             return files(path).hasPathCapability(path, CommonPathCapabilities.FS_APPEND);
         } catch (IOException e) {
-            throw failure(path, "written", e);
+            throw Failures.of(path, "written", e);
         }
     }
 
@@ -252,7 +262,7 @@ public final class Storage {
         } catch (UnsupportedFileSystemException e) {
             // Only some file systems can replace in one move; the others need two.
         }
-        Path old = beside(path, TEMPORARY + UUID.randomUUID() + "-old-" + path.getName());
+        Path old = beside(path, OwnNames.TEMPORARY + UUID.randomUUID() + "-old-" + path.getName());
         if (!files.rename(path, old)) {
             throw new PathIOException(path.toString(), "cannot be renamed");
         }
@@ -283,7 +293,7 @@ public final class Storage {
         try {
             return files(path).makeQualified(path);
         } catch (IOException e) {
-            throw failure(path, "found", e);
+            throw Failures.of(path, "found", e);
         }
     }
 
@@ -292,7 +302,33 @@ public final class Storage {
         try {
             return files(path).exists(path);
         } catch (IOException e) {
-            throw failure(path, "read", e);
+            throw Failures.of(path, "read", e);
+        }
+    }
+
+    /** Returns whether there is a file or directory. Unlike {@link #exists} it fails if a mounted file system does not answer. */
+    public boolean isThere(Path path) {
+        try {
+            return files(path) instanceof RawLocalFileSystem local
+                    ? isThere(local.pathToFile(path).toPath())
+                    : files(path).exists(path);
+        } catch (IOException e) {
+            throw Failures.of(path, "read", e);
+        }
+    }
+
+    private static boolean isThere(java.nio.file.Path path) throws IOException {
+        try {
+            Files.readAttributes(path, BasicFileAttributes.class);
+            return true;
+        } catch (NoSuchFileException e) {
+            return false;
+        } catch (FileSystemException e) {
+            if (Stream.iterate(path, Objects::nonNull, java.nio.file.Path::getParent)
+                    .anyMatch(at -> Files.isRegularFile(at))) {
+                return false; // below a file
+            }
+            throw e;
         }
     }
 
@@ -302,7 +338,7 @@ public final class Storage {
             FileSystem files = files(path);
             return files.exists(path) && files.getFileStatus(path).isDirectory();
         } catch (IOException e) {
-            throw failure(path, "read", e);
+            throw Failures.of(path, "read", e);
         }
     }
 
@@ -315,7 +351,7 @@ public final class Storage {
             }
             return status.getLen();
         } catch (IOException e) {
-            throw failure(path, "read", e);
+            throw Failures.of(path, "read", e);
         }
     }
 
@@ -334,7 +370,7 @@ public final class Storage {
         try (InputStream in = files(path).open(path)) {
             return reading.from(in);
         } catch (IOException e) {
-            throw failure(path, "read", e);
+            throw Failures.of(path, "read", e);
         }
     }
 
@@ -355,13 +391,13 @@ public final class Storage {
         try {
             return Arrays.stream(files(directory).listStatus(directory))
                     .map(FileStatus::getPath)
-                    .filter(path -> !path.getName().startsWith(TEMPORARY))
+                    .filter(path -> !path.getName().startsWith(OwnNames.TEMPORARY))
                     .sorted()
                     .toList();
         } catch (FileNotFoundException e) {
             return List.of();
         } catch (IOException e) {
-            throw failure(directory, "read", e);
+            throw Failures.of(directory, "read", e);
         }
     }
 
@@ -392,7 +428,7 @@ public final class Storage {
                 throw new PathIOException(from.toString(), "cannot be renamed to " + to);
             }
         } catch (IOException e) {
-            throw failure(to, "written", e);
+            throw Failures.of(to, "written", e);
         }
     }
 
@@ -402,7 +438,7 @@ public final class Storage {
         try {
             files(path).delete(path, true);
         } catch (IOException e) {
-            throw failure(path, "deleted", e);
+            throw Failures.of(path, "deleted", e);
         }
     }
 
@@ -410,31 +446,5 @@ public final class Storage {
     private FileSystem files(Path path) throws IOException {
         FileSystem files = path.getFileSystem(hadoop);
         return files instanceof ChecksumFileSystem checked ? checked.getRawFileSystem() : files;
-    }
-
-    private static RuntimeException failure(Path path, String what, IOException e) {
-        String reason = String.valueOf(e.getMessage());
-        if (e instanceof UnsupportedFileSystemException) {
-            return new UserError(path + ": " + reason + "; add the file system's jar or use another path", e);
-        }
-        if (e instanceof AccessControlException
-                || e instanceof AccessDeniedException
-                || reason.contains("Permission denied")) {
-            return new UserError(path + ": cannot be " + what + ", access is denied; check its owner and rights", e);
-        }
-        if (what.equals("written") && FULL.matcher(reason).find()) {
-            return new UserError(path + ": cannot be written: " + reason + "; make room, or choose another path", e);
-        }
-        if (what.equals("written") && (e instanceof FileNotFoundException || reason.contains("Mkdirs failed"))) {
-            return new UserError(path + ": cannot be written: " + reason + "; check the directory and its rights", e);
-        }
-        if (what.equals("written")
-                && (e instanceof ParentNotDirectoryException || e instanceof FileAlreadyExistsException)) {
-            return new UserError(path + ": cannot be written: its directory is a file; choose another path", e);
-        }
-        if (e instanceof FileNotFoundException) {
-            return new UserError(path + ": no such file; check the path", e);
-        }
-        return new UncheckedIOException(path + ": cannot be " + what, e);
     }
 }

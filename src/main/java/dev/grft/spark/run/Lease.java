@@ -133,26 +133,16 @@ final class Lease implements AutoCloseable {
      *
      * @param file of the lease
      * @param folder in which only one driver writes
-     * @param inUse what messages say of a driver that has it
-     * @param taken what they say of one that has taken it over
+     * @param called what messages call such a folder
+     * @param instead what a driver can do that does not wait
      */
-    record Place(Path file, Path folder, String inUse, String taken) {
+    record Place(Path file, Path folder, String called, String instead) {
         static Place ofRun(Path directory) {
-            return new Place(
-                    new Path(directory, NAME),
-                    directory,
-                    " is at work in this run directory; wait until it has ended, or set another run.directory",
-                    " has taken this run directory over, for this driver had not been able to write its lease for"
-                            + " engine.leaseSeconds; ");
+            return new Place(new Path(directory, NAME), directory, "run directory", "set another run.directory");
         }
 
         static Place ofOutput(Path file, Path folder) {
-            return new Place(
-                    file,
-                    folder,
-                    " is at work in this folder; wait until it has ended, or choose another --output",
-                    " has taken this folder over, for this driver had not been able to write its lease for"
-                            + " engine.leaseSeconds; ");
+            return new Place(file, folder, "folder", "choose another --output");
         }
     }
 
@@ -177,6 +167,7 @@ final class Lease implements AutoCloseable {
     private long lastLook; // likewise the last one that read the file
     private boolean ending;
     private boolean closed;
+    private boolean halfWritten; // the file may be missing because this driver's write failed
     private @Nullable UserError overtaken;
 
     private Lease(Storage storage, Place place, Driver driver, double seconds, Consumer<UserError> lost) {
@@ -289,7 +280,9 @@ final class Lease implements AutoCloseable {
     }
 
     private UserError refused(Note other) {
-        return new InUse(place.folder + ": " + other.driver + place.inUse);
+        return new InUse(String.format(
+                "%s: %s is at work in this %s; wait until it has ended, or %s",
+                place.folder, other.driver, place.called, place.instead));
     }
 
     private synchronized void beat() {
@@ -299,7 +292,7 @@ final class Lease implements AutoCloseable {
             }
         } catch (Throwable e) { // the file system may be away for a while; an error thrown would end all beats
             if (e instanceof Error || secondsSince(lastBeat) > seconds) {
-                System.err.println("the lease of the run directory cannot be written: " + e.getMessage());
+                System.err.println(place.folder + ": its lease cannot be written: " + e.getMessage());
             }
         }
     }
@@ -310,8 +303,9 @@ final class Lease implements AutoCloseable {
             long begins = System.nanoTime();
             String text = read();
             lastLook = begins;
+            halfWritten &= text == null;
             Note last = text == null ? null : parsed(text);
-            if (text == null) { // nobody else deletes it
+            if (text == null && !halfWritten) { // nobody else deletes it
                 overtaken = overtaken("another driver, which has ended,", "run the same command again to resume");
             } else if (last != null && !last.owner.equals(owner)) {
                 overtaken = overtaken(last.driver.toString(), "it goes on where this one was");
@@ -324,13 +318,18 @@ final class Lease implements AutoCloseable {
     }
 
     private InUse overtaken(String by, String then) {
-        return new InUse(place.folder + ": " + by + place.taken + then);
+        return new InUse(String.format(
+                "%s: %s has taken this %s over, for this driver had not been able to write its lease for"
+                        + " engine.leaseSeconds; %s",
+                place.folder, by, place.called, then));
     }
 
     private void write() {
         long begins = System.nanoTime();
         beats++;
+        halfWritten = storage.missesWhileReplaced(path);
         storage.writeAtomically(path, text());
+        halfWritten = false;
         lastBeat = begins;
     }
 
@@ -351,13 +350,15 @@ final class Lease implements AutoCloseable {
         } catch (RuntimeException e) {
             if (secondsSince(lastLook) > seconds) {
                 throw new InUse(
-                        path + ": cannot be read for engine.leaseSeconds (" + e.getMessage()
-                                + "), so another driver may have taken this run directory over",
+                        String.format(
+                                "%s: its lease could not be read for engine.leaseSeconds (%s), so another driver may have"
+                                        + " taken this %s over; run the same command again",
+                                place.folder, e.getMessage(), place.called),
                         e);
             }
         }
         if (overtaken != null) {
-            throw overtaken;
+            throw new InUse(overtaken.getMessage(), overtaken); // a new one, which the one before can suppress
         }
     }
 
@@ -386,9 +387,9 @@ final class Lease implements AutoCloseable {
     /** Returns what the file holds, null if there is none. */
     private @Nullable String read() {
         try {
-            return storage.exists(path) ? storage.readString(path) : null;
+            return storage.isThere(path) ? storage.readString(path) : null;
         } catch (UserError e) {
-            if (storage.exists(path)) {
+            if (storage.isThere(path)) {
                 throw e;
             }
             return null; // deleted just now
@@ -425,7 +426,7 @@ final class Lease implements AutoCloseable {
         try {
             giveBack();
         } catch (RuntimeException e) {
-            System.err.println("the lease of the run directory was not given back, it expires: " + e.getMessage());
+            System.err.println(place.folder + ": its lease was not given back, it expires: " + e.getMessage());
         } finally {
             HELD.remove(owner);
             if (interrupted) {

@@ -204,6 +204,20 @@ class StorageTest {
     }
 
     @Test
+    void whatCannotBeLookedAtIsNotTakenForMissing() throws Exception {
+        storage.writeAtomically(path("a"), "");
+        Path loop = directory.resolve("loop");
+        Files.createSymbolicLink(loop, loop);
+
+        assertThat(storage.isThere(path("a"))).isTrue();
+        assertThat(storage.isThere(path("no/no"))).isFalse();
+        assertThat(storage.isThere(path("a/no/no"))).as("below a file").isFalse();
+        assertThatThrownBy(() -> storage.isThere(path("loop/a")))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessageEndingWith("loop/a: cannot be read");
+    }
+
+    @Test
     void anUnknownFileSystemIsTold() {
         assertThatThrownBy(() -> storage.exists(new org.apache.hadoop.fs.Path("gopher://x/y")))
                 .isInstanceOf(UserError.class)

@@ -216,8 +216,51 @@ class LeaseTest {
         Files.createDirectory(file()); // as a file system that is away: it can be neither read nor written
         assertThatCode(lease::check).doesNotThrowAnyException();
         TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT) + 300);
-        assertThatThrownBy(lease::check).isInstanceOf(InUse.class).hasMessageContaining("engine.leaseSeconds");
+        assertThatThrownBy(lease::check)
+                .isInstanceOf(InUse.class)
+                .hasMessageStartingWith(
+                        "file:" + folder.resolve("run") + ": its lease could not be read for engine.leaseSeconds (")
+                .hasMessageEndingWith(
+                        "), so another driver may have taken this run directory over; run the same command again");
         Files.delete(file());
+    }
+
+    /** Java's exists() says no of what it cannot look at, as while a mounted file system is away. */
+    @Test
+    void aFileSystemThatIsAwayForAMomentIsNoTakeover() throws Exception {
+        Lease lease = take(elsewhere("a", "app-1", ""));
+        Path run = folder.resolve("run");
+        Path away = folder.resolve("away");
+        Files.move(run, away);
+        Files.createSymbolicLink(run, run); // leads to itself
+        assertThat(Files.exists(file())).isFalse();
+        assertThatCode(lease::check).doesNotThrowAnyException();
+        TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT / 2)); // beats come every third of the limit
+        Files.delete(run);
+        Files.move(away, run);
+        assertThatCode(lease::check).doesNotThrowAnyException();
+        assertThat(lost).isEmpty();
+    }
+
+    @Test
+    void aDriverWhoseWriteFailedAfterItHadDeletedTheOldFileWritesItAgain() throws Exception {
+        Lease lease = take(elsewhere("a", "app-1", ""), "gaps");
+        Gaps.failing = true;
+        try {
+            while (Files.exists(file())) {
+                TimeUnit.MILLISECONDS.sleep(10);
+            }
+            assertThatCode(lease::check).doesNotThrowAnyException();
+        } finally {
+            Gaps.failing = false;
+        }
+        while (!Files.exists(file())) {
+            TimeUnit.MILLISECONDS.sleep(10);
+        }
+        assertThatCode(lease::check).doesNotThrowAnyException();
+        assertThat(lost).isEmpty();
+        Files.delete(file());
+        assertThatThrownBy(lease::check).hasMessageContaining("another driver, which has ended,");
     }
 
     @Test
@@ -306,6 +349,8 @@ class LeaseTest {
 
     /** Is no local file system to the program, for it hides one. */
     public static final class Gaps extends org.apache.hadoop.fs.FilterFileSystem {
+        static volatile boolean failing; // between the deletion of the old file and the move of the new one
+
         public Gaps() {
             super(new org.apache.hadoop.fs.RawLocalFileSystem() {
                 @Override
@@ -313,6 +358,15 @@ class LeaseTest {
                     return java.net.URI.create("gaps:///");
                 }
             });
+        }
+
+        @Override
+        public boolean rename(org.apache.hadoop.fs.Path from, org.apache.hadoop.fs.Path to) throws java.io.IOException {
+            if (failing) {
+                delete(to, false);
+                throw new java.io.IOException("the connection is lost");
+            }
+            return super.rename(from, to);
         }
     }
 

@@ -1,0 +1,35 @@
+package dev.grft.checkpoint.file;
+
+import java.util.regex.Pattern;
+
+/**
+ * The names of what the program keeps for a while beside a file or folder that it writes: a beginning, followed by that one's name. They
+ * begin with a dot, so readers pass over them.
+ */
+public final class OwnNames {
+    /** A file: the lease of a folder. */
+    public static final String LEASE = "._lease-";
+
+    /** A folder that is not complete; before a UUID, a file. */
+    public static final String TEMPORARY = "._tmp-";
+
+    /** A folder that is being replaced. */
+    public static final String ASIDE = "._old-";
+
+    private static final String FOLDERS = "\\._(?:tmp|old)-[^/]*";
+    private static final Pattern FOLDER = Pattern.compile(FOLDERS);
+    private static final Pattern FILE =
+            Pattern.compile("(?:.*/)?(?:" + FOLDERS + "/.*|\\._lease-[^/]*|\\._tmp-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[^/]*)");
+
+    private OwnNames() {}
+
+    /** Returns whether a file is of this program, or lies in such a folder. The files that macOS keeps beside others are not. */
+    public static boolean isFile(String path) {
+        return path.contains("._") && FILE.matcher(path).matches();
+    }
+
+    /** Returns whether a folder of this name is of this program. */
+    public static boolean isFolder(String name) {
+        return FOLDER.matcher(name).matches();
+    }
+}
