@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.OwnNames;
 import dev.grft.data.PassedOver;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -111,6 +112,8 @@ final class Found {
             for (FileStatus each : matched) {
                 found.add(files, each);
             }
+            found.entries.removeIf(file -> OwnNames.isFile(file.name));
+            found.folders.removeIf(OwnNames::isFolder);
             found.entries.sort(Comparator.comparing(Entry::name));
             return found;
         } catch (IOException | IllegalArgumentException e) {

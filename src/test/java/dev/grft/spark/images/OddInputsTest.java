@@ -118,6 +118,21 @@ class OddInputsTest {
     }
 
     @Test
+    void whatThisProgramKeepsBesideImagesWhileItWritesIsNotCounted() throws Exception {
+        images("cat/0.png", "dog/0.png");
+        file("._lease-packed", new byte[9]);
+        file("._tmp-a=b/123/part-0.parquet", new byte[9]);
+        file("._old-packed/images-00000-of-00001.parquet", new byte[9]);
+        file("cat/._tmp-00000000-0000-0000-0000-00000000000a-list.csv", new byte[9]);
+        file("dog/._old-1.jpg", new byte[9]); // of macOS, beside old-1.jpg
+
+        try (Images images = read()) {
+            assertThat(images.count()).isEqualTo(2);
+            assertThat(images.passedOver().reasons()).isEqualTo(Map.of("in names that begin with . or _", 1L));
+        }
+    }
+
+    @Test
     void otherEndingsAreCountedAndAClassThatLosesAllItsFilesIsNamed() throws Exception {
         images("cat/0.png", "cat/1.JPG", "dog/0.jpeg", "dog/1.jpe", "fox/0.jfif");
         file("cat/broken.png", new byte[9]);
