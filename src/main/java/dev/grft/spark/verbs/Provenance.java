@@ -88,6 +88,7 @@ final class Provenance {
     /** Writes {@code manifest.json}. */
     static void writeManifest(Run run, String dataDigest, String pretrainedSha256) {
         Session session = run.session();
+        session.requireClaim();
         new Manifest(
                         run.settings(),
                         versions(session),

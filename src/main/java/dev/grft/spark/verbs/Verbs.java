@@ -190,6 +190,7 @@ public final class Verbs {
     }
 
     private void writeReport() {
+        session.requireClaim();
         Path path = Report.write(session.hadoop(), run.directory().path());
         run.tracked(path.getParent(), true).files(path);
         session.out().println("report: " + path);
