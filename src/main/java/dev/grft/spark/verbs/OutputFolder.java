@@ -1,9 +1,11 @@
 package dev.grft.spark.verbs;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.OwnNames;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.spark.run.Session;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.regex.Pattern;
@@ -20,6 +22,7 @@ final class OutputFolder {
     private static final long MOST_NANOS = TimeUnit.SECONDS.toNanos(30);
     private static final long LOOK_MILLIS = 100;
 
+    private final Session session;
     private final JavaSparkContext spark;
     private final Storage storage;
     private final Path folder;
@@ -27,23 +30,31 @@ final class OutputFolder {
     private final Pattern files;
 
     /**
-     * Returns a folder, which no other driver writes until the session closes; nothing is written yet. If a program that replaced it was
-     * killed between two moves, the old one comes back.
+     * Returns a folder; nothing is changed yet.
      *
      * @param note name of the file that says what the others are
      * @param files names of these others
-     * @throws UserError if another driver writes the folder
      */
     OutputFolder(Session session, String folder, String note, Pattern files) {
+        this.session = session;
         this.spark = session.context();
         this.storage = session.storage();
         this.folder = new Path(folder);
         this.note = new Path(folder, note);
         this.files = files;
-        session.claimOutput(beside("._lease-"), this.folder);
-        Path aside = beside("._old-");
+    }
+
+    /**
+     * Takes the folder for this driver until the session closes. If a program that replaced it was killed between two moves, the old one
+     * comes back.
+     *
+     * @throws UserError if another driver writes the folder
+     */
+    void claim() {
+        session.claimOutput(beside(OwnNames.LEASE), folder);
+        Path aside = beside(OwnNames.ASIDE);
         if (!exists() && storage.exists(aside)) {
-            storage.move(aside, this.folder);
+            storage.move(aside, folder);
         }
     }
 
@@ -93,24 +104,26 @@ final class OutputFolder {
     }
 
     /**
-     * Writes the folder, in place of one that is there, and returns what {@code write} returns. On any failure that one stays, and
-     * nothing new is left behind.
+     * Writes the folder, which must be {@linkplain #claim claimed}, in place of one that is there, and returns what {@code write} returns.
+     * On any failure that one stays, and nothing new is left behind.
      *
      * @param write writes the files into the folder that it is given
      * @param said what the note says
      */
     <T> T write(Function<Path, T> write, String said) {
-        Path temporary = beside("._tmp-");
+        Path temporaries = beside(OwnNames.TEMPORARY);
+        Path temporary = new Path(temporaries, UUID.randomUUID().toString()); // a driver that was overtaken may still write another
         T result;
         try {
-            storage.delete(temporary);
+            storage.delete(temporaries);
             result = write.apply(temporary);
             storage.writeAtomically(new Path(temporary, note.getName()), said);
         } catch (Throwable e) { // Spark throws checked exceptions undeclared
-            deleteQuietly(temporary, e);
+            deleteQuietly(temporaries, e);
             throw e;
         }
-        replaceBy(temporary, beside("._old-"));
+        replaceBy(temporary, beside(OwnNames.ASIDE));
+        storage.delete(temporaries);
         return result;
     }
 
@@ -137,10 +150,10 @@ final class OutputFolder {
         }
     }
 
-    private void deleteQuietly(Path temporary, Throwable cause) {
+    private void deleteQuietly(Path path, Throwable cause) {
         try {
             awaitTasks();
-            storage.delete(temporary);
+            storage.delete(path);
         } catch (RuntimeException e) { // the file system may be what has failed
             cause.addSuppressed(e);
         }

@@ -72,14 +72,12 @@ final class PackVerb extends Verb {
         Inputs listed = Inputs.at(session.hadoop(), "--images", images, options);
         String inputs = Inputs.digest("pack", listed.listing().times(), noted(options), Integer.toString(IN_A_FILE));
         OutputFolder folder = new OutputFolder(session, output, NOTE, FILES);
-        if (!force && folder.exists()) {
-            if (inputs.equals(packedOf(folder.note()))) {
-                session.progress().say("%s is up to date with its images; --force packs them again", output);
-                return;
-            }
-            throw UserError.of(
-                    "%s: exists already and was not packed from these images; choose another --output or give --force",
-                    output);
+        if (isPacked(folder, inputs, output)) { // which may be read-only
+            return;
+        }
+        folder.claim();
+        if (isPacked(folder, inputs, output)) { // by another driver meanwhile
+            return;
         }
         folder.requireOwn();
         long started = System.nanoTime();
@@ -101,6 +99,24 @@ final class PackVerb extends Verb {
                         bytes / 1e6,
                         source.passedOver(),
                         (System.nanoTime() - started) / 1e9);
+    }
+
+    /**
+     * Returns whether nothing is to do, and says so.
+     *
+     * @throws UserError if something else is there
+     */
+    private boolean isPacked(OutputFolder folder, String inputs, String output) {
+        if (force || !folder.exists()) {
+            return false;
+        }
+        if (!inputs.equals(packedOf(folder.note()))) {
+            throw UserError.of(
+                    "%s: exists already and was not packed from these images; choose another --output or give --force",
+                    output);
+        }
+        session.progress().say("%s is up to date with its images; --force packs them again", output);
+        return true;
     }
 
     /** Returns the options in the words that the notes of packed folders were made of: others would pack them again. */

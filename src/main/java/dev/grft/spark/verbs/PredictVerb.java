@@ -165,10 +165,7 @@ final class PredictVerb extends Verb {
      */
     void predict(String images, String output, List<String> deltas) {
         OutputFolder folder = new OutputFolder(session, output, NOTE, FILES);
-        if (!force && folder.exists()) {
-            throw UserError.of("%s: exists already; choose another --output or give --force", output);
-        }
-        folder.requireOwn();
+        requireFree(folder, output);
         List<Told> tasks = new ArrayList<>();
         if (deltas.isEmpty()) {
             tasks.add(told("", delta(run.directory().path(FILE))));
@@ -182,16 +179,26 @@ final class PredictVerb extends Verb {
                         task.prefix.replaceFirst("_$", ""));
             }
         }
-        if (output.endsWith(".csv")) {
+        boolean csv = new Path(output).getName().endsWith(".csv"); // also of out.csv/
+        if (csv) {
             tasks.forEach(task -> requireTold(task, output));
         }
         Source.Stored source = run.images().stored(images);
-        long rows = folder.write(temporary -> write(images, source, tasks, temporary), note(images));
+        folder.claim();
+        requireFree(folder, output); // another driver may have written it meanwhile
+        long rows = folder.write(temporary -> write(images, source, tasks, csv, temporary), note(images));
         run.artifacts().made(output);
         session.progress()
                 .say(
                         "predicted %d images%s into %s",
                         rows, tasks.size() == 1 ? "" : " by " + tasks.size() + " deltas", output);
+    }
+
+    private void requireFree(OutputFolder folder, String output) {
+        if (!force && folder.exists()) {
+            throw UserError.of("%s: exists already; choose another --output or give --force", output);
+        }
+        folder.requireOwn();
     }
 
     /** Refuses classes that CSV cannot tell apart; deltas of earlier builds may have some. */
@@ -249,7 +256,7 @@ final class PredictVerb extends Verb {
     }
 
     /** Reads the images in the order of their files, writes the row of each as it comes, and returns how many there are. */
-    private long write(String images, Source.Stored source, List<Told> tasks, Path folder) {
+    private long write(String images, Source.Stored source, List<Told> tasks, boolean csv, Path folder) {
         long count = source.count();
         Progress.Meter meter = session.phase("predict", count);
         AtomicLong shown = new AtomicLong();
@@ -280,7 +287,7 @@ final class PredictVerb extends Verb {
                     .computes(encoded.mapPartitions(part -> rows(part, looking, counter, leftTurned, said)));
             try {
                 Causes.unwrapped(() -> {
-                    write(rows, tasks, folder.toString());
+                    write(rows, tasks, csv, folder.toString());
                     return folder;
                 });
             } catch (RuntimeException e) {
@@ -359,13 +366,13 @@ final class PredictVerb extends Verb {
                 .iterator();
     }
 
-    private void write(JavaRDD<Row> rows, List<Told> tasks, String folder) {
+    private void write(JavaRDD<Row> rows, List<Told> tasks, boolean csv, String folder) {
         RuntimeConfig conf = session.spark().conf();
         String before = conf.get(CASE_SENSITIVE);
         conf.set(CASE_SENSITIVE, true); // the names of two classes may differ in case only
         try {
             Dataset<Row> table = session.spark().createDataFrame(rows, schema(tasks));
-            if (folder.endsWith(".csv")) {
+            if (csv) {
                 inText(table, tasks)
                         .write()
                         .option("maxRecordsPerFile", ROWS)

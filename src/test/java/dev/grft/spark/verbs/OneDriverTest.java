@@ -3,11 +3,13 @@ package dev.grft.spark.verbs;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.UserError;
 import dev.grft.spark.run.InUse;
 import dev.grft.spark.run.Session;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -61,7 +63,8 @@ class OneDriverTest extends OnTiny {
         Tiny.does(spark, sets(directory), false, Verbs::train);
         Path table = Files.createDirectory(folder.resolve("out")).resolve("table.parquet");
         try (Session first = session(sets(directory))) {
-            OutputFolder writes = new OutputFolder(first, table.toString(), "_note", Pattern.compile("part.*"));
+            OutputFolder writes = output(first, table);
+            writes.claim();
             assertThat(writes.exists()).isFalse();
             assertThatThrownBy(() -> predict(directory, table))
                     .isInstanceOf(InUse.class)
@@ -71,6 +74,86 @@ class OneDriverTest extends OnTiny {
         }
         predict(directory, table);
         assertThat(names(table.getParent())).containsExactly("table.parquet");
+    }
+
+    private static OutputFolder output(Session session, Path table) {
+        return new OutputFolder(session, table.toString(), "_note", Pattern.compile("part.*"));
+    }
+
+    @Test
+    void aDriverThatWritesOnAfterATakeoverMixesNothingIn() throws IOException {
+        Path place = Files.createDirectory(folder.resolve("out"));
+        Path table = place.resolve("table");
+        try (Session first = session(sets(folder.resolve("run")))) {
+            OutputFolder sleeper = output(first, table);
+            sleeper.claim();
+            assertThatThrownBy(() -> sleeper.write(
+                            old -> {
+                                put(old, "part-old");
+                                takeOver(table, old);
+                                return old;
+                            },
+                            "{}"))
+                    .isInstanceOf(InUse.class)
+                    .hasMessageContaining(table + ": another driver, which has ended, has taken this folder over");
+        }
+        assertThat(names(table)).containsExactlyInAnyOrder("part-0", "_note");
+        assertThat(names(place)).containsExactly("table");
+    }
+
+    /** Writes a table by another driver, while the first writes one more file. */
+    private void takeOver(Path table, org.apache.hadoop.fs.Path old) {
+        try (Session second = session(sets(folder.resolve("run")))) {
+            Files.delete(table.resolveSibling("._lease-table")); // as expired
+            OutputFolder writes = output(second, table);
+            writes.claim();
+            writes.write(
+                    whole -> {
+                        put(whole, "part-0");
+                        put(old, "part-late");
+                        return whole;
+                    },
+                    "{}");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void put(org.apache.hadoop.fs.Path at, String name) {
+        try {
+            Path directory = Path.of(at.toUri().getPath());
+            Files.writeString(Files.createDirectories(directory).resolve(name), name);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void imagesThatArePackedAlreadyNeedNoLease() throws IOException {
+        Path images = Tiny.images(folder.resolve("images"), 1, 1);
+        Path packed = folder.resolve("packed");
+        assertThat(pack(images, packed, false)).contains("packed 3 images");
+        try (Session other = session(sets(folder.resolve("run")))) {
+            output(other, packed).claim();
+            assertThat(pack(images, packed, false)).contains("is up to date with its images");
+            assertThatThrownBy(() -> pack(images, packed, true)).isInstanceOf(InUse.class);
+        }
+    }
+
+    private String pack(Path images, Path packed, boolean force) {
+        return Tiny.does(
+                        spark,
+                        sets(folder.resolve("run")),
+                        force,
+                        verbs -> verbs.pack(images.toString(), packed.toString(), true))
+                .err();
+    }
+
+    @Test
+    void aPredictionThatIsRefusedLeavesNothing() {
+        Path table = folder.resolve("new/table");
+        assertThatThrownBy(() -> predict(folder.resolve("untrained"), table)).isInstanceOf(UserError.class);
+        assertThat(table.getParent()).doesNotExist();
     }
 
     private void predict(Path directory, Path table) {

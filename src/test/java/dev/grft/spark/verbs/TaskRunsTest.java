@@ -182,16 +182,17 @@ class TaskRunsTest extends OnTiny {
 
         assertThat(predicted(sets).get(0).schema().fieldNames())
                 .containsExactly("name", "labels", "p_blue", "p_green", "p_red", "p_hot|warm");
-        String csv = folder.resolve("table.csv").toString();
-        assertThatThrownBy(() -> Tiny.does(
-                        spark,
-                        sets,
-                        false,
-                        verbs -> verbs.predict(this.sets.resolve("test").toString(), csv, List.of())))
-                .isInstanceOf(UserError.class)
-                .hasMessage("--output " + csv
-                        + ": the class hot|warm of the delta has | in its name, which separates the classes"
-                        + " of an image in CSV; write Parquet, an --output that does not end with .csv");
+        for (String csv : List.of(folder + "/table.csv", folder + "/table.csv/")) {
+            assertThatThrownBy(() -> Tiny.does(
+                            spark,
+                            sets,
+                            false,
+                            verbs -> verbs.predict(this.sets.resolve("test").toString(), csv, List.of())))
+                    .isInstanceOf(UserError.class)
+                    .hasMessage("--output " + csv
+                            + ": the class hot|warm of the delta has | in its name, which separates the classes"
+                            + " of an image in CSV; write Parquet, an --output that does not end with .csv");
+        }
     }
 
     private String report(Path directory) throws IOException {
