@@ -7,7 +7,6 @@ import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.Spliterator;
 import java.util.Spliterators;
@@ -54,7 +53,7 @@ public final class Parcels<T> extends RDD<T> {
 
     @SuppressWarnings("unchecked") // Spark makes no array of the values
     private static <T> JavaRDD<T> of(JavaSparkContext spark, List<T> values, @Nullable Sent<?> beside) {
-        Map<T, Sent<T>> sent = new IdentityHashMap<>();
+        IdentityHashMap<T, Sent<T>> sent = new IdentityHashMap<>();
         return new Parcels<>(
                         spark,
                         values.stream()

@@ -238,9 +238,9 @@ final class RowSource implements Source.Stored {
         ImageColumn column = images;
         JavaRDD<Row> scan = inFewTasks(rows);
         List<Ranks> ranks = ranking.of(parts.size());
-        HashMap<String, Ranks> all = new HashMap<>(); // by file
+        Map<String, Ranks> all = new HashMap<>(); // by file
         parts.forEach((file, part) -> all.put(file, ranks.get(part)));
-        List<HashMap<String, Ranks>> ofPartitions = Stream.of(scan.rdd().partitions())
+        List<Map<String, Ranks>> ofPartitions = Stream.of(scan.rdd().partitions())
                 .map(partition -> of(partition, found.root(), all))
                 .toList();
         return Parcels.mapped(scan, ofPartitions, own -> row -> {
@@ -257,11 +257,11 @@ final class RowSource implements Source.Stored {
     }
 
     /** Returns the values of the files of a partition; those of all files if it is none of Spark's own, as a native engine has. */
-    static <T> HashMap<String, T> of(Partition partition, Path root, HashMap<String, T> all) {
+    static <T> Map<String, T> of(Partition partition, Path root, Map<String, T> all) {
         if (!(partition instanceof FilePartition files)) {
             return all;
         }
-        HashMap<String, T> own = new HashMap<>();
+        Map<String, T> own = new HashMap<>();
         for (PartitionedFile file : files.files()) {
             String name = Found.relative(root, file.toPath());
             T value = all.get(name);

@@ -164,7 +164,7 @@ class RanksTest extends OnSpark {
     /** A native engine has partitions of its own, of which it is unknown what they read. */
     @Test
     void aPartitionThatIsNotSparksGetsTheRanksOfAllFiles() {
-        HashMap<String, Integer> all = new HashMap<>(Map.of("a.parquet", 1, "b.parquet", 2));
+        Map<String, Integer> all = new HashMap<>(Map.of("a.parquet", 1, "b.parquet", 2));
         Partition other = context.parallelize(List.of(1), 1).rdd().partitions()[0];
 
         assertThat(RowSource.of(other, new org.apache.hadoop.fs.Path("/"), all)).isSameAs(all);
