@@ -358,7 +358,8 @@ final class Lease implements AutoCloseable {
             }
         }
         if (overtaken != null) {
-            throw new InUse(overtaken.getMessage(), overtaken); // a new one, which the one before can suppress
+            throw new InUse(
+                    String.valueOf(overtaken.getMessage()), overtaken); // a new one, which the one before can suppress
         }
     }
 

@@ -112,7 +112,8 @@ final class OutputFolder {
      */
     <T> T write(Function<Path, T> write, String said) {
         Path temporaries = beside(OwnNames.TEMPORARY);
-        Path temporary = new Path(temporaries, UUID.randomUUID().toString()); // a driver that was overtaken may still write another
+        Path temporary = new Path(
+                temporaries, UUID.randomUUID().toString()); // a driver that was overtaken may still write another
         T result;
         try {
             storage.delete(temporaries);

@@ -18,7 +18,8 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * gradients are FLOAT.
  */
 final class CpuBf16Attention {
-    private static final long MOST = 1 << 21; // weights that are computed at once, unless they are kept or one head has more
+    private static final long MOST =
+            1 << 21; // weights that are computed at once, unless they are kept or one head has more
 
     private final CpuScratch scratch;
     private final Products products;
@@ -83,7 +84,7 @@ final class CpuBf16Attention {
                     w, sizes.square().transposed(), o, sizes.results(), 1, false, at(dq, 2L * sizes.d), sizes.keys());
             products.multiply(o, sizes.results(), v, sizes.keys().transposed(), 1, false, dw, sizes.square());
             functions.widen(w, wide, sizes.weights());
-            functions.softmaxBackward(wide, dw, heads * sizes.queries, sizes.t);
+            functions.softmaxBackward(wide, dw, sizes.heads * sizes.queries, sizes.t);
             functions.narrow(dw, ds, sizes.weights());
             // dq = ds k, dk = ds' q
             products.multiply(ds, sizes.square(), k, sizes.keys(), sizes.scale, false, dq, sizes.inputs());
