@@ -81,7 +81,7 @@ public final class CostModel {
     private final @Nullable FrozenStages frozen;
     private final int still; // blocks that compute one image at a time
     private final int scored; // images of a batch whose scores have a backward, through all blocks; 0 if none have
-    private final boolean bf16;
+    private final Activations memory;
 
     /**
      * Returns the costs of training slices.
@@ -111,7 +111,7 @@ public final class CostModel {
                 null,
                 0,
                 0,
-                false);
+                new Activations(config, false));
     }
 
     private CostModel(
@@ -132,7 +132,7 @@ public final class CostModel {
             @Nullable FrozenStages frozen,
             int still,
             int scored,
-            boolean bf16) {
+            Activations memory) {
         this.config = config;
         this.slices = Map.copyOf(slices);
         this.trained = trained;
@@ -150,7 +150,7 @@ public final class CostModel {
         this.frozen = frozen;
         this.still = still;
         this.scored = scored;
-        this.bf16 = bf16;
+        this.memory = memory;
     }
 
     /** Returns the costs of the method, batch and shards of some settings. */
@@ -190,7 +190,7 @@ public final class CostModel {
                 frozen,
                 frozen == null || showsWholeBatches(settings) ? 0 : Math.min(config.depth(), frozen.count() - 1),
                 Fit.scoresForward(settings) ? 0 : settings.selection().imagesOfBatch(),
-                settings.engine().precision().equals("bf16"));
+                Fit.activations(config, settings));
     }
 
     /** Returns whether networks in training also compute frozen blocks for whole batches: of mirror images, or on executors of a mixed cluster. */
@@ -342,8 +342,8 @@ public final class CostModel {
 
     private long beside(int tasks, int examples, int seen) {
         long backward =
-                Math.max(activations(examples, recompute), memory().training(Math.min(examples, scored), recompute));
-        long batches = Math.max(backward + sums(), memory().forward(seen));
+                Math.max(activations(examples, recompute), memory.training(Math.min(examples, scored), recompute));
+        long batches = Math.max(backward + sums(), memory.forward(seen));
         return weights() + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
     }
 
@@ -459,16 +459,12 @@ public final class CostModel {
 
     /** Returns the bytes of the weights that tasks share; bfloat16 adds two copies of half the size. */
     private long weights() {
-        return (bf16 ? 2L : 1L) * BYTES * config.backboneParameters();
-    }
-
-    private Activations memory() {
-        return new Activations(config, bf16);
+        return (memory.bf16() ? 2L : 1L) * BYTES * config.backboneParameters();
     }
 
     /** Returns what a network in this training keeps of a batch and works with, in bytes. */
     long activations(int examples, boolean again) {
-        return memory().training(examples, again, still)
+        return memory.training(examples, again, still)
                 + BYTES * tuning.held(name -> (long) rows(name, examples), again);
     }
 

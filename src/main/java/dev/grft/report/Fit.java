@@ -94,7 +94,7 @@ public final class Fit {
                 && activations(config, wished).forward(seen) <= room;
     }
 
-    private static Activations activations(VitConfig config, Settings settings) {
+    static Activations activations(VitConfig config, Settings settings) {
         return new Activations(config, settings.engine().precision().equals("bf16"));
     }
 

@@ -2,7 +2,6 @@ package dev.grft.tuning;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.Delta;
 import dev.grft.Entries;
@@ -109,7 +108,7 @@ class AdditionTuningTest {
     @ParameterizedTest
     @MethodSource("every")
     void soItDoesInBf16(Tuning tuning) {
-        assumeTrue(Machine.hasBf16(), "no AVX-512");
+        Machine.needBf16();
         givesTheSameGradientsAgain(tuning, true);
     }
 
@@ -117,7 +116,7 @@ class AdditionTuningTest {
     @ParameterizedTest
     @MethodSource("every")
     void gradientsInBf16AreThoseInFloatButForRounding(Tuning tuning) {
-        assumeTrue(Machine.hasBf16(), "no AVX-512");
+        Machine.needBf16();
         Bound floats = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels());
         Bound narrow = new Bound(Tiny.headless(DataType.FLOAT), tuning, new CpuKernels(true));
         float[] trained = Tiny.normal(17, floats.layout.size(), 0.1);

@@ -1,7 +1,6 @@
 package dev.grft.vit;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.vit.kernels.CpuKernels;
@@ -27,7 +26,7 @@ class Bf16VitTest {
 
     @BeforeAll
     static void needAvx512() {
-        assumeTrue(Machine.hasBf16(), "no AVX-512");
+        Machine.needBf16();
     }
 
     @AfterEach

@@ -35,11 +35,15 @@ final class CpuArrays {
      * @throws IllegalArgumentException if the array is not FLOAT, contiguous and row-major: BLAS would misread it
      */
     static FloatPointer pointer(INDArray array) {
-        if (array.dataType() != DataType.FLOAT || !isRowMajor(array)) {
-            throw new IllegalArgumentException("CpuKernels needs a contiguous row-major FLOAT array, got "
+        require(array, DataType.FLOAT);
+        return held(array);
+    }
+
+    private static void require(INDArray array, DataType type) {
+        if (array.dataType() != type || !isRowMajor(array)) {
+            throw new IllegalArgumentException("CpuKernels needs a contiguous row-major " + type + " array, got "
                     + array.dataType() + Arrays.toString(array.shape()) + array.ordering());
         }
-        return held(array);
     }
 
     /** Returns whether the values lie one after the other in 'c' order; ND4J's flags do not tell it for views. */
@@ -77,10 +81,7 @@ final class CpuArrays {
      * @throws IllegalArgumentException if the array is not BFLOAT16, contiguous and row-major
      */
     static ShortPointer shorts(INDArray array) {
-        if (!isNarrow(array) || !isRowMajor(array)) {
-            throw new IllegalArgumentException("CpuKernels needs a contiguous row-major BFLOAT16 array, got "
-                    + array.dataType() + Arrays.toString(array.shape()) + array.ordering());
-        }
+        require(array, DataType.BFLOAT16);
         return new HeldShorts(array);
     }
 

@@ -1,7 +1,6 @@
 package dev.grft.spark.verbs;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.vit.kernels.Machine;
@@ -79,7 +78,7 @@ class DeterminismTest {
     @Test
     @Tag("thorough")
     void bfloat16HasTheSameBitsOnAnyNumberOfCoresAndOthersThanFloat() throws Exception {
-        assumeTrue(Machine.hasBf16(), "no AVX-512");
+        Machine.needBf16();
         Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
         Path train = Tiny.images(folder.resolve("train"), 6, 2);
         Map<String, String> delta = Map.of();

@@ -1,7 +1,6 @@
 package dev.grft.spark.work;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.Axis;
 import dev.grft.Penalty;
@@ -245,7 +244,9 @@ class FrozenCacheTest extends OnSpark {
     @ParameterizedTest
     @ValueSource(strings = {"fp32", "bf16"})
     void aTrainingHasTheSameBitsWhateverIsKept(String precision) {
-        assumeTrue(precision.equals("fp32") || Machine.hasBf16(), "no AVX-512");
+        if (!precision.equals("fp32")) {
+            Machine.needBf16();
+        }
         Settings settings = settings("engine.precision=" + precision);
         List<float[]> withoutRoom = training(settings, cache(0));
         assertThat(FrozenCache.taken()).isZero();

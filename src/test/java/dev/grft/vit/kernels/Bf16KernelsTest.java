@@ -1,7 +1,6 @@
 package dev.grft.vit.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.vit.kernels.onednn.Functions;
 import dev.grft.vit.kernels.onednn.Packed;
@@ -29,7 +28,7 @@ class Bf16KernelsTest {
 
     @BeforeAll
     static void needAvx512() {
-        assumeTrue(Machine.hasBf16(), "no AVX-512");
+        Machine.needBf16();
     }
 
     @AfterEach

@@ -1,6 +1,7 @@
 package dev.grft.vit.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.UserError;
 import java.util.Random;
@@ -25,8 +26,12 @@ public enum Machine {
         this.accuracy = accuracy;
     }
 
-    /** Returns whether this processor can compute in bfloat16. */
-    public static boolean hasBf16() {
+    /** Skips the test if this processor cannot compute in bfloat16. */
+    public static void needBf16() {
+        assumeTrue(hasBf16(), "no AVX-512");
+    }
+
+    private static boolean hasBf16() {
         try {
             Backend.bf16("cpu");
             return true;

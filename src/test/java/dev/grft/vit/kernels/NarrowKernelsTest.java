@@ -3,7 +3,6 @@ package dev.grft.vit.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.vit.Activation;
 import dev.grft.vit.Naive;
@@ -33,7 +32,7 @@ class NarrowKernelsTest {
 
     @BeforeAll
     static void needAvx512() {
-        assumeTrue(Machine.hasBf16(), "no AVX-512");
+        Machine.needBf16();
     }
 
     @AfterEach
