@@ -46,6 +46,7 @@
   // --- Texts ---
 
   const many = new Intl.NumberFormat("en-US");
+  const rough = new Intl.NumberFormat("en-US", { notation: "compact" });
   const whole = (n) => (Number.isFinite(n) ? many.format(Math.round(n)) : "–");
   const fixed = (n, digits) => (Number.isFinite(n) ? n.toFixed(digits) : "–");
   const percent = (n, digits = 2) => (Number.isFinite(n) ? (100 * n).toFixed(digits) + " %" : "–");
@@ -656,6 +657,56 @@
       h("p", { class: "soft" }, "Sent a step: the trained numbers to an executor and a gradient from each shard. Live memory is measured in local mode only: what is left of the heap after a collection, and the most native memory."));
   }
 
+  // A point for each cell, a line for the budgets of a method, bars of a standard deviation; what trains nothing but the head is a level line.
+  function againstParameters(cells, measure, { meanOf, name, value, deviationOf, trainedOf }) {
+    const points = cells.filter((cell) => trainedOf(cell) > 0 && Number.isFinite(meanOf(cell)));
+    const level = cells.find((cell) => trainedOf(cell) === 0 && Number.isFinite(meanOf(cell)));
+    if (points.length < 2) return [];
+    const names = [...new Set(points.map((cell) => cell.method))];
+    const of = (method) => points.filter((cell) => cell.method === method).sort((a, b) => trainedOf(a) - trainedOf(b));
+    const bars = points.filter((cell) => Number.isFinite(deviationOf(cell)));
+    const SYMBOLS = ["circle", "rect", "triangle", "diamond", "emptyCircle", "emptyRect", "emptyTriangle", "emptyDiamond"];
+    return [h("h3", {}, `${measure.title} against trained parameters`),
+      h("p", { class: "soft" }, "Trained parameters without the head, logarithmic." + (bars.length ? " Bars are one standard deviation over the seeds." : "") + (level ? ` The dashed line is ${level.method}, which trains the head alone.` : "")),
+      chart(`${measure.title} against trained parameters: ${points.map((cell) => `${name(cell)} ${whole(trainedOf(cell))} parameters, ${value(cell)}`).join("; ")}.`, 380, () => ({
+        legend: { data: names }, grid: { top: 40, left: 28, right: 24 },
+        xAxis: { type: "log", name: "trained parameters", min: (v) => v.min / 1.5, max: (v) => v.max * 1.5, splitLine: { show: false }, axisLabel: { showMinLabel: false, showMaxLabel: false, formatter: (v) => rough.format(v) } },
+        yAxis: { type: "value", name: small(measure.title), nameGap: 60, scale: true, min: level ? (v) => Math.min(meanOf(level), v.min) - 0.05 * (v.max - Math.min(meanOf(level), v.min)) : null, axisLabel: { showMinLabel: !level, formatter: measure.axis } },
+        tooltip: { formatter: (p) => (p.data.cell ? tip(name(p.data.cell), `${whole(trainedOf(p.data.cell))} trained`, value(p.data.cell)) : "") },
+        series: [
+          ...names.map((method, i) => ({
+            name: method, type: "line", symbol: SYMBOLS[i % SYMBOLS.length], symbolSize: 11, lineStyle: { width: 1.5 },
+            data: of(method).map((cell) => ({ value: [trainedOf(cell), meanOf(cell)], cell })),
+            markLine: i === 0 && level ? { silent: true, symbol: "none", lineStyle: { type: "dashed", color: color("--soft") }, label: { color: color("--ink"), position: "insideEndTop", formatter: level.method }, data: [{ yAxis: meanOf(level) }] } : undefined,
+          })),
+          {
+            type: "custom", silent: true, z: 1, encode: { x: 0, y: [1, 2] },
+            data: bars.map((cell) => [trainedOf(cell), meanOf(cell) - deviationOf(cell), meanOf(cell) + deviationOf(cell), names.indexOf(cell.method)]),
+            renderItem: (params, api) => {
+              const [x, bottom] = api.coord([api.value(0), api.value(1)]);
+              const top = api.coord([api.value(0), api.value(2)])[1];
+              const stroke = palette()[api.value(3) % palette().length];
+              return { type: "group", children: [[x, bottom, x, top], [x - 4, bottom, x + 4, bottom], [x - 4, top, x + 4, top]].map(([x1, y1, x2, y2]) => ({ type: "line", shape: { x1, y1, x2, y2 }, style: { stroke, lineWidth: 1.5 } })) };
+            },
+          },
+        ],
+      }))];
+  }
+
+  function costOfCells(cells, name, mean) {
+    const phases = ["select", "train"].filter((phase) => cells.some((cell) => mean(cell, (m) => m.phases?.[phase]) > 0));
+    if (phases.length === 0) return null;
+    const all = (cell) => phases.reduce((sum, phase) => sum + (mean(cell, (m) => m.phases?.[phase]) || 0), 0);
+    return h("div", {}, h("h3", {}, "Cost"),
+      chart(`Seconds by method and budget: ${cells.map((cell) => `${name(cell)} ${seconds(all(cell))}`).join(", ")}.`, 70 + 26 * cells.length, (narrow) => ({
+        legend: {}, grid: { top: 34, bottom: 28 },
+        xAxis: { type: "value", name: "seconds, mean over the seeds", nameGap: 26 },
+        yAxis: { type: "category", inverse: true, data: cells.map(name), axisLabel: { interval: 0, formatter: (t) => short(t, narrow ? 20 : 30) } },
+        tooltip: { formatter: (p) => tip(p.name, `${p.seriesName}: ${seconds(p.value)}`) },
+        series: phases.map((phase) => ({ name: phase, type: "bar", stack: "all", barMaxWidth: 18, data: cells.map((cell) => mean(cell, (m) => m.phases?.[phase]) || 0) })),
+      })));
+  }
+
   function comparison() {
     const c = data.comparison;
     if (!c) return;
@@ -694,13 +745,7 @@
         c.cells.map((cell) => [name(cell), whole(Object.keys(cell.seeds).length), value(cell), ...columns.map((one) => MEASURES[one].text(mean(cell, (m) => m[one]))), whole(mean(cell, (m) => m.trained_without_head)), percent(mean(cell, (m) => m.share_without_head), 3),
           bytes(mean(cell, (m) => m.delta_bytes)), seconds(mean(cell, (m) => m.phases?.select)), seconds(mean(cell, (m) => m.phases?.train)), milliseconds(mean(cell, (m) => m.seconds_per_step)),
           bytes(mean(cell, (m) => m.bytes_per_step)), bytes(mean(cell, (m) => m.live_memory_bytes)), Number.isFinite(mean(cell, (m) => m.learning_rate)) ? mean(cell, (m) => m.learning_rate).toExponential(1) : "–"]))];
-    const budgets = [...new Set(c.cells.map((cell) => cell.budget).filter((b) => b !== null))].sort((a, b) => a - b);
-    if (budgets.length > 1) {
-      const names = [...new Set(c.cells.map((cell) => cell.method))];
-      parts.push(h("h3", {}, `${measure.title} against budget`), lines(`${measure.title} against budget, a line for each method; the numbers stand in the table above.`, budgets[0] < 1 ? "share of the backbone" : "slices of each matrix", small(measure.title),
-        () => names.map((method) => ({ name: method, points: c.cells.filter((cell) => cell.method === method).flatMap((cell) => (cell.budget === null ? budgets : [cell.budget]).map((b) => [b, meanOf(cell)])).sort((a, b) => a[0] - b[0]) })),
-        { log: "x", format: measure.axis, nameGap: 60, height: 340 }));
-    }
+    parts.push(...againstParameters(c.cells, measure, { meanOf, name, value, deviationOf: (cell) => cell[key + "_sd"], trainedOf: (cell) => mean(cell, (m) => m.trained_without_head) }), costOfCells(c.cells, name, mean));
     section("comparison", "Comparison", ...parts);
     for (const [at, s] of Object.entries(c.selections || {})) {
       const matrices = Object.entries(s.slices).map(([matrix, count]) => {
