@@ -1,9 +1,9 @@
 """Divides the images of the comparison: for each set FOLDER/NAME/{train,validation,test}/CLASS/*.
 
-Needs the archives flowers5-128.zip and sign-digits-100.zip (folders CLASS/*.jpg), Debian's package
-dataset-fashion-mnist and, from PyPI, numpy and pillow:
+    python3 make.py FOLDER --archives FOLDER_OF_THE_ARCHIVES [--sets clothes,caltech]
 
-    python3 make.py FOLDER --archives FOLDER_OF_THE_ARCHIVES
+For the small ViT: signs, flowers and fashion. Needs the archives flowers5-128.zip and sign-digits-100.zip (folders
+CLASS/*.jpg), Debian's package dataset-fashion-mnist and, from PyPI, numpy and pillow.
 
 Of each set 1,000 images are for training, 300 for validation, up to 700 for the test, classes in equal parts as far as there are
 images. The order within a class is that of the SHA-256 of the files, and files of the same content count once, so no image is
@@ -16,9 +16,6 @@ import hashlib
 import io
 import pathlib
 import zipfile
-
-import numpy as np
-from PIL import Image
 
 PARTS = {"train": 1000, "validation": 300, "test": 700}
 CLOTHES = ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
@@ -34,6 +31,8 @@ def archive(path):
 
 def fashion(folder, per_class=200):
     """Yields class, ending and bytes of the first images of each class of Fashion-MNIST's training images."""
+    import numpy as np
+    from PIL import Image
 
     def idx(name, header):
         with gzip.open(pathlib.Path(folder) / name, "rb") as file:
@@ -73,15 +72,56 @@ def divide(images, folder):
     print(folder, counts)
 
 
+def keep_parts(path, of_each_class, folder):
+    """Writes the parts of a set whose archive has parts: all for the test, and some of each class for the others."""
+    seen = set()
+
+    def write(part, label, names, most):
+        place = folder / part / label
+        place.mkdir(parents=True, exist_ok=True)
+        written = 0
+        for name in names:
+            content = file.read(name)
+            digest = hashlib.sha256(content).hexdigest()
+            if written < most and digest not in seen:
+                seen.add(digest)
+                (place / pathlib.Path(name).name).write_bytes(content)
+                written += 1
+        return written
+
+    with zipfile.ZipFile(path) as file:
+        names = {}
+        for name in sorted(file.namelist()):
+            if name.lower().endswith((".jpg", ".jpeg")):
+                part, label = name.split("/")[-3:-1]
+                names.setdefault(label, {}).setdefault(part, []).append(name)
+        counts = dict.fromkeys(PARTS, 0)
+        for label, of in names.items():
+            counts["test"] += write("test", label, of["test"], len(of["test"]))
+        for label, of in names.items():
+            counts["train"] += write("train", label, of["train"], of_each_class)
+            counts["validation"] += write("validation", label, of["validation"] + of["train"], of_each_class)
+    print(folder, counts)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--archives", type=pathlib.Path, required=True)
+    parser.add_argument("--sets", default="signs,flowers,fashion", help="which, separated by commas (%(default)s)")
     parser.add_argument("--fashion", default="/usr/share/datasets/fashion-mnist")
     given = parser.parse_args()
-    divide(archive(given.archives / "flowers5-128.zip"), given.folder / "flowers")
-    divide(archive(given.archives / "sign-digits-100.zip"), given.folder / "signs")
-    divide(fashion(given.fashion), given.folder / "fashion")
+    make = {
+        "signs": lambda folder: divide(archive(given.archives / "sign-digits-100.zip"), folder),
+        "flowers": lambda folder: divide(archive(given.archives / "flowers5-128.zip"), folder),
+        "fashion": lambda folder: divide(fashion(given.fashion), folder),
+        "clothes": lambda folder: keep_parts(given.archives / "clothing-128.zip", 100, folder),
+        "caltech": lambda folder: keep_parts(given.archives / "caltech101-128.zip", 10, folder),
+    }
+    for name in given.sets.split(","):
+        if name not in make:
+            parser.error(f"--sets has {name!r}, known are {', '.join(make)}")
+        make[name](given.folder / name)
 
 
 if __name__ == "__main__":
