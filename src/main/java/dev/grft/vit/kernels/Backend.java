@@ -5,16 +5,22 @@ import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_thread
 import dev.grft.UserError;
 import dev.grft.vit.kernels.onednn.OneDnn;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.Pointer;
 import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.environment.Nd4jEnvironment;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.nativeblas.NativeOpsHolder;
 
 /** What this process computes on: its native libraries and their settings, its device, and the kernels for that device. */
 public final class Backend {
+    private static final int NEWEST_GPUS = 8; // the major number of their compute capability
+
     private Backend() {}
 
     /**
@@ -54,9 +60,37 @@ public final class Backend {
     public static boolean onGpu() {
         prepare();
         if (!Flat.CPU) {
-            Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation());
+            requireKnownGpus(Nd4j.getExecutioner().getEnvironmentInformation());
         }
         return !Flat.CPU;
+    }
+
+    /**
+     * Refuses GPUs that are too new. ND4J's backend for CUDA 11.6 (1.0.0-M2.1) has machine code for compute capability 3.7, 5.0, 5.2, 6.0,
+     * 6.1, 7.0, 7.5, 8.0 and 8.6, which newer GPUs of the same major number run too, and no PTX, from which a driver could make code for
+     * other ones: on a Hopper it cannot even make an array.
+     *
+     * @param environment what {@code getEnvironmentInformation()} of ND4J's executioner tells of its backend
+     */
+    static void requireKnownGpus(Properties environment) {
+        Object devices = environment.get(Nd4jEnvironment.CUDA_DEVICE_INFORMATION_KEY);
+        for (Object device : devices instanceof List<?> all ? all : List.of()) {
+            Map<?, ?> gpu = (Map<?, ?>) device;
+            int major = number(gpu, Nd4jEnvironment.CUDA_DEVICE_MAJOR_VERSION_KEY);
+            if (major > NEWEST_GPUS) {
+                throw UserError.of(
+                        "the GPU %s has compute capability %d.%d, and ND4J's CUDA backend has code for 3.7 to 8.9 only (V100, T4, A100,"
+                                + " A10, L4, L40); use such a GPU, hide this one by CUDA_VISIBLE_DEVICES, or compute on the CPU with the"
+                                + " build without -Pcuda",
+                        String.valueOf(gpu.get(Nd4jEnvironment.CUDA_DEVICE_NAME_KEY)),
+                        major,
+                        number(gpu, Nd4jEnvironment.CUDA_DEVICE_MINOR_VERSION_KEY));
+            }
+        }
+    }
+
+    private static int number(Map<?, ?> gpu, String key) {
+        return Integer.parseInt(String.valueOf(gpu.get(key)));
     }
 
     /**
@@ -127,7 +161,7 @@ public final class Backend {
         return OneDnn.bf16();
     }
 
-    /** Sets how many threads a product on the CPU that this thread starts may use. The last bits depend on this number. */
+    /** Sets how many threads a product on the CPU that this thread starts may use, and a loop over rows. The last bits of products depend on this number. */
     public static void threads(int threads) {
         blas_set_num_threads(threads);
         OneDnn.threads(threads);

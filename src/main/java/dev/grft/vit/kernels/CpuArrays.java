@@ -106,10 +106,17 @@ final class CpuArrays {
         return array.data().asDouble();
     }
 
-    /** Reads the first n values into {@code to}, which is returned. */
-    static float[] read(CpuMemory from, float[] to, int n) {
-        from.get(0, to, 0, n);
-        return to;
+    /** Returns a copy of the values of a FLOAT array. */
+    static float[] read(INDArray array) {
+        return read(array, 0);
+    }
+
+    /** Returns the same, with room for so many values more. */
+    static float[] read(INDArray array, int more) {
+        int n = length(array);
+        float[] values = new float[n + more];
+        memory(array).get(0, values, 0, n);
+        return values;
     }
 
     /**

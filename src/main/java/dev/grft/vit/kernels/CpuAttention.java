@@ -20,11 +20,11 @@ final class CpuAttention {
     private static final int TILE = 1 << 19;
 
     private final CpuScratch scratch;
-    private final CpuMath math;
+    private final CpuThreads threads;
 
-    CpuAttention(CpuScratch scratch, CpuMath math) {
+    CpuAttention(CpuScratch scratch, CpuThreads threads) {
         this.scratch = scratch;
-        this.math = math;
+        this.threads = threads;
     }
 
     void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
@@ -180,52 +180,58 @@ final class CpuAttention {
     void headsApart(INDArray x, int heads, INDArray y) {
         int d = size(x, 1);
         int h = d / heads;
-        float[] v = scratch.row(0, d);
         CpuMemory in = memory(x);
         CpuMemory out = memory(y);
-        Arrays.fill(v, 0, d, 0f);
-        for (long i = 0; i < y.size(0); i++) {
-            int from = (int) (i % heads) * h;
-            in.get(i / heads * d + from, v, from, h);
-            out.put(i * d, v, 0, d);
-            Arrays.fill(v, from, from + h, 0f);
-        }
+        threads.rows(y.size(0), d, (lane, first, last) -> {
+            float[] v = lane.row(0, d);
+            Arrays.fill(v, 0, d, 0f);
+            for (long i = first; i < last; i++) {
+                int from = (int) (i % heads) * h;
+                in.get(i / heads * d + from, v, from, h);
+                out.put(i * d, v, 0, d);
+                Arrays.fill(v, from, from + h, 0f);
+            }
+        });
     }
 
     void addHeads(INDArray x, int heads, INDArray y) {
         int d = size(x, 1);
         int h = d / heads;
-        float[] v = scratch.row(0, h);
-        float[] sum = scratch.row(1, h);
         CpuMemory in = memory(x);
         CpuMemory out = memory(y);
-        for (long i = 0; i < x.size(0); i++) {
-            int from = (int) (i % heads) * h;
-            long to = i / heads * d + from;
-            in.get(i * d + from, v, 0, h);
-            out.get(to, sum, 0, h);
-            for (int j = 0; j < h; j++) {
-                sum[j] += v[j];
+        threads.rows(x.size(0), h, (lane, first, last) -> {
+            float[] v = lane.row(0, h);
+            float[] sum = lane.row(1, h);
+            for (long i = first; i < last; i++) {
+                int from = (int) (i % heads) * h;
+                long to = i / heads * d + from;
+                in.get(i * d + from, v, 0, h);
+                out.get(to, sum, 0, h);
+                for (int j = 0; j < h; j++) {
+                    sum[j] += v[j];
+                }
+                out.put(to, sum, 0, h);
             }
-            out.put(to, sum, 0, h);
-        }
+        });
     }
 
     /** Replaces {@code m} rows of {@code t} scores each, from {@code at} on, by their softmax. */
-    void softmax(CpuMemory rows, long at, int m, int t) {
+    private void softmax(CpuMemory rows, long at, int m, int t) {
         int chunk = chunk(t);
-        float[] s = scratch.row(0, chunk * t);
-        float[] power = scratch.row(1, chunk * t);
-        for (int i = 0; i < m; i += chunk) {
-            int count = Math.min(chunk, m - i);
-            rows.get(at + (long) i * t, s, 0, count * t);
-            softmaxRows(s, power, count, t);
-            rows.put(at + (long) i * t, s, 0, count * t);
-        }
+        threads.rows(m, t, (lane, first, last) -> {
+            float[] s = lane.row(0, chunk * t);
+            float[] power = lane.row(1, chunk * t);
+            for (long i = first; i < last; i += chunk) {
+                int count = (int) Math.min(chunk, last - i);
+                rows.get(at + i * t, s, 0, count * t);
+                softmaxRows(lane.math(), s, power, count, t);
+                rows.put(at + i * t, s, 0, count * t);
+            }
+        });
     }
 
     /** Replaces each row of {@code s [m, t]} by its softmax; {@code power} is scratch of the same size. */
-    private void softmaxRows(float[] s, float[] power, int m, int t) {
+    private static void softmaxRows(CpuMath math, float[] s, float[] power, int m, int t) {
         for (int i = 0; i < m * t; i += t) {
             float max = max(s, i, t);
             for (int j = i; j < i + t; j++) {
@@ -242,17 +248,19 @@ final class CpuAttention {
     }
 
     /** Softmax backward, in place: {@code gradients [m, t]}, given the softmax that begins at {@code at}; multiplies by {@code scale}. */
-    void softmaxBackward(CpuMemory softmax, long at, CpuMemory gradients, float scale, int m, int t) {
+    private void softmaxBackward(CpuMemory softmax, long at, CpuMemory gradients, float scale, int m, int t) {
         int chunk = chunk(t);
-        float[] p = scratch.row(0, chunk * t);
-        float[] g = scratch.row(1, chunk * t);
-        for (int i = 0; i < m; i += chunk) {
-            int count = Math.min(chunk, m - i);
-            softmax.get(at + (long) i * t, p, 0, count * t);
-            gradients.get((long) i * t, g, 0, count * t);
-            softmaxRowsBackward(p, g, scale, count, t);
-            gradients.put((long) i * t, g, 0, count * t);
-        }
+        threads.rows(m, t, (lane, first, last) -> {
+            float[] p = lane.row(0, chunk * t);
+            float[] g = lane.row(1, chunk * t);
+            for (long i = first; i < last; i += chunk) {
+                int count = (int) Math.min(chunk, last - i);
+                softmax.get(at + i * t, p, 0, count * t);
+                gradients.get(i * t, g, 0, count * t);
+                softmaxRowsBackward(p, g, scale, count, t);
+                gradients.put(i * t, g, 0, count * t);
+            }
+        });
     }
 
     /** Replaces the gradient {@code g [m, t]} of a softmax {@code p [m, t]} by that of its scores, times {@code scale}. */

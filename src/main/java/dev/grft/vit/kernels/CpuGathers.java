@@ -9,46 +9,41 @@ import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuScratch.CHUNK;
 
 import java.nio.FloatBuffer;
-import java.util.Arrays;
 import org.bytedeco.javacpp.ShortPointer;
 import org.bytedeco.javacpp.indexer.ShortIndexer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Copies, sums and products of chosen columns or entries of a matrix. */
 final class CpuGathers {
-    private final CpuScratch scratch;
+    private static final long COST = 4; // of a value that does not lie beside the one before
 
-    CpuGathers(CpuScratch scratch) {
-        this.scratch = scratch;
+    private final CpuThreads threads;
+
+    CpuGathers(CpuThreads threads) {
+        this.threads = threads;
     }
 
     void columnsToRows(INDArray x, int[] columns, INDArray y) {
         int m = size(x, 0);
         int n = size(x, 1);
         int k = columns.length;
-        int most = rowsAtOnce(k);
-        float[] v = scratch.row(0, k * most);
         CpuMemory out = memory(y);
         if (isNarrow(x)) {
             ShortPointer values = shorts(x);
             ShortIndexer in = ShortIndexer.create(values);
-            for (int i = 0; i < m; i += most) {
-                int rows = Math.min(most, m - i);
+            transposed(m, k, (v, i, rows, most) -> {
                 for (int r = 0; r < rows; r++) {
                     for (int j = 0; j < k; j++) {
                         v[j * most + r] = widen(in.get((long) (i + r) * n + columns[j]));
                     }
                 }
-                for (int j = 0; j < k; j++) {
-                    out.put((long) j * m + i, v, j * most, rows);
-                }
-            }
+                put(v, most, out, (long) i, m, rows, k);
+            });
             keep(values);
             return;
         }
         CpuMemory in = memory(x);
-        for (int i = 0; i < m; i += most) {
-            int rows = Math.min(most, m - i);
+        transposed(m, k, (v, i, rows, most) -> {
             FloatBuffer some = in.window((long) i * n);
             int first = in.in((long) i * n);
             for (int r = 0; r < rows; r++) {
@@ -56,44 +51,40 @@ final class CpuGathers {
                     v[j * most + r] = some.get(first + r * n + columns[j]);
                 }
             }
-            for (int j = 0; j < k; j++) {
-                out.put((long) j * m + i, v, j * most, rows);
-            }
-        }
+            put(v, most, out, (long) i, m, rows, k);
+        });
         in.keep();
+    }
+
+    private static void put(float[] v, int most, CpuMemory out, long i, long m, int rows, int k) {
+        for (int j = 0; j < k; j++) {
+            out.put(j * m + i, v, j * most, rows);
+        }
     }
 
     void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
         int m = size(y, 0);
         int n = size(y, 1);
         int k = columns.length;
-        int most = rowsAtOnce(k);
-        float[] v = scratch.row(0, k * most);
         CpuMemory in = memory(x);
         if (isNarrow(y)) {
             ShortPointer values = shorts(y);
             ShortIndexer out = ShortIndexer.create(values);
-            for (int i = 0; i < m; i += most) {
-                int rows = Math.min(most, m - i);
-                for (int j = 0; j < k; j++) {
-                    in.get((long) j * m + i, v, j * most, rows);
-                }
+            transposed(m, k, (v, i, rows, most) -> {
+                get(in, (long) i, m, rows, k, v, most);
                 for (int r = 0; r < rows; r++) {
                     for (int j = 0; j < k; j++) {
                         long at = (long) (i + r) * n + columns[j];
                         out.put(at, narrow(widen(out.get(at)) + v[j * most + r]));
                     }
                 }
-            }
+            });
             keep(values);
             return;
         }
         CpuMemory out = memory(y);
-        for (int i = 0; i < m; i += most) {
-            int rows = Math.min(most, m - i);
-            for (int j = 0; j < k; j++) {
-                in.get((long) j * m + i, v, j * most, rows);
-            }
+        transposed(m, k, (v, i, rows, most) -> {
+            get(in, (long) i, m, rows, k, v, most);
             FloatBuffer some = out.window((long) i * n);
             int first = out.in((long) i * n);
             for (int r = 0; r < rows; r++) {
@@ -102,8 +93,29 @@ final class CpuGathers {
                     some.put(at, some.get(at) + v[j * most + r]);
                 }
             }
-        }
+        });
         out.keep();
+    }
+
+    private static void get(CpuMemory in, long i, long m, int rows, int k, float[] v, int most) {
+        for (int j = 0; j < k; j++) {
+            in.get(j * m + i, v, j * most, rows);
+        }
+    }
+
+    /** What is done to some rows from row {@code i} on, k values of each, which lie in {@code v [k, most]}. */
+    private interface Transposed {
+        void rows(float[] v, int i, int rows, int most);
+    }
+
+    private void transposed(int m, int k, Transposed some) {
+        int most = Math.max(16, CHUNK / k);
+        threads.rows(m, COST * k, (lane, from, to) -> {
+            float[] v = lane.row(0, k * most);
+            for (int i = (int) from; i < to; i += most) {
+                some.rows(v, i, (int) Math.min(most, to - i), most);
+            }
+        });
     }
 
     private static float widen(short bits) {
@@ -116,45 +128,42 @@ final class CpuGathers {
         return Float.isNaN(value) ? (short) 0x7fc0 : (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
     }
 
-    /** Returns how many rows of k values each are transposed at once. */
-    private static int rowsAtOnce(int k) {
-        return Math.max(16, CHUNK / k);
-    }
-
     void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
         int m = size(x, 0);
         int n = size(x, 1);
-        float[] v = scratch.row(0, n);
-        float[] added = read(memory(values), scratch.row(1, columns.length), columns.length);
+        float[] added = read(values);
         CpuMemory in = memory(x);
         CpuMemory out = memory(y);
-        for (long i = 0; i < m; i++) {
-            in.get(i * n, v, 0, n);
-            for (int at = (int) i; at < columns.length; at += m) {
-                v[columns[at]] += added[at];
+        threads.rows(m, n, (lane, from, to) -> {
+            float[] v = lane.row(0, n);
+            for (long i = from; i < to; i++) {
+                in.get(i * n, v, 0, n);
+                for (int at = (int) i; at < columns.length; at += m) {
+                    v[columns[at]] += added[at];
+                }
+                out.put(i * n, v, 0, n);
             }
-            out.put(i * n, v, 0, n);
-        }
+        });
     }
 
     void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
-        int m = size(a, 0);
         int n = size(a, 1);
         int l = size(b, 1);
-        float[] u = scratch.row(0, n);
-        float[] v = scratch.row(1, l);
-        float[] acc = scratch.row(2, columns.length);
-        Arrays.fill(acc, 0, columns.length, 0f);
-        CpuMemory left = scratch.memory(0, a);
-        CpuMemory right = scratch.memory(1, b);
-        for (long i = 0; i < m; i++) {
-            left.get(i * n, u, 0, n);
-            right.get(i * l, v, 0, l);
-            for (int from = 0; from < columns.length; from += n) {
-                addProducts(u, v, columns, from, acc, n);
+        int k = columns.length;
+        float[] sums = threads.sum(a.size(0), n + l + COST * k, k, (lane, first, last, acc) -> {
+            float[] u = lane.row(0, n);
+            float[] v = lane.row(1, l);
+            CpuMemory left = lane.memory(0, a, last * n);
+            CpuMemory right = lane.memory(1, b, last * l);
+            for (long i = first; i < last; i++) {
+                left.get(i * n, u, 0, n);
+                right.get(i * l, v, 0, l);
+                for (int from = 0; from < k; from += n) {
+                    addProducts(u, v, columns, from, acc, n);
+                }
             }
-        }
-        memory(dots).put(0, acc, 0, columns.length);
+        });
+        memory(dots).put(0, sums, 0, k);
     }
 
     /** Adds n products {@code u[j] * v[columns[from + j]]} to {@code acc}, from {@code from} on. */

@@ -15,16 +15,16 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * one instruction of each processor that ND4J runs on, and gives the same bits in the interpreter.
  */
 final class CpuGelu {
-    private final CpuScratch scratch;
-    private final CpuMath math;
+    private static final long COST = 2; // of a value
 
-    CpuGelu(CpuScratch scratch, CpuMath math) {
-        this.scratch = scratch;
-        this.math = math;
+    private final CpuThreads threads;
+
+    CpuGelu(CpuThreads threads) {
+        this.threads = threads;
     }
 
     void gelu(@Nullable INDArray bias, INDArray x, INDArray y) {
-        inChunks(bias, x, y, (v, d, q, n) -> {
+        inChunks(bias, x, y, (math, v, d, q, n) -> {
             gaussian(v, d, n);
             tail(v, d, q, n);
             if (x != y) {
@@ -37,7 +37,7 @@ final class CpuGelu {
     void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray x, INDArray y) {
         float one = (float) linear;
         float three = (float) cubic;
-        inChunks(bias, x, y, (v, e, power, n) -> {
+        inChunks(bias, x, y, (math, v, e, power, n) -> {
             for (int i = 0; i < n; i++) {
                 float a = Math.min(60f, Math.abs(v[i]));
                 e[i] = -a * (one + three * a * a);
@@ -49,7 +49,7 @@ final class CpuGelu {
 
     /** A function of one value: replaces the first n values of {@code v} by its results; puts its derivative into {@code slope}. */
     private interface Elementwise {
-        void apply(float[] v, float[] slope, float[] room, int n);
+        void apply(CpuMath math, float[] v, float[] slope, float[] room, int n);
     }
 
     /**
@@ -59,31 +59,33 @@ final class CpuGelu {
      */
     private void inChunks(@Nullable INDArray bias, INDArray x, INDArray y, Elementwise function) {
         long length = y.length();
-        float[] v = scratch.row(0, CHUNK);
-        float[] d = scratch.row(1, CHUNK);
-        float[] room = scratch.row(2, CHUNK);
         float[] b = bias == null ? null : again(bias);
         int columns = bias == null ? 1 : length(bias);
         CpuMemory in = memory(x);
         CpuMemory out = x == y ? in : memory(y);
-        for (long at = 0; at < length; at += CHUNK) {
-            int n = (int) Math.min(CHUNK, length - at);
-            in.get(at, v, 0, n);
-            if (b != null) {
-                add(b, (int) (at % columns), v, n);
+        threads.rows((length + CHUNK - 1) / CHUNK, COST * CHUNK, (lane, from, to) -> {
+            float[] v = lane.row(0, CHUNK);
+            float[] d = lane.row(1, CHUNK);
+            float[] room = lane.row(2, CHUNK);
+            for (long at = from * CHUNK; at < Math.min(length, to * CHUNK); at += CHUNK) {
+                int n = (int) Math.min(CHUNK, length - at);
+                in.get(at, v, 0, n);
+                if (b != null) {
+                    add(b, (int) (at % columns), v, n);
+                }
+                function.apply(lane.math(), v, d, room, n);
+                out.put(at, v, 0, n);
+                if (x != y) {
+                    in.put(at, d, 0, n);
+                }
             }
-            function.apply(v, d, room, n);
-            out.put(at, v, 0, n);
-            if (x != y) {
-                in.put(at, d, 0, n);
-            }
-        }
+        });
     }
 
     /** Returns the values of {@code x [n]}, repeated: a whole chunk follows each of the n. */
-    private float[] again(INDArray x) {
+    private static float[] again(INDArray x) {
         int n = length(x);
-        float[] values = read(memory(x), scratch.row(3, n + CHUNK), n);
+        float[] values = read(x, CHUNK);
         for (int i = n; i < n + CHUNK; i++) {
             values[i] = values[i - n];
         }

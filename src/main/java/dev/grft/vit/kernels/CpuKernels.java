@@ -11,21 +11,22 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The fast path on a CPU: BLAS directly on ND4J's buffers, and loops in Java that work on one cached row at a time. Each subject has a
- * file of its own, named in the fields; all of them share the scratch memory.
+ * file of its own, named in the fields; all of them share the scratch memory and {@linkplain CpuThreads the threads}.
  *
- * <p>Arrays are FLOAT only; products may be rounded to bfloat16, as {@link CpuBf16} says. All reductions run in a fixed order, so the same inputs give the same bits.
+ * <p>Arrays are FLOAT only; products may be rounded to bfloat16, as {@link CpuBf16} says. All reductions run in a fixed order, so the same inputs give the same bits; those of products depend on the number of
+ * threads, those of loops do not.
  */
 public final class CpuKernels implements Kernels {
     private final CpuScratch scratch = new CpuScratch();
-    private final CpuMath math = new CpuMath();
-    private final CpuRows rows = new CpuRows(scratch);
-    private final CpuGathers gathers = new CpuGathers(scratch);
-    private final CpuLayerNorm layerNorm = new CpuLayerNorm(scratch);
-    private final CpuGelu gelu = new CpuGelu(scratch, math);
-    private final CpuAttention attention = new CpuAttention(scratch, math);
-    private final CpuTokens tokens = new CpuTokens(scratch);
-    private final CpuLosses loss = new CpuLosses(scratch);
-    private final CpuSquares squares = new CpuSquares(scratch);
+    private final CpuThreads threads = new CpuThreads();
+    private final CpuRows rows = new CpuRows(threads);
+    private final CpuGathers gathers = new CpuGathers(threads);
+    private final CpuLayerNorm layerNorm = new CpuLayerNorm(threads);
+    private final CpuGelu gelu = new CpuGelu(threads);
+    private final CpuAttention attention = new CpuAttention(scratch, threads);
+    private final CpuTokens tokens = new CpuTokens(threads);
+    private final CpuLosses loss = new CpuLosses(threads);
+    private final CpuSquares squares = new CpuSquares(scratch, threads);
     private final @Nullable CpuBf16 bf16;
 
     /** Returns kernels that compute in FLOAT. */
@@ -78,6 +79,7 @@ public final class CpuKernels implements Kernels {
     @Override
     public void free() {
         scratch.free();
+        threads.free();
         if (bf16 != null) {
             bf16.free();
         }
@@ -145,7 +147,13 @@ public final class CpuKernels implements Kernels {
 
     @Override
     public void layerNorm(
-            INDArray x, INDArray gamma, INDArray beta, double eps, INDArray normalized, INDArray inverse, INDArray y) {
+            INDArray x,
+            INDArray gamma,
+            INDArray beta,
+            double eps,
+            @Nullable INDArray normalized,
+            @Nullable INDArray inverse,
+            INDArray y) {
         layerNorm.layerNorm(x, gamma, beta, eps, normalized, inverse, y);
     }
 

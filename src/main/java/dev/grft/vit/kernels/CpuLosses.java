@@ -9,42 +9,50 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Losses and their gradients, in double precision. */
 final class CpuLosses {
-    private final CpuScratch scratch;
+    private static final long COST = 32; // of an exponential in double precision
 
-    CpuLosses(CpuScratch scratch) {
-        this.scratch = scratch;
+    private final CpuThreads threads;
+
+    CpuLosses(CpuThreads threads) {
+        this.threads = threads;
     }
 
     void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
-        int examples = size(logits, 0);
         int classes = size(logits, 1);
-        float[] v = scratch.row(0, classes);
-        float[] p = scratch.row(1, classes);
         CpuMemory in = memory(logits);
         CpuMemory target = memory(targets);
         CpuMemory loss = memory(losses);
         CpuMemory out = memory(dlogits);
-        for (long b = 0; b < examples; b++) {
-            in.get(b * classes, v, 0, classes);
-            target.get(b * classes, p, 0, classes);
-            float max = Float.NEGATIVE_INFINITY;
-            for (int k = 0; k < classes; k++) {
-                max = Math.max(max, v[k]);
+        threads.rows(logits.size(0), COST * classes, (lane, from, to) -> {
+            float[] v = lane.row(0, classes);
+            float[] p = lane.row(1, classes);
+            for (long b = from; b < to; b++) {
+                in.get(b * classes, v, 0, classes);
+                target.get(b * classes, p, 0, classes);
+                loss.put(b, crossEntropy(v, p, classes));
+                out.put(b * classes, v, 0, classes);
             }
-            double total = 0;
-            double expected = 0;
-            double weight = 0;
-            for (int k = 0; k < classes; k++) {
-                total += Math.exp((double) v[k] - max);
-                expected += p[k] * ((double) v[k] - max);
-                weight += p[k];
-            }
-            loss.put(b, (float) (weight * Math.log(total) - expected));
-            for (int k = 0; k < classes; k++) {
-                v[k] = (float) (weight * (Math.exp((double) v[k] - max) / total) - p[k]);
-            }
-            out.put(b * classes, v, 0, classes);
+        });
+    }
+
+    /** Returns the loss of an example with logits {@code v}, which are replaced by their gradient, and targets {@code p}. */
+    private static float crossEntropy(float[] v, float[] p, int classes) {
+        float max = Float.NEGATIVE_INFINITY;
+        for (int k = 0; k < classes; k++) {
+            max = Math.max(max, v[k]);
         }
+        double total = 0;
+        double expected = 0;
+        double weight = 0;
+        for (int k = 0; k < classes; k++) {
+            total += Math.exp((double) v[k] - max);
+            expected += p[k] * ((double) v[k] - max);
+            weight += p[k];
+        }
+        for (int k = 0; k < classes; k++) {
+            v[k] = (float) (weight * (Math.exp((double) v[k] - max) / total) - p[k]);
+        }
+        return (float) (weight * Math.log(total) - expected);
     }
 
     void binaryCrossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
@@ -91,25 +99,26 @@ final class CpuLosses {
     }
 
     private void each(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs, OfOutput of) {
-        int examples = size(outputs, 0);
         int k = size(outputs, 1);
-        float[] v = scratch.row(0, k);
-        float[] t = scratch.row(1, k + 1);
         CpuMemory in = memory(outputs);
         CpuMemory target = memory(targets);
         CpuMemory loss = memory(losses);
         CpuMemory out = memory(doutputs);
-        for (long b = 0; b < examples; b++) {
-            in.get(b * k, v, 0, k);
-            target.get(b * (k + 1), t, 0, k + 1);
-            double sum = 0;
-            for (int i = 0; i < k; i++) {
-                sum += of.loss(v[i], t[i], t[k]);
-                v[i] = (float) (of.gradient(v[i], t[i], t[k]) / k);
+        threads.rows(outputs.size(0), COST * k, (lane, from, to) -> {
+            float[] v = lane.row(0, k);
+            float[] t = lane.row(1, k + 1);
+            for (long b = from; b < to; b++) {
+                in.get(b * k, v, 0, k);
+                target.get(b * (k + 1), t, 0, k + 1);
+                double sum = 0;
+                for (int i = 0; i < k; i++) {
+                    sum += of.loss(v[i], t[i], t[k]);
+                    v[i] = (float) (of.gradient(v[i], t[i], t[k]) / k);
+                }
+                loss.put(b, (float) (sum / k));
+                out.put(b * k, v, 0, k);
             }
-            loss.put(b, (float) (sum / k));
-            out.put(b * k, v, 0, k);
-        }
+        });
     }
 
     void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
@@ -117,32 +126,44 @@ final class CpuLosses {
         int d = size(features, 1);
         double[] z = new double[Math.multiplyExact(n, d)];
         double[] lengths = new double[n];
-        normalize(read(memory(features), new float[n * d], n * d), z, lengths, d);
-        float[] positive = read(memory(same), new float[Math.multiplyExact(n, n)], n * n);
+        normalize(read(features), z, lengths, d);
+        float[] positive = read(same);
         CpuMemory loss = memory(losses);
         double[] ds = new double[Math.multiplyExact(n, n)]; // gradient of the similarities z_a.z_n
-        for (int a = 0; a < n; a++) {
-            loss.put(a, (float) contrast(z, a, positive, temperature, ds, d));
-        }
-        double[] dz = new double[d];
-        float[] df = new float[d];
+        long cost = (long) n * (d + COST);
+        threads.rows(n, cost, (lane, from, to) -> {
+            for (int a = (int) from; a < to; a++) {
+                loss.put(a, (float) contrast(z, a, positive, temperature, ds, d));
+            }
+        });
         CpuMemory out = memory(dfeatures);
-        for (int a = 0; a < n; a++) {
-            Arrays.fill(dz, 0);
-            for (int b = 0; b < n; b++) {
-                double g = ds[a * n + b] + ds[b * n + a];
-                for (int j = 0; j < d; j++) {
-                    dz[j] += g * z[b * d + j];
-                }
+        threads.rows(n, cost, (lane, from, to) -> {
+            double[] dz = lane.sums(d);
+            float[] df = lane.row(0, d);
+            for (int a = (int) from; a < to; a++) {
+                featureGradient(z, ds, a, lengths[a], dz, df, d);
+                out.put((long) a * d, df, 0, d);
             }
-            double radial = 0;
+        });
+    }
+
+    /** Puts the gradient of feature {@code a} into {@code df [d]}, given those of all similarities; {@code dz} is scratch. */
+    private static void featureGradient(
+            double[] z, double[] ds, int a, double length, double[] dz, float[] df, int d) {
+        int n = z.length / d;
+        Arrays.fill(dz, 0, d, 0);
+        for (int b = 0; b < n; b++) {
+            double g = ds[a * n + b] + ds[b * n + a];
             for (int j = 0; j < d; j++) {
-                radial += dz[j] * z[a * d + j];
+                dz[j] += g * z[b * d + j];
             }
-            for (int j = 0; j < d; j++) {
-                df[j] = (float) ((dz[j] - radial * z[a * d + j]) / lengths[a]);
-            }
-            out.put((long) a * d, df, 0, d);
+        }
+        double radial = 0;
+        for (int j = 0; j < d; j++) {
+            radial += dz[j] * z[a * d + j];
+        }
+        for (int j = 0; j < d; j++) {
+            df[j] = (float) ((dz[j] - radial * z[a * d + j]) / length);
         }
     }
 

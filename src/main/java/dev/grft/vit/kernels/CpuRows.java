@@ -9,7 +9,6 @@ import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuScratch.CHUNK;
 import static org.bytedeco.openblas.global.openblas_nolapack.cblas_saxpy;
 
-import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -17,21 +16,22 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 final class CpuRows {
     private static final int MOST = 1 << 30; // values of one call of BLAS, whose sizes are ints
 
-    private final CpuScratch scratch;
+    private final CpuThreads threads;
 
-    CpuRows(CpuScratch scratch) {
-        this.scratch = scratch;
+    CpuRows(CpuThreads threads) {
+        this.threads = threads;
     }
 
     void fillRows(INDArray values, INDArray y) {
         int n = size(y, 1);
-        int m = size(y, 0);
-        float[] v = read(memory(values), scratch.row(0, n), n);
-        CpuMemory out = scratch.memory(0, y);
-        for (long i = 0; i < m; i++) {
-            out.put(i * n, v, 0, n);
-        }
-        out.flush();
+        float[] v = read(values);
+        threads.rows(y.size(0), n, (lane, from, to) -> {
+            CpuMemory out = lane.memory(0, y, to * n);
+            for (long i = from; i < to; i++) {
+                out.put(i * n, v, 0, n);
+            }
+            out.flush();
+        });
     }
 
     void add(INDArray x, INDArray y) {
@@ -73,89 +73,118 @@ final class CpuRows {
 
     private void inPairs(INDArray first, INDArray second, INDArray y, Pairwise function) {
         long length = y.length();
-        float[] a = scratch.row(0, CHUNK);
-        float[] b = scratch.row(1, CHUNK);
-        CpuMemory left = scratch.memory(0, first);
-        CpuMemory right = scratch.memory(1, second);
-        CpuMemory out = y == second ? right : memory(y);
-        for (long at = 0; at < length; at += CHUNK) {
-            int n = (int) Math.min(CHUNK, length - at);
-            left.get(at, a, 0, n);
-            right.get(at, b, 0, n);
-            function.apply(a, b, n);
-            out.put(at, b, 0, n);
-        }
-        out.flush();
+        threads.rows((length + CHUNK - 1) / CHUNK, CHUNK, (lane, from, to) -> {
+            long end = Math.min(length, to * CHUNK);
+            float[] a = lane.row(0, CHUNK);
+            float[] b = lane.row(1, CHUNK);
+            CpuMemory left = lane.memory(0, first, end);
+            CpuMemory right = lane.memory(1, second, end);
+            CpuMemory out = y == second ? right : memory(y);
+            for (long at = from * CHUNK; at < end; at += CHUNK) {
+                int n = (int) Math.min(CHUNK, end - at);
+                left.get(at, a, 0, n);
+                right.get(at, b, 0, n);
+                function.apply(a, b, n);
+                out.put(at, b, 0, n);
+            }
+            out.flush();
+        });
     }
 
-    void columnSums(INDArray x, INDArray out) {
-        sumParts(x, size(x, 0), out);
+    void columnSums(INDArray x, INDArray sums) {
+        int n = length(sums);
+        sumRows(x.size(0), n, sums, (lane, from, to, acc) -> {
+            float[] v = lane.row(0, n);
+            CpuMemory in = lane.memory(0, x, to * n);
+            for (long i = from; i < to; i++) {
+                in.get(i * n, v, 0, n);
+                for (int j = 0; j < n; j++) {
+                    acc[j] += v[j];
+                }
+            }
+        });
+    }
+
+    void columnDots(INDArray a, INDArray b, INDArray sums) {
+        int n = size(a, 1);
+        sumRows(a.size(0), n, sums, (lane, from, to, acc) -> {
+            float[] u = lane.row(0, n);
+            float[] v = lane.row(1, n);
+            CpuMemory left = lane.memory(0, a, to * n);
+            CpuMemory right = lane.memory(1, b, to * n);
+            for (long i = from; i < to; i++) {
+                left.get(i * n, u, 0, n);
+                right.get(i * n, v, 0, n);
+                for (int j = 0; j < n; j++) {
+                    acc[j] += u[j] * v[j];
+                }
+            }
+        });
+    }
+
+    private void sumRows(long rows, int n, INDArray sums, CpuThreads.Sum sum) {
+        memory(sums).put(0, threads.sum(rows, n, n, sum), 0, n);
     }
 
     /** Puts the sum of {@code m} parts of {@code x}, one after the other and each of the length of {@code out}, into out. */
     void sumParts(INDArray x, int m, INDArray out) {
-        int n = length(out);
-        float[] acc = scratch.row(0, n);
-        float[] v = scratch.row(1, n);
-        Arrays.fill(acc, 0, n, 0f);
-        CpuMemory in = scratch.memory(0, x);
-        for (long i = 0; i < m; i++) {
-            in.get(i * n, v, 0, n);
-            for (int j = 0; j < n; j++) {
-                acc[j] += v[j];
+        long n = out.length();
+        CpuMemory in = memory(x);
+        CpuMemory sums = memory(out);
+        threads.rows((n + CHUNK - 1) / CHUNK, (long) m * CHUNK, (lane, first, last) -> {
+            float[] acc = lane.row(0, CHUNK);
+            float[] v = lane.row(1, CHUNK);
+            for (long at = first * CHUNK; at < Math.min(n, last * CHUNK); at += CHUNK) {
+                int some = (int) Math.min(CHUNK, n - at);
+                in.get(at, acc, 0, some);
+                for (long i = 1; i < m; i++) {
+                    in.get(i * n + at, v, 0, some);
+                    for (int j = 0; j < some; j++) {
+                        acc[j] += v[j];
+                    }
+                }
+                sums.put(at, acc, 0, some);
             }
-        }
-        memory(out).put(0, acc, 0, n);
-    }
-
-    void columnDots(INDArray a, INDArray b, INDArray out) {
-        int m = size(a, 0);
-        int n = size(a, 1);
-        float[] acc = scratch.row(0, n);
-        float[] u = scratch.row(1, n);
-        float[] v = scratch.row(2, n);
-        Arrays.fill(acc, 0, n, 0f);
-        CpuMemory left = scratch.memory(0, a);
-        CpuMemory right = scratch.memory(1, b);
-        for (long i = 0; i < m; i++) {
-            left.get(i * n, u, 0, n);
-            right.get(i * n, v, 0, n);
-            for (int j = 0; j < n; j++) {
-                acc[j] += u[j] * v[j];
-            }
-        }
-        memory(out).put(0, acc, 0, n);
+        });
     }
 
     void scaleColumns(INDArray x, INDArray factors, INDArray y) {
-        int m = size(x, 0);
         int n = size(x, 1);
-        float[] v = scratch.row(0, n);
-        float[] f = read(memory(factors), scratch.row(1, n), n);
-        CpuMemory in = memory(x);
-        CpuMemory out = memory(y);
-        for (long i = 0; i < m; i++) {
-            in.get(i * n, v, 0, n);
+        float[] f = read(factors);
+        eachRow(x, y, (v, i) -> {
             for (int j = 0; j < n; j++) {
                 v[j] *= f[j];
             }
-            out.put(i * n, v, 0, n);
-        }
+        });
     }
 
     void scaleExamples(INDArray x, float[] factors, INDArray y) {
         int n = size(x, 1);
-        int rows = size(x, 0) / factors.length; // of an example
-        float[] v = scratch.row(0, n);
-        CpuMemory in = memory(x);
-        CpuMemory out = memory(y);
-        for (long i = 0; i < x.size(0); i++) {
+        long rows = x.size(0) / factors.length; // of an example
+        eachRow(x, y, (v, i) -> {
             float factor = factors[(int) (i / rows)];
-            in.get(i * n, v, 0, n);
             for (int j = 0; j < n; j++) {
                 v[j] *= factor;
             }
-            out.put(i * n, v, 0, n);
-        }
+        });
+    }
+
+    /** Replaces the values of row {@code i}. */
+    private interface OfRow {
+        void apply(float[] v, long i);
+    }
+
+    private void eachRow(INDArray x, INDArray y, OfRow function) {
+        int n = size(x, 1);
+        CpuMemory in = memory(x);
+        CpuMemory out = memory(y);
+        threads.rows(x.size(0), n, (lane, from, to) -> {
+            float[] v = lane.row(0, n);
+            for (long i = from; i < to; i++) {
+                in.get(i * n, v, 0, n);
+                function.apply(v, i);
+                out.put(i * n, v, 0, n);
+            }
+        });
     }
 }

@@ -12,10 +12,14 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Sums of squared or absolute gradients: the scores of rows and columns. */
 final class CpuSquares {
-    private final CpuScratch scratch;
+    private static final int COLUMNS = 256; // that a thread sums at once
 
-    CpuSquares(CpuScratch scratch) {
+    private final CpuScratch scratch;
+    private final CpuThreads threads;
+
+    CpuSquares(CpuScratch scratch, CpuThreads threads) {
         this.scratch = scratch;
+        this.threads = threads;
     }
 
     void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
@@ -59,41 +63,53 @@ final class CpuSquares {
     }
 
     void addAbsolutes(INDArray g, INDArray rows, INDArray columns) {
-        int in = size(g, 1);
         double[] r = doubles(rows);
         double[] c = doubles(columns);
-        float[] v = scratch.row(0, in);
-        CpuMemory from = memory(g);
-        for (int o = 0; o < r.length; o++) {
-            from.get((long) o * in, v, 0, in);
-            double sum = 0;
-            for (int i = 0; i < in; i++) {
-                double absolute = Math.abs(v[i]);
-                c[i] += absolute;
-                sum += absolute;
+        add(memory(g), size(g, 0), size(g, 1), r, c, (v, values, n) -> {
+            for (int i = 0; i < n; i++) {
+                values[i] = Math.abs(v[i]);
             }
-            r[o] += sum;
-        }
+        });
         rows.data().setData(r);
         columns.data().setData(c);
     }
 
     /** Adds the row and column sums of the squares of {@code g [out, in]}. */
     void addSquares(CpuMemory g, int out, int in, double[] rows, double[] columns) {
-        float[] v = scratch.row(0, in);
-        double[] acc = scratch.sums(in);
-        for (int o = 0; o < out; o++) {
-            g.get((long) o * in, v, 0, in);
-            for (int i = 0; i < in; i++) {
-                double square = (double) v[i] * v[i];
-                columns[i] += square;
-                acc[i] = square;
+        add(g, out, in, rows, columns, (v, values, n) -> {
+            for (int i = 0; i < n; i++) {
+                values[i] = (double) v[i] * v[i];
             }
-            double sum = 0;
-            for (int i = 0; i < in; i++) {
-                sum += acc[i];
+        });
+    }
+
+    /** Puts a function of each of the first n entries of {@code v} into {@code values}. */
+    private interface OfEntry {
+        void apply(float[] v, double[] values, int n);
+    }
+
+    private void add(CpuMemory g, int out, int in, double[] rows, double[] columns, OfEntry function) {
+        long block = CpuThreads.block(out, in);
+        double[][] parts = new double[Math.toIntExact((out + block - 1) / block)][in];
+        threads.blocks(out, block, (lane, from, to) -> {
+            float[] v = lane.row(0, in);
+            double[] values = lane.sums(in);
+            double[] part = parts[(int) (from / block)];
+            for (int o = (int) from; o < to; o++) {
+                g.get((long) o * in, v, 0, in);
+                function.apply(v, values, in);
+                double sum = 0;
+                for (int i = 0; i < in; i++) {
+                    part[i] += values[i];
+                    sum += values[i];
+                }
+                rows[o] += sum;
             }
-            rows[o] += sum;
+        });
+        for (double[] part : parts) {
+            for (int i = 0; i < in; i++) {
+                columns[i] += part[i];
+            }
         }
     }
 
@@ -108,19 +124,23 @@ final class CpuSquares {
 
     /** Adds the column sums of {@code a * b}, both {@code [m, n]}, each at least 0, to {@code acc [n]}; a begins at {@code at}. */
     void addColumnDots(CpuMemory a, long at, CpuMemory b, int m, int n, double[] acc) {
-        float[] u = scratch.row(0, n);
-        float[] v = scratch.row(1, n);
-        double[] one = scratch.sums(n);
-        Arrays.fill(one, 0, n, 0);
-        for (long i = 0; i < m; i++) {
-            a.get(at + i * n, u, 0, n);
-            b.get(i * n, v, 0, n);
-            for (int j = 0; j < n; j++) {
-                one[j] += (double) u[j] * v[j];
+        threads.rows((n + COLUMNS - 1) / COLUMNS, (long) m * COLUMNS, (lane, first, last) -> {
+            int from = (int) first * COLUMNS;
+            int some = (int) Math.min(n, last * COLUMNS) - from;
+            float[] u = lane.row(0, some);
+            float[] v = lane.row(1, some);
+            double[] one = lane.sums(some);
+            Arrays.fill(one, 0, some, 0);
+            for (long i = 0; i < m; i++) {
+                a.get(at + i * n + from, u, 0, some);
+                b.get(i * n + from, v, 0, some);
+                for (int j = 0; j < some; j++) {
+                    one[j] += (double) u[j] * v[j];
+                }
             }
-        }
-        for (int j = 0; j < n; j++) {
-            acc[j] += Math.max(0, one[j]);
-        }
+            for (int j = 0; j < some; j++) {
+                acc[from + j] += Math.max(0, one[j]);
+            }
+        });
     }
 }

@@ -93,11 +93,17 @@ public interface Kernels {
 
     /**
      * Puts {@code gamma * (x - mean) / sqrt(variance + eps) + beta}, row by row, into {@code y [m, n]}; keeps
-     * {@code normalized [m, n]} and {@code inverse [m]} = 1 / sqrt(variance + eps) for the backward. The variance is
-     * the biased one.
+     * {@code normalized [m, n]} and {@code inverse [m]} = 1 / sqrt(variance + eps) for the backward, unless these are null. The
+     * variance is the biased one.
      */
     void layerNorm(
-            INDArray x, INDArray gamma, INDArray beta, double eps, INDArray normalized, INDArray inverse, INDArray y);
+            INDArray x,
+            INDArray gamma,
+            INDArray beta,
+            double eps,
+            @Nullable INDArray normalized,
+            @Nullable INDArray inverse,
+            INDArray y);
 
     /** Puts {@code gamma * normalized + beta}, row by row, into {@code y [m, n]}: the result of {@link #layerNorm}, bit for bit. */
     void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y);

@@ -117,13 +117,21 @@ public final class Nd4jKernels implements Kernels {
 
     @Override
     public void layerNorm(
-            INDArray x, INDArray gamma, INDArray beta, double eps, INDArray normalized, INDArray inverse, INDArray y) {
-        normalized.assign(x).subiColumnVector(x.mean(true, 1));
-        INDArray variance = normalized.mul(normalized).mean(true, 1);
+            INDArray x,
+            INDArray gamma,
+            INDArray beta,
+            double eps,
+            @Nullable INDArray normalized,
+            @Nullable INDArray inverse,
+            INDArray y) {
+        INDArray z = normalized == null ? x.ulike() : normalized;
+        z.assign(x).subiColumnVector(x.mean(true, 1));
+        INDArray variance = z.mul(z).mean(true, 1);
         INDArray s = Transforms.sqrt(variance.addi(eps), false).rdivi(1);
-        inverse.assign(s.reshape(inverse.shape()));
-        normalized.muliColumnVector(s);
-        scaleAndShift(normalized, gamma, beta, y);
+        if (inverse != null) {
+            inverse.assign(s.reshape(inverse.shape()));
+        }
+        scaleAndShift(z.muliColumnVector(s), gamma, beta, y);
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.grft.vit.kernels.onednn;
 import dev.grft.vit.kernels.onednn.Primitives.Argument;
 import dev.grft.vit.kernels.onednn.Primitives.Prepared;
 import java.util.List;
+import java.util.function.IntSupplier;
 import org.bytedeco.dnnl.eltwise_backward;
 import org.bytedeco.dnnl.eltwise_forward;
 import org.bytedeco.dnnl.global.dnnl;
@@ -20,7 +21,21 @@ import org.bytedeco.javacpp.ShortPointer;
  * What oneDNN prepares for a size is kept until it is closed.
  */
 public final class Functions implements AutoCloseable {
-    private final Primitives primitives = new Primitives();
+    private final Primitives primitives;
+
+    /** Returns functions that use all {@linkplain OneDnn#threads threads}. */
+    public Functions() {
+        this(OneDnn::threads);
+    }
+
+    private Functions(IntSupplier threads) {
+        this.primitives = new Primitives(threads);
+    }
+
+    /** Returns functions that use one thread, for callers that are themselves one of several. */
+    public static Functions ofOneThread() {
+        return new Functions(() -> 1);
+    }
 
     private record Conversion(long n, boolean narrows) {}
 

@@ -66,7 +66,8 @@ public final class OneDnn {
         threads = number;
     }
 
-    static int threads() {
+    /** Returns how many threads each product of this process may use. */
+    public static int threads() {
         return threads;
     }
 

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.IntSupplier;
 import org.bytedeco.dnnl.IntMemoryMap;
 import org.bytedeco.dnnl.global.dnnl;
 import org.bytedeco.dnnl.memory;
@@ -23,14 +24,20 @@ final class Primitives implements AutoCloseable {
 
     private final Map<Object, Prepared> prepared = new HashMap<>();
     private final Deque<Pointer> owned = new ArrayDeque<>(); // native objects, the last made first
+    private final IntSupplier threads;
     private @Nullable stream queue;
+
+    /** Returns primitives that use so many threads. */
+    Primitives(IntSupplier threads) {
+        this.threads = threads;
+    }
 
     /** An argument of a primitive, such as {@code DNNL_ARG_SRC}, and what its memory looks like. */
     record Argument(int index, memory.desc form) {}
 
     /** Returns the primitive of a key, which is made at the first call and then for the number of threads of now. */
     <K> Prepared get(K key, Function<K, Prepared> made) {
-        OneDnn.use(OneDnn.threads());
+        OneDnn.use(threads.getAsInt());
         Prepared found = prepared.get(key);
         if (found == null) {
             if (prepared.size() >= MOST) {

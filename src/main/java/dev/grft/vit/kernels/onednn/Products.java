@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  * <p>The same inputs and {@linkplain OneDnn#threads number of threads} give the same bits on processors of one kind.
  */
 public final class Products implements AutoCloseable {
-    private final Primitives primitives = new Primitives();
+    private final Primitives primitives = new Primitives(OneDnn::threads);
 
     /** What a product is prepared for. */
     private record Shape(

@@ -10,18 +10,18 @@ import java.util.Properties;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.factory.Nd4j;
 
-class GpusTest {
+class KnownGpusTest {
 
     @Test
     void aGpuThatNd4jHasCodeForIsTaken() {
-        assertThatCode(() -> Gpus.require(environment("NVIDIA A100-SXM4-80GB", 8, 0)))
+        assertThatCode(() -> Backend.requireKnownGpus(environment("NVIDIA A100-SXM4-80GB", 8, 0)))
                 .doesNotThrowAnyException();
-        assertThatCode(() -> Gpus.require(environment("NVIDIA L4", 8, 9))).doesNotThrowAnyException();
+        assertThatCode(() -> Backend.requireKnownGpus(environment("NVIDIA L4", 8, 9))).doesNotThrowAnyException();
     }
 
     @Test
     void aNewerGpuIsRefused() {
-        assertThatThrownBy(() -> Gpus.require(environment("NVIDIA H100 80GB HBM3", 9, 0)))
+        assertThatThrownBy(() -> Backend.requireKnownGpus(environment("NVIDIA H100 80GB HBM3", 9, 0)))
                 .isInstanceOf(UserError.class)
                 .hasMessage(
                         "the GPU NVIDIA H100 80GB HBM3 has compute capability 9.0, and ND4J's CUDA backend has code for 3.7 to 8.9"
@@ -31,7 +31,7 @@ class GpusTest {
 
     @Test
     void theCpuNeedsNone() {
-        assertThatCode(() -> Gpus.require(Nd4j.getExecutioner().getEnvironmentInformation()))
+        assertThatCode(() -> Backend.requireKnownGpus(Nd4j.getExecutioner().getEnvironmentInformation()))
                 .doesNotThrowAnyException();
     }
 

@@ -1,0 +1,201 @@
+package dev.grft.vit.kernels;
+
+import dev.grft.vit.kernels.onednn.Functions;
+import dev.grft.vit.kernels.onednn.OneDnn;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.SynchronousQueue;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import org.bytedeco.javacpp.FloatPointer;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * Shares the rows of a loop among as many threads as a product may use, {@link Backend#threads}. A short loop stays on the thread that
+ * calls.
+ *
+ * <p>Results do not depend on the number of threads: rows are independent, or {@linkplain #blocks summed in blocks}.
+ */
+final class CpuThreads {
+    /** The number of values that a thread takes at once: some 30 microseconds of work, and a fraction of that to wake a thread. */
+    private static final long PART = 1 << 16;
+
+    private static final int BLOCKS = 64; // most of a sum
+
+    /** The threads of all kernels of this process. They end when idle; there are never more than the callers may use together. */
+    private static final ExecutorService POOL = new ThreadPoolExecutor(
+            0, Integer.MAX_VALUE, 10, TimeUnit.SECONDS, new SynchronousQueue<>(), CpuThreads::thread);
+
+    private final List<Lane> lanes = new ArrayList<>(List.of(new Lane()));
+
+    private static Thread thread(Runnable runnable) {
+        Thread thread = new Thread(runnable, "kernels");
+        thread.setDaemon(true);
+        return thread;
+    }
+
+    /** A loop over the rows of an array. */
+    interface Loop {
+        /** Computes the rows from {@code from} to {@code to}, exclusive, with the memory of a thread. */
+        void rows(Lane lane, long from, long to);
+    }
+
+    /**
+     * Runs a loop over rows that are independent of each other.
+     *
+     * @param width of a row, in values of the cost of a sum
+     */
+    void rows(long rows, long width, Loop loop) {
+        long some = Math.max(1, PART / Math.max(1, width));
+        if (OneDnn.threads() == 1 || rows <= some) {
+            loop.rows(lanes.get(0), 0, rows);
+        } else {
+            parts(rows, some, loop);
+        }
+    }
+
+    /** A sum over rows. */
+    interface Sum {
+        /** Adds the rows from {@code from} to {@code to}, exclusive, to {@code acc}, with the memory of a thread. */
+        void add(Lane lane, long from, long to, float[] acc);
+    }
+
+    /**
+     * Returns a sum {@code [n]} over rows, for any number of threads the same bits: that of the sums of {@linkplain #block blocks}, in their
+     * order.
+     *
+     * @param width of a row, in values of the cost of a sum
+     */
+    float[] sum(long rows, long width, int n, Sum sum) {
+        long block = block(rows, width);
+        float[][] parts = new float[Math.toIntExact(Math.max(1, (rows + block - 1) / block))][n];
+        blocks(rows, block, (lane, from, to) -> sum.add(lane, from, to, parts[(int) (from / block)]));
+        for (int i = 1; i < parts.length; i++) {
+            for (int j = 0; j < n; j++) {
+                parts[0][j] += parts[i][j];
+            }
+        }
+        return parts[0];
+    }
+
+    /** Runs a loop over blocks of so many rows each. A sum over all rows adds up those of the blocks, in their order. */
+    void blocks(long rows, long block, Loop loop) {
+        parts(rows, block, loop);
+    }
+
+    /** Returns the rows of a block of a sum over rows {@code [rows, width]}, which depend on the sizes alone. */
+    static long block(long rows, long width) {
+        return Math.max(Math.max(BLOCKS, PART / Math.max(1, width)), (rows + BLOCKS - 1) / BLOCKS);
+    }
+
+    private void parts(long rows, long some, Loop loop) {
+        long parts = (rows + some - 1) / some;
+        AtomicLong next = new AtomicLong();
+        List<FutureTask<Void>> others = new ArrayList<>();
+        for (int i = 1; i < Math.min(OneDnn.threads(), parts); i++) {
+            Lane lane = lane(i);
+            FutureTask<Void> other = new FutureTask<>(() -> work(lane, next, rows, some, loop), null);
+            others.add(other);
+            POOL.execute(other);
+        }
+        try {
+            work(lanes.get(0), next, rows, some, loop);
+        } finally {
+            others.forEach(FutureTask::run); // one that has not begun has nothing to do any more
+            others.forEach(CpuThreads::join);
+        }
+    }
+
+    private Lane lane(int index) {
+        while (lanes.size() <= index) {
+            lanes.add(new Lane());
+        }
+        return lanes.get(index);
+    }
+
+    private static void work(Lane lane, AtomicLong next, long rows, long some, Loop loop) {
+        for (long from = next.getAndAdd(some); from < rows; from = next.getAndAdd(some)) {
+            loop.rows(lane, from, Math.min(rows, from + some));
+        }
+    }
+
+    /** Waits for a task, also while this thread is interrupted: the task writes to arrays of the caller. */
+    private static void join(FutureTask<Void> task) {
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    task.get();
+                    return;
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    throw new IllegalStateException(e.getCause());
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Frees the native memory; it is taken anew when it is asked for. */
+    void free() {
+        lanes.forEach(Lane::free);
+    }
+
+    /** Memory that the loops of one thread use. It grows as needed, and no loop keeps anything in it. */
+    static final class Lane {
+        private static final int BLOCK = 1 << 15; // values of a BFLOAT16 array that are widened at once
+
+        private final float[][] rows = {{}, {}, {}, {}};
+        private final FloatPointer[] blocks = {new FloatPointer(), new FloatPointer()};
+        private final Functions functions = Functions.ofOneThread();
+        private final CpuMath math = new CpuMath();
+        private double[] sums = {};
+
+        /** Returns array {@code index}, 0 to 3, of at least n values. */
+        float[] row(int index, int n) {
+            if (rows[index].length < n) {
+                rows[index] = new float[n];
+            }
+            return rows[index];
+        }
+
+        /** Returns an array of at least n values. */
+        double[] sums(int n) {
+            if (sums.length < n) {
+                sums = new double[n];
+            }
+            return sums;
+        }
+
+        CpuMath math() {
+            return math;
+        }
+
+        /**
+         * Returns the memory of a FLOAT or BFLOAT16 array {@code [m, n]} for a loop that goes from row to row, up to value {@code end}: what
+         * follows belongs to other threads. Of two BFLOAT16 arrays of a loop each needs an index of its own, 0 or 1. A loop that
+         * writes {@linkplain CpuMemory#flush flushes} at its end.
+         */
+        CpuMemory memory(int index, INDArray array, long end) {
+            if (!CpuArrays.isNarrow(array)) {
+                return CpuArrays.memory(array);
+            }
+            FloatPointer block =
+                    CpuScratch.of(blocks, index, Math.max(BLOCK, array.size(array.rank() - 1)));
+            return new CpuMemory.Narrow(CpuArrays.shorts(array), end, block, functions);
+        }
+
+        private void free() {
+            CpuScratch.free(blocks);
+            functions.close();
+        }
+    }
+}
