@@ -10,9 +10,12 @@ import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Method;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
+import dev.grft.vit.Keep;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
+import dev.grft.vit.Vit;
 import dev.grft.vit.VitConfig;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -82,6 +85,7 @@ public final class CostModel {
     private final int still; // blocks that compute one image at a time
     private final int scored; // images of a batch whose scores have a backward, through all blocks; 0 if none have
     private final Activations memory;
+    private final List<Keep.OfBlock> kept; // of each block, for the backward
 
     /**
      * Returns the costs of training slices.
@@ -111,7 +115,8 @@ public final class CostModel {
                 null,
                 0,
                 0,
-                new Activations(config, false));
+                new Activations(config, false),
+                Collections.nCopies(config.depth(), Keep.OfBlock.EVERYTHING));
     }
 
     private CostModel(
@@ -132,7 +137,8 @@ public final class CostModel {
             @Nullable FrozenStages frozen,
             int still,
             int scored,
-            Activations memory) {
+            Activations memory,
+            List<Keep.OfBlock> kept) {
         this.config = config;
         this.slices = Map.copyOf(slices);
         this.trained = trained;
@@ -151,6 +157,7 @@ public final class CostModel {
         this.still = still;
         this.scored = scored;
         this.memory = memory;
+        this.kept = List.copyOf(kept);
     }
 
     /** Returns the costs of the method, batch and shards of some settings. */
@@ -190,7 +197,8 @@ public final class CostModel {
                 frozen,
                 frozen == null || showsWholeBatches(settings) ? 0 : Math.min(config.depth(), frozen.count() - 1),
                 Fit.scoresForward(settings) ? 0 : settings.selection().imagesOfBatch(),
-                Fit.activations(config, settings));
+                Fit.activations(config, settings),
+                Vit.kept(config, tuning.trainable()));
     }
 
     /** Returns whether networks in training also compute frozen blocks for whole batches: of mirror images, or on executors of a mixed cluster. */
@@ -253,10 +261,19 @@ public final class CostModel {
 
     /** Returns what a step would cost on this many executors. */
     public Step step(int executors, Machine machine) {
+        return step(executors, machine, 0);
+    }
+
+    /** Returns the same of epochs after the first, in which executors read what the {@linkplain #frozen frozen} stages have made of each image. */
+    public Step laterStep(int executors, Machine machine) {
+        return step(executors, machine, frozen == null ? 0 : frozen.count() - 1);
+    }
+
+    private Step step(int executors, Machine machine, int read) {
         int most = (batch + shards - 1) / shards; // examples of a shard
         int atOnce = executors * machine.tasks();
         int waves = (shards + atOnce - 1) / atOnce;
-        double computing = waves * operations(most) / (machine.gflops() * 1e9);
+        double computing = waves * operations(most, read) / (machine.gflops() * 1e9);
         double vector = (double) BYTES * trained();
         double bytesIn = vector * shards;
         double bytesOut = vector * executors;
@@ -384,8 +401,15 @@ public final class CostModel {
 
     /** Returns the operations of the large products of a step of the frozen network: forward, gradients of inputs, attention. */
     public double products(int examples) {
-        double embedding = 2.0 * examples * config.patches() * config.width() * config.patchLength();
-        return 2 * linearProducts(examples) - embedding + 6 * 2 * attended(examples) * config.width() / config.heads();
+        return products(examples, 0);
+    }
+
+    /** Returns the same without the first {@code read} blocks, whose outputs are read, and the patch embedding before them. */
+    private double products(int examples, int read) {
+        double embedding = read > 0 ? 0 : 2.0 * examples * config.patches() * config.width() * config.patchLength();
+        return 2 * linearProducts(examples, read)
+                - embedding
+                + 6 * 2 * attended(examples, read) * config.width() / config.heads();
     }
 
     /** Returns the operations of the products of the trained slices: forward, their gradient, the gradient of the input. */
@@ -397,16 +421,29 @@ public final class CostModel {
 
     /** Returns the operations of the forward's products with weight matrices, a third of those of a step that trains all. */
     public double linearProducts(int examples) {
+        return linearProducts(examples, 0);
+    }
+
+    private double linearProducts(int examples, int read) {
         return config.matrices().entrySet().stream()
+                .filter(e -> computes(e.getKey(), read))
                 .mapToDouble(e -> 2 * rows(e.getKey(), examples) * e.getValue().size())
                 .sum();
     }
 
-    /** Returns the operations of products that take as long as a whole step over so many examples. */
-    private double operations(int examples) {
+    /** Returns whether a matrix is behind the first {@code read} blocks, whose outputs are read. */
+    private static boolean computes(String matrix, int read) {
+        return read == 0 || (matrix.startsWith("blocks.") && Integer.parseInt(matrix.split("\\.")[1]) >= read);
+    }
+
+    /** Returns the operations of products that take as long as a whole step over so many examples, without the first {@code read} blocks. */
+    private double operations(int examples, int read) {
         double entries = 0;
         for (var matrix : config.matrices().entrySet()) {
             String name = matrix.getKey();
+            if (!computes(name, read)) {
+                continue;
+            }
             double rows = rows(name, examples);
             if (name.endsWith("mlp.fc1.weight")) {
                 entries += MLP_ENTRY * rows * matrix.getValue().out();
@@ -420,11 +457,11 @@ public final class CostModel {
                 entries += 3 * SLICE_ENTRY * rows * matrix.getValue().in();
             }
         }
-        double products = products(examples) + sliceProducts(examples);
-        double again = recompute ? linearProducts(examples) * (config.depth() - 1) / config.depth() : 0;
-        double softmax = ATTENTION_ENTRY * attended(examples);
+        double products = products(examples, read) + sliceProducts(examples);
+        double again = recompute ? linearProducts(examples, read) * (config.depth() - 1) / config.depth() : 0;
+        double softmax = ATTENTION_ENTRY * attended(examples, read);
         double tiles = // of their scores and softmax, computed again
-                config.keepsAttention() ? 0 : softmax / 3 + 2 * attended(examples) * config.width() / config.heads();
+                config.keepsAttention() ? 0 : softmax / 3 + 2 * attended(examples, read) * config.width() / config.heads();
         return products + again + entries + softmax + tiles;
     }
 
@@ -437,9 +474,9 @@ public final class CostModel {
      * Returns the number of attention weights: heads, asking tokens and tokens. Where the class token asks alone, it asks once for
      * each head, but each time in vectors of D numbers.
      */
-    private double attended(int examples) {
-        double last = classTokenOnly() ? config.heads() : config.tokens();
-        double asking = (config.depth() - 1.0) * config.tokens() + last;
+    private double attended(int examples, int read) {
+        double last = read == config.depth() ? 0 : classTokenOnly() ? config.heads() : config.tokens();
+        double asking = Math.max(0, config.depth() - 1.0 - read) * config.tokens() + last;
         return examples * asking * config.tokens() * config.heads();
     }
 
@@ -464,8 +501,17 @@ public final class CostModel {
 
     /** Returns what a network in this training keeps of a batch and works with, in bytes. */
     long activations(int examples, boolean again) {
-        return memory.training(examples, again, still)
+        return memory.training(examples, again, still, kept)
                 + BYTES * tuning.held(name -> (long) rows(name, examples), again);
+    }
+
+    /**
+     * Returns what executors keep of frozen stages and what epochs after the first then cost; an empty text if they keep nothing.
+     *
+     * @param most bytes that an executor keeps
+     */
+    public String later(List<Integer> executors, Machine machine, long most) {
+        return frozen == null || most < frozen.bytes() ? "" : CostTable.later(this, frozen, most, batch, executors, machine);
     }
 
     /** Returns a table: a line for each number of executors. */

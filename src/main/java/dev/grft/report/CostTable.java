@@ -1,7 +1,9 @@
 package dev.grft.report;
 
+import dev.grft.tuning.FrozenStages;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.IntFunction;
 
 /** The costs of a step as text, by number of executors. */
 final class CostTable {
@@ -18,7 +20,29 @@ final class CostTable {
                 machine.gflops(),
                 machine.tasks(),
                 Double.isInfinite(machine.gigabits()) ? "one machine" : machine.gigabits() + " Gbit/s"));
-        table.append(String.format(
+        return table.append(lines(batch, executors, n -> costs.step(n, machine)))
+                .toString();
+    }
+
+    /** Returns what executors keep of frozen stages, and a line for each number of executors that says what epochs after the first cost. */
+    static String later(
+            CostModel costs,
+            FrozenStages frozen,
+            long most,
+            int batch,
+            List<Integer> executors,
+            CostModel.Machine machine) {
+        return String.format(
+                        Locale.ROOT,
+                        "Nothing trains in %s, and images are not augmented. Executors keep what comes out on their disks: %,d bytes for each"
+                                + " image. The %.0f GiB of an executor (engine.frozenCacheGiB) have room for %,d images. Epochs after the"
+                                + " first then take:%n%n",
+                        frozen, frozen.bytes(), most / (double) (1L << 30), most / frozen.bytes())
+                + lines(batch, executors, n -> costs.laterStep(n, machine));
+    }
+
+    private static String lines(int batch, List<Integer> executors, IntFunction<CostModel.Step> steps) {
+        StringBuilder table = new StringBuilder(String.format(
                 Locale.ROOT,
                 "%9s  %10s  %8s  %12s %11s %10s %11s  %13s  %10s %10s%n",
                 "executors",
@@ -32,7 +56,7 @@ final class CostTable {
                 "MB in",
                 "MB out"));
         for (int n : executors) {
-            CostModel.Step step = costs.step(n, machine);
+            CostModel.Step step = steps.apply(n);
             table.append(String.format(
                     Locale.ROOT,
                     "%9d  %10.0f  %8.1f  %12.0f %11.1f %10.1f %11.1f  %13.0f  %10.1f %10.1f%n",

@@ -81,7 +81,8 @@ public final class Inspection {
         CostModel costs = CostModel.of(
                 config, Config.forMethod(settings, settings.tuning().method()));
         String advice = costs.advice(executors.stream().mapToInt(n -> n).max().orElse(1), machine);
-        return costs.table(executors, machine) + (advice.isEmpty() ? "" : "\n" + advice);
+        String later = costs.later(executors, machine, settings.engine().frozenCacheBytes());
+        return costs.table(executors, machine) + (later.isEmpty() ? "" : "\n" + later) + (advice.isEmpty() ? "" : "\n" + advice);
     }
 
     private static String checkpoint(Checkpoint checkpoint) {

@@ -1,6 +1,10 @@
 package dev.grft.tuning;
 
+import dev.grft.vit.Keep;
 import dev.grft.vit.VitConfig;
+import java.util.Collections;
+import java.util.List;
+import java.util.function.Predicate;
 
 /**
  * The memory that a network takes for a batch, in bytes: what the encoder blocks keep and work with, as {@link dev.grft.vit.Vit} holds it.
@@ -10,44 +14,63 @@ import dev.grft.vit.VitConfig;
  */
 public record Activations(VitConfig config, boolean bf16) {
 
-    /** Returns what a frozen network keeps of a batch for the backward, and its working arrays. */
+    /** Returns what a network keeps of a batch for the backward, if that reads all that it can, and its working arrays. */
     public long training(int examples, boolean recompute) {
-        long kept = recompute
-                ? inside(examples) + outputs(examples, config.depth())
-                : (config.depth() - 1) * inside(examples) + last(examples);
-        return kept + working(examples) + images(examples);
+        return training(examples, recompute, 0, Collections.nCopies(config.depth(), Keep.OfBlock.EVERYTHING));
     }
 
     /**
      * Returns the same of a network whose first blocks are computed one image at a time.
      *
      * @param still how many blocks these are, from 0 to the depth
+     * @param kept what each block keeps
      */
-    public long training(int examples, boolean recompute, int still) {
-        if (still == 0 || examples == 0) {
-            return training(examples, recompute);
+    public long training(int examples, boolean recompute, int still, List<Keep.OfBlock> kept) {
+        int alone = classTokenOnly() && still < config.depth() ? 1 : 0; // blocks of the class token alone
+        int some = examples == 0 ? 0 : Math.min(1, still); // images that a still block computes at once
+        int whole = config.depth() - still - alone;
+        int most = whole > 0 ? examples : some; // images that any block computes so
+        Blocks blocks = new Blocks(some, kept.subList(0, still), examples, kept.subList(still, still + whole), recompute);
+        long outputs = recompute ? outputs(1, still) + outputs(examples, whole) : 0;
+        return inside(blocks)
+                + outputs
+                + (still > 0 ? outputs(examples, 1) : 0)
+                + alone * last(examples)
+                + working(most)
+                + images(still == 0 ? examples : some);
+    }
+
+    /** Blocks that compute {@code few} images at once, and those after them that compute {@code many}. */
+    private record Blocks(
+            int few, List<Keep.OfBlock> still, int many, List<Keep.OfBlock> moving, boolean recompute) {
+
+        /** Returns the images of all arrays of blocks that keep one, and of one array for the blocks that do not if {@code reused}. */
+        long images(Predicate<Keep.OfBlock> keeps, boolean reused) {
+            long first = still.stream().filter(keeps).count();
+            long then = moving.stream().filter(keeps).count();
+            long kept = !recompute ? first * few + then * many : then > 0 ? many : first > 0 ? few : 0;
+            boolean another = first < still.size() || then < moving.size();
+            return kept + (!reused || !another ? 0 : then < moving.size() ? many : few);
         }
-        int moving = config.depth() - still;
-        boolean alone = moving > 0 && classTokenOnly();
-        int whole = alone ? moving - 1 : moving; // blocks that compute all tokens of the batch
-        int most = whole > 0 ? examples : 1; // images that any block computes so
-        long kept = recompute
-                ? inside(most) + outputs(1, still) + outputs(examples, whole)
-                : still * inside(1) + whole * inside(examples);
-        return kept + outputs(examples, 1) + (alone ? last(examples) : 0) + working(most) + images(1);
     }
 
-    /** Returns what a block keeps for its backward. */
-    private long inside(int examples) {
-        long m = (long) examples * config.tokens();
+    /** Returns what blocks keep for their backward. */
+    private long inside(Blocks blocks) {
+        long t = config.tokens();
         long d = config.width();
-        long attention = config.keepsAttention() ? m * config.heads() * config.tokens() : 0;
-        return bytes(m * 2 * d, m * (4 * d + 2L * config.mlpWidth()) + attention);
+        long attention = config.keepsAttention() ? t * config.heads() * t : 0;
+        long model = t * d * (blocks.images(Keep.OfBlock::norm1, false) + blocks.images(Keep.OfBlock::norm2, false));
+        long between = 3 * t * d * blocks.images(Keep.OfBlock::attention, true)
+                + attention * blocks.images(Keep.OfBlock::attention, false)
+                + t * d * blocks.images(Keep.OfBlock::context, true)
+                + t * config.mlpWidth()
+                        * (blocks.images(Keep.OfBlock::activation, false) + blocks.images(Keep.OfBlock::hidden, true));
+        return bytes(model, between);
     }
 
-    /** Returns what the last block keeps. */
+    /** Returns what a last block of the class token alone keeps. */
     private long last(int examples) {
-        return classTokenOnly() ? outputs(examples, 1) + bytes(classAttention(examples), 0) : inside(examples);
+        return outputs(examples, 1) + bytes(classAttention(examples), 0);
     }
 
     /** Returns the outputs of so many blocks. */
@@ -72,7 +95,7 @@ public record Activations(VitConfig config, boolean bf16) {
         long m = (long) examples * config.tokens();
         long d = config.width();
         long last = classTokenOnly() ? classAttention(examples) + (bf16 ? m * d : 0) : 0;
-        return bytes(5 * m * d + last, m * (5 * d + config.mlpWidth())) + images(examples);
+        return bytes(4 * m * d + last, m * (5 * d + config.mlpWidth())) + images(examples);
     }
 
     /** Returns the values of the class token's attention: its vectors for each head, and qkv's weights merged. */

@@ -132,6 +132,11 @@ public final class AdapterTuning extends AdditionTuning {
         }
 
         @Override
+        public boolean readsInput() {
+            return false;
+        }
+
+        @Override
         public INDArray outputGradient(Kernels kernels, Buffers buffers, INDArray dy) {
             long m = dy.size(0);
             kernels.gemm(true, dy, false, Objects.requireNonNull(hidden, matrix), scale, 0, gradient("up", "weight"));

@@ -52,6 +52,11 @@ public interface Adaptation {
         return false;
     }
 
+    /** Returns whether {@link #backward} reads x. */
+    default boolean readsInput() {
+        return true;
+    }
+
     /**
      * Returns the gradient of the frozen map's own output, given that of y; {@code dy} itself, which must not be changed,
      * unless what it adds depends on that output. Comes before the other two.

@@ -49,15 +49,15 @@ final class Classifier extends Layer implements Stage {
         INDArray y = buffers.saved("head", "features", examples, config.features());
         int prefix = config.variant().prefix();
         switch (config.variant().pooling()) {
-            case CLASS_TOKEN -> norm.forward(x, y);
+            case CLASS_TOKEN -> norm.forward(x, true, y);
             case MEAN_THEN_NORM -> {
                 INDArray pooled = buffers.shared("pooled", examples, config.width());
                 kernels.pool(x, prefix, pooled);
-                norm.forward(pooled, y);
+                norm.forward(pooled, true, y);
             }
             case MEAN, CLASS_TOKEN_AND_MEAN -> {
                 INDArray normed = buffers.shared("normed", x.shape());
-                norm.forward(x, normed);
+                norm.forward(x, true, normed);
                 kernels.pool(normed, prefix, y);
             }
         }

@@ -48,6 +48,7 @@ final class EncoderBlock extends Layer implements Stage {
     private final Linear fc1;
     private final Linear fc2;
     private final LayerScale ls2;
+    private Keep.OfBlock kept = Keep.OfBlock.EVERYTHING;
     private @Nullable INDArray input;
     private float @Nullable [] attentionPaths; // [B], 0 or one over the probability of 1 is kept; null: all are
     private float @Nullable [] mlpPaths;
@@ -75,6 +76,27 @@ final class EncoderBlock extends Layer implements Stage {
     @Override
     List<Layer> parts() {
         return List.of(norm1, qkv, proj, ls1, norm2, fc1, fc2, ls2);
+    }
+
+    /**
+     * Keeps from now on what the backward reads, and nothing else.
+     *
+     * @param inputGradient whether something before this block needs a gradient
+     */
+    void keep(boolean inputGradient) {
+        boolean attention = inputGradient || activeBefore(proj);
+        kept = new Keep.OfBlock(
+                inputGradient || norm1.trainsGain() || qkv.readsInput() || (classTokenOnly && attention),
+                attention,
+                proj.readsInput(),
+                inputGradient || activeBefore(norm2) || norm2.trainsGain() || fc1.readsInput(),
+                inputGradient || activeBefore(fc2),
+                fc2.readsInput());
+    }
+
+    /** Returns what is kept. */
+    Keep.OfBlock kept() {
+        return kept;
     }
 
     /** Drops each branch of each example at random from now on; see {@link Vit#dropPaths}. */
@@ -142,7 +164,7 @@ final class EncoderBlock extends Layer implements Stage {
 
     /** Returns {@code r}, equation 2. */
     private INDArray attention(INDArray x, Pass pass) {
-        INDArray u = norm1.forward(x, pass.u()); // [M, D]
+        INDArray u = norm1.forward(x, kept.norm1(), pass.u()); // [M, D]
         INDArray c = attend(u, pass); // [N, D]
         INDArray r = dropped(ls1.forward(proj.forward(c, pass.r())), attentionPaths); // [N, D]
         kernels.add(past(x, pass), r);
@@ -159,7 +181,7 @@ final class EncoderBlock extends Layer implements Stage {
 
     /** Returns {@code y}, equation 3. */
     private INDArray mlp(INDArray r, Pass pass) {
-        INDArray v = norm2.forward(r, pass.v()); // [N, D]
+        INDArray v = norm2.forward(r, kept.norm2(), pass.v()); // [N, D]
         INDArray h = hidden(v, pass); // [N, mlpWidth]
         INDArray y = dropped(ls2.forward(fc2.forward(h, pass.y())), mlpPaths); // [N, D]
         kernels.add(r, y);
@@ -193,7 +215,7 @@ final class EncoderBlock extends Layer implements Stage {
         }
         INDArray dp = pass.dp(); // [M, 3D]
         kernels.attentionBackward(dc, pass.p(), pass.a(), config.heads(), pass.examples, dp);
-        INDArray u = qkv.active() ? norm1.again(pass.u()) : pass.u(); // [M, D]; not read if qkv is frozen
+        INDArray u = qkv.readsInput() ? norm1.again(pass.u()) : pass.u(); // [M, D]; else not read
         return qkv.backward(u, dp, pass.examples, pass.du());
     }
 
@@ -212,7 +234,7 @@ final class EncoderBlock extends Layer implements Stage {
             return null;
         }
         config.variant().activation().backward(kernels, Objects.requireNonNull(pass.activated()), dh);
-        INDArray v = fc1.active() ? norm2.again(pass.v()) : pass.v(); // [N, D]; not read if fc1 is frozen
+        INDArray v = fc1.readsInput() ? norm2.again(pass.v()) : pass.v(); // [N, D]; else not read
         return fc1.backward(v, dh, pass.examples, pass.dv());
     }
 
@@ -262,25 +284,29 @@ final class EncoderBlock extends Layer implements Stage {
             return inputGradient || activeBefore(layer);
         }
 
+        private INDArray array(boolean kept, String of, long... shape) {
+            return kept ? buffers.saved(between, name, of, shape) : buffers.shared(between, of, shape);
+        }
+
         INDArray u() {
             return buffers.shared(between, "normed", m, d);
         }
 
         INDArray p() {
-            return buffers.saved(between, name, "projected", m, 3L * d);
+            return array(kept.attention(), "projected", m, 3L * d);
         }
 
         /** Returns the softmax of the attention, {@code [N*H, T]}; null if it is not kept. */
         @Nullable
         INDArray a() {
-            return buffers.keep() == Keep.NOTHING || !config.keepsAttention()
+            return buffers.keep() == Keep.NOTHING || !kept.attention() || !config.keepsAttention()
                     ? null
                     : buffers.saved(
                             kernels.between(buffers.type()), name, "attention", n * config.heads(), config.tokens());
         }
 
         INDArray c() {
-            return buffers.saved(between, name, "context", n, d);
+            return array(kept.context(), "context", n, d);
         }
 
         INDArray classTokens() {
@@ -296,13 +322,13 @@ final class EncoderBlock extends Layer implements Stage {
         }
 
         INDArray h() {
-            return buffers.saved(between, name, "hidden", n, config.mlpWidth());
+            return array(kept.hidden(), "hidden", n, config.mlpWidth());
         }
 
-        /** Returns what the GELU's backward needs, {@code [N, mlpWidth]}; null without a backward. */
+        /** Returns what the GELU's backward needs, {@code [N, mlpWidth]}; null if it has none. */
         @Nullable
         INDArray activated() {
-            return buffers.keep() == Keep.NOTHING
+            return buffers.keep() == Keep.NOTHING || !kept.activation()
                     ? null
                     : buffers.saved(between, name, "activated", n, config.mlpWidth());
         }

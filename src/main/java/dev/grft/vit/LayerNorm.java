@@ -31,10 +31,15 @@ final class LayerNorm extends Layer {
         return List.of(gamma, beta);
     }
 
-    /** Returns {@code y [M, D]}, after putting the normalized {@code x [M, D]} into it. */
-    INDArray forward(INDArray x, INDArray y) {
-        INDArray z = buffers.saved(name, "normalized", x.shape());
-        INDArray s = buffers.saved(name, "inverse", x.size(0));
+    /**
+     * Returns {@code y [M, D]}, after putting the normalized {@code x [M, D]} into it.
+     *
+     * @param keeps whether {@link #again} or a gradient other than that of the offset follows
+     */
+    INDArray forward(INDArray x, boolean keeps, INDArray y) {
+        boolean kept = keeps && buffers.keep() != Keep.NOTHING;
+        INDArray z = kept ? buffers.saved(name, "normalized", x.shape()) : null;
+        INDArray s = kept ? buffers.saved(name, "inverse", x.size(0)) : null;
         normalized = z;
         inverse = s;
         kernels.layerNorm(x, gamma.value(), beta.value(), epsilon, z, s, y);
@@ -45,6 +50,11 @@ final class LayerNorm extends Layer {
     INDArray again(INDArray y) {
         kernels.scaleAndShift(normalized(), gamma.value(), beta.value(), y);
         return y;
+    }
+
+    /** Returns whether the gain trains. */
+    boolean trainsGain() {
+        return gamma.active();
     }
 
     private INDArray normalized() {
@@ -65,17 +75,16 @@ final class LayerNorm extends Layer {
         if (dy == null) {
             return dx;
         }
-        INDArray z = normalized();
         INDArray dgamma = gamma.gradient();
         if (dgamma != null) {
-            kernels.columnDots(dy, z, dgamma);
+            kernels.columnDots(dy, normalized(), dgamma);
         }
         INDArray dbeta = beta.gradient();
         if (dbeta != null) {
             kernels.columnSums(dy, dbeta);
         }
         if (dx != null) {
-            kernels.layerNormBackward(dy, gamma.value(), z, Objects.requireNonNull(inverse), dx);
+            kernels.layerNormBackward(dy, gamma.value(), normalized(), Objects.requireNonNull(inverse), dx);
         }
         return dx;
     }

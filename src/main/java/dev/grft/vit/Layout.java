@@ -48,7 +48,12 @@ public final class Layout implements Serializable {
 
     /** Returns the layout of what trains in a network of these sizes, without the network's weights. */
     public static Layout of(VitConfig config, Trainable trainable) {
-        return new Vit(Weights.shapesOnly(config), trainable, new CpuKernels(), Keep.NOTHING).layout();
+        return network(config, trainable).layout();
+    }
+
+    /** Returns a network that has shapes and no weights. */
+    static Vit network(VitConfig config, Trainable trainable) {
+        return new Vit(Weights.shapesOnly(config), trainable, new CpuKernels(), Keep.NOTHING);
     }
 
     /** Returns the arrays of each stage, in order. */

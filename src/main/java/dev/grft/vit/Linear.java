@@ -52,6 +52,11 @@ final class Linear extends Layer {
         return adaptation != null || super.active();
     }
 
+    /** Returns whether {@link #backward} reads the input: not if the map is frozen, or trains its bias alone. */
+    boolean readsInput() {
+        return weight.active() || (adaptation != null && adaptation.readsInput());
+    }
+
     @Override
     public void bind(Bindings bindings) {
         super.bind(bindings);
@@ -119,7 +124,7 @@ final class Linear extends Layer {
     /**
      * Overwrites the gradients and {@code dx [M, in]}, and returns dx.
      *
-     * @param x {@code [M, in]}; not read unless the map is {@linkplain #active active}
+     * @param x {@code [M, in]}; not read unless the map {@linkplain #readsInput says so}
      * @param dy {@code [M, out]}; null if nothing needs it: nothing is done
      * @param dx null if nothing needs it
      */

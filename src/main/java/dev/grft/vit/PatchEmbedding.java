@@ -61,7 +61,7 @@ final class PatchEmbedding extends Layer implements Stage {
         }
         INDArray tokens = buffers.shared("tokens", m, config.width());
         kernels.tokens(embedded, first(), everyPosition(), examples, tokens);
-        norm.forward(tokens, y);
+        norm.forward(tokens, true, y);
         return y;
     }
 

@@ -57,6 +57,11 @@ public final class Vit implements AutoCloseable {
         list.add(classifier);
         this.stages = List.copyOf(list);
         this.firstActive = firstActive();
+        for (int i = 0; i < stages.size(); i++) {
+            if (stages.get(i) instanceof EncoderBlock block) {
+                block.keep(inputGradient(i));
+            }
+        }
         this.frozenStages = (int)
                 stages.stream().takeWhile(stage -> stage.trained().isEmpty()).count();
     }
@@ -99,6 +104,14 @@ public final class Vit implements AutoCloseable {
     /** Returns whether stage {@code index} must hand a gradient down: whether anything below it trains or is watched. */
     public boolean inputGradient(int index) {
         return index > firstActive;
+    }
+
+    /** Returns what each encoder block of a network in training keeps for the backward. */
+    public static List<Keep.OfBlock> kept(VitConfig config, Trainable trainable) {
+        return Layout.network(config, trainable).stages.stream()
+                .filter(EncoderBlock.class::isInstance)
+                .map(stage -> ((EncoderBlock) stage).kept())
+                .toList();
     }
 
     /** Ties every stage to the trained vector and takes over its values. */

@@ -279,7 +279,13 @@ class CostModelTest {
         "ALL, tuning.method=lora tuning.lora.dropout=0.1 tuning.lora.targets=[mlp.fc2]",
         "INPUTS, tuning.method=lora tuning.lora.dropout=0.1 tuning.lora.targets=[mlp.fc2]",
         "ALL, tuning.method=lora tuning.lora.dropout=0.1",
-        "ALL, tuning.method=lora"
+        "ALL, tuning.method=lora",
+        "ALL, tuning.method=bitfit",
+        "INPUTS, tuning.method=bitfit",
+        "ALL, tuning.method=linear augmentation.flip=true",
+        "ALL, tuning.method=last-layers tuning.lastLayers.blocks=3 augmentation.flip=true",
+        "INPUTS, tuning.method=last-layers tuning.lastLayers.blocks=3 augmentation.flip=true",
+        "ALL, tuning.method=lora tuning.lora.targets=[attn.qkv]"
     })
     void whatAMethodAddsToAStepIsCounted(Keep keep, String sets) {
         VitConfig config = VitConfig.preset("vit_tiny_patch16_224", 10);
@@ -298,6 +304,17 @@ class CostModelTest {
             assertThat(replica.bytes() - parameters)
                     .isCloseTo((double) costs.activations(2, keep == Keep.INPUTS), Percentage.withPercentage(5));
         }
+    }
+
+    /** BitFit needs no input of a map, and blocks that no gradient reaches need nothing. */
+    @Test
+    void whatNoGradientReadsIsNotKept() {
+        long all = CostModel.of(BASE, settings("tuning.method=full")).activations(8, false);
+        long biases = CostModel.of(BASE, settings("tuning.method=bitfit")).activations(8, false);
+        long last = CostModel.of(BASE, settings("tuning.method=last-layers", "tuning.lastLayers.blocks=3", "augmentation.flip=true"))
+                .activations(8, false);
+        assertThat((double) biases).isBetween(0.7 * all, 0.8 * all);
+        assertThat((double) last).isBetween(0.25 * all, 0.4 * all);
     }
 
     /** Frozen blocks compute one image at a time, as a training from their outputs does. */
@@ -378,6 +395,30 @@ class CostModelTest {
         assertThat(costs(64, 64).advice(2, MACHINE)).isEmpty();
         assertThat(costs(64, 64).advice(32, new CostModel.Machine(20_000, 2, 1)))
                 .contains("training.syncEvery");
+    }
+
+    @Test
+    void aPlanSaysWhatFrozenBlocksKeepAndWhatEpochsAfterTheFirstCost() {
+        String[] still = {
+            "augmentation.crop=false", "augmentation.flip=false", "tuning.method=last-layers", "tuning.lastLayers.blocks=3"
+        };
+        CostModel costs = CostModel.of(BASE, settings(still));
+        double first = costs.step(1, MACHINE).computing();
+        assertThat(costs.laterStep(1, MACHINE).computing()).isBetween(first / 6, first / 4); // 3 blocks of 12, one of them small
+        assertThat(costs.later(List.of(1, 4), MACHINE, 10L << 30).lines())
+                .hasSize(5)
+                .first()
+                .isEqualTo("Nothing trains in the first 9 blocks, and images are not augmented. Executors keep what comes out on their"
+                        + " disks: 605,184 bytes for each image. The 10 GiB of an executor (engine.frozenCacheGiB) have room for 17,742"
+                        + " images. Epochs after the first then take:");
+        assertThat(costs.later(List.of(1), MACHINE, 0)).isEmpty();
+
+        CostModel linear = CostModel.of(BASE, settings(still[0], still[1], "tuning.method=linear"));
+        assertThat(linear.laterStep(1, MACHINE).computing()).isZero();
+
+        CostModel augmented = CostModel.of(BASE, settings("augmentation.flip=true", still[2], still[3]));
+        assertThat(augmented.later(List.of(1), MACHINE, 10L << 30)).isEmpty();
+        assertThat(augmented.laterStep(1, MACHINE)).isEqualTo(augmented.step(1, MACHINE));
     }
 
     @Test

@@ -70,7 +70,7 @@ class GradientTest {
                     @Override
                     public INDArray forward(INDArray x) {
                         INDArray y = x.ulike();
-                        norm.forward(x, y);
+                        norm.forward(x, true, y);
                         return y;
                     }
 
