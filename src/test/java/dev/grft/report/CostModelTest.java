@@ -282,7 +282,6 @@ class CostModelTest {
         "ALL, tuning.method=lora",
         "ALL, tuning.method=bitfit",
         "INPUTS, tuning.method=bitfit",
-        "ALL, tuning.method=linear augmentation.flip=true",
         "ALL, tuning.method=last-layers tuning.lastLayers.blocks=3 augmentation.flip=true",
         "INPUTS, tuning.method=last-layers tuning.lastLayers.blocks=3 augmentation.flip=true",
         "ALL, tuning.method=lora tuning.lora.targets=[attn.qkv]"
