@@ -63,6 +63,18 @@ public final class Bench implements Callable<Integer> {
     @Option(names = "--quick", description = "Few repetitions: shows that everything runs, not how fast.")
     private boolean quick;
 
+    @Option(
+            names = "--warm-up",
+            paramLabel = "SECONDS",
+            description = "For how long each side runs before it counts; default ${DEFAULT-VALUE}.")
+    private int warmUp = 40;
+
+    @Option(
+            names = "--repetitions",
+            paramLabel = "N",
+            description = "How often each side counts; default ${DEFAULT-VALUE}.")
+    private int repetitions = 15;
+
     @Option(names = "--model", paramLabel = "NAME", description = "timm's name; default ${DEFAULT-VALUE}.")
     private String model = "vit_base_patch16_224";
 
@@ -102,6 +114,11 @@ public final class Bench implements Callable<Integer> {
             throw new ParameterException(
                     spec.commandLine(), "--batch and --threads must be at least 1, got " + batch + " and " + threads);
         }
+        if (warmUp < 0 || repetitions < 1) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--warm-up must be at least 0 and --repetitions at least 1, got " + warmUp + " and " + repetitions);
+        }
         if (peer && python == null) {
             throw new ParameterException(spec.commandLine(), "--peer needs jobs/bench.sh, which installs the peers");
         }
@@ -113,7 +130,7 @@ public final class Bench implements Callable<Integer> {
         if (!precision.equals("fp32") && !precision.equals("bf16")) {
             throw new ParameterException(spec.commandLine(), "--precision must be fp32 or bf16, got " + precision);
         }
-        Setup setup = new Setup(model, batch, threads, quick ? 2 : 40, quick ? 3 : 15, python, peers, precision);
+        Setup setup = new Setup(model, batch, threads, quick ? 2 : warmUp, quick ? 3 : repetitions, python, peers, precision);
         measure(setup, quick, only, System.out, output);
         System.out.println("written to " + output);
         return 0;
