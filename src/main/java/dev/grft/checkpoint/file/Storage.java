@@ -18,6 +18,8 @@ import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
@@ -99,7 +101,12 @@ public final class Storage {
         }
     }
 
+    /** Returns whether a file appears when it is closed, in place of one that is there, and a rename would be a copy. */
     private static boolean isObjectStore(FileSystem files, Path path) throws IOException {
+        return isAbortable(files, path) || "gs".equals(files.getUri().getScheme()); // whose connector does not tell
+    }
+
+    private static boolean isAbortable(FileSystem files, Path path) throws IOException {
         return files.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM);
     }
 
@@ -141,7 +148,7 @@ public final class Storage {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         try {
             FileSystem files = files(path);
-            if (isObjectStore(files, path)) {
+            if (isAbortable(files, path)) {
                 if (files.exists(path)) {
                     return false;
                 }
@@ -179,13 +186,15 @@ public final class Storage {
         return true;
     }
 
-    /** Writes to an object store, where a file appears when it is closed, and a rename would be a copy. */
+    /** Writes to an object store. After a failure the stream is not closed, or what was written would appear. */
     private static void upload(FileSystem files, Path path, Writing writing) throws IOException {
         FSDataOutputStream out = files.create(path, true);
         try {
             writing.to(out);
         } catch (IOException | RuntimeException | Error e) {
-            out.abort();
+            if (isAbortable(files, path)) {
+                out.abort();
+            }
             throw e;
         }
         out.close();
@@ -396,6 +405,24 @@ public final class Storage {
                     .toList();
         } catch (FileNotFoundException e) {
             return List.of();
+        } catch (IOException e) {
+            throw Failures.of(directory, "read", e);
+        }
+    }
+
+    /** Returns the sizes of the files in a directory, in bytes, by name, temporary files left out; empty if it is missing. */
+    public SortedMap<String, Long> sizes(Path directory) {
+        SortedMap<String, Long> sizes = new TreeMap<>();
+        try {
+            for (FileStatus file : files(directory).listStatus(directory)) {
+                String name = file.getPath().getName();
+                if (file.isFile() && !name.startsWith(OwnNames.TEMPORARY)) {
+                    sizes.put(name, file.getLen());
+                }
+            }
+            return sizes;
+        } catch (FileNotFoundException e) {
+            return sizes;
         } catch (IOException e) {
             throw Failures.of(directory, "read", e);
         }

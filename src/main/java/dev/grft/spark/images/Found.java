@@ -76,7 +76,8 @@ final class Found {
     private final boolean pattern;
     private final List<Entry> entries = Collections.synchronizedList(new ArrayList<>()); // by name
     private final SortedSet<String> folders = new TreeSet<>();
-    private final Map<String, Long> passed = new TreeMap<>(); // found, but no files; by reason
+    private final Map<String, Long> passed = new TreeMap<>(); // found, but not read; by reason
+    private boolean chosen; // only some of the files are read
 
     private Found(String path, Path root, boolean pattern) {
         this.path = path;
@@ -350,9 +351,38 @@ final class Found {
         return path;
     }
 
-    /** Returns the path for readers to which it may be a pattern: as a name if it is one. */
-    String glob() {
-        return pattern ? path : path.replaceAll("[*?\\[\\]{}\\\\]", "\\\\$0");
+    /** Returns paths for readers to which they may be patterns: names as such; after {@link #choose} those of the files. */
+    List<String> globs() {
+        return chosen
+                ? visible().stream().map(file -> literal(file(file).toString())).toList()
+                : List.of(pattern ? path : literal(path));
+    }
+
+    private static String literal(String name) {
+        return name.replaceAll("[*?\\[\\]{}\\\\]", "\\\\$0");
+    }
+
+    /** Returns whether {@link #globs} are files, and {@link #root} is the folder that was given. */
+    boolean chosenInFolder() {
+        return chosen && !pattern;
+    }
+
+    /** Passes over the files that do not pass a test, for a reason. */
+    void choose(Predicate<Entry> taken, String reason) {
+        chosen = true;
+        int before = entries.size();
+        entries.removeIf(file -> !isHiddenBelow(file.name) && !taken.test(file));
+        if (entries.size() < before) {
+            passed.merge(reason, (long) before - entries.size(), Long::sum);
+        }
+    }
+
+    /** Returns the files of that name, also if it is a hidden one, in folders that are not hidden. */
+    List<Entry> called(String name) {
+        return entries.stream()
+                .filter(file -> file.fileName().equals(name))
+                .filter(file -> !isHiddenBelow(file.name.substring(0, file.name.length() - name.length())))
+                .toList();
     }
 
     /** Returns the folder that names are relative to, qualified: the path itself, or where a file or pattern lies. */

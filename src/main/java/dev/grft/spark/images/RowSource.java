@@ -9,9 +9,11 @@ import dev.grft.data.Target;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Parcels;
 import dev.grft.spark.tables.Columns;
+import dev.grft.spark.tables.FolderNote;
 import dev.grft.spark.tables.HuggingFace;
 import dev.grft.spark.tables.InFileOrder;
 import dev.grft.spark.tables.LabelColumns;
+import dev.grft.spark.tables.OwnSession;
 import java.io.Serializable;
 import java.net.URI;
 import java.util.ArrayList;
@@ -30,6 +32,7 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.sql.Column;
+import org.apache.spark.sql.DataFrameReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RuntimeConfig;
@@ -40,7 +43,6 @@ import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
-import scala.runtime.BoxedUnit;
 
 /** Images in the rows of Parquet, listed and read by Spark. */
 final class RowSource implements Source.Stored {
@@ -84,7 +86,7 @@ final class RowSource implements Source.Stored {
 
     /** Returns the images that were found. */
     static RowSource open(SparkSession caller, Found found, ReadOptions options) {
-        SparkSession spark = like(caller);
+        SparkSession spark = OwnSession.like(caller);
         LabelForm labels = options.labels();
         Dataset<Row> rows = parquet(spark, found, options.imageColumn(), labels);
         ClassNames classes = classes(spark, rows, options.imageColumn(), labels);
@@ -131,27 +133,17 @@ final class RowSource implements Source.Stored {
      */
     private static Dataset<Row> load(SparkSession spark, Found found) {
         try {
+            DataFrameReader reader = spark.read();
+            if (found.chosenInFolder()) {
+                reader.option("basePath", found.root().toString()); // folders column=value below it tell a column
+            }
             return with(
-                    spark, Map.of(TYPES_OF_FOLDERS, "false"), () -> spark.read().parquet(found.glob()));
+                    spark,
+                    Map.of(TYPES_OF_FOLDERS, "false"),
+                    () -> reader.parquet(found.globs().toArray(String[]::new)));
         } catch (Exception e) {
             throw new UserError(found.path() + ": cannot be read as Parquet (" + Causes.first(e) + ")", e);
         }
-    }
-
-    /** Returns a session with the settings of another, so that changes of its own reach no query of others. */
-    private static SparkSession like(SparkSession caller) {
-        SparkSession own = caller.newSession();
-        caller.conf().getAll().foreach(entry -> {
-            if (!entry._2().equals(own.conf().get(entry._1(), null))) {
-                try {
-                    own.conf().set(entry._1(), entry._2());
-                } catch (Exception e) { // AnalysisException, not declared
-                    // It concerns the whole application: no session can change it.
-                }
-            }
-            return BoxedUnit.UNIT;
-        });
-        return own;
     }
 
     /** Does something while settings of the source's own session have other values. */
@@ -256,6 +248,11 @@ final class RowSource implements Source.Stored {
                 .mapToPair(image -> image);
     }
 
+    /** Returns the path of a file below the root, as images are called by it. */
+    private static String name(Path root, Path file) {
+        return FolderNote.withoutGeneration(Found.relative(root, file));
+    }
+
     /** Returns the values of the files of a partition; those of all files if it is none of Spark's own, as a native engine has. */
     static <T> Map<String, T> of(Partition partition, Path root, Map<String, T> all) {
         if (!(partition instanceof FilePartition files)) {
@@ -263,7 +260,7 @@ final class RowSource implements Source.Stored {
         }
         Map<String, T> own = new HashMap<>();
         for (PartitionedFile file : files.files()) {
-            String name = Found.relative(root, file.toPath());
+            String name = name(root, file.toPath());
             T value = all.get(name);
             if (value != null) { // else it has no row
                 own.put(name, value);
@@ -344,7 +341,7 @@ final class RowSource implements Source.Stored {
 
         /** Returns the path of a row's file below the root. */
         String file(Row row) {
-            return Found.relative(root, new Path(URI.create(row.getString(0))));
+            return RowSource.name(root, new Path(URI.create(row.getString(0))));
         }
 
         /** Returns a row by its file's path below the root and its number, as long in all rows to sort well. */

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * deleted at its end.
  *
  * <p>Two drivers that start at once: on HDFS and local disks only one of them can create the file. Elsewhere the driver that wrote last
- * has the lease, and both look again after a second: S3A has no such call, and on ABFS and GCS a file is missing for a moment while it is
+ * has the lease, and both look again after a second: S3A has no such call, and on ABFS a file is missing for a moment while it is
  * replaced. One that a slow write let pass finds out with its next beat. The same holds where two take over at once, on any file system.
  */
 final class Lease implements AutoCloseable {

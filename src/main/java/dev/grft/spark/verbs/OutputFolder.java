@@ -4,23 +4,42 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.file.OwnNames;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.spark.run.Session;
+import dev.grft.spark.tables.FilesInPlace;
+import dev.grft.spark.tables.FolderNote;
+import dev.grft.spark.tables.OwnSession;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedMap;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.DataFrameWriter;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A folder of files that a verb writes: it is there whole, or not at all. It is written beside its place under a name that readers pass
- * over, and moved. A note in it says that a verb has written it; no other folder is ever replaced.
+ * A folder of files that a verb writes. A {@link FolderNote} in it names them and says that a verb has written them; nothing else is ever
+ * replaced.
+ *
+ * <p>On local disks and HDFS the folder is there whole, or not at all: it is written beside its place under a name that readers pass over,
+ * and moved. Elsewhere, such as in object stores, a folder can be half moved, so nothing is: files get names that no file had before, then
+ * the note is replaced, and the files that it does not name are deleted. At any time the note names a whole table, the former or the new
+ * one. {@code _SUCCESS} is there while the folder has no other files, for readers that do not know the note.
  */
 final class OutputFolder {
     private static final long MOST_NANOS = TimeUnit.SECONDS.toNanos(30);
     private static final long LOOK_MILLIS = 100;
+    private static final String SUCCESS = "_SUCCESS";
 
     private final Session session;
     private final JavaSparkContext spark;
@@ -28,6 +47,7 @@ final class OutputFolder {
     private final Path folder;
     private final Path note;
     private final Pattern files;
+    private final boolean moves;
 
     /**
      * Returns a folder; nothing is changed yet.
@@ -42,6 +62,74 @@ final class OutputFolder {
         this.folder = new Path(folder);
         this.note = new Path(folder, note);
         this.files = files;
+        this.moves = storage.replacesAtOnce(this.folder);
+    }
+
+    /** Where a verb writes the files. */
+    final class Part {
+        private final Path path;
+        private final @Nullable String generation; // of files that stay there; null: the folder is moved
+        private final SparkSession own = OwnSession.like(session.spark());
+        private final List<String> written = new ArrayList<>();
+
+        private Part(Path path, @Nullable String generation) {
+            this.path = path;
+            this.generation = generation;
+            own.conf()
+                    .set(
+                            "spark.sql.caseSensitive",
+                            true); // columns may be called as classes, which differ in case only
+            if (generation != null) {
+                own.conf().set("spark.sql.sources.commitProtocolClass", FilesInPlace.class.getName());
+            }
+        }
+
+        /** Returns the session whose tables can be saved. */
+        SparkSession spark() {
+            return own;
+        }
+
+        /** Returns the folder that gets the files. */
+        Path path() {
+            return path;
+        }
+
+        /**
+         * Writes a table, once. Its files keep the names that Spark gives them where the verb's may be called so.
+         *
+         * @param names else, a format of the names, up to the ending, that gets the number of the file
+         */
+        void save(DataFrameWriter<Row> table, String names) {
+            if (generation != null) {
+                written.addAll(FilesInPlace.save(table, path.toString(), names, generation));
+                return;
+            }
+            table.mode(SaveMode.Overwrite).save(path.toString());
+            List<Path> foreign = storage.list(path).stream() // called as Spark does
+                    .filter(file -> !files.matcher(file.getName()).matches())
+                    .toList();
+            int count = 0;
+            for (Path file : foreign) {
+                String name = file.getName();
+                if (name.startsWith("part-")) {
+                    String ending = name.substring(name.indexOf('.'));
+                    storage.move(file, new Path(path, String.format(Locale.ROOT, names, count++) + ending));
+                } else {
+                    storage.delete(file);
+                }
+            }
+        }
+
+        /** Returns the sizes of the files, by name. */
+        SortedMap<String, Long> sizes() {
+            SortedMap<String, Long> sizes = storage.sizes(path);
+            if (generation == null) {
+                sizes.keySet().removeIf(name -> !files.matcher(name).matches() || name.startsWith("_"));
+            } else {
+                sizes.keySet().retainAll(Set.copyOf(written));
+            }
+            return sizes;
+        }
     }
 
     /**
@@ -53,7 +141,7 @@ final class OutputFolder {
     void claim() {
         session.claimOutput(beside(OwnNames.LEASE), folder);
         Path aside = beside(OwnNames.ASIDE);
-        if (!exists() && storage.exists(aside)) {
+        if (moves && !exists() && storage.exists(aside)) {
             storage.move(aside, folder);
         }
     }
@@ -65,14 +153,20 @@ final class OutputFolder {
         return new Path(path.substring(0, path.length() - name.length()) + start + name);
     }
 
+    /** Returns whether there is something, other than files of a writing that has not ended. */
     boolean exists() {
-        return storage.exists(folder);
+        return storage.exists(folder) && (moves || storage.exists(note) || !isUnfinished());
+    }
+
+    private boolean isUnfinished() {
+        return storage.isDirectory(folder)
+                && storage.list(folder).stream().allMatch(file -> FolderNote.hasGeneration(file.getName()));
     }
 
     /** Returns the note of what is there; null without one. */
     @Nullable
-    String note() {
-        return storage.exists(note) ? storage.readString(note) : null;
+    FolderNote note() {
+        return storage.exists(note) ? FolderNote.of(storage.readString(note)) : null;
     }
 
     /**
@@ -90,7 +184,7 @@ final class OutputFolder {
         List<Path> others = storage.list(folder).stream()
                 .filter(file -> !file.getName().equals(note.getName())
                         && !file.getName().endsWith(".crc")
-                        && !files.matcher(file.getName()).matches())
+                        && !isOwn(file.getName()))
                 .toList();
         if (why == null && !others.isEmpty()) {
             why = "it also has " + others.get(0).getName();
@@ -103,29 +197,67 @@ final class OutputFolder {
         }
     }
 
+    private boolean isOwn(String name) {
+        return files.matcher(name).matches() || FolderNote.hasGeneration(name) || name.equals(SUCCESS);
+    }
+
     /**
      * Writes the folder, which must be {@linkplain #claim claimed}, in place of one that is there, and returns what {@code write} returns.
-     * On any failure that one stays, and nothing new is left behind.
+     * On any failure that one stays.
      *
-     * @param write writes the files into the folder that it is given
-     * @param said what the note says
+     * @param write writes the files
+     * @param said what the note says beside their names
      */
-    <T> T write(Function<Path, T> write, String said) {
+    <T> T write(Function<Part, T> write, Map<String, Object> said) {
+        return moves ? writeAndMove(write, said) : writeHere(write, said);
+    }
+
+    private <T> T writeAndMove(Function<Part, T> write, Map<String, Object> said) {
         Path temporaries = beside(OwnNames.TEMPORARY);
         Path temporary = new Path(
                 temporaries, UUID.randomUUID().toString()); // a driver that was overtaken may still write another
         T result;
         try {
             storage.delete(temporaries);
-            result = write.apply(temporary);
-            storage.writeAtomically(new Path(temporary, note.getName()), said);
+            Part part = new Part(temporary, null);
+            result = write.apply(part);
+            storage.writeAtomically(new Path(temporary, note.getName()), new FolderNote(said, part.sizes()).text());
         } catch (Throwable e) { // Spark throws checked exceptions undeclared
-            deleteQuietly(temporaries, e);
+            cleanQuietly(() -> storage.delete(temporaries), e);
             throw e;
         }
         replaceBy(temporary, beside(OwnNames.ASIDE));
         storage.delete(temporaries);
         return result;
+    }
+
+    private <T> T writeHere(Function<Part, T> write, Map<String, Object> said) {
+        String generation = FolderNote.newGeneration();
+        T result;
+        String text;
+        SortedMap<String, Long> written;
+        try {
+            storage.delete(new Path(folder, SUCCESS));
+            Part part = new Part(folder, generation);
+            result = write.apply(part);
+            written = part.sizes();
+            text = new FolderNote(said, written).text();
+        } catch (Throwable e) { // Spark throws checked exceptions undeclared
+            cleanQuietly(() -> deleteOwn(name -> name.contains("-" + generation + "-")), e);
+            throw e;
+        }
+        storage.writeAtomically(note, text); // if this fails, the note may be there all the same: nothing is deleted
+        deleteOwn(name -> !written.containsKey(name));
+        storage.writeAtomically(new Path(folder, SUCCESS), "");
+        return result;
+    }
+
+    private void deleteOwn(Predicate<String> which) {
+        for (Path file : storage.list(folder)) {
+            if (isOwn(file.getName()) && which.test(file.getName())) {
+                storage.delete(file);
+            }
+        }
     }
 
     /** Moves a whole folder here. What was here is moved aside first and deleted last; if the move fails, it comes back. */
@@ -151,10 +283,10 @@ final class OutputFolder {
         }
     }
 
-    private void deleteQuietly(Path path, Throwable cause) {
+    private void cleanQuietly(Runnable clean, Throwable cause) {
         try {
             awaitTasks();
-            storage.delete(path);
+            clean.run();
         } catch (RuntimeException e) { // the file system may be what has failed
             cause.addSuppressed(e);
         }

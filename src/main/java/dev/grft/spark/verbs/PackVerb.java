@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.LabelForm;
@@ -13,9 +11,8 @@ import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source.Named;
 import dev.grft.spark.run.Run;
-import java.io.IOException;
+import dev.grft.spark.tables.FolderNote;
 import java.io.Serializable;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Iterator;
@@ -27,12 +24,9 @@ import java.util.NoSuchElementException;
 import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Pattern;
-import org.apache.hadoop.fs.FileSystem;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.SaveMode;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
@@ -49,12 +43,12 @@ final class PackVerb extends Verb {
     static final int IN_A_FILE = 4096;
 
     /** What the folder was packed of; readers of Parquet pass over it. */
-    private static final String NOTE = "_packed.json";
+    private static final String NOTE = FolderNote.PACKED;
 
     private static final String IMAGE = "image";
     private static final String LABEL = "label";
     private static final Pattern FILES = Pattern.compile("images-\\d+-of-\\d+\\.parquet");
-    private static final ObjectMapper MAPPER = new ObjectMapper();
+    private static final String INPUTS = "inputs";
 
     PackVerb(Run run, boolean force) {
         super(run, force);
@@ -63,7 +57,7 @@ final class PackVerb extends Verb {
     /**
      * Packs what lies at a path. Does nothing if that has been done.
      *
-     * @param output the folder that gets the files; is there whole or not at all
+     * @param output the folder that gets the files, see {@link OutputFolder}
      */
     void pack(String images, String output, boolean labeled) {
         ReadOptions options = labeled
@@ -84,12 +78,8 @@ final class PackVerb extends Verb {
         ImageSource source = new ImageSource(List.of(images), List.of(listed.open(session.spark())));
         List<Named> named = source.named(true);
         source.passedOver().notes().forEach(note -> session.progress().say("note: %s", note));
-        long bytes = folder.write(
-                temporary -> {
-                    write(source, named, options.labels(), temporary);
-                    return renamed(temporary);
-                },
-                note(images, inputs, named.size()));
+        long bytes =
+                folder.write(part -> write(source, named, options.labels(), part), said(images, inputs, named.size()));
         run.artifacts().made(output);
         session.progress()
                 .say(
@@ -130,34 +120,24 @@ final class PackVerb extends Verb {
                 options.task() == Task.SINGLE_LABEL ? "" : ", task=" + options.task());
     }
 
-    private static @Nullable String packedOf(@Nullable String note) {
-        if (note == null) {
-            return null;
-        }
-        try {
-            return MAPPER.readTree(note).path("inputs").asText();
-        } catch (JsonProcessingException e) {
-            return null; // written by somebody else
-        }
+    private static @Nullable Object packedOf(@Nullable FolderNote note) {
+        return note == null ? null : note.said().get(INPUTS);
     }
 
-    private static String note(String images, String inputs, int count) {
-        Map<String, Object> note = new LinkedHashMap<>();
-        note.put("path", images);
-        note.put("images", count);
-        note.put("inputs", inputs);
-        try {
-            return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(note) + "\n";
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
-        }
+    private static Map<String, Object> said(String images, String inputs, int count) {
+        Map<String, Object> said = new LinkedHashMap<>();
+        said.put("path", images);
+        said.put("images", count);
+        said.put(INPUTS, inputs);
+        return said;
     }
 
     private static int files(int images) {
         return (images + IN_A_FILE - 1) / IN_A_FILE;
     }
 
-    private void write(ImageSource source, List<Named> named, @Nullable LabelForm form, Path folder) {
+    /** Returns the bytes of the files. */
+    private long write(ImageSource source, List<Named> named, @Nullable LabelForm form, OutputFolder.Part part) {
         List<Slice> slices = new ArrayList<>();
         for (int first = 0; first < named.size(); first += IN_A_FILE) {
             slices.add(new Slice(first, named.subList(first, Math.min(named.size(), first + IN_A_FILE))));
@@ -169,16 +149,20 @@ final class PackVerb extends Verb {
                         (images, slice) -> new Rows(place, images, slice.next(), form));
         session.context().setJobDescription("Packing the " + named.size() + " images of " + place);
         try {
-            Causes.unwrapped(() -> {
-                session.spark()
-                        .createDataFrame(rows, schema(form))
-                        .write()
-                        .mode(SaveMode.Overwrite)
-                        .option("compression", "none") // images are compressed already
-                        .option("parquet.enable.dictionary", "false")
-                        .option("parquet.block.size", Integer.toString(32 << 20)) // what a task holds at a time
-                        .parquet(folder.toString());
-                return folder;
+            return Causes.unwrapped(() -> {
+                part.save(
+                        part.spark()
+                                .createDataFrame(rows, schema(form))
+                                .write()
+                                .format("parquet")
+                                .option("maxRecordsPerFile", 0) // a file for each slice
+                                .option("compression", "none") // images are compressed already
+                                .option("parquet.enable.dictionary", "false")
+                                .option(
+                                        "parquet.block.size",
+                                        Integer.toString(32 << 20)), // what a task holds at a time
+                        String.format(Locale.ROOT, "images-%%05d-of-%05d", slices.size()));
+                return part.sizes().values().stream().mapToLong(Long::longValue).sum();
             });
         } finally {
             Parcels.release(rows);
@@ -226,37 +210,6 @@ final class PackVerb extends Verb {
                     column, form.task() == Task.REGRESSION ? DataTypes.FloatType : DataTypes.BooleanType, false);
         }
         return columns;
-    }
-
-    /** Gives Spark's files names that tell their order and number, drops what else it left, and returns the bytes of the files. */
-    private long renamed(Path folder) {
-        try {
-            FileSystem files = folder.getFileSystem(session.hadoop());
-            long bytes = 0;
-            List<Path> written = session.storage().list(folder).stream()
-                    .filter(file -> file.getName().endsWith(".parquet"))
-                    .toList();
-            for (int i = 0; i < written.size(); i++) {
-                bytes += session.storage().length(written.get(i));
-                move(
-                        written.get(i),
-                        new Path(folder, String.format(Locale.ROOT, "images-%05d-of-%05d.parquet", i, written.size())));
-            }
-            files.delete(new Path(folder, "_SUCCESS"), false);
-            return bytes;
-        } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": cannot be written", e);
-        }
-    }
-
-    private void move(Path from, Path to) {
-        try {
-            if (!from.getFileSystem(session.hadoop()).rename(from, to)) {
-                throw new IOException("cannot be renamed to " + to);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(from + ": cannot be renamed", e);
-        }
     }
 
     /** The rows of a file, one for each image that was listed. */

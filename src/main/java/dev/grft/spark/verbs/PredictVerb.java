@@ -1,7 +1,5 @@
 package dev.grft.spark.verbs;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.grft.Delta;
 import dev.grft.Task;
 import dev.grft.UserError;
@@ -43,10 +41,10 @@ import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
-import org.apache.spark.sql.RuntimeConfig;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.ArrayType;
 import org.apache.spark.sql.types.DataTypes;
@@ -65,7 +63,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class PredictVerb extends Verb {
     private static final long ROWS = 100_000; // in a file
-    private static final String CASE_SENSITIVE = "spark.sql.caseSensitive";
     private static final String FILE = "delta.safetensors";
 
     /** What the table was made of; readers pass over it. */
@@ -186,7 +183,7 @@ final class PredictVerb extends Verb {
         Source.Stored source = run.images().stored(images);
         folder.claim();
         requireFree(folder, output); // another driver may have written it meanwhile
-        long rows = folder.write(temporary -> write(images, source, tasks, csv, temporary), note(images));
+        long rows = folder.write(part -> write(images, source, tasks, csv, part), Map.of("path", images));
         run.artifacts().made(output);
         session.progress()
                 .say(
@@ -246,17 +243,8 @@ final class PredictVerb extends Verb {
         }
     }
 
-    private static String note(String images) {
-        try {
-            return new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(Map.of("path", images))
-                    + "\n";
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
     /** Reads the images in the order of their files, writes the row of each as it comes, and returns how many there are. */
-    private long write(String images, Source.Stored source, List<Told> tasks, boolean csv, Path folder) {
+    private long write(String images, Source.Stored source, List<Told> tasks, boolean csv, OutputFolder.Part part) {
         long count = source.count();
         Progress.Meter meter = session.phase("predict", count);
         AtomicLong shown = new AtomicLong();
@@ -284,11 +272,11 @@ final class PredictVerb extends Verb {
             JavaRDD<Encoded> encoded = source.inOrder(partitions(count, looking.batchSize()), looking.batchSize());
             JavaRDD<Row> rows = run.models()
                     .device()
-                    .computes(encoded.mapPartitions(part -> rows(part, looking, counter, leftTurned, said)));
+                    .computes(encoded.mapPartitions(some -> rows(some, looking, counter, leftTurned, said)));
             try {
                 Causes.unwrapped(() -> {
-                    write(rows, tasks, csv, folder.toString());
-                    return folder;
+                    write(rows, tasks, csv, part);
+                    return part;
                 });
             } catch (RuntimeException e) {
                 if (count >= 0) {
@@ -366,27 +354,18 @@ final class PredictVerb extends Verb {
                 .iterator();
     }
 
-    private void write(JavaRDD<Row> rows, List<Told> tasks, boolean csv, String folder) {
-        RuntimeConfig conf = session.spark().conf();
-        String before = conf.get(CASE_SENSITIVE);
-        conf.set(CASE_SENSITIVE, true); // the names of two classes may differ in case only
-        try {
-            Dataset<Row> table = session.spark().createDataFrame(rows, schema(tasks));
-            if (csv) {
-                inText(table, tasks)
+    private static void write(JavaRDD<Row> rows, List<Told> tasks, boolean csv, OutputFolder.Part part) {
+        Dataset<Row> table = part.spark().createDataFrame(rows, schema(tasks));
+        DataFrameWriter<Row> writer = csv
+                ? inText(table, tasks)
                         .write()
-                        .option("maxRecordsPerFile", ROWS)
+                        .format("csv")
                         .option("header", "true")
                         .option("escape", "\"") // RFC 4180: a quote within quotes is doubled
                         .option("ignoreLeadingWhiteSpace", "false")
                         .option("ignoreTrailingWhiteSpace", "false")
-                        .csv(folder);
-            } else {
-                table.write().option("maxRecordsPerFile", ROWS).parquet(folder);
-            }
-        } finally {
-            conf.set(CASE_SENSITIVE, before);
-        }
+                : table.write().format("parquet");
+        part.save(writer.option("maxRecordsPerFile", ROWS), "part-%05d");
     }
 
     /** Returns the table with its arrays as text, because CSV has none: the likeliest classes in JSON, the classes of an image between bars. */

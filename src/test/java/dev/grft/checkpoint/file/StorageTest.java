@@ -142,6 +142,48 @@ class StorageTest {
         }
     }
 
+    @Test
+    void googlesConnectorWritesWithoutARenameThoughItCannotAbort() throws Exception {
+        Storage google = storage("gs", Google.class);
+        org.apache.hadoop.fs.Path path = path("gs", "a.txt");
+
+        google.writeAtomically(path, "old");
+        google.writeAtomically(path, "new");
+        assertThatThrownBy(() -> google.writeAtomically(path, out -> {
+                    out.write(1);
+                    throw new IOException("connection lost");
+                }))
+                .hasMessageEndingWith("a.txt: cannot be written");
+
+        assertThat(google.readString(path)).isEqualTo("new");
+        assertThat(names("")).containsExactly("a.txt");
+        assertThat(google.missesWhileReplaced(path)).isFalse();
+        assertThat(google.replacesAtOnce(path)).isFalse();
+    }
+
+    /** Does not tell that a file appears when it is closed. */
+    public static final class Google extends RawLocalFileSystem {
+        @Override
+        public URI getUri() {
+            return URI.create("gs:///");
+        }
+
+        @Override
+        public FSDataOutputStream create(org.apache.hadoop.fs.Path path, boolean overwrite) {
+            return new FSDataOutputStream(new Upload(pathToFile(path).toPath()), null) {
+                @Override
+                public AbortableResult abort() {
+                    throw new UnsupportedOperationException("abort");
+                }
+            };
+        }
+
+        @Override
+        public boolean rename(org.apache.hadoop.fs.Path from, org.apache.hadoop.fs.Path to) {
+            throw new UnsupportedOperationException("a rename would be a copy");
+        }
+    }
+
     private static final class Upload extends ByteArrayOutputStream implements Abortable {
         private final Path file;
         private boolean aborted;

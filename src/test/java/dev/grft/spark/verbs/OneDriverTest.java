@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -89,11 +90,11 @@ class OneDriverTest extends OnTiny {
             sleeper.claim();
             assertThatThrownBy(() -> sleeper.write(
                             old -> {
-                                put(old, "part-old");
-                                takeOver(table, old);
+                                put(old.path(), "part-old");
+                                takeOver(table, old.path());
                                 return old;
                             },
-                            "{}"))
+                            Map.of()))
                     .isInstanceOf(InUse.class)
                     .hasMessageContaining(table + ": another driver, which has ended, has taken this folder over");
         }
@@ -109,11 +110,11 @@ class OneDriverTest extends OnTiny {
             writes.claim();
             writes.write(
                     whole -> {
-                        put(whole, "part-0");
+                        put(whole.path(), "part-0");
                         put(old, "part-late");
                         return whole;
                     },
-                    "{}");
+                    Map.of());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
@@ -155,9 +156,29 @@ class PackingTest extends OnSpark {
     void aFolderOfWhichFilesAreMissingIsRefused() throws Exception {
         Path packed = folder.resolve("packed");
         pack(Tiny.images(folder.resolve("images"), 4, 1), packed, true, false);
+        Path note = packed.resolve("_packed.json");
         Path whole = packed.resolve("images-00000-of-00001.parquet");
-        Path part = Files.copy(whole, packed.resolve("images-00000-of-00002.parquet"));
+        byte[] bytes = Files.readAllBytes(whole);
+        Files.write(whole, Arrays.copyOf(bytes, 10));
+        assertThatThrownBy(() -> read(packed))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        packed + ": is not whole: of the 1 files that pack wrote, images-00000-of-00001.parquet has 10"
+                                + " bytes in place of the " + bytes.length
+                                + " that _packed.json tells; copy the files or pack the images again");
         Files.delete(whole);
+        Files.write(packed.resolve("of-another-pack.parquet"), bytes);
+        assertThatThrownBy(() -> read(packed))
+                .isInstanceOf(UserError.class)
+                .hasMessage(packed + ": is not whole: of the 1 files that pack wrote, images-00000-of-00001.parquet is"
+                        + " missing; copy the files or pack the images again");
+        Files.write(whole, bytes);
+        assertThat(read(packed)).as("only what the note names").hasSize(12);
+        assertThat(read(Files.move(packed.resolve("of-another-pack.parquet"), folder.resolve("a.parquet"))))
+                .hasSize(12);
+
+        Files.delete(note); // as in a copy of the Parquet files alone
+        Path part = Files.move(whole, packed.resolve("images-00000-of-00002.parquet"));
         assertThatThrownBy(() -> read(packed))
                 .isInstanceOf(UserError.class)
                 .hasMessage(packed

@@ -1,0 +1,303 @@
+package dev.grft.spark.verbs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import dev.grft.spark.images.ImageFormat;
+import dev.grft.spark.images.ImageSource;
+import dev.grft.spark.images.Inputs;
+import dev.grft.spark.images.ReadOptions;
+import dev.grft.spark.images.Source;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Row;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Folders in an object store, which renames nothing. */
+class InPlaceTest extends OnTiny {
+    private static final ReadOptions OPTIONS = new ReadOptions(ImageFormat.AUTO, "image", "label", null);
+    private static final String A_PACKED_FILE = "images-00000-of-00001-[0-9a-f]{12}-\\d+-c000.parquet";
+
+    private Path packed;
+
+    @BeforeEach
+    void bucket() {
+        Bucket.in(spark.sparkContext().hadoopConfiguration());
+        packed = folder.resolve("packed");
+    }
+
+    @AfterEach
+    void quiet() {
+        Bucket.before = step -> {};
+    }
+
+    private static String inBucket(Path path) {
+        return "bucket://" + path;
+    }
+
+    private String pack(Path images, String output, boolean force) {
+        return Tiny.does(
+                        spark,
+                        List.of("run.directory=" + folder.resolve("run")),
+                        force,
+                        verbs -> verbs.pack(images.toString(), output, true))
+                .err();
+    }
+
+    private Path images(int ofEachClass) {
+        try {
+            return Tiny.images(folder.resolve("images-" + ofEachClass), ofEachClass, ofEachClass);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static List<String> files(Path folder) {
+        if (!Files.exists(folder)) {
+            return List.of();
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        for (String file : files(folder)) {
+            Files.delete(folder.resolve(file));
+        }
+    }
+
+    private static List<Source.Named> named(String path) {
+        return ImageSource.at(spark, List.of(path), OPTIONS).named(false);
+    }
+
+    /** Returns name, class and bytes of each image, read as a training does. */
+    private static List<String> read(String path) {
+        ImageSource source = ImageSource.at(spark, List.of(path), OPTIONS);
+        List<Source.Named> named = source.named(false);
+        return source.encoded(named, null, 2, 1).collect().stream()
+                .sorted(Comparator.comparing(image -> image._1()))
+                .map(image -> image._2().name() + " " + named.get((int) (long) image._1()).label + " "
+                        + Inputs.digest(java.util.Arrays.toString(image._2().file())))
+                .toList();
+    }
+
+    @Test
+    void aPackHasTheImagesOfOneThatWasMovedAndItsNoteNamesTheFiles() {
+        Path images = images(4);
+        pack(images, folder.resolve("moved").toString(), false);
+        List<String> expected = read(folder.resolve("moved").toString());
+
+        assertThat(pack(images, inBucket(packed), false)).contains("packed 12 images into 1 files");
+        assertThat(read(inBucket(packed))).hasSize(12).isEqualTo(expected);
+        List<String> first = files(packed);
+        assertThat(first).hasSize(3).startsWith("_SUCCESS", "_packed.json");
+        assertThat(first.get(2)).matches(A_PACKED_FILE);
+        assertThat(packed.resolve("_packed.json")).content().contains(first.get(2));
+        assertThat(files(folder)).contains("packed", "moved").noneMatch(name -> name.startsWith("._"));
+
+        assertThat(pack(images, inBucket(packed), false)).contains("is up to date with its images");
+        assertThat(files(packed)).isEqualTo(first);
+        pack(images, inBucket(packed), true);
+        assertThat(files(packed)).hasSize(3).doesNotContain(first.get(2));
+        assertThat(read(inBucket(packed))).as("names, too").isEqualTo(expected);
+    }
+
+    /** As kill -9 does: from one change on, none. */
+    private static final class Killed implements Consumer<String> {
+        private final String folder;
+        private final int allowed;
+        final List<String> steps = new ArrayList<>();
+
+        Killed(Path folder, int allowed) {
+            this.folder = folder + "/";
+            this.allowed = allowed;
+        }
+
+        @Override
+        public synchronized void accept(String step) {
+            if (step.startsWith("open ") || !step.contains(folder)) {
+                return;
+            }
+            if (steps.size() == allowed) {
+                throw new IllegalStateException("killed");
+            }
+            steps.add(step.replaceFirst(" .*/", " "));
+        }
+    }
+
+    @Test
+    @Tag("thorough")
+    void wheneverPackIsKilledTheFolderIsTheFormerOrTheNewOne() throws Exception {
+        Path some = images(2);
+        Path more = images(3);
+        pack(some, inBucket(folder.resolve("some")), false);
+        pack(more, inBucket(folder.resolve("more")), false);
+        List<String> former = read(inBucket(folder.resolve("some")));
+        List<String> latter = read(inBucket(folder.resolve("more")));
+        Files.createDirectory(packed);
+
+        boolean done = false;
+        int news = 0;
+        for (int allowed = 0; !done; allowed++) {
+            delete(packed);
+            for (String file : files(folder.resolve("some"))) {
+                Files.copy(folder.resolve("some").resolve(file), packed.resolve(file));
+            }
+            Killed killed = new Killed(packed, allowed);
+            Bucket.before = killed;
+            try {
+                pack(more, inBucket(packed), true);
+                done = true;
+            } catch (RuntimeException e) {
+                // What is left is looked at.
+            }
+            Bucket.before = step -> {};
+            boolean replaced = killed.steps.contains("write _packed.json");
+            assertThat(read(inBucket(packed))).as("after %s", killed.steps).isEqualTo(replaced ? latter : former);
+            news += replaced ? 1 : 0;
+            if (allowed == 2) { // the file of the new one is there, too
+                assertThat(files(packed)).hasSize(3).doesNotContain("_SUCCESS");
+                pack(more, inBucket(packed), true);
+                assertThat(files(packed)).hasSize(3).contains("_SUCCESS");
+                assertThat(read(inBucket(packed))).isEqualTo(latter);
+            }
+            if (done) {
+                assertThat(killed.steps)
+                        .hasSize(5)
+                        .startsWith("delete _SUCCESS")
+                        .endsWith("write _SUCCESS");
+            }
+        }
+        assertThat(news).isEqualTo(3);
+    }
+
+    @Test
+    void aFirstPackThatWasKilledIsNoneAndTheNextTakesItsPlace() {
+        Path some = images(1);
+        Bucket.before = new Killed(packed, 1); // the file of images is there, no note
+        assertThatThrownBy(() -> pack(some, inBucket(packed), false)).isInstanceOf(RuntimeException.class);
+        Bucket.before = step -> {};
+
+        assertThat(files(packed)).singleElement().asString().matches(A_PACKED_FILE);
+        assertThatThrownBy(() -> named(inBucket(packed)))
+                .isInstanceOf(UserError.class)
+                .hasMessage(inBucket(packed) + ": is not whole: it has "
+                        + files(packed).get(0)
+                        + ", but no _packed.json, which pack writes last; copy all files or pack the images again");
+        assertThat(pack(some, inBucket(packed), false)).contains("packed 3 images");
+        assertThat(files(packed)).hasSize(3);
+    }
+
+    @Test
+    void aPackThatFailsLeavesTheFormerOneAlone() {
+        pack(images(1), inBucket(packed), false);
+        String file = files(packed).get(2);
+        AtomicInteger failures = new AtomicInteger();
+        Bucket.before = step -> {
+            if (step.contains("/packed/images-") && step.startsWith("write") && failures.incrementAndGet() == 1) {
+                throw new UncheckedIOException(new IOException("the connection is lost"));
+            }
+        };
+        assertThatThrownBy(() -> pack(images(2), inBucket(packed), true)).isInstanceOf(RuntimeException.class);
+        assertThat(files(packed)).containsExactly("_packed.json", file);
+        assertThat(named(inBucket(packed))).hasSize(3);
+    }
+
+    /** The reader has listed the former files, then finds the new note. */
+    @Test
+    void aReaderThatListsWhileTheFolderIsReplacedListsItAgain() {
+        pack(images(1), inBucket(packed), false);
+        AtomicInteger opened = new AtomicInteger();
+        Bucket.before = step -> {
+            if (step.endsWith("/packed/_packed.json") && step.startsWith("open") && opened.incrementAndGet() == 1) {
+                pack(images(2), inBucket(packed), true);
+            }
+        };
+        assertThat(named(inBucket(packed))).hasSize(6);
+        assertThat(opened.get()).isGreaterThan(1);
+    }
+
+    @Test
+    void aReaderWhoseFilesWereReplacedIsToldSo() {
+        pack(images(1), inBucket(packed), false);
+        ImageSource source = ImageSource.at(spark, List.of(inBucket(packed)), OPTIONS);
+        pack(images(2), inBucket(packed), true);
+        assertThatThrownBy(() -> source.named(false))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("does not exist")
+                .hasMessageEndingWith("; keep the images unchanged during a run");
+    }
+
+    @Test
+    void aPackOfAnEarlierBuildIsReadAndReplaced() throws Exception {
+        pack(images(1), folder.resolve("moved").toString(), false);
+        Files.createDirectories(packed);
+        Files.copy(
+                folder.resolve("moved/images-00000-of-00001.parquet"), packed.resolve("images-00000-of-00001.parquet"));
+        Files.writeString(packed.resolve("_packed.json"), "{\"path\": \"x\", \"images\": 3, \"inputs\": \"y\"}");
+        assertThat(read(inBucket(packed)))
+                .isEqualTo(read(folder.resolve("moved").toString()));
+
+        pack(images(2), inBucket(packed), true);
+        assertThat(files(packed)).hasSize(3).doesNotContain("images-00000-of-00001.parquet");
+        assertThat(named(inBucket(packed))).hasSize(6);
+    }
+
+    @Test
+    void filesOfOthersAreNeverDeleted() throws Exception {
+        pack(images(1), inBucket(packed), false);
+        Files.writeString(packed.resolve("mine.txt"), "");
+        assertThatThrownBy(() -> pack(images(2), inBucket(packed), true))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("--force replaces only what this verb has written, and it also has mine.txt");
+    }
+
+    @Test
+    void aPredictionIsTheSameTableAndKilledItLeavesTheFormerOne() {
+        Path directory = folder.resolve("run");
+        Tiny.does(spark, shared.sets(directory, "tuning.method=linear"), false, Verbs::train);
+        Path table = folder.resolve("table");
+        predict(directory, folder.resolve("moved").toString(), false);
+        predict(directory, inBucket(table), false);
+        List<Row> rows =
+                spark.read().parquet(folder.resolve("moved").toString()).collectAsList();
+        assertThat(spark.read().parquet(inBucket(table)).collectAsList())
+                .hasSize(9)
+                .isEqualTo(rows);
+        List<String> former = files(table);
+        assertThat(former).startsWith("_SUCCESS", "_predicted.json");
+
+        Bucket.before = new Killed(table, former.size() - 1); // one step before the note
+        assertThatThrownBy(() -> predict(directory, inBucket(table), true)).isInstanceOf(RuntimeException.class);
+        Bucket.before = step -> {};
+        assertThat(files(table)).containsAll(former.subList(1, former.size())).doesNotContain("_SUCCESS");
+        assertThatThrownBy(() -> predict(directory, inBucket(table), false))
+                .hasMessageContaining("exists already; choose another --output or give --force");
+        predict(directory, inBucket(table), true);
+        assertThat(spark.read().parquet(inBucket(table)).collectAsList()).isEqualTo(rows);
+        assertThat(files(table)).hasSameSizeAs(former);
+    }
+
+    private void predict(Path directory, String table, boolean force) {
+        Tiny.does(
+                spark,
+                shared.sets(directory, "tuning.method=linear"),
+                force,
+                verbs -> verbs.predict(shared.test().toString(), table, List.of()));
+    }
+}
