@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Deploys to a repository of files, target/coordinates/repository, and runs the demo in small from there by its coordinate: by plain
-# spark-submit, in a folder that has nothing of this checkout but the demo's images and model. GRFT_SPARK=4 does so for Spark 4.1.
+# spark-submit, in a folder that has nothing of this checkout but the demo's images and model. Then the wheel of PySpark is made, and
+# src/test/python/spark_ml.py fits and labels with it in a PySpark of PyPI. GRFT_SPARK=4 does so for Spark 4.1.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+root=$PWD
 case ${GRFT_SPARK:-3} in
-  3) target=$PWD/target scala=2.12 profiles=release ;;
-  4) target=$PWD/target/spark4 scala=2.13 profiles=release,spark4 ;;
+  3) target=$root/target scala=2.12 profiles=release ;;
+  4) target=$root/target/spark4 scala=2.13 profiles=release,spark4 ;;
 esac
 here=$target/coordinates
 repository=$here/repository
@@ -42,3 +44,15 @@ export SPARK_LOCAL_IP=127.0.0.1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
   --set training.headInit=fresh --set training.maxSteps=10 --set run.directory=run --set compare.methods=[]
 [[ -s run/merged.safetensors ]] || die 'the run has left no run/merged.safetensors'
 du -shL "$here/ivy/jars" | sed 's/\t.*/ of jars for this coordinate/'
+
+venv=$target/pyspark-venv
+spark=$(basename "$target"/spark-home/jars/spark-core_*.jar .jar)
+if [[ ! -x $venv/bin/uv ]]; then
+  "${PYTHON:-python3}" -m venv "$venv"
+  "$venv/bin/pip" install -q --disable-pip-version-check uv
+fi
+rm -rf "$target/python"
+"$venv/bin/pip" wheel -q --disable-pip-version-check --no-deps -w "$target/python" "$root/jobs/python"
+"$venv/bin/uv" pip install -q --python "$venv/bin/python" "pyspark==${spark##*-}" numpy \
+  --reinstall-package grft-spark "$target/python/grft_spark-$version-py3-none-any.whl"
+env -u SPARK_HOME "$venv/bin/python" "$root/src/test/python/spark_ml.py" "$repository" "$here/ivy"

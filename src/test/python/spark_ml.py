@@ -1,74 +1,138 @@
-"""Trains, transforms, saves, reads and cross-validates jobs/grft_spark.py in a real PySpark.
+"""Trains, transforms, saves, reads and cross-validates with the wheel grft_spark in a real PySpark, and runs the notebook that begins with it.
 
-    pip install pyspark==3.5.5 numpy
-    mvn -q -DskipTests package && python src/test/python/spark_ml.py conf/demo/vit-demo IMAGES
+src/test/coordinates/run.sh makes what it needs and calls it: an environment with the wheel and PySpark, and a repository of files that
+has the jars. By hand, in an environment with pyspark 3.5 or 4.1, numpy and the wheel:
 
-IMAGES is a folder with a folder for each class, some dozens of images each.
+    python src/test/python/spark_ml.py target/coordinates/repository target/coordinates/ivy
+
+With a job jar in place of the repository the session gets its classes by spark.jars.
 """
-import glob
+
+import inspect
+import json
 import os
+import pathlib
 import sys
 import tempfile
+import time
 
-here = os.path.dirname(os.path.abspath(__file__))
-root = os.path.join(here, "..", "..", "..")
-sys.path.insert(0, os.path.join(root, "jobs"))
+import grft_spark
+from grft_spark import GrftClassificationModel, GrftClassifier, GrftMultiLabelClassifier, GrftMultiLabelModel, GrftRegressor
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.evaluation import MulticlassClassificationEvaluator, RegressionEvaluator
+from pyspark.ml.feature import StringIndexer
+from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
+from pyspark.sql import SparkSession
 
-from pyspark.ml import Pipeline, PipelineModel  # noqa: E402
-from pyspark.ml.evaluation import MulticlassClassificationEvaluator, RegressionEvaluator  # noqa: E402
-from pyspark.ml.feature import StringIndexer  # noqa: E402
-from pyspark.ml.tuning import CrossValidator, ParamGridBuilder  # noqa: E402
-from pyspark.sql import SparkSession  # noqa: E402
-
-from grft_spark import (GrftClassificationModel, GrftClassifier, GrftMultiLabelClassifier,  # noqa: E402
-                        GrftMultiLabelModel, GrftRegressor)
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+DEMO = ROOT / "conf/demo"
+SETTINGS = ["training.headInit=fresh", "tuning.method=bitfit"]  # no pass to select: this is about Python
 
 
-def main(pretrained, images):
-    jar = glob.glob(os.path.join(root, "target", "grft-spark_?.??.jar"))[0]
-    with open(os.path.join(root, "target", "job.classpath")) as libraries:
-        path = jar + ":" + libraries.read().strip()
-    spark = (SparkSession.builder.master("local[2]").config("spark.driver.extraClassPath", path)
-             .config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
-             .config("spark.ui.enabled", "false").config("spark.driver.memory", "2g").getOrCreate())
-    frame = (spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(images)
-             .selectExpr("path", "content", "element_at(split(path, '/'), -2) AS name"))
-    frame = StringIndexer(inputCol="name", outputCol="label").fit(frame).transform(frame)
-    accuracy = MulticlassClassificationEvaluator(metricName="accuracy")
-    classifier = GrftClassifier(pretrained=pretrained, imageCol="content", epochs=1, batchSize=16, shards=2,
-                                settings=["probe.epochs=20"])
-    assert len(classifier.params) == 22, classifier.params
+def session(classes, ivy):
+    builder = SparkSession.builder.master("local[2]").config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
+    if classes.endswith(".jar"):
+        builder = builder.config("spark.jars", classes)
+    else:
+        builder = builder.config("spark.jars.packages", grft_spark.coordinates()).config("spark.jars.repositories", pathlib.Path(classes).resolve().as_uri())
+        builder = builder.config("spark.jars.ivy", str(pathlib.Path(ivy).resolve()))
+    builder = builder.config("spark.ui.showConsoleProgress", "false").config("spark.sql.shuffle.partitions", "2")
+    return builder.config("spark.ui.enabled", "false").config("spark.driver.memory", "2g").config("spark.log.level", "ERROR").getOrCreate()
+
+
+def parameters(classifier):
+    """Python's parameters are Java's, with their defaults and meanings."""
+    for stage in (classifier, GrftMultiLabelClassifier(), GrftRegressor()):
+        java = {each.name(): each.doc() for each in stage._java_obj.params()}
+        assert sorted(java) == sorted(each.name for each in stage.params), stage
+        own = [each for each in stage.params if each.name not in ("labelCol", "predictionCol", "probabilityCol", "weightCol", "validationIndicatorCol")]
+        for each in own:
+            assert each.doc == java[each.name], (each.name, each.doc, java[each.name])
+        assert sorted(inspect.signature(type(stage)).parameters) == sorted({"lambda": "lambda_"}.get(each, each) for each in java)
+    assert GrftClassifier().getLabelCol() == "label" and classifier.getOrDefault("verbose") is False
+    assert GrftClassifier(lambda_=0.5).getOrDefault("lambda") == 0.5
+    assert classifier.copy().setParams(epochs=3).getOrDefault(classifier.epochs) == 3
+    try:
+        GrftClassifier(epoch=3)
+    except TypeError as e:
+        assert "epoch" in str(e)
+    else:
+        raise AssertionError("epoch is no parameter")
+
+    class Missing(GrftClassifier):
+        _of = "Missing"
+
+    try:
+        Missing()
+    except RuntimeError as e:
+        assert grft_spark.coordinates() in str(e)
+    else:
+        raise AssertionError("there is no such class")
+
+
+def one_class(pretrained, frame):
+    accuracy = MulticlassClassificationEvaluator(labelCol="number", metricName="accuracy")
+    classifier = GrftClassifier(pretrained=pretrained, labelCol="number", epochs=1, batchSize=16, shards=2, settings=SETTINGS)
+    parameters(classifier)
     model = classifier.fit(frame)
-    print("labels", model.labels, "trained", model.trained, "accuracy", accuracy.evaluate(model.transform(frame)))
+    labeled = model.transform(frame)
+    print("labels", model.labels, "trained", model.trained, "accuracy", accuracy.evaluate(labeled))
+    assert len(model.labels) == 2 and model.trained > 0 and len(model.pretrainedSha256) == 64
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder + "/model")
         read = GrftClassificationModel.load(folder + "/model")
-        assert read.transform(frame).select("prediction").collect() == model.transform(frame).select("prediction").collect()
+        assert read.labels == model.labels and read.uid == model.uid
+        assert read.transform(frame).select("probability").collect() == labeled.select("probability").collect()
         classifier.save(folder + "/classifier")
         assert GrftClassifier.load(folder + "/classifier").getOrDefault("epochs") == 1
         fitted = Pipeline(stages=[classifier.copy({classifier.method: "linear"})]).fit(frame)
         fitted.save(folder + "/pipeline")
-        print("pipeline", accuracy.evaluate(PipelineModel.load(folder + "/pipeline").transform(frame)))
-    grid = ParamGridBuilder().addGrid(classifier.learningRate, [1e-4, 1e-3]).build()
-    best = CrossValidator(estimator=classifier, estimatorParamMaps=grid, evaluator=accuracy, numFolds=2, seed=1).fit(frame)
+        stage = PipelineModel.load(folder + "/pipeline").stages[0]
+        assert isinstance(stage, GrftClassificationModel) and stage.uid == fitted.stages[0].uid
+    grid = ParamGridBuilder().addGrid(classifier.learningRate, [1e-3, 3e-2]).build()
+    validator = CrossValidator(estimator=classifier, estimatorParamMaps=grid, evaluator=accuracy, numFolds=2, seed=1)
+    best = validator.fit(frame)
     print("cross-validation", best.avgMetrics)
-    assert min(best.avgMetrics) > 1.0 / len(model.labels)
-    other_tasks(pretrained, frame)
-    spark.stop()
+    assert isinstance(best.bestModel, GrftClassificationModel) and max(best.avgMetrics) > 0.5
 
 
 def other_tasks(pretrained, frame):
-    frame = frame.selectExpr("path", "content", "array(name, 'image') AS names", "label AS value", "path LIKE '%0.%' AS held")
-    settings = ["tuning.method=bitfit", "training.headInit=fresh"]
-    several = GrftMultiLabelClassifier(pretrained=pretrained, imageCol="content", labelCol="names", epochs=1,
-                                       validationIndicatorCol="held", settings=settings).fit(frame)
+    frame = frame.selectExpr("image", "array(label, 'image') AS names", "number AS value", "held")
+    several = GrftMultiLabelClassifier(pretrained=pretrained, labelCol="names", epochs=1, validationIndicatorCol="held", settings=SETTINGS).fit(frame)
     with tempfile.TemporaryDirectory() as folder:
         several.save(folder + "/model")
         assert GrftMultiLabelModel.load(folder + "/model").thresholds == several.thresholds
     print("labels", several.labels, "thresholds", several.thresholds)
     assert any("image" in row.prediction for row in several.transform(frame).select("prediction").collect())
-    values = GrftRegressor(pretrained=pretrained, imageCol="content", labelCol="value", epochs=1, settings=settings).fit(frame)
+    values = GrftRegressor(pretrained=pretrained, labelCol="value", epochs=1, settings=SETTINGS).fit(frame)
     print("targets", values.targets, "rmse", RegressionEvaluator(labelCol="value").evaluate(values.transform(frame)))
+
+
+def notebook(path):
+    """Runs the cells in the session that there is."""
+    os.chdir(path.parent)
+    os.environ["GRFT_PHOTOS"] = "60"
+    names = {"display": print}
+    for cell in json.loads(path.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            assert not cell["outputs"], "notebooks in git have no outputs"
+            exec(compile("".join(cell["source"]), path.name, "exec"), names)
+
+
+def main(classes, ivy=""):
+    started = time.time()
+    spark = session(classes, ivy)
+    print(f"PySpark {spark.version}: the session has started after {time.time() - started:.0f} s")
+    photos = spark.read.parquet(str(DEMO / "fashion-mnist/train.parquet")).where("label IN ('bag', 'sandal')")
+    photos = photos.selectExpr("image", "label", "row_number() OVER (PARTITION BY label ORDER BY image) AS i").where("i <= 16")
+    frame = StringIndexer(inputCol="label", outputCol="number").fit(photos).transform(photos).selectExpr("*", "i % 4 = 0 AS held").cache()
+    assert frame.count() == 32
+    one_class(str(DEMO / "vit-demo"), frame)
+    other_tasks(str(DEMO / "vit-demo"), frame)
+    print(f"estimators and models: {time.time() - started:.0f} s")
+    notebook(ROOT / "notebooks/04-train-in-pyspark.ipynb")
+    print(f"PySpark {spark.version}: all in {time.time() - started:.0f} s")
+    spark.stop()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,283 @@
+"""The classes of dev.grft.ml in Python. `grft_spark` exports them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, Dict, List, Type, TypedDict, get_type_hints
+
+from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param.shared import HasLabelCol, HasPredictionCol, HasProbabilityCol, HasValidationIndicatorCol, HasWeightCol
+from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable
+from pyspark.ml.wrapper import JavaEstimator, JavaModel
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+_JAVA = "dev.grft.ml."
+
+# Pipelines look for the Python class of a Java stage by the name of the Java class.
+sys.modules.setdefault("dev.grft.ml", sys.modules[__name__])
+
+
+class _ModelOptions(TypedDict, total=False):
+    imageCol: str
+    predictionCol: str
+    handleInvalid: str
+    pretrained: str
+
+
+class _ProbableModelOptions(_ModelOptions, total=False):
+    probabilityCol: str
+
+
+class _Options(_ModelOptions, total=False):
+    labelCol: str
+    nameCol: str
+    weightCol: str
+    validationIndicatorCol: str
+    config: List[str]
+    settings: List[str]
+    method: str
+    preset: str
+    count: int
+    lambda_: float
+    epochs: int
+    batchSize: int
+    learningRate: float
+    shards: int
+    patience: int
+    seed: int
+    runDirectory: str
+    verbose: bool
+
+
+class _ProbableOptions(_Options, total=False):
+    probabilityCol: str
+
+
+class _ValueOptions(_Options, total=False):
+    labelCols: List[str]
+
+
+def _signature(options: Any) -> inspect.Signature:
+    """Returns the keywords of options, for notebooks to complete."""
+    return inspect.Signature(
+        [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=None) for name, kind in get_type_hints(options).items()]
+    )
+
+
+def _text(name: str, doc: str) -> "Param[str]":
+    return Param(Params._dummy(), name, doc, TypeConverters.toString)
+
+
+def _texts(name: str, doc: str) -> "Param[List[str]]":
+    return Param(Params._dummy(), name, doc, TypeConverters.toListString)
+
+
+def _whole(name: str, doc: str) -> "Param[int]":
+    return Param(Params._dummy(), name, doc, TypeConverters.toInt)
+
+
+def _number(name: str, doc: str) -> "Param[float]":
+    return Param(Params._dummy(), name, doc, TypeConverters.toFloat)
+
+
+class _Reader(JavaMLReader):
+    @classmethod
+    def _java_loader_class(cls, clazz: Any) -> str:
+        return _JAVA + clazz._of  # clazz may be a subclass of a user's
+
+
+class _Stage(HasPredictionCol, JavaMLReadable, JavaMLWritable):
+    """What estimators and models have in common."""
+
+    _of: str  # the name of the Java class
+    _keywords: inspect.Signature
+
+    imageCol = _text("imageCol", "column of the images: the bytes of JPEG or PNG files, a struct with a field bytes, or Spark's image struct")
+    handleInvalid = _text("handleInvalid", "what becomes of a row whose image is broken when it is transformed: error, skip or keep (with nulls)")
+    pretrained = _text("pretrained", "path of the pretrained checkpoint: model.pretrained; of a model, where it lies now")
+
+    @classmethod
+    def read(cls) -> JavaMLReader:
+        """Returns a reader of what was saved."""
+        return _Reader(cls)
+
+    def _with(self, values: Dict[str, Any]) -> "Self":
+        self._keywords.bind(**values)  # TypeError if one is unknown
+        return self._set(**{"lambda" if name == "lambda_" else name: value for name, value in values.items()})
+
+
+class _Estimator(JavaEstimator, _Stage, HasLabelCol, HasWeightCol, HasValidationIndicatorCol):
+    _model: Type["_Model"]
+
+    nameCol = _text("nameCol", "column of the images' names, which decide their order in the training; not set: found")
+    config = _texts("config", "YAML files over conf/base.yaml, a later over an earlier one")
+    settings = _texts("settings", "any keys of conf/base.yaml, such as selection.axis=column")
+    method = _text("method", "tuning.method: what trains beside the head, such as grft or lora")
+    preset = _text("preset", "selection.preset: a reading of the paper, decides axis and budget")
+    count = _whole("count", "selection.budget.count: slices of each matrix")
+    locals()["lambda"] = _number("lambda", "penalty.lambda of the method: the pull toward pretrained")
+    epochs = _whole("epochs", "training.epochs: passes over the images")
+    batchSize = _whole("batchSize", "training.batchSize: examples a step, over all shards together")
+    learningRate = _number("learningRate", "training.learningRate: the largest")
+    shards = _whole("shards", "training.shards: parts that work side by side")
+    patience = _whole("patience", "training.patience: stop after so many epochs that are not better by training.watch")
+    seed = _whole("seed", "run.seed: of every random number")
+    runDirectory = _text("runDirectory", "folder that keeps a run directory of each training, in which an interrupted one resumes; not set: none")
+    verbose = Param(Params._dummy(), "verbose", "whether progress is printed to standard error", TypeConverters.toBoolean)
+
+    def _of_java(self) -> None:
+        try:
+            self._java_obj = self._new_java_obj(_JAVA + self._of, self.uid)
+        except TypeError as e:  # of Py4J: what it does not find it takes for a package
+            from grft_spark import coordinates
+
+            raise RuntimeError(
+                f"this Spark session has no class {_JAVA}{self._of}; start it with .config('spark.jars.packages', '{coordinates()}'),"
+                " or with .config('spark.jars', PATH) of the job jar"
+            ) from e
+        self._transfer_params_from_java()  # the defaults
+
+    @property
+    def lambda_(self) -> "Param[float]":
+        """The parameter ``lambda``, whose name is a word of Python."""
+        return getattr(self, "lambda")
+
+    def _create_model(self, java_model: Any) -> "_Model":
+        return self._copyValues(self._model(java_model))
+
+
+class _Model(JavaModel, _Stage):
+    def setParams(self, **values: "Unpack[_ModelOptions]") -> "Self":
+        """Sets parameters by name."""
+        return self._with(dict(values))
+
+    @property
+    def trained(self) -> int:
+        """The number of parameters that were trained, with those of the head."""
+        return self._call_java("trained")
+
+    @property
+    def pretrainedSha256(self) -> str:
+        """The SHA-256 of the pretrained checkpoint."""
+        return self._call_java("pretrainedSha256")
+
+
+class GrftClassificationModel(_Model, HasProbabilityCol):
+    """A fine-tuned Vision Transformer that finds the class of an image.
+
+    ``transform`` adds the columns ``predictionCol``, the number of the likeliest class, and ``probabilityCol``, a vector with the
+    probability of each class. `GrftClassifier.fit` makes it, ``load`` reads it.
+    """
+
+    _of = "GrftClassificationModel"
+    _keywords = _signature(_ProbableModelOptions)
+
+    @property
+    def labels(self) -> List[str]:
+        """The classes, by number."""
+        return list(self._call_java("labels"))
+
+
+class GrftMultiLabelModel(_Model, HasProbabilityCol):
+    """A fine-tuned Vision Transformer that finds which classes an image shows.
+
+    ``transform`` adds the columns ``predictionCol``, an array of the classes that are not below their thresholds, and ``probabilityCol``, a
+    vector with the probability of each class. `GrftMultiLabelClassifier.fit` makes it, ``load`` reads it.
+    """
+
+    _of = "GrftMultiLabelModel"
+    _keywords = _signature(_ProbableModelOptions)
+
+    @property
+    def labels(self) -> List[str]:
+        """The classes, by number."""
+        return list(self._call_java("labels"))
+
+    @property
+    def thresholds(self) -> List[float]:
+        """The thresholds of the classes, by number."""
+        return list(self._call_java("thresholds"))
+
+
+class GrftRegressionModel(_Model):
+    """A fine-tuned Vision Transformer that predicts values of an image.
+
+    ``transform`` adds the column ``predictionCol``: a number, of several values a vector. `GrftRegressor.fit` makes it, ``load`` reads it.
+    """
+
+    _of = "GrftRegressionModel"
+    _keywords = _signature(_ModelOptions)
+
+    @property
+    def targets(self) -> List[str]:
+        """The names of the values, in their order."""
+        return list(self._call_java("targets"))
+
+
+class GrftClassifier(_Estimator, HasProbabilityCol):
+    """Fine-tunes a Vision Transformer to find the class of an image.
+
+    ``labelCol`` holds text, booleans, or numbers from 0, such as StringIndexer's. Keywords are parameters, which ``explainParams()``
+    explains. The others of conf/base.yaml go into ``settings``:
+
+        GrftClassifier(pretrained="/models/vit-b16", imageCol="content", epochs=5, settings=["selection.axis=column"]).fit(frame)
+    """
+
+    _of = "GrftClassifier"
+    _model = GrftClassificationModel
+    _keywords = __signature__ = _signature(_ProbableOptions)
+
+    def __init__(self, **values: "Unpack[_ProbableOptions]") -> None:
+        super().__init__()
+        self._of_java()
+        self._with(dict(values))
+
+    def setParams(self, **values: "Unpack[_ProbableOptions]") -> "Self":
+        """Sets parameters by name."""
+        return self._with(dict(values))
+
+
+class GrftMultiLabelClassifier(_Estimator, HasProbabilityCol):
+    """Fine-tunes a Vision Transformer to find which classes an image shows.
+
+    ``labelCol`` holds arrays of text; an empty one stands for none of the classes. The rows of ``validationIndicatorCol`` choose the
+    thresholds. Keywords are parameters, as of `GrftClassifier`.
+    """
+
+    _of = "GrftMultiLabelClassifier"
+    _model = GrftMultiLabelModel
+    _keywords = __signature__ = _signature(_ProbableOptions)
+
+    def __init__(self, **values: "Unpack[_ProbableOptions]") -> None:
+        super().__init__()
+        self._of_java()
+        self._with(dict(values))
+
+    def setParams(self, **values: "Unpack[_ProbableOptions]") -> "Self":
+        """Sets parameters by name."""
+        return self._with(dict(values))
+
+
+class GrftRegressor(_Estimator):
+    """Fine-tunes a Vision Transformer to predict one value of an image or several.
+
+    ``labelCol`` holds a number, or ``labelCols`` names several columns of them. Keywords are parameters, as of `GrftClassifier`.
+    """
+
+    _of = "GrftRegressor"
+    _model = GrftRegressionModel
+    _keywords = __signature__ = _signature(_ValueOptions)
+
+    labelCols = _texts("labelCols", "columns of the values, numbers; empty: labelCol alone")
+
+    def __init__(self, **values: "Unpack[_ValueOptions]") -> None:
+        super().__init__()
+        self._of_java()
+        self._with(dict(values))
+
+    def setParams(self, **values: "Unpack[_ValueOptions]") -> "Self":
+        """Sets parameters by name."""
+        return self._with(dict(values))
