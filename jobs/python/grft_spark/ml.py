@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, Type, TypedDict, get_type_hints
+from typing import TYPE_CHECKING, Any, Dict, List, Type, TypedDict, TypeVar, get_type_hints
 
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasLabelCol, HasPredictionCol, HasProbabilityCol, HasValidationIndicatorCol, HasWeightCol
@@ -109,8 +109,11 @@ class _Stage(HasPredictionCol, JavaMLReadable, JavaMLWritable):
         return self._set(**{"lambda" if name == "lambda_" else name: value for name, value in values.items()})
 
 
-class _Estimator(JavaEstimator, _Stage, HasLabelCol, HasWeightCol, HasValidationIndicatorCol):
-    _model: Type["_Model"]
+_M = TypeVar("_M", bound="_Model")
+
+
+class _Estimator(JavaEstimator[_M], _Stage, HasLabelCol, HasWeightCol, HasValidationIndicatorCol):
+    _model: Type[_M]
 
     nameCol = _text("nameCol", "column of the images' names, which decide their order in the training; not set: found")
     config = _texts("config", "YAML files over conf/base.yaml, a later over an earlier one")
@@ -145,7 +148,7 @@ class _Estimator(JavaEstimator, _Stage, HasLabelCol, HasWeightCol, HasValidation
         """The parameter ``lambda``, whose name is a word of Python."""
         return getattr(self, "lambda")
 
-    def _create_model(self, java_model: Any) -> "_Model":
+    def _create_model(self, java_model: Any) -> _M:
         return self._copyValues(self._model(java_model))
 
 
@@ -217,7 +220,7 @@ class GrftRegressionModel(_Model):
         return list(self._call_java("targets"))
 
 
-class GrftClassifier(_Estimator, HasProbabilityCol):
+class GrftClassifier(_Estimator[GrftClassificationModel], HasProbabilityCol):
     """Fine-tunes a Vision Transformer to find the class of an image.
 
     ``labelCol`` holds text, booleans, or numbers from 0, such as StringIndexer's. Keywords are parameters, which ``explainParams()``
@@ -240,7 +243,7 @@ class GrftClassifier(_Estimator, HasProbabilityCol):
         return self._with(dict(values))
 
 
-class GrftMultiLabelClassifier(_Estimator, HasProbabilityCol):
+class GrftMultiLabelClassifier(_Estimator[GrftMultiLabelModel], HasProbabilityCol):
     """Fine-tunes a Vision Transformer to find which classes an image shows.
 
     ``labelCol`` holds arrays of text; an empty one stands for none of the classes. The rows of ``validationIndicatorCol`` choose the
@@ -261,7 +264,7 @@ class GrftMultiLabelClassifier(_Estimator, HasProbabilityCol):
         return self._with(dict(values))
 
 
-class GrftRegressor(_Estimator):
+class GrftRegressor(_Estimator[GrftRegressionModel]):
     """Fine-tunes a Vision Transformer to predict one value of an image or several.
 
     ``labelCol`` holds a number, or ``labelCols`` names several columns of them. Keywords are parameters, as of `GrftClassifier`.

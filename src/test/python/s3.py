@@ -1,4 +1,5 @@
 """Runs the demo's model with everything in an object store, moto's S3 on 127.0.0.1, and compares each artefact with those of local files.
+Packs its photos there and labels them, twice.
 
     python3 -m venv target/s3-venv
     target/s3-venv/bin/pip install 'moto[server]==5.2.5'
@@ -7,6 +8,7 @@
 Fetches Hadoop's client of S3 from Maven Central, 280 MB.
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -50,8 +52,8 @@ def numbers(file):
     return file if file.startswith(b"{") else file[8 + int.from_bytes(file[:8], "little") :]
 
 
-def run(options, sets):
-    command = ["jobs/submit.sh", *options, "run", *(word for each in sets + SETS for word in ("--set", each))]
+def run(options, sets, verb=("run",)):
+    command = ["jobs/submit.sh", *options, *verb, *(word for each in sets + SETS for word in ("--set", each))]
     print(" ".join(command), file=sys.stderr)
     subprocess.run(command, cwd=ROOT, env=os.environ | KEYS, check=True, timeout=900)
 
@@ -88,10 +90,9 @@ def main():
         "spark.hadoop.fs.s3a.path.style.access=true",
         "spark.hadoop.fs.s3a.connection.ssl.enabled=false",
     ]
-    run(
-        [word for each in options for word in ("--conf", each)],
-        ["run.directory=s3a://bucket/run"] + [f"{key}=s3a://bucket/{path}" for key, path in data.items()],
-    )
+    options = [word for each in options for word in ("--conf", each)]
+    sets = ["run.directory=s3a://bucket/run"] + [f"{key}=s3a://bucket/{path}" for key, path in data.items()]
+    run(options, sets)
 
     keys = [each["Key"] for each in s3.list_objects_v2(Bucket="bucket", Prefix="run/")["Contents"]]
     print(f"{len(keys)} objects; requests: {dict(requests)}")
@@ -104,6 +105,25 @@ def main():
     for key in keys:
         assert secret not in s3.get_object(Bucket="bucket", Key=key)["Body"].read(), key
     print(f"the same bits: {', '.join(SAME)}")
+    folders(s3, requests, options, sets)
+
+
+def folders(s3, requests, options, sets):
+    """Packs and predicts, then again over what is there: nothing is moved, and the note names what is left."""
+    photos = ["--images", "s3a://bucket/fashion-mnist/test.parquet"]
+    for folder, note, verb in [("packed", "_packed.json", ["pack"]), ("table", "_predicted.json", ["predict"])]:
+        files = []
+        for more in ([], ["--force"]):
+            requests.clear()
+            run(options, sets, (*verb, *photos, "--output", f"s3a://bucket/{folder}", *more))
+            assert requests["copy"] == 0, f"{folder} was moved"
+            keys = [each["Key"] for each in s3.list_objects_v2(Bucket="bucket", Prefix=f"{folder}/")["Contents"]]
+            named = json.loads(s3.get_object(Bucket="bucket", Key=f"{folder}/{note}")["Body"].read())["files"]
+            assert sorted(keys) == sorted(f"{folder}/{name}" for name in [*named, note, "_SUCCESS"]), keys
+            assert not set(named) & set(files), "a file was overwritten"
+            files = list(named)
+            print(f"{folder}: {len(named)} files; requests: {dict(requests)}")
+    run(options, [*sets, "data.test=s3a://bucket/packed"], ("evaluate",))
 
 
 if __name__ == "__main__":

@@ -127,6 +127,12 @@ final class OutputFolder {
                 sizes.keySet().removeIf(name -> !files.matcher(name).matches() || name.startsWith("_"));
             } else {
                 sizes.keySet().retainAll(Set.copyOf(written));
+                if (sizes.size() < written.size()) {
+                    throw UserError.of(
+                            "%s: files that were written just now are missing; only one program may write there, choose"
+                                    + " another --output",
+                            path);
+                }
             }
             return sizes;
         }
