@@ -140,7 +140,7 @@ final class Applications {
     }
 
     /** Returns what an application tells that trains {@code rows} rows of each matrix, with {@code batch} examples of each shard. */
-    private static Told run(Path checkpoint, String master, int threads, int rows, int batch, int rounds, int shards)
+    private Told run(Path checkpoint, String master, int threads, int rows, int batch, int rounds, int shards)
             throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -152,6 +152,7 @@ final class Applications {
         for (int number : new int[] {threads, rows, batch, rounds, shards}) {
             command.add(Integer.toString(number));
         }
+        command.add(setup.precision());
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
         // Executors of their own find the jars by the class path, but want a place to look for more, and to know the
         // Scala.

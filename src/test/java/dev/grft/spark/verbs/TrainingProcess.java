@@ -56,7 +56,7 @@ public final class TrainingProcess {
 
     /**
      * Arguments: folder of the checkpoint, master, BLAS threads of each task, rows of each matrix, examples of each shard, rounds,
-     * shards.
+     * shards, engine.precision.
      */
     public static void main(String... arguments) throws IOException {
         int threads = Integer.parseInt(arguments[2]);
@@ -91,7 +91,14 @@ public final class TrainingProcess {
             float[] start = new float[tuning.layout(config).size()];
             told.put("trained", start.length);
             Settings settings = Config.with(
-                    Setup.settings(), "test", Map.of("training.batchSize", batch, "training.shards", shards));
+                    Setup.settings(),
+                    "test",
+                    Map.of(
+                            "training.batchSize", batch,
+                            "training.shards", shards,
+                            "engine.kernels", "cpu",
+                            "engine.blasThreads", threads,
+                            "engine.precision", arguments[7]));
             MultiLayerConfiguration configuration = Network.configuration(
                     tuning.layout(config),
                     settings.training(),
@@ -111,7 +118,7 @@ public final class TrainingProcess {
                             settings.training(),
                             1,
                             0),
-                    new Replicas.Recipe(context, model, tuning, configuration, true, new Device("cpu", threads, false)),
+                    new Replicas.Recipe(context, model, tuning, configuration, true, Device.of(context, settings.engine())),
                     rounds);
             Learner learner = new Learner(configuration, LearnerState.start(start));
             for (int i = 0; i <= rounds; i++) {
