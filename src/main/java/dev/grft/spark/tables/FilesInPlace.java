@@ -103,6 +103,7 @@ public final class FilesInPlace extends FileCommitProtocol implements Serializab
     }
 
     @Override
+    @SuppressWarnings("deprecation") // in Spark 3.5 it is abstract nevertheless
     public String newTaskTempFile(TaskAttemptContext task, Option<String> directory, String ending) {
         TaskAttemptID attempt = task.getTaskAttemptID();
         String start = String.format(
@@ -113,6 +114,7 @@ public final class FilesInPlace extends FileCommitProtocol implements Serializab
     }
 
     @Override
+    @SuppressWarnings("deprecation") // in Spark 3.5 it is abstract nevertheless
     public String newTaskTempFileAbsPath(TaskAttemptContext task, String directory, String ending) {
         throw new UnsupportedOperationException("tables in one folder only");
     }
