@@ -20,31 +20,43 @@ fi
 photos=$(cd "$2" && pwd)
 shift 2
 cd "$root"
-run=runs/demo-$(basename "$photos" | tr -c 'A-Za-z0-9.\n' -)
-mkdir -p "$run/lists"
+# Folders of the same name have run directories of their own.
+run=runs/demo-$(basename "$photos" | tr -c 'A-Za-z0-9.\n' -)-$(printf %s "$photos" | sha256sum | cut -c1-8)
+lists=$(mktemp -d)
+trap 'rm -rf "$lists"' EXIT
 
 # The order is that of the files' contents, so equal photos never stand in both lists, and every call makes the same lists.
+# Hidden ones, as . and _ begin, are passed over. sha256sum marks names with a backslash or a line break by a backslash.
 (
   cd "$photos"
-  find -L . -mindepth 2 -type f \( -iname '*.jpg' -o -iname '*.jpeg' -o -iname '*.png' -o -iname '*.webp' -o -iname '*.gif' \
-    -o -iname '*.bmp' -o -iname '*.tif' -o -iname '*.tiff' \) ! -name $'*\n*' -exec sha256sum {} +
-) | sort | awk -v train="$run/lists/train.csv" -v test="$run/lists/test.csv" '
+  find -L . -mindepth 2 -type f ! -path '*/[._]*' \( -iname '*.jpg' -o -iname '*.jpeg' -o -iname '*.png' -o -iname '*.webp' \
+    -o -iname '*.gif' -o -iname '*.bmp' -o -iname '*.tif' -o -iname '*.tiff' \) -exec sha256sum {} +
+) | sort | awk -v train="$lists/train.csv" -v test="$lists/test.csv" -v classes="$lists/classes" '
   function quoted(text) { gsub(/"/, "\"\"", text); return "\"" text "\"" }
   BEGIN { print "path,class" > train; print "path,class" > test }
+  /^\\/ { odd++; next }
   {
     sum = $1; path = substr($0, index($0, "./") + 2); class = substr(path, 1, index(path, "/") - 1)
     if (sum == last) next
     last = sum
     print quoted(path) "," quoted(class) > (++count[class] % 5 == 2 ? test : train)
+  }
+  END {
+    if (odd) print "demo.sh: passed over " odd " photos with a backslash or a line break in their paths" > "/dev/stderr"
+    for (class in count) n++
+    print n + 0 > classes
   }'
-trained=$(($(wc -l < "$run/lists/train.csv") - 1))
-tested=$(($(wc -l < "$run/lists/test.csv") - 1))
-classes=$(tail -n +2 "$run/lists/train.csv" | sed 's/.*,"//' | sort -u | wc -l)
+trained=$(($(wc -l < "$lists/train.csv") - 1))
+tested=$(($(wc -l < "$lists/test.csv") - 1))
+classes=$(< "$lists/classes")
 ((classes > 1 && trained > 3 && tested > 0)) ||
   die "$photos has $((trained + tested)) different photos in folders of $classes classes; at least 6 of 2 classes are needed"
+mkdir -p "$run/lists"
+cp "$lists"/*.csv "$run/lists"
+rm -rf "$lists"
 echo "demo.sh: $trained photos of $classes classes to train on, $tested to test on: $run/lists"
 
-own=(--config conf/demo/demo.yaml --set "run.directory=$run" --set "data.root=$photos" --set data.crop=null
+own=(--config conf/demo/demo.yaml --set "run.directory=$run" --set "data.root='${photos//\'/\'\'}'" --set data.crop=null
   --set "data.train=$run/lists/train.csv" --set "data.test=$run/lists/test.csv" --set "training.batchSize=$((trained < 32 ? trained : 32))")
 jobs/submit.sh check "${own[@]}" "$@"
 exec jobs/submit.sh run "${own[@]}" "$@"

@@ -2,12 +2,15 @@
 
     python3 make.py FOLDER --archives FOLDER_OF_THE_ARCHIVES [--sets clothes,caltech]
 
-For the small ViT: signs, flowers and fashion. Needs the archives flowers5-128.zip and sign-digits-100.zip (folders
-CLASS/*.jpg), Debian's package dataset-fashion-mnist and, from PyPI, numpy and pillow.
+For the demo's ViT: signs, flowers and fashion. Needs the archives flowers5-128.zip and sign-digits-100.zip (folders
+CLASS/*.jpg), Debian's package dataset-fashion-mnist and, from PyPI, numpy and pillow. Of each 1,000 images are for training,
+300 for validation, up to 700 for the test, classes in equal parts as far as there are images, in the order of their SHA-256.
 
-Of each set 1,000 images are for training, 300 for validation, up to 700 for the test, classes in equal parts as far as there are
-images. The order within a class is that of the SHA-256 of the files, and files of the same content count once, so no image is
-in two parts. There is no other randomness.
+For a ViT-S/14: clothes and caltech. Needs the archives clothing-128.zip and caltech101-128.zip, folders
+{train,validation,test}/CLASS/*.jpg. Their test part is the test. Training images are the first 100 and 10 of each class of
+their training part, in the order of the names; for validation there are as many of their validation part and of what is left.
+
+Files of the same content count once, so no image is in two parts. There is no randomness.
 """
 
 import argparse
@@ -85,7 +88,8 @@ def keep_parts(path, of_each_class, folder):
             digest = hashlib.sha256(content).hexdigest()
             if written < most and digest not in seen:
                 seen.add(digest)
-                (place / pathlib.Path(name).name).write_bytes(content)
+                with open(place / pathlib.Path(name).name, "xb") as photo:
+                    photo.write(content)
                 written += 1
         return written
 

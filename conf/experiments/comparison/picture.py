@@ -4,8 +4,10 @@ Needs matplotlib of PyPI:
 
     python3 picture.py FOLDER_OF_THE_PICTURES NAME=comparison.json[,comparison.json] ...
 
-Several files of a name are parts of one comparison. Points are means over the seeds, bars one standard deviation; the dashed
-line is the linear probe, which trains the head alone.
+Several files of a name are parts of one comparison. Points are means over the seeds, bars one standard deviation if there are
+several; the dashed line is the linear probe, which trains the head alone. The picture of the README:
+
+    python3 picture.py ../../../src/site/resources/images --of validation "Photos of clothes, a ViT-S/14=clothes-defaults.json"
 """
 
 import argparse
@@ -50,7 +52,7 @@ def panel(axes, title, found, ground):
             axes.errorbar(
                 [trained(cell) for cell in some],
                 [100 * cell["accuracy_mean"] for cell in some],
-                [100 * (cell["accuracy_sd"] or 0) for cell in some],
+                None if some[0]["accuracy_sd"] is None else [100 * cell["accuracy_sd"] for cell in some],
                 color=light if ground == "light" else dark,
                 marker=mark,
                 markersize=7,
@@ -76,18 +78,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("sets", nargs="+", metavar="NAME=FILES")
+    parser.add_argument("--of", default="test", help="which images the accuracies are of (%(default)s)")
     given = parser.parse_args()
     plt.rcParams.update({"svg.hashsalt": "grft", "font.family": "sans-serif", "svg.fonttype": "none", "font.size": 10})
     given.folder.mkdir(parents=True, exist_ok=True)
     for ground, (ink, _) in GROUNDS.items():
-        figure, panels = plt.subplots(1, len(given.sets), figsize=(5 * len(given.sets), 3.9), squeeze=False)
+        figure, panels = plt.subplots(1, len(given.sets), figsize=(max(7, 5 * len(given.sets)), 3.9), squeeze=False)
         for axes, one in zip(panels[0], given.sets):
             title, paths = one.split("=", 1)
             panel(axes, title, list(cells(paths)), ground)
-        panels[0][0].set_ylabel("accuracy on the test images, %", color=ink)
+        panels[0][0].set_ylabel(f"accuracy on the {given.of} images, %", color=ink)
         marks = {label: mark for axes in panels[0] for mark, label in zip(*axes.get_legend_handles_labels())}
-        figure.legend(marks.values(), marks.keys(), loc="lower center", ncols=len(marks), frameon=False, labelcolor=ink, handletextpad=0.3, columnspacing=1)
-        figure.tight_layout(rect=(0, 0.08, 1, 1))
+        figure.legend(marks.values(), marks.keys(), loc="lower center", ncols=(len(marks) + 1) // 2, frameon=False, labelcolor=ink, handletextpad=0.3, columnspacing=1)
+        figure.tight_layout(rect=(0, 0.13, 1, 1))
         figure.savefig(given.folder / f"accuracy-{ground}.svg", transparent=True, metadata={"Date": None})
         plt.close(figure)
 
