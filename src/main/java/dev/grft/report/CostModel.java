@@ -8,6 +8,7 @@ import dev.grft.train.Network;
 import dev.grft.tuning.Activations;
 import dev.grft.tuning.FrozenStages;
 import dev.grft.tuning.Method;
+import dev.grft.tuning.Operations;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Keep;
@@ -31,18 +32,6 @@ import org.jspecify.annotations.Nullable;
  * many numbers train, and on the shards.
  */
 public final class CostModel {
-    /** Operations of a product that take as long as an entry of the hidden layer of an MLP: bias, GELU, and its gradient. */
-    private static final double MLP_ENTRY = 300;
-
-    /** The same of an entry of a block's input: two LayerNorms, two residuals, and their gradients. */
-    private static final double WIDTH_ENTRY = 900;
-
-    /** The same of a weight of the attention: softmax and its gradient, and what small products cost more than large ones. */
-    private static final double ATTENTION_ENTRY = 900;
-
-    /** The same of an entry of the input of a matrix with slices, for each of their three products. */
-    private static final double SLICE_ENTRY = 60;
-
     /** A round of Spark with one shard and nothing in it, and what each shard adds to it, seconds. */
     private static final double ROUND = 0.02;
 
@@ -68,7 +57,7 @@ public final class CostModel {
     private static final int LEARNER = 5;
 
     private final VitConfig config;
-    private final Map<String, Long> slices; // trained numbers by matrix
+    private final Operations operations;
     private final long trained; // all of them, with the head
     private final long ofTask; // sums with pretrained numbers that a task holds, and those numbers for weight decay
     private final int learner; // vectors that the driver's learner holds in native memory
@@ -85,7 +74,7 @@ public final class CostModel {
     private final int still; // blocks that compute one image at a time
     private final int scored; // images of a batch whose scores have a backward, through all blocks; 0 if none have
     private final Activations memory;
-    private final List<Keep.OfBlock> kept; // of each block, for the backward
+    private final List<Keep.OfBlock> kept; // of each block, for the backward; empty if none has one
 
     /**
      * Returns the costs of training slices.
@@ -140,7 +129,7 @@ public final class CostModel {
             Activations memory,
             List<Keep.OfBlock> kept) {
         this.config = config;
-        this.slices = Map.copyOf(slices);
+        this.operations = new Operations(config, slices, recompute);
         this.trained = trained;
         this.ofTask = ofTask;
         this.learner = learner;
@@ -198,7 +187,7 @@ public final class CostModel {
                 frozen == null || showsWholeBatches(settings) ? 0 : Math.min(config.depth(), frozen.count() - 1),
                 Fit.scoresForward(settings) ? 0 : settings.selection().imagesOfBatch(),
                 Fit.activations(config, settings),
-                Vit.kept(config, tuning.trainable()));
+                layout.frozenStages() > config.depth() ? List.of() : Vit.kept(config, tuning.trainable()));
     }
 
     /** Returns whether networks in training also compute frozen blocks for whole batches: of mirror images, or on executors of a mixed cluster. */
@@ -273,7 +262,7 @@ public final class CostModel {
         int most = (batch + shards - 1) / shards; // examples of a shard
         int atOnce = executors * machine.tasks();
         int waves = (shards + atOnce - 1) / atOnce;
-        double computing = waves * operations(most, read) / (machine.gflops() * 1e9);
+        double computing = waves * operations.step(most, read) / (machine.gflops() * 1e9);
         double vector = (double) BYTES * trained();
         double bytesIn = vector * shards;
         double bytesOut = vector * executors;
@@ -401,97 +390,17 @@ public final class CostModel {
 
     /** Returns the operations of the large products of a step of the frozen network: forward, gradients of inputs, attention. */
     public double products(int examples) {
-        return products(examples, 0);
-    }
-
-    /** Returns the same without the first {@code read} blocks, whose outputs are read, and the patch embedding before them. */
-    private double products(int examples, int read) {
-        double embedding = read > 0 ? 0 : 2.0 * examples * config.patches() * config.width() * config.patchLength();
-        return 2 * linearProducts(examples, read)
-                - embedding
-                + 6 * 2 * attended(examples, read) * config.width() / config.heads();
+        return operations.products(examples);
     }
 
     /** Returns the operations of the products of the trained slices: forward, their gradient, the gradient of the input. */
     public double sliceProducts(int examples) {
-        return slices.entrySet().stream()
-                .mapToDouble(e -> 6 * rows(e.getKey(), examples) * e.getValue())
-                .sum();
+        return operations.sliceProducts(examples);
     }
 
     /** Returns the operations of the forward's products with weight matrices, a third of those of a step that trains all. */
     public double linearProducts(int examples) {
-        return linearProducts(examples, 0);
-    }
-
-    private double linearProducts(int examples, int read) {
-        return config.matrices().entrySet().stream()
-                .filter(e -> computes(e.getKey(), read))
-                .mapToDouble(e -> 2 * rows(e.getKey(), examples) * e.getValue().size())
-                .sum();
-    }
-
-    /** Returns whether a matrix is behind the first {@code read} blocks, whose outputs are read. */
-    private static boolean computes(String matrix, int read) {
-        return read == 0 || (matrix.startsWith("blocks.") && Integer.parseInt(matrix.split("\\.")[1]) >= read);
-    }
-
-    /** Returns the operations of products that take as long as a whole step over so many examples, without the first {@code read} blocks. */
-    private double operations(int examples, int read) {
-        double entries = 0;
-        for (var matrix : config.matrices().entrySet()) {
-            String name = matrix.getKey();
-            if (!computes(name, read)) {
-                continue;
-            }
-            double rows = rows(name, examples);
-            if (name.endsWith("mlp.fc1.weight")) {
-                entries += MLP_ENTRY * rows * matrix.getValue().out();
-            } else if (name.endsWith("attn.qkv.weight")) {
-                entries += WIDTH_ENTRY
-                        * examples
-                        * config.tokens()
-                        * matrix.getValue().in();
-            }
-            if (slices.containsKey(name)) {
-                entries += 3 * SLICE_ENTRY * rows * matrix.getValue().in();
-            }
-        }
-        double products = products(examples, read) + sliceProducts(examples);
-        double again = recompute ? linearProducts(examples, read) * (config.depth() - 1) / config.depth() : 0;
-        double softmax = ATTENTION_ENTRY * attended(examples, read);
-        double tiles = // of their scores and softmax, computed again
-                config.keepsAttention() ? 0 : softmax / 3 + 2 * attended(examples, read) * config.width() / config.heads();
-        return products + again + entries + softmax + tiles;
-    }
-
-    /** Returns whether in the last block the class token attends, alone. */
-    private boolean classTokenOnly() {
-        return config.variant().pooling().classTokenOnly();
-    }
-
-    /**
-     * Returns the number of attention weights: heads, asking tokens and tokens. Where the class token asks alone, it asks once for
-     * each head, but each time in vectors of D numbers.
-     */
-    private double attended(int examples, int read) {
-        double last = read == config.depth() ? 0 : classTokenOnly() ? config.heads() : config.tokens();
-        double asking = Math.max(0, config.depth() - 1.0 - read) * config.tokens() + last;
-        return examples * asking * config.tokens() * config.heads();
-    }
-
-    /**
-     * Returns the rows that a matrix is applied to: no class token before the first block; in the last block it alone, and qkv's
-     * keys and values to one vector for each head.
-     */
-    private double rows(String matrix, int examples) {
-        if (!matrix.startsWith("blocks.")) {
-            return (double) examples * config.patches();
-        }
-        if (!classTokenOnly() || !matrix.startsWith("blocks." + (config.depth() - 1) + ".")) {
-            return (double) examples * config.tokens();
-        }
-        return matrix.contains("qkv") ? examples * (1 + 2.0 * config.heads()) / 3 : examples;
+        return operations.linearProducts(examples);
     }
 
     /** Returns the bytes of the weights that tasks share; bfloat16 adds two copies of half the size. */
@@ -502,7 +411,7 @@ public final class CostModel {
     /** Returns what a network in this training keeps of a batch and works with, in bytes. */
     long activations(int examples, boolean again) {
         return memory.training(examples, again, still, kept)
-                + BYTES * tuning.held(name -> (long) rows(name, examples), again);
+                + BYTES * tuning.held(name -> (long) operations.rows(name, examples), again);
     }
 
     /**

@@ -23,11 +23,16 @@ public record Activations(VitConfig config, boolean bf16) {
      * Returns the same of a network whose first blocks are computed one image at a time.
      *
      * @param still how many blocks these are, from 0 to the depth
-     * @param kept what each block keeps
+     * @param kept what each block keeps; empty if only the head trains, and no block has a backward
      */
     public long training(int examples, boolean recompute, int still, List<Keep.OfBlock> kept) {
         int alone = classTokenOnly() && still < config.depth() ? 1 : 0; // blocks of the class token alone
         int some = examples == 0 ? 0 : Math.min(1, still); // images that a still block computes at once
+        int first = still == 0 ? examples : some;
+        if (kept.isEmpty()) {
+            long outputs = recompute ? outputs(first, config.depth() - 1 - alone) : 0;
+            return frozen(first) + outputs + (still > 0 && !classTokenOnly() ? outputs(examples, 1) : 0);
+        }
         int whole = config.depth() - still - alone;
         int most = whole > 0 ? examples : some; // images that any block computes so
         Blocks blocks = new Blocks(some, kept.subList(0, still), examples, kept.subList(still, still + whole), recompute);
@@ -37,7 +42,7 @@ public record Activations(VitConfig config, boolean bf16) {
                 + (still > 0 ? outputs(examples, 1) : 0)
                 + alone * last(examples)
                 + working(most)
-                + images(still == 0 ? examples : some);
+                + images(first);
     }
 
     /** Blocks that compute {@code few} images at once, and those after them that compute {@code many}. */
@@ -90,15 +95,25 @@ public record Activations(VitConfig config, boolean bf16) {
         return config.variant().pooling().classTokenOnly();
     }
 
-    /** Returns what a network without a backward holds. */
+    /** Returns what a network without a backward holds, whatever has been trained in it. */
     public long forward(int examples) {
-        long m = (long) examples * config.tokens();
-        long d = config.width();
-        long last = classTokenOnly() ? classAttention(examples) + (bf16 ? m * d : 0) : 0;
-        return bytes(4 * m * d + last, m * (5 * d + config.mlpWidth())) + images(examples);
+        return withoutClassAttention(examples) + (classTokenOnly() ? bytes(classAttention(examples), 0) : 0);
     }
 
-    /** Returns the values of the class token's attention: its vectors for each head, and qkv's weights merged. */
+    /** Returns the same of a network whose blocks are as they were pretrained: qkv's weights are not merged. */
+    private long frozen(int examples) {
+        long values = config.heads() * (3L * config.width() + config.tokens()) + 2L * config.width();
+        return withoutClassAttention(examples) + (classTokenOnly() ? bytes(examples * values, 0) : 0);
+    }
+
+    private long withoutClassAttention(int examples) {
+        long m = (long) examples * config.tokens();
+        long d = config.width();
+        long normed = classTokenOnly() && bf16 ? m * d : 0; // the class token's block is in fp32
+        return bytes(4 * m * d + normed, m * (5 * d + config.mlpWidth())) + images(examples);
+    }
+
+    /** Returns the values of the class token's attention, forward and backward: its vectors for each head, and qkv's weights merged. */
     private long classAttention(int examples) {
         long d = config.width();
         return examples * (config.heads() * (13 * d + config.tokens()) + 8 * d) + 3 * d * d;

@@ -282,6 +282,8 @@ class CostModelTest {
         "ALL, tuning.method=lora",
         "ALL, tuning.method=bitfit",
         "INPUTS, tuning.method=bitfit",
+        "ALL, tuning.method=linear augmentation.flip=true",
+        "INPUTS, tuning.method=linear augmentation.flip=true",
         "ALL, tuning.method=last-layers tuning.lastLayers.blocks=3 augmentation.flip=true",
         "INPUTS, tuning.method=last-layers tuning.lastLayers.blocks=3 augmentation.flip=true",
         "ALL, tuning.method=lora tuning.lora.targets=[attn.qkv]"
@@ -310,23 +312,25 @@ class CostModelTest {
     void whatNoGradientReadsIsNotKept() {
         long all = CostModel.of(BASE, settings("tuning.method=full")).activations(8, false);
         long biases = CostModel.of(BASE, settings("tuning.method=bitfit")).activations(8, false);
-        long last = CostModel.of(BASE, settings("tuning.method=last-layers", "tuning.lastLayers.blocks=3", "augmentation.flip=true"))
+        long last = CostModel.of(
+                        BASE,
+                        settings("tuning.method=last-layers", "tuning.lastLayers.blocks=3", "augmentation.flip=true"))
                 .activations(8, false);
         assertThat((double) biases).isBetween(0.7 * all, 0.8 * all);
         assertThat((double) last).isBetween(0.25 * all, 0.4 * all);
     }
 
-    /** Frozen blocks compute one image at a time, as a training from their outputs does. */
+    /** Frozen blocks compute one image at a time, as a training from their outputs does; if 0 blocks train, the head does. */
     @ParameterizedTest
-    @CsvSource({"ALL,1", "ALL,4", "ALL,11", "INPUTS,1", "INPUTS,4", "INPUTS,11"})
+    @CsvSource({"ALL,0", "ALL,1", "ALL,4", "ALL,11", "INPUTS,0", "INPUTS,1", "INPUTS,4", "INPUTS,11"})
     void frozenBlocksKeepWhatIsOfOneImage(Keep keep, int blocks) {
         VitConfig config = VitConfig.preset("vit_tiny_patch16_224", 10);
         Settings settings = settings(
                 "augmentation.crop=false",
                 "augmentation.flip=false",
-                "tuning.method=last-layers",
-                "tuning.lastLayers.blocks=" + blocks);
-        Tuning tuning = Method.LAST_LAYERS.tuning(new Sketch(config, settings));
+                "tuning.method=" + (blocks == 0 ? "linear" : "last-layers"),
+                "tuning.lastLayers.blocks=" + Math.max(1, blocks));
+        Tuning tuning = Method.of(settings.tuning().method()).tuning(new Sketch(config, settings));
         CostModel costs = CostModel.of(config, settings);
         FrozenStages frozen = Objects.requireNonNull(costs.frozen());
         int examples = 6;
@@ -399,17 +403,22 @@ class CostModelTest {
     @Test
     void aPlanSaysWhatFrozenBlocksKeepAndWhatEpochsAfterTheFirstCost() {
         String[] still = {
-            "augmentation.crop=false", "augmentation.flip=false", "tuning.method=last-layers", "tuning.lastLayers.blocks=3"
+            "augmentation.crop=false",
+            "augmentation.flip=false",
+            "tuning.method=last-layers",
+            "tuning.lastLayers.blocks=3"
         };
         CostModel costs = CostModel.of(BASE, settings(still));
         double first = costs.step(1, MACHINE).computing();
-        assertThat(costs.laterStep(1, MACHINE).computing()).isBetween(first / 6, first / 4); // 3 blocks of 12, one of them small
+        assertThat(costs.laterStep(1, MACHINE).computing())
+                .isBetween(first / 6, first / 4); // 3 blocks of 12, one of them small
         assertThat(costs.later(List.of(1, 4), MACHINE, 10L << 30).lines())
                 .hasSize(5)
                 .first()
-                .isEqualTo("Nothing trains in the first 9 blocks, and images are not augmented. Executors keep what comes out on their"
-                        + " disks: 605,184 bytes for each image. The 10 GiB of an executor (engine.frozenCacheGiB) have room for 17,742"
-                        + " images. Epochs after the first then take:");
+                .isEqualTo(
+                        "Nothing trains in the first 9 blocks, and images are not augmented. Executors keep what comes out on their"
+                                + " disks: 605,184 bytes for each image. The 10 GiB of an executor (engine.frozenCacheGiB) have room for 17,742"
+                                + " images. Epochs after the first then take:");
         assertThat(costs.later(List.of(1), MACHINE, 0)).isEmpty();
 
         CostModel linear = CostModel.of(BASE, settings(still[0], still[1], "tuning.method=linear"));

@@ -219,8 +219,7 @@ class CpuThreadsTest {
         kernels.addSquares(x, made(all, DataType.DOUBLE, M), made(all, DataType.DOUBLE, N));
         kernels.addAbsolutes(x, made(all, DataType.DOUBLE, M), made(all, DataType.DOUBLE, N));
         for (int examples : new int[] {1, 7}) {
-            kernels.addSquaredGradients(
-                    x, z, examples, made(all, DataType.DOUBLE, N), made(all, DataType.DOUBLE, N));
+            kernels.addSquaredGradients(x, z, examples, made(all, DataType.DOUBLE, N), made(all, DataType.DOUBLE, N));
         }
     }
 

@@ -16,7 +16,8 @@ class KnownGpusTest {
     void aGpuThatNd4jHasCodeForIsTaken() {
         assertThatCode(() -> Backend.requireKnownGpus(environment("NVIDIA A100-SXM4-80GB", 8, 0)))
                 .doesNotThrowAnyException();
-        assertThatCode(() -> Backend.requireKnownGpus(environment("NVIDIA L4", 8, 9))).doesNotThrowAnyException();
+        assertThatCode(() -> Backend.requireKnownGpus(environment("NVIDIA L4", 8, 9)))
+                .doesNotThrowAnyException();
     }
 
     @Test
