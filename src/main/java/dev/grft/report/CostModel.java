@@ -420,7 +420,9 @@ public final class CostModel {
      * @param most bytes that an executor keeps
      */
     public String later(List<Integer> executors, Machine machine, long most) {
-        return frozen == null || most < frozen.bytes() ? "" : CostTable.later(this, frozen, most, batch, executors, machine);
+        return frozen == null || most < frozen.bytes()
+                ? ""
+                : CostTable.later(this, frozen, most, batch, executors, machine);
     }
 
     /** Returns a table: a line for each number of executors. */

@@ -37,7 +37,10 @@ final class CostTable {
                         "Nothing trains in %s, and images are not augmented. Executors keep what comes out on their disks: %,d bytes for each"
                                 + " image. The %.0f GiB of an executor (engine.frozenCacheGiB) have room for %,d images. Epochs after the"
                                 + " first then take:%n%n",
-                        frozen, frozen.bytes(), most / (double) (1L << 30), most / frozen.bytes())
+                        frozen,
+                        frozen.bytes(),
+                        most / (double) (1L << 30),
+                        most / frozen.bytes())
                 + lines(batch, executors, n -> costs.laterStep(n, machine));
     }
 

@@ -82,7 +82,9 @@ public final class Inspection {
                 config, Config.forMethod(settings, settings.tuning().method()));
         String advice = costs.advice(executors.stream().mapToInt(n -> n).max().orElse(1), machine);
         String later = costs.later(executors, machine, settings.engine().frozenCacheBytes());
-        return costs.table(executors, machine) + (later.isEmpty() ? "" : "\n" + later) + (advice.isEmpty() ? "" : "\n" + advice);
+        return costs.table(executors, machine)
+                + (later.isEmpty() ? "" : "\n" + later)
+                + (advice.isEmpty() ? "" : "\n" + advice);
     }
 
     private static String checkpoint(Checkpoint checkpoint) {

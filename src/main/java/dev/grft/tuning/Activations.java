@@ -35,7 +35,8 @@ public record Activations(VitConfig config, boolean bf16) {
         }
         int whole = config.depth() - still - alone;
         int most = whole > 0 ? examples : some; // images that any block computes so
-        Blocks blocks = new Blocks(some, kept.subList(0, still), examples, kept.subList(still, still + whole), recompute);
+        Blocks blocks =
+                new Blocks(some, kept.subList(0, still), examples, kept.subList(still, still + whole), recompute);
         long outputs = recompute ? outputs(1, still) + outputs(examples, whole) : 0;
         return inside(blocks)
                 + outputs
@@ -46,8 +47,7 @@ public record Activations(VitConfig config, boolean bf16) {
     }
 
     /** Blocks that compute {@code few} images at once, and those after them that compute {@code many}. */
-    private record Blocks(
-            int few, List<Keep.OfBlock> still, int many, List<Keep.OfBlock> moving, boolean recompute) {
+    private record Blocks(int few, List<Keep.OfBlock> still, int many, List<Keep.OfBlock> moving, boolean recompute) {
 
         /** Returns the images of all arrays of blocks that keep one, and of one array for the blocks that do not if {@code reused}. */
         long images(Predicate<Keep.OfBlock> keeps, boolean reused) {
@@ -68,7 +68,8 @@ public record Activations(VitConfig config, boolean bf16) {
         long between = 3 * t * d * blocks.images(Keep.OfBlock::attention, true)
                 + attention * blocks.images(Keep.OfBlock::attention, false)
                 + t * d * blocks.images(Keep.OfBlock::context, true)
-                + t * config.mlpWidth()
+                + t
+                        * config.mlpWidth()
                         * (blocks.images(Keep.OfBlock::activation, false) + blocks.images(Keep.OfBlock::hidden, true));
         return bytes(model, between);
     }

@@ -37,7 +37,9 @@ public record Operations(VitConfig config, Map<String, Long> slices, boolean rec
         double again = recompute ? linearProducts(examples, read) * (config.depth() - 1) / config.depth() : 0;
         double softmax = ATTENTION_ENTRY * attended(examples, read);
         double tiles = // of their scores and softmax, computed again
-                config.keepsAttention() ? 0 : softmax / 3 + 2 * attended(examples, read) * config.width() / config.heads();
+                config.keepsAttention()
+                        ? 0
+                        : softmax / 3 + 2 * attended(examples, read) * config.width() / config.heads();
         return products + again + entries(examples, read) + softmax + tiles;
     }
 
@@ -114,7 +116,7 @@ public record Operations(VitConfig config, Map<String, Long> slices, boolean rec
 
     /** Returns whether a matrix is behind the first {@code read} blocks. */
     private static boolean computes(String matrix, int read) {
-        return read == 0 || (matrix.startsWith("blocks.") && Integer.parseInt(matrix.split("\\.")[1]) >= read);
+        return read == 0 || (matrix.startsWith("blocks.") && Integer.parseInt(matrix.split("\\.", 3)[1]) >= read);
     }
 
     /**

@@ -23,12 +23,7 @@ public enum Keep {
      * @param hidden the output of the activation, which {@code fc2} multiplies
      */
     public record OfBlock(
-            boolean norm1,
-            boolean attention,
-            boolean context,
-            boolean norm2,
-            boolean activation,
-            boolean hidden) {
+            boolean norm1, boolean attention, boolean context, boolean norm2, boolean activation, boolean hidden) {
         /** What a block keeps whose parameters all train. */
         public static final OfBlock EVERYTHING = new OfBlock(true, true, true, true, true, true);
     }

@@ -130,7 +130,8 @@ public final class Bench implements Callable<Integer> {
         if (!precision.equals("fp32") && !precision.equals("bf16")) {
             throw new ParameterException(spec.commandLine(), "--precision must be fp32 or bf16, got " + precision);
         }
-        Setup setup = new Setup(model, batch, threads, quick ? 2 : warmUp, quick ? 3 : repetitions, python, peers, precision);
+        Setup setup =
+                new Setup(model, batch, threads, quick ? 2 : warmUp, quick ? 3 : repetitions, python, peers, precision);
         measure(setup, quick, only, System.out, output);
         System.out.println("written to " + output);
         return 0;

@@ -148,8 +148,7 @@ final class CpuLosses {
     }
 
     /** Puts the gradient of feature {@code a} into {@code df [d]}, given those of all similarities; {@code dz} is scratch. */
-    private static void featureGradient(
-            double[] z, double[] ds, int a, double length, double[] dz, float[] df, int d) {
+    private static void featureGradient(double[] z, double[] ds, int a, double length, double[] dz, float[] df, int d) {
         int n = z.length / d;
         Arrays.fill(dz, 0, d, 0);
         for (int b = 0; b < n; b++) {

@@ -28,13 +28,13 @@ final class CpuTokens {
             float[] v = lane.row(0, patchSize);
             long at = first * width;
             for (long patch = first; patch < last; patch++) {
-                long b = patch / (grid * grid);
+                long b = patch / ((long) grid * grid);
                 int py = (int) (patch / grid % grid);
                 int px = (int) (patch % grid);
                 for (int c = 0; c < channels; c++) {
                     for (int i = 0; i < patchSize; i++) {
-                        long from = ((b * channels + c) * side + (long) py * patchSize + i) * side
-                                + (long) px * patchSize;
+                        long from =
+                                ((b * channels + c) * side + (long) py * patchSize + i) * side + (long) px * patchSize;
                         in.get(from, v, 0, patchSize);
                         out.put(at, v, 0, patchSize);
                         at += patchSize;
