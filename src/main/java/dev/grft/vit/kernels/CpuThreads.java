@@ -188,8 +188,7 @@ final class CpuThreads {
             if (!CpuArrays.isNarrow(array)) {
                 return CpuArrays.memory(array);
             }
-            FloatPointer block =
-                    CpuScratch.of(blocks, index, Math.max(BLOCK, array.size(array.rank() - 1)));
+            FloatPointer block = CpuScratch.of(blocks, index, Math.max(BLOCK, array.size(array.rank() - 1)));
             return new CpuMemory.Narrow(CpuArrays.shorts(array), end, block, functions);
         }
 
