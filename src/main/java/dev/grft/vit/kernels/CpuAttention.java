@@ -182,7 +182,7 @@ final class CpuAttention {
         int h = d / heads;
         CpuMemory in = memory(x);
         CpuMemory out = memory(y);
-        threads.rows(y.size(0), d, (lane, first, last) -> {
+        threads.moves(y.size(0), d, (lane, first, last) -> {
             float[] v = lane.row(0, d);
             Arrays.fill(v, 0, d, 0f);
             for (long i = first; i < last; i++) {

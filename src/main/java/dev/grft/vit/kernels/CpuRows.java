@@ -25,7 +25,7 @@ final class CpuRows {
     void fillRows(INDArray values, INDArray y) {
         int n = size(y, 1);
         float[] v = read(values);
-        threads.rows(y.size(0), n, (lane, from, to) -> {
+        threads.moves(y.size(0), n, (lane, from, to) -> {
             CpuMemory out = lane.memory(0, y, to * n);
             for (long i = from; i < to; i++) {
                 out.put(i * n, v, 0, n);
@@ -178,7 +178,7 @@ final class CpuRows {
         int n = size(x, 1);
         CpuMemory in = memory(x);
         CpuMemory out = memory(y);
-        threads.rows(x.size(0), n, (lane, from, to) -> {
+        threads.moves(x.size(0), n, (lane, from, to) -> {
             float[] v = lane.row(0, n);
             for (long i = from; i < to; i++) {
                 in.get(i * n, v, 0, n);

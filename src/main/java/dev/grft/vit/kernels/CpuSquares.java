@@ -89,7 +89,7 @@ final class CpuSquares {
     }
 
     private void add(CpuMemory g, int out, int in, double[] rows, double[] columns, OfEntry function) {
-        long block = CpuThreads.block(out, in);
+        long block = CpuThreads.block(out, in, in);
         double[][] parts = new double[Math.toIntExact((out + block - 1) / block)][in];
         threads.blocks(out, block, (lane, from, to) -> {
             float[] v = lane.row(0, in);

@@ -5,8 +5,9 @@ import dev.grft.vit.kernels.onednn.OneDnn;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executor;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.SynchronousQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -21,16 +22,32 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * <p>Results do not depend on the number of threads: rows are independent, or {@linkplain #blocks summed in blocks}.
  */
 final class CpuThreads {
-    /** The number of values that a thread takes at once: some 30 microseconds of work, and a fraction of that to wake a thread. */
+    /** The number of values that a thread takes at once. On a virtual machine another thread helps in a part of the calls only: decisions.md. */
     private static final long PART = 1 << 16;
+
+    /** The number of values from which on a loop that only moves them is shared. A shorter one was slower on two threads: decisions.md. */
+    private static final long MOVES = 1 << 21;
 
     private static final int BLOCKS = 64; // most of a sum
 
+    /** The most values that all blocks of a sum keep together, if there are two of them or more. */
+    private static final long SUMS = 1 << 23;
+
     /** The threads of all kernels of this process. They end when idle; there are never more than the callers may use together. */
-    private static final ExecutorService POOL = new ThreadPoolExecutor(
+    private static final Executor POOL = new ThreadPoolExecutor(
             0, Integer.MAX_VALUE, 10, TimeUnit.SECONDS, new SynchronousQueue<>(), CpuThreads::thread);
 
+    private final Executor pool;
     private final List<Lane> lanes = new ArrayList<>(List.of(new Lane()));
+
+    CpuThreads() {
+        this(POOL);
+    }
+
+    /** Takes the threads from {@code pool}. Fewer share a loop, down to the one that calls, if it throws. */
+    CpuThreads(Executor pool) {
+        this.pool = pool;
+    }
 
     private static Thread thread(Runnable runnable) {
         Thread thread = new Thread(runnable, "kernels");
@@ -58,6 +75,15 @@ final class CpuThreads {
         }
     }
 
+    /** As {@link #rows}, for a loop that does nothing or one operation with a value that it moves: memory limits it, not the thread. */
+    void moves(long rows, long width, Loop loop) {
+        if (rows * width < MOVES) {
+            loop.rows(lanes.get(0), 0, rows);
+        } else {
+            rows(rows, width, loop);
+        }
+    }
+
     /** A sum over rows. */
     interface Sum {
         /** Adds the rows from {@code from} to {@code to}, exclusive, to {@code acc}, with the memory of a thread. */
@@ -71,7 +97,7 @@ final class CpuThreads {
      * @param width of a row, in values of the cost of a sum
      */
     float[] sum(long rows, long width, int n, Sum sum) {
-        long block = block(rows, width);
+        long block = block(rows, width, n);
         float[][] parts = new float[Math.toIntExact(Math.max(1, (rows + block - 1) / block))][n];
         blocks(rows, block, (lane, from, to) -> sum.add(lane, from, to, parts[(int) (from / block)]));
         for (int i = 1; i < parts.length; i++) {
@@ -87,26 +113,20 @@ final class CpuThreads {
         parts(rows, block, loop);
     }
 
-    /** Returns the rows of a block of a sum over rows {@code [rows, width]}, which depend on the sizes alone. */
-    static long block(long rows, long width) {
-        return Math.max(Math.max(BLOCKS, PART / Math.max(1, width)), (rows + BLOCKS - 1) / BLOCKS);
+    /**
+     * Returns the rows of a block of a sum {@code [n]} over rows, which depend on the sizes alone. There are so few blocks that their sums
+     * have at most {@link #SUMS} values, or there is one.
+     */
+    static long block(long rows, long width, long n) {
+        long blocks = Math.max(1, Math.min(BLOCKS, SUMS / Math.max(1, n)));
+        return Math.max(Math.max(BLOCKS, PART / Math.max(1, width)), (rows + blocks - 1) / blocks);
     }
 
     private void parts(long rows, long some, Loop loop) {
         long parts = (rows + some - 1) / some;
-        AtomicLong next = new AtomicLong();
-        List<FutureTask<Void>> others = new ArrayList<>();
-        for (int i = 1; i < Math.min(OneDnn.threads(), parts); i++) {
-            Lane lane = lane(i);
-            FutureTask<Void> other = new FutureTask<>(() -> work(lane, next, rows, some, loop), null);
-            others.add(other);
-            POOL.execute(other);
-        }
-        try {
-            work(lanes.get(0), next, rows, some, loop);
-        } finally {
-            others.forEach(FutureTask::run); // one that has not begun has nothing to do any more
-            others.forEach(CpuThreads::join);
+        try (Shared shared = new Shared(rows, some, loop)) {
+            for (int i = 1; i < Math.min(OneDnn.threads(), parts) && shared.start(pool, lane(i)); i++) {}
+            shared.work(lanes.get(0));
         }
     }
 
@@ -117,29 +137,81 @@ final class CpuThreads {
         return lanes.get(index);
     }
 
-    private static void work(Lane lane, AtomicLong next, long rows, long some, Loop loop) {
-        for (long from = next.getAndAdd(some); from < rows; from = next.getAndAdd(some)) {
-            loop.rows(lane, from, Math.min(rows, from + some));
-        }
-    }
+    /** A loop that threads share, part by part. */
+    private static final class Shared implements AutoCloseable {
+        private final long rows;
+        private final long some; // rows of a part
+        private final Loop loop;
+        private final AtomicLong next = new AtomicLong();
+        private final List<FutureTask<Void>> helpers = new ArrayList<>();
 
-    /** Waits for a task, also while this thread is interrupted: the task writes to arrays of the caller. */
-    private static void join(FutureTask<Void> task) {
-        boolean interrupted = false;
-        try {
-            while (true) {
+        Shared(long rows, long some, Loop loop) {
+            this.rows = rows;
+            this.some = some;
+            this.loop = loop;
+        }
+
+        /** Has a thread of a pool help; returns false if no thread can be had, as at the system's limit of threads. */
+        boolean start(Executor pool, Lane lane) {
+            FutureTask<Void> helper = new FutureTask<>(() -> work(lane), null);
+            helpers.add(helper);
+            try {
+                pool.execute(helper);
+                return true;
+            } catch (OutOfMemoryError | RejectedExecutionException e) {
+                helpers.remove(helper);
+                return false;
+            }
+        }
+
+        /** Computes parts until none is left. */
+        void work(Lane lane) {
+            for (long from = next.getAndAdd(some); from < rows; from = next.getAndAdd(some)) {
+                loop.rows(lane, from, Math.min(rows, from + some));
+            }
+        }
+
+        /**
+         * Waits for all helpers, also after a failure and while this thread is interrupted: they write to arrays of the caller.
+         *
+         * @throws IllegalStateException if one of them failed
+         */
+        @Override
+        public void close() {
+            next.set(rows); // after a failure parts are left, which nobody needs
+            helpers.forEach(FutureTask::run); // one that has not begun has nothing to do any more
+            IllegalStateException failed = null;
+            for (FutureTask<Void> helper : helpers) {
                 try {
-                    task.get();
-                    return;
-                } catch (InterruptedException e) {
-                    interrupted = true;
+                    join(helper);
                 } catch (ExecutionException e) {
-                    throw new IllegalStateException(e.getCause());
+                    if (failed == null) {
+                        failed = new IllegalStateException(e.getCause());
+                    } else {
+                        failed.addSuppressed(e.getCause());
+                    }
                 }
             }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
+            if (failed != null) {
+                throw failed;
+            }
+        }
+
+        private static void join(FutureTask<Void> task) throws ExecutionException {
+            boolean interrupted = false;
+            try {
+                while (true) {
+                    try {
+                        task.get();
+                        return;
+                    } catch (InterruptedException e) {
+                        interrupted = true;
+                    }
+                }
+            } finally {
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
+                }
             }
         }
     }

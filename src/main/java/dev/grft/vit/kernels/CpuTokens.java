@@ -53,7 +53,7 @@ final class CpuTokens {
         CpuMemory in = memory(patches);
         CpuMemory before = first == null ? in : memory(first);
         CpuMemory out = memory(y);
-        threads.rows((long) examples * t, d, (lane, from, to) -> {
+        threads.moves((long) examples * t, d, (lane, from, to) -> {
             float[] v = lane.row(0, d);
             for (long row = from; row < to; row++) {
                 int i = (int) (row % t);
@@ -75,7 +75,7 @@ final class CpuTokens {
         long inX = x.length() / examples;
         long inY = y.length() / examples;
         boolean narrow = isNarrow(x) || isNarrow(y);
-        threads.rows((long) examples * count, d, (lane, first, last) -> {
+        threads.moves((long) examples * count, d, (lane, first, last) -> {
             float[] v = lane.row(0, narrow ? d : 0);
             CpuMemory in = lane.memory(0, x, x.length());
             CpuMemory out = lane.memory(1, y, y.length());
