@@ -6,6 +6,8 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Type, TypedDict, TypeVar, get_type_hints
 
+from py4j.java_gateway import JavaPackage  # type: ignore[import-untyped]
+from pyspark import SparkContext
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasLabelCol, HasPredictionCol, HasProbabilityCol, HasValidationIndicatorCol, HasWeightCol
 from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable
@@ -83,10 +85,26 @@ def _number(name: str, doc: str) -> "Param[float]":
     return Param(Params._dummy(), name, doc, TypeConverters.toFloat)
 
 
+def _java_class(name: str) -> str:
+    """Returns the full name of a Java class, which the session must have."""
+    context = SparkContext._active_spark_context
+    if context is None:
+        raise RuntimeError(f"{_JAVA}{name} needs a Spark session; start it first, with SparkSession.builder")
+    found: Any = context._jvm
+    for part in (_JAVA + name).split("."):
+        found = getattr(found, part)
+    if isinstance(found, JavaPackage):  # for Py4J, what it does not find is a package
+        raise RuntimeError(
+            f"this Spark session has no class {_JAVA}{name}; start it with .config('spark.jars', PATH) of the job jar (mvn -Pjob-jar package, for Spark 4.1 mvn -Pspark4,job-jar package),"
+            " or with spark.jars.packages and spark.jars.repositories, if grft-spark is deployed to a repository"
+        )
+    return _JAVA + name
+
+
 class _Reader(JavaMLReader):
     @classmethod
     def _java_loader_class(cls, clazz: Any) -> str:
-        return _JAVA + clazz._of  # clazz may be a subclass of a user's
+        return _java_class(clazz._of)  # clazz may be a subclass of a user's
 
 
 class _Stage(HasPredictionCol, JavaMLReadable, JavaMLWritable):
@@ -132,15 +150,7 @@ class _Estimator(JavaEstimator[_M], _Stage, HasLabelCol, HasWeightCol, HasValida
     verbose = Param(Params._dummy(), "verbose", "whether progress is printed to standard error", TypeConverters.toBoolean)
 
     def _of_java(self) -> None:
-        try:
-            self._java_obj = self._new_java_obj(_JAVA + self._of, self.uid)
-        except TypeError as e:  # of Py4J: what it does not find it takes for a package
-            from grft_spark import coordinates
-
-            raise RuntimeError(
-                f"this Spark session has no class {_JAVA}{self._of}; start it with .config('spark.jars.packages', '{coordinates()}'),"
-                " or with .config('spark.jars', PATH) of the job jar"
-            ) from e
+        self._java_obj = self._new_java_obj(_java_class(self._of), self.uid)
         self._transfer_params_from_java()  # the defaults
 
     @property

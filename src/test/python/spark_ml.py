@@ -8,6 +8,7 @@ has the jars. By hand, in an environment with pyspark 3.5 or 4.1, numpy and the 
 With a job jar in place of the repository the session gets its classes by spark.jars.
 """
 
+import contextlib
 import inspect
 import json
 import os
@@ -17,6 +18,7 @@ import tempfile
 import time
 
 import grft_spark
+import pyspark
 from grft_spark import GrftClassificationModel, GrftClassifier, GrftMultiLabelClassifier, GrftMultiLabelModel, GrftRegressor
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator, RegressionEvaluator
 from pyspark.ml.feature import StringIndexer
@@ -60,12 +62,34 @@ def parameters(classifier):
     class Missing(GrftClassifier):
         _of = "Missing"
 
+    for use in (Missing, lambda: Missing.load("/models/fitted")):
+        with refused("no class dev.grft.ml.Missing", "spark.jars"):
+            use()
+
+
+@contextlib.contextmanager
+def refused(*parts):
     try:
-        Missing()
+        yield
     except RuntimeError as e:
-        assert grft_spark.coordinates() in str(e)
+        assert all(part in str(e) for part in parts), e
     else:
-        raise AssertionError("there is no such class")
+        raise AssertionError(f"not refused: {parts}")
+
+
+def without_session():
+    """What the wheel does before a session exists."""
+    with refused("needs a Spark session"):
+        GrftClassifier()
+    installed = pyspark.__version__
+    for version, scala in (("3.5.7", "2.12"), ("4.1.1", "2.13")):
+        pyspark.__version__ = version
+        assert grft_spark.coordinates() == f"dev.grft:grft-spark_{scala}:{grft_spark.__version__}"
+    for version in ("3.4.1", "4.0.1", "4.10.0"):
+        pyspark.__version__ = version
+        with refused(f"no jars for PySpark {version}", "3.5 or 4.1"):
+            grft_spark.coordinates()
+    pyspark.__version__ = installed
 
 
 def one_class(pretrained, frame):
@@ -113,6 +137,7 @@ def notebook(path):
 
 def main(classes, ivy=""):
     started = time.time()
+    without_session()
     spark = session(classes, ivy)
     print(f"PySpark {spark.version}: the session has started after {time.time() - started:.0f} s")
     photos = spark.read.parquet(str(DEMO / "fashion-mnist/train.parquet")).where("label IN ('bag', 'sandal')")
