@@ -354,7 +354,7 @@ final class Found {
     /** Returns paths for readers to which they may be patterns: names as such; after {@link #choose} those of the files. */
     List<String> globs() {
         return chosen
-                ? visible().stream().map(file -> literal(file(file).toString())).toList()
+                ? read().stream().map(file -> literal(file(file).toString())).toList()
                 : List.of(pattern ? path : literal(path));
     }
 
@@ -377,9 +377,22 @@ final class Found {
         }
     }
 
-    /** Returns the files of that name, also if it is a hidden one, in folders that are not hidden. */
+    /** Returns whether there are folders {@code column=value}, as Spark writes them. */
+    boolean isPartitioned() {
+        return folders.stream().anyMatch(name -> name.contains("="));
+    }
+
+    /** Returns the files that readers of tables take, by name: of folders below only those of a partitioned one, as Spark does. */
+    List<Entry> read() {
+        boolean partitioned = isPartitioned();
+        return visible().stream().filter(file -> partitioned || file.direct).toList();
+    }
+
+    /** Returns the files of that name, also if it is a hidden one, in the folders of the files that are {@linkplain #read read}. */
     List<Entry> called(String name) {
+        boolean partitioned = isPartitioned();
         return entries.stream()
+                .filter(file -> partitioned || file.direct)
                 .filter(file -> file.fileName().equals(name))
                 .filter(file -> !isHiddenBelow(file.name.substring(0, file.name.length() - name.length())))
                 .toList();

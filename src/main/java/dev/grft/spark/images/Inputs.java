@@ -2,22 +2,15 @@ package dev.grft.spark.images;
 
 import dev.grft.Task;
 import dev.grft.UserError;
-import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Sha256;
 import dev.grft.spark.tables.FolderNote;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -27,9 +20,6 @@ import org.jspecify.annotations.Nullable;
  * to read.
  */
 public final class Inputs {
-    /** A file that the verb {@code pack} has written: the how many-th, from 0, of how many. */
-    private static final Pattern PACKED = Pattern.compile("images-(\\d{5})-of-(\\d{5,9})\\.parquet");
-
     private final Configuration hadoop;
     private final ReadOptions options;
     private final ImageFormat format;
@@ -63,129 +53,7 @@ public final class Inputs {
         Found found = Found.at(hadoop, path, key);
         ImageFormat format = options.format() == ImageFormat.AUTO ? stored(found) : options.format();
         return new Inputs(
-                hadoop, options, format, null, format == ImageFormat.PARQUET ? whole(hadoop, key, found) : found);
-    }
-
-    /**
-     * Returns what was found, of folders that the verb {@code pack} has written only the files that their notes name. If it replaces them at
-     * this moment, they are listed again.
-     *
-     * @throws UserError if some of the files are missing or not complete: a copy may end early
-     */
-    private static Found whole(Configuration hadoop, @Nullable String key, Found found) {
-        Map<String, FolderNote> before = Map.of();
-        for (Found now = found; ; now = Found.at(hadoop, now.path(), key)) {
-            Map<String, FolderNote> notes = notes(hadoop, now);
-            String lacking = lacking(now, notes);
-            if (lacking == null) {
-                if (!notes.isEmpty()) {
-                    now.choose(file -> isNamed(file, notes), "that " + FolderNote.PACKED + " does not name");
-                }
-                if (!notes.containsKey("")) {
-                    requireNumbered(now);
-                }
-                return now;
-            }
-            if (notes.equals(before)) {
-                throw UserError.of(
-                        "%s: is not whole: %s; copy the files or pack the images again", now.path(), lacking);
-            }
-            before = notes;
-        }
-    }
-
-    /** Returns the notes that name files, by the path of their folder below the root, which ends with a slash. */
-    private static Map<String, FolderNote> notes(Configuration hadoop, Found found) {
-        Map<String, FolderNote> notes = new HashMap<>();
-        for (Found.Entry file : found.called(FolderNote.PACKED)) {
-            FolderNote note = FolderNote.of(new Storage(hadoop).readString(found.file(file)));
-            if (note != null && note.files() != null) {
-                notes.put(folder(file), note);
-            }
-        }
-        return notes;
-    }
-
-    private static String folder(Found.Entry file) {
-        return file.name().substring(0, file.name().lastIndexOf('/') + 1);
-    }
-
-    private static boolean isNamed(Found.Entry file, Map<String, FolderNote> notes) {
-        FolderNote note = notes.get(folder(file));
-        return note == null || Objects.requireNonNull(note.files()).containsKey(file.fileName());
-    }
-
-    /** Returns what is not as the notes say; null if all is. */
-    private static @Nullable String lacking(Found found, Map<String, FolderNote> notes) {
-        if (notes.isEmpty()) {
-            return null;
-        }
-        Map<String, Long> sizes = new HashMap<>();
-        found.visible().forEach(file -> sizes.put(file.name(), file.size()));
-        for (Map.Entry<String, FolderNote> note : notes.entrySet()) {
-            Map<String, Long> files = Objects.requireNonNull(note.getValue().files());
-            for (Map.Entry<String, Long> file : files.entrySet()) {
-                String name = note.getKey() + file.getKey();
-                Long size = sizes.get(name);
-                if (!file.getValue().equals(size)) {
-                    return String.format(
-                            "of the %d files that pack wrote, %s %s",
-                            files.size(),
-                            name,
-                            size == null
-                                    ? "is missing"
-                                    : "has " + size + " bytes in place of the " + file.getValue() + " that "
-                                            + FolderNote.PACKED + " tells");
-                }
-            }
-        }
-        return null;
-    }
-
-    /** Refuses a folder without a note in which some of the files are missing that the verb {@code pack} writes. */
-    private static void requireNumbered(Found found) {
-        List<String> names = found.ending(RowSource.SUFFIX).stream()
-                .map(Found.Entry::fileName)
-                .toList();
-        List<Matcher> packed = names.stream().map(PACKED::matcher).toList();
-        boolean named = names.size() == 1 && new Path(found.path()).getName().equals(names.get(0)); // itself
-        if (names.isEmpty() || found.pattern() || named) {
-            return;
-        }
-        for (String name : names) {
-            if (!FolderNote.withoutGeneration(name).equals(name)) {
-                throw UserError.of(
-                        "%s: is not whole: it has %s, but no %s, which pack writes last; copy all files or pack the images"
-                                + " again",
-                        found.path(), name, FolderNote.PACKED);
-            }
-        }
-        if (!packed.stream().allMatch(Matcher::matches)) {
-            return;
-        }
-        String of = packed.get(0).group(2);
-        int count = Integer.parseInt(of);
-        String first = names.get(0);
-        for (int i = 0; i < count; i++) {
-            String name = String.format(
-                    Locale.ROOT, "images-%0" + packed.get(0).group(1).length() + "d-of-%s.parquet", i, of);
-            if (!names.contains(name)) {
-                throw UserError.of(
-                        "%s: is not whole: of the %d files that pack wrote, %s is missing (%s is there); copy the files or pack the"
-                                + " images again",
-                        found.path(), count, name, first);
-            }
-        }
-        if (names.size() > count) {
-            throw UserError.of(
-                    "%s: has %d files of several packings, such as %s and %s; keep those of one",
-                    found.path(), names.size(), first, names.get(names.size() - 1));
-        }
-    }
-
-    /** Returns whether there are folders {@code column=value}, as Spark writes them. */
-    private static boolean isPartitioned(Found found) {
-        return found.folders().stream().anyMatch(name -> name.contains("="));
+                hadoop, options, format, null, format == ImageFormat.PARQUET ? Packed.whole(hadoop, key, found) : found);
     }
 
     /**
@@ -198,7 +66,7 @@ public final class Inputs {
         if (found.folders().stream().allMatch(Found::isHidden)) {
             return tars > 0 ? ImageFormat.WEBDATASET : tables > 0 ? ImageFormat.PARQUET : ImageFormat.FOLDER;
         }
-        if (tars + tables == 0 && !isPartitioned(found)) {
+        if (tars + tables == 0 && !found.isPartitioned()) {
             return ImageFormat.FOLDER;
         }
         long images = found.visible().stream()
@@ -207,7 +75,7 @@ public final class Inputs {
         long parquet = found.visible().stream()
                 .filter(file -> file.name().endsWith(RowSource.SUFFIX))
                 .count();
-        if (images > 0 && images >= Math.max(tars, isPartitioned(found) ? parquet : tables)) {
+        if (images > 0 && images >= Math.max(tars, found.isPartitioned() ? parquet : tables)) {
             return ImageFormat.FOLDER;
         }
         return tars > 0 ? ImageFormat.WEBDATASET : ImageFormat.PARQUET;

@@ -59,6 +59,11 @@ final class RowSource implements Source.Stored {
     private static final int AT_A_TIME = 32;
 
     private static final String ROWS_AT_A_TIME = "spark.sql.parquet.columnarReaderBatchSize";
+    /** Of as many files, or fewer, the driver looks up the sizes; of more, a job with a task for each slot: Spark's has one for each file. */
+    private static final int FILES_BY_DRIVER = 256;
+
+    private static final String LISTED_BY_DRIVER = "spark.sql.sources.parallelPartitionDiscovery.threshold";
+    private static final String LISTING_TASKS = "spark.sql.sources.parallelPartitionDiscovery.parallelism";
     private static final String TYPES_OF_FOLDERS = "spark.sql.sources.partitionColumnTypeInference.enabled";
 
     private final SparkSession spark;
@@ -139,7 +144,15 @@ final class RowSource implements Source.Stored {
             }
             return with(
                     spark,
-                    Map.of(TYPES_OF_FOLDERS, "false"),
+                    Map.of(
+                            TYPES_OF_FOLDERS,
+                            "false",
+                            LISTED_BY_DRIVER,
+                            Integer.toString(Math.max(
+                                    FILES_BY_DRIVER,
+                                    spark.sessionState().conf().parallelPartitionDiscoveryThreshold())),
+                            LISTING_TASKS,
+                            Integer.toString(spark.sparkContext().defaultParallelism())),
                     () -> reader.parquet(found.globs().toArray(String[]::new)));
         } catch (Exception e) {
             throw new UserError(found.path() + ": cannot be read as Parquet (" + Causes.first(e) + ")", e);
