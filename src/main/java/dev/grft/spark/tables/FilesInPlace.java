@@ -1,5 +1,6 @@
 package dev.grft.spark.tables;
 
+import dev.grft.UserError;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import org.apache.spark.internal.io.FileCommitProtocol;
 import org.apache.spark.internal.io.FileNameSpec;
 import org.apache.spark.sql.DataFrameWriter;
 import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.SparkSession;
 import scala.Option;
 
 /**
@@ -26,6 +28,7 @@ import scala.Option;
 public final class FilesInPlace extends FileCommitProtocol implements Serializable {
     private static final long serialVersionUID = 1L;
 
+    private static final String KEY = "spark.sql.sources.commitProtocolClass";
     private static final String NAMES = "grft.files.names";
     private static final String GENERATION = "grft.files.generation";
 
@@ -40,21 +43,34 @@ public final class FilesInPlace extends FileCommitProtocol implements Serializab
         this.folder = folder;
     }
 
+    /** Makes the tables of a session be written so. */
+    public static void in(SparkSession session) {
+        session.conf().set(KEY, FilesInPlace.class.getName());
+    }
+
     /**
-     * Writes a table of a session whose {@code spark.sql.sources.commitProtocolClass} is this class, and returns the names of its files,
-     * by partition.
+     * Writes a table of a session that is {@linkplain #in set up} for it, and returns the names of its files, by partition.
      *
      * @param folder may have other files
      * @param names a format of the beginnings of the files' names, which gets the number of the partition
      * @param generation see {@link FolderNote#newGeneration}
+     * @throws UserError if the platform has another committer write them
      */
-    public static List<String> save(DataFrameWriter<?> table, String folder, String names, String generation) {
+    public static List<String> save(
+            SparkSession session, DataFrameWriter<?> table, String folder, String names, String generation) {
         try {
             table.option(NAMES, names)
                     .option(GENERATION, generation)
                     .mode(SaveMode.Append)
                     .save(folder);
-            return Objects.requireNonNull(COMMITTED.get(generation), "another protocol has written");
+            List<String> files = COMMITTED.get(generation);
+            if (files == null) {
+                throw UserError.of(
+                        "%s: another committer than this program's wrote the files: %s is %s, expected %s; take the platform's"
+                                + " committer out by that key, or choose an --output on HDFS or a local disk",
+                        folder, KEY, session.conf().get(KEY, "not set"), FilesInPlace.class.getName());
+            }
+            return files;
         } finally {
             COMMITTED.remove(generation);
         }

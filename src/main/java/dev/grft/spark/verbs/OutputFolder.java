@@ -31,10 +31,11 @@ import org.jspecify.annotations.Nullable;
  * A folder of files that a verb writes. A {@link FolderNote} in it names them and says that a verb has written them; nothing else is ever
  * replaced.
  *
- * <p>On local disks and HDFS the folder is there whole, or not at all: it is written beside its place under a name that readers pass over,
- * and moved. Elsewhere, such as in object stores, a folder can be half moved, so nothing is: files get names that no file had before, then
- * the note is replaced, and the files that it does not name are deleted. At any time the note names a whole table, the former or the new
- * one. {@code _SUCCESS} is there while the folder has no other files, for readers that do not know the note.
+ * <p>On most file systems the folder is written beside its place under a name that readers pass over, and moved: where that is one step, as
+ * on local disks and HDFS, it is there whole, or not at all. In object stores whose files appear in one put a folder could be half moved, so
+ * nothing is: files get names that no file had before, then the note is replaced, and the files that it does not name are deleted. At any
+ * time the note names a whole table, the former or the new one. {@code _SUCCESS} is there while the folder has no other files, for readers
+ * that do not know the note.
  */
 final class OutputFolder {
     private static final long MOST_NANOS = TimeUnit.SECONDS.toNanos(30);
@@ -62,7 +63,7 @@ final class OutputFolder {
         this.folder = new Path(folder);
         this.note = new Path(folder, note);
         this.files = files;
-        this.moves = storage.replacesAtOnce(this.folder);
+        this.moves = storage.replacesAtOnce(this.folder) || storage.missesWhileReplaced(this.folder);
     }
 
     /** Where a verb writes the files. */
@@ -80,7 +81,7 @@ final class OutputFolder {
                             "spark.sql.caseSensitive",
                             true); // columns may be called as classes, which differ in case only
             if (generation != null) {
-                own.conf().set("spark.sql.sources.commitProtocolClass", FilesInPlace.class.getName());
+                FilesInPlace.in(own);
             }
         }
 
@@ -101,7 +102,7 @@ final class OutputFolder {
          */
         void save(DataFrameWriter<Row> table, String names) {
             if (generation != null) {
-                written.addAll(FilesInPlace.save(table, path.toString(), names, generation));
+                written.addAll(FilesInPlace.save(own, table, path.toString(), names, generation));
                 return;
             }
             table.mode(SaveMode.Overwrite).save(path.toString());
@@ -159,14 +160,61 @@ final class OutputFolder {
         return new Path(path.substring(0, path.length() - name.length()) + start + name);
     }
 
-    /** Returns whether there is something, other than files of a writing that has not ended. */
+    /** Returns whether there is something: a file, or a folder, which in an object store has files. */
     boolean exists() {
-        return storage.exists(folder) && (moves || storage.exists(note) || !isUnfinished());
+        return storage.exists(folder) && (moves || !isEmpty());
     }
 
-    private boolean isUnfinished() {
-        return storage.isDirectory(folder)
+    private boolean isEmpty() {
+        return storage.isDirectory(folder) && storage.list(folder).isEmpty();
+    }
+
+    /** Returns whether the files are of a writing that was interrupted, or of a copy without its note: they look the same. */
+    private boolean isWithoutNote() {
+        return !moves
+                && storage.isDirectory(folder)
+                && !storage.exists(note)
                 && storage.list(folder).stream().allMatch(file -> FolderNote.hasGeneration(file.getName()));
+    }
+
+    /**
+     * Refuses files of this verb without a note; only {@code --force} replaces them.
+     *
+     * @throws UserError if there are such files and no others
+     */
+    void requireNote() {
+        if (exists() && isWithoutNote()) {
+            throw UserError.of(
+                    "%s: has %s, but no %s, which is written last: writing was interrupted, or the note was not copied; copy it,"
+                            + " too, or give --force to write the folder again",
+                    folder, storage.list(folder).get(0).getName(), note.getName());
+        }
+    }
+
+    /**
+     * Ends a writing that was killed between its last steps: deletes the files that the note does not name, and writes {@code _SUCCESS}.
+     * What prevents that is only said: the table is whole.
+     */
+    void tidy() {
+        if (moves || storage.exists(new Path(folder, SUCCESS))) {
+            return;
+        }
+        try {
+            claim();
+            endAsNoted();
+        } catch (RuntimeException e) {
+            session.progress().say("note: %s: %s cannot be written (%s)", folder, SUCCESS, e.getMessage());
+        }
+    }
+
+    private void endAsNoted() {
+        FolderNote there = note();
+        if (there == null) {
+            return;
+        }
+        SortedMap<String, Long> named = there.files();
+        deleteOwn(name -> named == null ? FolderNote.hasGeneration(name) : !named.containsKey(name));
+        storage.writeAtomically(new Path(folder, SUCCESS), "");
     }
 
     /** Returns the note of what is there; null without one. */
@@ -186,7 +234,7 @@ final class OutputFolder {
         }
         String why = !storage.isDirectory(folder)
                 ? "it is a file"
-                : !storage.exists(note) && !storage.list(folder).isEmpty() ? "it has no " + note.getName() : null;
+                : !storage.exists(note) && !isEmpty() && !isWithoutNote() ? "it has no " + note.getName() : null;
         List<Path> others = storage.list(folder).stream()
                 .filter(file -> !file.getName().equals(note.getName())
                         && !file.getName().endsWith(".crc")
@@ -249,10 +297,16 @@ final class OutputFolder {
             written = part.sizes();
             text = new FolderNote(said, written).text();
         } catch (Throwable e) { // Spark throws checked exceptions undeclared
-            cleanQuietly(() -> deleteOwn(name -> name.contains("-" + generation + "-")), e);
+            cleanQuietly(
+                    () -> {
+                        deleteOwn(name -> name.contains("-" + generation + "-"));
+                        endAsNoted();
+                    },
+                    e);
             throw e;
         }
         storage.writeAtomically(note, text); // if this fails, the note may be there all the same: nothing is deleted
+        awaitTasks(); // a speculative attempt may still write its file
         deleteOwn(name -> !written.containsKey(name));
         storage.writeAtomically(new Path(folder, SUCCESS), "");
         return result;
@@ -298,7 +352,7 @@ final class OutputFolder {
         }
     }
 
-    /** Waits for the tasks of a job that has failed: until they notice that they are killed, they write. */
+    /** Waits for tasks whose result does not count: until they notice that they are killed, they write. */
     private void awaitTasks() {
         long end = System.nanoTime() + MOST_NANOS;
         try {

@@ -50,8 +50,15 @@ final class PackVerb extends Verb {
     private static final Pattern FILES = Pattern.compile("images-\\d+-of-\\d+\\.parquet");
     private static final String INPUTS = "inputs";
 
+    private final int inAFile;
+
     PackVerb(Run run, boolean force) {
+        this(run, force, IN_A_FILE);
+    }
+
+    PackVerb(Run run, boolean force, int inAFile) {
         super(run, force);
+        this.inAFile = inAFile;
     }
 
     /**
@@ -64,7 +71,7 @@ final class PackVerb extends Verb {
                 ? run.images().readOptions()
                 : run.images().readOptions().unlabeled();
         Inputs listed = Inputs.at(session.hadoop(), "--images", images, options);
-        String inputs = Inputs.digest("pack", listed.listing().times(), noted(options), Integer.toString(IN_A_FILE));
+        String inputs = Inputs.digest("pack", listed.listing().times(), noted(options), Integer.toString(inAFile));
         OutputFolder folder = new OutputFolder(session, output, NOTE, FILES);
         if (isPacked(folder, inputs, output)) { // which may be read-only
             return;
@@ -100,11 +107,13 @@ final class PackVerb extends Verb {
         if (force || !folder.exists()) {
             return false;
         }
+        folder.requireNote();
         if (!inputs.equals(packedOf(folder.note()))) {
             throw UserError.of(
                     "%s: exists already and was not packed from these images; choose another --output or give --force",
                     output);
         }
+        folder.tidy();
         session.progress().say("%s is up to date with its images; --force packs them again", output);
         return true;
     }
@@ -132,18 +141,18 @@ final class PackVerb extends Verb {
         return said;
     }
 
-    private static int files(int images) {
-        return (images + IN_A_FILE - 1) / IN_A_FILE;
+    private int files(int images) {
+        return (images + inAFile - 1) / inAFile;
     }
 
     /** Returns the bytes of the files. */
     private long write(ImageSource source, List<Named> named, @Nullable LabelForm form, OutputFolder.Part part) {
         List<Slice> slices = new ArrayList<>();
-        for (int first = 0; first < named.size(); first += IN_A_FILE) {
-            slices.add(new Slice(first, named.subList(first, Math.min(named.size(), first + IN_A_FILE))));
+        for (int first = 0; first < named.size(); first += inAFile) {
+            slices.add(new Slice(first, named.subList(first, Math.min(named.size(), first + inAFile))));
         }
         String place = source.place();
-        JavaRDD<Row> rows = source.encoded(named, null, slices.size(), IN_A_FILE)
+        JavaRDD<Row> rows = source.encoded(named, null, slices.size(), inAFile)
                 .zipPartitions(
                         Parcels.of(session.context(), slices),
                         (images, slice) -> new Rows(place, images, slice.next(), form));

@@ -193,6 +193,8 @@ final class PredictVerb extends Verb {
 
     private void requireFree(OutputFolder folder, String output) {
         if (!force && folder.exists()) {
+            folder.requireNote();
+            folder.tidy();
             throw UserError.of("%s: exists already; choose another --output or give --force", output);
         }
         folder.requireOwn();

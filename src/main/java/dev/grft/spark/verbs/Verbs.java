@@ -183,6 +183,11 @@ public final class Verbs {
         new PackVerb(run, force).pack(images, output, labeled);
     }
 
+    /** Packs labeled images into files of a number of them. */
+    void packInto(int inAFile, String images, String output) {
+        new PackVerb(run, force, inAFile).pack(images, output, true);
+    }
+
     /** Writes {@code report.html} of what the run directory holds by now. */
     public void report() {
         writeReport();

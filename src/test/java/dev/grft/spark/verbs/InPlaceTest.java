@@ -9,8 +9,10 @@ import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source;
+import dev.grft.spark.tables.FilesInPlace;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +21,8 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.apache.hadoop.fs.FilterFileSystem;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -140,13 +144,23 @@ class InPlaceTest extends OnTiny {
         }
     }
 
+    /** Packs into files of four images. */
+    private void packInFours(Path images, Path output) {
+        Tiny.does(
+                spark,
+                List.of("run.directory=" + folder.resolve("run")),
+                true,
+                verbs -> verbs.packInto(4, images.toString(), inBucket(output)));
+    }
+
     @Test
     @Tag("thorough")
     void wheneverPackIsKilledTheFolderIsTheFormerOrTheNewOne() throws Exception {
-        Path some = images(2);
-        Path more = images(3);
-        pack(some, inBucket(folder.resolve("some")), false);
-        pack(more, inBucket(folder.resolve("more")), false);
+        Path some = images(2); // in two files
+        Path more = images(3); // in three
+        packInFours(some, folder.resolve("some"));
+        packInFours(more, folder.resolve("more"));
+        assertThat(files(folder.resolve("more"))).hasSize(3 + 2);
         List<String> former = read(inBucket(folder.resolve("some")));
         List<String> latter = read(inBucket(folder.resolve("more")));
         Files.createDirectory(packed);
@@ -161,33 +175,56 @@ class InPlaceTest extends OnTiny {
             Killed killed = new Killed(packed, allowed);
             Bucket.before = killed;
             try {
-                pack(more, inBucket(packed), true);
+                packInFours(more, packed);
                 done = true;
             } catch (RuntimeException e) {
                 // What is left is looked at.
             }
             Bucket.before = step -> {};
             boolean replaced = killed.steps.contains("write _packed.json");
-            assertThat(read(inBucket(packed))).as("after %s", killed.steps).isEqualTo(replaced ? latter : former);
+            String what = "after " + killed.steps;
+            assertThat(read(inBucket(packed))).as(what).isEqualTo(replaced ? latter : former);
+            assertThat(read(inBucket(packed) + "/*.parquet")).as(what).isEqualTo(replaced ? latter : former);
             news += replaced ? 1 : 0;
-            if (allowed == 2) { // the file of the new one is there, too
-                assertThat(files(packed)).hasSize(3).doesNotContain("_SUCCESS");
-                pack(more, inBucket(packed), true);
-                assertThat(files(packed)).hasSize(3).contains("_SUCCESS");
-                assertThat(read(inBucket(packed))).isEqualTo(latter);
+            if (allowed == 2) { // a file of the new one is there, too
+                assertThat(files(packed)).hasSize(4).doesNotContain("_SUCCESS");
             }
             if (done) {
                 assertThat(killed.steps)
-                        .hasSize(5)
+                        .hasSize(1 + 3 + 1 + 2 + 1)
                         .startsWith("delete _SUCCESS")
                         .endsWith("write _SUCCESS");
             }
         }
-        assertThat(news).isEqualTo(3);
+        assertThat(news).isEqualTo(4);
+        assertThat(files(packed)).hasSize(3 + 2);
     }
 
     @Test
-    void aFirstPackThatWasKilledIsNoneAndTheNextTakesItsPlace() {
+    void aPackKilledAfterItsNoteIsTidiedByTheNextThoughItIsUpToDate() {
+        pack(images(1), inBucket(packed), false);
+        Path more = images(2);
+        Bucket.before = new Killed(packed, 3); // the note is there, and the former file
+        assertThatThrownBy(() -> pack(more, inBucket(packed), true)).isInstanceOf(RuntimeException.class);
+        Bucket.before = step -> {};
+        assertThat(files(packed)).hasSize(3).startsWith("_packed.json");
+        assertThat(pack(more, inBucket(packed), false)).contains("is up to date with its images");
+        assertThat(files(packed)).hasSize(3).startsWith("_SUCCESS", "_packed.json");
+        assertThat(named(inBucket(packed))).hasSize(6);
+    }
+
+    @Test
+    void whatCannotBeTidiedIsSaid() throws Exception {
+        Path some = images(1);
+        pack(some, inBucket(packed), false);
+        Files.delete(packed.resolve("_SUCCESS"));
+        Bucket.before = new Killed(packed, 0); // as a folder that is read-only
+        assertThat(pack(some, inBucket(packed), false))
+                .contains("_SUCCESS cannot be written (", "is up to date with its images");
+    }
+
+    @Test
+    void aFirstPackThatWasKilledIsReplacedByForceOnlyForACopyWithoutItsNoteLooksTheSame() {
         Path some = images(1);
         Bucket.before = new Killed(packed, 1); // the file of images is there, no note
         assertThatThrownBy(() -> pack(some, inBucket(packed), false)).isInstanceOf(RuntimeException.class);
@@ -199,7 +236,13 @@ class InPlaceTest extends OnTiny {
                 .hasMessage(inBucket(packed) + ": is not whole: it has "
                         + files(packed).get(0)
                         + ", but no _packed.json, which pack writes last; copy all files or pack the images again");
-        assertThat(pack(some, inBucket(packed), false)).contains("packed 3 images");
+        assertThatThrownBy(() -> pack(some, inBucket(packed), false))
+                .isInstanceOf(UserError.class)
+                .hasMessage("bucket:" + packed + ": has " + files(packed).get(0)
+                        + ", but no _packed.json, which is written last: writing was interrupted, or the note was not"
+                        + " copied; copy it, too, or give --force to write the folder again");
+        assertThat(files(packed)).hasSize(1);
+        assertThat(pack(some, inBucket(packed), true)).contains("packed 3 images");
         assertThat(files(packed)).hasSize(3);
     }
 
@@ -214,7 +257,7 @@ class InPlaceTest extends OnTiny {
             }
         };
         assertThatThrownBy(() -> pack(images(2), inBucket(packed), true)).isInstanceOf(RuntimeException.class);
-        assertThat(files(packed)).containsExactly("_packed.json", file);
+        assertThat(files(packed)).containsExactly("_SUCCESS", "_packed.json", file);
         assertThat(named(inBucket(packed))).hasSize(3);
     }
 
@@ -259,6 +302,101 @@ class InPlaceTest extends OnTiny {
     }
 
     @Test
+    void aPackOfAnEarlierBuildIsReadWhileAndAfterItsReplacementIsKilled() throws Exception {
+        pack(images(1), folder.resolve("moved").toString(), false);
+        List<String> former = read(folder.resolve("moved").toString());
+        Files.createDirectories(packed);
+        Files.copy(
+                folder.resolve("moved/images-00000-of-00001.parquet"), packed.resolve("images-00000-of-00001.parquet"));
+        Files.writeString(packed.resolve("_packed.json"), "{\"path\": \"x\", \"images\": 3, \"inputs\": \"y\"}");
+        Bucket.before = new Killed(packed, 1); // the new file is there, not the new note
+        assertThatThrownBy(() -> pack(images(2), inBucket(packed), true)).isInstanceOf(RuntimeException.class);
+        Bucket.before = step -> {};
+        assertThat(files(packed)).hasSize(3);
+        assertThat(read(inBucket(packed))).isEqualTo(former);
+    }
+
+    @Test
+    void aPackInAFolderBelowIsNotReadWithTheFolder() throws Exception {
+        Path train = folder.resolve("train");
+        pack(images(1), train.toString(), false);
+        pack(images(2), train.resolve("val").toString(), false);
+        assertThat(named(train.toString())).as("as Spark alone reads it").hasSize(3);
+        assertThat(named(train.resolve("val").toString())).hasSize(6);
+        Path below = folder.resolve("below");
+        Files.createDirectories(below);
+        Files.copy(train.resolve("images-00000-of-00001.parquet"), below.resolve("mine.parquet"));
+        pack(images(2), below.resolve("val").toString(), false);
+        assertThat(named(below.toString())).hasSize(3);
+    }
+
+    @Test
+    void aPatternReadsWhatTheNoteNamesToo() throws Exception {
+        pack(images(1), inBucket(packed), false);
+        List<String> former = read(inBucket(packed));
+        Bucket.before = new Killed(packed, 2); // the new file is there, not the new note
+        assertThatThrownBy(() -> pack(images(2), inBucket(packed), true)).isInstanceOf(RuntimeException.class);
+        Bucket.before = step -> {};
+        assertThat(files(packed)).hasSize(3);
+        assertThat(read(inBucket(packed) + "/*.parquet")).isEqualTo(former);
+        assertThat(read(inBucket(packed) + "/*")).isEqualTo(former);
+
+        Files.delete(packed.resolve("_packed.json"));
+        String left = files(packed).get(0);
+        for (String path : List.of(inBucket(packed) + "/*.parquet", inBucket(packed) + "/" + left)) {
+            assertThatThrownBy(() -> named(path))
+                    .isInstanceOf(UserError.class)
+                    .hasMessage(path + ": is not whole: it has " + left
+                            + ", but no _packed.json, which pack writes last; copy all files or pack the images again");
+        }
+    }
+
+    @Test
+    void aPatternOfFilesThatTheNoteDoesNotNameIsRefused() throws Exception {
+        pack(images(1), inBucket(packed), false);
+        String file = files(packed).get(2);
+        String left = "images-00000-of-00001-0123456789ab-0-c000.parquet";
+        Files.copy(packed.resolve(file), packed.resolve(left));
+        assertThatThrownBy(() -> named(inBucket(packed) + "/" + left))
+                .isInstanceOf(UserError.class)
+                .hasMessage(inBucket(packed) + "/" + left + ": is not whole: _packed.json names none of its files, such as "
+                        + left + "; copy the files or pack the images again");
+    }
+
+    /** Renames folders, and is neither a local disk nor HDFS to the program, as Azure's connector. */
+    public static final class Renaming extends FilterFileSystem {
+        public Renaming() {
+            super(new RawLocalFileSystem() {
+                @Override
+                public URI getUri() {
+                    return URI.create("renaming:///");
+                }
+            });
+        }
+    }
+
+    @Test
+    void whereAFolderCanBeRenamedAndANoteNotReplacedInOneStepTheFolderIsMoved() {
+        spark.sparkContext().hadoopConfiguration().set("fs.renaming.impl", Renaming.class.getName());
+        pack(images(1), "renaming://" + packed, false);
+        assertThat(files(packed)).containsExactly("_packed.json", "images-00000-of-00001.parquet");
+        assertThat(named("renaming://" + packed)).hasSize(3);
+        pack(images(2), "renaming://" + packed, true);
+        assertThat(named("renaming://" + packed)).hasSize(6);
+        assertThat(files(folder)).noneMatch(name -> name.startsWith("._"));
+    }
+
+    @Test
+    void aPlatformsOwnCommitterIsNamed() {
+        assertThatThrownBy(() -> FilesInPlace.save(
+                        spark, spark.range(2).write().format("parquet"), packed.toString(), "part-%05d", "0123456789ab"))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(packed + ": another committer than this program's wrote the files: "
+                        + "spark.sql.sources.commitProtocolClass is ")
+                .hasMessageContaining(", expected " + FilesInPlace.class.getName() + "; take");
+    }
+
+    @Test
     void filesOfOthersAreNeverDeleted() throws Exception {
         pack(images(1), inBucket(packed), false);
         Files.writeString(packed.resolve("mine.txt"), "");
@@ -288,6 +426,7 @@ class InPlaceTest extends OnTiny {
         assertThat(files(table)).containsAll(former.subList(1, former.size())).doesNotContain("_SUCCESS");
         assertThatThrownBy(() -> predict(directory, inBucket(table), false))
                 .hasMessageContaining("exists already; choose another --output or give --force");
+        assertThat(files(table)).as("tidied").isEqualTo(former);
         predict(directory, inBucket(table), true);
         assertThat(spark.read().parquet(inBucket(table)).collectAsList()).isEqualTo(rows);
         assertThat(files(table)).hasSameSizeAs(former);
