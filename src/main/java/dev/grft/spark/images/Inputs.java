@@ -53,7 +53,11 @@ public final class Inputs {
         Found found = Found.at(hadoop, path, key);
         ImageFormat format = options.format() == ImageFormat.AUTO ? stored(found) : options.format();
         return new Inputs(
-                hadoop, options, format, null, format == ImageFormat.PARQUET ? Packed.whole(hadoop, key, found) : found);
+                hadoop,
+                options,
+                format,
+                null,
+                format == ImageFormat.PARQUET ? Packed.whole(hadoop, key, found) : found);
     }
 
     /**

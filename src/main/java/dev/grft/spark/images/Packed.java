@@ -23,7 +23,8 @@ final class Packed {
     private static final Pattern FILE = Pattern.compile("images-(\\d{5})-of-(\\d{5,9})\\.parquet");
 
     private final Found found;
-    private final Map<String, FolderNote> notes = new HashMap<>(); // by the path of their folder, which ends with a slash
+    private final Map<String, FolderNote> notes =
+            new HashMap<>(); // by the path of their folder, which ends with a slash
     private final Set<String> parts = new HashSet<>(); // folders with a note of which only some files were looked for
 
     private Packed(Configuration hadoop, Found found) {
@@ -73,7 +74,10 @@ final class Packed {
             Packed packed = new Packed(hadoop, now);
             boolean again = packed.notes.equals(before);
             String lacking = packed.lacking();
-            if (lacking == null && (again || packed.parts.isEmpty())) { // of a part, only a listing between two equal notes is of one table
+            if (lacking == null
+                    && (again
+                            || packed.parts
+                                    .isEmpty())) { // of a part, only a listing between two equal notes is of one table
                 packed.choose();
                 return now;
             }
@@ -122,8 +126,7 @@ final class Packed {
         found.visible().forEach(file -> sizes.put(file.name(), file.size()));
         for (Map.Entry<String, FolderNote> note : notes.entrySet()) {
             Map<String, Long> files = note.getValue().files();
-            for (Map.Entry<String, Long> file :
-                    files == null ? List.<Map.Entry<String, Long>>of() : files.entrySet()) {
+            for (Map.Entry<String, Long> file : files == null ? List.<Map.Entry<String, Long>>of() : files.entrySet()) {
                 String name = note.getKey() + file.getKey();
                 Long size = sizes.get(name);
                 if (size == null ? !parts.contains(note.getKey()) : !size.equals(file.getValue())) {
@@ -152,10 +155,7 @@ final class Packed {
                 .toList();
         List<Matcher> packed = names.stream().map(FILE::matcher).toList();
         boolean named = names.size() == 1 && new Path(found.path()).getName().equals(names.get(0)); // itself
-        if (names.isEmpty()
-                || found.pattern()
-                || named
-                || !packed.stream().allMatch(Matcher::matches)) {
+        if (names.isEmpty() || found.pattern() || named || !packed.stream().allMatch(Matcher::matches)) {
             return;
         }
         String of = packed.get(0).group(2);

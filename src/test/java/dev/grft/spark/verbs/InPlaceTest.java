@@ -359,8 +359,9 @@ class InPlaceTest extends OnTiny {
         Files.copy(packed.resolve(file), packed.resolve(left));
         assertThatThrownBy(() -> named(inBucket(packed) + "/" + left))
                 .isInstanceOf(UserError.class)
-                .hasMessage(inBucket(packed) + "/" + left + ": is not whole: _packed.json names none of its files, such as "
-                        + left + "; copy the files or pack the images again");
+                .hasMessage(
+                        inBucket(packed) + "/" + left + ": is not whole: _packed.json names none of its files, such as "
+                                + left + "; copy the files or pack the images again");
     }
 
     /** Renames folders, and is neither a local disk nor HDFS to the program, as Azure's connector. */
@@ -389,7 +390,11 @@ class InPlaceTest extends OnTiny {
     @Test
     void aPlatformsOwnCommitterIsNamed() {
         assertThatThrownBy(() -> FilesInPlace.save(
-                        spark, spark.range(2).write().format("parquet"), packed.toString(), "part-%05d", "0123456789ab"))
+                        spark,
+                        spark.range(2).write().format("parquet"),
+                        packed.toString(),
+                        "part-%05d",
+                        "0123456789ab"))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(packed + ": another committer than this program's wrote the files: "
                         + "spark.sql.sources.commitProtocolClass is ")
