@@ -2,15 +2,26 @@ package dev.grft.spark.images;
 
 import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Sha256;
 import dev.grft.spark.tables.FolderNote;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -160,5 +171,167 @@ public final class Inputs {
             digest.update((byte) 0);
         });
         return Sha256.hexadecimal(digest);
+    }
+
+    /** Chooses the files that are read in folders that the verb {@code pack} has written: those that their notes name. */
+    private static final class Packed {
+        /** A file that the verb {@code pack} has written: the how many-th, from 0, of how many. */
+        private static final Pattern FILE = Pattern.compile("images-(\\d{5})-of-(\\d{5,9})\\.parquet");
+
+        private final Found found;
+        private final Map<String, FolderNote> notes =
+                new HashMap<>(); // by the path of their folder, which ends with a slash
+        private final Set<String> parts = new HashSet<>(); // folders with a note of which only some files were looked for
+
+        private Packed(Configuration hadoop, Found found) {
+            this.found = found;
+            Storage storage = new Storage(hadoop);
+            for (Found.Entry file : found.called(FolderNote.PACKED)) {
+                add(file, storage.readString(found.file(file)));
+            }
+            SortedMap<String, Found.Entry> others = new TreeMap<>();
+            found.read().stream()
+                    .filter(file -> isInPlace(file) && !notes.containsKey(folder(file)))
+                    .forEach(file -> others.put(folder(file), file));
+            for (Found.Entry file : others.values()) { // of a pattern, or a file itself
+                Path note = Storage.beside(found.file(file), FolderNote.PACKED);
+                if (storage.exists(note)) {
+                    add(file, storage.readString(note));
+                    parts.add(folder(file));
+                }
+            }
+        }
+
+        private void add(Found.Entry file, String text) {
+            FolderNote note = FolderNote.of(text);
+            if (note != null) {
+                notes.put(folder(file), note);
+            }
+        }
+
+        private static String folder(Found.Entry file) {
+            return file.name().substring(0, file.name().lastIndexOf('/') + 1);
+        }
+
+        /** Returns whether {@code pack} has written a file where it stays, so that only a note tells whether it counts. */
+        private static boolean isInPlace(Found.Entry file) {
+            return !FolderNote.withoutGeneration(file.fileName()).equals(file.fileName());
+        }
+
+        /**
+         * Returns what was found, of folders that the verb {@code pack} has written only the files that their notes name. If it replaces them at
+         * this moment, they are listed again.
+         *
+         * @throws UserError if some of the files are missing or not complete: a copy may end early
+         */
+        static Found whole(Configuration hadoop, @Nullable String key, Found found) {
+            Map<String, FolderNote> before = Map.of();
+            for (Found now = found; ; now = Found.at(hadoop, now.path(), key)) {
+                Packed packed = new Packed(hadoop, now);
+                boolean again = packed.notes.equals(before);
+                String lacking = packed.lacking();
+                if (lacking == null
+                        && (again
+                                || packed.parts
+                                        .isEmpty())) { // of a part, only a listing between two equal notes is of one table
+                    packed.choose();
+                    return now;
+                }
+                if (again) {
+                    throw UserError.of(
+                            "%s: is not whole: %s; copy the files or pack the images again", now.path(), lacking);
+                }
+                before = packed.notes;
+            }
+        }
+
+        private void choose() {
+            for (Found.Entry file : found.read()) {
+                if (isInPlace(file) && !notes.containsKey(folder(file))) {
+                    throw UserError.of(
+                            "%s: is not whole: it has %s, but no %s, which pack writes last; copy all files or pack the images"
+                                    + " again",
+                            found.path(), file.fileName(), FolderNote.PACKED);
+                }
+            }
+            if (notes.values().stream().anyMatch(note -> note.files() != null)
+                    || !found.read().stream().allMatch(this::isNamed)) {
+                found.choose(this::isNamed, "that " + FolderNote.PACKED + " does not name");
+            }
+            FolderNote note = notes.get("");
+            if (note == null || note.files() == null) {
+                requireNumbered();
+            }
+        }
+
+        /** Returns whether a file counts. Notes of earlier builds name none: then those do that were moved there. */
+        private boolean isNamed(Found.Entry file) {
+            FolderNote note = notes.get(folder(file));
+            if (note == null) {
+                return true;
+            }
+            return note.files() == null ? !isInPlace(file) : note.files().containsKey(file.fileName());
+        }
+
+        /** Returns what is not as the notes say; null if all is. */
+        private @Nullable String lacking() {
+            if (notes.isEmpty()) {
+                return null;
+            }
+            Map<String, Long> sizes = new HashMap<>();
+            found.visible().forEach(file -> sizes.put(file.name(), file.size()));
+            for (Map.Entry<String, FolderNote> note : notes.entrySet()) {
+                Map<String, Long> files = note.getValue().files();
+                for (Map.Entry<String, Long> file : files == null ? List.<Map.Entry<String, Long>>of() : files.entrySet()) {
+                    String name = note.getKey() + file.getKey();
+                    Long size = sizes.get(name);
+                    if (size == null ? !parts.contains(note.getKey()) : !size.equals(file.getValue())) {
+                        return String.format(
+                                "of the %d files that pack wrote, %s %s",
+                                files.size(),
+                                name,
+                                size == null
+                                        ? "is missing"
+                                        : "has " + size + " bytes in place of the " + file.getValue() + " that "
+                                                + FolderNote.PACKED + " tells");
+                    }
+                }
+            }
+            List<Found.Entry> read = found.read();
+            return !parts.isEmpty() && read.stream().noneMatch(this::isNamed)
+                    ? FolderNote.PACKED + " names none of its files, such as "
+                            + read.get(0).fileName()
+                    : null;
+        }
+
+        /** Refuses a folder without a note in which some of the files are missing that the verb {@code pack} writes. */
+        private void requireNumbered() {
+            List<String> names = found.ending(RowSource.SUFFIX).stream()
+                    .map(Found.Entry::fileName)
+                    .toList();
+            List<Matcher> packed = names.stream().map(FILE::matcher).toList();
+            boolean named = names.size() == 1 && new Path(found.path()).getName().equals(names.get(0)); // itself
+            if (names.isEmpty() || found.pattern() || named || !packed.stream().allMatch(Matcher::matches)) {
+                return;
+            }
+            String of = packed.get(0).group(2);
+            int count = Integer.parseInt(of);
+            String first = names.get(0);
+            for (int i = 0; i < count; i++) {
+                String name = String.format(
+                        Locale.ROOT, "images-%0" + packed.get(0).group(1).length() + "d-of-%s.parquet", i, of);
+                if (!names.contains(name)) {
+                    throw UserError.of(
+                            "%s: is not whole: of the %d files that pack wrote, %s is missing (%s is there); copy the files or pack the"
+                                    + " images again",
+                            found.path(), count, name, first);
+                }
+            }
+            if (names.size() > count) {
+                throw UserError.of(
+                        "%s: has %d files of several packings, such as %s and %s; keep those of one",
+                        found.path(), names.size(), first, names.get(names.size() - 1));
+            }
+        }
     }
 }
