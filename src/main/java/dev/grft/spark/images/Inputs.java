@@ -239,7 +239,7 @@ public final class Inputs {
                 }
                 if (again) {
                     throw UserError.of(
-                            "%s: is not whole: %s; copy the files or pack the images again", now.path(), lacking);
+                            "%s: is not whole: %s; copy the files or pack the images again", now.path(), Objects.requireNonNull(lacking));
                 }
                 before = packed.notes;
             }
@@ -282,7 +282,10 @@ public final class Inputs {
             found.visible().forEach(file -> sizes.put(file.name(), file.size()));
             for (Map.Entry<String, FolderNote> note : notes.entrySet()) {
                 Map<String, Long> files = note.getValue().files();
-                for (Map.Entry<String, Long> file : files == null ? List.<Map.Entry<String, Long>>of() : files.entrySet()) {
+                if (files == null) {
+                    continue;
+                }
+                for (Map.Entry<String, Long> file : files.entrySet()) {
                     String name = note.getKey() + file.getKey();
                     Long size = sizes.get(name);
                     if (size == null ? !parts.contains(note.getKey()) : !size.equals(file.getValue())) {

@@ -203,7 +203,7 @@ final class OutputFolder {
             claim();
             endAsNoted();
         } catch (RuntimeException e) {
-            session.progress().say("note: %s: %s cannot be written (%s)", folder, SUCCESS, e.getMessage());
+            session.progress().say("note: %s: %s cannot be written (%s)", folder, SUCCESS, String.valueOf(e.getMessage()));
         }
     }
 

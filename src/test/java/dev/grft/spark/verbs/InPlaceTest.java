@@ -16,6 +16,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -23,6 +24,8 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.FilterFileSystem;
 import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerJobStart;
 import org.apache.spark.sql.Row;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -385,6 +388,31 @@ class InPlaceTest extends OnTiny {
         pack(images(2), "renaming://" + packed, true);
         assertThat(named("renaming://" + packed)).hasSize(6);
         assertThat(files(folder)).noneMatch(name -> name.startsWith("._"));
+    }
+
+    @Test
+    void theFilesOfAPackAreLookedUpWithoutAJob() throws Exception {
+        Tiny.does(
+                spark,
+                List.of("run.directory=" + folder.resolve("run")),
+                false,
+                verbs -> verbs.packInto(1, images(12).toString(), inBucket(packed)));
+        assertThat(files(packed)).hasSize(36 + 2); // Spark has a job from 33 on
+        List<String> jobs = Collections.synchronizedList(new ArrayList<>());
+        SparkListener listener = new SparkListener() {
+            @Override
+            public void onJobStart(SparkListenerJobStart start) {
+                jobs.add(String.valueOf(start.properties().getProperty("spark.job.description")));
+            }
+        };
+        spark.sparkContext().addSparkListener(listener);
+        try {
+            assertThat(named(inBucket(packed))).hasSize(36);
+            spark.sparkContext().listenerBus().waitUntilEmpty();
+        } finally {
+            spark.sparkContext().removeSparkListener(listener);
+        }
+        assertThat(jobs).isNotEmpty().noneMatch(job -> job.contains("Listing leaf files"));
     }
 
     @Test
