@@ -181,7 +181,8 @@ public final class Inputs {
         private final Found found;
         private final Map<String, FolderNote> notes =
                 new HashMap<>(); // by the path of their folder, which ends with a slash
-        private final Set<String> parts = new HashSet<>(); // folders with a note of which only some files were looked for
+        private final Set<String> parts =
+                new HashSet<>(); // folders with a note of which only some files were looked for
 
         private Packed(Configuration hadoop, Found found) {
             this.found = found;
@@ -233,13 +234,15 @@ public final class Inputs {
                 if (lacking == null
                         && (again
                                 || packed.parts
-                                        .isEmpty())) { // of a part, only a listing between two equal notes is of one table
+                                        .isEmpty())) { // of a part, only a listing between two equal notes is of one
+                    // table
                     packed.choose();
                     return now;
                 }
                 if (again) {
                     throw UserError.of(
-                            "%s: is not whole: %s; copy the files or pack the images again", now.path(), Objects.requireNonNull(lacking));
+                            "%s: is not whole: %s; copy the files or pack the images again",
+                            now.path(), Objects.requireNonNull(lacking));
                 }
                 before = packed.notes;
             }
@@ -313,7 +316,8 @@ public final class Inputs {
                     .map(Found.Entry::fileName)
                     .toList();
             List<Matcher> packed = names.stream().map(FILE::matcher).toList();
-            boolean named = names.size() == 1 && new Path(found.path()).getName().equals(names.get(0)); // itself
+            boolean named =
+                    names.size() == 1 && new Path(found.path()).getName().equals(names.get(0)); // itself
             if (names.isEmpty() || found.pattern() || named || !packed.stream().allMatch(Matcher::matches)) {
                 return;
             }

@@ -203,7 +203,8 @@ final class OutputFolder {
             claim();
             endAsNoted();
         } catch (RuntimeException e) {
-            session.progress().say("note: %s: %s cannot be written (%s)", folder, SUCCESS, String.valueOf(e.getMessage()));
+            session.progress()
+                    .say("note: %s: %s cannot be written (%s)", folder, SUCCESS, String.valueOf(e.getMessage()));
         }
     }
 
