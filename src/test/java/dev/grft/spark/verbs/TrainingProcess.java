@@ -118,7 +118,8 @@ public final class TrainingProcess {
                             settings.training(),
                             1,
                             0),
-                    new Replicas.Recipe(context, model, tuning, configuration, true, Device.of(context, settings.engine())),
+                    new Replicas.Recipe(
+                            context, model, tuning, configuration, true, Device.of(context, settings.engine())),
                     rounds);
             Learner learner = new Learner(configuration, LearnerState.start(start));
             for (int i = 0; i <= rounds; i++) {
