@@ -33,7 +33,7 @@ trap 'rm -rf "$lists"' EXIT
     -o -iname '*.gif' -o -iname '*.bmp' -o -iname '*.tif' -o -iname '*.tiff' \) -exec sha256sum {} +
 ) | sort | awk -v train="$lists/train.csv" -v test="$lists/test.csv" -v classes="$lists/classes" '
   function quoted(text) { gsub(/"/, "\"\"", text); return "\"" text "\"" }
-  BEGIN { print "path,class" > train; print "path,class" > test }
+  BEGIN { print "path,label" > train; print "path,label" > test }
   /^\\/ { odd++; next }
   {
     sum = $1; path = substr($0, index($0, "./") + 2); class = substr(path, 1, index(path, "/") - 1)

@@ -58,7 +58,7 @@ public record FolderNote(Map<String, Object> said, @Nullable SortedMap<String, L
                 return null;
             }
             Map<String, Object> said = new LinkedHashMap<>();
-            root.fields().forEachRemaining(each -> {
+            root.properties().forEach(each -> {
                 if (!each.getKey().equals(FILES)) {
                     said.put(each.getKey(), MAPPER.convertValue(each.getValue(), Object.class));
                 }
@@ -66,8 +66,8 @@ public record FolderNote(Map<String, Object> said, @Nullable SortedMap<String, L
             SortedMap<String, Long> files = root.has(FILES) ? new TreeMap<>() : null;
             if (files != null) {
                 root.get(FILES)
-                        .fields()
-                        .forEachRemaining(
+                        .properties()
+                        .forEach(
                                 file -> files.put(file.getKey(), file.getValue().asLong()));
             }
             return new FolderNote(said, files);
