@@ -639,6 +639,17 @@
     section("selection", "What was selected", ...parts);
   }
 
+  // A bar for each row, of its seconds in each phase, of(row, phase).
+  function phaseBars(description, xName, rows, phases, of) {
+    return chart(description, 70 + 30 * rows.length, (narrow) => ({
+      legend: {}, grid: { top: 34, bottom: 28 },
+      xAxis: { type: "value", name: xName, nameGap: 26 },
+      yAxis: { type: "category", inverse: true, data: rows, axisLabel: { interval: 0, formatter: (t) => short(t, narrow ? 20 : 30) } },
+      tooltip: { formatter: (p) => tip(p.name, `${p.seriesName}: ${seconds(p.value)}`) },
+      series: phases.map((phase) => ({ name: phase, type: "bar", stack: "all", barMaxWidth: 20, data: rows.map((_, row) => of(row, phase) || 0) })),
+    }));
+  }
+
   function cost() {
     const known = mainFirst.filter((method) => method.metrics.phases);
     if (known.length === 0 || data.comparison) return;
@@ -646,13 +657,8 @@
     const rows = known.map(({ name, metrics: m }) => [name, ...phases.map((phase) => seconds(m.phases[phase])), seconds(m.seconds), milliseconds(m.seconds_per_step),
       percent(m.input_share, 1), bytes(m.bytes_per_step), bytes(m.live_memory_bytes), bytes(m.delta_bytes), percent(m.delta_bytes / (4 * parameters(m)), 2)]);
     section("cost", "Cost",
-      chart(`Seconds of each phase by method: ${known.map((method) => `${method.name} ${seconds(method.metrics.seconds)}`).join(", ")}.`, 70 + 34 * known.length, () => ({
-        legend: {}, grid: { top: 34, bottom: 28 },
-        xAxis: { type: "value", name: "seconds", nameGap: 26 },
-        yAxis: { type: "category", inverse: true, data: known.map((method) => method.name) },
-        tooltip: { formatter: (p) => tip(p.name, `${p.seriesName}: ${seconds(p.value)}`) },
-        series: phases.map((phase) => ({ name: phase, type: "bar", stack: "all", barMaxWidth: 20, data: known.map((method) => method.metrics.phases[phase] || 0) })),
-      })),
+      phaseBars(`Seconds of each phase by method: ${known.map((method) => `${method.name} ${seconds(method.metrics.seconds)}`).join(", ")}.`, "seconds",
+        known.map((method) => method.name), phases, (row, phase) => known[row].metrics.phases[phase]),
       table("By method", [["Method", "text"], ...phases.map((phase) => [phase]), ["All"], ["A step"], ["waiting for images"], ["Sent a step"], ["Live memory"], ["Delta"], ["of the model in fp32"]], rows, (r) => known[r].main),
       h("p", { class: "soft" }, "Sent a step: the trained numbers to an executor and a gradient from each shard. Live memory is measured in local mode only: what is left of the heap after a collection, and the most native memory."));
   }
@@ -698,13 +704,8 @@
     if (phases.length === 0) return null;
     const all = (cell) => phases.reduce((sum, phase) => sum + (mean(cell, (m) => m.phases?.[phase]) || 0), 0);
     return h("div", {}, h("h3", {}, "Cost"),
-      chart(`Seconds by method and budget: ${cells.map((cell) => `${name(cell)} ${seconds(all(cell))}`).join(", ")}.`, 70 + 26 * cells.length, (narrow) => ({
-        legend: {}, grid: { top: 34, bottom: 28 },
-        xAxis: { type: "value", name: "seconds, mean over the seeds", nameGap: 26 },
-        yAxis: { type: "category", inverse: true, data: cells.map(name), axisLabel: { interval: 0, formatter: (t) => short(t, narrow ? 20 : 30) } },
-        tooltip: { formatter: (p) => tip(p.name, `${p.seriesName}: ${seconds(p.value)}`) },
-        series: phases.map((phase) => ({ name: phase, type: "bar", stack: "all", barMaxWidth: 18, data: cells.map((cell) => mean(cell, (m) => m.phases?.[phase]) || 0) })),
-      })));
+      phaseBars(`Seconds by method and budget: ${cells.map((cell) => `${name(cell)} ${seconds(all(cell))}`).join(", ")}.`, "seconds, mean over the seeds",
+        cells.map(name), phases, (row, phase) => mean(cells[row], (m) => m.phases?.[phase])));
   }
 
   function comparison() {

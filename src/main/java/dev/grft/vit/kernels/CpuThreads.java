@@ -71,7 +71,7 @@ final class CpuThreads {
         if (OneDnn.threads() == 1 || rows <= some) {
             loop.rows(lanes.get(0), 0, rows);
         } else {
-            parts(rows, some, loop);
+            blocks(rows, some, loop);
         }
     }
 
@@ -110,7 +110,11 @@ final class CpuThreads {
 
     /** Runs a loop over blocks of so many rows each. A sum over all rows adds up those of the blocks, in their order. */
     void blocks(long rows, long block, Loop loop) {
-        parts(rows, block, loop);
+        long blocks = (rows + block - 1) / block;
+        try (Shared shared = new Shared(rows, block, loop)) {
+            for (int i = 1; i < Math.min(OneDnn.threads(), blocks) && shared.start(pool, lane(i)); i++) {}
+            shared.work(lanes.get(0));
+        }
     }
 
     /**
@@ -120,14 +124,6 @@ final class CpuThreads {
     static long block(long rows, long width, long n) {
         long blocks = Math.max(1, Math.min(BLOCKS, SUMS / Math.max(1, n)));
         return Math.max(Math.max(BLOCKS, PART / Math.max(1, width)), (rows + blocks - 1) / blocks);
-    }
-
-    private void parts(long rows, long some, Loop loop) {
-        long parts = (rows + some - 1) / some;
-        try (Shared shared = new Shared(rows, some, loop)) {
-            for (int i = 1; i < Math.min(OneDnn.threads(), parts) && shared.start(pool, lane(i)); i++) {}
-            shared.work(lanes.get(0));
-        }
     }
 
     private Lane lane(int index) {
