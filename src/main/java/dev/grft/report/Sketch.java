@@ -33,6 +33,11 @@ public record Sketch(VitConfig config, Settings all) implements Ingredients {
         return select(scores(), all.selection().budget().toBudget());
     }
 
+    @Override
+    public Selection alike() {
+        return selection();
+    }
+
     private Scores scores() {
         return Scores.zero(config.matrices(all.selection().eligible()));
     }

@@ -18,6 +18,9 @@ public interface Ingredients {
     /** Returns the slices that GRFT selects. */
     Selection selection();
 
+    /** Returns any slices, as many of each matrix as GRFT selects and along the same axes. */
+    Selection alike();
+
     /** Returns the slices of the largest weights, within the same budget. */
     Selection byMagnitude();
 

@@ -78,7 +78,7 @@ public record Method(
             Needs.SLICES,
             3e-3,
             null,
-            from -> slices(from, Selection.random(from.selection(), from.seed()))));
+            from -> slices(from, Selection.random(from.alike(), from.seed()))));
 
     /** Baseline: the slices of the largest weights. */
     public static final Method MAGNITUDE = register(new Method(

@@ -33,6 +33,11 @@ record RunIngredients(Run run, SelectVerb own, SelectVerb slices) implements Ing
     }
 
     @Override
+    public Selection alike() {
+        return slices.alike();
+    }
+
+    @Override
     public Selection byMagnitude() {
         return slices.byMagnitude();
     }

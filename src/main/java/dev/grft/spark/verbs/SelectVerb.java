@@ -5,6 +5,7 @@ import dev.grft.Delta;
 import dev.grft.Entries;
 import dev.grft.Grft;
 import dev.grft.MatrixShape;
+import dev.grft.Orientation;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.UserError;
@@ -104,7 +105,7 @@ final class SelectVerb extends Verb {
                     session.hadoop(),
                     new Path(Objects.requireNonNull(settings.selection().scores())),
                     run.models().pretrained().config().matrices().keySet(),
-                    matrices(settings.selection().eligible(), "selection.matrices"),
+                    eligible(),
                     settings.selection().orientation());
             given = found;
             session.progress()
@@ -219,11 +220,19 @@ final class SelectVerb extends Verb {
                 run.device(model.config()));
     }
 
+    /** Returns any slices, as many of each matrix as the selection has and along the same axes. Scores only if these depend on them. */
+    Selection alike() {
+        boolean known = budget() instanceof Budget.PerMatrix && settings.selection().orientation() != Orientation.AUTO;
+        return known ? select(Scores.zero(eligible())) : selection().selection();
+    }
+
     /** Returns the slices of the largest weights, by the selection's budget: needs no image. */
     Selection byMagnitude() {
-        Map<String, MatrixShape> eligible = matrices(settings.selection().eligible(), "selection.matrices");
-        Map<String, float[]> weights = run.models().pretrained().tensors();
-        return select(Scores.ofWeights(eligible, weights), budget());
+        return select(Scores.ofWeights(eligible(), run.models().pretrained().tensors()));
+    }
+
+    private Map<String, MatrixShape> eligible() {
+        return matrices(settings.selection().eligible(), "selection.matrices");
     }
 
     /** Returns slices of the last encoder blocks alone, by score, of about as many numbers as the selection has. */

@@ -139,6 +139,26 @@ class ScoringTest extends OnSpark {
     }
 
     @Test
+    void randomSlicesAreScoredOnlyIfTheirNumberDependsOnScores() throws IOException {
+        String[] sets = {"tuning.method=random", "training.epochs=1"};
+        Tiny.does(spark, sets("scored", sets), false, Verbs::select);
+        Tiny.does(spark, sets("scored", sets), false, Verbs::train);
+
+        String told = Tiny.does(spark, sets("random", sets), false, Verbs::train).err();
+
+        assertThat(told).contains("train random").doesNotContain("select");
+        assertThat(Tiny.tensors(shared.resolve("random/delta.safetensors")))
+                .isEqualTo(Tiny.tensors(shared.resolve("scored/delta.safetensors")));
+        List<String> axis = sets("axis", sets);
+        axis.add("selection.axis=auto");
+        List<String> share = sets("share", sets);
+        share.addAll(List.of("selection.budget.count=null", "selection.budget.fraction=0.05"));
+        for (List<String> counted : List.of(axis, share)) {
+            assertThat(Tiny.does(spark, counted, false, Verbs::train).err()).contains("select: scoring");
+        }
+    }
+
+    @Test
     void anotherFileOfScoresSelectsAnew() throws IOException {
         Path file = shared.resolve("scores.safetensors");
         SelectionFile one = select("selection.score=absolute");
