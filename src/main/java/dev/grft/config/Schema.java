@@ -1,5 +1,6 @@
 package dev.grft.config;
 
+import java.lang.invoke.MethodType;
 import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
 import java.lang.reflect.Type;
@@ -80,8 +81,8 @@ final class Schema {
         Type generic = component.getGenericType();
         Class<?> element =
                 generic instanceof ParameterizedType list ? (Class<?>) list.getActualTypeArguments()[0] : null;
-        Class<?> type = component.getType();
-        Class<?> plain = type == Integer.class ? int.class : type == Double.class ? double.class : type;
+        Class<?> plain =
+                MethodType.methodType(component.getType()).unwrap().returnType(); // int of Integer
         return new Key(name, plain, element, component.getAnnotatedType().isAnnotationPresent(Nullable.class));
     }
 

@@ -194,7 +194,7 @@ public record Method(
     }
 
     private static Tuning slices(Ingredients from, Selection selection) {
-        return new SliceTuning(selection, from.settings().biases());
+        return new SliceTuning(selection, from.settings().trainsBiases());
     }
 
     private static Tuning lora(Ingredients from) {

@@ -167,7 +167,7 @@ final class TrainVerb extends Verb {
     private PartSetup next(TrainingLoop.Part part, int number, Labels labels, Delta delta, Delta average) {
         Selection selection =
                 slices.again(new Path(part.own(), "selection.safetensors"), part.inputs(), number, labels, delta);
-        Tuning tuning = new SliceTuning(selection, settings.tuning().biases());
+        Tuning tuning = new SliceTuning(selection, settings.tuning().trainsBiases());
         Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
         ModelBroadcast model =
                 held == null ? run.models().broadcast(labels) : run.models().moved(held);
