@@ -72,6 +72,11 @@ public record Settings(
                 "none or weights if training.syncEvery is more than 1 (" + training.syncEvery()
                         + "): the sampler draws a varying number of images of each shard, so shards cannot step alone",
                 data.balance());
+        Checks.require(
+                !training.ratesByScore() || Method.of(tuning.method()).isOfSlices(),
+                "training.sliceRates",
+                "null or uniform for tuning.method " + tuning.method() + ", which trains no slices",
+                "'" + training.sliceRates() + "'");
         Task task = data.toTask();
         if (training.watch() != null) {
             Checks.word(

@@ -22,6 +22,7 @@ public record TrainingSettings(
         double power,
         double headRate,
         double layerDecay,
+        @Nullable String sliceRates,
         String updater,
         double beta1,
         double beta2,
@@ -44,6 +45,12 @@ public record TrainingSettings(
         @Nullable String watch)
         implements Serializable {
     private static final double RATE = 1e-3;
+
+    /** Every slice takes the steps of the learning rate. */
+    static final String UNIFORM = "uniform";
+
+    /** See {@link dev.grft.tuning.SliceRates}. */
+    static final String BY_SCORE = "score";
     private static final String HALVE = "halve";
     private static final String IGNORE = "ignore";
 
@@ -78,6 +85,7 @@ public record TrainingSettings(
                         power,
                         headRate,
                         layerDecay,
+                        sliceRates,
                         updater,
                         beta1,
                         beta2,
@@ -112,6 +120,11 @@ public record TrainingSettings(
                             + " adam and adamw; set it, the verb rates finds one");
         }
         return learningRate == null ? RATE : learningRate;
+    }
+
+    /** Returns whether slices of larger scores take smaller steps. */
+    public boolean ratesByScore() {
+        return BY_SCORE.equals(sliceRates);
     }
 
     /** Returns whether the updater is {@code sgd}, whose learning rates are others than Adam's. */
@@ -162,6 +175,9 @@ public record TrainingSettings(
         Checks.positive("training.power", power);
         Checks.positive("training.headRate", headRate);
         Checks.require(layerDecay > 0 && layerDecay <= 1, "training.layerDecay", "in (0, 1]", layerDecay);
+        if (sliceRates != null) {
+            Checks.word("training.sliceRates", sliceRates, UNIFORM, BY_SCORE);
+        }
         Checks.word("training.updater", updater, "adam", "adamw", "sgd");
         Checks.require(beta1 >= 0 && beta1 < 1, "training.beta1", "in [0, 1)", beta1);
         Checks.require(beta2 >= 0 && beta2 < 1, "training.beta2", "in [0, 1)", beta2);

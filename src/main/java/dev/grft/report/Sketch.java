@@ -47,6 +47,11 @@ public record Sketch(VitConfig config, Settings all) implements Ingredients {
     }
 
     @Override
+    public Map<String, List<Double>> rates(Selection selection) {
+        return Map.of();
+    }
+
+    @Override
     public Selection byMagnitude() {
         return selection();
     }

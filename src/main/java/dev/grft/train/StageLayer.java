@@ -26,7 +26,7 @@ import org.nd4j.linalg.learning.regularization.Regularization;
 
 /**
  * The DL4J configuration of one {@link dev.grft.vit.Stage}: its trained arrays are the layer's parameters, each with the
- * strength of its {@link Pull} and its {@link Decay}. The frozen weights are no parameters. DL4J writes it to JSON, hence the getters.
+ * strength of its {@link Pull} and its {@link Decay} and its {@link UpdateRule.RowRates}. The frozen weights are no parameters. DL4J writes it to JSON, hence the getters.
  */
 public final class StageLayer extends BaseLayer {
     private static final long serialVersionUID = 1L;
@@ -43,6 +43,7 @@ public final class StageLayer extends BaseLayer {
         private int rows;
         private int columns;
         private double rate = 1;
+        private List<Double> rowRates = List.of();
         private boolean difference;
         private double pull;
         private boolean pullDecoupled;
@@ -73,6 +74,7 @@ public final class StageLayer extends BaseLayer {
             this.columns = array.columns();
             this.difference = array.role() == TrainedArray.Role.DIFFERENCE;
             this.rate = rate;
+            this.rowRates = array.rates();
             this.pull = pull;
             this.pullDecoupled = pullDecoupled;
             this.decay = decay;
@@ -109,6 +111,14 @@ public final class StageLayer extends BaseLayer {
 
         public void setRate(double rate) {
             this.rate = rate;
+        }
+
+        public List<Double> getRowRates() {
+            return rowRates;
+        }
+
+        public void setRowRates(List<Double> rowRates) {
+            this.rowRates = List.copyOf(rowRates);
         }
 
         public boolean isDifference() {
@@ -164,6 +174,9 @@ public final class StageLayer extends BaseLayer {
             if (decay > 0) {
                 all.add(new Decay(decay, decayDecoupled, origin));
             }
+            if (!rowRates.isEmpty()) {
+                all.add(new UpdateRule.RowRates(rowRates));
+            }
             return all;
         }
 
@@ -183,6 +196,7 @@ public final class StageLayer extends BaseLayer {
                     && rows == trained.rows
                     && columns == trained.columns
                     && rate == trained.rate
+                    && rowRates.equals(trained.rowRates)
                     && difference == trained.difference
                     && pull == trained.pull
                     && pullDecoupled == trained.pullDecoupled
@@ -192,7 +206,8 @@ public final class StageLayer extends BaseLayer {
 
         @Override
         public int hashCode() {
-            return Objects.hash(name, rows, columns, rate, difference, pull, pullDecoupled, decay, decayDecoupled);
+            return Objects.hash(
+                    name, rows, columns, rate, rowRates, difference, pull, pullDecoupled, decay, decayDecoupled);
         }
     }
 

@@ -1,16 +1,21 @@
 package dev.grft.train;
 
 import dev.grft.config.TrainingSettings;
+import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Freed;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.api.ops.impl.broadcast.BroadcastMulOp;
 import org.nd4j.linalg.api.ops.impl.transforms.pairwise.arithmetic.Axpy;
 import org.nd4j.linalg.api.ops.impl.updaters.AdamUpdater;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 import org.nd4j.linalg.learning.GradientUpdater;
 import org.nd4j.linalg.learning.config.IUpdater;
+import org.nd4j.linalg.learning.regularization.Regularization;
 import org.nd4j.linalg.schedule.ISchedule;
 import org.nd4j.shade.jackson.annotation.JsonCreator;
 import org.nd4j.shade.jackson.annotation.JsonProperty;
@@ -211,6 +216,44 @@ final class UpdateRule implements IUpdater {
             return Objects.requireNonNull(state)
                     .get(NDArrayIndex.interval(from, from + gradient.length()))
                     .reshape(gradient.shape());
+        }
+    }
+
+    /**
+     * The factors of the steps of a trained array's rows. DL4J applies them after the updater, as the last of its regularizations, so that they
+     * multiply decoupled decay and pull as well: each row trains as if it had a learning rate of its own.
+     *
+     * @param factors one for each row, above 0
+     */
+    record RowRates(List<Double> factors) implements Regularization {
+        private static final long serialVersionUID = 1L;
+
+        @Override
+        public ApplyStep applyStep() {
+            return ApplyStep.POST_UPDATER;
+        }
+
+        @Override
+        public void apply(INDArray trained, INDArray step, double learningRate, int iteration, int epoch) {
+            int rows = factors.size();
+            float[] values = new float[rows];
+            for (int i = 0; i < rows; i++) {
+                values[i] = factors.get(i).floatValue();
+            }
+            INDArray byRow = step.reshape('c', rows, step.length() / rows);
+            INDArray column = Flat.array(values, step.dataType(), rows);
+            Nd4j.exec(new BroadcastMulOp(byRow, column, byRow, 0));
+            Freed.array(column);
+        }
+
+        @Override
+        public double score(INDArray trained, int iteration, int epoch) {
+            return 0;
+        }
+
+        @Override
+        public Regularization clone() {
+            return this;
         }
     }
 }

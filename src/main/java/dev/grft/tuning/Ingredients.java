@@ -21,6 +21,9 @@ public interface Ingredients {
     /** Returns any slices, as many of each matrix as GRFT selects and along the same axes. */
     Selection alike();
 
+    /** Returns the factors of some slices' steps by matrix, see {@link SliceRates}; a matrix without an entry has factors of 1. */
+    Map<String, List<Double>> rates(Selection selection);
+
     /** Returns the slices of the largest weights, within the same budget. */
     Selection byMagnitude();
 

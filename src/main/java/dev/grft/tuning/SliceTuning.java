@@ -12,6 +12,7 @@ import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.kernels.Kernels;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,6 +38,7 @@ public final class SliceTuning implements Tuning {
 
     private final Selection selection;
     private final boolean biases;
+    private final Map<String, List<Double>> rates;
 
     /** Returns the tuning of these slices and the head. */
     public SliceTuning(Selection selection) {
@@ -49,8 +51,19 @@ public final class SliceTuning implements Tuning {
      * @param biases whether the biases of the patch embedding, the attention and the MLPs train, too, whatever is selected
      */
     public SliceTuning(Selection selection, boolean biases) {
+        this(selection, biases, Map.of());
+    }
+
+    /**
+     * Returns the tuning of these slices and the head.
+     *
+     * @param biases whether the biases of the patch embedding, the attention and the MLPs train, too, whatever is selected
+     * @param rates factors of the slices' steps by matrix, see {@link SliceRates}; a matrix without an entry has factors of 1
+     */
+    public SliceTuning(Selection selection, boolean biases, Map<String, List<Double>> rates) {
         this.selection = selection;
         this.biases = biases;
+        this.rates = new HashMap<>(rates);
     }
 
     /** Returns the linear probe: the head alone. */
@@ -75,7 +88,9 @@ public final class SliceTuning implements Tuning {
                 if (!slices.shape().equals(shape)) {
                     throw new IllegalArgumentException(slices + " do not fit a matrix " + shape);
                 }
-                return slices.axis() == Axis.ROW ? new Rows(slices) : new Columns(slices);
+                TrainedArray array = TrainedArray.difference(name(slices), slices.count(), slices.length())
+                        .rated(rates.getOrDefault(matrix, List.of()));
+                return slices.axis() == Axis.ROW ? new Rows(slices, array) : new Columns(slices, array);
             }
 
             @Override
@@ -125,9 +140,9 @@ public final class SliceTuning implements Tuning {
         private @Nullable INDArray value;
         private @Nullable INDArray gradient;
 
-        Trained(Slices slices) {
+        Trained(Slices slices, TrainedArray array) {
             this.indices = slices.indices();
-            this.array = TrainedArray.difference(name(slices), slices.count(), slices.length());
+            this.array = array;
         }
 
         @Override
@@ -161,8 +176,8 @@ public final class SliceTuning implements Tuning {
     private static final class Rows extends Trained {
         private @Nullable INDArray gathered; // dy[:,R]', from backward to inputGradient
 
-        Rows(Slices slices) {
-            super(slices);
+        Rows(Slices slices, TrainedArray array) {
+            super(slices, array);
         }
 
         @Override
@@ -200,8 +215,8 @@ public final class SliceTuning implements Tuning {
     }
 
     private static final class Columns extends Trained {
-        Columns(Slices slices) {
-            super(slices);
+        Columns(Slices slices, TrainedArray array) {
+            super(slices, array);
         }
 
         @Override

@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import java.io.Serializable;
+import java.util.List;
 
 /**
  * The name, the shape and the meaning of one array of trained parameters.
@@ -11,9 +12,19 @@ import java.io.Serializable;
  * @param role what its numbers are
  * @param start its numbers before the first step
  * @param decays whether weight decay is for it: matrices and parts of them, not biases, gains, tokens and positions, as in timm
+ * @param rates factors of its rows' steps, {@code [rows]}; empty: 1 each
  */
-public record TrainedArray(String name, int rows, int columns, Role role, Start start, boolean decays)
+public record TrainedArray(
+        String name, int rows, int columns, Role role, Start start, boolean decays, List<Double> rates)
         implements Serializable {
+    public TrainedArray {
+        rates = List.copyOf(rates);
+        if (!rates.isEmpty() && rates.size() != rows) {
+            throw new IllegalArgumentException(
+                    name + " has " + rows + " rows, got factors of " + rates.size() + " rows");
+        }
+    }
+
     /** What the numbers of an array are. */
     public enum Role {
         /** Trained minus pretrained numbers: what the penalty pulls to 0. Weight decay pulls their sum with the pretrained ones. */
@@ -56,22 +67,27 @@ public record TrainedArray(String name, int rows, int columns, Role role, Start 
 
     /** Returns the array of trained minus pretrained numbers; they start at 0. */
     public static TrainedArray difference(String name, int rows, int columns) {
-        return new TrainedArray(name, rows, columns, Role.DIFFERENCE, Start.ZEROS, true);
+        return new TrainedArray(name, rows, columns, Role.DIFFERENCE, Start.ZEROS, true, List.of());
     }
 
     /** Returns an array of the head; its training sets what it starts from. */
     public static TrainedArray head(String name, int rows, int columns) {
-        return new TrainedArray(name, rows, columns, Role.HEAD, Start.ZEROS, true);
+        return new TrainedArray(name, rows, columns, Role.HEAD, Start.ZEROS, true, List.of());
     }
 
     /** Returns an array that a method adds to the model. */
     public static TrainedArray added(String name, int rows, int columns, Start start) {
-        return new TrainedArray(name, rows, columns, Role.ADDED, start, true);
+        return new TrainedArray(name, rows, columns, Role.ADDED, start, true, List.of());
     }
 
     /** Returns the same array without weight decay. */
     public TrainedArray exempt() {
-        return new TrainedArray(name, rows, columns, role, start, false);
+        return new TrainedArray(name, rows, columns, role, start, false, rates);
+    }
+
+    /** Returns the same array with factors of its rows' steps, {@code [rows]}; none: 1 each. */
+    public TrainedArray rated(List<Double> factors) {
+        return new TrainedArray(name, rows, columns, role, start, decays, factors);
     }
 
     /** Returns the number of trained numbers. */

@@ -160,6 +160,7 @@ class ConfigTest {
                 "training.power=2",
                 "training.headRate=3",
                 "training.layerDecay=0.5",
+                "training.sliceRates=score",
                 "training.updater=sgd",
                 "training.beta1=0.5",
                 "training.beta2=0.75",
@@ -669,8 +670,12 @@ class ConfigTest {
                 .contains("\n  match: true\nmethods: {}\nmodel:\n")
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: null")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
-                .endsWith(
-                        "\n  recompute: false\n  frozenCacheGiB: 10\n  timeoutSeconds: 600\n  graceSeconds: 25\n  leaseSeconds: 60\n");
+                .endsWith("\n"
+                        + "  recompute: false\n"
+                        + "  frozenCacheGiB: 10\n"
+                        + "  timeoutSeconds: 600\n"
+                        + "  graceSeconds: 25\n"
+                        + "  leaseSeconds: 60\n");
     }
 
     @Test

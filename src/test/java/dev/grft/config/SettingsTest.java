@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -85,7 +86,8 @@ class SettingsTest {
                 "augmentation.colorJitter.contrast=-1 | augmentation.colorJitter.contrast must be >= 0, got -1",
                 "augmentation.colorJitter.saturation=-1 | augmentation.colorJitter.saturation must be >= 0, got -1",
                 "augmentation.colorJitter.hue=0.6 | augmentation.colorJitter.hue must be in [0, 0.5], got 0.6",
-                "augmentation.colorJitter.probability=2 | augmentation.colorJitter.probability must be in [0, 1], got 2",
+                "augmentation.colorJitter.probability=2 | augmentation.colorJitter.probability must be in [0, 1], got"
+                        + " 2",
                 "augmentation.colorJitter.grayscale=-1 | augmentation.colorJitter.grayscale must be in [0, 1], got -1",
                 "augmentation.erasing.probability=2 | augmentation.erasing.probability must be in [0, 1], got 2",
                 "augmentation.erasing.mode=rand | augmentation.erasing.mode must be one of pixel, const, got 'rand'",
@@ -102,9 +104,9 @@ class SettingsTest {
                 "selection.budget.fraction=0 | selection.budget.fraction must be in (0, 1], got 0",
                 "selection.matrices=[]     | selection.matrices must be one name or more, such as mlp.fc1, got []",
                 "selection.matrices=[a, a] | selection.matrices must be without repetition, got [a, a]",
-                "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient, absolute, "
-                        + "gradient-weight, relative-gradient, weight-activation, fisher, or one of your own, whose word has a "
-                        + "dot, such as lab.curvature, got 'sum'",
+                "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient,"
+                    + " absolute, gradient-weight, relative-gradient, weight-activation, fisher, or one of your own,"
+                    + " whose word has a dot, such as lab.curvature, got 'sum'",
                 "selection.scores=''       | selection.scores must be text that is not blank, got ''",
                 "selection.loss=ce         | selection.loss must be one of probe, fresh, contrastive, got 'ce'",
                 "selection.temperature=0   | selection.temperature must be > 0, got 0",
@@ -130,6 +132,7 @@ class SettingsTest {
                 "training.warmupEpochs=21  | training.warmupEpochs must be in [0, training.epochs], here [0, 20], got"
                         + " 21",
                 "training.minLearningRate=-1 | training.minLearningRate must be >= 0, got -1",
+                "training.sliceRates=lamb  | training.sliceRates must be one of uniform, score, got 'lamb'",
                 "training.updater=lamb     | training.updater must be one of adam, adamw, sgd, got 'lamb'",
                 "training.beta1=1          | training.beta1 must be in [0, 1), got 1",
                 "training.beta2=-0.1       | training.beta2 must be in [0, 1), got -0.1",
@@ -174,18 +177,51 @@ class SettingsTest {
     void scoresThatDoNotGoWithTheRestAreRefused() {
         assertThatThrownBy(() -> settings("selection.score=fisher", "selection.loss=contrastive"))
                 .hasMessage(
-                        "--set: selection.loss must be probe or fresh with selection.score fisher, which draws classes from the"
-                                + " head's probabilities, got 'contrastive'");
+                        "--set: selection.loss must be probe or fresh with selection.score fisher, which draws classes"
+                                + " from the head's probabilities, got 'contrastive'");
         assertThatThrownBy(() -> settings("selection.scores=a.safetensors", "selection.everyEpochs=2"))
                 .hasMessage(
-                        "--set: selection.everyEpochs must be null with selection.scores, which do not change during the"
-                                + " training, got 2");
+                        "--set: selection.everyEpochs must be null with selection.scores, which do not change during"
+                                + " the training, got 2");
         assertThat(settings("selection.score=lab.snip").selection().dependsOnBatches())
                 .isTrue();
         assertThat(settings("selection.score=summed-gradient", "selection.scores=a")
                         .selection()
                         .sumsGradients())
                 .isFalse();
+    }
+
+    @Test
+    void ratesOfSlicesAreRefusedForAMethodWithoutSlicesAndNotUsedForOneThatIsCompared() {
+        assertThatThrownBy(() -> settings("tuning.method=lora", "training.sliceRates=score"))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "--set: training.sliceRates must be null or uniform for tuning.method lora, which trains no slices,"
+                                + " got 'score'");
+        Settings compared = settings("training.sliceRates=score", "compare.methods=[random, lora]");
+        assertThat(rates(compared, "random")).isEqualTo("score");
+        assertThat(rates(compared, "lora")).isEqualTo("uniform");
+        assertThatThrownBy(() -> Config.forMethod(settings("methods.lora.training.sliceRates=score"), "lora"))
+                .hasMessageStartingWith("methods.lora: training.sliceRates must be null or uniform for tuning.method lora");
+    }
+
+    @Test
+    void grftHasRatesByScoreAndTheLearningRateOfATypicalRowUnlessAPresetOrAnotherScoreIsChosen() {
+        Settings ours = settings("training.batchSize=16");
+        assertThat(rates(ours, "grft")).isEqualTo("score");
+        assertThat(Config.forMethod(ours, "grft").training().learningRate()).isEqualTo(3e-3);
+        for (String method : List.of("random", "magnitude", "last-layers", "lora")) {
+            assertThat(rates(ours, method)).as(method).isEqualTo("uniform");
+        }
+        for (String set : List.of("selection.preset=vtab-rows", "selection.score=absolute", "training.sliceRates=uniform")) {
+            Settings other = settings("training.batchSize=16", set);
+            assertThat(rates(other, "grft")).as(set).isEqualTo("uniform");
+            assertThat(Config.forMethod(other, "grft").training().learningRate()).isEqualTo(1e-3);
+        }
+    }
+
+    private static @Nullable String rates(Settings settings, String method) {
+        return Config.forMethod(settings, method).training().sliceRates();
     }
 
     @Test
@@ -257,8 +293,8 @@ class SettingsTest {
                         "--set: augmentation.padding must be 0 with augmentation.crop, which moves images, too, got 4");
         assertThatThrownBy(() -> settings("augmentation.cutmix=1", "training.batchSize=7"))
                 .hasMessage(
-                        "--set: training.batchSize must be at least twice training.shards (4) with augmentation.mixup or"
-                                + " cutmix, which mix the images of a shard, got 7");
+                        "--set: training.batchSize must be at least twice training.shards (4) with augmentation.mixup"
+                                + " or cutmix, which mix the images of a shard, got 7");
         assertThatThrownBy(() -> settings("augmentation.mixup=1", "training.microBatch=3"))
                 .hasMessage(
                         "--set: training.microBatch must be even with augmentation.mixup or cutmix, which mix pairs of"

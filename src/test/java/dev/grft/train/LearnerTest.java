@@ -10,6 +10,7 @@ import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
 import java.util.List;
 import org.assertj.core.data.Offset;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -77,6 +78,33 @@ class LearnerTest {
         Learner sgd = learner(Trainings.constant("sgd", 0.1, 0), penalty);
         sgd.apply(new StepGradient(GRADIENT, 1, EXAMPLES), 0);
         assertNumbers(sgd, i -> START[i] - 0.1 * (mean(i) + pull(i))); // as if it were not decoupled
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"adam", "adamw", "sgd"})
+    void eachRowHasItsShareOfTheStepDecoupledPullAndDecayIncluded(String updater) {
+        Layout layout = new Layout(List.of(
+                List.of(),
+                List.of(TrainedArray.difference("blocks.0.mlp.fc1.weight.rows", 2, 1)
+                        .rated(List.of(0.5, 3.0))),
+                List.of(
+                        TrainedArray.head("head.weight", 2, 2),
+                        TrainedArray.head("head.bias", 2, 1).exempt())));
+        double decay = updater.equals("adamw") ? 0.3 : 0;
+        TrainingSettings training = Trainings.constant(updater, 0.1, decay);
+        Penalty penalty = new Penalty(0.5, 1, 0.25, true);
+        MultiLayerConfiguration configuration = Network.configuration(layout, training, penalty, 10, 1);
+        MultiLayerConfiguration read = MultiLayerConfiguration.fromJson(configuration.toJson());
+        for (MultiLayerConfiguration one : List.of(configuration, read)) {
+            Learner learner = new Learner(one, LearnerState.start(START));
+            learner.apply(new StepGradient(GRADIENT, 1, EXAMPLES), 0);
+            assertNumbers(learner, i -> {
+                double step = updater.equals("sgd") ? mean(i) : adam(mean(i));
+                double factor = i == 0 ? 0.5 : i == 1 ? 3 : 1;
+                return START[i] - factor * 0.1 * (step + pull(i) + (i < BIAS ? decay * START[i] : 0));
+            });
+            learner.close();
+        }
     }
 
     @Test

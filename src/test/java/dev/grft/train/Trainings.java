@@ -74,6 +74,7 @@ final class Trainings {
                 1,
                 1,
                 1,
+                "uniform",
                 updater,
                 0.9,
                 0.999,

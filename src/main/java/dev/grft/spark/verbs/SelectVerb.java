@@ -146,37 +146,34 @@ final class SelectVerb extends Verb {
     }
 
     /**
-     * Returns the selection by the scores of a model that has been trained for a while, under its own head; made now, unless
+     * Returns the selection and the scores of a model that has been trained for a while, under its own head; made now, unless
      * the run directory has it already.
      *
      * @param part of the training, which the slices are selected for, from 1
      * @param labels of the training
      * @param delta what has been trained
      */
-    Selection again(Path path, String inputs, int part, Labels labels, Delta delta) {
-        return run.artifacts()
-                .artifact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
-                    Images images = run.images().training();
-                    Progress.Meter meter = session.phase("select again: scoring", images.count());
-                    Scores scores;
-                    try (ModelBroadcast moved = run.models().moved(delta)) {
-                        Score score = chosenScore();
-                        Scores sums = scoring(moved, Probe.of(labels.trained(delta)), labels, score)
-                                .scores(images, meter);
-                        scores = score.finished(
-                                sums,
-                                () -> run.models().pretrained().merged(delta).tensors());
-                    }
-                    SelectionFile file = file(select(scores, budget()), scores);
-                    session.requireClaim();
-                    file.write(session.hadoop(), path);
-                    run.artifacts().phase(Method.GRFT.word(), "select " + part, meter.seconds());
-                    long kept = file.selection().count()
-                            - file.selection().without(delta.selection()).count();
-                    session.progress().say("selected %s, %d of them trained before", file.selection(), kept);
-                    return file;
-                })
-                .selection();
+    SelectionFile again(Path path, String inputs, int part, Labels labels, Delta delta) {
+        return run.artifacts().artifact(path, inputs, force, () -> SelectionFile.read(session.hadoop(), path), () -> {
+            Images images = run.images().training();
+            Progress.Meter meter = session.phase("select again: scoring", images.count());
+            Scores scores;
+            try (ModelBroadcast moved = run.models().moved(delta)) {
+                Score score = chosenScore();
+                Scores sums = scoring(moved, Probe.of(labels.trained(delta)), labels, score)
+                        .scores(images, meter);
+                scores = score.finished(
+                        sums, () -> run.models().pretrained().merged(delta).tensors());
+            }
+            SelectionFile file = file(select(scores, budget()), scores);
+            session.requireClaim();
+            file.write(session.hadoop(), path);
+            run.artifacts().phase(Method.GRFT.word(), "select " + part, meter.seconds());
+            long kept = file.selection().count()
+                    - file.selection().without(delta.selection()).count();
+            session.progress().say("selected %s, %d of them trained before", file.selection(), kept);
+            return file;
+        });
     }
 
     private SelectionFile file(Selection selection, Scores scores) {

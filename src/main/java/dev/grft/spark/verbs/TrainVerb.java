@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Delta;
 import dev.grft.Selection;
 import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.artifact.SelectionFile;
 import dev.grft.config.Config;
 import dev.grft.data.Labels;
 import dev.grft.measures.Measure;
@@ -165,9 +166,13 @@ final class TrainVerb extends Verb {
      * @param average of what they have trained; the same if none is kept. Slices that are released have no average any more
      */
     private PartSetup next(TrainingLoop.Part part, int number, Labels labels, Delta delta, Delta average) {
-        Selection selection =
+        SelectionFile again =
                 slices.again(new Path(part.own(), "selection.safetensors"), part.inputs(), number, labels, delta);
-        Tuning tuning = new SliceTuning(selection, settings.tuning().trainsBiases());
+        Selection selection = again.selection();
+        Tuning tuning = new SliceTuning(
+                selection,
+                settings.tuning().trainsBiases(),
+                new RunIngredients(run, own, slices).rates(selection, again::scores));
         Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
         ModelBroadcast model =
                 held == null ? run.models().broadcast(labels) : run.models().moved(held);

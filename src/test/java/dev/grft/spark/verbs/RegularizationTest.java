@@ -22,6 +22,7 @@ class RegularizationTest extends OnTiny {
             "training.labelSmoothing=0.1",
             "training.dropPath=0.5",
             "training.ema=0.9",
+            "training.sliceRates=score",
             "training.microBatch=1",
             "selection.everyEpochs=2",
             "training.patience=5",
@@ -45,7 +46,8 @@ class RegularizationTest extends OnTiny {
                 "data.balance=sampler",
                 "training.labelSmoothing=0.1",
                 "training.dropPath=0.5",
-                "training.ema=0.9"
+                "training.ema=0.9",
+                "training.sliceRates=score"
             })
     void eachChangesWhatIsTrained(String set) {
         assertThat(delta("with", set).get("head.weight"))
