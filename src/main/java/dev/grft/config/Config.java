@@ -214,7 +214,7 @@ public final class Config {
 
     /**
      * Returns the settings of one method: {@code tuning.method} is that method, what the section {@code methods:} says of it
-     * is applied, nothing is left to compare with, and a learning rate, rates of slices, matrices and biases that are not given are the method's
+     * is applied, nothing is left to compare with, and a learning rate, matrices and biases that are not given are the method's
      * own. Methods that do not train slices have no penalty unless {@code methods:} gives them one: it is GRFT's. Nor have they {@code
      * training.sliceRates}.
      *
@@ -232,19 +232,10 @@ public final class Config {
         String place = Schema.below(Schema.METHODS, method);
         Settings own = with(settings.withMethods(Map.of()), place, changes);
         Map<String, @Nullable Object> defaults = new LinkedHashMap<>();
-        boolean ours = own.selection().preset() == null; // a preset is a reading of the paper
-        String rates = own.training().sliceRates();
-        if (rates == null) {
-            boolean byScore = ours && method.equals(Method.GRFT.word()) && own.selection().isOfSquares();
-            rates = byScore ? TrainingSettings.BY_SCORE : TrainingSettings.UNIFORM;
-            defaults.put("training.sliceRates", rates);
-        }
         boolean needed = own.training().isSgd() && !method.equals(Method.LINEAR.word()); // whose rate is the probe's
         if (own.training().learningRate() == null && !needed) {
-            // By score, a typical slice has the rate, so it is that of slices drawn at random.
-            Method like = rates.equals(TrainingSettings.BY_SCORE) ? Method.RANDOM : Method.of(method);
-            defaults.put(
-                    "training.learningRate", like.learningRate(own.training().batchSize()));
+            int batchSize = own.training().batchSize();
+            defaults.put("training.learningRate", Method.of(method).learningRate(batchSize));
         }
         if (own.selection().matrices() == null) {
             boolean whole = Method.of(method).needs() == Method.Needs.SCORES; // GPS, as published
@@ -253,8 +244,9 @@ public final class Config {
                     whole ? SelectionSettings.ALL : own.selection().eligible());
         }
         if (own.tuning().biases() == null && Method.of(method).isOfSlices()) {
-            boolean below = !method.equals(Method.LAST_LAYERS.word()); // else nothing trains below the last layers
-            defaults.put("tuning.biases", ours && below);
+            // A preset is a reading of the paper. Below the last layers nothing trains.
+            boolean beside = own.selection().preset() == null && !method.equals(Method.LAST_LAYERS.word());
+            defaults.put("tuning.biases", beside);
         }
         return defaults.isEmpty() ? own : with(own, place, defaults);
     }

@@ -7,9 +7,7 @@ import dev.grft.Ranking;
 import dev.grft.UserError;
 import dev.grft.tuning.BuiltInScore;
 import java.io.Serializable;
-import java.util.EnumSet;
 import java.util.List;
-import java.util.Set;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -78,9 +76,6 @@ public record SelectionSettings(
     /** The matrices of a whole ViT: those of GPS, and of the published shares of parameters. */
     static final List<String> ALL = List.of("patch_embed.proj", "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2");
 
-    private static final Set<BuiltInScore> SQUARES = EnumSet.of(
-            BuiltInScore.PER_EXAMPLE, BuiltInScore.PER_BATCH, BuiltInScore.SUMMED_GRADIENT, BuiltInScore.FISHER);
-
     private static final List<String> OF_BLOCKS = ALL.subList(1, ALL.size());
 
     /** Returns the matrices that slices are selected from; if none are given, those of a preset's share, else those of the blocks. */
@@ -96,12 +91,6 @@ public record SelectionSettings(
     /** Returns whether the scores need the gradients of whole matrices, summed over all images. */
     public boolean sumsGradients() {
         return scores == null && score.equals(BuiltInScore.SUMMED_GRADIENT.word());
-    }
-
-    /** Returns whether the root of a score is proportional to a slice's gradient. */
-    public boolean isOfSquares() {
-        BuiltInScore builtIn = BuiltInScore.find(score);
-        return builtIn != null && SQUARES.contains(builtIn);
     }
 
     /** Returns whether another {@code batchSize} gives other scores; true for a score that is not built in. */

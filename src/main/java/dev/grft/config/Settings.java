@@ -75,7 +75,7 @@ public record Settings(
         Checks.require(
                 !training.ratesByScore() || Method.of(tuning.method()).isOfSlices(),
                 "training.sliceRates",
-                "null or uniform for tuning.method " + tuning.method() + ", which trains no slices",
+                "uniform for tuning.method " + tuning.method() + ", which trains no slices",
                 "'" + training.sliceRates() + "'");
         Task task = data.toTask();
         if (training.watch() != null) {

@@ -21,7 +21,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -196,31 +195,16 @@ class SettingsTest {
         assertThatThrownBy(() -> settings("tuning.method=lora", "training.sliceRates=score"))
                 .isInstanceOf(UserError.class)
                 .hasMessage(
-                        "--set: training.sliceRates must be null or uniform for tuning.method lora, which trains no slices,"
+                        "--set: training.sliceRates must be uniform for tuning.method lora, which trains no slices,"
                                 + " got 'score'");
         Settings compared = settings("training.sliceRates=score", "compare.methods=[random, lora]");
         assertThat(rates(compared, "random")).isEqualTo("score");
         assertThat(rates(compared, "lora")).isEqualTo("uniform");
         assertThatThrownBy(() -> Config.forMethod(settings("methods.lora.training.sliceRates=score"), "lora"))
-                .hasMessageStartingWith("methods.lora: training.sliceRates must be null or uniform for tuning.method lora");
+                .hasMessageStartingWith("methods.lora: training.sliceRates must be uniform for tuning.method lora");
     }
 
-    @Test
-    void grftHasRatesByScoreAndTheLearningRateOfATypicalRowUnlessAPresetOrAnotherScoreIsChosen() {
-        Settings ours = settings("training.batchSize=16");
-        assertThat(rates(ours, "grft")).isEqualTo("score");
-        assertThat(Config.forMethod(ours, "grft").training().learningRate()).isEqualTo(3e-3);
-        for (String method : List.of("random", "magnitude", "last-layers", "lora")) {
-            assertThat(rates(ours, method)).as(method).isEqualTo("uniform");
-        }
-        for (String set : List.of("selection.preset=vtab-rows", "selection.score=absolute", "training.sliceRates=uniform")) {
-            Settings other = settings("training.batchSize=16", set);
-            assertThat(rates(other, "grft")).as(set).isEqualTo("uniform");
-            assertThat(Config.forMethod(other, "grft").training().learningRate()).isEqualTo(1e-3);
-        }
-    }
-
-    private static @Nullable String rates(Settings settings, String method) {
+    private static String rates(Settings settings, String method) {
         return Config.forMethod(settings, method).training().sliceRates();
     }
 

@@ -134,7 +134,6 @@ public final class Tiny {
                 "data.train=" + train,
                 "data.test=" + test,
                 "tuning.biases=false",
-                "training.sliceRates=uniform",
                 "selection.budget.count=2",
                 "selection.matrices=[patch_embed.proj, attn.qkv, attn.proj, mlp.fc1, mlp.fc2]",
                 "probe.epochs=5",
