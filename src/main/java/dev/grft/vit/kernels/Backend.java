@@ -3,6 +3,7 @@ package dev.grft.vit.kernels;
 import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_threads;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.blas.Blas;
 import dev.grft.vit.kernels.onednn.OneDnn;
 import java.util.Arrays;
 import java.util.List;

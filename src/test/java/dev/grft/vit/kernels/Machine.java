@@ -14,7 +14,9 @@ import org.nd4j.linalg.factory.Nd4j;
 public enum Machine {
     CPU_FLOAT(CpuKernels::new, DataType.FLOAT, 2e-6),
     ND4J_FLOAT(Nd4jKernels::new, DataType.FLOAT, 2e-6),
-    ND4J_DOUBLE(Nd4jKernels::new, DataType.DOUBLE, 1e-13);
+    ND4J_DOUBLE(Nd4jKernels::new, DataType.DOUBLE, 1e-13),
+    TORCH_FLOAT(() -> new TorchKernels(false), DataType.FLOAT, 2e-6),
+    TORCH_DOUBLE(() -> new TorchKernels(false), DataType.DOUBLE, 1e-13);
 
     private final Supplier<Kernels> kernels;
     private final DataType type;
