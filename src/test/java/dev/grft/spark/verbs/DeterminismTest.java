@@ -103,6 +103,39 @@ class DeterminismTest {
     }
 
     @Test
+    @Tag("torch")
+    void libTorchHasTheSameBitsOnAnyNumberOfCoresAndTrainsWhatOthersTrain() throws Exception {
+        Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
+        Path train = Tiny.images(folder.resolve("train"), 6, 2);
+        for (String precision : new String[] {"fp32", "bf16"}) {
+            for (int cores : new int[] {1, 4}) {
+                Path run = folder.resolve(precision + cores);
+                List<String> sets = Tiny.sets(
+                        pretrained,
+                        train,
+                        train,
+                        run,
+                        "engine.kernels=torch",
+                        "engine.precision=" + precision);
+                assertThat(Tiny.does(Tiny.spark("local[" + cores + "]"), sets, false, Verbs::train)
+                                .err())
+                        .contains("computing on CPUs with LibTorch" + (precision.equals("bf16") ? " in bfloat16" : ""));
+                assertThat(Files.readString(run.resolve("manifest.json"))).contains("\"kernels\" : \"torch\"");
+                for (String file : new String[] {"selection.safetensors", "delta.safetensors"}) {
+                    assertThat(Tiny.tensors(run.resolve(file)))
+                            .as(run + "/" + file)
+                            .isEqualTo(
+                                    Tiny.tensors(folder.resolve(precision + 1).resolve(file)));
+                }
+            }
+        }
+        Path run = folder.resolve("cpu");
+        Tiny.does(Tiny.spark("local[2]"), Tiny.sets(pretrained, train, train, run), false, Verbs::train);
+        assertThat(Tiny.tensors(run.resolve("selection.safetensors")))
+                .isEqualTo(Tiny.tensors(folder.resolve("fp321/selection.safetensors")));
+    }
+
+    @Test
     void imagesInOneTwoOrFivePartitionsGiveTheSameBits() throws Exception {
         Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
         Path images = Tiny.images(folder.resolve("train"), 6, 2);

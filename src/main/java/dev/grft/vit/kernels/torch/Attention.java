@@ -102,8 +102,8 @@ public final class Attention {
 
     /** Returns the gradient of scores, times {@code scale}, given that of their softmax over the last dimension: FLOAT of bfloat16. */
     private static Tensor softmaxBackward(Tensor dweights, Tensor weights, double scale) {
-        torch.ScalarType type =
-                weights.scalar_type() == torch.ScalarType.BFloat16 ? torch.ScalarType.Float : weights.scalar_type();
+        torch.ScalarType type = Torch.type(weights);
+        type = type == torch.ScalarType.BFloat16 ? torch.ScalarType.Float : type;
         Tensor w = weights.to(type);
         Tensor dw = dweights.to(type);
         Tensor inner = torch.mul(dw, w).sum(new long[] {-1}, true, new ScalarTypeOptional());

@@ -25,7 +25,7 @@ public final class Products {
             Tensor c) {
         Tensor left = transposeA ? a.to(type).t() : a.to(type);
         Tensor right = transposeB ? b.to(type).t() : b.to(type);
-        if (c.scalar_type() != type) {
+        if (Torch.type(c) != type) {
             add(torch.mm(left, right), alpha, beta, c);
         } else if (alpha == 1 && beta == 0) {
             torch.mm_out(c, left, right);
@@ -36,17 +36,18 @@ public final class Products {
 
     private static void add(Tensor product, double alpha, double beta, Tensor c) {
         if (beta == 0) {
-            torch.mul_out(c, product, scalar(alpha));
-        } else {
-            c.mul_(scalar(beta)).add_(product, scalar(alpha));
+            c.zero_();
+        } else if (beta != 1) {
+            c.mul_(scalar(beta));
         }
+        c.add_(product, scalar(alpha));
     }
 
     /** Puts {@code x W' + bias} into {@code y [m, out]}; W {@code [out, in]}, bias {@code [out]} or null. */
     public static void linear(torch.ScalarType type, Tensor x, Tensor w, @Nullable Tensor bias, Tensor y) {
         if (bias == null) {
             multiply(type, false, x, true, w, 1, 0, y);
-        } else if (y.scalar_type() == type) {
+        } else if (Torch.type(y) == type) {
             torch.addmm_out(y, bias.to(type), x.to(type), w.to(type).t());
         } else {
             torch.add_out(y, torch.mm(x.to(type), w.to(type).t()), bias);

@@ -110,15 +110,21 @@ public final class Rows {
 
     /** Puts {@code x * sigmoid(linear * x)} into {@code y}. */
     public static void swish(Tensor x, double linear, Tensor y) {
-        torch.mul_out(y, torch.mul(x, scalar(linear)).sigmoid_(), x);
+        Tensor in = wide(x);
+        torch.mul_out(y, torch.mul(in, scalar(linear)).sigmoid_(), in);
     }
 
     /** Multiplies {@code dy} by the derivative of that at x: {@code s + linear x s (1 - s)}. */
     public static void swishBackward(Tensor x, double linear, Tensor dy) {
-        Tensor u = torch.mul(near(x), scalar(linear));
+        Tensor u = torch.mul(near(wide(x)), scalar(linear));
         Tensor s = torch.sigmoid(u);
         Tensor rest = torch.rsub(s, scalar(1)).mul_(u).add_(scalar(1));
         dy.mul_(rest.mul_(s));
+    }
+
+    /** Returns x, bfloat16 as FLOAT: what follows rounds once. */
+    private static Tensor wide(Tensor x) {
+        return Torch.type(x) == torch.ScalarType.BFloat16 ? x.to(torch.ScalarType.Float) : x;
     }
 
     /** Returns x where the derivative varies: the formulas give infinity times 0 far from there. Keeps a NaN. */

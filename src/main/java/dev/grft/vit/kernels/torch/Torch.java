@@ -13,6 +13,8 @@ import org.bytedeco.pytorch.global.torch;
 
 /** LibTorch in this process: loaded at the first use, on the CPU. */
 public final class Torch {
+    private static volatile boolean loaded;
+
     private Torch() {}
 
     /** The native library, once it is loaded: the same inputs give the same bits, and no product is less precise than its type. */
@@ -51,6 +53,7 @@ public final class Torch {
         }
         try {
             Library.load();
+            loaded = true;
         } catch (LinkageError e) {
             throw new UserError(
                     "engine.kernels is torch, but the native libraries of LibTorch cannot be loaded: " + e.getMessage()
@@ -59,11 +62,12 @@ public final class Torch {
         }
     }
 
-    /** Sets how many threads each operation that this thread calls may use. The last bits depend on this number. */
+    /** Sets how many threads each operation that this thread calls may use, if LibTorch is loaded. The last bits depend on this number. */
     public static void threads(int number) {
-        load();
-        torch.set_num_threads(number);
-        openblas.blas_set_num_threads(number); // LibTorch multiplies by a copy of its own
+        if (loaded) {
+            torch.set_num_threads(number);
+            openblas.blas_set_num_threads(number); // LibTorch multiplies by a copy of its own
+        }
     }
 
     /** Returns a tensor of the values at an address, row by row. The memory must outlast it. */
@@ -78,6 +82,11 @@ public final class Torch {
             copy.put(i, numbers[i]);
         }
         return view(copy, torch.ScalarType.Long, shape);
+    }
+
+    /** Returns the type of a tensor's values, to compare with constants. */
+    static torch.ScalarType type(Tensor x) {
+        return x.scalar_type().intern();
     }
 
     static Scalar scalar(double value) {
