@@ -313,7 +313,8 @@ public record Settings(
             Checks.word("engine.kernels", kernels, "auto", "cpu", "torch", "nd4j");
             if (requireGpu && (kernels.equals("cpu") || kernels.equals("torch"))) {
                 throw UserError.of(
-                        "engine.requireGpu is true, but engine.kernels is %s, which computes on CPUs; set it to auto", kernels);
+                        "engine.requireGpu is true, but engine.kernels is %s, which computes on CPUs; set it to auto",
+                        kernels);
             }
             Checks.word("engine.precision", precision, "fp32", "bf16");
             Checks.count("engine.blasThreads", blasThreads);

@@ -140,7 +140,8 @@ public final class Backend {
             case "nd4j" -> new Nd4jKernels();
             case "torch" -> torch(bf16);
             case "auto" -> Flat.CPU ? new CpuKernels(bf16) : new Nd4jKernels();
-            default -> throw UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu, torch or nd4j", name);
+            default ->
+                throw UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu, torch or nd4j", name);
         };
     }
 
@@ -157,7 +158,8 @@ public final class Backend {
     public static void requireTorch() {
         prepare();
         if (Blas.mkl()) {
-            throw UserError.of("engine.kernels is torch, which multiplies by OpenBLAS; use a build without -Pmkl, or auto");
+            throw UserError.of(
+                    "engine.kernels is torch, which multiplies by OpenBLAS; use a build without -Pmkl, or auto");
         }
         Torch.load();
     }

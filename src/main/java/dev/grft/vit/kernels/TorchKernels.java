@@ -63,11 +63,6 @@ public final class TorchKernels implements Kernels {
             return array == null ? null : of(array);
         }
 
-        @Nullable
-        Tensor flatOrNull(@Nullable INDArray array) {
-            return array == null ? null : flat(array);
-        }
-
         private Tensor view(INDArray array, long... shape) {
             if (!CpuArrays.isRowMajor(array)) {
                 throw new IllegalArgumentException("TorchKernels needs a contiguous row-major array, got "
@@ -89,8 +84,9 @@ public final class TorchKernels implements Kernels {
             case FLOAT -> ScalarType.Float;
             case DOUBLE -> ScalarType.Double;
             case BFLOAT16 -> ScalarType.BFloat16;
-            default -> throw new IllegalArgumentException(
-                    "TorchKernels computes in FLOAT, DOUBLE and BFLOAT16, got " + array.dataType());
+            default ->
+                throw new IllegalArgumentException(
+                        "TorchKernels computes in FLOAT, DOUBLE and BFLOAT16, got " + array.dataType());
         };
     }
 
@@ -109,8 +105,7 @@ public final class TorchKernels implements Kernels {
             boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
         CpuProducts.requireShapes(transposeA, a, transposeB, b, c);
         try (Call call = new Call()) {
-            Products.multiply(
-                    products(a), transposeA, call.of(a), transposeB, call.of(b), alpha, beta, call.of(c));
+            Products.multiply(products(a), transposeA, call.of(a), transposeB, call.of(b), alpha, beta, call.of(c));
         }
     }
 
@@ -118,7 +113,7 @@ public final class TorchKernels implements Kernels {
     public void linear(INDArray x, INDArray w, @Nullable Packed packed, @Nullable INDArray bias, INDArray y) {
         ScalarType type = ofWeights(x, packed, y);
         try (Call call = new Call()) {
-            Products.linear(type, call.of(x), weight(call, w, packed, type), call.flatOrNull(bias), call.of(y));
+            Products.linear(type, call.of(x), weight(call, w, packed, type), call.ofOrNull(bias), call.of(y));
         }
     }
 
@@ -142,8 +137,8 @@ public final class TorchKernels implements Kernels {
         if (packed == null || type != ScalarType.BFloat16 || CpuArrays.isNarrow(w)) {
             return exact;
         }
-        Pointer rounded =
-                packed.rounded(w.length(), memory -> Torch.view(memory, type, w.shape()).copy_(exact));
+        Pointer rounded = packed.rounded(
+                w.length(), memory -> Torch.view(memory, type, w.shape()).copy_(exact));
         return Torch.view(rounded, type, w.shape());
     }
 
@@ -244,7 +239,7 @@ public final class TorchKernels implements Kernels {
         try (Call call = new Call()) {
             Tensor in = call.of(x);
             Tensor z = normalized == null ? torch.empty_like(in) : call.of(normalized);
-            Rows.normalize(in, eps, z, call.flatOrNull(inverse));
+            Rows.normalize(in, eps, z, call.ofOrNull(inverse));
             Rows.scaleAndShift(z, call.flat(gamma), call.flat(beta), call.of(y));
         }
     }
@@ -259,8 +254,7 @@ public final class TorchKernels implements Kernels {
     @Override
     public void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
         try (Call call = new Call()) {
-            Rows.layerNormBackward(
-                    call.of(dy), call.flat(gamma), call.of(normalized), call.flat(inverse), call.of(dx));
+            Rows.layerNormBackward(call.of(dy), call.flat(gamma), call.of(normalized), call.flat(inverse), call.of(dx));
         }
     }
 
@@ -335,8 +329,7 @@ public final class TorchKernels implements Kernels {
             INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
         try (Call call = new Call()) {
             Tensor w = call.of(weights);
-            Attention.attendBackward(
-                    call.of(dout), call.of(u), call.of(x), scale, w, call.of(du), call.ofOrNull(dx));
+            Attention.attendBackward(call.of(dout), call.of(u), call.of(x), scale, w, call.of(du), call.ofOrNull(dx));
         }
     }
 
@@ -364,7 +357,7 @@ public final class TorchKernels implements Kernels {
     @Override
     public void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y) {
         try (Call call = new Call()) {
-            Tokens.tokens(call.of(patches), call.flatOrNull(first), call.of(positions), examples, call.of(y));
+            Tokens.tokens(call.of(patches), call.ofOrNull(first), call.of(positions), examples, call.of(y));
         }
     }
 
@@ -421,8 +414,7 @@ public final class TorchKernels implements Kernels {
     @Override
     public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
         try (Call call = new Call()) {
-            Losses.contrastive(
-                    call.of(features), call.of(same), temperature, call.flat(losses), call.of(dfeatures));
+            Losses.contrastive(call.of(features), call.of(same), temperature, call.flat(losses), call.of(dfeatures));
         }
     }
 

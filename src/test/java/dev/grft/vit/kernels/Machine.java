@@ -37,7 +37,9 @@ public enum Machine {
 
     /** Returns the one of this build that gradients are checked on, in DOUBLE. */
     public static Machine exact() {
-        return here().filter(machine -> machine.type == DataType.DOUBLE).findFirst().orElseThrow();
+        return here().filter(machine -> machine.type == DataType.DOUBLE)
+                .findFirst()
+                .orElseThrow();
     }
 
     /** Returns the kernels of this build that compute in bfloat16. */

@@ -78,8 +78,8 @@ public final class Attention {
         long examples = x.size(0) / weights.size(1);
         Tensor tokens = Tokens.ofExamples(x, examples);
         Tensor w = Tokens.ofExamples(weights, examples);
-        Tensor scores =
-                torch.bmm(Tokens.ofExamples(u, examples), tokens.transpose(1, 2)).mul_(scalar(scale));
+        Tensor scores = torch.bmm(Tokens.ofExamples(u, examples), tokens.transpose(1, 2))
+                .mul_(scalar(scale));
         torch.softmax_out(w, scores, 2);
         torch.bmm_out(Tokens.ofExamples(out, examples), w, tokens);
     }

@@ -33,7 +33,8 @@ public final class Losses {
         Tensor z = doubles(logits);
         Tensor on = doubles(targets.narrow(1, 0, k));
         Tensor weights = doubles(targets.narrow(1, k, 1));
-        Tensor each = z.abs().neg_().exp_().log1p_().add_(z.clamp_min(scalar(0))).mul_(weights);
+        Tensor each =
+                z.abs().neg_().exp_().log1p_().add_(z.clamp_min(scalar(0))).mul_(weights);
         losses.copy_(mean(each.sub_(torch.mul(z, on))));
         dlogits.copy_(z.sigmoid_().mul_(weights).sub_(on).div_(scalar(k)));
     }
@@ -50,8 +51,7 @@ public final class Losses {
     }
 
     /** Puts the supervised contrastive loss of each row of {@code features [N, D]} into {@code losses [N]}, its gradient into {@code dfeatures}. */
-    public static void contrastive(
-            Tensor features, Tensor same, double temperature, Tensor losses, Tensor dfeatures) {
+    public static void contrastive(Tensor features, Tensor same, double temperature, Tensor losses, Tensor dfeatures) {
         Tensor f = doubles(features);
         Tensor lengths = sum(torch.mul(f, f)).sqrt_().clamp_min_(scalar(1e-12));
         Tensor z = torch.div(f, lengths);

@@ -68,7 +68,7 @@ public final class Rows {
                 torch.native_layer_norm(x, new long[] {x.size(1)}, new TensorOptional(), new TensorOptional(), eps);
         normalized.copy_(all.get0());
         if (inverse != null) {
-            inverse.copy_(all.get2().view(-1));
+            inverse.view(-1).copy_(all.get2().view(-1));
         }
     }
 
