@@ -74,8 +74,11 @@ public final class TorchKernels implements Kernels {
 
         @Override
         public void close() {
-            scope.close();
-            Reference.reachabilityFence(arrays);
+            try {
+                scope.close();
+            } finally {
+                Reference.reachabilityFence(arrays);
+            }
         }
     }
 

@@ -36,7 +36,7 @@ public final class Losses {
         Tensor each =
                 z.abs().neg_().exp_().log1p_().add_(z.clamp_min(scalar(0))).mul_(weights);
         losses.copy_(mean(each.sub_(torch.mul(z, on))));
-        dlogits.copy_(z.sigmoid_().mul_(weights).sub_(on).div_(scalar(k)));
+        dlogits.copy_(z.sigmoid_().mul_(weights).sub_(on).div_(scalar((double) k)));
     }
 
     /** Puts the mean squared error of each example into {@code losses [B]}; targets {@code [B, K + 1]} have the weight last. */

@@ -58,7 +58,7 @@ public final class Tokens {
         Tensor tokens = ofExamples(dx, dy.size(0));
         long patches = tokens.size(1) - prefix;
         dx.zero_();
-        Tensor mean = torch.div(dy.narrow(1, width - d, d), scalar(patches));
+        Tensor mean = torch.div(dy.narrow(1, width - d, d), scalar((double) patches));
         tokens.narrow(1, prefix, patches).copy_(mean.unsqueeze(1));
         if (width > d) {
             tokens.select(1, 0).copy_(dy.narrow(1, 0, d));

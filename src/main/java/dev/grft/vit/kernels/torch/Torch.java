@@ -4,8 +4,8 @@ import dev.grft.UserError;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.openblas.global.openblas;
+import org.bytedeco.pytorch.Context;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -21,11 +21,10 @@ public final class Torch {
     private static final class Library {
         static {
             Loader.load(torch.class);
-            try (PointerScope scope = new PointerScope()) {
-                torch.globalContext().setDeterministicAlgorithms(true, false);
-                torch.globalContext().setDeterministicFillUninitializedMemory(false);
-                torch.globalContext().setDeterministicMkldnn(true);
-            }
+            Context context = torch.globalContext();
+            context.setDeterministicAlgorithms(true, false);
+            context.setDeterministicFillUninitializedMemory(false);
+            context.setDeterministicMkldnn(true);
         }
 
         private Library() {}
