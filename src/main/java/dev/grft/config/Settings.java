@@ -315,9 +315,11 @@ public record Settings(
             double leaseSeconds)
             implements Serializable {
         public Engine {
-            Checks.word("engine.kernels", kernels, "auto", "cpu", "nd4j");
-            if (requireGpu && kernels.equals("cpu")) {
-                throw new UserError("engine.requireGpu is true, but engine.kernels is cpu; set it to auto");
+            Checks.word("engine.kernels", kernels, "auto", "cpu", "torch", "nd4j");
+            if (requireGpu && (kernels.equals("cpu") || kernels.equals("torch"))) {
+                throw UserError.of(
+                        "engine.requireGpu is true, but engine.kernels is %s, which computes on CPUs; set it to auto",
+                        kernels);
             }
             Checks.word("engine.precision", precision, "fp32", "bf16");
             Checks.count("engine.blasThreads", blasThreads);

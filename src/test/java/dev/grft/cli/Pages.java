@@ -37,6 +37,7 @@ final class Pages {
             Map.entry("--jars score.jar", "needs that jar; OwnScoreTest compiles the page's score into one"),
             Map.entry("GRFT_SPARK=4 ", ".ci/run executes the other build after this"),
             Map.entry("/opt/spark-4.1", "needs a distribution of Spark 4.1; .ci/run has its jars"),
+            Map.entry("engine.kernels=torch", "needs LibTorch's natives; DeterminismTest trains with them, -Ptorch"),
             Map.entry("engine.requireGpu=true", "needs a GPU; GpuIT has a worker that tells of some"),
             Map.entry("aws emr ", "needs an account"),
             Map.entry("gcloud dataproc ", "needs an account"));

@@ -160,7 +160,7 @@ class SettingsTest {
                         + " auroc, loss, got 'f1'",
                 "evaluation.protocol=test  | evaluation.protocol must be one of validation, gps-paper, got 'test'",
                 "evaluation.batchSize=0    | evaluation.batchSize must be >= 1, got 0",
-                "engine.kernels=cuda       | engine.kernels must be one of auto, cpu, nd4j, got 'cuda'",
+                "engine.kernels=cuda       | engine.kernels must be one of auto, cpu, torch, nd4j, got 'cuda'",
                 "engine.blasThreads=0      | engine.blasThreads must be >= 1, got 0",
                 "engine.frozenCacheGiB=-1  | engine.frozenCacheGiB must be >= 0, got -1",
                 "engine.timeoutSeconds=0   | engine.timeoutSeconds must be > 0, got 0",

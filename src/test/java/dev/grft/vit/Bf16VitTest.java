@@ -3,25 +3,26 @@ package dev.grft.vit;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.checkpoint.file.Safetensors;
-import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** The tiny model with products in bfloat16: no farther from the exact numbers than PyTorch's autocast. */
+@Tag("kernels")
 class Bf16VitTest {
     private static final Safetensors GOLDEN = Golden.read("tiny/golden.safetensors");
     private static final Safetensors AUTOCAST = Golden.read("tiny/autocast.safetensors");
     private static final int EXAMPLES = 6;
 
-    private final Kernels kernels = new CpuKernels(true);
+    private final Kernels kernels = Machine.narrow();
     private final Weights weights = Golden.weights("tiny", DataType.FLOAT);
 
     @BeforeAll

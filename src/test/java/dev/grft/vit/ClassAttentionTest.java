@@ -9,19 +9,21 @@ import dev.grft.vit.kernels.Machine;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /** The class token's attention without keys and values of all tokens, beside that with them, which maps get that are no matrices. */
+@Tag("kernels")
 class ClassAttentionTest {
     private static final String QKV = "blocks.2.attn.qkv.weight";
 
     @ParameterizedTest
-    @EnumSource(Machine.class)
+    @MethodSource("dev.grft.vit.kernels.Machine#here")
     void itIsTheAttentionThatHasAllKeysAndValues(Machine machine) {
         try (Weights weights = Weights.copyOf(Tiny.CONFIG, Tiny.tensors(), machine.type())) {
             Seen without = new Seen(weights, machine.kernels(), true);

@@ -13,10 +13,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -25,7 +26,8 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /** The tiny model of timm: logits, losses, every gradient and every score, on every machine. */
 @ParameterizedClass
-@EnumSource(Machine.class)
+@MethodSource("dev.grft.vit.kernels.Machine#here")
+@Tag("kernels")
 class GoldenVitTest {
     private static final Safetensors GOLDEN = Golden.read("tiny/golden.safetensors");
     private static final Safetensors CONTRASTIVE = Golden.read("tiny/contrastive.safetensors");

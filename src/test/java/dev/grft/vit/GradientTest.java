@@ -8,13 +8,13 @@ import static org.junit.jupiter.params.provider.Arguments.arguments;
 import dev.grft.vit.kernels.Differences;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
-import dev.grft.vit.kernels.Nd4jKernels;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.assertj.core.data.Offset;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -25,13 +25,14 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** Every gradient by central differences in double: layer, stage and a whole model, every parameter trained. */
+@Tag("kernels")
 class GradientTest {
     private static final int EXAMPLES = 2;
     private static final VitConfig CONFIG = new VitConfig(4, 2, 6, 2, 2, 5, 3, 1e-6); // T = 5
     private static final Trainable WHOLE = parameter -> true;
 
     private final Weights weights = weights(CONFIG);
-    private final Kernels kernels = new Nd4jKernels();
+    private final Kernels kernels = Machine.exact().kernels();
     private final Buffers buffers = new Buffers(DataType.DOUBLE, Keep.ALL);
 
     @Test

@@ -4,8 +4,8 @@ import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.vit.Keep;
 import dev.grft.vit.kernels.Backend;
-import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Nd4jKernels;
 import java.io.Serializable;
 import java.util.List;
 import org.apache.spark.SparkConf;
@@ -45,6 +45,12 @@ public final class Device implements Serializable {
         BF16_SLOW(
                 "CPU in bfloat16 without instructions for it",
                 "CPUs in bfloat16 without instructions for it: engine.precision fp32 would be faster"),
+        TORCH("CPU with LibTorch", "CPUs with LibTorch"),
+        TORCH_BF16_AMX("CPU with LibTorch in bfloat16 by AMX", "CPUs with LibTorch in bfloat16 by AMX"),
+        TORCH_BF16_AVX512("CPU with LibTorch in bfloat16 by AVX-512", "CPUs with LibTorch in bfloat16 by AVX-512"),
+        TORCH_BF16_SLOW(
+                "CPU with LibTorch in bfloat16 without instructions for it",
+                "CPUs with LibTorch in bfloat16 without instructions for it: engine.precision fp32 would be faster"),
         GPU("GPU", "GPUs");
 
         private final String one;
@@ -55,15 +61,26 @@ public final class Device implements Serializable {
             this.several = several;
         }
 
-        /** Returns what computes in this process with some {@code engine.kernels} and {@code engine.precision}. */
+        /**
+         * Returns what computes in this process with some {@code engine.kernels} and {@code engine.precision}.
+         *
+         * @throws UserError if they cannot compute here
+         */
         static Kind here(String kernels, String precision) {
             try {
+                boolean torch = kernels.equals("torch");
+                if (torch) {
+                    Backend.requireTorch();
+                }
                 if (precision.equals("bf16")) {
                     return switch (Backend.bf16(kernels)) {
-                        case AMX -> BF16_AMX;
-                        case AVX512 -> BF16_AVX512;
-                        case CONVERTED -> BF16_SLOW;
+                        case AMX -> torch ? TORCH_BF16_AMX : BF16_AMX;
+                        case AVX512 -> torch ? TORCH_BF16_AVX512 : BF16_AVX512;
+                        case CONVERTED -> torch ? TORCH_BF16_SLOW : BF16_SLOW;
                     };
+                }
+                if (torch) {
+                    return TORCH;
                 }
                 return Backend.onGpu() ? GPU : Backend.onMkl() ? CPU_WITH_MKL : CPU;
             } catch (LinkageError e) {
@@ -211,7 +228,7 @@ public final class Device implements Serializable {
             }
         }
         Kernels made = Backend.kernels(kernels, precision);
-        if (made instanceof CpuKernels) {
+        if (!(made instanceof Nd4jKernels)) {
             Backend.threads(blasThreads);
         }
         return made;

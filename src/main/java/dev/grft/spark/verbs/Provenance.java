@@ -70,6 +70,7 @@ final class Provenance {
     static String json(Run run, String dataDigest, @Nullable Standard standard, EpochChoice.@Nullable Split chosenOn) {
         Map<String, Object> all = new LinkedHashMap<>(versions(run.session()));
         all.put("commit", Build.commit());
+        all.put("kernels", run.settings().engine().kernels());
         all.put("precision", run.settings().engine().precision());
         all.put("data_digest", dataDigest);
         if (standard != null) {

@@ -3,7 +3,9 @@ package dev.grft.vit.kernels;
 import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_threads;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.blas.Blas;
 import dev.grft.vit.kernels.onednn.OneDnn;
+import dev.grft.vit.kernels.torch.Torch;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -106,9 +108,10 @@ public final class Backend {
     /**
      * Returns new kernels.
      *
-     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code auto}: {@code cpu} if ND4J computes on the
-     *     CPU, else {@code nd4j}
-     * @throws UserError for any other name, and for {@code cpu} if ND4J's arrays are on a GPU
+     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code torch}: {@link TorchKernels}; {@code auto}:
+     *     {@code cpu} if ND4J computes on the CPU, else {@code nd4j}
+     * @throws UserError for any other name, for {@code cpu} and {@code torch} if ND4J's arrays are on a GPU, and for {@code torch} if
+     *     LibTorch's native libraries are not on the class path
      */
     public static Kernels kernels(String name) {
         return kernels(name, "fp32");
@@ -117,7 +120,7 @@ public final class Backend {
     /**
      * Returns the same of a precision.
      *
-     * @param precision {@code fp32}, or {@code bf16} for the large products of {@link CpuKernels}
+     * @param precision {@code fp32}, or {@code bf16} for the large products of {@link CpuKernels} or {@link TorchKernels}
      * @throws UserError also if other kernels cannot compute in it
      */
     public static Kernels kernels(String name, String precision) {
@@ -126,23 +129,45 @@ public final class Backend {
         if (bf16) {
             requireBf16(name);
         }
-        if (name.equals("cpu") && !Flat.CPU) {
+        if ((name.equals("cpu") || name.equals("torch")) && !Flat.CPU) {
             throw UserError.of(
-                    "engine.kernels is cpu, but the program was built with mvn -Pcuda, whose arrays are on the GPU; use the build"
-                            + " without it, or auto");
+                    "engine.kernels is %s, but the program was built with mvn -Pcuda, whose arrays are on the GPU; use the build"
+                            + " without it, or auto",
+                    name);
         }
         return switch (name) {
             case "cpu" -> new CpuKernels(bf16);
             case "nd4j" -> new Nd4jKernels();
+            case "torch" -> torch(bf16);
             case "auto" -> Flat.CPU ? new CpuKernels(bf16) : new Nd4jKernels();
-            default -> throw UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu or nd4j", name);
+            default ->
+                throw UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu, torch or nd4j", name);
         };
+    }
+
+    private static Kernels torch(boolean bf16) {
+        requireTorch();
+        return new TorchKernels(bf16);
+    }
+
+    /**
+     * Loads LibTorch.
+     *
+     * @throws UserError if its native libraries are not on the class path, or MKL would multiply in place of its OpenBLAS
+     */
+    public static void requireTorch() {
+        prepare();
+        if (Blas.mkl()) {
+            throw UserError.of(
+                    "engine.kernels is torch, which multiplies by OpenBLAS; use a build without -Pmkl, or auto");
+        }
+        Torch.load();
     }
 
     private static void requireBf16(String name) {
         if (!Flat.CPU || name.equals("nd4j")) {
             throw UserError.of(
-                    "engine.precision: bf16 needs the kernels of a CPU, engine.kernels cpu or auto and a build without -Pcuda");
+                    "engine.precision: bf16 needs the kernels of a CPU, engine.kernels auto, cpu or torch and a build without -Pcuda");
         }
         if (Blas.mkl()) {
             throw UserError.of("engine.precision: bf16 is computed by oneDNN; use a build without -Pmkl, or fp32");
@@ -165,6 +190,7 @@ public final class Backend {
     public static void threads(int threads) {
         blas_set_num_threads(threads);
         OneDnn.threads(threads);
+        Torch.threads(threads);
     }
 
     /** Returns the bytes of native memory that all kernels of this process hold as scratch, beside the arrays of ND4J. */

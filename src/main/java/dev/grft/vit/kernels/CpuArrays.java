@@ -47,7 +47,7 @@ final class CpuArrays {
     }
 
     /** Returns whether the values lie one after the other in 'c' order; ND4J's flags do not tell it for views. */
-    private static boolean isRowMajor(INDArray array) {
+    static boolean isRowMajor(INDArray array) {
         long expected = 1;
         for (int i = array.rank() - 1; i >= 0; i--) {
             if (array.size(i) != 1 && array.stride(i) != expected) {

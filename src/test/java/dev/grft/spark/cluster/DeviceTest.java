@@ -34,7 +34,8 @@ class DeviceTest {
         List<String> cpu = shared.sets(folder.resolve("run"), "engine.requireGpu=true");
         assertThatThrownBy(() -> Tiny.does(spark, cpu, false, Verbs::train))
                 .isInstanceOf(UserError.class)
-                .hasMessage("--set: engine.requireGpu is true, but engine.kernels is cpu; set it to auto");
+                .hasMessage(
+                        "--set: engine.requireGpu is true, but engine.kernels is cpu, which computes on CPUs; set it to auto");
         assertThat(Tiny.does(spark, shared.sets(folder.resolve("run")), false, Verbs::select)
                         .err())
                 .containsOnlyOnce("computing on CPUs");

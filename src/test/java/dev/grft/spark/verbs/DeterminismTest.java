@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Dataset;
@@ -100,6 +101,40 @@ class DeterminismTest {
         assertThat(Tiny.tensors(run.resolve("delta.safetensors")))
                 .as("trained again in fp32")
                 .isNotEqualTo(delta);
+    }
+
+    @Test
+    @Tag("torch")
+    void libTorchHasTheSameBitsOnAnyNumberOfCoresAndTrainsWhatOthersTrain() throws Exception {
+        Path pretrained = Tiny.pretrained(folder.resolve("pretrained"), 1);
+        Path train = Tiny.images(folder.resolve("train"), 6, 2);
+        for (String precision : new String[] {"fp32", "bf16"}) {
+            for (int cores : new int[] {1, 4}) {
+                Path run = folder.resolve(precision + cores);
+                List<String> sets = Tiny.sets(
+                        pretrained, train, train, run, "engine.kernels=torch", "engine.precision=" + precision);
+                assertThat(Tiny.does(Tiny.spark("local[" + cores + "]"), sets, false, Verbs::train)
+                                .err())
+                        .contains("computing on CPUs with LibTorch" + (precision.equals("bf16") ? " in bfloat16" : ""));
+                assertThat(Files.readString(run.resolve("manifest.json"))).contains("\"kernels\" : \"torch\"");
+                for (String file : new String[] {"selection.safetensors", "delta.safetensors"}) {
+                    assertThat(Tiny.tensors(run.resolve(file)))
+                            .as(run + "/" + file)
+                            .isEqualTo(
+                                    Tiny.tensors(folder.resolve(precision + 1).resolve(file)));
+                }
+            }
+        }
+        Path run = folder.resolve("cpu");
+        Tiny.does(Tiny.spark("local[2]"), Tiny.sets(pretrained, train, train, run), false, Verbs::train);
+        assertThat(selected(run)).isNotEmpty().isEqualTo(selected(folder.resolve("fp321")));
+    }
+
+    /** Returns the selected rows and columns, without their scores. */
+    private static Map<String, String> selected(Path run) throws Exception {
+        Map<String, String> all = new TreeMap<>(Tiny.tensors(run.resolve("selection.safetensors")));
+        all.keySet().removeIf(name -> name.endsWith(".score"));
+        return all;
     }
 
     @Test

@@ -34,6 +34,6 @@ class BackendTest {
     void unknownKernelsAreRefused() {
         assertThatThrownBy(() -> Backend.kernels("gpu"))
                 .isInstanceOf(UserError.class)
-                .hasMessage("engine.kernels: unknown kernels gpu; expected auto, cpu or nd4j");
+                .hasMessage("engine.kernels: unknown kernels gpu; expected auto, cpu, torch or nd4j");
     }
 }

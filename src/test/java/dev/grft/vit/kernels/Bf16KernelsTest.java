@@ -9,19 +9,23 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.ShortPointer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** Products in bfloat16 against those of rounded numbers in double, and attention against that in FLOAT. */
+@Tag("kernels")
 class Bf16KernelsTest {
     private static final int M = 70;
     private static final int OUT = 50;
     private static final int IN = 40;
+    private static final boolean ROUNDED = Boolean.getBoolean("grft.torch"); // LibTorch rounds each product
+    private static final double TOLERANCE = ROUNDED ? 0.02 : 1e-5;
 
-    private final Kernels kernels = new CpuKernels(true);
-    private final Kernels floats = new CpuKernels();
+    private final Kernels kernels = Machine.narrow();
+    private final Kernels floats = Machine.floats();
     private final Random random = new Random(5);
     private final INDArray x = normal(M, IN);
     private final INDArray w = normal(OUT, IN);
@@ -43,14 +47,14 @@ class Bf16KernelsTest {
             INDArray exact = rounded(x).mmul(rounded(w).transpose());
             for (Packed of : new Packed[] {packed, null}) {
                 kernels.linear(x, w, of, null, y);
-                close(y, exact, 1e-5);
+                close(y, exact, TOLERANCE);
                 INDArray bias = normal(1, OUT);
                 kernels.linear(x, w, of, bias.reshape(OUT), y);
-                close(y, exact.addRowVector(bias.castTo(DataType.DOUBLE)), 1e-5);
+                close(y, exact.addRowVector(bias.castTo(DataType.DOUBLE)), TOLERANCE);
                 INDArray narrow = Nd4j.create(DataType.BFLOAT16, M, OUT);
                 kernels.linear(x.castTo(DataType.BFLOAT16), w, of, bias.reshape(OUT), narrow);
-                assertThat(narrow.castTo(DataType.FLOAT))
-                        .isEqualTo(y.castTo(DataType.BFLOAT16).castTo(DataType.FLOAT));
+                INDArray once = y.castTo(DataType.BFLOAT16);
+                close(narrow.castTo(DataType.FLOAT), once.castTo(DataType.DOUBLE), ROUNDED ? TOLERANCE : 1e-30);
             }
         }
     }
@@ -61,9 +65,9 @@ class Bf16KernelsTest {
             INDArray dy = normal(M, OUT);
             INDArray dx = Nd4j.create(DataType.FLOAT, M, IN);
             kernels.linearBackward(dy, w, packed, dx);
-            close(dx, rounded(dy).mmul(rounded(w)), 1e-5);
+            close(dx, rounded(dy).mmul(rounded(w)), TOLERANCE);
             kernels.linearBackward(dy, w, null, dx);
-            close(dx, rounded(dy).mmul(rounded(w)), 1e-5);
+            close(dx, rounded(dy).mmul(rounded(w)), TOLERANCE);
         }
     }
 
@@ -73,7 +77,7 @@ class Bf16KernelsTest {
         kernels.linear(x, w, null, null, y);
         w.muli(3);
         kernels.linear(x, w, null, null, y);
-        close(y, rounded(x).mmul(rounded(w).transpose()), 1e-5);
+        close(y, rounded(x).mmul(rounded(w).transpose()), TOLERANCE);
     }
 
     @Test
@@ -91,11 +95,11 @@ class Bf16KernelsTest {
             INDArray some = normal(m, IN);
             INDArray y = Nd4j.create(DataType.FLOAT, m, OUT);
             kernels.linear(some, w, packed, null, y);
-            close(y, rounded(some).mmul(rounded(w).transpose()), 1e-5);
+            close(y, rounded(some).mmul(rounded(w).transpose()), TOLERANCE);
         }
         assertThat(packed.bytes()).isBetween(2L * OUT * IN, 8L * OUT * IN);
         kernels.linearBackward(normal(M, OUT), w, packed, Nd4j.create(DataType.FLOAT, M, IN));
-        assertThat(packed.bytes()).isGreaterThanOrEqualTo(4L * OUT * IN);
+        assertThat(packed.bytes()).isGreaterThanOrEqualTo((ROUNDED ? 2L : 4L) * OUT * IN);
         packed.close();
         assertThat(packed.bytes()).isZero();
     }
@@ -116,7 +120,7 @@ class Bf16KernelsTest {
                 double error = ours[i].sub(exact[i]).norm2Number().doubleValue();
                 assertThat(error / exact[i].norm2Number().doubleValue()).isLessThan(1e-2);
                 assertThat(ours[i]).isNotEqualTo(exact[i]);
-                assertThat(again[i].data().asFloat()).isEqualTo(ours[i].data().asFloat());
+                same(again[i], ours[i]);
             }
         }
     }
@@ -129,7 +133,7 @@ class Bf16KernelsTest {
         INDArray[] kept = pass(kernels, qkv, dout, 4, 1, tokens, true);
         INDArray[] again = pass(kernels, qkv, dout, 4, 1, tokens, false);
         for (int i = 0; i < 2; i++) {
-            assertThat(again[i].data().asFloat()).isEqualTo(kept[i].data().asFloat());
+            same(again[i], kept[i]);
         }
     }
 
@@ -148,6 +152,12 @@ class Bf16KernelsTest {
         functions.close();
     }
 
+    /** Asserts the same bits; LibTorch computes attention in another way if its weights are not kept. */
+    private static void same(INDArray actual, INDArray expected) {
+        double error = actual.sub(expected).norm2Number().doubleValue();
+        assertThat(error / expected.norm2Number().doubleValue()).isLessThanOrEqualTo(ROUNDED ? 0.03 : 0);
+    }
+
     private static INDArray[] pass(
             Kernels kernels, INDArray qkv, INDArray dout, int heads, int examples, int queries, boolean keep) {
         long t = qkv.size(0) / examples;
@@ -164,7 +174,7 @@ class Bf16KernelsTest {
     void otherKernelsComputeTheSameBits() {
         INDArray first = Nd4j.create(DataType.FLOAT, M, OUT);
         INDArray second = Nd4j.create(DataType.FLOAT, M, OUT);
-        Kernels others = new CpuKernels(true);
+        Kernels others = Machine.narrow();
         try (Packed packed = new Packed();
                 Packed other = new Packed()) {
             kernels.linear(x, w, packed, null, first);

@@ -21,10 +21,10 @@ class GeluKernelsTest extends OnEveryMachine {
         int n = 24_001;
         double[] x = each(n, i -> (float) (-12 + i * 0.001));
         INDArray y = machine.garbage(n, 1);
-        INDArray derivative = machine.array(x, n, 1);
-        kernels.gelu(null, derivative, y);
+        INDArray kept = machine.array(x, n, 1);
+        kernels.gelu(null, kept, y);
         machine.assertClose(y, each(n, i -> Naive.gelu(x[i])), 1);
-        machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(x[i])), 1);
+        machine.assertClose(slope(Activation.GELU, kept), each(n, i -> Naive.geluDerivative(x[i])), 1);
 
         INDArray alone = machine.array(x, n, 1);
         kernels.gelu(null, alone, alone);
@@ -38,10 +38,10 @@ class GeluKernelsTest extends OnEveryMachine {
         double[] bias = normal(2, n);
         double[] x = each(m * n, i -> before[i] + bias[i % n]);
         INDArray y = machine.garbage(m, n);
-        INDArray derivative = machine.array(before, m, n);
-        activation.apply(kernels, machine.array(bias, n), derivative, y);
+        INDArray kept = machine.array(before, m, n);
+        activation.apply(kernels, machine.array(bias, n), kept, y);
         machine.assertClose(y, each(m * n, i -> Naive.gelu(activation, x[i])), 4);
-        machine.assertClose(derivative, each(m * n, i -> Naive.geluDerivative(activation, x[i])), 4);
+        machine.assertClose(slope(activation, kept), each(m * n, i -> Naive.geluDerivative(activation, x[i])), 4);
     }
 
     @ParameterizedTest
@@ -52,18 +52,18 @@ class GeluKernelsTest extends OnEveryMachine {
         int n = 24_001;
         double[] x = each(n, i -> (float) (-12 + i * 0.001));
         INDArray y = machine.garbage(n, 1);
-        INDArray derivative = machine.array(x, n, 1);
-        activation.apply(kernels, null, derivative, y);
+        INDArray kept = machine.array(x, n, 1);
+        activation.apply(kernels, null, kept, y);
         machine.assertClose(y, each(n, i -> Naive.gelu(activation, x[i])), 2);
-        machine.assertClose(derivative, each(n, i -> Naive.geluDerivative(activation, x[i])), 2);
+        machine.assertClose(slope(activation, kept), each(n, i -> Naive.geluDerivative(activation, x[i])), 2);
 
         double[] far = {-1e30, -100, -60, 0, 60, 100, 1e30};
         INDArray there = machine.garbage(7);
-        INDArray slope = machine.array(far, 7);
-        activation.apply(kernels, null, slope, there);
+        INDArray distant = machine.array(far, 7);
+        activation.apply(kernels, null, distant, there);
         assertThat(values(there)[6]).isEqualTo(values(machine.array(far, 7))[6]);
         machine.assertClose(there.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 60, 100}, 1);
-        machine.assertClose(slope, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
+        machine.assertClose(slope(activation, distant), new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
 
         INDArray alone = machine.array(x, n, 1);
         activation.apply(kernels, null, alone, alone);
@@ -78,11 +78,11 @@ class GeluKernelsTest extends OnEveryMachine {
     void geluFarFromZeroIsZeroOrTheIdentity() {
         double[] x = {-1e30, -100, -20, 0, 20, 100, 1e30};
         INDArray y = machine.garbage(7);
-        INDArray derivative = machine.array(x, 7);
-        kernels.gelu(null, derivative, y);
+        INDArray kept = machine.array(x, 7);
+        kernels.gelu(null, kept, y);
         assertThat(values(y)[6]).isEqualTo(values(machine.array(x, 7))[6]);
         machine.assertClose(y.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 20, 100}, 1);
-        machine.assertClose(derivative, new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
+        machine.assertClose(slope(Activation.GELU, kept), new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
     }
 
     @Test
@@ -90,5 +90,12 @@ class GeluKernelsTest extends OnEveryMachine {
         INDArray y = machine.garbage(4);
         kernels.gelu(null, machine.array(new double[] {1, Double.NaN, 2, 3}, 4), y);
         assertThat(values(y)[1]).isNaN();
+    }
+
+    /** Returns the derivative, given what a kernel has kept for the backward. */
+    private INDArray slope(Activation activation, INDArray kept) {
+        INDArray slope = machine.array(each((int) kept.length(), i -> 1), kept.shape());
+        activation.backward(kernels, kept, slope);
+        return slope;
     }
 }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.grft.UserError;
 import java.util.Random;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -14,7 +15,9 @@ import org.nd4j.linalg.factory.Nd4j;
 public enum Machine {
     CPU_FLOAT(CpuKernels::new, DataType.FLOAT, 2e-6),
     ND4J_FLOAT(Nd4jKernels::new, DataType.FLOAT, 2e-6),
-    ND4J_DOUBLE(Nd4jKernels::new, DataType.DOUBLE, 1e-13);
+    ND4J_DOUBLE(Nd4jKernels::new, DataType.DOUBLE, 1e-13),
+    TORCH_FLOAT(() -> new TorchKernels(false), DataType.FLOAT, 2e-6),
+    TORCH_DOUBLE(() -> new TorchKernels(false), DataType.DOUBLE, 1e-13);
 
     private final Supplier<Kernels> kernels;
     private final DataType type;
@@ -24,6 +27,29 @@ public enum Machine {
         this.kernels = kernels;
         this.type = type;
         this.accuracy = accuracy;
+    }
+
+    /** Returns those of this build: LibTorch's with {@code -Ptorch}, else all others. */
+    public static Stream<Machine> here() {
+        boolean torch = Boolean.getBoolean("grft.torch");
+        return Stream.of(values()).filter(machine -> machine.name().startsWith("TORCH") == torch);
+    }
+
+    /** Returns the one of this build that gradients are checked on, in DOUBLE. */
+    public static Machine exact() {
+        return here().filter(machine -> machine.type == DataType.DOUBLE)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** Returns the kernels of this build that compute in bfloat16. */
+    public static Kernels narrow() {
+        return Boolean.getBoolean("grft.torch") ? new TorchKernels(true) : new CpuKernels(true);
+    }
+
+    /** Returns those in FLOAT. */
+    static Kernels floats() {
+        return Boolean.getBoolean("grft.torch") ? new TorchKernels(false) : new CpuKernels();
     }
 
     /** Skips the test if this processor cannot compute in bfloat16. */

@@ -1,5 +1,6 @@
 package dev.grft.vit.kernels.onednn;
 
+import java.util.function.Consumer;
 import org.bytedeco.dnnl.matmul;
 import org.bytedeco.dnnl.memory;
 import org.bytedeco.dnnl.reorder;
@@ -17,6 +18,7 @@ public final class Packed implements AutoCloseable {
 
     private @Nullable BytePointer forward;
     private @Nullable BytePointer backward;
+    private @Nullable BytePointer rounded;
 
     /** Returns the packed W', which {@code x [M, in]} is multiplied by. */
     synchronized BytePointer forward(FloatPointer w, long out, long in) {
@@ -32,6 +34,16 @@ public final class Packed implements AutoCloseable {
             backward = pack(w, Matrices.one(out, in));
         }
         return backward;
+    }
+
+    /** Returns W in bfloat16, row by row, for kernels that do not multiply by oneDNN; {@code round} puts it into the memory that it is given, once. */
+    public synchronized BytePointer rounded(long values, Consumer<BytePointer> round) {
+        if (rounded == null) {
+            BytePointer made = new BytePointer(2 * values).retainReference(); // beyond the caller's scope
+            round.accept(made);
+            rounded = made;
+        }
+        return rounded;
     }
 
     /** Returns the order of a packed {@code [k, n]}. */
@@ -62,19 +74,27 @@ public final class Packed implements AutoCloseable {
 
     /** Returns the bytes of native memory held. */
     public synchronized long bytes() {
-        return (forward == null ? 0 : forward.capacity()) + (backward == null ? 0 : backward.capacity());
+        return bytes(forward) + bytes(backward) + bytes(rounded);
+    }
+
+    private static long bytes(@Nullable BytePointer memory) {
+        return memory == null ? 0 : memory.capacity();
     }
 
     /** Frees the native memory; it is made anew at the next product. */
     @Override
     public synchronized void close() {
-        if (forward != null) {
-            forward.close();
-            forward = null;
-        }
-        if (backward != null) {
-            backward.close();
-            backward = null;
+        close(forward);
+        close(backward);
+        close(rounded);
+        forward = null;
+        backward = null;
+        rounded = null;
+    }
+
+    private static void close(@Nullable BytePointer memory) {
+        if (memory != null) {
+            memory.close();
         }
     }
 }

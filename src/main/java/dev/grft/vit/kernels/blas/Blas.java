@@ -1,4 +1,4 @@
-package dev.grft.vit.kernels;
+package dev.grft.vit.kernels.blas;
 
 import com.sun.jna.NativeLibrary;
 import java.io.IOException;
@@ -20,7 +20,7 @@ import org.slf4j.LoggerFactory;
  * <p>OpenBLAS otherwise. It has kernels for the processors that it knows. On an Intel processor newer than itself, of a family after 6, it
  * would take those of a Pentium 4 (Prescott), five times slower, so it is told better ones.
  */
-final class Blas {
+public final class Blas {
     /** JavaCPP's property for the library in place of OpenBLAS; whoever sets it decides. */
     private static final String LIBRARY = "org.bytedeco.openblas.load";
 
@@ -34,7 +34,7 @@ final class Blas {
     private Blas() {}
 
     /** Chooses for this process, once; to be called before a BLAS is loaded, which reads what is set here then. */
-    static synchronized void choose() {
+    public static synchronized void choose() {
         Path processors = Path.of("/proc/cpuinfo");
         if (chosen || !Files.isReadable(processors)) {
             return;
@@ -64,7 +64,7 @@ final class Blas {
     }
 
     /** Returns whether MKL is what has been loaded. By a function of its own: JavaCPP forgets the vendor while a thread sets its number of threads. */
-    static boolean mkl() {
+    public static boolean mkl() {
         Loader.load(openblas_nolapack.class);
         return Loader.addressof("MKL_Set_Num_Threads") != null;
     }

@@ -1,9 +1,11 @@
-package dev.grft.vit.kernels;
+package dev.grft.vit.kernels.blas;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.jna.NativeLibrary;
+import dev.grft.vit.kernels.Backend;
+import dev.grft.vit.kernels.CpuKernels;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
