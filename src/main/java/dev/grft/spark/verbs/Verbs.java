@@ -130,7 +130,12 @@ public final class Verbs {
 
     /** Labels images with the run's delta, or with others; see {@code PredictVerb}. */
     public void predict(String images, String output, List<String> deltas) {
-        new PredictVerb(run, force).predict(images, output, deltas);
+        predict(images, output, false, deltas);
+    }
+
+    /** Does the same; {@code append} adds the rows to a table of a catalog that is there. */
+    public void predict(String images, String output, boolean append, List<String> deltas) {
+        new PredictVerb(run, force).predict(images, output, append, deltas);
         printDirectory();
     }
 
