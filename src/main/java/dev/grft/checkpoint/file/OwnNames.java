@@ -21,8 +21,8 @@ public final class OwnNames {
 
     private static final String FOLDERS = "\\._(?:tmp|old)-[^/]*";
     private static final Pattern FOLDER = Pattern.compile(FOLDERS);
-    private static final Pattern FILE = Pattern.compile(
-            "(?:.*/)?(?:" + FOLDERS + "/.*|\\._(?:lease|first)-[^/]*|\\._tmp-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[^/]*)");
+    private static final Pattern FILE = Pattern.compile("(?:.*/)?(?:" + FOLDERS
+            + "/.*|\\._(?:lease|first)-[^/]*|\\._tmp-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[^/]*)");
 
     private OwnNames() {}
 

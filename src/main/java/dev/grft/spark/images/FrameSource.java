@@ -54,6 +54,7 @@ public final class FrameSource implements Source.Stored {
 
     private final String place;
     private final FrameColumns.Keys keys;
+    private final Dataset<?> frame;
     private final JavaRDD<Row> rows; // image, label, name, weight
     private final Reader reader;
     private final LabelForm form;
@@ -74,9 +75,11 @@ public final class FrameSource implements Source.Stored {
 
     /** Returns the images of a table or query that a setting names, with their labels or without. */
     public static FrameSource of(String place, Dataset<?> table, ReadOptions options) {
-        FrameColumns columns =
-                new FrameColumns(options.imageColumn(), options.labelColumn(), null, null, options.task());
-        return new FrameSource(place, table, columns, null, FrameColumns.Keys.SETTINGS, options.labeled());
+        String label = options.labelColumn();
+        FrameColumns columns = label == null
+                ? new FrameColumns(options.imageColumn(), "", null, null)
+                : new FrameColumns(options.imageColumn(), label, null, null, options.task());
+        return new FrameSource(place, table, columns, null, FrameColumns.Keys.SETTINGS, label != null);
     }
 
     private FrameSource(
@@ -92,6 +95,7 @@ public final class FrameSource implements Source.Stored {
             checkLabel(place, schema, columns, keys);
         }
         this.keys = keys;
+        this.frame = frame;
         this.form = LabelForm.of(columns.task(), columns.label());
         this.numbered = labeled
                 && columns.task() == Task.SINGLE_LABEL
@@ -305,7 +309,7 @@ public final class FrameSource implements Source.Stored {
 
     @Override
     public long count() {
-        return Causes.unwrapped(rows::count);
+        return Causes.unwrapped(frame::count); // which reads no column, as rows::count would
     }
 
     /** Rows have no order: each partition is one of the frame's, and several rows may have the same name. */
