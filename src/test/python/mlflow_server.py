@@ -1,6 +1,6 @@
-"""Trains on a tiny data set while a real MLflow server is told of it, and asks the server what it knows.
+"""Trains on a tiny data set while a real MLflow server is told of it, asks the server what it knows, and serves the registered model without Spark.
 
-    python3 -m venv .venv-mlflow && .venv-mlflow/bin/pip install mlflow
+    python3 -m venv .venv-mlflow && .venv-mlflow/bin/pip install mlflow torch timm
     .venv-mlflow/bin/python src/test/python/mlflow_server.py
 
 The server listens on 127.0.0.1 alone, wants a user and a password if MLflow's basic-auth app is installed
@@ -20,19 +20,23 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).parents[3]
+SUBMIT = ["jobs/submit.sh", "--conf", "spark.ui.enabled=false"]
+TEST = "conf/demo/fashion-mnist/train.parquet"
 DEMO = ["--config", "conf/demo/demo.yaml"]
 SMALL = {
     "training.maxSteps": "6",
     "training.checkpointEvery": "2",
     "selection.loss": "fresh",
     "selection.batchSize": "64",
-    "data.test": "conf/demo/fashion-mnist/train.parquet",
+    "data.test": TEST,
     "compare.methods": "[]",
+    "tracking.model": "true",
+    "tracking.registerAs": "clothes@champion",
 }
 
 
 def verb(name, run, uri, **environment):
-    command = ["jobs/submit.sh", "--conf", "spark.ui.enabled=false", name, *DEMO]
+    command = [*SUBMIT, name, *DEMO]
     for key, value in {**SMALL, "run.directory": run, "tracking.uri": uri}.items():
         command += ["--set", f"{key}={value}"]
     result = subprocess.run(
@@ -40,6 +44,64 @@ def verb(name, run, uri, **environment):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout + result.stderr
+
+
+def serves(home, run, client, credentials):
+    """Loads the registered model without Spark and compares it with what `evaluate` has predicted; then asks it over HTTP."""
+    import mlflow
+    import pandas
+    import pyarrow.parquet
+
+    model = mlflow.pyfunc.load_model("models:/clothes@champion")
+    assert model.metadata.signature.inputs.input_names() == ["image"]
+    example = model.input_example
+    assert list(model.predict(example).columns) == ["label", "probability", "probabilities"]
+    images = pyarrow.parquet.read_table(ROOT / TEST, columns=["image"]).column("image").to_pylist()
+    predictions = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
+    by_mlflow = model.predict(pandas.DataFrame({"image": images}))
+    assert len(by_mlflow) == len(predictions) == len(images)
+    differences = [
+        abs(line["probability"] - row["probabilities"].max()) for line, (_, row) in zip(predictions, by_mlflow.iterrows())
+    ]
+    other = sum(line["predicted"] != label for line, label in zip(predictions, by_mlflow["label"]))
+    print(f"by mlflow.pyfunc.load_model: {other} of {len(images)} labels differ, probabilities by at most {max(differences):.1e}")
+    assert other <= len(images) // 100 and max(differences) < 0.02
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = open(home / "serving.log", "w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/clothes/1", "--env-manager", "local", "--host", "127.0.0.1",
+         "--port", str(port), "--workers", "1"],
+        cwd=home, stdout=log, stderr=log, start_new_session=True,
+        env={**os.environ, **credentials, "PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    try:
+        answered(f"http://127.0.0.1:{port}/health", server, home / "serving.log")
+        version = client.get_model_version("clothes", "1")
+        body = pathlib.Path(mlflow.artifacts.download_artifacts(f"{version.source}/serving_input_example.json")).read_bytes()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/invocations", data=body, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            (row,) = json.load(answer)["predictions"]
+        assert row["label"] == model.predict(example)["label"][0], row
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(30)
+
+
+def answered(url, server, log):
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.5)
+    raise AssertionError(log.read_text())
 
 
 def main():
@@ -63,16 +125,11 @@ def main():
             env={**os.environ, "MLFLOW_FLASK_SERVER_SECRET_KEY": "of the test", "MLFLOW_AUTH_ADMIN_PASSWORD": "a-password-of-this-test"},
         )  # fmt: skip
         try:
-            for _ in range(240):
-                try:
-                    urllib.request.urlopen(f"{uri}/health", timeout=5).close()
-                    break
-                except OSError:
-                    assert server.poll() is None, (home / "server.log").read_text()
-                    time.sleep(0.5)
+            answered(f"{uri}/health", server, home / "server.log")
             run = home / "run"
             printed = verb("run", run, uri, **credentials)
-            assert "tracking:" not in printed, printed
+            said = [line for line in printed.splitlines() if "tracking:" in line]
+            assert len(said) == 2 and said[1].endswith("the model is models:/clothes/1"), printed
             verb("evaluate", run, uri, **credentials)  # does nothing again
 
             os.environ.update(credentials)
@@ -87,12 +144,16 @@ def main():
             for key, name in (("loss", "loss"), ("learning_rate", "learningRate"), ("gradient_norm", "gradientNorm")):
                 known = {m.step: m.value for m in client.get_metric_history(told.info.run_id, key)}
                 assert known == {line["step"]: line[name] for line in history}, key
-            files = {file.path for file in client.list_artifacts(told.info.run_id)}
+            files = {file.path for file in client.list_artifacts(told.info.run_id) if not file.is_dir}
             assert files == {"README.md", "delta.safetensors", "evaluation.json", "report.html"}, files
             os.environ["MLFLOW_TRACKING_URI"] = uri
             for name in files:
                 copy = download_artifacts(run_id=told.info.run_id, artifact_path=name, dst_path=str(home / "copy"))
                 assert pathlib.Path(copy).read_bytes() == (run / name).read_bytes(), name
+
+            serves(home, run, client, credentials)
+            verb("merge", run, uri, **credentials)
+            assert client.get_model_version_by_alias("clothes", "champion").version == "1", "once"
 
             # Another training by the same server, which then is away.
             again = verb("train", home / "again", uri, **credentials)

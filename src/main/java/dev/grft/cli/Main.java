@@ -202,8 +202,11 @@ public final class Main {
                             names = "--output",
                             required = true,
                             paramLabel = "PATH",
-                            description = "The table: a folder of CSV if it ends with .csv, else of Parquet.")
+                            description =
+                                    "The table: a folder of CSV if it ends with .csv, else of Parquet; or table:NAME of"
+                                            + " a catalog.")
                     String output,
+            @Option(names = "--append", description = "Add the rows to the table:NAME that exists.") boolean append,
             @Option(
                             names = "--delta",
                             paramLabel = "[NAME=]PATH",
@@ -213,7 +216,8 @@ public final class Main {
                                             + " name or that of its folder.")
                     @Nullable
                     List<String> deltas) {
-        return common.run("predict", verbs -> verbs.predict(images, output, deltas == null ? List.of() : deltas));
+        return common.run(
+                "predict", verbs -> verbs.predict(images, output, append, deltas == null ? List.of() : deltas));
     }
 
     @Command(

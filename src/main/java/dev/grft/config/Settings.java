@@ -285,9 +285,20 @@ public record Settings(
         }
     }
 
-    /** Where a server of MLflow is told of runs; null: nowhere. Credentials are no settings, see {@code report/Tracking}. */
-    public record Tracking(@Nullable String uri, String experiment, double timeoutSeconds) implements Serializable {
+    /**
+     * Where a server of MLflow is told of runs; null: nowhere. Credentials are no settings, see {@code report/Tracking}.
+     *
+     * @param model whether the merged model is sent, too
+     * @param registerAs name under which that model is registered, or {@code NAME@ALIAS}; null: it is not registered
+     */
+    public record Tracking(
+            @Nullable String uri,
+            String experiment,
+            boolean model,
+            @Nullable String registerAs,
+            double timeoutSeconds) implements Serializable {
         private static final Pattern SERVER = Pattern.compile("https?://[^/?#@\\s]+(/[^?#\\s]*)?");
+        private static final Pattern REGISTERED = Pattern.compile("[^/:@\\s]([^/:@]*[^/:@\\s])?(@[A-Za-z0-9_-]+)?");
 
         public Tracking {
             if (uri != null && !SERVER.matcher(uri).matches()) { // not repeated: it may hold a password
@@ -297,7 +308,17 @@ public record Settings(
                                 + " MLFLOW_TRACKING_PASSWORD");
             }
             Checks.notBlank("tracking.experiment", experiment);
+            Checks.require(
+                    registerAs == null || REGISTERED.matcher(registerAs).matches(),
+                    "tracking.registerAs",
+                    "null, a name without / and :, or NAME@ALIAS",
+                    registerAs);
             Checks.positive("tracking.timeoutSeconds", timeoutSeconds);
+        }
+
+        /** Returns whether the merged model is sent; one that is registered always is. */
+        public boolean sendsModel() {
+            return model || registerAs != null;
         }
     }
 

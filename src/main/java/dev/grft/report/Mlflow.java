@@ -6,10 +6,13 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.checkpoint.file.Storage;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublisher;
+import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -33,8 +36,12 @@ final class Mlflow {
     /** How many times as long as another call the upload of a file may take. */
     static final int FILE = 6;
 
+    /** What a large file adds to that: a second for so many bytes. */
+    static final long BYTES_A_SECOND = 4_000_000;
+
     private static final int PARAMETERS = 100;
     private static final int LONGEST = 500; // characters of a value; older servers refuse more
+    private static final String EXISTS = "RESOURCE_ALREADY_EXISTS";
     private static final String PROXIED = "mlflow-artifacts:";
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -115,8 +122,7 @@ final class Mlflow {
     }
 
     private String experimentId(String experiment) throws IOException, InterruptedException {
-        String byName = "experiments/get-by-name?experiment_name="
-                + URLEncoder.encode(experiment, StandardCharsets.UTF_8).replace("+", "%20");
+        String byName = "experiments/get-by-name?experiment_name=" + encoded(experiment);
         try {
             return get(byName).path("experiment").path("experiment_id").asText();
         } catch (Refused e) {
@@ -129,7 +135,7 @@ final class Mlflow {
                     .path("experiment_id")
                     .asText();
         } catch (Refused e) {
-            if (!e.is("RESOURCE_ALREADY_EXISTS")) { // somebody else was faster
+            if (!e.is(EXISTS)) { // somebody else was faster
                 throw e;
             }
             return get(byName).path("experiment").path("experiment_id").asText();
@@ -179,25 +185,91 @@ final class Mlflow {
         }
     }
 
+    /** Returns whether the server takes a run's files; one that keeps them elsewhere expects its clients to write there. */
+    static boolean takesFiles(Run run) {
+        return run.artifacts.startsWith(PROXIED);
+    }
+
     /**
-     * Sends a file to the server.
+     * Sends a file to a server that takes files.
      *
-     * @return whether the server takes files; one that keeps them elsewhere expects its clients to write there
+     * @param name path among the files of the run, such as {@code model/MLmodel}
      */
-    boolean upload(Run run, Storage storage, Path file) throws IOException, InterruptedException {
-        if (!run.artifacts.startsWith(PROXIED)) {
-            return false;
+    void upload(Run run, String name, Storage storage, Path file) throws IOException, InterruptedException {
+        long length = storage.length(file);
+        try (InputStream in = storage.open(file)) {
+            BodyPublisher body = length == 0
+                    ? BodyPublishers.noBody()
+                    : BodyPublishers.fromPublisher(BodyPublishers.ofInputStream(() -> in), length);
+            upload(run, name, body, length);
         }
+    }
+
+    /** Sends text as a file, likewise. */
+    void upload(Run run, String name, String text) throws IOException, InterruptedException {
+        upload(run, name, BodyPublishers.ofString(text), 0);
+    }
+
+    private void upload(Run run, String name, BodyPublisher body, long length)
+            throws IOException, InterruptedException {
         String folder = URI.create(run.artifacts).getPath(); // a server's name may stand before it
-        String path = Arrays.stream((folder + "/" + file.getName()).split("/"))
+        String path = Arrays.stream((folder + "/" + name).split("/"))
                 .filter(part -> !part.isEmpty())
-                .map(part -> URLEncoder.encode(part, StandardCharsets.UTF_8).replace("+", "%20"))
+                .map(Mlflow::encoded)
                 .collect(Collectors.joining("/"));
         call(request("mlflow-artifacts/artifacts/" + path)
-                .timeout(timeout.multipliedBy(FILE))
+                .timeout(timeout.multipliedBy(FILE).plusMillis(1000 * length / BYTES_A_SECOND))
                 .header("Content-Type", "application/octet-stream")
-                .PUT(HttpRequest.BodyPublishers.ofByteArray(storage.readBytes(file))));
-        return true;
+                .PUT(body));
+    }
+
+    private static String encoded(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8).replace("+", "%20");
+    }
+
+    /** Tells the server that a folder among a run's files is a model; {@code description} is its {@code MLmodel}. */
+    void model(Run run, ObjectNode description) throws IOException, InterruptedException {
+        post(
+                "runs/log-model",
+                MAPPER.createObjectNode().put("run_id", run.id).put("model_json", description.toString()));
+    }
+
+    /**
+     * Returns the version of a registered model that a folder among a run's files is; it is made if there is none yet, and so is a
+     * registered model of that name.
+     */
+    String register(Run run, String name, String folder) throws IOException, InterruptedException {
+        try {
+            post("registered-models/create", MAPPER.createObjectNode().put("name", name));
+        } catch (Refused e) {
+            if (!e.is(EXISTS)) {
+                throw e;
+            }
+        }
+        String source = run.artifacts + "/" + folder;
+        // An answer that was lost must not lead to a second version.
+        for (JsonNode version : get("model-versions/search?filter="
+                        + encoded("name='" + name.replace("'", "\\'") + "' and run_id='" + run.id + "'"))
+                .path("model_versions")) {
+            if (version.path("source").asText().equals(source)) {
+                return version.path("version").asText();
+            }
+        }
+        return post(
+                        "model-versions/create",
+                        MAPPER.createObjectNode()
+                                .put("name", name)
+                                .put("source", source)
+                                .put("run_id", run.id))
+                .at("/model_version/version")
+                .asText();
+    }
+
+    /** Moves an alias of a registered model to a version of it. */
+    void alias(String name, String alias, String version) throws IOException, InterruptedException {
+        post(
+                "registered-models/alias",
+                MAPPER.createObjectNode().put("name", name).put("alias", alias).put("version", version));
     }
 
     private static void pairs(ArrayNode array, Map<String, String> pairs) {
@@ -211,7 +283,7 @@ final class Mlflow {
     private JsonNode post(String path, ObjectNode body) throws IOException, InterruptedException {
         return call(request("mlflow/" + path)
                 .header("Content-Type", "application/json")
-                .POST(HttpRequest.BodyPublishers.ofString(MAPPER.writeValueAsString(body))));
+                .POST(BodyPublishers.ofString(MAPPER.writeValueAsString(body))));
     }
 
     private HttpRequest.Builder request(String path) {

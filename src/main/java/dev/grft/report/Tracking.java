@@ -2,6 +2,7 @@ package dev.grft.report;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
@@ -16,6 +17,7 @@ import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.UnaryOperator;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
@@ -74,6 +76,7 @@ public final class Tracking implements AutoCloseable {
     private volatile Outcome outcome = Outcome.FINISHED;
     private volatile boolean closing;
     private volatile boolean incomplete;
+    private final AtomicLong models = new AtomicLong(); // bytes that wait
     private boolean said;
     private boolean saidOfFiles;
 
@@ -144,7 +147,8 @@ public final class Tracking implements AutoCloseable {
         }
         closing = true;
         send(server -> {}); // wakes it
-        double seconds = how.patience * settings.timeoutSeconds();
+        double seconds = how.patience * settings.timeoutSeconds()
+                + (how == Outcome.FINISHED ? (double) models.get() / Mlflow.BYTES_A_SECOND : 0);
         boolean late = false;
         try {
             thread.join((long) Math.ceil(1000 * seconds));
@@ -240,6 +244,7 @@ public final class Tracking implements AutoCloseable {
         private final Path folder;
         private Mlflow.@Nullable Run known; // of the thread alone, as what follows
         private boolean isNew;
+        private ObjectNode told = MAPPER.createObjectNode(); // tracking.json
 
         private Run(Path folder) {
             this.folder = folder;
@@ -250,8 +255,7 @@ public final class Tracking implements AutoCloseable {
             if (where == null) {
                 return;
             }
-            Path file = new Path(folder, "tracking.json");
-            Mlflow.Run earlier = goesOn && storage.exists(file) ? remembered(file, where) : null;
+            Mlflow.Run earlier = goesOn && storage.exists(file()) ? remembered(where) : null;
             if (earlier != null) {
                 try {
                     server.status(earlier.id(), Mlflow.Status.RUNNING);
@@ -269,13 +273,21 @@ public final class Tracking implements AutoCloseable {
             tags.put("grft.directory", folder.toString());
             Mlflow.Run made = server.create(where.experiment(), folder.getName(), tags);
             known = made;
-            Map<String, String> told = new LinkedHashMap<>();
-            told.put("uri", String.valueOf(where.uri()));
+            told = MAPPER.createObjectNode();
+            told.put("uri", where.uri());
             told.put("experiment", where.experiment());
             told.put("run", made.id());
             told.put("artefacts", made.artifacts());
             isNew = true;
-            storage.writeAtomically(file, MAPPER.writeValueAsString(told) + "\n");
+            remember();
+        }
+
+        private Path file() {
+            return new Path(folder, "tracking.json");
+        }
+
+        private void remember() throws IOException {
+            storage.writeAtomically(file(), MAPPER.writeValueAsString(told) + "\n");
         }
 
         private void parameters(Mlflow server, Map<String, String> parameters)
@@ -286,13 +298,15 @@ public final class Tracking implements AutoCloseable {
         }
 
         /** Returns the run that an earlier application has begun, null if it was on another server or of another experiment. */
-        private Mlflow.@Nullable Run remembered(Path file, Settings.Tracking where) throws IOException {
-            JsonNode node = MAPPER.readTree(storage.readString(file));
-            return node.path("uri").asText().equals(where.uri())
-                            && node.path("experiment").asText().equals(where.experiment())
-                    ? new Mlflow.Run(
-                            node.path("run").asText(), node.path("artefacts").asText())
-                    : null;
+        private Mlflow.@Nullable Run remembered(Settings.Tracking where) throws IOException {
+            if (!(MAPPER.readTree(storage.readString(file())) instanceof ObjectNode node)
+                    || !node.path("uri").asText().equals(where.uri())
+                    || !node.path("experiment").asText().equals(where.experiment())) {
+                return null;
+            }
+            told = node;
+            return new Mlflow.Run(
+                    node.path("run").asText(), node.path("artefacts").asText());
         }
 
         private void status(Mlflow server, Mlflow.Status status) throws IOException, InterruptedException {
@@ -353,14 +367,78 @@ public final class Tracking implements AutoCloseable {
             for (Path file : files) {
                 send(server -> {
                     Mlflow.Run run = known;
-                    if (run != null && storage.exists(file) && !server.upload(run, storage, file) && !saidOfFiles) {
-                        saidOfFiles = true;
-                        progress.say(
-                                "tracking: files are not sent; the server does not proxy artifacts, it stores them at "
-                                        + run.artifacts());
+                    if (run != null && storage.exists(file) && takesFiles(run)) {
+                        server.upload(run, file.getName(), storage, file);
                     }
                 });
             }
+        }
+
+        private boolean takesFiles(Mlflow.Run run) {
+            if (!Mlflow.takesFiles(run) && !saidOfFiles) {
+                saidOfFiles = true;
+                progress.say("tracking: files are not sent; the server does not proxy artifacts, it stores them at "
+                        + run.artifacts());
+            }
+            return Mlflow.takesFiles(run);
+        }
+
+        /**
+         * Sends a merged model, and registers it, if {@code tracking.model} or {@code tracking.registerAs} says so. One that the run has
+         * already is not sent again.
+         */
+        public void model(MlflowModel model) {
+            if (settings == null || !settings.sendsModel()) {
+                return;
+            }
+            long bytes = storage.length(model.weights());
+            models.addAndGet(bytes);
+            send(server -> {
+                Mlflow.Run run = known;
+                if (run != null && takesFiles(run)) {
+                    String path = sent(server, run, model);
+                    String name = settings.registerAs();
+                    if (name != null) {
+                        register(server, run, path, name);
+                    }
+                }
+                models.addAndGet(-bytes);
+            });
+        }
+
+        /** Returns where the model's folder lies among the files of the run; it is sent unless it is there. */
+        private String sent(Mlflow server, Mlflow.Run run, MlflowModel model) throws IOException, InterruptedException {
+            ObjectNode paths = told.withObject("/models"); // by digest
+            String digest = model.digest(storage);
+            if (paths.has(digest)) {
+                return paths.path(digest).asText();
+            }
+            // A registered version names its folder, which must not change any more.
+            String path = paths.isEmpty() ? "model" : "model-" + digest.substring(0, 8);
+            for (Map.Entry<String, String> text : model.texts(storage).entrySet()) {
+                server.upload(run, path + "/" + text.getKey(), text.getValue());
+            }
+            for (Map.Entry<String, Path> file : model.files(storage).entrySet()) {
+                server.upload(run, path + "/" + file.getKey(), storage, file.getValue());
+            }
+            ObjectNode description = model.description(run.id(), path);
+            server.upload(run, path + "/MLmodel", description.toPrettyString());
+            server.model(run, description);
+            paths.put(digest, path);
+            remember();
+            progress.say("tracking: the model is runs:/%s/%s", run.id(), path);
+            return path;
+        }
+
+        /** Registers a folder of the run, as {@code NAME} or {@code NAME@ALIAS}. */
+        private void register(Mlflow server, Mlflow.Run run, String path, String registerAs)
+                throws IOException, InterruptedException {
+            String[] parts = registerAs.split("@", 2);
+            String version = server.register(run, parts[0], path);
+            if (parts.length > 1) {
+                server.alias(parts[0], parts[1], version);
+            }
+            progress.say("tracking: the model is models:/%s/%s", parts[0], version);
         }
     }
 }

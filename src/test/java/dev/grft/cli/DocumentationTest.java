@@ -44,7 +44,9 @@ class DocumentationTest {
             "--executor-memory",
             "--executor-cores",
             "--num-executors",
-            "--jars");
+            "--jars",
+            "--packages",
+            "--driver-java-options");
 
     /** A command and where it stands. */
     record Example(String place, String command) {

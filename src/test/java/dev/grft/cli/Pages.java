@@ -33,6 +33,8 @@ final class Pages {
             Map.entry(
                     "--packages dev.grft:",
                     "needs a repository; src/test/coordinates/run.sh makes one and executes it"),
+            Map.entry("--packages io.delta:", "needs Delta Lake; src/test/tables/run.sh trains with it"),
+            Map.entry("--packages org.apache.iceberg:", "needs Iceberg; src/test/tables/run.sh trains with it"),
             Map.entry("--jars openlineage", "needs OpenLineage's jar; what it told stands on the page"),
             Map.entry("--jars score.jar", "needs that jar; OwnScoreTest compiles the page's score into one"),
             Map.entry("GRFT_SPARK=4 ", ".ci/run executes the other build after this"),

@@ -187,6 +187,8 @@ class ConfigTest {
                 "predict.topK=7",
                 "tracking.uri=https://mlflow.example.com/mlflow",
                 "tracking.experiment=flowers",
+                "tracking.model=true",
+                "tracking.registerAs=flowers@champion",
                 "tracking.timeoutSeconds=0.25",
                 "engine.kernels=nd4j",
                 "engine.precision=bf16",
@@ -787,6 +789,19 @@ class ConfigTest {
                             "--set: tracking.uri must be http:// or https://, a host and perhaps a path")
                     .hasMessageNotContaining("hunter2");
         }
+    }
+
+    @Test
+    void aRegisteredModelHasANameThatMlflowTakes() {
+        for (String wrong : List.of("a/b", "a:1", "a@", "a@b@c", "a@b c")) {
+            assertThatThrownBy(() -> Config.load(List.of(), List.of("tracking.registerAs=" + wrong), HADOOP))
+                    .hasMessage("--set: tracking.registerAs must be null, a name without / and :, or NAME@ALIAS, got "
+                            + wrong);
+        }
+        assertThat(Config.load(List.of(), List.of("tracking.registerAs=flowers"), HADOOP)
+                        .tracking()
+                        .sendsModel())
+                .isTrue();
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.grft.report;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -10,11 +11,15 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** A tracking server as far as {@link Mlflow} asks one: it keeps what it is told, and refuses what MLflow refuses. */
 public final class FakeMlflow implements AutoCloseable {
@@ -34,6 +39,12 @@ public final class FakeMlflow implements AutoCloseable {
         /** Sizes by name. */
         public final Map<String, Integer> files = new ConcurrentSkipListMap<>();
 
+        /** What the files of models hold, by path. */
+        public final Map<String, byte[]> inModels = new ConcurrentSkipListMap<>();
+
+        /** Descriptions of models, as JSON. */
+        public final List<String> models = new CopyOnWriteArrayList<>();
+
         Run(String name, String experiment) {
             this.name = name;
             this.experiment = experiment;
@@ -42,6 +53,9 @@ public final class FakeMlflow implements AutoCloseable {
 
     /** By id, in the order of their making. */
     public final Map<String, Run> runs = new ConcurrentSkipListMap<>();
+
+    /** Registered versions, {@code NAME/VERSION: RUN SOURCE} in the order of their making, and aliases, {@code NAME@ALIAS: VERSION}. */
+    public final List<String> registry = new CopyOnWriteArrayList<>();
 
     /** Paths of all calls. */
     public final List<String> calls = new CopyOnWriteArrayList<>();
@@ -58,6 +72,7 @@ public final class FakeMlflow implements AutoCloseable {
     /** What a new run says of its files. */
     public volatile String artifacts = "mlflow-artifacts:/0/";
 
+    private final Set<String> names = new HashSet<>();
     private final Map<String, String> experiments = new TreeMap<>();
     private final HttpServer server;
 
@@ -120,8 +135,12 @@ public final class FakeMlflow implements AutoCloseable {
     }
 
     private String file(String path, byte[] body) {
-        String[] parts = path.split("/", -1); // 0, run, artifacts, name
-        runs.get(parts[1]).files.put(parts[3], body.length);
+        String[] parts = path.split("/", 4); // 0, run, artifacts, name
+        if (parts[3].contains("/")) {
+            runs.get(parts[1]).inModels.put(parts[3], body);
+        } else {
+            runs.get(parts[1]).files.put(parts[3], body.length);
+        }
         return "{}";
     }
 
@@ -182,6 +201,48 @@ public final class FakeMlflow implements AutoCloseable {
                 });
                 run.metrics.addAll(metrics);
                 return "{}";
+            }
+            case "runs/log-model" -> {
+                known(told).models.add(text(told, "model_json"));
+                return "{}";
+            }
+            case "registered-models/create" -> {
+                if (!names.add(text(told, "name"))) {
+                    throw new IllegalStateException("RESOURCE_ALREADY_EXISTS: there is such a model");
+                }
+                return "{}";
+            }
+            case "registered-models/alias" -> {
+                registry.add(text(told, "name") + "@" + text(told, "alias") + ": " + text(told, "version"));
+                return "{}";
+            }
+            case "model-versions/create" -> {
+                String name = text(told, "name");
+                long before = registry.stream()
+                        .filter(one -> one.startsWith(name + "/"))
+                        .count();
+                registry.add(name + "/" + (before + 1) + ": " + text(told, "run_id") + " " + text(told, "source"));
+                ObjectNode node = MAPPER.createObjectNode();
+                node.putObject("model_version").put("version", Long.toString(before + 1));
+                return node.toString();
+            }
+            case "model-versions/search" -> {
+                ObjectNode node = MAPPER.createObjectNode();
+                ArrayNode versions = node.putArray("model_versions");
+                Matcher filter =
+                        Pattern.compile("filter=name='(.*)' and run_id='(.*)'").matcher(query);
+                if (!filter.matches()) {
+                    throw new IllegalStateException("INVALID_PARAMETER_VALUE: " + query);
+                }
+                Pattern version = Pattern.compile(
+                        Pattern.quote(filter.group(1)) + "/(\\d+): " + Pattern.quote(filter.group(2)) + " (.*)");
+                registry.stream()
+                        .map(version::matcher)
+                        .filter(Matcher::matches)
+                        .forEach(one -> versions.addObject()
+                                .put("version", one.group(1))
+                                .put("source", one.group(2)));
+                return node.toString();
             }
             default -> throw new IllegalStateException("ENDPOINT_NOT_FOUND: " + call);
         }

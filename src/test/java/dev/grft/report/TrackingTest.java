@@ -3,6 +3,7 @@ package dev.grft.report;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.Task;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
@@ -40,8 +41,12 @@ class TrackingTest {
     }
 
     private Tracking tracking(String uri, Map<String, String> environment) {
+        return tracking(settings(uri).tracking(), environment);
+    }
+
+    private Tracking tracking(Settings.Tracking settings, Map<String, String> environment) {
         return new Tracking(
-                settings(uri).tracking(),
+                settings,
                 new Storage(new Configuration()),
                 new Progress(new PrintStream(said, true, StandardCharsets.UTF_8)),
                 "grft train",
@@ -232,9 +237,44 @@ class TrackingTest {
     }
 
     @Test
+    void aModelIsSentAgainAfterAFailureAndRegisteredOnce() throws Exception {
+        Files.writeString(folder.resolve("merged.safetensors"), "weights");
+        Files.writeString(folder.resolve("config.json"), "{\"model_type\":\"dinov2\"}");
+        Files.writeString(folder.resolve("preprocessor_config.json"), "{}");
+        MlflowModel model = new MlflowModel(
+                path("merged.safetensors"), Task.MULTI_LABEL, List.of("a", "b"), List.of(0.5f, 0.25f), "transpose");
+        try (FakeMlflow server = new FakeMlflow()) {
+            Settings.Tracking settings = new Settings.Tracking(server.uri(), "grft", true, "many tags", 5);
+            try (Tracking tracking = tracking(settings, Map.of())) {
+                Tracking.Run run = tracking.run(path(), settings(server.uri()), false);
+                server.failing = 3;
+                run.model(model);
+                run.model(model);
+                while (server.registry.isEmpty()) {
+                    Thread.sleep(20);
+                }
+            }
+            FakeMlflow.Run told = server.run(folder.getFileName().toString());
+            assertThat(told.inModels)
+                    .containsKeys("model/data/preprocessor_config.json", "model/MLmodel")
+                    .containsEntry("model/data/model.safetensors", "weights".getBytes(StandardCharsets.UTF_8));
+            assertThat(new String(told.inModels.get("model/data/grft.json"), StandardCharsets.UTF_8))
+                    .contains("0.25")
+                    .contains("transpose");
+            assertThat(told.models).hasSize(1);
+            assertThat(told.models.get(0)).contains("\\\"labels\\\",\\\"type\\\":\\\"array\\\"");
+            assertThat(server.registry).containsExactly("many tags/1: run1 mlflow-artifacts:/0/run1/artifacts/model");
+            assertThat(server.calls.indexOf("PUT /api/2.0/mlflow-artifacts/artifacts/0/run1/artifacts/model/MLmodel"))
+                    .as("last, so that half a model is none")
+                    .isGreaterThan(server.calls.indexOf(
+                            "PUT /api/2.0/mlflow-artifacts/artifacts/0/run1/artifacts/model/data/model.safetensors"));
+        }
+    }
+
+    @Test
     void withoutAServerNothingIsDone() {
         Tracking tracking = new Tracking(
-                new Settings.Tracking(null, "grft", 5),
+                new Settings.Tracking(null, "grft", false, null, 5),
                 new Storage(new Configuration()),
                 new Progress(new PrintStream(said, true, StandardCharsets.UTF_8)),
                 "grft");

@@ -10,6 +10,9 @@ public final class OwnNames {
     /** A file: the lease of a folder. */
     public static final String LEASE = "._lease-";
 
+    /** A file: what the files of a folder are called that is written for the first time. */
+    public static final String FIRST = "._first-";
+
     /** A folder that is not complete; before a UUID, a file. */
     public static final String TEMPORARY = "._tmp-";
 
@@ -18,8 +21,8 @@ public final class OwnNames {
 
     private static final String FOLDERS = "\\._(?:tmp|old)-[^/]*";
     private static final Pattern FOLDER = Pattern.compile(FOLDERS);
-    private static final Pattern FILE = Pattern.compile(
-            "(?:.*/)?(?:" + FOLDERS + "/.*|\\._lease-[^/]*|\\._tmp-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[^/]*)");
+    private static final Pattern FILE = Pattern.compile("(?:.*/)?(?:" + FOLDERS
+            + "/.*|\\._(?:lease|first)-[^/]*|\\._tmp-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[^/]*)");
 
     private OwnNames() {}
 

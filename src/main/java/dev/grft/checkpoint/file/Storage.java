@@ -374,6 +374,15 @@ public final class Storage {
         return new String(readBytes(path), StandardCharsets.UTF_8);
     }
 
+    /** Returns the bytes of a file as a stream, which the caller closes. */
+    public InputStream open(Path path) {
+        try {
+            return files(path).open(path);
+        } catch (IOException e) {
+            throw Failures.of(path, "read", e);
+        }
+    }
+
     /** Returns what {@code reading} makes of a file. */
     <T> T read(Path path, Reading<T> reading) {
         try (InputStream in = files(path).open(path)) {

@@ -114,5 +114,6 @@ public final class Pulse implements Serializable {
     /** Counts images that this task has handled. */
     public void beat(long handled) {
         images.add(handled);
+        ExecutorGauges.images(handled);
     }
 }

@@ -28,6 +28,24 @@ public record FrameColumns(
         @Nullable String name,
         @Nullable String weight,
         Task task) {
+    /** What names the columns, for messages. */
+    public enum Keys {
+        /** Parameters of Spark ML. */
+        PARAMETERS("imageCol", "labelCol", "cache the frame, or set nameCol"),
+        /** Settings of a run. */
+        SETTINGS("data.imageColumn", "data.labelColumn", "give them different names in a column path");
+
+        final String image;
+        final String label;
+        final String apart; // what tells rows apart
+
+        Keys(String image, String label, String apart) {
+            this.image = image;
+            this.label = label;
+            this.apart = apart;
+        }
+    }
+
     /** Returns the columns of images of one class each. */
     public FrameColumns(String image, String label, @Nullable String name, @Nullable String weight) {
         this(image, label, name, weight, Task.SINGLE_LABEL);
@@ -46,7 +64,7 @@ public record FrameColumns(
      */
     public void check(String place, StructType schema) {
         checkImage(place, schema, image);
-        FrameSource.checkLabel(place, schema, this);
+        FrameSource.checkLabel(place, schema, this, Keys.PARAMETERS);
         if (name != null) {
             Columns.type(schema, name, place, "set nameCol");
         }

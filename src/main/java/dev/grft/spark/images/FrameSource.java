@@ -43,8 +43,7 @@ import scala.Tuple2;
  * Rows have no order, so everything that the training draws at random goes by their names, and by label and content where
  * names are equal: the same rows, however they are divided, make the same set.
  */
-public final class FrameSource implements Source {
-    private static final String LABEL = "labelCol";
+public final class FrameSource implements Source.Stored {
     private static final int MOST_CLASSES = 100_000; // more are no class numbers, but identifiers
     private static final Comparator<Seen> CONTENT = Comparator.comparing((Seen row) -> row.name)
             .thenComparing(row -> row.label, Comparator.nullsFirst(Comparator.naturalOrder()))
@@ -54,6 +53,8 @@ public final class FrameSource implements Source {
     private static final long MANY = -1; // in place of a rank: of several rows that are the same
 
     private final String place;
+    private final FrameColumns.Keys keys;
+    private final Dataset<?> frame;
     private final JavaRDD<Row> rows; // image, label, name, weight
     private final Reader reader;
     private final LabelForm form;
@@ -69,40 +70,67 @@ public final class FrameSource implements Source {
      * @throws UserError if a column is missing or of another type
      */
     public FrameSource(String place, Dataset<?> frame, FrameColumns columns, @Nullable List<String> classes) {
+        this(place, frame, columns, classes, FrameColumns.Keys.PARAMETERS, true);
+    }
+
+    /** Returns the images of a table or query that a setting names, with their labels or without. */
+    public static FrameSource of(String place, Dataset<?> table, ReadOptions options) {
+        String label = options.labelColumn();
+        FrameColumns columns = label == null
+                ? new FrameColumns(options.imageColumn(), "", null, null)
+                : new FrameColumns(options.imageColumn(), label, null, null, options.task());
+        return new FrameSource(place, table, columns, null, FrameColumns.Keys.SETTINGS, label != null);
+    }
+
+    private FrameSource(
+            String place,
+            Dataset<?> frame,
+            FrameColumns columns,
+            @Nullable List<String> classes,
+            FrameColumns.Keys keys,
+            boolean labeled) {
         StructType schema = frame.schema();
-        ImageColumn images = ImageColumn.of(schema, columns.image(), place, "set imageCol");
-        checkLabel(place, schema, columns);
+        ImageColumn images = ImageColumn.of(schema, columns.image(), place, "set " + keys.image);
+        if (labeled) {
+            checkLabel(place, schema, columns, keys);
+        }
+        this.keys = keys;
+        this.frame = frame;
         this.form = LabelForm.of(columns.task(), columns.label());
-        this.numbered = columns.task() == Task.SINGLE_LABEL
+        this.numbered = labeled
+                && columns.task() == Task.SINGLE_LABEL
                 && schema.apply(columns.label()).dataType() instanceof NumericType;
         this.place = place;
         this.weighted = columns.weight() != null;
+        Column none = functions.lit(null).cast(DataTypes.StringType);
         this.rows = frame.select(
                         FrameColumns.column(columns.image()),
-                        form.task() == Task.SINGLE_LABEL
-                                ? label(FrameColumns.column(columns.label()))
-                                : LabelColumns.label(frame, form, place, LABEL),
+                        !labeled
+                                ? none
+                                : form.task() == Task.SINGLE_LABEL
+                                        ? label(FrameColumns.column(columns.label()))
+                                        : LabelColumns.label(frame, form, place, keys.label),
                         name(schema, columns.name(), place),
                         columns.weight() == null
                                 ? functions.lit(1.0)
                                 : FrameColumns.column(columns.weight()).cast(DataTypes.DoubleType))
                 .javaRDD();
-        this.reader = new Reader(images, form, numbered && classes != null ? new ClassNames(classes) : null);
+        this.reader = new Reader(images, form, numbered && classes != null ? new ClassNames(classes) : null, keys);
     }
 
     /** Refuses labels of another type than their task has. */
-    static void checkLabel(String place, StructType schema, FrameColumns columns) {
+    static void checkLabel(String place, StructType schema, FrameColumns columns, FrameColumns.Keys keys) {
         if (columns.task() != Task.SINGLE_LABEL) {
-            LabelColumns.check(schema, LabelForm.of(columns.task(), columns.label()), place, LABEL);
+            LabelColumns.check(schema, LabelForm.of(columns.task(), columns.label()), place, keys.label);
             return;
         }
         String column = columns.label();
-        DataType type = Columns.type(schema, column, place, "set labelCol");
+        DataType type = Columns.type(schema, column, place, "set " + keys.label);
         if (!(type instanceof NumericType)
                 && !type.equals(DataTypes.StringType)
                 && !type.equals(DataTypes.BooleanType)) {
             throw new UserError(place + ": column " + column + " is " + type.simpleString()
-                    + ", needs string, boolean or a number; set labelCol");
+                    + ", needs string, boolean or a number; set " + keys.label);
         }
     }
 
@@ -210,7 +238,8 @@ public final class FrameSource implements Source {
         Set<String> wrong = new TreeSet<>();
         for (Seen row : seen()) {
             if (row.label == null) {
-                throw new UserError(place + ": " + row.name + " has no label; remove the row, or is labelCol right?");
+                throw new UserError(
+                        place + ": " + row.name + " has no label; remove the row, or is " + keys.label + " right?");
             }
             boolean number = row.label.matches("[0-9]{1,9}") && Integer.parseInt(row.label) < MOST_CLASSES;
             if (numbered && reader.names == null && !number) {
@@ -223,7 +252,7 @@ public final class FrameSource implements Source {
         if (!wrong.isEmpty()) {
             throw new UserError(place + ": labels must be whole numbers from 0 to below " + MOST_CLASSES + ", got "
                     + wrong.iterator().next()
-                    + "; is labelCol right? StringIndexer turns any column into such numbers");
+                    + "; is " + keys.label + " right? StringIndexer turns any column into such numbers");
         }
     }
 
@@ -263,7 +292,7 @@ public final class FrameSource implements Source {
                         }
                         if (ranked.rank(place) == MANY) {
                             throw new UserError(one.name + " comes from another partition than when the images were"
-                                    + " listed, and other rows are the same; cache the frame, or set nameCol");
+                                    + " listed, and other rows are the same; " + read.keys.apart);
                         }
                         Target target = ImageSource.target(labels, one.label);
                         String numbered = prefix + numbered(one.name, ranked.number(place));
@@ -276,6 +305,18 @@ public final class FrameSource implements Source {
     private static int place(RowRanks ranks, Seen row, BitSet taken) {
         int place = ranks.take(RowRanks.key(row.key()), taken);
         return place < 0 ? ranks.take(RowRanks.key(row.name), taken) : place;
+    }
+
+    @Override
+    public long count() {
+        return Causes.unwrapped(frame::count); // which reads no column, as rows::count would
+    }
+
+    /** Rows have no order: each partition is one of the frame's, and several rows may have the same name. */
+    @Override
+    public JavaRDD<Encoded> inOrder(int partitions, int batch) {
+        Reader read = reader;
+        return rows.map(read::image);
     }
 
     /** Returns whether rows have weights of their own. */
@@ -305,22 +346,40 @@ public final class FrameSource implements Source {
         private final ImageColumn images;
         private final LabelForm form;
         private final @Nullable ClassNames names;
+        private final FrameColumns.Keys keys;
 
-        Reader(ImageColumn images, LabelForm form, @Nullable ClassNames names) {
+        Reader(ImageColumn images, LabelForm form, @Nullable ClassNames names, FrameColumns.Keys keys) {
+            this.keys = keys;
             this.form = form;
             this.images = images;
             this.names = names;
         }
 
         Seen seen(Row row, int partition) {
-            String sha256 = Sha256.of(images.image("", Target.NONE, row.get(0)).content);
-            String own = images.name(row.get(0));
-            String name = row.isNullAt(2) ? (own == null ? sha256 : own) : row.getString(2);
+            String sha256 = sha256(row);
+            String name = name(row, sha256);
             try {
                 return new Seen(name, LabelColumns.text(row, 1, form, names), sha256, weight(row, name), partition);
             } catch (IllegalArgumentException e) {
-                throw new UserError(name + ": " + e.getMessage() + "; is labelCol right?", e);
+                throw new UserError(name + ": " + e.getMessage() + "; is " + keys.label + " right?", e);
             }
+        }
+
+        private String sha256(Row row) {
+            return Sha256.of(images.image("", Target.NONE, row.get(0)).content);
+        }
+
+        private String name(Row row, @Nullable String sha256) {
+            if (!row.isNullAt(2)) {
+                return row.getString(2);
+            }
+            String own = images.name(row.get(0));
+            return own != null ? own : sha256 != null ? sha256 : sha256(row);
+        }
+
+        /** Returns an image by its name alone. */
+        Encoded image(Row row) {
+            return images.image(name(row, null), Target.NONE, row.get(0));
         }
 
         private static float weight(Row row, String name) {

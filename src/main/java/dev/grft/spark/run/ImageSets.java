@@ -20,11 +20,13 @@ import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
 import dev.grft.spark.images.ReadOptions;
 import dev.grft.spark.images.Source;
+import dev.grft.spark.tables.NamedTable;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
@@ -37,6 +39,7 @@ final class ImageSets implements AutoCloseable {
 
     private final SparkSession spark;
     private final Map<String, FrameSource> frames;
+    private final Map<String, NamedTable> tables = new HashMap<>(); // by what stands in place of a path
     private final RunDirectory directory;
     private final Progress progress;
     private final Gauges gauges;
@@ -62,7 +65,7 @@ final class ImageSets implements AutoCloseable {
             Gauges gauges,
             int batch) {
         this.spark = spark;
-        this.frames = frames;
+        this.frames = new HashMap<>(frames);
         this.directory = directory;
         this.progress = progress;
         this.gauges = gauges;
@@ -92,13 +95,16 @@ final class ImageSets implements AutoCloseable {
             ImageSource source = source(settings, key, paths);
             Images read = reader(settings, preprocess).read(source, known, steps);
             check(settings, key, p, read);
-            if (paths.stream().noneMatch(frames::containsKey)) {
+            if (paths.stream().noneMatch(path -> frames.containsKey(path) && !tables.containsKey(path))) {
                 this.known.note(listing(settings, key, paths), source.content(read.digest()));
             }
             paths.forEach(listed::remove);
             gauges.skipped(read.broken().count());
             if (!directory.describes(key, read.digest(), read.passedOver())) {
                 Map<String, Object> summary = new LinkedHashMap<>(Map.of("path", p));
+                if (!snapshots(paths).isEmpty()) {
+                    summary.put("snapshots", snapshots(paths));
+                }
                 summary.putAll(Pictures.summary(read));
                 directory.describe(key, summary);
             }
@@ -117,10 +123,37 @@ final class ImageSets implements AutoCloseable {
         return new ImageSource(
                 paths,
                 paths.stream()
-                        .<Source>map(path -> frames.containsKey(path)
-                                ? frames.get(path)
-                                : listed(settings, key, path).open(spark))
+                        .<Source>map(path -> {
+                            FrameSource frame = frame(settings, path);
+                            return frame != null
+                                    ? frame
+                                    : listed(settings, key, path).open(spark);
+                        })
                         .toList());
+    }
+
+    /** Returns the data frame that stands in place of a path; null if it is a path. */
+    private @Nullable FrameSource frame(Settings settings, String path) {
+        return !NamedTable.is(path)
+                ? frames.get(path)
+                : frames.computeIfAbsent(path, p -> FrameSource.of(p, table(p).rows(), readOptions(settings.data())));
+    }
+
+    /** Returns a table; every verb of the application reads the same snapshot. */
+    private NamedTable table(String path) {
+        return tables.computeIfAbsent(path, p -> NamedTable.open(spark, p));
+    }
+
+    /** Returns the snapshots of the tables among some paths, by path. */
+    Map<String, String> snapshots(List<String> paths) {
+        Map<String, String> snapshots = new TreeMap<>();
+        for (String path : paths) {
+            String snapshot = NamedTable.is(path) ? table(path).snapshot() : null;
+            if (snapshot != null) {
+                snapshots.put(path, snapshot);
+            }
+        }
+        return snapshots;
     }
 
     /** Returns what lies at a path; every verb of the application that comes before the reading sees the same. */
@@ -129,9 +162,12 @@ final class ImageSets implements AutoCloseable {
                 path, p -> Inputs.at(spark.sessionState().newHadoopConf(), key, p, readOptions(settings.data())));
     }
 
-    /** Returns the images at a path, without labels, to be read in the order of the files. */
+    /** Returns the images at a path or of a table, without labels, to be read in the order of the files. */
     Source.Stored stored(Settings settings, String path) {
-        return ImageSource.open(spark, path, readOptions(settings.data()).unlabeled());
+        ReadOptions options = readOptions(settings.data()).unlabeled();
+        return NamedTable.is(path)
+                ? FrameSource.of(path, table(path).rows(), options)
+                : ImageSource.open(spark, path, options);
     }
 
     /** Returns a reader that takes any number of broken images; {@link #check} refuses them once the report is written. */
@@ -198,7 +234,11 @@ final class ImageSets implements AutoCloseable {
     private Inputs.Listing listing(Settings settings, String key, List<String> paths) {
         return Inputs.Listing.of(paths.stream()
                 .map(path -> listings.computeIfAbsent(path, p -> {
-                    FrameSource frame = frames.get(p);
+                    String snapshot = snapshots(List.of(p)).get(p);
+                    if (snapshot != null) { // another one of the same table may hold the same rows
+                        return new Inputs.Listing(Inputs.digest(p, snapshot), Inputs.digest(p));
+                    }
+                    FrameSource frame = frame(settings, p);
                     return frame == null
                             ? listed(settings, key, p).listing()
                             : new Inputs.Listing(frame.listing(), frame.listing());

@@ -121,6 +121,11 @@ public final class RunImages {
         sets.describe(key, path, broken, passedOver);
     }
 
+    /** Returns the snapshots of the tables among the training images, by what {@code data.train} calls them. */
+    public Map<String, String> trainingSnapshots() {
+        return sets.snapshots(trainingPaths());
+    }
+
     /** Returns a digest of what the training images are, which are not read unless they may be a copy. */
     public String trainingListing() {
         return Inputs.digest(

@@ -26,10 +26,10 @@ public record FolderNote(Map<String, Object> said, @Nullable SortedMap<String, L
 
     private static final String FILES = "files";
     private static final ObjectMapper MAPPER = new ObjectMapper();
-    private static final String OF_GENERATION = "-[0-9a-f]{12}-\\d+-c\\d{3,}";
-    private static final Pattern WITH_GENERATION = Pattern.compile("(.*)" + OF_GENERATION + "(\\.[\\w.]+)");
+    private static final String OF_GENERATION = "-(?<generation>[0-9a-f]{12})-\\d+-c\\d{3,}";
+    private static final Pattern WITH_GENERATION = Pattern.compile(".*" + OF_GENERATION + "\\.[\\w.]+");
     private static final Pattern PACKED_FILE =
-            Pattern.compile("(.*images-\\d{5,9}-of-\\d{5,9})" + OF_GENERATION + "(\\.parquet)");
+            Pattern.compile("(?<start>.*images-\\d{5,9}-of-\\d{5,9})" + OF_GENERATION + "\\.parquet");
 
     /** Returns a text for the names of files, so that they are those of one writing: 12 hexadecimal digits. */
     public static String newGeneration() {
@@ -38,7 +38,13 @@ public record FolderNote(Map<String, Object> said, @Nullable SortedMap<String, L
 
     /** Returns whether a file of this name was written to the place where it stays, and so may be of no table. */
     public static boolean hasGeneration(String name) {
-        return WITH_GENERATION.matcher(name).matches();
+        return !generation(name).isEmpty();
+    }
+
+    /** Returns the generation in the name of a file; empty if it has none. */
+    public static String generation(String name) {
+        Matcher matcher = WITH_GENERATION.matcher(name);
+        return matcher.matches() ? matcher.group("generation") : "";
     }
 
     /** Returns the path of a file of {@code pack} without its generation, so that images have the same names when they are packed again; of any other file the path itself. */
@@ -47,7 +53,7 @@ public record FolderNote(Map<String, Object> said, @Nullable SortedMap<String, L
             return path;
         }
         Matcher packed = PACKED_FILE.matcher(path);
-        return packed.matches() ? packed.group(1) + packed.group(2) : path;
+        return packed.matches() ? packed.group("start") + ".parquet" : path;
     }
 
     /** Returns the note of a text; null if it is none. */

@@ -34,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  * <p>On most file systems the folder is written beside its place under a name that readers pass over, and moved: where that is one step, as
  * on local disks and HDFS, it is there whole, or not at all. In object stores whose files appear in one put a folder could be half moved, so
  * nothing is: files get names that no file had before, then the note is replaced, and the files that it does not name are deleted. At any
- * time the note names a whole table, the former or the new one. {@code _SUCCESS} is there while the folder has no other files, for readers
+ * time the note names a whole table, the former or the new one. Before a first writing a file beside the folder names the generation of its
+ * files: those that a killed program has left there are not a copy of a table, and the next writing deletes them. {@code _SUCCESS} is there while the folder has no other files, for readers
  * that do not know the note.
  */
 final class OutputFolder {
@@ -47,6 +48,7 @@ final class OutputFolder {
     private final Storage storage;
     private final Path folder;
     private final Path note;
+    private final Path first; // generations of a table that never had a note, a line each
     private final Pattern files;
     private final boolean moves;
 
@@ -62,6 +64,7 @@ final class OutputFolder {
         this.storage = session.storage();
         this.folder = new Path(folder);
         this.note = new Path(folder, note);
+        this.first = beside(OwnNames.FIRST);
         this.files = files;
         this.moves = storage.replacesAtOnce(this.folder) || storage.missesWhileReplaced(this.folder);
     }
@@ -160,9 +163,19 @@ final class OutputFolder {
         return new Path(path.substring(0, path.length() - name.length()) + start + name);
     }
 
-    /** Returns whether there is something: a file, or a folder, which in an object store has files. */
+    /** Returns whether there is something: a file, or a folder, which in an object store has files that are not of a killed first writing. */
     boolean exists() {
-        return storage.exists(folder) && (moves || !isEmpty());
+        return storage.exists(folder) && (moves || !(isEmpty() || isInterrupted()));
+    }
+
+    /** Returns whether all files are of first writings that were interrupted, or go on. */
+    private boolean isInterrupted() {
+        if (!isWithoutNote() || !storage.exists(first)) {
+            return false;
+        }
+        List<String> generations = storage.readString(first).lines().toList();
+        return storage.list(folder).stream()
+                .allMatch(file -> generations.contains(FolderNote.generation(file.getName())));
     }
 
     private boolean isEmpty() {
@@ -216,6 +229,7 @@ final class OutputFolder {
         SortedMap<String, Long> named = there.files();
         deleteOwn(name -> named == null ? FolderNote.hasGeneration(name) : !named.containsKey(name));
         storage.writeAtomically(new Path(folder, SUCCESS), "");
+        storage.delete(first);
     }
 
     /** Returns the note of what is there; null without one. */
@@ -293,6 +307,7 @@ final class OutputFolder {
         SortedMap<String, Long> written;
         try {
             storage.delete(new Path(folder, SUCCESS));
+            beginFirst(generation);
             Part part = new Part(folder, generation);
             result = write.apply(part);
             written = part.sizes();
@@ -302,6 +317,9 @@ final class OutputFolder {
                     () -> {
                         deleteOwn(name -> name.contains("-" + generation + "-"));
                         endAsNoted();
+                        if (isEmpty()) {
+                            storage.delete(first);
+                        }
                     },
                     e);
             throw e;
@@ -310,7 +328,21 @@ final class OutputFolder {
         awaitTasks(); // a speculative attempt may still write its file
         deleteOwn(name -> !written.containsKey(name));
         storage.writeAtomically(new Path(folder, SUCCESS), "");
+        storage.delete(first);
         return result;
+    }
+
+    /** If there is no table yet: deletes what an interrupted first writing has left, and notes what the files of this one are called. */
+    private void beginFirst(String generation) {
+        if (storage.exists(note)) {
+            return;
+        }
+        boolean again = isInterrupted();
+        if (again) {
+            deleteOwn(name -> true);
+        }
+        // Tasks of the one before may still write.
+        storage.writeAtomically(first, (again ? storage.readString(first) : "") + generation + "\n");
     }
 
     private void deleteOwn(Predicate<String> which) {

@@ -17,6 +17,7 @@ import dev.grft.spark.cluster.Tally;
 import dev.grft.spark.images.Encoded;
 import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
+import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Source;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.Inference;
@@ -157,12 +158,18 @@ final class PredictVerb extends Verb {
      *
      * @param images path of the images
      * @param output path of the table, a folder as Spark writes them: of CSV files with a header if it ends with {@code .csv},
-     *     else of Parquet
+     *     else of Parquet; or {@code table:NAME}, a table of Spark's catalogs
+     * @param append whether rows are added to a table of a catalog that is there
      * @param deltas each the path of a delta or of its run directory, or {@code NAME=PATH}; none: the run's own
      */
-    void predict(String images, String output, List<String> deltas) {
-        OutputFolder folder = new OutputFolder(session, output, NOTE, FILES);
-        requireFree(folder, output);
+    void predict(String images, String output, boolean append, List<String> deltas) {
+        OutputTable table = OutputTable.of(session, output, append, force);
+        OutputFolder folder = new OutputFolder(session, table == null ? output : staged(output), NOTE, FILES);
+        if (table == null) {
+            requireFree(folder, output);
+        } else {
+            table.requireFree();
+        }
         List<Told> tasks = new ArrayList<>();
         if (deltas.isEmpty()) {
             tasks.add(told("", delta(run.directory().path(FILE))));
@@ -176,19 +183,31 @@ final class PredictVerb extends Verb {
                         task.prefix.replaceFirst("_$", ""));
             }
         }
-        boolean csv = new Path(output).getName().endsWith(".csv"); // also of out.csv/
+        boolean csv = table == null && new Path(output).getName().endsWith(".csv"); // also of out.csv/
         if (csv) {
             tasks.forEach(task -> requireTold(task, output));
         }
         Source.Stored source = run.images().stored(images);
         folder.claim();
-        requireFree(folder, output); // another driver may have written it meanwhile
+        if (table == null) {
+            requireFree(folder, output); // another driver may have written it meanwhile
+        }
         long rows = folder.write(part -> write(images, source, tasks, csv, part), Map.of("path", images));
+        if (table != null) { // whole by now, and not too many images are broken
+            table.save(staged(output));
+        }
         run.artifacts().made(output);
         session.progress()
                 .say(
                         "predicted %d images%s into %s",
                         rows, tasks.size() == 1 ? "" : " by " + tasks.size() + " deltas", output);
+    }
+
+    /** Returns the folder that holds the rows of a table until they are complete. */
+    private String staged(String output) {
+        return run.directory()
+                .path("predicted-" + Inputs.digest(output).substring(0, 16))
+                .toString();
     }
 
     private void requireFree(OutputFolder folder, String output) {

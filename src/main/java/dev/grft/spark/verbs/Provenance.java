@@ -95,6 +95,7 @@ final class Provenance {
                         versions(session),
                         Build.commit(),
                         dataDigest,
+                        run.images().trainingSnapshots(),
                         pretrainedSha256,
                         run.settings().run().seed(),
                         session.spark().sparkContext().applicationId())

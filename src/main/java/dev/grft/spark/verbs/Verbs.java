@@ -1,10 +1,12 @@
 package dev.grft.spark.verbs;
 
+import dev.grft.Delta;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.MergedFile;
 import dev.grft.config.Settings;
 import dev.grft.data.ImageRecipe;
+import dev.grft.report.MlflowModel;
 import dev.grft.report.Report;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
@@ -104,6 +106,13 @@ public final class Verbs {
             session.progress().say("merged into %s", path);
             return path;
         });
+        if (run.settings().tracking().sendsModel()) {
+            Settings training = run.training(deltaPath, file);
+            String exif = (training == null ? run.settings() : training).data().exif();
+            Delta delta = file.delta();
+            run.tracked(path.getParent(), true)
+                    .model(new MlflowModel(path, delta.task(), delta.labels(), file.thresholds(), exif));
+        }
     }
 
     /** Returns the recipe by which images were prepared in the training of a delta; that of the run if it cannot be known. */
@@ -121,7 +130,12 @@ public final class Verbs {
 
     /** Labels images with the run's delta, or with others; see {@code PredictVerb}. */
     public void predict(String images, String output, List<String> deltas) {
-        new PredictVerb(run, force).predict(images, output, deltas);
+        predict(images, output, false, deltas);
+    }
+
+    /** Does the same; {@code append} adds the rows to a table of a catalog that is there. */
+    public void predict(String images, String output, boolean append, List<String> deltas) {
+        new PredictVerb(run, force).predict(images, output, append, deltas);
         printDirectory();
     }
 

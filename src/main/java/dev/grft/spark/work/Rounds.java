@@ -2,6 +2,7 @@ package dev.grft.spark.work;
 
 import dev.grft.data.Batch;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.ExecutorGauges;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Shard;
 import dev.grft.train.GradientSource;
@@ -56,8 +57,9 @@ public final class Rounds implements GradientSource {
                                                         shard,
                                                         vector -> Replicas.with(network, replica -> {
                                                             replica.load(vector);
-                                                            return replica.gradient(some)
-                                                                    .after(input.seconds);
+                                                            StepGradient gradient = replica.gradient(some);
+                                                            input.computed(1);
+                                                            return gradient.after(input.seconds);
                                                         })))
                                                 : List.<Exchange.Part<StepGradient>>of())
                                         .iterator();
@@ -79,14 +81,12 @@ public final class Rounds implements GradientSource {
                                 Input input = new Input(batches, shard, part, handled);
                                 return List.of(exchange.answer(
                                                 shard,
-                                                state -> Replicas.with(
-                                                        network,
-                                                        replica -> replica.steps(
-                                                                        state,
-                                                                        count,
-                                                                        clipNorm,
-                                                                        i -> input.of(state.step() + i))
-                                                                .after(input.seconds))))
+                                                state -> Replicas.with(network, replica -> {
+                                                    LocalSteps made = replica.steps(
+                                                            state, count, clipNorm, i -> input.of(state.step() + i));
+                                                    input.computed(count);
+                                                    return made.after(input.seconds);
+                                                })))
                                         .iterator();
                             },
                             true))));
@@ -99,15 +99,21 @@ public final class Rounds implements GradientSource {
         private final int number;
         private final Shard shard;
         private final Pulse pulse;
+        private final long started = System.nanoTime();
         private double seconds;
 
         Input(Sampler batches, int number, Iterator<Shard> part, Pulse pulse) {
             this.batches = batches;
             this.number = number;
             this.pulse = pulse;
-            long start = System.nanoTime();
             this.shard = part.next();
-            waited(start);
+            waited(started);
+        }
+
+        /** Notes that the task has made its part of some steps. */
+        private void computed(int steps) {
+            ExecutorGauges.steps(
+                    steps, (System.nanoTime() - started) / 1e9, seconds, FrozenCache.taken(), Replicas.bytes());
         }
 
         private void waited(long start) {

@@ -229,6 +229,7 @@ class ArtifactsTest {
                 new LinkedHashMap<>(Map.of("spark", text(random))),
                 text(random),
                 sha256(random),
+                Map.of("table:" + text(random), text(random)),
                 sha256(random),
                 random.nextLong(),
                 null);

@@ -26,7 +26,7 @@ class ManifestTest {
         versions.put("spark", "3.5.5");
         versions.put("java", "17");
 
-        new Manifest(settings(), versions, "1234", "ab", "cd", 42, null)
+        new Manifest(settings(), versions, "1234", "ab", Map.of(), "cd", 42, null)
                 .write(Golden.HADOOP, Golden.hadoop(directory.resolve("manifest.json")));
 
         JsonNode json = Json.parse("x", Files.readString(directory.resolve("manifest.json")));

@@ -64,6 +64,12 @@ class GaugesTest {
             double perStep = Double.parseDouble(metrics.replaceAll("(?s).*\"bytes_per_step\" : ([0-9]*).*", "$1"));
             assertThat(told).containsEntry("sent_bytes", 9 * perStep);
             assertThat(told.get("heap_bytes")).isPositive();
+            assertThat(told.get("executor_images")).isGreaterThanOrEqualTo(9 * 6 + 18);
+            assertThat(told.get("executor_shard_steps")).isGreaterThanOrEqualTo(9 * 3);
+            assertThat(told.get("executor_shard_step_seconds"))
+                    .isGreaterThan(told.get("executor_input_seconds"))
+                    .isPositive();
+            assertThat(told.get("executor_native_bytes")).isPositive();
             assertThat(jobs)
                     .contains("step 1/9 of train: 3 shards of 2 images", "step 9/9 of train: 3 shards of 2 images");
         } finally {

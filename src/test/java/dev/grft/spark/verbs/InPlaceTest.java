@@ -226,27 +226,53 @@ class InPlaceTest extends OnTiny {
                 .contains("_SUCCESS cannot be written (", "is up to date with its images");
     }
 
-    @Test
-    void aFirstPackThatWasKilledIsReplacedByForceOnlyForACopyWithoutItsNoteLooksTheSame() {
-        Path some = images(1);
-        Bucket.before = new Killed(packed, 1); // the file of images is there, no note
+    /** Packs for the first time and is killed when the file of images is there, but no note. */
+    private void killAFirst(Path some, int changes) {
+        Bucket.before = new Killed(packed, changes);
         assertThatThrownBy(() -> pack(some, inBucket(packed), false)).isInstanceOf(RuntimeException.class);
         Bucket.before = step -> {};
-
         assertThat(files(packed)).singleElement().asString().matches(A_PACKED_FILE);
         assertThatThrownBy(() -> named(inBucket(packed)))
                 .isInstanceOf(UserError.class)
                 .hasMessage(inBucket(packed) + ": is not whole: it has "
                         + files(packed).get(0)
                         + ", but no _packed.json, which pack writes last; copy all files or pack the images again");
-        assertThatThrownBy(() -> pack(some, inBucket(packed), false))
-                .isInstanceOf(UserError.class)
-                .hasMessage("bucket:" + packed + ": has " + files(packed).get(0)
-                        + ", but no _packed.json, which is written last: writing was interrupted, or the note was not"
-                        + " copied; copy it, too, or give --force to write the folder again");
-        assertThat(files(packed)).hasSize(1);
+    }
+
+    @Test
+    void aFirstPackThatWasKilledIsMadeAgainHoweverOften() {
+        Path some = images(1);
+        killAFirst(some, 1);
+        killAFirst(some, 2); // the first of them deletes what was left
+        assertThat(files(folder)).contains("._first-packed");
+        assertThat(pack(some, inBucket(packed), false)).contains("packed 3 images");
+        assertThat(files(packed)).hasSize(3).startsWith("_SUCCESS", "_packed.json");
+        assertThat(files(folder)).noneMatch(name -> name.startsWith("._"));
+    }
+
+    @Test
+    void aCopyWithoutItsNoteIsReplacedByForceOnlyAlsoWhereAFirstPackWasKilled() throws Exception {
+        Path some = images(1);
+        killAFirst(some, 1);
+        pack(some, inBucket(folder.resolve("other")), false);
+        String copy = files(folder.resolve("other")).get(2);
+        Files.copy(folder.resolve("other").resolve(copy), packed.resolve(copy));
+        for (int left = 2; left > 0; left--) {
+            assertThatThrownBy(() -> pack(some, inBucket(packed), false))
+                    .isInstanceOf(UserError.class)
+                    .hasMessage("bucket:" + packed + ": has " + files(packed).get(0)
+                            + ", but no _packed.json, which is written last: writing was interrupted, or the note was not"
+                            + " copied; copy it, too, or give --force to write the folder again");
+            assertThat(files(packed)).hasSize(left).contains(copy);
+            for (String file : files(packed)) {
+                if (!file.equals(copy)) {
+                    Files.delete(packed.resolve(file));
+                }
+            }
+            Files.deleteIfExists(folder.resolve("._first-packed"));
+        }
         assertThat(pack(some, inBucket(packed), true)).contains("packed 3 images");
-        assertThat(files(packed)).hasSize(3);
+        assertThat(files(packed)).hasSize(3).doesNotContain(copy);
     }
 
     @Test

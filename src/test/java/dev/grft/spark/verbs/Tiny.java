@@ -77,7 +77,16 @@ public final class Tiny {
                 .config("spark.ui.enabled", "false")
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
+                .config("spark.sql.warehouse.dir", warehouse())
                 .getOrCreate();
+    }
+
+    /** Returns where tables of Spark's own catalog lie, which each process has for itself. */
+    private static String warehouse() {
+        return Path.of(
+                        System.getProperty("java.io.tmpdir"),
+                        "grft-warehouse-" + ProcessHandle.current().pid())
+                .toString();
     }
 
     /** Stops Spark in this process, for a test that starts it in its own way. */

@@ -71,6 +71,59 @@ class TrackedRunsTest extends OnTiny {
     }
 
     @Test
+    void theMergedModelIsSentAndRegisteredOnce() throws Exception {
+        Path run = folder.resolve("model");
+        String[] model = {"tracking.model=true", "tracking.registerAs=tiny@champion"};
+        try (FakeMlflow server = new FakeMlflow()) {
+            Tiny.does(spark, sets(run, server.uri()), false, Verbs::train);
+            Tiny.does(spark, sets(run, server.uri()), false, Verbs::merge);
+            assertThat(server.run("model").inModels)
+                    .as("unless it is asked for")
+                    .isEmpty();
+
+            Tiny.does(spark, sets(run, server.uri(), model), false, Verbs::merge);
+            FakeMlflow.Run told = server.run("model");
+            assertThat(told.inModels.keySet())
+                    .containsExactlyInAnyOrder(
+                            "model/MLmodel",
+                            "model/requirements.txt",
+                            "model/python_env.yaml",
+                            "model/input_example.json",
+                            "model/serving_input_example.json",
+                            "model/code/grft_model.py",
+                            "model/data/grft.json",
+                            "model/data/config.json",
+                            "model/data/model.safetensors");
+            byte[] fp32 = Files.readAllBytes(run.resolve("merged.safetensors"));
+            assertThat(told.inModels.get("model/data/model.safetensors")).isEqualTo(fp32);
+            JsonNode description = new ObjectMapper().readTree(told.inModels.get("model/MLmodel"));
+            assertThat(told.models).containsExactly(description.toString());
+            assertThat(description.at("/signature/inputs").asText())
+                    .isEqualTo("[{\"name\":\"image\",\"type\":\"binary\",\"required\":true}]");
+            JsonNode labels = new ObjectMapper().readTree(told.inModels.get("model/data/grft.json"));
+            assertThat(labels.path("task").asText()).isEqualTo("single-label");
+            assertThat(labels.path("labels"))
+                    .hasSize(description.at("/metadata/outputs").asInt());
+            String source = "tiny/1: run1 mlflow-artifacts:/0/run1/artifacts/model";
+            assertThat(server.registry).containsExactly(source, "tiny@champion: 1");
+
+            Tiny.does(spark, sets(run, server.uri(), model), false, Verbs::merge);
+            assertThat(told.models).as("not sent again").hasSize(1);
+            assertThat(server.registry).containsExactly(source, "tiny@champion: 1", "tiny@champion: 1");
+
+            List<String> other = sets(run, server.uri(), model);
+            other.add("model.saveType=bf16");
+            Tiny.does(spark, other, false, Verbs::merge);
+            assertThat(told.inModels.get("model/data/model.safetensors"))
+                    .as("a version that is registered stays as it is")
+                    .isEqualTo(fp32);
+            assertThat(told.models).hasSize(2);
+            assertThat(server.registry.get(3)).startsWith("tiny/2: run1 mlflow-artifacts:/0/run1/artifacts/model-");
+            assertThat(told.statuses).endsWith("RUNNING", "FINISHED");
+        }
+    }
+
+    @Test
     @Tag("thorough")
     void aServerThatNeverAnswersLeavesTheTrainingAsItIs() throws Exception {
         Path told = folder.resolve("silent");

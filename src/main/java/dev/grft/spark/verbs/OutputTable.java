@@ -1,0 +1,100 @@
+package dev.grft.spark.verbs;
+
+import dev.grft.UserError;
+import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.run.Session;
+import dev.grft.spark.tables.NamedTable;
+import dev.grft.spark.tables.OwnSession;
+import java.util.UUID;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A table of Spark's catalogs that a verb writes: it is made, or rows are added to it, or replace all of its rows. That is one commit where
+ * the table's format has commits, as those of Delta Lake and Iceberg.
+ */
+final class OutputTable {
+    private final Session session;
+    private final SparkSession spark;
+    private final String output;
+    private final String name;
+    private final boolean append;
+    private final boolean force;
+
+    private OutputTable(Session session, String output, boolean append, boolean force) {
+        this.session = session;
+        this.spark = OwnSession.like(session.spark());
+        this.spark.conf().set("spark.sql.caseSensitive", true); // columns may be called as classes
+        this.output = output;
+        this.name = output.substring(NamedTable.TABLE.length());
+        this.append = append;
+        this.force = force;
+    }
+
+    /**
+     * Returns the table that an option names; null if it names a folder.
+     *
+     * @throws UserError for {@code append} to a folder
+     */
+    static @Nullable OutputTable of(Session session, String output, boolean append, boolean force) {
+        if (output.startsWith(NamedTable.TABLE)) {
+            return new OutputTable(session, output, append, force);
+        }
+        if (append) {
+            throw UserError.of(
+                    "--append: adds rows to a table of a catalog, but --output is %s; give --output table:NAME",
+                    output);
+        }
+        return null;
+    }
+
+    /**
+     * Refuses a table that is there, unless its rows are to be kept or replaced.
+     *
+     * @throws UserError with what to do
+     */
+    void requireFree() {
+        if (exists() && !append && !force) {
+            throw UserError.of(
+                    "%s: exists already; give --append to add rows, or --force to replace all of them", output);
+        }
+    }
+
+    private boolean exists() {
+        try {
+            return spark.catalog().tableExists(name);
+        } catch (Exception e) { // Spark's AnalysisException is not declared
+            throw failed(e);
+        }
+    }
+
+    /** Writes the rows of a folder of Parquet into the table, and deletes the folder. */
+    void save(String folder) {
+        Dataset<Row> rows = spark.read().parquet(folder);
+        String view = "grft_" + UUID.randomUUID().toString().replace("-", "");
+        try {
+            if (exists()) {
+                rows.createOrReplaceTempView(view);
+                spark.sql(
+                        "INSERT " + (append ? "INTO " : "OVERWRITE TABLE ") + name + " BY NAME SELECT * FROM " + view);
+            } else {
+                rows.write().saveAsTable(name);
+            }
+        } catch (Exception e) { // AnalysisException, of a column that the table lacks
+            throw failed(e);
+        } finally {
+            spark.catalog().dropTempView(view);
+        }
+        session.storage().delete(new Path(folder));
+    }
+
+    private UserError failed(Exception e) {
+        return new UserError(
+                output + ": cannot be written (" + Causes.first(e)
+                        + "); has the table these columns, and is its catalog" + " configured by spark.sql.catalog?",
+                e);
+    }
+}

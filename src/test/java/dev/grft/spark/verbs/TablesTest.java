@@ -1,0 +1,146 @@
+package dev.grft.spark.verbs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.UserError;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Images in tables of Spark's own catalog, and predictions into them. Other catalogs: {@code src/test/tables}. */
+class TablesTest extends OnTiny {
+    private static final StructType SCHEMA = new StructType()
+            .add("path", DataTypes.StringType)
+            .add("image", DataTypes.BinaryType)
+            .add("label", DataTypes.StringType)
+            .add("shot", DataTypes.createArrayType(DataTypes.StringType));
+
+    @BeforeEach
+    void makeTables() throws IOException {
+        photos(spark, shared.train()).write().saveAsTable("photos");
+        spark.sql("CREATE VIEW reds AS SELECT * FROM photos WHERE label = 'red'");
+    }
+
+    @AfterEach
+    void dropTables() {
+        spark.sql("DROP VIEW IF EXISTS reds");
+        Stream.of("photos", "labels").forEach(name -> spark.sql("DROP TABLE IF EXISTS " + name));
+    }
+
+    /** Returns the images of a folder as rows. */
+    static Dataset<Row> photos(SparkSession spark, Path images) throws IOException {
+        List<Row> rows = new ArrayList<>();
+        try (Stream<Path> files =
+                Files.walk(images).filter(Files::isRegularFile).sorted()) {
+            for (Path file : files.toList()) {
+                rows.add(RowFactory.create(
+                        images.relativize(file).toString(),
+                        Files.readAllBytes(file),
+                        file.getParent().getFileName().toString(),
+                        new String[] {"not read"}));
+            }
+        }
+        return spark.createDataFrame(rows, SCHEMA);
+    }
+
+    private List<String> sets(String run, String train) {
+        return shared.sets(folder.resolve(run), "data.train=" + train, "training.epochs=1");
+    }
+
+    @Test
+    void aTableAndAQueryTrainAsTheSameImagesInAFolder() {
+        for (String train : List.of(
+                shared.train().toString(), "table:photos", "sql:SELECT image, label, path FROM photos -- all\n;")) {
+            String run = "run" + train.replaceAll("\\W", "");
+            Tiny.does(spark, sets(run, train), false, Verbs::train);
+            assertThat(Tiny.tensors(folder.resolve(run).resolve("delta.safetensors")))
+                    .as(train)
+                    .isEqualTo(Tiny.tensors(
+                            folder.resolve("run" + shared.train().toString().replaceAll("\\W", ""))
+                                    .resolve("delta.safetensors")));
+            assertThat(Tiny.does(spark, sets(run, train), false, Verbs::train).err())
+                    .as(train)
+                    .contains("delta.safetensors is up to date with its inputs");
+        }
+        spark.sql("INSERT INTO photos SELECT CONCAT('more/', path), image, label, shot FROM photos LIMIT 1");
+        assertThat(Tiny.does(spark, sets("runtablephotos", "table:photos"), false, Verbs::train)
+                        .err())
+                .as("a row more")
+                .doesNotContain("up to date with its inputs");
+    }
+
+    @Test
+    void onlyQueriesAreRead() {
+        for (String wrong :
+                List.of("sql:DROP TABLE photos", "sql:INSERT INTO photos SELECT * FROM photos", "table:fotos")) {
+            assertThatThrownBy(() -> Tiny.does(spark, sets("wrong", wrong), false, Verbs::train))
+                    .as(wrong)
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith(wrong + ": cannot be read (")
+                    .hasMessageEndingWith("is the catalog configured by spark.sql.catalog?");
+        }
+        assertThat(spark.table("photos").count()).isPositive();
+        List<String> column = sets("wrong", "table:photos");
+        column.add("data.labelColumn=class");
+        assertThatThrownBy(() -> Tiny.does(spark, column, false, Verbs::train))
+                .hasMessage(
+                        "table:photos: there is no column class, only path, image, label, shot; set data.labelColumn");
+    }
+
+    @Test
+    void predictionsComeToATableWholeAndAreAddedOrReplaced() throws IOException {
+        List<String> sets = sets("predicted", shared.train().toString());
+        Tiny.does(spark, sets, false, Verbs::train);
+        long all = spark.table("photos").count();
+        long reds = spark.table("reds").count();
+
+        Tiny.does(spark, sets, false, verbs -> verbs.predict("table:photos", "table:labels", List.of()));
+        assertThat(spark.table("labels").columns())
+                .containsExactly("name", "label", "probability", "p_blue", "p_green", "p_red");
+        assertThat(names()).hasSize((int) all).contains("red/0.png").doesNotHaveDuplicates();
+        assertThatThrownBy(() ->
+                        Tiny.does(spark, sets, false, verbs -> verbs.predict("table:reds", "table:labels", List.of())))
+                .hasMessage(
+                        "table:labels: exists already; give --append to add rows, or --force to replace all of them");
+
+        Tiny.does(spark, sets, false, verbs -> verbs.predict("table:reds", "table:labels", true, List.of()));
+        assertThat(names()).hasSize((int) (all + reds));
+        Tiny.does(spark, sets, true, verbs -> verbs.predict("table:reds", "table:labels", List.of()));
+        assertThat(names()).hasSize((int) reds);
+
+        spark.sql("INSERT INTO photos VALUES ('broken', X'00', 'red', array('x'))");
+        assertThatThrownBy(() ->
+                        Tiny.does(spark, sets, true, verbs -> verbs.predict("table:photos", "table:labels", List.of())))
+                .hasMessageContaining("broken");
+        assertThat(names()).as("as before").hasSize((int) reds);
+        assertThatThrownBy(
+                        () -> Tiny.does(spark, sets, false, verbs -> verbs.predict("table:reds", "x", true, List.of())))
+                .hasMessage("--append: adds rows to a table of a catalog, but --output is x; give --output table:NAME");
+        try (Stream<Path> left = Files.list(folder.resolve("predicted"))) {
+            assertThat(left.map(path -> path.getFileName().toString()))
+                    .noneMatch(name -> name.startsWith("predicted-"));
+        }
+    }
+
+    private static List<String> names() {
+        spark.catalog().refreshTable("labels"); // written in another session
+        return spark.table("labels")
+                .select("name")
+                .javaRDD()
+                .map(row -> row.getString(0))
+                .collect();
+    }
+}
