@@ -15,7 +15,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 
 /**
  * Gradients from executors, one Spark job a round: the trained vector goes out by broadcast, each shard computes its part,
- * the parts come back and are added up in the order of the shards. A task that is run again returns the same bits.
+ * the parts come back and are added up over a binary tree whose leaves are the shards. A task that is run again returns the same bits.
  */
 public final class Rounds implements GradientSource {
     private final JavaSparkContext spark;
@@ -45,24 +45,26 @@ public final class Rounds implements GradientSource {
         Replicas.Recipe network = recipe;
         Pulse handled = pulse;
         try (Exchange<float[], StepGradient> exchange = Exchange.of(spark, trained)) {
-            return StepGradient.sum(exchange.results(collect(
-                    "step " + sampler.stepsDone(step + 1),
-                    shards.mapPartitionsWithIndex(
-                            (shard, part) -> {
-                                Input input = new Input(batches, shard, part, handled);
-                                Iterator<Batch> some = input.of(step);
-                                return (some.hasNext()
-                                                ? List.of(exchange.answer(
-                                                        shard,
-                                                        vector -> Replicas.with(network, replica -> {
-                                                            replica.load(vector);
-                                                            return replica.gradient(some)
-                                                                    .after(input.seconds);
-                                                        })))
-                                                : List.<Exchange.Part<StepGradient>>of())
-                                        .iterator();
-                            },
-                            true))));
+            return exchange.sum(
+                    collect(
+                            "step " + sampler.stepsDone(step + 1),
+                            shards.mapPartitionsWithIndex(
+                                    (shard, part) -> {
+                                        Input input = new Input(batches, shard, part, handled);
+                                        Iterator<Batch> some = input.of(step);
+                                        return (some.hasNext()
+                                                        ? List.of(exchange.answer(
+                                                                shard,
+                                                                vector -> Replicas.with(network, replica -> {
+                                                                    replica.load(vector);
+                                                                    return replica.gradient(some)
+                                                                            .after(input.seconds);
+                                                                })))
+                                                        : List.<Exchange.Part<StepGradient>>of())
+                                                .iterator();
+                                    },
+                                    true)),
+                    StepGradient::plus);
         }
     }
 
@@ -72,24 +74,27 @@ public final class Rounds implements GradientSource {
         Replicas.Recipe network = recipe;
         Pulse handled = pulse;
         try (Exchange<LearnerState, LocalSteps> exchange = Exchange.of(spark, from)) {
-            return LocalSteps.mean(exchange.results(collect(
-                    "steps " + sampler.stepsDone(from.step() + 1) + " to " + sampler.stepsDone(from.step() + count),
-                    shards.mapPartitionsWithIndex(
-                            (shard, part) -> {
-                                Input input = new Input(batches, shard, part, handled);
-                                return List.of(exchange.answer(
-                                                shard,
-                                                state -> Replicas.with(
-                                                        network,
-                                                        replica -> replica.steps(
-                                                                        state,
-                                                                        count,
-                                                                        clipNorm,
-                                                                        i -> input.of(state.step() + i))
-                                                                .after(input.seconds))))
-                                        .iterator();
-                            },
-                            true))));
+            return exchange.sum(
+                    collect(
+                            "steps " + sampler.stepsDone(from.step() + 1) + " to "
+                                    + sampler.stepsDone(from.step() + count),
+                            shards.mapPartitionsWithIndex(
+                                    (shard, part) -> {
+                                        Input input = new Input(batches, shard, part, handled);
+                                        return List.of(exchange.answer(
+                                                        shard,
+                                                        state -> Replicas.with(
+                                                                network,
+                                                                replica -> replica.steps(
+                                                                                state,
+                                                                                count,
+                                                                                clipNorm,
+                                                                                i -> input.of(state.step() + i))
+                                                                        .after(input.seconds))))
+                                                .iterator();
+                                    },
+                                    true)),
+                    LocalSteps::mean);
         }
     }
 
