@@ -1,0 +1,369 @@
+package dev.grft.rounds;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.BinaryOperator;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The driver's side: the present round, the nodes of its sum that have arrived, and which worker has which shards.
+ *
+ * <p>A worker asks when it has nothing to do, and is answered when there is something; nobody polls. Workers keep their shards from round
+ * to round, consecutive ones, in proportion to their slots. Those of a worker that has died or is silent go to others at once. A worker
+ * that is late keeps its own, and others compute copies: what arrives first counts, and both have the same bits.
+ *
+ * <p>Thread-safe. It has no thread of its own: {@link #look} is to be called every now and then.
+ *
+ * @param <S> what a round sends to its workers
+ * @param <T> a part of the sum
+ */
+public final class Coordinator<S, T> {
+    private final int shards;
+    private final BinaryOperator<T> plus;
+    private final Patience patience;
+    private final LongSupplier clock;
+    private final Map<String, Member<S>> members = new LinkedHashMap<>();
+    private final List<Runnable> answers = new ArrayList<>(); // to give when the lock is free
+    private Round<S> round = new Round<>(0, null);
+    private Nodes<T> arrived;
+    private BitSet missing = new BitSet(); // shards of the present round
+    private BitSet unowned;
+    private CompletableFuture<T> sum = CompletableFuture.completedFuture(null);
+    private boolean resting = true;
+    private long over; // when the last round was over
+    private boolean changed; // members, since shards were last dealt
+    private int expected;
+    private long slots; // of all members
+    private long began;
+    private long half; // how long it took until half of the shards were there; 0: they are not
+    private BitSet copied = new BitSet(); // shards of which there is a copy in this round
+
+    /**
+     * How long to wait, in nanoseconds.
+     *
+     * @param silence after which a worker that was not heard has lost its shards
+     * @param late least time of a round after which copies are made
+     * @param lateFactor copies are made after so many times what half of the shards took, more than 1
+     * @param idle after which workers are told to go because no round begins
+     */
+    public record Patience(long silence, long late, double lateFactor, long idle) {}
+
+    /** How a worker that has asked is answered, once. Must not wait: the thread is that of another worker. */
+    public interface Asker<S> {
+        /** Takes shards of the present round to compute, one or more. */
+        void work(Round<S> round, List<Integer> shards);
+
+        /** There is no more to do at present; the worker may go. */
+        void over();
+    }
+
+    private static final class Member<S> {
+        int slots;
+        long heard;
+        BitSet owned = new BitSet();
+        BitSet copies = new BitSet(); // that it computes in this round
+
+        @Nullable
+        Asker<S> asker; // null: the worker is busy
+    }
+
+    /**
+     * Returns a driver that rests.
+     *
+     * @param shards 1 or more; they decide the tree of the sum
+     * @param plus may change and return its first argument
+     * @param clock of nanoseconds
+     */
+    public Coordinator(int shards, BinaryOperator<T> plus, Patience patience, LongSupplier clock) {
+        this.shards = shards;
+        this.plus = plus;
+        this.patience = patience;
+        this.clock = clock;
+        this.arrived = new Nodes<>(shards, plus);
+        this.unowned = all();
+    }
+
+    /** Says how many slots are to come, so that the first workers do not take what is meant for all. */
+    public synchronized void expect(int count) {
+        expected = count;
+    }
+
+    /**
+     * Begins a round. An earlier one that is not over is given up.
+     *
+     * @return the sum of the parts, once it is there
+     */
+    public CompletableFuture<T> begin(S sent) {
+        CompletableFuture<T> begun = new CompletableFuture<>();
+        run(() -> {
+            sum.cancel(false);
+            sum = begun;
+            round = new Round<>(round.number() + 1, sent);
+            arrived = new Nodes<>(shards, plus);
+            missing = all();
+            resting = false;
+            began = clock.getAsLong();
+            half = 0;
+            copied = new BitSet();
+            members.values().forEach(member -> member.copies.clear());
+            if (changed) {
+                deal();
+            }
+            members.values().forEach(this::serve);
+        });
+        return begun;
+    }
+
+    /** Ends the work for now: every worker that asks is told to go, until the next round begins. */
+    public void rest() {
+        run(() -> {
+            resting = true;
+            members.values().forEach(this::serve);
+        });
+    }
+
+    /**
+     * Has the workers wait for the next round, however long the last one has been over.
+     *
+     * @return whether they still wait
+     */
+    public synchronized boolean stay() {
+        over = clock.getAsLong();
+        return !resting;
+    }
+
+    /** Ends the present round by a failure. */
+    public void fail(Throwable why) {
+        CompletableFuture<T> failed;
+        synchronized (this) {
+            failed = sum;
+        }
+        failed.completeExceptionally(why);
+    }
+
+    /** Returns the present round, of number 0 before the first. */
+    public synchronized Round<S> round() {
+        return round;
+    }
+
+    /** Returns the names of the workers. */
+    public synchronized List<String> workers() {
+        return List.copyOf(members.keySet());
+    }
+
+    /** Returns how many nodes of the present sum are held here. */
+    synchronized int held() {
+        return arrived.size();
+    }
+
+    /**
+     * Takes the question of a worker that has nothing to do. The first one makes it known here.
+     *
+     * @param slotsOfIt how many shards it computes at once, 1 or more
+     */
+    public void ask(String worker, int slotsOfIt, Asker<S> asker) {
+        if (slotsOfIt < 1) {
+            throw new IllegalArgumentException("a worker of " + slotsOfIt + " slots");
+        }
+        run(() -> {
+            Member<S> member = heard(worker, slotsOfIt);
+            member.asker = asker;
+            serve(member);
+        });
+    }
+
+    /**
+     * Takes a node of the sum of a round. One that is known is dropped, and so is what comes of an earlier round.
+     *
+     * @param value null if none of its shards has a part in the round; belongs to this afterwards
+     * @throws IllegalArgumentException if the tree has no such node
+     */
+    public void deliver(String worker, long number, Node node, @Nullable T value) {
+        run(() -> {
+            heard(worker);
+            if (number != round.number() || missing.isEmpty()) {
+                return;
+            }
+            arrived.add(node, value);
+            missing.clear(node.from(), (int) Math.min(shards, node.to()));
+            if (half == 0 && 2L * missing.cardinality() <= shards) {
+                half = clock.getAsLong() - began;
+            }
+            if (arrived.isWhole()) {
+                over = clock.getAsLong();
+                CompletableFuture<T> whole = sum;
+                T all = arrived.sum();
+                arrived = new Nodes<>(shards, plus);
+                answers.add(() -> {
+                    if (all == null) {
+                        whole.completeExceptionally(new IllegalStateException("no shard has a part in the round"));
+                    } else {
+                        whole.complete(all);
+                    }
+                });
+            }
+        });
+    }
+
+    /**
+     * Notes that a worker lives.
+     *
+     * @return the number of the present round; 0 if the worker is not known, because it has not asked or was silent for too long: it asks again
+     */
+    public synchronized long heard(String worker) {
+        Member<S> member = members.get(worker);
+        if (member == null) {
+            return 0;
+        }
+        member.heard = clock.getAsLong();
+        return round.number();
+    }
+
+    /** Notes that a worker has gone. Others get its shards. */
+    public void gone(String worker) {
+        run(() -> {
+            lose(worker);
+            members.values().forEach(this::serve);
+        });
+    }
+
+    /** Looks for workers that are silent, late, or not needed at present. */
+    public void look() {
+        run(() -> {
+            long now = clock.getAsLong();
+            List.copyOf(members.keySet()).stream()
+                    .filter(worker -> now - Objects.requireNonNull(members.get(worker)).heard > patience.silence)
+                    .forEach(this::lose);
+            resting |= missing.isEmpty() && now - over > patience.idle;
+            members.values().forEach(this::serve);
+        });
+    }
+
+    private void lose(String worker) {
+        Member<S> lost = members.remove(worker);
+        if (lost != null) {
+            changed = true;
+            slots -= lost.slots;
+            unowned.or(lost.owned);
+            copied.andNot(lost.copies);
+        }
+    }
+
+    private Member<S> heard(String worker, int count) {
+        Member<S> member = members.get(worker);
+        if (member == null) {
+            member = new Member<>();
+            members.put(worker, member);
+        }
+        changed |= member.slots != count;
+        slots += count - member.slots;
+        member.slots = count;
+        member.heard = clock.getAsLong();
+        return member;
+    }
+
+    /** Does something under the lock, and what comes of it for others outside: they may come back at once. */
+    private void run(Runnable change) {
+        List<Runnable> due;
+        synchronized (this) {
+            change.run();
+            due = List.copyOf(answers);
+            answers.clear();
+        }
+        due.forEach(Runnable::run);
+    }
+
+    /** Answers a worker if it has asked and there is something to say. */
+    private void serve(Member<S> member) {
+        Asker<S> asker = member.asker;
+        if (asker == null) {
+            return;
+        }
+        if (resting) {
+            member.asker = null;
+            answers.add(asker::over);
+            return;
+        }
+        BitSet work = work(member);
+        if (!work.isEmpty()) {
+            member.asker = null;
+            Round<S> present = round;
+            answers.add(() -> asker.work(present, work.stream().boxed().toList()));
+        }
+    }
+
+    /** Returns what a worker is to compute: its own shards, those of nobody, or copies of those of a late worker. */
+    private BitSet work(Member<S> member) {
+        if (missing.intersects(member.owned)) {
+            return both(missing, member.owned);
+        }
+        if (missing.intersects(unowned)) {
+            BitSet some = first(both(missing, unowned), share(member));
+            member.owned.or(some);
+            unowned.andNot(some);
+            return some;
+        }
+        BitSet copies = new BitSet();
+        long elapsed = clock.getAsLong() - began;
+        if (half > 0 && elapsed >= patience.late && elapsed >= patience.lateFactor * half) {
+            for (int shard = missing.nextSetBit(0); shard >= 0; shard = missing.nextSetBit(shard + 1)) {
+                if (!copied.get(shard) && copies.cardinality() < member.slots) {
+                    copies.set(shard);
+                }
+            }
+            copied.or(copies);
+            member.copies.or(copies);
+        }
+        return copies;
+    }
+
+    /** Returns how many shards a worker has by its slots. */
+    private int share(Member<S> member) {
+        long all = Math.max(expected, slots);
+        return (int) Math.max(1, ((long) shards * member.slots + all - 1) / all);
+    }
+
+    private BitSet all() {
+        BitSet all = new BitSet();
+        all.set(0, shards);
+        return all;
+    }
+
+    private static BitSet both(BitSet one, BitSet other) {
+        BitSet both = (BitSet) one.clone();
+        both.and(other);
+        return both;
+    }
+
+    private static BitSet first(BitSet of, int count) {
+        BitSet some = new BitSet();
+        of.stream().limit(count).forEach(some::set);
+        return some;
+    }
+
+    /**
+     * Deals the shards anew: consecutive ones to each worker, in proportion to its slots, in the order of those that the workers have, so that
+     * most stay where they are.
+     */
+    private void deal() {
+        int hole = unowned.isEmpty() ? shards : unowned.nextSetBit(0);
+        List<Member<S>> order = new ArrayList<>(members.values());
+        order.sort(Comparator.comparingInt(one -> one.owned.isEmpty() ? hole : one.owned.nextSetBit(0)));
+        long before = 0;
+        for (Member<S> member : order) {
+            long from = before * shards / slots;
+            before += member.slots;
+            member.owned = new BitSet();
+            member.owned.set((int) from, (int) (before * shards / slots));
+        }
+        unowned = order.isEmpty() ? all() : new BitSet();
+        changed = false;
+    }
+}
