@@ -119,24 +119,28 @@ final class Applications {
             List<Row> rows = new ArrayList<>();
             for (int shards : quick ? new int[] {2} : new int[] {2, 1, 4, 16, 64}) {
                 int rounds = quick ? 10 : shards == 2 ? 500 : shards == 64 ? 12 : 60; // with 64 a round takes seconds
-                rows.add(share(
+                addShares(
                         "Spark's share of a step" + (shards == 2 ? "" : ", shards: " + shards),
-                        run(folder, local(2), 1, MILLION, 1, rounds, shards)));
+                        run(folder, local(2), 1, MILLION, 1, rounds, shards),
+                        rows);
             }
-            rows.add(share(
+            addShares(
                     "Spark's share of a step, two executors",
-                    run(folder, cluster(2, 1), 1, MILLION, 1, quick ? 10 : 500, 2)));
+                    run(folder, cluster(2, 1), 1, MILLION, 1, quick ? 10 : 500, 2),
+                    rows);
             return rows;
         });
     }
 
-    private static Row share(String name, Told told) {
-        return Row.of(name, told.times("share"))
+    /** Adds the overhead of a job for each step, and what a round of standing tasks takes, computation included. */
+    private static void addShares(String name, Told told, List<Row> rows) {
+        rows.add(Row.of(name, told.times("share"))
                 .with("round_ms", told.times("round").median())
                 .with("update_ms", told.times("update").median())
                 .with("trained", told.number("trained"))
                 .with("early_mib", told.number("early"))
-                .with("ours_mib", told.number("resident"));
+                .with("ours_mib", told.number("resident")));
+        rows.add(Row.of(name + ", a whole round of standing tasks", told.times("standing")));
     }
 
     /** Returns what an application tells that trains {@code rows} rows of each matrix, with {@code batch} examples of each shard. */

@@ -194,6 +194,7 @@ class ConfigTest {
                 "engine.blasThreads=2",
                 "engine.recompute=true",
                 "engine.frozenCacheGiB=0.5",
+                "engine.rounds=standing",
                 "engine.timeoutSeconds=0.5",
                 "engine.graceSeconds=3",
                 "engine.leaseSeconds=5");
@@ -650,7 +651,7 @@ class ConfigTest {
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: null")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
                 .endsWith(
-                        "\n  recompute: false\n  frozenCacheGiB: 10\n  timeoutSeconds: 600\n  graceSeconds: 25\n  leaseSeconds: 60\n");
+                        "\n  recompute: false\n  frozenCacheGiB: 10\n  rounds: auto\n  timeoutSeconds: 600\n  graceSeconds: 25\n  leaseSeconds: 60\n");
     }
 
     @Test

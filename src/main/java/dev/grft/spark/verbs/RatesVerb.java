@@ -8,12 +8,14 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.config.TrainingSettings;
 import dev.grft.report.Progress;
+import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
+import dev.grft.train.GradientSource;
 import dev.grft.train.Learner;
 import dev.grft.train.Network;
 import dev.grft.train.RateSearch;
@@ -122,7 +124,8 @@ final class RatesVerb extends Verb {
                 new RateSearch.Rising(RateSearch.LOW, 1, RateSearch.STEPS));
         Replicas.Recipe recipe = setup.recipe(run, configuration);
         Sampler sampler = TrainingLoop.sampler(run, images, run.images().preprocess(), 0);
-        Rounds rounds = new Rounds(session.context(), images.shards(), sampler, recipe, RateSearch.STEPS);
+        GradientSource rounds = Rounds.of(
+                settings.engine().standing(), session.context(), images.shards(), sampler, recipe, RateSearch.STEPS);
         Progress.Meter meter = session.phase("rates " + run.method(), (long) RateSearch.STEPS * how.batchSize());
         RateSearch search = new RateSearch();
         Learner learner = setup.learner(configuration, null);
@@ -143,8 +146,7 @@ final class RatesVerb extends Verb {
             }
             return search;
         } finally {
-            learner.close();
-            recipe.close();
+            Closing.all(rounds, learner, recipe);
         }
     }
 }

@@ -12,6 +12,7 @@ import dev.grft.report.CostModel;
 import dev.grft.report.History;
 import dev.grft.report.Memory;
 import dev.grft.report.Progress;
+import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
@@ -23,6 +24,7 @@ import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
 import dev.grft.train.Average;
 import dev.grft.train.Divergence;
+import dev.grft.train.GradientSource;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -122,7 +124,10 @@ final class TrainingLoop {
      * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
      */
     Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning) {
-        if (!session.context().isLocal()) { // there, tasks return references
+        boolean standing = run.settings().engine().standing();
+        if (standing) {
+            session.progress().say("train: tasks stay for many steps (engine.rounds)");
+        } else if (!session.context().isLocal()) { // there, tasks return references
             requireGathered(
                     session.context().getConf(),
                     settings.shards(),
@@ -197,15 +202,17 @@ final class TrainingLoop {
         Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
         long sent = bytesPerRound(settings, setup);
         Learner learner = setup.learner(configuration, Average.of(settings, part.first));
+        GradientSource source = Rounds.of(
+                run.settings().engine().standing(),
+                session.context(),
+                images.shards(),
+                frozen == null ? sampler : sampler.from(frozen),
+                recipe,
+                plan.steps());
         Trainer trainer = new Trainer(
                 plan,
                 learner,
-                new Rounds(
-                        session.context(),
-                        images.shards(),
-                        frozen == null ? sampler : sampler.from(frozen),
-                        recipe,
-                        plan.steps()),
+                source,
                 keeper,
                 step -> {
                     if (memory != null) {
@@ -226,8 +233,7 @@ final class TrainingLoop {
                     keeper.carried(memory == null ? 0 : (double) memory.bytes()));
         } finally {
             Reference.reachabilityFence(trainer); // its memory is measured
-            learner.close();
-            recipe.close();
+            Closing.all(source, learner, recipe);
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.grft.spark.work;
 
+import dev.grft.UserError;
 import dev.grft.data.Batch;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Pulse;
@@ -39,6 +40,25 @@ public final class Rounds implements GradientSource {
         this.pulse = Pulse.of(spark.sc());
     }
 
+    /**
+     * Returns gradients of these shards, by jobs or by tasks that stay.
+     *
+     * @param standing whether tasks stay
+     * @param steps of the whole training, for people
+     * @throws UserError if they cannot stay
+     */
+    public static GradientSource of(
+            boolean standing,
+            JavaSparkContext spark,
+            JavaRDD<Shard> shards,
+            Sampler sampler,
+            Replicas.Recipe recipe,
+            long steps) {
+        return standing
+                ? new StandingRounds(spark, shards, sampler, recipe, steps)
+                : new Rounds(spark, shards, sampler, recipe, steps);
+    }
+
     @Override
     public StepGradient gradient(long step, float[] trained) {
         Sampler batches = sampler;
@@ -50,7 +70,7 @@ public final class Rounds implements GradientSource {
                             "step " + sampler.stepsDone(step + 1),
                             shards.mapPartitionsWithIndex(
                                     (shard, part) -> {
-                                        Input input = new Input(batches, shard, part, handled);
+                                        StepInput input = new StepInput(batches, shard, part, handled);
                                         Iterator<Batch> some = input.of(step);
                                         return (some.hasNext()
                                                         ? List.of(exchange.answer(
@@ -58,7 +78,7 @@ public final class Rounds implements GradientSource {
                                                                 vector -> Replicas.with(network, replica -> {
                                                                     replica.load(vector);
                                                                     return replica.gradient(some)
-                                                                            .after(input.seconds);
+                                                                            .after(input.seconds());
                                                                 })))
                                                         : List.<Exchange.Part<StepGradient>>of())
                                                 .iterator();
@@ -80,7 +100,7 @@ public final class Rounds implements GradientSource {
                                     + sampler.stepsDone(from.step() + count),
                             shards.mapPartitionsWithIndex(
                                     (shard, part) -> {
-                                        Input input = new Input(batches, shard, part, handled);
+                                        StepInput input = new StepInput(batches, shard, part, handled);
                                         return List.of(exchange.answer(
                                                         shard,
                                                         state -> Replicas.with(
@@ -90,54 +110,11 @@ public final class Rounds implements GradientSource {
                                                                                 count,
                                                                                 clipNorm,
                                                                                 i -> input.of(state.step() + i))
-                                                                        .after(input.seconds))))
+                                                                        .after(input.seconds()))))
                                                 .iterator();
                                     },
                                     true)),
                     LocalSteps::mean);
-        }
-    }
-
-    /** The batches of a task, which notes how long it waits for them. */
-    private static final class Input {
-        private final Sampler batches;
-        private final int number;
-        private final Shard shard;
-        private final Pulse pulse;
-        private double seconds;
-
-        Input(Sampler batches, int number, Iterator<Shard> part, Pulse pulse) {
-            this.batches = batches;
-            this.number = number;
-            this.pulse = pulse;
-            long start = System.nanoTime();
-            this.shard = part.next();
-            waited(start);
-        }
-
-        private void waited(long start) {
-            seconds += (System.nanoTime() - start) / 1e9;
-        }
-
-        /** Returns the batches of a step, each read when it is asked for. */
-        Iterator<Batch> of(long step) {
-            Iterator<Batch> read = batches.batches(number, shard, step).iterator();
-            return new Iterator<>() {
-                @Override
-                public boolean hasNext() {
-                    long start = System.nanoTime();
-                    boolean more = read.hasNext(); // a stream's iterator reads here
-                    waited(start);
-                    return more;
-                }
-
-                @Override
-                public Batch next() {
-                    Batch batch = read.next();
-                    pulse.beat(batch.size());
-                    return batch;
-                }
-            };
         }
     }
 

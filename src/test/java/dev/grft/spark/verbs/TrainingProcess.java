@@ -9,12 +9,14 @@ import dev.grft.config.Settings;
 import dev.grft.data.Example;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.ExampleShards;
+import dev.grft.spark.images.Shard;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
+import dev.grft.spark.work.StandingRounds;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -45,7 +47,7 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 /**
  * A training application over images of noise, for the benchmark. Prints {@code first} after its first step, at
  * the end a line of JSON: the milliseconds of each later round, of the round beyond the computation of its tasks and of the
- * driver's update; the resident memory of an executor in MiB, after a fifth of the rounds and at the end. In local mode the
+ * driver's update; of a round of standing tasks; the resident memory of an executor in MiB, after a fifth of the rounds and at the end. In local mode the
  * executor is the whole process.
  */
 public final class TrainingProcess {
@@ -70,6 +72,7 @@ public final class TrainingProcess {
         Map<String, Object> told = new LinkedHashMap<>();
         List<Double> round = new ArrayList<>();
         List<Double> update = new ArrayList<>();
+        List<Double> stood = new ArrayList<>();
         SparkSession.Builder session = SparkSession.builder().config(Session.configuration());
         if (arguments[1].startsWith("local-cluster")) { // whose third number is the memory of a worker
             session.config("spark.executor.memory", arguments[1].replaceFirst(".*,(\\d+)]", "$1m"));
@@ -108,19 +111,17 @@ public final class TrainingProcess {
             JavaRDD<Example> examples = context.parallelize(
                             IntStream.range(0, 4 * batch).boxed().toList(), shards)
                     .map(id -> Setup.example(config, id)); // made by the tasks, as photos are read by them
-            Rounds source = new Rounds(
-                    context,
-                    ExampleShards.of(examples),
-                    new Sampler(
-                            Setup.preprocess(config),
-                            settings.augmentation().toAugment(1),
-                            Balance.NONE,
-                            settings.training(),
-                            1,
-                            0),
-                    new Replicas.Recipe(
-                            context, model, tuning, configuration, true, Device.of(context, settings.engine())),
-                    rounds);
+            JavaRDD<Shard> images = ExampleShards.of(examples);
+            Sampler sampler = new Sampler(
+                    Setup.preprocess(config),
+                    settings.augmentation().toAugment(1),
+                    Balance.NONE,
+                    settings.training(),
+                    1,
+                    0);
+            Replicas.Recipe recipe =
+                    new Replicas.Recipe(context, model, tuning, configuration, true, Device.of(context, settings.engine()));
+            Rounds source = new Rounds(context, images, sampler, recipe, rounds);
             Learner learner = new Learner(configuration, LearnerState.start(start));
             for (int i = 0; i <= rounds; i++) {
                 long began = System.nanoTime();
@@ -137,6 +138,16 @@ public final class TrainingProcess {
                     told.put("early", status(context, tasks, "VmRSS"));
                 }
             }
+            try (StandingRounds standing = new StandingRounds(context, images, sampler, recipe, rounds)) {
+                for (int i = 0; i <= rounds; i++) {
+                    long began = System.nanoTime();
+                    StepGradient gradient = standing.gradient(learner.step(), learner.trained());
+                    if (i > 0) {
+                        stood.add((System.nanoTime() - began) / 1e6);
+                    }
+                    learner.apply(gradient, 0);
+                }
+            }
             told.put("resident", status(context, tasks, "VmRSS"));
             told.put("most", status(context, tasks, "VmHWM"));
         } finally {
@@ -151,17 +162,19 @@ public final class TrainingProcess {
         told.put("round", round);
         told.put("update", update);
         told.put("share", share);
+        told.put("standing", stood);
         System.out.println(new ObjectMapper().writeValueAsString(told));
     }
 
-    /** Keeps the run times of the tasks of each stage but those that look at the memory; a round is one stage. */
+    /** Keeps the run times of the tasks of each stage but those that look at the memory, and of standing tasks; a round is one stage. */
     private static final class Tasks extends SparkListener {
         private final SortedMap<Integer, List<Long>> byStage = new TreeMap<>();
         private final Set<Integer> others = new HashSet<>();
 
         @Override
         public synchronized void onStageSubmitted(SparkListenerStageSubmitted submitted) {
-            if (MEMORY.equals(submitted.properties().getProperty("spark.job.description"))) {
+            String what = String.valueOf(submitted.properties().getProperty("spark.job.description"));
+            if (what.equals(MEMORY) || what.startsWith("steps from ")) {
                 others.add(submitted.stageInfo().stageId());
             }
         }
