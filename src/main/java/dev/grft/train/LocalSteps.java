@@ -36,11 +36,14 @@ public final class LocalSteps implements Serializable {
 
     /**
      * Returns the mean of two states, each weighted by its examples, and the sums of the rest; the same whichever comes first. Values are
-     * computed in double and rounded to float. They work side by side, so the longer wait counts.
+     * computed in double and rounded to float. They work side by side, so the longer wait counts. The mean takes the place of this state's
+     * values, which are gone; the other state stays as it is.
      *
      * <p>Of more than two parts, the last bits depend on which come together first: a training takes them over a tree of fixed shape.
      */
     public LocalSteps mean(LocalSteps other) {
+        requireLength(state.trained(), other.state.trained());
+        requireLength(state.updater(), other.state.updater());
         LearnerState mean = new LearnerState(
                 mean(state.trained(), other.state.trained(), other),
                 mean(state.updater(), other.state.updater(), other),
@@ -49,16 +52,18 @@ public final class LocalSteps implements Serializable {
                 mean, loss + other.loss, examples + other.examples, Math.max(inputSeconds, other.inputSeconds));
     }
 
-    private float[] mean(float[] here, float[] there, LocalSteps other) {
+    private static void requireLength(float[] here, float[] there) {
         if (here.length != there.length) {
             throw new IllegalArgumentException("a vector of " + there.length + " values, expected " + here.length);
         }
+    }
+
+    private float[] mean(float[] here, float[] there, LocalSteps other) {
         double all = examples + other.examples;
-        float[] mean = new float[here.length];
-        for (int i = 0; i < mean.length; i++) {
-            mean[i] = (float) (((double) examples * here[i] + (double) other.examples * there[i]) / all);
+        for (int i = 0; i < here.length; i++) {
+            here[i] = (float) (((double) examples * here[i] + (double) other.examples * there[i]) / all);
         }
-        return mean;
+        return here;
     }
 
     /** Returns the state after the last step. */

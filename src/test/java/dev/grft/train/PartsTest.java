@@ -60,11 +60,25 @@ class PartsTest {
     }
 
     @Test
-    void vectorsOfAnotherLengthAreRefused() {
+    void theMeanTakesThePlaceOfTheFirstStateAndLeavesTheOther() {
+        LearnerState first = new LearnerState(new float[] {1}, new float[] {5}, 1);
+        LearnerState second = new LearnerState(new float[] {3}, new float[] {7}, 1);
+        LearnerState mean =
+                new LocalSteps(first, 0, 1).mean(new LocalSteps(second, 0, 1)).state();
+        assertThat(mean.trained()).isSameAs(first.trained()).containsExactly(2);
+        assertThat(mean.updater()).isSameAs(first.updater()).containsExactly(6);
+        assertThat(second).isEqualTo(new LearnerState(new float[] {3}, new float[] {7}, 1));
+    }
+
+    @Test
+    void vectorsOfAnotherLengthAreRefusedAndChangeNothing() {
         assertThatThrownBy(() -> part(1, 2).plus(part(1))).hasMessage("a gradient of 1 values, expected 2");
         LocalSteps steps = new LocalSteps(new LearnerState(new float[2], new float[4], 1), 0, 1);
         LocalSteps fresh = new LocalSteps(new LearnerState(new float[2], new float[0], 1), 0, 1);
+        LocalSteps other = new LocalSteps(new LearnerState(new float[] {1, 1}, new float[0], 1), 0, 1);
         assertThatThrownBy(() -> steps.mean(fresh)).hasMessage("a vector of 0 values, expected 4");
+        assertThatThrownBy(() -> steps.mean(other)).hasMessage("a vector of 0 values, expected 4");
+        assertThat(steps.state().trained()).containsOnly(0);
     }
 
     @Test
