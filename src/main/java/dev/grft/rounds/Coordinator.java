@@ -11,6 +11,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.BinaryOperator;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The driver's side: the present round, the nodes of its sum that have arrived, and which worker has which shards.
@@ -25,6 +27,8 @@ import org.jspecify.annotations.Nullable;
  * @param <T> a part of the sum
  */
 public final class Coordinator<S, T> {
+    private static final Logger LOG = LoggerFactory.getLogger(Coordinator.class);
+
     private final int shards;
     private final BinaryOperator<T> plus;
     private final Patience patience;
@@ -65,6 +69,7 @@ public final class Coordinator<S, T> {
     }
 
     private static final class Member<S> {
+        final String name;
         int slots;
         long heard;
         BitSet owned = new BitSet();
@@ -72,6 +77,10 @@ public final class Coordinator<S, T> {
 
         @Nullable
         Asker<S> asker; // null: the worker is busy
+
+        Member(String name) {
+            this.name = name;
+        }
     }
 
     /**
@@ -139,15 +148,6 @@ public final class Coordinator<S, T> {
         return !resting;
     }
 
-    /** Ends the present round by a failure. */
-    public void fail(Throwable why) {
-        CompletableFuture<T> failed;
-        synchronized (this) {
-            failed = sum;
-        }
-        failed.completeExceptionally(why);
-    }
-
     /** Returns the present round, of number 0 before the first. */
     public synchronized Round<S> round() {
         return round;
@@ -180,7 +180,8 @@ public final class Coordinator<S, T> {
     }
 
     /**
-     * Takes a node of the sum of a round. One that is known is dropped, and so is what comes of an earlier round.
+     * Takes a node of the sum of a round. One that is known is dropped, and so is what comes of an earlier round. If the sum cannot be
+     * computed, the round ends by that failure.
      *
      * @param value null if none of its shards has a part in the round; belongs to this afterwards
      * @throws IllegalArgumentException if the tree has no such node
@@ -191,23 +192,34 @@ public final class Coordinator<S, T> {
             if (number != round.number() || missing.isEmpty()) {
                 return;
             }
-            arrived.add(node, value);
+            arrived.require(node);
+            try {
+                arrived.add(node, value);
+            } catch (RuntimeException | Error e) {
+                end(null, e);
+                return;
+            }
             missing.clear(node.from(), (int) Math.min(shards, node.to()));
             if (half == 0 && 2L * missing.cardinality() <= shards) {
                 half = clock.getAsLong() - began;
             }
             if (arrived.isWhole()) {
-                over = clock.getAsLong();
-                CompletableFuture<T> whole = sum;
-                T all = arrived.sum();
-                arrived = new Nodes<>(shards, plus);
-                answers.add(() -> {
-                    if (all == null) {
-                        whole.completeExceptionally(new IllegalStateException("no shard has a part in the round"));
-                    } else {
-                        whole.complete(all);
-                    }
-                });
+                end(arrived.sum(), new IllegalStateException("no shard has a part in the round"));
+            }
+        });
+    }
+
+    /** Ends the present round by its sum, or by a failure if there is none. */
+    private void end(@Nullable T all, Throwable failure) {
+        CompletableFuture<T> ended = sum;
+        over = clock.getAsLong();
+        missing = new BitSet();
+        arrived = new Nodes<>(shards, plus);
+        answers.add(() -> {
+            if (all == null) {
+                ended.completeExceptionally(failure);
+            } else {
+                ended.complete(all);
             }
         });
     }
@@ -259,7 +271,7 @@ public final class Coordinator<S, T> {
     private Member<S> heard(String worker, int count) {
         Member<S> member = members.get(worker);
         if (member == null) {
-            member = new Member<>();
+            member = new Member<>(worker);
             members.put(worker, member);
         }
         changed |= member.slots != count;
@@ -288,15 +300,27 @@ public final class Coordinator<S, T> {
         }
         if (resting) {
             member.asker = null;
-            answers.add(asker::over);
+            answer(member, asker::over);
             return;
         }
         BitSet work = work(member);
         if (!work.isEmpty()) {
             member.asker = null;
             Round<S> present = round;
-            answers.add(() -> asker.work(present, work.stream().boxed().toList()));
+            answer(member, () -> asker.work(present, work.stream().boxed().toList()));
         }
+    }
+
+    /** Answers a worker when the lock is free. One that cannot be answered loses its shards; the others are answered all the same. */
+    private void answer(Member<S> member, Runnable answer) {
+        answers.add(() -> {
+            try {
+                answer.run();
+            } catch (RuntimeException | Error e) {
+                LOG.warn("the worker {} cannot be answered, and others get its shards", member.name, e);
+                gone(member.name);
+            }
+        });
     }
 
     /** Returns what a worker is to compute: its own shards, those of nobody, or copies of those of a late worker. */

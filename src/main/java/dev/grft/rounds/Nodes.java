@@ -48,9 +48,7 @@ public final class Nodes<T> {
      * @throws IllegalArgumentException if the tree has no such node
      */
     public boolean add(Node node, @Nullable T value) {
-        if (node.from() >= shards || node.level() > Node.root(shards).level()) {
-            throw new IllegalArgumentException("no node of " + shards + " shards: " + node);
-        }
+        require(node);
         if (has(node.from(), node.to())) {
             return false;
         }
@@ -61,7 +59,14 @@ public final class Nodes<T> {
         return true;
     }
 
-    /** Adds siblings to each other, upwards from a node. */
+    /** Throws an {@link IllegalArgumentException} if the tree has no such node. */
+    void require(Node node) {
+        if (node.from() >= shards || node.level() > Node.root(shards).level()) {
+            throw new IllegalArgumentException("no node of " + shards + " shards: " + node);
+        }
+    }
+
+    /** Adds siblings to each other, upwards from a node. If a sum fails, both siblings stay. */
     private void join(Node from) {
         Node node = from;
         while (node.level() < Node.root(shards).level()) {
@@ -76,9 +81,10 @@ public final class Nodes<T> {
                 if (right == null || right.node.level() != node.level()) {
                     return;
                 }
-                held.remove(middle);
             }
-            held.put(parent.from(), new Held<>(parent, sum(left.value, right == null ? null : right.value)));
+            T sum = sum(left.value, right == null ? null : right.value);
+            held.remove(middle);
+            held.put(parent.from(), new Held<>(parent, sum));
             node = parent;
         }
     }

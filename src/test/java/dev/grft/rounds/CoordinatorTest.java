@@ -240,13 +240,62 @@ class CoordinatorTest {
     }
 
     @Test
-    void aRoundWithoutAnyPartAndARoundThatFailsEndInTheFailure() {
+    void aRoundWithoutAnyPartEndsInAFailure() {
         Coordinator<String, String> driver = coordinator(1);
         CompletableFuture<String> none = driver.begin("x");
         driver.deliver("a", 1, Node.of(0), null);
         assertThatThrownBy(none::join).hasMessageContaining("no shard has a part in the round");
-        CompletableFuture<String> failed = driver.begin("y");
-        driver.fail(new IllegalStateException("the job has failed"));
-        assertThatThrownBy(failed::join).hasMessageContaining("the job has failed");
+    }
+
+    @Test
+    void aSumThatFailsEndsItsRoundAndNoOther() {
+        Coordinator<String, String> driver = new Coordinator<>(
+                2,
+                (a, b) -> {
+                    if (b.isEmpty()) {
+                        throw new IllegalArgumentException("nothing to add");
+                    }
+                    return a + b;
+                },
+                new Coordinator.Patience(1000, 100, 3, 5000),
+                () -> now);
+        CompletableFuture<String> failed = driver.begin("x");
+        ask(driver, "a", 1);
+        driver.deliver("a", 1, Node.of(0), "0");
+        driver.deliver("a", 1, Node.of(1), "");
+        assertThatThrownBy(failed::join).hasMessageContaining("nothing to add");
+        ask(driver, "a", 1);
+        assertThat(said()).as("nothing more of that round").containsExactly("a: x [0, 1]");
+        CompletableFuture<String> next = driver.begin("y");
+        deliver(driver, "a", 0, 1);
+        assertThat(next).isCompletedWithValue("01");
+    }
+
+    @Test
+    void aWorkerThatCannotBeAnsweredLosesItsShardsAndTheOthersAreAnswered() {
+        Coordinator<String, String> driver = coordinator(2);
+        driver.expect(2);
+        Coordinator.Asker<String> lost = new Coordinator.Asker<>() {
+            @Override
+            public void work(Round<String> round, List<Integer> shards) {
+                throw new IllegalStateException("the connection is closed");
+            }
+
+            @Override
+            public void over() {
+                throw new IllegalStateException("the connection is closed");
+            }
+        };
+        driver.ask("lost", 1, lost);
+        assertThat(said()).isEmpty(); // it is told to go, for there is no round
+        assertThat(driver.workers()).isEmpty();
+        CompletableFuture<String> sum = driver.begin("x");
+        driver.ask("lost", 1, lost);
+        ask(driver, "a", 1);
+        deliver(driver, "a", 0);
+        ask(driver, "a", 1);
+        deliver(driver, "a", 1);
+        assertThat(said()).containsExactly("a: x [0]", "a: x [1]");
+        assertThat(sum).isCompletedWithValue("01");
     }
 }

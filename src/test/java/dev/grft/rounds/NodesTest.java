@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -132,6 +133,21 @@ class NodesTest {
         none.add(Node.of(0), null);
         assertThat(none.isWhole()).isTrue();
         assertThat(none.sum()).isNull();
+    }
+
+    @Test
+    void aSumThatFailsLosesNoNode() {
+        AtomicBoolean fails = new AtomicBoolean(true);
+        Nodes<String> nodes = new Nodes<>(2, (a, b) -> {
+            if (fails.getAndSet(false)) {
+                throw new IllegalStateException("no memory");
+            }
+            return a + b;
+        });
+        nodes.add(Node.of(0), "0");
+        assertThatThrownBy(() -> nodes.add(Node.of(1), "1")).hasMessage("no memory");
+        assertThat(nodes.take())
+                .containsExactly(new Nodes.Held<>(Node.of(0), "0"), new Nodes.Held<>(Node.of(1), "1"));
     }
 
     @Test
