@@ -15,12 +15,15 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.BinaryOperator;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The worker of this JVM: tasks enter, compute shards until there is no more to do, and leave. They share one link, one copy of what a round
  * sends, and one sum.
  */
 public final class Station {
+    private static final Logger LOG = LoggerFactory.getLogger(Station.class);
     private static final Map<String, Station> HERE = new HashMap<>(); // by training
     private static final long BEAT_MILLIS = 1000;
     private static final long LOOK_MILLIS = 200; // whether the task is to end
@@ -155,13 +158,25 @@ public final class Station {
             }
             delivering = true;
         }
-        for (Nodes.Held<Packet> node : nodes) {
-            link.deliver(task.round().number(), node.node(), node.value());
+        try {
+            for (Nodes.Held<Packet> node : nodes) {
+                link.deliver(task.round().number(), node.node(), node.value());
+            }
+        } catch (IOException | RuntimeException | Error e) {
+            lose(e); // what was not delivered is gone
+            throw e;
+        } finally {
+            synchronized (this) {
+                delivering = false;
+                notifyAll();
+            }
         }
-        synchronized (this) {
-            delivering = false;
-            notifyAll();
-        }
+    }
+
+    /** Ends the work of all threads: the driver does not hear them. */
+    private synchronized void lose(Throwable why) {
+        lost = why instanceof IOException io ? io : new IOException(why);
+        notifyAll();
     }
 
     private synchronized void wake() {
@@ -252,11 +267,9 @@ public final class Station {
                 asking &= number > 0 || answer != null;
                 notifyAll();
             }
-        } catch (IOException | RuntimeException e) {
-            synchronized (this) {
-                lost = e instanceof IOException io ? io : new IOException(e);
-                notifyAll();
-            }
+        } catch (IOException | RuntimeException | Error e) {
+            LOG.warn("a worker has lost the driver", e);
+            lose(e);
         }
     }
 }

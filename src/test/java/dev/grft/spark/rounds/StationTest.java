@@ -9,6 +9,7 @@ import dev.grft.rounds.Round;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -41,7 +42,7 @@ class StationTest {
     }
 
     /** A link that two threads must not deliver by at once, and that takes its time. */
-    private final class Narrow implements Link {
+    private class Narrow implements Link {
         private final Link link = Link.direct("worker " + links.incrementAndGet(), driver);
         private final AtomicBoolean busy = new AtomicBoolean();
 
@@ -75,11 +76,15 @@ class StationTest {
     }
 
     private List<Future<Integer>> start(String name, int count, Station.Computing computing) {
+        return start(name, count, Narrow::new, computing);
+    }
+
+    private List<Future<Integer>> start(String name, int count, Station.Maker maker, Station.Computing computing) {
         List<Future<Integer>> started = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             started.add(tasks.submit(() -> Station.work(
                     name,
-                    Narrow::new,
+                    maker,
                     SHARDS,
                     (a, b) -> new Packet(new double[] {a.numbers()[0] + b.numbers()[0]}, a.vector()),
                     computing,
@@ -168,6 +173,63 @@ class StationTest {
         }
         driver.rest();
         assertThat(one.get(0).get(30, TimeUnit.SECONDS)).isGreaterThanOrEqualTo(3 * SHARDS);
+    }
+
+    @Test
+    void aNodeThatCannotBeDeliveredEndsAllThreadsAndOthersComputeItAnew() throws Exception {
+        AtomicBoolean broken = new AtomicBoolean(true);
+        CountDownLatch both = new CountDownLatch(2);
+        var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
+        Station.Maker maker = () -> new Narrow() {
+            @Override
+            public void deliver(long round, Node node, @Nullable Packet value) throws IOException {
+                if (broken.get()) {
+                    throw new IOException("the network is down");
+                }
+                super.deliver(round, node, value);
+            }
+        };
+        List<Future<Integer>> lost = start("broken", 2, maker, (sent, shard) -> {
+            await(both);
+            return new Packet(new double[] {shard}, new float[0]);
+        });
+        for (Future<Integer> one : lost) {
+            assertThatThrownBy(() -> one.get(30, TimeUnit.SECONDS)).hasStackTraceContaining("the network is down");
+        }
+        broken.set(false);
+        List<Future<Integer>> again =
+                start("broken", 2, maker, (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
+        assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
+        driver.rest();
+        for (Future<Integer> one : again) {
+            one.get(30, TimeUnit.SECONDS);
+        }
+    }
+
+    private static void await(CountDownLatch both) {
+        both.countDown();
+        try {
+            both.await(30, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void anErrorInTheTimerEndsTheThreadsInPlaceOfSilence() {
+        driver.begin(new Packet(new double[] {0}, new float[0]));
+        List<Future<Integer>> one = start(
+                "timer",
+                1,
+                () -> new Narrow() {
+                    @Override
+                    public long beat() {
+                        throw new OutOfMemoryError("none for the beat");
+                    }
+                },
+                (sent, shard) -> null);
+        assertThatThrownBy(() -> one.get(0).get(30, TimeUnit.SECONDS)).hasStackTraceContaining("none for the beat");
+        assertThat(driver.workers()).isEmpty();
     }
 
     @Test
