@@ -8,7 +8,6 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.config.TrainingSettings;
 import dev.grft.report.Progress;
-import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
@@ -122,14 +121,18 @@ final class RatesVerb extends Verb {
                 how,
                 settings.penalty().toPenalty(),
                 new RateSearch.Rising(RateSearch.LOW, 1, RateSearch.STEPS));
-        Replicas.Recipe recipe = setup.recipe(run, configuration);
-        Sampler sampler = TrainingLoop.sampler(run, images, run.images().preprocess(), 0);
-        GradientSource rounds = Rounds.of(
-                settings.engine().standing(), session.context(), images.shards(), sampler, recipe, RateSearch.STEPS);
         Progress.Meter meter = session.phase("rates " + run.method(), (long) RateSearch.STEPS * how.batchSize());
         RateSearch search = new RateSearch();
-        Learner learner = setup.learner(configuration, null);
-        try {
+        Sampler sampler = TrainingLoop.sampler(run, images, run.images().preprocess(), 0);
+        try (Replicas.Recipe recipe = setup.recipe(run, configuration);
+                Learner learner = setup.learner(configuration, null);
+                GradientSource rounds = Rounds.of(
+                        settings.engine().standing(),
+                        session.context(),
+                        images.shards(),
+                        sampler,
+                        recipe,
+                        RateSearch.STEPS)) {
             float[] sent = learner.trained();
             for (int step = 0; step < RateSearch.STEPS && !search.isOver(); step++) {
                 double rate = learner.learningRate();
@@ -145,8 +148,6 @@ final class RatesVerb extends Verb {
                         String.format(Locale.ROOT, "step %d, learning rate %.1e, loss %.4f", step + 1, rate, loss));
             }
             return search;
-        } finally {
-            Closing.all(rounds, learner, recipe);
         }
     }
 }

@@ -12,7 +12,6 @@ import dev.grft.report.CostModel;
 import dev.grft.report.History;
 import dev.grft.report.Memory;
 import dev.grft.report.Progress;
-import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
@@ -184,56 +183,57 @@ final class TrainingLoop {
                 steps.all(),
                 plan.stepsPerEpoch(),
                 part.first);
-        Replicas.Recipe recipe = setup.recipe(run, configuration);
-        if (choice != null) {
-            choice.watch(
-                    trained -> Inference.of(
-                            run.engine(setup.model().config()),
-                            preprocess,
+        try (Replicas.Recipe recipe = setup.recipe(run, configuration)) {
+            if (choice != null) {
+                choice.watch(
+                        trained -> Inference.of(
+                                run.engine(setup.model().config()),
+                                preprocess,
+                                recipe,
+                                trained,
+                                images.labels().standard(),
+                                frozen),
+                        Objects.requireNonNull(meaning),
+                        keeper::history,
+                        () -> settings.halves() && keeper.divergence.suspects());
+            }
+            Sampler sampler = sampler(run, images, preprocess, part.first);
+            Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
+            long sent = bytesPerRound(settings, setup);
+            try (Learner learner = setup.learner(configuration, Average.of(settings, part.first));
+                    GradientSource source = Rounds.of(
+                            run.settings().engine().standing(),
+                            session.context(),
+                            images.shards(),
+                            frozen == null ? sampler : sampler.from(frozen),
                             recipe,
-                            trained,
-                            images.labels().standard(),
-                            frozen),
-                    Objects.requireNonNull(meaning),
-                    keeper::history,
-                    () -> settings.halves() && keeper.divergence.suspects());
-        }
-        Sampler sampler = sampler(run, images, preprocess, part.first);
-        Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
-        long sent = bytesPerRound(settings, setup);
-        Learner learner = setup.learner(configuration, Average.of(settings, part.first));
-        GradientSource source = Rounds.of(
-                run.settings().engine().standing(),
-                session.context(),
-                images.shards(),
-                frozen == null ? sampler : sampler.from(frozen),
-                recipe,
-                plan.steps());
-        Trainer trainer = new Trainer(
-                plan,
-                learner,
-                source,
-                keeper,
-                step -> {
-                    if (memory != null) {
-                        memory.look();
-                    }
-                    keeper.made(step);
-                    session.gauges().step(step, sent);
-                    meter.add(step.examples(), text(step));
-                    keeper.watch(step, plan.isFinite(step));
-                },
-                choice == null ? Trainer.Judge.NONE : choice);
-        try {
-            LearnerState end = trainer.run();
-            return new Result(
-                    end,
-                    part.first + end.step(),
-                    keeper.divergence.halvings(),
-                    keeper.carried(memory == null ? 0 : (double) memory.bytes()));
-        } finally {
-            Reference.reachabilityFence(trainer); // its memory is measured
-            Closing.all(source, learner, recipe);
+                            plan.steps())) {
+                Trainer trainer = new Trainer(
+                        plan,
+                        learner,
+                        source,
+                        keeper,
+                        step -> {
+                            if (memory != null) {
+                                memory.look();
+                            }
+                            keeper.made(step);
+                            session.gauges().step(step, sent);
+                            meter.add(step.examples(), text(step));
+                            keeper.watch(step, plan.isFinite(step));
+                        },
+                        choice == null ? Trainer.Judge.NONE : choice);
+                try {
+                    LearnerState end = trainer.run();
+                    return new Result(
+                            end,
+                            part.first + end.step(),
+                            keeper.divergence.halvings(),
+                            keeper.carried(memory == null ? 0 : (double) memory.bytes()));
+                } finally {
+                    Reference.reachabilityFence(trainer); // its memory is measured
+                }
+            }
         }
     }
 
