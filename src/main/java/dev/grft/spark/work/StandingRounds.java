@@ -19,9 +19,11 @@ import dev.grft.train.StepGradient;
 import java.io.IOException;
 import java.io.Serializable;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -31,10 +33,13 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaFutureAction;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.storage.BlockManagerId;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.collection.JavaConverters;
 
 /**
@@ -45,7 +50,10 @@ import scala.collection.JavaConverters;
  * end of a round. So executors that have come take part in the next one, and jobs of others get their turn.
  */
 public final class StandingRounds implements GradientSource {
-    private static final long TURN = TimeUnit.SECONDS.toNanos(20);
+    private static final Logger LOG = LoggerFactory.getLogger(StandingRounds.class);
+    private static final Duration TURN = Duration.ofSeconds(20);
+    private static final Duration FAREWELL = Duration.ofSeconds(10);
+    private static final String GROWS = "spark.dynamicAllocation.enabled";
     private static final long LOOK_MILLIS = 250;
     private static final String TLS = "spark.ssl.rpc.enabled"; // of Spark 4
     private static final int TOKEN_BYTES = 32;
@@ -58,6 +66,8 @@ public final class StandingRounds implements GradientSource {
     private final Sampler sampler;
     private final Replicas.Recipe recipe;
     private final long steps;
+    private final Duration turn;
+    private final Duration farewell;
     private final Pulse pulse;
     private final String name = "training " + UUID.randomUUID();
     private final byte[] token = new byte[TOKEN_BYTES];
@@ -73,9 +83,26 @@ public final class StandingRounds implements GradientSource {
      * @param steps of the whole training, for people
      * @throws UserError if Spark's connections are encrypted in a way that those of standing tasks are not
      */
-    @SuppressWarnings("FutureReturnValueIgnored") // of the timer, which the end stops
     public StandingRounds(
             JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
+        this(spark, shards, sampler, recipe, steps, TURN, FAREWELL);
+    }
+
+    /**
+     * Returns gradients of these shards.
+     *
+     * @param turn how long a job makes steps after its first one
+     * @param farewell how long its tasks may take to end; then it is cancelled
+     */
+    @SuppressWarnings("FutureReturnValueIgnored") // of the timer, which the end stops
+    StandingRounds(
+            JavaSparkContext spark,
+            JavaRDD<Shard> shards,
+            Sampler sampler,
+            Replicas.Recipe recipe,
+            long steps,
+            Duration turn,
+            Duration farewell) {
         if (!spark.isLocal() && spark.getConf().getBoolean(TLS, false)) {
             throw UserError.of(
                     "engine.rounds is standing, but %s is true, and its connections have no TLS; set engine.rounds to jobs,"
@@ -88,12 +115,22 @@ public final class StandingRounds implements GradientSource {
         this.sampler = sampler;
         this.recipe = recipe;
         this.steps = steps;
+        this.turn = turn;
+        this.farewell = farewell;
         this.pulse = Pulse.of(spark.sc());
         this.driver = new Coordinator<>(count, Packets::plus, PATIENCE, System::nanoTime);
         this.direct = spark.isLocal() ? Sent.of(spark, driver) : null;
         new SecureRandom().nextBytes(token);
         this.timer = Executors.newSingleThreadScheduledExecutor(work -> daemon(work, "grft-rounds"));
-        timer.scheduleWithFixedDelay(driver::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+        timer.scheduleWithFixedDelay(this::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    private void look() {
+        try {
+            driver.look();
+        } catch (RuntimeException | Error e) { // else the timer would stop without a word
+            LOG.warn("the workers of {} were not looked after; the next look is in {} ms", name, LOOK_MILLIS, e);
+        }
     }
 
     private static Thread daemon(Runnable work, String name) {
@@ -113,7 +150,7 @@ public final class StandingRounds implements GradientSource {
     }
 
     private Packet round(Packet order, long step, int trained) {
-        if (job != null && (job.ended || System.nanoTime() - job.started > TURN || !driver.stay())) {
+        if (job != null && (job.ended || job.hasHadItsTurn() || !driver.stay())) {
             rest();
         }
         while (true) {
@@ -129,7 +166,9 @@ public final class StandingRounds implements GradientSource {
                 if (present.ended) {
                     present.giveUp();
                 }
-                return sum.get();
+                Packet all = sum.get();
+                present.made();
+                return all;
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new IllegalStateException("interrupted during a step", e);
@@ -155,36 +194,82 @@ public final class StandingRounds implements GradientSource {
 
     /** A job of standing tasks. */
     private final class Job {
+        private final JavaFutureAction<Long> tasks;
         private final Thread thread;
-        private final long started = System.nanoTime();
+        private long began; // when its first step was made: before, it may have waited for slots
+        private boolean begun;
         private volatile boolean ended;
         private volatile @Nullable Throwable failure;
         private volatile @Nullable CompletableFuture<Packet> waits;
 
         Job(long step, int trained) {
-            int tasks = Math.max(1, Math.min(count, spark.defaultParallelism()));
-            driver.expect(tasks);
+            int slots = Math.max(1, Math.min(count, spark.defaultParallelism()));
+            driver.expect(slots);
             StandingRdd rdd = new StandingRdd(
                     shards.rdd(),
-                    tasks,
+                    spark.getConf().getBoolean(GROWS, false) ? count : slots, // Spark starts executors for tasks that wait
                     direct == null ? places() : List.of(),
                     new Standing(ticket(trained), direct, sampler, recipe, pulse));
             spark.setJobDescription(
                     "steps from " + sampler.stepsDone(step + 1) + "/" + steps + " on of train: " + sampler);
-            this.thread = daemon(() -> run(rdd), "grft-standing"); // inherits the properties of the job
-            spark.setJobDescription(null);
+            try {
+                this.tasks = Causes.unwrapped(recipe.device.computes(rdd.toJavaRDD())::countAsync);
+            } finally {
+                spark.setJobDescription(null);
+            }
+            this.thread = daemon(this::await, "grft-standing");
             thread.start();
         }
 
-        private void run(StandingRdd rdd) {
+        private void await() {
             try {
-                Causes.unwrapped(recipe.device.computes(rdd.toJavaRDD())::count);
-            } catch (RuntimeException | Error e) {
+                tasks.get();
+            } catch (ExecutionException e) {
+                failure = Causes.rethrown(Objects.requireNonNullElse(e.getCause(), e));
+            } catch (InterruptedException | RuntimeException | Error e) {
                 failure = e;
             } finally {
                 ended = true;
                 giveUp();
             }
+        }
+
+        void made() {
+            if (!begun) {
+                begun = true;
+                began = System.nanoTime();
+            }
+        }
+
+        boolean hasHadItsTurn() {
+            return begun && System.nanoTime() - began > turn.toNanos();
+        }
+
+        /** Waits until the tasks have ended, which the driver has told them. Those that do not are cancelled, and no other job. */
+        void end() {
+            waits = null;
+            if (!hasEnded()) {
+                LOG.warn("tasks of {} have not ended in {} s, and are cancelled", name, farewell.toSeconds());
+                tasks.cancel(true);
+                hasEnded();
+            }
+        }
+
+        /** Waits for a bounded time, also if the thread is interrupted. */
+        private boolean hasEnded() {
+            boolean interrupted = false;
+            long until = System.nanoTime() + farewell.toNanos();
+            for (long left = farewell.toNanos(); left > 0 && thread.isAlive(); left = until - System.nanoTime()) {
+                try {
+                    TimeUnit.NANOSECONDS.timedJoin(thread, left);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+            return !thread.isAlive();
         }
 
         /** Ends the round that waits for this job. */
@@ -219,7 +304,7 @@ public final class StandingRounds implements GradientSource {
                     SparkEnv.get().securityManager(),
                     spark.getConf().get("spark.driver.bindAddress", host),
                     token,
-                    Math.multiplyExact(trained, 4), // with an updater's memory
+                    Packets.most(trained),
                     driver);
             server = open;
         }
@@ -296,7 +381,7 @@ public final class StandingRounds implements GradientSource {
 
         private @Nullable Packet part(Packets.Order order, int shard, StandingRdd.Reader reader) {
             StepInput input = new StepInput(batches, shard, reader.shard(shard), pulse);
-            if (order.count() > 1) {
+            if (order.local()) {
                 return Replicas.with(
                         network,
                         replica -> Packets.of(replica.steps(
@@ -320,18 +405,7 @@ public final class StandingRounds implements GradientSource {
         Job present = job;
         job = null;
         if (present != null) {
-            present.waits = null;
-            boolean interrupted = false;
-            while (present.thread.isAlive()) {
-                try {
-                    present.thread.join();
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
+            present.end();
         }
     }
 

@@ -27,14 +27,19 @@ import dev.grft.train.Network;
 import dev.grft.train.StepGradient;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.vit.VitConfig;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import org.apache.spark.JobExecutionStatus;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -54,6 +59,9 @@ class StandingRoundsTest {
             new Slices("blocks.0.mlp.fc1.weight", new MatrixShape(32, 16), Axis.ROW, 1, 30),
             new Slices("blocks.1.attn.qkv.weight", new MatrixShape(48, 16), Axis.COLUMN, 5))));
     private static final int TRAINED = TUNING.layout(CONFIG).size();
+
+    /** Tasks wait here until a test lets them go. */
+    private static final AtomicReference<CountDownLatch> HELD = new AtomicReference<>(new CountDownLatch(0));
 
     private static JavaSparkContext context;
     private static ModelBroadcast model;
@@ -168,11 +176,24 @@ class StandingRoundsTest {
             for (int step = 0; step < 4; step++) {
                 assertEqual(gradients.get(step), jobs.gradient(step, trained(step)));
             }
-            LearnerState state = new LearnerState(trained(7), new float[0], 3);
-            LocalSteps local = standing.localSteps(state, 2, 0);
-            standing.rest();
-            assertThat(local.state()).isEqualTo(jobs.localSteps(state, 2, 0).state());
-            assertThat(local.examples()).isEqualTo(20);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 4})
+    void localStepsHaveTheBitsOfAJobEachAlsoIfTheLastRoundHasOneAndTheUpdaterHasAMemory(int count) {
+        JavaRDD<Shard> images = examples(3, 24);
+        Rounds jobs = source(Rounds::new, images, 10);
+        LearnerState start = new LearnerState(trained(7), new float[0], 3);
+        LearnerState later = jobs.localSteps(start, 2, 0).state();
+        assertThat(later.updater()).isNotEmpty();
+        LocalSteps expected = jobs.localSteps(later, count, 0.5);
+        try (StandingRounds standing = standing(images, 10)) {
+            assertThat(standing.localSteps(start, 2, 0).state()).isEqualTo(later);
+            LocalSteps local = standing.localSteps(later, count, 0.5);
+            assertThat(local.state()).isEqualTo(expected.state());
+            assertThat(local.loss()).isEqualTo(expected.loss());
+            assertThat(local.examples()).isEqualTo(10L * count);
         }
     }
 
@@ -257,14 +278,7 @@ class StandingRoundsTest {
     @Test
     void aCancelledJobEndsTheRound() throws Exception {
         ExecutorService one = Executors.newSingleThreadExecutor();
-        JavaRDD<Shard> slow = examples(3, 24)
-                .mapPartitions(
-                        part -> {
-                            Thread.sleep(300);
-                            return part;
-                        },
-                        true);
-        try (StandingRounds standing = standing(slow, 7)) {
+        try (StandingRounds standing = standing(slow(examples(3, 24), 300), 7)) {
             Future<StepGradient> step = one.submit(() -> standing.gradient(0, trained(1)));
             while (context.statusTracker().getActiveJobIds().length == 0) {
                 Thread.sleep(20);
@@ -273,6 +287,108 @@ class StandingRoundsTest {
             assertThatThrownBy(() -> step.get(30, TimeUnit.SECONDS)).hasMessageContaining("cancelled");
         } finally {
             one.shutdownNow();
+        }
+    }
+
+    private static StandingRounds standing(JavaRDD<Shard> examples, Duration turn, Duration farewell) {
+        return source(
+                (spark, shards, sampler, recipe, steps) ->
+                        new StandingRounds(spark, shards, sampler, recipe, steps, turn, farewell),
+                examples,
+                7);
+    }
+
+    private static JavaRDD<Shard> slow(JavaRDD<Shard> examples, long millis) {
+        return examples.mapPartitions(
+                part -> {
+                    Thread.sleep(millis);
+                    return part;
+                },
+                true);
+    }
+
+    /** A turn begins with the first step of a job: one that waits for slots longer than its turn makes more than one step. */
+    @Test
+    void twoTrainingsThatNeverRestTakeTurnsOfManySteps() throws Exception {
+        int steps = 30;
+        JavaRDD<Shard> images = slow(examples(2, 24), 50);
+        ExecutorService two = Executors.newFixedThreadPool(2);
+        try {
+            List<Callable<StepGradient>> trainings = new ArrayList<>();
+            for (String group : List.of("first", "second")) {
+                trainings.add(() -> {
+                    context.setJobGroup(group, "a training");
+                    try (StandingRounds standing = standing(images, Duration.ofMillis(500), Duration.ofSeconds(10))) {
+                        StepGradient last = standing.gradient(0, trained(0));
+                        for (int step = 1; step < steps; step++) {
+                            last = standing.gradient(step, trained(step));
+                        }
+                        return last;
+                    }
+                });
+            }
+            for (Future<StepGradient> one : two.invokeAll(trainings, 120, TimeUnit.SECONDS)) {
+                one.get();
+            }
+        } finally {
+            two.shutdownNow();
+        }
+        for (String group : List.of("first", "second")) {
+            assertThat(context.statusTracker().getJobIdsForGroup(group)).hasSizeBetween(2, steps / 2);
+        }
+    }
+
+    @Test
+    void tasksThatDoNotEndAreCancelledAndNoOtherJob() throws Exception {
+        ExecutorService several = Executors.newFixedThreadPool(2);
+        Thread training = Thread.currentThread();
+        HELD.set(new CountDownLatch(1));
+        JavaRDD<Shard> held = examples(1, 8)
+                .mapPartitions(
+                        part -> {
+                            HELD.get().await(60, TimeUnit.SECONDS);
+                            return part;
+                        },
+                        true);
+        try (StandingRounds standing = standing(held, Duration.ofSeconds(20), Duration.ofMillis(500))) {
+            Future<Long> other = several.submit(() -> held.count());
+            several.execute(() -> {
+                while (context.statusTracker().getActiveJobIds().length < 2) {
+                    LockSupport.parkNanos(1_000_000);
+                }
+                training.interrupt();
+            });
+            assertThatThrownBy(() -> standing.gradient(0, trained(0))).hasMessage("interrupted during a step");
+            assertThat(Thread.interrupted()).isTrue();
+            standing.rest();
+            HELD.get().countDown();
+            assertThat(other.get(30, TimeUnit.SECONDS)).isEqualTo(1);
+            assertThatNoJobIsLeft();
+        } finally {
+            HELD.get().countDown();
+            several.shutdownNow();
+        }
+    }
+
+    @Test
+    void whereExecutorsComeAndGoThereIsATaskForEachShardAndThoseThatFindNoSlotEndWithTheJob() throws Exception {
+        JavaRDD<Shard> images = examples(8, 24);
+        StepGradient expected = source(Rounds::new, images, 10).gradient(1, trained(1));
+        context.sc().conf().set("spark.dynamicAllocation.enabled", "true");
+        context.setJobGroup("growing", "a training");
+        try (StandingRounds standing = standing(images, 10)) {
+            standing.gradient(0, trained(0));
+            assertEqual(standing.gradient(1, trained(1)), expected);
+            int[] jobs = context.statusTracker().getJobIdsForGroup("growing");
+            assertThat(jobs).hasSize(1);
+            int stage = context.statusTracker().getJobInfo(jobs[0]).stageIds()[0];
+            assertThat(context.statusTracker().getStageInfo(stage).numTasks()).isEqualTo(8);
+            standing.rest();
+            assertThatNoJobIsLeft();
+            assertThat(context.statusTracker().getJobInfo(jobs[0]).status()).isEqualTo(JobExecutionStatus.SUCCEEDED);
+        } finally {
+            context.sc().conf().remove("spark.dynamicAllocation.enabled");
+            context.clearJobGroup();
         }
     }
 
