@@ -316,7 +316,7 @@ public final class Coordinator<S, T> {
         answers.add(() -> {
             try {
                 answer.run();
-            } catch (RuntimeException | Error e) {
+            } catch (Throwable e) { // also what transports throw undeclared
                 LOG.warn("the worker {} cannot be answered, and others get its shards", member.name, e);
                 gone(member.name);
             }

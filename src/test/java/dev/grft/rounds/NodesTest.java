@@ -146,8 +146,7 @@ class NodesTest {
         });
         nodes.add(Node.of(0), "0");
         assertThatThrownBy(() -> nodes.add(Node.of(1), "1")).hasMessage("no memory");
-        assertThat(nodes.take())
-                .containsExactly(new Nodes.Held<>(Node.of(0), "0"), new Nodes.Held<>(Node.of(1), "1"));
+        assertThat(nodes.take()).containsExactly(new Nodes.Held<>(Node.of(0), "0"), new Nodes.Held<>(Node.of(1), "1"));
     }
 
     @Test

@@ -267,7 +267,7 @@ public final class Station {
                 asking &= number > 0 || answer != null;
                 notifyAll();
             }
-        } catch (IOException | RuntimeException | Error e) {
+        } catch (Throwable e) { // else the timer would stop, and the threads wait
             LOG.warn("a worker has lost the driver", e);
             lose(e);
         }

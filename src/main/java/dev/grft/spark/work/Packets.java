@@ -38,16 +38,12 @@ final class Packets {
 
     static Order order(Packet packet) {
         double[] numbers = packet.numbers();
-        return new Order(
-                isLocal(packet),
-                (int) numbers[3],
-                numbers[4],
-                state(packet.vector(), (int) numbers[2], (long) numbers[1]));
+        return new Order(isLocal(packet), (int) numbers[3], numbers[4], state(packet.vector(), (int) numbers[2], (long)
+                numbers[1]));
     }
 
     static Packet of(StepGradient part) {
-        return new Packet(
-                new double[] {GRADIENT, part.loss(), part.examples(), part.inputSeconds()}, part.gradient());
+        return new Packet(new double[] {GRADIENT, part.loss(), part.examples(), part.inputSeconds()}, part.gradient());
     }
 
     static StepGradient gradient(Packet packet) {

@@ -128,7 +128,7 @@ public final class StandingRounds implements GradientSource {
     private void look() {
         try {
             driver.look();
-        } catch (RuntimeException | Error e) { // else the timer would stop without a word
+        } catch (Throwable e) { // else the timer would stop without a word
             LOG.warn("the workers of {} were not looked after; the next look is in {} ms", name, LOOK_MILLIS, e);
         }
     }
@@ -207,7 +207,9 @@ public final class StandingRounds implements GradientSource {
             driver.expect(slots);
             StandingRdd rdd = new StandingRdd(
                     shards.rdd(),
-                    spark.getConf().getBoolean(GROWS, false) ? count : slots, // Spark starts executors for tasks that wait
+                    spark.getConf().getBoolean(GROWS, false)
+                            ? count
+                            : slots, // Spark starts executors for tasks that wait
                     direct == null ? places() : List.of(),
                     new Standing(ticket(trained), direct, sampler, recipe, pulse));
             spark.setJobDescription(

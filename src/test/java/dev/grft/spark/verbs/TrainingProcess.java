@@ -119,8 +119,8 @@ public final class TrainingProcess {
                     settings.training(),
                     1,
                     0);
-            Replicas.Recipe recipe =
-                    new Replicas.Recipe(context, model, tuning, configuration, true, Device.of(context, settings.engine()));
+            Replicas.Recipe recipe = new Replicas.Recipe(
+                    context, model, tuning, configuration, true, Device.of(context, settings.engine()));
             Rounds source = new Rounds(context, images, sampler, recipe, rounds);
             Learner learner = new Learner(configuration, LearnerState.start(start));
             for (int i = 0; i <= rounds; i++) {
