@@ -2,11 +2,7 @@ package dev.grft.rounds;
 
 import java.util.ArrayList;
 import java.util.BitSet;
-import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BinaryOperator;
 import java.util.function.LongSupplier;
@@ -18,8 +14,9 @@ import org.slf4j.LoggerFactory;
  * The driver's side: the present round, the nodes of its sum that have arrived, and which worker has which shards.
  *
  * <p>A worker asks when it has nothing to do, and is answered when there is something; nobody polls. Workers keep their shards from round
- * to round, consecutive ones, in proportion to their slots. Those of a worker that has died or is silent go to others at once. A worker
- * that is late keeps its own, and others compute copies: what arrives first counts, and both have the same bits.
+ * to round, consecutive ones, in proportion to their slots. Those of a worker that has gone or is silent wait for another one at its place for a
+ * while, then others take them. Of shards that are late, others compute copies: what arrives first counts, both have the same bits, and whose came
+ * first keeps the shard.
  *
  * <p>Thread-safe. It has no thread of its own: {@link #look} is to be called every now and then.
  *
@@ -33,18 +30,14 @@ public final class Coordinator<S, T> {
     private final BinaryOperator<T> plus;
     private final Patience patience;
     private final LongSupplier clock;
-    private final Map<String, Member<S>> members = new LinkedHashMap<>();
+    private final Members<Asker<S>> members;
     private final List<Runnable> answers = new ArrayList<>(); // to give when the lock is free
     private Round<S> round = new Round<>(0, null);
     private Nodes<T> arrived;
     private BitSet missing = new BitSet(); // shards of the present round
-    private BitSet unowned;
     private CompletableFuture<T> sum = CompletableFuture.completedFuture(null);
     private boolean resting = true;
     private long over; // when the last round was over
-    private boolean changed; // members, since shards were last dealt
-    private int expected;
-    private long slots; // of all members
     private long began;
     private long half; // how long it took until half of the shards were there; 0: they are not
     private BitSet copied = new BitSet(); // shards of which there is a copy in this round
@@ -53,7 +46,7 @@ public final class Coordinator<S, T> {
      * How long to wait, in nanoseconds.
      *
      * @param silence after which a worker that was not heard has lost its shards
-     * @param late least time of a round after which copies are made
+     * @param late least time of a round after which copies are made; so long shards wait for a worker at their home
      * @param lateFactor copies are made after so many times what half of the shards took, more than 1
      * @param idle after which workers are told to go because no round begins
      */
@@ -66,21 +59,6 @@ public final class Coordinator<S, T> {
 
         /** There is no more to do at present; the worker may go. */
         void over();
-    }
-
-    private static final class Member<S> {
-        final String name;
-        int slots;
-        long heard;
-        BitSet owned = new BitSet();
-        BitSet copies = new BitSet(); // that it computes in this round
-
-        @Nullable
-        Asker<S> asker; // null: the worker is busy
-
-        Member(String name) {
-            this.name = name;
-        }
     }
 
     /**
@@ -96,12 +74,26 @@ public final class Coordinator<S, T> {
         this.patience = patience;
         this.clock = clock;
         this.arrived = new Nodes<>(shards, plus);
-        this.unowned = all();
+        this.members = new Members<>(shards, patience.late);
     }
 
     /** Says how many slots are to come, so that the first workers do not take what is meant for all. */
     public synchronized void expect(int count) {
-        expected = count;
+        members.expect(count);
+    }
+
+    /**
+     * Says where the shards are.
+     *
+     * @param places the place of each shard, null for none. The place of a worker is its name up to a slash
+     */
+    public synchronized void live(List<@Nullable String> places) {
+        members.live(places);
+    }
+
+    /** Returns where the shards are: the place of the worker that has or had each, null for none. */
+    public synchronized List<@Nullable String> homes() {
+        return members.homes();
     }
 
     /**
@@ -117,24 +109,35 @@ public final class Coordinator<S, T> {
             round = new Round<>(round.number() + 1, sent);
             arrived = new Nodes<>(shards, plus);
             missing = all();
-            resting = false;
-            began = clock.getAsLong();
-            half = 0;
-            copied = new BitSet();
-            members.values().forEach(member -> member.copies.clear());
-            if (changed) {
-                deal();
-            }
-            members.values().forEach(this::serve);
+            go();
         });
         return begun;
     }
 
-    /** Ends the work for now: every worker that asks is told to go, until the next round begins. */
+    /** Goes on with the present round after a rest. What has arrived is kept. */
+    public void resume() {
+        run(this::go);
+    }
+
+    private void go() {
+        resting = false;
+        began = clock.getAsLong();
+        half = 0;
+        copied = new BitSet();
+        members.begin(began);
+        members.deal(began);
+        serveAll();
+    }
+
+    private void serveAll() {
+        members.all().forEach(this::serve);
+    }
+
+    /** Ends the work for now: every worker that asks is told to go, until a round begins or is resumed. What was computed is taken. */
     public void rest() {
         run(() -> {
             resting = true;
-            members.values().forEach(this::serve);
+            serveAll();
         });
     }
 
@@ -155,7 +158,7 @@ public final class Coordinator<S, T> {
 
     /** Returns the names of the workers. */
     public synchronized List<String> workers() {
-        return List.copyOf(members.keySet());
+        return members.all().stream().map(member -> member.name).toList();
     }
 
     /** Returns how many nodes of the present sum are held here. */
@@ -173,7 +176,8 @@ public final class Coordinator<S, T> {
             throw new IllegalArgumentException("a worker of " + slotsOfIt + " slots");
         }
         run(() -> {
-            Member<S> member = heard(worker, slotsOfIt);
+            Members.Member<Asker<S>> member = members.known(worker, slotsOfIt);
+            member.heard = clock.getAsLong();
             member.asker = asker;
             serve(member);
         });
@@ -199,7 +203,9 @@ public final class Coordinator<S, T> {
                 end(null, e);
                 return;
             }
-            missing.clear(node.from(), (int) Math.min(shards, node.to()));
+            int to = (int) Math.min(shards, node.to());
+            keepCopies(worker, missing.get(node.from(), to), node.from());
+            missing.clear(node.from(), to);
             if (half == 0 && 2L * missing.cardinality() <= shards) {
                 half = clock.getAsLong() - began;
             }
@@ -207,6 +213,16 @@ public final class Coordinator<S, T> {
                 end(arrived.sum(), new IllegalStateException("no shard has a part in the round"));
             }
         });
+    }
+
+    /** Gives a worker those shards of which its copies have come first. */
+    private void keepCopies(String worker, BitSet arrived, int from) {
+        Members.Member<Asker<S>> member = members.find(worker);
+        if (member != null && !member.copies.isEmpty()) {
+            BitSet first = new BitSet();
+            arrived.stream().map(shard -> from + shard).filter(member.copies::get).forEach(first::set);
+            members.own(member, first);
+        }
     }
 
     /** Ends the present round by its sum, or by a failure if there is none. */
@@ -230,7 +246,7 @@ public final class Coordinator<S, T> {
      * @return the number of the present round; 0 if the worker is not known, because it has not asked or was silent for too long: it asks again
      */
     public synchronized long heard(String worker) {
-        Member<S> member = members.get(worker);
+        Members.Member<Asker<S>> member = members.find(worker);
         if (member == null) {
             return 0;
         }
@@ -238,11 +254,11 @@ public final class Coordinator<S, T> {
         return round.number();
     }
 
-    /** Notes that a worker has gone. Others get its shards. */
+    /** Notes that a worker has gone. */
     public void gone(String worker) {
         run(() -> {
-            lose(worker);
-            members.values().forEach(this::serve);
+            lose(worker, clock.getAsLong());
+            serveAll();
         });
     }
 
@@ -250,35 +266,19 @@ public final class Coordinator<S, T> {
     public void look() {
         run(() -> {
             long now = clock.getAsLong();
-            List.copyOf(members.keySet()).stream()
-                    .filter(worker -> now - Objects.requireNonNull(members.get(worker)).heard > patience.silence)
-                    .forEach(this::lose);
+            List.copyOf(members.all()).stream()
+                    .filter(member -> now - member.heard > patience.silence)
+                    .forEach(member -> lose(member.name, member.heard));
             resting |= missing.isEmpty() && now - over > patience.idle;
-            members.values().forEach(this::serve);
+            serveAll();
         });
     }
 
-    private void lose(String worker) {
-        Member<S> lost = members.remove(worker);
+    private void lose(String worker, long since) {
+        Members.Member<Asker<S>> lost = members.lose(worker, since);
         if (lost != null) {
-            changed = true;
-            slots -= lost.slots;
-            unowned.or(lost.owned);
             copied.andNot(lost.copies);
         }
-    }
-
-    private Member<S> heard(String worker, int count) {
-        Member<S> member = members.get(worker);
-        if (member == null) {
-            member = new Member<>(worker);
-            members.put(worker, member);
-        }
-        changed |= member.slots != count;
-        slots += count - member.slots;
-        member.slots = count;
-        member.heard = clock.getAsLong();
-        return member;
     }
 
     /** Does something under the lock, and what comes of it for others outside: they may come back at once. */
@@ -293,7 +293,7 @@ public final class Coordinator<S, T> {
     }
 
     /** Answers a worker if it has asked and there is something to say. */
-    private void serve(Member<S> member) {
+    private void serve(Members.Member<Asker<S>> member) {
         Asker<S> asker = member.asker;
         if (asker == null) {
             return;
@@ -312,7 +312,7 @@ public final class Coordinator<S, T> {
     }
 
     /** Answers a worker when the lock is free. One that cannot be answered loses its shards; the others are answered all the same. */
-    private void answer(Member<S> member, Runnable answer) {
+    private void answer(Members.Member<Asker<S>> member, Runnable answer) {
         answers.add(() -> {
             try {
                 answer.run();
@@ -324,15 +324,13 @@ public final class Coordinator<S, T> {
     }
 
     /** Returns what a worker is to compute: its own shards, those of nobody, or copies of those of a late worker. */
-    private BitSet work(Member<S> member) {
+    private BitSet work(Members.Member<Asker<S>> member) {
         if (missing.intersects(member.owned)) {
-            return both(missing, member.owned);
+            return Members.both(missing, member.owned);
         }
-        if (missing.intersects(unowned)) {
-            BitSet some = first(both(missing, unowned), share(member));
-            member.owned.or(some);
-            unowned.andNot(some);
-            return some;
+        BitSet taken = members.take(member, missing, clock.getAsLong());
+        if (!taken.isEmpty()) {
+            return taken;
         }
         BitSet copies = new BitSet();
         long elapsed = clock.getAsLong() - began;
@@ -348,46 +346,9 @@ public final class Coordinator<S, T> {
         return copies;
     }
 
-    /** Returns how many shards a worker has by its slots. */
-    private int share(Member<S> member) {
-        long all = Math.max(expected, slots);
-        return (int) Math.max(1, ((long) shards * member.slots + all - 1) / all);
-    }
-
     private BitSet all() {
         BitSet all = new BitSet();
         all.set(0, shards);
         return all;
-    }
-
-    private static BitSet both(BitSet one, BitSet other) {
-        BitSet both = (BitSet) one.clone();
-        both.and(other);
-        return both;
-    }
-
-    private static BitSet first(BitSet of, int count) {
-        BitSet some = new BitSet();
-        of.stream().limit(count).forEach(some::set);
-        return some;
-    }
-
-    /**
-     * Deals the shards anew: consecutive ones to each worker, in proportion to its slots, in the order of those that the workers have, so that
-     * most stay where they are.
-     */
-    private void deal() {
-        int hole = unowned.isEmpty() ? shards : unowned.nextSetBit(0);
-        List<Member<S>> order = new ArrayList<>(members.values());
-        order.sort(Comparator.comparingInt(one -> one.owned.isEmpty() ? hole : one.owned.nextSetBit(0)));
-        long before = 0;
-        for (Member<S> member : order) {
-            long from = before * shards / slots;
-            before += member.slots;
-            member.owned = new BitSet();
-            member.owned.set((int) from, (int) (before * shards / slots));
-        }
-        unowned = order.isEmpty() ? all() : new BitSet();
-        changed = false;
     }
 }

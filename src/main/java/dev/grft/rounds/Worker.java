@@ -44,6 +44,7 @@ public final class Worker<S, T> {
     public synchronized void given(Round<S> of, List<Integer> some) {
         begin(of);
         if (of.number() == round.number()) {
+            round = of; // what is sent to it may not have been known
             open.addAll(some);
         }
     }
@@ -57,11 +58,9 @@ public final class Worker<S, T> {
         }
     }
 
-    /** Gives up what is not begun if the driver is at a later round by now. */
+    /** Gives up all of an earlier round if the driver is at a later one by now: slots that are still at work have no part in it. */
     public synchronized void heard(long number) {
-        if (number > round.number()) {
-            open.clear();
-        }
+        begin(new Round<>(number, null));
     }
 
     /** Returns the next shard to compute; null if there is none. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import net.jqwik.api.ForAll;
@@ -120,7 +121,7 @@ class CoordinatorTest {
     }
 
     @Test
-    void shardsOfAWorkerThatHasGoneOrIsSilentGoToOthersAtOnce() {
+    void shardsOfAWorkerThatHasGoneOrIsSilentWaitForAnotherOneAtItsPlaceThenGoToOthers() {
         Coordinator<String, String> driver = coordinator(6);
         driver.expect(3);
         CompletableFuture<String> sum = driver.begin("x");
@@ -130,7 +131,13 @@ class CoordinatorTest {
         deliver(driver, "a", 0, 1);
         ask(driver, "a", 1);
         said();
+        now = 300;
         driver.gone("b");
+        now = 399;
+        driver.look();
+        assertThat(said()).isEmpty();
+        now = 400;
+        driver.look();
         assertThat(said()).containsExactly("a: x [2, 3]");
         deliver(driver, "a", 2, 3);
         ask(driver, "a", 1);
@@ -153,9 +160,67 @@ class CoordinatorTest {
     }
 
     @Test
+    void shardsStayWhereTheyAre() {
+        Coordinator<String, String> driver = coordinator(4);
+        driver.expect(3);
+        driver.live(Arrays.asList("a", "b", "a", null));
+        driver.begin("x");
+        ask(driver, "a/1", 1);
+        assertThat(said()).containsExactly("a/1: x [0, 2]");
+        deliver(driver, "a/1", 0, 2);
+        ask(driver, "a/1", 1);
+        assertThat(said()).as("shard 1 waits for b").containsExactly("a/1: x [3]");
+        ask(driver, "b/1", 2);
+        assertThat(said()).containsExactly("b/1: x [1]");
+        deliver(driver, "a/1", 3);
+        deliver(driver, "b/1", 1);
+        driver.rest();
+        driver.gone("a/1");
+        driver.gone("b/1");
+
+        driver.begin("y");
+        ask(driver, "b/2", 2);
+        ask(driver, "a/2", 1);
+        assertThat(said()).containsExactly("b/2: y [1]", "a/2: y [0, 2, 3]");
+        deliver(driver, "b/2", 1);
+        deliver(driver, "a/2", 0, 2, 3);
+        ask(driver, "a/2", 1);
+        ask(driver, "b/2", 2);
+        driver.begin("z");
+        assertThat(said()).as("by their slots").containsExactly("b/2: z [1, 3]", "a/2: z [0, 2]");
+        assertThat(driver.homes()).containsExactly("a", "b", "a", "b");
+    }
+
+    @Test
+    void aRoundGoesOnAfterARestWithWhatHasArrived() {
+        Coordinator<String, String> driver = coordinator(4);
+        driver.expect(2);
+        CompletableFuture<String> sum = driver.begin("x");
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        driver.rest();
+        deliver(driver, "a", 0, 1);
+        ask(driver, "a", 1);
+        driver.gone("a");
+        driver.gone("b");
+        assertThat(said()).containsExactly("a: x [0, 1]", "b: x [2, 3]", "a: over");
+        driver.live(List.of("a", "a", "c", "c"));
+        driver.resume();
+        ask(driver, "c", 1);
+        assertThat(said()).containsExactly("c: x [2, 3]");
+        deliver(driver, "c", 2, 3);
+        assertThat(sum).isCompletedWithValue("0123");
+    }
+
+    @Test
     void ofALateWorkerOthersComputeCopies() {
         Coordinator<String, String> driver = coordinator(4);
         driver.expect(2);
+        driver.begin("w");
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        deliver(driver, "a", 0, 1);
+        deliver(driver, "b", 2, 3);
         CompletableFuture<String> sum = driver.begin("x");
         ask(driver, "a", 1);
         ask(driver, "b", 1);
@@ -176,6 +241,9 @@ class CoordinatorTest {
         assertThat(sum).isCompletedWithValue("0123");
         deliver(driver, "b", 2, 3);
         assertThat(driver.held()).isZero();
+        ask(driver, "a", 1);
+        driver.begin("y");
+        assertThat(said()).as("copies that came first stay").containsExactly("a: y [0, 1, 2, 3]");
     }
 
     @Test
@@ -292,10 +360,13 @@ class CoordinatorTest {
         CompletableFuture<String> sum = driver.begin("x");
         driver.ask("lost", 1, lost);
         ask(driver, "a", 1);
-        deliver(driver, "a", 0);
-        ask(driver, "a", 1);
         deliver(driver, "a", 1);
-        assertThat(said()).containsExactly("a: x [0]", "a: x [1]");
+        ask(driver, "a", 1);
+        assertThat(said()).as("the other waits for a worker of that place").containsExactly("a: x [1]");
+        now = 100;
+        driver.look();
+        deliver(driver, "a", 0);
+        assertThat(said()).containsExactly("a: x [0]");
         assertThat(sum).isCompletedWithValue("01");
     }
 }

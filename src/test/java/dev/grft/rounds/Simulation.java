@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.PriorityQueue;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -112,6 +113,9 @@ final class Simulation {
     /** Runs the training with so many workers; a worker dies about every {@code deathEvery} nanoseconds, 0 for never. */
     float[] run(int workers, long deathEvery) {
         coordinator.expect(workers * Math.max(1, slots));
+        coordinator.live(IntStream.range(0, shards)
+                .mapToObj(shard -> "worker " + (long) shard * workers / shards)
+                .toList());
         for (int i = 0; i < workers; i++) {
             after(around(20 * MILLI), () -> new Machine().start());
         }

@@ -138,7 +138,7 @@ public final class Station {
             Packet part;
             try {
                 part = computing.part(Objects.requireNonNull(task.round().sent()), task.shard());
-            } catch (RuntimeException | Error e) {
+            } catch (Throwable e) { // Spark throws checked exceptions undeclared
                 worker.failed(task);
                 wake();
                 throw e;

@@ -40,7 +40,7 @@ final class StandingRdd extends RDD<Integer> {
     /**
      * Returns so many tasks.
      *
-     * @param places where executors are, in Spark's words; tasks are spread over them
+     * @param places where tasks are to run, in Spark's words; they are spread over these
      */
     StandingRdd(RDD<Shard> shards, int tasks, List<String> places, Work work) {
         super(

@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.data.Batch;
 import dev.grft.rounds.Coordinator;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Places;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Shard;
@@ -20,43 +21,50 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaFutureAction;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.storage.BlockManagerId;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import scala.collection.JavaConverters;
+import scala.Tuple2;
 
 /**
  * Gradients from executors, many rounds for each Spark job: its tasks stay, and get a step when the one before is done. The bits are those
  * of {@link Rounds}.
  *
  * <p>A job ends when the executors are wanted for something else ({@link #rest}), when no step is asked for in a second, and after some seconds at the
- * end of a round. So executors that have come take part in the next one, and jobs of others get their turn.
+ * end of a round. So executors that have come take part in the next one, and jobs of others get their turn. It also ends when an executor is lost: an
+ * ordinary job then makes the shards of that one elsewhere, and the next standing job goes on with the same round, of which nothing else is lost.
  */
 public final class StandingRounds implements GradientSource {
     private static final Logger LOG = LoggerFactory.getLogger(StandingRounds.class);
     private static final Duration TURN = Duration.ofSeconds(20);
     private static final Duration FAREWELL = Duration.ofSeconds(10);
+    private static final Duration ALONE = Duration.ofSeconds(1);
     private static final String GROWS = "spark.dynamicAllocation.enabled";
     private static final long LOOK_MILLIS = 250;
     private static final String TLS = "spark.ssl.rpc.enabled"; // of Spark 4
     private static final int TOKEN_BYTES = 32;
+    private static final int MOST_LOSSES = 8; // of executors, in one step
     private static final Coordinator.Patience PATIENCE = new Coordinator.Patience(
             TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(5), 3, TimeUnit.SECONDS.toNanos(1));
 
@@ -74,8 +82,11 @@ public final class StandingRounds implements GradientSource {
     private final Coordinator<Packet, Packet> driver;
     private final @Nullable Sent<Coordinator<Packet, Packet>> direct; // local mode
     private final ScheduledExecutorService timer;
+    private final SparkListener executors = new Executors();
     private @Nullable Server server; // on a cluster, once the first round has begun
-    private @Nullable Job job;
+    private volatile @Nullable Job job;
+    private final Map<String, String> gone = new ConcurrentHashMap<>(); // executors that were lost, and why
+    private volatile boolean placed; // whether it is known where the shards are
 
     /**
      * Returns gradients of these shards.
@@ -121,8 +132,9 @@ public final class StandingRounds implements GradientSource {
         this.driver = new Coordinator<>(count, Packets::plus, PATIENCE, System::nanoTime);
         this.direct = spark.isLocal() ? Sent.of(spark, driver) : null;
         new SecureRandom().nextBytes(token);
-        this.timer = Executors.newSingleThreadScheduledExecutor(work -> daemon(work, "grft-rounds"));
+        this.timer = java.util.concurrent.Executors.newSingleThreadScheduledExecutor(work -> daemon(work, "grft-rounds"));
         timer.scheduleWithFixedDelay(this::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+        spark.sc().addSparkListener(executors);
     }
 
     private void look() {
@@ -150,45 +162,108 @@ public final class StandingRounds implements GradientSource {
     }
 
     private Packet round(Packet order, long step, int trained) {
-        if (job != null && (job.ended || job.hasHadItsTurn() || !driver.stay())) {
+        Job present = job;
+        if (present != null && (present.trouble.isDone() || present.hasHadItsTurn() || !driver.stay())) {
             rest();
         }
-        while (true) {
-            Job present = job;
-            boolean fresh = present == null;
-            CompletableFuture<Packet> sum = driver.begin(order);
-            if (present == null) {
-                present = new Job(step, trained);
-                job = present;
-            }
-            present.waits = sum;
+        CompletableFuture<Packet> sum = driver.begin(order);
+        for (int losses = 0; ; losses++) {
+            boolean fresh = job == null;
             try {
-                if (present.ended) {
-                    present.giveUp();
-                }
-                Packet all = sum.get();
+                present = fresh ? start(step, trained) : Objects.requireNonNull(job);
+                CompletableFuture.anyOf(sum, present.trouble).get();
                 present.made();
-                return all;
+                return sum.get();
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new IllegalStateException("interrupted during a step", e);
             } catch (ExecutionException | CancellationException e) {
                 rest();
-                Throwable why = e.getCause() == null ? e : e.getCause();
-                boolean ended = why instanceof Ended;
-                if (fresh || spark.sc().isStopped() || why instanceof UserError || !(ended || Causes.isLoss(why))) {
+                if (sum.isDone() && !sum.isCompletedExceptionally()) {
+                    return sum.join(); // the tasks have delivered what they had
+                }
+                Throwable why = Objects.requireNonNullElse(e.getCause(), e);
+                boolean lost = why instanceof Lost && losses < MOST_LOSSES;
+                // Or it has made steps before executors were lost as often as Spark allows for one job.
+                if (spark.sc().isStopped() || why instanceof UserError || !(lost || (!fresh && Causes.isLoss(why)))) {
                     throw why instanceof RuntimeException failure ? failure : new IllegalStateException(why);
-                } // else it has made steps before executors were lost as often as Spark allows for one job
+                }
+                driver.resume();
             }
         }
     }
 
-    /** All tasks have ended without a failure, in the middle of a step. */
-    private static final class Ended extends RuntimeException {
+    private Job start(long step, int trained) {
+        if (!placed) {
+            placed = true; // unless an executor is lost from now on
+            try {
+                place();
+            } catch (RuntimeException e) {
+                placed = false;
+                throw e;
+            }
+        }
+        Job started = new Job(step, trained);
+        job = started;
+        if (driver.homes().stream().anyMatch(gone::containsKey)) { // lost before there was a job to end
+            lose(started);
+        }
+        return started;
+    }
+
+    /** Has the shards made that no executor has, by an ordinary job, and says where all of them are. In local mode there is one place. */
+    private void place() {
+        if (direct != null) {
+            return;
+        }
+        spark.setJobDescription("shards of train: " + sampler);
+        try {
+            String[] places = new String[count];
+            Causes.unwrapped(recipe.device.computes(
+                                    shards.mapPartitionsWithIndex((shard, part) -> placed(shard, part.next()), true))
+                            ::collect)
+                    .forEach(found -> places[found._1()] = found._2());
+            driver.live(Arrays.asList(places));
+        } finally {
+            spark.setJobDescription(null);
+        }
+    }
+
+    /** Returns in a task which executor has a shard. */
+    @SuppressWarnings("unused") // the shard, which is made when it is asked for
+    private static Iterator<Tuple2<Integer, String>> placed(int number, Shard shard) {
+        return List.of(new Tuple2<>(number, SparkEnv.get().executorId())).iterator();
+    }
+
+    /** Has a job end because an executor is lost whose shards have to be made elsewhere. */
+    private void lose(Job present) {
+        placed = false;
+        present.trouble.completeExceptionally(new Lost("ExecutorLostFailure: executors with shards were lost: "
+                + driver.homes().stream()
+                        .distinct()
+                        .map(gone::get)
+                        .filter(Objects::nonNull)
+                        .collect(Collectors.joining("; "))));
+    }
+
+    /** Ends a job when an executor that has shards is lost. */
+    private final class Executors extends SparkListener {
+        @Override
+        public void onExecutorRemoved(SparkListenerExecutorRemoved removed) {
+            gone.put(removed.executorId(), "executor " + removed.executorId() + ": " + removed.reason());
+            Job present = job;
+            if (present != null && driver.homes().contains(removed.executorId())) {
+                lose(present);
+            }
+        }
+    }
+
+    /** The tasks have ended in the middle of a step. */
+    private static final class Lost extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
-        Ended() {
-            super("the standing tasks have ended within a step");
+        Lost(String why) {
+            super(why);
         }
     }
 
@@ -198,9 +273,7 @@ public final class StandingRounds implements GradientSource {
         private final Thread thread;
         private long began; // when its first step was made: before, it may have waited for slots
         private boolean begun;
-        private volatile boolean ended;
-        private volatile @Nullable Throwable failure;
-        private volatile @Nullable CompletableFuture<Packet> waits;
+        private final CompletableFuture<Object> trouble = new CompletableFuture<>(); // fails when the tasks have ended, or are to end
 
         Job(long step, int trained) {
             int slots = Math.max(1, Math.min(count, spark.defaultParallelism()));
@@ -210,7 +283,7 @@ public final class StandingRounds implements GradientSource {
                     spark.getConf().getBoolean(GROWS, false)
                             ? count
                             : slots, // Spark starts executors for tasks that wait
-                    direct == null ? places() : List.of(),
+                    direct == null ? places(slots) : List.of(),
                     new Standing(ticket(trained), direct, sampler, recipe, pulse));
             spark.setJobDescription(
                     "steps from " + sampler.stepsDone(step + 1) + "/" + steps + " on of train: " + sampler);
@@ -226,13 +299,11 @@ public final class StandingRounds implements GradientSource {
         private void await() {
             try {
                 tasks.get();
+                trouble.completeExceptionally(new Lost("the standing tasks have ended within a step"));
             } catch (ExecutionException e) {
-                failure = Causes.rethrown(Objects.requireNonNullElse(e.getCause(), e));
+                trouble.completeExceptionally(Causes.rethrown(Objects.requireNonNullElse(e.getCause(), e)));
             } catch (InterruptedException | RuntimeException | Error e) {
-                failure = e;
-            } finally {
-                ended = true;
-                giveUp();
+                trouble.completeExceptionally(e);
             }
         }
 
@@ -247,53 +318,47 @@ public final class StandingRounds implements GradientSource {
             return begun && System.nanoTime() - began > turn.toNanos();
         }
 
-        /** Waits until the tasks have ended, which the driver has told them. Those that do not are cancelled, and no other job. */
+        /**
+         * Waits until the tasks have ended, which the driver has told them. Those that do not, or wait for a slot, are cancelled, and no
+         * other job is.
+         */
         void end() {
-            waits = null;
             if (!hasEnded()) {
-                LOG.warn("tasks of {} have not ended in {} s, and are cancelled", name, farewell.toSeconds());
+                LOG.info("tasks of {} that have not ended are cancelled", name);
                 tasks.cancel(true);
                 hasEnded();
             }
         }
 
-        /** Waits for a bounded time, also if the thread is interrupted. */
+        /** Waits as long as there are workers and a little longer, for a bounded time, also if the thread is interrupted. */
         private boolean hasEnded() {
             boolean interrupted = false;
-            long until = System.nanoTime() + farewell.toNanos();
-            for (long left = farewell.toNanos(); left > 0 && thread.isAlive(); left = until - System.nanoTime()) {
+            long began = System.nanoTime();
+            long seen = began; // a worker
+            for (long now = began;
+                    thread.isAlive() && now - began < farewell.toNanos() && now - seen < ALONE.toNanos();
+                    now = System.nanoTime()) {
                 try {
-                    TimeUnit.NANOSECONDS.timedJoin(thread, left);
+                    thread.join(LOOK_MILLIS);
                 } catch (InterruptedException e) {
                     interrupted = true;
                 }
+                seen = driver.workers().isEmpty() ? seen : System.nanoTime();
             }
             if (interrupted) {
                 Thread.currentThread().interrupt();
             }
             return !thread.isAlive();
         }
-
-        /** Ends the round that waits for this job. */
-        void giveUp() {
-            CompletableFuture<Packet> waiting = waits;
-            Throwable why = failure;
-            if (waiting != null) {
-                waiting.completeExceptionally(why == null ? new Ended() : why);
-            }
-        }
     }
 
-    /** Returns where executors are, as Spark names the places of tasks. */
-    @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
-    private static List<String> places() {
-        return JavaConverters.mapAsJavaMap(
-                        SparkEnv.get().blockManager().master().getMemoryStatus())
-                .keySet()
-                .stream()
-                .filter(id -> !id.isDriver())
-                .sorted(Comparator.comparing(BlockManagerId::executorId))
-                .map(id -> "executor_" + id.host() + "_" + id.executorId())
+    /** Returns where so many tasks are to run: on executors that have shards, and on others if there are more tasks than those. */
+    private List<String> places(int tasks) {
+        List<@Nullable String> homes = driver.homes();
+        return Places.of(spark.sc()).entrySet().stream()
+                .sorted(Comparator.comparing(executor -> !homes.contains(executor.getKey())))
+                .limit(tasks)
+                .map(Map.Entry::getValue)
                 .toList();
     }
 
@@ -333,7 +398,7 @@ public final class StandingRounds implements GradientSource {
 
         Link link(@Nullable Sent<Coordinator<Packet, Packet>> direct) throws IOException {
             SparkEnv env = SparkEnv.get();
-            String worker = env.executorId() + " " + UUID.randomUUID();
+            String worker = env.executorId() + "/" + UUID.randomUUID();
             return direct == null
                     ? new Client(env.conf(), env.securityManager(), host, port, token, worker)
                     : Link.direct(worker, direct.value());
@@ -415,6 +480,7 @@ public final class StandingRounds implements GradientSource {
     public void close() {
         rest();
         timer.shutdownNow();
+        spark.sc().removeSparkListener(executors);
         if (server != null) {
             server.close();
         }
