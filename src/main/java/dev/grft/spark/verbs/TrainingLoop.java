@@ -277,13 +277,14 @@ final class TrainingLoop {
      */
     static Sampler sampler(Run run, Images images, Preprocess preprocess, long first) {
         return new Sampler(
-                preprocess,
-                run.images().augment(),
-                balance(run, images),
-                run.settings().training(),
-                run.settings().run().seed(),
-                first,
-                images.labels().standard());
+                        preprocess,
+                        run.images().augment(),
+                        balance(run, images),
+                        run.settings().training(),
+                        run.settings().run().seed(),
+                        first,
+                        images.labels().standard())
+                .of(images.count());
     }
 
     /** Returns how often and how much the images of each class count. */

@@ -285,8 +285,7 @@ public final class StandingRounds implements GradientSource {
                             : slots, // Spark starts executors for tasks that wait
                     direct == null ? places(slots) : List.of(),
                     new Standing(ticket(trained), direct, sampler, recipe, pulse));
-            spark.setJobDescription(
-                    "steps from " + sampler.stepsDone(step + 1) + "/" + steps + " on of train: " + sampler);
+            spark.setJobDescription("steps from " + sampler.next(step, steps) + " on of train: " + sampler);
             try {
                 this.tasks = Causes.unwrapped(recipe.device.computes(rdd.toJavaRDD())::countAsync);
             } finally {
