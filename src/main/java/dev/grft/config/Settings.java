@@ -324,9 +324,9 @@ public record Settings(
             Checks.positive("engine.leaseSeconds", leaseSeconds);
         }
 
-        /** Returns whether tasks stay for many steps of a training. */
+        /** Returns whether tasks stay for many steps of a training, where that is possible. */
         public boolean standing() {
-            return rounds.equals("standing");
+            return !rounds.equals("jobs");
         }
 
         /** Returns the bytes of {@code frozenCacheGiB}. */

@@ -60,7 +60,7 @@ class FaultsIT {
      * @param properties more of Spark's
      */
     private List<String> disturbed(Cluster cluster, String kills, String... properties) throws Exception {
-        return disturbed(cluster, kills, List.of(), properties);
+        return disturbed(cluster, kills, List.of("engine.rounds=jobs"), properties);
     }
 
     private List<String> disturbed(Cluster cluster, String kills, List<String> sets, String... properties)

@@ -11,6 +11,7 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.work.Reach;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
@@ -127,7 +128,8 @@ final class RatesVerb extends Verb {
         try (Replicas.Recipe recipe = setup.recipe(run, configuration);
                 Learner learner = setup.learner(configuration, null);
                 GradientSource rounds = Rounds.of(
-                        settings.engine().standing(),
+                        Reach.standing(session.context(), settings.engine().rounds(), line -> session.progress()
+                                .say("%s", line)),
                         session.context(),
                         images.shards(),
                         sampler,

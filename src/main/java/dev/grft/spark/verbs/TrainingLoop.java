@@ -18,6 +18,7 @@ import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.FrozenCache;
 import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.Reach;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
@@ -123,10 +124,10 @@ final class TrainingLoop {
      * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
      */
     Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning) {
-        boolean standing = run.settings().engine().standing();
-        if (standing) {
-            session.progress().say("train: tasks stay for many steps (engine.rounds)");
-        } else if (!session.context().isLocal()) { // there, tasks return references
+        boolean standing =
+                Reach.standing(session.context(), run.settings().engine().rounds(), line -> session.progress()
+                        .say("%s", line));
+        if (!standing && !session.context().isLocal()) { // there, tasks return references
             requireGathered(
                     session.context().getConf(),
                     settings.shards(),
@@ -137,7 +138,7 @@ final class TrainingLoop {
         try (FrozenCache frozen = frozen(part, setup)) {
             for (; ; ) {
                 try {
-                    return run(part, setup, meaning, keeper, frozen);
+                    return run(part, setup, meaning, keeper, frozen, standing);
                 } catch (Diverged diverged) {
                     keeper.goBack(diverged);
                 }
@@ -174,7 +175,8 @@ final class TrainingLoop {
             PartSetup setup,
             @Nullable Function<float[], Delta> meaning,
             Keeper keeper,
-            @Nullable FrozenCache frozen) {
+            @Nullable FrozenCache frozen,
+            boolean standing) {
         Trainer.Plan plan = plan(part);
         MultiLayerConfiguration configuration = Network.configuration(
                 setup.layout(),
@@ -202,7 +204,7 @@ final class TrainingLoop {
             long sent = bytesPerRound(settings, setup);
             try (Learner learner = setup.learner(configuration, Average.of(settings, part.first));
                     GradientSource source = Rounds.of(
-                            run.settings().engine().standing(),
+                            standing,
                             session.context(),
                             images.shards(),
                             frozen == null ? sampler : sampler.from(frozen),

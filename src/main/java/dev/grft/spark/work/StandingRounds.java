@@ -1,25 +1,18 @@
 package dev.grft.spark.work;
 
 import dev.grft.UserError;
-import dev.grft.data.Batch;
 import dev.grft.rounds.Coordinator;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Places;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Shard;
-import dev.grft.spark.rounds.Client;
-import dev.grft.spark.rounds.Link;
 import dev.grft.spark.rounds.Packet;
 import dev.grft.spark.rounds.Server;
-import dev.grft.spark.rounds.Station;
 import dev.grft.train.GradientSource;
 import dev.grft.train.LearnerState;
 import dev.grft.train.LocalSteps;
 import dev.grft.train.StepGradient;
-import java.io.IOException;
-import java.io.Serializable;
-import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -34,9 +27,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
 import org.apache.spark.SparkEnv;
-import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaFutureAction;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -62,8 +53,6 @@ public final class StandingRounds implements GradientSource {
     private static final Duration ALONE = Duration.ofSeconds(1);
     private static final String GROWS = "spark.dynamicAllocation.enabled";
     private static final long LOOK_MILLIS = 250;
-    private static final String TLS = "spark.ssl.rpc.enabled"; // of Spark 4
-    private static final int TOKEN_BYTES = 32;
     private static final int MOST_LOSSES = 8; // of executors, in one step
     private static final Coordinator.Patience PATIENCE = new Coordinator.Patience(
             TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(5), 3, TimeUnit.SECONDS.toNanos(1));
@@ -78,7 +67,7 @@ public final class StandingRounds implements GradientSource {
     private final Duration farewell;
     private final Pulse pulse;
     private final String name = "training " + UUID.randomUUID();
-    private final byte[] token = new byte[TOKEN_BYTES];
+    private final byte[] token = Reach.token();
     private final Coordinator<Packet, Packet> driver;
     private final @Nullable Sent<Coordinator<Packet, Packet>> direct; // local mode
     private final ScheduledExecutorService timer;
@@ -114,11 +103,11 @@ public final class StandingRounds implements GradientSource {
             long steps,
             Duration turn,
             Duration farewell) {
-        if (!spark.isLocal() && spark.getConf().getBoolean(TLS, false)) {
+        if (!spark.isLocal() && spark.getConf().getBoolean(Reach.TLS, false)) {
             throw UserError.of(
                     "engine.rounds is standing, but %s is true, and its connections have no TLS; set engine.rounds to jobs,"
                             + " or encrypt by spark.network.crypto.enabled",
-                    TLS);
+                    Reach.TLS);
         }
         this.spark = spark;
         this.shards = shards;
@@ -131,7 +120,6 @@ public final class StandingRounds implements GradientSource {
         this.pulse = Pulse.of(spark.sc());
         this.driver = new Coordinator<>(count, Packets::plus, PATIENCE, System::nanoTime);
         this.direct = spark.isLocal() ? Sent.of(spark, driver) : null;
-        new SecureRandom().nextBytes(token);
         this.timer = java.util.concurrent.Executors.newSingleThreadScheduledExecutor(work -> daemon(work, "grft-rounds"));
         timer.scheduleWithFixedDelay(this::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
         spark.sc().addSparkListener(executors);
@@ -205,7 +193,7 @@ public final class StandingRounds implements GradientSource {
         }
         Job started = new Job(step, trained);
         job = started;
-        if (driver.homes().stream().anyMatch(gone::containsKey)) { // lost before there was a job to end
+        if (!losses().isEmpty()) { // before there was a job to end
             lose(started);
         }
         return started;
@@ -238,12 +226,18 @@ public final class StandingRounds implements GradientSource {
     /** Has a job end because an executor is lost whose shards have to be made elsewhere. */
     private void lose(Job present) {
         placed = false;
-        present.trouble.completeExceptionally(new Lost("ExecutorLostFailure: executors with shards were lost: "
-                + driver.homes().stream()
-                        .distinct()
-                        .map(gone::get)
-                        .filter(Objects::nonNull)
-                        .collect(Collectors.joining("; "))));
+        present.trouble.completeExceptionally(
+                new Lost("ExecutorLostFailure: executors with shards were lost: " + String.join("; ", losses())));
+    }
+
+    /** Returns which executors were lost that shards have as their home. */
+    private List<String> losses() {
+        return driver.homes().stream()
+                .filter(Objects::nonNull)
+                .distinct()
+                .filter(gone::containsKey)
+                .map(gone::get)
+                .toList();
     }
 
     /** Ends a job when an executor that has shards is lost. */
@@ -284,7 +278,7 @@ public final class StandingRounds implements GradientSource {
                             ? count
                             : slots, // Spark starts executors for tasks that wait
                     direct == null ? places(slots) : List.of(),
-                    new Standing(ticket(trained), direct, sampler, recipe, pulse));
+                    task(trained));
             spark.setJobDescription("steps from " + sampler.next(step, steps) + " on of train: " + sampler);
             try {
                 this.tasks = Causes.unwrapped(recipe.device.computes(rdd.toJavaRDD())::countAsync);
@@ -361,107 +355,18 @@ public final class StandingRounds implements GradientSource {
                 .toList();
     }
 
-    private Ticket ticket(int trained) {
-        String host = spark.getConf().get("spark.driver.host", "localhost");
+    private StandingTask task(int trained) {
         Server open = server;
         if (open == null && direct == null) {
-            open = new Server(
-                    spark.getConf(),
-                    SparkEnv.get().securityManager(),
-                    spark.getConf().get("spark.driver.bindAddress", host),
-                    token,
-                    Packets.most(trained),
-                    driver);
+            open = Reach.open(spark.getConf(), token, Packets.most(trained), driver);
             server = open;
         }
-        return new Ticket(name, host, open == null ? 0 : open.port(), token, count);
-    }
-
-    /** What tasks have to know to reach the driver. */
-    private static final class Ticket implements Serializable {
-        private static final long serialVersionUID = 1L;
-
-        private final String training;
-        private final String host;
-        private final int port;
-        private final byte[] token;
-        private final int shards;
-
-        Ticket(String training, String host, int port, byte[] token, int shards) {
-            this.training = training;
-            this.host = host;
-            this.port = port;
-            this.token = token.clone();
-            this.shards = shards;
-        }
-
-        Link link(@Nullable Sent<Coordinator<Packet, Packet>> direct) throws IOException {
-            SparkEnv env = SparkEnv.get();
-            String worker = env.executorId() + "/" + UUID.randomUUID();
-            return direct == null
-                    ? new Client(env.conf(), env.securityManager(), host, port, token, worker)
-                    : Link.direct(worker, direct.value());
-        }
-    }
-
-    /** What each task does. */
-    private static final class Standing implements StandingRdd.Work {
-        private static final long serialVersionUID = 1L;
-
-        private final Ticket ticket;
-        private final @Nullable Sent<Coordinator<Packet, Packet>> direct;
-        private final Sampler batches;
-        private final Replicas.Recipe network;
-        private final Pulse pulse;
-
-        Standing(
-                Ticket ticket,
-                @Nullable Sent<Coordinator<Packet, Packet>> direct,
-                Sampler batches,
-                Replicas.Recipe network,
-                Pulse pulse) {
-            this.ticket = ticket;
-            this.direct = direct;
-            this.batches = batches;
-            this.network = network;
-            this.pulse = pulse;
-        }
-
-        @Override
-        public int work(StandingRdd.Reader reader, TaskContext context) {
-            try {
-                return Station.work(
-                        ticket.training,
-                        () -> ticket.link(direct),
-                        ticket.shards,
-                        Packets::plus,
-                        (sent, shard) -> part(Packets.order(sent), shard, reader),
-                        context::isInterrupted);
-            } catch (IOException e) {
-                throw new IllegalStateException("a task has lost the driver", e);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new IllegalStateException("a task was interrupted", e);
-            }
-        }
-
-        private @Nullable Packet part(Packets.Order order, int shard, StandingRdd.Reader reader) {
-            StepInput input = new StepInput(batches, shard, reader.shard(shard), pulse);
-            if (order.local()) {
-                return Replicas.with(
-                        network,
-                        replica -> Packets.of(replica.steps(
-                                        order.state(), order.count(), order.clipNorm(), i -> input.of(order.step() + i))
-                                .after(input.seconds())));
-            }
-            Iterator<Batch> some = input.of(order.step());
-            return !some.hasNext()
-                    ? null
-                    : Replicas.with(network, replica -> {
-                        replica.load(order.state().trained());
-                        return Packets.of(replica.gradient(some).after(input.seconds()));
-                    });
-        }
+        return new StandingTask(
+                new StandingTask.Driver(
+                        name, Reach.host(spark.getConf()), open == null ? 0 : open.port(), token, count, direct),
+                sampler,
+                recipe,
+                pulse);
     }
 
     /** Lets the executors go, for other jobs. */
