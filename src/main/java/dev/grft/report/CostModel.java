@@ -34,18 +34,19 @@ import org.jspecify.annotations.Nullable;
 public final class CostModel {
     /** A round of Spark with one shard and nothing in it, and what each shard adds to it, seconds. */
     private static final double ROUND = 0.02;
-
     private static final double SHARD = 0.002;
 
     /** A round of standing tasks, and what each executor adds to it, seconds. */
     private static final double STANDING = 0.004;
-
     private static final double EXECUTOR = 0.001;
 
     /** Driver: to write a trained number out and to update it; to read and add one of a shard's gradient. Seconds. */
     private static final double UPDATE = 25e-9;
 
     private static final double GATHER = 15e-9;
+
+    /** Driver of standing tasks: to send a trained number to an executor, to read and add one of its sum. Seconds. */
+    private static final double TRADE = 7e-9;
 
     /** What a JVM with Spark holds beside weights, networks and images, bytes. */
     private static final double JVM = 450e6;
@@ -282,7 +283,7 @@ public final class CostModel {
         double sent = standing ? bytesOut : vector * Math.min(2, executors);
         double network = (bytesIn + sent) * 8 / (machine.gigabits() * 1e9);
         double spark = standing ? STANDING + EXECUTOR * sums : ROUND + SHARD * shards;
-        double driver = trained() * (UPDATE + GATHER * sums);
+        double driver = trained() * (UPDATE + (standing ? TRADE : GATHER) * sums);
         double memory = JVM
                 + (double) weights() // what the tasks share
                 + (double) machine.tasks() * (activations(Math.min(most, examplesAtOnce), recompute) + 4 * vector);
