@@ -34,10 +34,12 @@ import org.jspecify.annotations.Nullable;
 public final class CostModel {
     /** A round of Spark with one shard and nothing in it, and what each shard adds to it, seconds. */
     private static final double ROUND = 0.02;
+
     private static final double SHARD = 0.002;
 
     /** A round of standing tasks, and what each executor adds to it, seconds. */
     private static final double STANDING = 0.004;
+
     private static final double EXECUTOR = 0.001;
 
     /** Driver: to write a trained number out and to update it; to read and add one of a shard's gradient. Seconds. */

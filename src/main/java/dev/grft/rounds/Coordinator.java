@@ -220,7 +220,10 @@ public final class Coordinator<S, T> {
         Members.Member<Asker<S>> member = members.find(worker);
         if (member != null && !member.copies.isEmpty()) {
             BitSet first = new BitSet();
-            arrived.stream().map(shard -> from + shard).filter(member.copies::get).forEach(first::set);
+            arrived.stream()
+                    .map(shard -> from + shard)
+                    .filter(member.copies::get)
+                    .forEach(first::set);
             members.own(member, first);
         }
     }

@@ -121,9 +121,10 @@ final class Shards {
      * image is decoded again.
      */
     Shards shuffled(Partitioner partitioner) {
-        Shards moved = new Shards(shards.flatMapToPair(part -> part.withSources().examples().stream()
-                        .map(example -> new Tuple2<>(example.id(), Decoded.before(example)))
-                        .iterator())
+        Shards moved = new Shards(
+                shards.flatMapToPair(part -> part.withSources().examples().stream()
+                                .map(example -> new Tuple2<>(example.id(), Decoded.before(example)))
+                                .iterator())
                         .repartitionAndSortWithinPartitions(partitioner)
                         .values(),
                 true);

@@ -128,8 +128,10 @@ final class RatesVerb extends Verb {
         try (Replicas.Recipe recipe = setup.recipe(run, configuration);
                 Learner learner = setup.learner(configuration, null);
                 GradientSource rounds = Rounds.of(
-                        Reach.standing(session.context(), settings.engine().rounds(), line -> session.progress()
-                                .say("%s", line)),
+                        Reach.standing(
+                                session.context(),
+                                settings.engine().rounds(),
+                                line -> session.progress().say("%s", line)),
                         session.context(),
                         images.shards(),
                         sampler,

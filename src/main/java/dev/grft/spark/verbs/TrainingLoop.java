@@ -124,9 +124,10 @@ final class TrainingLoop {
      * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
      */
     Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning) {
-        boolean standing =
-                Reach.standing(session.context(), run.settings().engine().rounds(), line -> session.progress()
-                        .say("%s", line));
+        boolean standing = Reach.standing(
+                session.context(),
+                run.settings().engine().rounds(),
+                line -> session.progress().say("%s", line));
         if (!standing && !session.context().isLocal()) { // there, tasks return references
             requireGathered(
                     session.context().getConf(),

@@ -64,8 +64,7 @@ public final class Reach {
         spark.setJobDescription("whether executors reach the driver");
         try {
             List<String> found = Causes.unwrapped(spark.parallelize(Collections.nCopies(tasks, 0), tasks)
-                            .map(one -> tried(host, port, token))
-                    ::collect);
+                    .map(one -> tried(host, port, token))::collect);
             return found.stream().filter(why -> !why.isEmpty()).findFirst().orElse(null);
         } finally {
             spark.setJobDescription(null);
@@ -74,8 +73,8 @@ public final class Reach {
 
     private static String tried(String host, int port, byte[] token) {
         SparkEnv env = SparkEnv.get();
-        try (Client client = new Client(
-                env.conf(), env.securityManager(), host, port, token, "reach/" + UUID.randomUUID())) {
+        try (Client client =
+                new Client(env.conf(), env.securityManager(), host, port, token, "reach/" + UUID.randomUUID())) {
             client.beat();
             return "";
         } catch (IOException e) {

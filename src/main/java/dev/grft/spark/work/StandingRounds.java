@@ -120,7 +120,8 @@ public final class StandingRounds implements GradientSource {
         this.pulse = Pulse.of(spark.sc());
         this.driver = new Coordinator<>(count, Packets::plus, PATIENCE, System::nanoTime);
         this.direct = spark.isLocal() ? Sent.of(spark, driver) : null;
-        this.timer = java.util.concurrent.Executors.newSingleThreadScheduledExecutor(work -> daemon(work, "grft-rounds"));
+        this.timer =
+                java.util.concurrent.Executors.newSingleThreadScheduledExecutor(work -> daemon(work, "grft-rounds"));
         timer.scheduleWithFixedDelay(this::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
         spark.sc().addSparkListener(executors);
     }
@@ -208,8 +209,7 @@ public final class StandingRounds implements GradientSource {
         try {
             String[] places = new String[count];
             Causes.unwrapped(recipe.device.computes(
-                                    shards.mapPartitionsWithIndex((shard, part) -> placed(shard, part.next()), true))
-                            ::collect)
+                            shards.mapPartitionsWithIndex((shard, part) -> placed(shard, part.next()), true))::collect)
                     .forEach(found -> places[found._1()] = found._2());
             driver.live(Arrays.asList(places));
         } finally {
@@ -267,7 +267,8 @@ public final class StandingRounds implements GradientSource {
         private final Thread thread;
         private long began; // when its first step was made: before, it may have waited for slots
         private boolean begun;
-        private final CompletableFuture<Object> trouble = new CompletableFuture<>(); // fails when the tasks have ended, or are to end
+        private final CompletableFuture<Object> trouble =
+                new CompletableFuture<>(); // fails when the tasks have ended, or are to end
 
         Job(long step, int trained) {
             int slots = Math.max(1, Math.min(count, spark.defaultParallelism()));
