@@ -27,9 +27,9 @@ import org.jspecify.annotations.Nullable;
  * What a step of a training would cost: time, memory and bytes, for any number of executors. A model that was fitted to
  * measurements (see {@code src/site/markdown/cost.md}), not a measurement.
  *
- * <p>A step is a round: the trained numbers go out, each shard computes the gradient of its examples, the gradients come
- * back, the driver adds them up and steps. With a job of Spark for each step, a gradient comes from each shard; with standing tasks, from each executor.
- * Only the computation depends on the size of the model; everything else on how many numbers train, and on the shards or executors.
+ * <p>A step is a round: the trained numbers go out, gradients come back, the driver adds them up and steps. With a job of Spark for each
+ * step, a gradient comes from each shard; with standing tasks, from each executor. Only the computation depends on the size of
+ * the model; everything else on how many numbers train, and on the shards or executors.
  */
 public final class CostModel {
     /** A round of Spark with one shard and nothing in it, and what each shard adds to it, seconds. */
@@ -37,10 +37,8 @@ public final class CostModel {
 
     private static final double SHARD = 0.002;
 
-    /** A round of standing tasks, and what each executor adds to it, seconds. */
-    private static final double STANDING = 0.004;
-
-    private static final double EXECUTOR = 0.001;
+    private static final double STANDING = 0.004; // a round of standing tasks, seconds
+    private static final double EXECUTOR = 0.001; // what each executor adds to it
 
     /** Driver: to write a trained number out and to update it; to read and add one of a shard's gradient. Seconds. */
     private static final double UPDATE = 25e-9;

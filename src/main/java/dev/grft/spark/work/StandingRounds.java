@@ -75,7 +75,7 @@ public final class StandingRounds implements GradientSource {
     private @Nullable Server server; // on a cluster, once the first round has begun
     private volatile @Nullable Job job;
     private final Map<String, String> gone = new ConcurrentHashMap<>(); // executors that were lost, and why
-    private volatile boolean placed; // whether it is known where the shards are
+    private boolean placed; // whether it is known where the shards are
 
     /**
      * Returns gradients of these shards.
@@ -183,14 +183,9 @@ public final class StandingRounds implements GradientSource {
     }
 
     private Job start(long step, int trained) {
-        if (!placed) {
-            placed = true; // unless an executor is lost from now on
-            try {
-                place();
-            } catch (RuntimeException e) {
-                placed = false;
-                throw e;
-            }
+        if (!placed || !losses().isEmpty()) {
+            place();
+            placed = true;
         }
         Job started = new Job(step, trained);
         job = started;
@@ -225,7 +220,6 @@ public final class StandingRounds implements GradientSource {
 
     /** Has a job end because an executor is lost whose shards have to be made elsewhere. */
     private void lose(Job present) {
-        placed = false;
         present.trouble.completeExceptionally(
                 new Lost("ExecutorLostFailure: executors with shards were lost: " + String.join("; ", losses())));
     }
