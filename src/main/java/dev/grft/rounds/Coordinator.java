@@ -109,6 +109,7 @@ public final class Coordinator<S, T> {
             round = new Round<>(round.number() + 1, sent);
             arrived = new Nodes<>(shards, plus);
             missing = all();
+            half = 0;
             go();
         });
         return begun;
@@ -122,7 +123,6 @@ public final class Coordinator<S, T> {
     private void go() {
         resting = false;
         began = clock.getAsLong();
-        half = 0;
         copied = new BitSet();
         members.begin(began);
         members.deal(began);

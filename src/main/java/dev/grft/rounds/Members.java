@@ -132,7 +132,9 @@ final class Members<A> {
         if (here.isEmpty()) {
             others.stream().limit(share(member, Math.max(expected, slots))).forEach(here::set);
         }
-        own(member, here);
+        if (!here.isEmpty()) {
+            own(member, here);
+        }
         return here;
     }
 

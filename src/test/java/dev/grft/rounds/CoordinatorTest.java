@@ -199,6 +199,7 @@ class CoordinatorTest {
         ask(driver, "a", 1);
         ask(driver, "b", 1);
         driver.rest();
+        now = 1;
         deliver(driver, "a", 0, 1);
         ask(driver, "a", 1);
         driver.gone("a");
@@ -208,6 +209,10 @@ class CoordinatorTest {
         driver.resume();
         ask(driver, "c", 1);
         assertThat(said()).containsExactly("c: x [2, 3]");
+        ask(driver, "d", 2);
+        now = 101;
+        driver.look();
+        assertThat(said()).as("copies, though nothing has arrived since").containsExactly("d: x [2, 3]");
         deliver(driver, "c", 2, 3);
         assertThat(sum).isCompletedWithValue("0123");
     }

@@ -43,7 +43,7 @@ class StationTest {
 
     /** A link that two threads must not deliver by at once, and that takes its time. */
     private class Narrow implements Link {
-        private final Link link = Link.direct("worker " + links.incrementAndGet(), driver);
+        private final Link link = Link.direct("executor/" + links.incrementAndGet(), driver);
         private final AtomicBoolean busy = new AtomicBoolean();
 
         @Override
