@@ -324,9 +324,9 @@ public record Settings(
             Checks.positive("engine.leaseSeconds", leaseSeconds);
         }
 
-        /** Returns whether tasks stay for many steps of a training, where that is possible. */
+        /** Returns whether tasks stay for many steps of a training on a cluster. */
         public boolean standing() {
-            return !rounds.equals("jobs");
+            return rounds.equals("standing");
         }
 
         /** Returns the bytes of {@code frozenCacheGiB}. */

@@ -125,7 +125,7 @@ class FaultsIT {
             printed = disturbed(
                     cluster,
                     "kill:steps from 1/;later:steps from;later:steps from;pause:steps from;later:steps from;all:steps from",
-                    List.of("engine.rounds=auto"),
+                    List.of("engine.rounds=standing"),
                     "spark.locality.wait=100ms");
         }
         assertThat(printed).anyMatch(line -> line.contains("tasks stay for many steps (engine.rounds)"));

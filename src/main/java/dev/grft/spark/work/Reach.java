@@ -1,5 +1,6 @@
 package dev.grft.spark.work;
 
+import dev.grft.UserError;
 import dev.grft.rounds.Coordinator;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.rounds.Client;
@@ -30,16 +31,20 @@ public final class Reach {
     /**
      * Returns whether tasks are to stay, and says how a training reaches them.
      *
-     * @param how {@code engine.rounds}: jobs, standing, or auto, by what is possible
+     * @param how {@code engine.rounds}: jobs, standing, or auto: standing in local mode
+     * @throws UserError if they are to stay and cannot
      */
     public static boolean standing(JavaSparkContext spark, String how, Consumer<String> say) {
-        String obstacle = how.equals("auto") ? obstacle(spark) : null;
-        boolean standing = how.equals("standing") || (how.equals("auto") && obstacle == null);
+        boolean standing = how.equals("standing") || (how.equals("auto") && spark.isLocal());
+        String obstacle = standing ? obstacle(spark) : null;
+        if (obstacle != null) {
+            throw UserError.of(
+                    "engine.rounds is standing, but tasks cannot stay: %s; set engine.rounds to jobs", obstacle);
+        }
         say.accept(
                 standing
                         ? "train: tasks stay for many steps (engine.rounds)"
-                        : "train: a job of Spark for each step (engine.rounds)"
-                                + (obstacle == null ? "" : "; tasks cannot stay: " + obstacle));
+                        : "train: a job of Spark for each step (engine.rounds)");
         return standing;
     }
 
