@@ -40,6 +40,7 @@ class ArchitectureTest {
             "dev.grft.spark.verbs",
             "dev.grft.spark.run",
             "dev.grft.spark.work",
+            "dev.grft.spark.rounds",
             "dev.grft.spark.images",
             "dev.grft.spark.tables",
             "dev.grft.spark.cluster",
@@ -60,6 +61,7 @@ class ArchitectureTest {
             "dev.grft.data.lists",
             "dev.grft.data",
             "dev.grft.data.augmentation",
+            "dev.grft.rounds",
             "dev.grft");
 
     private final JavaClasses classes = new ClassFileImporter()

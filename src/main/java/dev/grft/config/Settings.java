@@ -331,6 +331,7 @@ public record Settings(
             int blasThreads,
             boolean recompute,
             double frozenCacheGiB,
+            String rounds,
             double timeoutSeconds,
             double graceSeconds,
             double leaseSeconds)
@@ -345,9 +346,15 @@ public record Settings(
             Checks.word("engine.precision", precision, "fp32", "bf16");
             Checks.count("engine.blasThreads", blasThreads);
             Checks.notNegative("engine.frozenCacheGiB", frozenCacheGiB);
+            Checks.word("engine.rounds", rounds, "auto", "jobs", "standing");
             Checks.positive("engine.timeoutSeconds", timeoutSeconds);
             Checks.positive("engine.graceSeconds", graceSeconds);
             Checks.positive("engine.leaseSeconds", leaseSeconds);
+        }
+
+        /** Returns whether tasks stay for many steps of a training on a cluster. */
+        public boolean standing() {
+            return rounds.equals("standing");
         }
 
         /** Returns the bytes of {@code frozenCacheGiB}. */

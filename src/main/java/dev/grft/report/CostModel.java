@@ -27,9 +27,9 @@ import org.jspecify.annotations.Nullable;
  * What a step of a training would cost: time, memory and bytes, for any number of executors. A model that was fitted to
  * measurements (see {@code src/site/markdown/cost.md}), not a measurement.
  *
- * <p>A step is a round of Spark: the trained numbers go out, each shard computes the gradient of its examples, the gradients come
- * back, the driver adds them up and steps. Only the computation depends on the size of the model; everything else on how
- * many numbers train, and on the shards.
+ * <p>A step is a round: the trained numbers go out, gradients come back, the driver adds them up and steps. With a job of Spark for each
+ * step, a gradient comes from each shard; with standing tasks, from each executor. Only the computation depends on the size of
+ * the model; everything else on how many numbers train, and on the shards or executors.
  */
 public final class CostModel {
     /** A round of Spark with one shard and nothing in it, and what each shard adds to it, seconds. */
@@ -37,10 +37,16 @@ public final class CostModel {
 
     private static final double SHARD = 0.002;
 
+    private static final double STANDING = 0.004; // a round of standing tasks, seconds
+    private static final double EXECUTOR = 0.001; // what each executor adds to it
+
     /** Driver: to write a trained number out and to update it; to read and add one of a shard's gradient. Seconds. */
     private static final double UPDATE = 25e-9;
 
     private static final double GATHER = 15e-9;
+
+    /** Driver of standing tasks: to send a trained number to an executor, to read and add one of its sum. Seconds. */
+    private static final double TRADE = 7e-9;
 
     /** What a JVM with Spark holds beside weights, networks and images, bytes. */
     private static final double JVM = 450e6;
@@ -64,6 +70,7 @@ public final class CostModel {
     private final long pretrained; // numbers beside them, for weight decay
     private final long summed; // numbers of the gradients that are summed for scores; 0 if none
     private final int returned; // vectors that a shard returns
+    private final boolean standing; // whether tasks stay, in place of a job for each step
     private final boolean recompute;
     private final int batch;
     private final int shards;
@@ -93,6 +100,7 @@ public final class CostModel {
                 0,
                 0,
                 1,
+                false,
                 recompute,
                 batch,
                 shards,
@@ -115,6 +123,7 @@ public final class CostModel {
             long ofTask,
             long summed,
             int returned,
+            boolean standing,
             boolean recompute,
             int batch,
             int shards,
@@ -137,6 +146,7 @@ public final class CostModel {
         this.tuning = tuning;
         this.summed = summed;
         this.returned = returned;
+        this.standing = standing;
         this.recompute = recompute;
         this.batch = batch;
         this.shards = shards;
@@ -174,6 +184,7 @@ public final class CostModel {
                 layout.size(training.syncEvery() == 1 ? whole : whole.or(decaying)),
                 sums ? entries(config.matrices(settings.selection().eligible())) : 0,
                 returned(training),
+                settings.engine().standing(),
                 settings.engine().recompute(),
                 training.batchSize(),
                 training.shards(),
@@ -232,7 +243,7 @@ public final class CostModel {
      * @param seconds of a step, the sum of the four parts
      * @param computing seconds of the slowest executor
      * @param network seconds that the driver's connection is busy
-     * @param spark seconds that Spark takes to start and end a round
+     * @param spark seconds that it takes to start and end a round
      * @param driver seconds in which the driver writes, reads, adds and updates trained numbers
      * @param executorBytes resident memory of an executor
      * @param bytesIn what the driver receives
@@ -264,13 +275,15 @@ public final class CostModel {
         int waves = (shards + atOnce - 1) / atOnce;
         double computing = waves * operations.step(most, read) / (machine.gflops() * 1e9);
         double vector = (double) BYTES * trained();
-        double bytesIn = vector * shards;
-        double bytesOut = vector * executors;
-        // Executors pass pieces of a broadcast on to each other, so the driver sends it about twice; each gradient
-        // comes to it.
-        double network = (bytesIn + vector * Math.min(2, executors)) * 8 / (machine.gigabits() * 1e9);
-        double spark = ROUND + SHARD * shards;
-        double driver = trained() * (UPDATE + GATHER * shards);
+        int sums = standing ? Math.min(executors, shards) : shards; // that come to the driver
+        double bytesIn = vector * sums;
+        double bytesOut = vector * (standing ? sums : executors);
+        // Executors pass pieces of a broadcast on to each other, so the driver sends it about twice. Standing tasks get
+        // theirs from the driver.
+        double sent = standing ? bytesOut : vector * Math.min(2, executors);
+        double network = (bytesIn + sent) * 8 / (machine.gigabits() * 1e9);
+        double spark = standing ? STANDING + EXECUTOR * sums : ROUND + SHARD * shards;
+        double driver = trained() * (UPDATE + (standing ? TRADE : GATHER) * sums);
         double memory = JVM
                 + (double) weights() // what the tasks share
                 + (double) machine.tasks() * (activations(Math.min(most, examplesAtOnce), recompute) + 4 * vector);

@@ -1,7 +1,7 @@
 package dev.grft.train;
 
 /** Where gradients come from: the one seam between the loop and the machines. */
-public interface GradientSource {
+public interface GradientSource extends AutoCloseable {
 
     /**
      * Returns the gradient of a step's batch. Depends on its arguments only: asked again, it returns the same bits.
@@ -19,4 +19,11 @@ public interface GradientSource {
      * @param clipNorm the largest L2 norm of a shard's mean gradient in each of its steps; 0 for no limit
      */
     LocalSteps localSteps(LearnerState from, int count, double clipNorm);
+
+    /** Lets go of the machines until the next question: they are wanted for something else. */
+    default void rest() {}
+
+    /** Lets go of the machines for good. */
+    @Override
+    default void close() {}
 }

@@ -1,8 +1,6 @@
 package dev.grft.train;
 
 import java.io.Serializable;
-import java.util.List;
-import java.util.function.Function;
 
 /** The result of several steps that one shard, or the mean of several shards, has made on its own. */
 public final class LocalSteps implements Serializable {
@@ -37,38 +35,35 @@ public final class LocalSteps implements Serializable {
     }
 
     /**
-     * Returns the mean of the states of all parts, each weighted by its examples, and the sums of the rest, added up in their order in
-     * double. They work side by side, so the longest wait counts.
+     * Returns the mean of two states, each weighted by its examples, and the sums of the rest; the same whichever comes first. Values are
+     * computed in double and rounded to float. They work side by side, so the longer wait counts. The mean takes the place of this state's
+     * values, which are gone; the other state stays as it is.
+     *
+     * <p>Of more than two parts, the last bits depend on which come together first: a training takes them over a tree of fixed shape.
      */
-    public static LocalSteps mean(List<LocalSteps> parts) {
-        double loss = 0;
-        long examples = 0;
-        double inputSeconds = 0;
-        for (LocalSteps part : parts) {
-            loss += part.loss;
-            examples += part.examples;
-            inputSeconds = Math.max(inputSeconds, part.inputSeconds);
-        }
+    public LocalSteps mean(LocalSteps other) {
+        requireLength(state.trained(), other.state.trained());
+        requireLength(state.updater(), other.state.updater());
         LearnerState mean = new LearnerState(
-                mean(parts, examples, part -> part.state.trained()),
-                mean(parts, examples, part -> part.state.updater()),
-                parts.get(0).state.step());
-        return new LocalSteps(mean, loss, examples, inputSeconds);
+                mean(state.trained(), other.state.trained(), other),
+                mean(state.updater(), other.state.updater(), other),
+                state.step());
+        return new LocalSteps(
+                mean, loss + other.loss, examples + other.examples, Math.max(inputSeconds, other.inputSeconds));
     }
 
-    private static float[] mean(List<LocalSteps> parts, long examples, Function<LocalSteps, float[]> vector) {
-        double[] sum = new double[vector.apply(parts.get(0)).length];
-        for (LocalSteps part : parts) {
-            float[] summand = vector.apply(part);
-            for (int i = 0; i < sum.length; i++) {
-                sum[i] += (double) part.examples * summand[i];
-            }
+    private static void requireLength(float[] here, float[] there) {
+        if (here.length != there.length) {
+            throw new IllegalArgumentException("a vector of " + there.length + " values, expected " + here.length);
         }
-        float[] mean = new float[sum.length];
-        for (int i = 0; i < sum.length; i++) {
-            mean[i] = (float) (sum[i] / examples);
+    }
+
+    private float[] mean(float[] here, float[] there, LocalSteps other) {
+        double all = examples + other.examples;
+        for (int i = 0; i < here.length; i++) {
+            here[i] = (float) (((double) examples * here[i] + (double) other.examples * there[i]) / all);
         }
-        return mean;
+        return here;
     }
 
     /** Returns the state after the last step. */

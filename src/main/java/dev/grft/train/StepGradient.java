@@ -1,7 +1,6 @@
 package dev.grft.train;
 
 import java.io.Serializable;
-import java.util.List;
 import java.util.stream.IntStream;
 
 /** The gradient of some examples' summed loss with respect to the trained vector; parts add up. */
@@ -38,52 +37,28 @@ public final class StepGradient implements Serializable {
     }
 
     /**
-     * Returns the sum of parts in their order, added up in double: the same bits for the same parts. It takes the place of the
-     * first part, whose numbers are gone. They work side by side, so the longest wait counts.
+     * Returns the sum of two parts, which is the same whichever comes first. Its vector takes the place of this one's, whose values are gone;
+     * the other stays as it is. They work side by side, so the longer wait counts.
+     *
+     * <p>Of more than two parts, the last bits depend on which are added first: a training adds them over a tree of fixed shape.
      */
-    public static StepGradient sum(List<StepGradient> parts) {
-        double loss = 0;
-        int examples = 0;
-        double inputSeconds = 0;
-        for (StepGradient part : parts) {
-            loss += part.loss;
-            examples += part.examples;
-            inputSeconds = Math.max(inputSeconds, part.inputSeconds);
+    public StepGradient plus(StepGradient other) {
+        if (other.gradient.length != gradient.length) {
+            throw new IllegalArgumentException(
+                    "a gradient of " + other.gradient.length + " values, expected " + gradient.length);
         }
-        float[] gradient = parts.get(0).gradient;
         IntStream.range(0, (gradient.length + CHUNK - 1) / CHUNK)
                 .parallel() // each chunk on its own: the same sums
                 .forEach(chunk -> {
-                    int from = chunk * CHUNK;
-                    int to = Math.min(gradient.length, from + CHUNK);
-                    if (parts.size() == 2) {
-                        add(parts.get(1).gradient, gradient, from, to);
-                    } else if (parts.size() > 2) {
-                        sum(parts, gradient, from, to);
+                    float[] x = other.gradient;
+                    float[] y = gradient;
+                    int to = Math.min(y.length, (chunk + 1) * CHUNK);
+                    for (int i = chunk * CHUNK; i < to; i++) {
+                        y[i] += x[i];
                     }
                 });
-        return new StepGradient(gradient, loss, examples, inputSeconds);
-    }
-
-    /** Adds a chunk of {@code x} to {@code y}: of two floats, the sum in double has the same bits, but does not become vector code. */
-    private static void add(float[] x, float[] y, int from, int to) {
-        for (int i = from; i < to; i++) {
-            y[i] += x[i];
-        }
-    }
-
-    /** Puts the sum of one chunk into {@code gradient}, which may be that of a part. */
-    private static void sum(List<StepGradient> parts, float[] gradient, int from, int to) {
-        double[] sum = new double[to - from];
-        for (StepGradient part : parts) {
-            float[] numbers = part.gradient;
-            for (int i = 0; i < sum.length; i++) {
-                sum[i] += numbers[from + i];
-            }
-        }
-        for (int i = 0; i < sum.length; i++) {
-            gradient[from + i] = (float) sum[i];
-        }
+        return new StepGradient(
+                gradient, loss + other.loss, examples + other.examples, Math.max(inputSeconds, other.inputSeconds));
     }
 
     /** Returns the gradient itself, {@code [N]}. */

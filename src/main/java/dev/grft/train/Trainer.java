@@ -173,6 +173,9 @@ public final class Trainer {
                                 : ", lengthen training.warmupEpochs or set training.clipNorm");
             }
             if (plan.epochs(before) != plan.epochs(made()) || made() == plan.steps()) {
+                if (judge != Judge.NONE) {
+                    source.rest(); // the judge wants the machines
+                }
                 judge.epoch(made(), learner.result());
             }
             boolean due = plan.saveEvery() > 0 && before / plan.saveEvery() != made() / plan.saveEvery();

@@ -115,28 +115,32 @@ final class Applications {
     /** Returns what a round takes beyond the computation of its tasks: broadcast, scheduling, results, their sum. */
     List<Row> sparksShare() {
         return inFolder(folder -> {
-            write(VitConfig.preset(SMALL, 0), folder);
+            write(VitConfig.preset(SMALL, 0).withImageSize(64), folder);
             List<Row> rows = new ArrayList<>();
             for (int shards : quick ? new int[] {2} : new int[] {2, 1, 4, 16, 64}) {
-                int rounds = quick ? 10 : shards == 2 ? 500 : shards == 64 ? 12 : 60; // with 64 a round takes seconds
-                rows.add(share(
+                int rounds = quick ? 10 : shards == 2 ? 500 : shards == 64 ? 40 : 60; // with 64 a round takes long
+                addShares(
                         "Spark's share of a step" + (shards == 2 ? "" : ", shards: " + shards),
-                        run(folder, local(2), 1, MILLION, 1, rounds, shards)));
+                        run(folder, local(2), 1, MILLION, 1, rounds, shards),
+                        rows);
             }
-            rows.add(share(
+            addShares(
                     "Spark's share of a step, two executors",
-                    run(folder, cluster(2, 1), 1, MILLION, 1, quick ? 10 : 500, 2)));
+                    run(folder, cluster(2, 1), 1, MILLION, 1, quick ? 10 : 500, 2),
+                    rows);
             return rows;
         });
     }
 
-    private static Row share(String name, Told told) {
-        return Row.of(name, told.times("share"))
+    /** Adds the overhead of a job for each step, and of standing tasks. */
+    private static void addShares(String name, Told told, List<Row> rows) {
+        rows.add(Row.of(name, told.times("share"))
                 .with("round_ms", told.times("round").median())
                 .with("update_ms", told.times("update").median())
                 .with("trained", told.number("trained"))
                 .with("early_mib", told.number("early"))
-                .with("ours_mib", told.number("resident"));
+                .with("ours_mib", told.number("resident")));
+        rows.add(Row.of(name + ", standing tasks", told.times("standing")));
     }
 
     /** Returns what an application tells that trains {@code rows} rows of each matrix, with {@code batch} examples of each shard. */

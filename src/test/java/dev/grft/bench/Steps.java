@@ -8,6 +8,7 @@ import dev.grft.Selection;
 import dev.grft.Task;
 import dev.grft.data.Batch;
 import dev.grft.report.CostModel;
+import dev.grft.spark.cluster.OrderedTree;
 import dev.grft.train.Initial;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
@@ -36,6 +37,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
@@ -261,7 +263,11 @@ final class Steps implements AutoCloseable {
                 },
                 () -> {
                     double unused = learner.penalty();
-                    learner.apply(StepGradient.sum(List.of(parts)), 0);
+                    OrderedTree.Sum<StepGradient> sum = new OrderedTree.Sum<>(StepGradient::plus);
+                    for (int share = 0; share < parts.length; share++) {
+                        sum.add(share, parts[share]);
+                    }
+                    learner.apply(Objects.requireNonNull(sum.result()), 0);
                     learner.trained(trained);
                 });
     }

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -34,13 +35,19 @@ class FaultsIT {
         run(undisturbed, shared.resolve("undisturbed.log"), List.of("--master", "local[2]"));
     }
 
-    private static void run(Path directory, Path log, List<String> options) throws Exception {
+    private static void run(Path directory, Path log, List<String> options, String... sets) throws Exception {
         Path images = shared.resolve("images");
         Process process = Submitted.verb(
                 "run",
                 log,
                 options,
-                Tiny.sets(shared.resolve("pretrained"), images, images, directory, "training.epochs=10"));
+                Tiny.sets(
+                        shared.resolve("pretrained"),
+                        images,
+                        images,
+                        directory,
+                        Stream.concat(Stream.of("training.epochs=10"), Stream.of(sets))
+                                .toArray(String[]::new)));
         assertThat(Submitted.exitCode(process, log, SECONDS))
                 .as(Files.readString(log))
                 .isZero();
@@ -53,6 +60,11 @@ class FaultsIT {
      * @param properties more of Spark's
      */
     private List<String> disturbed(Cluster cluster, String kills, String... properties) throws Exception {
+        return disturbed(cluster, kills, List.of("engine.rounds=jobs"), properties);
+    }
+
+    private List<String> disturbed(Cluster cluster, String kills, List<String> sets, String... properties)
+            throws Exception {
         List<String> options = new ArrayList<>(List.of(
                 "--master",
                 cluster.master(),
@@ -66,7 +78,7 @@ class FaultsIT {
         all.addAll(List.of(properties));
         all.forEach(property -> options.addAll(List.of("--conf", property)));
         Path log = folder.resolve("disturbed.log");
-        run(folder.resolve("disturbed"), log, options);
+        run(folder.resolve("disturbed"), log, options, sets.toArray(String[]::new));
 
         List<String> lines = Files.readAllLines(log);
         assertThat(lines.stream().filter(line -> line.startsWith("KILLER")))
@@ -103,6 +115,20 @@ class FaultsIT {
                     "spark.speculation.quantile=0.5");
             assertThat(cluster.workers()).as("one was killed").hasSize(2);
         }
+        assertTheSameBits();
+    }
+
+    @Test
+    void lostExecutorsOfStandingTasksChangeNoBit() throws Exception {
+        List<String> printed;
+        try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
+            printed = disturbed(
+                    cluster,
+                    "kill:steps from 1/;later:steps from;later:steps from;pause:steps from;later:steps from;all:steps from",
+                    List.of("engine.rounds=standing"),
+                    "spark.locality.wait=100ms");
+        }
+        assertThat(printed).anyMatch(line -> line.contains("tasks stay for many steps (engine.rounds)"));
         assertTheSameBits();
     }
 

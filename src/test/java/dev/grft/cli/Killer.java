@@ -20,12 +20,14 @@ import org.apache.spark.scheduler.SparkListenerTaskStart;
  *
  * <p>{@code spark.grft.kills} is a list, done one after the other and separated by semicolons: what to do, a colon, and a word of what the
  * job is for. {@code kill} ends the executor of the first task that starts then, without a warning; {@code all} ends every executor;
+ * {@code later} ends that executor some time afterwards, in the middle of what it does;
  * {@code piece} the one that has just received a piece of a broadcast; {@code worker} ends an executor and its worker; {@code pause}
  * lets an executor stand still for a while. Each is told on standard error, and which executors come and go and which tasks are started
  * a second time in which job.
  */
 public final class Killer extends SparkListener {
     private static final long PAUSE = 12_000; // milliseconds
+    private static final long LATER = 1500;
 
     private final String application;
     private final Deque<String[]> waiting = new ArrayDeque<>();
@@ -96,6 +98,7 @@ public final class Killer extends SparkListener {
                 kill(found);
             }
             case "pause" -> pause(process(executor));
+            case "later" -> later(() -> kill(process(executor)), LATER);
             default -> kill(process(executor));
         }
     }
@@ -106,13 +109,17 @@ public final class Killer extends SparkListener {
 
     private static void pause(ProcessHandle process) {
         signal("-STOP", process);
+        later(() -> signal("-CONT", process), PAUSE);
+    }
+
+    private static void later(Runnable act, long millis) {
         Thread later = new Thread(() -> {
             try {
-                Thread.sleep(PAUSE);
+                Thread.sleep(millis);
             } catch (InterruptedException e) {
                 // then now
             }
-            signal("-CONT", process);
+            act.run();
         });
         later.setDaemon(true);
         later.start();

@@ -197,6 +197,7 @@ class ConfigTest {
                 "engine.blasThreads=2",
                 "engine.recompute=true",
                 "engine.frozenCacheGiB=0.5",
+                "engine.rounds=standing",
                 "engine.timeoutSeconds=0.5",
                 "engine.graceSeconds=3",
                 "engine.leaseSeconds=5");
@@ -675,6 +676,7 @@ class ConfigTest {
                 .endsWith("\n"
                         + "  recompute: false\n"
                         + "  frozenCacheGiB: 10\n"
+                        + "  rounds: auto\n"
                         + "  timeoutSeconds: 600\n"
                         + "  graceSeconds: 25\n"
                         + "  leaseSeconds: 60\n");

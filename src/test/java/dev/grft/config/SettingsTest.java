@@ -163,6 +163,7 @@ class SettingsTest {
                 "engine.kernels=cuda       | engine.kernels must be one of auto, cpu, torch, nd4j, got 'cuda'",
                 "engine.blasThreads=0      | engine.blasThreads must be >= 1, got 0",
                 "engine.frozenCacheGiB=-1  | engine.frozenCacheGiB must be >= 0, got -1",
+                "engine.rounds=barrier     | engine.rounds must be one of auto, jobs, standing, got 'barrier'",
                 "engine.timeoutSeconds=0   | engine.timeoutSeconds must be > 0, got 0",
                 "engine.graceSeconds=0     | engine.graceSeconds must be > 0, got 0",
                 "engine.leaseSeconds=0     | engine.leaseSeconds must be > 0, got 0",

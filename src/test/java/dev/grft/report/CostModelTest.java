@@ -182,6 +182,20 @@ class CostModelTest {
     }
 
     @Test
+    void ofStandingTasksTheDriverAddsUpASumOfEachExecutor() {
+        CostModel costs =
+                CostModel.of(BASE, settings("engine.rounds=standing", "training.batchSize=64", "training.shards=64"));
+        CostModel.Step eight = costs.step(8, MACHINE);
+        assertThat(eight.bytesIn()).isEqualTo(8 * 4.0 * costs.trained());
+        assertThat(eight.bytesOut()).isEqualTo(eight.bytesIn());
+        assertThat(eight.driver())
+                .isLessThan(0.2 * costs(64, 64).step(8, MACHINE).driver());
+        assertThat(eight.spark())
+                .isLessThan(0.2 * costs(64, 64).step(8, MACHINE).spark());
+        assertThat(costs.step(200, MACHINE).bytesIn()).as("no more than shards").isEqualTo(64 * 4.0 * costs.trained());
+    }
+
+    @Test
     void aBatchInPartsTakesTheMemoryOfAPartAndAVectorMore() {
         String batch = "training.batchSize=256";
         CostModel whole = CostModel.of(BASE, settings(batch, "training.microBatch=64"));

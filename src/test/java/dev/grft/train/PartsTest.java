@@ -1,9 +1,8 @@
 package dev.grft.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -14,10 +13,9 @@ class PartsTest {
 
     @Test
     void gradientsLossesAndExamplesAddUp() {
-        StepGradient sum = StepGradient.sum(List.of(
-                new StepGradient(new float[] {1, -2}, 3, 2),
-                new StepGradient(new float[] {0.5f, 4}, 0.25, 1),
-                new StepGradient(new float[] {-1, 1}, 1, 3)));
+        StepGradient sum = new StepGradient(new float[] {1, -2}, 3, 2)
+                .plus(new StepGradient(new float[] {0.5f, 4}, 0.25, 1))
+                .plus(new StepGradient(new float[] {-1, 1}, 1, 3));
         assertThat(sum.gradient()).containsExactly(0.5f, 3);
         assertThat(sum.loss()).isEqualTo(4.25);
         assertThat(sum.examples()).isEqualTo(6);
@@ -29,74 +27,64 @@ class PartsTest {
         LocalSteps steps = new LocalSteps(LearnerState.start(new float[] {1}), 0, 1);
 
         assertThat(gradient.inputSeconds()).isZero();
-        assertThat(StepGradient.sum(List.of(gradient.after(0.5), gradient.after(2), gradient))
-                        .inputSeconds())
+        assertThat(gradient.after(0.5).plus(gradient.after(2)).plus(gradient).inputSeconds())
                 .isEqualTo(2);
-        assertThat(LocalSteps.mean(List.of(steps.after(3), steps)).inputSeconds())
-                .isEqualTo(3);
+        assertThat(steps.after(3).mean(steps).inputSeconds()).isEqualTo(3);
     }
 
-    @Test
-    void gradientsAreAddedInDouble() {
-        // In float 1e8 + 1 is 1e8.
-        StepGradient sum = StepGradient.sum(List.of(
-                new StepGradient(new float[] {1e8f}, 0, 1),
-                new StepGradient(new float[] {1}, 0, 1),
-                new StepGradient(new float[] {-1e8f}, 0, 1)));
-        assertThat(sum.gradient()).containsExactly(1);
-    }
-
-    @Test
-    void theOrderOfThePartsIsTheOrderOfAddition() {
-        StepGradient smallLast = StepGradient.sum(List.of(part(1e20f), part(-1e20f), part(1)));
-        StepGradient smallFirst = StepGradient.sum(List.of(part(1), part(1e20f), part(-1e20f)));
-        assertThat(smallLast.gradient()).containsExactly(1);
-        assertThat(smallLast.loss()).isEqualTo(1);
-        assertThat(smallFirst.gradient()).containsExactly(0);
-        assertThat(smallFirst.loss()).isZero();
-    }
-
-    private static StepGradient part(float number) {
-        return new StepGradient(new float[] {number}, number, 1);
+    private static StepGradient part(float... numbers) {
+        return new StepGradient(numbers, numbers[0], 1);
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 2, 3, 5})
-    void everyNumberOfALongVectorIsTheSumInDouble(int count) {
-        int n = 200_001;
-        SplittableRandom random = new SplittableRandom(count);
-        List<StepGradient> parts = new ArrayList<>();
-        double[] sums = new double[n];
-        for (int p = 0; p < count; p++) {
-            float[] numbers = new float[n];
-            for (int i = 0; i < n; i++) {
-                numbers[i] = (float) Math.scalb(random.nextDouble(-1, 1), random.nextInt(-140, 120));
-                sums[i] += numbers[i];
-            }
-            parts.add(new StepGradient(numbers, 0, 1));
-        }
+    @ValueSource(ints = {1, 65_536, 200_001})
+    void everyNumberOfAVectorIsTheSumInFloat(int n) {
+        SplittableRandom random = new SplittableRandom(n);
+        float[] x = new float[n];
+        float[] y = new float[n];
         float[] expected = new float[n];
         for (int i = 0; i < n; i++) {
-            expected[i] = (float) sums[i];
+            x[i] = (float) Math.scalb(random.nextDouble(-1, 1), random.nextInt(-140, 120));
+            y[i] = (float) Math.scalb(random.nextDouble(-1, 1), random.nextInt(-140, 120));
+            expected[i] = x[i] + y[i];
         }
-        assertThat(StepGradient.sum(parts).gradient()).isEqualTo(expected);
+        assertThat(part(x).plus(part(y)).gradient()).isEqualTo(expected);
     }
 
     @Test
-    void theSumTakesThePlaceOfTheFirstPartAndLeavesTheOthers() {
-        for (int count : new int[] {2, 3}) {
-            List<StepGradient> parts = List.of(part(1), part(2), part(3)).subList(0, count);
-            StepGradient sum = StepGradient.sum(parts);
-            assertThat(sum.gradient()).isSameAs(parts.get(0).gradient());
-            assertThat(parts.get(count - 1).gradient()).containsExactly(count);
-        }
+    void theSumTakesThePlaceOfTheFirstPartAndLeavesTheOther() {
+        StepGradient first = part(1);
+        StepGradient second = part(2);
+        assertThat(first.plus(second).gradient()).isSameAs(first.gradient()).containsExactly(3);
+        assertThat(second.gradient()).containsExactly(2);
+    }
+
+    @Test
+    void theMeanTakesThePlaceOfTheFirstStateAndLeavesTheOther() {
+        LearnerState first = new LearnerState(new float[] {1}, new float[] {5}, 1);
+        LearnerState second = new LearnerState(new float[] {3}, new float[] {7}, 1);
+        LearnerState mean =
+                new LocalSteps(first, 0, 1).mean(new LocalSteps(second, 0, 1)).state();
+        assertThat(mean.trained()).isSameAs(first.trained()).containsExactly(2);
+        assertThat(mean.updater()).isSameAs(first.updater()).containsExactly(6);
+        assertThat(second).isEqualTo(new LearnerState(new float[] {3}, new float[] {7}, 1));
+    }
+
+    @Test
+    void vectorsOfAnotherLengthAreRefusedAndChangeNothing() {
+        assertThatThrownBy(() -> part(1, 2).plus(part(1))).hasMessage("a gradient of 1 values, expected 2");
+        LocalSteps steps = new LocalSteps(new LearnerState(new float[2], new float[4], 1), 0, 1);
+        LocalSteps fresh = new LocalSteps(new LearnerState(new float[2], new float[0], 1), 0, 1);
+        LocalSteps other = new LocalSteps(new LearnerState(new float[] {1, 1}, new float[0], 1), 0, 1);
+        assertThatThrownBy(() -> steps.mean(fresh)).hasMessage("a vector of 0 values, expected 4");
+        assertThatThrownBy(() -> steps.mean(other)).hasMessage("a vector of 0 values, expected 4");
+        assertThat(steps.state().trained()).containsOnly(0);
     }
 
     @Test
     void theMeanOfLocalStepsWeighsNumbersAndUpdaterStatesByTheExamples() {
-        LocalSteps mean = LocalSteps.mean(List.of(
-                new LocalSteps(new LearnerState(new float[] {1, 2}, new float[] {0, 4, 8, 1}, 7), 2.5, 6),
-                new LocalSteps(new LearnerState(new float[] {3, -2}, new float[] {1, 0, 8, 2}, 7), 0.5, 2)));
+        LocalSteps mean = new LocalSteps(new LearnerState(new float[] {1, 2}, new float[] {0, 4, 8, 1}, 7), 2.5, 6)
+                .mean(new LocalSteps(new LearnerState(new float[] {3, -2}, new float[] {1, 0, 8, 2}, 7), 0.5, 2));
         assertThat(mean.state())
                 .isEqualTo(new LearnerState(new float[] {1.5f, 1}, new float[] {0.25f, 3, 8, 1.25f}, 7));
         assertThat(mean.loss()).isEqualTo(3);
@@ -104,19 +92,32 @@ class PartsTest {
     }
 
     @Test
-    void theMeanIsTakenInDouble() {
-        LocalSteps mean = LocalSteps.mean(List.of(numbers(1e8f), numbers(3), numbers(-1e8f)));
-        assertThat(mean.state().trained()).containsExactly(1);
+    void aMeanOfMeansWeighsAllExamplesTheSame() {
+        LocalSteps mean = steps(3, 1).mean(steps(9, 2)).mean(steps(7, 3).mean(steps(12, 4)));
+        assertThat(mean.state().trained()).containsExactly((3 + 2 * 9 + 3 * 7 + 4 * 12) / 10f);
         assertThat(mean.state().updater()).isEmpty();
+        assertThat(mean.examples()).isEqualTo(10);
     }
 
     @Test
-    void theMeanOfOnePartIsThePart() {
-        LocalSteps part = new LocalSteps(new LearnerState(new float[] {0.1f, 3}, new float[] {7, 8}, 3), 2.5, 6);
-        LocalSteps mean = LocalSteps.mean(List.of(part));
-        assertThat(mean.state()).isEqualTo(part.state());
-        assertThat(mean.loss()).isEqualTo(2.5);
-        assertThat(mean.examples()).isEqualTo(6);
+    void theMeanIsTakenInDouble() {
+        // In float 3 * 11184811 is 33554432, and the mean of that and 11184811 is another.
+        assertThat(steps(11_184_811, 3).mean(steps(11_184_811, 1)).state().trained())
+                .containsExactly(11_184_811);
+    }
+
+    @Test
+    void whichPartComesFirstChangesNothing() {
+        SplittableRandom random = new SplittableRandom(5);
+        for (int i = 0; i < 1000; i++) {
+            float x = (float) random.nextDouble();
+            float y = (float) random.nextDouble();
+            int count = random.nextInt(1, 9);
+            assertThat(part(x).plus(part(y)).gradient())
+                    .isEqualTo(part(y).plus(part(x)).gradient());
+            assertThat(steps(x, count).mean(steps(y, 5)).state())
+                    .isEqualTo(steps(y, 5).mean(steps(x, count)).state());
+        }
     }
 
     @Test
@@ -130,7 +131,7 @@ class PartsTest {
                 .isNotEqualTo(new LearnerState(new float[] {1}, new float[] {2, 3}, 5));
     }
 
-    private static LocalSteps numbers(float number) {
-        return new LocalSteps(LearnerState.start(new float[] {number}), 0, 1);
+    private static LocalSteps steps(float number, int examples) {
+        return new LocalSteps(LearnerState.start(new float[] {number}), 0, examples);
     }
 }

@@ -246,7 +246,7 @@ class TrainerTest {
     }
 
     /** Has enough after some epochs. */
-    private static final class Judge implements Trainer.Judge {
+    private static class Judge implements Trainer.Judge {
         final List<Long> epochs = new ArrayList<>();
         final int most;
 
@@ -276,6 +276,22 @@ class TrainerTest {
         assertThat(judged(plan(8, 1, 0), new Judge(9), new Memory(null))).containsExactly(3L, 5L, 8L);
         assertThat(judged(plan(7, 1, 0), new Judge(9), new Memory(null))).containsExactly(3L, 5L, 7L);
         assertThat(judged(plan(8, 2, 0), new Judge(9), new Memory(null))).containsExactly(4L, 6L, 8L);
+    }
+
+    @Test
+    void theSourceLetsGoOfTheMachinesBeforeTheModelIsJudged() {
+        Source source = new Source();
+        new Trainer(plan(8, 1, 0), learner(), source, new Memory(null), steps::add, new Judge(9) {
+                    @Override
+                    public void epoch(long step, float[] trained) {
+                        super.epoch(step, trained);
+                        assertThat(source.rests).isEqualTo(epochs.size());
+                    }
+                })
+                .run();
+        assertThat(source.rests).isEqualTo(3);
+        trainer(plan(8, 1, 0), learner(), source, new Memory(null)).run();
+        assertThat(source.rests).as("nobody judges").isEqualTo(3);
     }
 
     @Test
@@ -349,6 +365,12 @@ class TrainerTest {
     /** Depends on its arguments only, as the contract says; notes the steps, or the lengths of the rounds, it is asked for. */
     private static class Source implements GradientSource {
         final List<Long> asked = new ArrayList<>();
+        int rests;
+
+        @Override
+        public void rest() {
+            rests++;
+        }
 
         @Override
         public StepGradient gradient(long step, float[] trained) {

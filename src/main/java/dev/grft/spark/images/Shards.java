@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Places;
 import dev.grft.spark.cluster.Scratch;
 import dev.grft.spark.cluster.Sent;
 import java.util.ArrayList;
@@ -49,6 +50,8 @@ final class Shards {
     private static final Map<String, Map<Integer, Slot>> HELD = new HashMap<>(); // executor, by set and partition
     private static final Map<String, Partition[]> PIECES = new ConcurrentHashMap<>(); // local mode, by set of views
 
+    private static final long LOOK_NANOS = 1_000_000_000;
+
     private static String application = "";
 
     /** The place of one shard, locked while it is made. */
@@ -74,11 +77,20 @@ final class Shards {
 
     /** Returns the shards of these images, those of a partition in a shard; they are decoded when a job first reads them. */
     Shards(JavaRDD<Decoded> decoded) {
+        this(decoded, false);
+    }
+
+    /**
+     * Returns the same.
+     *
+     * @param spread whether consecutive shards are made on the same executor, where the images lie does not matter
+     */
+    private Shards(JavaRDD<Decoded> decoded, boolean spread) {
         set = sent(decoded.context());
-        ShardRdd first = new FileRdd(set, decoded.rdd(), null);
+        ShardRdd first = new FileRdd(set, decoded.rdd(), null, spread);
         results =
                 first.toJavaRDD().flatMap(shard -> shard.results().iterator()).persist(StorageLevel.MEMORY_AND_DISK());
-        ShardRdd kept = new FileRdd(set, decoded.rdd(), results.rdd());
+        ShardRdd kept = new FileRdd(set, decoded.rdd(), results.rdd(), false);
         made.addAll(List.of(first, kept));
         shards = kept.toJavaRDD();
     }
@@ -109,11 +121,13 @@ final class Shards {
      * image is decoded again.
      */
     Shards shuffled(Partitioner partitioner) {
-        Shards moved = new Shards(shards.flatMapToPair(part -> part.withSources().examples().stream()
-                        .map(example -> new Tuple2<>(example.id(), Decoded.before(example)))
-                        .iterator())
-                .repartitionAndSortWithinPartitions(partitioner)
-                .values());
+        Shards moved = new Shards(
+                shards.flatMapToPair(part -> part.withSources().examples().stream()
+                                .map(example -> new Tuple2<>(example.id(), Decoded.before(example)))
+                                .iterator())
+                        .repartitionAndSortWithinPartitions(partitioner)
+                        .values(),
+                true);
         try {
             Causes.unwrapped(() -> moved.results().count());
         } catch (RuntimeException e) {
@@ -273,16 +287,38 @@ final class Shards {
 
         private final RDD<Decoded> decoded;
         private final @Nullable RDD<Decoded> results;
+        private final boolean spread;
+        private transient List<String> executors = List.of();
+        private transient long looked;
 
         /**
          * Returns the shards of these images.
          *
          * @param results what Spark keeps where the shards are, null if these shards are made for that
+         * @param spread whether tasks prefer executors in the order of the partitions
          */
-        FileRdd(Sent<String> set, RDD<Decoded> decoded, @Nullable RDD<Decoded> results) {
+        FileRdd(Sent<String> set, RDD<Decoded> decoded, @Nullable RDD<Decoded> results, boolean spread) {
             super(set, decoded.sparkContext(), dependencies(decoded, results));
             this.decoded = decoded;
             this.results = results;
+            this.spread = spread;
+        }
+
+        /** Sums of consecutive shards then need not leave their executor one by one. */
+        @Override
+        public synchronized scala.collection.immutable.Seq<String> getPreferredLocations(Partition split) {
+            List<String> here = List.of();
+            if (spread && !sparkContext().isLocal()) {
+                if (executors.isEmpty() || System.nanoTime() - looked > LOOK_NANOS) {
+                    executors = List.copyOf(Places.of(sparkContext()).values());
+                    looked = System.nanoTime();
+                }
+                if (!executors.isEmpty()) {
+                    int place = (int) ((long) split.index() * executors.size() / partitions().length);
+                    here = List.of(executors.get(place));
+                }
+            }
+            return JavaConverters.asScalaBuffer(here).toList();
         }
 
         /** The results come first: Spark sends a task to where the first of them is that has a place. */

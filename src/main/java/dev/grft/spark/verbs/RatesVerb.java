@@ -11,9 +11,11 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.work.Reach;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
+import dev.grft.train.GradientSource;
 import dev.grft.train.Learner;
 import dev.grft.train.Network;
 import dev.grft.train.RateSearch;
@@ -120,13 +122,21 @@ final class RatesVerb extends Verb {
                 how,
                 settings.penalty().toPenalty(),
                 new RateSearch.Rising(RateSearch.LOW, 1, RateSearch.STEPS));
-        Replicas.Recipe recipe = setup.recipe(run, configuration);
-        Sampler sampler = TrainingLoop.sampler(run, images, run.images().preprocess(), 0);
-        Rounds rounds = new Rounds(session.context(), images.shards(), sampler, recipe, RateSearch.STEPS);
         Progress.Meter meter = session.phase("rates " + run.method(), (long) RateSearch.STEPS * how.batchSize());
         RateSearch search = new RateSearch();
-        Learner learner = setup.learner(configuration, null);
-        try {
+        Sampler sampler = TrainingLoop.sampler(run, images, run.images().preprocess(), 0);
+        try (Replicas.Recipe recipe = setup.recipe(run, configuration);
+                Learner learner = setup.learner(configuration, null);
+                GradientSource rounds = Rounds.of(
+                        Reach.standing(
+                                session.context(),
+                                settings.engine().rounds(),
+                                line -> session.progress().say("%s", line)),
+                        session.context(),
+                        images.shards(),
+                        sampler,
+                        recipe,
+                        RateSearch.STEPS)) {
             float[] sent = learner.trained();
             for (int step = 0; step < RateSearch.STEPS && !search.isOver(); step++) {
                 double rate = learner.learningRate();
@@ -142,9 +152,6 @@ final class RatesVerb extends Verb {
                         String.format(Locale.ROOT, "step %d, learning rate %.1e, loss %.4f", step + 1, rate, loss));
             }
             return search;
-        } finally {
-            learner.close();
-            recipe.close();
         }
     }
 }

@@ -18,11 +18,13 @@ import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.FrozenCache;
 import dev.grft.spark.work.Inference;
+import dev.grft.spark.work.Reach;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
 import dev.grft.train.Average;
 import dev.grft.train.Divergence;
+import dev.grft.train.GradientSource;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -122,7 +124,11 @@ final class TrainingLoop {
      * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
      */
     Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning) {
-        if (!session.context().isLocal()) { // there, tasks return references
+        boolean standing = Reach.standing(
+                session.context(),
+                run.settings().engine().rounds(),
+                line -> session.progress().say("%s", line));
+        if (!standing && !session.context().isLocal()) { // there, tasks return references
             requireGathered(
                     session.context().getConf(),
                     settings.shards(),
@@ -133,7 +139,7 @@ final class TrainingLoop {
         try (FrozenCache frozen = frozen(part, setup)) {
             for (; ; ) {
                 try {
-                    return run(part, setup, meaning, keeper, frozen);
+                    return run(part, setup, meaning, keeper, frozen, standing);
                 } catch (Diverged diverged) {
                     keeper.goBack(diverged);
                 }
@@ -170,7 +176,8 @@ final class TrainingLoop {
             PartSetup setup,
             @Nullable Function<float[], Delta> meaning,
             Keeper keeper,
-            @Nullable FrozenCache frozen) {
+            @Nullable FrozenCache frozen,
+            boolean standing) {
         Trainer.Plan plan = plan(part);
         MultiLayerConfiguration configuration = Network.configuration(
                 setup.layout(),
@@ -179,55 +186,57 @@ final class TrainingLoop {
                 steps.all(),
                 plan.stepsPerEpoch(),
                 part.first);
-        Replicas.Recipe recipe = setup.recipe(run, configuration);
-        if (choice != null) {
-            choice.watch(
-                    trained -> Inference.of(
-                            run.engine(setup.model().config()),
-                            preprocess,
+        try (Replicas.Recipe recipe = setup.recipe(run, configuration)) {
+            if (choice != null) {
+                choice.watch(
+                        trained -> Inference.of(
+                                run.engine(setup.model().config()),
+                                preprocess,
+                                recipe,
+                                trained,
+                                images.labels().standard(),
+                                frozen),
+                        Objects.requireNonNull(meaning),
+                        keeper::history,
+                        () -> settings.halves() && keeper.divergence.suspects());
+            }
+            Sampler sampler = sampler(run, images, preprocess, part.first);
+            Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
+            long sent = bytesPerRound(settings, setup);
+            try (Learner learner = setup.learner(configuration, Average.of(settings, part.first));
+                    GradientSource source = Rounds.of(
+                            standing,
+                            session.context(),
+                            images.shards(),
+                            frozen == null ? sampler : sampler.from(frozen),
                             recipe,
-                            trained,
-                            images.labels().standard(),
-                            frozen),
-                    Objects.requireNonNull(meaning),
-                    keeper::history,
-                    () -> settings.halves() && keeper.divergence.suspects());
-        }
-        Sampler sampler = sampler(run, images, preprocess, part.first);
-        Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
-        long sent = bytesPerRound(settings, setup);
-        Learner learner = setup.learner(configuration, Average.of(settings, part.first));
-        Trainer trainer = new Trainer(
-                plan,
-                learner,
-                new Rounds(
-                        session.context(),
-                        images.shards(),
-                        frozen == null ? sampler : sampler.from(frozen),
-                        recipe,
-                        plan.steps()),
-                keeper,
-                step -> {
-                    if (memory != null) {
-                        memory.look();
-                    }
-                    keeper.made(step);
-                    session.gauges().step(step, sent);
-                    meter.add(step.examples(), text(step));
-                    keeper.watch(step, plan.isFinite(step));
-                },
-                choice == null ? Trainer.Judge.NONE : choice);
-        try {
-            LearnerState end = trainer.run();
-            return new Result(
-                    end,
-                    part.first + end.step(),
-                    keeper.divergence.halvings(),
-                    keeper.carried(memory == null ? 0 : (double) memory.bytes()));
-        } finally {
-            Reference.reachabilityFence(trainer); // its memory is measured
-            learner.close();
-            recipe.close();
+                            plan.steps())) {
+                Trainer trainer = new Trainer(
+                        plan,
+                        learner,
+                        source,
+                        keeper,
+                        step -> {
+                            if (memory != null) {
+                                memory.look();
+                            }
+                            keeper.made(step);
+                            session.gauges().step(step, sent);
+                            meter.add(step.examples(), text(step));
+                            keeper.watch(step, plan.isFinite(step));
+                        },
+                        choice == null ? Trainer.Judge.NONE : choice);
+                try {
+                    LearnerState end = trainer.run();
+                    return new Result(
+                            end,
+                            part.first + end.step(),
+                            keeper.divergence.halvings(),
+                            keeper.carried(memory == null ? 0 : (double) memory.bytes()));
+                } finally {
+                    Reference.reachabilityFence(trainer); // its memory is measured
+                }
+            }
         }
     }
 
@@ -271,13 +280,14 @@ final class TrainingLoop {
      */
     static Sampler sampler(Run run, Images images, Preprocess preprocess, long first) {
         return new Sampler(
-                preprocess,
-                run.images().augment(),
-                balance(run, images),
-                run.settings().training(),
-                run.settings().run().seed(),
-                first,
-                images.labels().standard());
+                        preprocess,
+                        run.images().augment(),
+                        balance(run, images),
+                        run.settings().training(),
+                        run.settings().run().seed(),
+                        first,
+                        images.labels().standard())
+                .of(images.count());
     }
 
     /** Returns how often and how much the images of each class count. */

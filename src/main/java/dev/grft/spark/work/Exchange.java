@@ -1,11 +1,14 @@
 package dev.grft.spark.work;
 
 import dev.grft.spark.cluster.Closing;
+import dev.grft.spark.cluster.OrderedTree;
 import dev.grft.spark.cluster.Sent;
 import java.io.Serializable;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BinaryOperator;
 import java.util.function.Function;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.jspecify.annotations.Nullable;
@@ -61,9 +64,16 @@ final class Exchange<S, R> implements Serializable, AutoCloseable {
         return new Part<>(shard, null);
     }
 
-    /** Returns the results of collected parts, in their order. */
-    List<R> results(List<Part<R>> parts) {
-        return parts.stream().map(this::result).toList();
+    /**
+     * Returns the sum of collected parts, over a tree whose leaves are the shards.
+     *
+     * @param parts in the order of their shards, one or more
+     * @param plus may change and return its first argument
+     */
+    R sum(List<Part<R>> parts, BinaryOperator<R> plus) {
+        OrderedTree.Sum<R> sum = new OrderedTree.Sum<>(plus);
+        parts.forEach(part -> sum.add(part.shard, result(part)));
+        return Objects.requireNonNull(sum.result());
     }
 
     private R result(Part<R> part) {

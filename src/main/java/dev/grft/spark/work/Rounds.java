@@ -1,8 +1,8 @@
 package dev.grft.spark.work;
 
+import dev.grft.UserError;
 import dev.grft.data.Batch;
 import dev.grft.spark.cluster.Causes;
-import dev.grft.spark.cluster.ExecutorGauges;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Shard;
 import dev.grft.train.GradientSource;
@@ -16,7 +16,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 
 /**
  * Gradients from executors, one Spark job a round: the trained vector goes out by broadcast, each shard computes its part,
- * the parts come back and are added up in the order of the shards. A task that is run again returns the same bits.
+ * the parts come back and are added up over a binary tree whose leaves are the shards. A task that is run again returns the same bits.
  */
 public final class Rounds implements GradientSource {
     private final JavaSparkContext spark;
@@ -40,31 +40,51 @@ public final class Rounds implements GradientSource {
         this.pulse = Pulse.of(spark.sc());
     }
 
+    /**
+     * Returns gradients of these shards, by jobs or by tasks that stay.
+     *
+     * @param standing whether tasks stay
+     * @param steps of the whole training, for people
+     * @throws UserError if they cannot stay
+     */
+    public static GradientSource of(
+            boolean standing,
+            JavaSparkContext spark,
+            JavaRDD<Shard> shards,
+            Sampler sampler,
+            Replicas.Recipe recipe,
+            long steps) {
+        return standing
+                ? new StandingRounds(spark, shards, sampler, recipe, steps)
+                : new Rounds(spark, shards, sampler, recipe, steps);
+    }
+
     @Override
     public StepGradient gradient(long step, float[] trained) {
         Sampler batches = sampler;
         Replicas.Recipe network = recipe;
         Pulse handled = pulse;
         try (Exchange<float[], StepGradient> exchange = Exchange.of(spark, trained)) {
-            return StepGradient.sum(exchange.results(collect(
-                    "step " + sampler.stepsDone(step + 1),
-                    shards.mapPartitionsWithIndex(
-                            (shard, part) -> {
-                                Input input = new Input(batches, shard, part, handled);
-                                Iterator<Batch> some = input.of(step);
-                                return (some.hasNext()
-                                                ? List.of(exchange.answer(
-                                                        shard,
-                                                        vector -> Replicas.with(network, replica -> {
-                                                            replica.load(vector);
-                                                            StepGradient gradient = replica.gradient(some);
-                                                            input.computed(1);
-                                                            return gradient.after(input.seconds);
-                                                        })))
-                                                : List.<Exchange.Part<StepGradient>>of())
-                                        .iterator();
-                            },
-                            true))));
+            return exchange.sum(
+                    collect(
+                            "step " + sampler.stepsDone(step + 1),
+                            shards.mapPartitionsWithIndex(
+                                    (shard, part) -> {
+                                        StepInput input = new StepInput(batches, shard, part, handled);
+                                        Iterator<Batch> some = input.of(step);
+                                        return (some.hasNext()
+                                                        ? List.of(exchange.answer(
+                                                                shard,
+                                                                vector -> Replicas.with(network, replica -> {
+                                                                    replica.load(vector);
+                                                                    return replica.gradient(some)
+                                                                            .after(input.computed(1));
+                                                                })))
+                                                        : List.<Exchange.Part<StepGradient>>of())
+                                                .iterator();
+                                    },
+                                    true)),
+                    StepGradient::plus);
         }
     }
 
@@ -74,71 +94,27 @@ public final class Rounds implements GradientSource {
         Replicas.Recipe network = recipe;
         Pulse handled = pulse;
         try (Exchange<LearnerState, LocalSteps> exchange = Exchange.of(spark, from)) {
-            return LocalSteps.mean(exchange.results(collect(
-                    "steps " + sampler.stepsDone(from.step() + 1) + " to " + sampler.stepsDone(from.step() + count),
-                    shards.mapPartitionsWithIndex(
-                            (shard, part) -> {
-                                Input input = new Input(batches, shard, part, handled);
-                                return List.of(exchange.answer(
-                                                shard,
-                                                state -> Replicas.with(network, replica -> {
-                                                    LocalSteps made = replica.steps(
-                                                            state, count, clipNorm, i -> input.of(state.step() + i));
-                                                    input.computed(count);
-                                                    return made.after(input.seconds);
-                                                })))
-                                        .iterator();
-                            },
-                            true))));
-        }
-    }
-
-    /** The batches of a task, which notes how long it waits for them. */
-    private static final class Input {
-        private final Sampler batches;
-        private final int number;
-        private final Shard shard;
-        private final Pulse pulse;
-        private final long started = System.nanoTime();
-        private double seconds;
-
-        Input(Sampler batches, int number, Iterator<Shard> part, Pulse pulse) {
-            this.batches = batches;
-            this.number = number;
-            this.pulse = pulse;
-            this.shard = part.next();
-            waited(started);
-        }
-
-        /** Notes that the task has made its part of some steps. */
-        private void computed(int steps) {
-            ExecutorGauges.steps(
-                    steps, (System.nanoTime() - started) / 1e9, seconds, FrozenCache.taken(), Replicas.bytes());
-        }
-
-        private void waited(long start) {
-            seconds += (System.nanoTime() - start) / 1e9;
-        }
-
-        /** Returns the batches of a step, each read when it is asked for. */
-        Iterator<Batch> of(long step) {
-            Iterator<Batch> read = batches.batches(number, shard, step).iterator();
-            return new Iterator<>() {
-                @Override
-                public boolean hasNext() {
-                    long start = System.nanoTime();
-                    boolean more = read.hasNext(); // a stream's iterator reads here
-                    waited(start);
-                    return more;
-                }
-
-                @Override
-                public Batch next() {
-                    Batch batch = read.next();
-                    pulse.beat(batch.size());
-                    return batch;
-                }
-            };
+            return exchange.sum(
+                    collect(
+                            "steps " + sampler.stepsDone(from.step() + 1) + " to "
+                                    + sampler.stepsDone(from.step() + count),
+                            shards.mapPartitionsWithIndex(
+                                    (shard, part) -> {
+                                        StepInput input = new StepInput(batches, shard, part, handled);
+                                        return List.of(exchange.answer(
+                                                        shard,
+                                                        state -> Replicas.with(
+                                                                network,
+                                                                replica -> replica.steps(
+                                                                                state,
+                                                                                count,
+                                                                                clipNorm,
+                                                                                i -> input.of(state.step() + i))
+                                                                        .after(input.computed(count)))))
+                                                .iterator();
+                                    },
+                                    true)),
+                    LocalSteps::mean);
         }
     }
 

@@ -14,6 +14,7 @@ import java.io.Serializable;
 import java.util.AbstractList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +36,7 @@ public final class Sampler implements Serializable {
     private final int atOnce;
     private final long first;
     private final @Nullable FrozenCache frozen;
+    private final long images; // 0: not known
 
     /** Returns a sampler of images whose values are taken as they are. */
     public Sampler(
@@ -67,9 +69,10 @@ public final class Sampler implements Serializable {
         this.atOnce = augment.mixes() ? most + most % 2 : most;
         this.first = first;
         this.frozen = null;
+        this.images = 0;
     }
 
-    private Sampler(Sampler from, FrozenCache frozen) {
+    private Sampler(Sampler from, @Nullable FrozenCache frozen, long images) {
         this.preprocess = from.preprocess;
         this.augment = from.augment;
         this.balance = from.balance;
@@ -80,11 +83,26 @@ public final class Sampler implements Serializable {
         this.atOnce = from.atOnce;
         this.first = from.first;
         this.frozen = frozen;
+        this.images = images;
     }
 
     /** Returns the same sampler whose batches have what frozen stages make of the images, in place of these. Nothing may be augmented. */
     public Sampler from(FrozenCache outputs) {
-        return new Sampler(this, outputs);
+        return new Sampler(this, outputs, images);
+    }
+
+    /** Returns the same sampler, which can tell the epoch of a step by the number of images. */
+    public Sampler of(long count) {
+        return new Sampler(this, frozen, count);
+    }
+
+    /** Returns which step of a training, and of which epoch, is made after so many of this sampler's, for people. */
+    String next(long made, long steps) {
+        long step = stepsDone(made + 1);
+        return step + "/" + steps
+                + (images == 0
+                        ? ""
+                        : String.format(Locale.ROOT, ", epoch %.2f,", (double) (step - 1) * batchSize / images));
     }
 
     /** Returns the number of steps of the whole training when so many of this sampler's are done. */

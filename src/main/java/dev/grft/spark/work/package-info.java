@@ -5,7 +5,7 @@
  * application.
  *
  * <p>Reading order: {@link dev.grft.spark.work.ModelBroadcast}, {@link dev.grft.spark.work.Replicas}, {@link
- * dev.grft.spark.work.Rounds} (one step of training, of the examples that {@link dev.grft.spark.work.Sampler} chooses), {@link
+ * dev.grft.spark.work.Rounds} (one step of training, of the examples that {@link dev.grft.spark.work.Sampler} chooses), {@link dev.grft.spark.work.StandingRounds} (many of them by one job), {@link
  * dev.grft.spark.work.Pass} (one job over all images), {@link dev.grft.spark.work.Scoring}, {@link
  * dev.grft.spark.work.Inference}.
  */

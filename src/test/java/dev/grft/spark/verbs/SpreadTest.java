@@ -112,9 +112,9 @@ class SpreadTest {
         await(seen -> seen.most.keySet().containsAll(passes), tasks);
         assertThat(tasks.most).containsKeys(passes.toArray(String[]::new));
         passes.forEach(pass -> assertThat(tasks.most.get(pass)).as(pass).isGreaterThanOrEqualTo(4));
-        assertThat(tasks.most.keySet()).anyMatch(what -> what.startsWith("step "));
+        assertThat(tasks.most.keySet()).anyMatch(what -> what.startsWith("step"));
         tasks.most.forEach((what, most) -> {
-            if (what.startsWith("step ")) {
+            if (what.startsWith("step")) {
                 assertThat(most).as(what).isEqualTo(1);
             }
         });

@@ -32,6 +32,9 @@ import scala.Option;
 
 /** A ViT, images and settings so small that whole runs take seconds. */
 public final class Tiny {
+    /** All tests that make runs can be had with standing tasks: {@code -Dgrft.rounds=standing}. */
+    private static final String ROUNDS = System.getProperty("grft.rounds", "auto");
+
     /** The sizes of the pretrained model. */
     public static final VitConfig CONFIG = new VitConfig(8, 4, 16, 2, 2, 32, 0, 1e-6);
 
@@ -154,6 +157,7 @@ public final class Tiny {
                 "augmentation.crop=true",
                 "augmentation.flip=true",
                 "engine.kernels=cpu"));
+        sets.add("engine.rounds=" + ROUNDS);
         sets.addAll(Arrays.asList(more));
         return sets;
     }

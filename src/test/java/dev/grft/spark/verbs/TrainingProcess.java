@@ -9,12 +9,14 @@ import dev.grft.config.Settings;
 import dev.grft.data.Example;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.ExampleShards;
+import dev.grft.spark.images.Shard;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
+import dev.grft.spark.work.StandingRounds;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -45,12 +47,13 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 /**
  * A training application over images of noise, for the benchmark. Prints {@code first} after its first step, at
  * the end a line of JSON: the milliseconds of each later round, of the round beyond the computation of its tasks and of the
- * driver's update; the resident memory of an executor in MiB, after a fifth of the rounds and at the end. In local mode the
+ * driver's update; of a round of standing tasks beyond the median of that computation; the resident memory of an executor in MiB, after a fifth of the rounds and at the end. In local mode the
  * executor is the whole process.
  */
 public final class TrainingProcess {
     private static final int CLASSES = 100;
     private static final String MEMORY = "memory";
+    private static final int BLOCKS = 10;
 
     private TrainingProcess() {}
 
@@ -70,6 +73,7 @@ public final class TrainingProcess {
         Map<String, Object> told = new LinkedHashMap<>();
         List<Double> round = new ArrayList<>();
         List<Double> update = new ArrayList<>();
+        List<Double> stood = new ArrayList<>();
         SparkSession.Builder session = SparkSession.builder().config(Session.configuration());
         if (arguments[1].startsWith("local-cluster")) { // whose third number is the memory of a worker
             session.config("spark.executor.memory", arguments[1].replaceFirst(".*,(\\d+)]", "$1m"));
@@ -108,33 +112,43 @@ public final class TrainingProcess {
             JavaRDD<Example> examples = context.parallelize(
                             IntStream.range(0, 4 * batch).boxed().toList(), shards)
                     .map(id -> Setup.example(config, id)); // made by the tasks, as photos are read by them
-            Rounds source = new Rounds(
-                    context,
-                    ExampleShards.of(examples),
-                    new Sampler(
-                            Setup.preprocess(config),
-                            settings.augmentation().toAugment(1),
-                            Balance.NONE,
-                            settings.training(),
-                            1,
-                            0),
-                    new Replicas.Recipe(
-                            context, model, tuning, configuration, true, Device.of(context, settings.engine())),
-                    rounds);
+            JavaRDD<Shard> images = ExampleShards.of(examples);
+            Sampler sampler = new Sampler(
+                    Setup.preprocess(config),
+                    settings.augmentation().toAugment(1),
+                    Balance.NONE,
+                    settings.training(),
+                    1,
+                    0);
+            Replicas.Recipe recipe = new Replicas.Recipe(
+                    context, model, tuning, configuration, true, Device.of(context, settings.engine()));
+            Rounds source = new Rounds(context, images, sampler, recipe, rounds);
             Learner learner = new Learner(configuration, LearnerState.start(start));
-            for (int i = 0; i <= rounds; i++) {
-                long began = System.nanoTime();
-                StepGradient gradient = source.gradient(learner.step(), learner.trained());
-                long summed = System.nanoTime();
-                learner.apply(gradient, 0);
-                if (i == 0) {
-                    System.out.println("first");
-                } else {
-                    round.add((summed - began) / 1e6);
-                    update.add((System.nanoTime() - summed) / 1e6);
-                }
-                if (i == rounds / 5) {
-                    told.put("early", status(context, tasks, "VmRSS"));
+            int block = Math.max(1, rounds / BLOCKS); // in turn, so that the machine is the same for both
+            try (StandingRounds standing = new StandingRounds(context, images, sampler, recipe, rounds)) {
+                for (int i = 0; i <= rounds; i++) {
+                    long began = System.nanoTime();
+                    StepGradient gradient = source.gradient(learner.step(), learner.trained());
+                    long summed = System.nanoTime();
+                    learner.apply(gradient, 0);
+                    if (i == 0) {
+                        System.out.println("first");
+                    } else {
+                        round.add((summed - began) / 1e6);
+                        update.add((System.nanoTime() - summed) / 1e6);
+                    }
+                    if (i == rounds / 5) {
+                        told.put("early", status(context, tasks, "VmRSS"));
+                    }
+                    for (int k = 0; i % block == 0 && k <= block; k++) {
+                        long asked = System.nanoTime();
+                        StepGradient stayed = standing.gradient(learner.step(), learner.trained());
+                        if (k > 0) { // the first begins a job
+                            stood.add((System.nanoTime() - asked) / 1e6);
+                        }
+                        learner.apply(stayed, 0);
+                    }
+                    standing.rest();
                 }
             }
             told.put("resident", status(context, tasks, "VmRSS"));
@@ -151,17 +165,20 @@ public final class TrainingProcess {
         told.put("round", round);
         told.put("update", update);
         told.put("share", share);
+        double computing = computation.stream().sorted().toList().get(rounds / 2);
+        told.put("standing", stood.stream().map(each -> each - computing).toList());
         System.out.println(new ObjectMapper().writeValueAsString(told));
     }
 
-    /** Keeps the run times of the tasks of each stage but those that look at the memory; a round is one stage. */
+    /** Keeps the run times of the tasks of each stage but those that look at the memory, and of standing tasks; a round is one stage. */
     private static final class Tasks extends SparkListener {
         private final SortedMap<Integer, List<Long>> byStage = new TreeMap<>();
         private final Set<Integer> others = new HashSet<>();
 
         @Override
         public synchronized void onStageSubmitted(SparkListenerStageSubmitted submitted) {
-            if (MEMORY.equals(submitted.properties().getProperty("spark.job.description"))) {
+            String what = String.valueOf(submitted.properties().getProperty("spark.job.description"));
+            if (what.equals(MEMORY) || what.startsWith("steps from ") || what.startsWith("shards of ")) {
                 others.add(submitted.stageInfo().stageId());
             }
         }

@@ -1,0 +1,208 @@
+package dev.grft.rounds;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The workers that the driver knows, and which of them has which shards. A shard that nobody has waits for a worker at its home, the place where it was last;
+ * after a while any worker may take it. Not thread-safe.
+ *
+ * @param <A> answers a worker that has asked
+ */
+final class Members<A> {
+    private final int shards;
+    private final long patience;
+    private final Map<String, Member<A>> all = new LinkedHashMap<>();
+    private final BitSet unowned = new BitSet();
+    private final @Nullable String[] homes; // by shard; null: none
+    private final Map<String, Long> left = new HashMap<>(); // when a worker of a place was lost, in this round
+    private boolean changed; // since shards were last dealt
+    private int expected;
+    private long slots; // of all
+    private long began;
+
+    /** A worker. */
+    static final class Member<A> {
+        final String name;
+        final String place;
+        int slots;
+        long heard;
+        final BitSet owned = new BitSet();
+        final BitSet copies = new BitSet(); // that it computes in this round
+
+        @Nullable
+        A asker; // null: the worker is busy
+
+        Member(String name) {
+            this.name = name;
+            this.place = name.substring(0, (name + "/").indexOf('/'));
+        }
+    }
+
+    /**
+     * Returns no workers.
+     *
+     * @param patience how long a shard waits for a worker at its home, nanoseconds
+     */
+    Members(int shards, long patience) {
+        this.shards = shards;
+        this.patience = patience;
+        this.homes = new String[shards];
+        unowned.set(0, shards);
+    }
+
+    /** Says how many slots are to come. */
+    void expect(int count) {
+        expected = count;
+    }
+
+    /** Says where the shards are, null for nowhere. */
+    void live(List<@Nullable String> places) {
+        for (int shard = 0; shard < shards; shard++) {
+            homes[shard] = places.get(shard);
+        }
+    }
+
+    /** Returns the home of each shard, null for those without. */
+    List<@Nullable String> homes() {
+        return Arrays.asList(homes.clone());
+    }
+
+    Collection<Member<A>> all() {
+        return all.values();
+    }
+
+    @Nullable
+    Member<A> find(String name) {
+        return all.get(name);
+    }
+
+    /** Returns a worker of so many slots, which is new or known. */
+    Member<A> known(String name, int count) {
+        Member<A> member = all.computeIfAbsent(name, Member::new);
+        changed |= member.slots != count;
+        slots += count - member.slots;
+        member.slots = count;
+        return member;
+    }
+
+    /**
+     * Forgets a worker. Its shards are nobody's.
+     *
+     * @param since when it was lost; its shards wait from then on
+     */
+    @Nullable
+    Member<A> lose(String name, long since) {
+        Member<A> lost = all.remove(name);
+        if (lost != null) {
+            changed = true;
+            slots -= lost.slots;
+            unowned.or(lost.owned);
+            left.put(lost.place, since);
+        }
+        return lost;
+    }
+
+    /** Begins a round, or goes on with one. Shards wait from now on. */
+    void begin(long now) {
+        began = now;
+        left.clear();
+        all.values().forEach(member -> member.copies.clear());
+    }
+
+    /** Returns which of some shards of nobody a worker takes: all whose home is its place, else its part of those that wait for no other. */
+    BitSet take(Member<A> member, BitSet some, long now) {
+        BitSet here = new BitSet();
+        BitSet others = new BitSet();
+        for (int shard : both(some, unowned).stream().toArray()) {
+            if (member.place.equals(homes[shard])) {
+                here.set(shard);
+            } else if (!waits(shard, now)) {
+                others.set(shard);
+            }
+        }
+        if (here.isEmpty()) {
+            others.stream().limit(share(member, Math.max(expected, slots))).forEach(here::set);
+        }
+        if (!here.isEmpty()) {
+            own(member, here);
+        }
+        return here;
+    }
+
+    private boolean waits(int shard, long now) {
+        String home = homes[shard];
+        return home != null && now - Math.max(began, left.getOrDefault(home, began)) < patience;
+    }
+
+    /** Gives a worker shards, whoever has them. */
+    void own(Member<A> member, BitSet some) {
+        all.values().forEach(other -> other.owned.andNot(some));
+        unowned.andNot(some);
+        member.owned.or(some);
+        some.stream().forEach(shard -> homes[shard] = member.place);
+    }
+
+    /** Returns how many shards a worker has at most, of so many slots. */
+    private int share(Member<A> member, long of) {
+        return (int) Math.max(1, ((long) shards * member.slots + of - 1) / of);
+    }
+
+    /**
+     * Deals shards anew, if workers have come or gone: one that has more than its part gives its last ones away, and those of nobody go home, or to workers
+     * that have less, beside others of theirs if there is room. The rest stay where they are.
+     */
+    void deal(long now) {
+        if (!changed) {
+            return;
+        }
+        changed = false;
+        List<Member<A>> order = new ArrayList<>(all.values());
+        for (Member<A> member : order) {
+            while (member.owned.cardinality() > share(member, slots)) {
+                int last = member.owned.length() - 1;
+                member.owned.clear(last);
+                unowned.set(last);
+                homes[last] = null;
+            }
+        }
+        order.sort(Comparator.comparingInt(one -> one.owned.isEmpty() ? shards : one.owned.nextSetBit(0)));
+        for (int shard : unowned.stream().toArray()) {
+            Member<A> taker = taker(order, shard, now);
+            if (taker != null) {
+                unowned.clear(shard);
+                taker.owned.set(shard);
+                homes[shard] = taker.place;
+            }
+        }
+    }
+
+    /** Returns which worker is to have a shard of nobody: null if it waits, or nobody has room. */
+    private @Nullable Member<A> taker(List<Member<A>> order, int shard, long now) {
+        Member<A> first = null;
+        for (Member<A> member : order) {
+            if (member.owned.cardinality() < share(member, slots)) {
+                if (member.place.equals(homes[shard])) {
+                    return member;
+                }
+                boolean beside = shard > 0 && member.owned.get(shard - 1);
+                first = first == null || beside ? member : first;
+            }
+        }
+        return waits(shard, now) ? null : first;
+    }
+
+    static BitSet both(BitSet one, BitSet other) {
+        BitSet both = (BitSet) one.clone();
+        both.and(other);
+        return both;
+    }
+}

@@ -1,0 +1,103 @@
+package dev.grft.rounds;
+
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.Queue;
+import java.util.function.BinaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The side that computes: shards of the present round which the driver has given, taken by one or more slots, and the sum of what they
+ * made. What comes of a round that is over is dropped.
+ *
+ * @param <S> what the driver sends to each round
+ * @param <T> a part of the sum
+ */
+public final class Worker<S, T> {
+    private final int shards;
+    private final BinaryOperator<T> plus;
+    private final Queue<Integer> open = new ArrayDeque<>();
+    private Round<S> round = new Round<>(0, null);
+    private Nodes<T> made;
+    private int atWork;
+
+    /**
+     * A shard to compute.
+     *
+     * @param round what it is computed of
+     */
+    public record Task<S>(Round<S> round, int shard) {}
+
+    /**
+     * Returns a worker without work.
+     *
+     * @param shards of the whole sum
+     * @param plus may change and return its first argument
+     */
+    public Worker(int shards, BinaryOperator<T> plus) {
+        this.shards = shards;
+        this.plus = plus;
+        this.made = new Nodes<>(shards, plus);
+    }
+
+    /** Takes shards of a round to compute. Those of an earlier round are given up. */
+    public synchronized void given(Round<S> of, List<Integer> some) {
+        begin(of);
+        if (of.number() == round.number()) {
+            round = of; // what is sent to it may not have been known
+            open.addAll(some);
+        }
+    }
+
+    private void begin(Round<S> of) {
+        if (of.number() > round.number()) {
+            round = of;
+            open.clear();
+            made = new Nodes<>(shards, plus);
+            atWork = 0;
+        }
+    }
+
+    /** Gives up all of an earlier round if the driver is at a later one by now: slots that are still at work have no part in it. */
+    public synchronized void heard(long number) {
+        begin(new Round<>(number, null));
+    }
+
+    /** Returns the next shard to compute; null if there is none. */
+    public synchronized @Nullable Task<S> next() {
+        Integer shard = open.poll();
+        if (shard == null) {
+            return null;
+        }
+        atWork++;
+        return new Task<>(round, shard);
+    }
+
+    /**
+     * Takes what a slot has made of a shard.
+     *
+     * @param value null if the shard has no part in the round; belongs to this afterwards
+     * @return what to deliver to the driver: nothing before the last shard that was given is there
+     */
+    public synchronized List<Nodes.Held<T>> made(Task<S> task, @Nullable T value) {
+        if (task.round.number() != round.number()) {
+            return List.of();
+        }
+        atWork--;
+        made.add(Node.of(task.shard), value);
+        return isIdle() ? made.take() : List.of();
+    }
+
+    /** Returns a shard that a slot could not finish, to those that are open. */
+    public synchronized void failed(Task<S> task) {
+        if (task.round.number() == round.number()) {
+            atWork--;
+            open.add(task.shard);
+        }
+    }
+
+    /** Returns whether nothing is open or at work: the worker asks the driver for more. */
+    public synchronized boolean isIdle() {
+        return open.isEmpty() && atWork == 0;
+    }
+}

@@ -1,0 +1,215 @@
+package dev.grft.spark.rounds;
+
+import dev.grft.rounds.Coordinator;
+import dev.grft.rounds.Round;
+import io.netty.channel.Channel;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.spark.SecurityManager;
+import org.apache.spark.SparkConf;
+import org.apache.spark.network.TransportContext;
+import org.apache.spark.network.buffer.ManagedBuffer;
+import org.apache.spark.network.client.RpcResponseCallback;
+import org.apache.spark.network.client.TransportClient;
+import org.apache.spark.network.server.RpcHandler;
+import org.apache.spark.network.server.StreamManager;
+import org.apache.spark.network.server.TransportServer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The driver's port: passes on what workers say to a {@link Coordinator}, and answers when that does. Whoever does not begin with the token, or says
+ * what no worker says, is disconnected.
+ */
+public final class Server implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Server.class);
+    private static final ByteBuffer NOTHING = ByteBuffer.allocate(0).asReadOnlyBuffer();
+    private static final int MOST_TOKEN = 256;
+    private static final long STRANGER_MILLIS = 30_000;
+
+    private final Coordinator<Packet, Packet> driver;
+    private final byte[] token;
+    private final int mostFloats;
+    private final Map<Channel, Peer> peers = new ConcurrentHashMap<>();
+    private final AtomicInteger strangers = new AtomicInteger();
+    private final TransportContext context;
+    private final TransportServer server;
+
+    /** A worker that has shown the token, and the node that it is delivering. One connection has one thread. */
+    private static final class Peer {
+        final String name;
+        float @Nullable [] vector;
+
+        Peer(String name) {
+            this.name = name;
+        }
+    }
+
+    /**
+     * Listens from now on.
+     *
+     * @param host to bind to
+     * @param token that workers show
+     * @param mostFloats of the longest vector that a worker delivers
+     */
+    public Server(
+            SparkConf conf,
+            SecurityManager security,
+            String host,
+            byte[] token,
+            int mostFloats,
+            Coordinator<Packet, Packet> driver) {
+        this(conf, security, host, token, mostFloats, driver, STRANGER_MILLIS);
+    }
+
+    Server(
+            SparkConf conf,
+            SecurityManager security,
+            String host,
+            byte[] token,
+            int mostFloats,
+            Coordinator<Packet, Packet> driver,
+            long strangerMillis) {
+        this.driver = driver;
+        this.token = token.clone();
+        this.mostFloats = mostFloats;
+        Transport transport = new Transport(conf, security);
+        this.context = transport.context(new Handler());
+        this.server = context.createServer(host, 0, transport.server((channel, handler) -> {
+            channel.pipeline().addLast("door", new Door(strangers, strangerMillis));
+            return handler;
+        }));
+    }
+
+    /** Returns the port. */
+    public int port() {
+        return server.getPort();
+    }
+
+    /** Returns how many connections have not shown the token. */
+    int strangers() {
+        return strangers.get();
+    }
+
+    private final class Handler extends RpcHandler {
+        @Override
+        @SuppressWarnings("FutureReturnValueIgnored") // of the closing, for which nothing waits
+        public void receive(TransportClient client, ByteBuffer bytes, RpcResponseCallback callback) {
+            Channel channel = client.getChannel();
+            try {
+                if (bytes.remaining() > Wire.MOST_BYTES) {
+                    throw new IllegalArgumentException("a message of " + bytes.remaining() + " bytes");
+                }
+                ByteBuffer message = Wire.read(bytes);
+                byte kind = message.get();
+                Peer peer = peers.get(channel);
+                if (peer == null) {
+                    welcome(channel, kind, message);
+                    callback.onSuccess(NOTHING.duplicate());
+                } else {
+                    answer(peer, kind, message, callback);
+                }
+            } catch (RuntimeException e) {
+                LOG.warn("the connection from {} is closed: {}", channel.remoteAddress(), e.toString());
+                channel.close();
+            }
+        }
+
+        @Override
+        public void channelInactive(TransportClient client) {
+            Peer peer = peers.remove(client.getChannel());
+            if (peer != null) {
+                driver.gone(peer.name);
+            }
+        }
+
+        @Override
+        public StreamManager getStreamManager() {
+            return new StreamManager() {
+                @Override
+                public ManagedBuffer getChunk(long stream, int chunk) {
+                    throw new UnsupportedOperationException("there are no streams");
+                }
+            };
+        }
+    }
+
+    private void welcome(Channel channel, byte kind, ByteBuffer message) {
+        if (kind != Wire.HELLO || !MessageDigest.isEqual(token, Wire.bytes(message, MOST_TOKEN))) {
+            throw new IllegalArgumentException("it has not shown the token of this training");
+        }
+        peers.put(channel, new Peer(Wire.text(message)));
+        channel.pipeline().remove("door");
+    }
+
+    private void answer(Peer peer, byte kind, ByteBuffer message, RpcResponseCallback callback) {
+        switch (kind) {
+            case Wire.ASK ->
+                driver.ask(peer.name, message.getInt(), new Coordinator.Asker<>() {
+                    @Override
+                    public void work(Round<Packet> round, List<Integer> shards) {
+                        callback.onSuccess(Wire.work(round.number(), shards));
+                    }
+
+                    @Override
+                    public void over() {
+                        callback.onSuccess(NOTHING.duplicate());
+                    }
+                });
+            case Wire.VECTOR -> {
+                driver.heard(peer.name);
+                Round<Packet> round = driver.round();
+                callback.onSuccess(
+                        message.getLong() != round.number()
+                                ? NOTHING.duplicate()
+                                : Wire.sent(Objects.requireNonNull(round.sent()), message.getInt()));
+            }
+            case Wire.NODE -> {
+                deliver(peer, Wire.piece(message));
+                callback.onSuccess(NOTHING.duplicate());
+            }
+            case Wire.BEAT -> callback.onSuccess(Wire.number(driver.heard(peer.name)));
+            default -> throw new IllegalArgumentException("a message of kind " + kind);
+        }
+    }
+
+    /** Takes a piece of a node's value; the last one delivers it. */
+    private void deliver(Peer peer, Wire.Piece piece) {
+        if (piece.length < -1
+                || piece.length > mostFloats
+                || piece.from < 0
+                || piece.from > Math.max(0, piece.length)) {
+            throw new IllegalArgumentException("a piece of a vector of " + piece.length + " floats from " + piece.from
+                    + " on, at most " + mostFloats);
+        }
+        driver.heard(peer.name);
+        if (piece.length < 0) {
+            driver.deliver(peer.name, piece.round, piece.node, null);
+            return;
+        }
+        if (piece.from == 0) {
+            peer.vector = new float[piece.length];
+        }
+        float[] vector = peer.vector;
+        if (vector == null || vector.length != piece.length) {
+            throw new IllegalArgumentException("a piece of a vector that has not begun");
+        }
+        Wire.floats(piece.floats, vector, piece.from);
+        if (piece.from + Wire.PIECE >= vector.length) {
+            peer.vector = null;
+            driver.deliver(peer.name, piece.round, piece.node, new Packet(piece.numbers, vector));
+        }
+    }
+
+    @Override
+    public void close() {
+        server.close();
+        context.close();
+    }
+}

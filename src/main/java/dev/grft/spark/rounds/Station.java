@@ -1,0 +1,275 @@
+package dev.grft.spark.rounds;
+
+import dev.grft.rounds.Coordinator;
+import dev.grft.rounds.Nodes;
+import dev.grft.rounds.Round;
+import dev.grft.rounds.Worker;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BinaryOperator;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The worker of this JVM: tasks enter, compute shards until there is no more to do, and leave. They share one link, one copy of what a round
+ * sends, and one sum.
+ */
+public final class Station {
+    private static final Logger LOG = LoggerFactory.getLogger(Station.class);
+    private static final Map<String, Station> HERE = new HashMap<>(); // by training
+    private static final long BEAT_MILLIS = 1000;
+    private static final long LOOK_MILLIS = 200; // whether the task is to end
+
+    private final Link link;
+    private final Worker<Packet, Packet> worker;
+    private final ScheduledExecutorService pulse;
+    private int slots;
+    private boolean asking;
+    private boolean fetching; // a thread gets what the round sends
+    private boolean delivering;
+    private boolean over;
+    private @Nullable Answer answer; // not taken in yet
+    private Round<Packet> round = new Round<>(0, null);
+    private @Nullable IOException lost;
+
+    private record Answer(Round<Packet> round, List<Integer> shards) {}
+
+    /** Makes a link to the driver. */
+    public interface Maker {
+        /** Returns a new link. */
+        Link link() throws IOException;
+    }
+
+    /** Computes a shard's part of a round. */
+    public interface Computing {
+        /** Returns the part, null if the shard has none. */
+        @Nullable
+        Packet part(Packet sent, int shard);
+    }
+
+    @SuppressWarnings("FutureReturnValueIgnored") // nothing waits for it
+    private Station(Link link, int shards, BinaryOperator<Packet> plus) {
+        this.link = link;
+        this.worker = new Worker<>(shards, plus);
+        this.pulse = Executors.newSingleThreadScheduledExecutor(work -> {
+            Thread thread = new Thread(work, "grft-rounds");
+            thread.setDaemon(true);
+            return thread;
+        });
+        pulse.scheduleWithFixedDelay(this::beat, BEAT_MILLIS, BEAT_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
+    /**
+     * Computes shards in this thread until the driver says that there is no more to do.
+     *
+     * @param training its name, which is the same in all tasks
+     * @param shards of all workers
+     * @param plus may change and return its first argument
+     * @param ended whether the thread is to end before
+     * @return how many shards were computed
+     * @throws IOException if the driver cannot be reached
+     */
+    public static int work(
+            String training,
+            Maker maker,
+            int shards,
+            BinaryOperator<Packet> plus,
+            Computing computing,
+            BooleanSupplier ended)
+            throws IOException, InterruptedException {
+        Station station = enter(training, maker, shards, plus);
+        try {
+            return station.work(computing, ended);
+        } finally {
+            station.leave(training);
+        }
+    }
+
+    private static Station enter(String training, Maker maker, int shards, BinaryOperator<Packet> plus)
+            throws IOException {
+        synchronized (HERE) {
+            Station station = HERE.get(training);
+            if (station == null || station.isOver()) {
+                station = new Station(maker.link(), shards, plus);
+                HERE.put(training, station);
+            }
+            station.slots++;
+            return station;
+        }
+    }
+
+    private void leave(String training) {
+        synchronized (HERE) {
+            slots--;
+            if (slots > 0) {
+                return;
+            }
+            HERE.remove(training, this);
+        }
+        pulse.shutdownNow();
+        link.close();
+    }
+
+    private synchronized boolean isOver() {
+        return over || lost != null;
+    }
+
+    private int slots() {
+        synchronized (HERE) {
+            return slots;
+        }
+    }
+
+    private int work(Computing computing, BooleanSupplier ended) throws IOException, InterruptedException {
+        int computed = 0;
+        while (true) {
+            Worker.Task<Packet> task = take(ended);
+            if (task == null) {
+                return computed;
+            }
+            Packet part;
+            try {
+                part = computing.part(Objects.requireNonNull(task.round().sent()), task.shard());
+            } catch (Throwable e) { // Spark throws checked exceptions undeclared
+                worker.failed(task);
+                wake();
+                throw e;
+            }
+            computed++;
+            deliver(task, part);
+        }
+    }
+
+    /** Delivers what is complete. No thread asks for more meanwhile: the driver would believe that these shards are lost. */
+    private void deliver(Worker.Task<Packet> task, @Nullable Packet part) throws IOException {
+        List<Nodes.Held<Packet>> nodes;
+        synchronized (this) {
+            nodes = worker.made(task, part);
+            if (nodes.isEmpty()) {
+                return;
+            }
+            delivering = true;
+        }
+        try {
+            for (Nodes.Held<Packet> node : nodes) {
+                link.deliver(task.round().number(), node.node(), node.value());
+            }
+        } catch (IOException | RuntimeException | Error e) {
+            lose(e); // what was not delivered is gone
+            throw e;
+        } finally {
+            synchronized (this) {
+                delivering = false;
+                notifyAll();
+            }
+        }
+    }
+
+    /** Ends the work of all threads: the driver does not hear them. */
+    private synchronized void lose(Throwable why) {
+        lost = why instanceof IOException io ? io : new IOException(why);
+        notifyAll();
+    }
+
+    private synchronized void wake() {
+        notifyAll();
+    }
+
+    /** Returns the next shard to compute, as soon as there is one; null if the work is over. */
+    private Worker.@Nullable Task<Packet> take(BooleanSupplier ended) throws IOException, InterruptedException {
+        while (true) {
+            Answer news = null;
+            boolean ask = false;
+            synchronized (this) {
+                if (lost != null) {
+                    throw new IOException(lost);
+                }
+                if (over || ended.getAsBoolean()) {
+                    return null;
+                }
+                if (answer == null) {
+                    Worker.Task<Packet> task = worker.next();
+                    if (task != null) {
+                        return task;
+                    }
+                    ask = worker.isIdle() && !asking && !delivering;
+                    asking |= ask;
+                    if (!ask) {
+                        wait(LOOK_MILLIS);
+                    }
+                } else if (!fetching) {
+                    news = answer;
+                    fetching = true;
+                } else {
+                    wait(LOOK_MILLIS);
+                }
+            }
+            if (ask) {
+                link.ask(slots(), new Mailbox());
+            } else if (news != null) {
+                takeIn(news);
+            }
+        }
+    }
+
+    /** Gets what a round sends, unless it is here, and gives the shards to all threads. */
+    private void takeIn(Answer news) throws IOException {
+        Round<Packet> known = round;
+        try {
+            Round<Packet> of = known.number() == news.round.number() ? known : link.round(news.round);
+            synchronized (this) {
+                if (of != null) {
+                    round = of;
+                    worker.given(of, news.shards);
+                }
+            }
+        } finally {
+            synchronized (this) {
+                answer = null;
+                asking = false;
+                fetching = false;
+                notifyAll();
+            }
+        }
+    }
+
+    private final class Mailbox implements Coordinator.Asker<Packet> {
+        @Override
+        public void work(Round<Packet> of, List<Integer> shards) {
+            synchronized (Station.this) {
+                answer = new Answer(of, shards);
+                Station.this.notifyAll();
+            }
+        }
+
+        @Override
+        public void over() {
+            synchronized (Station.this) {
+                over = true;
+                Station.this.notifyAll();
+            }
+        }
+    }
+
+    private void beat() {
+        try {
+            long number = link.beat();
+            worker.heard(number);
+            synchronized (this) {
+                asking &= number > 0 || answer != null;
+                notifyAll();
+            }
+        } catch (Throwable e) { // else the timer would stop, and the threads wait
+            LOG.warn("a worker has lost the driver", e);
+            lose(e);
+        }
+    }
+}

@@ -1,0 +1,390 @@
+package dev.grft.spark.work;
+
+import dev.grft.UserError;
+import dev.grft.rounds.Coordinator;
+import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Places;
+import dev.grft.spark.cluster.Pulse;
+import dev.grft.spark.cluster.Sent;
+import dev.grft.spark.images.Shard;
+import dev.grft.spark.rounds.Packet;
+import dev.grft.spark.rounds.Server;
+import dev.grft.train.GradientSource;
+import dev.grft.train.LearnerState;
+import dev.grft.train.LocalSteps;
+import dev.grft.train.StepGradient;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.UUID;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.api.java.JavaFutureAction;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import scala.Tuple2;
+
+/**
+ * Gradients from executors, many rounds for each Spark job: its tasks stay, and get a step when the one before is done. The bits are those
+ * of {@link Rounds}.
+ *
+ * <p>A job ends when the executors are wanted for something else ({@link #rest}), when no step is asked for in a second, and after some seconds at the
+ * end of a round. So executors that have come take part in the next one, and jobs of others get their turn. It also ends when an executor is lost: an
+ * ordinary job then makes the shards of that one elsewhere, and the next standing job goes on with the same round, of which nothing else is lost.
+ */
+public final class StandingRounds implements GradientSource {
+    private static final Logger LOG = LoggerFactory.getLogger(StandingRounds.class);
+    private static final Duration TURN = Duration.ofSeconds(20);
+    private static final Duration FAREWELL = Duration.ofSeconds(10);
+    private static final Duration ALONE = Duration.ofSeconds(1);
+    private static final String GROWS = "spark.dynamicAllocation.enabled";
+    private static final long LOOK_MILLIS = 250;
+    private static final int MOST_LOSSES = 8; // of executors, in one step
+    private static final Coordinator.Patience PATIENCE = new Coordinator.Patience(
+            TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(5), 3, TimeUnit.SECONDS.toNanos(1));
+
+    private final JavaSparkContext spark;
+    private final JavaRDD<Shard> shards;
+    private final int count;
+    private final Sampler sampler;
+    private final Replicas.Recipe recipe;
+    private final long steps;
+    private final Duration turn;
+    private final Duration farewell;
+    private final Pulse pulse;
+    private final String name = "training " + UUID.randomUUID();
+    private final byte[] token = Reach.token();
+    private final Coordinator<Packet, Packet> driver;
+    private final @Nullable Sent<Coordinator<Packet, Packet>> direct; // local mode
+    private final ScheduledExecutorService timer;
+    private final SparkListener executors = new Executors();
+    private @Nullable Server server; // on a cluster, once the first round has begun
+    private volatile @Nullable Job job;
+    private final Map<String, String> gone = new ConcurrentHashMap<>(); // executors that were lost, and why
+    private boolean placed; // whether it is known where the shards are
+
+    /**
+     * Returns gradients of these shards.
+     *
+     * @param steps of the whole training, for people
+     * @throws UserError if Spark's connections are encrypted in a way that those of standing tasks are not
+     */
+    public StandingRounds(
+            JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
+        this(spark, shards, sampler, recipe, steps, TURN, FAREWELL);
+    }
+
+    /**
+     * Returns gradients of these shards.
+     *
+     * @param turn how long a job makes steps after its first one
+     * @param farewell how long its tasks may take to end; then it is cancelled
+     */
+    @SuppressWarnings("FutureReturnValueIgnored") // of the timer, which the end stops
+    StandingRounds(
+            JavaSparkContext spark,
+            JavaRDD<Shard> shards,
+            Sampler sampler,
+            Replicas.Recipe recipe,
+            long steps,
+            Duration turn,
+            Duration farewell) {
+        if (!spark.isLocal() && spark.getConf().getBoolean(Reach.TLS, false)) {
+            throw UserError.of(
+                    "engine.rounds is standing, but %s is true, and its connections have no TLS; set engine.rounds to jobs,"
+                            + " or encrypt by spark.network.crypto.enabled",
+                    Reach.TLS);
+        }
+        this.spark = spark;
+        this.shards = shards;
+        this.count = shards.getNumPartitions();
+        this.sampler = sampler;
+        this.recipe = recipe;
+        this.steps = steps;
+        this.turn = turn;
+        this.farewell = farewell;
+        this.pulse = Pulse.of(spark.sc());
+        this.driver = new Coordinator<>(count, Packets::plus, PATIENCE, System::nanoTime);
+        this.direct = spark.isLocal() ? Sent.of(spark, driver) : null;
+        this.timer =
+                java.util.concurrent.Executors.newSingleThreadScheduledExecutor(work -> daemon(work, "grft-rounds"));
+        timer.scheduleWithFixedDelay(this::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
+        spark.sc().addSparkListener(executors);
+    }
+
+    private void look() {
+        try {
+            driver.look();
+        } catch (Throwable e) { // else the timer would stop without a word
+            LOG.warn("the workers of {} were not looked after; the next look is in {} ms", name, LOOK_MILLIS, e);
+        }
+    }
+
+    private static Thread daemon(Runnable work, String name) {
+        Thread thread = new Thread(work, name);
+        thread.setDaemon(true);
+        return thread;
+    }
+
+    @Override
+    public StepGradient gradient(long step, float[] trained) {
+        return Packets.gradient(round(Packets.order(step, trained), step, trained.length));
+    }
+
+    @Override
+    public LocalSteps localSteps(LearnerState from, int howMany, double clipNorm) {
+        return Packets.steps(round(Packets.order(from, howMany, clipNorm), from.step(), from.trained().length));
+    }
+
+    private Packet round(Packet order, long step, int trained) {
+        Job present = job;
+        if (present != null && (present.trouble.isDone() || present.hasHadItsTurn() || !driver.stay())) {
+            rest();
+        }
+        CompletableFuture<Packet> sum = driver.begin(order);
+        for (int losses = 0; ; losses++) {
+            boolean fresh = job == null;
+            try {
+                present = fresh ? start(step, trained) : Objects.requireNonNull(job);
+                CompletableFuture.anyOf(sum, present.trouble).get();
+                present.made();
+                return sum.get();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("interrupted during a step", e);
+            } catch (ExecutionException | CancellationException e) {
+                rest();
+                if (sum.isDone() && !sum.isCompletedExceptionally()) {
+                    return sum.join(); // the tasks have delivered what they had
+                }
+                Throwable why = Objects.requireNonNullElse(e.getCause(), e);
+                boolean lost = why instanceof Lost && losses < MOST_LOSSES;
+                // Or it has made steps before executors were lost as often as Spark allows for one job.
+                if (spark.sc().isStopped() || why instanceof UserError || !(lost || (!fresh && Causes.isLoss(why)))) {
+                    throw why instanceof RuntimeException failure ? failure : new IllegalStateException(why);
+                }
+                driver.resume();
+            }
+        }
+    }
+
+    private Job start(long step, int trained) {
+        if (!placed || !losses().isEmpty()) {
+            place();
+            placed = true;
+        }
+        Job started = new Job(step, trained);
+        job = started;
+        if (!losses().isEmpty()) { // before there was a job to end
+            lose(started);
+        }
+        return started;
+    }
+
+    /** Has the shards made that no executor has, by an ordinary job, and says where all of them are. In local mode there is one place. */
+    private void place() {
+        if (direct != null) {
+            return;
+        }
+        spark.setJobDescription("shards of train: " + sampler);
+        try {
+            String[] places = new String[count];
+            Causes.unwrapped(recipe.device.computes(
+                            shards.mapPartitionsWithIndex((shard, part) -> placed(shard, part.next()), true))::collect)
+                    .forEach(found -> places[found._1()] = found._2());
+            driver.live(Arrays.asList(places));
+        } finally {
+            spark.setJobDescription(null);
+        }
+    }
+
+    /** Returns in a task which executor has a shard. */
+    @SuppressWarnings("unused") // the shard, which is made when it is asked for
+    private static Iterator<Tuple2<Integer, String>> placed(int number, Shard shard) {
+        return List.of(new Tuple2<>(number, SparkEnv.get().executorId())).iterator();
+    }
+
+    /** Has a job end because an executor is lost whose shards have to be made elsewhere. */
+    private void lose(Job present) {
+        present.trouble.completeExceptionally(
+                new Lost("ExecutorLostFailure: executors with shards were lost: " + String.join("; ", losses())));
+    }
+
+    /** Returns which executors were lost that shards have as their home. */
+    private List<String> losses() {
+        return driver.homes().stream()
+                .filter(Objects::nonNull)
+                .distinct()
+                .filter(gone::containsKey)
+                .map(gone::get)
+                .toList();
+    }
+
+    /** Ends a job when an executor that has shards is lost. */
+    private final class Executors extends SparkListener {
+        @Override
+        public void onExecutorRemoved(SparkListenerExecutorRemoved removed) {
+            gone.put(removed.executorId(), "executor " + removed.executorId() + ": " + removed.reason());
+            Job present = job;
+            if (present != null && driver.homes().contains(removed.executorId())) {
+                lose(present);
+            }
+        }
+    }
+
+    /** The tasks have ended in the middle of a step. */
+    private static final class Lost extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        Lost(String why) {
+            super(why);
+        }
+    }
+
+    /** A job of standing tasks. */
+    private final class Job {
+        private final JavaFutureAction<Long> tasks;
+        private final Thread thread;
+        private long began; // when its first step was made: before, it may have waited for slots
+        private boolean begun;
+        private final CompletableFuture<Object> trouble =
+                new CompletableFuture<>(); // fails when the tasks have ended, or are to end
+
+        Job(long step, int trained) {
+            int slots = Math.max(1, Math.min(count, spark.defaultParallelism()));
+            driver.expect(slots);
+            StandingRdd rdd = new StandingRdd(
+                    shards.rdd(),
+                    spark.getConf().getBoolean(GROWS, false)
+                            ? count
+                            : slots, // Spark starts executors for tasks that wait
+                    direct == null ? places(slots) : List.of(),
+                    task(trained));
+            spark.setJobDescription("steps from " + sampler.next(step, steps) + " on of train: " + sampler);
+            try {
+                this.tasks = Causes.unwrapped(recipe.device.computes(rdd.toJavaRDD())::countAsync);
+            } finally {
+                spark.setJobDescription(null);
+            }
+            this.thread = daemon(this::await, "grft-standing");
+            thread.start();
+        }
+
+        private void await() {
+            try {
+                tasks.get();
+                trouble.completeExceptionally(new Lost("the standing tasks have ended within a step"));
+            } catch (ExecutionException e) {
+                trouble.completeExceptionally(Causes.rethrown(Objects.requireNonNullElse(e.getCause(), e)));
+            } catch (InterruptedException | RuntimeException | Error e) {
+                trouble.completeExceptionally(e);
+            }
+        }
+
+        void made() {
+            if (!begun) {
+                begun = true;
+                began = System.nanoTime();
+            }
+        }
+
+        boolean hasHadItsTurn() {
+            return begun && System.nanoTime() - began > turn.toNanos();
+        }
+
+        /**
+         * Waits until the tasks have ended, which the driver has told them. Those that do not, or wait for a slot, are cancelled, and no
+         * other job is.
+         */
+        void end() {
+            if (!hasEnded()) {
+                LOG.info("tasks of {} that have not ended are cancelled", name);
+                tasks.cancel(true);
+                hasEnded();
+            }
+        }
+
+        /** Waits as long as there are workers and a little longer, for a bounded time, also if the thread is interrupted. */
+        private boolean hasEnded() {
+            boolean interrupted = false;
+            long began = System.nanoTime();
+            long seen = began; // a worker
+            for (long now = began;
+                    thread.isAlive() && now - began < farewell.toNanos() && now - seen < ALONE.toNanos();
+                    now = System.nanoTime()) {
+                try {
+                    thread.join(LOOK_MILLIS);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+                seen = driver.workers().isEmpty() ? seen : System.nanoTime();
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+            return !thread.isAlive();
+        }
+    }
+
+    /** Returns where so many tasks are to run: on executors that have shards, and on others if there are more tasks than those. */
+    private List<String> places(int tasks) {
+        List<@Nullable String> homes = driver.homes();
+        return Places.of(spark.sc()).entrySet().stream()
+                .sorted(Comparator.comparing(executor -> !homes.contains(executor.getKey())))
+                .limit(tasks)
+                .map(Map.Entry::getValue)
+                .toList();
+    }
+
+    private StandingTask task(int trained) {
+        Server open = server;
+        if (open == null && direct == null) {
+            open = Reach.open(spark.getConf(), token, Packets.most(trained), driver);
+            server = open;
+        }
+        return new StandingTask(
+                new StandingTask.Driver(
+                        name, Reach.host(spark.getConf()), open == null ? 0 : open.port(), token, count, direct),
+                sampler,
+                recipe,
+                pulse);
+    }
+
+    /** Lets the executors go, for other jobs. */
+    @Override
+    public void rest() {
+        driver.rest();
+        Job present = job;
+        job = null;
+        if (present != null) {
+            present.end();
+        }
+    }
+
+    @Override
+    public void close() {
+        rest();
+        timer.shutdownNow();
+        spark.sc().removeSparkListener(executors);
+        if (server != null) {
+            server.close();
+        }
+        if (direct != null) {
+            direct.close();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+package dev.grft.spark.work;
+
+import dev.grft.data.Batch;
+import dev.grft.rounds.Coordinator;
+import dev.grft.spark.cluster.Pulse;
+import dev.grft.spark.cluster.Sent;
+import dev.grft.spark.rounds.Client;
+import dev.grft.spark.rounds.Link;
+import dev.grft.spark.rounds.Packet;
+import dev.grft.spark.rounds.Station;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.Iterator;
+import java.util.UUID;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.TaskContext;
+import org.jspecify.annotations.Nullable;
+
+/** What each standing task does: computes parts of steps until the driver says that there is no more to do. */
+final class StandingTask implements StandingRdd.Work {
+    private static final long serialVersionUID = 1L;
+
+    private final Driver driver;
+    private final Sampler batches;
+    private final Replicas.Recipe network;
+    private final Pulse pulse;
+
+    /** Where the driver is. */
+    static final class Driver implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        private final String training;
+        private final String host;
+        private final int port;
+        private final byte[] token;
+        private final int shards;
+        private final @Nullable Sent<Coordinator<Packet, Packet>> direct;
+
+        /**
+         * Returns where the driver is.
+         *
+         * @param direct in local mode; then there is no port
+         */
+        Driver(
+                String training,
+                String host,
+                int port,
+                byte[] token,
+                int shards,
+                @Nullable Sent<Coordinator<Packet, Packet>> direct) {
+            this.training = training;
+            this.host = host;
+            this.port = port;
+            this.token = token.clone();
+            this.shards = shards;
+            this.direct = direct;
+        }
+
+        private Link link() throws IOException {
+            SparkEnv env = SparkEnv.get();
+            String worker = env.executorId() + "/" + UUID.randomUUID(); // the place, as the driver has it
+            return direct == null
+                    ? new Client(env.conf(), env.securityManager(), host, port, token, worker)
+                    : Link.direct(worker, direct.value());
+        }
+    }
+
+    StandingTask(Driver driver, Sampler batches, Replicas.Recipe network, Pulse pulse) {
+        this.driver = driver;
+        this.batches = batches;
+        this.network = network;
+        this.pulse = pulse;
+    }
+
+    @Override
+    public int work(StandingRdd.Reader reader, TaskContext context) {
+        try {
+            return Station.work(
+                    driver.training,
+                    driver::link,
+                    driver.shards,
+                    Packets::plus,
+                    (sent, shard) -> part(Packets.order(sent), shard, reader),
+                    context::isInterrupted);
+        } catch (IOException e) {
+            throw new IllegalStateException("a task has lost the driver", e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("a task was interrupted", e);
+        }
+    }
+
+    private @Nullable Packet part(Packets.Order order, int shard, StandingRdd.Reader reader) {
+        StepInput input = new StepInput(batches, shard, reader.shard(shard), pulse);
+        if (order.local()) {
+            return Replicas.with(
+                    network,
+                    replica -> Packets.of(replica.steps(
+                                    order.state(), order.count(), order.clipNorm(), i -> input.of(order.step() + i))
+                            .after(input.computed(order.count()))));
+        }
+        Iterator<Batch> some = input.of(order.step());
+        return !some.hasNext()
+                ? null
+                : Replicas.with(network, replica -> {
+                    replica.load(order.state().trained());
+                    return Packets.of(replica.gradient(some).after(input.computed(1)));
+                });
+    }
+}

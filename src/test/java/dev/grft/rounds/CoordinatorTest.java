@@ -1,0 +1,377 @@
+package dev.grft.rounds;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import org.junit.jupiter.api.Test;
+
+@SuppressWarnings("FutureReturnValueIgnored") // of rounds whose sum does not matter
+class CoordinatorTest {
+    private static final long MILLI = 1_000_000;
+
+    private long now;
+    private final List<String> said = new ArrayList<>();
+
+    private Coordinator<String, String> coordinator(int shards) {
+        return new Coordinator<>(shards, (a, b) -> a + b, new Coordinator.Patience(1000, 100, 3, 5000), () -> now);
+    }
+
+    /** Asks, and notes the answer. */
+    private void ask(Coordinator<String, String> coordinator, String worker, int slots) {
+        coordinator.ask(worker, slots, new Coordinator.Asker<>() {
+            @Override
+            public void work(Round<String> round, List<Integer> shards) {
+                said.add(worker + ": " + round.sent() + " " + shards);
+            }
+
+            @Override
+            public void over() {
+                said.add(worker + ": over");
+            }
+        });
+    }
+
+    private void deliver(Coordinator<String, String> coordinator, String worker, int... shards) {
+        for (int shard : shards) {
+            coordinator.deliver(worker, coordinator.round().number(), Node.of(shard), "" + shard);
+        }
+    }
+
+    private List<String> said() {
+        List<String> all = List.copyOf(said);
+        said.clear();
+        return all;
+    }
+
+    @Test
+    void aThousandWorkersThatDieGiveTheBitsOfTheSimpleWay() {
+        int shards = 2048;
+        int steps = 6;
+        Simulation simulation = new Simulation(shards, 16, steps, 1);
+
+        assertThat(simulation.run(1000, 5 * MILLI)).isEqualTo(Simulation.simple(shards, 16, steps));
+
+        assertThat(simulation.deaths).isGreaterThan(50);
+        assertThat(simulation.silent).isGreaterThan(20);
+        // Of workers that each have about two shards. What is made twice is what the dead and the slow had.
+        assertThat(simulation.delivered).isLessThan(2 * steps * 1000);
+        assertThat(simulation.computed).isLessThan(steps * shards * 3 / 2);
+        assertThat(simulation.mostHeld).isLessThan(1000);
+    }
+
+    @Test
+    void theDriverGetsOneNodeOfEachWorkerHoweverManyShardsThereAre() {
+        for (int shards : new int[] {64, 4096}) {
+            int steps = 10;
+            Simulation simulation = new Simulation(shards, 4, steps, 2);
+            simulation.slots = 2;
+            simulation.run(32, 0);
+            // In the first round, some ask a second time before all have come.
+            assertThat(simulation.delivered).isBetween(steps * 32, (steps + 1) * 32);
+            assertThat(simulation.asked).isLessThanOrEqualTo((steps + 2) * 32);
+            assertThat(simulation.computed).isEqualTo(steps * shards);
+            assertThat(simulation.mostHeld).isLessThan(2 * 32);
+        }
+    }
+
+    @Test
+    void vectorsOfAMillionFloatsHaveTheSameBits() {
+        Simulation simulation = new Simulation(16, 1_000_000, 3, 3);
+
+        assertThat(simulation.run(6, 50 * MILLI)).isEqualTo(Simulation.simple(16, 1_000_000, 3));
+
+        assertThat(simulation.deaths + simulation.silent).isPositive();
+        assertThat(simulation.mostHeld).isLessThanOrEqualTo(8);
+    }
+
+    @Property(tries = 200)
+    void theBitsDependOnTheNumberOfShardsAlone(
+            @ForAll @IntRange(min = 1, max = 8) int workers,
+            @ForAll @IntRange(min = 1, max = 64) int shards,
+            @ForAll @IntRange(max = 40) int deathEvery,
+            @ForAll long seed) {
+        Simulation simulation = new Simulation(shards, 3, 5, seed);
+
+        assertThat(simulation.run(workers, deathEvery == 0 ? 0 : (100 + 10 * deathEvery) * MILLI))
+                .isEqualTo(Simulation.simple(shards, 3, 5));
+    }
+
+    @Test
+    void workersKeepConsecutiveShardsInProportionToTheirSlots() {
+        Coordinator<String, String> driver = coordinator(8);
+        driver.expect(4);
+        CompletableFuture<String> first = driver.begin("one");
+        ask(driver, "a", 1);
+        ask(driver, "b", 3);
+        assertThat(said()).containsExactly("a: one [0, 1]", "b: one [2, 3, 4, 5, 6, 7]");
+        deliver(driver, "b", 2, 3, 4, 5, 6, 7);
+        ask(driver, "b", 3);
+        deliver(driver, "a", 0, 1);
+        ask(driver, "a", 1);
+        assertThat(first).isCompletedWithValue("01234567");
+        driver.begin("two");
+        assertThat(said()).containsExactly("a: two [0, 1]", "b: two [2, 3, 4, 5, 6, 7]");
+    }
+
+    @Test
+    void shardsOfAWorkerThatHasGoneOrIsSilentWaitForAnotherOneAtItsPlaceThenGoToOthers() {
+        Coordinator<String, String> driver = coordinator(6);
+        driver.expect(3);
+        CompletableFuture<String> sum = driver.begin("x");
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        ask(driver, "c", 1);
+        deliver(driver, "a", 0, 1);
+        ask(driver, "a", 1);
+        said();
+        now = 300;
+        driver.gone("b");
+        now = 399;
+        driver.look();
+        assertThat(said()).isEmpty();
+        now = 400;
+        driver.look();
+        assertThat(said()).containsExactly("a: x [2, 3]");
+        deliver(driver, "a", 2, 3);
+        ask(driver, "a", 1);
+        now = 900;
+        driver.heard("a");
+        driver.look();
+        assertThat(driver.workers()).containsExactly("a", "c");
+        now = 1001;
+        driver.look();
+        assertThat(driver.workers()).containsExactly("a");
+        assertThat(driver.heard("a")).isEqualTo(1);
+        assertThat(driver.heard("c")).as("it has to ask again").isZero();
+        assertThat(said()).containsExactly("a: x [4, 5]");
+        deliver(driver, "a", 4, 5);
+        assertThat(sum).isCompletedWithValue("012345");
+        deliver(driver, "c", 4, 5);
+        ask(driver, "a", 1);
+        driver.begin("y");
+        assertThat(said()).containsExactly("a: y [0, 1, 2, 3, 4, 5]");
+    }
+
+    @Test
+    void shardsStayWhereTheyAre() {
+        Coordinator<String, String> driver = coordinator(4);
+        driver.expect(3);
+        driver.live(Arrays.asList("a", "b", "a", null));
+        driver.begin("x");
+        ask(driver, "a/1", 1);
+        assertThat(said()).containsExactly("a/1: x [0, 2]");
+        deliver(driver, "a/1", 0, 2);
+        ask(driver, "a/1", 1);
+        assertThat(said()).as("shard 1 waits for b").containsExactly("a/1: x [3]");
+        ask(driver, "b/1", 2);
+        assertThat(said()).containsExactly("b/1: x [1]");
+        deliver(driver, "a/1", 3);
+        deliver(driver, "b/1", 1);
+        driver.rest();
+        driver.gone("a/1");
+        driver.gone("b/1");
+
+        driver.begin("y");
+        ask(driver, "b/2", 2);
+        ask(driver, "a/2", 1);
+        assertThat(said()).containsExactly("b/2: y [1]", "a/2: y [0, 2, 3]");
+        deliver(driver, "b/2", 1);
+        deliver(driver, "a/2", 0, 2, 3);
+        ask(driver, "a/2", 1);
+        ask(driver, "b/2", 2);
+        driver.begin("z");
+        assertThat(said()).as("by their slots").containsExactly("b/2: z [1, 3]", "a/2: z [0, 2]");
+        assertThat(driver.homes()).containsExactly("a", "b", "a", "b");
+    }
+
+    @Test
+    void aRoundGoesOnAfterARestWithWhatHasArrived() {
+        Coordinator<String, String> driver = coordinator(4);
+        driver.expect(2);
+        CompletableFuture<String> sum = driver.begin("x");
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        driver.rest();
+        now = 1;
+        deliver(driver, "a", 0, 1);
+        ask(driver, "a", 1);
+        driver.gone("a");
+        driver.gone("b");
+        assertThat(said()).containsExactly("a: x [0, 1]", "b: x [2, 3]", "a: over");
+        driver.live(List.of("a", "a", "c", "c"));
+        driver.resume();
+        ask(driver, "c", 1);
+        assertThat(said()).containsExactly("c: x [2, 3]");
+        ask(driver, "d", 2);
+        now = 101;
+        driver.look();
+        assertThat(said()).as("copies, though nothing has arrived since").containsExactly("d: x [2, 3]");
+        deliver(driver, "c", 2, 3);
+        assertThat(sum).isCompletedWithValue("0123");
+    }
+
+    @Test
+    void ofALateWorkerOthersComputeCopies() {
+        Coordinator<String, String> driver = coordinator(4);
+        driver.expect(2);
+        driver.begin("w");
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        deliver(driver, "a", 0, 1);
+        deliver(driver, "b", 2, 3);
+        CompletableFuture<String> sum = driver.begin("x");
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        now = 50;
+        deliver(driver, "a", 0, 1);
+        ask(driver, "a", 1);
+        said();
+        now = 149;
+        driver.look();
+        assertThat(said()).isEmpty();
+        now = 151; // three times what half of the shards took
+        driver.look();
+        assertThat(said()).containsExactly("a: x [2]");
+        deliver(driver, "a", 2);
+        ask(driver, "a", 1);
+        assertThat(said()).containsExactly("a: x [3]");
+        deliver(driver, "a", 3);
+        assertThat(sum).isCompletedWithValue("0123");
+        deliver(driver, "b", 2, 3);
+        assertThat(driver.held()).isZero();
+        ask(driver, "a", 1);
+        driver.begin("y");
+        assertThat(said()).as("copies that came first stay").containsExactly("a: y [0, 1, 2, 3]");
+    }
+
+    @Test
+    void aWorkerThatJoinsGetsAPartFromTheNextRoundOn() {
+        Coordinator<String, String> driver = coordinator(4);
+        driver.begin("x");
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        deliver(driver, "a", 0, 1, 2, 3);
+        ask(driver, "a", 1);
+        said();
+        driver.begin("y");
+        assertThat(said()).containsExactly("a: y [0, 1]", "b: y [2, 3]");
+    }
+
+    @Test
+    void workersAreToldToGoUntilTheNextRoundBegins() {
+        Coordinator<String, String> driver = coordinator(1);
+        ask(driver, "a", 1);
+        driver.begin("x");
+        ask(driver, "a", 1);
+        deliver(driver, "a", 0);
+        ask(driver, "a", 1);
+        driver.rest();
+        assertThat(said()).containsExactly("a: over", "a: x [0]", "a: over");
+    }
+
+    @Test
+    void workersAreToldToGoIfNoRoundBeginsForLong() {
+        Coordinator<String, String> driver = coordinator(1);
+        driver.begin("x");
+        ask(driver, "a", 1);
+        deliver(driver, "a", 0);
+        ask(driver, "a", 1);
+        now = 5000;
+        driver.heard("a");
+        driver.look();
+        assertThat(driver.stay()).isTrue();
+        now = 10_000;
+        driver.heard("a");
+        driver.look();
+        assertThat(said()).containsExactly("a: x [0]");
+        now = 10_001;
+        driver.look();
+        assertThat(said()).containsExactly("a: over");
+        assertThat(driver.stay()).isFalse();
+        driver.begin("y");
+        assertThat(driver.stay()).isTrue();
+    }
+
+    @Test
+    void whatDoesNotBelongToThePresentRoundIsDropped() {
+        Coordinator<String, String> driver = coordinator(2);
+        CompletableFuture<String> given = driver.begin("x");
+        CompletableFuture<String> sum = driver.begin("y");
+        driver.deliver("a", 1, Node.of(0), "old");
+        deliver(driver, "a", 1, 0, 1);
+        assertThat(given).isCancelled();
+        assertThat(sum).isCompletedWithValue("01");
+        assertThatThrownBy(() -> driver.deliver("a", driver.begin("z").isDone() ? 0 : 3, Node.of(2), "2"))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void aRoundWithoutAnyPartEndsInAFailure() {
+        Coordinator<String, String> driver = coordinator(1);
+        CompletableFuture<String> none = driver.begin("x");
+        driver.deliver("a", 1, Node.of(0), null);
+        assertThatThrownBy(none::join).hasMessageContaining("no shard has a part in the round");
+    }
+
+    @Test
+    void aSumThatFailsEndsItsRoundAndNoOther() {
+        Coordinator<String, String> driver = new Coordinator<>(
+                2,
+                (a, b) -> {
+                    if (b.isEmpty()) {
+                        throw new IllegalArgumentException("nothing to add");
+                    }
+                    return a + b;
+                },
+                new Coordinator.Patience(1000, 100, 3, 5000),
+                () -> now);
+        CompletableFuture<String> failed = driver.begin("x");
+        ask(driver, "a", 1);
+        driver.deliver("a", 1, Node.of(0), "0");
+        driver.deliver("a", 1, Node.of(1), "");
+        assertThatThrownBy(failed::join).hasMessageContaining("nothing to add");
+        ask(driver, "a", 1);
+        assertThat(said()).as("nothing more of that round").containsExactly("a: x [0, 1]");
+        CompletableFuture<String> next = driver.begin("y");
+        deliver(driver, "a", 0, 1);
+        assertThat(next).isCompletedWithValue("01");
+    }
+
+    @Test
+    void aWorkerThatCannotBeAnsweredLosesItsShardsAndTheOthersAreAnswered() {
+        Coordinator<String, String> driver = coordinator(2);
+        driver.expect(2);
+        Coordinator.Asker<String> lost = new Coordinator.Asker<>() {
+            @Override
+            public void work(Round<String> round, List<Integer> shards) {
+                throw new IllegalStateException("the connection is closed");
+            }
+
+            @Override
+            public void over() {
+                throw new IllegalStateException("the connection is closed");
+            }
+        };
+        driver.ask("lost", 1, lost);
+        assertThat(said()).isEmpty(); // it is told to go, for there is no round
+        assertThat(driver.workers()).isEmpty();
+        CompletableFuture<String> sum = driver.begin("x");
+        driver.ask("lost", 1, lost);
+        ask(driver, "a", 1);
+        deliver(driver, "a", 1);
+        ask(driver, "a", 1);
+        assertThat(said()).as("the other waits for a worker of that place").containsExactly("a: x [1]");
+        now = 100;
+        driver.look();
+        deliver(driver, "a", 0);
+        assertThat(said()).containsExactly("a: x [0]");
+        assertThat(sum).isCompletedWithValue("01");
+    }
+}

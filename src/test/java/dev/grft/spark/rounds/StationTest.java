@@ -1,0 +1,248 @@
+package dev.grft.spark.rounds;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.grft.rounds.Coordinator;
+import dev.grft.rounds.Node;
+import dev.grft.rounds.Round;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** The tasks of a JVM beside each other. */
+@SuppressWarnings("FutureReturnValueIgnored") // of rounds whose sum does not matter
+class StationTest {
+    private static final int SHARDS = 11;
+
+    private final ExecutorService tasks = Executors.newCachedThreadPool();
+    private final Coordinator<Packet, Packet> driver = new Coordinator<>(
+            SHARDS,
+            (a, b) -> new Packet(new double[] {a.numbers()[0] + b.numbers()[0]}, a.vector()),
+            new Coordinator.Patience(TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(30), 10, 0),
+            System::nanoTime);
+    private final AtomicInteger computed = new AtomicInteger();
+    private final AtomicInteger links = new AtomicInteger();
+
+    @AfterEach
+    void end() {
+        tasks.shutdownNow();
+    }
+
+    /** A link that two threads must not deliver by at once, and that takes its time. */
+    private class Narrow implements Link {
+        private final Link link = Link.direct("executor/" + links.incrementAndGet(), driver);
+        private final AtomicBoolean busy = new AtomicBoolean();
+
+        @Override
+        public void ask(int slots, Coordinator.Asker<Packet> asker) {
+            link.ask(slots, asker);
+        }
+
+        @Override
+        public @Nullable Round<Packet> round(Round<Packet> asked) throws IOException {
+            return link.round(asked);
+        }
+
+        @Override
+        public void deliver(long round, Node node, @Nullable Packet value) throws IOException {
+            assertThat(busy.getAndSet(true)).isFalse();
+            LockSupport.parkNanos(1000);
+            busy.set(false);
+            link.deliver(round, node, value);
+        }
+
+        @Override
+        public long beat() throws IOException {
+            return link.beat();
+        }
+
+        @Override
+        public void close() {
+            link.close();
+        }
+    }
+
+    private List<Future<Integer>> start(String name, int count, Station.Computing computing) {
+        return start(name, count, Narrow::new, computing);
+    }
+
+    private List<Future<Integer>> start(String name, int count, Station.Maker maker, Station.Computing computing) {
+        List<Future<Integer>> started = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            started.add(tasks.submit(() -> Station.work(
+                    name,
+                    maker,
+                    SHARDS,
+                    (a, b) -> new Packet(new double[] {a.numbers()[0] + b.numbers()[0]}, a.vector()),
+                    computing,
+                    () -> false)));
+        }
+        return started;
+    }
+
+    @Test
+    void threadsShareALinkAndComputeEachShardOnce() throws Exception {
+        int rounds = 500;
+        driver.expect(6);
+        List<Future<Integer>> all = new ArrayList<>();
+        var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
+        for (String name : List.of("one", "another")) {
+            all.addAll(start(name, 3, (sent, shard) -> {
+                computed.incrementAndGet();
+                return new Packet(new double[] {sent.numbers()[0] + shard}, new float[0]);
+            }));
+        }
+        for (int round = 0; round < rounds; round++) {
+            assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(SHARDS * round + 55.0);
+            sum = round + 1 == rounds ? sum : driver.begin(new Packet(new double[] {round + 1}, new float[0]));
+        }
+        driver.rest();
+        int of = 0;
+        for (Future<Integer> one : all) {
+            of += one.get(30, TimeUnit.SECONDS);
+        }
+        assertThat(links).hasValue(2);
+        assertThat(driver.workers()).isEmpty();
+        assertThat(of).isEqualTo(computed.get());
+        assertThat(of - rounds * SHARDS)
+                .isBetween(0, SHARDS); // workers that join in the first round may compute one twice
+    }
+
+    @Test
+    void aShardThatAThreadCannotFinishGoesToAnother() throws Exception {
+        AtomicBoolean failed = new AtomicBoolean();
+        var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
+        List<Future<Integer>> two = start("failing", 2, (sent, shard) -> {
+            if (shard == 3 && !failed.getAndSet(true)) {
+                throw new IllegalStateException("this task is lost");
+            }
+            return new Packet(new double[] {shard}, new float[0]);
+        });
+        if (two.get(0).isDone()) { // alone, a thread takes its worker along
+            two.addAll(start("failing", 1, (sent, shard) -> new Packet(new double[] {shard}, new float[0])));
+        }
+        assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
+        driver.rest();
+        int failures = 0;
+        for (Future<Integer> one : two) {
+            try {
+                one.get(30, TimeUnit.SECONDS);
+            } catch (ExecutionException e) {
+                assertThat(e).hasStackTraceContaining("this task is lost");
+                failures++;
+            }
+        }
+        assertThat(failures).isEqualTo(1);
+    }
+
+    @Test
+    void aThreadThatIsToEndLeaves() throws Exception {
+        AtomicBoolean ended = new AtomicBoolean();
+        driver.begin(new Packet(new double[] {0}, new float[0]));
+        Future<Integer> one = tasks.submit(
+                () -> Station.work("ending", Narrow::new, SHARDS, (a, b) -> a, (sent, shard) -> null, ended::get));
+        Thread.sleep(50);
+        assertThat(one).isNotDone(); // it waits for the next round
+        ended.set(true);
+        assertThat(one.get(10, TimeUnit.SECONDS)).isEqualTo(SHARDS);
+        assertThat(driver.workers()).isEmpty();
+    }
+
+    @Test
+    void aWorkerThatTheDriverHasForgottenAsksAgain() throws Exception {
+        driver.begin(new Packet(new double[] {0}, new float[0]));
+        List<Future<Integer>> one =
+                start("forgotten", 1, (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
+        for (int round = 0; round < 3; round++) {
+            var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
+            assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
+            driver.gone(driver.workers().get(0));
+        }
+        driver.rest();
+        assertThat(one.get(0).get(30, TimeUnit.SECONDS)).isGreaterThanOrEqualTo(3 * SHARDS);
+    }
+
+    @Test
+    void aNodeThatCannotBeDeliveredEndsAllThreadsAndOthersComputeItAnew() throws Exception {
+        AtomicBoolean broken = new AtomicBoolean(true);
+        CountDownLatch both = new CountDownLatch(2);
+        var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
+        Station.Maker maker = () -> new Narrow() {
+            @Override
+            public void deliver(long round, Node node, @Nullable Packet value) throws IOException {
+                if (broken.get()) {
+                    throw new IOException("the network is down");
+                }
+                super.deliver(round, node, value);
+            }
+        };
+        List<Future<Integer>> lost = start("broken", 2, maker, (sent, shard) -> {
+            await(both);
+            return new Packet(new double[] {shard}, new float[0]);
+        });
+        for (Future<Integer> one : lost) {
+            assertThatThrownBy(() -> one.get(30, TimeUnit.SECONDS)).hasStackTraceContaining("the network is down");
+        }
+        broken.set(false);
+        List<Future<Integer>> again =
+                start("broken", 2, maker, (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
+        assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
+        driver.rest();
+        for (Future<Integer> one : again) {
+            one.get(30, TimeUnit.SECONDS);
+        }
+    }
+
+    private static void await(CountDownLatch both) {
+        both.countDown();
+        try {
+            both.await(30, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void anErrorInTheTimerEndsTheThreadsInPlaceOfSilence() {
+        driver.begin(new Packet(new double[] {0}, new float[0]));
+        List<Future<Integer>> one = start(
+                "timer",
+                1,
+                () -> new Narrow() {
+                    @Override
+                    public long beat() {
+                        throw new OutOfMemoryError("none for the beat");
+                    }
+                },
+                (sent, shard) -> null);
+        assertThatThrownBy(() -> one.get(0).get(30, TimeUnit.SECONDS)).hasStackTraceContaining("none for the beat");
+        assertThat(driver.workers()).isEmpty();
+    }
+
+    @Test
+    void aDriverThatCannotBeReachedIsAnError() {
+        assertThatThrownBy(() -> Station.work(
+                        "lost",
+                        () -> {
+                            throw new IOException("nobody is there");
+                        },
+                        SHARDS,
+                        (a, b) -> a,
+                        (sent, shard) -> null,
+                        () -> false))
+                .hasMessage("nobody is there");
+    }
+}

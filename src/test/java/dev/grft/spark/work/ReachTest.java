@@ -1,0 +1,66 @@
+package dev.grft.spark.work;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.grft.rounds.Coordinator;
+import dev.grft.spark.rounds.Packet;
+import dev.grft.spark.rounds.Server;
+import dev.grft.spark.verbs.Tiny;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+class ReachTest {
+    private static JavaSparkContext context;
+
+    @BeforeAll
+    static void start() {
+        context = JavaSparkContext.fromSparkContext(Tiny.spark("local[2]").sparkContext());
+    }
+
+    private static Server server(byte[] token) {
+        Coordinator<Packet, Packet> driver = new Coordinator<>(
+                1, (one, other) -> one, new Coordinator.Patience(1000, 1000, 2, 1000), System::nanoTime);
+        return Reach.open(context.getConf(), token, 1, driver);
+    }
+
+    @Test
+    void tasksTryThePortOfTheDriver() {
+        byte[] token = Reach.token();
+        try (Server server = server(token)) {
+            assertThat(Reach.obstacle(context, "127.0.0.1", server.port(), token))
+                    .isNull();
+            assertThat(Reach.obstacle(context, "127.0.0.1", server.port(), Reach.token()))
+                    .contains("executor driver: the driver cannot be reached at 127.0.0.1:" + server.port());
+        }
+    }
+
+    @Test
+    void whereNothingListensTheObstacleNamesTheExecutorAndThePort() throws Exception {
+        int closed;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            closed = free.getLocalPort();
+        }
+        assertThat(Reach.obstacle(context, "127.0.0.1", closed, Reach.token()))
+                .isEqualTo("executor driver: the driver cannot be reached at 127.0.0.1:" + closed);
+    }
+
+    @Test
+    void aRunSaysWhichWayItTakes() {
+        List<String> said = new ArrayList<>();
+        assertThat(Reach.standing(context, "jobs", said::add)).isFalse();
+        assertThat(Reach.standing(context, "standing", said::add)).isTrue();
+        assertThat(Reach.standing(context, "auto", said::add))
+                .as("in local mode there is no port")
+                .isTrue();
+        assertThat(said)
+                .containsExactly(
+                        "train: a job of Spark for each step (engine.rounds)",
+                        "train: tasks stay for many steps (engine.rounds)",
+                        "train: tasks stay for many steps (engine.rounds)");
+    }
+}
