@@ -81,8 +81,7 @@ final class Schema {
         Type generic = component.getGenericType();
         Class<?> element =
                 generic instanceof ParameterizedType list ? (Class<?>) list.getActualTypeArguments()[0] : null;
-        Class<?> plain =
-                MethodType.methodType(component.getType()).unwrap().returnType(); // int of Integer
+        Class<?> plain = MethodType.methodType(component.getType()).unwrap().returnType(); // int of Integer
         return new Key(name, plain, element, component.getAnnotatedType().isAnnotationPresent(Nullable.class));
     }
 

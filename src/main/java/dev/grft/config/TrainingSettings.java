@@ -51,6 +51,7 @@ public record TrainingSettings(
 
     /** See {@link dev.grft.tuning.SliceRates}. */
     static final String BY_SCORE = "score";
+
     private static final String HALVE = "halve";
     private static final String IGNORE = "ignore";
 

@@ -673,13 +673,15 @@ class ConfigTest {
                 .contains("\n  match: true\nmethods: {}\nmodel:\n")
                 .contains("\n  budget:\n    count: 4\n    fraction: null\n  matrices: null")
                 .contains("\n  lambda: 1.0e-4\n  lastLayers: null\n  head: 0\n")
-                .endsWith("\n"
-                        + "  recompute: false\n"
-                        + "  frozenCacheGiB: 10\n"
-                        + "  rounds: auto\n"
-                        + "  timeoutSeconds: 600\n"
-                        + "  graceSeconds: 25\n"
-                        + "  leaseSeconds: 60\n");
+                .endsWith("""
+
+                          recompute: false
+                          frozenCacheGiB: 10
+                          rounds: auto
+                          timeoutSeconds: 600
+                          graceSeconds: 25
+                          leaseSeconds: 60
+                        """);
     }
 
     @Test

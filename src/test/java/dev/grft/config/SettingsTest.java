@@ -104,8 +104,8 @@ class SettingsTest {
                 "selection.matrices=[]     | selection.matrices must be one name or more, such as mlp.fc1, got []",
                 "selection.matrices=[a, a] | selection.matrices must be without repetition, got [a, a]",
                 "selection.score=sum       | selection.score must be one of per-example, per-batch, summed-gradient,"
-                    + " absolute, gradient-weight, relative-gradient, weight-activation, fisher, or one of your own,"
-                    + " whose word has a dot, such as lab.curvature, got 'sum'",
+                        + " absolute, gradient-weight, relative-gradient, weight-activation, fisher, or one of your own,"
+                        + " whose word has a dot, such as lab.curvature, got 'sum'",
                 "selection.scores=''       | selection.scores must be text that is not blank, got ''",
                 "selection.loss=ce         | selection.loss must be one of probe, fresh, contrastive, got 'ce'",
                 "selection.temperature=0   | selection.temperature must be > 0, got 0",
@@ -195,9 +195,8 @@ class SettingsTest {
     void ratesOfSlicesAreRefusedForAMethodWithoutSlicesAndNotUsedForOneThatIsCompared() {
         assertThatThrownBy(() -> settings("tuning.method=lora", "training.sliceRates=score"))
                 .isInstanceOf(UserError.class)
-                .hasMessage(
-                        "--set: training.sliceRates must be uniform for tuning.method lora, which trains no slices,"
-                                + " got 'score'");
+                .hasMessage("--set: training.sliceRates must be uniform for tuning.method lora, which trains no slices,"
+                        + " got 'score'");
         Settings compared = settings("training.sliceRates=score", "compare.methods=[random, lora]");
         assertThat(rates(compared, "random")).isEqualTo("score");
         assertThat(rates(compared, "lora")).isEqualTo("uniform");

@@ -30,8 +30,7 @@ class SliceRatesTest {
 
     @Test
     void theFactorIsTheRootOfTheMedianScoreOfTheMatrixOverTheSlicesOwn() {
-        Map<String, List<Double>> factors =
-                SliceRates.byScore(SELECTION, scores(8, 2, 5, 0.5, 200));
+        Map<String, List<Double>> factors = SliceRates.byScore(SELECTION, scores(8, 2, 5, 0.5, 200));
         // Row 2 of a, the median, is not selected. Of b's columns, 4 and 0, it is 2; a slice without gradients takes
         // the largest factor.
         assertThat(factors.get("a"))
@@ -41,11 +40,9 @@ class SliceRatesTest {
 
     @Test
     void factorsAreAtLeastATenthAndAtMostTenAndOneWhereNoScoreIsAboveZero() {
-        assertThat(SliceRates.byScore(SELECTION, scores(1, 1, 1, 1e-3, 1e3))
-                        .get("a"))
+        assertThat(SliceRates.byScore(SELECTION, scores(1, 1, 1, 1e-3, 1e3)).get("a"))
                 .containsExactly(1.0, 1.0, 10.0, 0.1);
-        assertThat(SliceRates.byScore(SELECTION, scores(0, 0, 0, 0, 0))
-                        .get("a"))
+        assertThat(SliceRates.byScore(SELECTION, scores(0, 0, 0, 0, 0)).get("a"))
                 .containsOnly(1.0);
     }
 

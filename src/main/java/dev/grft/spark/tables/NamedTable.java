@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -52,7 +53,10 @@ public final class NamedTable {
                     : new NamedTable(
                             spark.sql("SELECT * FROM " + name + " VERSION AS OF " + version.number),
                             version.snapshot());
-        } catch (Exception e) { // Spark's AnalysisException is not declared
+        } catch (Exception e) { // Spark's are not declared
+            if (!(e instanceof AnalysisException)) {
+                throw Causes.rethrown(e);
+            }
             throw new UserError(
                     path + ": cannot be read (" + Causes.first(e) + "); are name and SQL right, and is the catalog"
                             + " configured by spark.sql.catalog?",

@@ -7,6 +7,7 @@ import dev.grft.spark.tables.NamedTable;
 import dev.grft.spark.tables.OwnSession;
 import java.util.UUID;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.AnalysisException;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
@@ -28,6 +29,7 @@ final class OutputTable {
         this.session = session;
         this.spark = OwnSession.like(session.spark());
         this.spark.conf().set("spark.sql.caseSensitive", true); // columns may be called as classes
+        this.spark.conf().set("spark.sql.sources.partitionOverwriteMode", "static"); // --force replaces all rows
         this.output = output;
         this.name = output.substring(NamedTable.TABLE.length());
         this.append = append;
@@ -37,10 +39,14 @@ final class OutputTable {
     /**
      * Returns the table that an option names; null if it names a folder.
      *
-     * @throws UserError for {@code append} to a folder
+     * @throws UserError for {@code append} to a folder, or together with {@code force}
      */
     static @Nullable OutputTable of(Session session, String output, boolean append, boolean force) {
         if (output.startsWith(NamedTable.TABLE)) {
+            if (append && force) {
+                throw UserError.of(
+                        "--append adds rows to %s, and --force replaces all of them; give one of the two", output);
+            }
             return new OutputTable(session, output, append, force);
         }
         if (append) {
@@ -66,15 +72,21 @@ final class OutputTable {
     private boolean exists() {
         try {
             return spark.catalog().tableExists(name);
-        } catch (Exception e) { // Spark's AnalysisException is not declared
+        } catch (Exception e) { // Spark's are not declared
             throw failed(e);
         }
     }
 
-    /** Writes the rows of a folder of Parquet into the table, and deletes the folder. */
+    /**
+     * Writes the rows of a folder of Parquet into the table, and deletes the folder.
+     *
+     * @throws UserError if the table is there by now and its rows are not to be touched, or its columns are others
+     */
     void save(String folder) {
         Dataset<Row> rows = spark.read().parquet(folder);
         String view = "grft_" + UUID.randomUUID().toString().replace("-", "");
+        requireFree(); // another job may have made it during the pass
+        session.requireClaim();
         try {
             if (exists()) {
                 rows.createOrReplaceTempView(view);
@@ -83,15 +95,23 @@ final class OutputTable {
             } else {
                 rows.write().saveAsTable(name);
             }
-        } catch (Exception e) { // AnalysisException, of a column that the table lacks
+        } catch (Exception e) { // Spark's are not declared
             throw failed(e);
         } finally {
             spark.catalog().dropTempView(view);
         }
-        session.storage().delete(new Path(folder));
+        try {
+            session.storage().delete(new Path(folder));
+        } catch (RuntimeException e) { // the rows are in the table
+            session.progress()
+                    .say("note: %s cannot be deleted, which is not needed any more: %s", folder, Causes.first(e));
+        }
     }
 
-    private UserError failed(Exception e) {
+    private RuntimeException failed(Exception e) {
+        if (!(e instanceof AnalysisException)) {
+            return Causes.rethrown(e); // such as that the cluster is lost
+        }
         return new UserError(
                 output + ": cannot be written (" + Causes.first(e)
                         + "); has the table these columns, and is its catalog" + " configured by spark.sql.catalog?",

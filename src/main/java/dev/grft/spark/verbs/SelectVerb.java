@@ -219,7 +219,8 @@ final class SelectVerb extends Verb {
 
     /** Returns any slices, as many of each matrix as the selection has and along the same axes. Scores only if these depend on them. */
     Selection alike() {
-        boolean known = budget() instanceof Budget.PerMatrix && settings.selection().orientation() != Orientation.AUTO;
+        boolean known =
+                budget() instanceof Budget.PerMatrix && settings.selection().orientation() != Orientation.AUTO;
         return known ? select(Scores.zero(eligible())) : selection().selection();
     }
 

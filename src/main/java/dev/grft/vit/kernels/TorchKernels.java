@@ -429,7 +429,7 @@ public final class TorchKernels implements Kernels {
             try (Call call = new Call()) {
                 Tensor d = call.of(dy).narrow(0, b * t, t);
                 Tensor f = call.of(x).narrow(0, b * t, t);
-                Squares.addOfExample(products(dy), ghost, d, f, call.flat(rows), call.flat(columns));
+                Squares.addOfExample(ghost, d, f, call.flat(rows), call.flat(columns));
             }
         }
     }

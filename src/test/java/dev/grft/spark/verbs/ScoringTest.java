@@ -144,7 +144,8 @@ class ScoringTest extends OnSpark {
         Tiny.does(spark, sets("scored", sets), false, Verbs::select);
         Tiny.does(spark, sets("scored", sets), false, Verbs::train);
 
-        String told = Tiny.does(spark, sets("random", sets), false, Verbs::train).err();
+        String told =
+                Tiny.does(spark, sets("random", sets), false, Verbs::train).err();
 
         assertThat(told).contains("train random").doesNotContain("select");
         assertThat(Tiny.tensors(shared.resolve("random/delta.safetensors")))

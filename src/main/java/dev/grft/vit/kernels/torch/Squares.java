@@ -11,14 +11,13 @@ public final class Squares {
     private Squares() {}
 
     /**
-     * Adds the row and column sums of the squared gradient of one example, {@code dy' x}.
+     * Adds the row and column sums of the squared gradient of one example, {@code dy' x}, whose products are fp32.
      *
      * @param ghost whether by the ghost-norm identity
      */
-    public static void addOfExample(
-            torch.ScalarType type, boolean ghost, Tensor dy, Tensor x, Tensor rows, Tensor columns) {
-        Tensor d = dy.to(type);
-        Tensor f = x.to(type);
+    public static void addOfExample(boolean ghost, Tensor dy, Tensor x, Tensor rows, Tensor columns) {
+        Tensor d = dy.to(torch.ScalarType.Float);
+        Tensor f = x.to(torch.ScalarType.Float);
         if (ghost) {
             addGhost(d, f, rows);
             addGhost(f, d, columns);

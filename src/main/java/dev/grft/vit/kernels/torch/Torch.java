@@ -44,11 +44,15 @@ public final class Torch {
      * @throws UserError if its native libraries are not on the class path, or cannot be loaded
      */
     public static void load() {
+        if (!Loader.getPlatform().equals("linux-x86_64")) {
+            throw UserError.of(
+                    "engine.kernels is torch, but LibTorch's libraries are for Linux on x86-64, not for %s; set engine.kernels to auto",
+                    Loader.getPlatform());
+        }
         if (!present()) {
             throw UserError.of(
-                    "engine.kernels is torch, but the class path has no native libraries of LibTorch for %s; build with mvn -Ptorch, add"
-                            + " the jar org.bytedeco:pytorch:2.10.0-1.5.13 with the classifier linux-x86_64, or set engine.kernels to auto",
-                    Loader.getPlatform());
+                    "engine.kernels is torch, but the class path has no native libraries of LibTorch; build with mvn -Ptorch, add"
+                            + " the jar org.bytedeco:pytorch:2.10.0-1.5.13 with the classifier linux-x86_64, or set engine.kernels to auto");
         }
         try {
             Library.load();
