@@ -43,12 +43,15 @@ import scala.Tuple2;
  * of {@link Rounds}.
  *
  * <p>A job ends when the executors are wanted for something else ({@link #rest}), when no step is asked for in a second, and after some seconds at the
- * end of a round. So executors that have come take part in the next one, and jobs of others get their turn. It also ends when an executor is lost: an
+ * end of a round, or after one if the application has another job. So executors that have come take part in the next one, and jobs of others get their turn. It also ends when an executor is lost: an
  * ordinary job then makes the shards of that one elsewhere, and the next standing job goes on with the same round, of which nothing else is lost.
  */
 public final class StandingRounds implements GradientSource {
     private static final Logger LOG = LoggerFactory.getLogger(StandingRounds.class);
     private static final Duration TURN = Duration.ofSeconds(20);
+
+    /** How long a job makes steps at least, also if other jobs wait. */
+    private static final Duration SHORT_TURN = Duration.ofSeconds(1);
     private static final Duration FAREWELL = Duration.ofSeconds(10);
     private static final Duration ALONE = Duration.ofSeconds(1);
     private static final String GROWS = "spark.dynamicAllocation.enabled";
@@ -260,6 +263,7 @@ public final class StandingRounds implements GradientSource {
         private final JavaFutureAction<Long> tasks;
         private final Thread thread;
         private long began; // when its first step was made: before, it may have waited for slots
+        private long looked; // for jobs of others
         private boolean begun;
         private final CompletableFuture<Object> trouble =
                 new CompletableFuture<>(); // fails when the tasks have ended, or are to end
@@ -299,11 +303,23 @@ public final class StandingRounds implements GradientSource {
             if (!begun) {
                 begun = true;
                 began = System.nanoTime();
+                looked = began;
             }
         }
 
         boolean hasHadItsTurn() {
-            return begun && System.nanoTime() - began > turn.toNanos();
+            long now = System.nanoTime();
+            if (begun && now - looked > SHORT_TURN.toNanos()) {
+                looked = now;
+                return now - began > turn.toNanos() || othersRun();
+            }
+            return begun && now - began > turn.toNanos();
+        }
+
+        /** Returns whether the application has another job, which may be waiting for slots. */
+        private boolean othersRun() {
+            List<Integer> own = tasks.jobIds();
+            return Arrays.stream(spark.statusTracker().getActiveJobIds()).anyMatch(id -> !own.contains(id));
         }
 
         /**

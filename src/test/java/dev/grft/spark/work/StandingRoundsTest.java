@@ -249,6 +249,25 @@ class StandingRoundsTest {
         }
     }
 
+    /** Else it would wait for as long as the training has steps to make. */
+    @Test
+    void aJobOfOthersGetsItsTurnBeforeThatOfTheTrainingIsOver() throws Exception {
+        ExecutorService pool = Executors.newSingleThreadExecutor();
+        try (StandingRounds standing = standing(examples(3, 24), Duration.ofHours(1), Duration.ofSeconds(10))) {
+            standing.gradient(0, trained(0));
+            Future<Long> other =
+                    pool.submit(() -> context.parallelize(List.of(1, 2, 3), 3).count());
+            long began = System.nanoTime();
+            for (int step = 1; !other.isDone() && System.nanoTime() - began < TimeUnit.MINUTES.toNanos(2); step++) {
+                standing.gradient(step, trained(step % 4));
+            }
+            assertThat(other.isDone()).isTrue();
+            assertThat(other.get()).isEqualTo(3);
+        } finally {
+            pool.shutdownNow();
+        }
+    }
+
     @Test
     void aTaskThatFailsOnceChangesNothing() {
         JavaRDD<Shard> images = examples(3, 24);
