@@ -214,7 +214,7 @@ public final class Config {
 
     /**
      * Returns the settings of one method: {@code tuning.method} is that method, what the section {@code methods:} says of it
-     * is applied, nothing is left to compare with, and a learning rate, matrices and biases that are not given are the method's
+     * is applied, nothing is left to compare with, and a learning rate and matrices that are not given are the method's
      * own. Methods that do not train slices have no penalty unless {@code methods:} gives them one: it is GRFT's. Nor have they {@code
      * training.sliceRates}.
      *
@@ -242,11 +242,6 @@ public final class Config {
             defaults.put(
                     "selection.matrices",
                     whole ? SelectionSettings.ALL : own.selection().eligible());
-        }
-        if (own.tuning().biases() == null && Method.of(method).isOfSlices()) {
-            // A preset is a reading of the paper. Below the last layers nothing trains.
-            boolean beside = own.selection().preset() == null && !method.equals(Method.LAST_LAYERS.word());
-            defaults.put("tuning.biases", beside);
         }
         return defaults.isEmpty() ? own : with(own, place, defaults);
     }

@@ -184,7 +184,7 @@ public final class Comparison {
             put(node, "jaccard_between_seeds", stability(of.ofSeeds));
             put(node, "jaccard_between_halves", betweenHalves(of.halves));
             ObjectNode byMatrix = node.putObject("slices");
-            Place.counts(of.ofSeeds, place -> place.matrix()).forEach(byMatrix::put);
+            SelectionMap.Place.counts(of.ofSeeds, place -> place.matrix()).forEach(byMatrix::put);
             ObjectNode byKind = node.putObject("share_by_kind");
             shares(of.ofSeeds, place -> place.kind()).forEach(byKind::put);
             ObjectNode byBlock = node.putObject("share_by_block");
@@ -349,8 +349,8 @@ public final class Comparison {
     }
 
     /** Returns the share of the slices at each place, all seeds together, in network order. */
-    private static Map<String, Double> shares(List<Selection> ofSeeds, Function<Place, String> by) {
-        Map<String, Double> counts = Place.counts(ofSeeds, by);
+    private static Map<String, Double> shares(List<Selection> ofSeeds, Function<SelectionMap.Place, String> by) {
+        Map<String, Double> counts = SelectionMap.Place.counts(ofSeeds, by);
         double sum = counts.values().stream().mapToDouble(Double::doubleValue).sum();
         counts.replaceAll((place, count) -> count / sum);
         return counts;

@@ -9,8 +9,12 @@ import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.checkpoint.artifact.SelectionFile;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.TreeSet;
+import java.util.function.Function;
 
 /**
  * A selection and its scores as the report shows them. Keys: {@code slices}, {@code trained}, {@code
@@ -86,5 +90,30 @@ final class SelectionMap {
 
     private static String threeDigits(double number) {
         return String.format(Locale.ROOT, "%.3g", number);
+    }
+
+    /**
+     * Where a matrix is.
+     *
+     * @param matrix its timm name
+     * @param block number of the encoder block, or - before all of them
+     * @param kind such as {@code attn.qkv}
+     */
+    record Place(String matrix, String block, String kind) {
+        static Place of(String matrix) {
+            String[] parts = matrix.replace(".weight", "").split("\\.", 3);
+            boolean inBlock = parts[0].equals("blocks");
+            return new Place(matrix, inBlock ? parts[1] : "-", inBlock ? parts[2] : parts[0]);
+        }
+
+        /** Returns how many slices there are at each place, mean over the selections. */
+        static Map<String, Double> counts(List<Selection> selections, Function<Place, String> by) {
+            Map<String, Double> counts = new LinkedHashMap<>();
+            selections.forEach(selection -> selection
+                    .slices()
+                    .forEach((matrix, slices) -> counts.merge(
+                            by.apply(of(matrix)), (double) slices.count() / selections.size(), Double::sum)));
+            return counts;
+        }
     }
 }

@@ -261,26 +261,6 @@ class ConfigTest {
     }
 
     @Test
-    void biasesTrainBesideSlicesUnlessAPresetOrTheMethodLeavesThemOut() {
-        Settings ours = settings();
-        Settings paper = settings("selection.preset=vtab-rows");
-        for (String method : List.of("grft", "random", "magnitude")) {
-            assertThat(Config.forMethod(ours, method).tuning().biases()).isTrue();
-            assertThat(Config.forMethod(paper, method).tuning().biases()).isFalse();
-        }
-        assertThat(Config.forMethod(ours, "last-layers").tuning().biases()).isFalse();
-        assertThat(Config.forMethod(ours, "lora").tuning().biases()).isNull();
-        assertThat(Config.forMethod(settings("methods.random.tuning.biases=false"), "random")
-                        .tuning()
-                        .biases())
-                .isFalse();
-        assertThat(Config.forMethod(settings("selection.preset=vtab-rows", "tuning.biases=true"), "grft")
-                        .tuning()
-                        .biases())
-                .isTrue();
-    }
-
-    @Test
     void thePenaltyIsForSlicesAndForMethodsThatAreGivenOne() {
         Settings all = settings(
                 "penalty.lambda=0.5",

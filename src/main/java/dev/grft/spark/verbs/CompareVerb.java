@@ -141,7 +141,6 @@ final class CompareVerb extends Verb {
         if (budget != null) {
             if (settings.selection().preset() != null) {
                 changes.put("selection.matrices", settings.selection().eligible());
-                changes.put("tuning.biases", settings.tuning().trainsBiases());
             }
             changes.put("selection.preset", null);
             changes.put("selection.budget.count", budget < 1 ? null : budget.intValue());
@@ -230,7 +229,7 @@ final class CompareVerb extends Verb {
         long biases =
                 config.matrices().values().stream().mapToLong(MatrixShape::out).sum();
         double numbers =
-                new Sketch(config, grft).selection().trained() + (grft.tuning().trainsBiases() ? biases : 0);
+                new Sketch(config, grft).selection().trained() + (grft.tuning().biases() ? biases : 0);
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
         for (Method method : Method.all()) {
             Method.Matching matching = method.matching();

@@ -171,7 +171,7 @@ final class TrainVerb extends Verb {
         Selection selection = again.selection();
         Tuning tuning = new SliceTuning(
                 selection,
-                settings.tuning().trainsBiases(),
+                settings.tuning().biases(),
                 new RunIngredients(run, own, slices).rates(selection, again::scores));
         Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
         ModelBroadcast model =

@@ -52,6 +52,7 @@ public final class StandingRounds implements GradientSource {
 
     /** How long a job makes steps at least, also if other jobs wait. */
     private static final Duration SHORT_TURN = Duration.ofSeconds(1);
+
     private static final Duration FAREWELL = Duration.ofSeconds(10);
     private static final Duration ALONE = Duration.ofSeconds(1);
     private static final String GROWS = "spark.dynamicAllocation.enabled";

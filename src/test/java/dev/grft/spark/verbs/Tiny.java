@@ -145,7 +145,6 @@ public final class Tiny {
                 "model.pretrained=" + pretrained,
                 "data.train=" + train,
                 "data.test=" + test,
-                "tuning.biases=false",
                 "selection.budget.count=2",
                 "selection.matrices=[patch_embed.proj, attn.qkv, attn.proj, mlp.fc1, mlp.fc2]",
                 "probe.epochs=5",
