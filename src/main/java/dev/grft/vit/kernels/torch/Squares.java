@@ -11,13 +11,15 @@ public final class Squares {
     private Squares() {}
 
     /**
-     * Adds the row and column sums of the squared gradient of one example, {@code dy' x}, whose products are fp32.
+     * Adds the row and column sums of the squared gradient of one example, {@code dy' x}, whose products are fp32, or double if dy is.
      *
      * @param ghost whether by the ghost-norm identity
      */
     public static void addOfExample(boolean ghost, Tensor dy, Tensor x, Tensor rows, Tensor columns) {
-        Tensor d = dy.to(torch.ScalarType.Float);
-        Tensor f = x.to(torch.ScalarType.Float);
+        boolean isDouble = Torch.type(dy) == torch.ScalarType.Double;
+        torch.ScalarType type = isDouble ? torch.ScalarType.Double : torch.ScalarType.Float;
+        Tensor d = dy.to(type);
+        Tensor f = x.to(type);
         if (ghost) {
             addGhost(d, f, rows);
             addGhost(f, d, columns);
