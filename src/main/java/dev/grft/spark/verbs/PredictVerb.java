@@ -19,6 +19,7 @@ import dev.grft.spark.images.ImageReader;
 import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Source;
+import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.Looking;

@@ -1,8 +1,7 @@
-package dev.grft.spark.verbs;
+package dev.grft.spark.run;
 
 import dev.grft.UserError;
 import dev.grft.spark.cluster.Causes;
-import dev.grft.spark.run.Session;
 import dev.grft.spark.tables.NamedTable;
 import dev.grft.spark.tables.OwnSession;
 import java.util.UUID;
@@ -17,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * A table of Spark's catalogs that a verb writes: it is made, or rows are added to it, or replace all of its rows. That is one commit where
  * the table's format has commits, as those of Delta Lake and Iceberg.
  */
-final class OutputTable {
+public final class OutputTable {
     private final Session session;
     private final SparkSession spark;
     private final String output;
@@ -41,7 +40,7 @@ final class OutputTable {
      *
      * @throws UserError for {@code append} to a folder, or together with {@code force}
      */
-    static @Nullable OutputTable of(Session session, String output, boolean append, boolean force) {
+    public static @Nullable OutputTable of(Session session, String output, boolean append, boolean force) {
         if (output.startsWith(NamedTable.TABLE)) {
             if (append && force) {
                 throw UserError.of(
@@ -62,7 +61,7 @@ final class OutputTable {
      *
      * @throws UserError with what to do
      */
-    void requireFree() {
+    public void requireFree() {
         if (exists() && !append && !force) {
             throw UserError.of(
                     "%s: exists already; give --append to add rows, or --force to replace all of them", output);
@@ -82,7 +81,7 @@ final class OutputTable {
      *
      * @throws UserError if the table is there by now and its rows are not to be touched, or its columns are others
      */
-    void save(String folder) {
+    public void save(String folder) {
         Dataset<Row> rows = spark.read().parquet(folder);
         String view = "grft_" + UUID.randomUUID().toString().replace("-", "");
         requireFree(); // another job may have made it during the pass
