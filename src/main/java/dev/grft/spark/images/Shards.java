@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.EveryPartition;
 import dev.grft.spark.cluster.Places;
 import dev.grft.spark.cluster.Scratch;
 import dev.grft.spark.cluster.Sent;
@@ -13,10 +14,8 @@ import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.Dependency;
-import org.apache.spark.NarrowDependency;
 import org.apache.spark.OneToOneDependency;
 import org.apache.spark.Partition;
 import org.apache.spark.Partitioner;
@@ -369,14 +368,17 @@ final class Shards {
         private final int count;
 
         ViewRdd(Sent<String> set, RDD<Shard> pieces, int count) {
-            super(set, pieces.sparkContext(), JavaConverters.asScalaBuffer(List.<Dependency<?>>of(new All(pieces))));
+            super(
+                    set,
+                    pieces.sparkContext(),
+                    JavaConverters.asScalaBuffer(List.<Dependency<?>>of(new EveryPartition<>(pieces))));
             this.pieces = pieces;
             this.count = count;
         }
 
         @Override
         public Partition[] getPartitions() {
-            return IntStream.range(0, count).mapToObj(Numbered::new).toArray(Partition[]::new);
+            return EveryPartition.numbered(count);
         }
 
         @Override
@@ -391,52 +393,6 @@ final class Shards {
                                     .toList(),
                             split.index(),
                             count));
-        }
-    }
-
-    /** Every partition needs all of those before. */
-    @SuppressWarnings("deprecation") // JavaConverters, as above
-    private static final class All extends NarrowDependency<Shard> {
-        private static final long serialVersionUID = 1L;
-
-        private final int count;
-
-        All(RDD<Shard> before) {
-            super(before);
-            this.count = before.getNumPartitions();
-        }
-
-        @Override
-        public scala.collection.immutable.List<Object> getParents(int partition) {
-            return JavaConverters.asScalaBuffer(
-                            IntStream.range(0, count).mapToObj(i -> (Object) i).toList())
-                    .toList();
-        }
-    }
-
-    /** A partition that is nothing but its number. */
-    private static final class Numbered implements Partition {
-        private static final long serialVersionUID = 1L;
-
-        private final int number;
-
-        Numbered(int number) {
-            this.number = number;
-        }
-
-        @Override
-        public int index() {
-            return number;
-        }
-
-        @Override
-        public boolean equals(@Nullable Object other) {
-            return other instanceof Numbered that && number == that.number;
-        }
-
-        @Override
-        public int hashCode() {
-            return number;
         }
     }
 }

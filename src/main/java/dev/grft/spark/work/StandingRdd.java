@@ -1,16 +1,14 @@
 package dev.grft.spark.work;
 
+import dev.grft.spark.cluster.EveryPartition;
 import dev.grft.spark.images.Shard;
 import java.io.Serializable;
 import java.util.Iterator;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.apache.spark.Dependency;
-import org.apache.spark.NarrowDependency;
 import org.apache.spark.Partition;
 import org.apache.spark.TaskContext;
 import org.apache.spark.rdd.RDD;
-import org.jspecify.annotations.Nullable;
 import scala.collection.JavaConverters;
 import scala.reflect.ClassTag$;
 
@@ -45,7 +43,7 @@ final class StandingRdd extends RDD<Integer> {
     StandingRdd(RDD<Shard> shards, int tasks, List<String> places, Work work) {
         super(
                 shards.sparkContext(),
-                JavaConverters.asScalaBuffer(List.<Dependency<?>>of(new All(shards)))
+                JavaConverters.asScalaBuffer(List.<Dependency<?>>of(new EveryPartition<>(shards)))
                         .toSeq(),
                 ClassTag$.MODULE$.apply(Integer.class));
         this.shards = shards;
@@ -57,7 +55,7 @@ final class StandingRdd extends RDD<Integer> {
 
     @Override
     public Partition[] getPartitions() {
-        return IntStream.range(0, tasks).mapToObj(Numbered::new).toArray(Partition[]::new);
+        return EveryPartition.numbered(tasks);
     }
 
     /** Without this, Spark would send all tasks to where the first shard is. */
@@ -74,50 +72,5 @@ final class StandingRdd extends RDD<Integer> {
         int computed = work.work(
                 number -> JavaConverters.asJavaIterator(shards.iterator(partitions[number], context)), context);
         return JavaConverters.asScalaIterator(List.of(computed).iterator());
-    }
-
-    /** Every task needs all shards. */
-    private static final class All extends NarrowDependency<Shard> {
-        private static final long serialVersionUID = 1L;
-
-        private final int count;
-
-        All(RDD<Shard> before) {
-            super(before);
-            this.count = before.getNumPartitions();
-        }
-
-        @Override
-        public scala.collection.immutable.List<Object> getParents(int partition) {
-            return JavaConverters.asScalaBuffer(
-                            IntStream.range(0, count).mapToObj(i -> (Object) i).toList())
-                    .toList();
-        }
-    }
-
-    /** A partition that is nothing but its number. */
-    private static final class Numbered implements Partition {
-        private static final long serialVersionUID = 1L;
-
-        private final int number;
-
-        Numbered(int number) {
-            this.number = number;
-        }
-
-        @Override
-        public int index() {
-            return number;
-        }
-
-        @Override
-        public boolean equals(@Nullable Object other) {
-            return other instanceof Numbered that && number == that.number;
-        }
-
-        @Override
-        public int hashCode() {
-            return number;
-        }
     }
 }
