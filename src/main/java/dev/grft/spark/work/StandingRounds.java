@@ -310,11 +310,14 @@ public final class StandingRounds implements GradientSource {
 
         boolean hasHadItsTurn() {
             long now = System.nanoTime();
-            if (begun && now - looked > SHORT_TURN.toNanos()) {
-                looked = now;
-                return now - began > turn.toNanos() || othersRun();
+            if (!begun || now - began > turn.toNanos()) {
+                return begun;
             }
-            return begun && now - began > turn.toNanos();
+            if (now - looked <= SHORT_TURN.toNanos()) {
+                return false;
+            }
+            looked = now;
+            return othersRun();
         }
 
         /** Returns whether the application has another job, which may be waiting for slots. */

@@ -11,11 +11,8 @@ import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
 import dev.grft.data.Augment;
-import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
-import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
-import dev.grft.data.Target;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.ExampleShards;
 import dev.grft.spark.images.Shard;
@@ -84,18 +81,7 @@ class RoundsTest {
     }
 
     private static JavaRDD<Shard> examples(int count) {
-        List<List<Example>> shards = new ArrayList<>();
-        for (int shard = 0; shard < SHARDS; shard++) {
-            shards.add(new ArrayList<>());
-        }
-        SplittableRandom random = new SplittableRandom(4);
-        for (int id = 0; id < count; id++) {
-            byte[] rgb = new byte[3 * 64];
-            random.nextBytes(rgb);
-            Pixels pixels = new Pixels(8, 8, rgb);
-            shards.get(id % SHARDS).add(new Example(id, Target.ofClass(id % 3), "image " + id, pixels, pixels, 1));
-        }
-        return ExampleShards.of(context.parallelize(shards, SHARDS).flatMap(List::iterator));
+        return ExampleShards.noise(context, SHARDS, count);
     }
 
     private Sampler sampler(Augment augment) {

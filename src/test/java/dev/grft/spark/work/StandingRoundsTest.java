@@ -10,11 +10,8 @@ import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.UserError;
 import dev.grft.config.Settings;
-import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
-import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
-import dev.grft.data.Target;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.images.ExampleShards;
 import dev.grft.spark.images.Shard;
@@ -84,18 +81,7 @@ class StandingRoundsTest {
     }
 
     private static JavaRDD<Shard> examples(int shards, int count) {
-        List<List<Example>> all = new ArrayList<>();
-        for (int shard = 0; shard < shards; shard++) {
-            all.add(new ArrayList<>());
-        }
-        SplittableRandom random = new SplittableRandom(4);
-        for (int id = 0; id < count; id++) {
-            byte[] rgb = new byte[3 * 64];
-            random.nextBytes(rgb);
-            Pixels pixels = new Pixels(8, 8, rgb);
-            all.get(id % shards).add(new Example(id, Target.ofClass(id % 3), "image " + id, pixels, pixels, 1));
-        }
-        return ExampleShards.of(context.parallelize(all, shards).flatMap(List::iterator));
+        return ExampleShards.noise(context, shards, count);
     }
 
     private static JavaRDD<Shard> failing(JavaRDD<Shard> examples, Function<TaskContext, Boolean> when) {
