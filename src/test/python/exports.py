@@ -46,7 +46,7 @@ def ways(export: Path, classes: int):
         for merge in (False, True):
             model = peft.PeftModel.from_pretrained(pretrained(base, classes), export)
             yield "PeftModel.from_pretrained" + (", merged" if merge else ""), model.merge_and_unload() if merge else model
-        if kind == "peft" and base.startswith("transformers"):
+        if kind in ("peft", "peft-biases") and base.startswith("transformers"):
             yield "AutoPeftModel.from_pretrained", peft.AutoPeftModel.from_pretrained(
                 export, num_labels=classes, ignore_mismatched_sizes=True
             )

@@ -100,7 +100,7 @@ public final class Export {
                 hadoop,
                 new Path(output),
                 file,
-                checkpoint.config(),
+                checkpoint,
                 names,
                 four ? names::module : names::moduleInMemory,
                 pretrained);

@@ -8,6 +8,7 @@ import dev.grft.LowRank;
 import dev.grft.Slices;
 import dev.grft.Task;
 import dev.grft.UserError;
+import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.NameMap;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.checkpoint.file.Safetensors;
@@ -16,6 +17,7 @@ import dev.grft.checkpoint.file.Tensor;
 import dev.grft.vit.VitConfig;
 import java.net.URI;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,7 +34,8 @@ import org.jspecify.annotations.Nullable;
  * A delta as Hugging Face's PEFT keeps a LoRA adapter, {@code adapter_model.safetensors}, {@code adapter_config.json} and a card with the
  * classes, of which PEFT's files have no place. Rows of
  * a matrix are an update B A whose B is one-hot (which rows) and whose A holds the differences; of columns A is one-hot. So
- * W + B A is the very matrix that a merge makes. The rank of each module is its number of slices.
+ * W + B A is the very matrix that a merge makes. The rank of each module is its number of slices. Biases that train with them are
+ * kept as PEFT's {@code bias="all"} keeps them: their new values.
  */
 final class PeftAdapter {
     private static final String MODEL = "adapter_model.safetensors";
@@ -40,6 +43,7 @@ final class PeftAdapter {
     private static final String CARD = "README.md";
     private static final String PREFIX = "base_model.model."; // what PEFT wraps a model in
     private static final String WEIGHT = ".weight";
+    private static final String BIAS = ".bias";
     private static final List<String> PARTS = List.of("q", "k", "v");
     private static final String MERGED = "export --format timm or transformers writes the merged model";
 
@@ -47,6 +51,7 @@ final class PeftAdapter {
     private final UnaryOperator<String> module; // the library's name in memory of a module of timm's
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
     private final Map<String, Factors> factors = new LinkedHashMap<>(); // by timm's module, or attn.q, attn.k, attn.v
+    private final Map<String, float[]> biases = new LinkedHashMap<>(); // new values, by the same
 
     /** An update {@code scale B A}: a {@code [rank, in]}, b {@code [out, rank]}. */
     private static final class Factors {
@@ -88,6 +93,7 @@ final class PeftAdapter {
      * Writes the adapter.
      *
      * @param directory gets the three files
+     * @param base the pretrained model
      * @param names of the library whose model the adapter is put on: timm or transformers
      * @param module what that library calls a module of timm's in memory
      * @param pretrained where that model is
@@ -97,7 +103,7 @@ final class PeftAdapter {
             Configuration hadoop,
             Path directory,
             DeltaFile file,
-            VitConfig config,
+            Checkpoint base,
             NameMap names,
             UnaryOperator<String> module,
             String pretrained) {
@@ -108,21 +114,20 @@ final class PeftAdapter {
         PeftAdapter adapter = new PeftAdapter(names, module);
         delta.selection().slices().values().forEach(slices -> adapter.put(slices.matrix(), of(slices, delta)));
         delta.additions().forEach((matrix, addition) -> adapter.put(matrix, of(addition, file.method())));
-        if (!delta.whole().isEmpty()) {
-            throw UserError.of(
-                    "export: %s trains %s and others directly, but a PEFT adapter holds only low-rank updates of"
-                            + " matrices; %s",
-                    file.method(), delta.whole().keySet().iterator().next(), MERGED);
-        }
+        delta.whole().keySet().forEach(name -> require(name, base, file.method()));
         if (adapter.factors.isEmpty()) {
             throw UserError.of(
-                    "export: %s trains the head alone, and PEFT has no adapter without an adapted matrix; %s",
+                    "export: %s changes no matrix, and PEFT has no adapter without an adapted matrix; %s",
                     file.method(), MERGED);
+        }
+        if (!delta.whole().isEmpty()) {
+            Map<String, float[]> merged = base.merged(delta).tensors();
+            delta.whole().keySet().forEach(name -> adapter.putBias(name, merged.get(name)));
         }
         adapter.write(
                 hadoop,
                 directory,
-                config.withHead(delta.labels().size(), delta.task()),
+                base.config().withHead(delta.labels().size(), delta.task()),
                 delta,
                 Base.of(hadoop, pretrained));
     }
@@ -207,9 +212,42 @@ final class PeftAdapter {
         for (int i = 0; i < PARTS.size(); i++) {
             Factors part = update.rows(i * third, (i + 1) * third);
             if (part.rank > 0) {
-                factors.put(ours.substring(0, ours.length() - 3) + PARTS.get(i), part);
+                factors.put(part(ours, i), part);
             }
         }
+    }
+
+    /** Requires of a parameter that trains whole that it is a bias which the library's model has. */
+    private static void require(String name, Checkpoint base, String method) {
+        if (!name.endsWith(BIAS)) {
+            throw UserError.of(
+                    "export: %s trains all of %s, but a PEFT adapter holds only biases and low-rank updates of matrices; %s",
+                    method, name, MERGED);
+        }
+        float[] before = base.tensors().get(name);
+        if (before != null && IntStream.range(0, before.length).allMatch(i -> before[i] == 0)) {
+            throw UserError.of(
+                    "export: %s trains %s, but the pretrained model has no such bias (or zeros), so that PEFT would leave it"
+                            + " out; %s, or train with tuning.biases=false",
+                    method, name, MERGED);
+        }
+    }
+
+    private void putBias(String name, float[] values) {
+        String ours = name.substring(0, name.length() - BIAS.length());
+        if (!names.splitsQkv() || !ours.endsWith("qkv")) {
+            biases.put(ours, values);
+            return;
+        }
+        int third = values.length / PARTS.size();
+        for (int i = 0; i < PARTS.size(); i++) {
+            biases.put(part(ours, i), Arrays.copyOfRange(values, i * third, (i + 1) * third));
+        }
+    }
+
+    /** Returns the name of the query, key or value of a joined module. */
+    private static String part(String qkv, int which) {
+        return qkv.substring(0, qkv.length() - 3) + PARTS.get(which);
     }
 
     private void write(Configuration hadoop, Path directory, VitConfig config, Delta delta, Base base) {
@@ -229,6 +267,9 @@ final class PeftAdapter {
                     Tensor.ofFloats(
                             patches ? new long[] {out, update.rank, 1, 1} : new long[] {out, update.rank}, update.b));
         });
+        biases.forEach((ours, values) -> tensors.put(
+                PREFIX + module.apply(ours) + (factors.containsKey(ours) ? ".base_layer" : "") + BIAS,
+                Tensor.ofFloats(new long[] {values.length}, values)));
         long classes = config.classes();
         tensors.put(
                 PREFIX + names.theirs(Delta.HEAD_WEIGHT),
@@ -280,7 +321,7 @@ final class PeftAdapter {
         root.put("base_model_name_or_path", base.name);
         root.put("revision", base.revision);
         root.put("inference_mode", true);
-        root.put("bias", "none");
+        root.put("bias", biases.isEmpty() ? "none" : "all");
         root.put("fan_in_fan_out", false);
         root.put("lora_dropout", 0.0);
         root.put("use_rslora", false);

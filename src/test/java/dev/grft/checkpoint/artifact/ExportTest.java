@@ -210,8 +210,12 @@ class ExportTest {
         refused(
                 delta(model, Map.of("norm.bias", new float[24]), List.of()),
                 "bitfit",
-                "export: bitfit trains norm.bias and others directly");
-        refused(delta(model, Map.of(), List.of()), "linear", "export: linear trains the head alone");
+                "export: bitfit changes no matrix, and PEFT has no adapter without");
+        refused(
+                delta(model, Map.of("norm.weight", new float[24]), List.of()),
+                "full",
+                "export: full trains all of norm.weight, but a PEFT adapter holds only biases and");
+        refused(delta(model, Map.of(), List.of()), "linear", "export: linear changes no matrix");
         refused(
                 delta(
                         model,
@@ -228,6 +232,7 @@ class ExportTest {
                 "which is not a low-rank update; use the delta with evaluate");
     }
 
+    private static final String CLASSIFIER_BIAS = "base_model.model.classifier.bias";
     private static final String QKV_OF_0 = "blocks.0.attn.qkv.weight";
 
     private void refused(Delta delta, String method, String message) throws IOException {
@@ -366,6 +371,68 @@ class ExportTest {
                         .get("modules_to_save")
                         .toString())
                 .isEqualTo(timm ? "[\"head\"]" : "[\"classifier\"]");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"timm-deit", "timm-dinov2", "timm-siglip", "transformers", "transformers-dinov2", "transformers-siglip"})
+    void biasesThatTrainWithSlicesAreInTheAdapter(String base) throws Exception {
+        Checkpoint pretrained = load("formats/" + base);
+        Random random = new Random(5);
+        Map<String, float[]> biases = new LinkedHashMap<>();
+        pretrained.tensors().forEach((name, values) -> {
+            if (name.endsWith(".bias") && !name.contains("norm") && !name.startsWith("head.")) {
+                biases.put(name, numbers(random, values.length));
+            }
+        });
+        assertThat(biases).containsKeys("patch_embed.proj.bias", "blocks.1.attn.qkv.bias", "blocks.1.mlp.fc2.bias");
+
+        Path output = export(base, "peft", "biases", run(base, anywhere(pretrained, biases), "grft"));
+
+        assertThat(json(output.resolve("adapter_config.json")).get("bias").asText()).isEqualTo("all");
+        Safetensors file = Safetensors.read(Golden.HADOOP, Golden.hadoop(output.resolve("adapter_model.safetensors")));
+        assertThat(file.names().stream().filter(name -> name.endsWith(".bias")))
+                .hasSize(1 + biases.size() + (base.startsWith("transformers") ? 2 * pretrained.config().depth() : 0))
+                .contains(base.startsWith("timm") ? "base_model.model.blocks.0.attn.qkv.base_layer.bias" : CLASSIFIER_BIAS);
+    }
+
+    /** PEFT wraps the modules that it adapts, and no others: here the query alone has rows. */
+    @Test
+    void aBiasBesideAnAdaptedMatrixLiesInItsBaseLayer() throws Exception {
+        Checkpoint pretrained = load("formats/transformers");
+        Slices rows = new Slices(QKV_OF_0, QKV, Axis.ROW, new int[] {1, 7});
+        Delta delta = new Delta(
+                new Selection(List.of(rows)),
+                Map.of(QKV_OF_0, numbers(new Random(6), 2 * 24)),
+                new float[4 * 24],
+                new float[4],
+                LABELS,
+                pretrained.sha256(),
+                Map.of("blocks.0.attn.qkv.bias", new float[72]));
+
+        Path output = directory.resolve("adapter");
+        export(run("transformers", delta, "grft").toString(), "peft", null, null, output.toString());
+
+        Safetensors file = Safetensors.read(Golden.HADOOP, Golden.hadoop(output.resolve("adapter_model.safetensors")));
+        String attention = "base_model.model.vit.layers.0.attention.";
+        assertThat(file.names().stream().filter(name -> name.endsWith(".bias")))
+                .containsExactlyInAnyOrder(
+                        attention + "q_proj.base_layer.bias",
+                        attention + "k_proj.bias",
+                        attention + "v_proj.bias",
+                        CLASSIFIER_BIAS);
+    }
+
+    @Test
+    void aBiasThatTheModelDoesNotHaveCannotBeInAnAdapter() throws Exception {
+        Checkpoint clip = load("formats/timm-clip");
+        Path run = run("timm-clip", anywhere(clip, Map.of("patch_embed.proj.bias", new float[12])), "grft");
+        Path output = directory.resolve("refused");
+
+        assertThatThrownBy(() -> export(run.toString(), "peft", null, null, output.toString()))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("export: grft trains patch_embed.proj.bias, but the pretrained model has no such bias")
+                .hasMessageContaining("or train with tuning.biases=false");
+        assertThat(output).doesNotExist();
     }
 
     @ParameterizedTest
