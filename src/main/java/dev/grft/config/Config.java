@@ -237,6 +237,9 @@ public final class Config {
             int batchSize = own.training().batchSize();
             defaults.put("training.learningRate", Method.of(method).learningRate(batchSize));
         }
+        if (own.tuning().biases() == null) {
+            defaults.put("tuning.biases", Method.of(method).isOfSlices() && own.withBiases());
+        }
         if (own.selection().matrices() == null) {
             boolean whole = Method.of(method).needs() == Method.Needs.SCORES; // GPS, as published
             defaults.put(

@@ -109,6 +109,11 @@ public record Settings(
                 training.microBatch());
     }
 
+    /** Returns whether biases train beside slices: as {@code tuning.biases} says; else unless a preset wants the paper's very numbers. */
+    public boolean withBiases() {
+        return tuning.biases() == null ? selection.preset() == null : tuning.biases();
+    }
+
     /** Returns whether images are cropped at random: in training, or to make two views of each for the contrastive loss. */
     public boolean cropsAtRandom() {
         return augmentation.crop() || selection.contrastive();

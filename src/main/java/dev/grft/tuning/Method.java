@@ -194,7 +194,7 @@ public record Method(
     }
 
     private static Tuning slices(Ingredients from, Selection selection) {
-        return new SliceTuning(selection, from.settings().biases(), from.rates(selection));
+        return new SliceTuning(selection, from.settings().trainsBiases(), from.rates(selection));
     }
 
     private static Tuning lora(Ingredients from) {

@@ -11,20 +11,24 @@ import dev.grft.vit.Buffers;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.TrainedArray;
+import dev.grft.vit.VitConfig;
 import dev.grft.vit.kernels.Kernels;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * GRFT: the selected rows or columns and the head (arXiv 2507.00016); with random indices, the sceptics' baseline; with
- * an empty selection, the linear probe. Differs from the paper, if so wanted: the biases that GPS trains, too.
+ * an empty selection, the linear probe. Beyond the paper, unless a preset is set: the biases of the blocks that have slices.
  *
  * <p>The pretrained matrix W is never written. With the differences of k slices in S {@code [k, length]}:
  *
@@ -37,7 +41,7 @@ public final class SliceTuning implements Tuning {
     private static final long serialVersionUID = 1L;
 
     private final Selection selection;
-    private final boolean biases;
+    private final Set<Integer> biases; // the blocks whose biases train; -1: the patch embedding
     private final Map<String, List<Double>> rates;
 
     /** Returns the tuning of these slices and the head. */
@@ -48,7 +52,8 @@ public final class SliceTuning implements Tuning {
     /**
      * Returns the tuning of these slices and the head.
      *
-     * @param biases whether the biases of the patch embedding, the attention and the MLPs train, too, whatever is selected
+     * @param biases whether the biases of attention and MLP train, too, in each block that has slices; also that of the patch embedding,
+     *     if it has
      */
     public SliceTuning(Selection selection, boolean biases) {
         this(selection, biases, Map.of());
@@ -57,13 +62,29 @@ public final class SliceTuning implements Tuning {
     /**
      * Returns the tuning of these slices and the head.
      *
-     * @param biases whether the biases of the patch embedding, the attention and the MLPs train, too, whatever is selected
+     * @param biases whether the biases of attention and MLP train, too, in each block that has slices; also that of the patch embedding,
+     *     if it has
      * @param rates factors of the slices' steps by matrix, see {@link SliceRates}; a matrix without an entry has factors of 1
      */
     public SliceTuning(Selection selection, boolean biases, Map<String, List<Double>> rates) {
+        this(selection, biases ? blocks(selection.slices().keySet()) : Set.of(), rates);
+    }
+
+    private SliceTuning(Selection selection, Set<Integer> biases, Map<String, List<Double>> rates) {
         this.selection = selection;
-        this.biases = biases;
+        this.biases = new HashSet<>(biases);
         this.rates = new HashMap<>(rates);
+    }
+
+    private static Set<Integer> blocks(Set<String> parameters) {
+        return parameters.stream().map(VitConfig::block).collect(Collectors.toSet());
+    }
+
+    /** Returns this tuning with the biases, too, that a delta has trained, wherever slices are now. */
+    public SliceTuning withBiasesOf(Delta delta) {
+        Set<Integer> all = blocks(delta.whole().keySet());
+        all.addAll(biases);
+        return new SliceTuning(selection, all, rates);
     }
 
     /** Returns the linear probe: the head alone. */
@@ -101,7 +122,7 @@ public final class SliceTuning implements Tuning {
     }
 
     private boolean trains(String parameter) {
-        return biases && Tuning.isBias(parameter);
+        return Tuning.isBias(parameter) && biases.contains(VitConfig.block(parameter));
     }
 
     @Override

@@ -90,7 +90,7 @@ public interface Tuning extends Serializable {
         List<Addition> additions = List.copyOf(delta.additions().values());
         if (additions.isEmpty()) {
             return delta.whole().isEmpty() || delta.selection().count() > 0
-                    ? new SliceTuning(delta.selection(), !delta.whole().isEmpty())
+                    ? new SliceTuning(delta.selection()).withBiasesOf(delta)
                     : new WholeTuning(delta.whole().keySet());
         }
         Map<String, MatrixShape> matrices = new LinkedHashMap<>();

@@ -3,18 +3,25 @@ package dev.grft.tuning;
 import dev.grft.Checks;
 import java.io.Serializable;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The section {@code tuning} of the configuration: the method, and the settings that single methods have of their own. Every
  * constructor throws a {@link dev.grft.UserError} for a value out of range.
  *
  * @param method the word of a {@link Method}
- * @param biases whether slices train together with the biases that GPS trains
+ * @param biases whether slices train together with the biases of their blocks; null: yes, unless a preset is set
  */
-public record TuningSettings(String method, boolean biases, Lora lora, Adapter adapter, Gps gps, LastLayers lastLayers)
+public record TuningSettings(
+        String method, @Nullable Boolean biases, Lora lora, Adapter adapter, Gps gps, LastLayers lastLayers)
         implements Serializable {
     public TuningSettings {
         Checks.word("tuning.method", method, Method.words());
+    }
+
+    /** Returns whether biases train beside the slices, once {@link #biases} is settled for a method. */
+    public boolean trainsBiases() {
+        return Boolean.TRUE.equals(biases);
     }
 
     /** Low-rank updates (arXiv 2106.09685). */

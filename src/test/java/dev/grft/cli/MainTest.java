@@ -605,7 +605,7 @@ class MainTest {
     void aPlanNeedsNoMoreThanTheNameOfAModel() throws Exception {
         Result plan = execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "80", "--executors", "1,8");
         assertThat(plan.code()).as(plan.err()).isZero();
-        assertThat(plan.out()).contains("334,948 parameters train").contains("raise training.shards");
+        assertThat(plan.out()).contains("417,892 parameters train").contains("raise training.shards");
         assertRefused(execute("inspect", "vit_huge", "--plan", "--gflops", "1"), "vit_huge", "vit_base_patch16_224");
         assertRefused(
                 execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "-1"), "--gflops", "must be > 0");

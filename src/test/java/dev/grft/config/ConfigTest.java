@@ -40,6 +40,23 @@ class ConfigTest {
     }
 
     @Test
+    void biasesTrainBesideSlicesUnlessAPresetIsSet() {
+        assertThat(biases("grft")).isTrue();
+        assertThat(biases("random")).isTrue();
+        assertThat(biases("lora")).isFalse();
+        assertThat(biases("grft", "selection.preset=vtab-rows")).isFalse();
+        assertThat(biases("grft", "selection.preset=vtab-rows", "tuning.biases=true"))
+                .isTrue();
+        assertThat(biases("random", "methods.random.tuning.biases=false")).isFalse();
+    }
+
+    private static boolean biases(String method, String... assignments) {
+        return Config.forMethod(Config.load(List.of(), List.of(assignments), HADOOP), method)
+                .tuning()
+                .trainsBiases();
+    }
+
+    @Test
     void theDefaultsGiveEveryKeyOfTheRecordsAndNoOtherInTheirOrder() {
         Layer defaults = Layer.ofFile("conf/base.yaml", base);
         assertThat(defaults.values().keySet()).containsExactlyElementsOf(Schema.KEYS.keySet());

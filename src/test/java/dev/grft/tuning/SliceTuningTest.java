@@ -183,6 +183,38 @@ class SliceTuningTest {
     }
 
     @Test
+    void biasesTrainWhereSlicesDoAndWhereTheyHaveTrained() {
+        SliceTuning tuning = new SliceTuning(rows("blocks.1.mlp.fc1.weight"), true);
+        Layout layout = tuning.layout(Tiny.CONFIG);
+        assertThat(biases(tuning))
+                .containsExactly(
+                        "blocks.1.attn.qkv.bias",
+                        "blocks.1.attn.proj.bias",
+                        "blocks.1.mlp.fc1.bias",
+                        "blocks.1.mlp.fc2.bias");
+        Delta delta = tuning.delta(layout, new float[layout.size()], Tiny.LABELS, Tiny.SHA256);
+
+        assertThat(biases(Tuning.of(delta))).isEqualTo(biases(tuning));
+        SliceTuning later = new SliceTuning(rows("blocks.2.mlp.fc1.weight"), true).withBiasesOf(delta);
+        assertThat(biases(later))
+                .containsAll(biases(tuning))
+                .contains("blocks.2.mlp.fc1.bias")
+                .hasSize(8);
+        assertThat(biases(new SliceTuning(rows("patch_embed.proj.weight"), true)))
+                .containsExactly("patch_embed.proj.bias");
+    }
+
+    private static Selection rows(String matrix) {
+        return new Selection(List.of(new Slices(matrix, Tiny.CONFIG.matrices().get(matrix), Axis.ROW, 1)));
+    }
+
+    private static List<String> biases(Tuning tuning) {
+        return tuning.layout(Tiny.CONFIG).arrays().keySet().stream()
+                .filter(name -> name.endsWith(".bias") && !Tuning.isHead(name))
+                .toList();
+    }
+
+    @Test
     void slicesOfAnotherShapeAreRefused() {
         Selection wrong =
                 new Selection(List.of(new Slices("blocks.0.mlp.fc1.weight", new MatrixShape(24, 48), Axis.ROW, 1)));

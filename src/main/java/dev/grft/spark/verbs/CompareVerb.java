@@ -5,6 +5,7 @@ import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.config.Config;
+import dev.grft.config.SelectionSettings;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.measures.Measure;
@@ -19,6 +20,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -141,6 +144,7 @@ final class CompareVerb extends Verb {
         if (budget != null) {
             if (settings.selection().preset() != null) {
                 changes.put("selection.matrices", settings.selection().eligible());
+                changes.put("tuning.biases", settings.withBiases());
             }
             changes.put("selection.preset", null);
             changes.put("selection.budget.count", budget < 1 ? null : budget.intValue());
@@ -216,6 +220,17 @@ final class CompareVerb extends Verb {
         return Config.forMethod(settings, method.word()).watched(labels.size());
     }
 
+    /** Returns how many biases lie in the blocks that slices can be selected from. */
+    private static long biases(VitConfig config, SelectionSettings of) {
+        Set<Integer> blocks = config.matrices(of.eligible()).keySet().stream()
+                .map(VitConfig::block)
+                .collect(Collectors.toSet());
+        return config.matrices().entrySet().stream()
+                .filter(matrix -> blocks.contains(VitConfig.block(matrix.getKey())))
+                .mapToLong(matrix -> matrix.getValue().out())
+                .sum();
+    }
+
     /**
      * Returns settings in which each method that can be matched trains as many numbers as the slices of the budget, the head aside, or
      * the nearest that it can.
@@ -226,10 +241,8 @@ final class CompareVerb extends Verb {
         }
         VitConfig config = run.models().pretrained().config();
         Settings grft = Config.forMethod(cell, Method.GRFT.word());
-        long biases =
-                config.matrices().values().stream().mapToLong(MatrixShape::out).sum();
-        double numbers =
-                new Sketch(config, grft).selection().trained() + (grft.tuning().biases() ? biases : 0);
+        double numbers = new Sketch(config, grft).selection().trained()
+                + (grft.tuning().trainsBiases() ? biases(config, grft.selection()) : 0);
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
         for (Method method : Method.all()) {
             Method.Matching matching = method.matching();

@@ -170,9 +170,10 @@ final class TrainVerb extends Verb {
                 slices.again(new Path(part.own(), "selection.safetensors"), part.inputs(), number, labels, delta);
         Selection selection = again.selection();
         Tuning tuning = new SliceTuning(
-                selection,
-                settings.tuning().biases(),
-                new RunIngredients(run, own, slices).rates(selection, again::scores));
+                        selection,
+                        settings.tuning().trainsBiases(),
+                        new RunIngredients(run, own, slices).rates(selection, again::scores))
+                .withBiasesOf(delta);
         Delta held = settings.selection().released().equals("keep") ? delta.released(selection) : null;
         ModelBroadcast model =
                 held == null ? run.models().broadcast(labels) : run.models().moved(held);

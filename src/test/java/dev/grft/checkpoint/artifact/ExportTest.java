@@ -374,7 +374,15 @@ class ExportTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"timm-deit", "timm-dinov2", "timm-siglip", "transformers", "transformers-dinov2", "transformers-siglip"})
+    @ValueSource(
+            strings = {
+                "timm-deit",
+                "timm-dinov2",
+                "timm-siglip",
+                "transformers",
+                "transformers-dinov2",
+                "transformers-siglip"
+            })
     void biasesThatTrainWithSlicesAreInTheAdapter(String base) throws Exception {
         Checkpoint pretrained = load("formats/" + base);
         Random random = new Random(5);
@@ -388,11 +396,19 @@ class ExportTest {
 
         Path output = export(base, "peft", "biases", run(base, anywhere(pretrained, biases), "grft"));
 
-        assertThat(json(output.resolve("adapter_config.json")).get("bias").asText()).isEqualTo("all");
+        assertThat(json(output.resolve("adapter_config.json")).get("bias").asText())
+                .isEqualTo("all");
         Safetensors file = Safetensors.read(Golden.HADOOP, Golden.hadoop(output.resolve("adapter_model.safetensors")));
         assertThat(file.names().stream().filter(name -> name.endsWith(".bias")))
-                .hasSize(1 + biases.size() + (base.startsWith("transformers") ? 2 * pretrained.config().depth() : 0))
-                .contains(base.startsWith("timm") ? "base_model.model.blocks.0.attn.qkv.base_layer.bias" : CLASSIFIER_BIAS);
+                .hasSize(1
+                        + biases.size()
+                        + (base.startsWith("transformers")
+                                ? 2 * pretrained.config().depth()
+                                : 0))
+                .contains(
+                        base.startsWith("timm")
+                                ? "base_model.model.blocks.0.attn.qkv.base_layer.bias"
+                                : CLASSIFIER_BIAS);
     }
 
     /** PEFT wraps the modules that it adapts, and no others: here the query alone has rows. */
@@ -430,7 +446,8 @@ class ExportTest {
 
         assertThatThrownBy(() -> export(run.toString(), "peft", null, null, output.toString()))
                 .isInstanceOf(UserError.class)
-                .hasMessageContaining("export: grft trains patch_embed.proj.bias, but the pretrained model has no such bias")
+                .hasMessageContaining(
+                        "export: grft trains patch_embed.proj.bias, but the pretrained model has no such bias")
                 .hasMessageContaining("or train with tuning.biases=false");
         assertThat(output).doesNotExist();
     }
