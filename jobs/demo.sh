@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fine-tunes the small ViT of the demo and compares the methods. The last lines say where the results are.
-#   jobs/demo.sh                  on the photos of clothes that come with it
+#   jobs/demo.sh                  on the photos of hands that come with it
 #   jobs/demo.sh --data FOLDER    on your own: a folder of photos for each class; one of five is for the test
 # Further options go to the program, such as --set training.epochs=2 or --force.
 set -euo pipefail

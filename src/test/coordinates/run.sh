@@ -40,7 +40,7 @@ export SPARK_LOCAL_IP=127.0.0.1 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE
 "$target/spark-home/bin/spark-submit" --master 'local[2]' --driver-memory 2g \
   --packages "dev.grft:grft-spark_$scala:$version" --repositories "file:$repository" \
   --conf "spark.jars.ivy=$here/ivy" --conf spark.ui.enabled=false --class dev.grft.cli.Main spark-internal \
-  run --config conf/demo/demo.yaml --set data.test=conf/demo/fashion-mnist/train.parquet --set selection.loss=fresh \
+  run --config conf/demo/demo.yaml --set data.test=conf/demo/hands/train.parquet --set selection.loss=fresh \
   --set training.headInit=fresh --set training.maxSteps=10 --set run.directory=run --set compare.methods=[]
 [[ -s run/merged.safetensors ]] || die 'the run has left no run/merged.safetensors'
 du -shL "$here/ivy/jars" | sed 's/\t.*/ of jars for this coordinate/'

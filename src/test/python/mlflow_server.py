@@ -21,7 +21,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).parents[3]
 SUBMIT = ["jobs/submit.sh", "--conf", "spark.ui.enabled=false"]
-TEST = "conf/demo/fashion-mnist/train.parquet"
+TEST = "conf/demo/hands/train.parquet"
 DEMO = ["--config", "conf/demo/demo.yaml"]
 SMALL = {
     "training.maxSteps": "6",
@@ -31,7 +31,7 @@ SMALL = {
     "data.test": TEST,
     "compare.methods": "[]",
     "tracking.model": "true",
-    "tracking.registerAs": "clothes@champion",
+    "tracking.registerAs": "hands@champion",
 }
 
 
@@ -52,7 +52,7 @@ def serves(home, run, client, credentials):
     import pandas
     import pyarrow.parquet
 
-    model = mlflow.pyfunc.load_model("models:/clothes@champion")
+    model = mlflow.pyfunc.load_model("models:/hands@champion")
     assert model.metadata.signature.inputs.input_names() == ["image"]
     example = model.input_example
     assert list(model.predict(example).columns) == ["label", "probability", "probabilities"]
@@ -72,14 +72,14 @@ def serves(home, run, client, credentials):
         port = free.getsockname()[1]
     log = open(home / "serving.log", "w")
     server = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/clothes/1", "--env-manager", "local", "--host", "127.0.0.1",
+        [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/hands/1", "--env-manager", "local", "--host", "127.0.0.1",
          "--port", str(port), "--workers", "1"],
         cwd=home, stdout=log, stderr=log, start_new_session=True,
         env={**os.environ, **credentials, "PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
     )  # fmt: skip
     try:
         answered(f"http://127.0.0.1:{port}/health", server, home / "serving.log")
-        version = client.get_model_version("clothes", "1")
+        version = client.get_model_version("hands", "1")
         body = pathlib.Path(mlflow.artifacts.download_artifacts(f"{version.source}/serving_input_example.json")).read_bytes()
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/invocations", data=body, headers={"Content-Type": "application/json"}
@@ -129,7 +129,7 @@ def main():
             run = home / "run"
             printed = verb("run", run, uri, **credentials)
             said = [line for line in printed.splitlines() if "tracking:" in line]
-            assert len(said) == 2 and said[1].endswith("the model is models:/clothes/1"), printed
+            assert len(said) == 2 and said[1].endswith("the model is models:/hands/1"), printed
             verb("evaluate", run, uri, **credentials)  # does nothing again
 
             os.environ.update(credentials)
@@ -153,7 +153,7 @@ def main():
 
             serves(home, run, client, credentials)
             verb("merge", run, uri, **credentials)
-            assert client.get_model_version_by_alias("clothes", "champion").version == "1", "once"
+            assert client.get_model_version_by_alias("hands", "champion").version == "1", "once"
 
             # Another training by the same server, which then is away.
             again = verb("train", home / "again", uri, **credentials)

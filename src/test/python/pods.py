@@ -27,7 +27,7 @@ ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 PODMAN = ["podman", "--cgroup-manager=cgroupfs"]
 RUN = [*PODMAN, "run", "--rm", "--cgroups=disabled", "--network=host", "--cap-drop=ALL", "--security-opt=no-new-privileges",
        "--ulimit=nofile=1024:4096", "--ulimit=nproc=4000:4000"]
-SETS = ["model.pretrained=/data/vit-demo", "data.train=/data/fashion-mnist/train.parquet", "data.test=/data/fashion-mnist/train.parquet",
+SETS = ["model.pretrained=/data/vit-demo", "data.train=/data/hands/train.parquet", "data.test=/data/hands/train.parquet",
         "data.crop=squash", "training.maxSteps=6", "training.shards=2", "selection.loss=fresh", "training.headInit=fresh"]
 
 

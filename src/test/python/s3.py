@@ -67,7 +67,7 @@ def main():
             )
     shutil.rmtree(ROOT / "target/s3-run", ignore_errors=True)
     here = ROOT / "target/s3-run"
-    data = {"model.pretrained": "vit-demo", "data.train": "fashion-mnist/train.parquet", "data.test": "fashion-mnist/test.parquet"}
+    data = {"model.pretrained": "vit-demo", "data.train": "hands/train.parquet", "data.test": "hands/test.parquet"}
     run([], [f"run.directory={here}"] + [f"{key}=conf/demo/{path}" for key, path in data.items()])
 
     requests = Counter()
@@ -110,7 +110,7 @@ def main():
 
 def folders(s3, requests, options, sets):
     """Packs and predicts, then again over what is there: nothing is moved, and the note names what is left."""
-    photos = ["--images", "s3a://bucket/fashion-mnist/test.parquet"]
+    photos = ["--images", "s3a://bucket/hands/test.parquet"]
     for folder, note, verb in [("packed", "_packed.json", ["pack"]), ("table", "_predicted.json", ["predict"])]:
         files = []
         for more in ([], ["--force"]):

@@ -140,7 +140,7 @@ def main(classes, ivy=""):
     without_session()
     spark = session(classes, ivy)
     print(f"PySpark {spark.version}: the session has started after {time.time() - started:.0f} s")
-    photos = spark.read.parquet(str(DEMO / "fashion-mnist/train.parquet")).where("label IN ('bag', 'sandal')")
+    photos = spark.read.parquet(str(DEMO / "hands/train.parquet")).where("label IN ('0', '5')")
     photos = photos.selectExpr("image", "label", "row_number() OVER (PARTITION BY label ORDER BY image) AS i").where("i <= 16")
     frame = StringIndexer(inputCol="label", outputCol="number").fit(photos).transform(photos).selectExpr("*", "i % 4 = 0 AS held").cache()
     assert frame.count() == 32

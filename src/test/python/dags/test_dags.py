@@ -323,7 +323,7 @@ TINY = [
     "training.maxSteps=2",
     "selection.loss=fresh",
     "compare.methods=[]",
-    "data.test=conf/demo/fashion-mnist/train.parquet",
+    "data.test=conf/demo/hands/train.parquet",
     "selection.batchSize=64",
     "evaluation.batchSize=200",
 ]

@@ -159,28 +159,35 @@ record Layer(String place, Map<String, Value> values) {
             }
         }
 
-        /** Reads a map of methods, each to a map of dotted keys. */
+        /** Reads a map of methods, each to a map of keys: dotted, or below their sections. */
         private void methods(YAMLParser parser) throws IOException {
             if (!opens(parser, Schema.METHODS)) {
                 return;
             }
             while (parser.nextToken() != JsonToken.END_OBJECT) {
-                String method = Schema.below(Schema.METHODS, parser.currentName());
-                if (!opens(parser, method)) {
+                keysOfMethod(parser, Schema.below(Schema.METHODS, parser.currentName()));
+            }
+        }
+
+        private void keysOfMethod(YAMLParser parser, String path) throws IOException {
+            if (!opens(parser, path)) {
+                return;
+            }
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String key = Schema.below(path, parser.currentName());
+                if (Schema.isSectionOfMethod(key)) {
+                    keysOfMethod(parser, key);
                     continue;
                 }
-                while (parser.nextToken() != JsonToken.END_OBJECT) {
-                    String key = Schema.below(method, parser.currentName());
-                    Schema.Key known = Schema.find(key);
-                    if (known == null) {
-                        throw error("unknown key " + key + "; " + Schema.remedy(key), parser);
-                    }
-                    if (values.containsKey(key)) {
-                        throw error(key + " is given twice; remove one", parser);
-                    }
-                    parser.nextToken();
-                    value(parser, known);
+                Schema.Key known = Schema.find(key);
+                if (known == null) {
+                    throw error("unknown key " + key + "; " + Schema.remedy(key), parser);
                 }
+                if (values.containsKey(key)) {
+                    throw error(key + " is given twice; remove one", parser);
+                }
+                parser.nextToken();
+                value(parser, known);
             }
         }
 

@@ -98,6 +98,12 @@ final class Schema {
         return key == null ? null : new Key(name, key.type, key.element, key.nullable);
     }
 
+    /** Returns whether a name is that of keys below a section that count for a method only: {@code methods.gps.training}. */
+    static boolean isSectionOfMethod(String name) {
+        String[] parts = name.split("\\.", 3);
+        return parts.length == 3 && parts[0].equals(METHODS) && SECTIONS.containsKey(parts[2]);
+    }
+
     /** Returns the dotted path of a name below a section. */
     static String below(String section, String name) {
         return section.isEmpty() ? name : section + "." + name;

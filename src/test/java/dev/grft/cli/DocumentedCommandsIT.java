@@ -27,9 +27,9 @@ class DocumentedCommandsIT {
 
     /** Runs and packed images that the commands find there, as their pages have them. */
     private static final List<String> BEFORE = List.of(
-            "for part in train test; do jobs/submit.sh pack --images /photos/$part --output conf/demo/fashion-mnist/$part.parquet; done",
+            "for part in train test; do jobs/submit.sh pack --images /photos/$part --output conf/demo/hands/$part.parquet; done",
             "mkdir -p food101/data",
-            "cp -r conf/demo/fashion-mnist/train.parquet food101/data/train-00000.parquet",
+            "cp -r conf/demo/hands/train.parquet food101/data/train-00000.parquet",
             "jobs/submit.sh run --config my.yaml --set run.directory=runs/birds",
             "cp -r runs/birds runs/7",
             "cp -r runs/birds runs/photos");

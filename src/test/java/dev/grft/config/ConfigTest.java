@@ -40,6 +40,21 @@ class ConfigTest {
     }
 
     @Test
+    void keysOfAMethodMayStandBelowTheirSections() {
+        String nested = file("methods:\n  lora:\n    training:\n      learningRate: 3e-3\n    tuning: {lora: {rank: 2}}\n");
+        String dotted = file("methods: {lora: {training.learningRate: 3e-3, tuning.lora.rank: 2}}");
+        assertThat(load(List.of(nested)).methods())
+                .isEqualTo(load(List.of(dotted)).methods())
+                .hasSize(1);
+        String twice = file("methods: {lora: {training.epochs: 3, training: {epochs: 4}}}");
+        assertThatThrownBy(() -> load(List.of(twice)))
+                .hasMessage(twice + ": methods.lora.training.epochs is given twice; remove one (line 1)");
+        String none = file("methods: {lora: {training: {epoch: 3}}}");
+        assertThatThrownBy(() -> load(List.of(none)))
+                .hasMessageContaining("unknown key methods.lora.training.epoch; did you mean training.epochs?");
+    }
+
+    @Test
     void biasesTrainBesideSlicesUnlessAPresetIsSet() {
         assertThat(biases("grft")).isTrue();
         assertThat(biases("random")).isTrue();
@@ -351,9 +366,9 @@ class ConfigTest {
     @Test
     void everyConfigurationOfTheDemoIsValid() {
         Settings demo = load(List.of("conf/demo/demo.yaml"));
-        assertThat(demo.compare().methods()).containsExactly("linear", "random");
-        assertThat(demo.data().test()).isEqualTo("conf/demo/fashion-mnist/test.parquet");
-        assertThat(Path.of("conf/demo/fashion-mnist/test.parquet")).exists();
+        assertThat(demo.compare().methods()).containsExactly("linear", "random", "full");
+        assertThat(demo.data().test()).isEqualTo("conf/demo/hands/test.parquet");
+        assertThat(Path.of("conf/demo/hands/test.parquet")).exists();
         Settings pretrain = load(List.of("conf/demo/pretrain.yaml"));
         assertThat(pretrain.model().preset()).isEqualTo("vit_demo_patch4_32");
         assertThat(pretrain.training().updater()).isEqualTo("adamw");
