@@ -76,7 +76,7 @@ public record Method(
             "random",
             List.of("tuning.biases"),
             Needs.SLICES,
-            3e-3,
+            1e-3,
             null,
             from -> slices(from, Selection.random(from.alike(), from.seed()))));
 
