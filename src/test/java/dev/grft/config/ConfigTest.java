@@ -41,7 +41,8 @@ class ConfigTest {
 
     @Test
     void keysOfAMethodMayStandBelowTheirSections() {
-        String nested = file("methods:\n  lora:\n    training:\n      learningRate: 3e-3\n    tuning: {lora: {rank: 2}}\n");
+        String nested =
+                file("methods:\n  lora:\n    training:\n      learningRate: 3e-3\n    tuning: {lora: {rank: 2}}\n");
         String dotted = file("methods: {lora: {training.learningRate: 3e-3, tuning.lora.rank: 2}}");
         assertThat(load(List.of(nested)).methods())
                 .isEqualTo(load(List.of(dotted)).methods())

@@ -21,6 +21,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.IntPredicate;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
@@ -122,7 +123,7 @@ final class PeftAdapter {
         }
         if (!delta.whole().isEmpty()) {
             Map<String, float[]> merged = base.merged(delta).tensors();
-            delta.whole().keySet().forEach(name -> adapter.putBias(name, merged.get(name)));
+            delta.whole().keySet().forEach(name -> adapter.putBias(name, Objects.requireNonNull(merged.get(name))));
         }
         adapter.write(
                 hadoop,

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
-import dev.grft.data.Pixels;
 import dev.grft.data.BrokenImages.Broken;
 import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
 import dev.grft.data.Labels;
+import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.Preprocess.Crop;
 import dev.grft.spark.verbs.OnSpark;
