@@ -10,6 +10,7 @@ import dev.grft.report.Inspection;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.cluster.HadoopSettings;
+import dev.grft.spark.run.OutputTable.Existing;
 import dev.grft.spark.verbs.Application;
 import dev.grft.spark.verbs.Verbs;
 import dev.grft.vit.kernels.Backend;
@@ -208,6 +209,12 @@ public final class Main {
                     String output,
             @Option(names = "--append", description = "Add the rows to the table:NAME that exists.") boolean append,
             @Option(
+                            names = "--merge",
+                            description =
+                                    "Put the rows in the place of those of the same name in the table:NAME that exists,"
+                                            + " and add the others.")
+                    boolean merge,
+            @Option(
                             names = "--delta",
                             paramLabel = "[NAME=]PATH",
                             description =
@@ -216,8 +223,14 @@ public final class Main {
                                             + " name or that of its folder.")
                     @Nullable
                     List<String> deltas) {
-        return common.run(
-                "predict", verbs -> verbs.predict(images, output, append, deltas == null ? List.of() : deltas));
+        return common.run("predict", verbs -> {
+            if (append && merge) {
+                throw new UserError(
+                        "--append adds rows, and --merge replaces those of the same name; give one of the two");
+            }
+            Existing existing = append ? Existing.APPEND : merge ? Existing.MERGE : Existing.REFUSE;
+            verbs.predict(images, output, existing, deltas == null ? List.of() : deltas);
+        });
     }
 
     @Command(

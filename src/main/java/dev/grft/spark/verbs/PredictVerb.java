@@ -160,11 +160,11 @@ final class PredictVerb extends Verb {
      * @param images path of the images
      * @param output path of the table, a folder as Spark writes them: of CSV files with a header if it ends with {@code .csv},
      *     else of Parquet; or {@code table:NAME}, a table of Spark's catalogs
-     * @param append whether rows are added to a table of a catalog that is there
+     * @param existing what to do with a table of a catalog that is there
      * @param deltas each the path of a delta or of its run directory, or {@code NAME=PATH}; none: the run's own
      */
-    void predict(String images, String output, boolean append, List<String> deltas) {
-        OutputTable table = OutputTable.of(session, output, append, force);
+    void predict(String images, String output, OutputTable.Existing existing, List<String> deltas) {
+        OutputTable table = OutputTable.of(session, output, existing, force);
         OutputFolder folder = new OutputFolder(session, table == null ? output : staged(output), NOTE, FILES);
         if (table == null) {
             requireFree(folder, output);

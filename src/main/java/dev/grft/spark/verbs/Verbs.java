@@ -9,6 +9,7 @@ import dev.grft.data.ImageRecipe;
 import dev.grft.report.MlflowModel;
 import dev.grft.report.Report;
 import dev.grft.spark.images.Inputs;
+import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.RunImages;
 import dev.grft.spark.run.Session;
@@ -130,12 +131,12 @@ public final class Verbs {
 
     /** Labels images with the run's delta, or with others; see {@code PredictVerb}. */
     public void predict(String images, String output, List<String> deltas) {
-        predict(images, output, false, deltas);
+        predict(images, output, OutputTable.Existing.REFUSE, deltas);
     }
 
-    /** Does the same; {@code append} adds the rows to a table of a catalog that is there. */
-    public void predict(String images, String output, boolean append, List<String> deltas) {
-        new PredictVerb(run, force).predict(images, output, append, deltas);
+    /** Does the same; {@code existing} says what becomes of a table of a catalog that is there. */
+    public void predict(String images, String output, OutputTable.Existing existing, List<String> deltas) {
+        new PredictVerb(run, force).predict(images, output, existing, deltas);
         printDirectory();
     }
 

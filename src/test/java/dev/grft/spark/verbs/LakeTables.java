@@ -1,6 +1,7 @@
 package dev.grft.spark.verbs;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.spark.run.OutputTable.Existing;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -107,7 +108,11 @@ final class LakeTables {
         long all = spark.table(photos).count();
         Tiny.does(spark, sets, false, verbs -> verbs.predict("table:" + photos, "table:" + labels, List.of()));
         require(count(spark, labels) == all, "made");
-        Tiny.does(spark, sets, false, verbs -> verbs.predict("table:" + photos, "table:" + labels, true, List.of()));
+        Tiny.does(
+                spark,
+                sets,
+                false,
+                verbs -> verbs.predict("table:" + photos, "table:" + labels, Existing.APPEND, List.of()));
         require(count(spark, labels) == 2 * all, "appended");
         Tiny.does(spark, sets, true, verbs -> verbs.predict("table:" + photos, "table:" + labels, List.of()));
         require(count(spark, labels) == all, "overwritten");
@@ -117,9 +122,15 @@ final class LakeTables {
                 : spark.sql("DESCRIBE HISTORY " + labels).count();
         System.out.println("commits of the predictions: " + commits);
         require(commits == 3, "one commit each");
-        spark.sql("MERGE INTO " + labels
-                + " t USING (SELECT 'red/0.png' name, 'blue' label) s ON t.name = s.name WHEN MATCHED"
-                + " THEN UPDATE SET t.label = s.label");
+        spark.sql("DELETE FROM " + labels + " WHERE name = 'red/1.png'");
+        spark.sql("UPDATE " + labels + " SET label = 'none' WHERE name = 'red/0.png'");
+        Tiny.does(
+                spark,
+                sets,
+                false,
+                verbs -> verbs.predict("table:" + photos, "table:" + labels, Existing.MERGE, List.of()));
+        require(count(spark, labels) == all, "merged by name");
+        require(spark.table(labels).where("label = 'none'").isEmpty(), "with the new rows");
     }
 
     private static long count(SparkSession spark, String table) {

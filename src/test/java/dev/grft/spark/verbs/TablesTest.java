@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import dev.grft.spark.run.OutputTable.Existing;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -114,25 +115,38 @@ class TablesTest extends OnTiny {
         assertThatThrownBy(() ->
                         Tiny.does(spark, sets, false, verbs -> verbs.predict("table:reds", "table:labels", List.of())))
                 .hasMessage(
-                        "table:labels: exists already; give --append to add rows, or --force to replace all of them");
+                        "table:labels: exists already; give --append to add rows, --merge to put them in the place of"
+                                + " those of the same name, or --force to replace all of them");
 
-        Tiny.does(spark, sets, false, verbs -> verbs.predict("table:reds", "table:labels", true, List.of()));
+        Tiny.does(spark, sets, false, verbs -> verbs.predict("table:reds", "table:labels", Existing.APPEND, List.of()));
         assertThat(names()).hasSize((int) (all + reds));
         Tiny.does(spark, sets, true, verbs -> verbs.predict("table:reds", "table:labels", List.of()));
         assertThat(names()).hasSize((int) reds);
+
+        assertThatThrownBy(() -> merge(sets, "table:reds"))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("table:labels: cannot be merged into (")
+                .hasMessageContaining("tables of Delta Lake and Iceberg can, with their spark.sql.extensions");
+        assertThatThrownBy(() -> merge(sets, "sql:SELECT * FROM reds UNION ALL SELECT * FROM reds"))
+                .hasMessageContaining("table:labels: --merge needs images of different names, but 2 are called red/");
+        assertThat(names()).as("as before").hasSize((int) reds);
 
         spark.sql("INSERT INTO photos VALUES ('broken', X'00', 'red', array('x'))");
         assertThatThrownBy(() ->
                         Tiny.does(spark, sets, true, verbs -> verbs.predict("table:photos", "table:labels", List.of())))
                 .hasMessageContaining("broken");
         assertThat(names()).as("as before").hasSize((int) reds);
-        assertThatThrownBy(
-                        () -> Tiny.does(spark, sets, false, verbs -> verbs.predict("table:reds", "x", true, List.of())))
-                .hasMessage("--append: adds rows to a table of a catalog, but --output is x; give --output table:NAME");
+        assertThatThrownBy(() -> Tiny.does(
+                        spark, sets, false, verbs -> verbs.predict("table:reds", "x", Existing.APPEND, List.of())))
+                .hasMessage("--append: is for a table of a catalog, but --output is x; give --output table:NAME");
         try (Stream<Path> left = Files.list(folder.resolve("predicted"))) {
             assertThat(left.map(path -> path.getFileName().toString()))
                     .noneMatch(name -> name.startsWith("predicted-"));
         }
+    }
+
+    private static void merge(List<String> sets, String images) {
+        Tiny.does(spark, sets, false, verbs -> verbs.predict(images, "table:labels", Existing.MERGE, List.of()));
     }
 
     private static List<String> names() {
