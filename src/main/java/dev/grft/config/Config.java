@@ -2,6 +2,7 @@ package dev.grft.config;
 
 import dev.grft.Checks;
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.Sha256;
 import dev.grft.tuning.Method;
 import java.io.FileNotFoundException;
@@ -99,13 +100,13 @@ public final class Config {
     private static byte[] content(String file, Configuration hadoop) {
         try {
             Path path = new Path(file);
-            FileSystem files = path.getFileSystem(hadoop);
+            FileSystem files = Storage.files(hadoop, path);
             Path found = files.makeQualified(path);
             try (InputStream in = files.open(found)) {
                 return in.readAllBytes();
             } catch (FileNotFoundException e) {
-                throw new UserError(
-                        file + ": there is no such file (looked for " + found + "); a local file is file:///...", e);
+                String end = files.getScheme().equals("file") ? ")" : "); a local file is file:///...";
+                throw new UserError(file + ": there is no such file (looked for " + found + end, e);
             }
         } catch (IOException | IllegalArgumentException e) {
             throw new UserError(file + ": cannot be read (" + e.getMessage() + ")", e);

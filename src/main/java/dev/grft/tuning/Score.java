@@ -148,7 +148,7 @@ public interface Score {
             throw UserError.of(
                     "selection.score: expected one score '%s' on the class path, found %s; pass its jar with --jars and name the"
                             + " class in META-INF/services/%s of the jar",
-                    word, found, Score.class.getName());
+                    word, found.isEmpty() ? "none" : found, Score.class.getName());
         }
         return score;
     }

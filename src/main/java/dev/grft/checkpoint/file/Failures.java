@@ -9,7 +9,6 @@ import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.ParentNotDirectoryException;
 import org.apache.hadoop.fs.Path;
-import org.apache.hadoop.fs.UnsupportedFileSystemException;
 import org.apache.hadoop.security.AccessControlException;
 
 /** What a failure of a file system means to the user. */
@@ -25,9 +24,6 @@ final class Failures {
      */
     static RuntimeException of(Path path, String what, IOException e) {
         String reason = String.valueOf(e.getMessage());
-        if (e instanceof UnsupportedFileSystemException) {
-            return new UserError(path + ": " + reason + "; add the file system's jar or use another path", e);
-        }
         if (e instanceof AccessControlException
                 || e instanceof AccessDeniedException
                 || reason.contains("Permission denied")) {
@@ -36,7 +32,10 @@ final class Failures {
         if (what.equals("written") && FULL.matcher(reason).find()) {
             return new UserError(path + ": cannot be written: " + reason + "; make room, or choose another path", e);
         }
-        if (what.equals("written") && (e instanceof FileNotFoundException || reason.contains("Mkdirs failed"))) {
+        if (what.equals("written")
+                && (e instanceof FileNotFoundException
+                        || reason.contains("Mkdirs failed")
+                        || reason.contains("Read-only file system"))) {
             return new UserError(path + ": cannot be written: " + reason + "; check the directory and its rights", e);
         }
         if (what.equals("written")

@@ -26,6 +26,7 @@ import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.ChecksumFileSystem;
 import org.apache.hadoop.fs.CommonPathCapabilities;
 import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FSError;
 import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -35,6 +36,7 @@ import org.apache.hadoop.fs.PathIOException;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.hadoop.fs.StreamCapabilities;
 import org.apache.hadoop.fs.UnsupportedFileSystemException;
+import org.apache.hadoop.util.VersionInfo;
 
 /**
  * The files of a run, on whatever file system their paths name. A file is there whole or not at all: it is written
@@ -98,6 +100,8 @@ public final class Storage {
             }
         } catch (IOException e) {
             throw Failures.of(path, "written", e);
+        } catch (FSError e) { // what Hadoop makes of an IOException of a local disk
+            throw Failures.of(path, "written", new IOException(e.getCause().getMessage(), e));
         }
     }
 
@@ -155,7 +159,9 @@ public final class Storage {
                 upload(files, path, out -> out.write(bytes));
                 return true;
             }
-            files.mkdirs(path.getParent());
+            if (!files.mkdirs(path.getParent())) {
+                throw new IOException("Mkdirs failed to create " + path.getParent());
+            }
             return create(files, path, bytes);
         } catch (IOException e) {
             throw Failures.of(path, "written", e);
@@ -252,7 +258,7 @@ public final class Storage {
                 }
             }
             return true;
-        } catch (IOException | UnsupportedOperationException e) {
+        } catch (IOException | UnsupportedOperationException | FSError e) {
             return false; // HDFS, for one, does not append while it recovers a file
         }
     }
@@ -478,9 +484,32 @@ public final class Storage {
         }
     }
 
-    /** Returns the file system of a path, without the side files that Hadoop's local one would leave. */
+    /**
+     * Returns the file system of a path.
+     *
+     * @throws UserError if there is none for its scheme
+     */
+    public static FileSystem files(Configuration hadoop, Path path) throws IOException {
+        try {
+            return path.getFileSystem(hadoop);
+        } catch (UnsupportedFileSystemException e) {
+            throw unsupported(path, e);
+        } catch (RuntimeException e) { // Hadoop names classes for some schemes without having them
+            throw e.getCause() instanceof ClassNotFoundException missing ? unsupported(path, missing) : e;
+        }
+    }
+
+    private static UserError unsupported(Path path, Exception e) {
+        return new UserError(
+                path + ": " + e.getMessage()
+                        + "; add the file system's jar, such as --packages org.apache.hadoop:hadoop-aws:"
+                        + VersionInfo.getVersion() + " for s3a, or use another path",
+                e);
+    }
+
+    /** Returns the same, without the side files that Hadoop's local one would leave. */
     private FileSystem files(Path path) throws IOException {
-        FileSystem files = path.getFileSystem(hadoop);
+        FileSystem files = files(hadoop, path);
         return files instanceof ChecksumFileSystem checked ? checked.getRawFileSystem() : files;
     }
 }

@@ -12,9 +12,11 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.scheduler.AccumulableInfo;
 import org.apache.spark.scheduler.JobSucceeded$;
@@ -44,6 +46,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
     private static final String DESCRIPTION = "spark.job.description";
     private static final String SPARKS = "internal.metrics."; // what Spark itself counts in a task
     private static final String INTERRUPTS = "spark.job.interruptOnCancel";
+    private static final double PATIENCE_SECONDS = 30; // as long as Spark waits for half of the executors
     private static final List<String> CHANGED = List.of(DESCRIPTION, INTERRUPTS);
 
     /** What Spark says of a job that somebody has cancelled, by its group, a tag, its number, or all jobs. */
@@ -66,6 +69,8 @@ public final class Watch extends SparkListener implements AutoCloseable {
     private volatile @Nullable String stopping;
     private volatile @Nullable UserError failed;
     private volatile Runnable whenStopped = () -> {};
+    private volatile Consumer<String> whenWaiting = note -> {};
+    private boolean waiting; // whether that was told; only the timer reads it
 
     /** What a job is for, and its stages. */
     private record Job(String what, Set<Integer> stages) {}
@@ -101,6 +106,11 @@ public final class Watch extends SparkListener implements AutoCloseable {
         if (stopping != null) {
             more.run();
         }
+    }
+
+    /** Says who is told, once, that a job has waited for executors for half a minute. */
+    public void whenWaiting(Consumer<String> told) {
+        whenWaiting = told;
     }
 
     /** Ends the work of a thread that waits for something else than a job, if it is to end. */
@@ -209,11 +219,14 @@ public final class Watch extends SparkListener implements AutoCloseable {
     }
 
     private void look() {
-        if (stuck == null && (System.nanoTime() - progress) / 1e9 > timeoutSeconds) {
-            for (Job job : active.values()) {
+        double seconds = (System.nanoTime() - progress) / 1e9;
+        for (Job job : active.values()) {
+            if (stuck == null && seconds > timeoutSeconds) {
                 stuck = job.what;
                 cancel();
-                return;
+            } else if (!waiting && seconds > PATIENCE_SECONDS && hasNoExecutor()) {
+                waiting = true;
+                whenWaiting.accept(noExecutor(spark.getConf(), job.what, "for " + PATIENCE_SECONDS + " s"));
             }
         }
     }
@@ -250,19 +263,36 @@ public final class Watch extends SparkListener implements AutoCloseable {
             return found;
         }
         UserError memory = losses.error(found);
-        return memory == null ? new LostCluster("the cluster was lost: " + Causes.first(found), found) : memory;
+        return memory == null ? new LostCluster("the cluster was lost: " + loss(found), found) : memory;
+    }
+
+    private String loss(RuntimeException found) {
+        String master = spark.master();
+        boolean registered =
+                !spark.sc().applicationId().startsWith("spark-application-"); // Spark's own for want of one
+        return master.startsWith("spark:") && !registered
+                ? "no master answers at " + master + "; see that it is up and that --master is right"
+                : Causes.first(found);
     }
 
     private RuntimeException timeout(String what, Throwable failure) {
         String limit = String.format(Locale.ROOT, "for engine.timeoutSeconds, %s s", timeoutSeconds);
-        return spark.sc().statusTracker().getExecutorInfos().length <= 1 && !spark.isLocal() // one is the driver
-                ? new LostCluster(
-                        what + ": no executor has come " + limit + "; is the cluster up, and has it room for one of"
-                                + " spark.executor.cores and spark.executor.memory?",
-                        failure)
+        return hasNoExecutor()
+                ? new LostCluster(noExecutor(spark.getConf(), what, limit), failure)
                 : new UserError(
                         what + ": no task has made progress " + limit + "; look at the executors, or raise it",
                         failure);
+    }
+
+    private boolean hasNoExecutor() {
+        return !spark.isLocal() && spark.sc().statusTracker().getExecutorInfos().length <= 1; // one is the driver
+    }
+
+    /** Returns what to look at if no executor comes, with what one of them needs. */
+    static String noExecutor(SparkConf conf, String what, String limit) {
+        return what + ": no executor has come " + limit + "; is the cluster up, and has it room for one of "
+                + conf.get("spark.executor.cores", "all") + " cores (spark.executor.cores) and "
+                + conf.get("spark.executor.memory", "1g") + " of memory (spark.executor.memory)?";
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.grft.spark.images;
 
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.OwnNames;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.PassedOver;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -94,7 +95,7 @@ final class Found {
     static Found at(Configuration hadoop, String path, @Nullable String key) {
         try {
             Path given = new Path(path);
-            FileSystem files = given.getFileSystem(hadoop);
+            FileSystem files = Storage.files(hadoop, given);
             Path at = files.makeQualified(given);
             List<FileStatus> matched = matching(files, at);
             if (matched.isEmpty()) {

@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Sha256;
 import dev.grft.data.lists.CsvList;
@@ -74,7 +75,7 @@ final class ImageList {
         ImageList list;
         try {
             Path given = new Path(path);
-            FileSystem files = given.getFileSystem(hadoop);
+            FileSystem files = Storage.files(hadoop, given);
             Path file = files.makeQualified(given);
             byte[] content = content(files, path, file);
             list = new ImageList(path, root == null ? file.getParent() : root(hadoop, path, root), content);
@@ -106,7 +107,7 @@ final class ImageList {
 
     private static Path root(Configuration hadoop, String path, String root) throws IOException {
         Path given = new Path(root);
-        FileSystem files = given.getFileSystem(hadoop);
+        FileSystem files = Storage.files(hadoop, given);
         Path found = files.makeQualified(given);
         try {
             if (files.getFileStatus(found).isDirectory()) {
@@ -195,7 +196,7 @@ final class ImageList {
     Inputs.Listing listing(Configuration hadoop) {
         Map<String, FileStatus> there;
         try {
-            there = there(root.getFileSystem(hadoop));
+            there = there(Storage.files(hadoop, root));
         } catch (IOException e) {
             throw new UserError(path + ": the images that it names cannot be listed (" + e.getMessage() + ")", e);
         }

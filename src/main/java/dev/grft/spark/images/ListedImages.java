@@ -1,5 +1,6 @@
 package dev.grft.spark.images;
 
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.Target;
@@ -214,7 +215,7 @@ final class ListedImages implements Source.Stored {
 
         Encoded read(Configuration hadoop) {
             Path file = new Path(path);
-            try (var in = opened(file.getFileSystem(hadoop), file)) {
+            try (var in = opened(Storage.files(hadoop, file), file)) {
                 byte[] content = in.readNBytes(TarSamples.LARGEST + 1);
                 return content.length > TarSamples.LARGEST
                         ? Encoded.broken(name, target, "more than the " + TarSamples.LARGEST + " bytes allowed")

@@ -1,6 +1,7 @@
 package dev.grft.spark.images;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.LabelForm;
 import dev.grft.data.Labels;
 import dev.grft.data.PassedOver;
@@ -283,7 +284,7 @@ final class TarSource implements Source.Stored {
         TarSamples open(Part part, boolean content) {
             Path path = new Path(part.tar);
             try {
-                FileSystem files = path.getFileSystem(hadoop.value());
+                FileSystem files = Storage.files(hadoop.value(), path);
                 long bytes = files.getFileStatus(path).getLen();
                 TarSamples.Skimmed skimmed = new TarSamples.Skimmed(files.open(path), bytes);
                 TaskContext.get().addTaskCompletionListener((TaskCompletionListener) task -> skimmed.close());

@@ -6,6 +6,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Progress;
 import dev.grft.report.Tracking;
+import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Gauges;
 import dev.grft.spark.cluster.LostCluster;
@@ -14,6 +15,7 @@ import dev.grft.spark.cluster.Watch;
 import dev.grft.spark.images.FrameSource;
 import dev.grft.spark.work.Replicas;
 import java.io.PrintStream;
+import java.net.BindException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -61,6 +63,7 @@ public final class Session implements AutoCloseable {
         this.progress = ours ? Progress.ofProcess() : new Progress(err);
         this.out = out;
         this.watch = new Watch(context(), settings.engine().timeoutSeconds());
+        watch.whenWaiting(note -> progress.say("note: %s", note));
         this.gauges = Gauges.registered(Replicas::bytes);
         this.tracking = new Tracking(
                 settings.tracking(), storage, progress, spark.sparkContext().appName());
@@ -98,11 +101,30 @@ public final class Session implements AutoCloseable {
      */
     public static Session open(Settings settings, String verb) {
         SparkConf conf = configuration();
-        SparkSession spark = SparkSession.builder()
-                .config(conf)
-                .appName(name(conf, "grft " + verb + " " + settings.run().directory()))
-                .getOrCreate();
+        SparkSession spark;
+        try {
+            spark = SparkSession.builder()
+                    .config(conf)
+                    .appName(name(conf, "grft " + verb + " " + settings.run().directory()))
+                    .getOrCreate();
+        } catch (Exception e) { // Spark throws checked exceptions undeclared
+            throw refused(e);
+        }
         return new Session(spark, true, settings, Map.of(), System.out, System.err);
+    }
+
+    /** Returns the error of settings with which Spark does not start; the failure itself if it is another. */
+    static RuntimeException refused(Exception failure) {
+        String message = String.valueOf(failure.getMessage());
+        return failure instanceof IllegalArgumentException
+                        || failure instanceof BindException
+                        || message.contains("Master URL")
+                ? new UserError(
+                        "Spark does not start with these settings: "
+                                + message.lines().findFirst().orElse("")
+                                + "; change --master, --conf or the file of --spark-conf",
+                        failure)
+                : Causes.rethrown(failure);
     }
 
     /** Returns the name that the user gave the application, or {@code otherwise}: {@code spark-submit} gives it the main class's. */

@@ -217,6 +217,40 @@ class StorageTest {
                         "a.txt: cannot be written: No space left on device; make room, or choose another path");
     }
 
+    /** The disk that is full is Linux's own. */
+    @Test
+    void aDiskThatIsFullWhenALocalFileIsWrittenIsTold() throws Exception {
+        Files.createSymbolicLink(directory.resolve("full"), Path.of("/dev/full"));
+        assertThat(storage.append(path("full"), 0, "x")).isFalse();
+
+        assertThatThrownBy(() -> storage("full", Full.class).writeAtomically(path("full", "a.txt"), "x"))
+                .isInstanceOf(UserError.class)
+                .hasMessageEndingWith(
+                        "a.txt: cannot be written: No space left on device; make room, or choose another path");
+        assertThat(names("")).containsExactly("full");
+    }
+
+    /** Hadoop's local file system, each of whose files is written to a full disk. */
+    public static final class Full extends RawLocalFileSystem {
+        @Override
+        public URI getUri() {
+            return URI.create("full:///");
+        }
+
+        @Override
+        public FSDataOutputStream create(org.apache.hadoop.fs.Path path, boolean overwrite) throws IOException {
+            return super.create(new org.apache.hadoop.fs.Path("/dev/full"), true);
+        }
+    }
+
+    @Test
+    void aDirectoryThatCannotBeMadeIsTold() {
+        assertThatThrownBy(() -> storage.create(new org.apache.hadoop.fs.Path("/proc/grft/lease.json"), "x"))
+                .isInstanceOf(UserError.class)
+                .hasMessage("/proc/grft/lease.json: cannot be written: Mkdirs failed to create /proc/grft; check the"
+                        + " directory and its rights");
+    }
+
     @Test
     void aDirectoryIsNotReplacedByAFile() throws Exception {
         Files.createDirectories(directory.resolve("a/b"));
@@ -256,6 +290,18 @@ class StorageTest {
         assertThatThrownBy(() -> storage.exists(new org.apache.hadoop.fs.Path("gopher://x/y")))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith("gopher://x/y: No FileSystem for scheme \"gopher\"");
+    }
+
+    @Test
+    void aFileSystemWhoseClassIsMissingIsTold() {
+        Configuration hadoop = new Configuration();
+        hadoop.set("fs.s3a.impl", "org.apache.hadoop.fs.s3a.NoSuchFileSystem");
+        assertThatThrownBy(() -> new Storage(hadoop).exists(new org.apache.hadoop.fs.Path("s3a://x/y")))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith(
+                        "s3a://x/y: Class org.apache.hadoop.fs.s3a.NoSuchFileSystem not found; add the file"
+                                + " system's jar, such as --packages org.apache.hadoop:hadoop-aws:3.3.")
+                .hasMessageEndingWith(" for s3a, or use another path");
     }
 
     @Test

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.apache.spark.SparkConf;
 import org.apache.spark.SparkException;
 import org.apache.spark.TaskContext;
 import org.apache.spark.TaskKilledException;
@@ -56,6 +57,15 @@ class WatchTest extends OnSpark {
                     .hasMessageEndingWith("; raise --driver-memory");
         }
         assertThat(Thread.getDefaultUncaughtExceptionHandler()).isSameAs(before);
+    }
+
+    @Test
+    void whoWaitsForExecutorsLearnsWhatOneNeeds() {
+        SparkConf conf = new SparkConf(false).set("spark.executor.cores", "4");
+        assertThat(Watch.noExecutor(conf, "reading the images", "for 30.0 s"))
+                .isEqualTo(
+                        "reading the images: no executor has come for 30.0 s; is the cluster up, and has it room for one"
+                                + " of 4 cores (spark.executor.cores) and 1g of memory (spark.executor.memory)?");
     }
 
     @Test

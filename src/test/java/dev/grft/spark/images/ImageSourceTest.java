@@ -369,10 +369,7 @@ class ImageSourceTest extends OnSpark {
                 ImageFormat.AUTO,
                 folder + "/nowhere: there is no such file or folder (looked for file:");
         refused(folder + "/*.parquet", ImageFormat.AUTO, folder + "/*.parquet: there is no such file or folder");
-        refused(
-                "nosuch://bucket/images",
-                ImageFormat.AUTO,
-                "nosuch://bucket/images: cannot be read (No FileSystem for scheme");
+        refused("nosuch://bucket/images", ImageFormat.AUTO, "nosuch://bucket/images: No FileSystem for scheme");
         refused("", ImageFormat.AUTO, ": cannot be read (Can not create a Path from an empty string)");
         refused(
                 folder.toString(),
