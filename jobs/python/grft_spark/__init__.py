@@ -22,6 +22,7 @@ from grft_spark.ml import (
     GrftMultiLabelModel,
     GrftRegressionModel,
     GrftRegressor,
+    UserError,
 )
 
 __version__ = "0.2.0"
@@ -35,6 +36,7 @@ __all__ = [
     "GrftMultiLabelModel",
     "GrftRegressionModel",
     "GrftRegressor",
+    "UserError",
     "coordinates",
 ]
 

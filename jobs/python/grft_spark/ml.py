@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, Type, TypedDict, TypeVar, get_type_hints
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Type, TypedDict, TypeVar, get_type_hints
 
 from py4j.java_gateway import JavaPackage  # type: ignore[import-untyped]
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark import SparkContext
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasLabelCol, HasPredictionCol, HasProbabilityCol, HasValidationIndicatorCol, HasWeightCol
 from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
+from pyspark.sql import DataFrame
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -95,13 +98,32 @@ def _java_class(name: str) -> str:
         found = getattr(found, part)
     if isinstance(found, JavaPackage):  # for Py4J, what it does not find is a package
         raise RuntimeError(
-            f"this Spark session has no class {_JAVA}{name}; start it with .config('spark.jars', PATH) of the job jar (mvn -Pjob-jar package, for Spark 4.1 mvn -Pspark4,job-jar package),"
+            f"this Spark session has no class {_JAVA}{name}; start it with .config('spark.jars', PATH) of the job jar (mvn -Pjob-jar -DskipTests package, for Spark 4.1 mvn -Pspark4,job-jar -DskipTests package),"
             " or with spark.jars.packages and spark.jars.repositories, if grft-spark is deployed to a repository"
         )
     return _JAVA + name
 
 
+class UserError(ValueError):
+    """A mistake that the user can mend. The message names the place, what was found, what was expected and the remedy."""
+
+
+@contextmanager
+def _user_errors() -> Iterator[None]:
+    """Raises such mistakes of Java as those of Python, without Java's stack."""
+    try:
+        yield
+    except Py4JJavaError as e:
+        if e.java_exception.getClass().getName() != "dev.grft.UserError":
+            raise
+        raise UserError(e.java_exception.getMessage()) from None
+
+
 class _Reader(JavaMLReader):
+    def load(self, path: str) -> Any:
+        with _user_errors():
+            return super().load(path)
+
     @classmethod
     def _java_loader_class(cls, clazz: Any) -> str:
         return _java_class(clazz._of)  # clazz may be a subclass of a user's
@@ -152,6 +174,11 @@ class _Estimator(JavaEstimator[_M], _Stage, HasLabelCol, HasWeightCol, HasValida
     def _of_java(self) -> None:
         self._java_obj = self._new_java_obj(_java_class(self._of), self.uid)
         self._transfer_params_from_java()  # the defaults
+        self._setDefault(config=[], settings=[])  # which are arrays of Java
+
+    def _fit_java(self, dataset: DataFrame) -> Any:
+        with _user_errors():
+            return super()._fit_java(dataset)
 
     @property
     def lambda_(self) -> "Param[float]":
@@ -163,6 +190,10 @@ class _Estimator(JavaEstimator[_M], _Stage, HasLabelCol, HasWeightCol, HasValida
 
 
 class _Model(JavaModel, _Stage):
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        with _user_errors():
+            return super()._transform(dataset)
+
     def setParams(self, **values: "Unpack[_ModelOptions]") -> "Self":
         """Sets parameters by name."""
         return self._with(dict(values))

@@ -50,6 +50,7 @@ def parameters(classifier):
             assert each.doc == java[each.name], (each.name, each.doc, java[each.name])
         assert sorted(inspect.signature(type(stage)).parameters) == sorted({"lambda": "lambda_"}.get(each, each) for each in java)
     assert GrftClassifier().getLabelCol() == "label" and classifier.getOrDefault("verbose") is False
+    assert GrftClassifier().getOrDefault("settings") == []
     assert GrftClassifier(lambda_=0.5).getOrDefault("lambda") == 0.5
     assert classifier.copy().setParams(epochs=3).getOrDefault(classifier.epochs) == 3
     try:
@@ -71,7 +72,7 @@ def parameters(classifier):
 def refused(*parts):
     try:
         yield
-    except RuntimeError as e:
+    except (RuntimeError, grft_spark.UserError) as e:
         assert all(part in str(e) for part in parts), e
     else:
         raise AssertionError(f"not refused: {parts}")
@@ -96,6 +97,8 @@ def one_class(pretrained, frame):
     accuracy = MulticlassClassificationEvaluator(labelCol="number", metricName="accuracy")
     classifier = GrftClassifier(pretrained=pretrained, labelCol="number", epochs=1, batchSize=16, shards=2, settings=SETTINGS)
     parameters(classifier)
+    with refused("/no/such/model.safetensors: no such file"):
+        classifier.copy({classifier.pretrained: "/no/such"}).fit(frame)
     model = classifier.fit(frame)
     labeled = model.transform(frame)
     print("labels", model.labels, "trained", model.trained, "accuracy", accuracy.evaluate(labeled))

@@ -83,7 +83,8 @@ final class Pretrained {
     private static void requireExists(Storage storage, Path file) {
         if (!storage.exists(file)) {
             throw UserError.of(
-                    "%s: no such file; expected a directory with %s and %s, or a %s, %s or %s%s file",
+                    "%s: no such file; expected a directory with %s and %s, or a %s, %s or %s%s file; if it lies elsewhere, give"
+                            + " its path by model.pretrained, by export's --pretrained, or by pretrained of Spark ML",
                     file, MODEL, CONFIG, SUFFIX, Npz.SUFFIX, SUFFIX, Tensors.INDEX);
         }
     }

@@ -256,7 +256,9 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
                     "version",
                     VERSION,
                     "pretrained",
-                    model.pretrainedPath(),
+                    new Storage(hadoop)
+                            .qualified(new Path(model.pretrainedPath()))
+                            .toString(),
                     "pretrained_sha256",
                     model.pretrainedSha256()));
             try {
@@ -296,7 +298,7 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
                         + ": the files belong to different models; save the model again");
             }
             metadata.getAndSetParams(read, Option.empty());
-            return read;
+            return read.setPretrained(reference.path("pretrained").asText()); // which any folder can resolve
         }
 
         private static JsonNode reference(Configuration hadoop, Path path) {

@@ -269,6 +269,18 @@ class GrftClassifierTest extends OnTiny {
     }
 
     @Test
+    void aSavedModelFindsItsCheckpointFromAnyFolder() throws Exception {
+        Path relative =
+                Path.of("").toAbsolutePath().relativize(shared.pretrained().toAbsolutePath());
+        Path place = folder.resolve("relative");
+        model.copy(new ParamMap()).setPretrained(relative.toString()).save(place.toString());
+
+        GrftClassificationModel read = GrftClassificationModel.load(place.toString());
+        assertThat(read.getOrDefault(read.pretrained()))
+                .isEqualTo("file:" + shared.pretrained().toAbsolutePath());
+    }
+
+    @Test
     void aModelOfAnotherVersionOrPretrainedIsRefused() throws Exception {
         Path place = folder.resolve("model");
         model.save(place.toString());
