@@ -61,6 +61,7 @@
   }
   const compact = (n) => n === 0 ? "0" : Math.abs(n) < 0.01 || Math.abs(n) >= 1e5 ? n.toExponential(1) : String(+n.toPrecision(3));
   const short = (text, length) => (text.length > length ? text.slice(0, length - 1) + "…" : text);
+  const shortPath = (path, length) => (path.length > length ? "…" + path.slice(1 - length) : path); // its end tells which it is
 
   // --- Charts ---
 
@@ -104,7 +105,8 @@
     entry.drawn.setOption({
       animation: false, color: palette(), textStyle: { color: ink, fontFamily: "sans-serif" },
       ...option,
-      grid: { left: 8, right: 16, top: 36, bottom: 28, containLabel: true, ...option.grid },
+      // ECharts leaves room for an axis's labels, not for its name. The shortest label takes 15 pixels.
+      grid: { left: option.yAxis?.name ? option.yAxis.nameGap - 5 : 8, right: 16, top: 36, bottom: 28, containLabel: true, ...option.grid },
       legend: option.legend && { type: "scroll", top: 0, textStyle: { color: ink }, inactiveColor: soft, pageTextStyle: { color: ink }, pageIconColor: ink, pageIconInactiveColor: line, ...option.legend },
       tooltip: { confine: true, backgroundColor: color("--card"), borderColor: line, textStyle: { color: ink }, ...option.tooltip },
     }, true);
@@ -131,7 +133,7 @@
       const format = more.format || compact;
       return {
         legend: all.length > 1 ? {} : undefined,
-        grid: { top: all.length > 1 ? 36 : 12, left: 28 },
+        grid: { top: all.length > 1 ? 36 : 12 },
         xAxis: { type: more.log ? "log" : "value", name: xName, min: more.log ? "dataMin" : (v) => Math.floor(v.min), max: "dataMax", splitLine: { show: false } },
         yAxis: { type: more.log === "both" ? "log" : "value", name: yName, nameGap: more.nameGap || 46, scale: true, axisLabel: { formatter: format } },
         tooltip: { trigger: "axis", formatter: (points) => tip(`${xName} ${compact(points[0].value[0])}`, ...points.map((p) => `${p.seriesName}: ${format(p.value[1])}`)) },
@@ -146,7 +148,7 @@
     return chart(description, (xName ? 96 : 76) + square * rows.length, (narrow) => {
       const few = columns.length <= (narrow ? 12 : 20);
       return {
-        grid: { top: 8, bottom: xName ? 32 : 14, left: yName ? 28 : 8 },
+        grid: { top: 8, bottom: xName ? 32 : 14 },
         xAxis: { type: "category", data: columns, name: xName, nameGap: 26, axisLabel: { interval: columns.length > 20 ? "auto" : 0, rotate: columns.length <= (narrow ? 0 : 12) ? 0 : 40, formatter: (t) => short(t, 14) }, splitLine: { show: false } },
         yAxis: { type: "category", data: rows, inverse: true, name: yName, nameGap: 40, axisLabel: { interval: rows.length > 40 ? "auto" : 0, formatter: (t) => short(t, narrow ? 10 : 20) }, splitLine: { show: false } },
         visualMap: { show: false, dimension: 2, min: 0, max: most, inRange: { color: ramp() } },
@@ -260,7 +262,7 @@
       parts.push(h("h3", {}, `Images of each class${part}`),
         chart(`Images of each of ${ordered.length} classes; the numbers stand in the table below.`, 280, (narrow) => ({
           legend: labeled.length > 1 ? {} : undefined,
-          grid: { top: labeled.length > 1 ? 36 : 12, bottom: 8, left: 28 },
+          grid: { top: labeled.length > 1 ? 36 : 12, bottom: 8 },
           xAxis: { type: "category", data: ordered, axisLabel: { rotate: names.length > (narrow ? 5 : 14) || narrow ? 50 : 0, interval: names.length <= 40 ? 0 : "auto", formatter: (t) => short(t, 14) } },
           yAxis: { type: "value", name: "images", nameGap: 44 },
           tooltip: { trigger: "axis", formatter: (points) => tip(points[0].name, ...points.map((p) => `${p.seriesName}: ${whole(p.value)}`)) },
@@ -396,7 +398,7 @@
       h("div", {}, h("h3", {}, "Reliability"),
         h("p", { class: "soft" }, words.text),
         chart(`Reliability diagram: ${words.description}.`, 300, (narrow) => ({
-          legend: {}, grid: { top: 36, bottom: 36, left: 28 },
+          legend: {}, grid: { top: 36, bottom: 36 },
           xAxis: x(narrow),
           yAxis: { type: "value", min: 0, max: 1, name: words.share, nameGap: 44, axisLabel: { formatter: (v) => percent(v, 0) } },
           tooltip: { trigger: "axis", formatter: ([p]) => tip(`${whole(bins[p.dataIndex][0])} ${words.unit} ${binName(bins, p.dataIndex)} sure`, `mean probability ${percent(bins[p.dataIndex][1], 1)}`, `${words.share} ${percent(bins[p.dataIndex][2], 1)}`) },
@@ -408,7 +410,7 @@
       h("div", {}, h("h3", {}, words.title),
         h("p", { class: "soft" }, `${words.counts}, in the same bins.`),
         chart(`${words.counts}; the numbers stand in the table below.`, 300, (narrow) => ({
-          grid: { top: 12, bottom: 36, left: 28 },
+          grid: { top: 12, bottom: 36 },
           xAxis: x(narrow),
           yAxis: { type: words.log ? "log" : "value", min: words.log ? 0.5 : null, name: words.unit, nameGap: 50, axisLabel: { formatter: whole } },
           tooltip: { trigger: "axis", formatter: ([p]) => tip(binName(bins, p.dataIndex), `${whole(bins[p.dataIndex][0])} ${words.unit}`) },
@@ -443,7 +445,7 @@
         h("div", {}, h("h3", {}, "F1 and threshold of each class"),
           h("p", { class: "soft" }, "A point for each class; far to the left: it is rarely sure, and a low threshold finds it."),
           chart(`F1 by threshold, a point for each of ${classes.length} classes; the numbers stand in the table below.`, 300, () => ({
-            grid: { top: 12, bottom: 36, left: 28 },
+            grid: { top: 12, bottom: 36 },
             xAxis: { type: "value", min: 0, max: 1, name: "threshold", nameGap: 26 },
             yAxis: { type: "value", min: 0, max: 1, name: "F1", nameGap: 44, axisLabel: { formatter: (v) => percent(v, 0) } },
             tooltip: { formatter: (p) => tip(p.value[2], `F1 ${percent(p.value[1], 1)} at ${fixed(p.value[0], 3)}`) },
@@ -452,7 +454,7 @@
         curve?.length ? h("div", {}, h("h3", {}, "Precision and recall"),
           h("p", { class: "soft" }, "Of all classes together, as one threshold for all of them falls."),
           chart("Precision by recall of all classes together, at falling thresholds.", 300, () => ({
-            grid: { top: 12, bottom: 36, left: 28 },
+            grid: { top: 12, bottom: 36 },
             xAxis: { type: "value", min: 0, max: 1, name: "recall", nameGap: 26, axisLabel: { formatter: (v) => percent(v, 0) } },
             yAxis: { type: "value", min: 0, max: 1, name: "precision", nameGap: 44, axisLabel: { formatter: (v) => percent(v, 0) } },
             tooltip: { trigger: "axis", formatter: ([p]) => tip(`threshold ${fixed(p.value[2], 3)}`, `precision ${percent(p.value[1], 1)}`, `recall ${percent(p.value[0], 1)}`) },
@@ -475,7 +477,7 @@
         const list = (names) => short(names.join(", "), 60) || "none";
         return {
           alt: `Image of ${list(one.labels)}, said to show ${list(one.predicted)}`,
-          lines: [missed.length ? `missed: ${list(missed)}` : null, wrong.length ? `wrongly said: ${list(wrong)}` : null, h("span", { class: "soft" }, `shows ${list(one.labels)}; loss ${fixed(one.loss, 3)}`), h("span", { class: "soft" }, short(one.name, 60))].filter(Boolean),
+          lines: [missed.length ? `missed: ${list(missed)}` : null, wrong.length ? `wrongly said: ${list(wrong)}` : null, h("span", { class: "soft" }, `shows ${list(one.labels)}; loss ${fixed(one.loss, 3)}`), h("span", { class: "soft" }, shortPath(one.name, 60))].filter(Boolean),
         };
       }),
     ];
@@ -498,7 +500,7 @@
         h("div", {}, h("h3", {}, "Predicted by true value"),
           h("p", { class: "soft" }, "Images in bins, the more the stronger the color; on the line they are right."),
           chart(`Predicted by true ${target.name}, images in bins; R² ${text(target.r2)}.`, 360, () => ({
-            grid: { top: 12, bottom: 36, left: 28 },
+            grid: { top: 12, bottom: 36 },
             xAxis: { type: "value", min: low, max: high, name: `true ${short(target.name, 30)}`, nameGap: 26, axisLabel: { formatter: compact, showMinLabel: false, showMaxLabel: false }, splitLine: { show: false } },
             yAxis: { type: "value", min: low, max: high, name: `predicted ${short(target.name, 30)}`, nameGap: 52, axisLabel: { formatter: compact, showMinLabel: false, showMaxLabel: false }, splitLine: { show: false } },
             tooltip: { formatter: (p) => (p.seriesType === "custom" ? tip(`true ${compact(at(scatter, p.value[0]))} to ${compact(at(scatter, p.value[0] + 1))}`, `predicted ${compact(at(scatter, p.value[1]))} to ${compact(at(scatter, p.value[1] + 1))}`, `${whole(p.value[2])} images`) : "") },
@@ -514,7 +516,7 @@
         h("div", {}, h("h3", {}, "Errors"),
           h("p", { class: "soft" }, `Images by predicted minus true value; mean ${text(target.bias)}.`),
           chart(`Images by the error of ${target.name}; RMSE ${text(target.rmse)}, mean ${text(target.bias)}.`, 360, () => ({
-            grid: { top: 12, bottom: 36, left: 28 },
+            grid: { top: 12, bottom: 36 },
             xAxis: { type: "category", data: residuals.counts.map((_, b) => compact(at(residuals, b + 0.5))), name: "predicted minus true", nameGap: 26, axisLabel: { interval: "auto" } },
             yAxis: { type: "value", name: "images", nameGap: 50 },
             tooltip: { trigger: "axis", formatter: ([p]) => tip(`${compact(at(residuals, p.dataIndex))} to ${compact(at(residuals, p.dataIndex + 1))}`, `${whole(p.value)} images`) },
@@ -531,7 +533,7 @@
       ...drawnMistakes(method, "The largest errors", (one) => ({
         alt: `Image of ${JSON.stringify(one.values)}, predicted ${JSON.stringify(one.predicted)}`,
         lines: [...Object.keys(one.values).slice(0, 4).map((name) => `${short(name, 20)}: ${text(one.predicted[name])} for ${text(one.values[name])}`),
-          Number.isFinite(one.deviations) ? h("span", { class: "soft" }, `${fixed(one.deviations, 2)} deviations off`) : null, h("span", { class: "soft" }, short(one.name, 60))].filter(Boolean),
+          Number.isFinite(one.deviations) ? h("span", { class: "soft" }, `${fixed(one.deviations, 2)} deviations off`) : null, h("span", { class: "soft" }, shortPath(one.name, 60))].filter(Boolean),
       }), total === 1 ? null : method.mistakes?.some((one) => "deviations" in one)
         ? "Each error is divided by the standard deviation of the target's training values; the largest root mean square over the targets comes first. The values shown are in the targets' own units."
         : "By the mean squared error over the targets, each in its own unit, so targets of large values come first: this delta does not tell the deviations of its training values."),
@@ -580,7 +582,7 @@
     if (method.mistakes?.length) {
       parts.push(pictures(method.mistakes, true, (one) => ({
         alt: `Image of class ${one.label}, taken for ${one.predicted}`,
-        lines: [`${one.label}, taken for ${one.predicted}`, h("span", { class: "soft" }, `${percent(one.probability, 1)} sure; its class ${percent(one.probability_of_label, 1)}`), h("span", { class: "soft" }, short(one.name, 60))],
+        lines: [`${one.label}, taken for ${one.predicted}`, h("span", { class: "soft" }, `${percent(one.probability, 1)} sure; its class ${percent(one.probability_of_label, 1)}`), h("span", { class: "soft" }, shortPath(one.name, 60))],
       })));
     } else {
       parts.push(h("p", {}, method.mistakes ? "There are none." : "Not listed: evaluated by an older version; evaluate again with --force."));
@@ -605,7 +607,7 @@
     const top = [...s.matrices].sort((a, b) => b.score_share - a.score_share)[0];
     const picked = s.matrices.filter((m) => m.picks);
     const parts = [
-      h("p", {}, `${whole(s.slices)} slices, ${whole(s.trained)} numbers, ${percent(s.trained / s.parameters, 3)} of the backbone; scored on ${whole(s.examples)} images.`),
+      h("p", {}, `${whole(s.slices)} slices, ${whole(s.trained)} parameters, ${percent(s.trained / s.parameters, 3)} of the backbone; scored on ${whole(s.examples)} images.`),
       h("div", { class: "columns" },
         h("div", {}, h("h3", {}, "Where the score is"), h("p", { class: "soft" }, "Each matrix's share of all scores, %: encoder block (row) and kind of matrix (column)."),
           heat(`Share of the scores by encoder block and kind of matrix; the largest is ${top.name} with ${percent(top.score_share, 1)}.`, shares.kinds, rowsOfBlocks, shares.cells, {
@@ -660,7 +662,7 @@
       phaseBars(`Seconds of each phase by method: ${known.map((method) => `${method.name} ${seconds(method.metrics.seconds)}`).join(", ")}.`, "seconds",
         known.map((method) => method.name), phases, (row, phase) => known[row].metrics.phases[phase]),
       table("By method", [["Method", "text"], ...phases.map((phase) => [phase]), ["All"], ["A step"], ["waiting for images"], ["Sent a step"], ["Live memory"], ["Delta"], ["of the model in fp32"]], rows, (r) => known[r].main),
-      h("p", { class: "soft" }, "Sent a step: the trained numbers to an executor and a gradient from each shard. Live memory is measured in local mode only: what is left of the heap after a collection, and the most native memory."));
+      h("p", { class: "soft" }, "Sent a step: the trained parameters to an executor and a gradient from each shard. Live memory is measured in local mode only: what is left of the heap after a collection, and the most native memory."));
   }
 
   // A point for each cell, a line for the budgets of a method, bars of a standard deviation; what trains nothing but the head is a level line.
@@ -675,7 +677,7 @@
     return [h("h3", {}, `${measure.title} against trained parameters`),
       h("p", { class: "soft" }, "Trained parameters without the head, logarithmic." + (bars.length ? " Bars are one standard deviation over the seeds." : "") + (level ? ` The dashed line is ${level.method}, which trains the head alone.` : "")),
       chart(`${measure.title} against trained parameters: ${points.map((cell) => `${name(cell)} ${whole(trainedOf(cell))} parameters, ${value(cell)}`).join("; ")}.`, 380, () => ({
-        legend: { data: names }, grid: { top: 40, left: 28, right: 24 },
+        legend: { data: names }, grid: { top: 40, right: 24 },
         xAxis: { type: "log", name: "trained parameters", min: (v) => v.min / 1.5, max: (v) => v.max * 1.5, splitLine: { show: false }, axisLabel: { showMinLabel: false, showMaxLabel: false, formatter: (v) => rough.format(v) } },
         yAxis: { type: "value", name: small(measure.title), nameGap: 60, scale: true, min: level ? (v) => Math.min(meanOf(level), v.min) - 0.05 * (v.max - Math.min(meanOf(level), v.min)) : null, axisLabel: { showMinLabel: !level, formatter: measure.axis } },
         tooltip: { formatter: (p) => (p.data.cell ? tip(name(p.data.cell), `${whole(trainedOf(p.data.cell))} trained`, value(p.data.cell)) : "") },
