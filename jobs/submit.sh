@@ -66,6 +66,11 @@ esac
 events=$(given spark.eventLog.dir)
 [[ -z $events || $events == *:* ]] || mkdir -p "$events"
 
+# A distribution without a configuration of its logs prints a thousand lines of INFO around the program's.
+if [[ $deploy_mode != cluster && ! -e ${SPARK_CONF_DIR:-$SPARK_HOME/conf}/log4j2.properties && " ${spark[*]-} " != *' --driver-java-options '* ]]; then
+  default spark.driver.extraJavaOptions "-Dlog4j2.configurationFile='$root/conf/spark/log4j2.properties'"
+fi
+
 # In the locale C, Java reads no file whose name has characters beyond ASCII.
 [[ $(locale charmap 2>/dev/null) != ANSI_X3.4-1968 ]] || export LC_ALL=C.UTF-8
 

@@ -64,7 +64,7 @@ with DAG(
             type="string",
             minLength=1,
             title="Job jar",
-            description='What "mvn -Pjob-jar package" makes; a path or URL that Spark can read.',
+            description='What "mvn -Pjob-jar -DskipTests package" makes; a path or URL that Spark can read.',
         ),
     },
     **grft.DAG_ARGUMENTS,

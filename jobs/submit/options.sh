@@ -22,7 +22,7 @@ Environment:
   SPARK_HOME       a distribution of Spark 3.5 with Scala 2.12, or of Spark 4.1 with GRFT_SPARK=4; without it, the jars of
                    the build serve (for YARN and Kubernetes after "mvn -Pclusters package", which adds their clients)
   GRFT_SPARK       4: the build for Spark 4.1 and Scala 2.13, "mvn -Pspark4 package", which is made where it is missing
-  GRFT_JOB_JAR     a job jar made by "mvn -Pjob-jar package", a path or URL such as local:///opt/grft/job.jar; nothing
+  GRFT_JOB_JAR     a job jar made by "mvn -Pjob-jar -DskipTests package", a path or URL such as local:///opt/grft/job.jar; nothing
                    is built then
   GRFT_SHARED_DISK not empty: all machines see this folder and Maven's at the same paths; no libraries (some 180 MB) are copied
   GRFT_BUILD_SECONDS how long to wait for another jobs/submit.sh that builds; 1800

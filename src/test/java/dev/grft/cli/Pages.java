@@ -37,6 +37,8 @@ final class Pages {
             Map.entry("--packages org.apache.iceberg:", "needs Iceberg; src/test/tables/run.sh trains with it"),
             Map.entry("--jars openlineage", "needs OpenLineage's jar; what it told stands on the page"),
             Map.entry("--jars score.jar", "needs that jar; OwnScoreTest compiles the page's score into one"),
+            Map.entry("javac -cp ", "that jar; OwnScoreTest compiles the page's score"),
+            Map.entry("jar cf score.jar ", "that jar"),
             Map.entry("GRFT_SPARK=4 ", ".ci/run executes the other build after this"),
             Map.entry("/opt/spark-4.1", "needs a distribution of Spark 4.1; .ci/run has its jars"),
             Map.entry("engine.kernels=torch", "needs LibTorch's natives; DeterminismTest trains with them, -Ptorch"),

@@ -130,6 +130,21 @@ class SubmitOptionsTest {
     }
 
     @Test
+    void aDistributionThatDoesNotConfigureItsLogsGetsThoseOfThisProgram() throws Exception {
+        String logs = "spark.driver.extraJavaOptions=-Dlog4j2.configurationFile='"
+                + Path.of("conf/spark/log4j2.properties").toAbsolutePath() + "'";
+        assertThat(words("train")).containsSequence("--conf", logs);
+        assertThat(words("--deploy-mode", "cluster", "train")).doesNotContain(logs);
+        assertThat(words("--driver-java-options", "-Da=b", "train"))
+                .containsSequence("--driver-java-options", "-Da=b")
+                .doesNotContain(logs);
+        assertThat(words("--conf", "spark.driver.extraJavaOptions=-Da=b", "train"))
+                .doesNotContain(logs);
+        Files.createFile(Files.createDirectories(home.resolve("conf")).resolve("log4j2.properties"));
+        assertThat(words("train")).doesNotContain(logs);
+    }
+
+    @Test
     void whatTheProgramCannotBeIsRefused() throws Exception {
         assertThat(words("--class", "lab.Main")).singleElement().asString().contains("--class", "spark-submit");
         assertThat(words("--remote", "sc://there")).singleElement().asString().contains("--remote", "--master");
