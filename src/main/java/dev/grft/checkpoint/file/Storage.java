@@ -101,7 +101,7 @@ public final class Storage {
         } catch (IOException e) {
             throw Failures.of(path, "written", e);
         } catch (FSError e) { // what Hadoop makes of an IOException of a local disk
-            throw Failures.of(path, "written", new IOException(e.getCause().getMessage(), e));
+            throw Failures.of(path, "written", e.getCause() instanceof IOException disk ? disk : new IOException(e));
         }
     }
 
