@@ -170,13 +170,15 @@ public final class Coordinator<S, T> {
      * Takes the question of a worker that has nothing to do. The first one makes it known here.
      *
      * @param slotsOfIt how many shards it computes at once, 1 or more
+     * @throws IllegalArgumentException if its last question is not answered yet
      */
     public void ask(String worker, int slotsOfIt, Asker<S> asker) {
-        if (slotsOfIt < 1) {
-            throw new IllegalArgumentException("a worker of " + slotsOfIt + " slots");
-        }
+        requireSlots(slotsOfIt);
         run(() -> {
             Members.Member<Asker<S>> member = members.known(worker, slotsOfIt);
+            if (member.asker != null) {
+                throw new IllegalArgumentException("the worker " + worker + " asks again before it is answered");
+            }
             member.heard = clock.getAsLong();
             member.asker = asker;
             serve(member);
@@ -255,6 +257,26 @@ public final class Coordinator<S, T> {
         }
         member.heard = clock.getAsLong();
         return round.number();
+    }
+
+    /**
+     * Notes that a worker lives, and how many slots it has by now. Its part of the shards follows with the next round.
+     *
+     * @param slotsOfIt how many shards it computes at once, 1 or more
+     * @return as {@link #heard(String)} does
+     */
+    public synchronized long heard(String worker, int slotsOfIt) {
+        requireSlots(slotsOfIt);
+        if (members.find(worker) != null) {
+            members.known(worker, slotsOfIt);
+        }
+        return heard(worker);
+    }
+
+    private static void requireSlots(int count) {
+        if (count < 1) {
+            throw new IllegalArgumentException("a worker of " + count + " slots");
+        }
     }
 
     /** Notes that a worker has gone. */

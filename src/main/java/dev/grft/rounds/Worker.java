@@ -96,6 +96,12 @@ public final class Worker<S, T> {
         }
     }
 
+    /** Returns what is summed of the present round, to be delivered: the worker leaves, and shards that it has not finished are for others. */
+    public synchronized List<Nodes.Held<T>> leave() {
+        open.clear();
+        return made.take();
+    }
+
     /** Returns whether nothing is open or at work: the worker asks the driver for more. */
     public synchronized boolean isIdle() {
         return open.isEmpty() && atWork == 0;

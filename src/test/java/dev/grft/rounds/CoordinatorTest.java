@@ -265,6 +265,47 @@ class CoordinatorTest {
     }
 
     @Test
+    void aWorkerThatGrowsOrShrinksWhileItWaitsHasItsPartFromTheNextRoundOn() {
+        Coordinator<String, String> driver = coordinator(8);
+        driver.expect(2);
+        driver.begin("x");
+        ask(driver, "a", 1);
+        ask(driver, "b", 1);
+        deliver(driver, "a", 0, 1, 2, 3);
+        ask(driver, "a", 1);
+        deliver(driver, "b", 4, 5, 6, 7);
+        ask(driver, "b", 1);
+        said();
+        driver.heard("b", 3);
+        driver.begin("y");
+        assertThat(said()).containsExactly("a: y [0, 1]", "b: y [2, 3, 4, 5, 6, 7]");
+        deliver(driver, "a", 0, 1);
+        ask(driver, "a", 1);
+        deliver(driver, "b", 2, 3, 4, 5, 6, 7);
+        ask(driver, "b", 3);
+        driver.heard("b", 1);
+        driver.begin("z");
+        assertThat(said()).containsExactly("a: z [0, 1, 6, 7]", "b: z [2, 3, 4, 5]");
+        assertThat(driver.heard("c", 2)).as("it has not asked").isZero();
+        assertThat(driver.workers()).containsExactly("a", "b");
+    }
+
+    @Test
+    void aWorkerAsksOnceAndIsAnsweredOnce() {
+        Coordinator<String, String> driver = coordinator(2);
+        driver.expect(1);
+        driver.begin("x");
+        ask(driver, "a", 1);
+        deliver(driver, "a", 0, 1);
+        ask(driver, "a", 1);
+        assertThatThrownBy(() -> ask(driver, "a", 1))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("the worker a asks again before it is answered");
+        driver.begin("y");
+        assertThat(said()).containsExactly("a: x [0, 1]", "a: y [0, 1]");
+    }
+
+    @Test
     void workersAreToldToGoUntilTheNextRoundBegins() {
         Coordinator<String, String> driver = coordinator(1);
         ask(driver, "a", 1);

@@ -183,6 +183,7 @@ final class Simulation {
         private boolean mute;
         private boolean waits;
         private int busy;
+        private long questions;
         private long slow = 1;
         private long up; // when the last message to the driver arrives
         private long down;
@@ -198,11 +199,12 @@ final class Simulation {
 
         private void beat() {
             if (alive && !over) {
+                long asked = questions;
                 toDriver(() -> {
-                    long number = coordinator.heard(name);
+                    long number = coordinator.heard(name, slots);
                     toWorker(() -> {
                         worker.heard(number);
-                        waits &= number > 0;
+                        waits &= number > 0 || asked < questions;
                         askIfIdle();
                     });
                 });
@@ -266,6 +268,7 @@ final class Simulation {
 
         private void ask() {
             waits = true;
+            questions++;
             asked++;
             toDriver(() -> coordinator.ask(name, slots, new Coordinator.Asker<float[]>() {
                 @Override

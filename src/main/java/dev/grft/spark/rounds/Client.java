@@ -111,8 +111,8 @@ public final class Client implements Link {
     }
 
     @Override
-    public long beat() throws IOException {
-        return call(Wire.beat()).getLong();
+    public long beat(int slots) throws IOException {
+        return call(Wire.beat(slots)).getLong();
     }
 
     @Override

@@ -3,33 +3,67 @@ package dev.grft.spark.rounds;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import java.util.LinkedHashSet;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Limits what a connection may do before it has shown the token: how much it sends, how long it takes, and how many of them there are. Spark's
- * transport itself waits for messages of up to 2 GiB.
+ * Limits what a connection may do before it has shown the token: how much it sends, how long it takes, and how many of them there are. A worker
+ * takes milliseconds, so the oldest stranger goes if there are too many, and not the one that comes. Spark's transport itself waits for messages of up to 2 GiB.
  */
 final class Door extends ChannelInboundHandlerAdapter {
     static final int MOST_BYTES = 64 << 10;
-    static final int MOST_STRANGERS = 1024;
 
     private static final Logger LOG = LoggerFactory.getLogger(Door.class);
 
-    private final AtomicInteger strangers;
+    private final Strangers strangers;
     private final long millis;
     private int bytes;
-    private boolean counted;
+
+    /** The connections that have not shown the token, the oldest first. Thread-safe. */
+    static final class Strangers {
+        private final int most;
+        private final Set<ChannelHandlerContext> waiting = new LinkedHashSet<>();
+
+        /** Returns none yet, and room for so many. */
+        Strangers(int most) {
+            this.most = most;
+        }
+
+        /** Lets one in, and returns the one that has to go for it; null if there is room. */
+        synchronized @Nullable ChannelHandlerContext comes(ChannelHandlerContext one) {
+            waiting.add(one);
+            if (waiting.size() <= most) {
+                return null;
+            }
+            ChannelHandlerContext oldest = waiting.iterator().next();
+            waiting.remove(oldest);
+            return oldest;
+        }
+
+        synchronized boolean has(ChannelHandlerContext one) {
+            return waiting.contains(one);
+        }
+
+        synchronized void goes(ChannelHandlerContext one) {
+            waiting.remove(one);
+        }
+
+        synchronized int count() {
+            return waiting.size();
+        }
+    }
 
     /**
      * Returns the door of one connection.
      *
-     * @param strangers how many connections have not shown the token
+     * @param strangers all that have not shown the token
      * @param millis how long it may take
      */
-    Door(AtomicInteger strangers, long millis) {
+    Door(Strangers strangers, long millis) {
         this.strangers = strangers;
         this.millis = millis;
     }
@@ -37,14 +71,14 @@ final class Door extends ChannelInboundHandlerAdapter {
     @Override
     @SuppressWarnings("FutureReturnValueIgnored") // nothing waits for it
     public void handlerAdded(ChannelHandlerContext context) {
-        counted = true;
-        if (strangers.incrementAndGet() > MOST_STRANGERS) {
-            refuse(context, "there are " + MOST_STRANGERS + " others without the token");
+        ChannelHandlerContext oldest = strangers.comes(context);
+        if (oldest != null) {
+            refuse(oldest, "there are " + strangers.most + " later ones without the token");
         }
         context.executor()
                 .schedule(
                         () -> {
-                            if (counted) {
+                            if (strangers.has(context)) {
                                 refuse(context, "it has not shown the token in " + millis + " ms");
                             }
                         },
@@ -54,20 +88,13 @@ final class Door extends ChannelInboundHandlerAdapter {
 
     @Override
     public void handlerRemoved(ChannelHandlerContext context) {
-        leave();
+        strangers.goes(context);
     }
 
     @Override
     public void channelInactive(ChannelHandlerContext context) throws Exception {
-        leave();
+        strangers.goes(context);
         super.channelInactive(context);
-    }
-
-    private void leave() {
-        if (counted) {
-            counted = false;
-            strangers.decrementAndGet();
-        }
     }
 
     @Override

@@ -29,10 +29,11 @@ public interface Link extends AutoCloseable {
     /**
      * Says that the worker lives, see {@link Coordinator#heard}.
      *
+     * @param slots how many shards it computes at once by now
      * @return the number of the driver's present round; 0 if the worker has to ask again
      * @throws IOException if the driver cannot be reached
      */
-    long beat() throws IOException;
+    long beat(int slots) throws IOException;
 
     /** Says good-bye. */
     @Override
@@ -57,8 +58,8 @@ public interface Link extends AutoCloseable {
             }
 
             @Override
-            public long beat() {
-                return driver.heard(worker);
+            public long beat(int slots) {
+                return driver.heard(worker, slots);
             }
 
             @Override

@@ -1,15 +1,17 @@
 package dev.grft.spark.rounds;
 
+import dev.grft.UserError;
 import dev.grft.rounds.Coordinator;
 import dev.grft.rounds.Round;
 import io.netty.channel.Channel;
+import java.net.BindException;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.spark.SecurityManager;
 import org.apache.spark.SparkConf;
 import org.apache.spark.network.TransportContext;
@@ -19,6 +21,7 @@ import org.apache.spark.network.client.TransportClient;
 import org.apache.spark.network.server.RpcHandler;
 import org.apache.spark.network.server.StreamManager;
 import org.apache.spark.network.server.TransportServer;
+import org.apache.spark.network.server.TransportServerBootstrap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,13 +34,16 @@ public final class Server implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Server.class);
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0).asReadOnlyBuffer();
     private static final int MOST_TOKEN = 256;
-    private static final long STRANGER_MILLIS = 30_000;
+    private static final int MOST_PORT = 65_535;
+    private static final int MOST_RETRIES = 16; // Spark's
+    private static final int MOST_STRANGERS = 1024;
+    private static final long STRANGER_MILLIS = 10_000;
 
     private final Coordinator<Packet, Packet> driver;
     private final byte[] token;
     private final int mostFloats;
     private final Map<Channel, Peer> peers = new ConcurrentHashMap<>();
-    private final AtomicInteger strangers = new AtomicInteger();
+    private final Door.Strangers strangers;
     private final TransportContext context;
     private final TransportServer server;
 
@@ -55,6 +61,7 @@ public final class Server implements AutoCloseable {
      * Listens from now on.
      *
      * @param host to bind to
+     * @param port to bind to; 0 for any that is free. If it is taken, the next ones are tried, {@code spark.port.maxRetries} of them, as Spark does
      * @param token that workers show
      * @param mostFloats of the longest vector that a worker delivers
      */
@@ -62,29 +69,59 @@ public final class Server implements AutoCloseable {
             SparkConf conf,
             SecurityManager security,
             String host,
+            int port,
             byte[] token,
             int mostFloats,
             Coordinator<Packet, Packet> driver) {
-        this(conf, security, host, token, mostFloats, driver, STRANGER_MILLIS);
+        this(conf, security, host, port, token, mostFloats, driver, MOST_STRANGERS, STRANGER_MILLIS);
     }
 
     Server(
             SparkConf conf,
             SecurityManager security,
             String host,
+            int port,
             byte[] token,
             int mostFloats,
             Coordinator<Packet, Packet> driver,
+            int mostStrangers,
             long strangerMillis) {
         this.driver = driver;
         this.token = token.clone();
         this.mostFloats = mostFloats;
+        this.strangers = new Door.Strangers(mostStrangers);
         Transport transport = new Transport(conf, security);
         this.context = transport.context(new Handler());
-        this.server = context.createServer(host, 0, transport.server((channel, handler) -> {
-            channel.pipeline().addLast("door", new Door(strangers, strangerMillis));
-            return handler;
-        }));
+        this.server = bound(
+                host,
+                port,
+                port == 0 ? 0 : conf.getInt("spark.port.maxRetries", MOST_RETRIES),
+                transport.server((channel, handler) -> {
+                    channel.pipeline().addLast("door", new Door(strangers, strangerMillis));
+                    return handler;
+                }));
+    }
+
+    private TransportServer bound(String host, int port, int retries, List<TransportServerBootstrap> first) {
+        for (int more = 0; ; more++) {
+            try {
+                return context.createServer(host, port + more, first);
+            } catch (Exception e) { // a BindException, undeclared
+                if (more < retries && port + more < MOST_PORT && e instanceof BindException) {
+                    continue;
+                }
+                context.close();
+                throw new UserError(
+                        String.format(
+                                Locale.ROOT,
+                                "the driver cannot listen at %s, %s, for standing tasks: %s; set spark.grft.port to a free"
+                                        + " port or to 0 (any), or engine.rounds to jobs",
+                                host,
+                                port == 0 ? "any port" : "ports " + port + " to " + (port + more),
+                                e.getMessage()),
+                        e);
+            }
+        }
     }
 
     /** Returns the port. */
@@ -94,7 +131,7 @@ public final class Server implements AutoCloseable {
 
     /** Returns how many connections have not shown the token. */
     int strangers() {
-        return strangers.get();
+        return strangers.count();
     }
 
     private final class Handler extends RpcHandler {
@@ -174,7 +211,7 @@ public final class Server implements AutoCloseable {
                 deliver(peer, Wire.piece(message));
                 callback.onSuccess(NOTHING.duplicate());
             }
-            case Wire.BEAT -> callback.onSuccess(Wire.number(driver.heard(peer.name)));
+            case Wire.BEAT -> callback.onSuccess(Wire.number(driver.heard(peer.name, message.getInt())));
             default -> throw new IllegalArgumentException("a message of kind " + kind);
         }
     }

@@ -28,11 +28,15 @@ public final class Station {
     private static final long BEAT_MILLIS = 1000;
     private static final long LOOK_MILLIS = 200; // whether the task is to end
 
-    private final Link link;
+    private final Object connecting = new Object(); // held by the thread that connects, while the others wait
     private final Worker<Packet, Packet> worker;
     private final ScheduledExecutorService pulse;
+    private volatile @Nullable Link link; // null before a thread has connected
+    private volatile boolean left;
     private int slots;
     private boolean asking;
+    private long questions; // that were asked
+    private volatile long sent; // the last one of these that is on its way or there
     private boolean fetching; // a thread gets what the round sends
     private boolean delivering;
     private boolean over;
@@ -55,16 +59,13 @@ public final class Station {
         Packet part(Packet sent, int shard);
     }
 
-    @SuppressWarnings("FutureReturnValueIgnored") // nothing waits for it
-    private Station(Link link, int shards, BinaryOperator<Packet> plus) {
-        this.link = link;
+    private Station(int shards, BinaryOperator<Packet> plus) {
         this.worker = new Worker<>(shards, plus);
         this.pulse = Executors.newSingleThreadScheduledExecutor(work -> {
             Thread thread = new Thread(work, "grft-rounds");
             thread.setDaemon(true);
             return thread;
         });
-        pulse.scheduleWithFixedDelay(this::beat, BEAT_MILLIS, BEAT_MILLIS, TimeUnit.MILLISECONDS);
     }
 
     /**
@@ -85,25 +86,51 @@ public final class Station {
             Computing computing,
             BooleanSupplier ended)
             throws IOException, InterruptedException {
-        Station station = enter(training, maker, shards, plus);
+        Station station = enter(training, shards, plus);
         try {
+            station.connect(maker);
             return station.work(computing, ended);
         } finally {
             station.leave(training);
         }
     }
 
-    private static Station enter(String training, Maker maker, int shards, BinaryOperator<Packet> plus)
-            throws IOException {
+    private static Station enter(String training, int shards, BinaryOperator<Packet> plus) {
         synchronized (HERE) {
             Station station = HERE.get(training);
             if (station == null || station.isOver()) {
-                station = new Station(maker.link(), shards, plus);
+                station = new Station(shards, plus);
                 HERE.put(training, station);
             }
             station.slots++;
             return station;
         }
+    }
+
+    /** Connects, or waits for the thread that does. If that fails, it fails for all. */
+    @SuppressWarnings("FutureReturnValueIgnored") // of the timer, which the end stops
+    private void connect(Maker maker) throws IOException {
+        synchronized (connecting) {
+            if (link != null) {
+                return;
+            }
+            synchronized (this) {
+                if (lost != null) {
+                    throw new IOException(lost.getMessage(), lost);
+                }
+            }
+            try {
+                link = maker.link();
+            } catch (IOException | RuntimeException | Error e) {
+                lose(e);
+                throw e;
+            }
+            pulse.scheduleWithFixedDelay(this::beat, BEAT_MILLIS, BEAT_MILLIS, TimeUnit.MILLISECONDS);
+        }
+    }
+
+    private Link link() {
+        return Objects.requireNonNull(link);
     }
 
     private void leave(String training) {
@@ -114,8 +141,35 @@ public final class Station {
             }
             HERE.remove(training, this);
         }
+        left = true;
         pulse.shutdownNow();
-        link.close();
+        Link open = link;
+        if (open != null) {
+            deliverRest(open);
+            open.close();
+        }
+    }
+
+    /** Delivers what is summed of shards that are finished, if those that are not have kept it here: the driver gives only these to others. */
+    private void deliverRest(Link open) {
+        boolean interrupted = Thread.interrupted(); // as Spark does to tasks that it cancels
+        List<Nodes.Held<Packet>> nodes;
+        long number;
+        synchronized (this) {
+            nodes = lost == null ? worker.leave() : List.of();
+            number = round.number();
+        }
+        try {
+            for (Nodes.Held<Packet> node : nodes) {
+                open.deliver(number, node.node(), node.value());
+            }
+        } catch (IOException | RuntimeException e) {
+            LOG.info("others compute again what a worker had summed when it left", e);
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 
     private synchronized boolean isOver() {
@@ -124,7 +178,7 @@ public final class Station {
 
     private int slots() {
         synchronized (HERE) {
-            return slots;
+            return Math.max(1, slots); // the last one may be leaving
         }
     }
 
@@ -160,7 +214,7 @@ public final class Station {
         }
         try {
             for (Nodes.Held<Packet> node : nodes) {
-                link.deliver(task.round().number(), node.node(), node.value());
+                link().deliver(task.round().number(), node.node(), node.value());
             }
         } catch (IOException | RuntimeException | Error e) {
             lose(e); // what was not delivered is gone
@@ -188,6 +242,7 @@ public final class Station {
         while (true) {
             Answer news = null;
             boolean ask = false;
+            long question = 0;
             synchronized (this) {
                 if (lost != null) {
                     throw new IOException(lost);
@@ -202,6 +257,7 @@ public final class Station {
                     }
                     ask = worker.isIdle() && !asking && !delivering;
                     asking |= ask;
+                    question = ask ? ++questions : 0;
                     if (!ask) {
                         wait(LOOK_MILLIS);
                     }
@@ -213,7 +269,8 @@ public final class Station {
                 }
             }
             if (ask) {
-                link.ask(slots(), new Mailbox());
+                link().ask(slots(), new Mailbox());
+                sent = question;
             } else if (news != null) {
                 takeIn(news);
             }
@@ -224,7 +281,7 @@ public final class Station {
     private void takeIn(Answer news) throws IOException {
         Round<Packet> known = round;
         try {
-            Round<Packet> of = known.number() == news.round.number() ? known : link.round(news.round);
+            Round<Packet> of = known.number() == news.round.number() ? known : link().round(news.round);
             synchronized (this) {
                 if (of != null) {
                     round = of;
@@ -261,13 +318,20 @@ public final class Station {
 
     private void beat() {
         try {
-            long number = link.beat();
+            long asked = sent;
+            long number = link().beat(slots());
             worker.heard(number);
             synchronized (this) {
-                asking &= number > 0 || answer != null;
+                // A question that came after the beat has made the worker known again.
+                if (number == 0 && asked == questions && answer == null) {
+                    asking = false;
+                }
                 notifyAll();
             }
         } catch (Throwable e) { // else the timer would stop, and the threads wait
+            if (left) { // which has interrupted it
+                return;
+            }
             LOG.warn("a worker has lost the driver", e);
             lose(e);
         }

@@ -23,7 +23,7 @@ final class Wire {
     static final byte ASK = 2; // slots; answered by number, shards, or by nothing: over
     static final byte VECTOR = 3; // number, from; answered by length, numbers, floats, or by nothing: over
     static final byte NODE = 4; // number, level, index, from, length or -1, numbers, floats; answered by nothing
-    static final byte BEAT = 5; // answered by number
+    static final byte BEAT = 5; // slots; answered by number
 
     /** A piece of a node's value. */
     static final class Piece {
@@ -109,8 +109,8 @@ final class Wire {
         return message.position(0);
     }
 
-    static ByteBuffer beat() {
-        return buffer(1).put(BEAT).flip();
+    static ByteBuffer beat(int slots) {
+        return buffer(5).put(BEAT).putInt(slots).flip();
     }
 
     static ByteBuffer number(long number) {

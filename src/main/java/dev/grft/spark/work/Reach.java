@@ -22,6 +22,8 @@ import org.jspecify.annotations.Nullable;
 public final class Reach {
     static final String TLS = "spark.ssl.rpc.enabled"; // of Spark 4
 
+    static final String PORT = "spark.grft.port";
+
     private static final int TOKEN_BYTES = 32;
     private static final int MOST_TASKS = 64;
     private static final Coordinator.Patience NONE = new Coordinator.Patience(1, 1, 2, 1);
@@ -80,7 +82,7 @@ public final class Reach {
         SparkEnv env = SparkEnv.get();
         try (Client client =
                 new Client(env.conf(), env.securityManager(), host, port, token, "reach/" + UUID.randomUUID())) {
-            client.beat();
+            client.beat(1);
             return "";
         } catch (IOException e) {
             return "executor " + env.executorId() + ": " + Objects.requireNonNull(e.getMessage());
@@ -99,12 +101,31 @@ public final class Reach {
         return conf.get("spark.driver.host", "localhost");
     }
 
+    /**
+     * Returns the port that the driver is to have for standing tasks, 0 for any.
+     *
+     * @throws UserError if it is no port
+     */
+    static int port(SparkConf conf) {
+        String text = conf.get(PORT, "0");
+        try {
+            int port = Integer.parseInt(text);
+            if (port == 0 || (port >= 1024 && port <= 65_535)) {
+                return port;
+            }
+        } catch (NumberFormatException e) {
+            // said below
+        }
+        throw UserError.of("%s must be 0 (any port) or 1024 to 65535, got %s", PORT, text);
+    }
+
     /** Opens the driver's port, where Spark's own ports are. */
     static Server open(SparkConf conf, byte[] token, int mostFloats, Coordinator<Packet, Packet> driver) {
         return new Server(
                 conf,
                 SparkEnv.get().securityManager(),
                 conf.get("spark.driver.bindAddress", host(conf)),
+                port(conf),
                 token,
                 mostFloats,
                 driver);

@@ -3,13 +3,16 @@ package dev.grft.spark.rounds;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.UserError;
 import dev.grft.rounds.Coordinator;
 import dev.grft.rounds.Node;
 import dev.grft.rounds.Round;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.net.BindException;
 import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
 import java.nio.ByteBuffer;
@@ -73,7 +76,11 @@ class ServerTest {
     }
 
     private Server server(SparkConf conf) {
-        return new Server(conf, security(conf), HOST, TOKEN, LENGTH, driver, 500);
+        return server(conf, 0, 1024, 500);
+    }
+
+    private Server server(SparkConf conf, int port, int mostStrangers, long strangerMillis) {
+        return new Server(conf, security(conf), HOST, port, TOKEN, LENGTH, driver, mostStrangers, strangerMillis);
     }
 
     private static SparkConf conf(String... pairs) {
@@ -226,6 +233,52 @@ class ServerTest {
         }
     }
 
+    @Test
+    void strangersWhoWaitKeepNoWorkerOut() throws Exception {
+        int most = 20;
+        try (Server server = server(conf(), 0, most, 60_000)) {
+            Socket[] many = new Socket[most];
+            for (int i = 0; i < many.length; i++) {
+                many[i] = new Socket(InetAddress.getLoopbackAddress(), server.port());
+            }
+            until(() -> server.strangers() == most);
+            train(conf(), server.port());
+            assertThat(server.strangers()).as("some made room for the workers").isBetween(most - 2, most - 1);
+            for (Socket one : many) {
+                one.close();
+            }
+        }
+    }
+
+    @Test
+    void thePortMayBeFixedAndIfItIsTakenTheNextOneCounts() throws Exception {
+        int port = freePair();
+        try (Server first = server(conf(), port, 10, 500);
+                Server second = server(conf(), port, 10, 500)) {
+            assertThat(first.port()).isEqualTo(port);
+            assertThat(second.port()).isEqualTo(port + 1);
+            assertThatThrownBy(() -> server(conf("spark.port.maxRetries", "1"), port, 10, 500))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("the driver cannot listen at 127.0.0.1, ports " + port + " to " + (port + 1)
+                            + ", for standing tasks: ")
+                    .hasMessageContaining("Address already in use")
+                    .hasMessageEndingWith(
+                            "; set spark.grft.port to a free port or to 0 (any), or engine.rounds to jobs");
+        }
+    }
+
+    /** Returns a port that is free now, as is the next one. */
+    private static int freePair() throws IOException {
+        while (true) {
+            try (ServerSocket one = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                    ServerSocket next = new ServerSocket(one.getLocalPort() + 1, 1, InetAddress.getLoopbackAddress())) {
+                return next.getLocalPort() - 1;
+            } catch (BindException | IllegalArgumentException taken) {
+                assertThat(taken).isNotNull();
+            }
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {-2, LENGTH + 1, Integer.MAX_VALUE})
     void aWorkerThatDeliversMoreThanAVectorIsDisconnected(int length) throws Exception {
@@ -235,7 +288,7 @@ class ServerTest {
                 client.deliver(1, Node.of(0), null);
                 assertThatThrownBy(() -> client.call(Wire.node(1, Node.of(1), new double[0], new float[1], 0, length)))
                         .isInstanceOf(IOException.class);
-                assertThatThrownBy(client::beat).isInstanceOf(IOException.class);
+                assertThatThrownBy(() -> client.beat(1)).isInstanceOf(IOException.class);
             }
         }
     }
@@ -253,7 +306,7 @@ class ServerTest {
                 public void over() {}
             });
             until(() -> driver.workers().equals(List.of("a")));
-            assertThat(client.beat()).isEqualTo(1);
+            assertThat(client.beat(1)).isEqualTo(1);
             client.close();
             until(() -> driver.workers().isEmpty());
         }

@@ -9,6 +9,7 @@ import dev.grft.rounds.Round;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -30,11 +31,15 @@ class StationTest {
     private final ExecutorService tasks = Executors.newCachedThreadPool();
     private final Coordinator<Packet, Packet> driver = new Coordinator<>(
             SHARDS,
-            (a, b) -> new Packet(new double[] {a.numbers()[0] + b.numbers()[0]}, a.vector()),
+            StationTest::plus,
             new Coordinator.Patience(TimeUnit.SECONDS.toNanos(30), TimeUnit.SECONDS.toNanos(30), 10, 0),
             System::nanoTime);
     private final AtomicInteger computed = new AtomicInteger();
     private final AtomicInteger links = new AtomicInteger();
+
+    private static Packet plus(Packet a, Packet b) {
+        return new Packet(new double[] {a.numbers()[0] + b.numbers()[0]}, a.vector());
+    }
 
     @AfterEach
     void end() {
@@ -65,8 +70,8 @@ class StationTest {
         }
 
         @Override
-        public long beat() throws IOException {
-            return link.beat();
+        public long beat(int slots) throws IOException {
+            return link.beat(slots);
         }
 
         @Override
@@ -82,13 +87,8 @@ class StationTest {
     private List<Future<Integer>> start(String name, int count, Station.Maker maker, Station.Computing computing) {
         List<Future<Integer>> started = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            started.add(tasks.submit(() -> Station.work(
-                    name,
-                    maker,
-                    SHARDS,
-                    (a, b) -> new Packet(new double[] {a.numbers()[0] + b.numbers()[0]}, a.vector()),
-                    computing,
-                    () -> false)));
+            started.add(
+                    tasks.submit(() -> Station.work(name, maker, SHARDS, StationTest::plus, computing, () -> false)));
         }
         return started;
     }
@@ -223,13 +223,130 @@ class StationTest {
                 1,
                 () -> new Narrow() {
                     @Override
-                    public long beat() {
+                    public long beat(int slots) {
                         throw new OutOfMemoryError("none for the beat");
                     }
                 },
                 (sent, shard) -> null);
         assertThatThrownBy(() -> one.get(0).get(30, TimeUnit.SECONDS)).hasStackTraceContaining("none for the beat");
         assertThat(driver.workers()).isEmpty();
+    }
+
+    /** A thread whose task is cancelled has finished some shards and not all: the driver gets those. */
+    @Test
+    void whatIsSummedIsDeliveredByTheLastThreadThatLeaves() throws Exception {
+        AtomicBoolean ended = new AtomicBoolean();
+        var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
+        Future<Integer> one = tasks.submit(() -> Station.work(
+                "leaving",
+                Narrow::new,
+                SHARDS,
+                StationTest::plus,
+                (sent, shard) -> {
+                    ended.set(shard == 6);
+                    return new Packet(new double[] {shard}, new float[0]);
+                },
+                ended::get));
+        assertThat(one.get(10, TimeUnit.SECONDS)).isEqualTo(7);
+        assertThat(driver.workers()).isEmpty();
+        List<Integer> again = new CopyOnWriteArrayList<>();
+        List<Future<Integer>> other = start("another", 1, (sent, shard) -> {
+            again.add(shard);
+            return new Packet(new double[] {shard}, new float[0]);
+        });
+        assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
+        driver.rest();
+        other.get(0).get(30, TimeUnit.SECONDS);
+        assertThat(again).containsExactly(7, 8, 9, 10);
+    }
+
+    @Test
+    void aTrainingThatConnectsSlowlyDoesNotHoldUpAnother() throws Exception {
+        CountDownLatch network = new CountDownLatch(1);
+        var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
+        List<Future<Integer>> slow = start(
+                "slow",
+                2,
+                () -> {
+                    try {
+                        network.await(60, TimeUnit.SECONDS);
+                    } catch (InterruptedException e) {
+                        throw new IOException(e);
+                    }
+                    return new Narrow();
+                },
+                (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
+        List<Future<Integer>> other =
+                start("other", 2, (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
+        assertThat(sum.get(10, TimeUnit.SECONDS).numbers()).containsExactly(55);
+        driver.rest();
+        for (Future<Integer> one : other) {
+            one.get(10, TimeUnit.SECONDS);
+        }
+        network.countDown();
+        for (Future<Integer> one : slow) {
+            assertThat(one.get(10, TimeUnit.SECONDS)).isZero();
+        }
+        assertThat(links).as("one for each training").hasValue(2);
+    }
+
+    @Test
+    void aThreadThatLeavesInTheMiddleOfABeatSaysNothing() throws Exception {
+        CountDownLatch beating = new CountDownLatch(1);
+        driver.begin(new Packet(new double[] {0}, new float[0]));
+        List<String> warnings = Warnings.of(Station.class, () -> {
+            List<Future<Integer>> one = start(
+                    "quiet",
+                    1,
+                    () -> new Narrow() {
+                        @Override
+                        public long beat(int slots) throws IOException {
+                            beating.countDown();
+                            try {
+                                Thread.sleep(60_000);
+                            } catch (InterruptedException e) {
+                                throw new IOException("interrupted", e);
+                            }
+                            return super.beat(slots);
+                        }
+                    },
+                    (sent, shard) -> null);
+            beating.await(30, TimeUnit.SECONDS);
+            driver.rest();
+            one.get(0).get(30, TimeUnit.SECONDS);
+            Thread.sleep(200);
+        });
+        assertThat(warnings).isEmpty();
+    }
+
+    @Test
+    void theDriverHearsHowManyThreadsThereAreWhileTheyWait() throws Exception {
+        List<Integer> heard = new CopyOnWriteArrayList<>();
+        Station.Maker maker = () -> new Narrow() {
+            @Override
+            public long beat(int slots) throws IOException {
+                heard.add(slots);
+                return super.beat(slots);
+            }
+        };
+        driver.begin(new Packet(new double[] {0}, new float[0]));
+        List<Future<Integer>> grown = new ArrayList<>(start("grown", 1, maker, StationTest::number));
+        while (heard.isEmpty()) {
+            Thread.sleep(10);
+        }
+        grown.addAll(start("grown", 1, maker, StationTest::number)); // while the first one waits for an answer
+        for (int i = 0; i < 500 && !heard.contains(2); i++) {
+            Thread.sleep(10);
+        }
+        assertThat(heard).contains(1, 2);
+        driver.rest();
+        for (Future<Integer> one : grown) {
+            one.get(30, TimeUnit.SECONDS);
+        }
+    }
+
+    private static Packet number(Packet sent, int shard) {
+        return new Packet(new double[] {shard}, new float[0]);
     }
 
     @Test
