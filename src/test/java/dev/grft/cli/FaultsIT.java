@@ -134,13 +134,23 @@ class FaultsIT {
 
     @Test
     void executorsThatComeAndGoDuringATrainingChangeNoBit() throws Exception {
+        comeAndGo("jobs", "pause:step 3/;pause:step 12/");
+    }
+
+    @Test
+    void executorsThatComeAndGoDuringATrainingOfStandingTasksChangeNoBit() throws Exception {
+        comeAndGo("standing", "pause:steps from;later:steps from;pause:steps from");
+    }
+
+    private void comeAndGo(String rounds, String kills) throws Exception {
         List<String> printed;
         try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 3)) {
             // While one executor stands still, tasks wait and others come for them, or the others have nothing to do
             // and go.
             printed = disturbed(
                     cluster,
-                    "pause:step 3/;pause:step 12/",
+                    kills,
+                    List.of("engine.rounds=" + rounds),
                     "spark.dynamicAllocation.enabled=true",
                     "spark.dynamicAllocation.shuffleTracking.enabled=true",
                     "spark.dynamicAllocation.shuffleTracking.timeout=1s",
@@ -151,8 +161,8 @@ class FaultsIT {
                     "spark.locality.wait=100ms");
         }
         assertThat(printed)
-                .anyMatch(line -> line.startsWith("EXECUTOR comes in step "))
-                .anyMatch(line -> line.startsWith("EXECUTOR goes in step "));
+                .anyMatch(line -> line.startsWith("EXECUTOR comes in step"))
+                .anyMatch(line -> line.startsWith("EXECUTOR goes in step"));
         assertTheSameBits();
     }
 }

@@ -46,7 +46,12 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
 
     /** Returns how many tasks compute on an executor at a time. */
     public int tasks() {
-        return Math.min(cores / cpus, sharing);
+        return tasks(cores);
+    }
+
+    /** Returns how many tasks compute at a time on an executor that has so many cores. */
+    int tasks(int ofExecutor) {
+        return Math.min(ofExecutor / cpus, sharing);
     }
 
     /**

@@ -21,6 +21,7 @@ public final class Client implements Link {
     private static final float[] NO_VECTOR = {};
     private static final double[] NO_NUMBERS = {};
 
+    private final String address;
     private final TransportContext context;
     private final TransportClientFactory factory;
     private final TransportClient client;
@@ -33,6 +34,7 @@ public final class Client implements Link {
      */
     public Client(SparkConf conf, SecurityManager security, String host, int port, byte[] token, String name)
             throws IOException {
+        address = host + ":" + port;
         Transport transport = new Transport(conf, security);
         context = transport.context(new NoOpRpcHandler());
         factory = context.createClientFactory(transport.client());
@@ -42,10 +44,10 @@ public final class Client implements Link {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             close(null);
-            throw new IOException("interrupted while connecting to " + host + ":" + port, e);
+            throw new IOException("interrupted while connecting to " + address, e);
         } catch (IOException | RuntimeException e) {
             close(null);
-            throw new IOException("the driver cannot be reached at " + host + ":" + port, e);
+            throw new IOException("the driver cannot be reached at " + address, e);
         }
     }
 
@@ -53,7 +55,7 @@ public final class Client implements Link {
         try {
             return Wire.read(client.sendRpcSync(message, MILLIS));
         } catch (RuntimeException e) { // as Spark says it
-            throw new IOException("the connection to the driver is lost", e);
+            throw new IOException("the connection to the driver at " + address + " is lost", e);
         }
     }
 

@@ -245,7 +245,7 @@ public final class Station {
             long question = 0;
             synchronized (this) {
                 if (lost != null) {
-                    throw new IOException(lost);
+                    throw new IOException(lost.getMessage(), lost);
                 }
                 if (over || ended.getAsBoolean()) {
                     return null;

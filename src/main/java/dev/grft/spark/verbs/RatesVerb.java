@@ -136,7 +136,8 @@ final class RatesVerb extends Verb {
                         images.shards(),
                         sampler,
                         recipe,
-                        RateSearch.STEPS)) {
+                        RateSearch.STEPS,
+                        line -> session.progress().say("%s", line))) {
             float[] sent = learner.trained();
             for (int step = 0; step < RateSearch.STEPS && !search.isOver(); step++) {
                 double rate = learner.learningRate();

@@ -117,7 +117,6 @@ final class TrainVerb extends Verb {
                 best == null ? List.of() : best.thresholds(),
                 images,
                 result,
-                setup,
                 choice);
     }
 
@@ -200,7 +199,6 @@ final class TrainVerb extends Verb {
             List<Float> thresholds,
             Images images,
             TrainingLoop.Result result,
-            PartSetup last,
             @Nullable EpochChoice choice) {
         DeltaFile file = Thresholds.with(
                 run,
@@ -226,7 +224,7 @@ final class TrainVerb extends Verb {
             Provenance.writeManifest(
                     run, images.digest(), run.models().pretrained().sha256());
         }
-        ObjectNode node = writeMetrics(result, last, choice);
+        ObjectNode node = writeMetrics(result, choice);
         Path folder = path.getParent();
         ModelCard.write(session.storage(), folder, file, run.models().pretrained(), settings, null);
         Tracking.Run tracked = run.tracked(folder, true);
@@ -235,7 +233,7 @@ final class TrainVerb extends Verb {
         return file;
     }
 
-    private ObjectNode writeMetrics(TrainingLoop.Result result, PartSetup last, @Nullable EpochChoice choice) {
+    private ObjectNode writeMetrics(TrainingLoop.Result result, @Nullable EpochChoice choice) {
         Carried carried = result.carried();
         Metrics metrics = run.artifacts().metrics();
         metrics.phase(method.word(), "train", carried.seconds());
@@ -247,7 +245,7 @@ final class TrainVerb extends Verb {
         node.put("seconds_per_step", carried.seconds() / result.made());
         node.put("input_seconds_per_step", carried.inputSeconds() / result.made());
         node.put("input_share", carried.inputSeconds() / carried.seconds());
-        node.put("bytes_per_step", TrainingLoop.bytesPerRound(settings.training(), last));
+        node.put("bytes_per_step", result.bytesPerStep());
         if (carried.memory() > 0) {
             node.put("live_memory_bytes", (long) carried.memory());
         }

@@ -20,11 +20,11 @@ import dev.grft.spark.work.FrozenCache;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.Reach;
 import dev.grft.spark.work.Replicas;
+import dev.grft.spark.work.RoundSource;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
 import dev.grft.train.Average;
 import dev.grft.train.Divergence;
-import dev.grft.train.GradientSource;
 import dev.grft.train.Learner;
 import dev.grft.train.LearnerState;
 import dev.grft.train.Network;
@@ -78,8 +78,9 @@ final class TrainingLoop {
      * @param state after its last step
      * @param made steps, those of earlier parts included
      * @param halvings how often the learning rate has been halved
+     * @param bytesPerStep what a step sends between the driver and executors
      */
-    record Result(LearnerState state, long made, int halvings, Carried carried) {
+    record Result(LearnerState state, long made, int halvings, long bytesPerStep, Carried carried) {
         /** Returns the trained vector, {@code [N]}. */
         float[] trained() {
             return state.trained();
@@ -202,15 +203,16 @@ final class TrainingLoop {
             }
             Sampler sampler = sampler(run, images, preprocess, part.first);
             Memory memory = session.context().isLocal() ? Memory.watch(Replicas::bytes) : null;
-            long sent = bytesPerRound(settings, setup);
+            long bytes = 4L * setup.layout().size();
             try (Learner learner = setup.learner(configuration, Average.of(settings, part.first));
-                    GradientSource source = Rounds.of(
+                    RoundSource source = Rounds.of(
                             standing,
                             session.context(),
                             images.shards(),
                             frozen == null ? sampler : sampler.from(frozen),
                             recipe,
-                            plan.steps())) {
+                            plan.steps(),
+                            line -> session.progress().say("%s", line))) {
                 Trainer trainer = new Trainer(
                         plan,
                         learner,
@@ -221,7 +223,7 @@ final class TrainingLoop {
                                 memory.look();
                             }
                             keeper.made(step);
-                            session.gauges().step(step, sent);
+                            session.gauges().step(step, bytes * source.vectors());
                             meter.add(step.examples(), text(step));
                             keeper.watch(step, plan.isFinite(step));
                         },
@@ -232,17 +234,13 @@ final class TrainingLoop {
                             end,
                             part.first + end.step(),
                             keeper.divergence.halvings(),
+                            bytes * source.vectors(),
                             keeper.carried(memory == null ? 0 : (double) memory.bytes()));
                 } finally {
                     Reference.reachabilityFence(trainer); // its memory is measured
                 }
             }
         }
-    }
-
-    /** Returns what a step sends: the vector once to an executor, a gradient back from each shard. */
-    static long bytesPerRound(TrainingSettings settings, PartSetup setup) {
-        return 4L * setup.layout().size() * (1 + settings.shards());
     }
 
     /**

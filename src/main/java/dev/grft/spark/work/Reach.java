@@ -3,29 +3,36 @@ package dev.grft.spark.work;
 import dev.grft.UserError;
 import dev.grft.rounds.Coordinator;
 import dev.grft.spark.cluster.Causes;
+import dev.grft.spark.cluster.Places;
 import dev.grft.spark.rounds.Client;
 import dev.grft.spark.rounds.Packet;
 import dev.grft.spark.rounds.Server;
 import java.io.IOException;
 import java.security.SecureRandom;
-import java.util.Collections;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.UUID;
 import java.util.function.Consumer;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;
+import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.rdd.RDD;
 import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+import scala.collection.JavaConverters;
+import scala.reflect.ClassTag$;
 
 /** Whether tasks can stay for many steps: executors have to reach a port of the driver. */
 public final class Reach {
     static final String TLS = "spark.ssl.rpc.enabled"; // of Spark 4
 
+    private static final String REMEDY =
+            "let executors connect to that port (spark.grft.port fixes it), or set engine.rounds to jobs";
+
     static final String PORT = "spark.grft.port";
 
     private static final int TOKEN_BYTES = 32;
-    private static final int MOST_TASKS = 64;
     private static final Coordinator.Patience NONE = new Coordinator.Patience(1, 1, 2, 1);
 
     private Reach() {}
@@ -33,15 +40,14 @@ public final class Reach {
     /**
      * Returns whether tasks are to stay, and says how a training reaches them.
      *
-     * @param how {@code engine.rounds}: jobs, standing, or auto: standing in local mode
+     * @param how {@code engine.rounds}: jobs; standing; or auto: standing in local mode
      * @throws UserError if they are to stay and cannot
      */
     public static boolean standing(JavaSparkContext spark, String how, Consumer<String> say) {
         boolean standing = how.equals("standing") || (how.equals("auto") && spark.isLocal());
         String obstacle = standing ? obstacle(spark) : null;
         if (obstacle != null) {
-            throw UserError.of(
-                    "engine.rounds is standing, but tasks cannot stay: %s; set engine.rounds to jobs", obstacle);
+            throw UserError.of("engine.rounds is standing, but %s; %s", obstacle, REMEDY);
         }
         say.accept(
                 standing
@@ -50,14 +56,19 @@ public final class Reach {
         return standing;
     }
 
-    /** Returns why tasks cannot stay, null if they can. On a cluster, it has tasks connect to the driver. */
+    /** Returns what a run says when it goes on without standing tasks. */
+    static String instead(String obstacle) {
+        return "train: " + obstacle + ", so a job of Spark for each step from now on; " + REMEDY;
+    }
+
+    /** Returns why tasks cannot stay, null if they can. On a cluster, each executor connects to the driver. */
     public static @Nullable String obstacle(JavaSparkContext spark) {
         SparkConf conf = spark.getConf();
         if (spark.isLocal()) {
             return null;
         }
         if (conf.getBoolean(TLS, false)) {
-            return TLS + " is true";
+            return TLS + " is true, and the connections of standing tasks have no TLS";
         }
         byte[] token = token();
         try (Server server = open(conf, token, 0, new Coordinator<>(1, (one, other) -> one, NONE, System::nanoTime))) {
@@ -65,17 +76,39 @@ public final class Reach {
         }
     }
 
-    /** Returns why a task cannot connect, null if all can. */
+    /** Returns why an executor cannot connect, null if all can that are there. */
     static @Nullable String obstacle(JavaSparkContext spark, String host, int port, byte[] token) {
-        int tasks = Math.min(MOST_TASKS, spark.defaultParallelism());
+        List<String> places = List.copyOf(Places.of(spark.sc()).values());
+        JavaRDD<Integer> each = places.isEmpty()
+                ? spark.parallelize(List.of(0), 1)
+                : oneAt(spark, places).toJavaRDD();
         spark.setJobDescription("whether executors reach the driver");
         try {
-            List<String> found = Causes.unwrapped(spark.parallelize(Collections.nCopies(tasks, 0), tasks)
-                    .map(one -> tried(host, port, token))::collect);
-            return found.stream().filter(why -> !why.isEmpty()).findFirst().orElse(null);
+            return first(Causes.unwrapped(each.map(one -> tried(host, port, token))::collect));
         } finally {
             spark.setJobDescription(null);
         }
+    }
+
+    /** Returns a task for each place. Raw, because Scala's {@code Seq} is another class in 2.13 than in 2.12. */
+    @SuppressWarnings({"deprecation", "rawtypes", "unchecked"
+    }) // JavaConverters: of those for Scala 2.13, none is in 2.12
+    private static RDD<Integer> oneAt(JavaSparkContext spark, List<String> places) {
+        List<Tuple2<Integer, Object>> tasks = new ArrayList<>();
+        places.forEach(place -> tasks.add(new Tuple2<>(
+                tasks.size(), JavaConverters.asScalaBuffer(List.of(place)).toList())));
+        scala.collection.immutable.List all =
+                JavaConverters.asScalaBuffer(tasks).toList();
+        return spark.sc().makeRDD(all, ClassTag$.MODULE$.apply(Integer.class));
+    }
+
+    /** Returns one sentence for several, null if all are empty. */
+    static @Nullable String first(List<String> all) {
+        List<String> found =
+                all.stream().filter(why -> !why.isEmpty()).distinct().sorted().toList();
+        return found.isEmpty()
+                ? null
+                : found.get(0) + (found.size() == 1 ? "" : " and " + (found.size() - 1) + " more such");
     }
 
     private static String tried(String host, int port, byte[] token) {
@@ -85,8 +118,17 @@ public final class Reach {
             client.beat(1);
             return "";
         } catch (IOException e) {
-            return "executor " + env.executorId() + ": " + Objects.requireNonNull(e.getMessage());
+            return unreached(e);
         }
+    }
+
+    /** Returns in a task what is to be said of an executor that does not reach the driver. */
+    static String unreached(IOException why) {
+        SparkEnv env = SparkEnv.get();
+        String reason = Causes.first(why);
+        return "executor " + env.executorId() + " on "
+                + env.blockManager().blockManagerId().host() + ": " + why.getMessage()
+                + (reason.equals(why.getMessage()) ? "" : " (" + reason + ")");
     }
 
     /** Returns a token that no stranger knows. */

@@ -5,12 +5,12 @@ import dev.grft.data.Batch;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Pulse;
 import dev.grft.spark.images.Shard;
-import dev.grft.train.GradientSource;
 import dev.grft.train.LearnerState;
 import dev.grft.train.LocalSteps;
 import dev.grft.train.StepGradient;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.Consumer;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 
@@ -18,7 +18,7 @@ import org.apache.spark.api.java.JavaSparkContext;
  * Gradients from executors, one Spark job a round: the trained vector goes out by broadcast, each shard computes its part,
  * the parts come back and are added up over a binary tree whose leaves are the shards. A task that is run again returns the same bits.
  */
-public final class Rounds implements GradientSource {
+public final class Rounds implements RoundSource {
     private final JavaSparkContext spark;
     private final JavaRDD<Shard> shards;
     private final Sampler sampler;
@@ -43,20 +43,29 @@ public final class Rounds implements GradientSource {
     /**
      * Returns gradients of these shards, by jobs or by tasks that stay.
      *
-     * @param standing whether tasks stay
+     * @param standing whether tasks stay, as long as all executors reach the driver
      * @param steps of the whole training, for people
+     * @param warn is told if they stay no longer
      * @throws UserError if they cannot stay
      */
-    public static GradientSource of(
+    public static RoundSource of(
             boolean standing,
             JavaSparkContext spark,
             JavaRDD<Shard> shards,
             Sampler sampler,
             Replicas.Recipe recipe,
-            long steps) {
+            long steps,
+            Consumer<String> warn) {
+        Rounds jobs = new Rounds(spark, shards, sampler, recipe, steps);
         return standing
-                ? new StandingRounds(spark, shards, sampler, recipe, steps)
-                : new Rounds(spark, shards, sampler, recipe, steps);
+                ? new StandingOrJobs(new StandingRounds(spark, shards, sampler, recipe, steps), jobs, warn)
+                : jobs;
+    }
+
+    /** Returns the trained vector, which is broadcast, and a gradient from each shard. */
+    @Override
+    public int vectors() {
+        return 1 + shards.getNumPartitions();
     }
 
     @Override

@@ -9,17 +9,17 @@ import dev.grft.spark.cluster.Sent;
 import dev.grft.spark.images.Shard;
 import dev.grft.spark.rounds.Packet;
 import dev.grft.spark.rounds.Server;
-import dev.grft.train.GradientSource;
 import dev.grft.train.LearnerState;
 import dev.grft.train.LocalSteps;
 import dev.grft.train.StepGradient;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.Comparator;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -33,6 +33,7 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerExecutorRemoved;
+import org.apache.spark.util.CollectionAccumulator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,7 +47,7 @@ import scala.Tuple2;
  * end of a round, or after one if the application has another job. So executors that have come take part in the next one, and jobs of others get their turn. It also ends when an executor is lost: an
  * ordinary job then makes the shards of that one elsewhere, and the next standing job goes on with the same round, of which nothing else is lost.
  */
-public final class StandingRounds implements GradientSource {
+public final class StandingRounds implements RoundSource {
     private static final Logger LOG = LoggerFactory.getLogger(StandingRounds.class);
     private static final Duration TURN = Duration.ofSeconds(20);
 
@@ -56,6 +57,7 @@ public final class StandingRounds implements GradientSource {
     private static final Duration FAREWELL = Duration.ofSeconds(10);
     private static final Duration ALONE = Duration.ofSeconds(1);
     private static final String GROWS = "spark.dynamicAllocation.enabled";
+    private static final String NOWHERE = "none";
     private static final long LOOK_MILLIS = 250;
     private static final int MOST_LOSSES = 8; // of executors, in one step
     private static final Coordinator.Patience PATIENCE = new Coordinator.Patience(
@@ -74,6 +76,7 @@ public final class StandingRounds implements GradientSource {
     private final byte[] token = Reach.token();
     private final Coordinator<Packet, Packet> driver;
     private final @Nullable Sent<Coordinator<Packet, Packet>> direct; // local mode
+    private final CollectionAccumulator<String> unreached; // what executors say that do not reach the driver
     private final ScheduledExecutorService timer;
     private final SparkListener executors = new Executors();
     private @Nullable Server server; // on a cluster, once the first round has begun
@@ -89,7 +92,7 @@ public final class StandingRounds implements GradientSource {
      */
     public StandingRounds(
             JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
-        this(spark, shards, sampler, recipe, steps, TURN, FAREWELL);
+        this(spark, shards, sampler, recipe, steps, TURN, FAREWELL, spark.isLocal());
     }
 
     /**
@@ -97,6 +100,7 @@ public final class StandingRounds implements GradientSource {
      *
      * @param turn how long a job makes steps after its first one
      * @param farewell how long its tasks may take to end; then it is cancelled
+     * @param local whether tasks reach the driver without a port
      */
     @SuppressWarnings("FutureReturnValueIgnored") // of the timer, which the end stops
     StandingRounds(
@@ -106,8 +110,9 @@ public final class StandingRounds implements GradientSource {
             Replicas.Recipe recipe,
             long steps,
             Duration turn,
-            Duration farewell) {
-        if (!spark.isLocal() && spark.getConf().getBoolean(Reach.TLS, false)) {
+            Duration farewell,
+            boolean local) {
+        if (!local && spark.getConf().getBoolean(Reach.TLS, false)) {
             throw UserError.of(
                     "engine.rounds is standing, but %s is true, and its connections have no TLS; set engine.rounds to jobs,"
                             + " or encrypt by spark.network.crypto.enabled",
@@ -123,7 +128,8 @@ public final class StandingRounds implements GradientSource {
         this.farewell = farewell;
         this.pulse = Pulse.of(spark.sc());
         this.driver = new Coordinator<>(count, Packets::plus, PATIENCE, System::nanoTime);
-        this.direct = spark.isLocal() ? Sent.of(spark, driver) : null;
+        this.direct = local ? Sent.of(spark, driver) : null;
+        this.unreached = spark.sc().collectionAccumulator();
         this.timer =
                 java.util.concurrent.Executors.newSingleThreadScheduledExecutor(work -> daemon(work, "grft-rounds"));
         timer.scheduleWithFixedDelay(this::look, LOOK_MILLIS, LOOK_MILLIS, TimeUnit.MILLISECONDS);
@@ -154,7 +160,14 @@ public final class StandingRounds implements GradientSource {
         return Packets.steps(round(Packets.order(from, howMany, clipNorm), from.step(), from.trained().length));
     }
 
+    @Override
+    public int vectors() {
+        int executors = direct == null ? Places.of(spark.sc()).size() : 1;
+        return 2 * Math.max(1, Math.min(count, executors)); // the trained vector and a sum of each
+    }
+
     private Packet round(Packet order, long step, int trained) {
+        requireReached();
         Job present = job;
         if (present != null && (present.trouble.isDone() || present.hasHadItsTurn() || !driver.stay())) {
             rest();
@@ -175,6 +188,7 @@ public final class StandingRounds implements GradientSource {
                 if (sum.isDone() && !sum.isCompletedExceptionally()) {
                     return sum.join(); // the tasks have delivered what they had
                 }
+                requireReached();
                 Throwable why = Objects.requireNonNullElse(e.getCause(), e);
                 boolean lost = why instanceof Lost && losses < MOST_LOSSES;
                 // Or it has made steps before executors were lost as often as Spark allows for one job.
@@ -183,6 +197,14 @@ public final class StandingRounds implements GradientSource {
                 }
                 driver.resume();
             }
+        }
+    }
+
+    /** Throws {@link StandingOrJobs.Unreached} if an executor does not reach the driver. */
+    private void requireReached() {
+        String obstacle = Reach.first(unreached.value());
+        if (obstacle != null) {
+            throw new StandingOrJobs.Unreached(obstacle);
         }
     }
 
@@ -270,13 +292,13 @@ public final class StandingRounds implements GradientSource {
                 new CompletableFuture<>(); // fails when the tasks have ended, or are to end
 
         Job(long step, int trained) {
-            int slots = Math.max(1, Math.min(count, spark.defaultParallelism()));
-            driver.expect(slots);
+            List<String> slots = slots();
+            driver.expect(slots.size());
             StandingRdd rdd = new StandingRdd(
                     shards.rdd(),
                     spark.getConf().getBoolean(GROWS, false)
                             ? count
-                            : slots, // Spark starts executors for tasks that wait
+                            : slots.size(), // Spark starts executors for tasks that wait
                     direct == null ? places(slots) : List.of(),
                     task(trained));
             spark.setJobDescription("steps from " + sampler.next(step, steps) + " on of train: " + sampler);
@@ -360,14 +382,17 @@ public final class StandingRounds implements GradientSource {
         }
     }
 
-    /** Returns where so many tasks are to run: on executors that have shards, and on others if there are more tasks than those. */
-    private List<String> places(int tasks) {
-        List<@Nullable String> homes = driver.homes();
-        return Places.of(spark.sc()).entrySet().stream()
-                .sorted(Comparator.comparing(executor -> !homes.contains(executor.getKey())))
-                .limit(tasks)
-                .map(Map.Entry::getValue)
-                .toList();
+    /** Returns the executors of as many tasks as run at a time or there are shards, those first that have shards. */
+    private List<String> slots() {
+        Set<String> homes = new HashSet<>(driver.homes());
+        List<String> slots = Places.spread(Places.slots(spark.sc()), homes, count);
+        return slots.isEmpty() ? List.of(NOWHERE) : slots; // one task waits for the first executor
+    }
+
+    /** Returns the places of executors, in Spark's words; of those that are there. */
+    private List<String> places(List<String> executors) {
+        Map<String, String> places = Places.of(spark.sc());
+        return executors.stream().map(places::get).filter(Objects::nonNull).toList();
     }
 
     private StandingTask task(int trained) {
@@ -381,7 +406,8 @@ public final class StandingRounds implements GradientSource {
                         name, Reach.host(spark.getConf()), open == null ? 0 : open.port(), token, count, direct),
                 sampler,
                 recipe,
-                pulse);
+                pulse,
+                unreached);
     }
 
     /** Lets the executors go, for other jobs. */

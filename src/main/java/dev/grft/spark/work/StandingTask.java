@@ -14,16 +14,24 @@ import java.util.Iterator;
 import java.util.UUID;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.TaskContext;
+import org.apache.spark.util.CollectionAccumulator;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What each standing task does: computes parts of steps until the driver says that there is no more to do. */
 final class StandingTask implements StandingRdd.Work {
     private static final long serialVersionUID = 1L;
 
+    private static final Logger LOG = LoggerFactory.getLogger(StandingTask.class);
+    private static final int ATTEMPTS = 3; // of one task to reach the driver
+    private static final long PAUSE_MILLIS = 1000;
+
     private final Driver driver;
     private final Sampler batches;
     private final Replicas.Recipe network;
     private final Pulse pulse;
+    private final CollectionAccumulator<String> unreached;
 
     /** Where the driver is. */
     static final class Driver implements Serializable {
@@ -65,28 +73,50 @@ final class StandingTask implements StandingRdd.Work {
         }
     }
 
-    StandingTask(Driver driver, Sampler batches, Replicas.Recipe network, Pulse pulse) {
+    /**
+     * Returns the task.
+     *
+     * @param unreached gets a sentence from each task that cannot reach the driver
+     */
+    StandingTask(
+            Driver driver,
+            Sampler batches,
+            Replicas.Recipe network,
+            Pulse pulse,
+            CollectionAccumulator<String> unreached) {
         this.driver = driver;
         this.batches = batches;
         this.network = network;
         this.pulse = pulse;
+        this.unreached = unreached;
     }
 
+    /** A task that does not reach the driver in several attempts ends without a failure, which Spark would repeat: the driver hears of it then. */
     @Override
     public int work(StandingRdd.Reader reader, TaskContext context) {
-        try {
-            return Station.work(
-                    driver.training,
-                    driver::link,
-                    driver.shards,
-                    Packets::plus,
-                    (sent, shard) -> part(Packets.order(sent), shard, reader),
-                    context::isInterrupted);
-        } catch (IOException e) {
-            throw new IllegalStateException("a task has lost the driver", e);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("a task was interrupted", e);
+        for (int attempt = 1; ; attempt++) {
+            try {
+                Thread.sleep(attempt == 1 ? 0 : PAUSE_MILLIS);
+                return Station.work(
+                        driver.training,
+                        driver::link,
+                        driver.shards,
+                        Packets::plus,
+                        (sent, shard) -> part(Packets.order(sent), shard, reader),
+                        context::isInterrupted);
+            } catch (IOException e) {
+                if (context.isInterrupted()) {
+                    throw new IllegalStateException("a task that was to end has lost the driver", e);
+                }
+                if (attempt == ATTEMPTS) {
+                    unreached.add(Reach.unreached(e));
+                    return 0;
+                }
+                LOG.info("a task has lost the driver and connects again", e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new IllegalStateException("a task was interrupted", e);
+            }
         }
     }
 

@@ -35,7 +35,8 @@ class ReachTest {
             assertThat(Reach.obstacle(context, "127.0.0.1", server.port(), token))
                     .isNull();
             assertThat(Reach.obstacle(context, "127.0.0.1", server.port(), Reach.token()))
-                    .contains("executor driver: the driver cannot be reached at 127.0.0.1:" + server.port());
+                    .contains(
+                            "executor driver on 127.0.0.1: the driver cannot be reached at 127.0.0.1:" + server.port());
         }
     }
 
@@ -46,7 +47,8 @@ class ReachTest {
             closed = free.getLocalPort();
         }
         assertThat(Reach.obstacle(context, "127.0.0.1", closed, Reach.token()))
-                .isEqualTo("executor driver: the driver cannot be reached at 127.0.0.1:" + closed);
+                .isEqualTo("executor driver on 127.0.0.1: the driver cannot be reached at 127.0.0.1:" + closed
+                        + " (Connection refused)");
     }
 
     @Test

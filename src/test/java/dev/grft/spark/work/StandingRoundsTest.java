@@ -26,6 +26,7 @@ import dev.grft.tuning.SliceTuning;
 import dev.grft.vit.VitConfig;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.SplittableRandom;
@@ -303,7 +304,7 @@ class StandingRoundsTest {
     private static StandingRounds standing(JavaRDD<Shard> examples, Duration turn, Duration farewell) {
         return source(
                 (spark, shards, sampler, recipe, steps) ->
-                        new StandingRounds(spark, shards, sampler, recipe, steps, turn, farewell),
+                        new StandingRounds(spark, shards, sampler, recipe, steps, turn, farewell, true),
                 examples,
                 7);
     }
@@ -402,6 +403,71 @@ class StandingRoundsTest {
             context.sc().conf().remove("spark.dynamicAllocation.enabled");
             context.clearJobGroup();
         }
+    }
+
+    /** Two cores of local mode run two tasks at a time, whatever Spark's parallelism of other jobs is. */
+    @ParameterizedTest
+    @ValueSource(strings = {"1", "7"})
+    void thereAreAsManyTasksAsRunAtATime(String parallelism) {
+        context.sc().conf().set("spark.default.parallelism", parallelism);
+        context.setJobGroup("slots", "a training");
+        int before = context.statusTracker().getJobIdsForGroup("slots").length;
+        try (StandingRounds standing = standing(examples(8, 24), 10)) {
+            standing.gradient(0, trained(0));
+            int[] jobs = context.statusTracker().getJobIdsForGroup("slots");
+            assertThat(jobs).hasSize(before + 1);
+            int job = Arrays.stream(jobs).max().getAsInt();
+            int stage = context.statusTracker().getJobInfo(job).stageIds()[0];
+            assertThat(context.statusTracker().getStageInfo(stage).numTasks()).isEqualTo(2);
+        } finally {
+            context.sc().conf().remove("spark.default.parallelism");
+            context.clearJobGroup();
+        }
+    }
+
+    private static StandingRounds remote(
+            JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
+        return new StandingRounds(
+                spark, shards, sampler, recipe, steps, Duration.ofSeconds(20), Duration.ofSeconds(10), false);
+    }
+
+    @Test
+    void tasksThatConnectToThePortGiveTheSameBits() {
+        JavaRDD<Shard> images = examples(5, 24);
+        Rounds jobs = source(Rounds::new, images, 7);
+        try (StandingRounds standing = source(StandingRoundsTest::remote, images, 7)) {
+            for (int step = 0; step < 3; step++) {
+                StepGradient gradient = standing.gradient(step, trained(step));
+                standing.rest();
+                assertEqual(gradient, jobs.gradient(step, trained(step)));
+            }
+        }
+    }
+
+    @Test
+    void whereTasksDoNotReachTheDriverATrainingGoesOnByJobsAndWarnsOnce() throws Exception {
+        JavaRDD<Shard> images = examples(3, 24);
+        Rounds jobs = source(Rounds::new, images, 7);
+        List<String> warnings = new ArrayList<>();
+        context.sc().conf().set("spark.driver.host", "127.0.0.2"); // where nothing listens
+        try (RoundSource source = source(
+                (spark, shards, sampler, recipe, steps) ->
+                        new StandingOrJobs(remote(spark, shards, sampler, recipe, steps), jobs, warnings::add),
+                images,
+                7)) {
+            for (int step = 0; step < 3; step++) {
+                assertEqual(source.gradient(step, trained(step)), jobs.gradient(step, trained(step)));
+            }
+            assertThat(source.vectors()).isEqualTo(1 + 3);
+        } finally {
+            context.sc().conf().set("spark.driver.host", "127.0.0.1");
+        }
+        assertThat(warnings).hasSize(1);
+        assertThat(warnings.get(0))
+                .matches("train: executor driver on 127.0.0.1: the driver cannot be reached at 127.0.0.2:\\d+"
+                        + " \\(Connection refused\\), so a job of Spark for each step from now on; let executors connect to"
+                        + " that port \\(spark.grft.port fixes it\\), or set engine.rounds to jobs");
+        assertThatNoJobIsLeft();
     }
 
     @Test
