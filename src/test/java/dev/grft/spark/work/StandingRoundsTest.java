@@ -26,7 +26,6 @@ import dev.grft.tuning.SliceTuning;
 import dev.grft.vit.VitConfig;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.SplittableRandom;
@@ -66,7 +65,7 @@ class StandingRoundsTest {
 
     private static final AtomicInteger WAITING = new AtomicInteger();
 
-    private static JavaSparkContext context;
+    static JavaSparkContext context;
     private static ModelBroadcast model;
 
     @BeforeAll
@@ -81,7 +80,7 @@ class StandingRoundsTest {
         model.close();
     }
 
-    private static JavaRDD<Shard> examples(int shards, int count) {
+    static JavaRDD<Shard> examples(int shards, int count) {
         return ExampleShards.noise(context, shards, count);
     }
 
@@ -96,11 +95,11 @@ class StandingRoundsTest {
                 true);
     }
 
-    private interface Maker<T extends GradientSource> {
+    interface Maker<T extends GradientSource> {
         T of(JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps);
     }
 
-    private static <T extends GradientSource> T source(Maker<T> maker, JavaRDD<Shard> examples, int batchSize) {
+    static <T extends GradientSource> T source(Maker<T> maker, JavaRDD<Shard> examples, int batchSize) {
         return source(maker, examples, Balance.NONE, batchSize);
     }
 
@@ -129,7 +128,7 @@ class StandingRoundsTest {
         return source(StandingRounds::new, examples, batchSize);
     }
 
-    private static float[] trained(int seed) {
+    static float[] trained(int seed) {
         float[] trained = new float[TRAINED];
         SplittableRandom random = new SplittableRandom(seed);
         for (int i = 0; i < trained.length; i++) {
@@ -138,14 +137,14 @@ class StandingRoundsTest {
         return trained;
     }
 
-    private static void assertEqual(StepGradient one, StepGradient other) {
+    static void assertEqual(StepGradient one, StepGradient other) {
         assertThat(one.gradient()).isEqualTo(other.gradient());
         assertThat(one.loss()).isEqualTo(other.loss());
         assertThat(one.examples()).isEqualTo(other.examples());
     }
 
     /** Spark's tracker hears of the end of a job after the thread that has waited for it. */
-    private static void assertThatNoJobIsLeft() throws InterruptedException {
+    static void assertThatNoJobIsLeft() throws InterruptedException {
         for (int i = 0; i < 200 && context.statusTracker().getActiveJobIds().length > 0; i++) {
             Thread.sleep(50);
         }
@@ -403,71 +402,6 @@ class StandingRoundsTest {
             context.sc().conf().remove("spark.dynamicAllocation.enabled");
             context.clearJobGroup();
         }
-    }
-
-    /** Two cores of local mode run two tasks at a time, whatever Spark's parallelism of other jobs is. */
-    @ParameterizedTest
-    @ValueSource(strings = {"1", "7"})
-    void thereAreAsManyTasksAsRunAtATime(String parallelism) {
-        context.sc().conf().set("spark.default.parallelism", parallelism);
-        context.setJobGroup("slots", "a training");
-        int before = context.statusTracker().getJobIdsForGroup("slots").length;
-        try (StandingRounds standing = standing(examples(8, 24), 10)) {
-            standing.gradient(0, trained(0));
-            int[] jobs = context.statusTracker().getJobIdsForGroup("slots");
-            assertThat(jobs).hasSize(before + 1);
-            int job = Arrays.stream(jobs).max().getAsInt();
-            int stage = context.statusTracker().getJobInfo(job).stageIds()[0];
-            assertThat(context.statusTracker().getStageInfo(stage).numTasks()).isEqualTo(2);
-        } finally {
-            context.sc().conf().remove("spark.default.parallelism");
-            context.clearJobGroup();
-        }
-    }
-
-    private static StandingRounds remote(
-            JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
-        return new StandingRounds(
-                spark, shards, sampler, recipe, steps, Duration.ofSeconds(20), Duration.ofSeconds(10), false);
-    }
-
-    @Test
-    void tasksThatConnectToThePortGiveTheSameBits() {
-        JavaRDD<Shard> images = examples(5, 24);
-        Rounds jobs = source(Rounds::new, images, 7);
-        try (StandingRounds standing = source(StandingRoundsTest::remote, images, 7)) {
-            for (int step = 0; step < 3; step++) {
-                StepGradient gradient = standing.gradient(step, trained(step));
-                standing.rest();
-                assertEqual(gradient, jobs.gradient(step, trained(step)));
-            }
-        }
-    }
-
-    @Test
-    void whereTasksDoNotReachTheDriverATrainingGoesOnByJobsAndWarnsOnce() throws Exception {
-        JavaRDD<Shard> images = examples(3, 24);
-        Rounds jobs = source(Rounds::new, images, 7);
-        List<String> warnings = new ArrayList<>();
-        context.sc().conf().set("spark.driver.host", "127.0.0.2"); // where nothing listens
-        try (RoundSource source = source(
-                (spark, shards, sampler, recipe, steps) ->
-                        new StandingOrJobs(remote(spark, shards, sampler, recipe, steps), jobs, warnings::add),
-                images,
-                7)) {
-            for (int step = 0; step < 3; step++) {
-                assertEqual(source.gradient(step, trained(step)), jobs.gradient(step, trained(step)));
-            }
-            assertThat(source.vectors()).isEqualTo(1 + 3);
-        } finally {
-            context.sc().conf().set("spark.driver.host", "127.0.0.1");
-        }
-        assertThat(warnings).hasSize(1);
-        assertThat(warnings.get(0))
-                .matches("train: executor driver on 127.0.0.1: the driver cannot be reached at 127.0.0.2:\\d+"
-                        + " \\(Connection refused\\), so a job of Spark for each step from now on; let executors connect to"
-                        + " that port \\(spark.grft.port fixes it\\), or set engine.rounds to jobs");
-        assertThatNoJobIsLeft();
     }
 
     @Test
