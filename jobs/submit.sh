@@ -67,7 +67,11 @@ events=$(given spark.eventLog.dir)
 [[ -z $events || $events == *:* ]] || mkdir -p "$events"
 
 # A distribution without a configuration of its logs prints a thousand lines of INFO around the program's.
-if [[ $deploy_mode != cluster && ! -e ${SPARK_CONF_DIR:-$SPARK_HOME/conf}/log4j2.properties && " ${spark[*]-} " != *' --driver-java-options '* ]]; then
+logs=()
+for kind in properties xml yaml yml json jsn; do
+  [[ ! -e ${SPARK_CONF_DIR:-$SPARK_HOME/conf}/log4j2.$kind ]] || logs+=("$kind")
+done
+if [[ $deploy_mode != cluster && -z ${logs[*]-} && " ${spark[*]-} " != *' --driver-java-options '* ]]; then
   default spark.driver.extraJavaOptions "-Dlog4j2.configurationFile='$root/conf/spark/log4j2.properties'"
 fi
 

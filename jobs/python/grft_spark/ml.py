@@ -114,7 +114,10 @@ def _user_errors() -> Iterator[None]:
     try:
         yield
     except Py4JJavaError as e:
-        if e.java_exception.getClass().getName() != "dev.grft.UserError":
+        kind = e.java_exception.getClass()
+        while kind is not None and kind.getName() != "dev.grft.UserError":
+            kind = kind.getSuperclass()
+        if kind is None:
             raise
         raise UserError(e.java_exception.getMessage()) from None
 

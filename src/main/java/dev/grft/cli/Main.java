@@ -10,7 +10,7 @@ import dev.grft.report.Inspection;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.cluster.HadoopSettings;
-import dev.grft.spark.run.OutputTable.Existing;
+import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.verbs.Application;
 import dev.grft.spark.verbs.Verbs;
 import dev.grft.vit.kernels.Backend;
@@ -207,13 +207,7 @@ public final class Main {
                                     "The table: a folder of CSV if it ends with .csv, else of Parquet; or table:NAME of"
                                             + " a catalog.")
                     String output,
-            @Option(names = "--append", description = "Add the rows to the table:NAME that exists.") boolean append,
-            @Option(
-                            names = "--merge",
-                            description =
-                                    "Put the rows in the place of those of the same name in the table:NAME that exists,"
-                                            + " and add the others.")
-                    boolean merge,
+            @ArgGroup @Nullable Existing existing,
             @Option(
                             names = "--delta",
                             paramLabel = "[NAME=]PATH",
@@ -223,14 +217,23 @@ public final class Main {
                                             + " name or that of its folder.")
                     @Nullable
                     List<String> deltas) {
-        return common.run("predict", verbs -> {
-            if (append && merge) {
-                throw new UserError(
-                        "--append adds rows, and --merge replaces those of the same name; give one of the two");
-            }
-            Existing existing = append ? Existing.APPEND : merge ? Existing.MERGE : Existing.REFUSE;
-            verbs.predict(images, output, existing, deltas == null ? List.of() : deltas);
-        });
+        OutputTable.Existing rows = existing == null
+                ? OutputTable.Existing.REFUSE
+                : existing.append ? OutputTable.Existing.APPEND : OutputTable.Existing.MERGE;
+        return common.run(
+                "predict", verbs -> verbs.predict(images, output, rows, deltas == null ? List.of() : deltas));
+    }
+
+    /** What becomes of the rows of a table that exists: one of these. */
+    private static final class Existing {
+        @Option(names = "--append", description = "Add the rows to the table:NAME that exists.")
+        private boolean append;
+
+        @Option(
+                names = "--merge",
+                description = "Put the rows in the place of those of the same name in the table:NAME that exists,"
+                        + " and add the others.")
+        private boolean merge;
     }
 
     @Command(

@@ -173,8 +173,13 @@ record Layer(String place, Map<String, Value> values) {
             if (!opens(parser, path)) {
                 return;
             }
+            List<String> seen = new ArrayList<>();
             while (parser.nextToken() != JsonToken.END_OBJECT) {
                 String key = Schema.below(path, parser.currentName());
+                if (seen.contains(key)) {
+                    throw error(key + " is given twice; remove one", parser);
+                }
+                seen.add(key);
                 if (Schema.isSectionOfMethod(key)) {
                     keysOfMethod(parser, key);
                     continue;
@@ -196,7 +201,9 @@ record Layer(String place, Map<String, Value> values) {
             JsonToken token = parser.nextToken();
             if (token != JsonToken.START_OBJECT && token != JsonToken.VALUE_NULL) {
                 throw error(
-                        key + " must be a map such as {lora: {training.learningRate: 1e-3}}, got " + found(parser),
+                        key + " must be a map such as "
+                                + (Schema.isSectionOfMethod(key) ? "{KEY: VALUE}" : "{lora: {training.learningRate: 1e-3}}")
+                                + ", got " + found(parser),
                         parser);
             }
             return token == JsonToken.START_OBJECT;

@@ -109,7 +109,7 @@ public record Settings(
                 training.microBatch());
     }
 
-    /** Returns whether biases train beside slices: as {@code tuning.biases} says; else unless a preset wants the paper's very numbers. */
+    /** Returns {@code tuning.biases}; if it is null, true unless a preset is set. */
     public boolean withBiases() {
         return tuning.biases() == null ? selection.preset() == null : tuning.biases();
     }

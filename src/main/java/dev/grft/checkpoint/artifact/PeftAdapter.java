@@ -218,7 +218,7 @@ final class PeftAdapter {
         }
     }
 
-    /** Requires of a parameter that trains whole that it is a bias which the library's model has. */
+    /** Throws if a whole parameter is not a bias, or if the library's model lacks it. */
     private static void require(String name, Checkpoint base, String method) {
         if (!name.endsWith(BIAS)) {
             throw UserError.of(

@@ -46,7 +46,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
     private static final String DESCRIPTION = "spark.job.description";
     private static final String SPARKS = "internal.metrics."; // what Spark itself counts in a task
     private static final String INTERRUPTS = "spark.job.interruptOnCancel";
-    private static final double PATIENCE_SECONDS = 30; // as long as Spark waits for half of the executors
+    private static final double PATIENCE_SECONDS = 30;
     private static final List<String> CHANGED = List.of(DESCRIPTION, INTERRUPTS);
 
     /** What Spark says of a job that somebody has cancelled, by its group, a tag, its number, or all jobs. */
@@ -108,7 +108,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
         }
     }
 
-    /** Says who is told, once, that a job has waited for executors for half a minute. */
+    /** Sets what to call with a note, once, when a job has waited half a minute for its first executor. */
     public void whenWaiting(Consumer<String> told) {
         whenWaiting = told;
     }

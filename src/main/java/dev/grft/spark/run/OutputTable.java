@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class OutputTable {
     private static final String KEY = "name";
+    private static final String NO_PLAN = "Error occurred during query planning:"; // Spark's EXPLAIN
 
     /** What to do with a table that exists, unless all of its rows are to be replaced. */
     public enum Existing {
@@ -54,7 +55,7 @@ public final class OutputTable {
     /**
      * Returns the table that an option names; null if it names a folder.
      *
-     * @throws UserError for a folder whose rows are to be kept, or if they are to be kept and replaced
+     * @throws UserError if --append or --merge is given for a folder, or together with --force
      */
     public static @Nullable OutputTable of(Session session, String output, Existing existing, boolean force) {
         if (output.startsWith(NamedTable.TABLE)) {
@@ -74,93 +75,111 @@ public final class OutputTable {
     }
 
     /**
-     * Refuses a table that is there, unless its rows are to be kept or replaced.
+     * Refuses a table that is there, unless its rows are to be kept or replaced, and one whose format cannot be merged into.
      *
      * @throws UserError with what to do
      */
     public void requireFree() {
-        if (exists() && existing == Existing.REFUSE && !force) {
+        if (!exists()) {
+            return;
+        }
+        if (existing == Existing.REFUSE && !force) {
             throw UserError.of(
                     "%s: exists already; give --append to add rows, --merge to put them in the place of those of the same"
                             + " name, or --force to replace all of them",
                     output);
         }
+        if (existing == Existing.MERGE) {
+            requireMerge();
+        }
+    }
+
+    /** Has Spark plan a merge of the table with itself, without making it. */
+    private void requireMerge() {
+        String plan;
+        try {
+            plan = spark.sql("EXPLAIN " + merge(name)).first().getString(0);
+        } catch (Exception e) { // Spark's are not declared
+            throw failed(e, "");
+        }
+        if (plan.startsWith(NO_PLAN)) {
+            throw UserError.of(
+                    "%s: cannot be merged into (%s); tables of Delta Lake and Iceberg can, with their spark.sql.extensions; or"
+                            + " give --append",
+                    output, plan.substring(NO_PLAN.length()).strip());
+        }
+    }
+
+    private String merge(String source) {
+        return "MERGE INTO " + name + " AS old USING " + source + " AS new ON old." + KEY + " = new." + KEY
+                + " WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *";
     }
 
     private boolean exists() {
         try {
             return spark.catalog().tableExists(name);
         } catch (Exception e) { // Spark's are not declared
-            throw failed(e);
+            throw failed(e, "");
         }
     }
 
     /**
-     * Writes the rows of a folder of Parquet into the table, and deletes the folder in any case.
+     * Writes the rows of a folder of Parquet into the table, and deletes the folder.
      *
-     * @throws UserError if the table is there by now and its rows are not to be touched, its columns are others, or it is to be merged into
-     *     and its format cannot do that, or two of the rows have the same name
+     * @throws UserError if the table is there by now and its rows are not to be touched, its columns are others, or two of the rows have the
+     *     same name and are to be merged; the folder stays
      */
     public void save(String folder) {
         Dataset<Row> rows = spark.read().parquet(folder);
         String view = "grft_" + UUID.randomUUID().toString().replace("-", "");
         requireFree(); // another job may have made it during the pass
+        if (existing == Existing.MERGE) {
+            requireDifferentNames(rows, folder);
+        }
         session.requireClaim();
         try {
-            if (exists()) {
-                rows.createOrReplaceTempView(view);
-                if (existing == Existing.MERGE) {
-                    merge(rows, view);
-                } else {
-                    spark.sql("INSERT " + (force ? "OVERWRITE TABLE " : "INTO ") + name + " BY NAME SELECT * FROM "
-                            + view);
-                }
-            } else {
+            if (!exists()) {
                 rows.write().saveAsTable(name);
+            } else {
+                rows.createOrReplaceTempView(view);
+                spark.sql(
+                        existing == Existing.MERGE
+                                ? merge(view)
+                                : "INSERT " + (force ? "OVERWRITE TABLE " : "INTO ") + name + " BY NAME SELECT * FROM " + view);
             }
         } catch (Exception e) { // Spark's are not declared
-            throw failed(e);
+            throw failed(e, kept(folder));
         } finally {
             spark.catalog().dropTempView(view);
-            delete(folder); // a call again computes the rows again
         }
-    }
-
-    private void delete(String folder) {
         try {
             session.storage().delete(new Path(folder));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException e) { // the rows are in the table
             session.progress()
                     .say("note: %s cannot be deleted, which is not needed any more: %s", folder, Causes.first(e));
         }
     }
 
-    private void merge(Dataset<Row> rows, String view) {
+    private void requireDifferentNames(Dataset<Row> rows, String folder) {
         for (Row twice : rows.groupBy(KEY).count().where("count > 1").sort(KEY).takeAsList(1)) {
             throw UserError.of(
                     "%s: --merge needs images of different names, but %d are called %s; give --append, or images whose"
-                            + " names differ",
-                    output, twice.getLong(1), twice.getString(0));
-        }
-        try {
-            spark.sql("MERGE INTO " + name + " AS old USING " + view + " AS new ON old." + KEY + " = new." + KEY
-                    + " WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *");
-        } catch (UnsupportedOperationException e) {
-            throw new UserError(
-                    output + ": cannot be merged into (" + Causes.first(e)
-                            + "); tables of Delta Lake and Iceberg can, with"
-                            + " their spark.sql.extensions; or give --append",
-                    e);
+                            + " names differ%s",
+                    output, twice.getLong(1), twice.getString(0), kept(folder));
         }
     }
 
-    private RuntimeException failed(Exception e) {
+    private static String kept(String folder) {
+        return "; the rows are in " + folder + " until the next call";
+    }
+
+    private RuntimeException failed(Exception e, String more) {
         if (!(e instanceof AnalysisException)) {
             return Causes.rethrown(e); // such as that the cluster is lost
         }
         return new UserError(
                 output + ": cannot be written (" + Causes.first(e)
-                        + "); has the table these columns, and is its catalog" + " configured by spark.sql.catalog?",
+                        + "); has the table these columns, and is its catalog" + " configured by spark.sql.catalog?" + more,
                 e);
     }
 }

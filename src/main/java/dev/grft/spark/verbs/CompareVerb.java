@@ -220,7 +220,7 @@ final class CompareVerb extends Verb {
         return Config.forMethod(settings, method.word()).watched(labels.size());
     }
 
-    /** Returns how many biases lie in the blocks that slices can be selected from. */
+    /** Returns how many biases lie in the blocks that slices can be selected from: they train in those that have slices. */
     private static long biases(VitConfig config, SelectionSettings of) {
         Set<Integer> blocks = config.matrices(of.eligible()).keySet().stream()
                 .map(VitConfig::block)
@@ -232,7 +232,7 @@ final class CompareVerb extends Verb {
     }
 
     /**
-     * Returns settings in which each method that can be matched trains as many numbers as the slices of the budget, the head aside, or
+     * Returns settings in which each method that can be matched trains as many parameters as the slices of the budget and the biases of the blocks they can lie in, the head aside, or
      * the nearest that it can.
      */
     private Settings matched(Settings cell) {

@@ -60,7 +60,7 @@ class WatchTest extends OnSpark {
     }
 
     @Test
-    void whoWaitsForExecutorsLearnsWhatOneNeeds() {
+    void theNoteNamesCoresAndMemoryOfAnExecutor() {
         SparkConf conf = new SparkConf(false).set("spark.executor.cores", "4");
         assertThat(Watch.noExecutor(conf, "reading the images", "for 30.0 s"))
                 .isEqualTo(

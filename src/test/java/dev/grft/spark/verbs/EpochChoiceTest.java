@@ -267,7 +267,7 @@ class EpochChoiceTest extends OnTiny {
         assertThat(epochs(directory)).hasSize(4);
         JsonNode metrics = json(directory.resolve("metrics.json")).path("grft");
         long held = metrics.path("trained_without_head").asLong();
-        assertThat(held).isEqualTo(metrics.path("epoch").asDouble() <= 2 ? 416 : Math.max(416, held));
+        assertThat(held).isEqualTo(metrics.path("epoch").asDouble() <= 2 ? 656 : Math.max(656, held));
     }
 
     @Test

@@ -123,13 +123,16 @@ class TablesTest extends OnTiny {
         Tiny.does(spark, sets, true, verbs -> verbs.predict("table:reds", "table:labels", List.of()));
         assertThat(names()).hasSize((int) reds);
 
-        assertThatThrownBy(() -> merge(sets, "table:reds"))
+        assertThatThrownBy(() -> merge(sets, "table:reds", "table:labels"))
                 .isInstanceOf(UserError.class)
                 .hasMessageContaining("table:labels: cannot be merged into (")
                 .hasMessageContaining("tables of Delta Lake and Iceberg can, with their spark.sql.extensions");
-        assertThatThrownBy(() -> merge(sets, "sql:SELECT * FROM reds UNION ALL SELECT * FROM reds"))
-                .hasMessageContaining("table:labels: --merge needs images of different names, but 2 are called red/");
         assertThat(names()).as("as before").hasSize((int) reds);
+        assertThatThrownBy(() -> merge(sets, "sql:SELECT * FROM reds UNION ALL SELECT * FROM reds", "table:merged"))
+                .hasMessageContaining("table:merged: --merge needs images of different names, but 2 are called red/")
+                .hasMessageContaining("the rows are in " + folder);
+        merge(sets, "table:reds", "table:merged");
+        assertThat(spark.table("merged").count()).isEqualTo(reds);
 
         spark.sql("INSERT INTO photos VALUES ('broken', X'00', 'red', array('x'))");
         assertThatThrownBy(() ->
@@ -145,8 +148,8 @@ class TablesTest extends OnTiny {
         }
     }
 
-    private static void merge(List<String> sets, String images) {
-        Tiny.does(spark, sets, false, verbs -> verbs.predict(images, "table:labels", Existing.MERGE, List.of()));
+    private static void merge(List<String> sets, String images, String table) {
+        Tiny.does(spark, sets, false, verbs -> verbs.predict(images, table, Existing.MERGE, List.of()));
     }
 
     private static List<String> names() {

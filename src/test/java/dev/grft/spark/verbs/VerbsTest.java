@@ -171,10 +171,11 @@ class VerbsTest extends OnTiny {
         long head = 3 * 16 + 3;
         // 2 rows of 48 in the patches, and in each of 2 blocks of 16 in qkv, proj and fc1 and of 32 in fc2
         long slices = 2 * 48 + 2 * 2 * (16 + 16 + 16 + 32);
+        long biases = 16 + 2 * (48 + 16 + 32 + 16);
 
         for (String method : List.of("linear", "random", "grft")) {
             JsonNode one = metrics.path(method);
-            long trained = head + (method.equals("linear") ? 0 : slices);
+            long trained = head + (method.equals("linear") ? 0 : slices + biases);
             assertThat(one.path("accuracy").asDouble(-1)).as(method).isBetween(0.0, 1.0);
             assertThat(one.path("loss").asDouble(-1)).as(method).isPositive();
             assertThat(one.path("trained").asLong()).as(method).isEqualTo(trained);
@@ -319,14 +320,14 @@ class VerbsTest extends OnTiny {
     }
 
     @Test
-    void theMergedModelDiffersFromThePretrainedOneInTheSelectedSlicesOnly() {
+    void theMergedModelDiffersFromThePretrainedOneInTheSlicesAndTheirBiasesOnly() {
         Map<String, String> before = Tiny.tensors(shared.pretrained().resolve("model.safetensors"));
         Map<String, String> after = Tiny.tensors(whole.resolve("merged.safetensors"));
 
         assertThat(after.keySet()).containsAll(before.keySet()).contains("head.weight", "head.bias");
         before.forEach((name, numbers) -> {
-            boolean matrix = Tiny.CONFIG.matrices().containsKey(name);
-            if (matrix) {
+            boolean trains = Tiny.CONFIG.matrices().containsKey(name.replace(".bias", ".weight"));
+            if (trains) {
                 assertThat(after.get(name)).as(name).isNotEqualTo(numbers);
             } else {
                 assertThat(after.get(name)).as(name).isEqualTo(numbers);
@@ -623,11 +624,11 @@ class VerbsTest extends OnTiny {
                 .contains("% of the matrix's score)");
         assertThat(Inspection.of(hadoop, whole + "/delta.safetensors"))
                 .startsWith("delta           by grft, of the pretrained file ")
-                .contains("trained         467 parameters, 51 of them in the head; ")
+                .contains("trained         707 parameters, 51 of them in the head; ")
                 .contains("(moved by ");
         assertThat(Inspection.of(hadoop, whole + "/state/step-00000004.safetensors"))
                 .contains(
-                        "training state  after step 4", "trained         467 parameters", "updater         934 values");
+                        "training state  after step 4", "trained         707 parameters", "updater         1,414 values");
     }
 
     @Test
