@@ -263,13 +263,11 @@ public final class Watch extends SparkListener implements AutoCloseable {
             return found;
         }
         UserError memory = losses.error(found);
-        return memory == null ? new LostCluster("the cluster was lost: " + loss(found), found) : memory;
+        return memory == null ? new LostCluster("the cluster was lost: " + loss(spark.master(), spark.sc().applicationId(), found), found) : memory;
     }
 
-    private String loss(RuntimeException found) {
-        String master = spark.master();
-        boolean registered =
-                !spark.sc().applicationId().startsWith("spark-application-"); // Spark's own for want of one
+    static String loss(String master, String applicationId, RuntimeException found) {
+        boolean registered = !applicationId.startsWith("spark-application-"); // Spark's own for want of one
         return master.startsWith("spark:") && !registered
                 ? "no master answers at " + master + "; see that it is up and that --master is right"
                 : Causes.first(found);

@@ -69,6 +69,17 @@ class WatchTest extends OnSpark {
     }
 
     @Test
+    void aMasterThatNeverAnsweredIsNamed() {
+        RuntimeException found = new IllegalStateException("Cannot call methods on a stopped SparkContext");
+        assertThat(Watch.loss("spark://host:7077", "spark-application-1764471600000", found))
+                .isEqualTo("no master answers at spark://host:7077; see that it is up and that --master is right");
+        assertThat(Watch.loss("spark://host:7077", "app-20261130000000-0001", found))
+                .startsWith("Cannot call methods");
+        assertThat(Watch.loss("yarn", "spark-application-1764471600000", found))
+                .startsWith("Cannot call methods");
+    }
+
+    @Test
     void aJobWithoutTheEndOfATaskIsEndedAndSaysWhy() {
         try (Watch watch = new Watch(context, 0.5)) {
             context.setJobDescription("step 3/9 of train");
