@@ -54,6 +54,9 @@ class OtherVitsTest extends OnSpark {
         Delta delta = delta(directory);
         assertThat(delta.selection().slices()).hasSameSizeAs(pretrained.config().matrices());
         pretrained.tensors().forEach((name, numbers) -> {
+            if (form.preNorm() && List.of("patch_embed.proj.bias", "pos_embed").contains(name)) {
+                return; // the file has that bias in the positions
+            }
             boolean same = Arrays.equals(numbers, merged.tensors().get(name));
             assertThat(same).as(name).isEqualTo(!delta.changed().contains(name) && !name.startsWith("head."));
         });
