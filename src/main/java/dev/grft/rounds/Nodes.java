@@ -44,7 +44,7 @@ public final class Nodes<T> {
      * Adds a node. Nodes below it that are held give way to it: they are parts of the same sum.
      *
      * @param value null if none of its shards has a part; belongs to this afterwards
-     * @return whether it was not held yet
+     * @return whether it was not held yet; if a sum fails, none of the nodes is to be used any more
      * @throws IllegalArgumentException if the tree has no such node
      */
     public boolean add(Node node, @Nullable T value) {
@@ -66,7 +66,7 @@ public final class Nodes<T> {
         }
     }
 
-    /** Adds siblings to each other, upwards from a node. If a sum fails, both siblings stay. */
+    /** Adds siblings to each other, upwards from a node. If a sum fails, both siblings stay, and the left one may have been changed. */
     private void join(Node from) {
         Node node = from;
         while (node.level() < Node.root(shards).level()) {

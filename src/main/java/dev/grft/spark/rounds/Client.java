@@ -5,7 +5,9 @@ import dev.grft.rounds.Node;
 import dev.grft.rounds.Round;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.apache.spark.SecurityManager;
 import org.apache.spark.SparkConf;
 import org.apache.spark.network.TransportContext;
@@ -30,32 +32,44 @@ public final class Client implements Link {
      * Connects.
      *
      * @param name of the worker, which no other has
-     * @throws IOException if the driver cannot be reached or does not know the token
+     * @throws Broken if the driver cannot be reached or does not know the token
      */
     public Client(SparkConf conf, SecurityManager security, String host, int port, byte[] token, String name)
-            throws IOException {
+            throws Broken {
         address = host + ":" + port;
         Transport transport = new Transport(conf, security);
         context = transport.context(new NoOpRpcHandler());
         factory = context.createClientFactory(transport.client());
+        TransportClient open = null;
+        boolean connected = false;
         try {
-            client = factory.createUnmanagedClient(host, port);
+            open = factory.createUnmanagedClient(host, port);
+            client = open;
             call(Wire.hello(token, name));
+            connected = true;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            close(null);
-            throw new IOException("interrupted while connecting to " + address, e);
+            throw new Broken("interrupted while connecting to " + address, e);
         } catch (IOException | RuntimeException e) {
-            close(null);
-            throw new IOException("the driver cannot be reached at " + address, e);
+            throw new Broken("the driver cannot be reached at " + address, e, open == null && isTimeout(e));
+        } finally {
+            if (!connected) {
+                close(open);
+            }
         }
     }
 
-    ByteBuffer call(ByteBuffer message) throws IOException {
+    /** Returns whether an attempt to connect has ended because nothing has answered: netty and Spark say so, whichever clock is first. */
+    private static boolean isTimeout(Throwable failure) {
+        return Stream.iterate(failure, Objects::nonNull, Throwable::getCause)
+                .anyMatch(cause -> String.valueOf(cause.getMessage()).contains("timed out"));
+    }
+
+    ByteBuffer call(ByteBuffer message) throws Broken {
         try {
             return Wire.read(client.sendRpcSync(message, MILLIS));
         } catch (RuntimeException e) { // as Spark says it
-            throw new IOException("the connection to the driver at " + address + " is lost", e);
+            throw new Broken("the connection to the driver at " + address + " is lost", e);
         }
     }
 
@@ -80,7 +94,7 @@ public final class Client implements Link {
     }
 
     @Override
-    public @Nullable Round<Packet> round(Round<Packet> asked) throws IOException {
+    public @Nullable Round<Packet> round(Round<Packet> asked) throws Broken {
         float[] vector = NO_VECTOR;
         double[] numbers = NO_NUMBERS;
         int from = 0;
@@ -99,7 +113,7 @@ public final class Client implements Link {
     }
 
     @Override
-    public void deliver(long round, Node node, @Nullable Packet value) throws IOException {
+    public void deliver(long round, Node node, @Nullable Packet value) throws Broken {
         if (value == null) {
             call(Wire.node(round, node, NO_NUMBERS, NO_VECTOR, 0, -1));
             return;
@@ -113,7 +127,7 @@ public final class Client implements Link {
     }
 
     @Override
-    public long beat(int slots) throws IOException {
+    public long beat(int slots) throws Broken {
         return call(Wire.beat(slots)).getLong();
     }
 

@@ -8,32 +8,59 @@ import org.jspecify.annotations.Nullable;
 
 /** What a worker says to the driver. Thread-safe. */
 public interface Link extends AutoCloseable {
+    /** The driver cannot be reached. Other failures of a task, such as those of reading a file, are not of this type. */
+    final class Broken extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        private final boolean silent;
+
+        /** Returns the failure of a connection that was made before. */
+        Broken(String what, Throwable cause) {
+            this(what, cause, false);
+        }
+
+        /**
+         * Returns the failure.
+         *
+         * @param silent whether nothing has answered the attempt to connect
+         */
+        Broken(String what, Throwable cause, boolean silent) {
+            super(what, cause);
+            this.silent = silent;
+        }
+
+        /** Returns whether nothing has answered the attempt to connect, as behind a firewall that drops packets: another attempt ends alike. */
+        public boolean isSilent() {
+            return silent;
+        }
+    }
+
     /** Asks for work, see {@link Coordinator#ask}. What is sent to the round may be missing: {@link #round} gets it. */
     void ask(int slots, Coordinator.Asker<Packet> asker);
 
     /**
      * Returns a round with what is sent to its workers; null if it is over.
      *
-     * @throws IOException if the driver cannot be reached
+     * @throws Broken if the driver cannot be reached
      */
     @Nullable
-    Round<Packet> round(Round<Packet> asked) throws IOException;
+    Round<Packet> round(Round<Packet> asked) throws Broken;
 
     /**
      * Delivers a node of a round's sum, see {@link Coordinator#deliver}.
      *
-     * @throws IOException if the driver cannot be reached
+     * @throws Broken if the driver cannot be reached
      */
-    void deliver(long round, Node node, @Nullable Packet value) throws IOException;
+    void deliver(long round, Node node, @Nullable Packet value) throws Broken;
 
     /**
      * Says that the worker lives, see {@link Coordinator#heard}.
      *
      * @param slots how many shards it computes at once by now
      * @return the number of the driver's present round; 0 if the worker has to ask again
-     * @throws IOException if the driver cannot be reached
+     * @throws Broken if the driver cannot be reached
      */
-    long beat(int slots) throws IOException;
+    long beat(int slots) throws Broken;
 
     /** Says good-bye. */
     @Override

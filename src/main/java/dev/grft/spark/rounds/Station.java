@@ -4,7 +4,6 @@ import dev.grft.rounds.Coordinator;
 import dev.grft.rounds.Nodes;
 import dev.grft.rounds.Round;
 import dev.grft.rounds.Worker;
-import java.io.IOException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -42,14 +41,14 @@ public final class Station {
     private boolean over;
     private @Nullable Answer answer; // not taken in yet
     private Round<Packet> round = new Round<>(0, null);
-    private @Nullable IOException lost;
+    private @Nullable Throwable lost; // what has ended the work of all threads
 
     private record Answer(Round<Packet> round, List<Integer> shards) {}
 
     /** Makes a link to the driver. */
     public interface Maker {
         /** Returns a new link. */
-        Link link() throws IOException;
+        Link link() throws Link.Broken;
     }
 
     /** Computes a shard's part of a round. */
@@ -76,7 +75,8 @@ public final class Station {
      * @param plus may change and return its first argument
      * @param ended whether the thread is to end before
      * @return how many shards were computed
-     * @throws IOException if the driver cannot be reached
+     * @throws Link.Broken if the driver cannot be reached
+     * @throws IllegalStateException if another thread of the training has failed in a way that all of them share, such as a sum
      */
     public static int work(
             String training,
@@ -85,7 +85,7 @@ public final class Station {
             BinaryOperator<Packet> plus,
             Computing computing,
             BooleanSupplier ended)
-            throws IOException, InterruptedException {
+            throws Link.Broken, InterruptedException {
         Station station = enter(training, shards, plus);
         try {
             station.connect(maker);
@@ -109,19 +109,15 @@ public final class Station {
 
     /** Connects, or waits for the thread that does. If that fails, it fails for all. */
     @SuppressWarnings("FutureReturnValueIgnored") // of the timer, which the end stops
-    private void connect(Maker maker) throws IOException {
+    private void connect(Maker maker) throws Link.Broken {
         synchronized (connecting) {
             if (link != null) {
                 return;
             }
-            synchronized (this) {
-                if (lost != null) {
-                    throw new IOException(lost.getMessage(), lost);
-                }
-            }
+            requireNotLost();
             try {
                 link = maker.link();
-            } catch (IOException | RuntimeException | Error e) {
+            } catch (Link.Broken | RuntimeException | Error e) {
                 lose(e);
                 throw e;
             }
@@ -145,8 +141,11 @@ public final class Station {
         pulse.shutdownNow();
         Link open = link;
         if (open != null) {
-            deliverRest(open);
-            open.close();
+            try {
+                deliverRest(open);
+            } finally {
+                open.close();
+            }
         }
     }
 
@@ -163,7 +162,7 @@ public final class Station {
             for (Nodes.Held<Packet> node : nodes) {
                 open.deliver(number, node.node(), node.value());
             }
-        } catch (IOException | RuntimeException e) {
+        } catch (Link.Broken | RuntimeException e) {
             LOG.info("others compute again what a worker had summed when it left", e);
         } finally {
             if (interrupted) {
@@ -182,7 +181,7 @@ public final class Station {
         }
     }
 
-    private int work(Computing computing, BooleanSupplier ended) throws IOException, InterruptedException {
+    private int work(Computing computing, BooleanSupplier ended) throws Link.Broken, InterruptedException {
         int computed = 0;
         while (true) {
             Worker.Task<Packet> task = take(ended);
@@ -202,11 +201,20 @@ public final class Station {
         }
     }
 
-    /** Delivers what is complete. No thread asks for more meanwhile: the driver would believe that these shards are lost. */
-    private void deliver(Worker.Task<Packet> task, @Nullable Packet part) throws IOException {
+    /**
+     * Delivers what is complete. No thread asks for more meanwhile: the driver would believe that these shards are lost. After a sum that has
+     * failed nothing is delivered any more: it may have changed one of its parts.
+     */
+    private void deliver(Worker.Task<Packet> task, @Nullable Packet part) throws Link.Broken {
         List<Nodes.Held<Packet>> nodes;
         synchronized (this) {
-            nodes = worker.made(task, part);
+            requireNotLost();
+            try {
+                nodes = worker.made(task, part);
+            } catch (Throwable e) {
+                lose(e); // under the same lock, so no thread sees what is held
+                throw e;
+            }
             if (nodes.isEmpty()) {
                 return;
             }
@@ -216,7 +224,7 @@ public final class Station {
             for (Nodes.Held<Packet> node : nodes) {
                 link().deliver(task.round().number(), node.node(), node.value());
             }
-        } catch (IOException | RuntimeException | Error e) {
+        } catch (Link.Broken | RuntimeException | Error e) {
             lose(e); // what was not delivered is gone
             throw e;
         } finally {
@@ -227,10 +235,20 @@ public final class Station {
         }
     }
 
-    /** Ends the work of all threads: the driver does not hear them. */
+    /** Ends the work of all threads: the driver does not hear them, or their sum is wrong. */
     private synchronized void lose(Throwable why) {
-        lost = why instanceof IOException io ? io : new IOException(why);
+        lost = lost == null ? why : lost;
         notifyAll();
+    }
+
+    /** Throws what has ended the work of all threads, in the type that tells whether it was the link. */
+    private synchronized void requireNotLost() throws Link.Broken {
+        if (lost instanceof Link.Broken link) {
+            throw new Link.Broken(String.valueOf(link.getMessage()), link, link.isSilent());
+        }
+        if (lost != null) {
+            throw new IllegalStateException("another task of this executor has failed: " + lost, lost);
+        }
     }
 
     private synchronized void wake() {
@@ -238,15 +256,13 @@ public final class Station {
     }
 
     /** Returns the next shard to compute, as soon as there is one; null if the work is over. */
-    private Worker.@Nullable Task<Packet> take(BooleanSupplier ended) throws IOException, InterruptedException {
+    private Worker.@Nullable Task<Packet> take(BooleanSupplier ended) throws Link.Broken, InterruptedException {
         while (true) {
             Answer news = null;
             boolean ask = false;
             long question = 0;
             synchronized (this) {
-                if (lost != null) {
-                    throw new IOException(lost.getMessage(), lost);
-                }
+                requireNotLost();
                 if (over || ended.getAsBoolean()) {
                     return null;
                 }
@@ -278,7 +294,7 @@ public final class Station {
     }
 
     /** Gets what a round sends, unless it is here, and gives the shards to all threads. */
-    private void takeIn(Answer news) throws IOException {
+    private void takeIn(Answer news) throws Link.Broken {
         Round<Packet> known = round;
         try {
             Round<Packet> of = known.number() == news.round.number() ? known : link().round(news.round);

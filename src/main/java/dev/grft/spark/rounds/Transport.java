@@ -29,7 +29,7 @@ final class Transport {
         }
         all.putIfAbsent("spark.grft.io.serverThreads", THREADS);
         all.putIfAbsent("spark.grft.io.clientThreads", THREADS);
-        all.putIfAbsent("spark.grft.io.connectionCreationTimeout", "15s"); // a firewall may drop what it gets
+        all.putIfAbsent("spark.grft.io.connectionCreationTimeout", "5s"); // a firewall may drop what it gets
         this.conf = new TransportConf("grft", new MapConfigProvider(all));
         this.security = security;
     }

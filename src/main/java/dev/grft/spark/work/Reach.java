@@ -5,9 +5,9 @@ import dev.grft.rounds.Coordinator;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Places;
 import dev.grft.spark.rounds.Client;
+import dev.grft.spark.rounds.Link;
 import dev.grft.spark.rounds.Packet;
 import dev.grft.spark.rounds.Server;
-import java.io.IOException;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
@@ -117,13 +117,13 @@ public final class Reach {
                 new Client(env.conf(), env.securityManager(), host, port, token, "reach/" + UUID.randomUUID())) {
             client.beat(1);
             return "";
-        } catch (IOException e) {
+        } catch (Link.Broken e) {
             return unreached(e);
         }
     }
 
     /** Returns in a task what is to be said of an executor that does not reach the driver. */
-    static String unreached(IOException why) {
+    static String unreached(Link.Broken why) {
         SparkEnv env = SparkEnv.get();
         String reason = Causes.first(why);
         return "executor " + env.executorId() + " on "

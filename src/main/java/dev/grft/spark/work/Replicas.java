@@ -241,7 +241,7 @@ public final class Replicas {
                 recipe.device.kernels(); // sets the threads of this task
             }
             return new Lent(used, networks, replica);
-        } catch (RuntimeException | Error e) {
+        } catch (Throwable e) { // Spark throws checked exceptions undeclared
             if (networks != null) {
                 leave(networks);
             }
@@ -256,7 +256,7 @@ public final class Replicas {
         try {
             whenOver(broadcast);
             return new Used(model, model.weights(broadcast));
-        } catch (RuntimeException | Error e) {
+        } catch (Throwable e) { // Spark throws checked exceptions undeclared
             leave(model);
             throw e;
         }

@@ -8,7 +8,6 @@ import dev.grft.spark.rounds.Client;
 import dev.grft.spark.rounds.Link;
 import dev.grft.spark.rounds.Packet;
 import dev.grft.spark.rounds.Station;
-import java.io.IOException;
 import java.io.Serializable;
 import java.util.Iterator;
 import java.util.UUID;
@@ -64,7 +63,7 @@ final class StandingTask implements StandingRdd.Work {
             this.direct = direct;
         }
 
-        private Link link() throws IOException {
+        private Link link() throws Link.Broken {
             SparkEnv env = SparkEnv.get();
             String worker = env.executorId() + "/" + UUID.randomUUID(); // the place, as the driver has it
             return direct == null
@@ -91,7 +90,10 @@ final class StandingTask implements StandingRdd.Work {
         this.unreached = unreached;
     }
 
-    /** A task that does not reach the driver in several attempts ends without a failure, which Spark would repeat: the driver hears of it then. */
+    /**
+     * Computes until the driver says that there is no more to do. A task that cannot reach the driver in several attempts, or that gets no answer
+     * at all in the first, ends without a failure: Spark would repeat a failed task. An accumulator then tells the driver.
+     */
     @Override
     public int work(StandingRdd.Reader reader, TaskContext context) {
         for (int attempt = 1; ; attempt++) {
@@ -104,11 +106,11 @@ final class StandingTask implements StandingRdd.Work {
                         Packets::plus,
                         (sent, shard) -> part(Packets.order(sent), shard, reader),
                         context::isInterrupted);
-            } catch (IOException e) {
+            } catch (Link.Broken e) {
                 if (context.isInterrupted()) {
                     throw new IllegalStateException("a task that was to end has lost the driver", e);
                 }
-                if (attempt == ATTEMPTS) {
+                if (attempt == ATTEMPTS || e.isSilent()) {
                     unreached.add(Reach.unreached(e));
                     return 0;
                 }

@@ -95,7 +95,7 @@ class ServerTest {
         return conf("spark.authenticate", "true", "spark.authenticate.secret", secret);
     }
 
-    private Client client(SparkConf conf, int port, byte[] token, String name) throws IOException {
+    private Client client(SparkConf conf, int port, byte[] token, String name) throws Link.Broken {
         return new Client(conf, security(conf), HOST, port, token, name);
     }
 

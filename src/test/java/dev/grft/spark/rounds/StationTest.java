@@ -19,6 +19,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BinaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -57,12 +58,12 @@ class StationTest {
         }
 
         @Override
-        public @Nullable Round<Packet> round(Round<Packet> asked) throws IOException {
+        public @Nullable Round<Packet> round(Round<Packet> asked) throws Broken {
             return link.round(asked);
         }
 
         @Override
-        public void deliver(long round, Node node, @Nullable Packet value) throws IOException {
+        public void deliver(long round, Node node, @Nullable Packet value) throws Broken {
             assertThat(busy.getAndSet(true)).isFalse();
             LockSupport.parkNanos(1000);
             busy.set(false);
@@ -70,7 +71,7 @@ class StationTest {
         }
 
         @Override
-        public long beat(int slots) throws IOException {
+        public long beat(int slots) throws Broken {
             return link.beat(slots);
         }
 
@@ -182,9 +183,9 @@ class StationTest {
         var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
         Station.Maker maker = () -> new Narrow() {
             @Override
-            public void deliver(long round, Node node, @Nullable Packet value) throws IOException {
+            public void deliver(long round, Node node, @Nullable Packet value) throws Broken {
                 if (broken.get()) {
-                    throw new IOException("the network is down");
+                    throw new Broken("the network is down", new IOException());
                 }
                 super.deliver(round, node, value);
             }
@@ -271,7 +272,7 @@ class StationTest {
                     try {
                         network.await(60, TimeUnit.SECONDS);
                     } catch (InterruptedException e) {
-                        throw new IOException(e);
+                        throw new IllegalStateException(e);
                     }
                     return new Narrow();
                 },
@@ -300,18 +301,18 @@ class StationTest {
                     1,
                     () -> new Narrow() {
                         @Override
-                        public long beat(int slots) throws IOException {
+                        public long beat(int slots) throws Broken {
                             beating.countDown();
                             try {
                                 Thread.sleep(60_000);
                             } catch (InterruptedException e) {
-                                throw new IOException("interrupted", e);
+                                throw new Broken("interrupted", e);
                             }
                             return super.beat(slots);
                         }
                     },
                     (sent, shard) -> null);
-            beating.await(30, TimeUnit.SECONDS);
+            assertThat(beating.await(30, TimeUnit.SECONDS)).isTrue();
             driver.rest();
             one.get(0).get(30, TimeUnit.SECONDS);
             Thread.sleep(200);
@@ -324,16 +325,17 @@ class StationTest {
         List<Integer> heard = new CopyOnWriteArrayList<>();
         Station.Maker maker = () -> new Narrow() {
             @Override
-            public long beat(int slots) throws IOException {
+            public long beat(int slots) throws Broken {
                 heard.add(slots);
                 return super.beat(slots);
             }
         };
         driver.begin(new Packet(new double[] {0}, new float[0]));
         List<Future<Integer>> grown = new ArrayList<>(start("grown", 1, maker, StationTest::number));
-        while (heard.isEmpty()) {
+        for (int i = 0; i < 3000 && heard.isEmpty(); i++) {
             Thread.sleep(10);
         }
+        assertThat(heard).isNotEmpty();
         grown.addAll(start("grown", 1, maker, StationTest::number)); // while the first one waits for an answer
         for (int i = 0; i < 500 && !heard.contains(2); i++) {
             Thread.sleep(10);
@@ -349,12 +351,59 @@ class StationTest {
         return new Packet(new double[] {shard}, new float[0]);
     }
 
+    /** A sum in place leaves half of itself if memory ends: nothing of this worker may reach the driver. */
+    @Test
+    void aWorkerWhoseSumHasFailedDeliversNothing() throws Exception {
+        AtomicBoolean full = new AtomicBoolean(true);
+        var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
+        Station.Computing computing = (sent, shard) -> new Packet(new double[] {shard}, new float[0]);
+        BinaryOperator<Packet> plus = (a, b) -> {
+            a.numbers()[0] += b.numbers()[0];
+            if (b.numbers()[0] == 3 && full.getAndSet(false)) {
+                throw new OutOfMemoryError("no room for the sum");
+            }
+            return a;
+        };
+        Future<Integer> one =
+                tasks.submit(() -> Station.work("full", Narrow::new, SHARDS, plus, computing, () -> false));
+        assertThatThrownBy(() -> one.get(30, TimeUnit.SECONDS)).hasStackTraceContaining("no room for the sum");
+        Future<Integer> again =
+                tasks.submit(() -> Station.work("full", Narrow::new, SHARDS, plus, computing, () -> false));
+        assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
+        driver.rest();
+        assertThat(again.get(30, TimeUnit.SECONDS)).isEqualTo(SHARDS);
+    }
+
+    /** A task whose own reading fails is for Spark to repeat: the driver can be reached. */
+    @Test
+    void aFailureOfComputingIsNotOneOfTheLink() {
+        driver.begin(new Packet(new double[] {0}, new float[0]));
+        assertThatThrownBy(() -> Station.work(
+                        "reading",
+                        Narrow::new,
+                        SHARDS,
+                        StationTest::plus,
+                        (sent, shard) -> {
+                            throw sneaky(new IOException("a piece of a broadcast is lost"));
+                        },
+                        () -> false))
+                .isInstanceOf(IOException.class)
+                .isNotInstanceOf(Link.Broken.class)
+                .hasMessage("a piece of a broadcast is lost");
+    }
+
+    /** Throws a checked exception undeclared, as Spark's Scala code does. */
+    @SuppressWarnings({"unchecked", "TypeParameterUnusedInFormals"})
+    private static <E extends Throwable> RuntimeException sneaky(Throwable failure) throws E {
+        throw (E) failure;
+    }
+
     @Test
     void aDriverThatCannotBeReachedIsAnError() {
         assertThatThrownBy(() -> Station.work(
                         "lost",
                         () -> {
-                            throw new IOException("nobody is there");
+                            throw new Link.Broken("nobody is there", new IOException());
                         },
                         SHARDS,
                         (a, b) -> a,
