@@ -7,19 +7,17 @@ import java.util.LinkedHashSet;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * Limits what a connection may do before it has shown the token: how much it sends, how long it takes, and how many of them there are. A worker
- * takes milliseconds, so the oldest stranger goes if there are too many, and not the one that comes. Spark's transport itself waits for messages of up to 2 GiB.
+ * Limits what a connection may do before it has shown the token: how much it sends, how long it takes, and how many of them there are. If there
+ * are too many, the oldest one is closed and not the one that comes, because a worker takes milliseconds. Spark's transport itself waits for messages of
+ * up to 2 GiB.
  */
 final class Door extends ChannelInboundHandlerAdapter {
     static final int MOST_BYTES = 64 << 10;
 
-    private static final Logger LOG = LoggerFactory.getLogger(Door.class);
-
     private final Strangers strangers;
+    private final Refusals refusals;
     private final long millis;
     private int bytes;
 
@@ -61,10 +59,12 @@ final class Door extends ChannelInboundHandlerAdapter {
      * Returns the door of one connection.
      *
      * @param strangers all that have not shown the token
+     * @param refusals gets the connections that are closed here
      * @param millis how long it may take
      */
-    Door(Strangers strangers, long millis) {
+    Door(Strangers strangers, Refusals refusals, long millis) {
         this.strangers = strangers;
+        this.refusals = refusals;
         this.millis = millis;
     }
 
@@ -111,8 +111,8 @@ final class Door extends ChannelInboundHandlerAdapter {
     }
 
     @SuppressWarnings("FutureReturnValueIgnored") // nothing waits for it
-    private static void refuse(ChannelHandlerContext context, String why) {
-        LOG.warn("the connection from {} is closed: {}", context.channel().remoteAddress(), why);
+    private void refuse(ChannelHandlerContext context, String why) {
+        refusals.add(context.channel().remoteAddress(), why);
         context.close();
     }
 }

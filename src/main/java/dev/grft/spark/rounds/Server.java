@@ -4,6 +4,7 @@ import dev.grft.UserError;
 import dev.grft.rounds.Coordinator;
 import dev.grft.rounds.Round;
 import io.netty.channel.Channel;
+import io.netty.channel.unix.Errors;
 import java.net.BindException;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
@@ -12,6 +13,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 import org.apache.spark.SecurityManager;
 import org.apache.spark.SparkConf;
 import org.apache.spark.network.TransportContext;
@@ -23,15 +25,12 @@ import org.apache.spark.network.server.StreamManager;
 import org.apache.spark.network.server.TransportServer;
 import org.apache.spark.network.server.TransportServerBootstrap;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The driver's port: passes on what workers say to a {@link Coordinator}, and answers when that does. Whoever does not begin with the token, or says
  * what no worker says, is disconnected.
  */
 public final class Server implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(Server.class);
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0).asReadOnlyBuffer();
     private static final int MOST_TOKEN = 256;
     private static final int MOST_PORT = 65_535;
@@ -44,6 +43,7 @@ public final class Server implements AutoCloseable {
     private final int mostFloats;
     private final Map<Channel, Peer> peers = new ConcurrentHashMap<>();
     private final Door.Strangers strangers;
+    private final Refusals refusals = new Refusals(System::nanoTime);
     private final TransportContext context;
     private final TransportServer server;
 
@@ -97,7 +97,7 @@ public final class Server implements AutoCloseable {
                 port,
                 port == 0 ? 0 : conf.getInt("spark.port.maxRetries", MOST_RETRIES),
                 transport.server((channel, handler) -> {
-                    channel.pipeline().addLast("door", new Door(strangers, strangerMillis));
+                    channel.pipeline().addLast("door", new Door(strangers, refusals, strangerMillis));
                     return handler;
                 }));
     }
@@ -107,7 +107,7 @@ public final class Server implements AutoCloseable {
             try {
                 return context.createServer(host, port + more, first);
             } catch (Exception e) { // a BindException, undeclared
-                if (more < retries && port + more < MOST_PORT && e instanceof BindException) {
+                if (more < retries && port + more < MOST_PORT && isTaken(e)) {
                     continue;
                 }
                 context.close();
@@ -117,11 +117,21 @@ public final class Server implements AutoCloseable {
                                 "the driver cannot listen at %s, %s, for standing tasks: %s; set spark.grft.port to a free"
                                         + " port or to 0 (any), or engine.rounds to jobs",
                                 host,
-                                port == 0 ? "any port" : "ports " + port + " to " + (port + more),
+                                port == 0
+                                        ? "any port"
+                                        : more == 0 ? "port " + port : "ports " + port + " to " + (port + more),
                                 e.getMessage()),
                         e);
             }
         }
+    }
+
+    /** Returns whether an address is taken. Netty's native transports, which are the default of Spark 4.1, have an exception of their own. */
+    private static boolean isTaken(Throwable failure) {
+        return Stream.iterate(failure, Objects::nonNull, Throwable::getCause)
+                .anyMatch(cause -> cause instanceof BindException
+                        || (cause instanceof Errors.NativeIoException
+                                && String.valueOf(cause.getMessage()).contains("Address already in use")));
     }
 
     /** Returns the port. */
@@ -153,7 +163,7 @@ public final class Server implements AutoCloseable {
                     answer(peer, kind, message, callback);
                 }
             } catch (RuntimeException e) {
-                LOG.warn("the connection from {} is closed: {}", channel.remoteAddress(), e.toString());
+                refusals.add(channel.remoteAddress(), e.toString());
                 channel.close();
             }
         }

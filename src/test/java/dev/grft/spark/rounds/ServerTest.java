@@ -15,8 +15,10 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
+import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
@@ -250,21 +252,57 @@ class ServerTest {
         }
     }
 
-    @Test
-    void thePortMayBeFixedAndIfItIsTakenTheNextOneCounts() throws Exception {
+    /** The native transport says in an exception of its own that a port is taken. */
+    @ParameterizedTest
+    @ValueSource(strings = {"NIO", "EPOLL"})
+    void thePortMayBeFixedAndIfItIsTakenTheNextOneCounts(String mode) throws Exception {
+        String[] io = {"spark.grft.io.mode", mode};
         int port = freePair();
-        try (Server first = server(conf(), port, 10, 500);
-                Server second = server(conf(), port, 10, 500)) {
+        try (Server first = server(conf(io), port, 10, 500);
+                Server second = server(conf(io), port, 10, 500)) {
             assertThat(first.port()).isEqualTo(port);
             assertThat(second.port()).isEqualTo(port + 1);
-            assertThatThrownBy(() -> server(conf("spark.port.maxRetries", "1"), port, 10, 500))
+            assertThatThrownBy(() -> server(conf(io).set("spark.port.maxRetries", "1"), port, 10, 500))
                     .isInstanceOf(UserError.class)
                     .hasMessageStartingWith("the driver cannot listen at 127.0.0.1, ports " + port + " to " + (port + 1)
                             + ", for standing tasks: ")
                     .hasMessageContaining("Address already in use")
                     .hasMessageEndingWith(
                             "; set spark.grft.port to a free port or to 0 (any), or engine.rounds to jobs");
+            assertThatThrownBy(() -> server(conf(io).set("spark.port.maxRetries", "0"), port, 10, 500))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageStartingWith("the driver cannot listen at 127.0.0.1, port " + port + ", for standing");
         }
+    }
+
+    /** A firewall that drops packets is like a queue that is full: nothing answers. Another attempt would take as long. */
+    @Test
+    void aPortThatDoesNotAnswerIsToldFromOneThatRefuses() throws Exception {
+        SparkConf conf = conf("spark.grft.io.connectionCreationTimeout", "1s");
+        List<Socket> queue = new ArrayList<>();
+        int port;
+        try (ServerSocket full = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = full.getLocalPort();
+            for (int i = 0; i < 4; i++) {
+                Socket waiting = new Socket();
+                queue.add(waiting);
+                try {
+                    waiting.connect(full.getLocalSocketAddress(), 200);
+                } catch (SocketTimeoutException dropped) {
+                    assertThat(i).isGreaterThan(0);
+                }
+            }
+            assertThatThrownBy(() -> client(conf, port, TOKEN, "a"))
+                    .isInstanceOfSatisfying(
+                            Link.Broken.class, why -> assertThat(why.isSilent()).isTrue());
+        } finally {
+            for (Socket one : queue) {
+                one.close();
+            }
+        }
+        assertThatThrownBy(() -> client(conf, port, TOKEN, "a"))
+                .isInstanceOfSatisfying(
+                        Link.Broken.class, why -> assertThat(why.isSilent()).isFalse());
     }
 
     /** Returns a port that is free now, as is the next one. */
