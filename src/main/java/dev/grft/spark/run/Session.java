@@ -13,6 +13,7 @@ import dev.grft.spark.cluster.LostCluster;
 import dev.grft.spark.cluster.Stopped;
 import dev.grft.spark.cluster.Watch;
 import dev.grft.spark.images.FrameSource;
+import dev.grft.spark.work.Reach;
 import dev.grft.spark.work.Replicas;
 import java.io.PrintStream;
 import java.net.BindException;
@@ -41,6 +42,7 @@ public final class Session implements AutoCloseable {
     private final PrintStream out;
     private final Watch watch;
     private final Gauges gauges;
+    private final Reach reach;
     private final Tracking tracking;
     private final boolean cropping;
     private final Models models;
@@ -64,6 +66,7 @@ public final class Session implements AutoCloseable {
         this.out = out;
         this.watch = new Watch(context(), settings.engine().timeoutSeconds());
         watch.whenWaiting(note -> progress.say("note: %s", note));
+        this.reach = new Reach(line -> progress.say("%s", line));
         this.gauges = Gauges.registered(Replicas::bytes);
         this.tracking = new Tracking(
                 settings.tracking(), storage, progress, spark.sparkContext().appName());
@@ -275,6 +278,11 @@ public final class Session implements AutoCloseable {
     /** Returns what Spark's metrics system reads. */
     public Gauges gauges() {
         return gauges;
+    }
+
+    /** Returns whether tasks of trainings can stay for many steps. */
+    public Reach reach() {
+        return reach;
     }
 
     Tracking tracking() {

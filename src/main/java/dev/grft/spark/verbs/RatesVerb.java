@@ -11,7 +11,6 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
-import dev.grft.spark.work.Reach;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;
@@ -128,16 +127,14 @@ final class RatesVerb extends Verb {
         try (Replicas.Recipe recipe = setup.recipe(run, configuration);
                 Learner learner = setup.learner(configuration, null);
                 GradientSource rounds = Rounds.of(
-                        Reach.standing(
-                                session.context(),
-                                settings.engine().rounds(),
-                                line -> session.progress().say("%s", line)),
+                        session.reach(),
+                        session.reach()
+                                .standing(session.context(), settings.engine().rounds()),
                         session.context(),
                         images.shards(),
                         sampler,
                         recipe,
-                        RateSearch.STEPS,
-                        line -> session.progress().say("%s", line))) {
+                        RateSearch.STEPS)) {
             float[] sent = learner.trained();
             for (int step = 0; step < RateSearch.STEPS && !search.isOver(); step++) {
                 double rate = learner.learningRate();

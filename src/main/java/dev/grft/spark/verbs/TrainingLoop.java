@@ -18,7 +18,6 @@ import dev.grft.spark.run.Session;
 import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.FrozenCache;
 import dev.grft.spark.work.Inference;
-import dev.grft.spark.work.Reach;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.RoundSource;
 import dev.grft.spark.work.Rounds;
@@ -125,11 +124,10 @@ final class TrainingLoop {
      * @param meaning returns the delta of a trained vector, for the choice of the epoch; null if nothing is chosen
      */
     Result run(Part part, PartSetup setup, @Nullable Function<float[], Delta> meaning) {
-        boolean standing = Reach.standing(
-                session.context(),
-                run.settings().engine().rounds(),
-                line -> session.progress().say("%s", line));
-        if (!standing && !session.context().isLocal()) { // there, tasks return references
+        boolean standing = session.reach()
+                .standing(session.context(), run.settings().engine().rounds());
+        if (!session.context()
+                .isLocal()) { // there, tasks return references; standing ones may have to give way to jobs
             requireGathered(
                     session.context().getConf(),
                     settings.shards(),
@@ -206,13 +204,13 @@ final class TrainingLoop {
             long bytes = 4L * setup.layout().size();
             try (Learner learner = setup.learner(configuration, Average.of(settings, part.first));
                     RoundSource source = Rounds.of(
+                            session.reach(),
                             standing,
                             session.context(),
                             images.shards(),
                             frozen == null ? sampler : sampler.from(frozen),
                             recipe,
-                            plan.steps(),
-                            line -> session.progress().say("%s", line))) {
+                            plan.steps())) {
                 Trainer trainer = new Trainer(
                         plan,
                         learner,

@@ -12,6 +12,7 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkEnv;
@@ -23,9 +24,12 @@ import scala.Tuple2;
 import scala.collection.JavaConverters;
 import scala.reflect.ClassTag$;
 
-/** Whether tasks can stay for many steps: executors have to reach a port of the driver. */
+/**
+ * Whether tasks can stay for many steps: executors have to reach a port of the driver. The answer holds for all trainings of a session: executors try the port
+ * once, and after an executor could not connect, all of them take a job for each step. Thread-safe.
+ */
 public final class Reach {
-    static final String TLS = "spark.ssl.rpc.enabled"; // of Spark 4
+    private static final String TLS = "spark.ssl.rpc.enabled"; // of Spark 4
 
     private static final String REMEDY =
             "let executors connect to that port (spark.grft.port fixes it), or set engine.rounds to jobs";
@@ -35,19 +39,37 @@ public final class Reach {
     private static final int TOKEN_BYTES = 32;
     private static final Coordinator.Patience NONE = new Coordinator.Patience(1, 1, 2, 1);
 
-    private Reach() {}
+    private final Consumer<String> say;
+    private final AtomicBoolean givenUp = new AtomicBoolean();
+    private volatile boolean tried; // and all executors could connect
 
     /**
-     * Returns whether tasks are to stay, and says how a training reaches them.
+     * Returns the answer of a session, which is not known yet.
+     *
+     * @param say receives a line for each training, and one message if an executor cannot connect
+     */
+    public Reach(Consumer<String> say) {
+        this.say = say;
+    }
+
+    /**
+     * Returns whether tasks are to stay, and says how a training reaches them. Returns false without a word after {@link #giveUp}.
      *
      * @param how {@code engine.rounds}: jobs; standing; or auto: standing in local mode
      * @throws UserError if they are to stay and cannot
      */
-    public static boolean standing(JavaSparkContext spark, String how, Consumer<String> say) {
+    public boolean standing(JavaSparkContext spark, String how) {
         boolean standing = how.equals("standing") || (how.equals("auto") && spark.isLocal());
-        String obstacle = standing ? obstacle(spark) : null;
-        if (obstacle != null) {
-            throw UserError.of("engine.rounds is standing, but %s; %s", obstacle, REMEDY);
+        if (standing && givenUp.get()) {
+            return false;
+        }
+        if (standing && !tried) {
+            requireNoTls(spark);
+            String obstacle = obstacle(spark);
+            if (obstacle != null) {
+                throw UserError.of("engine.rounds is standing, but %s; %s", obstacle, REMEDY);
+            }
+            tried = true;
         }
         say.accept(
                 standing
@@ -56,19 +78,36 @@ public final class Reach {
         return standing;
     }
 
-    /** Returns what a run says when it goes on without standing tasks. */
-    static String instead(String obstacle) {
-        return "train: " + obstacle + ", so a job of Spark for each step from now on; " + REMEDY;
+    /** Has all trainings of the session take a job for each step from now on, and says so the first time. */
+    void giveUp(String obstacle) {
+        if (!givenUp.getAndSet(true)) {
+            say.accept("train: " + obstacle + ", so a job of Spark for each step from now on; " + REMEDY);
+        }
+    }
+
+    boolean isGivenUp() {
+        return givenUp.get();
+    }
+
+    /**
+     * Requires that Spark's connections are not encrypted in a way that those of standing tasks are not. In local mode there are none.
+     *
+     * @throws UserError if they are
+     */
+    static void requireNoTls(JavaSparkContext spark) {
+        if (!spark.isLocal() && spark.getConf().getBoolean(TLS, false)) {
+            throw UserError.of(
+                    "engine.rounds is standing, but %s is true, and its connections have no TLS; set engine.rounds to jobs,"
+                            + " or encrypt by spark.network.crypto.enabled",
+                    TLS);
+        }
     }
 
     /** Returns why tasks cannot stay, null if they can. On a cluster, each executor connects to the driver. */
-    public static @Nullable String obstacle(JavaSparkContext spark) {
+    private static @Nullable String obstacle(JavaSparkContext spark) {
         SparkConf conf = spark.getConf();
         if (spark.isLocal()) {
             return null;
-        }
-        if (conf.getBoolean(TLS, false)) {
-            return TLS + " is true, and the connections of standing tasks have no TLS";
         }
         byte[] token = token();
         try (Server server = open(conf, token, 0, new Coordinator<>(1, (one, other) -> one, NONE, System::nanoTime))) {

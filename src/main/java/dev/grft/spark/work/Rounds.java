@@ -10,7 +10,6 @@ import dev.grft.train.LocalSteps;
 import dev.grft.train.StepGradient;
 import java.util.Iterator;
 import java.util.List;
-import java.util.function.Consumer;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 
@@ -43,22 +42,22 @@ public final class Rounds implements RoundSource {
     /**
      * Returns gradients of these shards, by jobs or by tasks that stay.
      *
+     * @param reach of the session; after an executor could not connect, no tasks stay
      * @param standing whether tasks stay, as long as all executors reach the driver
      * @param steps of the whole training, for people
-     * @param warn is told if they stay no longer
      * @throws UserError if they cannot stay
      */
     public static RoundSource of(
+            Reach reach,
             boolean standing,
             JavaSparkContext spark,
             JavaRDD<Shard> shards,
             Sampler sampler,
             Replicas.Recipe recipe,
-            long steps,
-            Consumer<String> warn) {
+            long steps) {
         Rounds jobs = new Rounds(spark, shards, sampler, recipe, steps);
-        return standing
-                ? new StandingOrJobs(new StandingRounds(spark, shards, sampler, recipe, steps), jobs, warn)
+        return standing && !reach.isGivenUp()
+                ? new StandingOrJobs(new StandingRounds(spark, shards, sampler, recipe, steps), jobs, reach)
                 : jobs;
     }
 

@@ -3,16 +3,15 @@ package dev.grft.spark.work;
 import dev.grft.train.LearnerState;
 import dev.grft.train.LocalSteps;
 import dev.grft.train.StepGradient;
-import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * Gradients by tasks that stay, until an executor cannot reach the driver: from that step on, by a job of Spark for each step. The bits are the same. So an
- * executor that comes later, from another part of the network, ends no training.
+ * Gradients by tasks that stay, until an executor cannot reach the driver: then by a job of Spark for each step. If the standing tasks have ended within a
+ * step, the job makes this step. The bits are the same, so an executor that comes later, from another part of the network, ends no training.
  */
 final class StandingOrJobs implements RoundSource {
     private final Rounds jobs;
-    private final Consumer<String> warn;
+    private final Reach reach;
     private RoundSource source;
 
     /** An executor does not reach the driver. */
@@ -30,12 +29,12 @@ final class StandingOrJobs implements RoundSource {
     /**
      * Returns gradients by tasks that stay.
      *
-     * @param warn is told of the change, once
+     * @param reach receives what an executor that cannot connect says
      */
-    StandingOrJobs(StandingRounds standing, Rounds jobs, Consumer<String> warn) {
+    StandingOrJobs(StandingRounds standing, Rounds jobs, Reach reach) {
         this.source = standing;
         this.jobs = jobs;
-        this.warn = warn;
+        this.reach = reach;
     }
 
     @Override
@@ -52,7 +51,7 @@ final class StandingOrJobs implements RoundSource {
         try {
             return round.apply(source);
         } catch (Unreached e) {
-            warn.accept(Reach.instead(e.obstacle));
+            reach.giveUp(e.obstacle);
             source.close();
             source = jobs;
             return round.apply(jobs);

@@ -82,6 +82,7 @@ public final class StandingRounds implements RoundSource {
     private @Nullable Server server; // on a cluster, once the first round has begun
     private volatile @Nullable Job job;
     private final Map<String, String> gone = new ConcurrentHashMap<>(); // executors that were lost, and why
+    private int members = 1; // executors of the newest job
     private boolean placed; // whether it is known where the shards are
 
     /**
@@ -112,11 +113,8 @@ public final class StandingRounds implements RoundSource {
             Duration turn,
             Duration farewell,
             boolean local) {
-        if (!local && spark.getConf().getBoolean(Reach.TLS, false)) {
-            throw UserError.of(
-                    "engine.rounds is standing, but %s is true, and its connections have no TLS; set engine.rounds to jobs,"
-                            + " or encrypt by spark.network.crypto.enabled",
-                    Reach.TLS);
+        if (!local) {
+            Reach.requireNoTls(spark);
         }
         this.spark = spark;
         this.shards = shards;
@@ -162,8 +160,7 @@ public final class StandingRounds implements RoundSource {
 
     @Override
     public int vectors() {
-        int executors = direct == null ? Places.of(spark.sc()).size() : 1;
-        return 2 * Math.max(1, Math.min(count, executors)); // the trained vector and a sum of each
+        return 2 * members; // the trained vector and a sum of each
     }
 
     private Packet round(Packet order, long step, int trained) {
@@ -294,6 +291,7 @@ public final class StandingRounds implements RoundSource {
         Job(long step, int trained) {
             List<String> slots = slots();
             driver.expect(slots.size());
+            members = Set.copyOf(slots).size();
             StandingRdd rdd = new StandingRdd(
                     shards.rdd(),
                     spark.getConf().getBoolean(GROWS, false)

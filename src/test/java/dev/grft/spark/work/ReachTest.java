@@ -54,9 +54,10 @@ class ReachTest {
     @Test
     void aRunSaysWhichWayItTakes() {
         List<String> said = new ArrayList<>();
-        assertThat(Reach.standing(context, "jobs", said::add)).isFalse();
-        assertThat(Reach.standing(context, "standing", said::add)).isTrue();
-        assertThat(Reach.standing(context, "auto", said::add))
+        Reach reach = new Reach(said::add);
+        assertThat(reach.standing(context, "jobs")).isFalse();
+        assertThat(reach.standing(context, "standing")).isTrue();
+        assertThat(reach.standing(context, "auto"))
                 .as("in local mode there is no port")
                 .isTrue();
         assertThat(said)

@@ -80,10 +80,11 @@ class StandingTasksTest {
         JavaRDD<Shard> images = examples(3, 24);
         Rounds jobs = source(Rounds::new, images, 7);
         List<String> warnings = new ArrayList<>();
+        Reach reach = new Reach(warnings::add);
         context.sc().conf().set("spark.driver.host", "127.0.0.2"); // where nothing listens
         try (RoundSource source = source(
                 (spark, shards, sampler, recipe, steps) ->
-                        new StandingOrJobs(remote(spark, shards, sampler, recipe, steps), jobs, warnings::add),
+                        new StandingOrJobs(remote(spark, shards, sampler, recipe, steps), jobs, reach),
                 images,
                 7)) {
             for (int step = 0; step < 3; step++) {
@@ -93,6 +94,13 @@ class StandingTasksTest {
         } finally {
             context.sc().conf().set("spark.driver.host", "127.0.0.1");
         }
+        RoundSource next = source(
+                (spark, shards, sampler, recipe, steps) ->
+                        Rounds.of(reach, true, spark, shards, sampler, recipe, steps),
+                images,
+                7);
+        assertThat(next).as("the next part of the session").isInstanceOf(Rounds.class);
+        assertThat(reach.standing(context, "standing")).isFalse();
         assertThat(warnings).hasSize(1);
         assertThat(warnings.get(0))
                 .matches("train: executor driver on 127.0.0.1: the driver cannot be reached at 127.0.0.2:\\d+"
