@@ -96,7 +96,7 @@ public final class Worker<S, T> {
         }
     }
 
-    /** Returns what is summed of the present round, to be delivered: the worker leaves, and shards that it has not finished are for others. */
+    /** Returns the sums of the present round when the worker leaves, for delivery. Other workers compute the shards that it has not finished. */
     public synchronized List<Nodes.Held<T>> leave() {
         open.clear();
         return made.take();

@@ -13,8 +13,8 @@ import scala.runtime.BoxedUnit;
 /**
  * What a training does at present, in Spark's metrics system under the name {@code grft}, or {@code grft-2} and so on for others at the same
  * time, for whatever sinks it has, such as the Prometheus servlet. Of the driver: {@code step} and {@code steps}; {@code loss} of the last batch; {@code images_per_second} of the
- * last step; {@code skipped_images}, the broken ones; {@code sent_bytes} since the start: the trained numbers to an executor and a
- * gradient from each shard; {@code heap_bytes} and {@code native_bytes} of this process.
+ * last step; {@code skipped_images}, the broken ones; {@code sent_bytes} since the start, of parameters, gradients and their sums between the
+ * driver and executors; {@code heap_bytes} and {@code native_bytes} of this process.
  */
 public final class Gauges implements Source, AutoCloseable {
     private static final String NAME = "grft";

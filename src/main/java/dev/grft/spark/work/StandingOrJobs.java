@@ -29,7 +29,7 @@ final class StandingOrJobs implements RoundSource {
     /**
      * Returns gradients by tasks that stay.
      *
-     * @param reach receives what an executor that cannot connect says
+     * @param reach receives the reason if an executor cannot connect
      */
     StandingOrJobs(StandingRounds standing, Rounds jobs, Reach reach) {
         this.source = standing;
