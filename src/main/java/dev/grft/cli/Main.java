@@ -219,14 +219,14 @@ public final class Main {
                     List<String> deltas) {
         OutputTable.Existing rows = existing == null
                 ? OutputTable.Existing.REFUSE
-                : existing.append ? OutputTable.Existing.APPEND : OutputTable.Existing.MERGE;
-        return common.run(
-                "predict", verbs -> verbs.predict(images, output, rows, deltas == null ? List.of() : deltas));
+                : existing.merge ? OutputTable.Existing.MERGE : OutputTable.Existing.APPEND;
+        return common.run("predict", verbs -> verbs.predict(images, output, rows, deltas == null ? List.of() : deltas));
     }
 
     /** What becomes of the rows of a table that exists: one of these. */
     private static final class Existing {
         @Option(names = "--append", description = "Add the rows to the table:NAME that exists.")
+        @SuppressWarnings("unused") // picocli sets it; without --merge it is the one that was given
         private boolean append;
 
         @Option(

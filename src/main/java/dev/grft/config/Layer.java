@@ -202,7 +202,9 @@ record Layer(String place, Map<String, Value> values) {
             if (token != JsonToken.START_OBJECT && token != JsonToken.VALUE_NULL) {
                 throw error(
                         key + " must be a map such as "
-                                + (Schema.isSectionOfMethod(key) ? "{KEY: VALUE}" : "{lora: {training.learningRate: 1e-3}}")
+                                + (Schema.isSectionOfMethod(key)
+                                        ? "{KEY: VALUE}"
+                                        : "{lora: {training.learningRate: 1e-3}}")
                                 + ", got " + found(parser),
                         parser);
             }

@@ -35,7 +35,8 @@ class ScoreTest {
     void aScoreThatNoJarHasIsRefusedWithWhatToGive() {
         assertThatThrownBy(() -> Score.of("lab.missing"))
                 .isInstanceOf(UserError.class)
-                .hasMessageStartingWith("selection.score: expected one score 'lab.missing' on the class path, found none; pass its jar")
+                .hasMessageStartingWith(
+                        "selection.score: expected one score 'lab.missing' on the class path, found none; pass its jar")
                 .hasMessageContaining("META-INF/services/dev.grft.tuning.Score");
     }
 

@@ -45,6 +45,7 @@ final class PeftAdapter {
     private static final String PREFIX = "base_model.model."; // what PEFT wraps a model in
     private static final String WEIGHT = ".weight";
     private static final String BIAS = ".bias";
+    private static final String QKV_BIAS = ".attn.qkv.bias";
     private static final List<String> PARTS = List.of("q", "k", "v");
     private static final String MERGED = "export --format timm or transformers writes the merged model";
 
@@ -225,13 +226,31 @@ final class PeftAdapter {
                     "export: %s trains all of %s, but a PEFT adapter holds only biases and low-rank updates of matrices; %s",
                     method, name, MERGED);
         }
-        float[] before = base.tensors().get(name);
-        if (before != null && IntStream.range(0, before.length).allMatch(i -> before[i] == 0)) {
+        boolean lacks = name.equals("patch_embed.proj.bias")
+                ? base.config().variant().preNorm()
+                : name.endsWith(QKV_BIAS) && lacksQkvBias(base.tensors());
+        if (lacks) {
             throw UserError.of(
-                    "export: %s trains %s, but the pretrained model has no such bias (or zeros), so that PEFT would leave it"
-                            + " out; %s, or train with tuning.biases=false",
+                    "export: %s trains %s, but the pretrained model has no such bias, so that PEFT would leave it out; %s, or"
+                            + " train with tuning.biases=false",
                     method, name, MERGED);
         }
+    }
+
+    /** Returns whether queries, keys and values have no bias in the file: here it is then 0, and others are not. */
+    private static boolean lacksQkvBias(Map<String, float[]> tensors) {
+        return tensors.keySet().stream().filter(name -> name.endsWith(QKV_BIAS)).allMatch(name -> isZero(tensors, name))
+                && tensors.keySet().stream()
+                        .anyMatch(name -> name.startsWith("blocks.") && name.endsWith(BIAS) && !isZero(tensors, name));
+    }
+
+    private static boolean isZero(Map<String, float[]> tensors, String name) {
+        for (float number : Objects.requireNonNull(tensors.get(name))) {
+            if (number != 0) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void putBias(String name, float[] values) {

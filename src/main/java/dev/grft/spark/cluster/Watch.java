@@ -263,7 +263,12 @@ public final class Watch extends SparkListener implements AutoCloseable {
             return found;
         }
         UserError memory = losses.error(found);
-        return memory == null ? new LostCluster("the cluster was lost: " + loss(spark.master(), spark.sc().applicationId(), found), found) : memory;
+        return memory == null
+                ? new LostCluster(
+                        "the cluster was lost: "
+                                + loss(spark.master(), spark.sc().applicationId(), found),
+                        found)
+                : memory;
     }
 
     static String loss(String master, String applicationId, RuntimeException found) {

@@ -145,7 +145,8 @@ public final class OutputTable {
                 spark.sql(
                         existing == Existing.MERGE
                                 ? merge(view)
-                                : "INSERT " + (force ? "OVERWRITE TABLE " : "INTO ") + name + " BY NAME SELECT * FROM " + view);
+                                : "INSERT " + (force ? "OVERWRITE TABLE " : "INTO ") + name + " BY NAME SELECT * FROM "
+                                        + view);
             }
         } catch (Exception e) { // Spark's are not declared
             throw failed(e, kept(folder));
@@ -179,7 +180,8 @@ public final class OutputTable {
         }
         return new UserError(
                 output + ": cannot be written (" + Causes.first(e)
-                        + "); has the table these columns, and is its catalog" + " configured by spark.sql.catalog?" + more,
+                        + "); has the table these columns, and is its catalog" + " configured by spark.sql.catalog?"
+                        + more,
                 e);
     }
 }

@@ -63,7 +63,9 @@ final class TrainVerb extends Verb {
         List<String> keys = new ArrayList<>(List.of("training", "penalty", "augmentation", "data.balance"));
         keys.addAll(method.keys());
         return Inputs.digest(
-                settings.tuning().trainsBiases() ? "train with the biases of blocks" : "train", // once it was all biases
+                settings.tuning().trainsBiases()
+                        ? "train with the biases of blocks"
+                        : "train", // once it was all biases
                 method.word(),
                 own.probe().inputs(beginsWithProbe()),
                 switch (method.needs()) {

@@ -438,16 +438,17 @@ class ExportTest {
                         CLASSIFIER_BIAS);
     }
 
-    @Test
-    void aBiasThatTheModelDoesNotHaveCannotBeInAnAdapter() throws Exception {
-        Checkpoint clip = load("formats/timm-clip");
-        Path run = run("timm-clip", anywhere(clip, Map.of("patch_embed.proj.bias", new float[12])), "grft");
+    @ParameterizedTest
+    @CsvSource({"timm-clip, patch_embed.proj.bias", "transformers-features, blocks.0.attn.qkv.bias"})
+    void aBiasThatTheModelDoesNotHaveCannotBeInAnAdapter(String base, String bias) throws Exception {
+        Checkpoint pretrained = load("formats/" + base);
+        int length = pretrained.tensors().get(bias).length;
+        Path run = run(base, anywhere(pretrained, Map.of(bias, new float[length])), "grft");
         Path output = directory.resolve("refused");
 
         assertThatThrownBy(() -> export(run.toString(), "peft", null, null, output.toString()))
                 .isInstanceOf(UserError.class)
-                .hasMessageContaining(
-                        "export: grft trains patch_embed.proj.bias, but the pretrained model has no such bias")
+                .hasMessageContaining("export: grft trains " + bias + ", but the pretrained model has no such bias")
                 .hasMessageContaining("or train with tuning.biases=false");
         assertThat(output).doesNotExist();
     }

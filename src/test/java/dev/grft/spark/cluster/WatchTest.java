@@ -75,8 +75,7 @@ class WatchTest extends OnSpark {
                 .isEqualTo("no master answers at spark://host:7077; see that it is up and that --master is right");
         assertThat(Watch.loss("spark://host:7077", "app-20261130000000-0001", found))
                 .startsWith("Cannot call methods");
-        assertThat(Watch.loss("yarn", "spark-application-1764471600000", found))
-                .startsWith("Cannot call methods");
+        assertThat(Watch.loss("yarn", "spark-application-1764471600000", found)).startsWith("Cannot call methods");
     }
 
     @Test
