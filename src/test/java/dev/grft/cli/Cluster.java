@@ -97,6 +97,18 @@ final class Cluster implements AutoCloseable {
         return "spark://127.0.0.1:" + port;
     }
 
+    /**
+     * Returns the options of {@code jobs/submit.sh} for an application on this cluster.
+     *
+     * @param properties more of Spark's, {@code KEY=VALUE}
+     */
+    List<String> options(List<String> properties) {
+        List<String> options = new ArrayList<>(
+                List.of("--master", master(), "--spark-conf", properties().toString()));
+        properties.forEach(property -> options.addAll(List.of("--conf", property)));
+        return options;
+    }
+
     /** Starts another worker. */
     void startWorker() throws IOException {
         String name = "worker-" + daemons.size();

@@ -96,12 +96,11 @@ class ExitIT {
     @Test
     void aClusterWithoutExecutorsEndsWithFourAndNamesTheTimeout() throws Exception {
         try (Cluster cluster = Cluster.of(folder.resolve("cluster"), 0)) {
-            List<String> options = List.of(
-                    "--master",
-                    cluster.master(),
-                    "--spark-conf",
-                    cluster.properties().toString());
-            assertEnded(train("lost", options, "engine.timeoutSeconds=3"), 4, "lost", "engine.timeoutSeconds, 3.0 s");
+            assertEnded(
+                    train("lost", cluster.options(List.of()), "engine.timeoutSeconds=3"),
+                    4,
+                    "lost",
+                    "engine.timeoutSeconds, 3.0 s");
         }
     }
 }

@@ -65,20 +65,14 @@ class FaultsIT {
 
     private List<String> disturbed(Cluster cluster, String kills, List<String> sets, String... properties)
             throws Exception {
-        List<String> options = new ArrayList<>(List.of(
-                "--master",
-                cluster.master(),
-                "--spark-conf",
-                cluster.properties().toString()));
         List<String> all = new ArrayList<>(List.of(
                 "spark.extraListeners=" + Killer.class.getName(),
                 "spark.driver.extraClassPath=" + Submitted.classes(),
                 "spark.grft.kills=" + kills,
                 "spark.executor.memory=640m"));
         all.addAll(List.of(properties));
-        all.forEach(property -> options.addAll(List.of("--conf", property)));
         Path log = folder.resolve("disturbed.log");
-        run(folder.resolve("disturbed"), log, options, sets.toArray(String[]::new));
+        run(folder.resolve("disturbed"), log, cluster.options(all), sets.toArray(String[]::new));
 
         List<String> lines = Files.readAllLines(log);
         assertThat(lines.stream().filter(line -> line.startsWith("KILLER")))

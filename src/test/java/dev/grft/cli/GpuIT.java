@@ -66,23 +66,13 @@ class GpuIT {
             Process process = Submitted.verb(
                     "train",
                     log,
-                    List.of(
-                            "--master",
-                            cluster.master(),
-                            "--spark-conf",
-                            cluster.properties().toString(),
-                            "--executor-memory",
-                            "640m",
-                            "--executor-cores",
-                            "2",
-                            "--conf",
+                    cluster.options(List.of(
+                            "spark.executor.memory=640m",
+                            "spark.executor.cores=2",
                             "spark.executor.resource.gpu.amount=1",
-                            "--conf",
                             "spark.scheduler.minRegisteredResourcesRatio=1",
-                            "--conf",
                             "spark.extraListeners=" + Profiles.class.getName(),
-                            "--conf",
-                            "spark.driver.extraClassPath=" + Submitted.classes()),
+                            "spark.driver.extraClassPath=" + Submitted.classes())),
                     shared.sets(folder.resolve("run"), "training.shards=6"));
             assertThat(Submitted.exitCode(process, log, SECONDS))
                     .as(Files.readString(log))

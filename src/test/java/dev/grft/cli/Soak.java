@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -81,17 +80,8 @@ public final class Soak {
 
     /** Does a run to its end, however often it has to be started. */
     private boolean disturbed(Cluster cluster, Path directory, Path log) throws Exception {
-        List<String> options = new ArrayList<>(List.of(
-                "--master",
-                cluster.master(),
-                "--spark-conf",
-                cluster.properties().toString(),
-                "--conf",
-                "spark.executor.memory=640m",
-                "--conf",
-                "spark.task.maxFailures=8",
-                "--conf",
-                "spark.broadcast.blockSize=4k"));
+        List<String> options = cluster.options(
+                List.of("spark.executor.memory=640m", "spark.task.maxFailures=8", "spark.broadcast.blockSize=4k"));
         if (random.nextBoolean()) {
             options.addAll(
                     List.of("--conf", "spark.speculation=true", "--conf", "spark.speculation.minTaskRuntime=1s"));

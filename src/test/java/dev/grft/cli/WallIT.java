@@ -56,11 +56,6 @@ class WallIT {
 
     /** Trains on the cluster, where executors from a number on are behind the wall. */
     private Ended behindTheWall(String name, int from, List<String> properties, String... more) throws Exception {
-        List<String> options = new ArrayList<>(List.of(
-                "--master",
-                cluster.master(),
-                "--spark-conf",
-                cluster.properties().toString()));
         List<String> all = new ArrayList<>(List.of(
                 "spark.executor.memory=640m",
                 "spark.executor.extraClassPath=" + Submitted.classes(),
@@ -70,8 +65,7 @@ class WallIT {
                 "spark.scheduler.minRegisteredResourcesRatio=1.0",
                 "spark.cores.max=3"));
         all.addAll(properties);
-        all.forEach(property -> options.addAll(List.of("--conf", property)));
-        return train(name, options, more);
+        return train(name, cluster.options(all), more);
     }
 
     private void assertTheBitsOfLocalMode(String name) throws Exception {

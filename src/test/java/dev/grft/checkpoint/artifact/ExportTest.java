@@ -25,6 +25,7 @@ import dev.grft.checkpoint.file.Tensor;
 import dev.grft.checkpoint.file.Tensors;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.tuning.Tuning;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
@@ -388,7 +389,7 @@ class ExportTest {
         Random random = new Random(5);
         Map<String, float[]> biases = new LinkedHashMap<>();
         pretrained.tensors().forEach((name, values) -> {
-            if (name.endsWith(".bias") && !name.contains("norm") && !name.startsWith("head.")) {
+            if (Tuning.isBias(name)) {
                 biases.put(name, numbers(random, values.length));
             }
         });
