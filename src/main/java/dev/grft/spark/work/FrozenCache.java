@@ -14,9 +14,12 @@ import java.io.Serializable;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What the {@link FrozenStages} of a training make of each image. Executors compute it once, image by image, and keep it on their local disks,
@@ -28,17 +31,20 @@ import org.jspecify.annotations.Nullable;
 public final class FrozenCache implements Serializable, AutoCloseable {
     private static final long serialVersionUID = 1L;
 
+    private static final Logger LOG = LoggerFactory.getLogger(FrozenCache.class);
+
     /** Share of a disk that stays free. YARN gives up a disk that is 90 % full, and Kubernetes evicts pods at 85 or 90 %. */
     private static final double FREE = 0.2;
 
     private static final Map<Long, Map<String, OutputFile>> HELD = new HashMap<>(); // by cache and place
     private static final AtomicLong TAKEN = new AtomicLong(); // bytes of all files of this JVM
+    private static final AtomicBoolean TOLD = new AtomicBoolean(); // of a full disk
 
-    private final Sent<Long> most; // bytes on each executor
+    private final Sent<Disk> disk; // of each executor
     private final int length; // numbers of an output
 
-    private FrozenCache(Sent<Long> most, int length) {
-        this.most = most;
+    private FrozenCache(Sent<Disk> disk, int length) {
+        this.disk = disk;
         this.length = length;
     }
 
@@ -48,19 +54,24 @@ public final class FrozenCache implements Serializable, AutoCloseable {
      * @param most bytes that each executor keeps, of all caches
      */
     public static FrozenCache of(JavaSparkContext spark, FrozenStages stages, long most) {
-        return new FrozenCache(Sent.of(spark, most), stages.length());
+        return of(spark, stages, new Disk(most, FREE));
+    }
+
+    /** Returns an empty cache on disks of which another share stays free; to be closed. */
+    static FrozenCache of(JavaSparkContext spark, FrozenStages stages, Disk disk) {
+        return new FrozenCache(Sent.of(spark, disk), stages.length());
     }
 
     /** Returns the file of a place on this executor. */
     private OutputFile file(String place, int examples) {
-        long room = most.value(); // fails if the training is over: nothing is made then that nobody deletes
+        Disk room = disk.value(); // fails if the training is over: nothing is made then that nobody deletes
         OutputFile file;
         synchronized (HELD) {
-            file = HELD.computeIfAbsent(most.id(), id -> new HashMap<>())
-                    .computeIfAbsent(place, id -> new OutputFile(Scratch.file(), examples, length, new Disk(room)));
+            file = HELD.computeIfAbsent(disk.id(), id -> new HashMap<>())
+                    .computeIfAbsent(place, id -> new OutputFile(Scratch.file(), examples, length, room));
         }
-        long id = most.id();
-        most.whenOver(() -> drop(id));
+        long id = disk.id();
+        disk.whenOver(() -> drop(id));
         return file;
     }
 
@@ -114,19 +125,31 @@ public final class FrozenCache implements Serializable, AutoCloseable {
     /** Deletes what the executors keep: in local mode at once, on executors within seconds. */
     @Override
     public void close() {
-        most.close();
+        disk.close();
     }
 
     /**
-     * The disks of this executor.
+     * The disks of an executor.
      *
-     * @param most bytes of all files of this JVM
+     * @param most bytes of all files of a JVM
+     * @param free share of a disk that stays free
      */
-    record Disk(long most) implements OutputFile.Room {
+    record Disk(long most, double free) implements OutputFile.Room, Serializable {
         @Override
         public boolean take(File folder, long bytes) {
-            if (TAKEN.addAndGet(bytes) > most || folder.getUsableSpace() - bytes < FREE * folder.getTotalSpace()) {
+            if (TAKEN.addAndGet(bytes) > most) {
                 give(bytes);
+                return false;
+            }
+            if (folder.getUsableSpace() - bytes < free * folder.getTotalSpace()) {
+                give(bytes);
+                if (!TOLD.getAndSet(true)) {
+                    LOG.warn(
+                            "{}: less than {} % of the disk would stay free; outputs of frozen blocks that are not kept yet are computed in each"
+                                    + " epoch. Free some of the disk, or set spark.local.dir to another one",
+                            folder,
+                            Math.round(100 * free));
+                }
                 return false;
             }
             return true;

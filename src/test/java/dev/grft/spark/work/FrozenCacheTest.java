@@ -122,7 +122,7 @@ class FrozenCacheTest extends OnSpark {
     private FrozenCache cache(long most) {
         FrozenStages stages = Objects.requireNonNull(FrozenStages.of(
                 CONFIG, LAST.layout(CONFIG), settings().augmentation().toAugment(5), 0, false));
-        FrozenCache made = FrozenCache.of(context, stages, most);
+        FrozenCache made = FrozenCache.of(context, stages, new FrozenCache.Disk(most, 0));
         cache = made;
         return made;
     }
@@ -188,7 +188,7 @@ class FrozenCacheTest extends OnSpark {
 
     @Test
     void aFifthOfADiskStaysFree() {
-        FrozenCache.Disk disk = new FrozenCache.Disk(1000);
+        FrozenCache.Disk disk = new FrozenCache.Disk(1000, 0.2);
         assertThat(disk.take(folder(300), 100)).isTrue();
         assertThat(disk.take(folder(299), 100)).isFalse();
         assertThat(FrozenCache.taken()).isEqualTo(100);
