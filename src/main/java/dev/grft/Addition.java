@@ -5,7 +5,7 @@ import java.util.Map;
 
 /**
  * What a method other than slices adds to one linear map {@code y = x W' + b} of the pretrained model. Immutable; the
- * arrays are handed over, not copied. Two additions are equal if every number has the same bits.
+ * arrays are handed over, not copied. Two additions are equal if every value has the same bits.
  */
 public abstract sealed class Addition implements Serializable permits Entries, LowRank, Bottleneck {
     /** The subclasses, one constant each: for switches that the compiler checks. */

@@ -48,7 +48,7 @@ public sealed interface Budget extends Serializable permits Budget.PerMatrix, Bu
             return Math.max(1, (int) numbers(slices));
         }
 
-        /** Returns this share of {@code parameters}, rounded down: the largest number of trained numbers within it. */
+        /** Returns this share of {@code parameters}, rounded down: the largest number of trained parameters within it. */
         public long numbers(long parameters) {
             // In decimal: as a double 0.29 * 100 is just below 29.
             return BigDecimal.valueOf(fraction)

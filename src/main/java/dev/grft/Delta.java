@@ -16,7 +16,7 @@ import java.util.TreeSet;
  * is the whole fine-tuned model, at no cost at inference.
  *
  * <p>The arrays are handed over, not copied, since they can be as large as the model: nobody may change them
- * afterwards. Two deltas are equal if every number has the same bits (all NaN being one).
+ * afterwards. Two deltas are equal if every value has the same bits (all NaN being one).
  */
 public final class Delta implements Serializable {
     /** The timm name of the head's weight, {@code [K, D]}. */
@@ -70,13 +70,13 @@ public final class Delta implements Serializable {
      * Returns the delta of these parts.
      *
      * @param selection the trained slices
-     * @param values trained minus pretrained numbers of each selected matrix, slice-major: rows {@code [k, in]},
+     * @param values trained minus pretrained values of each selected matrix, slice-major: rows {@code [k, in]},
      *     columns {@code [k, out]}
-     * @param headWeight {@code [K, D]} row-major; the trained numbers themselves, not a difference
-     * @param headBias {@code [K]}; the trained numbers themselves
+     * @param headWeight {@code [K, D]} row-major; the trained values themselves, not a difference
+     * @param headBias {@code [K]}; the trained values themselves
      * @param labels the K names of the head's outputs, in their order: classes, or what the values are
      * @param pretrainedSha256 SHA-256 of the pretrained file in lower-case hexadecimal: the delta fits no other
-     * @param whole trained minus pretrained numbers of each parameter that is trained whole, in its own layout; empty
+     * @param whole trained minus pretrained values of each parameter that is trained whole, in its own layout; empty
      *     when only slices are trained
      * @param additions what other methods train, at most one for each matrix, in network order
      * @param task of the head
@@ -130,7 +130,7 @@ public final class Delta implements Serializable {
     }
 
     /**
-     * Merges this delta into the pretrained weights, in place: adds to the trained numbers with one float addition
+     * Merges this delta into the pretrained weights, in place: adds to the trained parameters with one float addition
      * each, leaves every other number's bits alone, and puts copies of the head's weight and bias. On an error
      * nothing is changed.
      *
@@ -235,13 +235,13 @@ public final class Delta implements Serializable {
         return selection;
     }
 
-    /** Returns trained minus pretrained numbers, {@code [k, length]}, by selected matrix in network order. */
+    /** Returns trained minus pretrained values, {@code [k, length]}, by selected matrix in network order. */
     public Map<String, float[]> values() {
         return Collections.unmodifiableMap(values);
     }
 
     /**
-     * Returns the trained minus pretrained numbers of a selected matrix, slice-major {@code [k, length]}.
+     * Returns the trained minus pretrained values of a selected matrix, slice-major {@code [k, length]}.
      *
      * @throws IllegalArgumentException if none of its slices is selected
      */
@@ -258,7 +258,7 @@ public final class Delta implements Serializable {
         return additions.values().stream().allMatch(Mergeable.class::isInstance);
     }
 
-    /** Returns trained minus pretrained numbers by parameter that is trained whole; empty when only slices are. */
+    /** Returns trained minus pretrained values by parameter that is trained whole; empty when only slices are. */
     public Map<String, float[]> whole() {
         return Collections.unmodifiableMap(whole);
     }

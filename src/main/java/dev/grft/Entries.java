@@ -19,7 +19,7 @@ public final class Entries extends Addition implements Mergeable {
      *
      * @param columns the column of each entry, {@code [K, out]}: the k-th entries of all rows side by side; distinct in a
      *     row
-     * @param values trained minus pretrained numbers, {@code [K, out]}
+     * @param values trained minus pretrained values, {@code [K, out]}
      * @throws IllegalArgumentException if they do not fit the shape
      */
     public Entries(String matrix, MatrixShape shape, int[] columns, float[] values) {

@@ -31,7 +31,7 @@ import java.util.stream.IntStream;
  * <p><b>Penalty.</b> Add {@code lambda * ||theta - theta0||^2} over the selected slices in the last L blocks, and a
  * pull on the head ({@link #penalty}; {@link Penalty} has the strength of each parameter).
  *
- * <p><b>Result.</b> The indices, the differences to the pretrained numbers and the head ({@link Delta}). Added to the
+ * <p><b>Result.</b> The indices, the differences to the pretrained values and the head ({@link Delta}). Added to the
  * pretrained weights they leave a plain network that costs nothing extra to run.
  *
  * <h2>Why the largest squared gradients</h2>
@@ -47,7 +47,7 @@ import java.util.stream.IntStream;
  *   <li>{@code g} is the gradient of the whole loss. A sum of squares per example or per batch also contains the
  *       variance of the gradient: {@code E||g_b||^2 = ||g||^2 + tr Var(g_b)}.
  *   <li>Slices of different length buy different numbers of parameters. Where they compete for one budget, they are
- *       ranked by score per number, unless told otherwise.
+ *       ranked by score per parameter, unless set otherwise.
  *   <li>Adam's first steps are closer to sign steps, whose first-order gain is {@code eta * sum |g|}, another score
  *       ({@code selection.score: absolute}).
  *   <li>It speaks of one step. Compare with {@link Selection#random}.

@@ -18,7 +18,7 @@ public enum Orientation {
     MIN_AXIS,
 
     /**
-     * Per matrix, the axis whose best slices have the larger score per trained number; rows on a tie. A mean over few
+     * Per matrix, the axis whose best slices have the larger score per trained parameter; rows on a tie. A mean over few
      * numbers varies more than one over many, so that noise alone favors the axis with the shorter slices.
      */
     AUTO;

@@ -151,7 +151,7 @@ public final class Selection implements Serializable {
         return sizes;
     }
 
-    /** Returns the trained numbers as a fraction of {@code parameters}. */
+    /** Returns the trained parameters as a fraction of {@code parameters}. */
     public double share(long parameters) {
         return (double) trained() / parameters;
     }

@@ -117,7 +117,7 @@ public final class Slices implements Serializable {
 
     /**
      * Adds to the slices' numbers, in place, with one float addition each. Every number outside the slices keeps its
-     * bits, and so does every number to which 0 is added.
+     * bits, and so does every value to which 0 is added.
      *
      * @param delta {@code [count, length]}
      * @param weights {@code [out, in]} row-major

@@ -3,7 +3,7 @@
  * behind.
  *
  * <p>Reads from: nothing but its arguments, plain arrays in PyTorch's layout {@code [out, in]}, row-major. Writes to:
- * nothing but its results. It knows neither the network nor Spark nor a file format; every other package may know it.
+ * nothing but its results. It depends neither on the network nor on Spark nor on a file format; every other package may depend on it.
  *
  * <p>Reading order:
  *

@@ -27,11 +27,11 @@ import org.jspecify.annotations.Nullable;
  *
  * @param place of the file, for errors
  * @param architecture timm's name of the model, or of the nearest
- * @param width of a token; 0 if it is not told
- * @param heads of the attention; 0 if it is not told
+ * @param width of a token; 0 if it is not given
+ * @param heads of the attention; 0 if it is not given
  * @param epsilon of every LayerNorm
  * @param activation of the MLPs
- * @param pool what the head reads, by timm's words: {@code token}, {@code avg}; empty if it is not told
+ * @param pool what the head reads, by timm's words: {@code token}, {@code avg}; empty if it is not given
  * @param imageSize side of the images that the model is meant for, pixels; 0 for what its positions are for
  * @param recipe by which images are prepared
  * @param labels of the head's outputs, in order, or none
@@ -114,7 +114,7 @@ record Description(
 
     /**
      * Returns torchvision's recipe of its published weights, which the file does not name. SWAG's are known by their image size, and
-     * vit_h_14 is only SWAG's. SWAG's linear ones for 224 pixels cannot be told from the default ones.
+     * vit_h_14 is only SWAG's. SWAG's linear ones for 224 pixels cannot be distinguished from the default ones.
      *
      * @param positions number of tokens
      */

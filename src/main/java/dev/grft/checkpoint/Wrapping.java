@@ -116,7 +116,7 @@ record Wrapping(Tensors model, List<String> notes) {
 
     /**
      * Returns the prefix of the model to take where a file has several: a moving average that is whole, or else what is no moving
-     * average; empty if there is one model, or it cannot be told.
+     * average; empty if there is one model, or it is unknown.
      */
     private static String oneOfSeveral(Map<String, Tensor> tensors) {
         Set<String> prefixes = prefixes(tensors);

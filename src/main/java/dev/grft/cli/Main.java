@@ -82,7 +82,7 @@ public final class Main {
         private @Nullable Duration maxTime;
     }
 
-    /** What every verb that makes something can be told. */
+    /** The options of every verb that makes something. */
     static final class Common {
         @Mixin
         private Configured configured = new Configured();

@@ -50,7 +50,7 @@ public final class Config {
      * count for the budget replaces an earlier fraction and the other way round, and a preset an earlier axis and
      * budget.
      *
-     * @param files paths of YAML files, on any file system that {@code hadoop} knows; each holds differences only
+     * @param files paths of YAML files, on any file system of {@code hadoop}; each holds differences only
      * @param sets {@code key=value}, such as {@code training.epochs=5}; the value is YAML
      * @throws UserError if a file cannot be read, or has a key that does not exist, or a value is of another type or
      *     out of range; the message begins with the place, and names the nearest key

@@ -5,14 +5,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Keeps passwords out of what is written down. What a run is told stands in manifests, deltas, reports and logs; so an address with
+ * Keeps passwords out of what is written down. The settings of a run stand in manifests, deltas, reports and logs; so an address with
  * a password in it, such as {@code s3a://KEY:SECRET@bucket}, or with a signature in its query, such as Azure's SAS and presigned addresses of
  * S3 and GCS, is refused wherever one is given, and not repeated.
  */
 public final class Credentials {
     private static final Pattern PASSWORD = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/\\s@]*:[^/\\s]*@");
 
-    /** A parameter of an address's query that gives access to whoever reads it. */
+    /** A parameter of an address's query that gives access to every reader. */
     private static final Pattern SIGNATURE = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://\\S*?[?&;]"
             + "((?i:sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|googleaccessid"
             + "|access_token|token|api_?key|password|secret))=[^&\\s]");

@@ -17,7 +17,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Everything that a run can be told: a record for each section of {@code conf/base.yaml}, a component for each key, of
+ * All settings of a run: a record for each section of {@code conf/base.yaml}, a component for each key, of
  * the same name. Defaults and units stand there, and only there; ranges are checked here.
  *
  * <p>Every constructor throws {@link UserError} for a value out of range; its message begins with the key.
@@ -226,7 +226,7 @@ public record Settings(
         }
     }
 
-    /** What holds the trained numbers back. */
+    /** What holds the trained parameters back. */
     public record Penalty(double lambda, @Nullable Integer lastLayers, double head, boolean decoupled)
             implements Serializable {
         public Penalty {
@@ -291,7 +291,7 @@ public record Settings(
     }
 
     /**
-     * Where a server of MLflow is told of runs; null: nowhere. Credentials are no settings, see {@code report/Tracking}.
+     * The MLflow server that runs are reported to; null: none. Credentials are no settings, see {@code report/Tracking}.
      *
      * @param model whether the merged model is sent, too
      * @param registerAs name under which that model is registered, or {@code NAME@ALIAS}; null: it is not registered

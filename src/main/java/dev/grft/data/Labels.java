@@ -93,7 +93,7 @@ public final class Labels implements Serializable {
     /**
      * Returns the outputs of a head for a task, in the given order.
      *
-     * @throws UserError if there are too few, one comes twice, or the name of one of several labels cannot be told in text
+     * @throws UserError if there are too few, one comes twice, or the name of one of several labels cannot be written as text
      */
     public static Labels inOrder(Task task, List<String> names) {
         requireEnough(task, names);

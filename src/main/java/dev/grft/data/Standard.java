@@ -6,7 +6,7 @@ import java.util.List;
 /**
  * The mean and the standard deviation of each value over the training images. A training sees values less their mean, over their deviation, so
  * that neither its learning rate nor its loss depends on their unit. Its head is turned into one that gives the values themselves when it is
- * written: that is linear, so nobody who reads the head needs these numbers.
+ * written: that is linear, so no reader of the head needs these numbers.
  */
 public final class Standard implements Serializable {
     private static final long serialVersionUID = 1L;

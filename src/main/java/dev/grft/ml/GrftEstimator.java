@@ -69,7 +69,7 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
     private final Param<String> runDirectory;
     private final BooleanParam verbose;
 
-    @SuppressWarnings("this-escape") // a parameter knows whose it is
+    @SuppressWarnings("this-escape") // a parameter holds its owner
     GrftEstimator(String uid, Task task, String label) {
         this.uid = uid;
         this.task = task;

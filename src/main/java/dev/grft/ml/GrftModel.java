@@ -59,7 +59,7 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
     /** The model in a session, from a path. */
     private record Opened(SparkSession spark, String pretrained, Labeler labeler) {}
 
-    @SuppressWarnings("this-escape") // a parameter knows whose it is
+    @SuppressWarnings("this-escape") // a parameter holds its owner
     GrftModel(String uid, DeltaFile file) {
         this.uid = uid;
         this.file = file;

@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * What a step of a training would cost: time, memory and bytes, for any number of executors. A model that was fitted to
  * measurements (see {@code src/site/markdown/cost.md}), not a measurement.
  *
- * <p>A step is a round: the trained numbers go out, gradients come back, the driver adds them up and steps. With a job of Spark for each
+ * <p>A step is a round: the trained parameters go out, gradients come back, the driver adds them up and steps. With a job of Spark for each
  * step, a gradient comes from each shard; with standing tasks, from each executor. Only the computation depends on the size of
  * the model; everything else on how many numbers train, and on the shards or executors.
  */
@@ -40,12 +40,12 @@ public final class CostModel {
     private static final double STANDING = 0.004; // a round of standing tasks, seconds
     private static final double EXECUTOR = 0.001; // what each executor adds to it
 
-    /** Driver: to write a trained number out and to update it; to read and add one of a shard's gradient. Seconds. */
+    /** Driver: to write a trained parameter out and to update it; to read and add one of a shard's gradient. Seconds. */
     private static final double UPDATE = 25e-9;
 
     private static final double GATHER = 15e-9;
 
-    /** Driver of standing tasks: to send a trained number to an executor, to read and add one of its sum. Seconds. */
+    /** Driver of standing tasks: to send a trained parameter to an executor, to read and add one of its sum. Seconds. */
     private static final double TRADE = 7e-9;
 
     /** What a JVM with Spark holds beside weights, networks and images, bytes. */
@@ -65,7 +65,7 @@ public final class CostModel {
     private final VitConfig config;
     private final Operations operations;
     private final long trained; // all of them, with the head
-    private final long ofTask; // sums with pretrained numbers that a task holds, and those numbers for weight decay
+    private final long ofTask; // sums with pretrained values that a task holds, and those values for weight decay
     private final int learner; // vectors that the driver's learner holds in native memory
     private final long pretrained; // numbers beside them, for weight decay
     private final long summed; // numbers of the gradients that are summed for scores; 0 if none
@@ -87,7 +87,7 @@ public final class CostModel {
      * Returns the costs of training slices.
      *
      * @param config the model, with its head
-     * @param slices trained numbers of each matrix that has some
+     * @param slices trained parameters of each matrix that has some
      * @param recompute whether activations are computed again in the backward
      * @param batch examples of a step
      * @param shards parts of the step
@@ -244,7 +244,7 @@ public final class CostModel {
      * @param computing seconds of the slowest executor
      * @param network seconds that the driver's connection is busy
      * @param spark seconds that it takes to start and end a round
-     * @param driver seconds in which the driver writes, reads, adds and updates trained numbers
+     * @param driver seconds in which the driver writes, reads, adds and updates trained parameters
      * @param executorBytes resident memory of an executor
      * @param bytesIn what the driver receives
      * @param bytesOut what the executors receive

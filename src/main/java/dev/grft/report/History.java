@@ -37,7 +37,7 @@ public final class History {
     private int linesThere; // of these, in the last file as this history wrote it
     private long bytesThere = -1; // of the last file; below 0: it has to be written whole
 
-    /** Returns the history at a path, as far as the given step; what is added to it, {@code run} is told, too. */
+    /** Returns the history at a path, as far as the given step; what is added to it is passed to {@code run}, too. */
     public History(Storage storage, Path path, long step, Tracking.Run run) {
         this.run = run;
         this.storage = storage;

@@ -135,7 +135,7 @@ final class Mlflow {
                     .path("experiment_id")
                     .asText();
         } catch (Refused e) {
-            if (!e.is(EXISTS)) { // somebody else was faster
+            if (!e.is(EXISTS)) { // another client was faster
                 throw e;
             }
             return get(byName).path("experiment").path("experiment_id").asText();

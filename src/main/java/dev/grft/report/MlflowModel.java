@@ -65,7 +65,7 @@ public record MlflowModel(Path weights, Task task, List<String> labels, List<Flo
                 .has("architecture");
     }
 
-    /** Returns the texts that belong to it, by their paths in the model's folder; all but {@code MLmodel}. */
+    /** Returns the text files that belong to it, by their paths in the model's folder; all but {@code MLmodel}. */
     Map<String, String> texts(Storage storage) {
         ObjectNode told = Json.MAPPER.createObjectNode();
         told.put("task", task.word());

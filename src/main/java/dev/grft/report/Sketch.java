@@ -27,7 +27,7 @@ public record Sketch(VitConfig config, Settings all) implements Ingredients {
         return all.run().seed();
     }
 
-    /** Returns a selection of as many numbers as the settings select by any scores: the slices that stand first. */
+    /** Returns a selection of as many parameters as the settings select by any scores: the slices that stand first. */
     @Override
     public Selection selection() {
         return select(scores(), all.selection().budget().toBudget());

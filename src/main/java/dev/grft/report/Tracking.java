@@ -23,8 +23,8 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells a tracking server of MLflow what the runs of an application come to. A thread of its own does so: whoever tells something
- * never waits, but at the end, and then not long. A server that is away or refuses is said once; what it could not be told is lost in the
+ * Tells a tracking server of MLflow what the runs of an application come to. A thread of its own does so: a caller that reports something
+ * never waits, but at the end, and then not long. A server that is away or refuses is said once; what it did not receive is lost in the
  * end, and nothing else.
  *
  * <p>Each folder with a delta is a run of its own. {@code tracking.json} there remembers it, so that a training that goes on, or the
@@ -135,7 +135,7 @@ public final class Tracking implements AutoCloseable {
         outcome = how;
     }
 
-    /** Ends all runs and waits, not long, until the server knows. */
+    /** Ends all runs and waits, not long, until the server has everything. */
     @Override
     public void close() {
         if (thread == null || settings == null || closing) {
@@ -239,7 +239,7 @@ public final class Tracking implements AutoCloseable {
         }
     }
 
-    /** One run; what it is told it passes on, and returns at once. */
+    /** One run; it passes on what it receives, and returns at once. */
     public final class Run {
         private final Path folder;
         private Mlflow.@Nullable Run known; // of the thread alone, as what follows
@@ -334,7 +334,7 @@ public final class Tracking implements AutoCloseable {
             numbers(numbers, step);
         }
 
-        /** Tells every number of a method in {@code metrics.json}, below {@code result}. */
+        /** Reports every value of a method in {@code metrics.json}, below {@code result}. */
         public void results(JsonNode metrics) {
             Map<String, Double> numbers = new LinkedHashMap<>();
             collect("result", metrics, numbers);

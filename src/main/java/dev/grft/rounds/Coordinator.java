@@ -48,7 +48,7 @@ public final class Coordinator<S, T> {
      * @param silence after which a worker that was not heard has lost its shards
      * @param late least time of a round after which copies are made; so long shards wait for a worker at their home
      * @param lateFactor copies are made after so many times what half of the shards took, more than 1
-     * @param idle after which workers are told to go because no round begins
+     * @param idle after which workers are sent away because no round begins
      */
     public record Patience(long silence, long late, double lateFactor, long idle) {}
 
@@ -133,7 +133,7 @@ public final class Coordinator<S, T> {
         members.all().forEach(this::serve);
     }
 
-    /** Ends the work for now: every worker that asks is told to go, until a round begins or is resumed. What was computed is taken. */
+    /** Ends the work for now: every worker that asks is sent away, until a round begins or is resumed. What was computed is taken. */
     public void rest() {
         run(() -> {
             resting = true;

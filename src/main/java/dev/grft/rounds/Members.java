@@ -12,7 +12,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The workers that the driver knows, and which of them has which shards. A shard that nobody has waits for a worker at its home, the place where it was last;
+ * The workers that have connected to the driver, and which of them has which shards. A shard that nobody has waits for a worker at its home, the place where it was last;
  * after a while any worker may take it. Not thread-safe.
  *
  * @param <A> answers a worker that has asked
@@ -143,7 +143,7 @@ final class Members<A> {
         return home != null && now - Math.max(began, left.getOrDefault(home, began)) < patience;
     }
 
-    /** Gives a worker shards, whoever has them. */
+    /** Gives a worker shards, whichever worker has them. */
     void own(Member<A> member, BitSet some) {
         all.values().forEach(other -> other.owned.andNot(some));
         unowned.andNot(some);

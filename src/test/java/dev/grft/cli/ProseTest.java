@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import picocli.CommandLine;
 
-/** Pages, messages and {@code --help} are plain English: the words of the field, and sentences and paragraphs that are not too long. */
+/** Pages, messages, {@code --help} and the comments of sources are plain English: the words of the field, and sentences and paragraphs that are not too long. */
 class ProseTest {
     private static final int MOST_WORDS = 40;
     private static final int MOST_SENTENCES = 4;
@@ -32,6 +32,8 @@ class ProseTest {
             "beg[iau]n(?:s|ning)? anew", "starts over",
             "texts", "strings");
 
+    private static final Pattern COMMENT = Pattern.compile("(?s)/\\*.*?\\*/|//[^\\n]*");
+    private static final Pattern REFERENCE = Pattern.compile("\\{@(?:code|link|linkplain)[^}]*}");
     private static final Pattern FENCED = Pattern.compile("(?ms)^```.*?^```$");
     private static final Pattern CODE = Pattern.compile("`[^`\\n]*`");
     private static final Pattern TARGET = Pattern.compile("\\]\\([^)]*\\)");
@@ -100,6 +102,23 @@ class ProseTest {
                                 verb.getKey() + " --help",
                                 verb.getValue().getUsageMessage(CommandLine.Help.Ansi.OFF)))))
                 .isEmpty();
+    }
+
+    @Test
+    void commentsAreInTheWordsOfTheField() throws IOException {
+        List<Text> comments = new ArrayList<>();
+        try (Stream<Path> files = Files.walk(Path.of("src/main/java"))) {
+            for (Path file :
+                    files.filter(path -> path.toString().endsWith(".java")).toList()) {
+                for (Matcher found = COMMENT.matcher(Files.readString(file)); found.find(); ) {
+                    String plain = REFERENCE.matcher(found.group()).replaceAll("CODE");
+                    comments.add(new Text(file.toString(), plain.replaceAll("\\s+(?:\\* ?)?", " ")));
+                }
+            }
+        }
+
+        assertThat(comments).hasSizeGreaterThan(2000);
+        assertThat(wrong(comments.stream())).isEmpty();
     }
 
     private static List<String> wrong(Stream<Text> texts) {

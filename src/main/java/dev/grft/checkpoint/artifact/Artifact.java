@@ -80,7 +80,7 @@ final class Artifact {
                 return number;
             }
         } catch (NumberFormatException e) {
-            // told below
+            // reported below
         }
         throw UserError.of("%s: %s must be a whole number, at least 0, got %s", file.file(), key, text(key));
     }
@@ -93,7 +93,7 @@ final class Artifact {
                 return number;
             }
         } catch (NumberFormatException e) {
-            // told below
+            // reported below
         }
         throw UserError.of("%s: %s must be a number above 0, got %s", file.file(), key, text(key));
     }

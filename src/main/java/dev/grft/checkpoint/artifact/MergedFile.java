@@ -17,11 +17,11 @@ public final class MergedFile {
 
     /**
      * Merges a delta into the model it was trained on, writes the result and returns it. The pretrained model stays as
-     * it is; frozen numbers keep their bits if {@code type} can hold them.
+     * it is; frozen parameters keep their bits if {@code type} can hold them.
      *
      * @param directory gets {@code merged.safetensors} and {@code config.json}
      * @param type F32, F16 or BF16
-     * @throws dev.grft.UserError if the delta was trained on another model, a trained number is not finite or too large
+     * @throws dev.grft.UserError if the delta was trained on another model, a trained value is not finite or too large
      *     for the type, or the directory cannot be written
      */
     public static Checkpoint write(

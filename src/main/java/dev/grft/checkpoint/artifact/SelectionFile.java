@@ -29,7 +29,7 @@ import org.apache.hadoop.fs.Path;
  * @param selection the chosen slices
  * @param scores of every slice that could have been chosen; of no matrix if none were computed
  * @param pretrainedSha256 SHA-256 of the pretrained file in lower-case hexadecimal
- * @param backboneParameters the number of which shares are told, the head not counted
+ * @param backboneParameters the number that shares refer to, the head not counted
  * @param settings the resolved configuration of the run, as text
  * @param provenance where and when the scores were computed, as JSON
  */
@@ -130,7 +130,7 @@ public record SelectionFile(
         return sums;
     }
 
-    /** Returns the selection as JSON for people: axis, indices, trained numbers and share of each matrix. */
+    /** Returns the selection as JSON for people: axis, indices, trained parameters and share of each matrix. */
     public String text() {
         ObjectNode root = Json.MAPPER.createObjectNode();
         root.put("pretrained_sha256", pretrainedSha256);

@@ -40,7 +40,7 @@ public final class TrainingState {
      * Returns the state after a step.
      *
      * @param step number of steps done, at least 0
-     * @param parameters every trained number
+     * @param parameters every trained parameter
      * @param updater the updater's own numbers, such as Adam's moments
      * @param average the moving average of the parameters; null if none is kept
      * @param fingerprint of everything that must be the same for the training to go on: settings, data, model
@@ -151,7 +151,7 @@ public final class TrainingState {
         return step;
     }
 
-    /** Returns every trained number. */
+    /** Returns every trained parameter. */
     public float[] parameters() {
         return parameters;
     }

@@ -53,7 +53,7 @@ public final class Json {
         }
     }
 
-    /** Returns a list of texts. */
+    /** Returns a list of strings. */
     public static List<String> strings(String place, JsonNode node) {
         List<String> strings = new ArrayList<>();
         for (JsonNode element : node) {

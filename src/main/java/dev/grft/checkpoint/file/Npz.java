@@ -72,7 +72,7 @@ public final class Npz {
         InputStream in = new DigestInputStream(stream, digest);
         Map<String, Tensor> tensors = new LinkedHashMap<>();
         long room = DENSEST * length;
-        ZipInputStream zip = new ZipInputStream(in); // whoever opened the stream closes it
+        ZipInputStream zip = new ZipInputStream(in); // the caller, which opened the stream, closes it
         try {
             for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
                 String name = entry.getName();

@@ -289,7 +289,7 @@ public final class Safetensors {
         return file;
     }
 
-    /** Returns the free texts of the header; empty if there are none. */
+    /** Returns the free strings of the header; empty if there are none. */
     public Map<String, String> metadata() {
         return Collections.unmodifiableMap(metadata);
     }

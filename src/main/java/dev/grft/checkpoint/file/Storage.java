@@ -143,7 +143,7 @@ public final class Storage {
 
     /**
      * Writes a text to a file that is not there yet, and its directory if that is missing. Of several processes only one does so, except in
-     * object stores such as S3A's, where a file appears when it is closed, whoever closed one before. Readers may find the file empty or
+     * object stores such as S3A's, where a file appears when it is closed, even if another writer has closed one before. Readers may find the file empty or
      * not complete at first.
      *
      * @return whether it was written; false if the file is there

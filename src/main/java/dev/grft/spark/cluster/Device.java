@@ -34,7 +34,7 @@ public final class Device implements Serializable {
     private static final String OF_EXECUTOR = "spark.executor.resource.gpu.amount";
     private static final String OF_TASK = "spark.task.resource.gpu.amount";
 
-    private static int pinned = -1; // on this executor, as it was told last
+    private static int pinned = -1; // on this executor, as it was set last
 
     /** What computes. */
     public enum Kind {

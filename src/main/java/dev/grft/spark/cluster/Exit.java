@@ -3,7 +3,7 @@ package dev.grft.spark.cluster;
 import java.lang.reflect.Constructor;
 import org.apache.spark.SparkUserAppException;
 
-/** How the process ends, and its exit codes; a process that is told to end by a signal has 128 and the signal's number, such as 143. */
+/** How the process ends, and its exit codes; a process that a signal ends has 128 and the signal's number, such as 143. */
 public final class Exit {
     /** Everything is made. */
     public static final int DONE = 0;
@@ -38,7 +38,7 @@ public final class Exit {
         System.exit(code);
     }
 
-    /** Returns the exception by whose code YARN's diagnostics are told: Spark 3 makes it of the code alone, Spark 4 of a cause too. */
+    /** Returns the exception that gives YARN's diagnostics their exit code: Spark 3 makes it of the code alone, Spark 4 of a cause too. */
     static SparkUserAppException inYarn(int code) {
         Constructor<?> made = SparkUserAppException.class.getConstructors()[0];
         try {

@@ -1,6 +1,6 @@
 package dev.grft.spark.cluster;
 
-/** The application was told to stop before its work was done. What it has made is kept; run the same command again to resume. */
+/** The application was asked to stop before its work was done. What it has made is kept; run the same command again to resume. */
 public final class Stopped extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 import scala.runtime.AbstractFunction0;
 
 /**
- * Lets an application that is told to end (SIGTERM, Ctrl-C) keep a state before it does: the signal's exit waits, with Spark and
+ * Lets an application that is asked to end (SIGTERM, Ctrl-C) keep a state before it does: the signal's exit waits, with Spark and
  * the file systems still up, until the application has ended by itself.
  */
 public final class Termination implements AutoCloseable {
@@ -18,7 +18,7 @@ public final class Termination implements AutoCloseable {
 
     private static final String WHY = "the process was told to end";
 
-    /** The number of the last signal that told this process to end; 0: none. */
+    /** The number of the last signal that asked this process to end; 0: none. */
     private static volatile int signal;
 
     static {
@@ -68,7 +68,7 @@ public final class Termination implements AutoCloseable {
         return signal == 0 ? Exit.STOPPED : 128 + signal;
     }
 
-    /** Says who is told why to end the work; at once, if the signal has come already. */
+    /** Registers what receives the reason to end the work; at once, if the signal has come already. */
     public void stops(Consumer<String> work) {
         tell(work, false);
     }

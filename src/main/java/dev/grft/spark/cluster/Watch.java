@@ -49,13 +49,13 @@ public final class Watch extends SparkListener implements AutoCloseable {
     private static final double PATIENCE_SECONDS = 30;
     private static final List<String> CHANGED = List.of(DESCRIPTION, INTERRUPTS);
 
-    /** What Spark says of a job that somebody has cancelled, by its group, a tag, its number, or all jobs. */
+    /** What Spark says of a job that was cancelled, by its group, a tag, its number, or all jobs. */
     private static final Pattern CANCELLED = Pattern.compile("Job \\d+ cancelled[^\n]*");
 
     private final JavaSparkContext spark;
     private final double timeoutSeconds;
-    private final String tag = "grft-" + UUID.randomUUID(); // no group: that is the caller's, who may cancel it
-    private final Map<String, String> before = new HashMap<>(); // properties of whoever called
+    private final String tag = "grft-" + UUID.randomUUID(); // no group: that is the caller's, which may cancel it
+    private final Map<String, String> before = new HashMap<>(); // properties of the caller
     private final Map<Integer, Job> active = new ConcurrentHashMap<>(); // by number
     private final Map<Long, Long> done = new ConcurrentHashMap<>(); // of each running task, as it was last reported
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(work -> {
@@ -70,7 +70,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
     private volatile @Nullable UserError failed;
     private volatile Runnable whenStopped = () -> {};
     private volatile Consumer<String> whenWaiting = note -> {};
-    private boolean waiting; // whether that was told; only the timer reads it
+    private boolean waiting; // whether that was reported; only the timer reads it
 
     /** What a job is for, and its stages. */
     private record Job(String what, Set<Integer> stages) {}
@@ -214,7 +214,7 @@ public final class Watch extends SparkListener implements AutoCloseable {
             losses.over();
         }
         if (active.isEmpty()) {
-            done.clear(); // the ends of tasks that were cancelled may not be told
+            done.clear(); // the ends of tasks that were cancelled may not be reported
         }
     }
 

@@ -258,7 +258,7 @@ public final class FrameSource implements Source.Stored {
 
     /**
      * The tasks of a partition get the ranks of the rows that it had when they were listed. A row may have moved to another partition since: a
-     * task that meets one gets the ranks of all rows that can be told apart.
+     * task that meets one gets the ranks of all rows that differ.
      */
     @Override
     public JavaPairRDD<Long, Encoded> encoded(String prefix, Ranking ranking, @Nullable Labels labels) {

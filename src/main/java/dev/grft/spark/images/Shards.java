@@ -42,7 +42,7 @@ import scala.reflect.ClassTag$;
  * <p>What Spark does keep is what came of each image, a few bytes; that tells it which executor has a shard, and tasks go
  * there. On an executor that does not have it, a task makes it anew, from Spark's lineage.
  *
- * <p>The same images can be had in other partitions ({@link #shuffled}), without decoding them again. In local mode all files lie on
+ * <p>The same images are available in other partitions ({@link #shuffled}), without decoding them again. In local mode all files lie on
  * one machine, and {@link #views} need no other files.
  */
 final class Shards {

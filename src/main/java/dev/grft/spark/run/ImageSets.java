@@ -211,8 +211,8 @@ final class ImageSets implements AutoCloseable {
     }
 
     /**
-     * Returns a digest of what the images at some paths are. They are not read, unless they may be a copy of a set that the run
-     * directory knows.
+     * Returns a digest of what the images at some paths are. They are not read, unless they may be a copy of a set in the run
+     * directory.
      */
     String identity(Settings settings, String key, List<String> paths) {
         String identity = identities.get(paths);

@@ -146,7 +146,7 @@ final class Lease implements AutoCloseable {
         }
     }
 
-    /** What stands in the file. {@code ending}: the driver was told to stop, and does so. */
+    /** What stands in the file. {@code ending}: the driver was asked to stop, and does so. */
     @JsonIgnoreProperties(ignoreUnknown = true)
     record Note(String owner, Driver driver, double seconds, long beat, boolean ending) {}
 
@@ -185,7 +185,7 @@ final class Lease implements AutoCloseable {
      * @param seconds without a change after which a lease has expired
      * @param say gets a sentence before it waits
      * @param check throws if the driver is not to wait any longer
-     * @param lost is told if another driver takes over
+     * @param lost is called if another driver takes over
      * @throws UserError if another driver is at work there
      */
     @SuppressWarnings("FutureReturnValueIgnored") // nothing waits for it

@@ -34,7 +34,7 @@ import org.apache.hadoop.fs.Path;
  *   images.json                        the sets of images that were read, to know copies of them
  *   broken-images.json                 the images that could not be decoded
  *   report.html                        all of this, to look at
- *   tracking.json                      the run of a tracking server that is told of this one
+ *   tracking.json                      the run of a tracking server that this one is reported to
  *   state/                             what it takes to go on after an interruption
  *   state-old-1/, ...                  checkpoints that a later training did not go on from
  *   METHOD/                            delta, history and state of a method to compare with

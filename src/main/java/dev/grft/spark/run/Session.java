@@ -140,7 +140,7 @@ public final class Session implements AutoCloseable {
      * Returns what {@code spark-submit} has configured, and defaults for what it has not.
      *
      * <ul>
-     *   <li>A gradient of up to two million numbers comes with the message that its task has ended. Spark's limit of 1 MiB would have the
+     *   <li>A gradient of up to two million values comes with the message that its task has ended. Spark's limit of 1 MiB would have the
      *       driver fetch it as a block: 12 ms more of a round in local mode.
      *   <li>The heap of the driver alone limits what it gathers. Spark's limit of 1 GiB is less than four gradients of a whole ViT-B/16.
      *   <li>In local mode a task that runs out of memory fails. Spark would end the process, and with it the message to the user.

@@ -106,7 +106,7 @@ public final class FilesInPlace extends FileCommitProtocol implements Serializab
     }
 
     @Override
-    public void abortJob(JobContext job) {} // who has called save deletes the generation
+    public void abortJob(JobContext job) {} // the caller of save deletes the generation
 
     @Override
     public void setupTask(TaskAttemptContext task) {

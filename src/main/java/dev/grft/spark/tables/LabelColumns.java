@@ -32,7 +32,7 @@ public final class LabelColumns {
     private LabelColumns() {}
 
     /**
-     * Returns the labels of a table: text, or an array of texts, of which {@link #text} makes text.
+     * Returns the labels of a table: a string, or an array of strings, of which {@link #text} makes one.
      *
      * @param key of the settings that names the columns, for messages
      */

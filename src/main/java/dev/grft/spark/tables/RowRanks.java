@@ -31,7 +31,7 @@ public final class RowRanks implements Serializable {
     }
 
     /**
-     * Returns the key of a text: 64 bits of its SHA-256. Among a million texts, two have the same key with a probability of 3e-8.
+     * Returns the key of a text: 64 bits of its SHA-256. Among a million strings, two have the same key with a probability of 3e-8.
      */
     public static long key(String text) {
         return ByteBuffer.wrap(Sha256.digest().digest(text.getBytes(StandardCharsets.UTF_8)))

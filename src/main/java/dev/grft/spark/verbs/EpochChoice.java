@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  * validation images, or on the test images, which is the protocol of GPS's published code and no fair measure. Ends the training when
  * it has not become better for some epochs.
  *
- * <p>What it knows is carried in the states of the training, so that an interrupted one makes the same choice; the best
+ * <p>What it has seen is carried in the states of the training, so that an interrupted one makes the same choice; the best
  * delta lies beside them.
  */
 final class EpochChoice implements Trainer.Judge {

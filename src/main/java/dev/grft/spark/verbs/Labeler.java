@@ -33,7 +33,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
-/** A delta on its pretrained model, ready to look at the images in rows, whenever somebody evaluates them. */
+/** A delta on its pretrained model, ready to look at the images in rows, whenever these are evaluated. */
 public final class Labeler {
     private final Looking model;
 

@@ -191,7 +191,7 @@ final class PackVerb extends Verb {
         }
     }
 
-    /** Returns the columns: the image, and the label as text, the labels as a list of texts, or a number or boolean for each column of the form. */
+    /** Returns the columns: the image, and the label as text, the labels as a list of strings, or a number or boolean for each column of the form. */
     private static StructType schema(@Nullable LabelForm form) {
         StructType image =
                 new StructType().add("bytes", DataTypes.BinaryType, true).add("path", DataTypes.StringType, false);

@@ -35,7 +35,7 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Trains every number of a ViT, from scratch ({@code model.preset}) or from a checkpoint ({@code model.pretrained}), into a
+ * Trains every parameter of a ViT, from scratch ({@code model.preset}) or from a checkpoint ({@code model.pretrained}), into a
  * new checkpoint. To the machinery the model is all zeros, and the trained vector is the difference to that: the weights.
  */
 final class PretrainVerb extends Verb {

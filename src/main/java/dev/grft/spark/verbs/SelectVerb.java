@@ -233,7 +233,7 @@ final class SelectVerb extends Verb {
         return matrices(settings.selection().eligible(), "selection.matrices");
     }
 
-    /** Returns slices of the last encoder blocks alone, by score, of about as many numbers as the selection has. */
+    /** Returns slices of the last encoder blocks alone, by score, of about as many parameters as the selection has. */
     Selection ofLastLayers(int blocks) {
         SelectionFile file = selection();
         int first = run.models().pretrained().config().depth() - blocks;

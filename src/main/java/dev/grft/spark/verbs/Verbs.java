@@ -140,7 +140,7 @@ public final class Verbs {
         printDirectory();
     }
 
-    /** Trains every number, from scratch or on. */
+    /** Trains every parameter, from scratch or on. */
     public void pretrain() {
         session.claim();
         new PretrainVerb(run, force).pretrain();

@@ -147,8 +147,7 @@ public final class FrozenCache implements Serializable, AutoCloseable {
                     LOG.warn(
                             "{}: less than {} % of the disk would stay free; outputs of frozen blocks that are not kept yet are computed in each"
                                     + " epoch. Free some of the disk, or set spark.local.dir to another one",
-                            folder,
-                            Math.round(100 * free));
+                            folder, Math.round(100 * free));
                 }
                 return false;
             }

@@ -170,7 +170,7 @@ public final class Reach {
                 + (reason.equals(why.getMessage()) ? "" : " (" + reason + ")");
     }
 
-    /** Returns a token that no stranger knows. */
+    /** Returns a token that no stranger can guess. */
     static byte[] token() {
         byte[] token = new byte[TOKEN_BYTES];
         new SecureRandom().nextBytes(token);

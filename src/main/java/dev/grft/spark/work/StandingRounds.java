@@ -347,7 +347,7 @@ public final class StandingRounds implements RoundSource {
         }
 
         /**
-         * Waits until the tasks have ended, which the driver has told them. Those that do not, or wait for a slot, are cancelled, and no
+         * Waits until the tasks have ended, which the driver has asked them to. Those that do not, or wait for a slot, are cancelled, and no
          * other job is.
          */
         void end() {
