@@ -23,6 +23,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Runs on YARN with images, model and results on HDFS: two node managers and a NameNode in one JVM, containers in others. */
 @Tag("clusters")
@@ -30,6 +32,8 @@ class YarnIT {
     private static final long SECONDS = 400;
     private static final String RETRY = "1000,60"; // every second, for a minute
     private static final String LONGER = "training.epochs=20";
+    private static final String JOBS = "engine.rounds=jobs";
+    private static final String STANDING = "engine.rounds=standing";
     private static final List<String> FILES =
             List.of("selection.safetensors", "delta.safetensors", "merged.safetensors");
 
@@ -57,7 +61,7 @@ class YarnIT {
                     new org.apache.hadoop.fs.Path("/" + source.getFileName()));
         }
         Path log = folder.resolve("undisturbed.log");
-        Process local = Submitted.verb("run", log, List.of("--master", "local[2]"), shared.sets(undisturbed, LONGER));
+        Process local = Submitted.verb("run", log, List.of("--master", "local[2]"), shared.sets(undisturbed, LONGER, JOBS));
         assertDone(local, log);
     }
 
@@ -156,13 +160,15 @@ class YarnIT {
                 .noneMatch(path -> path.getName().contains("_tmp"));
     }
 
-    @Test
-    void inClusterModeTheBitsAreThoseOfOneMachine() throws Exception {
-        Path log = folder.resolve("cluster.log");
-        Process process = submit("run", log, "cluster", List.of());
+    @ParameterizedTest
+    @ValueSource(strings = {JOBS, STANDING})
+    void inClusterModeTheBitsAreThoseOfOneMachine(String rounds) throws Exception {
+        String directory = "cluster-" + rounds.replaceFirst(".*=", "");
+        Path log = folder.resolve(directory + ".log");
+        Process process = submit("run", log, directory, List.of(), rounds);
 
         assertDone(process, log);
-        assertTheSameBits("cluster");
+        assertTheSameBits(directory);
         assertThat(hdfs.listStatus(new org.apache.hadoop.fs.Path("/spark-events")))
                 .isNotEmpty();
     }
@@ -237,7 +243,7 @@ class YarnIT {
     void inClientModeLostAndPreemptedContainersAndANameNodeThatStartsAgainChangeNoBit() throws Exception {
         Path log = folder.resolve("client.log");
         Process process =
-                submit("run", log, "client", List.of("--deploy-mode", "client"), "training.checkpointEvery=1");
+                submit("run", log, "client", List.of("--deploy-mode", "client"), "training.checkpointEvery=1", STANDING);
         try {
             awaitState("client", process, log);
             kill("YarnCoarseGrainedExecutorBackend");
@@ -251,6 +257,7 @@ class YarnIT {
                 .content()
                 .contains("Lost executor")
                 .contains("was preempted")
+                .contains("tasks stay for many steps (engine.rounds)")
                 .contains("\"status\":\"done\"");
         assertTheSameBits("client");
     }
@@ -258,7 +265,7 @@ class YarnIT {
     @Test
     void inClusterModeALostDriverIsStartedAgainAndGoesOn() throws Exception {
         Path log = folder.resolve("driver.log");
-        Process process = submit("run", log, "driver", List.of(), "training.checkpointEvery=1");
+        Process process = submit("run", log, "driver", List.of(), "training.checkpointEvery=1", STANDING);
         try {
             awaitState("driver", process, log);
             kill("org.apache.spark.deploy.yarn.ApplicationMaster");
