@@ -239,6 +239,7 @@ public final class Main {
     @Command(
             description = {
                 "Pack many small image files into Parquet, so that they are listed and opened once.",
+                "--images may also be table:NAME or sql:SELECT ... of Spark's catalogs.",
                 "data.format, data.root, data.imageColumn and data.labelColumn say how to find them."
             },
             footer = {"", "Example:", "  jobs/submit.sh pack --images /photos/train --output /photos/train.parquet"})

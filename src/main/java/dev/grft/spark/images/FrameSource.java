@@ -58,6 +58,7 @@ public final class FrameSource implements Source.Stored {
     private final JavaRDD<Row> rows; // image, label, name, weight
     private final Reader reader;
     private final LabelForm form;
+    private final boolean labeled;
     private final boolean numbered;
     private final boolean weighted;
     private @Nullable List<Seen> seen; // sorted
@@ -97,6 +98,7 @@ public final class FrameSource implements Source.Stored {
         this.keys = keys;
         this.frame = frame;
         this.form = LabelForm.of(columns.task(), columns.label());
+        this.labeled = labeled;
         this.numbered = labeled
                 && columns.task() == Task.SINGLE_LABEL
                 && schema.apply(columns.label()).dataType() instanceof NumericType;
@@ -236,7 +238,7 @@ public final class FrameSource implements Source.Stored {
     @Override
     public void checkLabels(List<Named> named, boolean known) {
         Set<String> wrong = new TreeSet<>();
-        for (Seen row : seen()) {
+        for (Seen row : labeled ? seen() : List.<Seen>of()) {
             if (row.label == null) {
                 throw new UserError(
                         place + ": " + row.name + " has no label; remove the row, or is " + keys.label + " right?");

@@ -6,12 +6,15 @@ import dev.grft.data.LabelForm;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Parcels;
 import dev.grft.spark.images.Encoded;
+import dev.grft.spark.images.FrameSource;
 import dev.grft.spark.images.ImageSource;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.ReadOptions;
+import dev.grft.spark.images.Source;
 import dev.grft.spark.images.Source.Named;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.tables.FolderNote;
+import dev.grft.spark.tables.NamedTable;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -23,6 +26,7 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Row;
@@ -62,16 +66,17 @@ final class PackVerb extends Verb {
     }
 
     /**
-     * Packs what lies at a path. Does nothing if that has been done.
+     * Packs what lies at a path, or the rows of a table or query. Does nothing if that has been done.
      *
+     * @param images a path, {@code table:NAME} or {@code sql:SELECT ...}
      * @param output the folder that gets the files, see {@link OutputFolder}
      */
     void pack(String images, String output, boolean labeled) {
         ReadOptions options = labeled
                 ? run.images().readOptions()
                 : run.images().readOptions().unlabeled();
-        Inputs listed = Inputs.at(session.hadoop(), "--images", images, options);
-        String inputs = Inputs.digest("pack", listed.listing().times(), noted(options), Integer.toString(inAFile));
+        Found found = NamedTable.is(images) ? table(images, options) : files(images, options);
+        String inputs = Inputs.digest("pack", found.identity, noted(options), Integer.toString(inAFile));
         OutputFolder folder = new OutputFolder(session, output, NOTE, FILES);
         if (isPacked(folder, inputs, output)) { // which may be read-only
             return;
@@ -82,7 +87,7 @@ final class PackVerb extends Verb {
         }
         folder.requireOwn();
         long started = System.nanoTime();
-        ImageSource source = new ImageSource(List.of(images), List.of(listed.open(session.spark())));
+        ImageSource source = new ImageSource(List.of(images), List.of(found.source.get()));
         List<Named> named = source.named(true);
         source.passedOver().notes().forEach(note -> session.progress().say("note: %s", note));
         long bytes =
@@ -96,6 +101,22 @@ final class PackVerb extends Verb {
                         bytes / 1e6,
                         source.passedOver(),
                         (System.nanoTime() - started) / 1e9);
+    }
+
+    /** What is to be packed: what identifies it, and its images, which are not read yet. */
+    private record Found(String identity, Supplier<Source> source) {}
+
+    private Found files(String path, ReadOptions options) {
+        Inputs listed = Inputs.at(session.hadoop(), "--images", path, options);
+        return new Found(listed.listing().times(), () -> listed.open(session.spark()));
+    }
+
+    /** Returns the rows of a table or query. Its snapshot identifies them; without one they are read for it. */
+    private Found table(String name, ReadOptions options) {
+        NamedTable table = NamedTable.open(session.spark(), name);
+        FrameSource rows = FrameSource.of(name, table.rows(), options);
+        String snapshot = table.snapshot();
+        return new Found(snapshot == null ? rows.listing() : Inputs.digest(name, snapshot), () -> rows);
     }
 
     /**

@@ -78,6 +78,15 @@ final class LakeTables {
         System.out.println("snapshot in manifest.json: " + first);
         require(isUpToDate(spark, sets), "the same snapshot is up to date");
 
+        String packed = folder.resolve("packed").toString();
+        Tiny.does(spark, sets, false, verbs -> verbs.pack("table:" + photos, packed, true));
+        require(spark.read().parquet(packed).count() == spark.table(photos).count(), "packed");
+        require(
+                Tiny.does(spark, sets, false, verbs -> verbs.pack("table:" + photos, packed, true))
+                        .err()
+                        .contains("is up to date with its images"),
+                "packed once");
+
         // Other files, the same rows.
         spark.sql(
                 iceberg

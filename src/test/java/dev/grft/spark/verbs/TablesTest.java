@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
@@ -81,6 +82,48 @@ class TablesTest extends OnTiny {
                         .err())
                 .as("a row more")
                 .doesNotContain("up to date with its inputs");
+    }
+
+    @Test
+    void aTableAndAQueryArePackedAsTheSameImagesInAFolder() throws IOException {
+        packs(shared.train().toString(), "folder", true);
+        List<String> images = rows("folder", "image.path", "image.bytes", "label");
+        assertThat(images).isNotEmpty();
+        for (String table : List.of("table:photos", "sql:SELECT image, label, path FROM photos")) {
+            String packed = "packed" + table.replaceAll("\\W", "");
+            assertThat(packs(table, packed, true))
+                    .as(table)
+                    .contains("packed " + images.size() + " images into 1 files");
+            assertThat(rows(packed, "image.path", "image.bytes", "label"))
+                    .as(table)
+                    .isEqualTo(images);
+            assertThat(packs(table, packed, true)).as(table).contains("is up to date with its images");
+            assertThat(packs(table, packed + "-unlabeled", false)).as(table).contains("packed " + images.size());
+            assertThat(spark.read()
+                            .parquet(folder.resolve(packed + "-unlabeled").toString())
+                            .columns())
+                    .as(table)
+                    .containsExactly("image");
+        }
+        spark.sql("INSERT INTO photos SELECT CONCAT('more/', path), image, label, shot FROM photos LIMIT 1");
+        assertThatThrownBy(() -> packs("table:photos", "packedtablephotos", true))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining("exists already and was not packed from these images");
+        assertThatThrownBy(() -> packs("table:fotos", "wrong", true))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("table:fotos: cannot be read (");
+    }
+
+    private String packs(String images, String packed, boolean labeled) {
+        String output = folder.resolve(packed).toString();
+        return Tiny.does(spark, sets("pack", images), false, verbs -> verbs.pack(images, output, labeled))
+                .err();
+    }
+
+    private List<String> rows(String packed, String... columns) {
+        return spark.read().parquet(folder.resolve(packed).toString()).selectExpr(columns).collectAsList().stream()
+                .map(row -> row.getString(0) + " " + Arrays.toString(row.<byte[]>getAs(1)) + " " + row.getString(2))
+                .toList();
     }
 
     @Test
