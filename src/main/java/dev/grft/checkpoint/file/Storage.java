@@ -93,8 +93,8 @@ public final class Storage {
                 throw new InterruptedIOException("interrupted");
             }
             FileSystem files = files(path);
-            if (isObjectStore(files, path)) {
-                upload(files, path, writing);
+            if (ObjectStore.is(files, path)) {
+                ObjectStore.upload(files, path, writing);
             } else {
                 writeAndRename(path, writing);
             }
@@ -105,15 +105,6 @@ public final class Storage {
         }
     }
 
-    /** Returns whether a file appears when it is closed, in place of one that is there, and a rename would be a copy. */
-    private static boolean isObjectStore(FileSystem files, Path path) throws IOException {
-        return isAbortable(files, path) || "gs".equals(files.getUri().getScheme()); // whose connector does not tell
-    }
-
-    private static boolean isAbortable(FileSystem files, Path path) throws IOException {
-        return files.hasPathCapability(path, CommonPathCapabilities.ABORTABLE_STREAM);
-    }
-
     /**
      * Returns whether a file is there at all times while it is replaced, and only one of several processes can create it: on local disks
      * and HDFS.
@@ -121,7 +112,7 @@ public final class Storage {
     public boolean replacesAtOnce(Path path) {
         try {
             FileSystem files = files(path);
-            return !isObjectStore(files, path)
+            return !ObjectStore.is(files, path)
                     && (files instanceof RawLocalFileSystem
                             || "hdfs".equals(files.getUri().getScheme()));
         } catch (IOException e) {
@@ -135,7 +126,7 @@ public final class Storage {
      */
     public boolean missesWhileReplaced(Path path) {
         try {
-            return !replacesAtOnce(path) && !isObjectStore(files(path), path);
+            return !replacesAtOnce(path) && !ObjectStore.is(files(path), path);
         } catch (IOException e) {
             throw Failures.of(path, "written", e);
         }
@@ -152,11 +143,11 @@ public final class Storage {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         try {
             FileSystem files = files(path);
-            if (isAbortable(files, path)) {
+            if (ObjectStore.isAbortable(files, path)) {
                 if (files.exists(path)) {
                     return false;
                 }
-                upload(files, path, out -> out.write(bytes));
+                ObjectStore.upload(files, path, out -> out.write(bytes));
                 return true;
             }
             if (!files.mkdirs(path.getParent())) {
@@ -190,20 +181,6 @@ public final class Storage {
             out.write(bytes);
         }
         return true;
-    }
-
-    /** Writes to an object store. After a failure the stream is not closed, or what was written would appear. */
-    private static void upload(FileSystem files, Path path, Writing writing) throws IOException {
-        FSDataOutputStream out = files.create(path, true);
-        try {
-            writing.to(out);
-        } catch (IOException | RuntimeException | Error e) {
-            if (isAbortable(files, path)) {
-                out.abort();
-            }
-            throw e;
-        }
-        out.close();
     }
 
     private void writeAndRename(Path path, Writing writing) throws IOException {

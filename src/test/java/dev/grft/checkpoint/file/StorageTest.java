@@ -6,11 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.UserError;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Abortable;
@@ -116,6 +118,22 @@ class StorageTest {
                 }))
                 .hasMessageEndingWith("a.txt: cannot be written");
 
+        assertThatThrownBy(() -> objects.writeAtomically(path, out -> {
+                    out.write(1);
+                    throw new IllegalStateException("bug");
+                }))
+                .hasMessage("bug");
+        assertThat(Upload.OPEN).as("streams that are still open").hasValue(0);
+        assertThat(objects.readString(path)).isEqualTo("new");
+
+        Upload.fails = true;
+        try {
+            assertThatThrownBy(() -> objects.writeAtomically(path, "newer"))
+                    .hasMessageEndingWith("a.txt: cannot be written");
+        } finally {
+            Upload.fails = false;
+        }
+        assertThat(Upload.OPEN).as("streams that are still open").hasValue(0);
         assertThat(objects.readString(path)).isEqualTo("new");
         assertThat(names("")).containsExactly("a.txt");
     }
@@ -176,12 +194,27 @@ class StorageTest {
         }
     }
 
-    private static final class Upload extends ByteArrayOutputStream implements Abortable {
+    private static final class Upload extends OutputStream implements Abortable {
+        static final AtomicInteger OPEN = new AtomicInteger();
+        static boolean fails; // as a store whose upload has ended
+
         private final Path file;
+        private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         private boolean aborted;
+        private boolean closed;
 
         Upload(Path file) {
             this.file = file;
+            OPEN.incrementAndGet();
+        }
+
+        @Override
+        public void write(int one) throws IOException {
+            if (fails) {
+                aborted = true;
+                throw new IOException("broken pipe");
+            }
+            bytes.write(one);
         }
 
         @Override
@@ -192,8 +225,13 @@ class StorageTest {
 
         @Override
         public void close() throws IOException {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            OPEN.decrementAndGet();
             if (!aborted) {
-                Files.write(file, toByteArray());
+                Files.write(file, bytes.toByteArray());
             }
         }
     }
