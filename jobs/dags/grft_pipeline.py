@@ -94,6 +94,19 @@ PARAMS = {
     "driver_memory_overhead": Param("2g", type="string", pattern=SIZE, title="Memory of the driver beside its heap"),
 }
 
+# What a verb asks Spark for, and the environment of its processes: a task computes with one thread, and threads that wait do not spin.
+SPARK_CONF = {
+    "spark.executor.instances": "{{ params.executors }}",
+    "spark.executor.cores": "{{ params.executor_cores }}",
+    "spark.executor.memory": "{{ params.executor_memory }}",
+    "spark.executor.memoryOverhead": "{{ params.executor_memory_overhead }}",
+    "spark.driver.memory": "{{ params.driver_memory }}",
+    "spark.driver.memoryOverhead": "{{ params.driver_memory_overhead }}",
+    "spark.executorEnv.OMP_NUM_THREADS": "1",
+    "spark.executorEnv.OMP_WAIT_POLICY": "PASSIVE",
+    "spark.yarn.maxAppAttempts": "1",
+}
+
 # One run at a time: no two write into one folder, and each sees what the last one has published.
 DAG_ARGUMENTS: dict[str, Any] = {
     "schedule": None,
@@ -120,6 +133,11 @@ def run_directory(context: Mapping[str, Any]) -> str:
     return f"{context['params']['runs'].rstrip('/')}/{name}"
 
 
+def timeout_seconds(verb: str) -> int:
+    """Returns how long a verb may run, for deferred tasks: they have no process that an execution_timeout could end."""
+    return int(TIMEOUTS.get(verb, DAG_ARGUMENTS["default_args"]["execution_timeout"]).total_seconds())
+
+
 def arguments(verb: str) -> Callable[..., list[str]]:
     """Returns a template, what the program is told for a verb."""
 
@@ -138,15 +156,15 @@ def arguments(verb: str) -> Callable[..., list[str]]:
 def no_retry_of_mistakes(exit_code: Callable[[], int | None] = lambda: None) -> Iterator[None]:
     """Lets a program that ended with 2, something to mend in the input, fail the task without a retry.
 
-    The code comes from ``exit_code``, or from the message of the failure: that of spark-submit, of YARN's diagnostics or of
-    the Kubernetes operator for Spark.
+    The code comes from ``exit_code``, or from the message of the failure: that of spark-submit, of YARN's diagnostics, of
+    the Kubernetes operator for Spark or of Databricks.
     """
     try:
         yield
     except AirflowFailException:
         raise
     except Exception as failure:
-        said = re.search(r"(?:Error code is: |exited with status |ExitCode: )(\d+)", str(failure))
+        said = re.search(r"(?:Error code is: |exited with (?:status )?|ExitCode: )(\d+)", str(failure))
         code = exit_code()
         if code is None and said:
             code = int(said[1])

@@ -37,18 +37,7 @@ def submit(task_id: str, **settings) -> SparkSubmitOperator:
         # Airflow itself then tells spark-submit not to wait (spark.yarn.submit.waitAppCompletion), and asks YARN; a retry
         # after a lost worker finds the application that runs.
         yarn_track_via_rm_api=CLUSTER,
-        conf={
-            "spark.executor.instances": "{{ params.executors }}",
-            "spark.executor.cores": "{{ params.executor_cores }}",
-            "spark.executor.memory": "{{ params.executor_memory }}",
-            "spark.executor.memoryOverhead": "{{ params.executor_memory_overhead }}",
-            "spark.driver.memory": "{{ params.driver_memory }}",
-            "spark.driver.memoryOverhead": "{{ params.driver_memory_overhead }}",
-            # A task computes with one thread, and threads that wait do not spin.
-            "spark.executorEnv.OMP_NUM_THREADS": "1",
-            "spark.executorEnv.OMP_WAIT_POLICY": "PASSIVE",
-            "spark.yarn.maxAppAttempts": "1",
-        },
+        conf=grft.SPARK_CONF,
         env_vars={"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
         **settings,
     )

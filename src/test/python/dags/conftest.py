@@ -42,3 +42,11 @@ def context(dags):
         }
 
     return make
+
+
+def rendered(dags, context, dag_id, verb, **params):
+    """A task as it is before it is executed."""
+    task = dags[dag_id].get_task(verb)
+    task = task.prepare_for_execution()
+    task.render_template_fields({**context(dag_id, **params), "task": task}, dags[dag_id].get_template_env())
+    return task

@@ -14,8 +14,8 @@ python=''
 for python in ${PYTHON:-python3.11 python3.12 python3.13 python3}; do
   ! command -v "$python" >/dev/null || break
 done
-"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null ||
-  die 'Airflow needs Python 3.10 to 3.13; PYTHON=... names one'
+"$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null ||
+  die 'the pinned packages need Python 3.11 to 3.13; PYTHON=... names one'
 venv=$PWD/target/airflow-venv
 if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
   rm -rf "$venv"

@@ -390,10 +390,11 @@ public final class Main {
     /**
      * Runs a verb and ends the process with one of the codes of {@link Exit}.
      *
-     * @throws Exception on YARN, for which it is the way to end with a code
+     * @throws Exception on YARN, and in the Spark application of another program: there it is the way to end with a code
      */
     public static void main(String[] arguments) throws Exception {
-        Exit.with(execute(arguments));
+        boolean hosted = Exit.host() != null;
+        Exit.with(execute(arguments), hosted);
     }
 
     /** Runs a verb and returns the exit code. */

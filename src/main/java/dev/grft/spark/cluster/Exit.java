@@ -2,6 +2,9 @@ package dev.grft.spark.cluster;
 
 import java.lang.reflect.Constructor;
 import org.apache.spark.SparkUserAppException;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+import scala.Option;
 
 /** How the process ends, and its exit codes; a process that a signal ends has 128 and the signal's number, such as 143. */
 public final class Exit {
@@ -22,24 +25,37 @@ public final class Exit {
 
     private Exit() {}
 
+    /** Returns the session of a Spark application that is there already and is not to be ended, such as in a JAR task of Databricks; null if none is. */
+    public static @Nullable SparkSession host() {
+        Option<SparkSession> known = SparkSession.getDefaultSession();
+        return known.isDefined() && !known.get().sparkContext().isStopped() ? known.get() : null;
+    }
+
     /**
      * Ends the process with a code; returns if that is 0: to YARN even an exit with 0 is a failure.
      *
-     * @throws SparkUserAppException on a driver inside YARN, which tells the user no other code than one of these
+     * @param hosted whether the process is another program's, see {@link #host}
+     * @throws SparkUserAppException in such a process, and on a driver inside YARN, which tells the user no other code than one of these
      */
-    public static void with(int code) throws SparkUserAppException {
+    public static void with(int code, boolean hosted) throws SparkUserAppException {
         if (code == DONE) {
             return;
         }
+        if (hosted) {
+            throw exited(code);
+        }
         if (System.getProperty("spark.master", "").startsWith("yarn")
                 && System.getProperty("spark.submit.deployMode", "").equals("cluster")) {
-            throw inYarn(code);
+            throw exited(code);
         }
         System.exit(code);
     }
 
-    /** Returns the exception that gives YARN's diagnostics their exit code: Spark 3 makes it of the code alone, Spark 4 of a cause too. */
-    static SparkUserAppException inYarn(int code) {
+    /**
+     * Returns the exception that gives YARN's diagnostics, or the program around this one, the exit code: Spark 3 makes it of the code alone, Spark 4
+     * of a cause too.
+     */
+    static SparkUserAppException exited(int code) {
         Constructor<?> made = SparkUserAppException.class.getConstructors()[0];
         try {
             return (SparkUserAppException)

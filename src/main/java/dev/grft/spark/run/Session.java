@@ -8,6 +8,7 @@ import dev.grft.report.Progress;
 import dev.grft.report.Tracking;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Closing;
+import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.cluster.Gauges;
 import dev.grft.spark.cluster.LostCluster;
 import dev.grft.spark.cluster.Stopped;
@@ -99,10 +100,14 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Returns a session of its own Spark application, with what {@code spark-submit} has configured. Prints results to
-     * standard output and progress to standard error.
+     * Returns a session of its own Spark application, with what {@code spark-submit} has configured, or in that of its {@linkplain Exit#host host}. Prints
+     * results to standard output and progress to standard error.
      */
     public static Session open(Settings settings, String verb) {
+        SparkSession host = Exit.host();
+        if (host != null) {
+            return in(host, settings, System.out, System.err);
+        }
         SparkConf conf = configuration();
         SparkSession spark;
         try {

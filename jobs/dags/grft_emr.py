@@ -1,0 +1,71 @@
+"""Runs the verbs as steps of an Amazon EMR cluster that is there, with spark-submit on its YARN.
+
+The connection ``aws_default`` says which account and region; the job jar, the configuration and the run directory are in S3. The task
+waits in the triggerer and holds no worker. EMR tells no exit code of a step, so a mistake in the input is tried again, too.
+"""
+
+from __future__ import annotations
+
+import grft_pipeline as grft
+from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator
+from airflow.sdk import DAG, Param
+
+POLL = 30  # seconds
+
+
+def steps(verb: str):
+    """Returns a template, the step of a verb."""
+    arguments = grft.arguments(verb)
+
+    def render(context, jinja_env):
+        conf = {key: jinja_env.from_string(value).render(context) for key, value in grft.SPARK_CONF.items()}
+        return [
+            {
+                "Name": f"grft {verb}",
+                "ActionOnFailure": "CONTINUE",  # the cluster stays
+                "HadoopJarStep": {
+                    "Jar": "command-runner.jar",
+                    "Args": [
+                        *("spark-submit", "--deploy-mode", "cluster", "--name", f"grft {verb}"),
+                        *(word for key, value in conf.items() for word in ("--conf", f"{key}={value}")),
+                        *("--class", "dev.grft.cli.Main", context["params"]["jar"], *arguments(context)),
+                    ],
+                },
+            }
+        ]
+
+    return render
+
+
+def submit(task_id: str, **settings) -> EmrAddStepsOperator:
+    return EmrAddStepsOperator(
+        task_id=task_id,
+        job_flow_id="{{ params.cluster }}",
+        steps=steps(task_id),
+        deferrable=True,
+        waiter_delay=POLL,
+        waiter_max_attempts=grft.timeout_seconds(task_id) // POLL,
+        **settings,
+    )
+
+
+with DAG(
+    "grft_emr",
+    description="Fine-tunes a ViT by GRFT on Amazon EMR; publishes it if it beats the last one",
+    params=grft.PARAMS
+    | {
+        "config": Param(
+            ["s3://bucket/my.yaml"], type="array", items={"type": "string", "minLength": 1}, minItems=1, title="Configuration"
+        ),
+        "cluster": Param("j-0000000000000", type="string", pattern="^j-[0-9A-Z]+$", title="Cluster", description="Its id; with EMR 7."),
+        "jar": Param(
+            "s3://bucket/job.jar",
+            type="string",
+            minLength=1,
+            title="Job jar",
+            description='What "mvn -Pjob-jar -DskipTests package" makes, in S3.',
+        ),
+    },
+    **grft.DAG_ARGUMENTS,
+):
+    grft.pipeline(submit)

@@ -1,0 +1,177 @@
+"""The DAGs of EMR and Databricks by the real operators, hooks and triggers, whose services are played by a server of this file."""
+
+import asyncio
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+from conftest import rendered
+
+VERBS = ("check", "select", "train", "merge", "evaluate")
+
+
+class Service:
+    """Answers JSON to JSON by what ``answer(name, request)`` returns, and keeps what it was told."""
+
+    def __init__(self, answer):
+        told = self.told = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                name = self.headers.get("X-Amz-Target", self.path.partition("?")[0]).rpartition(".")[2].rpartition("/")[2]
+                told.append((name, json.loads(body or b"{}")))
+                content = json.dumps(answer(*told[-1])).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *failure):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Pushed:
+    """What a task instance is told."""
+
+    def __init__(self):
+        self.values = {}
+
+    def xcom_push(self, key, value):
+        self.values[key] = value
+
+
+def deferred(task, context):
+    """Executes a task until it gives its worker back, waits as the triggerer does, and returns the event."""
+    with pytest.raises(TaskDeferred) as given_back:
+        task.execute(context)
+    trigger = given_back.value.trigger
+    path, arguments = trigger.serialize()
+    trigger = type(trigger)(**arguments)  # the triggerer is another process
+    assert path.endswith(type(trigger).__name__)
+
+    async def first():
+        async for event in trigger.run():
+            return event.payload
+        return None
+
+    assert given_back.value.method_name == "execute_complete"
+    return asyncio.run(asyncio.wait_for(first(), 60))
+
+
+@pytest.fixture
+def run(dags, context):
+    """Makes a rendered task and its context."""
+
+    def make(dag_id, verb, **params):
+        task = rendered(dags, context, dag_id, verb, **params)
+        assert task.deferrable
+        return task, {**context(dag_id, **params), "ti": Pushed(), "task": task}
+
+    return make
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_step_of_emr_is_spark_submit_with_the_verb(run, verb):
+    task, _ = run("grft_emr", verb, cluster="j-ABC", jar="s3://b/job.jar", set=["training.epochs=5"], runs="s3://b/runs", executors=7)
+    assert task.job_flow_id == "j-ABC"
+    (step,) = task.steps
+    assert step["ActionOnFailure"] == "CONTINUE"
+    assert step["HadoopJarStep"]["Jar"] == "command-runner.jar"
+    words = step["HadoopJarStep"]["Args"]
+    assert words[:5] == ["spark-submit", "--deploy-mode", "cluster", "--name", f"grft {verb}"]
+    conf = dict(word.split("=", 1) for before, word in zip(words, words[1:], strict=False) if before == "--conf")
+    assert (conf["spark.executor.instances"], conf["spark.executor.memory"]) == ("7", "4g")
+    assert words[words.index("--class") :] == [
+        *("--class", "dev.grft.cli.Main", "s3://b/job.jar", verb, "--config", "s3://bucket/my.yaml", "--set", "training.epochs=5"),
+        *("--set", "run.directory=s3://b/runs/grft_emr-manual__2026-01-02T03-04-05.678-00-00"),
+    ]
+    assert task.waiter_delay * task.waiter_max_attempts == task.execution_timeout.total_seconds()
+
+
+@pytest.mark.parametrize("state", ["COMPLETED", "FAILED"])
+def test_a_step_of_emr_is_waited_for_without_a_worker(run, monkeypatch, state):
+    def answer(name, request):
+        return {
+            "DescribeCluster": {"Cluster": {"Id": "j-ABC"}},
+            "AddJobFlowSteps": {"StepIds": ["s-1"]},
+            "ListSteps": {"Steps": [{"Id": "s-1", "Status": {"State": state}}]},
+        }[name]
+
+    with Service(answer) as emr:
+        where = {"region_name": "eu-west-1", "endpoint_url": f"http://127.0.0.1:{emr.port}"}
+        aws = {"conn_type": "aws", "login": "key", "password": "of-this-test", "extra": where}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(aws))
+        task, context = run("grft_emr", "train", cluster="j-ABC")
+        task.waiter_delay, task.waiter_max_attempts = 1, 3
+        if state == "COMPLETED":
+            assert task.execute_complete(context, deferred(task, context)) == ["s-1"]
+        else:
+            with pytest.raises(AirflowException):
+                task.execute_complete(context, deferred(task, context))
+    (sent,) = (request for name, request in emr.told if name == "AddJobFlowSteps")
+    assert sent == {"JobFlowId": "j-ABC", "Steps": task.steps}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_run_of_databricks_is_a_jar_task_with_the_verb(run, verb):
+    task, _ = run("grft_databricks", verb, runs="s3://b/runs", node_type="large", executors=3)
+    (only,) = task.json["tasks"]
+    assert only["spark_jar_task"] == {
+        "main_class_name": "dev.grft.cli.Main",
+        "parameters": [
+            *(verb, "--config", "s3://bucket/my.yaml"),
+            *("--set", "run.directory=s3://b/runs/grft_databricks-manual__2026-01-02T03-04-05.678-00-00"),
+        ],
+    }
+    assert only["libraries"] == [{"jar": "/Volumes/main/default/grft/job.jar"}]
+    cluster = only["new_cluster"]
+    assert (cluster["spark_version"], cluster["node_type_id"], cluster["num_workers"]) == ("16.4.x-scala2.12", "large", 3)
+    assert cluster["spark_conf"] == {"spark.executorEnv.OMP_NUM_THREADS": "1", "spark.executorEnv.OMP_WAIT_POLICY": "PASSIVE"}
+    assert task.json["timeout_seconds"] == task.execution_timeout.total_seconds()
+
+
+@pytest.mark.parametrize("code", [0, 2, 3])
+def test_a_run_of_databricks_is_waited_for_and_a_mistake_is_not_tried_again(run, monkeypatch, code):
+    result = {"life_cycle_state": "TERMINATED", "result_state": "FAILED" if code else "SUCCESS", "state_message": ""}
+    asked = []
+
+    def answer(name, request):
+        if name == "get":
+            asked.append(name)
+            state = {"life_cycle_state": "PENDING"} if len(asked) < 5 else result
+            done = [{"run_id": 2, "task_key": "train", "state": state}]
+            return {"job_id": 1, "run_page_url": "http://page", "state": state, "tasks": done}
+        error = f"org.apache.spark.SparkUserAppException: User application exited with {code}"
+        return {"submit": {"run_id": 7}, "get-output": {"error": error}}[name]
+
+    with Service(answer) as databricks:
+        connection = {"conn_type": "databricks", "host": "127.0.0.1", "port": databricks.port, "schema": "http"}
+        monkeypatch.setenv("AIRFLOW_CONN_DATABRICKS_DEFAULT", json.dumps({**connection, "password": "of-this-test"}))
+        task, context = run("grft_databricks", "train")
+        task.polling_period_seconds = 1
+        event = deferred(task, context)
+        if code == 0:
+            task.execute_complete(context, event)
+        else:
+            with pytest.raises(AirflowException, match=f"exited with {code}") as raised:
+                task.execute_complete(context, event)
+            assert isinstance(raised.value, AirflowFailException) == (code == 2)
+    (sent,) = (request for name, request in databricks.told if name == "submit")
+    assert sent["tasks"][0]["spark_jar_task"] == task.json["tasks"][0]["spark_jar_task"]
