@@ -7,14 +7,16 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Type, TypedDict, TypeVar, get_type_hints
 
+import pyspark
 from py4j.java_gateway import JavaPackage  # type: ignore[import-untyped]
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
-from pyspark import SparkContext
+from pyspark.errors import PySparkException
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.param.shared import HasLabelCol, HasPredictionCol, HasProbabilityCol, HasValidationIndicatorCol, HasWeightCol
 from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable
 from pyspark.ml.wrapper import JavaEstimator, JavaModel
 from pyspark.sql import DataFrame
+from pyspark.sql.utils import is_remote
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -88,8 +90,17 @@ def _number(name: str, doc: str) -> "Param[float]":
     return Param(Params._dummy(), name, doc, TypeConverters.toFloat)
 
 
+def _is_connect() -> bool:
+    """Returns whether the session is a client of Spark Connect, which has no JVM of its own."""
+    return is_remote() and not pyspark.__version__.startswith("3.")  # whose Connect has no such estimators
+
+
 def _java_class(name: str) -> str:
-    """Returns the full name of a Java class, which the session must have."""
+    """Returns the full name of a Java class, which the session must have; the server of Spark Connect says so itself."""
+    if _is_connect():
+        return _JAVA + name
+    from pyspark import SparkContext
+
     context = SparkContext._active_spark_context
     if context is None:
         raise RuntimeError(f"{_JAVA}{name} needs a Spark session; start it first, with SparkSession.builder")
@@ -113,6 +124,11 @@ def _user_errors() -> Iterator[None]:
     """Raises such mistakes of Java as those of Python, without Java's stack."""
     try:
         yield
+    except PySparkException as e:  # of Spark Connect
+        kind, _, message = str(e).partition(") ")
+        if kind != "(dev.grft.UserError":
+            raise
+        raise UserError(message.partition("\n")[0]) from None
     except Py4JJavaError as e:
         kind = e.java_exception.getClass()
         while kind is not None and kind.getName() != "dev.grft.UserError":
@@ -145,7 +161,11 @@ class _Stage(HasPredictionCol, JavaMLReadable, JavaMLWritable):
     @classmethod
     def read(cls) -> JavaMLReader:
         """Returns a reader of what was saved."""
-        return _Reader(cls)
+        if not _is_connect():
+            return _Reader(cls)
+        from pyspark.ml.connect.readwrite import RemoteMLReader
+
+        return RemoteMLReader(type(cls._of, (cls,), {"__module__": "dev.grft.ml"}))  # by the name of the Java class
 
     def _with(self, values: Dict[str, Any]) -> "Self":
         self._keywords.bind(**values)  # TypeError if one is unknown
@@ -176,12 +196,13 @@ class _Estimator(JavaEstimator[_M], _Stage, HasLabelCol, HasWeightCol, HasValida
 
     def _of_java(self) -> None:
         self._java_obj = self._new_java_obj(_java_class(self._of), self.uid)
-        self._transfer_params_from_java()  # the defaults
+        if not _is_connect():  # whose server has them
+            self._transfer_params_from_java()  # the defaults
         self._setDefault(config=[], settings=[])  # which are arrays of Java
 
-    def _fit_java(self, dataset: DataFrame) -> Any:
+    def _fit(self, dataset: DataFrame) -> _M:
         with _user_errors():
-            return super()._fit_java(dataset)
+            return super()._fit(dataset)
 
     @property
     def lambda_(self) -> "Param[float]":
@@ -193,6 +214,14 @@ class _Estimator(JavaEstimator[_M], _Stage, HasLabelCol, HasWeightCol, HasValida
 
 
 class _Model(JavaModel, _Stage):
+    def _call_java(self, name: str, *args: Any) -> Any:
+        if _is_connect():
+            raise RuntimeError(
+                f"{name}: a server of Spark Connect tells attributes of Spark's own models only; transform, save and load work."
+                " The metadata of the prediction's column has the names of the classes, delta.safetensors of a saved model has the rest"
+            )
+        return super()._call_java(name, *args)
+
     def _transform(self, dataset: DataFrame) -> DataFrame:
         with _user_errors():
             return super()._transform(dataset)

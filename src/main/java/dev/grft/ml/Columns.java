@@ -36,18 +36,18 @@ final class Columns {
     Columns(Params of, Task task) {
         this.of = of;
         this.task = task;
-        this.image = new Param<>(
+        this.image = new TextParam(
                 of,
                 "imageCol",
                 "column of the images: the bytes of JPEG or PNG files, a struct with a field bytes, or Spark's image struct");
-        this.prediction = new Param<>(of, "predictionCol", PREDICTION.get(task) + "; '' for none");
+        this.prediction = new TextParam(of, "predictionCol", PREDICTION.get(task) + "; '' for none");
         this.probability =
-                new Param<>(of, "probabilityCol", "column that gets the probability of each class; '' for none");
-        this.handleInvalid = new Param<>(
+                new TextParam(of, "probabilityCol", "column that gets the probability of each class; '' for none");
+        this.handleInvalid = new TextParam(
                 of,
                 "handleInvalid",
                 "what becomes of a row whose image is broken when it is transformed: error, skip or keep (with nulls)");
-        this.pretrained = new Param<>(
+        this.pretrained = new TextParam(
                 of, "pretrained", "path of the pretrained checkpoint: model.pretrained; of a model, where it lies now");
         of.setDefault(image, "image");
         of.setDefault(prediction, "prediction");

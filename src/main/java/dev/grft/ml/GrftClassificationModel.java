@@ -11,6 +11,11 @@ import org.apache.spark.ml.util.MLReader;
 public final class GrftClassificationModel extends GrftModel<GrftClassificationModel> {
     private static final long serialVersionUID = 1L;
 
+    /** Is there for {@link java.util.ServiceLoader}, by which Spark Connect finds the class; makes no model. */
+    public GrftClassificationModel() {
+        this("", none());
+    }
+
     GrftClassificationModel(String uid, DeltaFile file) {
         super(uid, file);
     }

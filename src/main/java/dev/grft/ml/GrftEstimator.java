@@ -74,23 +74,23 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
         this.uid = uid;
         this.task = task;
         this.columns = new Columns(this, task);
-        this.labelCol = new Param<>(this, "labelCol", label);
-        this.nameCol = new Param<>(
+        this.labelCol = new TextParam(this, "labelCol", label);
+        this.nameCol = new TextParam(
                 this,
                 "nameCol",
                 "column of the images' names, which decide their order in the training; not set: found");
-        this.validationIndicatorCol = new Param<>(
+        this.validationIndicatorCol = new TextParam(
                 this,
                 "validationIndicatorCol",
                 "boolean column: the rows with true do not train but choose the epoch; needs patience");
-        this.weightCol = new Param<>(
+        this.weightCol = new TextParam(
                 this, "weightCol", "column of the rows' weights in the loss, numbers >= 0; not set or empty: 1 each");
         this.config =
                 new StringArrayParam(this, "config", "YAML files over conf/base.yaml, a later over an earlier one");
         this.settings =
                 new StringArrayParam(this, "settings", "any keys of conf/base.yaml, such as selection.axis=column");
-        this.method = new Param<>(this, "method", "tuning.method: what trains beside the head, such as grft or lora");
-        this.preset = new Param<>(this, "preset", "selection.preset: a reading of the paper, decides axis and budget");
+        this.method = new TextParam(this, "method", "tuning.method: what trains beside the head, such as grft or lora");
+        this.preset = new TextParam(this, "preset", "selection.preset: a reading of the paper, decides axis and budget");
         this.count = new IntParam(this, "count", "selection.budget.count: slices of each matrix");
         this.lambda = new DoubleParam(this, "lambda", "penalty.lambda of the method: the pull toward pretrained");
         this.epochs = new IntParam(this, "epochs", "training.epochs: passes over the images");
@@ -101,7 +101,7 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
         this.patience = new IntParam(
                 this, "patience", "training.patience: stop after so many epochs that are not better by training.watch");
         this.seed = new LongParam(this, "seed", "run.seed: of every random number");
-        this.runDirectory = new Param<>(
+        this.runDirectory = new TextParam(
                 this,
                 "runDirectory",
                 "folder that keeps a run directory of each training, in which an interrupted one resumes; not set: none");

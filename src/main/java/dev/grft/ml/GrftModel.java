@@ -66,6 +66,11 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
         this.columns = new Columns(this, file.delta().task());
     }
 
+    /** Throws: a model without a delta is none. */
+    static DeltaFile none() {
+        throw new UnsupportedOperationException("a model comes from fit or load");
+    }
+
     @Override
     public String uid() {
         return uid;

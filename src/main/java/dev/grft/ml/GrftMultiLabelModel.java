@@ -13,6 +13,11 @@ import org.jspecify.annotations.Nullable;
 public final class GrftMultiLabelModel extends GrftModel<GrftMultiLabelModel> {
     private static final long serialVersionUID = 1L;
 
+    /** Is there for {@link java.util.ServiceLoader}, by which Spark Connect finds the class; makes no model. */
+    public GrftMultiLabelModel() {
+        this("", none());
+    }
+
     GrftMultiLabelModel(String uid, DeltaFile file) {
         super(uid, file);
     }

@@ -10,6 +10,11 @@ import org.apache.spark.ml.util.MLReader;
 public final class GrftRegressionModel extends GrftModel<GrftRegressionModel> {
     private static final long serialVersionUID = 1L;
 
+    /** Is there for {@link java.util.ServiceLoader}, by which Spark Connect finds the class; makes no model. */
+    public GrftRegressionModel() {
+        this("", none());
+    }
+
     GrftRegressionModel(String uid, DeltaFile file) {
         super(uid, file);
     }
