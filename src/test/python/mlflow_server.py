@@ -1,6 +1,6 @@
-"""Trains on a tiny data set while a real MLflow server is told of it, asks the server what it knows, and serves the registered model without Spark.
+"""Trains on a tiny data set while a real MLflow server is told of it, asks the server what it knows, serves the registered model without Spark, and loads it by mlflow.spark.
 
-    python3 -m venv .venv-mlflow && .venv-mlflow/bin/pip install mlflow torch timm
+    python3 -m venv .venv-mlflow && .venv-mlflow/bin/pip install mlflow torch timm 'pyspark==3.5.*' ./jobs/python
     .venv-mlflow/bin/python src/test/python/mlflow_server.py
 
 The server listens on 127.0.0.1 alone, wants a user and a password if MLflow's basic-auth app is installed
@@ -93,6 +93,28 @@ def serves(home, run, client, credentials):
             server.wait(30)
 
 
+def by_spark(uri, model, predictions, classes):
+    """Loads a model by mlflow.spark in a session with these classes, and compares it with what `evaluate` has predicted."""
+    import grft_spark
+    import mlflow
+    from pyspark.sql import SparkSession
+
+    mlflow.set_tracking_uri(uri)
+    spark = SparkSession.builder.master("local[2]").config("spark.driver.extraClassPath", classes).config("spark.driver.memory", "2g")
+    spark = spark.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1").config("spark.ui.enabled", "false").getOrCreate()
+    try:
+        loaded = mlflow.spark.load_model(model)
+        (stage,) = loaded.stages
+        assert isinstance(stage, grft_spark.GrftClassificationModel), stage
+        rows = loaded.transform(spark.read.parquet(str(ROOT / TEST))).select("prediction", "probability").collect()
+        difference = max(abs(line["probability"] - row.probability.values.max()) for line, row in zip(predictions, rows, strict=True))
+        other = sum(line["predicted"] != stage.labels[int(row.prediction)] for line, row in zip(predictions, rows, strict=True))
+        print(f"by mlflow.spark.load_model: {other} of {len(rows)} labels differ, probabilities by at most {difference:.1e}")
+        assert other == 0 and difference < 1e-5
+    finally:
+        spark.stop()
+
+
 def answered(url, server, log):
     for _ in range(240):
         try:
@@ -152,6 +174,9 @@ def main():
                 assert pathlib.Path(copy).read_bytes() == (run / name).read_bytes(), name
 
             serves(home, run, client, credentials)
+            (jar,) = (ROOT / "target").glob("grft-spark_?.??.jar")
+            predictions = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
+            by_spark(uri, "models:/hands@champion", predictions, f"{jar}:{(ROOT / 'target/job.classpath').read_text().strip()}")
             verb("merge", run, uri, **credentials)
             assert client.get_model_version_by_alias("hands", "champion").version == "1", "once"
 

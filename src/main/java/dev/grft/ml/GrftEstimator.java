@@ -90,7 +90,8 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
         this.settings =
                 new StringArrayParam(this, "settings", "any keys of conf/base.yaml, such as selection.axis=column");
         this.method = new TextParam(this, "method", "tuning.method: what trains beside the head, such as grft or lora");
-        this.preset = new TextParam(this, "preset", "selection.preset: a reading of the paper, decides axis and budget");
+        this.preset =
+                new TextParam(this, "preset", "selection.preset: a reading of the paper, decides axis and budget");
         this.count = new IntParam(this, "count", "selection.budget.count: slices of each matrix");
         this.lambda = new DoubleParam(this, "lambda", "penalty.lambda of the method: the pull toward pretrained");
         this.epochs = new IntParam(this, "epochs", "training.epochs: passes over the images");

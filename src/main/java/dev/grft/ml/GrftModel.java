@@ -9,13 +9,13 @@ import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
+import dev.grft.report.SparkModel;
 import dev.grft.spark.images.FrameColumns;
 import dev.grft.spark.verbs.Labeler;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.BiFunction;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
@@ -46,8 +46,6 @@ import scala.Option;
 public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> implements MLWritable {
     private static final long serialVersionUID = 1L;
     private static final ObjectMapper MAPPER = new ObjectMapper();
-    private static final String FORMAT = "grft.model";
-    private static final String VERSION = "1";
     private static final Map<Task, String> OUTPUTS =
             Map.of(Task.SINGLE_LABEL, "classes", Task.MULTI_LABEL, "classes", Task.REGRESSION, "targets");
 
@@ -255,25 +253,10 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
             DefaultParamsWriter.saveMetadata(model, path, sc(), Option.empty(), Option.empty());
             Configuration hadoop = sc().hadoopConfiguration();
             model.file.write(hadoop, delta(path));
-            Map<String, String> reference = new TreeMap<>(Map.of(
-                    "format",
-                    FORMAT,
-                    "version",
-                    VERSION,
-                    "pretrained",
-                    new Storage(hadoop)
-                            .qualified(new Path(model.pretrainedPath()))
-                            .toString(),
-                    "pretrained_sha256",
-                    model.pretrainedSha256()));
-            try {
-                new Storage(hadoop)
-                        .writeAtomically(
-                                json(path),
-                                MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(reference) + "\n");
-            } catch (JsonProcessingException e) {
-                throw new IllegalStateException(e);
-            }
+            Storage storage = new Storage(hadoop);
+            String pretrained =
+                    storage.qualified(new Path(model.pretrainedPath())).toString();
+            storage.writeAtomically(json(path), SparkModel.reference(pretrained, model.pretrainedSha256()));
         }
     }
 
@@ -311,9 +294,10 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
                 JsonNode reference = MAPPER.readTree(new Storage(hadoop).readString(path));
                 String format = reference.path("format").asText();
                 String version = reference.path("version").asText();
-                if (!format.equals(FORMAT) || !version.equals(VERSION)) {
+                if (!format.equals(SparkModel.FORMAT) || !version.equals(SparkModel.FORMAT_VERSION)) {
                     throw new UserError(path + ": has format '" + format + "', version '" + version + "', needs "
-                            + FORMAT + ", version " + VERSION + "; use the version of the program that saved it");
+                            + SparkModel.FORMAT + ", version " + SparkModel.FORMAT_VERSION
+                            + "; use the version of the program that saved it");
                 }
                 return reference;
             } catch (JsonProcessingException e) {

@@ -17,15 +17,17 @@ import java.util.UUID;
 import org.apache.hadoop.fs.Path;
 
 /**
- * A merged model as {@code mlflow.pyfunc.load_model} loads it: the weights and their {@code config.json}, which timm or transformers read, a
- * Python module that serves them, the signature and an input example. Nothing in it is a pickle.
+ * A merged model as {@code mlflow.pyfunc.load_model} and {@code mlflow.spark.load_model} load it: the weights and their {@code config.json}, which timm or transformers read, a
+ * Python module that serves them, the signature and an input example; and the same as a {@link SparkModel}. Nothing in it is a pickle.
  *
  * @param weights path of {@code merged.safetensors}; its description lies beside it
  * @param labels names of the outputs, in the order of the head
  * @param thresholds of several labels, one for each; none: 0.5 each
+ * @param spark the same model for Spark
  * @param exif what is done with the rotation of a photo: {@code ignore} or {@code transpose}
  */
-public record MlflowModel(Path weights, Task task, List<String> labels, List<Float> thresholds, String exif) {
+public record MlflowModel(
+        Path weights, SparkModel spark, Task task, List<String> labels, List<Float> thresholds, String exif) {
     private static final String MODULE = "grft_model";
     private static final String DESCRIPTION = "config.json";
     private static final String PREPROCESSOR = "preprocessor_config.json";
@@ -56,6 +58,7 @@ public record MlflowModel(Path weights, Task task, List<String> labels, List<Flo
         if (!isTimms(storage)) {
             files.put("data/" + PREPROCESSOR, Storage.beside(weights, PREPROCESSOR));
         }
+        files.putAll(spark.files());
         return files;
     }
 
@@ -94,6 +97,7 @@ public record MlflowModel(Path weights, Task task, List<String> labels, List<Flo
         texts.put(
                 "serving_input_example.json",
                 Json.pretty(Json.MAPPER.createObjectNode().set("dataframe_split", example)));
+        texts.putAll(spark.texts(task));
         return texts;
     }
 
@@ -120,7 +124,9 @@ public record MlflowModel(Path weights, Task task, List<String> labels, List<Flo
         root.put("run_id", run);
         root.put("model_uuid", UUID.randomUUID().toString().replace("-", ""));
         root.put("utc_time_created", Instant.now().toString().replace('T', ' ').replace("Z", ""));
-        ObjectNode function = root.putObject("flavors").putObject("python_function");
+        ObjectNode flavors = root.putObject("flavors");
+        flavors.set("spark", spark.flavor());
+        ObjectNode function = flavors.putObject("python_function");
         function.put("loader_module", MODULE);
         function.put("code", "code");
         function.put("data", "data");

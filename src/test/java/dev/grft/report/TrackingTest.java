@@ -241,8 +241,14 @@ class TrackingTest {
         Files.writeString(folder.resolve("merged.safetensors"), "weights");
         Files.writeString(folder.resolve("config.json"), "{\"model_type\":\"dinov2\"}");
         Files.writeString(folder.resolve("preprocessor_config.json"), "{}");
+        Files.writeString(folder.resolve("delta.safetensors"), "delta");
         MlflowModel model = new MlflowModel(
-                path("merged.safetensors"), Task.MULTI_LABEL, List.of("a", "b"), List.of(0.5f, 0.25f), "transpose");
+                path("merged.safetensors"),
+                new SparkModel(path("delta.safetensors"), "file:/models/vit", "0a", "3.5.5"),
+                Task.MULTI_LABEL,
+                List.of("a", "b"),
+                List.of(0.5f, 0.25f),
+                "transpose");
         try (FakeMlflow server = new FakeMlflow()) {
             Settings.Tracking settings = new Settings.Tracking(server.uri(), "grft", true, "many tags", 5);
             try (Tracking tracking = tracking(settings, Map.of())) {
@@ -257,7 +263,9 @@ class TrackingTest {
             FakeMlflow.Run told = server.run(folder.getFileName().toString());
             assertThat(told.inModels)
                     .containsKeys("model/data/preprocessor_config.json", "model/MLmodel")
-                    .containsEntry("model/data/model.safetensors", "weights".getBytes(StandardCharsets.UTF_8));
+                    .containsEntry("model/data/model.safetensors", "weights".getBytes(StandardCharsets.UTF_8))
+                    .containsEntry(
+                            "model/sparkml/stages/0_grft/delta.safetensors", "delta".getBytes(StandardCharsets.UTF_8));
             assertThat(new String(told.inModels.get("model/data/grft.json"), StandardCharsets.UTF_8))
                     .contains("0.25")
                     .contains("transpose");

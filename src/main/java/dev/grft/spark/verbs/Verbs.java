@@ -8,6 +8,7 @@ import dev.grft.config.Settings;
 import dev.grft.data.ImageRecipe;
 import dev.grft.report.MlflowModel;
 import dev.grft.report.Report;
+import dev.grft.report.SparkModel;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.run.Run;
@@ -111,8 +112,16 @@ public final class Verbs {
             Settings training = run.training(deltaPath, file);
             String exif = (training == null ? run.settings() : training).data().exif();
             Delta delta = file.delta();
+            SparkModel spark = new SparkModel(
+                    deltaPath,
+                    session.storage()
+                            .qualified(new Path(
+                                    String.valueOf(run.settings().model().pretrained())))
+                            .toString(),
+                    pretrained.sha256(),
+                    session.spark().version());
             run.tracked(path.getParent(), true)
-                    .model(new MlflowModel(path, delta.task(), delta.labels(), file.thresholds(), exif));
+                    .model(new MlflowModel(path, spark, delta.task(), delta.labels(), file.thresholds(), exif));
         }
     }
 
