@@ -65,6 +65,7 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
     }
 
     /** Throws: a model without a delta is none. */
+    @SuppressWarnings("DoNotCallSuggester") // constructors that are never called have to call it
     static DeltaFile none() {
         throw new UnsupportedOperationException("a model comes from fit or load");
     }
