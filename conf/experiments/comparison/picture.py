@@ -7,10 +7,17 @@ Needs matplotlib of PyPI:
 Several files of a name are parts of one comparison. Points are means over the seeds, bars one standard deviation if there are
 several; the dashed line is the linear probe, which trains the head alone. The picture of the README:
 
-    python3 picture.py ../../../src/site/resources/images --of validation "Photos of clothes, a ViT-S/14=clothes-defaults.json"
+    python3 picture.py ../../../src/site/resources/images --of validation \\
+      "Clothes, 10 classes=clothes-three-seeds.json" "Caltech-101=caltech-three-seeds.json"
+
+With --keep FILE in place of the folder, what the picture needs of the comparisons is written to a file that is small enough to be kept.
+A method that FILE has already is replaced:
+
+    python3 picture.py --keep clothes-three-seeds.json runs/*/comparison.json
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 
@@ -18,7 +25,8 @@ import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import Bbox
 
 # Color of each method on light and on dark ground, and its mark.
 METHODS = {
@@ -44,34 +52,95 @@ def trained(cell):
     return next(iter(cell["seeds"].values()))["trained_without_head"]
 
 
+def points(found):
+    """Yields method, parameters, mean and deviation in %; those of as many parameters stand a little apart."""
+    used = []
+    for name in METHODS:
+        for cell in sorted((cell for cell in found if cell["method"] == name), key=trained):
+            at = trained(cell)
+            while any(abs(at / other - 1) < 0.05 for other in used):
+                at *= 1.15
+            used.append(at)
+            yield name, at, 100 * cell["accuracy_mean"], 100 * (cell["accuracy_sd"] or 0)
+
+
 def panel(axes, title, found, ground):
     ink, line = GROUNDS[ground]
-    for name, (light, dark, mark) in METHODS.items():
-        some = sorted((cell for cell in found if cell["method"] == name), key=trained)
-        if some:
-            axes.errorbar(
-                [trained(cell) for cell in some],
-                [100 * cell["accuracy_mean"] for cell in some],
-                None if some[0]["accuracy_sd"] is None else [100 * cell["accuracy_sd"] for cell in some],
-                color=light if ground == "light" else dark,
-                marker=mark,
-                markersize=7,
-                capsize=3,
-                linewidth=1.4,
-                label=name,
-            )
+    drawn, last = [], {}
+    for name, at, mean, sd in points(found):
+        light, dark, mark = METHODS[name]
+        color = light if ground == "light" else dark
+        if name in last:
+            axes.plot(*zip(last[name], (at, mean)), color=color, linewidth=1.4)
+        axes.errorbar(at, mean, sd or None, color=color, marker=mark, markersize=7, capsize=3, linewidth=1.4)
+        if name not in last:
+            drawn.append((name, at, mean, sd, color))
+        last[name] = (at, mean)
+    axes.set_xscale("log")
     for cell in found:
         if cell["method"] == "linear":
-            axes.axhline(100 * cell["accuracy_mean"], linestyle="--", linewidth=1.2, color=ink, label="linear")
-    axes.set_xscale("log")
+            mean, sd = 100 * cell["accuracy_mean"], 100 * (cell["accuracy_sd"] or 0)
+            axes.axhspan(mean - sd, mean + sd, color=ink, alpha=0.12, linewidth=0)
+            axes.axhline(mean, linestyle="--", linewidth=1.2, color=ink)
+            drawn.append(("linear", None, mean, sd, ink))
+    axes.margins(x=0.16, y=0.12)
     axes.set_title(title, color=ink, fontsize=11)
     axes.set_xlabel("trained parameters, without the head", color=ink)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n / 1e6:g} M" if n >= 1e6 else f"{n / 1e3:g} k"))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
     axes.tick_params(colors=ink, which="both")
     axes.grid(color=line, linewidth=0.6)
     axes.set_facecolor("none")
     for side in axes.spines.values():
         side.set_color(line)
+    return drawn
+
+
+def label(axes, drawn):
+    """Writes the name of each method beside its point, where nothing else stands; when the layout is settled."""
+    scale = axes.figure.dpi / 72
+    right, _ = axes.transData.inverted().transform(axes.transAxes.transform((0.92, 0)))
+    drawn = [(name, at or right, mean, sd, color) for name, at, mean, sd, color in drawn]
+    taken = []
+    for _, at, mean, sd, _ in drawn:
+        x, y = axes.transData.transform((at, mean))
+        _, bottom = axes.transData.transform((at, mean - sd))
+        _, top = axes.transData.transform((at, mean + sd))
+        taken.append(Bbox.from_extents(x - 5 * scale, min(bottom, y - 5 * scale), x + 5 * scale, max(top, y + 5 * scale)))
+    boxes = list(taken)
+    for (name, at, mean, sd, color), box in zip(drawn, boxes):
+        x, y = axes.transData.transform((at, mean))
+        above, below = (box.y1 - y) / scale + 3, (box.y0 - y) / scale - 3
+        sides = [(0, above, "center", "bottom"), (0, below, "center", "top")]
+        if name != "linear":
+            sides = [(8, 0, "left", "center"), (-8, 0, "right", "center"), *sides]
+            sides += [(h, v, "left" if h > 0 else "right", "center") for v, h in itertools.product((-9, 9, -16, 16, -24, 24), (-8, 8))]
+        for beside, up, horizontal, vertical in sides:
+            text = axes.annotate(
+                name, (at, mean), (beside, up), textcoords="offset points", ha=horizontal, va=vertical, color=color, fontsize=9.5
+            )
+            place = text.get_window_extent().expanded(1.02, 1.0)
+            free = not any(place.overlaps(other) for other in taken)
+            if free and axes.bbox.containsx(place.x0) and axes.bbox.containsx(place.x1) and axes.bbox.containsy(place.y0) and axes.bbox.containsy(place.y1):
+                break
+            text.remove()
+        else:
+            raise SystemExit(f"picture.py: there is no place for the label {name} in '{axes.get_title()}'; draw a larger figure")
+        taken.append(place)
+
+
+def keep(file, paths):
+    """Adds what the picture needs of comparisons to a file."""
+    kept = json.loads(file.read_text())["cells"] if file.exists() else []
+    for cell in itertools.chain.from_iterable(cells(path) for path in paths):
+        seeds = {
+            seed: {key: one[key] for key in ("accuracy", "loss", "trained_without_head", "test_images")}
+            for seed, one in cell["seeds"].items()
+        }
+        new = {key: cell[key] for key in ("method", "budget", "accuracy_mean", "accuracy_sd")} | {"seeds": seeds}
+        kept = [old for old in kept if (old["method"], old["budget"]) != (new["method"], new["budget"])] + [new]
+    kept.sort(key=lambda cell: (cell["method"], cell["budget"] or 0))
+    file.write_text(json.dumps({"cells": kept}, indent=2) + "\n")
 
 
 def main():
@@ -79,18 +148,24 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("sets", nargs="+", metavar="NAME=FILES")
     parser.add_argument("--of", default="test", help="which images the accuracies are of (%(default)s)")
+    parser.add_argument("--keep", action="store_true", help="write what is needed of the files to FOLDER, a file, and draw nothing")
     given = parser.parse_args()
+    if given.keep:
+        keep(given.folder, given.sets)
+        return
     plt.rcParams.update({"svg.hashsalt": "grft", "font.family": "sans-serif", "svg.fonttype": "none", "font.size": 10})
     given.folder.mkdir(parents=True, exist_ok=True)
     for ground, (ink, _) in GROUNDS.items():
-        figure, panels = plt.subplots(1, len(given.sets), figsize=(max(7, 5 * len(given.sets)), 3.9), squeeze=False)
+        figure, panels = plt.subplots(1, len(given.sets), figsize=(max(7, 5.2 * len(given.sets)), 4.2), sharex=True, squeeze=False)
+        labels = []
         for axes, one in zip(panels[0], given.sets):
             title, paths = one.split("=", 1)
-            panel(axes, title, list(cells(paths)), ground)
+            labels.append((axes, panel(axes, title, list(cells(paths)), ground)))
         panels[0][0].set_ylabel(f"accuracy on the {given.of} images, %", color=ink)
-        marks = {label: mark for axes in panels[0] for mark, label in zip(*axes.get_legend_handles_labels())}
-        figure.legend(marks.values(), marks.keys(), loc="lower center", ncols=(len(marks) + 1) // 2, frameon=False, labelcolor=ink, handletextpad=0.3, columnspacing=1)
-        figure.tight_layout(rect=(0, 0.13, 1, 1))
+        figure.tight_layout()
+        figure.canvas.draw()
+        for axes, drawn in labels:
+            label(axes, drawn)
         figure.savefig(given.folder / f"accuracy-{ground}.svg", transparent=True, metadata={"Date": None})
         plt.close(figure)
 
