@@ -110,6 +110,12 @@ def one_class(pretrained, frame):
         assert read.transform(frame).select("probability").collect() == labeled.select("probability").collect()
         classifier.save(folder + "/classifier")
         assert GrftClassifier.load(folder + "/classifier").getOrDefault("epochs") == 1
+        for kind in (GrftClassifier, GrftClassificationModel):
+            try:
+                kind.load(folder + "/missing")
+                raise AssertionError(f"{kind.__name__} of a missing folder")
+            except grft_spark.UserError as e:
+                assert f"/missing: there is no such folder, expected what {kind.__name__}.save has written" in str(e), e
 
 
 def other_tasks(pretrained, frame):

@@ -24,6 +24,7 @@ final class Pages {
             Map.entry("notebooks/run.sh ", ".ci/run executes it after this"),
             Map.entry("airflow connections add ", "Airflow is installed for test_dags.py, which executes it"),
             Map.entry(".venv-report", "needs Chromium and a Python of its own"),
+            Map.entry(".venv-finetune", "needs PyTorch, the photos and a ViT-S/14"),
             Map.entry("pip wheel ", "src/test/coordinates/run.sh executes it"),
             Map.entry("pip install target/python", "needs that wheel; src/test/coordinates/run.sh installs it"),
             Map.entry("hf download ", "the hub of Hugging Face is another's"),
