@@ -1,13 +1,13 @@
 package dev.grft.ml;
 
 import dev.grft.Task;
+import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.ml.attribute.Attribute;
 import org.apache.spark.ml.attribute.NominalAttribute;
 import org.apache.spark.ml.param.Param;
-import org.apache.spark.ml.util.DefaultParamsReader;
 import org.apache.spark.ml.util.Identifiable$;
 import org.apache.spark.ml.util.MLReader;
 import org.apache.spark.sql.types.NumericType;
@@ -58,10 +58,14 @@ public final class GrftClassifier extends GrftEstimator<GrftClassifier, GrftClas
 
     /** Returns the reader of saved estimators; Spark looks for it by name. */
     public static MLReader<GrftClassifier> read() {
-        return new DefaultParamsReader<>();
+        return new Saved<>(GrftClassifier.class);
     }
 
-    /** Returns a saved estimator. */
+    /**
+     * Returns a saved estimator.
+     *
+     * @throws UserError if there is none at the path
+     */
     public static GrftClassifier load(String path) {
         return read().load(path);
     }

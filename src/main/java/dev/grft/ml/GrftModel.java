@@ -278,6 +278,10 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
 
         @Override
         public M load(String path) {
+            return Saved.read(sc().hadoopConfiguration(), path, type, () -> read(path));
+        }
+
+        private M read(String path) {
             DefaultParamsReader.Metadata metadata = DefaultParamsReader.loadMetadata(path, sc(), type.getName());
             Configuration hadoop = sc().hadoopConfiguration();
             JsonNode reference = reference(hadoop, json(path));

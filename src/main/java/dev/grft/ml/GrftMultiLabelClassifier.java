@@ -1,9 +1,9 @@
 package dev.grft.ml;
 
 import dev.grft.Task;
+import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import org.apache.spark.ml.param.Param;
-import org.apache.spark.ml.util.DefaultParamsReader;
 import org.apache.spark.ml.util.Identifiable$;
 import org.apache.spark.ml.util.MLReader;
 
@@ -38,10 +38,14 @@ public final class GrftMultiLabelClassifier extends GrftEstimator<GrftMultiLabel
 
     /** Returns the reader of saved estimators; Spark looks for it by name. */
     public static MLReader<GrftMultiLabelClassifier> read() {
-        return new DefaultParamsReader<>();
+        return new Saved<>(GrftMultiLabelClassifier.class);
     }
 
-    /** Returns a saved estimator. */
+    /**
+     * Returns a saved estimator.
+     *
+     * @throws UserError if there is none at the path
+     */
     public static GrftMultiLabelClassifier load(String path) {
         return read().load(path);
     }

@@ -1,10 +1,10 @@
 package dev.grft.ml;
 
 import dev.grft.Task;
+import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import java.util.List;
 import org.apache.spark.ml.param.StringArrayParam;
-import org.apache.spark.ml.util.DefaultParamsReader;
 import org.apache.spark.ml.util.Identifiable$;
 import org.apache.spark.ml.util.MLReader;
 
@@ -54,10 +54,14 @@ public final class GrftRegressor extends GrftEstimator<GrftRegressor, GrftRegres
 
     /** Returns the reader of saved estimators; Spark looks for it by name. */
     public static MLReader<GrftRegressor> read() {
-        return new DefaultParamsReader<>();
+        return new Saved<>(GrftRegressor.class);
     }
 
-    /** Returns a saved estimator. */
+    /**
+     * Returns a saved estimator.
+     *
+     * @throws UserError if there is none at the path
+     */
     public static GrftRegressor load(String path) {
         return read().load(path);
     }

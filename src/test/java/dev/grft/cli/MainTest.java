@@ -211,6 +211,9 @@ class MainTest {
         assertThat(summary.path("application").asText()).startsWith("local-");
         assertThat(summary.path("made")).extracting(JsonNode::asText).containsExactly(directory + "/delta.safetensors");
         assertThat(assertSummary(does("train"), "done", "null").path("made")).isEmpty();
+        assertThat(assertSummary(does("report"), "done", "null").path("made"))
+                .extracting(JsonNode::asText)
+                .containsExactly(directory + "/report.html");
         assertThat(made()).contains("delta.safetensors", "metrics.json").noneMatch(name -> name.contains("_tmp"));
         assertThat(execute("inspect", directory + "/delta.safetensors").out()).startsWith("delta           by linear");
     }

@@ -269,6 +269,34 @@ class GrftClassifierTest extends OnTiny {
     }
 
     @Test
+    void aFolderWithoutASavedModelIsRefused() throws Exception {
+        Path place = folder.resolve("model");
+
+        assertThatThrownBy(() -> GrftClassificationModel.load(place.toString()))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "file:" + place + ": there is no such folder, expected what GrftClassificationModel.save has"
+                                + " written; check the path");
+        assertThatThrownBy(() -> GrftClassifier.load(place.toString()))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "file:" + place + ": there is no such folder, expected what GrftClassifier.save has written;"
+                                + " check the path");
+        Files.createDirectories(place);
+        assertThatThrownBy(() -> GrftClassificationModel.load(place.toString()))
+                .isInstanceOf(UserError.class)
+                .hasMessage("file:" + place
+                        + ": has no folder metadata, expected what GrftClassificationModel.save has written;"
+                        + " check the path");
+        model.write().overwrite().save(place.toString());
+        assertThatThrownBy(() -> GrftClassifier.load(place.toString()))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("file:" + place + ": is not a saved GrftClassifier (")
+                .hasMessageContaining("GrftClassificationModel")
+                .hasMessageEndingWith("); check the path");
+    }
+
+    @Test
     void aSavedModelFindsItsCheckpointFromAnyFolder() throws Exception {
         Path relative =
                 Path.of("").toAbsolutePath().relativize(shared.pretrained().toAbsolutePath());

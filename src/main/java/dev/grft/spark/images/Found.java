@@ -55,6 +55,8 @@ final class Found {
     /** Why a link is not followed. */
     static final String NOWHERE = "links to nothing";
 
+    private static final String SUCCESS = "_SUCCESS"; // what Spark leaves in a folder that it has written
+
     private static final String NO_FILES = "neither files nor folders";
     private static final int THREADS = 16; // that list folders of a file system elsewhere
 
@@ -114,7 +116,8 @@ final class Found {
             for (FileStatus each : matched) {
                 found.add(files, each);
             }
-            found.entries.removeIf(file -> OwnNames.isFile(file.name));
+            found.entries.removeIf(
+                    file -> OwnNames.isFile(file.name) || file.fileName().equals(SUCCESS));
             found.folders.removeIf(OwnNames::isFolder);
             found.entries.sort(Comparator.comparing(Entry::name));
             return found;

@@ -70,7 +70,7 @@ public final class Artifacts {
         return artifact;
     }
 
-    /** Notes an artifact outside the run directory that was made now. */
+    /** Notes a file that was made now without {@link #artifact}: outside the run directory, or written each time. */
     public void made(String path) {
         made.paths.add(path);
     }

@@ -1,11 +1,11 @@
 package dev.grft.spark.verbs;
 
+import dev.grft.Budget;
 import dev.grft.MatrixShape;
 import dev.grft.Scores;
 import dev.grft.Selection;
 import dev.grft.UserError;
 import dev.grft.config.Config;
-import dev.grft.config.SelectionSettings;
 import dev.grft.config.Settings;
 import dev.grft.data.Labels;
 import dev.grft.measures.Measure;
@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -68,9 +69,10 @@ final class CompareVerb extends Verb {
             List<Selection> selections = new ArrayList<>();
             List<Comparison.Halves> halves = new ArrayList<>();
             for (long seed : seeds) {
-                Run cell = run.with(matched(cell(budget, seed, "/" + name(budget) + "/seed-" + seed, rates)));
-                Session.Claim claim = session.claim(cell);
+                Run plain = run.with(cell(budget, seed, "/" + name(budget) + "/seed-" + seed, rates));
+                Session.Claim claim = session.claim(plain);
                 try (claim) {
+                    Run cell = matched(plain);
                     for (Method method : methods(first)) {
                         measure(cell, method);
                         comparison.add(
@@ -92,16 +94,23 @@ final class CompareVerb extends Verb {
             }
             comparison.addSelections(budget, selections, halves);
         }
-        session.storage().writeAtomically(run.directory().path("comparison.json"), comparison.json());
-        session.storage().writeAtomically(run.directory().path("comparison.csv"), comparison.csv());
-        session.storage().writeAtomically(run.directory().path("comparison.md"), comparison.markdown());
+        write("comparison.json", comparison.json());
+        write("comparison.csv", comparison.csv());
+        write("comparison.md", comparison.markdown());
         session.out().print(comparison.markdown());
+    }
+
+    private void write(String name, String text) {
+        Path path = run.directory().path(name);
+        session.storage().writeAtomically(path, text);
+        run.artifacts().made(path.toString());
     }
 
     /** Looks at the memory of the methods at each of the budgets to compare. */
     void check(int classes) {
         for (double budget : settings.compare().budgets()) {
-            Run cell = run.with(matched(cell(budget, settings.run().seed(), "/" + name(budget), Map.of())));
+            Settings plain = cell(budget, settings.run().seed(), "/" + name(budget), Map.of());
+            Run cell = run.with(matched(plain, mostTrained(plain)));
             methods(false)
                     .forEach(method -> new CheckVerb(cell.forMethod(method), force)
                             .memoryOf(method + " at the budget " + budget, classes));
@@ -174,9 +183,10 @@ final class CompareVerb extends Verb {
             for (Method method : methods(first)) {
                 changes.put("methods." + method + "." + LEARNING_RATE, rate);
             }
-            Run trial = run.with(matched(cell(budget, seed, "/trials/" + name(budget) + "/rate-" + rate, changes)));
-            Session.Claim claim = session.claim(trial);
+            Run plain = run.with(cell(budget, seed, "/trials/" + name(budget) + "/rate-" + rate, changes));
+            Session.Claim claim = session.claim(plain);
             try (claim) {
+                Run trial = matched(plain);
                 for (Method method : methods(first)) {
                     if (method.equals(Method.LINEAR)) {
                         continue; // the probe has settings of its own
@@ -220,37 +230,65 @@ final class CompareVerb extends Verb {
         return Config.forMethod(settings, method.word()).watched(labels.size());
     }
 
-    /** Returns how many biases lie in the blocks that slices can be selected from: they train in those that have slices. */
-    private static long biases(VitConfig config, SelectionSettings of) {
-        Set<Integer> blocks = config.matrices(of.eligible()).keySet().stream()
-                .map(VitConfig::block)
-                .collect(Collectors.toSet());
-        return config.matrices().entrySet().stream()
+    /** Returns a cell in which each method that can be matched trains as many parameters as the slices and biases of {@code grft} there. */
+    private Run matched(Run cell) {
+        return settings.compare().match() ? run.with(matched(cell.settings(), trained(cell))) : cell;
+    }
+
+    /**
+     * Returns how many parameters the slices of a cell's budget train with the biases of their blocks, the head aside. Which blocks have
+     * slices of a share of the network depends on the scores, which are then computed if slices are compared.
+     */
+    private long trained(Run cell) {
+        Settings grft = Config.forMethod(cell.settings(), Method.GRFT.word());
+        boolean open = grft.tuning().trainsBiases()
+                && grft.selection().budget().toBudget() instanceof Budget.Share
+                && methods(true).stream().anyMatch(Method::isOfSlices);
+        return open
+                ? trained(new SelectVerb(cell.forMethod(Method.GRFT), force)
+                        .selection()
+                        .selection())
+                : mostTrained(cell.settings());
+    }
+
+    private long trained(Selection selection) {
+        return selection.trained() + biases(selection.slices().keySet());
+    }
+
+    /** Returns how many parameters slices and biases train at most: if all blocks that slices can be selected from have some. */
+    private long mostTrained(Settings cell) {
+        Settings grft = Config.forMethod(cell, Method.GRFT.word());
+        Selection selection = new Sketch(config(), grft).selection();
+        Set<String> eligible = config().matrices(grft.selection().eligible()).keySet();
+        return selection.trained() + (grft.tuning().trainsBiases() ? biases(eligible) : 0);
+    }
+
+    /** Returns how many biases lie in the blocks of some matrices. */
+    private long biases(Set<String> of) {
+        Set<Integer> blocks = of.stream().map(VitConfig::block).collect(Collectors.toSet());
+        return config().matrices().entrySet().stream()
                 .filter(matrix -> blocks.contains(VitConfig.block(matrix.getKey())))
                 .mapToLong(matrix -> matrix.getValue().out())
                 .sum();
     }
 
-    /**
-     * Returns settings in which each method that can be matched trains as many parameters as the slices of the budget and the biases of the blocks they can lie in, the head aside, or
-     * the nearest that it can.
-     */
-    private Settings matched(Settings cell) {
+    private VitConfig config() {
+        return run.models().pretrained().config();
+    }
+
+    /** Returns settings in which each method that can be matched trains so many parameters, the head aside, or the nearest that it can. */
+    private Settings matched(Settings cell, long parameters) {
         if (!settings.compare().match()) {
             return cell;
         }
-        VitConfig config = run.models().pretrained().config();
-        Settings grft = Config.forMethod(cell, Method.GRFT.word());
-        double numbers = new Sketch(config, grft).selection().trained()
-                + (grft.tuning().trainsBiases() ? biases(config, grft.selection()) : 0);
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
         for (Method method : Method.all()) {
             Method.Matching matching = method.matching();
             if (matching != null) {
                 Settings own = Config.forMethod(cell, method.word());
                 Map<String, MatrixShape> eligible =
-                        config.matrices(own.selection().eligible());
-                matching.changes(numbers, config, own.tuning(), eligible)
+                        config().matrices(own.selection().eligible());
+                matching.changes(parameters, config(), own.tuning(), eligible)
                         .forEach((key, value) -> changes.put("methods." + method + "." + key, value));
             }
         }

@@ -221,6 +221,7 @@ public final class Verbs {
     private void writeReport() {
         session.requireClaim();
         Path path = Report.write(session.hadoop(), run.directory().path());
+        run.artifacts().made(path.toString());
         run.tracked(path.getParent(), true).files(path);
         session.out().println("report: " + path);
     }

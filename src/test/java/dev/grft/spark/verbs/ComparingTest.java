@@ -11,6 +11,7 @@ import dev.grft.data.Pixels;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.run.Session;
 import dev.grft.spark.verbs.Tiny.Printed;
+import dev.grft.vit.VitConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -238,6 +239,31 @@ class ComparingTest extends OnTiny {
             }
         }
         assertThat(budget).isPositive();
+    }
+
+    /** A budget of one row, whose block has 112 biases: 128 parameters, as has LoRA of rank 1 on four matrices. */
+    @Test
+    void onlyTheBiasesOfBlocksThatHaveSlicesCountForMethodsOfAnotherKind() throws Exception {
+        Path deep = Tiny.pretrained(folder.resolve("deep"), new VitConfig(8, 4, 16, 4, 2, 32, 0, 1e-6), 1);
+        List<String> sets = sets(
+                "model.pretrained=" + deep,
+                "compare.methods=[lora]",
+                "compare.budgets=[0.002]",
+                "selection.matrices=null",
+                "tuning.biases=true",
+                "tuning.lora.targets=[attn.proj]");
+
+        Tiny.does(spark, sets, false, Verbs::compare);
+
+        assertThat(comparison().path("cells"))
+                .hasSize(2)
+                .allSatisfy(cell -> assertThat(cell.path("seeds")
+                                .elements()
+                                .next()
+                                .path("trained_without_head")
+                                .asLong())
+                        .as(cell.path("method").asText())
+                        .isEqualTo(16 + 112));
     }
 
     @Test
