@@ -47,7 +47,7 @@ public record SparkModel(Path delta, String pretrained, String pretrainedSha256,
         return Map.of(OF_STAGE + delta.getName(), delta);
     }
 
-    /** Returns the texts that belong to it, by their paths in the model's folder. */
+    /** Returns the text files that belong to it, by their paths in the model's folder. */
     Map<String, String> texts(Task task) {
         ObjectNode pipeline = metadata("org.apache.spark.ml.PipelineModel", "PipelineModel_" + STAGE);
         pipeline.withObject("/paramMap").putArray("stageUids").add(STAGE);

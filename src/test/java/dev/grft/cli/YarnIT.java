@@ -61,7 +61,8 @@ class YarnIT {
                     new org.apache.hadoop.fs.Path("/" + source.getFileName()));
         }
         Path log = folder.resolve("undisturbed.log");
-        Process local = Submitted.verb("run", log, List.of("--master", "local[2]"), shared.sets(undisturbed, LONGER, JOBS));
+        Process local =
+                Submitted.verb("run", log, List.of("--master", "local[2]"), shared.sets(undisturbed, LONGER, JOBS));
         assertDone(local, log);
     }
 
@@ -242,8 +243,8 @@ class YarnIT {
     @Test
     void inClientModeLostAndPreemptedContainersAndANameNodeThatStartsAgainChangeNoBit() throws Exception {
         Path log = folder.resolve("client.log");
-        Process process =
-                submit("run", log, "client", List.of("--deploy-mode", "client"), "training.checkpointEvery=1", STANDING);
+        Process process = submit(
+                "run", log, "client", List.of("--deploy-mode", "client"), "training.checkpointEvery=1", STANDING);
         try {
             awaitState("client", process, log);
             kill("YarnCoarseGrainedExecutorBackend");

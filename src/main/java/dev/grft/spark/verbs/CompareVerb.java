@@ -288,7 +288,7 @@ final class CompareVerb extends Verb {
                 Settings own = Config.forMethod(cell, method.word());
                 Map<String, MatrixShape> eligible =
                         config().matrices(own.selection().eligible());
-                matching.changes(parameters, config(), own.tuning(), eligible)
+                matching.changes((double) parameters, config(), own.tuning(), eligible)
                         .forEach((key, value) -> changes.put("methods." + method + "." + key, value));
             }
         }
