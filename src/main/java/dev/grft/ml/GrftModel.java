@@ -9,7 +9,7 @@ import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
-import dev.grft.report.SparkModel;
+import dev.grft.checkpoint.artifact.SparkModel;
 import dev.grft.spark.images.FrameColumns;
 import dev.grft.spark.verbs.Labeler;
 import java.io.IOException;

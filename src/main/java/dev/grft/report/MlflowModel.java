@@ -3,6 +3,7 @@ package dev.grft.report;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Task;
+import dev.grft.checkpoint.artifact.SparkModel;
 import dev.grft.checkpoint.file.Json;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.Sha256;

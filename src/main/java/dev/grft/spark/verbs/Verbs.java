@@ -8,7 +8,7 @@ import dev.grft.config.Settings;
 import dev.grft.data.ImageRecipe;
 import dev.grft.report.MlflowModel;
 import dev.grft.report.Report;
-import dev.grft.report.SparkModel;
+import dev.grft.checkpoint.artifact.SparkModel;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.run.Run;

@@ -1,4 +1,4 @@
-package dev.grft.report;
+package dev.grft.checkpoint.artifact;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

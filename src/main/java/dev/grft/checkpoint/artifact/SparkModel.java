@@ -1,4 +1,4 @@
-package dev.grft.report;
+package dev.grft.checkpoint.artifact;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.grft.Task;
@@ -38,17 +38,17 @@ public record SparkModel(Path delta, String pretrained, String pretrainedSha256,
     }
 
     /** Returns the flavor in {@code MLmodel}. */
-    ObjectNode flavor() {
+    public ObjectNode flavor() {
         return Json.MAPPER.createObjectNode().put("model_data", FOLDER).put("pyspark_version", version);
     }
 
     /** Returns the files of the run directory that belong to it, by their paths in the model's folder. */
-    Map<String, Path> files() {
+    public Map<String, Path> files() {
         return Map.of(OF_STAGE + delta.getName(), delta);
     }
 
     /** Returns the text files that belong to it, by their paths in the model's folder. */
-    Map<String, String> texts(Task task) {
+    public Map<String, String> texts(Task task) {
         ObjectNode pipeline = metadata("org.apache.spark.ml.PipelineModel", "PipelineModel_" + STAGE);
         pipeline.withObject("/paramMap").putArray("stageUids").add(STAGE);
         String type = switch (task) {
