@@ -25,6 +25,7 @@ final class Pages {
             Map.entry("airflow connections add ", "Airflow is installed for test_dags.py, which executes it"),
             Map.entry(".venv-report", "needs Chromium and a Python of its own"),
             Map.entry(".venv-finetune", "needs PyTorch, the photos and a ViT-S/14"),
+            Map.entry("start-connect-server.sh", "starts a server of Spark 4.1; src/test/python/connect.py does it"),
             Map.entry("pip wheel ", "src/test/coordinates/run.sh executes it"),
             Map.entry("pip install target/python", "needs that wheel; src/test/coordinates/run.sh installs it"),
             Map.entry("hf download ", "the hub of Hugging Face is another's"),
