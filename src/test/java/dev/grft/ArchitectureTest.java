@@ -1,5 +1,6 @@
 package dev.grft;
 
+import static com.tngtech.archunit.base.DescribedPredicate.describe;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -56,6 +57,7 @@ class ArchitectureTest {
             "dev.grft.vit.kernels",
             "dev.grft.vit.kernels.onednn",
             "dev.grft.vit.kernels.torch",
+            "dev.grft.vit.kernels.nd4j",
             "dev.grft.vit.kernels.blas",
             "dev.grft.data.decode",
             "dev.grft.data.lists",
@@ -149,9 +151,24 @@ class ArchitectureTest {
 
     @Test
     void onlyTheArithmeticKnowsNd4j() {
-        only(
-                List.of("dev.grft", "dev.grft.vit..", "dev.grft.tuning", "dev.grft.train", "dev.grft.spark.."),
-                "org.nd4j..");
+        only(List.of("dev.grft", "dev.grft.vit.kernels..", "dev.grft.train", "dev.grft.spark.."), "org.nd4j..");
+    }
+
+    /** What executors compute may lie in another engine's memory. */
+    @Test
+    void theNetworkAndItsTuningsSeeArraysOfTheKernelsAlone() {
+        List<String> executors = List.of("Replica", "Scorer", "Deltas", "Targets");
+        noClasses()
+                .that()
+                .resideInAnyPackage("dev.grft.vit", "dev.grft.tuning")
+                .or(describe(
+                        "executors' half of train",
+                        type -> executors.stream()
+                                .anyMatch(name -> type.getName().matches("dev\\.grft\\.train\\." + name + "(\\$.*)?"))))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("org.nd4j..")
+                .check(classes);
     }
 
     @Test

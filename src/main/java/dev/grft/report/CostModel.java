@@ -181,7 +181,7 @@ public final class CostModel {
                         ? new Sketch(config, settings).selection().sizes()
                         : matrices,
                 layout.size(),
-                layout.size(training.syncEvery() == 1 ? whole : whole.or(decaying)),
+                layout.size(whole) + (training.syncEvery() == 1 ? 0 : layout.size(decaying)),
                 sums ? entries(config.matrices(settings.selection().eligible())) : 0,
                 returned(training),
                 settings.engine().standing(),
@@ -363,7 +363,8 @@ public final class CostModel {
         long backward =
                 Math.max(activations(examples, recompute), memory.training(Math.min(examples, scored), recompute));
         long batches = Math.max(backward + sums(), memory.forward(seen));
-        return weights() + tasks * (batches + (parts ? 5 : 4) * vector() + BYTES * ofTask);
+        int vectors = (parts ? 5 : 4) + (returned > 1 ? 2 : 0); // local steps have an updater with vectors of its own
+        return weights() + tasks * (batches + vectors * vector() + BYTES * ofTask);
     }
 
     /** Returns what tasks that share so many bytes beside the heap have for activations and sums each; in local mode also the learner's. */
@@ -374,7 +375,7 @@ public final class CostModel {
     /** Returns what {@link #room} returns at least, whatever trains. */
     static long least(VitConfig config, long bytes, int tasks) {
         long all = BYTES * config.parameters();
-        return (bytes - (long) JVM - (LEARNER + 3) * all) / tasks - 6 * all;
+        return (bytes - (long) JVM - (LEARNER + 3) * all) / tasks - 9 * all;
     }
 
     /** Returns the bytes of the gradients that are summed for scores. */

@@ -1,8 +1,8 @@
 package dev.grft.train;
 
 import dev.grft.config.TrainingSettings;
-import dev.grft.vit.kernels.Flat;
-import dev.grft.vit.kernels.Freed;
+import dev.grft.vit.kernels.nd4j.Flat;
+import dev.grft.vit.kernels.nd4j.Freed;
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;

@@ -12,7 +12,8 @@ import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
-import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Kernels;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -21,8 +22,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * Several deltas on one pretrained model, each with a head of its own. The weights are in memory once and are never written: to
@@ -40,10 +39,8 @@ public final class Deltas implements AutoCloseable {
     private final Map<String, Loaded> loaded = new LinkedHashMap<>();
 
     private record Loaded(Vit vit, Trainable trainable, Weights weights, Bindings bindings) {
-        float[][] probabilities(INDArray x, int examples, int from) {
-            try (INDArray outputs = LossModule.activated(weights.config().task(), vit.forward(x, examples, from))) {
-                return Flat.rows(outputs);
-            }
+        float[][] probabilities(Array x, int examples, int from) {
+            return Predictions.of(weights.config().task(), vit.forward(x, examples, from));
         }
 
         void close() {
@@ -56,7 +53,7 @@ public final class Deltas implements AutoCloseable {
     private Deltas(Weights weights, Kernels kernels, @Nullable Checkpoint pretrained) {
         this.weights = weights;
         this.kernels = kernels;
-        this.buffers = new Buffers(weights.type(), Keep.NOTHING);
+        this.buffers = new Buffers(kernels.memory(), weights.type(), Keep.NOTHING);
         this.pretrained = pretrained;
     }
 
@@ -67,7 +64,7 @@ public final class Deltas implements AutoCloseable {
 
     /** Returns no deltas yet, on a native copy of a pretrained model; to be closed. */
     public static Deltas on(Checkpoint pretrained, Kernels kernels) {
-        Weights copy = Weights.copyOf(pretrained.config(), pretrained.tensors(), DataType.FLOAT);
+        Weights copy = Weights.copyOf(pretrained.config(), pretrained.tensors(), DataType.FLOAT, kernels.memory());
         return new Deltas(copy, kernels, pretrained);
     }
 
@@ -96,11 +93,13 @@ public final class Deltas implements AutoCloseable {
         Trainable trainable = tuning.trainable();
         Vit vit = new Vit(own, trainable, kernels, buffers);
         Layout layout = vit.layout();
-        Map<String, INDArray> values = new LinkedHashMap<>();
+        Map<String, Array> values = new LinkedHashMap<>();
         layout.arrays()
                 .forEach((array, shape) -> values.put(
                         array,
-                        Flat.array(Tuning.read(layout, trained, array), own.type(), shape.rows(), shape.columns())));
+                        kernels.memory()
+                                .allocate(own.type(), shape.rows(), shape.columns())
+                                .write(Tuning.read(layout, trained, array))));
         Bindings bindings = new Bindings(values, null);
         vit.bind(bindings);
         loaded.put(name, new Loaded(vit, trainable, own, bindings));
@@ -141,7 +140,7 @@ public final class Deltas implements AutoCloseable {
         List<String> left = new ArrayList<>(some.keySet());
         left.sort(Comparator.comparingInt(name -> of(name).vit.frozenStages()));
         some.values().forEach(each -> each.trainable.begin(new long[0]));
-        INDArray x = Replica.images(batch, buffers);
+        Array x = Replica.images(batch, buffers);
         int stage = 0;
         for (String name : left) { // the last has the longest way in common with the others: it computes it for them
             Loaded one = of(name);
@@ -158,8 +157,8 @@ public final class Deltas implements AutoCloseable {
     }
 
     /** Returns a copy of what all networks have computed, which the rest of each would overwrite. */
-    private INDArray apart(INDArray x) {
-        INDArray copy = buffers.shared("common", x.shape());
+    private Array apart(Array x) {
+        Array copy = buffers.shared("common", x.shape());
         kernels.copyRows(x, 0, copy, 0, (int) x.size(0), 1);
         return copy;
     }

@@ -1,7 +1,7 @@
 package dev.grft.train;
 
-import dev.grft.vit.kernels.Flat;
-import dev.grft.vit.kernels.Freed;
+import dev.grft.vit.kernels.nd4j.Flat;
+import dev.grft.vit.kernels.nd4j.Freed;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -18,7 +18,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * The driver's side of training: the trained vector and DL4J's updater over it. Needs no pretrained weights, so its
  * memory is proportional to what trains.
  *
- * <p>{@link #apply} gives the same bits as {@code MultiLayerNetwork.fit} on the same batch.
+ * <p>{@link #apply} gives the bits of {@code MultiLayerNetwork}'s own updater, given the same gradient.
  */
 public final class Learner implements AutoCloseable {
     private final MultiLayerNetwork network;
@@ -58,13 +58,8 @@ public final class Learner implements AutoCloseable {
         restore(from);
     }
 
-    Learner(MultiLayerNetwork network) {
-        this.network = network;
-        this.average = null;
-    }
-
     /** Takes the pretrained values that weight decay counts with, see {@link StageModule#decayFrom}. */
-    void decayFrom(Function<String, INDArray> origin) {
+    private void decayFrom(Function<String, INDArray> origin) {
         for (int l = 0; l < network.getnLayers(); l++) {
             ((StageModule) network.getLayer(l)).decayFrom(origin);
         }
@@ -125,14 +120,6 @@ public final class Learner implements AutoCloseable {
         update(gradient.examples());
         average(step - 1);
         return norm;
-    }
-
-    /** Makes one step with what lies in the network's gradient vector, see {@link #apply}. */
-    void update(int examples, double clipNorm) {
-        if (clipNorm > 0) {
-            clip(norm(Flat.read(network.getFlattenedGradients())) / examples, clipNorm);
-        }
-        update(examples);
     }
 
     private void clip(double norm, double clipNorm) {
@@ -201,6 +188,14 @@ public final class Learner implements AutoCloseable {
     /** Returns the number of steps made. */
     public long step() {
         return step;
+    }
+
+    /** Returns the bytes of native memory that it holds: parameters, gradient, updater state, and pretrained values for weight decay. */
+    long bytes() {
+        INDArray state = network.getUpdater(false) == null ? null : updater().getStateViewArray();
+        long values = 2 * network.numParams() + (state == null ? 0 : state.length());
+        return network.params().dataType().width()
+                * (values + origins.stream().mapToLong(INDArray::length).sum());
     }
 
     /** Frees the network's vectors. DL4J's own close also collects the garbage of the whole heap. */

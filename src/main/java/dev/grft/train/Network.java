@@ -53,7 +53,7 @@ public final class Network {
             List<StageLayer.Trained> arrays = layout.stages().get(stage).stream()
                     .map(array -> trained(array, of, depth, training, penalty))
                     .toList();
-            list.layer(stage, new StageLayer(arrays, stage > depth));
+            list.layer(stage, new StageLayer(arrays));
         }
         return list.build();
     }

@@ -3,22 +3,20 @@ package dev.grft.train;
 import dev.grft.data.Batch;
 import dev.grft.data.FrozenOutputs;
 import dev.grft.tuning.Tuning;
+import dev.grft.vit.Bindings;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Keep;
+import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
-import dev.grft.vit.kernels.Flat;
-import dev.grft.vit.kernels.Freed;
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
-import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.function.IntFunction;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
-import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The executors' side of training: a whole network over shared frozen weights, with buffers of its own. For one thread
@@ -27,53 +25,44 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 public final class Replica implements AutoCloseable {
     private static final long[] NO_SEEDS = {};
 
-    private final MultiLayerNetwork network;
+    private final MultiLayerConfiguration configuration;
     private final Trainable trainable;
     private final Vit vit;
-    private final Learner learner;
+    private final Array trained; // [N]
+    private final Array gradient; // [N]
     private final Tuning tuning;
     private final Weights weights;
-    private final List<INDArray> origins = new ArrayList<>(); // copies of the slices' and entries' pretrained values
     private final Kernels kernels;
-    private final DataType type;
-    private boolean updates; // whether it has made steps of its own
+    private @Nullable Learner learner; // of steps of its own; null before the first
 
     /**
      * Returns a network over {@code weights}.
      *
-     * @param configuration is copied
+     * @param configuration of what makes {@link #steps}; is copied
      * @param kernels of this network alone
      * @param keep what is kept for gradients; {@link Keep#NOTHING} if none will be asked for
      */
     public Replica(Weights weights, Tuning tuning, MultiLayerConfiguration configuration, Kernels kernels, Keep keep) {
-        network = new MultiLayerNetwork(configuration.clone());
-        network.init();
-        network.initGradientsView();
-        trainable = tuning.trainable();
-        vit = new Vit(weights, trainable, kernels, keep);
-        type = weights.type();
-        learner = new Learner(network);
+        this.configuration = configuration.clone();
         this.tuning = tuning;
         this.weights = weights;
         this.kernels = kernels;
-        for (int s = 0; s < vit.stages().size(); s++) {
-            ((StageModule) network.getLayer(s)).attach(vit.stages().get(s), vit.inputGradient(s));
-        }
-        ((LossModule) network.getOutputLayer())
-                .use(kernels, vit.buffers(), weights.config().task());
+        trainable = tuning.trainable();
+        vit = new Vit(weights, trainable, kernels, keep);
+        Layout layout = vit.layout();
+        trained = kernels.memory().allocate(weights.type(), layout.size()).fill(0);
+        gradient = kernels.memory().allocate(weights.type(), layout.size()).fill(0);
+        vit.bind(new Bindings(layout.views(trained), layout.views(gradient)));
     }
 
-    /**
-     * Returns the network that DL4J sees, for what DL4J can do with it. Parameters that train whole are summed with their
-     * pretrained values once, by {@link #load}: whoever changes the network's numbers loads them again.
-     */
-    public MultiLayerNetwork network() {
-        return network;
+    /** Returns where every trained array lies in the trained vector. */
+    public Layout layout() {
+        return vit.layout();
     }
 
     /** Takes over a trained vector, {@code [N]}. */
-    public void load(float[] trained) {
-        Flat.write(trained, network.params());
+    public void load(float[] vector) {
+        trained.write(vector);
         vit.refresh();
     }
 
@@ -85,7 +74,7 @@ public final class Replica implements AutoCloseable {
     /** Returns the gradient of the summed loss of one or more batches, added up in their order. */
     public StepGradient gradient(Iterator<Batch> batches) {
         Sum sum = backward(batches);
-        return new StepGradient(Flat.read(network.getFlattenedGradients()), sum.loss, sum.examples);
+        return new StepGradient(gradient.floats(), sum.loss, sum.examples);
     }
 
     /**
@@ -95,134 +84,137 @@ public final class Replica implements AutoCloseable {
      * @param batches those whose gradients each step adds up, by its number; one or more
      */
     public LocalSteps steps(LearnerState from, int count, double clipNorm, IntFunction<Iterator<Batch>> batches) {
-        if (!updates) {
-            learner.decayFrom(this::origin);
-            updates = true;
-        }
-        learner.restore(from);
-        vit.refresh();
+        Learner own = learner(from);
+        load(from.trained());
         double loss = 0;
         long examples = 0;
         for (int i = 0; i < count; i++) {
-            Sum sum = backward(batches.apply(i));
-            learner.update(sum.examples, clipNorm);
-            vit.refresh();
-            loss += sum.loss;
-            examples += sum.examples;
+            StepGradient step = gradient(batches.apply(i));
+            own.apply(step, clipNorm);
+            load(own.trained());
+            loss += step.loss();
+            examples += step.examples();
         }
-        return new LocalSteps(learner.state(), loss, examples);
+        return new LocalSteps(own.state(), loss, examples);
+    }
+
+    private Learner learner(LearnerState from) {
+        if (learner == null) {
+            learner = new Learner(configuration, from, null, this::pretrained);
+        } else {
+            learner.restore(from);
+        }
+        return learner;
+    }
+
+    /** Returns the pretrained value of an array. */
+    private float[] pretrained(String array) {
+        return weights.config().tensors().containsKey(array)
+                ? weights.array(array).floats()
+                : tuning.pretrained(array, matrix -> weights.array(matrix).floats());
     }
 
     /** The loss of some examples, and how many they are. */
     private record Sum(double loss, int examples) {}
 
-    /** Leaves the sum of the batches' gradients in the network's gradient vector. */
+    /** Leaves the sum of the batches' gradients in the gradient vector. */
     private Sum backward(Iterator<Batch> batches) {
         Batch batch = batches.next();
         double loss = backward(batch);
         int examples = batch.size();
         if (batches.hasNext()) {
-            INDArray gradient = network.getFlattenedGradients();
-            INDArray sum = vit.buffers().shared("gradients", gradient.shape()).assign(gradient);
+            Array sum = vit.buffers().shared("gradients", gradient.length()).copy(gradient);
             while (batches.hasNext()) {
                 batch = batches.next();
                 loss += backward(batch);
                 examples += batch.size();
                 kernels.add(gradient, sum);
             }
-            gradient.assign(sum);
+            gradient.copy(sum);
         }
         return new Sum(loss, examples);
     }
 
-    /** Returns the pretrained value of an array: that of the weights themselves if it trains whole. */
-    private INDArray origin(String array) {
-        if (weights.config().tensors().containsKey(array)) {
-            return weights.array(array);
-        }
-        float[] numbers = tuning.pretrained(array, matrix -> Flat.read(weights.array(matrix)));
-        INDArray copy = Flat.array(numbers, type, numbers.length);
-        origins.add(copy);
-        return copy;
-    }
-
     private double backward(Batch batch) {
-        trainable.begin(batch.seeds());
-        vit.dropPaths(batch.treatment().dropPath(), batch.seeds());
-        network.setInput(input(batch));
-        network.setLabels(Targets.of(batch, weights.config(), vit.buffers()));
-        network.computeGradientAndScore();
+        begin(batch.seeds(), batch.treatment().dropPath());
+        Buffers buffers = vit.buffers();
+        Array logits = forward(batch);
+        Array losses = buffers.shared("losses", batch.size());
+        Array dlogits = buffers.shared("dlogits", logits.shape());
+        kernels.loss(weights.config().task(), logits, Targets.of(batch, weights.config(), buffers), losses, dlogits);
+        vit.backward(dlogits);
         double sum = 0;
-        for (float loss : Flat.read(((LossModule) network.getOutputLayer()).losses())) {
+        for (float loss : losses.floats()) {
             sum += loss;
         }
         return sum;
     }
 
+    private void begin(long[] seeds, double dropPath) {
+        trainable.begin(seeds);
+        vit.dropPaths(dropPath, seeds);
+    }
+
     /** Returns what the head says of each image, {@code [B][K]}: the probability of each class, or values. */
     public float[][] probabilities(Batch batch) {
-        trainable.begin(NO_SEEDS);
-        vit.dropPaths(0, NO_SEEDS);
-        try (INDArray probabilities = network.output(input(batch), false)) {
-            return Flat.rows(probabilities);
-        }
+        begin(NO_SEEDS, 0);
+        return Predictions.of(weights.config().task(), forward(batch));
     }
 
     /** Returns the features of each image, {@code [B][D]}: what the head reads. */
     public float[][] features(Batch batch) {
-        trainable.begin(NO_SEEDS);
-        vit.dropPaths(0, NO_SEEDS);
-        return Flat.rows(vit.features(images(batch, vit.buffers())));
+        begin(NO_SEEDS, 0);
+        return vit.features(images(batch, vit.buffers())).matrix();
     }
 
     /** Returns the bytes of native memory that it holds: activations, working arrays, trained numbers and their gradients. */
     public long bytes() {
-        long copied = origins.stream().mapToLong(INDArray::length).sum();
-        return vit.bytes() + type.width() * (2L * network.numParams() + copied);
+        return vit.bytes() + trained.bytes() + gradient.bytes() + (learner == null ? 0 : learner.bytes());
     }
 
     /** Frees its native memory. It must not be used afterwards. */
     @Override
     public void close() {
         vit.close();
-        learner.close();
-        Freed.arrays(origins);
+        trained.close();
+        gradient.close();
+        if (learner != null) {
+            learner.close();
+        }
         kernels.free();
     }
 
-    /** Returns what the network begins with: the images, or what its frozen stages make of them, which are then passed by. */
-    private INDArray input(Batch batch) {
+    /** Returns the logits of images, or of what the frozen stages have made of them, which are then passed by. */
+    private Array forward(Batch batch) {
         FrozenOutputs frozen = batch.frozen();
-        for (int s = 0; s < vit.frozenStages(); s++) {
-            ((StageModule) network.getLayer(s)).passBy(frozen != null);
-        }
-        return frozen == null ? images(batch, vit.buffers()) : outputs(frozen, batch.imageSize());
+        return frozen == null
+                ? vit.forward(images(batch, vit.buffers()))
+                : vit.forward(outputs(frozen, batch.imageSize()), batch.size(), vit.frozenStages());
     }
 
     /**
-     * Returns {@code [B, T, D]}, or {@code [B, 1, D]} behind a block of the class token alone. Each image is computed alone: with others beside
+     * Returns {@code [B*T, D]}, or {@code [B, D]} behind a block of the class token alone. Each image is computed alone: with others beside
      * it, BLAS may compute other last bits.
      */
-    private INDArray outputs(FrozenOutputs frozen, int side) {
+    private Array outputs(FrozenOutputs frozen, int side) {
         int width = weights.config().width();
         int tokens = frozen.length() / width;
-        INDArray outputs = vit.buffers().shared("frozen", frozen.size(), tokens, width);
+        Array outputs = vit.buffers().shared("frozen", (long) frozen.size() * tokens, width);
         for (int b = 0; b < frozen.size(); b++) {
             float[] one = frozen.at(b, image -> {
-                INDArray images = vit.buffers().shared("images", 1, 3, side, side);
-                Flat.write(image, images);
-                return Flat.read(vit.frozen(images));
+                Array images = vit.buffers().shared("images", 1, 3, side, side).write(image);
+                return vit.frozen(images).floats();
             });
-            Flat.write(one, outputs.slice(b));
+            outputs.rows((long) b * tokens, (b + 1L) * tokens).write(one);
         }
         return outputs;
     }
 
     /** Returns the images on the device, {@code [B, 3, S, S]}, until the next batch. */
-    static INDArray images(Batch batch, Buffers buffers) {
+    static Array images(Batch batch, Buffers buffers) {
         int side = batch.imageSize();
-        INDArray images = buffers.shared("images", batch.size(), 3, side, side);
-        Flat.write(batch.images(), images);
+        Array images = buffers.shared("images", batch.size(), 3, side, side);
+        images.write(batch.images());
         return images;
     }
 }

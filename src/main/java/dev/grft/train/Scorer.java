@@ -13,12 +13,12 @@ import dev.grft.vit.Buffers;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
-import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Memory;
 import java.util.Map;
 import java.util.SplittableRandom;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The first half of the method: forward and backward at the pretrained weights, summing squared gradients of the eligible
@@ -57,12 +57,14 @@ public final class Scorer implements AutoCloseable {
             Keep keep) {
         int outputs = headBias.length;
         this.weights = weights.withHead(outputs, task);
-        this.watch = new ScoreWatch(eligible, score, weights::array);
+        this.watch = new ScoreWatch(eligible, score, weights::array, kernels.memory());
         this.kernels = kernels;
         this.vit = new Vit(this.weights, watch, kernels, keep);
         this.type = weights.type();
-        INDArray weight = Flat.array(headWeight, type, outputs, weights.config().features());
-        INDArray bias = Flat.array(headBias, type, outputs);
+        Memory memory = kernels.memory();
+        Array weight =
+                memory.allocate(type, outputs, weights.config().features()).write(headWeight);
+        Array bias = memory.allocate(type, outputs).write(headBias);
         this.head = new Bindings(Map.of(Delta.HEAD_WEIGHT, weight, Delta.HEAD_BIAS, bias), null);
         vit.bind(head);
     }
@@ -74,7 +76,7 @@ public final class Scorer implements AutoCloseable {
 
     /** Adds what the score makes of the gradients of the task's loss of a batch. */
     public void addLoss(Batch batch) {
-        INDArray logits = forward(batch);
+        Array logits = forward(batch);
         backward(logits, Targets.of(batch, weights.config(), vit.buffers()));
     }
 
@@ -86,8 +88,8 @@ public final class Scorer implements AutoCloseable {
      * @param ids of the examples; one draws the same in every batch
      */
     public void addSampled(Batch batch, long[] ids, long seed) {
-        INDArray logits = forward(batch);
-        float[][] values = Flat.rows(logits);
+        Array logits = forward(batch);
+        float[][] values = logits.matrix();
         Task task = weights.config().task();
         int length = Targets.length(weights.config().classes(), task);
         float[] targets = new float[Math.multiplyExact(ids.length, length)];
@@ -136,15 +138,15 @@ public final class Scorer implements AutoCloseable {
         return logits.length - 1;
     }
 
-    private INDArray forward(Batch batch) {
+    private Array forward(Batch batch) {
         watch.next(batch.size());
         return vit.forward(Replica.images(batch, vit.buffers()));
     }
 
-    private void backward(INDArray logits, INDArray targets) {
+    private void backward(Array logits, Array targets) {
         Buffers buffers = vit.buffers();
-        INDArray dlogits = buffers.shared("dlogits", logits.shape());
-        INDArray losses = buffers.shared("losses", logits.size(0));
+        Array dlogits = buffers.shared("dlogits", logits.shape());
+        Array losses = buffers.shared("losses", logits.size(0));
         kernels.loss(weights.config().task(), logits, targets, losses, dlogits);
         vit.backward(dlogits);
     }
@@ -167,11 +169,11 @@ public final class Scorer implements AutoCloseable {
         }
         watch.next(n);
         Buffers buffers = vit.buffers();
-        INDArray features = vit.features(Replica.images(batch, buffers));
-        INDArray dfeatures = buffers.shared("dfeatures", features.shape());
-        INDArray losses = buffers.shared("losses", n);
-        INDArray pairs = buffers.shared("pairs", n, n);
-        Flat.write(same, pairs);
+        Array features = vit.features(Replica.images(batch, buffers));
+        Array dfeatures = buffers.shared("dfeatures", features.shape());
+        Array losses = buffers.shared("losses", n);
+        Array pairs = buffers.shared("pairs", n, n);
+        pairs.write(same);
         kernels.contrastive(features, pairs, temperature, losses, dfeatures);
         vit.backwardFeatures(dfeatures);
     }

@@ -33,7 +33,6 @@ public final class StageLayer extends BaseLayer {
     private static final ParamInitializer INITIALIZER = new Views();
 
     private List<Trained> arrays = new ArrayList<>();
-    private boolean last;
 
     /** One trained array. A class, because DL4J's JSON does not write records. */
     public static final class Trained implements java.io.Serializable {
@@ -214,10 +213,9 @@ public final class StageLayer extends BaseLayer {
     /** For DL4J's JSON only. */
     public StageLayer() {}
 
-    /** Returns the layer of these arrays; {@code last} says whether it ends in the loss. */
-    public StageLayer(List<Trained> arrays, boolean last) {
+    /** Returns the layer of these arrays. */
+    public StageLayer(List<Trained> arrays) {
         this.arrays = new ArrayList<>(arrays);
-        this.last = last;
     }
 
     public List<Trained> getArrays() {
@@ -228,14 +226,6 @@ public final class StageLayer extends BaseLayer {
         this.arrays = arrays;
     }
 
-    public boolean isLast() {
-        return last;
-    }
-
-    public void setLast(boolean last) {
-        this.last = last;
-    }
-
     @Override
     public Layer instantiate(
             NeuralNetConfiguration conf,
@@ -244,7 +234,7 @@ public final class StageLayer extends BaseLayer {
             INDArray params,
             boolean initialize,
             DataType type) {
-        StageModule module = last ? new LossModule(conf, type) : new StageModule(conf, type);
+        StageModule module = new StageModule(conf, type);
         module.setListeners(listeners);
         module.setIndex(index);
         module.setParamsViewArray(params);
@@ -310,15 +300,12 @@ public final class StageLayer extends BaseLayer {
 
     @Override
     public boolean equals(Object other) {
-        return other instanceof StageLayer layer
-                && super.equals(other)
-                && arrays.equals(layer.arrays)
-                && last == layer.last;
+        return other instanceof StageLayer layer && super.equals(other) && arrays.equals(layer.arrays);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(super.hashCode(), arrays, last);
+        return Objects.hash(super.hashCode(), arrays);
     }
 
     /** Cuts a layer's share of the flat vectors into its arrays: views, row-major. */

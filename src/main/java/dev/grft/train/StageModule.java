@@ -1,7 +1,5 @@
 package dev.grft.train;
 
-import dev.grft.vit.Bindings;
-import dev.grft.vit.Stage;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,42 +19,15 @@ import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.regularization.Regularization;
 
 /**
- * A DL4J layer that is a thin shell around a {@link Stage}. Without a stage (on the driver) it has parameters and an
- * updater, but cannot run.
- *
- * <p>Between stages DL4J sees {@code [B, T, D]}; the stages themselves work on {@code [B*T, D]}, the same numbers.
+ * The DL4J layer of one {@link dev.grft.vit.Stage}: trained arrays and their updater. It does not run: what trains computes the gradients.
  */
-class StageModule extends BaseLayer<StageLayer> {
+final class StageModule extends BaseLayer<StageLayer> {
     private static final long serialVersionUID = 1L;
 
-    private transient @Nullable Stage stage;
-    private transient boolean inputGradient;
-    private transient boolean passedBy;
     private transient Map<String, INDArray> origins = Map.of(); // by key
 
     StageModule(NeuralNetConfiguration conf, DataType type) {
         super(conf, type);
-    }
-
-    /** Ties the layer to a stage, whose trained arrays and gradients become views of the network's flat vectors. */
-    void attach(Stage newStage, boolean passesGradientDown) {
-        stage = newStage;
-        inputGradient = passesGradientDown;
-        newStage.bind(new Bindings(byName(paramTable()), byName(gradientViews)));
-        newStage.refresh();
-    }
-
-    /** Sets whether the input is this stage's output already, which is then handed on. */
-    final void passBy(boolean now) {
-        passedBy = now;
-    }
-
-    private Map<String, INDArray> byName(@Nullable Map<String, INDArray> byKey) {
-        Map<String, INDArray> named = new HashMap<>();
-        if (byKey != null) { // DL4J leaves out a layer without parameters
-            layerConf().getArrays().forEach(array -> named.put(array.getName(), byKey.get(array.key())));
-        }
-        return named;
     }
 
     /**
@@ -64,7 +35,7 @@ class StageModule extends BaseLayer<StageLayer> {
      *
      * @param origin returns the pretrained value of an array by its name, of as many numbers
      */
-    final void decayFrom(Function<String, INDArray> origin) {
+    void decayFrom(Function<String, INDArray> origin) {
         Map<String, INDArray> found = new HashMap<>();
         layerConf().getArrays().stream()
                 .filter(StageLayer.Trained::needsOrigin)
@@ -77,35 +48,21 @@ class StageModule extends BaseLayer<StageLayer> {
         return new WithOrigins(layerConf(), origins);
     }
 
-    final Stage stage() {
-        if (stage == null) {
-            throw new IllegalStateException(
-                    "layer " + index + " has no stage: this network only updates, it cannot run");
-        }
-        return stage;
-    }
-
     @Override
     public INDArray activate(boolean training, LayerWorkspaceMgr workspaces) {
-        if (passedBy) {
-            return input;
-        }
-        int examples = Math.toIntExact(input.size(0));
-        return byExample(stage().forward(byToken(input), examples), examples);
+        throw onlyUpdates();
     }
 
     @Override
     public Pair<Gradient, INDArray> backpropGradient(@Nullable INDArray dy, LayerWorkspaceMgr workspaces) {
-        INDArray dx = null;
-        if (dy != null) {
-            int examples = Math.toIntExact(dy.size(0));
-            INDArray below = stage().backward(byToken(dy), examples, inputGradient);
-            dx = below == null ? null : byExample(below, examples);
-        }
-        return new Pair<>(gradientViews(), dx);
+        throw onlyUpdates();
     }
 
-    final Gradient gradientViews() {
+    private IllegalStateException onlyUpdates() {
+        return new IllegalStateException("layer " + index + " has no stage: this network only updates, it cannot run");
+    }
+
+    Gradient gradientViews() {
         Gradient gradient = new DefaultGradient(getGradientsViewArray());
         if (gradientViews != null) { // DL4J leaves out a layer without parameters
             gradientViews.forEach(gradient::setGradientFor);
@@ -116,14 +73,6 @@ class StageModule extends BaseLayer<StageLayer> {
     @Override
     public boolean isPretrainLayer() {
         return false;
-    }
-
-    private static INDArray byToken(INDArray x) {
-        return x.rank() == 3 ? x.reshape('c', x.size(0) * x.size(1), x.size(2)) : x;
-    }
-
-    private static INDArray byExample(INDArray x, int examples) {
-        return x.size(0) == examples ? x : x.reshape('c', examples, x.size(0) / examples, x.size(1));
     }
 
     /** The configuration as DL4J's updater reads it: with values that must not be written to JSON. */

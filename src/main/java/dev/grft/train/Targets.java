@@ -5,8 +5,7 @@ import dev.grft.data.Batch;
 import dev.grft.data.Standard;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.VitConfig;
-import dev.grft.vit.kernels.Flat;
-import org.nd4j.linalg.api.ndarray.INDArray;
+import dev.grft.vit.kernels.Array;
 
 /**
  * The targets of a batch, {@code [B, K]} of one class: each row is a distribution over the classes. Of several classes and of values
@@ -22,14 +21,14 @@ final class Targets {
     private Targets() {}
 
     /** Returns the targets on the device, until the next batch. */
-    static INDArray of(Batch batch, VitConfig config, Buffers buffers) {
+    static Array of(Batch batch, VitConfig config, Buffers buffers) {
         return onDevice(of(batch, config.classes(), config.task()), batch.size(), buffers);
     }
 
     /** Returns targets that were made, {@code [B, n]}, on the device, until the next batch. */
-    static INDArray onDevice(float[] values, int examples, Buffers buffers) {
-        INDArray targets = buffers.shared("labels", examples, values.length / examples);
-        Flat.write(values, targets);
+    static Array onDevice(float[] values, int examples, Buffers buffers) {
+        Array targets = buffers.shared("labels", examples, values.length / examples);
+        targets.write(values);
         return targets;
     }
 

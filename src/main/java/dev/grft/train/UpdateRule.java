@@ -1,8 +1,8 @@
 package dev.grft.train;
 
 import dev.grft.config.TrainingSettings;
-import dev.grft.vit.kernels.Flat;
-import dev.grft.vit.kernels.Freed;
+import dev.grft.vit.kernels.nd4j.Flat;
+import dev.grft.vit.kernels.nd4j.Freed;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;

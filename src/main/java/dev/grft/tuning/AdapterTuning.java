@@ -7,11 +7,11 @@ import dev.grft.vit.Buffers;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.TrainedArray.Start;
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * Adapter Tuning: bottleneck layers behind some linear maps, and the head (Houlsby et al. 2019, arXiv 1902.00751; behind the
@@ -75,9 +75,9 @@ public final class AdapterTuning extends AdditionTuning {
 
     private final class Behind extends Added {
         private final String matrix;
-        private @Nullable INDArray output; // z [M, out]
-        private @Nullable INDArray hidden; // [M, size]
-        private @Nullable INDArray derivative; // [M, size]
+        private @Nullable Array output; // z [M, out]
+        private @Nullable Array hidden; // [M, size]
+        private @Nullable Array derivative; // [M, size]
 
         Behind(String matrix, int out) {
             super(
@@ -90,33 +90,33 @@ public final class AdapterTuning extends AdditionTuning {
             this.matrix = matrix;
         }
 
-        private INDArray value(String layer, String array) {
+        private Array value(String layer, String array) {
             return value(Bottleneck.name(matrix, layer + "." + array));
         }
 
-        private INDArray gradient(String layer, String array) {
+        private Array gradient(String layer, String array) {
             return gradient(Bottleneck.name(matrix, layer + "." + array));
         }
 
-        private static INDArray row(INDArray vector) {
-            return vector.reshape('c', 1, vector.length());
+        private static Array row(Array vector) {
+            return vector.reshape(1, vector.length());
         }
 
-        private static INDArray ones(Buffers buffers, long m) {
-            return buffers.shared("adapter.ones", m, 1).assign(1);
+        private static Array ones(Buffers buffers, long m) {
+            return buffers.shared("adapter.ones", m, 1).fill(1);
         }
 
         @Override
-        public @Nullable INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+        public @Nullable Array merged(Kernels kernels, Buffers buffers, Array frozen) {
             return null;
         }
 
         @Override
-        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
+        public void forward(Kernels kernels, Buffers buffers, Array x, Array y) {
             long m = y.size(0);
-            INDArray z = buffers.saved(matrix, "adapter.output", m, y.size(1)).assign(y);
-            INDArray h = buffers.saved(matrix, "adapter.hidden", m, size);
-            INDArray slope = buffers.saved(matrix, "adapter.derivative", m, size);
+            Array z = buffers.saved(matrix, "adapter.output", m, y.size(1)).copy(y);
+            Array h = buffers.saved(matrix, "adapter.hidden", m, size);
+            Array slope = buffers.saved(matrix, "adapter.derivative", m, size);
             kernels.gemm(false, z, true, value("down", "weight"), 1, 0, slope);
             kernels.gelu(value("down", "bias"), slope, h);
             kernels.gemm(false, h, true, value("up", "weight"), scale, 1, y);
@@ -137,24 +137,24 @@ public final class AdapterTuning extends AdditionTuning {
         }
 
         @Override
-        public INDArray outputGradient(Kernels kernels, Buffers buffers, INDArray dy) {
+        public Array outputGradient(Kernels kernels, Buffers buffers, Array dy) {
             long m = dy.size(0);
             kernels.gemm(true, dy, false, Objects.requireNonNull(hidden, matrix), scale, 0, gradient("up", "weight"));
             kernels.gemm(true, ones(buffers, m), false, dy, scale, 0, row(gradient("up", "bias")));
-            INDArray dp = buffers.shared("adapter.dbefore", m, size);
+            Array dp = buffers.shared("adapter.dbefore", m, size);
             kernels.gemm(false, dy, false, value("up", "weight"), scale, 0, dp);
             kernels.geluBackward(Objects.requireNonNull(derivative, matrix), dp);
             kernels.gemm(true, dp, false, Objects.requireNonNull(output, matrix), 1, 0, gradient("down", "weight"));
             kernels.columnSums(dp, gradient("down", "bias"));
-            INDArray dz = buffers.shared("adapter.doutput", m, dy.size(1)).assign(dy);
+            Array dz = buffers.shared("adapter.doutput", m, dy.size(1)).copy(dy);
             kernels.gemm(false, dp, false, value("down", "weight"), 1, 1, dz);
             return dz;
         }
 
         @Override
-        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {}
+        public void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int examples) {}
 
         @Override
-        public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
+        public void inputGradient(Kernels kernels, Buffers buffers, Array dy, Array dx) {}
     }
 }

@@ -9,6 +9,7 @@ import dev.grft.vit.Bindings;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.TrainedArray;
+import dev.grft.vit.kernels.Array;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -17,7 +18,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** What the methods have in common that add something to some linear maps: how a delta is made of what they train. */
 abstract class AdditionTuning implements Tuning {
@@ -128,8 +128,8 @@ abstract class AdditionTuning implements Tuning {
     /** An adaptation with arrays of its own. */
     abstract static class Added implements Adaptation {
         private final Map<String, TrainedArray> arrays = new LinkedHashMap<>();
-        private final Map<String, INDArray> values = new LinkedHashMap<>();
-        private final Map<String, INDArray> gradients = new LinkedHashMap<>();
+        private final Map<String, Array> values = new LinkedHashMap<>();
+        private final Map<String, Array> gradients = new LinkedHashMap<>();
 
         Added(TrainedArray... arrays) {
             for (TrainedArray array : arrays) {
@@ -146,18 +146,18 @@ abstract class AdditionTuning implements Tuning {
         public void bind(Bindings bindings) {
             arrays.keySet().forEach(name -> {
                 values.put(name, bindings.value(name));
-                INDArray gradient = bindings.gradient(name);
+                Array gradient = bindings.gradient(name);
                 if (gradient != null) {
                     gradients.put(name, gradient);
                 }
             });
         }
 
-        INDArray value(String name) {
+        Array value(String name) {
             return Objects.requireNonNull(values.get(name), name);
         }
 
-        INDArray gradient(String name) {
+        Array gradient(String name) {
             return Objects.requireNonNull(gradients.get(name), name);
         }
     }

@@ -2,13 +2,11 @@ package dev.grft.tuning;
 
 import dev.grft.Axis;
 import dev.grft.MatrixShape;
-import dev.grft.vit.kernels.Freed;
+import dev.grft.vit.kernels.Array;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The scores of this program. Let {@code g_b} be the gradient of the loss of example b with respect to W {@code [out, in]}. Most constants
@@ -19,7 +17,7 @@ public enum BuiltInScore implements Score {
     /** {@code sum_b g_b^2}. The default: it does not depend on how the examples are divided. */
     PER_EXAMPLE {
         @Override
-        public void add(Seen seen, INDArray rows, INDArray columns) {
+        public void add(Seen seen, Array rows, Array columns) {
             addSquares(seen, rows, columns);
         }
     },
@@ -27,7 +25,7 @@ public enum BuiltInScore implements Score {
     /** {@code sum over batches of (sum_b g_b)^2}: depends on the batches. */
     PER_BATCH {
         @Override
-        public void add(Seen seen, INDArray rows, INDArray columns) {
+        public void add(Seen seen, Array rows, Array columns) {
             seen.kernels().addSquares(seen.gradient(), rows, columns);
         }
     },
@@ -35,7 +33,7 @@ public enum BuiltInScore implements Score {
     /** {@code (sum_b g_b)^2} over all examples, as in GPS: the dense gradients are summed first, and nothing here is called. */
     SUMMED_GRADIENT {
         @Override
-        public void add(Seen seen, INDArray rows, INDArray columns) {
+        public void add(Seen seen, Array rows, Array columns) {
             throw new IllegalStateException("the summed gradient is squared after all parts are summed");
         }
     },
@@ -46,7 +44,7 @@ public enum BuiltInScore implements Score {
      */
     ABSOLUTE {
         @Override
-        public void add(Seen seen, INDArray rows, INDArray columns) {
+        public void add(Seen seen, Array rows, Array columns) {
             seen.eachGradient(g -> seen.kernels().addAbsolutes(g, rows, columns));
         }
     },
@@ -57,7 +55,7 @@ public enum BuiltInScore implements Score {
      */
     GRADIENT_WEIGHT {
         @Override
-        public void add(Seen seen, INDArray rows, INDArray columns) {
+        public void add(Seen seen, Array rows, Array columns) {
             seen.eachGradient(g -> {
                 seen.kernels().multiply(seen.weight(), g);
                 seen.kernels().addSquares(g, rows, columns);
@@ -72,7 +70,7 @@ public enum BuiltInScore implements Score {
      */
     RELATIVE_GRADIENT {
         @Override
-        public void add(Seen seen, INDArray rows, INDArray columns) {
+        public void add(Seen seen, Array rows, Array columns) {
             addSquares(seen, rows, columns);
         }
 
@@ -103,14 +101,10 @@ public enum BuiltInScore implements Score {
 
         /** Sums the squares of the inputs for the columns; rows have none before the end. */
         @Override
-        public void add(Seen seen, INDArray rows, INDArray columns) {
-            INDArray squares = seen.buffers().shared("squares", seen.shape().in());
+        public void add(Seen seen, Array rows, Array columns) {
+            Array squares = seen.buffers().shared("squares", seen.shape().in());
             seen.kernels().columnDots(seen.x(), seen.x(), squares);
-            INDArray doubles = squares.castTo(DataType.DOUBLE);
-            columns.addi(doubles);
-            if (doubles != squares) {
-                Freed.array(doubles);
-            }
+            seen.kernels().addToSums(squares, columns);
         }
 
         @Override
@@ -139,7 +133,7 @@ public enum BuiltInScore implements Score {
         }
 
         @Override
-        public void add(Seen seen, INDArray rows, INDArray columns) {
+        public void add(Seen seen, Array rows, Array columns) {
             addSquares(seen, rows, columns);
         }
     };
@@ -163,7 +157,7 @@ public enum BuiltInScore implements Score {
         return word();
     }
 
-    private static void addSquares(Score.Seen seen, INDArray rows, INDArray columns) {
+    private static void addSquares(Score.Seen seen, Array rows, Array columns) {
         seen.kernels().addSquaredGradients(seen.outputGradient(), seen.x(), seen.examples(), rows, columns);
     }
 

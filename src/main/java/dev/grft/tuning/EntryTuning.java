@@ -6,13 +6,13 @@ import dev.grft.MatrixShape;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * GPS: the K entries of each neuron with the largest summed gradient, all biases but those of the norms, and the head (Zhang
@@ -83,19 +83,19 @@ public final class EntryTuning extends AdditionTuning {
         }
 
         @Override
-        public INDArray weight(Kernels kernels, Buffers buffers, INDArray frozen) {
-            INDArray sum = buffers.shared("entries.weight", frozen.shape());
+        public Array weight(Kernels kernels, Buffers buffers, Array frozen) {
+            Array sum = buffers.shared("entries.weight", frozen.shape());
             kernels.addEntries(frozen, columns, value(name), sum);
             return sum;
         }
 
         @Override
-        public INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+        public Array merged(Kernels kernels, Buffers buffers, Array frozen) {
             return weight(kernels, buffers, frozen);
         }
 
         @Override
-        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
+        public void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int examples) {
             kernels.entryDots(dy, x, columns, gradient(name));
         }
     }

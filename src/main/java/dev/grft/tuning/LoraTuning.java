@@ -9,13 +9,11 @@ import dev.grft.vit.Buffers;
 import dev.grft.vit.Layout;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.TrainedArray.Start;
-import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * LoRA: low-rank updates of some matrices, and the head (Hu et al. 2021, arXiv 2106.09685). With {@code A [r, in]}, {@code B
@@ -81,8 +79,8 @@ public final class LoraTuning extends AdditionTuning {
     private final class OfMatrix extends Added {
         private final String matrix;
         private final OfNetwork network;
-        private @Nullable INDArray through; // s dy B, from backward to inputGradient
-        private @Nullable INDArray mask; // likewise
+        private @Nullable Array through; // s dy B, from backward to inputGradient
+        private @Nullable Array mask; // likewise
 
         OfMatrix(String matrix, MatrixShape shape, OfNetwork network) {
             super(
@@ -93,15 +91,15 @@ public final class LoraTuning extends AdditionTuning {
             this.network = network;
         }
 
-        private INDArray a() {
+        private Array a() {
             return value(LowRank.nameOfA(matrix));
         }
 
-        private INDArray b() {
+        private Array b() {
             return value(LowRank.nameOfB(matrix));
         }
 
-        private INDArray low(Buffers buffers, String name, INDArray x) {
+        private Array low(Buffers buffers, String name, Array x) {
             return buffers.shared("lora." + name + x.size(0), x.size(0), rank);
         }
 
@@ -113,7 +111,7 @@ public final class LoraTuning extends AdditionTuning {
          * Draws which values of x this step keeps, for each example by its own seed; the backward reads them from a buffer a 24th of the
          * size of x.
          */
-        private void draw(Buffers buffers, INDArray x) {
+        private void draw(Buffers buffers, Array x) {
             long[] seeds = network.seeds();
             long dropped = (long) (dropout * 0x1p32); // of 2^32 numbers, the first
             int each = words(x);
@@ -130,27 +128,26 @@ public final class LoraTuning extends AdditionTuning {
                     words[w] = kept;
                 }
             }
-            Flat.write(words, kept(buffers, x));
+            kept(buffers, x).write(words);
         }
 
-        private INDArray kept(Buffers buffers, INDArray x) {
+        private Array kept(Buffers buffers, Array x) {
             return buffers.saved(matrix, "lora.kept", (long) network.seeds().length * words(x));
         }
 
         /** Returns how many floats hold the bits of one example. */
-        private int words(INDArray x) {
+        private int words(Array x) {
             return Math.toIntExact((ofExample(x) + BITS - 1) / BITS);
         }
 
-        private long ofExample(INDArray x) {
+        private long ofExample(Array x) {
             return x.length() / network.seeds().length;
         }
 
         /** Returns the factor of each number of x, 0 or that of those that are kept, until the next call for any map. */
-        private INDArray mask(Buffers buffers, INDArray x) {
-            float[] words = Flat.read(kept(buffers, x));
-            INDArray mask = buffers.shared("lora.mask", x.size(0), x.size(1));
-            INDArray flat = mask.reshape(mask.length());
+        private Array mask(Buffers buffers, Array x) {
+            float[] words = kept(buffers, x).floats();
+            Array mask = buffers.shared("lora.mask", x.size(0), x.size(1));
             float enlarged = (float) (1 / (1 - dropout));
             int each = words(x);
             long length = ofExample(x);
@@ -162,56 +159,56 @@ public final class LoraTuning extends AdditionTuning {
                         factors[i] = ((int) words[first + w + i / BITS] >> i % BITS & 1) * enlarged;
                     }
                     long from = begin + (long) w * BITS;
-                    Flat.write(factors, flat.get(NDArrayIndex.interval(from, from + factors.length)));
+                    mask.view(from, factors.length).write(factors);
                 }
             }
             return mask;
         }
 
-        private static INDArray dropped(Kernels kernels, Buffers buffers, INDArray x, INDArray mask) {
-            INDArray dropped = buffers.shared("lora.wide", x.size(0), x.size(1));
+        private static Array dropped(Kernels kernels, Buffers buffers, Array x, Array mask) {
+            Array dropped = buffers.shared("lora.wide", x.size(0), x.size(1));
             kernels.copyRows(x, 0, dropped, 0, Math.toIntExact(x.size(0)), 1);
             kernels.multiply(mask, dropped);
             return dropped;
         }
 
         @Override
-        public @Nullable INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+        public @Nullable Array merged(Kernels kernels, Buffers buffers, Array frozen) {
             if (drops()) {
                 return null;
             }
-            INDArray sum = Adaptation.copy(kernels, buffers, frozen);
+            Array sum = Adaptation.copy(kernels, buffers, frozen);
             kernels.gemm(false, b(), false, a(), scale, 1, sum);
             return sum;
         }
 
         @Override
-        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
-            INDArray kept = x;
+        public void forward(Kernels kernels, Buffers buffers, Array x, Array y) {
+            Array kept = x;
             if (drops()) {
                 draw(buffers, x);
                 kept = dropped(kernels, buffers, x, mask(buffers, x));
             }
-            INDArray low = low(buffers, "x", x);
+            Array low = low(buffers, "x", x);
             kernels.gemm(false, kept, true, a(), 1, 0, low);
             kernels.gemm(false, low, true, b(), scale, 1, y);
         }
 
         @Override
-        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
+        public void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int examples) {
             mask = drops() ? mask(buffers, x) : null;
-            INDArray kept = mask == null ? x : dropped(kernels, buffers, x, mask);
-            INDArray low = low(buffers, "x", x);
+            Array kept = mask == null ? x : dropped(kernels, buffers, x, mask);
+            Array low = low(buffers, "x", x);
             kernels.gemm(false, kept, true, a(), 1, 0, low);
             kernels.gemm(true, dy, false, low, scale, 0, gradient(LowRank.nameOfB(matrix)));
-            INDArray back = low(buffers, "dy", x);
+            Array back = low(buffers, "dy", x);
             kernels.gemm(false, dy, false, b(), scale, 0, back);
             kernels.gemm(true, back, false, kept, 1, 0, gradient(LowRank.nameOfA(matrix)));
             through = back;
         }
 
         @Override
-        public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {
+        public void inputGradient(Kernels kernels, Buffers buffers, Array dy, Array dx) {
             if (through == null) {
                 throw new IllegalStateException(matrix + ": the gradient of the input before that of the factors");
             }
@@ -219,7 +216,7 @@ public final class LoraTuning extends AdditionTuning {
                 kernels.gemm(false, through, false, a(), 1, 1, dx);
                 return;
             }
-            INDArray part = buffers.shared("lora.wide", dx.size(0), dx.size(1));
+            Array part = buffers.shared("lora.wide", dx.size(0), dx.size(1));
             kernels.gemm(false, through, false, a(), 1, 0, part);
             kernels.multiply(mask, part);
             kernels.add(part, dx);

@@ -5,6 +5,7 @@ import dev.grft.Scores;
 import dev.grft.UserError;
 import dev.grft.data.Sha256;
 import dev.grft.vit.Buffers;
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.io.IOException;
 import java.io.InputStream;
@@ -18,9 +19,6 @@ import java.util.ServiceLoader;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.indexing.INDArrayIndex;
-import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * What scores the rows and columns of a weight matrix W {@code [out, in]}, as {@code selection.score} names it. {@link BuiltInScore} has
@@ -46,7 +44,7 @@ public interface Score {
      * @param rows sums of the matrix's rows, {@code [out]}, DOUBLE
      * @param columns sums of its columns, {@code [in]}, DOUBLE
      */
-    void add(Seen seen, INDArray rows, INDArray columns);
+    void add(Seen seen, Array rows, Array columns);
 
     /**
      * Makes scores of the sums over all images, in place; by default the sums are the scores. Scores are finite and at least 0.
@@ -76,8 +74,7 @@ public interface Score {
      *
      * @param matrix its timm name
      * @param weight W, {@code [out, in]}; for reading only, as all arrays here
-     * @param x the inputs, {@code [M, in]}. With {@code engine.precision: bf16} they may be BFLOAT16: the kernels take either, but a sum of ND4J's would have
-     *     that type, too
+     * @param x the inputs, {@code [M, in]}. With {@code engine.precision: bf16} they may be BFLOAT16, which the kernels take, too
      * @param dy the gradients of the outputs, {@code [M, out]}, of such types; null after a forward alone
      * @param examples in the batch
      * @param kernels multiply and sum on the device
@@ -86,35 +83,35 @@ public interface Score {
     record Seen(
             String matrix,
             MatrixShape shape,
-            INDArray weight,
-            INDArray x,
-            @Nullable INDArray dy,
+            Array weight,
+            Array x,
+            @Nullable Array dy,
             int examples,
             Kernels kernels,
             Buffers buffers) {
 
         /** Returns the gradients of the outputs, {@code [M, out]}. */
-        public INDArray outputGradient() {
+        public Array outputGradient() {
             return Objects.requireNonNull(dy, "a score that reads activations gets no gradients");
         }
 
         /** Returns the gradient of W, {@code [out, in]}, summed over the batch; lasts until the next call. */
-        public INDArray gradient() {
+        public Array gradient() {
             return gradient(outputGradient(), x);
         }
 
         /** Makes the gradient of W, {@code [out, in]}, of each example in turn; it lasts for the call and may be changed. */
-        public void eachGradient(Consumer<INDArray> use) {
-            INDArray all = outputGradient();
+        public void eachGradient(Consumer<Array> use) {
+            Array all = outputGradient();
             long tokens = all.size(0) / examples;
             for (int b = 0; b < examples; b++) {
-                INDArrayIndex ofExample = NDArrayIndex.interval(b * tokens, (b + 1) * tokens);
-                use.accept(gradient(all.get(ofExample, NDArrayIndex.all()), x.get(ofExample, NDArrayIndex.all())));
+                long first = b * tokens;
+                use.accept(gradient(all.rows(first, first + tokens), x.rows(first, first + tokens)));
             }
         }
 
-        private INDArray gradient(INDArray dys, INDArray xs) {
-            INDArray g = buffers.shared("gradient", shape.out(), shape.in());
+        private Array gradient(Array dys, Array xs) {
+            Array g = buffers.shared("gradient", shape.out(), shape.in());
             kernels.gemm(true, dys, false, xs, 1, 0, g);
             return g;
         }

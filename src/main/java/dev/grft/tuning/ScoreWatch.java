@@ -7,17 +7,14 @@ import dev.grft.vit.Adaptation;
 import dev.grft.vit.Buffers;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Watching;
-import dev.grft.vit.kernels.Flat;
-import dev.grft.vit.kernels.Freed;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Memory;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * Watches the inputs and gradients of the eligible matrices go by and sums what a {@link Score} makes of them; trains nothing. One
@@ -27,8 +24,9 @@ import org.nd4j.linalg.factory.Nd4j;
  */
 public final class ScoreWatch implements Trainable, AutoCloseable {
     private final Map<String, MatrixShape> eligible;
-    private final Function<String, INDArray> weights;
+    private final Function<String, Array> weights;
     private final Score score;
+    private final Memory memory;
     private final Map<String, Watched> watched = new LinkedHashMap<>();
     private int ofPass;
     private long examples;
@@ -37,9 +35,11 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
      * Returns the watch of these matrices, by timm name in network order.
      *
      * @param weights the values of a matrix, {@code [out, in]}
+     * @param memory of the network's kernels
      */
-    public ScoreWatch(Map<String, MatrixShape> eligible, Score score, Function<String, INDArray> weights) {
+    public ScoreWatch(Map<String, MatrixShape> eligible, Score score, Function<String, Array> weights, Memory memory) {
         this.weights = weights;
+        this.memory = memory;
         this.eligible = eligible;
         this.score = score;
     }
@@ -76,8 +76,7 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
             throw new IllegalStateException("the summed gradient is squared after all parts are summed");
         }
         Scores scores = Scores.zero(eligible);
-        watched.forEach((matrix, one) -> scores.add(
-                matrix, one.rows.data().asDouble(), one.columns.data().asDouble()));
+        watched.forEach((matrix, one) -> scores.add(matrix, one.rows.doubles(), one.columns.doubles()));
         scores.countExamples(examples);
         return scores;
     }
@@ -85,9 +84,9 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
     /** Begins again with sums of 0. */
     public void clear() {
         watched.values().forEach(one -> {
-            one.rows.assign(0);
-            one.columns.assign(0);
-            one.sum = null;
+            one.rows.fill(0);
+            one.columns.fill(0);
+            one.sum(null);
         });
         examples = 0;
     }
@@ -97,7 +96,7 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
         Map<String, float[]> sums = new LinkedHashMap<>();
         watched.forEach((matrix, one) -> {
             if (one.sum != null) {
-                sums.put(matrix, one.sum.data().asFloat());
+                sums.put(matrix, one.sum.floats());
             }
         });
         return sums;
@@ -114,7 +113,7 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
         if (one == null || score != BuiltInScore.SUMMED_GRADIENT) {
             throw new IllegalStateException("no gradient of " + matrix + " is summed for the score " + score.word());
         }
-        one.sum = Flat.array(sum, type, one.shape.out(), one.shape.in());
+        one.sum(memory.allocate(type, one.shape.out(), one.shape.in()).write(sum));
     }
 
     /** Frees the sums. */
@@ -127,23 +126,31 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
     private final class Watched implements Watching {
         private final String matrix;
         private final MatrixShape shape;
-        private final INDArray weight; // [out, in]
-        private final INDArray rows; // [out], DOUBLE
-        private final INDArray columns; // [in], DOUBLE
-        private @Nullable INDArray sum; // [out, in]
+        private final Array weight; // [out, in]
+        private final Array rows; // [out], DOUBLE
+        private final Array columns; // [in], DOUBLE
+        private @Nullable Array sum; // [out, in]
 
-        Watched(String matrix, MatrixShape shape, INDArray weight) {
+        Watched(String matrix, MatrixShape shape, Array weight) {
             this.matrix = matrix;
             this.shape = shape;
             this.weight = weight;
-            this.rows = Nd4j.zeros(DataType.DOUBLE, shape.out());
-            this.columns = Nd4j.zeros(DataType.DOUBLE, shape.in());
+            this.rows = memory.allocate(DataType.DOUBLE, shape.out()).fill(0);
+            this.columns = memory.allocate(DataType.DOUBLE, shape.in()).fill(0);
         }
 
         void close() {
-            Freed.arrays(List.of(rows, columns));
-            Freed.array(sum);
-            sum = null;
+            rows.close();
+            columns.close();
+            sum(null);
+        }
+
+        /** Takes another sum, and frees the one before. */
+        void sum(@Nullable Array next) {
+            if (sum != null) {
+                sum.close();
+            }
+            sum = next;
         }
 
         /** Keeps the map as it is computed from its inputs, which then come to {@link #forward}. */
@@ -153,17 +160,18 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
         }
 
         @Override
-        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
+        public void forward(Kernels kernels, Buffers buffers, Array x, Array y) {
             if (score.pass() == Score.Pass.ACTIVATIONS) {
                 add(kernels, buffers, x, null, ofPass);
             }
         }
 
         @Override
-        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int count) {
+        public void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int count) {
             if (score == BuiltInScore.SUMMED_GRADIENT) {
                 if (sum == null) {
-                    sum = Nd4j.zeros(buffers.type(), shape.out(), shape.in());
+                    sum = memory.allocate(buffers.type(), shape.out(), shape.in())
+                            .fill(0);
                 }
                 kernels.gemm(true, dy, false, x, 1, 1, sum);
             } else if (score.pass() != Score.Pass.ACTIVATIONS) {
@@ -171,7 +179,7 @@ public final class ScoreWatch implements Trainable, AutoCloseable {
             }
         }
 
-        private void add(Kernels kernels, Buffers buffers, INDArray x, @Nullable INDArray dy, int count) {
+        private void add(Kernels kernels, Buffers buffers, Array x, @Nullable Array dy, int count) {
             score.add(new Score.Seen(matrix, shape, weight, x, dy, count, kernels, buffers), rows, columns);
         }
     }

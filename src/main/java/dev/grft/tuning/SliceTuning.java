@@ -12,6 +12,7 @@ import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.TrainedArray;
 import dev.grft.vit.VitConfig;
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -23,8 +24,6 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * GRFT: the selected rows or columns and the head (arXiv 2507.00016); with random indices, the sceptics' baseline; with
@@ -158,8 +157,8 @@ public final class SliceTuning implements Tuning {
     private abstract static class Trained implements Adaptation {
         final int[] indices;
         private final TrainedArray array;
-        private @Nullable INDArray value;
-        private @Nullable INDArray gradient;
+        private @Nullable Array value;
+        private @Nullable Array gradient;
 
         Trained(Slices slices, TrainedArray array) {
             this.indices = slices.indices();
@@ -181,56 +180,56 @@ public final class SliceTuning implements Tuning {
          * Returns scratch of a number for each slice and each row of {@code x}: {@code [k, M]}, because BLAS is up to twice as fast
          * with thin products that lie that way. The patch embedding has fewer rows.
          */
-        INDArray scratch(Buffers buffers, INDArray x) {
+        Array scratch(Buffers buffers, Array x) {
             return buffers.shared("slices" + indices.length + "x" + x.size(0), indices.length, x.size(0));
         }
 
-        INDArray value() {
+        Array value() {
             return Objects.requireNonNull(value, array.name());
         }
 
-        INDArray gradient() {
+        Array gradient() {
             return Objects.requireNonNull(gradient, array.name());
         }
     }
 
     private static final class Rows extends Trained {
-        private @Nullable INDArray gathered; // dy[:,R]', from backward to inputGradient
+        private @Nullable Array gathered; // dy[:,R]', from backward to inputGradient
 
         Rows(Slices slices, TrainedArray array) {
             super(slices, array);
         }
 
         @Override
-        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
-            INDArray part = scratch(buffers, x);
+        public void forward(Kernels kernels, Buffers buffers, Array x, Array y) {
+            Array part = scratch(buffers, x);
             kernels.gemm(false, value(), true, x, 1, 0, part);
             kernels.addRowsToColumns(part, indices, y);
         }
 
         @Override
-        public INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
-            INDArray sum = Adaptation.copy(kernels, buffers, frozen);
+        public Array merged(Kernels kernels, Buffers buffers, Array frozen) {
+            Array sum = Adaptation.copy(kernels, buffers, frozen);
             for (int i = 0; i < indices.length; i++) {
                 kernels.add(row(value(), i), row(sum, indices[i]));
             }
             return sum;
         }
 
-        private static INDArray row(INDArray of, int index) {
-            return of.get(NDArrayIndex.point(index), NDArrayIndex.all());
+        private static Array row(Array of, int index) {
+            return of.rows(index, index + 1L);
         }
 
         @Override
-        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
-            INDArray part = scratch(buffers, x);
+        public void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int examples) {
+            Array part = scratch(buffers, x);
             kernels.columnsToRows(dy, indices, part);
             kernels.gemm(false, part, false, x, 1, 0, gradient());
             gathered = part;
         }
 
         @Override
-        public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {
+        public void inputGradient(Kernels kernels, Buffers buffers, Array dy, Array dx) {
             kernels.gemm(true, Objects.requireNonNull(gathered), false, value(), 1, 1, dx);
         }
     }
@@ -241,29 +240,29 @@ public final class SliceTuning implements Tuning {
         }
 
         @Override
-        public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
-            INDArray part = scratch(buffers, x);
+        public void forward(Kernels kernels, Buffers buffers, Array x, Array y) {
+            Array part = scratch(buffers, x);
             kernels.columnsToRows(x, indices, part);
             kernels.gemm(true, part, false, value(), 1, 1, y);
         }
 
         @Override
-        public INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
-            INDArray sum = Adaptation.copy(kernels, buffers, frozen);
+        public Array merged(Kernels kernels, Buffers buffers, Array frozen) {
+            Array sum = Adaptation.copy(kernels, buffers, frozen);
             kernels.addRowsToColumns(value(), indices, sum);
             return sum;
         }
 
         @Override
-        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
-            INDArray part = scratch(buffers, x);
+        public void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int examples) {
+            Array part = scratch(buffers, x);
             kernels.columnsToRows(x, indices, part);
             kernels.gemm(false, part, false, dy, 1, 0, gradient());
         }
 
         @Override
-        public void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {
-            INDArray part = scratch(buffers, dy);
+        public void inputGradient(Kernels kernels, Buffers buffers, Array dy, Array dx) {
+            Array part = scratch(buffers, dy);
             kernels.gemm(false, value(), true, dy, 1, 0, part);
             kernels.addRowsToColumns(part, indices, dx);
         }

@@ -1,9 +1,9 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * What a tuning method does to one frozen linear map {@code y = x W' + b}: takes another weight in place of W or adds something
@@ -23,7 +23,7 @@ public interface Adaptation {
      * Returns what multiplies in place of {@code frozen}, W {@code [out, in]}, which must not be changed; W itself unless the method
      * changes numbers all over it. Lasts until the next call for any map.
      */
-    default INDArray weight(Kernels kernels, Buffers buffers, INDArray frozen) {
+    default Array weight(Kernels kernels, Buffers buffers, Array frozen) {
         return frozen;
     }
 
@@ -32,11 +32,11 @@ public interface Adaptation {
      * in this pass what it does. Must not be changed, and lasts until the next call for any map.
      */
     @Nullable
-    INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen);
+    Array merged(Kernels kernels, Buffers buffers, Array frozen);
 
     /** Returns a copy of W for {@link #merged} to add to. */
-    static INDArray copy(Kernels kernels, Buffers buffers, INDArray frozen) {
-        INDArray copy = buffers.shared("merged", frozen.shape());
+    static Array copy(Kernels kernels, Buffers buffers, Array frozen) {
+        Array copy = buffers.shared("merged", frozen.shape());
         kernels.copyRows(frozen, 0, copy, 0, Math.toIntExact(frozen.size(0)), 1);
         return copy;
     }
@@ -45,7 +45,7 @@ public interface Adaptation {
      * Adds its part to {@code y}, nothing if all that it does is in the {@link #weight}; reads what the map has put there only if it
      * {@linkplain #readsOutput says so}.
      */
-    default void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {}
+    default void forward(Kernels kernels, Buffers buffers, Array x, Array y) {}
 
     /** Returns whether {@link #forward} reads y: else b may be added to it afterwards. */
     default boolean readsOutput() {
@@ -61,13 +61,13 @@ public interface Adaptation {
      * Returns the gradient of the frozen map's own output, given that of y; {@code dy} itself, which must not be changed,
      * unless what it adds depends on that output. Comes before the other two.
      */
-    default INDArray outputGradient(Kernels kernels, Buffers buffers, INDArray dy) {
+    default Array outputGradient(Kernels kernels, Buffers buffers, Array dy) {
         return dy;
     }
 
     /** Overwrites its gradients (sums over the examples). */
-    void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples);
+    void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int examples);
 
     /** Adds its part to the gradient of x, beside that of the {@link #weight}. */
-    default void inputGradient(Kernels kernels, Buffers buffers, INDArray dy, INDArray dx) {}
+    default void inputGradient(Kernels kernels, Buffers buffers, Array dy, Array dx) {}
 }

@@ -1,16 +1,14 @@
 package dev.grft.vit;
 
-import dev.grft.vit.kernels.Freed;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
+import dev.grft.vit.kernels.Memory;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
-import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * The arrays that networks reuse from step to step, so that a step allocates nothing once it is warm. Networks that run one after
@@ -20,12 +18,14 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
  * Keep} says; everything else is shared by all layers. An array of a name grows to the largest that was asked for; a smaller one is its beginning.
  */
 public final class Buffers implements AutoCloseable {
+    private final Memory memory;
     private final DataType type;
     private final Keep keep;
     private final Map<String, Room> arrays = new HashMap<>();
 
     /** Returns buffers of a data type. */
-    public Buffers(DataType type, Keep keep) {
+    public Buffers(Memory memory, DataType type, Keep keep) {
+        this.memory = memory;
         this.type = type;
         this.keep = keep;
     }
@@ -44,12 +44,12 @@ public final class Buffers implements AutoCloseable {
      * Returns an array of the shape that keeps its values until the backward of its owner, or with {@link Keep#INPUTS} until
      * another block computes.
      */
-    public INDArray saved(String owner, String name, long... shape) {
+    public Array saved(String owner, String name, long... shape) {
         return saved(type, owner, name, shape);
     }
 
     /** Returns the same, of another type than the model's. */
-    INDArray saved(DataType type, String owner, String name, long... shape) {
+    Array saved(DataType type, String owner, String name, long... shape) {
         String of = keep == Keep.INPUTS ? owner.replaceFirst("^blocks\\.\\d+", "block") : owner;
         return array(type, keep == Keep.NOTHING ? name : of + '/' + name, shape);
     }
@@ -58,17 +58,17 @@ public final class Buffers implements AutoCloseable {
      * Returns an array of the shape for the output of encoder block {@code block}, of what comes before the first for -1. It
      * keeps its values until the backward with {@link Keep#INPUTS}, else until the block after the next computes.
      */
-    INDArray output(int block, long... shape) {
+    Array output(int block, long... shape) {
         return array(type, "output" + (keep == Keep.INPUTS ? block : block & 1), shape);
     }
 
     /** Returns an array of the shape whose values last until the next use of the name. */
-    public INDArray shared(String name, long... shape) {
+    public Array shared(String name, long... shape) {
         return shared(type, name, shape);
     }
 
     /** Returns the same, of another type than the model's. */
-    INDArray shared(DataType type, String name, long... shape) {
+    Array shared(DataType type, String name, long... shape) {
         return array(type, name, shape);
     }
 
@@ -84,22 +84,22 @@ public final class Buffers implements AutoCloseable {
         arrays.clear();
     }
 
-    private INDArray array(DataType type, String key, long... shape) {
+    private Array array(DataType type, String key, long... shape) {
         return arrays.computeIfAbsent(key + '/' + type, k -> new Room(type)).array(shape);
     }
 
     /** The room of one name, and its views of each shape. */
-    private static final class Room {
-        private final Map<List<Long>, INDArray> views = new HashMap<>();
+    private final class Room {
+        private final Map<List<Long>, Array> views = new HashMap<>();
         private final DataType type;
-        private @Nullable INDArray all;
+        private @Nullable Array all;
 
         Room(DataType type) {
             this.type = type;
         }
 
         long bytes() {
-            return length() * type.width();
+            return all == null ? 0 : all.bytes();
         }
 
         private long length() {
@@ -109,20 +109,20 @@ public final class Buffers implements AutoCloseable {
         /** Frees the memory; the views must not be used any more. */
         void close() {
             views.clear();
-            Freed.array(all);
-            all = null;
+            if (all != null) {
+                all.close();
+                all = null;
+            }
         }
 
-        INDArray array(long... shape) {
+        Array array(long... shape) {
             long length = Arrays.stream(shape).reduce(1, Math::multiplyExact);
             if (length() < length) {
                 close();
-                all = Nd4j.createUninitialized(type, new long[] {length}, 'c');
+                all = memory.allocate(type, length);
             }
-            INDArray room = Objects.requireNonNull(all);
-            return views.computeIfAbsent(
-                    Arrays.stream(shape).boxed().toList(),
-                    s -> room.get(NDArrayIndex.interval(0, length)).reshape('c', shape));
+            Array room = Objects.requireNonNull(all);
+            return views.computeIfAbsent(Arrays.stream(shape).boxed().toList(), s -> room.view(0, shape));
         }
     }
 }

@@ -1,11 +1,9 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.indexing.INDArrayIndex;
-import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
  * The attention of the class token alone, without a key or a value of any other token. With x the tokens {@code [T, D]} of an
@@ -28,8 +26,6 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
  * A method that trains or watches the weights reads these vectors in place of tokens.
  */
 final class ClassAttention {
-    private static final INDArrayIndex ALL = NDArrayIndex.all();
-
     private final String name;
     private final VitConfig config;
     private final Linear qkv;
@@ -40,11 +36,11 @@ final class ClassAttention {
 
     /** What the backward needs of the forward. */
     private record Saved(
-            INDArray tokens, // c [B, D]
-            INDArray queries, // q [B, D]
-            INDArray asked, // u [B*H, D]
-            INDArray weights, // a [B*H, T]
-            INDArray seen) {} // z [B*H, D]
+            Array tokens, // c [B, D]
+            Array queries, // q [B, D]
+            Array asked, // u [B*H, D]
+            Array weights, // a [B*H, T]
+            Array seen) {} // z [B*H, D]
 
     ClassAttention(String name, VitConfig config, Linear qkv, Kernels kernels, Buffers buffers) {
         this.name = name;
@@ -60,8 +56,8 @@ final class ClassAttention {
      *
      * @return {@link #attended}: false, and nothing is done, if qkv {@linkplain Linear#merged is no matrix} in this pass
      */
-    boolean forward(INDArray x, int examples, INDArray out) {
-        INDArray w = qkv.merged();
+    boolean forward(Array x, int examples, Array out) {
+        Array w = qkv.merged();
         if (w == null) {
             saved = null;
             return false;
@@ -77,7 +73,7 @@ final class ClassAttention {
         kernels.copyRows(x, 0, s.tokens, 0, 1, examples);
         kernels.fillRows(part(qkv.bias(), 0), s.queries);
         kernels.gemm(false, s.tokens, true, part(w, 0), 1, 1, s.queries);
-        INDArray apart = buffers.shared("apart", all, d);
+        Array apart = buffers.shared("apart", all, d);
         kernels.headsApart(s.queries, config.heads(), apart);
         kernels.gemm(false, apart, false, part(w, 1), 1, 0, s.asked);
         kernels.attend(s.asked, x, scale, s.weights, s.seen);
@@ -101,27 +97,28 @@ final class ClassAttention {
      * @param dx null if nothing needs it
      */
     @Nullable
-    INDArray backward(INDArray dout, INDArray x, int examples, @Nullable INDArray dx) {
+    Array backward(Array dout, Array x, int examples, @Nullable Array dx) {
         Saved s = Objects.requireNonNull(saved, name);
-        INDArray w = Objects.requireNonNull(qkv.merged(), name);
+        Array w = Objects.requireNonNull(qkv.merged(), name);
         long d = config.width();
         int heads = config.heads();
         long all = (long) examples * heads;
-        INDArray apart = buffers.shared("apart", all, d);
-        INDArray dseen = buffers.shared("dseen", all, d);
+        Array apart = buffers.shared("apart", all, d);
+        Array dseen = buffers.shared("dseen", all, d);
         kernels.headsApart(dout, heads, apart);
         kernels.gemm(false, apart, false, part(w, 2), 1, 0, dseen);
-        INDArray dasked = buffers.shared("dasked", all, d);
+        Array dasked = buffers.shared("dasked", all, d);
         kernels.attendBackward(dseen, s.asked, x, scale, s.weights, dasked, dx);
         kernels.gemm(false, dasked, true, part(w, 1), 1, 0, apart);
-        INDArray dqueries = buffers.shared("dqueries", examples, d).assign(0);
+        Array dqueries = buffers.shared("dqueries", examples, d).fill(0);
         kernels.addHeads(apart, heads, dqueries);
         if (dx != null) {
-            INDArray dtokens = buffers.shared("classTokens", examples, d);
+            Array dtokens = buffers.shared("classTokens", examples, d);
             kernels.gemm(false, dqueries, false, part(w, 0), 1, 0, dtokens);
-            dx.reshape('c', examples, config.tokens(), d)
-                    .get(ALL, NDArrayIndex.point(0), ALL)
-                    .addi(dtokens);
+            Array sum = apart.rows(0, examples); // read no more
+            kernels.copyRows(dx, 0, sum, 0, 1, examples);
+            kernels.add(dtokens, sum);
+            kernels.copyRows(sum, 0, dx, 0, 1, examples);
         }
         if (qkv.active()) {
             gradients(s, dqueries, dasked, dout, examples);
@@ -129,40 +126,39 @@ final class ClassAttention {
         return dx;
     }
 
-    private void gradients(Saved s, INDArray dqueries, INDArray dasked, INDArray dout, int examples) {
+    private void gradients(Saved s, Array dqueries, Array dasked, Array dout, int examples) {
         long d = config.width();
         int heads = config.heads();
         int vectors = 1 + 2 * heads;
-        INDArray left =
-                buffers.shared("outerLeft", (long) examples * vectors, 3 * d).assign(0);
-        INDArray right = buffers.shared("outerRight", (long) examples * vectors, d);
-        INDArray apart = buffers.shared("apart", (long) examples * heads, d);
+        Array left =
+                buffers.shared("outerLeft", (long) examples * vectors, 3 * d).fill(0);
+        Array right = buffers.shared("outerRight", (long) examples * vectors, d);
+        Array apart = buffers.shared("apart", (long) examples * heads, d);
         put(dqueries, left, examples, 0, 0);
-        put(s.tokens, right, examples, 0, 0);
+        kernels.copyRows(s.tokens, 0, right, 0, 1, examples);
         kernels.headsApart(s.queries, heads, apart);
-        put(apart, left, examples, 1, d);
-        put(dasked, right, examples, 1, 0);
+        put(apart, left, examples, 1, 1);
+        kernels.copyRows(dasked, 0, right, 1, heads, examples);
         kernels.headsApart(dout, heads, apart);
-        put(apart, left, examples, 1 + heads, 2 * d);
-        put(s.seen, right, examples, 1 + heads, 0);
+        put(apart, left, examples, 1 + heads, 2);
+        kernels.copyRows(s.seen, 0, right, 1 + heads, heads, examples);
         qkv.backward(right, left, examples, null);
-        INDArray dbias = qkv.biasGradient();
+        Array dbias = qkv.biasGradient();
         if (dbias != null) {
-            part(dbias, 1).assign(0); // the keys' bias is nothing to the softmax
+            part(dbias, 1).fill(0); // the keys' bias is nothing to the softmax
         }
     }
 
-    /** Puts the rows of each example of {@code x [B*n, D]} among those of {@code y}, from a row and a column of them on. */
-    private static void put(INDArray x, INDArray y, int examples, long row, long column) {
-        long rows = x.size(0) / examples;
-        y.reshape('c', examples, y.size(0) / examples, y.size(1))
-                .get(ALL, NDArrayIndex.interval(row, row + rows), NDArrayIndex.interval(column, column + x.size(1)))
-                .assign(x.reshape('c', examples, rows, x.size(1)));
+    /** Puts the rows of each example of {@code x [B*n, D]} into a third, 0 to 2, of those of {@code y [B*m, 3D]}, from a row of them on. */
+    private void put(Array x, Array y, int examples, int row, int third) {
+        Array thirds = y.reshape(3 * y.size(0), x.size(1));
+        for (int i = 0; i < x.size(0) / examples; i++) {
+            kernels.copyRows(x, i, thirds, 3 * (row + i) + third, 1, examples);
+        }
     }
 
     /** Returns the part of the queries (0), of the keys (1) or of the values (2) of {@code [3D, D]} or {@code [3D]}. */
-    private INDArray part(INDArray ofAll, int index) {
-        INDArrayIndex rows = NDArrayIndex.interval((long) index * config.width(), (index + 1L) * config.width());
-        return ofAll.rank() == 1 ? ofAll.get(rows) : ofAll.get(rows, ALL);
+    private Array part(Array ofAll, int index) {
+        return ofAll.rows((long) index * config.width(), (index + 1L) * config.width());
     }
 }

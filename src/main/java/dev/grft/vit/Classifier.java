@@ -1,9 +1,9 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The last stage: class tokens {@code [B, D]}, or all tokens {@code [B*T, D]} where more of them are read, to logits {@code [B,
@@ -17,7 +17,7 @@ final class Classifier extends Layer implements Stage {
     private final Buffers buffers;
     private final LayerNorm norm;
     private final @Nullable Linear head;
-    private @Nullable INDArray features;
+    private @Nullable Array features;
 
     Classifier(VitConfig config, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.config = config;
@@ -34,29 +34,29 @@ final class Classifier extends Layer implements Stage {
     }
 
     @Override
-    public INDArray forward(INDArray x, int examples) {
-        INDArray normed = features(x, examples);
+    public Array forward(Array x, int examples) {
+        Array normed = features(x, examples);
         if (head == null) {
             return normed;
         }
-        INDArray logits = buffers.shared("logits", examples, config.classes());
+        Array logits = buffers.shared("logits", examples, config.classes());
         head.forward(normed, logits);
         return logits;
     }
 
     /** Returns the features {@code [B, F]} of what comes out of the last block. */
-    INDArray features(INDArray x, int examples) {
-        INDArray y = buffers.saved("head", "features", examples, config.features());
+    Array features(Array x, int examples) {
+        Array y = buffers.saved("head", "features", examples, config.features());
         int prefix = config.variant().prefix();
         switch (config.variant().pooling()) {
             case CLASS_TOKEN -> norm.forward(x, true, y);
             case MEAN_THEN_NORM -> {
-                INDArray pooled = buffers.shared("pooled", examples, config.width());
+                Array pooled = buffers.shared("pooled", examples, config.width());
                 kernels.pool(x, prefix, pooled);
                 norm.forward(pooled, true, y);
             }
             case MEAN, CLASS_TOKEN_AND_MEAN -> {
-                INDArray normed = buffers.shared("normed", x.shape());
+                Array normed = buffers.shared("normed", x.shape());
                 norm.forward(x, true, normed);
                 kernels.pool(normed, prefix, y);
             }
@@ -66,14 +66,14 @@ final class Classifier extends Layer implements Stage {
     }
 
     @Override
-    public @Nullable INDArray backward(INDArray dy, int examples, boolean inputGradient) {
+    public @Nullable Array backward(Array dy, int examples, boolean inputGradient) {
         if (features == null) {
             throw new IllegalStateException("head: backward before forward");
         }
         if (head == null) {
             return featuresBackward(dy, examples, inputGradient);
         }
-        INDArray dfeatures = buffers.shared("dfeatures", examples, config.features());
+        Array dfeatures = buffers.shared("dfeatures", examples, config.features());
         boolean wanted = inputGradient || activeBefore(head);
         return featuresBackward(
                 head.backward(features, dy, examples, wanted ? dfeatures : null), examples, inputGradient);
@@ -81,7 +81,7 @@ final class Classifier extends Layer implements Stage {
 
     /** The part of {@link #backward} before the head, given the gradient of the features {@code [B, F]}. */
     @Nullable
-    INDArray featuresBackward(@Nullable INDArray dfeatures, int examples, boolean inputGradient) {
+    Array featuresBackward(@Nullable Array dfeatures, int examples, boolean inputGradient) {
         if (dfeatures == null || !(inputGradient || norm.active())) {
             return null;
         }
@@ -90,16 +90,16 @@ final class Classifier extends Layer implements Stage {
         return switch (config.variant().pooling()) {
             case CLASS_TOKEN -> normBackward(dfeatures, "dclassTokens", inputGradient);
             case MEAN_THEN_NORM -> {
-                INDArray dpooled = normBackward(dfeatures, "dpooled", inputGradient);
+                Array dpooled = normBackward(dfeatures, "dpooled", inputGradient);
                 if (dpooled == null) {
                     yield null;
                 }
-                INDArray dx = buffers.shared("dtokens", m, config.width());
+                Array dx = buffers.shared("dtokens", m, config.width());
                 kernels.poolBackward(dpooled, prefix, dx);
                 yield dx;
             }
             case MEAN, CLASS_TOKEN_AND_MEAN -> {
-                INDArray dnormed = buffers.shared("dnormed", m, config.width());
+                Array dnormed = buffers.shared("dnormed", m, config.width());
                 kernels.poolBackward(dfeatures, prefix, dnormed);
                 yield normBackward(dnormed, "dtokens", inputGradient);
             }
@@ -107,8 +107,8 @@ final class Classifier extends Layer implements Stage {
     }
 
     /** Returns the gradient of the norm's input in an array of that name, or null if nothing needs it. */
-    private @Nullable INDArray normBackward(INDArray dy, String name, boolean inputGradient) {
+    private @Nullable Array normBackward(Array dy, String name, boolean inputGradient) {
         return norm.backward(
-                dy, inputGradient ? buffers.shared(name, dy.shape()).assign(0) : null);
+                dy, inputGradient ? buffers.shared(name, dy.shape()).fill(0) : null);
     }
 }

@@ -1,12 +1,12 @@
 package dev.grft.vit;
 
 import dev.grft.data.Seeds;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * A pre-norm encoder block (Dosovitskiy et al. 2021, arXiv 2010.11929, equations 2 and 3), with layer scales if the model has
@@ -49,7 +49,7 @@ final class EncoderBlock extends Layer implements Stage {
     private final Linear fc2;
     private final LayerScale ls2;
     private Keep.OfBlock kept = Keep.OfBlock.EVERYTHING;
-    private @Nullable INDArray input;
+    private @Nullable Array input;
     private float @Nullable [] attentionPaths; // [B], 0 or one over the probability of 1 is kept; null: all are
     private float @Nullable [] mlpPaths;
 
@@ -120,7 +120,7 @@ final class EncoderBlock extends Layer implements Stage {
     }
 
     /** Returns {@code x [N, D]} after the examples' factors were applied in place. */
-    private INDArray dropped(INDArray x, float @Nullable [] paths) {
+    private Array dropped(Array x, float @Nullable [] paths) {
         if (paths != null) {
             kernels.scaleExamples(x, paths, x);
         }
@@ -128,30 +128,30 @@ final class EncoderBlock extends Layer implements Stage {
     }
 
     /** Returns the gradient of a branch, given that of its sum with what goes past it, which is not changed. */
-    private @Nullable INDArray droppedBackward(@Nullable INDArray dy, float @Nullable [] paths) {
+    private @Nullable Array droppedBackward(@Nullable Array dy, float @Nullable [] paths) {
         if (dy == null || paths == null) {
             return dy;
         }
-        INDArray dx = buffers.shared("dnormed", dy.shape()); // free until the branch's own
+        Array dx = buffers.shared("dnormed", dy.shape()); // free until the branch's own
         kernels.scaleExamples(dy, paths, dx);
         return dx;
     }
 
     /** Returns {@code y [N, D]}, given {@code x [M, D]}. */
     @Override
-    public INDArray forward(INDArray x, int examples) {
+    public Array forward(Array x, int examples) {
         input = x;
         return compute(x, examples);
     }
 
-    private INDArray compute(INDArray x, int examples) {
+    private Array compute(Array x, int examples) {
         Pass pass = new Pass(examples, false);
         return mlp(attention(x, pass), pass);
     }
 
     /** Returns {@code dx [M, D]}, given {@code dy [N, D]}, which it overwrites. */
     @Override
-    public @Nullable INDArray backward(INDArray dy, int examples, boolean inputGradient) {
+    public @Nullable Array backward(Array dy, int examples, boolean inputGradient) {
         if (input == null) {
             throw new IllegalStateException(name + ": backward before forward");
         }
@@ -163,99 +163,99 @@ final class EncoderBlock extends Layer implements Stage {
     }
 
     /** Returns {@code r}, equation 2. */
-    private INDArray attention(INDArray x, Pass pass) {
-        INDArray u = norm1.forward(x, kept.norm1(), pass.u()); // [M, D]
-        INDArray c = attend(u, pass); // [N, D]
-        INDArray r = dropped(ls1.forward(proj.forward(c, pass.r())), attentionPaths); // [N, D]
+    private Array attention(Array x, Pass pass) {
+        Array u = norm1.forward(x, kept.norm1(), pass.u()); // [M, D]
+        Array c = attend(u, pass); // [N, D]
+        Array r = dropped(ls1.forward(proj.forward(c, pass.r())), attentionPaths); // [N, D]
         kernels.add(past(x, pass), r);
         return r;
     }
 
-    private @Nullable INDArray attentionBackward(@Nullable INDArray dr, Pass pass) {
-        INDArray branch = ls1.backward(droppedBackward(dr, attentionPaths)); // [N, D]
-        INDArray dc = proj.backward(pass.c(), branch, pass.examples, pass.dc()); // [N, D]
-        INDArray du = attendBackward(dc, pass); // [M, D]
-        INDArray dx = pastBackward(dr, pass); // [M, D]
+    private @Nullable Array attentionBackward(@Nullable Array dr, Pass pass) {
+        Array branch = ls1.backward(droppedBackward(dr, attentionPaths)); // [N, D]
+        Array dc = proj.backward(pass.c(), branch, pass.examples, pass.dc()); // [N, D]
+        Array du = attendBackward(dc, pass); // [M, D]
+        Array dx = pastBackward(dr, pass); // [M, D]
         return norm1.backward(du, dx); // added to dx
     }
 
     /** Returns {@code y}, equation 3. */
-    private INDArray mlp(INDArray r, Pass pass) {
-        INDArray v = norm2.forward(r, kept.norm2(), pass.v()); // [N, D]
-        INDArray h = hidden(v, pass); // [N, mlpWidth]
-        INDArray y = dropped(ls2.forward(fc2.forward(h, pass.y())), mlpPaths); // [N, D]
+    private Array mlp(Array r, Pass pass) {
+        Array v = norm2.forward(r, kept.norm2(), pass.v()); // [N, D]
+        Array h = hidden(v, pass); // [N, mlpWidth]
+        Array y = dropped(ls2.forward(fc2.forward(h, pass.y())), mlpPaths); // [N, D]
         kernels.add(r, y);
         return y;
     }
 
-    private @Nullable INDArray mlpBackward(INDArray dy, Pass pass) {
-        INDArray branch = ls2.backward(droppedBackward(dy, mlpPaths)); // [N, D]
-        INDArray dh = fc2.backward(pass.h(), branch, pass.examples, pass.dh()); // [N, mlpWidth]
-        INDArray dv = hiddenBackward(dh, pass); // [N, D]
-        INDArray dr = pass.dr(dy); // [N, D]
+    private @Nullable Array mlpBackward(Array dy, Pass pass) {
+        Array branch = ls2.backward(droppedBackward(dy, mlpPaths)); // [N, D]
+        Array dh = fc2.backward(pass.h(), branch, pass.examples, pass.dh()); // [N, mlpWidth]
+        Array dv = hiddenBackward(dh, pass); // [N, D]
+        Array dr = pass.dr(dy); // [N, D]
         return norm2.backward(dv, dr); // added to dr
     }
 
     /** Returns {@code c = attention(qkv(u))}: the N tokens attend to all M. */
-    private INDArray attend(INDArray u, Pass pass) {
-        INDArray c = pass.c(); // [N, D]
+    private Array attend(Array u, Pass pass) {
+        Array c = pass.c(); // [N, D]
         if (classAttention == null || !classAttention.forward(u, pass.examples, c)) {
-            INDArray p = qkv.forward(u, pass.p()); // [M, 3D]
+            Array p = qkv.forward(u, pass.p()); // [M, 3D]
             kernels.attention(p, config.heads(), pass.examples, pass.a(), c);
         }
         return c;
     }
 
-    private @Nullable INDArray attendBackward(@Nullable INDArray dc, Pass pass) {
+    private @Nullable Array attendBackward(@Nullable Array dc, Pass pass) {
         if (dc == null) {
             return null;
         }
         if (classAttention != null && classAttention.attended()) {
             return classAttention.backward(dc, norm1.again(pass.u()), pass.examples, pass.du());
         }
-        INDArray dp = pass.dp(); // [M, 3D]
+        Array dp = pass.dp(); // [M, 3D]
         kernels.attentionBackward(dc, pass.p(), pass.a(), config.heads(), pass.examples, dp);
-        INDArray u = qkv.readsInput() ? norm1.again(pass.u()) : pass.u(); // [M, D]; else not read
+        Array u = qkv.readsInput() ? norm1.again(pass.u()) : pass.u(); // [M, D]; else not read
         return qkv.backward(u, dp, pass.examples, pass.du());
     }
 
     /** Returns {@code h = gelu(fc1(v))}. The GELU adds fc1's bias, and leaves what its backward needs. */
-    private INDArray hidden(INDArray v, Pass pass) {
-        INDArray h = pass.h(); // [N, mlpWidth]
-        INDArray kept = pass.activated();
-        INDArray x = kept == null ? h : kept;
-        INDArray bias = fc1.forwardWithoutBias(v, x);
+    private Array hidden(Array v, Pass pass) {
+        Array h = pass.h(); // [N, mlpWidth]
+        Array kept = pass.activated();
+        Array x = kept == null ? h : kept;
+        Array bias = fc1.forwardWithoutBias(v, x);
         config.variant().activation().apply(kernels, bias, x, h);
         return h;
     }
 
-    private @Nullable INDArray hiddenBackward(@Nullable INDArray dh, Pass pass) {
+    private @Nullable Array hiddenBackward(@Nullable Array dh, Pass pass) {
         if (dh == null) {
             return null;
         }
         config.variant().activation().backward(kernels, Objects.requireNonNull(pass.activated()), dh);
-        INDArray v = fc1.readsInput() ? norm2.again(pass.v()) : pass.v(); // [N, D]; else not read
+        Array v = fc1.readsInput() ? norm2.again(pass.v()) : pass.v(); // [N, D]; else not read
         return fc1.backward(v, dh, pass.examples, pass.dv());
     }
 
     /** Returns what goes past the attention to the N tokens: their rows of x. */
-    private INDArray past(INDArray x, Pass pass) {
+    private Array past(Array x, Pass pass) {
         if (!classTokenOnly) {
             return x;
         }
-        INDArray rows = pass.classTokens(); // [B, D]
+        Array rows = pass.classTokens(); // [B, D]
         kernels.copyRows(x, 0, rows, 0, 1, pass.examples);
         return rows;
     }
 
-    private @Nullable INDArray pastBackward(@Nullable INDArray dr, Pass pass) {
+    private @Nullable Array pastBackward(@Nullable Array dr, Pass pass) {
         if (dr == null || !pass.inputGradient) {
             return null;
         }
         if (!classTokenOnly) {
             return dr;
         }
-        INDArray dx = pass.dx().assign(0); // [M, D]; the other tokens have no gradient
+        Array dx = pass.dx().fill(0); // [M, D]; the other tokens have no gradient
         kernels.copyRows(dr, 0, dx, 0, 1, pass.examples);
         return dx;
     }
@@ -284,90 +284,90 @@ final class EncoderBlock extends Layer implements Stage {
             return inputGradient || activeBefore(layer);
         }
 
-        private INDArray array(boolean kept, String of, long... shape) {
+        private Array array(boolean kept, String of, long... shape) {
             return kept ? buffers.saved(between, name, of, shape) : buffers.shared(between, of, shape);
         }
 
-        INDArray u() {
+        Array u() {
             return buffers.shared(between, "normed", m, d);
         }
 
-        INDArray p() {
+        Array p() {
             return array(kept.attention(), "projected", m, 3L * d);
         }
 
         /** Returns the softmax of the attention, {@code [N*H, T]}; null if it is not kept. */
         @Nullable
-        INDArray a() {
+        Array a() {
             return buffers.keep() == Keep.NOTHING || !kept.attention() || !config.keepsAttention()
                     ? null
                     : buffers.saved(
                             kernels.between(buffers.type()), name, "attention", n * config.heads(), config.tokens());
         }
 
-        INDArray c() {
+        Array c() {
             return array(kept.context(), "context", n, d);
         }
 
-        INDArray classTokens() {
+        Array classTokens() {
             return buffers.shared("classTokens", n, d);
         }
 
-        INDArray r() {
+        Array r() {
             return buffers.shared("residual", n, d);
         }
 
-        INDArray v() {
+        Array v() {
             return buffers.shared(between, "normed", n, d);
         }
 
-        INDArray h() {
+        Array h() {
             return array(kept.hidden(), "hidden", n, config.mlpWidth());
         }
 
         /** Returns what the GELU's backward needs, {@code [N, mlpWidth]}; null if it has none. */
         @Nullable
-        INDArray activated() {
+        Array activated() {
             return buffers.keep() == Keep.NOTHING || !kept.activation()
                     ? null
                     : buffers.saved(between, name, "activated", n, config.mlpWidth());
         }
 
-        INDArray y() {
+        Array y() {
             return buffers.output(index, n, d);
         }
 
         @Nullable
-        INDArray dh() {
+        Array dh() {
             return wanted(fc2) ? buffers.shared(between, "widened", n, config.mlpWidth()) : null;
         }
 
         @Nullable
-        INDArray dv() {
+        Array dv() {
             return wanted(fc1) ? buffers.shared(between, "dnormed", n, d) : null;
         }
 
         /** Returns the array of dy, which becomes dr. */
         @Nullable
-        INDArray dr(INDArray dy) {
+        Array dr(Array dy) {
             return wanted(norm2) ? dy : null;
         }
 
         @Nullable
-        INDArray dc() {
+        Array dc() {
             return wanted(proj) ? buffers.shared(between, "dcontext", n, d) : null;
         }
 
-        INDArray dp() {
+        Array dp() {
             return buffers.shared(between, "dprojected", m, 3L * d);
         }
 
         @Nullable
-        INDArray du() {
+        Array du() {
             return wanted(qkv) ? buffers.shared(between, "dnormed", m, d) : null;
         }
 
-        INDArray dx() {
+        Array dx() {
             return buffers.shared("dstream", m, d);
         }
     }

@@ -1,10 +1,10 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Layer normalization over the last dimension, with gain and offset (Ba et al. 2016, arXiv 1607.06450). */
 final class LayerNorm extends Layer {
@@ -14,8 +14,8 @@ final class LayerNorm extends Layer {
     private final Buffers buffers;
     private final Parameter gamma;
     private final Parameter beta;
-    private @Nullable INDArray normalized;
-    private @Nullable INDArray inverse;
+    private @Nullable Array normalized;
+    private @Nullable Array inverse;
 
     LayerNorm(String name, double epsilon, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.name = name;
@@ -36,10 +36,10 @@ final class LayerNorm extends Layer {
      *
      * @param keeps whether {@link #again} or a gradient other than that of the offset follows
      */
-    INDArray forward(INDArray x, boolean keeps, INDArray y) {
+    Array forward(Array x, boolean keeps, Array y) {
         boolean kept = keeps && buffers.keep() != Keep.NOTHING;
-        INDArray z = kept ? buffers.saved(name, "normalized", x.shape()) : null;
-        INDArray s = kept ? buffers.saved(name, "inverse", x.size(0)) : null;
+        Array z = kept ? buffers.saved(name, "normalized", x.shape()) : null;
+        Array s = kept ? buffers.saved(name, "inverse", x.size(0)) : null;
         normalized = z;
         inverse = s;
         kernels.layerNorm(x, gamma.value(), beta.value(), epsilon, z, s, y);
@@ -47,7 +47,7 @@ final class LayerNorm extends Layer {
     }
 
     /** Returns {@code y [M, D]}, after putting the result of the last {@link #forward} into it again, which saves keeping it. */
-    INDArray again(INDArray y) {
+    Array again(Array y) {
         kernels.scaleAndShift(normalized(), gamma.value(), beta.value(), y);
         return y;
     }
@@ -57,7 +57,7 @@ final class LayerNorm extends Layer {
         return gamma.active();
     }
 
-    private INDArray normalized() {
+    private Array normalized() {
         if (normalized == null) {
             throw new IllegalStateException(name + ": backward before forward");
         }
@@ -71,15 +71,15 @@ final class LayerNorm extends Layer {
      * @param dx null if nothing needs it
      */
     @Nullable
-    INDArray backward(@Nullable INDArray dy, @Nullable INDArray dx) {
+    Array backward(@Nullable Array dy, @Nullable Array dx) {
         if (dy == null) {
             return dx;
         }
-        INDArray dgamma = gamma.gradient();
+        Array dgamma = gamma.gradient();
         if (dgamma != null) {
             kernels.columnDots(dy, normalized(), dgamma);
         }
-        INDArray dbeta = beta.gradient();
+        Array dbeta = beta.gradient();
         if (dbeta != null) {
             kernels.columnSums(dy, dbeta);
         }

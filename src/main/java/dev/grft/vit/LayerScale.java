@@ -1,10 +1,10 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The scale of a block's branch: one factor for each of its D columns (Touvron et al. 2021, arXiv 2103.17239). The identity in a
@@ -18,7 +18,7 @@ final class LayerScale extends Layer {
     private final Kernels kernels;
     private final Buffers buffers;
     private final @Nullable Parameter gamma; // null: the identity
-    private @Nullable INDArray unscaled; // kept if the scale trains
+    private @Nullable Array unscaled; // kept if the scale trains
 
     LayerScale(String name, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         this.name = name;
@@ -34,7 +34,7 @@ final class LayerScale extends Layer {
     }
 
     /** Returns {@code x [M, D]}, after scaling its columns in place. */
-    INDArray forward(INDArray x) {
+    Array forward(Array x) {
         if (gamma == null) {
             return x;
         }
@@ -53,15 +53,15 @@ final class LayerScale extends Layer {
      * @param dy {@code [M, D]}, not changed; null if nothing needs it
      */
     @Nullable
-    INDArray backward(@Nullable INDArray dy) {
+    Array backward(@Nullable Array dy) {
         if (gamma == null || dy == null) {
             return dy;
         }
-        INDArray dgamma = gamma.gradient();
+        Array dgamma = gamma.gradient();
         if (dgamma != null) {
             kernels.columnDots(dy, Objects.requireNonNull(unscaled), dgamma);
         }
-        INDArray dx = buffers.shared("dunscaled", dy.shape());
+        Array dx = buffers.shared("dunscaled", dy.shape());
         kernels.scaleColumns(dy, gamma.value(), dx);
         return dx;
     }

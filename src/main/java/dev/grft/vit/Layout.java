@@ -1,6 +1,7 @@
 package dev.grft.vit;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.CpuKernels;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -82,6 +83,17 @@ public final class Layout implements Serializable {
                 .filter(wanted)
                 .mapToLong(TrainedArray::size)
                 .sum();
+    }
+
+    /** Returns the views of a trained vector {@code [N]}, or of one like it, that are the arrays, by name. */
+    public Map<String, Array> views(Array vector) {
+        Map<String, Array> views = new LinkedHashMap<>();
+        long at = 0;
+        for (TrainedArray array : arrays.values()) {
+            views.put(array.name(), vector.view(at, array.rows(), array.columns()));
+            at += array.size();
+        }
+        return views;
     }
 
     /** Returns a copy of the numbers of one array, or null if it is not trained. */

@@ -1,12 +1,12 @@
 package dev.grft.vit;
 
 import dev.grft.MatrixShape;
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.onednn.Packed;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The linear map {@code y = x W' + b} with W {@code [out, in]} frozen, plus what the tuning method adds.
@@ -66,7 +66,7 @@ final class Linear extends Layer {
     }
 
     /** Returns {@code y [M, out]}, after putting x W' + b into it. */
-    INDArray forward(INDArray x, INDArray y) {
+    Array forward(Array x, Array y) {
         product(x, bias.value(), y);
         return y;
     }
@@ -76,9 +76,9 @@ final class Linear extends Layer {
      * adaptation reads y, or because y would be rounded once more.
      */
     @Nullable
-    INDArray forwardWithoutBias(INDArray x, INDArray y) {
+    Array forwardWithoutBias(Array x, Array y) {
         if ((adaptation != null && adaptation.readsOutput())
-                || y.dataType() != bias.value().dataType()) {
+                || y.type() != bias.value().type()) {
             forward(x, y);
             return null;
         }
@@ -88,33 +88,33 @@ final class Linear extends Layer {
 
     /** Returns the adapted W {@code [out, in]}, valid until the next call for any map; null if the adaptation is not linear. */
     @Nullable
-    INDArray merged() {
+    Array merged() {
         return adaptation == null ? weight.value() : adaptation.merged(kernels, buffers, weight.value());
     }
 
     /** Returns b {@code [out]}. */
-    INDArray bias() {
+    Array bias() {
         return bias.value();
     }
 
     /** Returns the array of b's gradient, or null if it is frozen. */
     @Nullable
-    INDArray biasGradient() {
+    Array biasGradient() {
         return bias.gradient();
     }
 
-    private INDArray weight() {
+    private Array weight() {
         return adaptation == null ? weight.value() : adaptation.weight(kernels, buffers, weight.value());
     }
 
     /** Returns what kernels make once of a weight, null if it is not the frozen W. */
-    private @Nullable Packed packed(INDArray w) {
+    private @Nullable Packed packed(Array w) {
         return w == weight.value() ? weight.packed() : null;
     }
 
     /** Puts x W' + b into {@code y}, and what is adapted; no b if it is null. */
-    private void product(INDArray x, @Nullable INDArray b, INDArray y) {
-        INDArray w = weight();
+    private void product(Array x, @Nullable Array b, Array y) {
+        Array w = weight();
         kernels.linear(x, w, packed(w), b, y);
         if (adaptation != null) {
             adaptation.forward(kernels, buffers, x, y);
@@ -129,16 +129,16 @@ final class Linear extends Layer {
      * @param dx null if nothing needs it
      */
     @Nullable
-    INDArray backward(INDArray x, @Nullable INDArray dy, int examples, @Nullable INDArray dx) {
+    Array backward(Array x, @Nullable Array dy, int examples, @Nullable Array dx) {
         if (dy == null) {
             return dx;
         }
-        INDArray dz = adaptation == null ? dy : adaptation.outputGradient(kernels, buffers, dy);
-        INDArray dw = weight.gradient();
+        Array dz = adaptation == null ? dy : adaptation.outputGradient(kernels, buffers, dy);
+        Array dw = weight.gradient();
         if (dw != null) {
             kernels.gemm(true, dz, false, x, 1, 0, dw);
         }
-        INDArray db = bias.gradient();
+        Array db = bias.gradient();
         if (db != null) {
             kernels.columnSums(dz, db);
         }
@@ -146,7 +146,7 @@ final class Linear extends Layer {
             adaptation.backward(kernels, buffers, x, dz, examples);
         }
         if (dx != null) {
-            INDArray w = weight();
+            Array w = weight();
             kernels.linearBackward(dz, w, packed(w), dx);
             if (adaptation != null) {
                 adaptation.inputGradient(kernels, buffers, dz, dx);

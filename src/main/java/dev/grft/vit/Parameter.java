@@ -1,13 +1,11 @@
 package dev.grft.vit;
 
 import dev.grft.Delta;
-import dev.grft.vit.kernels.Freed;
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.onednn.Packed;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * One named parameter of the model: a frozen pretrained value, shared and never written, plus a delta if it trains whole.
@@ -17,18 +15,18 @@ import org.nd4j.linalg.factory.Nd4j;
 final class Parameter extends Layer {
     private final String name;
     private final long[] shape;
-    private final @Nullable INDArray pretrained; // null if only the shapes are known
+    private final @Nullable Array pretrained; // null if only the shapes are known
     private final @Nullable Packed packed; // of pretrained
     private final boolean whole;
     private final Kernels kernels;
-    private @Nullable INDArray delta;
-    private @Nullable INDArray gradient;
-    private @Nullable INDArray value;
+    private @Nullable Array delta;
+    private @Nullable Array gradient;
+    private @Nullable Array value;
 
     Parameter(
             String name,
             long[] shape,
-            @Nullable INDArray pretrained,
+            @Nullable Array pretrained,
             @Nullable Packed packed,
             boolean whole,
             Kernels kernels) {
@@ -80,7 +78,7 @@ final class Parameter extends Layer {
             delta = bindings.value(name);
             gradient = bindings.gradient(name);
             close();
-            value = Nd4j.createUninitialized(pretrained().dataType(), shape, 'c');
+            value = kernels.memory().allocate(pretrained().type(), shape);
         }
     }
 
@@ -94,17 +92,19 @@ final class Parameter extends Layer {
 
     @Override
     public long bytes() {
-        return value == null ? 0 : value.length() * value.dataType().width();
+        return value == null ? 0 : value.bytes();
     }
 
     @Override
     public void close() {
-        Freed.array(value);
-        value = null;
+        if (value != null) {
+            value.close();
+            value = null;
+        }
     }
 
     /** Returns the value that the forward uses. */
-    INDArray value() {
+    Array value() {
         return value == null ? pretrained() : value;
     }
 
@@ -116,11 +116,11 @@ final class Parameter extends Layer {
 
     /** Returns the array that the backward writes, or null if the parameter is frozen. */
     @Nullable
-    INDArray gradient() {
+    Array gradient() {
         return gradient;
     }
 
-    private INDArray pretrained() {
+    private Array pretrained() {
         if (pretrained == null) {
             throw new IllegalStateException(name + ": only the shapes of this network are known, it has no weights");
         }

@@ -1,11 +1,11 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The first stage: images {@code [B, C, S, S]} to tokens {@code [B*T, D]}, the class token, registers and patches of each
@@ -22,7 +22,7 @@ final class PatchEmbedding extends Layer implements Stage {
     private final @Nullable Parameter registers;
     private final Parameter positions;
     private final @Nullable LayerNorm norm;
-    private @Nullable INDArray patches;
+    private @Nullable Array patches;
 
     PatchEmbedding(VitConfig config, Weights weights, Trainable trainable, Kernels kernels, Buffers buffers) {
         Variant variant = config.variant();
@@ -46,49 +46,49 @@ final class PatchEmbedding extends Layer implements Stage {
     }
 
     @Override
-    public INDArray forward(INDArray x, int examples) {
+    public Array forward(Array x, int examples) {
         long n = (long) examples * config.patches();
         long m = (long) examples * config.tokens();
-        INDArray flat = buffers.saved(NAME, "patches", n, config.patchLength());
+        Array flat = buffers.saved(NAME, "patches", n, config.patchLength());
         patches = flat;
         kernels.patches(x, config.patchSize(), flat);
-        INDArray embedded = buffers.shared("embedded", n, config.width());
+        Array embedded = buffers.shared("embedded", n, config.width());
         proj.forward(flat, embedded);
-        INDArray y = buffers.output(-1, m, config.width());
+        Array y = buffers.output(-1, m, config.width());
         if (norm == null) {
             kernels.tokens(embedded, first(), everyPosition(), examples, y);
             return y;
         }
-        INDArray tokens = buffers.shared("tokens", m, config.width());
+        Array tokens = buffers.shared("tokens", m, config.width());
         kernels.tokens(embedded, first(), everyPosition(), examples, tokens);
         norm.forward(tokens, true, y);
         return y;
     }
 
     /** Returns the tokens before the patches, {@code [T-N, D]}; null if there are none. */
-    private @Nullable INDArray first() {
+    private @Nullable Array first() {
         if (registers == null) {
             return classToken == null ? null : classToken.value();
         }
         int count = config.variant().registers();
         int prefix = config.variant().prefix();
-        INDArray both = buffers.shared("first", prefix, config.width());
+        Array both = buffers.shared("first", prefix, config.width());
         if (classToken != null) {
-            kernels.copyRows(classToken.value().reshape('c', 1, config.width()), 0, both, 0, 1, 1);
+            kernels.copyRows(classToken.value().reshape(1, config.width()), 0, both, 0, 1, 1);
         }
-        kernels.copyRows(registers.value().reshape('c', count, config.width()), 0, both, prefix - count, count, 1);
+        kernels.copyRows(registers.value().reshape(count, config.width()), 0, both, prefix - count, count, 1);
         return both;
     }
 
     /** Returns the positions {@code [T, D]}: zeros for a token without. */
-    private INDArray everyPosition() {
+    private Array everyPosition() {
         int positioned = config.variant().positioned();
         int prefix = config.variant().prefix();
         if (positioned == prefix) {
             return positions.value();
         }
-        INDArray all = buffers.shared("positions", config.tokens(), config.width());
-        all.assign(0);
+        Array all = buffers.shared("positions", config.tokens(), config.width());
+        all.fill(0);
         if (positioned > 0) {
             kernels.copyRows(positions.value(), 0, all, 0, positioned, 1);
         }
@@ -97,17 +97,17 @@ final class PatchEmbedding extends Layer implements Stage {
     }
 
     @Override
-    public @Nullable INDArray backward(INDArray dy, int examples, boolean inputGradient) {
+    public @Nullable Array backward(Array dy, int examples, boolean inputGradient) {
         if (patches == null) {
             throw new IllegalStateException(NAME + ": backward before forward");
         }
-        INDArray dtokens = norm == null ? dy : normBackward(norm, dy);
+        Array dtokens = norm == null ? dy : normBackward(norm, dy);
         if (dtokens == null) {
             return null;
         }
         tokensBackward(dtokens, examples);
         if (proj.active()) {
-            INDArray dembedded = buffers.shared("dembedded", (long) examples * config.patches(), config.width());
+            Array dembedded = buffers.shared("dembedded", (long) examples * config.patches(), config.width());
             kernels.copyRows(dtokens, config.variant().prefix(), dembedded, 0, config.patches(), examples);
             proj.backward(patches, dembedded, examples, null);
         }
@@ -115,18 +115,18 @@ final class PatchEmbedding extends Layer implements Stage {
     }
 
     /** Returns the gradient of the tokens before the norm; null if nothing there trains. */
-    private @Nullable INDArray normBackward(LayerNorm layer, INDArray dy) {
+    private @Nullable Array normBackward(LayerNorm layer, Array dy) {
         return layer.backward(
                 dy,
-                activeBefore(layer) ? buffers.shared("dunnormed", dy.shape()).assign(0) : null);
+                activeBefore(layer) ? buffers.shared("dunnormed", dy.shape()).fill(0) : null);
     }
 
     /** Overwrites the gradients of class token, registers and positions. */
-    private void tokensBackward(INDArray dtokens, int examples) {
+    private void tokensBackward(Array dtokens, int examples) {
         if (!activeBefore(proj)) {
             return;
         }
-        INDArray sums = buffers.shared("dtokenSums", config.tokens(), config.width());
+        Array sums = buffers.shared("dtokenSums", config.tokens(), config.width());
         kernels.sumExamples(dtokens, examples, sums);
         int prefix = config.variant().prefix();
         int count = config.variant().registers();
@@ -137,11 +137,11 @@ final class PatchEmbedding extends Layer implements Stage {
         putRows(sums, prefix, positions, positioned, config.patches());
     }
 
-    private void putRows(INDArray sums, int from, @Nullable Parameter parameter, int to, int count) {
-        INDArray gradient = parameter == null ? null : parameter.gradient();
+    private void putRows(Array sums, int from, @Nullable Parameter parameter, int to, int count) {
+        Array gradient = parameter == null ? null : parameter.gradient();
         if (gradient != null && count > 0) {
             long rows = gradient.length() / config.width();
-            kernels.copyRows(sums, from, gradient.reshape('c', rows, config.width()), to, count, 1);
+            kernels.copyRows(sums, from, gradient.reshape(rows, config.width()), to, count, 1);
         }
     }
 }

@@ -1,8 +1,8 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** One stage of the network: patch embedding, encoder block or classifier. */
 public interface Stage {
@@ -26,12 +26,12 @@ public interface Stage {
     void close();
 
     /** Returns the output for {@code x}; valid until the stage after the next runs. */
-    INDArray forward(INDArray x, int examples);
+    Array forward(Array x, int examples);
 
     /**
      * Overwrites the gradients of the trained arrays and returns the gradient of the input, which may be {@code dy} itself,
      * changed in place; null if not asked for.
      */
     @Nullable
-    INDArray backward(INDArray dy, int examples, boolean inputGradient);
+    Array backward(Array dy, int examples, boolean inputGradient);
 }

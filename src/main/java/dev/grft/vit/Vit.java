@@ -1,10 +1,10 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * A Vision Transformer over shared frozen weights (Dosovitskiy et al. 2021, arXiv 2010.11929). A {@link Trainable} says which
@@ -28,7 +28,7 @@ public final class Vit implements AutoCloseable {
      * @param keep what is kept for {@link #backward}; without it, it must not be called
      */
     public Vit(Weights weights, Trainable trainable, Kernels kernels, Keep keep) {
-        this(weights, trainable, kernels, new Buffers(weights.type(), keep), true);
+        this(weights, trainable, kernels, new Buffers(kernels.memory(), weights.type(), keep), true);
     }
 
     /**
@@ -141,7 +141,7 @@ public final class Vit implements AutoCloseable {
     }
 
     /** Returns logits {@code [B, K]} (features {@code [B, F]} without a head) of images {@code [B, C, S, S]}. */
-    public INDArray forward(INDArray images) {
+    public Array forward(Array images) {
         return classifier.forward(encode(images), Math.toIntExact(images.size(0)));
     }
 
@@ -151,9 +151,9 @@ public final class Vit implements AutoCloseable {
     }
 
     /** Returns what comes into the first stage that trains, {@code [B*T, D]}, or {@code [B, D]} behind a block of the class token alone. */
-    public INDArray frozen(INDArray images) {
+    public Array frozen(Array images) {
         int examples = Math.toIntExact(images.size(0));
-        INDArray x = images;
+        Array x = images;
         for (Stage stage : stages.subList(0, frozenStages)) {
             x = stage.forward(x, examples);
         }
@@ -165,8 +165,8 @@ public final class Vit implements AutoCloseable {
      *
      * @param x output of the stage before, of this or another network; images for the first
      */
-    public INDArray forward(INDArray x, int examples, int from) {
-        INDArray y = x;
+    public Array forward(Array x, int examples, int from) {
+        Array y = x;
         for (Stage stage : stages.subList(from, stages.size())) {
             y = stage.forward(y, examples);
         }
@@ -174,12 +174,12 @@ public final class Vit implements AutoCloseable {
     }
 
     /** Returns the features {@code [B, F]} of images {@code [B, C, S, S]}: what the head reads, of a plain ViT the class token behind the last norm. */
-    public INDArray features(INDArray images) {
+    public Array features(Array images) {
         return classifier.features(encode(images), Math.toIntExact(images.size(0)));
     }
 
     /** Overwrites all gradients, given the gradient of the output; {@code dy} may be changed. */
-    public void backward(INDArray dy) {
+    public void backward(Array dy) {
         int examples = Math.toIntExact(dy.size(0));
         backwardEncoder(classifier.backward(dy, examples, inputGradient(stages.size() - 1)), examples);
     }
@@ -188,23 +188,23 @@ public final class Vit implements AutoCloseable {
      * Overwrites all gradients but the head's, which are left as they are, given the gradient of the {@link #features} {@code
      * [B, F]}.
      */
-    public void backwardFeatures(INDArray dfeatures) {
+    public void backwardFeatures(Array dfeatures) {
         int examples = Math.toIntExact(dfeatures.size(0));
         backwardEncoder(classifier.featuresBackward(dfeatures, examples, inputGradient(stages.size() - 1)), examples);
     }
 
     /** Returns what comes out of the last block: class tokens {@code [B, D]}, or all tokens where more of them are read. */
-    private INDArray encode(INDArray images) {
+    private Array encode(Array images) {
         int examples = Math.toIntExact(images.size(0));
-        INDArray x = images;
+        Array x = images;
         for (Stage stage : stages.subList(0, stages.size() - 1)) {
             x = stage.forward(x, examples);
         }
         return x;
     }
 
-    private void backwardEncoder(@Nullable INDArray dx, int examples) {
-        INDArray d = dx;
+    private void backwardEncoder(@Nullable Array dx, int examples) {
+        Array d = dx;
         for (int i = stages.size() - 2; i >= 0 && d != null; i--) {
             d = stages.get(i).backward(d, examples, inputGradient(i));
         }

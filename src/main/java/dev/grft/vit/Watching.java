@@ -1,9 +1,9 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** An adaptation that trains nothing and adds nothing: it looks at what goes by. */
 public interface Watching extends Adaptation {
@@ -14,7 +14,7 @@ public interface Watching extends Adaptation {
     }
 
     @Override
-    default @Nullable INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+    default @Nullable Array merged(Kernels kernels, Buffers buffers, Array frozen) {
         return readsOutput() ? null : frozen;
     }
 
@@ -22,5 +22,5 @@ public interface Watching extends Adaptation {
     default void bind(Bindings bindings) {}
 
     @Override
-    default void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {}
+    default void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int examples) {}
 }

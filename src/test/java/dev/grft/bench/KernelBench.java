@@ -1,18 +1,18 @@
 package dev.grft.bench;
 
 import dev.grft.vit.VitConfig;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -45,22 +45,23 @@ public class KernelBench {
     private final int d = config.width();
     private final int mlp = config.mlpWidth();
 
-    private final INDArray x = normal(m, d);
-    private final INDArray y = normal(m, d);
-    private final INDArray normalized = normal(m, d);
-    private final INDArray inverse = Nd4j.ones(DataType.FLOAT, m);
-    private final INDArray gain = Nd4j.ones(DataType.FLOAT, d);
-    private final INDArray offset = Nd4j.zeros(DataType.FLOAT, d);
-    private final INDArray hidden = normal(m, mlp);
-    private final INDArray activated = normal(m, mlp);
-    private final INDArray units = Nd4j.ones(DataType.FLOAT, m, mlp); // lest a thousand products become ever smaller
-    private final INDArray bias = Nd4j.zeros(DataType.FLOAT, mlp);
-    private final INDArray qkv = normal(m, 3 * d);
-    private final INDArray dqkv = normal(m, 3 * d);
-    private final INDArray softmax = normal(m * config.heads(), config.tokens());
-    private final INDArray fc1 = normal(mlp, d);
-    private final INDArray part = normal(SLICES, m);
-    private final INDArray slices = normal(SLICES, d);
+    private final Array x = normal(m, d);
+    private final Array y = normal(m, d);
+    private final Array normalized = normal(m, d);
+    private final Array inverse = Machine.zeros(DataType.FLOAT, m).fill(1);
+    private final Array gain = Machine.zeros(DataType.FLOAT, d).fill(1);
+    private final Array offset = Machine.zeros(DataType.FLOAT, d);
+    private final Array hidden = normal(m, mlp);
+    private final Array activated = normal(m, mlp);
+    private final Array units =
+            Machine.zeros(DataType.FLOAT, m, mlp).fill(1); // lest a thousand products become ever smaller
+    private final Array bias = Machine.zeros(DataType.FLOAT, mlp);
+    private final Array qkv = normal(m, 3 * d);
+    private final Array dqkv = normal(m, 3 * d);
+    private final Array softmax = normal(m * config.heads(), config.tokens());
+    private final Array fc1 = normal(mlp, d);
+    private final Array part = normal(SLICES, m);
+    private final Array slices = normal(SLICES, d);
     private final int[] rows =
             IntStream.range(0, SLICES).map(i -> i * mlp / SLICES).toArray();
 
@@ -68,8 +69,8 @@ public class KernelBench {
         Backend.threads(Integer.getInteger(THREADS));
     }
 
-    private static INDArray normal(int rows, int columns) {
-        return Nd4j.randn(DataType.FLOAT, rows, columns);
+    private static Array normal(int rows, int columns) {
+        return Machine.array(DataType.FLOAT, Machine.normal(rows, rows * columns), rows, columns);
     }
 
     /** The bias of fc1 and the GELU behind it. */

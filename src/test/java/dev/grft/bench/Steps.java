@@ -30,9 +30,13 @@ import dev.grft.vit.TrainedArray;
 import dev.grft.vit.Vit;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
+import dev.grft.vit.kernels.Memory;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -46,9 +50,6 @@ import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Whole steps over one batch in this process, without Spark: all that a step consists of but reading photos. */
 final class Steps implements AutoCloseable {
@@ -67,7 +68,8 @@ final class Steps implements AutoCloseable {
         this.setup = setup;
         this.config = setup.config();
         this.tensors = Initial.vit(config, 1);
-        this.weights = Weights.copyOf(config, tensors, DataType.FLOAT);
+        this.weights =
+                Weights.copyOf(config, tensors, DataType.FLOAT, setup.kernels().memory());
         this.shares = setup.shares();
         this.tasks = Executors.newFixedThreadPool(shares.size());
     }
@@ -274,10 +276,11 @@ final class Steps implements AutoCloseable {
 
     private Work squareProduct() {
         Kernels kernels = setup.kernels();
+        Memory memory = kernels.memory();
         DataType type = kernels.between(DataType.FLOAT);
-        INDArray a = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE).castTo(type);
-        INDArray b = Nd4j.rand(DataType.FLOAT, SQUARE, SQUARE).castTo(type);
-        INDArray c = Nd4j.create(type, SQUARE, SQUARE);
+        Array a = memory.allocate(type, SQUARE, SQUARE).write(Machine.normal(1, SQUARE * SQUARE));
+        Array b = memory.allocate(type, SQUARE, SQUARE).write(Machine.normal(2, SQUARE * SQUARE));
+        Array c = memory.allocate(type, SQUARE, SQUARE);
         return Work.of("square product", () -> {
             Backend.threads(setup.threads());
             kernels.gemm(false, a, false, b, 1, 0, c);
@@ -326,24 +329,30 @@ final class Steps implements AutoCloseable {
 
     private Runnable forwardAndBackward(Batch batch) {
         Kernels kernels = setup.kernels();
+        Memory memory = kernels.memory();
         Vit vit = new Vit(weights, new WholeTuning().trainable(), kernels, Keep.ALL);
-        Map<String, INDArray> values = new LinkedHashMap<>();
-        Map<String, INDArray> gradients = new LinkedHashMap<>();
+        Map<String, Array> values = new LinkedHashMap<>();
+        Map<String, Array> gradients = new LinkedHashMap<>();
         for (TrainedArray array : vit.layout().arrays().values()) {
-            values.put(array.name(), Nd4j.zeros(DataType.FLOAT, array.rows(), array.columns()));
-            gradients.put(array.name(), Nd4j.zeros(DataType.FLOAT, array.rows(), array.columns()));
+            values.put(
+                    array.name(),
+                    memory.allocate(DataType.FLOAT, array.rows(), array.columns())
+                            .fill(0));
+            gradients.put(array.name(), memory.allocate(DataType.FLOAT, array.rows(), array.columns()));
         }
         vit.bind(new Bindings(values, gradients));
-        INDArray images =
-                Nd4j.create(batch.images(), new long[] {batch.size(), 3, config.imageSize(), config.imageSize()}, 'c');
-        INDArray targets = Nd4j.zeros(DataType.FLOAT, batch.size(), config.classes());
+        Array images = memory.allocate(DataType.FLOAT, batch.size(), 3, config.imageSize(), config.imageSize())
+                .write(batch.images());
+        float[] classes = new float[batch.size() * config.classes()];
         for (int b = 0; b < batch.size(); b++) {
-            targets.putScalar(b, batch.labels()[b], 1);
+            classes[b * config.classes() + batch.labels()[b]] = 1;
         }
-        INDArray losses = Nd4j.zeros(DataType.FLOAT, batch.size());
+        Array targets =
+                memory.allocate(DataType.FLOAT, batch.size(), config.classes()).write(classes);
+        Array losses = memory.allocate(DataType.FLOAT, batch.size());
+        Array dlogits = memory.allocate(DataType.FLOAT, batch.size(), config.classes());
         return () -> {
-            INDArray logits = vit.forward(images);
-            INDArray dlogits = logits.ulike();
+            Array logits = vit.forward(images);
             kernels.crossEntropy(logits, targets, losses, dlogits);
             vit.backward(dlogits);
         };

@@ -13,6 +13,7 @@ import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -23,7 +24,6 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
-import org.nd4j.linalg.api.buffer.DataType;
 
 /** How long a model takes to change its task: another delta on the weights that are there, beside another whole model. */
 final class Switching {

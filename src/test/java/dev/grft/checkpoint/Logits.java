@@ -8,11 +8,11 @@ import dev.grft.vit.Keep;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Backend;
+import dev.grft.vit.kernels.Machine;
 import org.assertj.core.data.Offset;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Compares a model's logits with those of the library that made the golden files. */
 public final class Logits {
@@ -30,12 +30,10 @@ public final class Logits {
     public static void assertSame(Checkpoint model, Tensor input, Tensor logits) {
         double[] expected = logits.doubles();
         try (Weights weights = Weights.copyOf(model.config(), model.tensors(), DataType.FLOAT)) {
-            INDArray images = Nd4j.create(input.floats(), input.shape(), 'c');
+            Array images = Machine.array(DataType.FLOAT, input.floats(), input.shape());
             float[] actual = new Vit(weights, Trainable.NOTHING, Backend.kernels("auto"), Keep.NOTHING)
                     .forward(images)
-                    .dup('c')
-                    .data()
-                    .asFloat();
+                    .floats();
             assertThat(actual).hasSameSizeAs(expected);
             for (int i = 0; i < actual.length; i++) {
                 assertThat((double) actual[i]).as("logit %d", i).isCloseTo(expected[i], Offset.offset(1e-4));

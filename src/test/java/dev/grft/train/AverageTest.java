@@ -7,7 +7,7 @@ import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.config.Config;
 import dev.grft.config.TrainingSettings;
 import dev.grft.vit.Golden;
-import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.nd4j.Flat;
 import java.util.List;
 import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;

@@ -22,6 +22,7 @@ import dev.grft.vit.Keep;
 import dev.grft.vit.Layout;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,7 +31,6 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
-import org.nd4j.linalg.api.buffer.DataType;
 
 class DeltasTest {
     private static final VitConfig CONFIG = new VitConfig(8, 4, 16, 3, 2, 32, 0, 1e-6);

@@ -10,10 +10,10 @@ import dev.grft.tuning.Tiny;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
 
 /** Ten steps of the tiny model, in float, against PyTorch's in double. */
 class GoldenTrainingTest {

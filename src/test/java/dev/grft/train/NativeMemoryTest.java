@@ -15,8 +15,10 @@ import dev.grft.vit.Keep;
 import dev.grft.vit.Layout;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Memory;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.management.ManagementFactory;
@@ -30,7 +32,6 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.nd4j.linalg.api.buffer.DataType;
 
 /** What is closed gives its native memory back at once. */
 class NativeMemoryTest {
@@ -143,7 +144,7 @@ class NativeMemoryTest {
         Backend.prepare();
         Backend.threads(1);
         Kind kind = Kind.valueOf(arguments[0]);
-        try (Weights weights = Weights.zeros(CONFIG, DataType.FLOAT)) {
+        try (Weights weights = Weights.zeros(CONFIG, DataType.FLOAT, Memory.ND4J)) {
             long after = 0;
             long collected = 0;
             for (int i = 1; i <= 1000; i++) {
@@ -168,7 +169,7 @@ class NativeMemoryTest {
     void severalDeltasShareTheWorkingArraysOfOne() {
         VitConfig config = CONFIG.withClasses(0);
         SliceTuning tuning = new SliceTuning(Setup.selection(CONFIG, 2));
-        try (Weights weights = Weights.zeros(config, DataType.FLOAT);
+        try (Weights weights = Weights.zeros(config, DataType.FLOAT, Memory.ND4J);
                 Deltas one = new Deltas(weights, new CpuKernels());
                 Deltas eight = new Deltas(weights, new CpuKernels())) {
             float[] trained = new float[tuning.layout(CONFIG).size()];

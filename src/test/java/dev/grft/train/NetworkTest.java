@@ -33,7 +33,6 @@ import org.deeplearning4j.util.ModelSerializer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.learning.config.IUpdater;
 
 class NetworkTest {
@@ -47,9 +46,6 @@ class NetworkTest {
         assertThat(configuration.getConfs()).hasSize(5);
         assertThat(arrays(configuration).keySet())
                 .containsExactlyElementsOf(layout.arrays().keySet());
-        for (int stage = 0; stage < 5; stage++) {
-            assertThat(layer(configuration, stage).isLast()).isEqualTo(stage == 4);
-        }
         MultiLayerNetwork network = new MultiLayerNetwork(configuration);
         network.init();
         assertThat(network.numParams()).isEqualTo(layout.size());
@@ -234,8 +230,6 @@ class NetworkTest {
         MultiLayerConfiguration read = MultiLayerConfiguration.fromJson(configuration.toJson());
         assertThat(arrays(read)).isEqualTo(arrays(configuration));
         assertThat(updater(read)).isEqualTo(updater(configuration));
-        assertThat(layer(read, 4).isLast()).isTrue();
-        assertThat(layer(read, 3).isLast()).isFalse();
         assertThat(read.toJson()).isEqualTo(configuration.toJson());
         // What it does, not only what it says: the same steps to the same bits.
         assertThat(threeSteps(new Learner(read, LearnerState.start(new float[size(configuration)]))))
@@ -247,17 +241,16 @@ class NetworkTest {
         MultiLayerNetwork network = new MultiLayerNetwork(Trainings.small(ADAM, new Penalty(1e-2, 2, 1e-3, false)));
         network.init();
         network.initGradientsView();
-        threeSteps(new Learner(network));
+        network.params().assign(2);
+        network.getUpdater().getStateViewArray().assign(3);
         ByteArrayOutputStream file = new ByteArrayOutputStream();
         ModelSerializer.writeModel(network, file, true);
         MultiLayerNetwork read =
                 ModelSerializer.restoreMultiLayerNetwork(new ByteArrayInputStream(file.toByteArray()), true);
 
         assertThat(read.params()).isEqualTo(network.params());
-        assertThat(read.params()).isNotEqualTo(Nd4j.zeros(1, 8));
         assertThat(read.getUpdater().getStateViewArray())
                 .isEqualTo(network.getUpdater().getStateViewArray());
-        assertThat(read.getLayer(2)).isInstanceOf(LossModule.class);
         assertThat(read.getLayer(1)).isExactlyInstanceOf(StageModule.class);
         assertThat(arrays(read.getLayerWiseConfigurations())).isEqualTo(arrays(network.getLayerWiseConfigurations()));
     }

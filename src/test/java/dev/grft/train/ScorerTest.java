@@ -19,6 +19,7 @@ import dev.grft.tuning.Tiny;
 import dev.grft.vit.Frozen;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
 import java.util.Arrays;
 import java.util.Map;
@@ -27,7 +28,6 @@ import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.nd4j.linalg.api.buffer.DataType;
 
 /** Scores of the tiny model, in float, against PyTorch's in double. */
 class ScorerTest {

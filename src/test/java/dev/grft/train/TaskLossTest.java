@@ -17,8 +17,10 @@ import dev.grft.data.Treatment;
 import dev.grft.data.augmentation.Changes;
 import dev.grft.data.augmentation.Mixing;
 import dev.grft.vit.Golden;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
-import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Machine;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -28,8 +30,6 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Losses of several labels and of values; golden numbers are torch's and transformers', see {@code tasks.py}. */
 class TaskLossTest {
@@ -60,12 +60,12 @@ class TaskLossTest {
     }
 
     private float[][] lossesAndGradient(Task task, Batch batch) {
-        INDArray z = Flat.array(golden.tensor("logits").floats(), DataType.FLOAT, EXAMPLES, OUTPUTS);
-        INDArray losses = Flat.array(new float[EXAMPLES], DataType.FLOAT, EXAMPLES);
-        INDArray gradient = Flat.array(new float[EXAMPLES * OUTPUTS], DataType.FLOAT, EXAMPLES, OUTPUTS);
+        Array z = Machine.array(DataType.FLOAT, golden.tensor("logits").floats(), EXAMPLES, OUTPUTS);
+        Array losses = Machine.array(DataType.FLOAT, new float[EXAMPLES], EXAMPLES);
+        Array gradient = Machine.array(DataType.FLOAT, new float[EXAMPLES * OUTPUTS], EXAMPLES, OUTPUTS);
         float[] targets = Targets.of(batch, OUTPUTS, task);
-        new CpuKernels().loss(task, z, Flat.array(targets, DataType.FLOAT, EXAMPLES, OUTPUTS + 1), losses, gradient);
-        return new float[][] {Flat.read(losses), Flat.read(gradient)};
+        new CpuKernels().loss(task, z, Machine.array(DataType.FLOAT, targets, EXAMPLES, OUTPUTS + 1), losses, gradient);
+        return new float[][] {losses.floats(), gradient.floats()};
     }
 
     @ParameterizedTest

@@ -8,7 +8,6 @@ import dev.grft.UserError;
 import dev.grft.config.Config;
 import dev.grft.config.TrainingSettings;
 import dev.grft.tuning.Tiny;
-import dev.grft.vit.kernels.Flat;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -16,8 +15,8 @@ import org.apache.hadoop.conf.Configuration;
 import org.assertj.core.data.Offset;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
-import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
 
 /** The loop, with gradients made up from the step and the trained numbers. */
 class TrainerTest {
@@ -229,9 +228,9 @@ class TrainerTest {
             public LocalSteps localSteps(LearnerState from, int count, double clipNorm) {
                 sent.add(from);
                 LocalSteps made = super.localSteps(from, count, clipNorm);
-                INDArray scratch = Flat.array(START, DataType.FLOAT, 1, START.length);
+                INDArray scratch = Nd4j.createFromArray(START).reshape(1, START.length);
                 expected.add(
-                        Flat.array(made.state().trained(), DataType.FLOAT, 1, START.length),
+                        Nd4j.createFromArray(made.state().trained()).reshape(1, START.length),
                         scratch,
                         from.step(),
                         from.step() + count);

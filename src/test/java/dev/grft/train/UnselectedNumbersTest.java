@@ -15,6 +15,7 @@ import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Frozen;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
@@ -24,7 +25,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
 
 /** Training changes what it is told to, nothing else, and the axis is only a way to write it down. */
 class UnselectedNumbersTest {

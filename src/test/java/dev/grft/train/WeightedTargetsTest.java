@@ -13,8 +13,10 @@ import dev.grft.data.Preprocess;
 import dev.grft.data.Target;
 import dev.grft.data.Treatment;
 import dev.grft.vit.Golden;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
-import dev.grft.vit.kernels.Flat;
+import dev.grft.vit.kernels.Machine;
 import java.util.ArrayList;
 import java.util.List;
 import org.assertj.core.data.Offset;
@@ -22,8 +24,6 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Losses of smoothed and weighted targets, against torch's cross-entropy. */
 class WeightedTargetsTest {
@@ -60,14 +60,15 @@ class WeightedTargetsTest {
         float[] targets =
                 Targets.of(batch(smoothing, weights.equals("plain") ? null : balanced()), CLASSES, Task.SINGLE_LABEL);
         int examples = targets.length / CLASSES;
-        INDArray logits = Flat.array(golden.tensor("logits").floats(), DataType.FLOAT, examples, CLASSES);
-        INDArray losses = Flat.array(new float[examples], DataType.FLOAT, examples);
-        INDArray gradient = Flat.array(new float[targets.length], DataType.FLOAT, examples, CLASSES);
-        new CpuKernels().crossEntropy(logits, Flat.array(targets, DataType.FLOAT, examples, CLASSES), losses, gradient);
+        Array logits = Machine.array(DataType.FLOAT, golden.tensor("logits").floats(), examples, CLASSES);
+        Array losses = Machine.array(DataType.FLOAT, new float[examples], examples);
+        Array gradient = Machine.array(DataType.FLOAT, new float[targets.length], examples, CLASSES);
+        new CpuKernels()
+                .crossEntropy(logits, Machine.array(DataType.FLOAT, targets, examples, CLASSES), losses, gradient);
 
         String name = weights + "." + (smoothing == 0 ? "0.0" : "0.1");
-        assertClose(Flat.read(losses), golden.tensor(name + ".losses").doubles());
-        assertClose(Flat.read(gradient), golden.tensor(name + ".gradient").doubles());
+        assertClose(losses.floats(), golden.tensor(name + ".losses").doubles());
+        assertClose(gradient.floats(), golden.tensor(name + ".gradient").doubles());
     }
 
     @Test

@@ -13,6 +13,7 @@ import dev.grft.vit.Adaptation;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
@@ -29,7 +30,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
 
 /** The methods that train something else than slices, or something beside them: what they compute, and that their deltas say the same. */
 class AdditionTuningTest {
@@ -256,7 +256,7 @@ class AdditionTuningTest {
                     for (int i = 0; i < values.length; i++) {
                         values[i] += s * step * part[i];
                     }
-                    network.values.get(name).data().setData(values);
+                    network.values.get(name).write(values);
                 });
                 network.vit.refresh();
                 for (double loss : network.backward(0, 2)) {

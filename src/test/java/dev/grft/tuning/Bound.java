@@ -6,19 +6,19 @@ import dev.grft.vit.Layout;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** A network without DL4J, in float or double: a tuning, its trained arrays and their gradients. */
 final class Bound {
     final Vit vit;
     final Layout layout;
-    final Map<String, INDArray> values = new LinkedHashMap<>();
-    private final Map<String, INDArray> gradients = new LinkedHashMap<>();
+    final Map<String, Array> values = new LinkedHashMap<>();
+    private final Map<String, Array> gradients = new LinkedHashMap<>();
     private final Trainable trainable;
     private final Kernels kernels;
     private final DataType type;
@@ -34,8 +34,9 @@ final class Bound {
         this.vit = new Vit(weights, trainable, kernels, keep);
         this.layout = vit.layout();
         layout.arrays().forEach((name, array) -> {
-            values.put(name, Nd4j.zeros(type, array.rows(), array.columns()));
-            gradients.put(name, Nd4j.zeros(type, array.rows(), array.columns()).assign(Double.NaN));
+            values.put(name, Machine.zeros(type, array.rows(), array.columns()));
+            gradients.put(
+                    name, Machine.zeros(type, array.rows(), array.columns()).fill(Double.NaN));
         });
         vit.bind(new Bindings(values, gradients));
     }
@@ -48,7 +49,7 @@ final class Bound {
     /** Takes over a trained vector. */
     void load(float[] trained) {
         values.forEach((name, value) -> {
-            value.data().setData(Tiny.doubles(Tuning.read(layout, trained, name)));
+            value.write(Tiny.doubles(Tuning.read(layout, trained, name)));
         });
         vit.refresh();
     }
@@ -59,21 +60,22 @@ final class Bound {
 
     /** Computes the gradients of the summed cross-entropy of some golden examples; returns the losses. */
     double[] backward(int from, int to) {
-        INDArray logits = vit.forward(Tiny.images(from, to, type));
-        INDArray targets = Nd4j.zeros(type, to - from, Tiny.CONFIG.classes());
+        Array logits = vit.forward(Tiny.images(from, to, type));
+        float[] classes = new float[(to - from) * Tiny.CONFIG.classes()];
         int[] labels = Tiny.batch(from, to).labels();
         for (int b = 0; b < labels.length; b++) {
-            targets.putScalar(b, labels[b], 1);
+            classes[b * Tiny.CONFIG.classes() + labels[b]] = 1;
         }
-        INDArray losses = Nd4j.zeros(type, to - from);
-        INDArray dlogits = logits.ulike();
+        Array targets = Machine.array(type, classes, to - from, Tiny.CONFIG.classes());
+        Array losses = Machine.zeros(type, to - from);
+        Array dlogits = Machine.zeros(logits.type(), logits.shape());
         kernels.crossEntropy(logits, targets, losses, dlogits);
         vit.backward(dlogits);
         return Tiny.doubles(losses);
     }
 
     double[] gradient(String name) {
-        INDArray gradient = gradients.get(name);
+        Array gradient = gradients.get(name);
         if (gradient == null) {
             throw new AssertionError(name + " is not trained, only " + gradients.keySet());
         }

@@ -10,6 +10,8 @@ import dev.grft.Selection;
 import dev.grft.Slices;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Nd4jKernels;
@@ -25,8 +27,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Rows and columns beside a frozen matrix do what the merged matrix does, forward and backward. */
 class SliceTuningTest {
@@ -98,7 +98,7 @@ class SliceTuningTest {
         Map<String, double[]> gradients = new LinkedHashMap<>();
         network.layout.arrays().keySet().forEach(name -> gradients.put(name, network.gradient(name)));
         gradients.forEach((name, gradient) -> {
-            INDArray moved = network.values.get(name);
+            Array moved = network.values.get(name);
             double[] start = Tiny.doubles(moved);
             double[] along = Tiny.doubles(Tiny.normal(name.hashCode(), start.length, 1));
             double step = 1e-4 / Math.sqrt(start.length);
@@ -108,11 +108,11 @@ class SliceTuningTest {
                 for (int i = 0; i < values.length; i++) {
                     values[i] += s * step * along[i];
                 }
-                moved.data().setData(values);
+                moved.write(values);
                 network.vit.refresh();
                 sums[s + 2] = sum(network.backward(0, 2));
             }
-            moved.data().setData(start);
+            moved.write(start);
             double slope = (8 * (sums[3] - sums[1]) - (sums[4] - sums[0])) / (12 * step);
             double expected = 0;
             for (int i = 0; i < gradient.length; i++) {

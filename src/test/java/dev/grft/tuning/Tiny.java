@@ -17,6 +17,9 @@ import dev.grft.data.Preprocess;
 import dev.grft.vit.Golden;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
+import dev.grft.vit.kernels.Machine;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -27,9 +30,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.assertj.core.data.Offset;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** timm's tiny model and what PyTorch says of it; see {@code src/test/python/README.md}. */
 public final class Tiny {
@@ -65,7 +65,7 @@ public final class Tiny {
         Map<String, float[]> backbone = new LinkedHashMap<>(tensors);
         backbone.remove(Delta.HEAD_WEIGHT);
         backbone.remove(Delta.HEAD_BIAS);
-        return Weights.copyOf(CONFIG, backbone, type);
+        return Weights.copyOf(CONFIG, backbone, type, Machine.memory());
     }
 
     /** Returns a golden file of JSON of the tiny model. */
@@ -105,10 +105,9 @@ public final class Tiny {
     }
 
     /** Returns some of the six golden images, {@code [to - from, 3, 16, 16]}. */
-    public static INDArray images(int from, int to, DataType type) {
+    public static Array images(int from, int to, DataType type) {
         Batch batch = batch(from, to);
-        return Nd4j.create(batch.images(), new long[] {to - from, 3, 16, 16}, 'c')
-                .castTo(type);
+        return Machine.array(type, batch.images(), to - from, 3, 16, 16);
     }
 
     /** Returns some of the six golden examples. */
@@ -163,8 +162,8 @@ public final class Tiny {
         return doubles;
     }
 
-    public static double[] doubles(INDArray array) {
-        return array.castTo(DataType.DOUBLE).dup('c').data().asDouble();
+    public static double[] doubles(Array array) {
+        return array.doubles();
     }
 
     /** Asserts that every number is within {@code tolerance} times the largest expected one, or times 1 if that is larger. */

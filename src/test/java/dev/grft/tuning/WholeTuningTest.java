@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.grft.Delta;
 import dev.grft.vit.Layout;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Nd4jKernels;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
-import org.nd4j.linalg.api.buffer.DataType;
 
 class WholeTuningTest {
     private final WholeTuning tuning = new WholeTuning();

@@ -3,6 +3,8 @@ package dev.grft.vit;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
 import java.util.LinkedHashMap;
@@ -11,9 +13,6 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** The tiny model with products in bfloat16: no farther from the exact numbers than PyTorch's autocast. */
 @Tag("kernels")
@@ -38,7 +37,7 @@ class Bf16VitTest {
 
     @Test
     void logitsAndFeaturesAreAsCloseAsTorchs() {
-        INDArray images = Golden.array(GOLDEN, "input", DataType.FLOAT);
+        Array images = Golden.array(GOLDEN, "input", DataType.FLOAT);
         Vit vit = new Vit(weights, Trainable.NOTHING, kernels, Keep.NOTHING);
         assertThat(ratio("logits", Machine.values(vit.forward(images)))).isBetween(0.05, 1.2);
         assertThat(ratio("features", Machine.values(vit.features(images)))).isBetween(0.05, 1.2);
@@ -76,9 +75,9 @@ class Bf16VitTest {
         for (int b = 0; b < EXAMPLES; b++) {
             targets[b * classes + GOLDEN.tensor("labels").ints()[b]] = 1;
         }
-        INDArray logits = vit.forward(Golden.array(GOLDEN, "input", DataType.FLOAT));
-        INDArray losses = Nd4j.create(DataType.FLOAT, EXAMPLES);
-        INDArray dlogits = logits.ulike();
+        Array logits = vit.forward(Golden.array(GOLDEN, "input", DataType.FLOAT));
+        Array losses = Machine.zeros(DataType.FLOAT, EXAMPLES);
+        Array dlogits = Machine.zeros(logits.type(), logits.shape());
         kernels.crossEntropy(logits, Machine.array(DataType.FLOAT, targets, EXAMPLES, classes), losses, dlogits);
         vit.backward(dlogits);
         Map<String, double[]> gradients = new LinkedHashMap<>();

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.MatrixShape;
 import dev.grft.tuning.Tiny;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
 import java.util.LinkedHashMap;
@@ -12,10 +14,6 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
-import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /** The class token's attention without keys and values of all tokens, beside that with them, which maps get that are no matrices. */
 @Tag("kernels")
@@ -25,7 +23,7 @@ class ClassAttentionTest {
     @ParameterizedTest
     @MethodSource("dev.grft.vit.kernels.Machine#here")
     void itIsTheAttentionThatHasAllKeysAndValues(Machine machine) {
-        try (Weights weights = Weights.copyOf(Tiny.CONFIG, Tiny.tensors(), machine.type())) {
+        try (Weights weights = Weights.copyOf(Tiny.CONFIG, Tiny.tensors(), machine.type(), Machine.memory())) {
             Seen without = new Seen(weights, machine.kernels(), true);
             Seen with = new Seen(weights, machine.kernels(), false);
             for (int examples : new int[] {3, 1, 6}) {
@@ -57,9 +55,9 @@ class ClassAttentionTest {
         }
 
         void step(int examples, Machine machine) {
-            INDArray logits = vit.forward(Tiny.images(0, examples, machine.type()));
+            Array logits = vit.forward(Tiny.images(0, examples, machine.type()));
             values.put("logits", Machine.values(logits));
-            vit.backward(Nd4j.ones(machine.type(), logits.shape()));
+            vit.backward(Machine.zeros(machine.type(), logits.shape()).fill(1));
             trained.gradients.keySet().forEach(name -> values.put(name, trained.gradient(name)));
         }
 
@@ -74,26 +72,20 @@ class ClassAttentionTest {
                     ? null
                     : new Watching() {
                         @Override
-                        public @Nullable INDArray merged(Kernels kernels, Buffers buffers, INDArray frozen) {
+                        public @Nullable Array merged(Kernels kernels, Buffers buffers, Array frozen) {
                             return merges ? frozen : null;
                         }
 
                         @Override
-                        public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
+                        public void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int examples) {
                             rows = x.size(0);
-                            INDArray all = Nd4j.create(x.dataType(), shape.out(), shape.in());
+                            Array all = Machine.zeros(x.type(), shape.out(), shape.in());
                             kernels.gemm(true, dy, false, x, 1, 0, all);
                             values.put(matrix, Machine.values(all));
                             for (int b = 0; b < examples; b++) {
-                                var one = NDArrayIndex.interval(b * rows / examples, (b + 1) * rows / examples);
-                                kernels.gemm(
-                                        true,
-                                        dy.get(one, NDArrayIndex.all()),
-                                        false,
-                                        x.get(one, NDArrayIndex.all()),
-                                        1,
-                                        0,
-                                        all);
+                                long from = b * rows / examples;
+                                long to = (b + 1) * rows / examples;
+                                kernels.gemm(true, dy.rows(from, to), false, x.rows(from, to), 1, 0, all);
                                 values.put(matrix + " of example " + b, Machine.values(all));
                             }
                         }

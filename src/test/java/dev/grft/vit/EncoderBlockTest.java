@@ -5,9 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import dev.grft.tuning.Tiny;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
-import dev.grft.vit.kernels.Nd4jKernels;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,8 +20,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** The encoder block beside the naive one: output, gradient of the input and of every parameter. */
 class EncoderBlockTest {
@@ -64,16 +63,15 @@ class EncoderBlockTest {
         double[] dx = naive.backward(classTokenOnly ? spread(dy, config) : dy);
         assertThat(naive.gradients.keySet()).containsExactlyInAnyOrderElementsOf(parameters.keySet());
 
-        try (Weights weights = Weights.copyOf(config, GradientTest.tensors(config), machine.type())) {
+        try (Weights weights = Weights.copyOf(config, GradientTest.tensors(config), machine.type(), Machine.memory())) {
             EncoderBlock block = block(config, index, weights, trains, machine.kernels(), keep);
             for (boolean inputGradient : new boolean[] {true, false}) {
                 Trained trained = trained(block, machine.type());
-                INDArray input = machine.array(x, rows, width);
-                INDArray output = block.forward(input, EXAMPLES);
+                Array input = machine.array(x, rows, width);
+                Array output = block.forward(input, EXAMPLES);
                 Tiny.assertClose("y", Machine.values(output), classTokenOnly ? classTokens(y, config) : y, tolerance);
 
-                INDArray gradient =
-                        block.backward(machine.array(dy, dy.length / width, width), EXAMPLES, inputGradient);
+                Array gradient = block.backward(machine.array(dy, dy.length / width, width), EXAMPLES, inputGradient);
                 if (inputGradient) {
                     assertThat(gradient).isNotNull();
                     Tiny.assertClose("dx", Machine.values(gradient), dx, tolerance);
@@ -108,7 +106,7 @@ class EncoderBlockTest {
     /** Returns the names of the kernels that the backward of a block calls. */
     private static List<String> backward(String trains, boolean inputGradient) {
         List<String> calls = new ArrayList<>();
-        Kernels kernels = new Nd4jKernels();
+        Kernels kernels = Machine.exact().kernels();
         Kernels recorded = (Kernels) Proxy.newProxyInstance(
                 Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, arguments) -> {
                     calls.add(method.getName());
@@ -117,10 +115,10 @@ class EncoderBlockTest {
         try (Weights weights = GradientTest.weights(PLAIN)) {
             EncoderBlock block = block(PLAIN, ALL_TOKENS, weights, trains, recorded, Keep.ALL);
             trained(block, DataType.DOUBLE);
-            INDArray x = Machine.array(DataType.DOUBLE, normal(1, 10 * 6), 10, 6);
-            INDArray y = block.forward(x, EXAMPLES);
+            Array x = Machine.array(DataType.DOUBLE, normal(1, 10 * 6), 10, 6);
+            Array y = block.forward(x, EXAMPLES);
             calls.clear();
-            block.backward(y.dup(), EXAMPLES, inputGradient);
+            block.backward(Machine.copy(y, y.type()), EXAMPLES, inputGradient);
             return List.copyOf(calls);
         }
     }
@@ -128,7 +126,8 @@ class EncoderBlockTest {
     private static EncoderBlock block(
             VitConfig config, int index, Weights weights, String trains, Kernels kernels, Keep keep) {
         Trainable trainable = name -> name.contains(trains);
-        return new EncoderBlock(index, config, weights, trainable, kernels, new Buffers(weights.type(), keep));
+        return new EncoderBlock(
+                index, config, weights, trainable, kernels, new Buffers(kernels.memory(), weights.type(), keep));
     }
 
     private static Trained trained(EncoderBlock block, DataType type) {

@@ -11,7 +11,7 @@ public final class Frozen {
     public static Map<String, float[]> copy(Weights weights) {
         Map<String, float[]> numbers = new LinkedHashMap<>();
         for (String name : weights.config().tensors().keySet()) {
-            numbers.put(name, weights.array(name).dup('c').data().asFloat());
+            numbers.put(name, weights.array(name).floats());
         }
         return numbers;
     }

@@ -1,6 +1,8 @@
 package dev.grft.vit;
 
 import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Machine;
 import java.io.IOException;
 import java.io.InputStream;
@@ -9,8 +11,6 @@ import java.util.AbstractMap;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** The numbers of PyTorch and timm; see {@code src/test/python/README.md} for what they are and how to remake them. */
 public final class Golden {
@@ -38,7 +38,7 @@ public final class Golden {
         return file.tensor(tensor).doubles();
     }
 
-    static INDArray array(Safetensors file, String tensor, DataType type) {
+    static Array array(Safetensors file, String tensor, DataType type) {
         return Machine.array(
                 type, file.tensor(tensor).doubles(), file.tensor(tensor).shape());
     }
@@ -47,7 +47,7 @@ public final class Golden {
     static Weights weights(String folder, DataType type) {
         Safetensors file = read(folder + "/model.safetensors");
         return Weights.copyOf(
-                TINY, lazily(file.names(), name -> file.tensor(name).floats()), type);
+                TINY, lazily(file.names(), name -> file.tensor(name).floats()), type, Machine.memory());
     }
 
     /** Returns a map that computes a tensor when it is asked for, and does not keep it. */

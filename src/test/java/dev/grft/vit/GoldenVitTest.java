@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.MatrixShape;
 import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
 import java.util.ArrayList;
@@ -19,10 +21,6 @@ import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
-import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /** The tiny model of timm: logits, losses, every gradient and every score, on every machine. */
 @ParameterizedClass
@@ -50,7 +48,7 @@ class GoldenVitTest {
         try (Weights weights = Golden.weights(folder, type)) {
             for (boolean backward : new boolean[] {true, false}) {
                 Vit vit = new Vit(weights, Trainable.NOTHING, machine.kernels(), backward ? Keep.ALL : Keep.NOTHING);
-                INDArray images = Golden.array(golden, "input", type);
+                Array images = Golden.array(golden, "input", type);
                 close("logits", vit.forward(images), Golden.doubles(golden, "logits"));
                 close("features", vit.features(images), Golden.doubles(golden, "features"));
             }
@@ -91,9 +89,13 @@ class GoldenVitTest {
             Kernels kernels = machine.kernels();
             Vit vit = new Vit(weights, fc1::equals, kernels, Keep.ALL);
             Trained trained = Trained.of(vit, type);
-            INDArray images = Nd4j.concat(
-                    0, Golden.array(CONTRASTIVE, "input.view1", type), Golden.array(CONTRASTIVE, "input.view2", type));
-            INDArray features = vit.features(images);
+            Array first = Golden.array(CONTRASTIVE, "input.view1", type);
+            long[] shape = first.shape();
+            shape[0] *= 2;
+            Array images = Machine.zeros(type, shape);
+            images.rows(0, shape[0] / 2).copy(first);
+            images.rows(shape[0] / 2, shape[0]).copy(Golden.array(CONTRASTIVE, "input.view2", type));
+            Array features = vit.features(images);
             close("features", features, Golden.doubles(CONTRASTIVE, "features"));
 
             int n = 2 * EXAMPLES;
@@ -102,14 +104,15 @@ class GoldenVitTest {
             for (int i = 0; i < n * n; i++) {
                 same[i] = i / n != i % n && labels[i / n % EXAMPLES] == labels[i % n % EXAMPLES] ? 1 : 0;
             }
-            INDArray losses = machine.garbage(n);
-            INDArray dfeatures = machine.garbage(n, Golden.TINY.width());
+            Array losses = machine.garbage(n);
+            Array dfeatures = machine.garbage(n, Golden.TINY.width());
             kernels.contrastive(features, machine.array(same, n, n), 0.07, losses, dfeatures);
             double loss = Arrays.stream(Machine.values(losses)).sum() / n;
             close("loss", new double[] {loss}, Golden.doubles(CONTRASTIVE, "loss"));
-            close("features", dfeatures.div(n), Golden.doubles(CONTRASTIVE, "grad.features"));
+            dfeatures.write(Arrays.stream(dfeatures.doubles()).map(d -> d / n).toArray());
+            close("features", dfeatures, Golden.doubles(CONTRASTIVE, "grad.features"));
 
-            vit.backwardFeatures(dfeatures.divi(n));
+            vit.backwardFeatures(dfeatures);
             close(fc1, trained.gradient(fc1), Golden.doubles(CONTRASTIVE, "grad." + fc1));
         }
     }
@@ -121,10 +124,10 @@ class GoldenVitTest {
         for (int i = 0; i < n; i++) {
             same[i * n + (i + EXAMPLES) % n] = 1;
         }
-        INDArray dfeatures = machine.garbage(n, Golden.TINY.width());
-        INDArray losses = machine.garbage(n);
-        INDArray again = machine.garbage(n);
-        INDArray positives = machine.array(same, n, n);
+        Array dfeatures = machine.garbage(n, Golden.TINY.width());
+        Array losses = machine.garbage(n);
+        Array again = machine.garbage(n);
+        Array positives = machine.array(same, n, n);
         machine.kernels().contrastive(Golden.array(CONTRASTIVE, "features", type), positives, 0.07, losses, dfeatures);
         machine.kernels()
                 .contrastive(Golden.array(CONTRASTIVE, "features.normalized", type), positives, 0.07, again, dfeatures);
@@ -180,7 +183,7 @@ class GoldenVitTest {
                 Map<String, double[]> before = numbers(weights);
                 Vit vit = new Vit(weights, trainable, machine.kernels(), Keep.ALL);
                 Trained trained = Trained.of(vit, type);
-                trained.values.values().forEach(value -> value.assign(0.25));
+                trained.values.values().forEach(value -> value.fill(0.25));
                 vit.refresh();
                 step(vit, 0, EXAMPLES);
                 vit.backwardFeatures(vit.features(Golden.array(GOLDEN, "input", type)));
@@ -216,18 +219,16 @@ class GoldenVitTest {
     }
 
     /** Runs forward and backward of the cross-entropy of some examples; returns their losses. */
-    private INDArray step(Vit vit, int from, int to) {
-        INDArray images = Golden.array(GOLDEN, "input", type)
-                .get(NDArrayIndex.interval(from, to), NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.all())
-                .dup('c');
+    private Array step(Vit vit, int from, int to) {
+        Array images = Golden.array(GOLDEN, "input", type).rows(from, to);
         int classes = Golden.TINY.classes();
         double[] targets = new double[(to - from) * classes];
         for (int b = from; b < to; b++) {
             targets[(b - from) * classes + GOLDEN.tensor("labels").ints()[b]] = 1;
         }
-        INDArray logits = vit.forward(images);
-        INDArray losses = machine.garbage(to - from);
-        INDArray dlogits = machine.garbage(to - from, classes);
+        Array logits = vit.forward(images);
+        Array losses = machine.garbage(to - from);
+        Array dlogits = machine.garbage(to - from, classes);
         machine.kernels().crossEntropy(logits, machine.array(targets, to - from, classes), losses, dlogits);
         vit.backward(dlogits);
         return losses;
@@ -239,7 +240,7 @@ class GoldenVitTest {
         return numbers;
     }
 
-    private void close(String name, INDArray actual, double[] expected) {
+    private void close(String name, Array actual, double[] expected) {
         close(name, Machine.values(actual), expected);
     }
 
@@ -256,8 +257,8 @@ class GoldenVitTest {
     /** Adds the squares of every matrix's gradients, per example or per backward; trains nothing. */
     private static final class Watch implements Trainable {
         private final boolean perExample;
-        private final Map<String, INDArray> rows = new LinkedHashMap<>();
-        private final Map<String, INDArray> columns = new LinkedHashMap<>();
+        private final Map<String, Array> rows = new LinkedHashMap<>();
+        private final Map<String, Array> columns = new LinkedHashMap<>();
 
         Watch(boolean perExample) {
             this.perExample = perExample;
@@ -270,18 +271,17 @@ class GoldenVitTest {
 
         @Override
         public @Nullable Adaptation adaptation(String matrix, MatrixShape shape) {
-            INDArray r = Nd4j.zeros(DataType.DOUBLE, shape.out());
-            INDArray c = Nd4j.zeros(DataType.DOUBLE, shape.in());
+            Array r = Machine.zeros(DataType.DOUBLE, shape.out());
+            Array c = Machine.zeros(DataType.DOUBLE, shape.in());
             rows.put(matrix, r);
             columns.put(matrix, c);
             return new Watching() {
                 @Override
-                public void backward(Kernels kernels, Buffers buffers, INDArray x, INDArray dy, int examples) {
+                public void backward(Kernels kernels, Buffers buffers, Array x, Array dy, int examples) {
                     if (perExample) {
                         kernels.addSquaredGradients(dy, x, examples, r, c);
                     } else {
-                        INDArray g =
-                                Nd4j.createUninitialized(buffers.type(), new long[] {shape.out(), shape.in()}, 'c');
+                        Array g = Machine.zeros(buffers.type(), shape.out(), shape.in());
                         kernels.gemm(true, dy, false, x, 1, 0, g);
                         kernels.addSquares(g, r, c);
                     }

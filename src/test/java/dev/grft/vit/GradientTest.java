@@ -5,6 +5,8 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Differences;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
@@ -20,9 +22,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Every gradient by central differences in double: layer, stage and a whole model, every parameter trained. */
 @Tag("kernels")
@@ -33,7 +32,7 @@ class GradientTest {
 
     private final Weights weights = weights(CONFIG);
     private final Kernels kernels = Machine.exact().kernels();
-    private final Buffers buffers = new Buffers(DataType.DOUBLE, Keep.ALL);
+    private final Buffers buffers = new Buffers(Machine.memory(), DataType.DOUBLE, Keep.ALL);
 
     @Test
     void linear() {
@@ -41,15 +40,15 @@ class GradientTest {
         check(
                 new Part() {
                     @Override
-                    public INDArray forward(INDArray x) {
-                        INDArray y = Nd4j.create(DataType.DOUBLE, x.size(0), 5);
+                    public Array forward(Array x) {
+                        Array y = Machine.zeros(DataType.DOUBLE, x.size(0), 5);
                         linear.forward(x, y);
                         return y;
                     }
 
                     @Override
-                    public @Nullable INDArray backward(INDArray dy) {
-                        INDArray dx = Nd4j.create(DataType.DOUBLE, dy.size(0), 6);
+                    public @Nullable Array backward(Array dy) {
+                        Array dx = Machine.zeros(DataType.DOUBLE, dy.size(0), 6);
                         linear.backward(input(10, 6), dy, EXAMPLES, dx);
                         return dx;
                     }
@@ -69,15 +68,15 @@ class GradientTest {
         check(
                 new Part() {
                     @Override
-                    public INDArray forward(INDArray x) {
-                        INDArray y = x.ulike();
+                    public Array forward(Array x) {
+                        Array y = Machine.zeros(x.type(), x.shape());
                         norm.forward(x, true, y);
                         return y;
                     }
 
                     @Override
-                    public @Nullable INDArray backward(INDArray dy) {
-                        INDArray dx = Nd4j.zeros(DataType.DOUBLE, dy.shape());
+                    public @Nullable Array backward(Array dy) {
+                        Array dx = Machine.zeros(DataType.DOUBLE, dy.shape());
                         norm.backward(dy, dx);
                         return dx;
                     }
@@ -124,7 +123,7 @@ class GradientTest {
         VitConfig config = VariantTest.of(new VitConfig(4, 2, 6, 3, 2, 5, 3, 1e-6), form);
         Vit vit = new Vit(weights(config), WHOLE, kernels, keep);
         Trained trained = Trained.of(vit, DataType.DOUBLE);
-        INDArray images = input(EXAMPLES, 3, 4, 4);
+        Array images = input(EXAMPLES, 3, 4, 4);
         double[] whole = Machine.values(vit.forward(images));
         vit.dropPaths(0.5, new long[] {4, 5});
         assertThat(Machine.values(vit.forward(images))).isNotEqualTo(whole);
@@ -170,18 +169,18 @@ class GradientTest {
 
     private static void wholeModel(VitConfig config, boolean withHead, Vit vit, Trained trained) {
         if (!withHead) {
-            requireNonNull(trained.gradients.get("head.weight")).assign(7);
-            requireNonNull(trained.gradients.get("head.bias")).assign(7);
+            requireNonNull(trained.gradients.get("head.weight")).fill(7);
+            requireNonNull(trained.gradients.get("head.bias")).fill(7);
         }
         check(
                 new Part() {
                     @Override
-                    public INDArray forward(INDArray x) {
+                    public Array forward(Array x) {
                         return withHead ? vit.forward(x) : vit.features(x);
                     }
 
                     @Override
-                    public @Nullable INDArray backward(INDArray dy) {
+                    public @Nullable Array backward(Array dy) {
                         if (withHead) {
                             vit.backward(dy);
                         } else {
@@ -189,8 +188,8 @@ class GradientTest {
                             // The features do not depend on the head: nothing to write, and 0 is what check expects.
                             assertThat(trained.gradient("head.weight")).containsOnly(7);
                             assertThat(trained.gradient("head.bias")).containsOnly(7);
-                            requireNonNull(trained.gradients.get("head.weight")).assign(0);
-                            requireNonNull(trained.gradients.get("head.bias")).assign(0);
+                            requireNonNull(trained.gradients.get("head.weight")).fill(0);
+                            requireNonNull(trained.gradients.get("head.bias")).fill(0);
                         }
                         return null;
                     }
@@ -208,10 +207,10 @@ class GradientTest {
 
     /** Something with a forward and a backward; the backward's result is null where the input has no gradient. */
     private interface Part {
-        INDArray forward(INDArray x);
+        Array forward(Array x);
 
         @Nullable
-        INDArray backward(INDArray dy);
+        Array backward(Array dy);
 
         void refresh();
     }
@@ -220,16 +219,16 @@ class GradientTest {
         void to(Bindings bindings);
     }
 
-    private void checkStage(Stage stage, INDArray x, boolean inputGradient) {
+    private void checkStage(Stage stage, Array x, boolean inputGradient) {
         check(
                 new Part() {
                     @Override
-                    public INDArray forward(INDArray in) {
+                    public Array forward(Array in) {
                         return stage.forward(in, EXAMPLES);
                     }
 
                     @Override
-                    public @Nullable INDArray backward(INDArray dy) {
+                    public @Nullable Array backward(Array dy) {
                         return stage.backward(dy, EXAMPLES, inputGradient);
                     }
 
@@ -243,11 +242,11 @@ class GradientTest {
     }
 
     /** Compares the gradients of the sum of {@code direction * forward(x)} with differences. */
-    private static void check(Part part, Trained trained, INDArray x) {
+    private static void check(Part part, Trained trained, Array x) {
         part.refresh();
         double[] direction = normal(99, (int) part.forward(x).length());
-        INDArray y = part.forward(x);
-        INDArray dx = part.backward(Machine.array(DataType.DOUBLE, direction, y.shape()));
+        Array y = part.forward(x);
+        Array dx = part.backward(Machine.array(DataType.DOUBLE, direction, y.shape()));
         if (dx != null) {
             checkSlopes("the input", Machine.values(dx), part, x, x, direction);
         }
@@ -260,7 +259,7 @@ class GradientTest {
      * almost every direction.
      */
     private static void checkSlopes(
-            String name, double[] gradient, Part part, INDArray moved, INDArray x, double[] direction) {
+            String name, double[] gradient, Part part, Array moved, Array x, double[] direction) {
         double[] start = Machine.values(moved);
         assertThat(gradient).as(name).hasSameSizeAs(start);
         for (int seed = 0; seed < 2; seed++) {
@@ -271,13 +270,13 @@ class GradientTest {
                         for (int i = 0; i < values.length; i++) {
                             values[i] += distance[0] * along[i];
                         }
-                        moved.data().setData(values);
+                        moved.write(values);
                         part.refresh();
                         return dot(direction, Machine.values(part.forward(x)));
                     },
                     new double[1],
                     2e-4)[0];
-            moved.data().setData(start);
+            moved.write(start);
             double scale = 1 + Math.sqrt(dot(gradient, gradient) * dot(along, along));
             assertThat(dot(gradient, along)).as(name).isCloseTo(slope, Offset.offset(1e-9 * scale));
         }
@@ -298,13 +297,13 @@ class GradientTest {
         return trained;
     }
 
-    private static INDArray input(long... shape) {
+    private static Array input(long... shape) {
         int length = (int) Arrays.stream(shape).reduce(1, (a, b) -> a * b);
         return Machine.array(DataType.DOUBLE, normal(5, length), shape);
     }
 
     static Weights weights(VitConfig config) {
-        return Weights.copyOf(config, tensors(config), DataType.DOUBLE);
+        return Weights.copyOf(config, tensors(config), DataType.DOUBLE, Machine.memory());
     }
 
     /** Returns random numbers for every tensor, those that scale about 1. */

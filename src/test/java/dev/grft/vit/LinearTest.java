@@ -4,14 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.MatrixShape;
 import dev.grft.tuning.Tiny;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
+import dev.grft.vit.kernels.Memory;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 class LinearTest {
     private float[] seen = {};
@@ -25,22 +27,24 @@ class LinearTest {
                     weights,
                     watching(reads),
                     new CpuKernels(),
-                    new Buffers(DataType.FLOAT, Keep.ALL));
-            INDArray x = Nd4j.randn(DataType.FLOAT, 3, 24);
-            INDArray whole = Nd4j.create(DataType.FLOAT, 3, 48);
+                    new Buffers(Memory.ND4J, DataType.FLOAT, Keep.ALL));
+            Array x = Machine.array(DataType.FLOAT, Machine.normal(1, 3 * 24), 3, 24);
+            Array whole = Machine.zeros(DataType.FLOAT, 3, 48);
             fc1.forward(x, whole);
-            assertThat(seen).isEqualTo(whole.dup().data().asFloat());
+            assertThat(seen).isEqualTo(whole.floats());
 
-            INDArray y = Nd4j.create(DataType.FLOAT, 3, 48);
-            INDArray bias = fc1.forwardWithoutBias(x, y);
-            assertThat(seen).isEqualTo(y.dup().data().asFloat());
+            Array y = Machine.zeros(DataType.FLOAT, 3, 48);
+            Array bias = fc1.forwardWithoutBias(x, y);
+            assertThat(seen).isEqualTo(y.floats());
             if (reads) {
                 assertThat(bias).isNull();
-                assertThat(y).isEqualTo(whole);
+                assertThat(y.floats()).isEqualTo(whole.floats());
             } else {
-                assertThat(bias).isEqualTo(weights.array("blocks.0.mlp.fc1.bias"));
-                assertThat(y.distance2(whole)).isGreaterThan(0.01);
-                assertThat(y.addRowVector(bias).distance2(whole)).isLessThan(1e-5);
+                assertThat(bias).isSameAs(weights.array("blocks.0.mlp.fc1.bias"));
+                INDArray expected = Machine.nd4j(whole);
+                assertThat(Machine.nd4j(y).distance2(expected)).isGreaterThan(0.01);
+                assertThat(Machine.nd4j(y).addRowVector(Machine.nd4j(bias)).distance2(expected))
+                        .isLessThan(1e-5);
             }
         }
     }
@@ -62,8 +66,8 @@ class LinearTest {
                     }
 
                     @Override
-                    public void forward(Kernels kernels, Buffers buffers, INDArray x, INDArray y) {
-                        seen = y.dup().data().asFloat();
+                    public void forward(Kernels kernels, Buffers buffers, Array x, Array y) {
+                        seen = y.floats();
                     }
                 };
             }

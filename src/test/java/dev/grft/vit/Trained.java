@@ -1,24 +1,23 @@
 package dev.grft.vit;
 
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Machine;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Trained arrays that start at 0, and gradients that start as NaN, so that a backward has to write them. */
 final class Trained {
-    final Map<String, INDArray> values = new LinkedHashMap<>();
-    final Map<String, INDArray> gradients = new LinkedHashMap<>();
+    final Map<String, Array> values = new LinkedHashMap<>();
+    final Map<String, Array> gradients = new LinkedHashMap<>();
 
     Trained(List<TrainedArray> arrays, DataType type) {
         for (TrainedArray array : arrays) {
-            values.put(array.name(), Nd4j.zeros(type, array.rows(), array.columns()));
+            values.put(array.name(), Machine.zeros(type, array.rows(), array.columns()));
             gradients.put(
                     array.name(),
-                    Nd4j.zeros(type, array.rows(), array.columns()).assign(Double.NaN));
+                    Machine.zeros(type, array.rows(), array.columns()).fill(Double.NaN));
         }
     }
 
@@ -34,7 +33,7 @@ final class Trained {
     }
 
     double[] gradient(String name) {
-        INDArray gradient = gradients.get(name);
+        Array gradient = gradients.get(name);
         if (gradient == null) {
             throw new AssertionError(name + " is not trained, only " + gradients.keySet());
         }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
@@ -14,8 +16,6 @@ import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Models that are no plain ViTs; their gradients are checked in {@link GradientTest}, their logits with the files of libraries. */
 class VariantTest {
@@ -124,7 +124,7 @@ class VariantTest {
             try (Weights weights = weights(form)) {
                 Vit vit = new Vit(weights, trains, kernels, keep);
                 trained = Trained.of(vit, DataType.FLOAT);
-                INDArray y = vit.forward(images());
+                Array y = vit.forward(images());
                 logits = Machine.values(y);
                 vit.backward(Machine.array(DataType.FLOAT, Machine.normal(7, (int) y.length()), y.shape()));
             }
@@ -132,10 +132,10 @@ class VariantTest {
 
         static Weights weights(Variant form) {
             VitConfig config = of(SIZES, form);
-            return Weights.copyOf(config, GradientTest.tensors(config), DataType.FLOAT);
+            return Weights.copyOf(config, GradientTest.tensors(config), DataType.FLOAT, Machine.memory());
         }
 
-        static INDArray images() {
+        static Array images() {
             return Machine.array(DataType.FLOAT, Machine.normal(5, 3 * 3 * 8 * 8), 3, 3, 8, 8);
         }
     }

@@ -4,14 +4,13 @@ import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.checkpoint.file.Safetensors;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Machine;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** ViT-B/16 at full size with made-up weights; the formula is in {@code src/test/python/README.md}. */
 @Tag("thorough")
@@ -30,8 +29,8 @@ class VitBase16Test {
                 DataType.FLOAT)) {
             Vit vit = new Vit(weights, Trainable.NOTHING, new CpuKernels(), Keep.NOTHING);
             long[] shape = {2, 3, 224, 224};
-            INDArray images = Nd4j.createUninitialized(DataType.FLOAT, shape, 'c');
-            images.data().setData(madeUp("input", length(shape)));
+            Array images = Machine.zeros(DataType.FLOAT, shape);
+            images.write(madeUp("input", length(shape)));
             Machine.assertClose(Machine.values(vit.forward(images)), Golden.doubles(golden, "logits"), 1e-4);
             Machine.assertClose(Machine.values(vit.features(images)), Golden.doubles(golden, "features"), 1e-4);
         }

@@ -5,6 +5,7 @@ import dev.grft.config.Settings;
 import dev.grft.vit.Keep;
 import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Memory;
 import dev.grft.vit.kernels.Nd4jKernels;
 import java.io.Serializable;
 import java.util.List;
@@ -232,6 +233,15 @@ public final class Device implements Serializable {
             Backend.threads(blasThreads);
         }
         return made;
+    }
+
+    /**
+     * Returns where the arrays of these kernels lie: frozen weights that tasks share are copied there.
+     *
+     * @throws UserError as {@link #kernels()}
+     */
+    public Memory memory() {
+        return Backend.memory(kernels);
     }
 
     /** Returns what to tell the user of a backend whose native libraries do not load, or that found no GPU. */

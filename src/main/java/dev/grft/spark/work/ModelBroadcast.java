@@ -6,6 +6,8 @@ import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Sent;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
+import dev.grft.vit.kernels.Memory;
 import java.io.Serializable;
 import java.lang.ref.WeakReference;
 import java.util.ArrayList;
@@ -15,7 +17,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.buffer.DataType;
 
 /**
  * The pretrained weights on their way to the executors; there, one native copy for each JVM, whatever the number of its
@@ -133,10 +134,10 @@ public final class ModelBroadcast implements Serializable, AutoCloseable {
     }
 
     /** Returns a new native copy without a head; for {@link Replicas} only, which makes one for each JVM. */
-    Weights copy() {
+    Weights copy(Memory memory) {
         return backbone.zeros.value()
-                ? Weights.zeros(backbone.config, DataType.FLOAT)
-                : Weights.copyOf(backbone.config, new Received(), DataType.FLOAT);
+                ? Weights.zeros(backbone.config, DataType.FLOAT, memory)
+                : Weights.copyOf(backbone.config, new Received(), DataType.FLOAT, memory);
     }
 
     /** The parts; this executor drops each before it fetches the next, the driver keeps them for later executors. */

@@ -8,6 +8,7 @@ import dev.grft.train.Replica;
 import dev.grft.tuning.Tuning;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Backend;
+import dev.grft.vit.kernels.Memory;
 import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
@@ -15,6 +16,7 @@ import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
@@ -76,19 +78,19 @@ public final class Replicas {
     private static final class Model extends Held {
         private final long id;
         private final Map<Long, Networks> networks = new HashMap<>(); // by recipe
-        private volatile @Nullable Weights weights; // null: not copied yet
+        private final Map<Memory, Weights> weights = new ConcurrentHashMap<>(); // a copy for each kind of kernels
 
         Model(long id) {
             this.id = id;
         }
 
         /** Returns the weights, copied by the first task; others wait for it. */
-        synchronized Weights weights(ModelBroadcast model) {
-            Weights found = weights;
+        synchronized Weights weights(ModelBroadcast model, Memory memory) {
+            Weights found = weights.get(memory);
             if (found == null) {
                 makeRoom(model.bytes());
-                found = model.copy();
-                weights = found;
+                found = model.copy(memory);
+                weights.put(memory, found);
                 count();
             }
             return found;
@@ -96,8 +98,7 @@ public final class Replicas {
 
         @Override
         long bytes() {
-            Weights found = weights;
-            return found == null ? 0 : found.bytes();
+            return weights.values().stream().mapToLong(Weights::bytes).sum();
         }
 
         @Override
@@ -105,10 +106,8 @@ public final class Replicas {
             MODELS.remove(id);
             networks.values().forEach(Networks::free);
             networks.clear();
-            if (weights != null) {
-                weights.close();
-                weights = null;
-            }
+            weights.values().forEach(Weights::close);
+            weights.clear();
         }
     }
 
@@ -220,15 +219,15 @@ public final class Replicas {
     }
 
     /** Returns what {@code work} makes of the weights without a head, which stay in memory meanwhile. */
-    static <T> T withWeights(ModelBroadcast model, Function<Weights, T> work) {
-        try (Used used = use(model)) {
+    static <T> T withWeights(ModelBroadcast model, Memory memory, Function<Weights, T> work) {
+        try (Used used = use(model, memory)) {
             return work.apply(used.weights());
         }
     }
 
     /** Returns a network that no other task uses until it is closed. */
     static Lent lend(Recipe recipe) {
-        Used used = use(recipe.model);
+        Used used = use(recipe.model, recipe.device.memory());
         Networks networks = null;
         try {
             networks = enter(used.model, used.weights, recipe);
@@ -251,11 +250,11 @@ public final class Replicas {
     }
 
     /** Returns the weights of a model without a head, which stay in memory until they are closed. */
-    static Used use(ModelBroadcast broadcast) {
+    static Used use(ModelBroadcast broadcast, Memory memory) {
         Model model = enter(broadcast);
         try {
             whenOver(broadcast);
-            return new Used(model, model.weights(broadcast));
+            return new Used(model, model.weights(broadcast, memory));
         } catch (Throwable e) { // Spark throws checked exceptions undeclared
             leave(model);
             throw e;

@@ -160,7 +160,7 @@ public final class Scoring implements Serializable {
 
     private <T> T withScorer(Sent<float[][]> sent, java.util.function.Function<Scorer, T> work) {
         float[][] values = sent.value();
-        return Replicas.withWeights(model, weights -> {
+        return Replicas.withWeights(model, device.memory(), weights -> {
             Keep keep = pass == Score.Pass.ACTIVATIONS ? Keep.NOTHING : device.keep(true);
             try (Scorer scorer = new Scorer(
                     weights,

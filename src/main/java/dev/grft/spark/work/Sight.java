@@ -203,7 +203,7 @@ interface Sight extends Serializable, AutoCloseable {
 
         @Override
         public Open open() {
-            Replicas.Used used = Replicas.use(model);
+            Replicas.Used used = Replicas.use(model, device.memory());
             Deltas loaded;
             try {
                 loaded = new Deltas(used.weights(), device.kernels());

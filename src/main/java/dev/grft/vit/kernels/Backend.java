@@ -3,7 +3,9 @@ package dev.grft.vit.kernels;
 import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_threads;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.blas.Blas;
+import dev.grft.vit.kernels.nd4j.Flat;
 import dev.grft.vit.kernels.onednn.OneDnn;
 import dev.grft.vit.kernels.torch.Torch;
 import java.util.Arrays;
@@ -13,9 +15,7 @@ import java.util.Properties;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.Pointer;
-import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.environment.Nd4jEnvironment;
-import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.nativeblas.NativeOpsHolder;
 
@@ -25,15 +25,9 @@ public final class Backend {
 
     private Backend() {}
 
-    /**
-     * Prepares this process; must be called before ND4J is first used.
-     *
-     * <p>Removes JavaCPP's limit of native memory, four times the heap, unless {@code org.bytedeco.javacpp.maxphysicalbytes} is set: an
-     * executor needs a small heap beside large weights. Then chooses the library that multiplies matrices, as {@link Blas} describes.
-     */
+    /** Prepares this process, see {@link Blas#prepare}; must be called before ND4J is first used. */
     public static void prepare() {
-        System.getProperties().putIfAbsent("org.bytedeco.javacpp.maxphysicalbytes", "0");
-        Blas.choose();
+        Blas.prepare();
     }
 
     /**
@@ -44,8 +38,9 @@ public final class Backend {
         prepare();
         Thread loading = new Thread(
                 () -> {
-                    INDArray one = Nd4j.ones(1, 1);
-                    kernels("auto").gemm(false, one, false, one, 1, 0, Nd4j.zeros(1, 1));
+                    Kernels kernels = kernels("auto");
+                    Array one = kernels.memory().allocate(DataType.FLOAT, 1, 1).fill(1);
+                    kernels.gemm(false, one, false, one, 1, 0, kernels.memory().allocate(DataType.FLOAT, 1, 1));
                 },
                 "loading native libraries");
         loading.setDaemon(true);
@@ -151,6 +146,20 @@ public final class Backend {
     }
 
     /**
+     * Returns the memory of the kernels of a name.
+     *
+     * @throws UserError for {@code torch} if LibTorch's native libraries are not on the class path
+     */
+    public static Memory memory(String name) {
+        prepare();
+        if (!name.equals("torch")) {
+            return Memory.ND4J;
+        }
+        requireTorch();
+        return TorchArray.MEMORY;
+    }
+
+    /**
      * Loads LibTorch.
      *
      * @throws UserError if its native libraries are not on the class path, or MKL would multiply in place of its OpenBLAS
@@ -229,8 +238,9 @@ public final class Backend {
                         () -> {
                             Kernels kernels = new CpuKernels(precision.equals("bf16"));
                             DataType type = kernels.between(DataType.FLOAT);
-                            INDArray a = Nd4j.rand(DataType.FLOAT, side, side).castTo(type);
-                            INDArray c = Nd4j.create(type, side, side);
+                            Array a =
+                                    kernels.memory().allocate(type, side, side).fill(0.7);
+                            Array c = kernels.memory().allocate(type, side, side);
                             threads(1); // after the arrays: ND4J sets it when it starts
                             long best = Long.MAX_VALUE;
                             for (int i = 0; i < 20; i++) {
@@ -238,6 +248,8 @@ public final class Backend {
                                 kernels.gemm(false, a, true, a, 1, 0, c);
                                 best = Math.min(best, System.nanoTime() - start);
                             }
+                            a.close();
+                            c.close();
                             kernels.free();
                             return 2.0 * side * side * side / best;
                         },

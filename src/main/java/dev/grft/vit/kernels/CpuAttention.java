@@ -1,18 +1,17 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.memory;
-import static dev.grft.vit.kernels.CpuArrays.pointer;
-import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuMath.dot;
 import static dev.grft.vit.kernels.CpuMath.max;
 import static dev.grft.vit.kernels.CpuMath.sum;
 import static dev.grft.vit.kernels.CpuProducts.sgemm;
+import static dev.grft.vit.kernels.HostArray.memory;
+import static dev.grft.vit.kernels.HostArray.pointer;
+import static dev.grft.vit.kernels.HostArray.size;
 
 import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Multi-head attention: products by BLAS, softmax some rows at a time. */
 final class CpuAttention {
@@ -27,7 +26,7 @@ final class CpuAttention {
         this.threads = threads;
     }
 
-    void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
+    void attention(Array qkv, int heads, int examples, @Nullable Array weights, Array out) {
         int d = size(out, 1);
         int t = Math.toIntExact(qkv.size(0) / examples);
         int queries = Math.toIntExact(out.size(0) / examples);
@@ -73,8 +72,7 @@ final class CpuAttention {
         softmax(soft, w.position(), rows, t);
     }
 
-    void attentionBackward(
-            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
+    void attentionBackward(Array dout, Array qkv, @Nullable Array weights, int heads, int examples, Array dqkv) {
         int d = size(dout, 1);
         int t = Math.toIntExact(qkv.size(0) / examples);
         int queries = Math.toIntExact(dout.size(0) / examples);
@@ -122,11 +120,11 @@ final class CpuAttention {
     }
 
     /** Returns how many queries are computed at once: all, if their weights are kept. */
-    private static int tile(int queries, int t, @Nullable INDArray weights) {
+    private static int tile(int queries, int t, @Nullable Array weights) {
         return weights == null ? Math.min(queries, Math.max(1, TILE / t)) : queries;
     }
 
-    void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out) {
+    void attend(Array u, Array x, double scale, Array weights, Array out) {
         int d = size(x, 1);
         int t = size(weights, 1);
         int examples = (int) (x.size(0) / t);
@@ -146,8 +144,7 @@ final class CpuAttention {
         }
     }
 
-    void attendBackward(
-            INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
+    void attendBackward(Array dout, Array u, Array x, double scale, Array weights, Array du, @Nullable Array dx) {
         int d = size(x, 1);
         int t = size(weights, 1);
         int examples = (int) (x.size(0) / t);
@@ -177,7 +174,7 @@ final class CpuAttention {
         }
     }
 
-    void headsApart(INDArray x, int heads, INDArray y) {
+    void headsApart(Array x, int heads, Array y) {
         int d = size(x, 1);
         int h = d / heads;
         CpuMemory in = memory(x);
@@ -194,7 +191,7 @@ final class CpuAttention {
         });
     }
 
-    void addHeads(INDArray x, int heads, INDArray y) {
+    void addHeads(Array x, int heads, Array y) {
         int d = size(x, 1);
         int h = d / heads;
         CpuMemory in = memory(x);

@@ -1,8 +1,8 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.isNarrow;
-import static dev.grft.vit.kernels.CpuArrays.pointer;
-import static dev.grft.vit.kernels.CpuArrays.shorts;
+import static dev.grft.vit.kernels.HostArray.isNarrow;
+import static dev.grft.vit.kernels.HostArray.pointer;
+import static dev.grft.vit.kernels.HostArray.shorts;
 
 import dev.grft.vit.kernels.onednn.Functions;
 import dev.grft.vit.kernels.onednn.Matrices;
@@ -12,7 +12,6 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.ShortPointer;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * Products in bfloat16: a FLOAT array that goes in is rounded, sums are FLOAT, and results are FLOAT or rounded once, as their array is.
@@ -41,12 +40,12 @@ final class CpuBf16 {
     }
 
     /** Returns whether {@link #linear} multiplies in FLOAT: a weight that changes, with few rows. */
-    static boolean stays(INDArray x, @Nullable Packed packed, INDArray y) {
+    static boolean stays(Array x, @Nullable Packed packed, Array y) {
         return packed == null && x.size(0) < FEW && !isNarrow(x) && !isNarrow(y);
     }
 
     /** Does {@link Kernels#linear}. */
-    void linear(INDArray x, INDArray w, @Nullable Packed packed, @Nullable INDArray bias, INDArray y) {
+    void linear(Array x, Array w, @Nullable Packed packed, @Nullable Array bias, Array y) {
         long m = x.size(0);
         long out = w.size(0);
         long in = w.size(1);
@@ -62,7 +61,7 @@ final class CpuBf16 {
     }
 
     /** Does {@link Kernels#linearBackward}. */
-    void linearBackward(INDArray dy, INDArray w, @Nullable Packed packed, INDArray dx) {
+    void linearBackward(Array dy, Array w, @Nullable Packed packed, Array dx) {
         if (packed == null) {
             gemm(false, dy, false, w, 1, 0, dx);
         } else {
@@ -75,7 +74,7 @@ final class CpuBf16 {
      *
      * @param beta 0 or 1
      */
-    void gemm(boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+    void gemm(boolean transposeA, Array a, boolean transposeB, Array b, double alpha, double beta, Array c) {
         CpuProducts.requireShapes(transposeA, a, transposeB, b, c);
         if (beta != 0 && beta != 1) {
             throw new IllegalArgumentException("gemm of bfloat16 arrays: beta is " + beta + ", expected 0 or 1");
@@ -91,32 +90,31 @@ final class CpuBf16 {
                 matrix(c, false));
     }
 
-    private static Matrices matrix(INDArray array, boolean transposed) {
+    private static Matrices matrix(Array array, boolean transposed) {
         Matrices matrix = Matrices.one(array.size(0), array.size(1));
         return transposed ? matrix.transposed() : matrix;
     }
 
     /** Does {@link Kernels#gelu} and the like for BFLOAT16 arrays. */
-    void activate(Functions.Activation function, INDArray x, INDArray y) {
+    void activate(Functions.Activation function, Array x, Array y) {
         functions.activate(function, shorts(x), shorts(y), x.length());
     }
 
     /** Does {@link Kernels#geluBackward} and the like for BFLOAT16 arrays. */
-    void activateBackward(Functions.Activation function, INDArray x, INDArray dy) {
+    void activateBackward(Functions.Activation function, Array x, Array dy) {
         functions.activateBackward(function, shorts(x), shorts(dy), x.length());
     }
 
     /** Does {@link Kernels#addSquaredGradients} if one of the arrays is BFLOAT16, by the same ways. */
-    void addSquaredGradients(
-            CpuSquares squares, INDArray dy, INDArray x, int examples, double[] rows, double[] columns) {
+    void addSquaredGradients(CpuSquares squares, Array dy, Array x, int examples, double[] rows, double[] columns) {
         long t = dy.size(0) / examples;
         long out = dy.size(1);
         long in = x.size(1);
         ShortPointer d = in(0, dy);
         ShortPointer f = in(1, x);
         for (long b = 0; b < examples; b++) {
-            ShortPointer left = CpuArrays.at(d, b * t * out);
-            ShortPointer right = CpuArrays.at(f, b * t * in);
+            ShortPointer left = HostArray.at(d, b * t * out);
+            ShortPointer right = HostArray.at(f, b * t * in);
             if (CpuSquares.ghostIsCheaper(t, out, in)) {
                 ghost(squares, left, out, right, in, t, rows);
                 ghost(squares, right, in, left, out, t, columns);
@@ -134,7 +132,7 @@ final class CpuBf16 {
                 squares.addSquares(new CpuMemory(g), Math.toIntExact(out), Math.toIntExact(in), rows, columns);
             }
         }
-        CpuArrays.keep(d, f);
+        HostArray.keep(d, f);
     }
 
     /** Adds diag(a' (b b') a) to {@code sums [n]}; a is {@code [t, n]}, b {@code [t, k]}. */
@@ -153,11 +151,11 @@ final class CpuBf16 {
     }
 
     /** Returns the values of an array in bfloat16, rounded into scratch memory of the index if they are FLOAT. */
-    private ShortPointer in(int index, INDArray array) {
+    private ShortPointer in(int index, Array array) {
         return in(scratch, functions, index, array);
     }
 
-    static ShortPointer in(CpuScratch scratch, Functions functions, int index, INDArray array) {
+    static ShortPointer in(CpuScratch scratch, Functions functions, int index, Array array) {
         if (isNarrow(array)) {
             return shorts(array);
         }
@@ -167,7 +165,7 @@ final class CpuBf16 {
     }
 
     /** Returns where results go, which are rounded if the array is BFLOAT16. */
-    static Pointer result(INDArray array) {
+    static Pointer result(Array array) {
         return isNarrow(array) ? shorts(array) : pointer(array);
     }
 }

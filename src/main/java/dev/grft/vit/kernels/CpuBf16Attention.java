@@ -1,8 +1,8 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.at;
-import static dev.grft.vit.kernels.CpuArrays.shorts;
-import static dev.grft.vit.kernels.CpuArrays.size;
+import static dev.grft.vit.kernels.HostArray.at;
+import static dev.grft.vit.kernels.HostArray.shorts;
+import static dev.grft.vit.kernels.HostArray.size;
 
 import dev.grft.vit.kernels.onednn.Functions;
 import dev.grft.vit.kernels.onednn.Matrices;
@@ -11,7 +11,6 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.ShortPointer;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * Multi-head attention with products in bfloat16, some heads of an example at a time: all of them, if the weights are kept. Scores and their
@@ -32,7 +31,7 @@ final class CpuBf16Attention {
     }
 
     /** Does {@link Kernels#attention}; the weights are kept in BFLOAT16. */
-    void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
+    void attention(Array qkv, int heads, int examples, @Nullable Array weights, Array out) {
         Sizes sizes = new Sizes(qkv, heads, examples, out, weights != null);
         ShortPointer in = CpuBf16.in(scratch, functions, 0, qkv);
         Pointer to = CpuBf16.result(out);
@@ -51,12 +50,11 @@ final class CpuBf16Attention {
                     at(to, sizes.result(group)),
                     sizes.results());
         }
-        CpuArrays.keep(in, to, kept);
+        HostArray.keep(in, to, kept);
     }
 
     /** Does {@link Kernels#attentionBackward}. */
-    void attentionBackward(
-            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
+    void attentionBackward(Array dout, Array qkv, @Nullable Array weights, int heads, int examples, Array dqkv) {
         Sizes sizes = new Sizes(qkv, heads, examples, dout, weights != null);
         ShortPointer in = CpuBf16.in(scratch, functions, 0, qkv);
         ShortPointer from = CpuBf16.in(scratch, functions, 1, dout);
@@ -67,7 +65,7 @@ final class CpuBf16Attention {
         ShortPointer ds = scratch.shorts(3, sizes.weights());
         if (sizes.queries < sizes.t) {
             // The queries of the other tokens are not read: their gradient is 0.
-            Pointer.memset(to, 0, dqkv.length() * dqkv.dataType().width());
+            Pointer.memset(to, 0, dqkv.length() * dqkv.type().width());
         }
         for (long group = 0; group < sizes.groups(examples); group++) {
             ShortPointer q = at(in, sizes.input(group));
@@ -98,7 +96,7 @@ final class CpuBf16Attention {
                     at(dq, sizes.d),
                     sizes.keys());
         }
-        CpuArrays.keep(in, from, to, kept);
+        HostArray.keep(in, from, to, kept);
     }
 
     /** Puts the softmax of {@code scale q k'} into {@code w [H, Q, T]}. */
@@ -126,7 +124,7 @@ final class CpuBf16Attention {
         final long h;
         final float scale;
 
-        Sizes(INDArray qkv, int all, int examples, INDArray out, boolean kept) {
+        Sizes(Array qkv, int all, int examples, Array out, boolean kept) {
             this.d = size(out, 1);
             this.t = Math.toIntExact(qkv.size(0) / examples);
             this.queries = out.size(0) / examples;

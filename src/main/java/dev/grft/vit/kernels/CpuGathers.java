@@ -1,17 +1,16 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.isNarrow;
-import static dev.grft.vit.kernels.CpuArrays.keep;
-import static dev.grft.vit.kernels.CpuArrays.memory;
-import static dev.grft.vit.kernels.CpuArrays.read;
-import static dev.grft.vit.kernels.CpuArrays.shorts;
-import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuScratch.CHUNK;
+import static dev.grft.vit.kernels.HostArray.isNarrow;
+import static dev.grft.vit.kernels.HostArray.keep;
+import static dev.grft.vit.kernels.HostArray.memory;
+import static dev.grft.vit.kernels.HostArray.read;
+import static dev.grft.vit.kernels.HostArray.shorts;
+import static dev.grft.vit.kernels.HostArray.size;
 
 import java.nio.FloatBuffer;
 import org.bytedeco.javacpp.ShortPointer;
 import org.bytedeco.javacpp.indexer.ShortIndexer;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Copies, sums and products of chosen columns or entries of a matrix. */
 final class CpuGathers {
@@ -23,7 +22,7 @@ final class CpuGathers {
         this.threads = threads;
     }
 
-    void columnsToRows(INDArray x, int[] columns, INDArray y) {
+    void columnsToRows(Array x, int[] columns, Array y) {
         int m = size(x, 0);
         int n = size(x, 1);
         int k = columns.length;
@@ -62,7 +61,7 @@ final class CpuGathers {
         }
     }
 
-    void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
+    void addRowsToColumns(Array x, int[] columns, Array y) {
         int m = size(y, 0);
         int n = size(y, 1);
         int k = columns.length;
@@ -128,7 +127,7 @@ final class CpuGathers {
         return Float.isNaN(value) ? (short) 0x7fc0 : (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
     }
 
-    void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
+    void addEntries(Array x, int[] columns, Array values, Array y) {
         int m = size(x, 0);
         int n = size(x, 1);
         float[] added = read(values);
@@ -146,7 +145,7 @@ final class CpuGathers {
         });
     }
 
-    void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
+    void entryDots(Array a, Array b, int[] columns, Array dots) {
         int n = size(a, 1);
         int l = size(b, 1);
         int k = columns.length;

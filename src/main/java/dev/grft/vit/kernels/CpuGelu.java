@@ -1,12 +1,11 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.length;
-import static dev.grft.vit.kernels.CpuArrays.memory;
-import static dev.grft.vit.kernels.CpuArrays.read;
 import static dev.grft.vit.kernels.CpuScratch.CHUNK;
+import static dev.grft.vit.kernels.HostArray.length;
+import static dev.grft.vit.kernels.HostArray.memory;
+import static dev.grft.vit.kernels.HostArray.read;
 
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The GELU and its approximations, with bias and derivative.
@@ -23,7 +22,7 @@ final class CpuGelu {
         this.threads = threads;
     }
 
-    void gelu(@Nullable INDArray bias, INDArray x, INDArray y) {
+    void gelu(@Nullable Array bias, Array x, Array y) {
         inChunks(bias, x, y, (math, v, d, q, n) -> {
             gaussian(v, d, n);
             tail(v, d, q, n);
@@ -34,7 +33,7 @@ final class CpuGelu {
         });
     }
 
-    void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray x, INDArray y) {
+    void sigmoidGelu(@Nullable Array bias, double linear, double cubic, Array x, Array y) {
         float one = (float) linear;
         float three = (float) cubic;
         inChunks(bias, x, y, (math, v, e, power, n) -> {
@@ -57,7 +56,7 @@ final class CpuGelu {
      *
      * @param bias {@code [n]}, added to each row of x; null for none
      */
-    private void inChunks(@Nullable INDArray bias, INDArray x, INDArray y, Elementwise function) {
+    private void inChunks(@Nullable Array bias, Array x, Array y, Elementwise function) {
         long length = y.length();
         float[] b = bias == null ? null : again(bias);
         int columns = bias == null ? 1 : length(bias);
@@ -83,7 +82,7 @@ final class CpuGelu {
     }
 
     /** Returns the values of {@code x [n]}, repeated: a whole chunk follows each of the n. */
-    private static float[] again(INDArray x) {
+    private static float[] again(Array x) {
         int n = length(x);
         float[] values = read(x, CHUNK);
         for (int i = n; i < n + CHUNK; i++) {

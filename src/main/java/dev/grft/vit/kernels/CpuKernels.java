@@ -1,13 +1,12 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.isNarrow;
+import static dev.grft.vit.kernels.HostArray.isNarrow;
 
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.onednn.Functions;
 import dev.grft.vit.kernels.onednn.Packed;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The fast path on a CPU: BLAS directly on ND4J's buffers, and loops in Java that work on one cached row at a time. Each subject has a
@@ -40,12 +39,17 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
+    public Memory memory() {
+        return Memory.ND4J;
+    }
+
+    @Override
     public DataType between(DataType model) {
         return bf16 == null ? model : DataType.BFLOAT16;
     }
 
     @Override
-    public void linear(INDArray x, INDArray w, @Nullable Packed packed, @Nullable INDArray bias, INDArray y) {
+    public void linear(Array x, Array w, @Nullable Packed packed, @Nullable Array bias, Array y) {
         if (bf16 == null || CpuBf16.stays(x, packed, y)) {
             Kernels.super.linear(x, w, packed, bias, y);
         } else {
@@ -54,7 +58,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void linearBackward(INDArray dy, INDArray w, @Nullable Packed packed, INDArray dx) {
+    public void linearBackward(Array dy, Array w, @Nullable Packed packed, Array dx) {
         if (bf16 == null || CpuBf16.stays(dy, packed, dx)) {
             Kernels.super.linearBackward(dy, w, packed, dx);
         } else {
@@ -63,8 +67,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void gemm(
-            boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+    public void gemm(boolean transposeA, Array a, boolean transposeB, Array b, double alpha, double beta, Array c) {
         if (isNarrow(a) || isNarrow(b) || isNarrow(c)) {
             bf16().gemm(transposeA, a, transposeB, b, alpha, beta, c);
         } else {
@@ -86,89 +89,89 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void fillRows(INDArray row, INDArray y) {
+    public void fillRows(Array row, Array y) {
         rows.fillRows(row, y);
     }
 
     @Override
-    public void add(INDArray x, INDArray y) {
+    public void add(Array x, Array y) {
         rows.add(x, y);
     }
 
     @Override
-    public void multiply(INDArray x, INDArray y) {
+    public void multiply(Array x, Array y) {
         rows.multiply(x, y);
     }
 
     @Override
-    public void sum(INDArray base, INDArray delta, INDArray y) {
+    public void sum(Array base, Array delta, Array y) {
         rows.sum(base, delta, y);
     }
 
     @Override
-    public void columnSums(INDArray x, INDArray sums) {
+    public void columnSums(Array x, Array sums) {
         rows.columnSums(x, sums);
     }
 
     @Override
-    public void columnDots(INDArray a, INDArray b, INDArray sums) {
+    public void columnDots(Array a, Array b, Array sums) {
         rows.columnDots(a, b, sums);
     }
 
     @Override
-    public void columnsToRows(INDArray x, int[] columns, INDArray y) {
+    public void columnsToRows(Array x, int[] columns, Array y) {
         gathers.columnsToRows(x, columns, y);
     }
 
     @Override
-    public void scaleColumns(INDArray x, INDArray factors, INDArray y) {
+    public void scaleColumns(Array x, Array factors, Array y) {
         rows.scaleColumns(x, factors, y);
     }
 
     @Override
-    public void scaleExamples(INDArray x, float[] factors, INDArray y) {
+    public void scaleExamples(Array x, float[] factors, Array y) {
         rows.scaleExamples(x, factors, y);
     }
 
     @Override
-    public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
+    public void addRowsToColumns(Array x, int[] columns, Array y) {
         gathers.addRowsToColumns(x, columns, y);
     }
 
     @Override
-    public void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
+    public void addEntries(Array x, int[] columns, Array values, Array y) {
         gathers.addEntries(x, columns, values, y);
     }
 
     @Override
-    public void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
+    public void entryDots(Array a, Array b, int[] columns, Array dots) {
         gathers.entryDots(a, b, columns, dots);
     }
 
     @Override
     public void layerNorm(
-            INDArray x,
-            INDArray gamma,
-            INDArray beta,
+            Array x,
+            Array gamma,
+            Array beta,
             double eps,
-            @Nullable INDArray normalized,
-            @Nullable INDArray inverse,
-            INDArray y) {
+            @Nullable Array normalized,
+            @Nullable Array inverse,
+            Array y) {
         layerNorm.layerNorm(x, gamma, beta, eps, normalized, inverse, y);
     }
 
     @Override
-    public void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y) {
+    public void scaleAndShift(Array normalized, Array gamma, Array beta, Array y) {
         layerNorm.scaleAndShift(normalized, gamma, beta, y);
     }
 
     @Override
-    public void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
+    public void layerNormBackward(Array dy, Array gamma, Array normalized, Array inverse, Array dx) {
         layerNorm.layerNormBackward(dy, gamma, normalized, inverse, dx);
     }
 
     @Override
-    public void gelu(@Nullable INDArray bias, INDArray x, INDArray y) {
+    public void gelu(@Nullable Array bias, Array x, Array y) {
         if (isNarrow(x)) {
             activate(Functions.Activation.gelu(), bias, x, y);
         } else {
@@ -177,7 +180,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void geluBackward(INDArray kept, INDArray dy) {
+    public void geluBackward(Array kept, Array dy) {
         if (isNarrow(kept)) {
             bf16().activateBackward(Functions.Activation.gelu(), kept, dy);
         } else {
@@ -185,7 +188,7 @@ public final class CpuKernels implements Kernels {
         }
     }
 
-    private void activate(Functions.Activation function, @Nullable INDArray bias, INDArray x, INDArray y) {
+    private void activate(Functions.Activation function, @Nullable Array bias, Array x, Array y) {
         if (bias != null) {
             throw new IllegalArgumentException("a bias is added by the product before, of BFLOAT16 arrays");
         }
@@ -193,7 +196,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray x, INDArray y) {
+    public void sigmoidGelu(@Nullable Array bias, double linear, double cubic, Array x, Array y) {
         if (isNarrow(x)) {
             activate(sigmoid(linear, cubic), bias, x, y);
         } else {
@@ -202,7 +205,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void sigmoidGeluBackward(double linear, double cubic, INDArray kept, INDArray dy) {
+    public void sigmoidGeluBackward(double linear, double cubic, Array kept, Array dy) {
         if (isNarrow(kept)) {
             bf16().activateBackward(sigmoid(linear, cubic), kept, dy);
         } else {
@@ -215,7 +218,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
+    public void attention(Array qkv, int heads, int examples, @Nullable Array weights, Array out) {
         if (bf16 == null) {
             attention.attention(qkv, heads, examples, weights, out);
         } else {
@@ -224,8 +227,7 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void attentionBackward(
-            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
+    public void attentionBackward(Array dout, Array qkv, @Nullable Array weights, int heads, int examples, Array dqkv) {
         if (bf16 == null) {
             attention.attentionBackward(dout, qkv, weights, heads, examples, dqkv);
         } else {
@@ -234,96 +236,101 @@ public final class CpuKernels implements Kernels {
     }
 
     @Override
-    public void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out) {
+    public void attend(Array u, Array x, double scale, Array weights, Array out) {
         attention.attend(u, x, scale, weights, out);
     }
 
     @Override
     public void attendBackward(
-            INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
+            Array dout, Array u, Array x, double scale, Array weights, Array du, @Nullable Array dx) {
         attention.attendBackward(dout, u, x, scale, weights, du, dx);
     }
 
     @Override
-    public void headsApart(INDArray x, int heads, INDArray y) {
+    public void headsApart(Array x, int heads, Array y) {
         attention.headsApart(x, heads, y);
     }
 
     @Override
-    public void addHeads(INDArray x, int heads, INDArray y) {
+    public void addHeads(Array x, int heads, Array y) {
         attention.addHeads(x, heads, y);
     }
 
     @Override
-    public void patches(INDArray images, int patchSize, INDArray y) {
+    public void patches(Array images, int patchSize, Array y) {
         tokens.patches(images, patchSize, y);
     }
 
     @Override
-    public void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y) {
+    public void tokens(Array patches, @Nullable Array first, Array positions, int examples, Array y) {
         tokens.tokens(patches, first, positions, examples, y);
     }
 
     @Override
-    public void copyRows(INDArray x, int from, INDArray y, int to, int count, int examples) {
+    public void copyRows(Array x, int from, Array y, int to, int count, int examples) {
         tokens.copyRows(x, from, y, to, count, examples);
     }
 
     @Override
-    public void pool(INDArray x, int prefix, INDArray y) {
+    public void pool(Array x, int prefix, Array y) {
         tokens.pool(x, prefix, y);
     }
 
     @Override
-    public void poolBackward(INDArray dy, int prefix, INDArray dx) {
+    public void poolBackward(Array dy, int prefix, Array dx) {
         tokens.poolBackward(dy, prefix, dx);
     }
 
     @Override
-    public void sumExamples(INDArray x, int examples, INDArray y) {
+    public void sumExamples(Array x, int examples, Array y) {
         rows.sumParts(x, examples, y);
     }
 
     @Override
-    public void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+    public void crossEntropy(Array logits, Array targets, Array losses, Array dlogits) {
         loss.crossEntropy(logits, targets, losses, dlogits);
     }
 
     @Override
-    public void binaryCrossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+    public void binaryCrossEntropy(Array logits, Array targets, Array losses, Array dlogits) {
         loss.binaryCrossEntropy(logits, targets, losses, dlogits);
     }
 
     @Override
-    public void squaredError(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs) {
+    public void squaredError(Array outputs, Array targets, Array losses, Array doutputs) {
         loss.squaredError(outputs, targets, losses, doutputs);
     }
 
     @Override
-    public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
+    public void contrastive(Array features, Array same, double temperature, Array losses, Array dfeatures) {
         loss.contrastive(features, same, temperature, losses, dfeatures);
     }
 
     @Override
-    public void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
+    public void addSquaredGradients(Array dy, Array x, int examples, Array rows, Array columns) {
         if (!isNarrow(dy) && !isNarrow(x)) {
             squares.addSquaredGradients(dy, x, examples, rows, columns);
             return;
         }
-        double[] r = CpuArrays.doubles(rows);
-        double[] c = CpuArrays.doubles(columns);
+        double[] r = rows.doubles();
+        double[] c = columns.doubles();
         bf16().addSquaredGradients(squares, dy, x, examples, r, c);
-        rows.data().setData(r);
-        columns.data().setData(c);
+        rows.write(r);
+        columns.write(c);
     }
 
     @Override
-    public void addSquares(INDArray g, INDArray rows, INDArray columns) {
+    public void addToSums(Array x, Array sums) {
+        squares.addToSums(x, sums);
+    }
+
+    @Override
+    public void addSquares(Array g, Array rows, Array columns) {
         squares.addSquares(g, rows, columns);
     }
 
     @Override
-    public void addAbsolutes(INDArray g, INDArray rows, INDArray columns) {
+    public void addAbsolutes(Array g, Array rows, Array columns) {
         squares.addAbsolutes(g, rows, columns);
     }
 }

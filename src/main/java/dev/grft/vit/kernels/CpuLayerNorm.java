@@ -1,13 +1,12 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.memory;
-import static dev.grft.vit.kernels.CpuArrays.read;
-import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuMath.dot;
 import static dev.grft.vit.kernels.CpuMath.sum;
+import static dev.grft.vit.kernels.HostArray.memory;
+import static dev.grft.vit.kernels.HostArray.read;
+import static dev.grft.vit.kernels.HostArray.size;
 
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Layer normalization, a row at a time. */
 final class CpuLayerNorm {
@@ -18,13 +17,13 @@ final class CpuLayerNorm {
     }
 
     void layerNorm(
-            INDArray x,
-            INDArray gamma,
-            INDArray beta,
+            Array x,
+            Array gamma,
+            Array beta,
             double eps,
-            @Nullable INDArray normalized,
-            @Nullable INDArray inverse,
-            INDArray y) {
+            @Nullable Array normalized,
+            @Nullable Array inverse,
+            Array y) {
         int n = size(x, 1);
         float[] g = read(gamma);
         float[] b = read(beta);
@@ -69,7 +68,7 @@ final class CpuLayerNorm {
         }
     }
 
-    void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y) {
+    void scaleAndShift(Array normalized, Array gamma, Array beta, Array y) {
         int n = size(normalized, 1);
         float[] g = read(gamma);
         float[] b = read(beta);
@@ -86,7 +85,7 @@ final class CpuLayerNorm {
         });
     }
 
-    void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
+    void layerNormBackward(Array dy, Array gamma, Array normalized, Array inverse, Array dx) {
         int n = size(dy, 1);
         float[] g = read(gamma);
         CpuMemory zs = memory(normalized);

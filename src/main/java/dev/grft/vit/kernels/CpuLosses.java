@@ -1,11 +1,10 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.memory;
-import static dev.grft.vit.kernels.CpuArrays.read;
-import static dev.grft.vit.kernels.CpuArrays.size;
+import static dev.grft.vit.kernels.HostArray.memory;
+import static dev.grft.vit.kernels.HostArray.read;
+import static dev.grft.vit.kernels.HostArray.size;
 
 import java.util.Arrays;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Losses and their gradients, in double precision. */
 final class CpuLosses {
@@ -17,7 +16,7 @@ final class CpuLosses {
         this.threads = threads;
     }
 
-    void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+    void crossEntropy(Array logits, Array targets, Array losses, Array dlogits) {
         int classes = size(logits, 1);
         CpuMemory in = memory(logits);
         CpuMemory target = memory(targets);
@@ -55,11 +54,11 @@ final class CpuLosses {
         return (float) (weight * Math.log(total) - expected);
     }
 
-    void binaryCrossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+    void binaryCrossEntropy(Array logits, Array targets, Array losses, Array dlogits) {
         each(logits, targets, losses, dlogits, OfOutput.BINARY);
     }
 
-    void squaredError(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs) {
+    void squaredError(Array outputs, Array targets, Array losses, Array doutputs) {
         each(outputs, targets, losses, doutputs, OfOutput.SQUARE);
     }
 
@@ -98,7 +97,7 @@ final class CpuLosses {
         double gradient(double z, double target, double weight);
     }
 
-    private void each(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs, OfOutput of) {
+    private void each(Array outputs, Array targets, Array losses, Array doutputs, OfOutput of) {
         int k = size(outputs, 1);
         CpuMemory in = memory(outputs);
         CpuMemory target = memory(targets);
@@ -121,7 +120,7 @@ final class CpuLosses {
         });
     }
 
-    void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
+    void contrastive(Array features, Array same, double temperature, Array losses, Array dfeatures) {
         int n = size(features, 0);
         int d = size(features, 1);
         double[] z = new double[Math.multiplyExact(n, d)];

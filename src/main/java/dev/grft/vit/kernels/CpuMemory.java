@@ -128,7 +128,7 @@ class CpuMemory {
                 flush();
                 start = at;
                 filled = Math.min(block.capacity(), length - at);
-                functions.widen(CpuArrays.at(values, start), block, filled);
+                functions.widen(HostArray.at(values, start), block, filled);
             }
             super.get(at - start, to, first, n);
         }
@@ -148,10 +148,10 @@ class CpuMemory {
         @Override
         void flush() {
             if (changed) {
-                functions.narrow(block, CpuArrays.at(values, start), filled);
+                functions.narrow(block, HostArray.at(values, start), filled);
                 changed = false;
             }
-            CpuArrays.keep(values);
+            HostArray.keep(values);
         }
 
         @Override

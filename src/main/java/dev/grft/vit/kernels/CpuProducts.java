@@ -1,7 +1,7 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.pointer;
-import static dev.grft.vit.kernels.CpuArrays.size;
+import static dev.grft.vit.kernels.HostArray.pointer;
+import static dev.grft.vit.kernels.HostArray.size;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasNoTrans;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasRowMajor;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasTrans;
@@ -9,15 +9,13 @@ import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
 
 import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Matrix products of FLOAT arrays by BLAS. */
 final class CpuProducts {
     private CpuProducts() {}
 
     /** Does {@link Kernels#gemm}. */
-    static void gemm(
-            boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+    static void gemm(boolean transposeA, Array a, boolean transposeB, Array b, double alpha, double beta, Array c) {
         requireShapes(transposeA, a, transposeB, b, c);
         sgemm(
                 transposeA,
@@ -40,7 +38,7 @@ final class CpuProducts {
      *
      * @throws IllegalArgumentException if they do not fit
      */
-    static void requireShapes(boolean transposeA, INDArray a, boolean transposeB, INDArray b, INDArray c) {
+    static void requireShapes(boolean transposeA, Array a, boolean transposeB, Array b, Array c) {
         long m = c.size(0);
         long n = c.size(1);
         long k = transposeA ? a.size(0) : a.size(1);

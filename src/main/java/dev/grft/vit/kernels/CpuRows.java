@@ -1,16 +1,15 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.isNarrow;
-import static dev.grft.vit.kernels.CpuArrays.length;
-import static dev.grft.vit.kernels.CpuArrays.memory;
-import static dev.grft.vit.kernels.CpuArrays.pointer;
-import static dev.grft.vit.kernels.CpuArrays.read;
-import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuScratch.CHUNK;
+import static dev.grft.vit.kernels.HostArray.isNarrow;
+import static dev.grft.vit.kernels.HostArray.length;
+import static dev.grft.vit.kernels.HostArray.memory;
+import static dev.grft.vit.kernels.HostArray.pointer;
+import static dev.grft.vit.kernels.HostArray.read;
+import static dev.grft.vit.kernels.HostArray.size;
 import static org.bytedeco.openblas.global.openblas_nolapack.cblas_saxpy;
 
 import org.bytedeco.javacpp.FloatPointer;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Sums and products entry by entry, by row and by column. */
 final class CpuRows {
@@ -22,7 +21,7 @@ final class CpuRows {
         this.threads = threads;
     }
 
-    void fillRows(INDArray values, INDArray y) {
+    void fillRows(Array values, Array y) {
         int n = size(y, 1);
         float[] v = read(values);
         threads.moves(y.size(0), n, (lane, from, to) -> {
@@ -34,7 +33,7 @@ final class CpuRows {
         });
     }
 
-    void add(INDArray x, INDArray y) {
+    void add(Array x, Array y) {
         if (isNarrow(x) || isNarrow(y)) {
             inPairs(x, y, y, (a, b, n) -> {
                 for (int i = 0; i < n; i++) {
@@ -50,7 +49,7 @@ final class CpuRows {
         }
     }
 
-    void multiply(INDArray x, INDArray y) {
+    void multiply(Array x, Array y) {
         inPairs(x, y, y, (a, b, n) -> {
             for (int i = 0; i < n; i++) {
                 b[i] *= a[i];
@@ -58,7 +57,7 @@ final class CpuRows {
         });
     }
 
-    void sum(INDArray base, INDArray delta, INDArray y) {
+    void sum(Array base, Array delta, Array y) {
         inPairs(base, delta, y, (a, b, n) -> {
             for (int i = 0; i < n; i++) {
                 b[i] += a[i];
@@ -71,7 +70,7 @@ final class CpuRows {
         void apply(float[] a, float[] b, int n);
     }
 
-    private void inPairs(INDArray first, INDArray second, INDArray y, Pairwise function) {
+    private void inPairs(Array first, Array second, Array y, Pairwise function) {
         long length = y.length();
         threads.rows((length + CHUNK - 1) / CHUNK, CHUNK, (lane, from, to) -> {
             long end = Math.min(length, to * CHUNK);
@@ -91,7 +90,7 @@ final class CpuRows {
         });
     }
 
-    void columnSums(INDArray x, INDArray sums) {
+    void columnSums(Array x, Array sums) {
         int n = length(sums);
         sumRows(x.size(0), n, sums, (lane, from, to, acc) -> {
             float[] v = lane.row(0, n);
@@ -105,7 +104,7 @@ final class CpuRows {
         });
     }
 
-    void columnDots(INDArray a, INDArray b, INDArray sums) {
+    void columnDots(Array a, Array b, Array sums) {
         int n = size(a, 1);
         sumRows(a.size(0), n, sums, (lane, from, to, acc) -> {
             float[] u = lane.row(0, n);
@@ -122,12 +121,12 @@ final class CpuRows {
         });
     }
 
-    private void sumRows(long rows, int n, INDArray sums, CpuThreads.Sum sum) {
+    private void sumRows(long rows, int n, Array sums, CpuThreads.Sum sum) {
         memory(sums).put(0, threads.sum(rows, n, n, sum), 0, n);
     }
 
     /** Puts the sum of {@code m} parts of {@code x}, one after the other and each of the length of {@code out}, into out. */
-    void sumParts(INDArray x, int m, INDArray out) {
+    void sumParts(Array x, int m, Array out) {
         long n = out.length();
         CpuMemory in = memory(x);
         CpuMemory sums = memory(out);
@@ -148,7 +147,7 @@ final class CpuRows {
         });
     }
 
-    void scaleColumns(INDArray x, INDArray factors, INDArray y) {
+    void scaleColumns(Array x, Array factors, Array y) {
         int n = size(x, 1);
         float[] f = read(factors);
         eachRow(x, y, (v, i) -> {
@@ -158,7 +157,7 @@ final class CpuRows {
         });
     }
 
-    void scaleExamples(INDArray x, float[] factors, INDArray y) {
+    void scaleExamples(Array x, float[] factors, Array y) {
         int n = size(x, 1);
         long rows = x.size(0) / factors.length; // of an example
         eachRow(x, y, (v, i) -> {
@@ -174,7 +173,7 @@ final class CpuRows {
         void apply(float[] v, long i);
     }
 
-    private void eachRow(INDArray x, INDArray y, OfRow function) {
+    private void eachRow(Array x, Array y, OfRow function) {
         int n = size(x, 1);
         CpuMemory in = memory(x);
         CpuMemory out = memory(y);

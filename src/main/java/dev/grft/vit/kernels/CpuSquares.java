@@ -1,14 +1,13 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.doubles;
-import static dev.grft.vit.kernels.CpuArrays.memory;
-import static dev.grft.vit.kernels.CpuArrays.pointer;
-import static dev.grft.vit.kernels.CpuArrays.size;
 import static dev.grft.vit.kernels.CpuProducts.sgemm;
+import static dev.grft.vit.kernels.HostArray.memory;
+import static dev.grft.vit.kernels.HostArray.pointer;
+import static dev.grft.vit.kernels.HostArray.read;
+import static dev.grft.vit.kernels.HostArray.size;
 
 import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Sums of squared or absolute gradients: the scores of rows and columns. */
 final class CpuSquares {
@@ -22,7 +21,7 @@ final class CpuSquares {
         this.threads = threads;
     }
 
-    void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
+    void addSquaredGradients(Array dy, Array x, int examples, Array rows, Array columns) {
         int t = Math.toIntExact(dy.size(0) / examples);
         int out = size(dy, 1);
         int in = size(x, 1);
@@ -31,8 +30,8 @@ final class CpuSquares {
         CpuMemory ds = memory(dy);
         CpuMemory xs = memory(x);
         boolean ghost = ghostIsCheaper(t, out, in);
-        double[] r = doubles(rows);
-        double[] c = doubles(columns);
+        double[] r = rows.doubles();
+        double[] c = columns.doubles();
         for (long b = 0; b < examples; b++) {
             d.position(b * t * out);
             f.position(b * t * in);
@@ -45,8 +44,8 @@ final class CpuSquares {
                 addSquares(new CpuMemory(g), out, in, r, c);
             }
         }
-        rows.data().setData(r);
-        columns.data().setData(c);
+        rows.write(r);
+        columns.write(c);
     }
 
     /** Returns whether forming the gradient of one example costs more multiplications than the ghost-norm identity. */
@@ -54,24 +53,33 @@ final class CpuSquares {
         return 2 * tokens * tokens * (out + in) < tokens * out * in + 2 * out * in;
     }
 
-    void addSquares(INDArray g, INDArray rows, INDArray columns) {
-        double[] r = doubles(rows);
-        double[] c = doubles(columns);
-        addSquares(memory(g), size(g, 0), size(g, 1), r, c);
-        rows.data().setData(r);
-        columns.data().setData(c);
+    void addToSums(Array x, Array sums) {
+        double[] all = sums.doubles();
+        float[] values = read(x);
+        for (int i = 0; i < all.length; i++) {
+            all[i] += values[i];
+        }
+        sums.write(all);
     }
 
-    void addAbsolutes(INDArray g, INDArray rows, INDArray columns) {
-        double[] r = doubles(rows);
-        double[] c = doubles(columns);
+    void addSquares(Array g, Array rows, Array columns) {
+        double[] r = rows.doubles();
+        double[] c = columns.doubles();
+        addSquares(memory(g), size(g, 0), size(g, 1), r, c);
+        rows.write(r);
+        columns.write(c);
+    }
+
+    void addAbsolutes(Array g, Array rows, Array columns) {
+        double[] r = rows.doubles();
+        double[] c = columns.doubles();
         add(memory(g), size(g, 0), size(g, 1), r, c, (v, values, n) -> {
             for (int i = 0; i < n; i++) {
                 values[i] = Math.abs(v[i]);
             }
         });
-        rows.data().setData(r);
-        columns.data().setData(c);
+        rows.write(r);
+        columns.write(c);
     }
 
     /** Adds the row and column sums of the squares of {@code g [out, in]}. */

@@ -13,7 +13,6 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.bytedeco.javacpp.FloatPointer;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * Shares the rows of a loop among as many threads as a product may use, {@link Backend#threads}. A short loop stays on the thread that
@@ -252,12 +251,12 @@ final class CpuThreads {
          * follows belongs to other threads. Of two BFLOAT16 arrays of a loop each needs an index of its own, 0 or 1. A loop that
          * writes {@linkplain CpuMemory#flush flushes} at its end.
          */
-        CpuMemory memory(int index, INDArray array, long end) {
-            if (!CpuArrays.isNarrow(array)) {
-                return CpuArrays.memory(array);
+        CpuMemory memory(int index, Array array, long end) {
+            if (!HostArray.isNarrow(array)) {
+                return HostArray.memory(array);
             }
             FloatPointer block = CpuScratch.of(blocks, index, Math.max(BLOCK, array.size(array.rank() - 1)));
-            return new CpuMemory.Narrow(CpuArrays.shorts(array), end, block, functions);
+            return new CpuMemory.Narrow(HostArray.shorts(array), end, block, functions);
         }
 
         private void free() {

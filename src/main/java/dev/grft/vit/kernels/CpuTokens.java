@@ -1,13 +1,12 @@
 package dev.grft.vit.kernels;
 
-import static dev.grft.vit.kernels.CpuArrays.isNarrow;
-import static dev.grft.vit.kernels.CpuArrays.memory;
-import static dev.grft.vit.kernels.CpuArrays.read;
-import static dev.grft.vit.kernels.CpuArrays.size;
+import static dev.grft.vit.kernels.HostArray.isNarrow;
+import static dev.grft.vit.kernels.HostArray.memory;
+import static dev.grft.vit.kernels.HostArray.read;
+import static dev.grft.vit.kernels.HostArray.size;
 
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Rows of tokens: from images, from example to example, and their means. */
 final class CpuTokens {
@@ -17,7 +16,7 @@ final class CpuTokens {
         this.threads = threads;
     }
 
-    void patches(INDArray images, int patchSize, INDArray y) {
+    void patches(Array images, int patchSize, Array y) {
         int channels = size(images, 1);
         int side = size(images, 2);
         int grid = side / patchSize;
@@ -44,7 +43,7 @@ final class CpuTokens {
         });
     }
 
-    void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y) {
+    void tokens(Array patches, @Nullable Array first, Array positions, int examples, Array y) {
         int t = size(positions, 0);
         int d = size(positions, 1);
         int n = Math.toIntExact(patches.size(0) / examples);
@@ -70,7 +69,7 @@ final class CpuTokens {
         });
     }
 
-    void copyRows(INDArray x, int from, INDArray y, int to, int count, int examples) {
+    void copyRows(Array x, int from, Array y, int to, int count, int examples) {
         int d = size(x, 1);
         long inX = x.length() / examples;
         long inY = y.length() / examples;
@@ -96,7 +95,7 @@ final class CpuTokens {
         });
     }
 
-    void pool(INDArray x, int prefix, INDArray y) {
+    void pool(Array x, int prefix, Array y) {
         int width = size(y, 1);
         int d = size(x, 1);
         int t = Math.toIntExact(x.size(0) / y.size(0));
@@ -125,7 +124,7 @@ final class CpuTokens {
         });
     }
 
-    void poolBackward(INDArray dy, int prefix, INDArray dx) {
+    void poolBackward(Array dy, int prefix, Array dx) {
         int width = size(dy, 1);
         int d = size(dx, 1);
         int t = Math.toIntExact(dx.size(0) / dy.size(0));

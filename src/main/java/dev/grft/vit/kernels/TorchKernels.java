@@ -1,5 +1,7 @@
 package dev.grft.vit.kernels;
 
+import dev.grft.vit.kernels.Array.DataType;
+import dev.grft.vit.kernels.TorchArray.Call;
 import dev.grft.vit.kernels.onednn.Packed;
 import dev.grft.vit.kernels.torch.Attention;
 import dev.grft.vit.kernels.torch.Losses;
@@ -8,22 +10,14 @@ import dev.grft.vit.kernels.torch.Rows;
 import dev.grft.vit.kernels.torch.Squares;
 import dev.grft.vit.kernels.torch.Tokens;
 import dev.grft.vit.kernels.torch.Torch;
-import java.lang.ref.Reference;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
-import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * LibTorch's operations on the memory of ND4J's arrays, in FLOAT or DOUBLE. What an operation allocates is freed when it returns.
+ * LibTorch's operations on arrays in its own memory, in FLOAT or DOUBLE. What an operation allocates is freed when it returns.
  *
  * <p>In bfloat16, products with weights and those of attention are rounded before they are added to FLOAT, as under PyTorch's autocast. All
  * operations are deterministic: the same inputs and number of threads give the same bits.
@@ -43,59 +37,18 @@ public final class TorchKernels implements Kernels {
         this.bf16 = bf16;
     }
 
-    /** What one call allocates, and the arrays whose memory its tensors view. */
-    private static final class Call implements AutoCloseable {
-        private final PointerScope scope = new PointerScope();
-        private final List<INDArray> arrays = new ArrayList<>();
-
-        /** Returns a tensor of an array's shape. */
-        Tensor of(INDArray array) {
-            return view(array, array.shape());
-        }
-
-        /** Returns a tensor of all values in a row. */
-        Tensor flat(INDArray array) {
-            return view(array, array.length());
-        }
-
-        @Nullable
-        Tensor ofOrNull(@Nullable INDArray array) {
-            return array == null ? null : of(array);
-        }
-
-        private Tensor view(INDArray array, long... shape) {
-            if (!CpuArrays.isRowMajor(array)) {
-                throw new IllegalArgumentException("TorchKernels needs a contiguous row-major array, got "
-                        + array.dataType() + Arrays.toString(array.shape()) + array.ordering());
-            }
-            arrays.add(array);
-            return Torch.view(array.data().addressPointer(), type(array), shape);
-        }
-
-        @Override
-        public void close() {
-            try {
-                scope.close();
-            } finally {
-                Reference.reachabilityFence(arrays);
-            }
-        }
-    }
-
-    private static ScalarType type(INDArray array) {
-        return switch (array.dataType()) {
-            case FLOAT -> ScalarType.Float;
-            case DOUBLE -> ScalarType.Double;
-            case BFLOAT16 -> ScalarType.BFloat16;
-            default ->
-                throw new IllegalArgumentException(
-                        "TorchKernels computes in FLOAT, DOUBLE and BFLOAT16, got " + array.dataType());
-        };
+    private static ScalarType type(Array array) {
+        return TorchArray.type(array.type());
     }
 
     /** Returns the type of products of an array. */
-    private ScalarType products(INDArray array) {
+    private ScalarType products(Array array) {
         return bf16 ? ScalarType.BFloat16 : type(array);
+    }
+
+    @Override
+    public Memory memory() {
+        return TorchArray.MEMORY;
     }
 
     @Override
@@ -104,8 +57,7 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void gemm(
-            boolean transposeA, INDArray a, boolean transposeB, INDArray b, double alpha, double beta, INDArray c) {
+    public void gemm(boolean transposeA, Array a, boolean transposeB, Array b, double alpha, double beta, Array c) {
         CpuProducts.requireShapes(transposeA, a, transposeB, b, c);
         try (Call call = new Call()) {
             Products.multiply(products(a), transposeA, call.of(a), transposeB, call.of(b), alpha, beta, call.of(c));
@@ -113,7 +65,7 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void linear(INDArray x, INDArray w, @Nullable Packed packed, @Nullable INDArray bias, INDArray y) {
+    public void linear(Array x, Array w, @Nullable Packed packed, @Nullable Array bias, Array y) {
         ScalarType type = ofWeights(x, packed, y);
         try (Call call = new Call()) {
             Products.linear(type, call.of(x), weight(call, w, packed, type), call.ofOrNull(bias), call.of(y));
@@ -121,7 +73,7 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void linearBackward(INDArray dy, INDArray w, @Nullable Packed packed, INDArray dx) {
+    public void linearBackward(Array dy, Array w, @Nullable Packed packed, Array dx) {
         ScalarType type = ofWeights(dy, packed, dx);
         try (Call call = new Call()) {
             Products.multiply(type, false, call.of(dy), false, weight(call, w, packed, type), 1, 0, call.of(dx));
@@ -129,80 +81,78 @@ public final class TorchKernels implements Kernels {
     }
 
     /** Returns the type of products with a weight: that of the arrays, if it changes and there are few rows. */
-    private ScalarType ofWeights(INDArray x, @Nullable Packed packed, INDArray y) {
-        boolean converts = packed == null && x.size(0) < FEW && !CpuArrays.isNarrow(x) && !CpuArrays.isNarrow(y);
+    private ScalarType ofWeights(Array x, @Nullable Packed packed, Array y) {
+        boolean converts = packed == null && x.size(0) < FEW && !HostArray.isNarrow(x) && !HostArray.isNarrow(y);
         return converts ? type(x) : products(x);
     }
 
     /** Returns a weight, in bfloat16 what has been made of it once. */
-    private static Tensor weight(Call call, INDArray w, @Nullable Packed packed, ScalarType type) {
+    private static Tensor weight(Call call, Array w, @Nullable Packed packed, ScalarType type) {
         Tensor exact = call.of(w);
-        if (packed == null || type != ScalarType.BFloat16 || CpuArrays.isNarrow(w)) {
+        if (packed == null || type != ScalarType.BFloat16 || HostArray.isNarrow(w)) {
             return exact;
         }
-        Pointer rounded = packed.rounded(
-                w.length(), memory -> Torch.view(memory, type, w.shape()).copy_(exact));
-        return Torch.view(rounded, type, w.shape());
+        return (Tensor) packed.rounded(2 * w.length(), () -> exact.to(type));
     }
 
     @Override
-    public void fillRows(INDArray row, INDArray y) {
+    public void fillRows(Array row, Array y) {
         try (Call call = new Call()) {
             call.of(y).copy_(call.flat(row));
         }
     }
 
     @Override
-    public void add(INDArray x, INDArray y) {
+    public void add(Array x, Array y) {
         try (Call call = new Call()) {
             call.flat(y).add_(call.flat(x));
         }
     }
 
     @Override
-    public void multiply(INDArray x, INDArray y) {
+    public void multiply(Array x, Array y) {
         try (Call call = new Call()) {
             call.flat(y).mul_(call.flat(x));
         }
     }
 
     @Override
-    public void sum(INDArray base, INDArray delta, INDArray y) {
+    public void sum(Array base, Array delta, Array y) {
         try (Call call = new Call()) {
             torch.add_out(call.flat(y), call.flat(base), call.flat(delta));
         }
     }
 
     @Override
-    public void columnSums(INDArray x, INDArray sums) {
+    public void columnSums(Array x, Array sums) {
         try (Call call = new Call()) {
             Rows.columnSums(call.of(x), call.flat(sums));
         }
     }
 
     @Override
-    public void columnDots(INDArray a, INDArray b, INDArray sums) {
+    public void columnDots(Array a, Array b, Array sums) {
         try (Call call = new Call()) {
             Rows.columnDots(call.of(a), call.of(b), call.flat(sums));
         }
     }
 
     @Override
-    public void columnsToRows(INDArray x, int[] columns, INDArray y) {
+    public void columnsToRows(Array x, int[] columns, Array y) {
         try (Call call = new Call()) {
             Rows.columnsToRows(call.of(x), columns, call.of(y));
         }
     }
 
     @Override
-    public void scaleColumns(INDArray x, INDArray factors, INDArray y) {
+    public void scaleColumns(Array x, Array factors, Array y) {
         try (Call call = new Call()) {
             torch.mul_out(call.of(y), call.of(x), call.flat(factors));
         }
     }
 
     @Override
-    public void scaleExamples(INDArray x, float[] factors, INDArray y) {
+    public void scaleExamples(Array x, float[] factors, Array y) {
         try (Call call = new Call()) {
             Tensor of = Torch.view(new FloatPointer(factors), ScalarType.Float, factors.length);
             Rows.scaleExamples(call.flat(x), of, call.flat(y));
@@ -210,21 +160,21 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void addRowsToColumns(INDArray x, int[] columns, INDArray y) {
+    public void addRowsToColumns(Array x, int[] columns, Array y) {
         try (Call call = new Call()) {
             Rows.addRowsToColumns(call.of(x), columns, call.of(y));
         }
     }
 
     @Override
-    public void addEntries(INDArray x, int[] columns, INDArray values, INDArray y) {
+    public void addEntries(Array x, int[] columns, Array values, Array y) {
         try (Call call = new Call()) {
             Rows.addEntries(call.of(x), columns, call.of(values), call.of(y));
         }
     }
 
     @Override
-    public void entryDots(INDArray a, INDArray b, int[] columns, INDArray dots) {
+    public void entryDots(Array a, Array b, int[] columns, Array dots) {
         try (Call call = new Call()) {
             Rows.entryDots(call.of(a), call.of(b), columns, call.of(dots));
         }
@@ -232,13 +182,13 @@ public final class TorchKernels implements Kernels {
 
     @Override
     public void layerNorm(
-            INDArray x,
-            INDArray gamma,
-            INDArray beta,
+            Array x,
+            Array gamma,
+            Array beta,
             double eps,
-            @Nullable INDArray normalized,
-            @Nullable INDArray inverse,
-            INDArray y) {
+            @Nullable Array normalized,
+            @Nullable Array inverse,
+            Array y) {
         try (Call call = new Call()) {
             Tensor in = call.of(x);
             Tensor z = normalized == null ? torch.empty_like(in) : call.of(normalized);
@@ -248,41 +198,41 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void scaleAndShift(INDArray normalized, INDArray gamma, INDArray beta, INDArray y) {
+    public void scaleAndShift(Array normalized, Array gamma, Array beta, Array y) {
         try (Call call = new Call()) {
             Rows.scaleAndShift(call.of(normalized), call.flat(gamma), call.flat(beta), call.of(y));
         }
     }
 
     @Override
-    public void layerNormBackward(INDArray dy, INDArray gamma, INDArray normalized, INDArray inverse, INDArray dx) {
+    public void layerNormBackward(Array dy, Array gamma, Array normalized, Array inverse, Array dx) {
         try (Call call = new Call()) {
             Rows.layerNormBackward(call.of(dy), call.flat(gamma), call.of(normalized), call.flat(inverse), call.of(dx));
         }
     }
 
     @Override
-    public void gelu(@Nullable INDArray bias, INDArray x, INDArray y) {
+    public void gelu(@Nullable Array bias, Array x, Array y) {
         try (Call call = new Call()) {
             Rows.gelu(plus(call, bias, x), false, call.of(y));
         }
     }
 
     @Override
-    public void geluBackward(INDArray kept, INDArray dy) {
+    public void geluBackward(Array kept, Array dy) {
         try (Call call = new Call()) {
             Rows.geluBackward(call.of(kept), false, call.of(dy));
         }
     }
 
     /** Returns x after adding the bias, if there is one, to its rows. */
-    private static Tensor plus(Call call, @Nullable INDArray bias, INDArray x) {
+    private static Tensor plus(Call call, @Nullable Array bias, Array x) {
         Tensor in = call.of(x);
         return bias == null ? in : in.add_(call.flat(bias));
     }
 
     @Override
-    public void sigmoidGelu(@Nullable INDArray bias, double linear, double cubic, INDArray x, INDArray y) {
+    public void sigmoidGelu(@Nullable Array bias, double linear, double cubic, Array x, Array y) {
         try (Call call = new Call()) {
             Tensor in = plus(call, bias, x);
             if (cubic == 0) {
@@ -294,7 +244,7 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void sigmoidGeluBackward(double linear, double cubic, INDArray kept, INDArray dy) {
+    public void sigmoidGeluBackward(double linear, double cubic, Array kept, Array dy) {
         try (Call call = new Call()) {
             if (cubic == 0) {
                 Rows.swishBackward(call.of(kept), linear, call.of(dy));
@@ -305,15 +255,14 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
+    public void attention(Array qkv, int heads, int examples, @Nullable Array weights, Array out) {
         try (Call call = new Call()) {
             Attention.attention(products(qkv), call.of(qkv), heads, examples, call.ofOrNull(weights), call.of(out));
         }
     }
 
     @Override
-    public void attentionBackward(
-            INDArray dout, INDArray qkv, @Nullable INDArray weights, int heads, int examples, INDArray dqkv) {
+    public void attentionBackward(Array dout, Array qkv, @Nullable Array weights, int heads, int examples, Array dqkv) {
         try (Call call = new Call()) {
             Tensor kept = call.ofOrNull(weights);
             Attention.backward(products(qkv), call.of(dout), call.of(qkv), kept, heads, examples, call.of(dqkv));
@@ -321,7 +270,7 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void attend(INDArray u, INDArray x, double scale, INDArray weights, INDArray out) {
+    public void attend(Array u, Array x, double scale, Array weights, Array out) {
         try (Call call = new Call()) {
             Attention.attend(call.of(u), call.of(x), scale, call.of(weights), call.of(out));
         }
@@ -329,7 +278,7 @@ public final class TorchKernels implements Kernels {
 
     @Override
     public void attendBackward(
-            INDArray dout, INDArray u, INDArray x, double scale, INDArray weights, INDArray du, @Nullable INDArray dx) {
+            Array dout, Array u, Array x, double scale, Array weights, Array du, @Nullable Array dx) {
         try (Call call = new Call()) {
             Tensor w = call.of(weights);
             Attention.attendBackward(call.of(dout), call.of(u), call.of(x), scale, w, call.of(du), call.ofOrNull(dx));
@@ -337,92 +286,91 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void headsApart(INDArray x, int heads, INDArray y) {
+    public void headsApart(Array x, int heads, Array y) {
         try (Call call = new Call()) {
             Tokens.headsApart(call.of(x), heads, call.of(y));
         }
     }
 
     @Override
-    public void addHeads(INDArray x, int heads, INDArray y) {
+    public void addHeads(Array x, int heads, Array y) {
         try (Call call = new Call()) {
             Tokens.addHeads(call.of(x), heads, call.of(y));
         }
     }
 
     @Override
-    public void patches(INDArray images, int patchSize, INDArray y) {
+    public void patches(Array images, int patchSize, Array y) {
         try (Call call = new Call()) {
             Tokens.patches(call.of(images), patchSize, call.of(y));
         }
     }
 
     @Override
-    public void tokens(INDArray patches, @Nullable INDArray first, INDArray positions, int examples, INDArray y) {
+    public void tokens(Array patches, @Nullable Array first, Array positions, int examples, Array y) {
         try (Call call = new Call()) {
             Tokens.tokens(call.of(patches), call.ofOrNull(first), call.of(positions), examples, call.of(y));
         }
     }
 
     @Override
-    public void copyRows(INDArray x, int from, INDArray y, int to, int count, int examples) {
+    public void copyRows(Array x, int from, Array y, int to, int count, int examples) {
         try (Call call = new Call()) {
             Tokens.copyRows(call.of(x), from, call.of(y), to, count, examples);
         }
     }
 
     @Override
-    public void pool(INDArray x, int prefix, INDArray y) {
+    public void pool(Array x, int prefix, Array y) {
         try (Call call = new Call()) {
             Tokens.pool(call.of(x), prefix, call.of(y));
         }
     }
 
     @Override
-    public void poolBackward(INDArray dy, int prefix, INDArray dx) {
+    public void poolBackward(Array dy, int prefix, Array dx) {
         try (Call call = new Call()) {
             Tokens.poolBackward(call.of(dy), prefix, call.of(dx));
         }
     }
 
     @Override
-    public void sumExamples(INDArray x, int examples, INDArray y) {
+    public void sumExamples(Array x, int examples, Array y) {
         try (Call call = new Call()) {
             Tokens.sumExamples(call.flat(x), examples, call.flat(y));
         }
     }
 
     @Override
-    public void crossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+    public void crossEntropy(Array logits, Array targets, Array losses, Array dlogits) {
         loss(Losses::crossEntropy, logits, targets, losses, dlogits);
     }
 
     @Override
-    public void binaryCrossEntropy(INDArray logits, INDArray targets, INDArray losses, INDArray dlogits) {
+    public void binaryCrossEntropy(Array logits, Array targets, Array losses, Array dlogits) {
         loss(Losses::binaryCrossEntropy, logits, targets, losses, dlogits);
     }
 
     @Override
-    public void squaredError(INDArray outputs, INDArray targets, INDArray losses, INDArray doutputs) {
+    public void squaredError(Array outputs, Array targets, Array losses, Array doutputs) {
         loss(Losses::squaredError, outputs, targets, losses, doutputs);
     }
 
-    private static void loss(
-            Losses.OfOutputs loss, INDArray outputs, INDArray targets, INDArray losses, INDArray gradient) {
+    private static void loss(Losses.OfOutputs loss, Array outputs, Array targets, Array losses, Array gradient) {
         try (Call call = new Call()) {
             loss.apply(call.of(outputs), call.of(targets), call.flat(losses), call.of(gradient));
         }
     }
 
     @Override
-    public void contrastive(INDArray features, INDArray same, double temperature, INDArray losses, INDArray dfeatures) {
+    public void contrastive(Array features, Array same, double temperature, Array losses, Array dfeatures) {
         try (Call call = new Call()) {
             Losses.contrastive(call.of(features), call.of(same), temperature, call.flat(losses), call.of(dfeatures));
         }
     }
 
     @Override
-    public void addSquaredGradients(INDArray dy, INDArray x, int examples, INDArray rows, INDArray columns) {
+    public void addSquaredGradients(Array dy, Array x, int examples, Array rows, Array columns) {
         long t = dy.size(0) / examples;
         boolean ghost = CpuSquares.ghostIsCheaper(t, dy.size(1), x.size(1));
         for (long b = 0; b < examples; b++) {
@@ -435,14 +383,21 @@ public final class TorchKernels implements Kernels {
     }
 
     @Override
-    public void addSquares(INDArray g, INDArray rows, INDArray columns) {
+    public void addToSums(Array x, Array sums) {
+        try (Call call = new Call()) {
+            call.flat(sums).add_(call.flat(x));
+        }
+    }
+
+    @Override
+    public void addSquares(Array g, Array rows, Array columns) {
         try (Call call = new Call()) {
             Squares.addSquares(call.of(g), call.flat(rows), call.flat(columns));
         }
     }
 
     @Override
-    public void addAbsolutes(INDArray g, INDArray rows, INDArray columns) {
+    public void addAbsolutes(Array g, Array rows, Array columns) {
         try (Call call = new Call()) {
             Squares.addAbsolutes(call.of(g), call.flat(rows), call.flat(columns));
         }

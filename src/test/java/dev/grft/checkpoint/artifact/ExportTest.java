@@ -30,7 +30,10 @@ import dev.grft.vit.Keep;
 import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Backend;
+import dev.grft.vit.kernels.Machine;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -47,9 +50,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Exports; {@code src/test/python/exports.py} loads what this leaves in {@code target/exports} with the real libraries. */
 class ExportTest {
@@ -552,15 +552,9 @@ class ExportTest {
         Checkpoint merged = load("formats/" + base).merged(delta);
         try (Weights weights = Weights.copyOf(merged.config(), merged.tensors(), DataType.FLOAT);
                 OutputStream out = Files.newOutputStream(output.resolve("logits.safetensors"))) {
-            INDArray logits = new Vit(weights, Trainable.NOTHING, Backend.kernels("auto"), Keep.NOTHING)
-                    .forward(Nd4j.create(input.floats(), input.shape(), 'c'));
-            Safetensors.write(
-                    out,
-                    Map.of(),
-                    Map.of(
-                            "logits",
-                            Tensor.ofFloats(
-                                    logits.shape(), logits.dup('c').data().asFloat())));
+            Array logits = new Vit(weights, Trainable.NOTHING, Backend.kernels("auto"), Keep.NOTHING)
+                    .forward(Machine.array(DataType.FLOAT, input.floats(), input.shape()));
+            Safetensors.write(out, Map.of(), Map.of("logits", Tensor.ofFloats(logits.shape(), logits.floats())));
         }
         return output;
     }

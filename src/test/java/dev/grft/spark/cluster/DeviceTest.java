@@ -113,7 +113,7 @@ class DeviceTest {
 
     @Test
     void aBackendThatCannotStartTellsWhy() {
-        LinkageError error = new NoClassDefFoundError("Could not initialize class dev.grft.vit.kernels.Flat");
+        LinkageError error = new NoClassDefFoundError("Could not initialize class dev.grft.vit.kernels.nd4j.Flat");
         error.initCause(
                 new ExceptionInInitializerError(new IllegalStateException("No CUDA devices were found in system")));
         assertThat(Device.cannotStart(error))

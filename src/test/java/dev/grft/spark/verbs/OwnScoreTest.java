@@ -15,6 +15,7 @@ import dev.grft.tuning.BuiltInScore;
 import dev.grft.tuning.Score;
 import dev.grft.vit.Keep;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -36,7 +37,6 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.nd4j.linalg.api.buffer.DataType;
 
 /** A score from outside this program: the one that the page shows, compiled into a jar that only Spark is given. */
 class OwnScoreTest extends OnSpark {

@@ -29,6 +29,8 @@ import dev.grft.tuning.Tuning;
 import dev.grft.vit.Keep;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Machine;
@@ -52,8 +54,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Training from what the frozen stages make of each image, which is computed once. */
 class FrozenCacheTest extends OnSpark {
@@ -133,7 +133,7 @@ class FrozenCacheTest extends OnSpark {
         return (Kernels) Proxy.newProxyInstance(
                 Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, arguments) -> {
                     if (method.getName().equals("gelu")) {
-                        tokens.add(((INDArray) arguments[1]).size(0));
+                        tokens.add(((Array) arguments[1]).size(0));
                     }
                     try {
                         return method.invoke(kernels, arguments);

@@ -18,6 +18,7 @@ import dev.grft.train.Replica;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
+import dev.grft.vit.kernels.Memory;
 import java.io.ByteArrayOutputStream;
 import java.io.ObjectOutputStream;
 import java.util.List;
@@ -51,7 +52,7 @@ class ReplicasTest extends OnSpark {
     }
 
     private static Weights weights(ModelBroadcast model) {
-        return Replicas.withWeights(model, weights -> weights);
+        return Replicas.withWeights(model, Memory.ND4J, weights -> weights);
     }
 
     @Test
@@ -59,7 +60,7 @@ class ReplicasTest extends OnSpark {
         try (ModelBroadcast model = model(1)) {
             List<Integer> seen = context.parallelize(
                             IntStream.range(0, 12).boxed().toList(), 12)
-                    .map(task -> Replicas.withWeights(model, System::identityHashCode))
+                    .map(task -> Replicas.withWeights(model, Memory.ND4J, System::identityHashCode))
                     .collect();
 
             assertThat(seen).hasSize(12).containsOnly(System.identityHashCode(weights(model)));
@@ -101,7 +102,7 @@ class ReplicasTest extends OnSpark {
             assertThat(one.bytes()).isPositive();
             assertThat(weights(second).bytes()).as("asked for again").isPositive();
             Replicas.left(() -> -1);
-            Replicas.withWeights(first, inUse -> {
+            Replicas.withWeights(first, Memory.ND4J, inUse -> {
                 assertThat(weights(second).bytes()).as("used last").isPositive();
                 assertThat(three.bytes()).isZero();
                 assertThat(inUse.bytes()).as("in use").isPositive();
@@ -117,8 +118,8 @@ class ReplicasTest extends OnSpark {
             long before = Replicas.copies();
 
             for (int batch = 0; batch < 8; batch++) {
-                assertThat(network(recipe(three)).network().numParams()).isEqualTo(3 * (CONFIG.width() + 1));
-                assertThat(network(recipe(many)).network().numParams()).isEqualTo(1000 * (CONFIG.width() + 1));
+                assertThat(network(recipe(three)).layout().size()).isEqualTo(3 * (CONFIG.width() + 1));
+                assertThat(network(recipe(many)).layout().size()).isEqualTo(1000 * (CONFIG.width() + 1));
             }
 
             assertThat(Replicas.copies() - before).isEqualTo(1);
@@ -167,7 +168,7 @@ class ReplicasTest extends OnSpark {
     void theWeightsStayAsLongAsATaskWorksWithThem() {
         ModelBroadcast model = model(1);
 
-        Weights weights = Replicas.withWeights(model, inUse -> {
+        Weights weights = Replicas.withWeights(model, Memory.ND4J, inUse -> {
             model.close();
             assertThat(inUse.bytes()).as("in use").isPositive();
             return inUse;

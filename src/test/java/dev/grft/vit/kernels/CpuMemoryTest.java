@@ -2,15 +2,14 @@ package dev.grft.vit.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.grft.vit.kernels.Array.DataType;
 import java.lang.ref.WeakReference;
 import java.nio.FloatBuffer;
 import java.util.Random;
 import org.bytedeco.javacpp.FloatPointer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Memory of any size, read and written in windows. */
 class CpuMemoryTest {
@@ -80,9 +79,9 @@ class CpuMemoryTest {
 
     @Test
     void theMemoryOfAnArrayLastsAsLongAsWhatPointsToIt() {
-        INDArray array = Nd4j.ones(DataType.FLOAT, 2, 3);
-        WeakReference<INDArray> collected = new WeakReference<>(array);
-        CpuMemory memory = CpuArrays.memory(array);
+        Array array = Machine.zeros(DataType.FLOAT, 2, 3).fill(1);
+        WeakReference<INDArray> collected = new WeakReference<>(HostArray.nd4j(array));
+        CpuMemory memory = HostArray.memory(array);
         array = null;
         System.gc();
         assertThat(collected.get()).isNotNull();
@@ -96,26 +95,31 @@ class CpuMemoryTest {
         Kernels kernels = new CpuKernels();
         long rows = 1 << 15;
         int columns = 17_000;
-        try (INDArray x = Nd4j.createUninitialized(DataType.FLOAT, new long[] {rows, columns}, 'c')) {
-            INDArray row = Nd4j.linspace(DataType.FLOAT, -8, 1e-3, columns);
+        try (Array x = Machine.zeros(DataType.FLOAT, rows, columns)) {
+            float[] values = new float[columns];
+            for (int i = 0; i < columns; i++) {
+                values[i] = -8 + i * 1e-3f;
+            }
+            Array row = Machine.array(DataType.FLOAT, values, columns);
             kernels.fillRows(row, x);
             kernels.gelu(null, x, x);
             kernels.add(x, x);
-            INDArray expected = row.dup().reshape('c', 1, columns);
-            kernels.gelu(null, expected, expected);
-            expected.muli(2);
+            Array once = Machine.array(DataType.FLOAT, values, 1, columns);
+            kernels.gelu(null, once, once);
+            kernels.add(once, once);
+            float[] expected = once.floats();
             for (long i : new long[] {0, rows / 2, rows - 1}) {
-                assertThat(Flat.read(x.getRow(i))).isEqualTo(Flat.read(expected.getRow(0)));
+                assertThat(x.rows(i, i + 1).floats()).isEqualTo(expected);
             }
             int[] some = {3, columns - 1};
-            INDArray chosen = Nd4j.createUninitialized(DataType.FLOAT, new long[] {2, rows}, 'c');
+            Array chosen = Machine.zeros(DataType.FLOAT, 2, rows);
             kernels.columnsToRows(x, some, chosen);
-            assertThat(chosen.getFloat(1, rows - 1)).isEqualTo(expected.getFloat(0, columns - 1));
+            assertThat(chosen.floats()[2 * (int) rows - 1]).isEqualTo(expected[columns - 1]);
             kernels.addRowsToColumns(chosen, some, x);
-            assertThat(x.getFloat(rows - 1, columns - 1)).isEqualTo(2 * expected.getFloat(0, columns - 1));
-            INDArray last = Nd4j.createUninitialized(DataType.FLOAT, new long[] {1, columns}, 'c');
+            assertThat(x.rows(rows - 1, rows).floats()[columns - 1]).isEqualTo(2 * expected[columns - 1]);
+            Array last = Machine.zeros(DataType.FLOAT, 1, columns);
             kernels.copyRows(x, (int) rows - 1, last, 0, 1, 1);
-            assertThat(Flat.read(last.getRow(0))).isEqualTo(Flat.read(x.getRow(rows - 1)));
+            assertThat(last.floats()).isEqualTo(x.rows(rows - 1, rows).floats());
         }
     }
 }

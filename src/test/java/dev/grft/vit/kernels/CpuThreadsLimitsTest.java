@@ -3,7 +3,9 @@ package dev.grft.vit.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.onednn.OneDnn;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -23,9 +25,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** What loops do when threads cannot be had or fail, what their sums may keep, and from which size on copies are shared. */
 class CpuThreadsLimitsTest {
@@ -145,10 +144,10 @@ class CpuThreadsLimitsTest {
     void kernelsThatOnlyMoveValuesGiveTheSameValuesOnTwoThreads() {
         int d = 768;
         int m = 2 * 1400; // two examples
-        INDArray x = Nd4j.randn(DataType.FLOAT, m, d);
-        INDArray factors = Nd4j.randn(DataType.FLOAT, d);
-        INDArray positions = Nd4j.randn(DataType.FLOAT, m / 2 + 1, d);
-        List<Consumer<INDArray>> moves = List.of(
+        Array x = normal(m, d);
+        Array factors = normal(d);
+        Array positions = normal(m / 2 + 1, d);
+        List<Consumer<Array>> moves = List.of(
                 y -> new CpuKernels(false).fillRows(factors, y),
                 y -> new CpuKernels(false).scaleColumns(x, factors, y),
                 y -> new CpuKernels(false).scaleExamples(x, new float[] {2, 3}, y),
@@ -157,17 +156,27 @@ class CpuThreadsLimitsTest {
                 y -> new CpuKernels(false).headsApart(x, 12, y));
         for (int i = 0; i < moves.size(); i++) {
             long rows = i == 4 ? m + 2 : i == 5 ? 12L * m : m;
-            INDArray one = Nd4j.create(DataType.FLOAT, rows, d);
+            Array one = Machine.zeros(DataType.FLOAT, rows, d);
             OneDnn.threads(1);
             moves.get(i).accept(one);
-            assertThat(one.maxNumber().floatValue()).as("kernel %d", i).isPositive();
-            INDArray two = Nd4j.create(DataType.FLOAT, rows, d);
+            assertThat(Machine.nd4j(one).maxNumber().floatValue())
+                    .as("kernel %d", i)
+                    .isPositive();
+            Array two = Machine.zeros(DataType.FLOAT, rows, d);
             OneDnn.threads(2);
             moves.get(i).accept(two);
-            assertThat(two.data().asNio().mismatch(one.data().asNio()))
+            assertThat(Arrays.mismatch(two.floats(), one.floats()))
                     .as("kernel %d", i)
                     .isEqualTo(-1);
         }
+    }
+
+    private static Array normal(int... shape) {
+        int length = Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+        return Machine.array(
+                DataType.FLOAT,
+                Machine.normal(length, length),
+                Arrays.stream(shape).asLongStream().toArray());
     }
 
     private static void await(CountDownLatch latch) {

@@ -3,25 +3,23 @@ package dev.grft.vit.kernels;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.onednn.OneDnn;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
-import org.bytedeco.javacpp.BytePointer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Loops over rows run on as many threads as a product may use, and give the same bits on any number. */
 class CpuThreadsTest {
@@ -148,69 +146,62 @@ class CpuThreadsTest {
     }
 
     private static void sameBits(boolean bf16) {
-        List<INDArray> one = results(bf16, 1);
+        List<Array> one = results(bf16, 1);
         for (int number : new int[] {2, 4}) {
-            List<INDArray> several = results(bf16, number);
+            List<Array> several = results(bf16, number);
             for (int i = 0; i < one.size(); i++) {
-                assertThat(bytes(several.get(i)).mismatch(bytes(one.get(i))))
-                        .as("byte in which result %d on %d threads is not that of one", i, number)
+                assertThat(Arrays.mismatch(several.get(i).doubles(), one.get(i).doubles()))
+                        .as("value in which result %d on %d threads is not that of one", i, number)
                         .isEqualTo(-1);
             }
         }
     }
 
-    /** Returns the native memory of an array. */
-    private static ByteBuffer bytes(INDArray array) {
-        long length = array.length() * array.dataType().width();
-        return new BytePointer(array.data().addressPointer()).capacity(length).asByteBuffer();
-    }
-
     /** Returns what the kernels of a block write, forward and backward. */
-    private static List<INDArray> results(boolean bf16, int number) {
-        Nd4j.getRandom().setSeed(5);
+    private static List<Array> results(boolean bf16, int number) {
         OneDnn.threads(number);
         Kernels kernels = new CpuKernels(bf16);
         DataType between = bf16 ? DataType.BFLOAT16 : DataType.FLOAT;
-        List<INDArray> all = new ArrayList<>();
-        INDArray gamma = normal(N);
-        INDArray beta = normal(N);
-        INDArray x = normal(M, N);
-        INDArray y = made(all, between, M, N);
-        INDArray z = made(all, DataType.FLOAT, M, N);
-        INDArray inverse = made(all, DataType.FLOAT, M);
+        List<Array> all = new ArrayList<>();
+        Array gamma = normal(N);
+        Array beta = normal(N);
+        Array x = normal(M, N);
+        Array y = made(all, between, M, N);
+        Array z = made(all, DataType.FLOAT, M, N);
+        Array inverse = made(all, DataType.FLOAT, M);
         kernels.layerNorm(x, gamma, beta, 1e-6, z, inverse, y);
-        INDArray again = made(all, between, M, N);
+        Array again = made(all, between, M, N);
         kernels.scaleAndShift(z, gamma, beta, again);
-        INDArray dy = normal(M, N).castTo(between);
-        INDArray dx = made(all, DataType.FLOAT, M, N).assign(x);
+        Array dy = Machine.copy(normal(M, N), between);
+        Array dx = made(all, DataType.FLOAT, M, N).copy(x);
         kernels.layerNormBackward(dy, gamma, z, inverse, dx);
         kernels.columnDots(dy, z, made(all, DataType.FLOAT, N));
         kernels.columnSums(dy, made(all, DataType.FLOAT, N));
-        INDArray filled = made(all, between, M, N);
+        Array filled = made(all, between, M, N);
         kernels.fillRows(beta, filled);
-        kernels.add(dy, made(all, DataType.FLOAT, M, N).assign(x));
+        kernels.add(dy, made(all, DataType.FLOAT, M, N).copy(x));
         kernels.add(y, filled);
         kernels.sum(dy, y, made(all, DataType.FLOAT, M, N));
         kernels.scaleColumns(x, gamma, made(all, DataType.FLOAT, M, N));
         float[] factors = new float[7];
         IntStream.range(0, 7).forEach(i -> factors[i] = i / 3f);
         kernels.scaleExamples(x, factors, made(all, DataType.FLOAT, M, N));
-        kernels.copyRows(y, 3, made(all, DataType.FLOAT, M, N).assign(x), 2, 40, 7);
-        kernels.copyRows(x, 3, made(all, DataType.FLOAT, M, N).assign(z), 2, 40, 7);
+        kernels.copyRows(y, 3, made(all, DataType.FLOAT, M, N).copy(x), 2, 40, 7);
+        kernels.copyRows(x, 3, made(all, DataType.FLOAT, M, N).copy(z), 2, 40, 7);
         int[] columns = IntStream.range(0, 120).map(i -> i * 6).toArray();
-        INDArray rows = made(all, DataType.FLOAT, columns.length, M);
+        Array rows = made(all, DataType.FLOAT, columns.length, M);
         kernels.columnsToRows(dy, columns, rows);
-        kernels.addRowsToColumns(rows, columns, made(all, between, M, N).assign(dy));
+        kernels.addRowsToColumns(rows, columns, made(all, between, M, N).copy(dy));
         int[] entries = IntStream.range(0, 2 * N).map(i -> i * 7 % N).toArray();
-        INDArray dots = made(all, DataType.FLOAT, 2 * N);
+        Array dots = made(all, DataType.FLOAT, 2 * N);
         kernels.entryDots(dy, y, entries, dots);
         kernels.addEntries(normal(2 * N, N), entries, dots, made(all, DataType.FLOAT, 2 * N, N));
-        INDArray hidden = normal(M, N).castTo(between);
-        INDArray activated = made(all, between, M, N);
+        Array hidden = Machine.copy(normal(M, N), between);
+        Array activated = made(all, between, M, N);
         kernels.gelu(bf16 ? null : beta, hidden, activated);
-        INDArray gradient = made(all, between, M, N).assign(dy);
+        Array gradient = made(all, between, M, N).copy(dy);
         kernels.geluBackward(hidden, gradient);
-        kernels.sigmoidGelu(null, 1.702, 0, y.dup(), made(all, between, M, N));
+        kernels.sigmoidGelu(null, 1.702, 0, Machine.copy(y, between), made(all, between, M, N));
         squares(kernels, all, x, z);
         tokens(kernels, all);
         if (!bf16) { // products in bfloat16 have threads of their own
@@ -222,7 +213,7 @@ class CpuThreadsTest {
         return all;
     }
 
-    private static void squares(Kernels kernels, List<INDArray> all, INDArray x, INDArray z) {
+    private static void squares(Kernels kernels, List<Array> all, Array x, Array z) {
         kernels.addSquares(x, made(all, DataType.DOUBLE, M), made(all, DataType.DOUBLE, N));
         kernels.addAbsolutes(x, made(all, DataType.DOUBLE, M), made(all, DataType.DOUBLE, N));
         for (int examples : new int[] {1, 7}) {
@@ -230,50 +221,59 @@ class CpuThreadsTest {
         }
     }
 
-    private static void tokens(Kernels kernels, List<INDArray> all) {
-        INDArray patches = made(all, DataType.FLOAT, 5 * 49, 3 * 16 * 16);
+    private static void tokens(Kernels kernels, List<Array> all) {
+        Array patches = made(all, DataType.FLOAT, 5 * 49, 3 * 16 * 16);
         kernels.patches(normal(5, 3, 112, 112), 16, patches);
-        INDArray tokens = made(all, DataType.FLOAT, 5 * 50, 3 * 16 * 16);
+        Array tokens = made(all, DataType.FLOAT, 5 * 50, 3 * 16 * 16);
         kernels.tokens(patches, normal(768), normal(50, 768), 5, tokens);
-        INDArray pooled = made(all, DataType.FLOAT, 5, 2 * 768);
+        Array pooled = made(all, DataType.FLOAT, 5, 2 * 768);
         kernels.pool(tokens, 1, pooled);
         kernels.poolBackward(pooled, 1, made(all, DataType.FLOAT, 5 * 50, 768));
         kernels.sumExamples(tokens, 5, made(all, DataType.FLOAT, 50, 768));
     }
 
-    private static void attention(Kernels kernels, List<INDArray> all, boolean kept) {
+    private static void attention(Kernels kernels, List<Array> all, boolean kept) {
         int t = 43;
         int d = 64 * HEADS;
-        INDArray qkv = normal(7 * t, 3 * d);
-        INDArray weights = kept ? made(all, DataType.FLOAT, (long) HEADS * 7 * t, t) : null;
+        Array qkv = normal(7 * t, 3 * d);
+        Array weights = kept ? made(all, DataType.FLOAT, (long) HEADS * 7 * t, t) : null;
         kernels.attention(qkv, HEADS, 7, weights, made(all, DataType.FLOAT, 7 * t, d));
         kernels.attentionBackward(normal(7 * t, d), qkv, weights, HEADS, 7, made(all, DataType.FLOAT, 7 * t, 3 * d));
-        INDArray apart = made(all, DataType.FLOAT, 7 * t * HEADS, d);
-        INDArray x = normal(7 * t, d);
+        Array apart = made(all, DataType.FLOAT, 7 * t * HEADS, d);
+        Array x = normal(7 * t, d);
         kernels.headsApart(x, HEADS, apart);
-        kernels.addHeads(apart, HEADS, made(all, DataType.FLOAT, 7 * t, d).assign(x));
+        kernels.addHeads(apart, HEADS, made(all, DataType.FLOAT, 7 * t, d).copy(x));
     }
 
-    private static void losses(Kernels kernels, List<INDArray> all) {
+    private static void losses(Kernels kernels, List<Array> all) {
         int classes = 999;
-        INDArray logits = normal(31, classes);
-        INDArray targets = Nd4j.rand(DataType.FLOAT, 31, classes + 1);
+        Array logits = normal(31, classes);
+        Array targets = uniform(31, classes + 1);
         kernels.binaryCrossEntropy(
                 logits, targets, made(all, DataType.FLOAT, 31), made(all, DataType.FLOAT, 31, classes));
-        INDArray one = Nd4j.rand(DataType.FLOAT, 31, classes);
+        Array one = uniform(31, classes);
         kernels.crossEntropy(logits, one, made(all, DataType.FLOAT, 31), made(all, DataType.FLOAT, 31, classes));
-        INDArray same = Nd4j.create(DataType.FLOAT, 31, 31);
-        same.putScalar(0, 30, 1).putScalar(30, 0, 1);
+        float[] pairs = new float[31 * 31];
+        pairs[30] = 1;
+        pairs[30 * 31] = 1;
+        Array same = Machine.array(DataType.FLOAT, pairs, 31, 31);
         kernels.contrastive(logits, same, 0.1, made(all, DataType.FLOAT, 31), made(all, DataType.FLOAT, 31, classes));
     }
 
-    private static INDArray normal(long... shape) {
-        return Nd4j.randn(DataType.FLOAT, shape);
+    private static Array normal(long... shape) {
+        int length = (int) Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+        return Machine.array(DataType.FLOAT, Machine.normal(length, length), shape);
+    }
+
+    private static Array uniform(long... shape) {
+        int length = (int) Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+        Random random = new Random(length);
+        return Machine.array(DataType.FLOAT, Machine.each(length, i -> random.nextFloat()), shape);
     }
 
     /** Returns zeros that are among the results. */
-    private static INDArray made(List<INDArray> all, DataType type, long... shape) {
-        INDArray array = Nd4j.create(type, shape, 'c');
+    private static Array made(List<Array> all, DataType type, long... shape) {
+        Array array = Machine.zeros(type, shape);
         all.add(array);
         return array;
     }

@@ -10,7 +10,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of chosen columns and entries on every machine, against plain loops; outputs are filled with NaN before. */
 class GatherKernelsTest extends OnEveryMachine {
@@ -22,7 +21,7 @@ class GatherKernelsTest extends OnEveryMachine {
         int k = columns.length;
         int m = 2051; // more rows than are worked on at once
         double[] x = normal(1, m * 9);
-        INDArray rows = machine.garbage(k, m);
+        Array rows = machine.garbage(k, m);
         kernels.columnsToRows(machine.array(x, m, 9), columns, rows);
         machine.assertClose(rows, each(m * k, i -> x[i % m * 9 + columns[i / m]]), 0);
 
@@ -31,15 +30,15 @@ class GatherKernelsTest extends OnEveryMachine {
         for (int i = 0; i < m * k; i++) {
             expected[i % m * 9 + columns[i / m]] += part[i];
         }
-        INDArray y = machine.array(x, m, 9);
+        Array y = machine.array(x, m, 9);
         kernels.addRowsToColumns(machine.array(part, k, m), columns, y);
         machine.assertClose(y, expected, 1);
     }
 
     @Test
     void columnsOfASingleRowBecomeRows() {
-        INDArray y = machine.array(new double[] {2, 2, 6}, 1, 3);
-        INDArray rows = machine.garbage(2, 1);
+        Array y = machine.array(new double[] {2, 2, 6}, 1, 3);
+        Array rows = machine.garbage(2, 1);
         kernels.columnsToRows(y, new int[] {2, 0}, rows);
         machine.assertClose(rows, new double[] {6, 2}, 0);
         kernels.addRowsToColumns(rows, new int[] {2, 0}, y);
@@ -63,15 +62,15 @@ class GatherKernelsTest extends OnEveryMachine {
         for (int i = 0; i < k * out; i++) {
             expected[i % out * in + columns[i]] += values[i];
         }
-        INDArray frozen = machine.array(w, out, in);
-        INDArray sum = machine.garbage(out, in);
+        Array frozen = machine.array(w, out, in);
+        Array sum = machine.garbage(out, in);
         kernels.addEntries(frozen, columns, machine.array(values, k, out), sum);
         machine.assertClose(sum, expected, 1);
         machine.assertClose(frozen, w, 0);
 
         double[] dy = normal(3, rows * out);
         double[] x = normal(4, rows * in);
-        INDArray dots = machine.garbage(k, out);
+        Array dots = machine.garbage(k, out);
         kernels.entryDots(machine.array(dy, rows, out), machine.array(x, rows, in), columns, dots);
         machine.assertClose(
                 dots,

@@ -11,8 +11,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /** Kernels of the GELU and its approximations on every machine, against {@link Naive}; outputs are filled with NaN before. */
 class GeluKernelsTest extends OnEveryMachine {
@@ -20,13 +18,13 @@ class GeluKernelsTest extends OnEveryMachine {
     void geluIsAccurateOverItsRange() {
         int n = 24_001;
         double[] x = each(n, i -> (float) (-12 + i * 0.001));
-        INDArray y = machine.garbage(n, 1);
-        INDArray kept = machine.array(x, n, 1);
+        Array y = machine.garbage(n, 1);
+        Array kept = machine.array(x, n, 1);
         kernels.gelu(null, kept, y);
         machine.assertClose(y, each(n, i -> Naive.gelu(x[i])), 1);
         machine.assertClose(slope(Activation.GELU, kept), each(n, i -> Naive.geluDerivative(x[i])), 1);
 
-        INDArray alone = machine.array(x, n, 1);
+        Array alone = machine.array(x, n, 1);
         kernels.gelu(null, alone, alone);
         assertThat(values(alone)).isEqualTo(values(y));
     }
@@ -37,8 +35,8 @@ class GeluKernelsTest extends OnEveryMachine {
         double[] before = normal(1, m * n);
         double[] bias = normal(2, n);
         double[] x = each(m * n, i -> before[i] + bias[i % n]);
-        INDArray y = machine.garbage(m, n);
-        INDArray kept = machine.array(before, m, n);
+        Array y = machine.garbage(m, n);
+        Array kept = machine.array(before, m, n);
         activation.apply(kernels, machine.array(bias, n), kept, y);
         machine.assertClose(y, each(m * n, i -> Naive.gelu(activation, x[i])), 4);
         machine.assertClose(slope(activation, kept), each(m * n, i -> Naive.geluDerivative(activation, x[i])), 4);
@@ -51,25 +49,25 @@ class GeluKernelsTest extends OnEveryMachine {
     void theOtherGelusAreAccurateOverTheirRange(Activation activation) {
         int n = 24_001;
         double[] x = each(n, i -> (float) (-12 + i * 0.001));
-        INDArray y = machine.garbage(n, 1);
-        INDArray kept = machine.array(x, n, 1);
+        Array y = machine.garbage(n, 1);
+        Array kept = machine.array(x, n, 1);
         activation.apply(kernels, null, kept, y);
         machine.assertClose(y, each(n, i -> Naive.gelu(activation, x[i])), 2);
         machine.assertClose(slope(activation, kept), each(n, i -> Naive.geluDerivative(activation, x[i])), 2);
 
         double[] far = {-1e30, -100, -60, 0, 60, 100, 1e30};
-        INDArray there = machine.garbage(7);
-        INDArray distant = machine.array(far, 7);
+        Array there = machine.garbage(7);
+        Array distant = machine.array(far, 7);
         activation.apply(kernels, null, distant, there);
         assertThat(values(there)[6]).isEqualTo(values(machine.array(far, 7))[6]);
-        machine.assertClose(there.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 60, 100}, 1);
+        machine.assertClose(there.rows(0, 6), new double[] {0, 0, 0, 0, 60, 100}, 1);
         machine.assertClose(slope(activation, distant), new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
 
-        INDArray alone = machine.array(x, n, 1);
+        Array alone = machine.array(x, n, 1);
         activation.apply(kernels, null, alone, alone);
         assertThat(values(alone)).isEqualTo(values(y));
 
-        INDArray nan = machine.garbage(2);
+        Array nan = machine.garbage(2);
         activation.apply(kernels, null, machine.array(new double[] {1, Double.NaN}, 2), nan);
         assertThat(values(nan)[1]).isNaN();
     }
@@ -77,24 +75,24 @@ class GeluKernelsTest extends OnEveryMachine {
     @Test
     void geluFarFromZeroIsZeroOrTheIdentity() {
         double[] x = {-1e30, -100, -20, 0, 20, 100, 1e30};
-        INDArray y = machine.garbage(7);
-        INDArray kept = machine.array(x, 7);
+        Array y = machine.garbage(7);
+        Array kept = machine.array(x, 7);
         kernels.gelu(null, kept, y);
         assertThat(values(y)[6]).isEqualTo(values(machine.array(x, 7))[6]);
-        machine.assertClose(y.get(NDArrayIndex.interval(0, 6)), new double[] {0, 0, 0, 0, 20, 100}, 1);
+        machine.assertClose(y.rows(0, 6), new double[] {0, 0, 0, 0, 20, 100}, 1);
         machine.assertClose(slope(Activation.GELU, kept), new double[] {0, 0, 0, 0.5, 1, 1, 1}, 1);
     }
 
     @Test
     void aNanIsNotHidden() {
-        INDArray y = machine.garbage(4);
+        Array y = machine.garbage(4);
         kernels.gelu(null, machine.array(new double[] {1, Double.NaN, 2, 3}, 4), y);
         assertThat(values(y)[1]).isNaN();
     }
 
     /** Returns the derivative, given what a kernel has kept for the backward. */
-    private INDArray slope(Activation activation, INDArray kept) {
-        INDArray slope = machine.array(each((int) kept.length(), i -> 1), kept.shape());
+    private Array slope(Activation activation, Array kept) {
+        Array slope = machine.array(each((int) kept.length(), i -> 1), kept.shape());
         activation.backward(kernels, kept, slope);
         return slope;
     }

@@ -13,7 +13,6 @@ import java.util.function.ToDoubleFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of losses and their gradients on every machine, against {@link Naive}; outputs are filled with NaN before. */
 class LossKernelsTest extends OnEveryMachine {
@@ -37,8 +36,8 @@ class LossKernelsTest extends OnEveryMachine {
                     expected[b] -= targets[k] * Math.log(probabilities[k]);
                 }
             }
-            INDArray losses = machine.garbage(examples);
-            INDArray dlogits = machine.garbage(examples, classes);
+            Array losses = machine.garbage(examples);
+            Array dlogits = machine.garbage(examples, classes);
             kernels.crossEntropy(
                     machine.array(logits, examples, classes),
                     machine.array(targets, examples, classes),
@@ -57,9 +56,9 @@ class LossKernelsTest extends OnEveryMachine {
 
     @Test
     void crossEntropySurvivesLargeLogits() {
-        INDArray losses = machine.garbage(2);
-        INDArray dlogits = machine.garbage(2, 2);
-        INDArray logits = machine.array(new double[] {1000, -1000, 1000, -1000}, 2, 2);
+        Array losses = machine.garbage(2);
+        Array dlogits = machine.garbage(2, 2);
+        Array logits = machine.array(new double[] {1000, -1000, 1000, -1000}, 2, 2);
         kernels.crossEntropy(logits, machine.array(new double[] {1, 0, 0, 1}, 2, 2), losses, dlogits);
         machine.assertClose(losses, new double[] {0, 2000}, 1);
         machine.assertClose(dlogits, new double[] {0, 0, 1, -1}, 1);
@@ -84,8 +83,8 @@ class LossKernelsTest extends OnEveryMachine {
 
     private void lossOfEachOutput(Task task, double[] z, double[] values, int examples, int outputs, Loss loss) {
         double[] targets = weighted(values, examples, outputs);
-        INDArray losses = machine.garbage(examples);
-        INDArray dz = machine.garbage(examples, outputs);
+        Array losses = machine.garbage(examples);
+        Array dz = machine.garbage(examples, outputs);
         kernels.loss(
                 task, machine.array(z, examples, outputs), machine.array(targets, examples, outputs + 1), losses, dz);
         ToDoubleFunction<double[]> sum = x -> {
@@ -131,9 +130,9 @@ class LossKernelsTest extends OnEveryMachine {
 
     @Test
     void binaryCrossEntropySurvivesLargeLogits() {
-        INDArray losses = machine.garbage(2);
-        INDArray dz = machine.garbage(2, 2);
-        INDArray z = machine.array(new double[] {1000, -1000, 1000, -1000}, 2, 2);
+        Array losses = machine.garbage(2);
+        Array dz = machine.garbage(2, 2);
+        Array z = machine.array(new double[] {1000, -1000, 1000, -1000}, 2, 2);
         kernels.loss(Task.MULTI_LABEL, z, machine.array(new double[] {1, 0, 1, 0, 1, 1}, 2, 3), losses, dz);
         machine.assertClose(losses, new double[] {0, 1000}, 1);
         machine.assertClose(dz, new double[] {0, 0, 0.5, -0.5}, 1);
@@ -147,8 +146,8 @@ class LossKernelsTest extends OnEveryMachine {
         int[] classes = new int[n];
         Arrays.setAll(classes, i -> i % 6 < 3 ? i / 6 * 3 : i % 6 < 5 ? i / 6 * 3 + 1 : i / 6 * 3 + 2);
         double[] same = each(n * n, i -> i / n != i % n && classes[i / n] == classes[i % n] ? 1 : 0);
-        INDArray losses = machine.garbage(n);
-        INDArray df = machine.garbage(n, d);
+        Array losses = machine.garbage(n);
+        Array df = machine.garbage(n, d);
         kernels.contrastive(machine.array(f, n, d), machine.array(same, n, n), temperature, losses, df);
         double scale = 5 / temperature;
         machine.assertClose(losses, Naive.contrastive(f, same, temperature, n, d), scale);
@@ -161,9 +160,9 @@ class LossKernelsTest extends OnEveryMachine {
 
     @Test
     void anAnchorWithoutPositivesCostsNothing() {
-        INDArray losses = machine.garbage(2);
-        INDArray df = machine.garbage(2, 2);
-        INDArray same = machine.array(new double[4], 2, 2);
+        Array losses = machine.garbage(2);
+        Array df = machine.garbage(2, 2);
+        Array same = machine.array(new double[4], 2, 2);
         kernels.contrastive(machine.array(new double[] {3, 4, 5, 6}, 2, 2), same, 0.1, losses, df);
         machine.assertClose(losses, new double[2], 0);
         machine.assertClose(df, new double[4], 0);
@@ -172,8 +171,8 @@ class LossKernelsTest extends OnEveryMachine {
     @Test
     void aNanIsNotHidden() {
         double[] x = {1, Double.NaN, 2, 3};
-        INDArray losses = machine.garbage(2);
-        INDArray targets = machine.array(new double[] {1, 0, 0, 1}, 2, 2);
+        Array losses = machine.garbage(2);
+        Array targets = machine.array(new double[] {1, 0, 0, 1}, 2, 2);
         kernels.crossEntropy(machine.array(x, 2, 2), targets, losses, machine.garbage(2, 2));
         assertThat(values(losses)[0]).isNaN();
         assertThat(values(losses)[1]).isFinite();

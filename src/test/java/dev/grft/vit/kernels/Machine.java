@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.Array.DataType;
 import java.util.Random;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
-import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
@@ -75,30 +75,51 @@ public enum Machine {
     }
 
     /** Returns a row-major array of the machine's data type. */
-    public INDArray array(double[] values, long... shape) {
+    public Array array(double[] values, long... shape) {
         return array(type, values, shape);
     }
 
     /** Returns an array that an operation has to overwrite: nothing but NaN. */
-    public INDArray garbage(long... shape) {
-        INDArray array = Nd4j.createUninitialized(type, shape, 'c');
-        array.assign(Double.NaN);
-        return array;
+    public Array garbage(long... shape) {
+        return memory().allocate(type, shape).fill(Double.NaN);
     }
 
     /** Asserts that every entry is within {@code accuracy * scale} of the expected one. */
-    public void assertClose(INDArray actual, double[] expected, double scale) {
+    public void assertClose(Array actual, double[] expected, double scale) {
         assertClose(values(actual), expected, accuracy * scale);
     }
 
-    public static INDArray array(DataType type, double[] values, long... shape) {
-        INDArray array = Nd4j.createUninitialized(DataType.DOUBLE, shape, 'c');
-        array.data().setData(values);
-        return type == DataType.DOUBLE ? array : array.castTo(type);
+    /** Returns where the arrays of this build's kernels lie. */
+    public static Memory memory() {
+        return Boolean.getBoolean("grft.torch") ? TorchArray.MEMORY : Memory.ND4J;
     }
 
-    public static double[] values(INDArray array) {
-        return array.castTo(DataType.DOUBLE).dup('c').data().asDouble();
+    public static Array array(DataType type, double[] values, long... shape) {
+        return memory().allocate(type, shape).write(values);
+    }
+
+    public static Array array(DataType type, float[] values, long... shape) {
+        return memory().allocate(type, shape).write(values);
+    }
+
+    public static Array zeros(DataType type, long... shape) {
+        return memory().allocate(type, shape).fill(0);
+    }
+
+    /** Returns a copy in another type. */
+    public static Array copy(Array array, DataType type) {
+        return memory().allocate(type, array.shape()).copy(array);
+    }
+
+    /** Returns a copy to compute with: DOUBLE of a DOUBLE array, else FLOAT. */
+    public static INDArray nd4j(Array array) {
+        return array.type() == DataType.DOUBLE
+                ? Nd4j.createFromArray(array.doubles()).reshape(array.shape())
+                : Nd4j.createFromArray(array.floats()).reshape(array.shape());
+    }
+
+    public static double[] values(Array array) {
+        return array.doubles();
     }
 
     public static void assertClose(double[] actual, double[] expected, double tolerance) {

@@ -1,11 +1,13 @@
 package dev.grft.vit.kernels;
 
+import static dev.grft.vit.kernels.Machine.nd4j;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.grft.vit.Activation;
 import dev.grft.vit.Naive;
+import dev.grft.vit.kernels.Array.DataType;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -14,9 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Kernels whose arrays are BFLOAT16 do what they do with the same numbers in FLOAT, and round what they write. */
 @Tag("kernels")
@@ -29,8 +29,8 @@ class NarrowKernelsTest {
     private final Kernels kernels = Machine.narrow();
     private final Kernels floats = Machine.floats();
     private final Random random = new Random(7);
-    private final INDArray a = narrow(M, N);
-    private final INDArray b = narrow(M, N);
+    private final Array a = narrow(M, N);
+    private final Array b = narrow(M, N);
 
     @BeforeAll
     static void needAvx512() {
@@ -45,54 +45,55 @@ class NarrowKernelsTest {
 
     @Test
     void sumsOfColumnsAreThoseOfTheSameNumbers() {
-        INDArray sums = floats(N);
-        INDArray expected = floats(N);
+        Array sums = floats(N);
+        Array expected = floats(N);
         kernels.columnSums(a, sums);
         floats.columnSums(wide(a), expected);
-        assertThat(sums).isEqualTo(expected);
+        same(sums, expected);
         kernels.columnDots(a, b, sums);
         floats.columnDots(wide(a), wide(b), expected);
-        assertThat(sums).isEqualTo(expected);
+        same(sums, expected);
         kernels.columnDots(a, wide(b), sums);
-        assertThat(sums).isEqualTo(expected);
+        same(sums, expected);
     }
 
     @Test
     void rowsAreFilledCopiedAndAdded() {
-        INDArray row = normal(1, N).reshape(N);
-        INDArray y = Nd4j.create(DataType.BFLOAT16, M, N);
+        Array row = normal(1, N).reshape(N);
+        Array y = Machine.zeros(DataType.BFLOAT16, M, N);
         kernels.fillRows(row, y);
-        assertThat(wide(y.getRow(M - 1))).isEqualTo(wide(row.castTo(DataType.BFLOAT16)));
-        INDArray copy = floats(M, N);
+        same(y.rows(M - 1, M), Machine.copy(row, DataType.BFLOAT16));
+        Array copy = floats(M, N);
         kernels.copyRows(a, 0, copy, 0, M, 1);
-        assertThat(copy).isEqualTo(wide(a));
-        kernels.copyRows(wide(b), 2, copy = a.dup(), 1, 3, M / 5);
+        same(copy, wide(a));
+        kernels.copyRows(wide(b), 2, copy = copy(a), 1, 3, M / 5);
         for (int i : new int[] {0, 1, 3, 4, 5, 8}) {
             boolean copied = i % 5 >= 1 && i % 5 <= 3;
-            assertThat(wide(copy.getRow(i))).isEqualTo(wide(copied ? b.getRow(i + 1) : a.getRow(i)));
+            same(copy.rows(i, i + 1), copied ? b.rows(i + 1, i + 2) : a.rows(i, i + 1));
         }
-        INDArray sum = b.dup();
+        Array sum = copy(b);
         kernels.add(a, sum);
-        assertThat(wide(sum)).isEqualTo(wide(wide(a).add(wide(b)).castTo(DataType.BFLOAT16)));
-        INDArray into = wide(b);
+        Array exactly = sum(a, b);
+        same(sum, Machine.copy(exactly, DataType.BFLOAT16));
+        Array into = wide(b);
         kernels.add(a, into);
-        assertThat(into).isEqualTo(wide(a).add(wide(b)));
+        same(into, exactly);
     }
 
     @Test
     void columnsAreGatheredAndAddedTo() {
         int[] columns = {3, 0, N - 1};
-        INDArray rows = floats(3, M);
-        INDArray expected = floats(3, M);
+        Array rows = floats(3, M);
+        Array expected = floats(3, M);
         kernels.columnsToRows(a, columns, rows);
         floats.columnsToRows(wide(a), columns, expected);
-        assertThat(rows).isEqualTo(expected);
-        INDArray y = b.dup();
-        INDArray wide = wide(b);
-        INDArray added = normal(3, M);
+        same(rows, expected);
+        Array y = copy(b);
+        Array wide = wide(b);
+        Array added = normal(3, M);
         kernels.addRowsToColumns(added, columns, y);
         floats.addRowsToColumns(added, columns, wide);
-        assertThat(wide(y)).isEqualTo(wide(wide.castTo(DataType.BFLOAT16)));
+        same(y, Machine.copy(wide, DataType.BFLOAT16));
     }
 
     @Test
@@ -101,55 +102,55 @@ class NarrowKernelsTest {
         for (int i = 0; i < columns.length; i++) {
             columns[i] = (i * 7 + i / N) % N;
         }
-        INDArray dots = floats(2, N);
-        INDArray expected = floats(2, N);
+        Array dots = floats(2, N);
+        Array expected = floats(2, N);
         kernels.entryDots(a, b, columns, dots);
         floats.entryDots(wide(a), wide(b), columns, expected);
-        assertThat(dots).isEqualTo(expected);
+        same(dots, expected);
     }
 
     @Test
     void layerNormRoundsItsResultAndReadsARoundedGradient() {
-        INDArray x = normal(M, N);
-        INDArray gamma = normal(1, N).reshape(N);
-        INDArray beta = normal(1, N).reshape(N);
-        INDArray[] normalized = {floats(M, N), floats(M, N)};
-        INDArray[] inverse = {floats(M), floats(M)};
-        INDArray y = Nd4j.create(DataType.BFLOAT16, M, N);
-        INDArray expected = floats(M, N);
+        Array x = normal(M, N);
+        Array gamma = normal(1, N).reshape(N);
+        Array beta = normal(1, N).reshape(N);
+        Array[] normalized = {floats(M, N), floats(M, N)};
+        Array[] inverse = {floats(M), floats(M)};
+        Array y = Machine.zeros(DataType.BFLOAT16, M, N);
+        Array expected = floats(M, N);
         kernels.layerNorm(x, gamma, beta, 1e-6, normalized[0], inverse[0], y);
         floats.layerNorm(x, gamma, beta, 1e-6, normalized[1], inverse[1], expected);
-        assertThat(normalized[0]).isEqualTo(normalized[1]);
-        assertThat(inverse[0]).isEqualTo(inverse[1]);
-        assertThat(wide(y)).isEqualTo(wide(expected.castTo(DataType.BFLOAT16)));
-        INDArray again = Nd4j.create(DataType.BFLOAT16, M, N);
+        same(normalized[0], normalized[1]);
+        same(inverse[0], inverse[1]);
+        same(y, Machine.copy(expected, DataType.BFLOAT16));
+        Array again = Machine.zeros(DataType.BFLOAT16, M, N);
         kernels.scaleAndShift(normalized[0], gamma, beta, again);
-        assertThat(wide(again)).isEqualTo(wide(y));
-        INDArray dx = x.dup();
-        INDArray exact = x.dup();
+        same(again, y);
+        Array dx = copy(x);
+        Array exact = copy(x);
         kernels.layerNormBackward(a, gamma, normalized[0], inverse[0], dx);
         floats.layerNormBackward(wide(a), gamma, normalized[0], inverse[0], exact);
-        assertThat(dx).isEqualTo(exact);
+        same(dx, exact);
     }
 
     @ParameterizedTest
     @EnumSource(Activation.class)
     void activationsAndTheirGradientsAreRounded(Activation activation) {
-        INDArray kept = a.mul(3);
-        INDArray x = wide(kept);
-        INDArray y = Nd4j.create(DataType.BFLOAT16, M, N);
-        INDArray dy = b.dup();
+        Array kept = Machine.copy(sum(a, sum(a, a)), DataType.BFLOAT16);
+        double[] x = kept.doubles();
+        Array y = Machine.zeros(DataType.BFLOAT16, M, N);
+        Array dy = copy(b);
         activation.apply(kernels, null, kept, y);
         activation.backward(kernels, kept, dy);
-        INDArray result = wide(y);
-        INDArray before = wide(b);
-        INDArray gradient = wide(dy);
+        double[] result = y.doubles();
+        double[] before = b.doubles();
+        double[] gradient = dy.doubles();
         for (int i = 0; i < M * N; i += 37) {
-            double at = x.getDouble(i);
+            double at = x[i];
             double expected = Naive.gelu(activation, at);
-            assertThat(result.getDouble(i)).isCloseTo(expected, within(Math.abs(expected) / 256 + 1e-5));
-            double slope = before.getDouble(i) * Naive.geluDerivative(activation, at);
-            assertThat(gradient.getDouble(i)).isCloseTo(slope, within(Math.abs(slope) / 256 + 1e-5));
+            assertThat(result[i]).isCloseTo(expected, within(Math.abs(expected) / 256 + 1e-5));
+            double slope = before[i] * Naive.geluDerivative(activation, at);
+            assertThat(gradient[i]).isCloseTo(slope, within(Math.abs(slope) / 256 + 1e-5));
         }
         if (kernels instanceof CpuKernels) {
             assertThatThrownBy(() -> activation.apply(kernels, floats(N), kept, y))
@@ -161,23 +162,23 @@ class NarrowKernelsTest {
     @ParameterizedTest
     @CsvSource({"false,false,1,0", "true,false,1,1", "false,true,0.5,1", "true,true,2,0"})
     void matricesAreMultipliedWhateverTheirTypes(boolean transposeA, boolean transposeB, double alpha, double beta) {
-        INDArray left = transposeA ? narrow(40, 30) : narrow(30, 40);
-        INDArray right = transposeB ? narrow(20, 40) : narrow(40, 20);
-        INDArray start = narrow(30, 20);
-        INDArray exact = (transposeA ? wide(left).transpose() : wide(left))
-                .mmul(transposeB ? wide(right).transpose() : wide(right))
+        Array left = transposeA ? narrow(40, 30) : narrow(30, 40);
+        Array right = transposeB ? narrow(20, 40) : narrow(40, 20);
+        Array start = narrow(30, 20);
+        INDArray exact = (transposeA ? nd4j(left).transpose() : nd4j(left))
+                .mmul(transposeB ? nd4j(right).transpose() : nd4j(right))
                 .mul(alpha)
-                .add(wide(start).mul(beta));
-        for (INDArray c : new INDArray[] {start.dup(), wide(start)}) {
+                .add(nd4j(start).mul(beta));
+        for (Array c : new Array[] {copy(start), wide(start)}) {
             kernels.gemm(transposeA, left, transposeB, wide(right), alpha, beta, c);
-            boolean exactly = c.dataType() == DataType.FLOAT && kernels instanceof CpuKernels;
+            boolean exactly = c.type() == DataType.FLOAT && kernels instanceof CpuKernels;
             double tolerance = exactly ? 1e-5 : 1.0 / 256;
-            assertThat(wide(c).sub(exact).norm2Number().doubleValue()
+            assertThat(nd4j(c).sub(exact).norm2Number().doubleValue()
                             / exact.norm2Number().doubleValue())
                     .isLessThan(tolerance);
         }
         if (kernels instanceof CpuKernels) {
-            assertThatThrownBy(() -> kernels.gemm(transposeA, left, transposeB, right, alpha, 0.5, start.dup()))
+            assertThatThrownBy(() -> kernels.gemm(transposeA, left, transposeB, right, alpha, 0.5, copy(start)))
                     .hasMessageContaining("beta is 0.5");
         }
     }
@@ -186,35 +187,53 @@ class NarrowKernelsTest {
     @CsvSource({"2,96,64", "32,24,16"}) // whole gradients, and ghosts
     void squaredGradientsAreThoseOfTheSameNumbersButForRounding(int tokens, int out, int in) {
         int examples = 3;
-        INDArray dy = narrow(examples * tokens, out);
-        INDArray x = narrow(examples * tokens, in);
-        INDArray[] ours = {Nd4j.create(DataType.DOUBLE, out), Nd4j.create(DataType.DOUBLE, in)};
-        INDArray[] exact = {Nd4j.create(DataType.DOUBLE, out), Nd4j.create(DataType.DOUBLE, in)};
+        Array dy = narrow(examples * tokens, out);
+        Array x = narrow(examples * tokens, in);
+        Array[] ours = {Machine.zeros(DataType.DOUBLE, out), Machine.zeros(DataType.DOUBLE, in)};
+        Array[] exact = {Machine.zeros(DataType.DOUBLE, out), Machine.zeros(DataType.DOUBLE, in)};
         kernels.addSquaredGradients(dy, x, examples, ours[0], ours[1]);
         floats.addSquaredGradients(wide(dy), wide(x), examples, exact[0], exact[1]);
         for (int i = 0; i < 2; i++) {
-            double error = ours[i].sub(exact[i]).norm2Number().doubleValue();
-            assertThat(error / exact[i].norm2Number().doubleValue()).isLessThan(3e-3);
+            double error = nd4j(ours[i]).sub(nd4j(exact[i])).norm2Number().doubleValue();
+            assertThat(error / nd4j(exact[i]).norm2Number().doubleValue()).isLessThan(3e-3);
         }
     }
 
-    private INDArray narrow(int rows, int columns) {
-        return normal(rows, columns).castTo(DataType.BFLOAT16);
+    private Array narrow(int rows, int columns) {
+        return Machine.copy(normal(rows, columns), DataType.BFLOAT16);
     }
 
-    private static INDArray wide(INDArray array) {
-        return array.castTo(DataType.FLOAT).dup('c');
+    private static Array wide(Array array) {
+        return Machine.copy(array, DataType.FLOAT);
     }
 
-    private static INDArray floats(long... shape) {
-        return Nd4j.create(DataType.FLOAT, shape);
+    private static Array copy(Array array) {
+        return Machine.copy(array, array.type());
     }
 
-    private INDArray normal(int rows, int columns) {
+    /** Returns the sum in FLOAT. */
+    private static Array sum(Array x, Array y) {
+        float[] sums = x.floats();
+        float[] others = y.floats();
+        for (int i = 0; i < sums.length; i++) {
+            sums[i] += others[i];
+        }
+        return Machine.array(DataType.FLOAT, sums, x.shape());
+    }
+
+    private static void same(Array actual, Array expected) {
+        assertThat(actual.doubles()).isEqualTo(expected.doubles());
+    }
+
+    private static Array floats(long... shape) {
+        return Machine.zeros(DataType.FLOAT, shape);
+    }
+
+    private Array normal(int rows, int columns) {
         float[] values = new float[rows * columns];
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) random.nextGaussian();
         }
-        return Flat.array(values, DataType.FLOAT, rows, columns);
+        return Machine.array(DataType.FLOAT, values, rows, columns);
     }
 }

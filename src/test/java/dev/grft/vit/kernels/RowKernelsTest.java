@@ -9,7 +9,6 @@ import dev.grft.vit.Naive;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of matrix products, and sums and products by entry, row and column on every machine, against {@link Naive}; outputs are filled with NaN before. */
 class RowKernelsTest extends OnEveryMachine {
@@ -21,12 +20,12 @@ class RowKernelsTest extends OnEveryMachine {
         double[] c = normal(3, m * n);
         for (boolean ta : new boolean[] {false, true}) {
             for (boolean tb : new boolean[] {false, true}) {
-                INDArray left = ta ? machine.array(a, k, m) : machine.array(a, m, k);
-                INDArray right = tb ? machine.array(b, n, k) : machine.array(b, k, n);
-                INDArray y = machine.garbage(m, n);
+                Array left = ta ? machine.array(a, k, m) : machine.array(a, m, k);
+                Array right = tb ? machine.array(b, n, k) : machine.array(b, k, n);
+                Array y = machine.garbage(m, n);
                 kernels.gemm(ta, left, tb, right, 1, 0, y);
                 machine.assertClose(y, Naive.gemm(ta, a, tb, b, 1, 0, c, m, n, k), 20);
-                INDArray z = machine.array(c, m, n);
+                Array z = machine.array(c, m, n);
                 kernels.gemm(ta, left, tb, right, 0.5, 1, z);
                 machine.assertClose(z, Naive.gemm(ta, a, tb, b, 0.5, 1, c, m, n, k), 20);
                 kernels.gemm(ta, left, tb, right, -2, 0.25, z);
@@ -50,19 +49,19 @@ class RowKernelsTest extends OnEveryMachine {
         double[] y = normal(2, m * n);
         double[] row = normal(3, n);
 
-        INDArray filled = machine.garbage(m, n);
+        Array filled = machine.garbage(m, n);
         kernels.fillRows(machine.array(row, n), filled);
         machine.assertClose(filled, each(m * n, i -> row[i % n]), 0);
 
-        INDArray added = machine.array(y, m, n);
+        Array added = machine.array(y, m, n);
         kernels.add(machine.array(x, m, n), added);
         machine.assertClose(added, each(m * n, i -> x[i] + y[i]), 1);
 
-        INDArray multiplied = machine.array(y, m, n);
+        Array multiplied = machine.array(y, m, n);
         kernels.multiply(machine.array(x, m, n), multiplied);
         machine.assertClose(multiplied, each(m * n, i -> x[i] * y[i]), 2);
 
-        INDArray sum = machine.garbage(m, n);
+        Array sum = machine.garbage(m, n);
         kernels.sum(machine.array(x, m, n), machine.array(y, m, n), sum);
         machine.assertClose(sum, each(m * n, i -> x[i] + y[i]), 1);
     }
@@ -71,7 +70,7 @@ class RowKernelsTest extends OnEveryMachine {
     void aSumTakesADeltaOfAnotherShape() {
         double[] base = normal(1, 12);
         double[] delta = normal(2, 12);
-        INDArray sum = machine.garbage(12);
+        Array sum = machine.garbage(12);
         kernels.sum(machine.array(base, 12), machine.array(delta, 12, 1), sum);
         machine.assertClose(sum, each(12, i -> base[i] + delta[i]), 1);
     }
@@ -81,10 +80,10 @@ class RowKernelsTest extends OnEveryMachine {
     void columnsAreSummed(int m, int n) {
         double[] a = normal(1, m * n);
         double[] b = normal(2, m * n);
-        INDArray sums = machine.garbage(n);
+        Array sums = machine.garbage(n);
         kernels.columnSums(machine.array(a, m, n), sums);
         machine.assertClose(sums, columns(m, n, i -> a[i]), Math.sqrt(m) * 5);
-        INDArray dots = machine.garbage(n);
+        Array dots = machine.garbage(n);
         kernels.columnDots(machine.array(a, m, n), machine.array(b, m, n), dots);
         machine.assertClose(dots, columns(m, n, i -> a[i] * b[i]), Math.sqrt(m) * 5);
     }
@@ -92,7 +91,7 @@ class RowKernelsTest extends OnEveryMachine {
     @Test
     void columnSumsFillAnArrayOfOneColumn() {
         double[] a = normal(1, 15);
-        INDArray sums = machine.garbage(5, 1);
+        Array sums = machine.garbage(5, 1);
         kernels.columnSums(machine.array(a, 3, 5), sums);
         machine.assertClose(sums, columns(3, 5, i -> a[i]), 5);
     }
@@ -102,7 +101,7 @@ class RowKernelsTest extends OnEveryMachine {
     void scalingColumnsMultipliesEachByItsFactor(int m, int n) {
         double[] x = normal(1, m * n);
         double[] factors = normal(2, n);
-        INDArray y = machine.garbage(m, n);
+        Array y = machine.garbage(m, n);
         kernels.scaleColumns(machine.array(x, m, n), machine.array(factors, n), y);
         machine.assertClose(y, each(m * n, i -> x[i] * factors[i % n]), 1);
         kernels.scaleColumns(y, machine.array(factors, n), y);
@@ -118,7 +117,7 @@ class RowKernelsTest extends OnEveryMachine {
             factors[b] = b * 0.5f;
         }
         double[] expected = each(x.length, i -> x[i] * factors[i / (tokens * n)]);
-        INDArray y = machine.garbage(examples * tokens, n);
+        Array y = machine.garbage(examples * tokens, n);
         kernels.scaleExamples(machine.array(x, examples * tokens, n), factors, y);
         machine.assertClose(y, expected, 1);
         kernels.scaleExamples(y, factors, y);

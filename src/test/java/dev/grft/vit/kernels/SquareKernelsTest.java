@@ -6,14 +6,12 @@ import static dev.grft.vit.kernels.Machine.values;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.vit.Naive;
+import dev.grft.vit.kernels.Array.DataType;
 import java.util.Arrays;
 import java.util.function.DoubleUnaryOperator;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.nd4j.linalg.api.buffer.DataType;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /** Kernels of sums of squared gradients on every machine, against {@link Naive}; outputs are filled with NaN before. */
 class SquareKernelsTest extends OnEveryMachine {
@@ -37,8 +35,8 @@ class SquareKernelsTest extends OnEveryMachine {
         for (int b = 0; b < examples; b++) {
             Naive.addSquares(Naive.gradient(dy, x, b, t, out, in), rows, columns);
         }
-        INDArray r = Nd4j.ones(DataType.DOUBLE, out);
-        INDArray c = Nd4j.ones(DataType.DOUBLE, in);
+        Array r = Machine.zeros(DataType.DOUBLE, out).fill(1);
+        Array c = Machine.zeros(DataType.DOUBLE, in).fill(1);
         kernels.addSquaredGradients(
                 machine.array(dy, examples * t, out), machine.array(x, examples * t, in), examples, r, c);
         double scale = Math.max(
@@ -60,8 +58,8 @@ class SquareKernelsTest extends OnEveryMachine {
     private void assertAdded(double[] g, int out, int in, Adding kernel, DoubleUnaryOperator function) {
         double[] rows = normal(2, out);
         double[] columns = normal(3, in);
-        INDArray r = Machine.array(DataType.DOUBLE, rows, out);
-        INDArray c = Machine.array(DataType.DOUBLE, columns, in);
+        Array r = Machine.array(DataType.DOUBLE, rows, out);
+        Array c = Machine.array(DataType.DOUBLE, columns, in);
         kernel.add(machine.array(g, out, in), r, c);
         for (int i = 0; i < g.length; i++) {
             rows[i / in] += function.applyAsDouble(g[i]);
@@ -72,20 +70,34 @@ class SquareKernelsTest extends OnEveryMachine {
     }
 
     private interface Adding {
-        void add(INDArray g, INDArray rows, INDArray columns);
+        void add(Array g, Array rows, Array columns);
+    }
+
+    @Test
+    void valuesAreAddedToSums() {
+        double[] x = normal(1, 12);
+        double[] before = normal(2, 12);
+        Array sums = Machine.array(DataType.DOUBLE, before, 12);
+        kernels.addToSums(machine.array(x, 3, 4), sums);
+        assertThat(values(sums)).isEqualTo(each(12, i -> before[i] + x[i]));
     }
 
     @Test
     void aNanIsNotHidden() {
         double[] x = {1, Double.NaN, 2, 3};
-        INDArray rows = Nd4j.zeros(DataType.DOUBLE, 2);
+        Array rows = Machine.zeros(DataType.DOUBLE, 2);
         kernels.addSquaredGradients(
-                machine.array(x, 1, 4).reshape(2, 2), machine.array(x, 2, 2), 2, rows, Nd4j.zeros(DataType.DOUBLE, 2));
+                machine.array(x, 1, 4).reshape(2, 2),
+                machine.array(x, 2, 2),
+                2,
+                rows,
+                Machine.zeros(DataType.DOUBLE, 2));
         assertThat(values(rows)).contains(Double.NaN);
-        INDArray ghost = Nd4j.zeros(DataType.DOUBLE, 40);
-        INDArray wide = machine.array(normal(1, 80), 2, 40);
-        wide.putScalar(0, Double.NaN);
-        kernels.addSquaredGradients(wide, wide, 2, ghost, Nd4j.zeros(DataType.DOUBLE, 40));
+        Array ghost = Machine.zeros(DataType.DOUBLE, 40);
+        double[] one = normal(1, 80);
+        one[0] = Double.NaN;
+        Array wide = machine.array(one, 2, 40);
+        kernels.addSquaredGradients(wide, wide, 2, ghost, Machine.zeros(DataType.DOUBLE, 40));
         assertThat(values(ghost)).contains(Double.NaN);
     }
 }

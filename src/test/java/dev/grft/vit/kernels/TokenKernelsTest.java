@@ -8,7 +8,6 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Kernels of patches, tokens and pooling on every machine, against plain loops; outputs are filled with NaN before. */
 class TokenKernelsTest extends OnEveryMachine {
@@ -29,7 +28,7 @@ class TokenKernelsTest extends OnEveryMachine {
             int x = px * patch + i % patch;
             expected[i] = images[((b * channels + c) * side + y) * side + x];
         }
-        INDArray y = machine.garbage(n, length);
+        Array y = machine.garbage(n, length);
         kernels.patches(machine.array(images, examples, channels, side, side), patch, y);
         machine.assertClose(y, expected, 0);
     }
@@ -41,7 +40,7 @@ class TokenKernelsTest extends OnEveryMachine {
         double[] patches = normal(1, examples * n * d);
         double[] first = normal(2, prefix * d);
         double[] positions = normal(3, t * d);
-        INDArray tokens = machine.garbage(examples * t, d);
+        Array tokens = machine.garbage(examples * t, d);
         kernels.tokens(
                 machine.array(patches, examples * n, d),
                 prefix == 0 ? null : prefix == 1 ? machine.array(first, d) : machine.array(first, prefix, d),
@@ -63,21 +62,21 @@ class TokenKernelsTest extends OnEveryMachine {
     void rowsOfEachExampleAreCopiedAndSummed(int examples, int t, int d, int prefix) {
         int n = t - prefix;
         double[] x = normal(4, examples * t * d);
-        INDArray in = machine.array(x, examples * t, d);
-        INDArray patches = machine.garbage(examples * n, d);
+        Array in = machine.array(x, examples * t, d);
+        Array patches = machine.garbage(examples * n, d);
         kernels.copyRows(in, prefix, patches, 0, n, examples);
         machine.assertClose(patches, each(examples * n * d, i -> x[i + (i / (n * d) + 1) * prefix * d]), 0);
 
-        INDArray sums = machine.garbage(t, d);
+        Array sums = machine.garbage(t, d);
         kernels.sumExamples(in, examples, sums);
         machine.assertClose(sums, columns(examples, t * d, i -> x[i]), examples);
 
-        INDArray classes = machine.garbage(examples, d);
+        Array classes = machine.garbage(examples, d);
         kernels.copyRows(in, 0, classes, 0, 1, examples);
         double[] rows = each(examples * d, i -> x[i / d * t * d + i % d]);
         machine.assertClose(classes, rows, 0);
 
-        INDArray spread = machine.garbage(examples * t, d).assign(0);
+        Array spread = machine.garbage(examples * t, d).fill(0);
         kernels.copyRows(classes, 0, spread, 0, 1, examples);
         machine.assertClose(spread, each(examples * t * d, i -> i / d % t == 0 ? x[i] : 0), 0);
     }
@@ -86,7 +85,7 @@ class TokenKernelsTest extends OnEveryMachine {
     void rowsAreCopied() {
         double[] x = normal(1, 5 * 3);
         double[] old = normal(2, 4 * 3);
-        INDArray y = machine.array(old, 4, 3);
+        Array y = machine.array(old, 4, 3);
         kernels.copyRows(machine.array(x, 5, 3), 2, y, 1, 2, 1);
         machine.assertClose(y, each(12, i -> i / 3 == 1 || i / 3 == 2 ? x[i + 3] : old[i]), 0);
     }
@@ -95,7 +94,7 @@ class TokenKernelsTest extends OnEveryMachine {
     void rowsAreCopiedAmongThoseOfEachExampleAndTheOthersStay() {
         double[] x = normal(1, 3 * 5 * 2); // 5 rows of an example
         double[] old = normal(2, 3 * 4 * 2); // 4 rows
-        INDArray y = machine.array(old, 12, 2);
+        Array y = machine.array(old, 12, 2);
         kernels.copyRows(machine.array(x, 15, 2), 3, y, 1, 2, 3);
         machine.assertClose(
                 y,
@@ -114,11 +113,11 @@ class TokenKernelsTest extends OnEveryMachine {
         for (int i = 0; i < x.length; i++) {
             mean[i / d / t * d + i % d] += i / d % t < prefix ? 0 : x[i] / (t - prefix);
         }
-        INDArray in = machine.array(x, examples * t, d);
-        INDArray y = machine.garbage(examples, d);
+        Array in = machine.array(x, examples * t, d);
+        Array y = machine.garbage(examples, d);
         kernels.pool(in, prefix, y);
         machine.assertClose(y, mean, 5);
-        INDArray both = machine.garbage(examples, 2 * d);
+        Array both = machine.garbage(examples, 2 * d);
         kernels.pool(in, prefix, both);
         machine.assertClose(
                 both,
@@ -128,7 +127,7 @@ class TokenKernelsTest extends OnEveryMachine {
                 5);
 
         double[] dy = normal(2, 2 * d * examples);
-        INDArray dx = machine.garbage(examples * t, d);
+        Array dx = machine.garbage(examples * t, d);
         kernels.poolBackward(machine.array(dy, examples, 2 * d), prefix, dx);
         double[] expected = each(examples * t * d, i -> {
             int example = i / d / t;

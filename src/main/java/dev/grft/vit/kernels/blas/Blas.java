@@ -33,8 +33,19 @@ public final class Blas {
 
     private Blas() {}
 
+    /**
+     * Prepares this process; to be called before ND4J is first used.
+     *
+     * <p>Removes JavaCPP's limit of native memory, four times the heap, unless {@code org.bytedeco.javacpp.maxphysicalbytes} is set: an
+     * executor needs a small heap beside large weights. Then chooses the library that multiplies matrices.
+     */
+    public static void prepare() {
+        System.getProperties().putIfAbsent("org.bytedeco.javacpp.maxphysicalbytes", "0");
+        choose();
+    }
+
     /** Chooses for this process, once; to be called before a BLAS is loaded, which reads what is set here then. */
-    public static synchronized void choose() {
+    private static synchronized void choose() {
         Path processors = Path.of("/proc/cpuinfo");
         if (chosen || !Files.isReadable(processors)) {
             return;

@@ -1,12 +1,13 @@
 package dev.grft.vit.kernels.onednn;
 
-import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.bytedeco.dnnl.matmul;
 import org.bytedeco.dnnl.memory;
 import org.bytedeco.dnnl.reorder;
 import org.bytedeco.dnnl.stream;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,7 +19,8 @@ public final class Packed implements AutoCloseable {
 
     private @Nullable BytePointer forward;
     private @Nullable BytePointer backward;
-    private @Nullable BytePointer rounded;
+    private @Nullable Pointer rounded;
+    private long roundedBytes;
 
     /** Returns the packed W', which {@code x [M, in]} is multiplied by. */
     synchronized BytePointer forward(FloatPointer w, long out, long in) {
@@ -36,12 +38,16 @@ public final class Packed implements AutoCloseable {
         return backward;
     }
 
-    /** Returns W in bfloat16, row by row, for kernels that do not multiply by oneDNN; {@code round} puts it into the memory that it is given, once. */
-    public synchronized BytePointer rounded(long values, Consumer<BytePointer> round) {
+    /**
+     * Returns W in bfloat16, row by row, for kernels that do not multiply by oneDNN.
+     *
+     * @param size its bytes
+     * @param make makes it, once
+     */
+    public synchronized Pointer rounded(long size, Supplier<Pointer> make) {
         if (rounded == null) {
-            BytePointer made = new BytePointer(2 * values).retainReference(); // beyond the caller's scope
-            round.accept(made);
-            rounded = made;
+            rounded = make.get().retainReference(); // beyond the caller's scope
+            roundedBytes = size;
         }
         return rounded;
     }
@@ -74,7 +80,7 @@ public final class Packed implements AutoCloseable {
 
     /** Returns the bytes of native memory held. */
     public synchronized long bytes() {
-        return bytes(forward) + bytes(backward) + bytes(rounded);
+        return bytes(forward) + bytes(backward) + (rounded == null ? 0 : roundedBytes);
     }
 
     private static long bytes(@Nullable BytePointer memory) {
@@ -92,7 +98,7 @@ public final class Packed implements AutoCloseable {
         rounded = null;
     }
 
-    private static void close(@Nullable BytePointer memory) {
+    private static void close(@Nullable Pointer memory) {
         if (memory != null) {
             memory.close();
         }

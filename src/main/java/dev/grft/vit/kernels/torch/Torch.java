@@ -6,6 +6,7 @@ import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.Context;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
@@ -78,6 +79,11 @@ public final class Torch {
         return torch.from_blob(memory, shape, new TensorOptions(type));
     }
 
+    /** Returns a new tensor of so many values, which are undefined. */
+    public static Tensor empty(torch.ScalarType type, long length) {
+        return torch.empty(new long[] {length}, new TensorOptions(type), new MemoryFormatOptional());
+    }
+
     /** Returns a tensor of numbers. */
     static Tensor indices(int[] numbers, long... shape) {
         LongPointer copy = new LongPointer(numbers.length);
@@ -92,7 +98,8 @@ public final class Torch {
         return x.scalar_type().intern();
     }
 
-    static Scalar scalar(double value) {
+    /** Returns a number as operations take it. */
+    public static Scalar scalar(double value) {
         return new Scalar(value);
     }
 

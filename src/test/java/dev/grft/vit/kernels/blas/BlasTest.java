@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.sun.jna.NativeLibrary;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Memory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,8 +16,6 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 class BlasTest {
     private static final Path PROCESSORS = Path.of("/proc/cpuinfo");
@@ -52,8 +53,8 @@ class BlasTest {
         List<String> cpuinfo = Files.readAllLines(PROCESSORS);
         String set = System.getenv(Blas.OPENBLAS_KERNELS);
         String wanted = set == null ? Blas.core(cpuinfo) : set;
-        INDArray one = Nd4j.ones(1, 1);
-        new CpuKernels().gemm(false, one, false, one, 1, 0, Nd4j.zeros(1, 1));
+        Array one = Memory.ND4J.allocate(DataType.FLOAT, 1, 1).fill(1);
+        new CpuKernels().gemm(false, one, false, one, 1, 0, Memory.ND4J.allocate(DataType.FLOAT, 1, 1));
 
         if (Blas.hasMkl() && Blas.intel(cpuinfo)) {
             assertThat(Backend.onMkl()).isTrue();

@@ -5,12 +5,15 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.Kernels;
+import dev.grft.vit.kernels.Machine;
+import dev.grft.vit.kernels.nd4j.Flat;
 import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
@@ -34,12 +37,14 @@ class TorchTest {
     @Tag("torch")
     void withThemItComputesBesideNd4jAndOneDnn() {
         assertThat(Torch.present()).isTrue();
-        INDArray x = Nd4j.rand(DataType.FLOAT, 30, 20);
+        INDArray x = Nd4j.rand(30, 20);
         INDArray before = x.mmul(x.transpose());
         for (String name : new String[] {"torch", "cpu", "torch"}) {
-            INDArray product = Nd4j.create(DataType.FLOAT, 30, 30);
-            Backend.kernels(name, "bf16").gemm(false, x, true, x, 1, 0, product);
-            assertThat(product.sub(before).normmaxNumber().doubleValue())
+            Kernels kernels = Backend.kernels(name, "bf16");
+            Array factor = kernels.memory().allocate(DataType.FLOAT, 30, 20).write(Flat.read(x));
+            Array product = kernels.memory().allocate(DataType.FLOAT, 30, 30);
+            kernels.gemm(false, factor, true, factor, 1, 0, product);
+            assertThat(Machine.nd4j(product).sub(before).normmaxNumber().doubleValue())
                     .as(name)
                     .isLessThan(0.1);
         }
@@ -50,8 +55,8 @@ class TorchTest {
     @Tag("torch")
     void whatAnOperationAllocatesIsFreedWhenItReturns() {
         Kernels kernels = Backend.kernels("torch");
-        INDArray x = Nd4j.rand(DataType.FLOAT, 500, 1000);
-        INDArray sums = Nd4j.create(DataType.FLOAT, 1000);
+        Array x = Machine.zeros(DataType.FLOAT, 500, 1000).fill(1);
+        Array sums = Machine.zeros(DataType.FLOAT, 1000);
         kernels.columnDots(x, x, sums);
         long before = Pointer.physicalBytes();
         for (int i = 0; i < 500; i++) {

@@ -1,4 +1,4 @@
-package dev.grft.vit.kernels;
+package dev.grft.vit.kernels.nd4j;
 
 import java.util.Collection;
 import java.util.List;

@@ -1,7 +1,7 @@
-package dev.grft.vit.kernels;
+package dev.grft.vit.kernels.nd4j;
 
-import static dev.grft.vit.kernels.Nd4jKernels.columns;
-import static dev.grft.vit.kernels.Nd4jKernels.ofExamples;
+import static dev.grft.vit.kernels.nd4j.Operations.columns;
+import static dev.grft.vit.kernels.nd4j.Operations.ofExamples;
 
 import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
@@ -9,9 +9,9 @@ import org.nd4j.linalg.api.ops.impl.transforms.custom.SoftMax;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 
-/** Attention by public ND4J operations: the part of {@link Nd4jKernels} that looks into heads. */
-final class Nd4jAttention {
-    private Nd4jAttention() {}
+/** Attention by public ND4J operations: the part of {@link Operations} that looks into heads. */
+final class Attention {
+    private Attention() {}
 
     /** Does {@link Kernels#attention}, one example at a time if no weights are kept. */
     static void attention(INDArray qkv, int heads, int examples, @Nullable INDArray weights, INDArray out) {
