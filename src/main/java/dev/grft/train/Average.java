@@ -59,7 +59,7 @@ public final class Average implements AutoCloseable {
      * Takes in the vector after a step, or after several that were made elsewhere.
      *
      * @param trained the vector, {@code [1, N]}
-     * @param scratch as many numbers, which are overwritten
+     * @param scratch as many values, which are overwritten
      * @param before number of steps, of this learner, when it was taken in last
      * @param now the same at present
      */

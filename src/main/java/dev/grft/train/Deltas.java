@@ -35,7 +35,7 @@ public final class Deltas implements AutoCloseable {
     private final Weights weights;
     private final Kernels kernels;
     private final Buffers buffers; // of all networks, which run one after the other
-    private final @Nullable Checkpoint pretrained; // null: the weights are somebody else's
+    private final @Nullable Checkpoint pretrained; // null: the weights belong to the caller
     private final Map<String, Loaded> loaded = new LinkedHashMap<>();
 
     private record Loaded(Vit vit, Trainable trainable, Weights weights, Bindings bindings) {
@@ -57,7 +57,7 @@ public final class Deltas implements AutoCloseable {
         this.pretrained = pretrained;
     }
 
-    /** Returns no deltas yet, on weights that somebody else closes. */
+    /** Returns no deltas yet, on weights that the caller closes. */
     public Deltas(Weights weights, Kernels kernels) {
         this(weights, kernels, null);
     }

@@ -7,7 +7,7 @@ public interface GradientSource extends AutoCloseable {
      * Returns the gradient of a step's batch. Depends on its arguments only: asked again, it returns the same bits.
      *
      * @param step from 0; tells which examples are taken
-     * @param trained the trained vector, {@code [N]}; holds other numbers after the call, so that whoever keeps it copies it
+     * @param trained the trained vector, {@code [N]}; holds other numbers after the call, so that a caller that keeps it copies it
      */
     StepGradient gradient(long step, float[] trained);
 

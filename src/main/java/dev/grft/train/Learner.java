@@ -35,7 +35,7 @@ public final class Learner implements AutoCloseable {
      * Returns the learner that goes on from a state.
      *
      * @param average of the trained vector, which this keeps and closes; null for none
-     * @param pretrained returns the pretrained numbers of an array that trains as a difference, by its name; called for what weight decay
+     * @param pretrained returns the pretrained values of an array that trains as a difference, by its name; called for what weight decay
      *     is for, of which native copies are kept. Null if the model began with zeros
      */
     public Learner(
@@ -180,7 +180,7 @@ public final class Learner implements AutoCloseable {
         return averaged == null ? trained() : averaged;
     }
 
-    /** Puts the trained vector {@code [N]} into an array of as many numbers. */
+    /** Puts the trained vector {@code [N]} into an array of the same length. */
     public void trained(float[] copy) {
         Flat.read(network.params(), copy);
     }

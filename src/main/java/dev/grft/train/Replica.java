@@ -167,7 +167,7 @@ public final class Replica implements AutoCloseable {
         return vit.features(images(batch, vit.buffers())).matrix();
     }
 
-    /** Returns the bytes of native memory that it holds: activations, working arrays, trained numbers and their gradients. */
+    /** Returns the bytes of native memory that it holds: activations, working arrays, trained parameters and their gradients. */
     public long bytes() {
         return vit.bytes() + trained.bytes() + gradient.bytes() + (learner == null ? 0 : learner.bytes());
     }

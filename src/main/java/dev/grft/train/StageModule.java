@@ -31,9 +31,9 @@ final class StageModule extends BaseLayer<StageLayer> {
     }
 
     /**
-     * Takes the pretrained values that weight decay counts with. Without them it pulls trained numbers as if they were differences to 0.
+     * Takes the pretrained values that weight decay counts with. Without them it pulls trained values as if they were differences to 0.
      *
-     * @param origin returns the pretrained value of an array by its name, of as many numbers
+     * @param origin returns the pretrained value of an array by its name, of the same length
      */
     void decayFrom(Function<String, INDArray> origin) {
         Map<String, INDArray> found = new HashMap<>();

@@ -11,7 +11,7 @@ public final class LastBlocks {
     private LastBlocks() {}
 
     /**
-     * Returns a selection in the last blocks, of as many numbers as one in all matrices, or nearly.
+     * Returns a selection in the last blocks, of as many parameters as one in all matrices, or nearly.
      *
      * @param scores of all matrices
      * @param first index of the first of these blocks

@@ -43,7 +43,7 @@ public interface Tuning extends Serializable {
                 whole(layout, trained, name -> true));
     }
 
-    /** Returns where the trained numbers lie in one vector. */
+    /** Returns where the trained parameters lie in one vector. */
     default Layout layout(VitConfig config) {
         return Layout.of(config, trainable());
     }
@@ -75,7 +75,7 @@ public interface Tuning extends Serializable {
     }
 
     /**
-     * Returns the pretrained numbers that a trained array is a difference to; the default is for one that trains whole. May be shared, for
+     * Returns the pretrained values that a trained array is a difference to; the default is for one that trains whole. May be shared, for
      * reading only.
      *
      * @param array its name
@@ -115,7 +115,7 @@ public interface Tuning extends Serializable {
         return parameter.endsWith(".bias") && !parameter.contains("norm") && !parameter.startsWith("head.");
     }
 
-    /** Returns the trained numbers of the parameters that train whole beside the head, by name. */
+    /** Returns the trained values of the parameters that train whole beside the head, by name. */
     static Map<String, float[]> whole(Layout layout, float[] trained, Predicate<String> which) {
         Map<String, float[]> whole = new LinkedHashMap<>();
         for (String name : layout.arrays().keySet()) {

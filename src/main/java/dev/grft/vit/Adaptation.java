@@ -28,7 +28,7 @@ public interface Adaptation {
     }
 
     /**
-     * Returns W and all that it does to it, {@code [out, in]}, for who needs the map and not only its products; null where no matrix does
+     * Returns W and all that it does to it, {@code [out, in]}, for callers that need the map and not only its products; null where no matrix does
      * in this pass what it does. Must not be changed, and lasts until the next call for any map.
      */
     @Nullable

@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.function.Predicate;
 
 /**
- * Where each trained array lies in the one flat vector of trained numbers: stage after stage, row-major. What crosses the
+ * Where each trained array lies in the one flat vector of trained parameters: stage after stage, row-major. What crosses the
  * network, what the updater holds and what is saved are vectors of this layout. Immutable.
  */
 public final class Layout implements Serializable {
@@ -72,7 +72,7 @@ public final class Layout implements Serializable {
         return arrays;
     }
 
-    /** Returns the number of trained numbers. */
+    /** Returns the number of trained parameters. */
     public int size() {
         return size;
     }

@@ -27,7 +27,7 @@ public record TrainedArray(
 
     /** What the numbers of an array are. */
     public enum Role {
-        /** Trained minus pretrained numbers: what the penalty pulls to 0. Weight decay pulls their sum with the pretrained ones. */
+        /** Trained minus pretrained values: what the penalty pulls to 0. Weight decay pulls their sum with the pretrained ones. */
         DIFFERENCE,
 
         /** The head, which has no pretrained value; it has a penalty of its own. */
@@ -65,7 +65,7 @@ public record TrainedArray(
         NORMAL
     }
 
-    /** Returns the array of trained minus pretrained numbers; they start at 0. */
+    /** Returns the array of trained minus pretrained values; they start at 0. */
     public static TrainedArray difference(String name, int rows, int columns) {
         return new TrainedArray(name, rows, columns, Role.DIFFERENCE, Start.ZEROS, true, List.of());
     }
@@ -90,7 +90,7 @@ public record TrainedArray(
         return new TrainedArray(name, rows, columns, role, start, decays, factors);
     }
 
-    /** Returns the number of trained numbers. */
+    /** Returns the number of trained parameters. */
     public long size() {
         return (long) rows * columns;
     }

@@ -3,8 +3,8 @@ package dev.grft.report;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.grft.checkpoint.artifact.SparkModel;
 import dev.grft.Task;
+import dev.grft.checkpoint.artifact.SparkModel;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;

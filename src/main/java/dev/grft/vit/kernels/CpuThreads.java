@@ -146,7 +146,7 @@ final class CpuThreads {
             this.loop = loop;
         }
 
-        /** Has a thread of a pool help; returns false if no thread can be had, as at the system's limit of threads. */
+        /** Has a thread of a pool help; returns false if no thread is available, as at the system's limit of threads. */
         boolean start(Executor pool, Lane lane) {
             FutureTask<Void> helper = new FutureTask<>(() -> work(lane), null);
             helpers.add(helper);

@@ -3,7 +3,6 @@ package dev.grft.checkpoint.artifact;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.Task;
-import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.ml.GrftClassificationModel;
 import dev.grft.spark.verbs.Tiny;
 import dev.grft.spark.verbs.Verbs;

@@ -17,14 +17,14 @@ import org.slf4j.LoggerFactory;
  *
  * <p>MKL on Intel's processors, if the program was built with it ({@code mvn -Pmkl}), set to compute the same bits in every run.
  *
- * <p>OpenBLAS otherwise. It has kernels for the processors that it knows. On an Intel processor newer than itself, of a family after 6, it
- * would take those of a Pentium 4 (Prescott), five times slower, so it is told better ones.
+ * <p>OpenBLAS otherwise. It has kernels for the processors of its time. On an Intel processor newer than itself, of a family after 6, it
+ * would take those of a Pentium 4 (Prescott), five times slower, so this class chooses better ones.
  */
 public final class Blas {
-    /** JavaCPP's property for the library in place of OpenBLAS; whoever sets it decides. */
+    /** JavaCPP's property for the library in place of OpenBLAS; a value set by the user stays. */
     private static final String LIBRARY = "org.bytedeco.openblas.load";
 
-    /** The variable by which OpenBLAS is told; whoever sets it decides. */
+    /** The variable by which OpenBLAS is configured; a value set by the user stays. */
     static final String OPENBLAS_KERNELS = "OPENBLAS_CORETYPE";
 
     private static final Logger LOG = LoggerFactory.getLogger(Blas.class);

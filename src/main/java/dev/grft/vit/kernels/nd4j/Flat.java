@@ -44,7 +44,7 @@ public final class Flat {
         return copy;
     }
 
-    /** Returns an array of a shape, rows first, that holds a copy of as many numbers. */
+    /** Returns an array of a shape, rows first, that holds a copy of the numbers. */
     public static INDArray array(float[] numbers, DataType type, long... shape) {
         INDArray array = Nd4j.createUninitialized(DataType.FLOAT, shape, 'c');
         write(numbers, array);
