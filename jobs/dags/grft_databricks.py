@@ -32,6 +32,7 @@ def run(verb: str):
 
     def render(context, jinja_env):
         params = context["params"]
+        profile = params["instance_profile"]
         return {
             "run_name": f"grft {verb}",
             "timeout_seconds": grft.timeout_seconds(verb),
@@ -47,6 +48,7 @@ def run(verb: str):
                         "data_security_mode": "SINGLE_USER",  # dedicated: others have no RDDs
                         "spark_conf": {key: value for key, value in grft.SPARK_CONF.items() if key.startswith("spark.executorEnv.")},
                         "spark_env_vars": {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+                        **({"aws_attributes": {"instance_profile_arn": profile}} if profile else {}),
                     },
                 }
             ],
@@ -64,22 +66,20 @@ OF_NODES = ("executor_cores", "executor_memory", "executor_memory_overhead", "dr
 with DAG(
     "grft_databricks",
     description="Fine-tunes a ViT by GRFT on Databricks; publishes it if it beats the last one",
-    params={key: param for key, param in grft.PARAMS.items() if key not in OF_NODES}
+    params={key: param for key, param in grft.CLOUD_PARAMS.items() if key not in OF_NODES}
     | {
-        "config": Param(
-            ["s3://bucket/my.yaml"], type="array", items={"type": "string", "minLength": 1}, minItems=1, title="Configuration"
-        ),
-        "jar": Param(
-            "/Volumes/main/default/grft/job.jar",
-            type="string",
-            minLength=1,
-            title="Job jar",
-            description='What "mvn -Pjob-jar -DskipTests package" makes, in a volume.',
-        ),
+        "jar": grft.job_jar("/Volumes/main/default/grft/job.jar"),
         "runtime": Param(
             "16.4.x-scala2.12", type="string", minLength=1, title="Runtime", description="With Spark 3.5, Scala 2.12, Java 17."
         ),
         "node_type": Param("m5d.2xlarge", type="string", minLength=1, title="Nodes", description="Of driver and workers; their size decides about memory."),
+        "instance_profile": Param(
+            None,
+            type=["null", "string"],
+            pattern="^arn:",
+            title="Instance profile",
+            description="ARN of what lets the cluster reach S3; empty: none is needed.",
+        ),
     },
     **grft.DAG_ARGUMENTS,
 ):

@@ -1,7 +1,7 @@
-"""Runs the verbs as steps of an Amazon EMR cluster that is there, with spark-submit on its YARN.
+"""Runs the verbs as steps of an existing Amazon EMR cluster, with spark-submit on its YARN.
 
 The connection ``aws_default`` says which account and region; the job jar, the configuration and the run directory are in S3. The task
-waits in the triggerer and holds no worker. EMR tells no exit code of a step, so a mistake in the input is tried again, too.
+waits in the triggerer and holds no worker. EMR reports no exit code of a step, so a mistake in the input is tried again, too.
 """
 
 from __future__ import annotations
@@ -12,13 +12,20 @@ from airflow.sdk import DAG, Param
 
 POLL = 30  # seconds
 
+# EMR allocates executors dynamically by default. The driver runs on YARN with an environment of its own.
+SPARK_CONF = grft.SPARK_CONF | {
+    "spark.dynamicAllocation.enabled": "false",
+    "spark.yarn.appMasterEnv.OMP_NUM_THREADS": "1",
+    "spark.yarn.appMasterEnv.OMP_WAIT_POLICY": "PASSIVE",
+}
+
 
 def steps(verb: str):
     """Returns a template, the step of a verb."""
     arguments = grft.arguments(verb)
 
     def render(context, jinja_env):
-        conf = {key: jinja_env.from_string(value).render(context) for key, value in grft.SPARK_CONF.items()}
+        conf = {key: jinja_env.from_string(value).render(context) for key, value in SPARK_CONF.items()}
         return [
             {
                 "Name": f"grft {verb}",
@@ -52,19 +59,10 @@ def submit(task_id: str, **settings) -> EmrAddStepsOperator:
 with DAG(
     "grft_emr",
     description="Fine-tunes a ViT by GRFT on Amazon EMR; publishes it if it beats the last one",
-    params=grft.PARAMS
+    params=grft.CLOUD_PARAMS
     | {
-        "config": Param(
-            ["s3://bucket/my.yaml"], type="array", items={"type": "string", "minLength": 1}, minItems=1, title="Configuration"
-        ),
         "cluster": Param("j-0000000000000", type="string", pattern="^j-[0-9A-Z]+$", title="Cluster", description="Its id; with EMR 7."),
-        "jar": Param(
-            "s3://bucket/job.jar",
-            type="string",
-            minLength=1,
-            title="Job jar",
-            description='What "mvn -Pjob-jar -DskipTests package" makes, in S3.',
-        ),
+        "jar": grft.job_jar("s3://bucket/job.jar"),
     },
     **grft.DAG_ARGUMENTS,
 ):

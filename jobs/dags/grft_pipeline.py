@@ -94,7 +94,32 @@ PARAMS = {
     "driver_memory_overhead": Param("2g", type="string", pattern=SIZE, title="Memory of the driver beside its heap"),
 }
 
-# What a verb asks Spark for, and the environment of its processes: a task computes with one thread, and threads that wait do not spin.
+
+def job_jar(default: str) -> Param:
+    """Returns the parameter of the job jar."""
+    return Param(
+        default,
+        type="string",
+        minLength=1,
+        title="Job jar",
+        description='What "mvn -Pjob-jar -DskipTests package" makes; a path or URL that Spark can read.',
+    )
+
+
+def redefined(name: str, default: Any, **schema: Any) -> Param:
+    """Returns a parameter of PARAMS with another default, and more that a value has to meet."""
+    return Param(default, description=PARAMS[name].description, **PARAMS[name].schema, **schema)
+
+
+# In a cloud a relative folder would end with the cluster, and the workers of Airflow would not find it.
+URL = "^[a-z0-9]+://"
+CLOUD_PARAMS = PARAMS | {
+    "config": redefined("config", ["s3://bucket/my.yaml"]),
+    "runs": redefined("runs", "s3://bucket/runs", pattern=URL),
+    "published": redefined("published", "s3://bucket/runs/published", pattern=URL),
+}
+
+# The Spark settings of a verb, and the environment of its executors: a task computes with one thread, and threads that wait do not spin.
 SPARK_CONF = {
     "spark.executor.instances": "{{ params.executors }}",
     "spark.executor.cores": "{{ params.executor_cores }}",

@@ -12,7 +12,7 @@ import os
 
 import grft_pipeline as grft
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 CLUSTER = os.environ.get("GRFT_DEPLOY_MODE", "cluster") == "cluster"
 
@@ -47,15 +47,7 @@ with DAG(
     "grft_spark_submit",
     description="Fine-tunes a ViT by GRFT with spark-submit; publishes it if it beats the last one",
     params=grft.PARAMS
-    | {
-        "jar": Param(
-            "hdfs:///grft/job.jar",
-            type="string",
-            minLength=1,
-            title="Job jar",
-            description='What "mvn -Pjob-jar -DskipTests package" makes; a path or URL that Spark can read.',
-        ),
-    },
+    | {"jar": grft.job_jar("hdfs:///grft/job.jar")},
     **grft.DAG_ARGUMENTS,
 ):
     grft.pipeline(submit)

@@ -1,8 +1,11 @@
 """A home of Airflow of its own, made before anything imports Airflow, and what the tests share."""
 
+import json
 import os
 import pathlib
 import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -17,6 +20,44 @@ os.environ.update(
     GRFT_DEPLOY_MODE="client",
     NO_PROXY="127.0.0.1",
 )
+
+
+class Service:
+    """Plays a service by HTTP: answers JSON to JSON by what ``answer(name, request)`` returns, and keeps paths and requests."""
+
+    def __init__(self, answer):
+        requests, paths = [], []
+        self.requests, self.paths = requests, paths
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                paths.append(self.path)
+                name = self.headers.get("X-Amz-Target", self.path.partition("?")[0]).rpartition(".")[2].rpartition("/")[2]
+                requests.append((name, json.loads(body or b"{}")))
+                content = json.dumps(answer(*requests[-1])).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST
+
+            def log_message(self, *arguments):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *failure):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 @pytest.fixture(scope="session")

@@ -1,50 +1,19 @@
-"""The DAGs of EMR and Databricks by the real operators, hooks and triggers, whose services are played by a server of this file."""
+"""The DAGs of EMR and Databricks by the real operators, hooks and triggers, whose services a server of the tests plays."""
 
 import asyncio
+import copy
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
-from conftest import rendered
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    ParamValidationError,
+    TaskDeferred,
+)
+from conftest import Service, rendered
 
 VERBS = ("check", "select", "train", "merge", "evaluate")
-
-
-class Service:
-    """Answers JSON to JSON by what ``answer(name, request)`` returns, and keeps what it was told."""
-
-    def __init__(self, answer):
-        told = self.told = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                name = self.headers.get("X-Amz-Target", self.path.partition("?")[0]).rpartition(".")[2].rpartition("/")[2]
-                told.append((name, json.loads(body or b"{}")))
-                content = json.dumps(answer(*told[-1])).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_POST
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_port
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *failure):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class Pushed:
@@ -87,6 +56,18 @@ def run(dags, context):
     return make
 
 
+@pytest.mark.parametrize("dag_id", ["grft_emr", "grft_databricks"])
+@pytest.mark.parametrize("folder", ["runs", "published"])
+def test_runs_and_published_models_lie_in_an_object_store(dags, dag_id, folder):
+    params = copy.deepcopy(dags[dag_id].params)
+    params.validate()
+    assert params[folder].startswith("s3://bucket/")
+    for wrong in ("runs", "/tmp/runs", "hdfs/runs"):
+        with pytest.raises(ParamValidationError, match=folder):
+            params.update({folder: wrong})
+            params.validate()
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_step_of_emr_is_spark_submit_with_the_verb(run, verb):
     task, _ = run("grft_emr", verb, cluster="j-ABC", jar="s3://b/job.jar", set=["training.epochs=5"], runs="s3://b/runs", executors=7)
@@ -98,6 +79,9 @@ def test_a_step_of_emr_is_spark_submit_with_the_verb(run, verb):
     assert words[:5] == ["spark-submit", "--deploy-mode", "cluster", "--name", f"grft {verb}"]
     conf = dict(word.split("=", 1) for before, word in zip(words, words[1:], strict=False) if before == "--conf")
     assert (conf["spark.executor.instances"], conf["spark.executor.memory"]) == ("7", "4g")
+    assert conf["spark.dynamicAllocation.enabled"] == "false", "EMR would add executors"
+    for process in ("spark.executorEnv.", "spark.yarn.appMasterEnv."):
+        assert (conf[process + "OMP_NUM_THREADS"], conf[process + "OMP_WAIT_POLICY"]) == ("1", "PASSIVE"), process
     assert words[words.index("--class") :] == [
         *("--class", "dev.grft.cli.Main", "s3://b/job.jar", verb, "--config", "s3://bucket/my.yaml", "--set", "training.epochs=5"),
         *("--set", "run.directory=s3://b/runs/grft_emr-manual__2026-01-02T03-04-05.678-00-00"),
@@ -115,7 +99,7 @@ def test_a_step_of_emr_is_waited_for_without_a_worker(run, monkeypatch, state):
         }[name]
 
     with Service(answer) as emr:
-        where = {"region_name": "eu-west-1", "endpoint_url": f"http://127.0.0.1:{emr.port}"}
+        where = {"region_name": "eu-west-1", "endpoint_url": emr.url}
         aws = {"conn_type": "aws", "login": "key", "password": "of-this-test", "extra": where}
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(aws))
         task, context = run("grft_emr", "train", cluster="j-ABC")
@@ -123,9 +107,9 @@ def test_a_step_of_emr_is_waited_for_without_a_worker(run, monkeypatch, state):
         if state == "COMPLETED":
             assert task.execute_complete(context, deferred(task, context)) == ["s-1"]
         else:
-            with pytest.raises(AirflowException):
+            with pytest.raises(AirflowException, match="Error while running steps: .*terminal failure"):
                 task.execute_complete(context, deferred(task, context))
-    (sent,) = (request for name, request in emr.told if name == "AddJobFlowSteps")
+    (sent,) = (request for name, request in emr.requests if name == "AddJobFlowSteps")
     assert sent == {"JobFlowId": "j-ABC", "Steps": task.steps}
 
 
@@ -144,7 +128,14 @@ def test_a_run_of_databricks_is_a_jar_task_with_the_verb(run, verb):
     cluster = only["new_cluster"]
     assert (cluster["spark_version"], cluster["node_type_id"], cluster["num_workers"]) == ("16.4.x-scala2.12", "large", 3)
     assert cluster["spark_conf"] == {"spark.executorEnv.OMP_NUM_THREADS": "1", "spark.executorEnv.OMP_WAIT_POLICY": "PASSIVE"}
+    assert "aws_attributes" not in cluster
     assert task.json["timeout_seconds"] == task.execution_timeout.total_seconds()
+
+
+def test_a_cluster_of_databricks_takes_an_instance_profile(run):
+    profile = "arn:aws:iam::123456789012:instance-profile/grft"
+    task, _ = run("grft_databricks", "train", instance_profile=profile)
+    assert task.json["tasks"][0]["new_cluster"]["aws_attributes"] == {"instance_profile_arn": profile}
 
 
 @pytest.mark.parametrize("code", [0, 2, 3])
@@ -173,5 +164,5 @@ def test_a_run_of_databricks_is_waited_for_and_a_mistake_is_not_tried_again(run,
             with pytest.raises(AirflowException, match=f"exited with {code}") as raised:
                 task.execute_complete(context, event)
             assert isinstance(raised.value, AirflowFailException) == (code == 2)
-    (sent,) = (request for name, request in databricks.told if name == "submit")
+    (sent,) = (request for name, request in databricks.requests if name == "submit")
     assert sent["tasks"][0]["spark_jar_task"] == task.json["tasks"][0]["spark_jar_task"]

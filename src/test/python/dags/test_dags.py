@@ -12,9 +12,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
@@ -28,7 +26,7 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     ParamValidationError,
 )
-from conftest import ROOT, rendered
+from conftest import ROOT, Service, rendered
 from kubeflow_spark_api.models import SparkV1beta2SparkApplication
 from kubernetes.client import models as k8s
 
@@ -230,36 +228,6 @@ def test_a_mistake_in_the_input_is_not_tried_again(dags, context, monkeypatch, s
     assert isinstance(raised.value, AirflowFailException) == (code == 2)
 
 
-class ResourceManager:
-    """YARN's, as far as the operator asks it: one application that has failed."""
-
-    def __init__(self, diagnostics):
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.server.paths.append(self.path)
-                app = {"state": "FINISHED", "finalStatus": "FAILED", "diagnostics": diagnostics}
-                body = json.dumps({"app": app}).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *arguments):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.paths = []
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *failure):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 @pytest.mark.parametrize("code", [2, 3])
 def test_on_yarn_the_diagnostics_tell_a_mistake(dags, context, monkeypatch, spark_submit, tmp_path, code):
     spark_submit(f"echo $@ >{tmp_path}/words; echo Submitted application application_1_0001")
@@ -273,11 +241,12 @@ def test_on_yarn_the_diagnostics_tell_a_mistake(dags, context, monkeypatch, spar
         yarn_track_via_rm_api=True,
         conf=task.conf,
     )
-    with ResourceManager(f"User application exited with status {code}") as yarn:
+    failed = {"state": "FINISHED", "finalStatus": "FAILED", "diagnostics": f"User application exited with status {code}"}
+    with Service(lambda name, request: {"app": failed}) as yarn:  # YARN's resource manager, which has one application
         connection(monkeypatch, yarn_resourcemanager_webapp_address=yarn.url)
         with pytest.raises(Exception, match=f"exited with status {code}") as raised:
             cluster.execute(context("grft_spark_submit"))
-        assert yarn.server.paths == ["/ws/v1/cluster/apps/application_1_0001"]
+        assert yarn.paths == ["/ws/v1/cluster/apps/application_1_0001"]
     assert isinstance(raised.value, AirflowFailException) == (code == 2)
     words = (tmp_path / "words").read_text()
     assert "--deploy-mode cluster" in words
