@@ -203,7 +203,7 @@ public final class Storage {
 
     /** Writes a text in UTF-8, as {@link #writeAtomically(Path, Writing)} does. */
     public void writeAtomically(Path path, String text) {
-        writeAtomically(path, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
+        writeAtomically(path, new ObjectStore.Text(text));
     }
 
     /** Returns whether text can be appended to files of this path's file system. */

@@ -107,6 +107,7 @@ class StorageTest {
     @Test
     void anObjectStoreIsWrittenWithoutARenameAndAFailureLeavesTheOldObject() throws Exception {
         requireWrittenInPlace(storage("objects", Objects.class), path("objects", "a.txt"));
+        assertThat(Upload.OPEN).as("streams that are still open").hasValue(0);
     }
 
     private void requireWrittenInPlace(Storage objects, org.apache.hadoop.fs.Path path) throws Exception {
@@ -130,10 +131,11 @@ class StorageTest {
         try {
             assertThatThrownBy(() -> objects.writeAtomically(path, "newer"))
                     .hasMessageEndingWith("a.txt: cannot be written");
+            assertThatThrownBy(() -> objects.writeAtomically(path, out -> out.write(new byte[] {1, 2})))
+                    .hasMessageEndingWith("a.txt: cannot be written");
         } finally {
             Upload.fails = false;
         }
-        assertThat(Upload.OPEN).as("streams that are still open").hasValue(0);
         assertThat(objects.readString(path)).isEqualTo("new");
         assertThat(names("")).containsExactly("a.txt");
     }
@@ -167,8 +169,30 @@ class StorageTest {
         org.apache.hadoop.fs.Path path = path("gs", "a.txt");
 
         requireWrittenInPlace(google, path);
+        assertThat(Upload.OPEN.getAndSet(0))
+                .as("uploads that failed: closing them would let a part appear")
+                .isEqualTo(2);
         assertThat(google.missesWhileReplaced(path)).isFalse();
         assertThat(google.replacesAtOnce(path)).isFalse();
+    }
+
+    @Test
+    void googlesConnectorNeedsTheTemporaryDirectoryForLargeFilesOnly() {
+        Storage google = storage("gs", Google.class);
+        org.apache.hadoop.fs.Path path = path("gs", "a.txt");
+        String temporary = System.getProperty("java.io.tmpdir");
+        System.setProperty("java.io.tmpdir", directory.resolve("none").toString());
+        try {
+            google.writeAtomically(path, "lease");
+            assertThatThrownBy(() -> google.writeAtomically(path, out -> out.write(1)))
+                    .isInstanceOf(UserError.class)
+                    .hasMessage(directory.resolve("none") + ": no temporary file can be made there for " + path
+                            + ": NoSuchFileException; make room, or set java.io.tmpdir"
+                            + " to another directory");
+        } finally {
+            System.setProperty("java.io.tmpdir", temporary);
+        }
+        assertThat(google.readString(path)).isEqualTo("lease");
     }
 
     /** Does not tell that a file appears when it is closed. */
@@ -196,7 +220,7 @@ class StorageTest {
 
     private static final class Upload extends OutputStream implements Abortable {
         static final AtomicInteger OPEN = new AtomicInteger();
-        static boolean fails; // as a store whose upload has ended
+        static boolean fails; // after a byte; closing would let it appear as the file
 
         private final Path file;
         private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -210,8 +234,7 @@ class StorageTest {
 
         @Override
         public void write(int one) throws IOException {
-            if (fails) {
-                aborted = true;
+            if (fails && bytes.size() > 0) {
                 throw new IOException("broken pipe");
             }
             bytes.write(one);
