@@ -119,6 +119,10 @@ class UserError(ValueError):
     """A mistake that the user can mend. The message names the place, what was found, what was expected and the remedy."""
 
 
+# The Java classes of such mistakes: Spark Connect sends the name of the class, not those of its superclasses.
+_USER_ERRORS = ("dev.grft.UserError", "dev.grft.spark.run.InUse", "dev.grft.train.Divergence$Ended")
+
+
 @contextmanager
 def _user_errors() -> Iterator[None]:
     """Raises such mistakes of Java as those of Python, without Java's stack."""
@@ -126,9 +130,9 @@ def _user_errors() -> Iterator[None]:
         yield
     except PySparkException as e:  # of Spark Connect
         kind, _, message = str(e).partition(") ")
-        if kind != "(dev.grft.UserError":
+        if kind[1:] not in _USER_ERRORS:
             raise
-        raise UserError(message.partition("\n")[0]) from None
+        raise UserError(message.partition("\n\nJVM stacktrace:\n")[0]) from None
     except Py4JJavaError as e:
         kind = e.java_exception.getClass()
         while kind is not None and kind.getName() != "dev.grft.UserError":
@@ -165,7 +169,12 @@ class _Stage(HasPredictionCol, JavaMLReadable, JavaMLWritable):
             return _Reader(cls)
         from pyspark.ml.connect.readwrite import RemoteMLReader
 
-        return RemoteMLReader(type(cls._of, (cls,), {"__module__": "dev.grft.ml"}))  # by the name of the Java class
+        class Reader(RemoteMLReader):
+            def load(self, path: str) -> Any:
+                with _user_errors():
+                    return super().load(path)
+
+        return Reader(type(cls._of, (cls,), {"__module__": "dev.grft.ml"}))  # by the name of the Java class
 
     def _with(self, values: Dict[str, Any]) -> "Self":
         self._keywords.bind(**values)  # TypeError if one is unknown
@@ -217,7 +226,7 @@ class _Model(JavaModel, _Stage):
     def _call_java(self, name: str, *args: Any) -> Any:
         if _is_connect():
             raise RuntimeError(
-                f"{name}: a server of Spark Connect tells attributes of Spark's own models only; transform, save and load work."
+                f"{name}: a server of Spark Connect returns attributes of Spark's own models only; transform, save and load work."
                 " The metadata of the prediction's column has the names of the classes, delta.safetensors of a saved model has the rest"
             )
         return super()._call_java(name, *args)

@@ -65,6 +65,20 @@ def server(jar, folder):
             process.wait(30)
 
 
+def mistake(place, action):
+    """Fails unless an action is refused with a message that begins with the place."""
+    import grft_spark
+
+    try:
+        action()
+    except grft_spark.UserError as e:
+        print("a mistake:", e)
+        assert str(e).startswith(place)
+        assert "JVM stacktrace" not in str(e)
+    else:
+        raise AssertionError(f"not refused: {place}")
+
+
 def tries(spark, folder):
     import grft_spark
     from pyspark.ml import Pipeline, PipelineModel
@@ -100,20 +114,16 @@ def tries(spark, folder):
     values = grft_spark.GrftRegressor(pretrained=str(DEMO / "vit-demo"), labelCol="value", epochs=1, settings=SETTINGS).fit(frame)
     assert values.transform(frame).where("prediction IS NOT NULL").count() == 32
 
-    try:
-        classifier.copy({classifier.pretrained: "/no/such"}).fit(indexed)
-    except grft_spark.UserError as e:
-        print("a mistake:", e)
-        assert str(e).startswith("/no/such")
-    else:
-        raise AssertionError("not refused")
+    mistake("/no/such", lambda: classifier.copy({classifier.pretrained: "/no/such"}).fit(indexed))
+    for kind in (grft_spark.GrftClassifier, grft_spark.GrftClassificationModel):
+        mistake(f"file:{folder}/none: there is no such folder", lambda kind=kind: kind.load(f"{folder}/none"))
     names = labeled.schema["prediction"].metadata["ml_attr"]["vals"]
     try:
         model.labels
     except RuntimeError as e:
-        assert str(e).startswith("labels: a server of Spark Connect tells attributes of Spark's own models only"), e
+        assert str(e).startswith("labels: a server of Spark Connect returns attributes of Spark's own models only"), e
     else:
-        raise AssertionError(f"the server tells labels now; let the wheel return them, not {names} of the metadata")
+        raise AssertionError(f"the server returns labels now; let the wheel return them, not {names} of the metadata")
     assert sorted(names) == ["0", "5"]
 
 

@@ -145,6 +145,16 @@ class ArchitectureTest {
     }
 
     @Test
+    void theWheelHasTheClassOfEachMistakeThatTheUserCanMend() throws IOException {
+        Path wheel = Path.of("jobs/python/grft_spark/ml.py");
+        assertThat(classes.stream()
+                        .filter(one -> one.isAssignableTo(UserError.class))
+                        .map(one -> '"' + one.getName() + '"'))
+                .isNotEmpty()
+                .allSatisfy(name -> assertThat(Files.readString(wheel)).contains(name));
+    }
+
+    @Test
     void onlySparkAndMlKnowSpark() {
         only(List.of("dev.grft.spark..", "dev.grft.ml"), "org.apache.spark..");
     }
