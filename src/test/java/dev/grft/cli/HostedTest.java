@@ -3,6 +3,7 @@ package dev.grft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.verbs.Tiny;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,7 +27,15 @@ class HostedTest {
         assertThat(folder.resolve("run/merged.safetensors")).exists();
         assertThat(host.sparkContext().isStopped()).isFalse();
 
-        assertThatThrownBy(() -> Main.main(arguments(tiny, "training.epochs=0")))
+        SparkSession.clearDefaultSession();
+        SparkSession.setActiveSession(host);
+        try {
+            assertThat(Exit.host()).as("a session of this thread alone").isSameAs(host);
+        } finally {
+            SparkSession.setDefaultSession(host);
+        }
+
+        assertThatThrownBy(() -> Main.main(arguments(tiny, "data.train=" + folder.resolve("none"))))
                 .isInstanceOf(SparkUserAppException.class)
                 .hasMessageEndingWith("exited with 2");
         assertThat(host.range(3).count()).isEqualTo(3);

@@ -1,6 +1,7 @@
 package dev.grft.spark.cluster;
 
 import java.lang.reflect.Constructor;
+import java.util.stream.Stream;
 import org.apache.spark.SparkUserAppException;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -27,15 +28,20 @@ public final class Exit {
 
     /** Returns the session of a Spark application that is there already and is not to be ended, such as in a JAR task of Databricks; null if none is. */
     public static @Nullable SparkSession host() {
-        Option<SparkSession> known = SparkSession.getDefaultSession();
-        return known.isDefined() && !known.get().sparkContext().isStopped() ? known.get() : null;
+        return Stream.of(
+                        SparkSession.getActiveSession(), SparkSession.getDefaultSession()) // of this thread, and of all
+                .filter(Option::isDefined)
+                .map(Option::get)
+                .filter(session -> !session.sparkContext().isStopped())
+                .findFirst()
+                .orElse(null);
     }
 
     /**
      * Ends the process with a code; returns if that is 0: to YARN even an exit with 0 is a failure.
      *
      * @param hosted whether the process is another program's, see {@link #host}
-     * @throws SparkUserAppException in such a process, and on a driver inside YARN, which tells the user no other code than one of these
+     * @throws SparkUserAppException in such a process, and on a driver inside YARN, which reports to the user no other code than one of these
      */
     public static void with(int code, boolean hosted) throws SparkUserAppException {
         if (code == DONE) {
