@@ -34,11 +34,11 @@ public final class FrozenCache implements Serializable, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(FrozenCache.class);
 
     /** Share of a disk that stays free. YARN gives up a disk that is 90 % full, and Kubernetes evicts pods at 85 or 90 %. */
-    private static final double FREE = 0.2;
+    static final double FREE = 0.2;
 
     private static final Map<Long, Map<String, OutputFile>> HELD = new HashMap<>(); // by cache and place
     private static final AtomicLong TAKEN = new AtomicLong(); // bytes of all files of this JVM
-    private static final AtomicBoolean TOLD = new AtomicBoolean(); // of a full disk
+    static final AtomicBoolean TOLD = new AtomicBoolean(); // of a full disk
 
     private final Sent<Disk> disk; // of each executor
     private final int length; // numbers of an output

@@ -93,7 +93,16 @@ class TrackedRunsTest extends OnTiny {
                             "model/code/grft_model.py",
                             "model/data/grft.json",
                             "model/data/config.json",
-                            "model/data/model.safetensors");
+                            "model/data/model.safetensors",
+                            "model/sparkml/metadata/part-00000",
+                            "model/sparkml/stages/0_grft/metadata/part-00000",
+                            "model/sparkml/stages/0_grft/delta.safetensors",
+                            "model/sparkml/stages/0_grft/model.json");
+            JsonNode reference =
+                    new ObjectMapper().readTree(told.inModels.get("model/sparkml/stages/0_grft/model.json"));
+            assertThat(reference.path("pretrained").asText())
+                    .as("with its file system")
+                    .startsWith("file:/");
             byte[] fp32 = Files.readAllBytes(run.resolve("merged.safetensors"));
             assertThat(told.inModels.get("model/data/model.safetensors")).isEqualTo(fp32);
             JsonNode description = new ObjectMapper().readTree(told.inModels.get("model/MLmodel"));

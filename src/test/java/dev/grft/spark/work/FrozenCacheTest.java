@@ -188,9 +188,12 @@ class FrozenCacheTest extends OnSpark {
 
     @Test
     void aFifthOfADiskStaysFree() {
-        FrozenCache.Disk disk = new FrozenCache.Disk(1000, 0.2);
+        FrozenCache.Disk disk = new FrozenCache.Disk(1000, FrozenCache.FREE);
+        FrozenCache.TOLD.set(false);
         assertThat(disk.take(folder(300), 100)).isTrue();
+        assertThat(FrozenCache.TOLD).isFalse();
         assertThat(disk.take(folder(299), 100)).isFalse();
+        assertThat(FrozenCache.TOLD).as("a warning").isTrue();
         assertThat(FrozenCache.taken()).isEqualTo(100);
         assertThat(disk.take(folder(1000), 901)).as("more than the limit").isFalse();
         disk.give(100);
