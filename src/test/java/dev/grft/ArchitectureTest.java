@@ -168,6 +168,9 @@ class ArchitectureTest {
     @Test
     void theNetworkAndItsTuningsSeeArraysOfTheKernelsAlone() {
         List<String> executors = List.of("Replica", "Scorer", "Deltas", "Targets");
+        assertThat(classes.stream().map(JavaClass::getName))
+                .containsAll(
+                        executors.stream().map(name -> "dev.grft.train." + name).toList());
         noClasses()
                 .that()
                 .resideInAnyPackage("dev.grft.vit", "dev.grft.tuning")

@@ -86,14 +86,17 @@ public final class Replica implements AutoCloseable {
     public LocalSteps steps(LearnerState from, int count, double clipNorm, IntFunction<Iterator<Batch>> batches) {
         Learner own = learner(from);
         load(from.trained());
+        float[] vector = new float[Math.toIntExact(trained.length())];
         double loss = 0;
         long examples = 0;
         for (int i = 0; i < count; i++) {
-            StepGradient step = gradient(batches.apply(i));
-            own.apply(step, clipNorm);
-            load(own.trained());
-            loss += step.loss();
-            examples += step.examples();
+            Sum sum = backward(batches.apply(i));
+            gradient.read(vector);
+            own.apply(new StepGradient(vector, sum.loss, sum.examples), clipNorm);
+            own.trained(vector);
+            load(vector);
+            loss += sum.loss;
+            examples += sum.examples;
         }
         return new LocalSteps(own.state(), loss, examples);
     }

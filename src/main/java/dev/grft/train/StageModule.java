@@ -19,7 +19,7 @@ import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.regularization.Regularization;
 
 /**
- * The DL4J layer of one {@link dev.grft.vit.Stage}: trained arrays and their updater. It does not run: what trains computes the gradients.
+ * The DL4J layer of one {@link dev.grft.vit.Stage}: trained arrays and their updater. It only updates; {@link Replica} computes the gradients.
  */
 final class StageModule extends BaseLayer<StageLayer> {
     private static final long serialVersionUID = 1L;
@@ -59,7 +59,7 @@ final class StageModule extends BaseLayer<StageLayer> {
     }
 
     private IllegalStateException onlyUpdates() {
-        return new IllegalStateException("layer " + index + " has no stage: this network only updates, it cannot run");
+        return new IllegalStateException("this network only updates its parameters, it cannot run");
     }
 
     Gradient gradientViews() {

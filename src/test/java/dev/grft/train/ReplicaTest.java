@@ -203,7 +203,7 @@ class ReplicaTest {
         driver.init();
         assertThatThrownBy(() -> driver.output(Nd4j.zeros(2, 3, 16, 16)))
                 .isInstanceOf(IllegalStateException.class)
-                .hasMessage("layer 0 has no stage: this network only updates, it cannot run");
+                .hasMessage("this network only updates its parameters, it cannot run");
     }
 
     private static Batch batch(int step) {

@@ -238,7 +238,7 @@ public final class Device implements Serializable {
     /**
      * Returns where the arrays of these kernels lie: frozen weights that tasks share are copied there.
      *
-     * @throws UserError as {@link #kernels()}
+     * @throws UserError for {@code torch} if LibTorch cannot be used
      */
     public Memory memory() {
         return Backend.memory(kernels);

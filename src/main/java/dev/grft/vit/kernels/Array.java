@@ -83,25 +83,30 @@ public abstract class Array implements AutoCloseable {
     }
 
     /**
-     * Returns a view of the values from one on.
+     * Returns a view of as many values as a shape has.
      *
+     * @param from number of the first value, counted from 0
      * @throws IllegalArgumentException if there are fewer
      */
     public final Array view(long from, long... newShape) {
-        if (from < 0 || length - from < length(newShape)) {
+        if (from < 0 || Arrays.stream(newShape).anyMatch(size -> size < 0) || length - from < length(newShape)) {
             throw new IllegalArgumentException(this + " has no " + Arrays.toString(newShape) + " from value " + from);
         }
         return part(from, newShape);
     }
 
-    /** Returns a view of rows {@code from} to {@code to} (exclusive): of the first dimension, which a vector has, too. */
+    /**
+     * Returns a view of rows {@code from} to {@code to} (exclusive) of the first dimension; those of a vector are its values.
+     *
+     * @throws IllegalArgumentException if they are not there
+     */
     public final Array rows(long from, long to) {
         long[] some = shape.clone();
         some[0] = to - from;
-        return view(from * (length / shape[0]), some);
+        return view(from * (length / Math.max(1, shape[0])), some);
     }
 
-    private static long length(long... shape) {
+    static long length(long... shape) {
         return Arrays.stream(shape).reduce(1, Math::multiplyExact);
     }
 
@@ -111,10 +116,14 @@ public abstract class Array implements AutoCloseable {
     /** Returns this array, after putting a value everywhere. */
     public abstract Array fill(double value);
 
-    /** Returns this array, after putting the values of another into it, of equal length and any type. */
+    /** Returns this array, after overwriting it with the values of another, of equal length and any type. */
     public abstract Array copy(Array other);
 
-    /** Returns this array, after putting as many values into it. */
+    /**
+     * Returns this array, after overwriting its values.
+     *
+     * @throws IllegalArgumentException if there are more or fewer
+     */
     public abstract Array write(float[] values);
 
     /** Returns the same, see {@link #write(float[])}. */

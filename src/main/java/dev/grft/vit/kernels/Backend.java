@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.Pointer;
@@ -238,8 +239,13 @@ public final class Backend {
                         () -> {
                             Kernels kernels = new CpuKernels(precision.equals("bf16"));
                             DataType type = kernels.between(DataType.FLOAT);
+                            float[] numbers = new float[side * side];
+                            SplittableRandom random = new SplittableRandom(1);
+                            for (int i = 0; i < numbers.length; i++) {
+                                numbers[i] = (float) random.nextDouble();
+                            }
                             Array a =
-                                    kernels.memory().allocate(type, side, side).fill(0.7);
+                                    kernels.memory().allocate(type, side, side).write(numbers);
                             Array c = kernels.memory().allocate(type, side, side);
                             threads(1); // after the arrays: ND4J sets it when it starts
                             long best = Long.MAX_VALUE;

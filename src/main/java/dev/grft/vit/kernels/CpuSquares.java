@@ -54,6 +54,7 @@ final class CpuSquares {
     }
 
     void addToSums(Array x, Array sums) {
+        x.requireLength(sums.length());
         double[] all = sums.doubles();
         float[] values = read(x);
         for (int i = 0; i < all.length; i++) {

@@ -1,5 +1,6 @@
 package dev.grft.vit.kernels;
 
+import dev.grft.vit.kernels.blas.Blas;
 import dev.grft.vit.kernels.nd4j.Flat;
 import dev.grft.vit.kernels.nd4j.Freed;
 import dev.grft.vit.kernels.nd4j.Pointers;
@@ -13,6 +14,10 @@ import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /** An array in the memory of ND4J's backend, and what BLAS and the loops in Java read and write of it. */
 final class HostArray extends Array {
+    static {
+        Blas.prepare(); // this may be the first array of the process
+    }
+
     private final INDArray array;
     private final boolean view;
 
@@ -34,52 +39,47 @@ final class HostArray extends Array {
     @Override
     Array part(long from, long... shape) {
         INDArray flat = array.reshape('c', new long[] {length()});
-        long to = from + shapeLength(shape);
+        long to = from + length(shape);
         INDArray some = from == 0 && to == length() ? flat : flat.get(NDArrayIndex.interval(from, to));
         return new HostArray(some.reshape('c', shape), true);
     }
 
-    private static long shapeLength(long[] shape) {
-        long length = 1;
-        for (long size : shape) {
-            length *= size;
-        }
-        return length;
-    }
-
     @Override
     public Array fill(double value) {
-        array.assign(value);
+        nd4j(this).assign(value);
         return this;
     }
 
     @Override
     public Array copy(Array other) {
         requireLength(other.length());
-        array.assign(nd4j(other).reshape('c', shape()));
+        nd4j(this).assign(nd4j(other).reshape('c', shape()));
         return this;
     }
 
     @Override
     public Array write(float[] values) {
-        Flat.write(values, array);
+        requireLength(values.length);
+        Flat.write(values, nd4j(this));
         return this;
     }
 
     @Override
     public Array write(double[] values) {
-        Flat.write(values, array);
+        requireLength(values.length);
+        Flat.write(values, nd4j(this));
         return this;
     }
 
     @Override
     public void read(float[] values) {
-        Flat.read(array, values);
+        requireLength(values.length);
+        Flat.read(nd4j(this), values);
     }
 
     @Override
     public double[] doubles() {
-        return Flat.doubles(array);
+        return Flat.doubles(nd4j(this));
     }
 
     @Override
@@ -93,13 +93,17 @@ final class HostArray extends Array {
      * Returns the array as ND4J has it.
      *
      * @throws IllegalArgumentException if it lies in another memory
+     * @throws IllegalStateException if it is freed
      */
     static INDArray nd4j(Array array) {
-        if (array instanceof HostArray host) {
-            return host.array;
+        if (!(array instanceof HostArray host)) {
+            throw new IllegalArgumentException("these kernels need arrays of their own memory, got a "
+                    + array.getClass().getSimpleName() + " " + array);
         }
-        throw new IllegalArgumentException("these kernels need arrays of their own memory, got a "
-                + array.getClass().getSimpleName() + " " + array);
+        if (host.array.wasClosed()) {
+            throw new IllegalStateException(array + " is freed");
+        }
+        return host.array;
     }
 
     /**

@@ -3,6 +3,7 @@ package dev.grft.vit.kernels;
 import static dev.grft.vit.kernels.torch.Torch.scalar;
 
 import dev.grft.vit.kernels.Array.DataType;
+import dev.grft.vit.kernels.nd4j.Freed;
 import dev.grft.vit.kernels.torch.Torch;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
@@ -33,11 +34,7 @@ final class TorchArray extends Array {
     /** Does {@link Memory#allocate}. */
     private static TorchArray allocate(DataType type, long... shape) {
         Torch.load();
-        long length = 1;
-        for (long size : shape) {
-            length = Math.multiplyExact(length, size);
-        }
-        Tensor memory = Torch.empty(type(type), length).retainReference(); // beyond the caller's scope
+        Tensor memory = Torch.empty(type(type), length(shape)).retainReference(); // beyond the caller's scope
         return new TorchArray(type, memory, 0, false, shape);
     }
 
@@ -155,8 +152,9 @@ final class TorchArray extends Array {
 
     @Override
     public void close() {
-        if (!view) {
+        if (!view && !memory.isNull()) {
             memory.deallocate();
+            Freed.count(bytes());
         }
     }
 }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.vit.kernels.Array.DataType;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -76,11 +78,43 @@ class ArrayTest {
             assertThatThrownBy(() -> array.rows(1, 3))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("FLOAT[2, 3] has no [2, 3] from value 3");
+            assertThatThrownBy(() -> array.rows(1, 0))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("FLOAT[2, 3] has no [-1, 3] from value 3");
             assertThatThrownBy(() -> array.copy(other))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("5 values for FLOAT[2, 3]");
-            assertThatThrownBy(() -> array.write(new float[7])).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> array.write(new float[7]))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("7 values for FLOAT[2, 3]");
             assertThatThrownBy(() -> array.read(new float[7])).isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    @Test
+    void whatIsFreedIsNotUsed() {
+        Array array = memory.allocate(DataType.FLOAT, 2, 3).fill(1);
+        Array view = array.rows(1, 2);
+        array.close();
+        for (Array freed : new Array[] {array, view}) {
+            assertThatThrownBy(freed::floats)
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage(freed + " is freed");
+        }
+    }
+
+    @Test
+    void smallArraysGoBackToTheSystem() {
+        memory.allocate(DataType.FLOAT, 8 << 20).close(); // 32 MB: smaller ones now lie in the C library's heap
+        long before = Pointer.physicalBytes();
+        List<Array> arrays = new ArrayList<>();
+        for (int i = 0; i < 200; i++) {
+            arrays.add(memory.allocate(DataType.FLOAT, 1 << 20).fill(1)); // 4 MB
+        }
+        try (Array last = memory.allocate(DataType.FLOAT, 1 << 20).fill(1)) { // the heap cannot shrink from its end
+            arrays.forEach(Array::close);
+            assertThat(Pointer.physicalBytes() - before).isLessThan(200L << 20); // of 800 MB
+            assertThat(last.length()).isEqualTo(1 << 20);
         }
     }
 

@@ -28,6 +28,11 @@ public final class Freed {
                 array.close();
             }
         }
+        count(bytes);
+    }
+
+    /** Returns freed memory to the system from time to time. To be called for memory that was freed in another way. */
+    public static void count(long bytes) {
         if (bytes > 0 && KEPT.addAndGet(bytes) >= ENOUGH) {
             KEPT.set(0);
             Pointer.trimMemory();

@@ -336,7 +336,11 @@ public final class Operations {
     }
 
     public static void addToSums(INDArray x, INDArray sums) {
-        sums.addi(x.castTo(DataType.DOUBLE).reshape('c', sums.shape()));
+        INDArray doubles = x.castTo(DataType.DOUBLE);
+        sums.addi(doubles.reshape('c', sums.shape()));
+        if (doubles != x) {
+            Freed.array(doubles);
+        }
     }
 
     public static void addSquares(INDArray g, INDArray rows, INDArray columns) {
