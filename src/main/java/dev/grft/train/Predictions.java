@@ -4,7 +4,6 @@ import dev.grft.Task;
 import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.nd4j.Flat;
 import dev.grft.vit.kernels.nd4j.Freed;
-import java.util.Arrays;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.ops.transforms.Transforms;
@@ -26,11 +25,6 @@ final class Predictions {
         }
         float[] all = Flat.read(outputs);
         Freed.array(outputs);
-        int columns = Math.toIntExact(logits.size(1));
-        float[][] rows = new float[Math.toIntExact(logits.size(0))][];
-        for (int r = 0; r < rows.length; r++) {
-            rows[r] = Arrays.copyOfRange(all, r * columns, (r + 1) * columns);
-        }
-        return rows;
+        return Array.byRow(all, Math.toIntExact(logits.size(0)));
     }
 }

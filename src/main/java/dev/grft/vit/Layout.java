@@ -88,11 +88,10 @@ public final class Layout implements Serializable {
     /** Returns the views of a trained vector {@code [N]}, or of one like it, that are the arrays, by name. */
     public Map<String, Array> views(Array vector) {
         Map<String, Array> views = new LinkedHashMap<>();
-        long at = 0;
-        for (TrainedArray array : arrays.values()) {
-            views.put(array.name(), vector.view(at, array.rows(), array.columns()));
-            at += array.size();
-        }
+        offsets.forEach((name, from) -> {
+            TrainedArray array = arrays.get(name);
+            views.put(name, vector.view(from, array.rows(), array.columns()));
+        });
         return views;
     }
 

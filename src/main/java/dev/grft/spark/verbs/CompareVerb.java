@@ -110,7 +110,7 @@ final class CompareVerb extends Verb {
     void check(int classes) {
         for (double budget : settings.compare().budgets()) {
             Settings plain = cell(budget, settings.run().seed(), "/" + name(budget), Map.of());
-            Run cell = run.with(matched(plain, mostTrained(plain)));
+            Run cell = run.with(settings.compare().match() ? matched(plain, mostTrained(plain)) : plain);
             methods(false)
                     .forEach(method -> new CheckVerb(cell.forMethod(method), force)
                             .memoryOf(method + " at the budget " + budget, classes));
@@ -278,9 +278,6 @@ final class CompareVerb extends Verb {
 
     /** Returns settings in which each method that can be matched trains so many parameters, the head aside, or the nearest that it can. */
     private Settings matched(Settings cell, long parameters) {
-        if (!settings.compare().match()) {
-            return cell;
-        }
         Map<String, @Nullable Object> changes = new LinkedHashMap<>();
         for (Method method : Method.all()) {
             Method.Matching matching = method.matching();

@@ -144,11 +144,15 @@ public abstract class Array implements AutoCloseable {
 
     /** Returns a copy of a matrix, by rows. */
     public final float[][] matrix() {
-        float[] all = floats();
-        int columns = Math.toIntExact(size(1));
-        float[][] rows = new float[Math.toIntExact(size(0))][];
-        for (int r = 0; r < rows.length; r++) {
-            rows[r] = Arrays.copyOfRange(all, r * columns, (r + 1) * columns);
+        return byRow(floats(), Math.toIntExact(size(0)));
+    }
+
+    /** Returns copies of the rows of a matrix, given its values row by row. */
+    public static float[][] byRow(float[] values, int count) {
+        float[][] rows = new float[count][];
+        for (int r = 0; r < count; r++) {
+            int columns = values.length / count;
+            rows[r] = Arrays.copyOfRange(values, r * columns, (r + 1) * columns);
         }
         return rows;
     }
