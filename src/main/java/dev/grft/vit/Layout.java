@@ -88,10 +88,11 @@ public final class Layout implements Serializable {
     /** Returns the views of a trained vector {@code [N]}, or of one like it, that are the arrays, by name. */
     public Map<String, Array> views(Array vector) {
         Map<String, Array> views = new LinkedHashMap<>();
-        offsets.forEach((name, from) -> {
-            TrainedArray array = arrays.get(name);
-            views.put(name, vector.view(from, array.rows(), array.columns()));
-        });
+        int from = 0;
+        for (TrainedArray array : arrays.values()) {
+            views.put(array.name(), vector.view(from, array.rows(), array.columns()));
+            from += (int) array.size();
+        }
         return views;
     }
 
