@@ -357,9 +357,9 @@ public record Settings(
             Checks.positive("engine.leaseSeconds", leaseSeconds);
         }
 
-        /** Returns whether tasks stay for many steps of a training on a cluster. */
+        /** Returns whether tasks stay for many steps of a training, if all executors can connect to the driver. */
         public boolean standing() {
-            return rounds.equals("standing");
+            return !rounds.equals("jobs");
         }
 
         /** Returns the bytes of {@code frozenCacheGiB}. */

@@ -102,6 +102,16 @@ class WallIT {
     }
 
     @Test
+    void withoutAWishATrainingGoesByJobsWhereAnExecutorDoesNotReachTheDriver() throws Exception {
+        Ended ended = behindTheWall("run", 2, List.of(), "engine.rounds=auto");
+        assertThat(ended.code()).as(ended.printed()).isZero();
+        assertThat(lines(ended, "train: " + unreached("2") + ", so a job of Spark for each step from now on; .*"))
+                .as(ended.printed())
+                .hasSize(1);
+        assertTheBitsOfLocalMode("run");
+    }
+
+    @Test
     void anExecutorThatComesLaterAndDoesNotReachTheDriverEndsNoTraining() throws Exception {
         Ended ended = behindTheWall(
                 "run",

@@ -170,9 +170,13 @@ class CostModelTest {
         }
     }
 
+    private static CostModel byJobs() {
+        return CostModel.of(BASE, settings("engine.rounds=jobs", "training.batchSize=64", "training.shards=64"));
+    }
+
     @Test
     void executorsShareTheComputationAndNothingElse() {
-        CostModel costs = costs(64, 64);
+        CostModel costs = byJobs();
         CostModel.Step one = costs.step(1, MACHINE);
         CostModel.Step eight = costs.step(8, MACHINE);
         assertThat(eight.computing()).isCloseTo(one.computing() / 8, Percentage.withPercentage(1e-6));
@@ -187,15 +191,13 @@ class CostModelTest {
 
     @Test
     void ofStandingTasksTheDriverAddsUpASumOfEachExecutor() {
-        CostModel costs =
-                CostModel.of(BASE, settings("engine.rounds=standing", "training.batchSize=64", "training.shards=64"));
+        CostModel costs = CostModel.of(BASE, settings("training.batchSize=64", "training.shards=64"));
         CostModel.Step eight = costs.step(8, MACHINE);
         assertThat(eight.bytesIn()).isEqualTo(8 * 4.0 * costs.trained());
         assertThat(eight.bytesOut()).isEqualTo(eight.bytesIn());
         assertThat(eight.driver())
-                .isLessThan(0.2 * costs(64, 64).step(8, MACHINE).driver());
-        assertThat(eight.spark())
-                .isLessThan(0.2 * costs(64, 64).step(8, MACHINE).spark());
+                .isLessThan(0.2 * byJobs().step(8, MACHINE).driver());
+        assertThat(eight.spark()).isLessThan(0.2 * byJobs().step(8, MACHINE).spark());
         assertThat(costs.step(200, MACHINE).bytesIn()).as("no more than shards").isEqualTo(64 * 4.0 * costs.trained());
     }
 

@@ -31,9 +31,6 @@ import scala.reflect.ClassTag$;
 public final class Reach {
     private static final String TLS = "spark.ssl.rpc.enabled"; // of Spark 4
 
-    private static final String REMEDY =
-            "let executors connect to that port (spark.grft.port fixes it), or set engine.rounds to jobs";
-
     static final String PORT = "spark.grft.port";
 
     private static final int TOKEN_BYTES = 32;
@@ -42,6 +39,14 @@ public final class Reach {
     private final Consumer<String> say;
     private final AtomicBoolean givenUp = new AtomicBoolean();
     private volatile boolean tried; // and all executors could connect
+
+    /** Why tasks cannot stay, and what can be done. */
+    record Obstacle(String what, String remedy) {
+        static Obstacle ofConnection(String what) {
+            return new Obstacle(
+                    what, "let executors connect to that port (spark.grft.port fixes it), or set engine.rounds to jobs");
+        }
+    }
 
     /**
      * Returns the answer of a session, which is not known yet.
@@ -55,19 +60,22 @@ public final class Reach {
     /**
      * Returns whether tasks are to stay, and says how a training reaches them. Returns false without a word after {@link #giveUp}.
      *
-     * @param how {@code engine.rounds}: jobs; standing; or auto: standing in local mode
-     * @throws UserError if they are to stay and cannot
+     * @param how {@code engine.rounds}: jobs; standing; or auto: standing if all executors that are there can connect, else jobs
+     * @throws UserError if they are to stay, by standing, and cannot
      */
     public boolean standing(JavaSparkContext spark, String how) {
-        boolean standing = how.equals("standing") || (how.equals("auto") && spark.isLocal());
+        boolean standing = !how.equals("jobs");
         if (standing && givenUp.get()) {
             return false;
         }
         if (standing && !tried) {
-            requireNoTls(spark);
-            String obstacle = obstacle(spark);
+            Obstacle obstacle = obstacle(spark);
+            if (obstacle != null && how.equals("standing")) {
+                throw UserError.of("engine.rounds is standing, but %s; %s", obstacle.what, obstacle.remedy);
+            }
             if (obstacle != null) {
-                throw UserError.of("engine.rounds is standing, but %s; %s", obstacle, REMEDY);
+                giveUp(obstacle);
+                return false;
             }
             tried = true;
         }
@@ -79,9 +87,13 @@ public final class Reach {
     }
 
     /** Has all trainings of the session take a job for each step from now on, and says so the first time. */
-    void giveUp(String obstacle) {
+    void giveUp(String unreached) {
+        giveUp(Obstacle.ofConnection(unreached));
+    }
+
+    private void giveUp(Obstacle obstacle) {
         if (!givenUp.getAndSet(true)) {
-            say.accept("train: " + obstacle + ", so a job of Spark for each step from now on; " + REMEDY);
+            say.accept("train: " + obstacle.what + ", so a job of Spark for each step from now on; " + obstacle.remedy);
         }
     }
 
@@ -89,30 +101,30 @@ public final class Reach {
         return givenUp.get();
     }
 
-    /**
-     * Requires that Spark's connections are not encrypted in a way that those of standing tasks are not. In local mode there are none.
-     *
-     * @throws UserError if they are
-     */
-    static void requireNoTls(JavaSparkContext spark) {
-        if (!spark.isLocal() && spark.getConf().getBoolean(TLS, false)) {
-            throw UserError.of(
-                    "engine.rounds is standing, but %s is true, and its connections have no TLS; set engine.rounds to jobs,"
-                            + " or encrypt by spark.network.crypto.enabled",
-                    TLS);
-        }
-    }
-
     /** Returns why tasks cannot stay, null if they can. On a cluster, each executor connects to the driver. */
-    private static @Nullable String obstacle(JavaSparkContext spark) {
+    private static @Nullable Obstacle obstacle(JavaSparkContext spark) {
         SparkConf conf = spark.getConf();
         if (spark.isLocal()) {
             return null;
         }
+        Obstacle tls = tls(conf);
+        if (tls != null) {
+            return tls;
+        }
         byte[] token = token();
         try (Server server = open(conf, token, 0, new Coordinator<>(1, (one, other) -> one, NONE, System::nanoTime))) {
-            return obstacle(spark, host(conf), server.port(), token);
+            String unreached = obstacle(spark, host(conf), server.port(), token);
+            return unreached == null ? null : Obstacle.ofConnection(unreached);
         }
+    }
+
+    /** Returns why tasks cannot stay if Spark's connections are encrypted in a way that those of standing tasks are not, else null. */
+    static @Nullable Obstacle tls(SparkConf conf) {
+        return conf.getBoolean(TLS, false)
+                ? new Obstacle(
+                        TLS + " is true, and the connections of standing tasks have no TLS",
+                        "encrypt by spark.network.crypto.enabled, or set engine.rounds to jobs")
+                : null;
     }
 
     /** Returns why an executor cannot connect, null if all can that are there. */

@@ -89,7 +89,6 @@ public final class StandingRounds implements RoundSource {
      * Returns gradients of these shards.
      *
      * @param steps of the whole training, for people
-     * @throws UserError if Spark's connections are encrypted in a way that those of standing tasks are not
      */
     public StandingRounds(
             JavaSparkContext spark, JavaRDD<Shard> shards, Sampler sampler, Replicas.Recipe recipe, long steps) {
@@ -113,9 +112,6 @@ public final class StandingRounds implements RoundSource {
             Duration turn,
             Duration farewell,
             boolean local) {
-        if (!local) {
-            Reach.requireNoTls(spark);
-        }
         this.spark = spark;
         this.shards = shards;
         this.count = shards.getNumPartitions();

@@ -10,6 +10,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -49,6 +50,15 @@ class ReachTest {
         assertThat(Reach.obstacle(context, "127.0.0.1", closed, Reach.token()))
                 .isEqualTo("executor driver on 127.0.0.1: the driver cannot be reached at 127.0.0.1:" + closed
                         + " (Connection refused)");
+    }
+
+    @Test
+    void underTlsTasksDoNotStay() {
+        SparkConf conf = new SparkConf(false);
+        assertThat(Reach.tls(conf)).isNull();
+        assertThat(Reach.tls(conf.set("spark.ssl.rpc.enabled", "true")))
+                .hasToString("Obstacle[what=spark.ssl.rpc.enabled is true, and the connections of standing tasks have no TLS,"
+                        + " remedy=encrypt by spark.network.crypto.enabled, or set engine.rounds to jobs]");
     }
 
     @Test
