@@ -32,8 +32,14 @@ final class Applications {
 
     private static final int MILLION = 59;
 
+    private static final int ALL = Integer.MAX_VALUE; // rows of each matrix
+
+    private static final String HEAP_OF_ALL = "8g"; // for a dozen vectors of 86 million floats
+
     /** Options that say how large a heap is. */
     private static final Pattern HEAP = Pattern.compile("-Xm[sx]|-XX:\\+AlwaysPreTouch");
+
+    private static final String USUAL_HEAP = "3g";
 
     private final Setup setup;
     private final boolean quick;
@@ -132,6 +138,20 @@ final class Applications {
         });
     }
 
+    /** Returns what a round takes beyond the computation of its tasks if all matrices of the setup's model train, with images of four patches. */
+    List<Row> sparksShareOfFull() {
+        return inFolder(folder -> {
+            VitConfig config = setup.config();
+            write(config.withImageSize(2 * config.patchSize()), folder);
+            List<Row> rows = new ArrayList<>();
+            addShares(
+                    "Spark's share of a full step, shards: 4",
+                    run(folder, local(2), 1, ALL, 1, quick ? 2 : 20, 4, HEAP_OF_ALL),
+                    rows);
+            return rows;
+        });
+    }
+
     /** Adds the overhead of a job for each step, and of standing tasks. */
     private static void addShares(String name, Told told, List<Row> rows) {
         rows.add(Row.of(name, told.times("share"))
@@ -146,9 +166,15 @@ final class Applications {
     /** Returns what an application tells that trains {@code rows} rows of each matrix, with {@code batch} examples of each shard. */
     private Told run(Path checkpoint, String master, int threads, int rows, int batch, int rounds, int shards)
             throws IOException {
+        return run(checkpoint, master, threads, rows, batch, rounds, shards, USUAL_HEAP);
+    }
+
+    private Told run(
+            Path checkpoint, String master, int threads, int rows, int batch, int rounds, int shards, String heap)
+            throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(options(ManagementFactory.getRuntimeMXBean().getInputArguments()));
+        command.addAll(options(ManagementFactory.getRuntimeMXBean().getInputArguments(), heap));
         command.addAll(List.of("-cp", System.getProperty("java.class.path")));
         command.add(TrainingProcess.class.getName());
         command.add(checkpoint.toString());
@@ -180,10 +206,10 @@ final class Applications {
         }
     }
 
-    /** Returns an application's options, given those of this JVM. */
-    static List<String> options(List<String> ours) {
+    /** Returns an application's options, given those of this JVM and the size of its heap. */
+    static List<String> options(List<String> ours, String heap) {
         return Stream.concat(
-                        ours.stream().filter(option -> !HEAP.matcher(option).lookingAt()), Stream.of("-Xmx3g"))
+                        ours.stream().filter(option -> !HEAP.matcher(option).lookingAt()), Stream.of("-Xmx" + heap))
                 .toList();
     }
 

@@ -88,8 +88,8 @@ public final class Bench implements Callable<Integer> {
             names = "--only",
             paramLabel = "REGEX",
             description = "Measure only parts whose name it matches: kernels,"
-                    + " forward, slice step, lora step, full step, score pass, methods, switching, photos, memory and start, Spark; and growth,"
-                    + " which is measured only if asked for.")
+                    + " forward, slice step, lora step, full step, score pass, methods, switching, photos, memory and start, Spark; and growth and"
+                    + " full rounds, which are measured only if asked for.")
     private Pattern only = Pattern.compile("");
 
     @Option(
@@ -153,6 +153,7 @@ public final class Bench implements Callable<Integer> {
         parts.put("Spark", () -> new Applications(setup, quick).sparksShare());
         if (!only.pattern().isEmpty()) { // large models and batches: only for who asks
             parts.put("growth", () -> new Costs(setup, quick ? 1 : 3).rows());
+            parts.put("full rounds", () -> new Applications(setup, quick).sparksShareOfFull());
         }
 
         out.printf(

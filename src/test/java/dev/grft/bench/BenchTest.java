@@ -69,7 +69,7 @@ class BenchTest {
 
     @Test
     void theHeapOfAnApplicationIsItsOwn() {
-        assertThat(Applications.options(List.of("-Xms4g", "-Dx=y", "-Xmx4g", "-XX:+AlwaysPreTouch", "-Xss1m")))
+        assertThat(Applications.options(List.of("-Xms4g", "-Dx=y", "-Xmx4g", "-XX:+AlwaysPreTouch", "-Xss1m"), "3g"))
                 .containsExactly("-Dx=y", "-Xss1m", "-Xmx3g");
     }
 
