@@ -13,14 +13,7 @@ if grep -lE '"execution_count": [0-9]|"output_type"' notebooks/*.ipynb; then
   echo 'notebooks/run.sh: these have outputs; clear them: jupyter nbconvert --clear-output --inplace' >&2
   exit 1
 fi
-if [[ -z ${GRFT_NOTEBOOK_VENV:-} ]] && ! cmp -s notebooks/requirements.txt "$venv/installed.txt"; then
-  rm -rf "$venv"
-  "${PYTHON:-python3}" -m venv "$venv"
-  # uv takes seconds where pip takes minutes.
-  "$venv/bin/pip" install -q --disable-pip-version-check uv
-  "$venv/bin/uv" pip install -q --python "$venv/bin/python" --no-deps -r notebooks/requirements.txt
-  cp notebooks/requirements.txt "$venv/installed.txt"
-fi
+[[ -n ${GRFT_NOTEBOOK_VENV:-} ]] || src/test/python/venv.sh "$venv" notebooks/requirements.txt --no-deps
 # Kernels listen on this machine alone.
 export GRFT_RUN=$run JUPYTER_PLATFORM_DIRS=1 IPYTHONDIR=$PWD/target/ipython MPLCONFIGDIR=$PWD/target/matplotlib
 mkdir -p "$IPYTHONDIR" "$MPLCONFIGDIR"

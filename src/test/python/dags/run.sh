@@ -17,12 +17,5 @@ done
 "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null ||
   die 'the pinned packages need Python 3.11 to 3.13; PYTHON=... names one'
 venv=$PWD/target/airflow-venv
-if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
-  rm -rf "$venv"
-  "$python" -m venv "$venv" || die "$python has no module venv; on Debian install python3-venv"
-  # uv takes seconds where pip takes minutes.
-  "$venv/bin/pip" install -q uv
-  "$venv/bin/uv" pip install -q --python "$venv/bin/python" --no-deps -r "$here/requirements.txt"
-  cp "$here/requirements.txt" "$venv/installed.txt"
-fi
+PYTHON=$python src/test/python/venv.sh "$venv" "$here/requirements.txt" --no-deps
 exec "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@" "$here"

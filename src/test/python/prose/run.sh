@@ -5,12 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../../../.."
 venv=$PWD/target/prose-venv
-if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
-  rm -rf "$venv"
-  "${PYTHON:-python3}" -m venv "$venv"
-  "$venv/bin/pip" install -q -r "$here/requirements.txt"
-  cp "$here/requirements.txt" "$venv/installed.txt"
-fi
+src/test/python/venv.sh "$venv" "$here/requirements.txt"
 git ls-files -z -- ':!*.parquet' ':!*.safetensors' ':!*.svg' ':!*.png' ':!*.jpg' |
   xargs -0 "$venv/bin/codespell" --ignore-words "$here/names.txt"
 "$venv/bin/proselint" check --config "$here/proselint.json" README.md src/site/markdown/*.md target/messages.txt
