@@ -21,6 +21,7 @@ public final class Soak {
     private static final int WORKERS = 2;
     private static final long RUN_SECONDS = 600;
     private static final int MOST_IN_A_RUN = 6;
+    private static final int BEFORE = 6; // one of so many kills is made before a training; a start takes longer than a training
     private static final List<String> FILES =
             List.of("selection.safetensors", "linear/delta.safetensors", "delta.safetensors", "merged.safetensors");
 
@@ -111,7 +112,7 @@ public final class Soak {
                     }
                     say("  ended with %d, started again", exit);
                     driver = start(directory, log, options);
-                } else if (more && kill(cluster, driver, directory, log)) {
+                } else if (more && (random.nextInt(BEFORE) == 0 || trains(log)) && kill(cluster, driver, directory, log)) {
                     here++;
                     done++;
                 }
@@ -200,6 +201,10 @@ public final class Soak {
         new ProcessBuilder("kill", signal, Long.toString(process.pid())).start();
     }
 
+    private static boolean trains(Path log) throws IOException {
+        return phase(log).startsWith("train");
+    }
+
     /** Returns what the driver told last. */
     private static String phase(Path log) throws IOException {
         List<String> lines = Files.exists(log) ? Files.readAllLines(log) : List.of();
@@ -217,7 +222,7 @@ public final class Soak {
                 "run",
                 log,
                 options,
-                Tiny.sets(folder.resolve("pretrained"), images, images, directory, "training.epochs=60"));
+                Tiny.sets(folder.resolve("pretrained"), images, images, directory, "training.epochs=1200", "training.checkpointEvery=20"));
     }
 
     private boolean failed(String why, Path log) {
