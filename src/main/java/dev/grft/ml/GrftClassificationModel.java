@@ -2,6 +2,7 @@ package dev.grft.ml;
 
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.data.Labels;
+import org.apache.spark.ml.param.DoubleArrayParam;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.util.MLReader;
 
@@ -28,6 +29,22 @@ public final class GrftClassificationModel extends GrftModel<GrftClassificationM
         return with(columns.probability, value);
     }
 
+    public Param<String> rawPredictionCol() {
+        return columns.raw;
+    }
+
+    public DoubleArrayParam thresholds() {
+        return columns.thresholds;
+    }
+
+    public GrftClassificationModel setRawPredictionCol(String value) {
+        return with(columns.raw, value);
+    }
+
+    public GrftClassificationModel setThresholds(double... value) {
+        return with(columns.thresholds, value);
+    }
+
     /** Returns the number of classes. */
     public int numClasses() {
         return file.delta().labels().size();
@@ -39,8 +56,25 @@ public final class GrftClassificationModel extends GrftModel<GrftClassificationM
     }
 
     @Override
-    Outputs outputs() {
-        return probabilities -> (double) Labels.likeliest(probabilities);
+    Columns.Prediction prediction() {
+        double[] thresholds = columns.thresholds(numClasses());
+        return thresholds == null
+                ? probabilities -> (double) Labels.likeliest(probabilities)
+                : probabilities -> likeliest(probabilities, thresholds);
+    }
+
+    /** Returns the class of the largest p / t; by Spark's rule none of probability 0, whose threshold is 0. */
+    private static double likeliest(float[] probabilities, double[] thresholds) {
+        int best = 0;
+        double most = Double.NEGATIVE_INFINITY;
+        for (int k = 0; k < probabilities.length; k++) {
+            double scaled = probabilities[k] / thresholds[k];
+            if (scaled > most) {
+                most = scaled;
+                best = k;
+            }
+        }
+        return best;
     }
 
     @Override

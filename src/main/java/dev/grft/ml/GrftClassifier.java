@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.ml.attribute.Attribute;
 import org.apache.spark.ml.attribute.NominalAttribute;
+import org.apache.spark.ml.param.DoubleArrayParam;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.util.Identifiable$;
 import org.apache.spark.ml.util.MLReader;
@@ -42,6 +43,22 @@ public final class GrftClassifier extends GrftEstimator<GrftClassifier, GrftClas
 
     public GrftClassifier setProbabilityCol(String value) {
         return with(columns.probability, value);
+    }
+
+    public Param<String> rawPredictionCol() {
+        return columns.raw;
+    }
+
+    public DoubleArrayParam thresholds() {
+        return columns.thresholds;
+    }
+
+    public GrftClassifier setRawPredictionCol(String value) {
+        return with(columns.raw, value);
+    }
+
+    public GrftClassifier setThresholds(double... value) {
+        return with(columns.thresholds, value);
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.grft.ml;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.grft.Delta;
 import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
@@ -13,15 +14,13 @@ import dev.grft.config.Settings;
 import dev.grft.spark.images.FrameColumns;
 import dev.grft.spark.verbs.Labeler;
 import java.io.IOException;
-import java.io.Serializable;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.ml.Model;
-import org.apache.spark.ml.linalg.Vector;
-import org.apache.spark.ml.linalg.Vectors;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.ml.util.DefaultParamsReader;
@@ -83,6 +82,10 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
         return columns.prediction;
     }
 
+    public Param<String> embeddingCol() {
+        return columns.embedding;
+    }
+
     public Param<String> handleInvalid() {
         return columns.handleInvalid;
     }
@@ -99,6 +102,10 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
         return with(columns.prediction, value);
     }
 
+    public M setEmbeddingCol(String value) {
+        return with(columns.embedding, value);
+    }
+
     public M setHandleInvalid(String value) {
         return with(columns.handleInvalid, value);
     }
@@ -107,7 +114,7 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
         return with(columns.pretrained, value);
     }
 
-    M with(Param<String> param, String value) {
+    <T> M with(Param<T> param, T value) {
         set(param, value);
         @SuppressWarnings("unchecked") // a subclass names itself
         M self = (M) this;
@@ -154,55 +161,19 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
     @Override
     public Dataset<Row> transform(Dataset<?> dataset) {
         StructType schema = transformSchema(dataset.schema());
-        Outputs outputs = outputs();
-        boolean prediction = columns.predicts();
-        boolean probability = columns.tellsProbabilities();
         return labeler(dataset.sparkSession())
-                .label(
-                        dataset,
-                        uid,
-                        columns.of(columns.image),
-                        schema,
-                        columns.broken(),
-                        values -> cells(values, outputs, prediction, probability));
-    }
-
-    /** What a prediction is made of the outputs of the head; sent to tasks. */
-    interface Outputs extends Serializable {
-        /** Returns the cell of the prediction. */
-        Object prediction(float[] outputs);
+                .label(dataset, uid, columns.of(columns.image), schema, columns.broken(), columns.cells(prediction()));
     }
 
     /** Returns what makes the predictions. */
-    abstract Outputs outputs();
-
-    private static @Nullable Object[] cells(
-            float @Nullable [] values, Outputs outputs, boolean prediction, boolean probability) {
-        @Nullable Object[] cells = new Object[(prediction ? 1 : 0) + (probability ? 1 : 0)];
-        if (values == null) {
-            return cells;
-        }
-        if (prediction) {
-            cells[0] = outputs.prediction(values);
-        }
-        if (probability) {
-            cells[cells.length - 1] = vector(values);
-        }
-        return cells;
-    }
-
-    static Vector vector(float[] values) {
-        double[] all = new double[values.length];
-        for (int k = 0; k < all.length; k++) {
-            all[k] = values[k];
-        }
-        return Vectors.dense(all);
-    }
+    abstract Columns.Prediction prediction();
 
     @Override
     public StructType transformSchema(StructType schema) {
         FrameColumns.checkImage(uid, schema, columns.of(columns.image));
-        return columns.with(schema, file.delta().labels());
+        Delta delta = file.delta();
+        List<String> outputs = delta.labels();
+        return columns.with(schema, outputs, delta.headWeight().length / outputs.size());
     }
 
     /** Returns the same model, without parameters. */

@@ -51,7 +51,7 @@ public final class GrftMultiLabelModel extends GrftModel<GrftMultiLabelModel> {
     }
 
     @Override
-    Outputs outputs() {
+    Columns.Prediction prediction() {
         String[] names = labels();
         float @Nullable [] thresholds = file.thresholdArray();
         return probabilities -> Arrays.stream(SetJudgment.predicted(probabilities, thresholds))

@@ -25,8 +25,8 @@ public final class GrftRegressionModel extends GrftModel<GrftRegressionModel> {
     }
 
     @Override
-    Outputs outputs() {
-        return values -> values.length == 1 ? (Object) (double) values[0] : vector(values);
+    Columns.Prediction prediction() {
+        return values -> values.length == 1 ? (Object) (double) values[0] : Columns.vector(values);
     }
 
     @Override

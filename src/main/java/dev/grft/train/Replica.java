@@ -12,6 +12,7 @@ import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.Kernels;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.function.IntFunction;
@@ -164,7 +165,27 @@ public final class Replica implements AutoCloseable {
         return Predictions.of(weights.config().task(), forward(batch));
     }
 
-    /** Returns the features of each image, {@code [B][D]}: what the head reads. */
+    /**
+     * Returns all that one forward pass says of each image, {@code [B][K + K + F]}: what {@link #probabilities} returns, the outputs of the
+     * head before that, and the features.
+     */
+    public float[][] everything(Batch batch) {
+        begin(NO_SEEDS, 0);
+        Array logits = forward(batch);
+        float[][] said = Predictions.of(weights.config().task(), logits);
+        float[][] raw = logits.matrix();
+        float[][] features = vit.lastFeatures().matrix();
+        for (int b = 0; b < said.length; b++) {
+            int k = raw[b].length;
+            float[] all = Arrays.copyOf(said[b], 2 * k + features[b].length);
+            System.arraycopy(raw[b], 0, all, k, k);
+            System.arraycopy(features[b], 0, all, 2 * k, features[b].length);
+            said[b] = all;
+        }
+        return said;
+    }
+
+    /** Returns the features of each image, {@code [B][F]}: what the head reads. */
     public float[][] features(Batch batch) {
         begin(NO_SEEDS, 0);
         return vit.features(images(batch, vit.buffers())).matrix();

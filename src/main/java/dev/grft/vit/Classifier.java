@@ -65,6 +65,14 @@ final class Classifier extends Layer implements Stage {
         return y;
     }
 
+    /** Returns the features of the last pass, {@code [B, F]}. */
+    Array lastFeatures() {
+        if (features == null) {
+            throw new IllegalStateException("head: its features are read before forward");
+        }
+        return features;
+    }
+
     @Override
     public @Nullable Array backward(Array dy, int examples, boolean inputGradient) {
         if (features == null) {

@@ -178,6 +178,11 @@ public final class Vit implements AutoCloseable {
         return classifier.features(encode(images), Math.toIntExact(images.size(0)));
     }
 
+    /** Returns the features {@code [B, F]} that the head has read in the last forward pass, until the next. */
+    public Array lastFeatures() {
+        return classifier.lastFeatures();
+    }
+
     /** Overwrites all gradients, given the gradient of the output; {@code dy} may be changed. */
     public void backward(Array dy) {
         int examples = Math.toIntExact(dy.size(0));

@@ -116,7 +116,7 @@ class GrftClassifierTest extends OnTiny {
                 .hasMessageContaining("has no label; remove the row, or is labelCol right?");
     }
 
-    /** There is no column rawPrediction: the area under the curve is the same by probabilities. */
+    /** The area under the curve is that of the pairs, by the second probability. */
     @Test
     void theEvaluatorsOfSparkReadTheColumns() {
         Dataset<Row> images = files(shared.train()).withColumn("label", functions.expr("label = 'red'"));
@@ -521,7 +521,7 @@ class GrftClassifierTest extends OnTiny {
 
         GrftClassifier copy = one.copy(new ParamMap().put(one.epochs(), 7));
 
-        assertThat(one.params()).hasSize(23).allMatch(param -> !param.doc().isEmpty());
+        assertThat(one.params()).hasSize(26).allMatch(param -> !param.doc().isEmpty());
         assertThat(copy.explainParams()).contains("training.epochs: passes over the images (current: 7)");
         assertThat(copy.uid()).isEqualTo(one.uid());
         assertThat(Arrays.toString(copy.getOrDefault(copy.settings()))).contains("probe.epochs=5");

@@ -73,7 +73,7 @@ class SeveralModelsTest extends OnTiny {
     @Test
     void twoModelsInOnePlanCopyTheWeightsOnceAndNotForEachBatch() {
         GrftClassificationModel many = many(1000);
-        many.setPredictionCol("other").setProbabilityCol("");
+        many.setPredictionCol("other").setProbabilityCol("").setRawPredictionCol("");
         Dataset<Row> images = images(shared.test()).repartition(8).cache();
         List<Row> alone = three.transform(images).select("path", "prediction").collectAsList();
         long before = Replicas.copies();

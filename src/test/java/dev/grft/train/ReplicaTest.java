@@ -14,10 +14,13 @@ import dev.grft.vit.Keep;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.CpuKernels;
+import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.nd4j.Flat;
+import java.lang.reflect.Proxy;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.assertj.core.data.Offset;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
@@ -134,6 +137,41 @@ class ReplicaTest {
                     flat(replica.probabilities(Tiny.batch(0, 6))),
                     softmax(Tiny.GOLDEN.tensor("logits").doubles(), 5),
                     1e-5);
+        }
+    }
+
+    @Test
+    void everythingIsSaidInOnePass() {
+        SliceTuning tuning = new SliceTuning(Tiny.selection("row"));
+        AtomicInteger calls = new AtomicInteger();
+        CpuKernels kernels = new CpuKernels();
+        Kernels counted = (Kernels) Proxy.newProxyInstance(
+                Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, arguments) -> {
+                    calls.incrementAndGet();
+                    return method.invoke(kernels, arguments);
+                });
+        Replica replica = new Replica(weights, tuning, Trainings.tiny(tuning, ADAM, PENALTY, 5), counted, Keep.NOTHING);
+        replica.load(Trainings.start(tuning));
+        Batch batch = Tiny.batch(0, 6);
+        int before = calls.get();
+        float[][] probabilities = replica.probabilities(batch);
+        int ofOnePass = calls.get() - before;
+        float[][] features = replica.features(batch);
+        before = calls.get();
+
+        float[][] everything = replica.everything(batch);
+
+        assertThat(calls.get() - before).isEqualTo(ofOnePass).isGreaterThan(10);
+        for (int b = 0; b < 6; b++) {
+            int width = features[b].length;
+            assertThat(everything[b]).hasSize(5 + 5 + width);
+            assertThat(Arrays.copyOf(everything[b], 5)).isEqualTo(probabilities[b]);
+            assertThat(Arrays.copyOfRange(everything[b], 10, 10 + width)).isEqualTo(features[b]);
+            double[] logits = new double[5];
+            for (int k = 0; k < 5; k++) {
+                logits[k] = everything[b][5 + k];
+            }
+            Tiny.assertClose("softmax of the logits", flat(new float[][] {probabilities[b]}), softmax(logits, 5), 1e-6);
         }
     }
 

@@ -36,6 +36,7 @@ import org.jspecify.annotations.Nullable;
 /** A delta on its pretrained model, ready to look at the images in rows, whenever these are evaluated. */
 public final class Labeler {
     private final Looking model;
+    private final int outputs; // of the head
 
     /** What becomes of a row whose image is broken. */
     public enum Broken {
@@ -47,15 +48,33 @@ public final class Labeler {
         KEEP
     }
 
-    /** What is appended to a row. */
-    public interface Cells extends Serializable {
-        /** Returns the cells of an image of these probabilities [K]; null: of a broken one. */
-        @Nullable
-        Object[] of(float @Nullable [] probabilities);
+    /**
+     * What one pass of the network says of an image.
+     *
+     * @param predictions what the task reads in the outputs of the head, {@code [K]}: probabilities or values
+     * @param raw the outputs of the head, {@code [K]}
+     * @param features what the head reads, {@code [F]}
+     */
+    @SuppressWarnings("ArrayRecordComponent") // handed on, never compared
+    public record Said(float[] predictions, float[] raw, float[] features) {
+        private static Said of(float[] all, int outputs) {
+            return new Said(
+                    Arrays.copyOf(all, outputs),
+                    Arrays.copyOfRange(all, outputs, 2 * outputs),
+                    Arrays.copyOfRange(all, 2 * outputs, all.length));
+        }
     }
 
-    private Labeler(Looking model) {
+    /** What is appended to a row. */
+    public interface Cells extends Serializable {
+        /** Returns the cells of an image; null: of a broken one. */
+        @Nullable
+        Object[] of(@Nullable Said said);
+    }
+
+    private Labeler(Looking model, int outputs) {
         this.model = model;
+        this.outputs = outputs;
     }
 
     /**
@@ -73,9 +92,14 @@ public final class Labeler {
             ModelBroadcast shared = ModelBroadcast.shared(
                             session.context(), run.models().pretrained())
                     .withHead(delta.labels().size(), delta.task());
-            return new Labeler(Inference.of(
-                            run.engine(shared.config()), shared, run.images().preprocess(), delta)
-                    .looking());
+            return new Labeler(
+                    Inference.of(
+                                    run.engine(shared.config()),
+                                    shared,
+                                    run.images().preprocess(),
+                                    delta)
+                            .lookingAtEverything(),
+                    delta.labels().size());
         }
     }
 
@@ -89,7 +113,7 @@ public final class Labeler {
             Dataset<?> frame, String place, String imageColumn, StructType schema, Broken broken, Cells cells) {
         ImageColumn images = ImageColumn.of(frame.schema(), imageColumn, place, "set imageCol");
         Looking looking = model;
-        Seeing seeing = new Seeing(images, frame.schema().fieldIndex(imageColumn), imageColumn, broken, cells);
+        Seeing seeing = new Seeing(images, frame.schema().fieldIndex(imageColumn), imageColumn, broken, cells, outputs);
         MapPartitionsFunction<Row, Row> labeled = rows -> seeing.labeled(rows, looking);
         Dataset<Row> result = frame.toDF().mapPartitions(labeled, Encoders.row(schema));
         return result.select(Arrays.stream(schema.fields()) // encoders lose what is known of a column
@@ -106,20 +130,22 @@ public final class Labeler {
         private final String imageColumn;
         private final Broken broken;
         private final Cells cells;
+        private final int outputs;
 
-        Seeing(ImageColumn images, int column, String imageColumn, Broken broken, Cells cells) {
+        Seeing(ImageColumn images, int column, String imageColumn, Broken broken, Cells cells, int outputs) {
             this.images = images;
             this.column = column;
             this.imageColumn = imageColumn;
             this.broken = broken;
             this.cells = cells;
+            this.outputs = outputs;
         }
 
         Iterator<Row> labeled(Iterator<Row> rows, Looking looking) {
             Iterator<Looking.Seen<Row>> seen = looking.over(rows, this::image, row -> row);
             return StreamSupport.stream(Spliterators.spliteratorUnknownSize(seen, Spliterator.ORDERED), false)
                     .filter(this::stays)
-                    .map(one -> appended(one.item, cells.of(one.probabilities)))
+                    .map(one -> appended(one.item, cells.of(one.values == null ? null : Said.of(one.values, outputs))))
                     .iterator();
         }
 

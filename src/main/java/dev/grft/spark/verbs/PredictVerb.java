@@ -372,7 +372,7 @@ final class PredictVerb extends Verb {
                     leftTurned.add(one.leftTurned ? 1 : 0);
                     return one.broken == null;
                 })
-                .map(one -> row(one.item, Objects.requireNonNull(one.probabilities), said))
+                .map(one -> row(one.item, Objects.requireNonNull(one.values), said))
                 .iterator();
     }
 

@@ -63,7 +63,7 @@ public final class Inference {
 
     /** Sends the tasks what they look with; once for each pass. */
     private interface Sending {
-        Sight send(boolean features);
+        Sight send(Sight.Shown shown);
     }
 
     private static Replicas.Recipe recipe(Engine engine, ModelBroadcast model, Tuning tuning) {
@@ -97,8 +97,7 @@ public final class Inference {
         this(
                 engine,
                 preprocess,
-                features -> new Sight.One(
-                        recipe(engine, model, tuning), true, Sent.of(engine.context(), trained), features),
+                shown -> new Sight.One(recipe(engine, model, tuning), true, Sent.of(engine.context(), trained), shown),
                 engine.settings().evaluation().batchSize());
     }
 
@@ -122,9 +121,11 @@ public final class Inference {
         return new Inference(
                 engine,
                 preprocess,
-                features -> {
-                    Sight sight = new Sight.One(recipe, false, Sent.of(engine.context(), trained), features);
-                    return standard == null || features ? sight : new Sight.Told(sight, standard);
+                shown -> {
+                    Sight sight = new Sight.One(recipe, false, Sent.of(engine.context(), trained), shown);
+                    return standard == null || shown != Sight.Shown.PREDICTIONS
+                            ? sight
+                            : new Sight.Told(sight, standard);
                 },
                 most,
                 frozen);
@@ -156,7 +157,7 @@ public final class Inference {
         return new Inference(
                 engine,
                 preprocess,
-                features -> several(engine, model, deltas),
+                shown -> several(engine, model, deltas),
                 engine.settings().evaluation().batchSize());
     }
 
@@ -202,14 +203,14 @@ public final class Inference {
 
     /** Hands over the features of all images, by id. */
     public void features(Images images, Progress.Meter meter, Consumer<Output> each) {
-        pass(images, meter, true, Features::new, each);
+        pass(images, meter, Sight.Shown.FEATURES, Features::new, each);
     }
 
     /** Adds all images to measures, piece by piece, by id, and hands over what is known of each. */
     public <J extends Judgment> void measure(
             Images images, Progress.Meter meter, Measures<J> measures, Consumer<? super J> each) {
         Judging.Begin<J> judging = measures.judging();
-        pass(images, meter, false, () -> new Judged<>(judging.begin()), (Judgments<J> some) -> {
+        pass(images, meter, Sight.Shown.PREDICTIONS, () -> new Judged<>(judging.begin()), (Judgments<J> some) -> {
             measures.add(some);
             some.all.forEach(each);
         });
@@ -234,12 +235,13 @@ public final class Inference {
         }
     }
 
-    private <T> void pass(Images images, Progress.Meter meter, boolean features, Folding<T> fold, Consumer<T> each) {
+    private <T> void pass(Images images, Progress.Meter meter, Sight.Shown shown, Folding<T> fold, Consumer<T> each) {
         Preprocess prepared = preprocess; // tasks take this along, not this object
         int size = batchSize;
         int block = images.block(size);
+        boolean features = shown == Sight.Shown.FEATURES;
         FrozenCache cache = features || engine.settings().evaluation().flip() ? null : frozen;
-        try (Sight sight = features ? sending.send(true) : probabilities()) {
+        try (Sight sight = features ? sending.send(shown) : sight(shown)) {
             Pulse.counted(engine.context().sc(), images.count(), done -> meter.add(done, ""), pulse -> {
                 JavaRDD<T> outputs = engine.device()
                         .computes(images.pieces()
@@ -265,8 +267,8 @@ public final class Inference {
         }
     }
 
-    private Sight probabilities() {
-        Sight sight = sending.send(false);
+    private Sight sight(Sight.Shown shown) {
+        Sight sight = sending.send(shown);
         return engine.settings().evaluation().flip() ? new Sight.Flipped(sight) : sight;
     }
 
@@ -298,11 +300,23 @@ public final class Inference {
         });
     }
 
-    /** Returns what tasks look at images with as they are read; to be closed. */
+    /** Returns what tasks look at images with as they are read, for probabilities or values, {@code [K]}; to be closed. */
     public Looking looking() {
+        return looking(Sight.Shown.PREDICTIONS);
+    }
+
+    /**
+     * Returns the same of one delta for all that a pass says of an image, {@code [K + K + F]}: probabilities or values, the outputs of
+     * the head before that, and the features that the head reads.
+     */
+    public Looking lookingAtEverything() {
+        return looking(Sight.Shown.EVERYTHING);
+    }
+
+    private Looking looking(Sight.Shown shown) {
         return new Looking(
                 preprocess,
-                probabilities(),
+                sight(shown),
                 batchSize,
                 engine.device().cores(engine.context().getConf()));
     }

@@ -45,20 +45,20 @@ public final class Looking implements Serializable, AutoCloseable {
     }
 
     /**
-     * What came of an image: probabilities, or why it is broken.
+     * What came of an image: what is seen of it, or why it is broken.
      *
      * @param <T> what the image was in
      */
     public static final class Seen<T> {
         public final T item;
-        public final float @Nullable [] probabilities; // [K], of several deltas one after the other
+        public final float @Nullable [] values; // [K] probabilities or values, of several deltas one after the other
         public final @Nullable BrokenImage broken;
         public final boolean leftTurned; // a photo that lies on its side or head
 
-        private Seen(T item, float @Nullable [] probabilities, @Nullable BrokenImage broken, boolean leftTurned) {
+        private Seen(T item, float @Nullable [] values, @Nullable BrokenImage broken, boolean leftTurned) {
             this.leftTurned = leftTurned;
             this.item = item;
-            this.probabilities = probabilities;
+            this.values = values;
             this.broken = broken;
         }
     }
@@ -136,15 +136,15 @@ public final class Looking implements Serializable, AutoCloseable {
             List<Example> examples = decoded.stream()
                     .flatMap(each -> Stream.ofNullable(each.example))
                     .toList();
-            Iterator<float[]> probabilities = (examples.isEmpty()
+            Iterator<float[]> values = (examples.isEmpty()
                             ? List.<float[]>of()
-                            : List.of(probabilities(Batch.of(examples, preprocess))))
+                            : List.of(values(Batch.of(examples, preprocess))))
                     .iterator();
             for (int i = 0; i < batch.size(); i++) {
                 BrokenImage broken = decoded.get(i).broken;
                 ready.add(new Seen<>(
                         item.apply(batch.get(i)),
-                        broken == null ? probabilities.next() : null,
+                        broken == null ? values.next() : null,
                         broken,
                         decoded.get(i).leftTurned));
             }
@@ -203,7 +203,7 @@ public final class Looking implements Serializable, AutoCloseable {
             }
         }
 
-        private synchronized float[][] probabilities(Batch batch) {
+        private synchronized float[][] values(Batch batch) {
             requireOpen();
             if (open == null) {
                 open = sight.open();

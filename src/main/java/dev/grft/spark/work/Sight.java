@@ -54,25 +54,35 @@ interface Sight extends Serializable, AutoCloseable {
     @Override
     void close();
 
-    /** The present parameters of one network: probabilities or features. */
+    /** What is seen of an image. */
+    enum Shown {
+        /** What the task reads in the outputs of the head, {@code [K]}: probabilities or values. */
+        PREDICTIONS,
+        /** What the head reads, {@code [F]}. */
+        FEATURES,
+        /** Predictions, the outputs of the head themselves, and features, {@code [K + K + F]}. */
+        EVERYTHING
+    }
+
+    /** The present parameters of one network. */
     final class One implements Sight {
         private static final long serialVersionUID = 1L;
 
         private final Replicas.Recipe recipe;
         private final boolean ownRecipe;
         private final Sent<float[]> trained;
-        private final boolean features;
+        private final Shown shown;
 
         /**
          * Returns the sight of a network.
          *
          * @param ownRecipe whether closing ends the work by that recipe
          */
-        One(Replicas.Recipe recipe, boolean ownRecipe, Sent<float[]> trained, boolean features) {
+        One(Replicas.Recipe recipe, boolean ownRecipe, Sent<float[]> trained, Shown shown) {
             this.recipe = recipe;
             this.ownRecipe = ownRecipe;
             this.trained = trained;
-            this.features = features;
+            this.shown = shown;
         }
 
         @Override
@@ -90,7 +100,11 @@ interface Sight extends Serializable, AutoCloseable {
                         });
                         loaded = true;
                     }
-                    return lent.use(replica -> features ? replica.features(batch) : replica.probabilities(batch));
+                    return lent.use(replica -> switch (shown) {
+                        case PREDICTIONS -> replica.probabilities(batch);
+                        case FEATURES -> replica.features(batch);
+                        case EVERYTHING -> replica.everything(batch);
+                    });
                 }
 
                 @Override

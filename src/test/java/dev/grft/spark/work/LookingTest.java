@@ -128,7 +128,7 @@ class LookingTest {
         assertThat(sizes.opened).isZero();
         List<String> all = new ArrayList<>();
         seen.forEachRemaining(one -> all.add(one.item
-                + (one.probabilities == null ? "" : " " + (int) one.probabilities[0] + (int) one.probabilities[1])
+                + (one.values == null ? "" : " " + (int) one.values[0] + (int) one.values[1])
                 + (one.broken == null ? "" : " broken")));
         assertThat(all)
                 .containsExactly(
