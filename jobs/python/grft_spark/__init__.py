@@ -22,6 +22,7 @@ from grft_spark.ml import (
     GrftMultiLabelModel,
     GrftRegressionModel,
     GrftRegressor,
+    GrftTrainingSummary,
     UserError,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "GrftMultiLabelModel",
     "GrftRegressionModel",
     "GrftRegressor",
+    "GrftTrainingSummary",
     "UserError",
     "coordinates",
 ]

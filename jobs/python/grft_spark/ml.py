@@ -5,16 +5,24 @@ from __future__ import annotations
 import inspect
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Type, TypedDict, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Type, TypedDict, TypeVar, get_type_hints
 
 import pyspark
 from py4j.java_gateway import JavaPackage  # type: ignore[import-untyped]
 from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.ml.param import Param, Params, TypeConverters
-from pyspark.ml.param.shared import HasLabelCol, HasPredictionCol, HasProbabilityCol, HasValidationIndicatorCol, HasWeightCol
+from pyspark.ml.param.shared import (
+    HasLabelCol,
+    HasPredictionCol,
+    HasProbabilityCol,
+    HasRawPredictionCol,
+    HasThresholds,
+    HasValidationIndicatorCol,
+    HasWeightCol,
+)
 from pyspark.ml.util import JavaMLReadable, JavaMLReader, JavaMLWritable
-from pyspark.ml.wrapper import JavaEstimator, JavaModel
+from pyspark.ml.wrapper import JavaEstimator, JavaModel, JavaWrapper
 from pyspark.sql import DataFrame
 from pyspark.sql.utils import is_remote
 
@@ -30,12 +38,18 @@ sys.modules.setdefault("dev.grft.ml", sys.modules[__name__])
 class _ModelOptions(TypedDict, total=False):
     imageCol: str
     predictionCol: str
+    embeddingCol: str
     handleInvalid: str
     pretrained: str
 
 
 class _ProbableModelOptions(_ModelOptions, total=False):
     probabilityCol: str
+
+
+class _ClassModelOptions(_ProbableModelOptions, total=False):
+    rawPredictionCol: str
+    thresholds: List[float]
 
 
 class _Options(_ModelOptions, total=False):
@@ -61,6 +75,11 @@ class _Options(_ModelOptions, total=False):
 
 class _ProbableOptions(_Options, total=False):
     probabilityCol: str
+
+
+class _ClassOptions(_ProbableOptions, total=False):
+    rawPredictionCol: str
+    thresholds: List[float]
 
 
 class _ValueOptions(_Options, total=False):
@@ -159,7 +178,8 @@ class _Stage(HasPredictionCol, JavaMLReadable, JavaMLWritable):
     _keywords: inspect.Signature
 
     imageCol = _text("imageCol", "column of the images: the bytes of JPEG or PNG files, a struct with a field bytes, or Spark's image struct")
-    handleInvalid = _text("handleInvalid", "what becomes of a row whose image is broken when it is transformed: error, skip or keep (with nulls)")
+    embeddingCol = _text("embeddingCol", "column that gets the features that the head reads, a vector; '' for none")
+    handleInvalid = _text("handleInvalid", "what becomes of rows with a null or broken image, or in fit without a label: error, skip, or keep (with nulls; not in fit)")
     pretrained = _text("pretrained", "path of the pretrained checkpoint: model.pretrained; of a model, where it lies now")
 
     @classmethod
@@ -222,6 +242,45 @@ class _Estimator(JavaEstimator[_M], _Stage, HasLabelCol, HasWeightCol, HasValida
         return self._copyValues(self._model(java_model))
 
 
+class GrftTrainingSummary(JavaWrapper):
+    """How the training of a model went, with the names of Spark's training summaries. With ``method="linear"`` the histories are empty."""
+
+    @property
+    def objectiveHistory(self) -> List[float]:
+        """The mean training loss of each epoch."""
+        return list(self._call_java("objectiveHistory"))
+
+    @property
+    def totalIterations(self) -> int:
+        """How many steps the optimizer has made."""
+        return self._call_java("totalIterations")
+
+    @property
+    def validationHistory(self) -> Dict[str, List[float]]:
+        """The measures on the rows of ``validationIndicatorCol``, such as ``accuracy``: after each epoch, NaN if undefined."""
+        return {name: list(self._call_java("validationHistory", name)) for name in self._call_java("validationMeasures")}
+
+    @property
+    def bestEpoch(self) -> int:
+        """The number of the epoch, from 1, whose parameters the model has; 0 if there is none."""
+        return self._call_java("bestEpoch")
+
+    @property
+    def trained(self) -> int:
+        """The number of parameters that were trained, with those of the head."""
+        return self._call_java("trained")
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that ``fit`` took."""
+        return self._call_java("seconds")
+
+    @property
+    def runDirectory(self) -> Optional[str]:
+        """The path of the run directory, of which the verb ``report`` makes a page; None if ``runDirectory`` was not set."""
+        return self._call_java("runDirectory")
+
+
 class _Model(JavaModel, _Stage):
     def _call_java(self, name: str, *args: Any) -> Any:
         if _is_connect():
@@ -245,20 +304,36 @@ class _Model(JavaModel, _Stage):
         return self._call_java("trained")
 
     @property
+    def hasSummary(self) -> bool:
+        """Whether the model comes from ``fit`` in this application, and so has a `summary`."""
+        return self._call_java("hasSummary")
+
+    @property
+    def summary(self) -> "GrftTrainingSummary":
+        """How the training went. A UserError if the model was loaded, for a summary is not saved."""
+        with _user_errors():
+            return GrftTrainingSummary(self._call_java("summary"))
+
+    @property
     def pretrainedSha256(self) -> str:
         """The SHA-256 of the pretrained checkpoint."""
         return self._call_java("pretrainedSha256")
 
 
-class GrftClassificationModel(_Model, HasProbabilityCol):
+class GrftClassificationModel(_Model, HasProbabilityCol, HasRawPredictionCol, HasThresholds):
     """A fine-tuned Vision Transformer that finds the class of an image.
 
-    ``transform`` adds the columns ``predictionCol``, the number of the likeliest class, and ``probabilityCol``, a vector with the
-    probability of each class. `GrftClassifier.fit` makes it, ``load`` reads it.
+    ``transform`` adds the columns ``predictionCol``, the number of the likeliest class, and ``probabilityCol`` and ``rawPredictionCol``,
+    vectors with the probability and the logit of each class. ``thresholds`` divide the probabilities that the prediction compares.
+    `GrftClassifier.fit` makes it, ``load`` reads it.
     """
 
     _of = "GrftClassificationModel"
-    _keywords = _signature(_ProbableModelOptions)
+    _keywords = _signature(_ClassModelOptions)
+
+    def setParams(self, **values: "Unpack[_ClassModelOptions]") -> "Self":
+        """Sets parameters by name."""
+        return self._with(dict(values))
 
     @property
     def labels(self) -> List[str]:
@@ -302,7 +377,7 @@ class GrftRegressionModel(_Model):
         return list(self._call_java("targets"))
 
 
-class GrftClassifier(_Estimator[GrftClassificationModel], HasProbabilityCol):
+class GrftClassifier(_Estimator[GrftClassificationModel], HasProbabilityCol, HasRawPredictionCol, HasThresholds):
     """Fine-tunes a Vision Transformer to find the class of an image.
 
     ``labelCol`` holds text, booleans, or numbers from 0, such as StringIndexer's. Keywords are parameters, which ``explainParams()``
@@ -313,14 +388,14 @@ class GrftClassifier(_Estimator[GrftClassificationModel], HasProbabilityCol):
 
     _of = "GrftClassifier"
     _model = GrftClassificationModel
-    _keywords = __signature__ = _signature(_ProbableOptions)
+    _keywords = __signature__ = _signature(_ClassOptions)
 
-    def __init__(self, **values: "Unpack[_ProbableOptions]") -> None:
+    def __init__(self, **values: "Unpack[_ClassOptions]") -> None:
         super().__init__()
         self._of_java()
         self._with(dict(values))
 
-    def setParams(self, **values: "Unpack[_ProbableOptions]") -> "Self":
+    def setParams(self, **values: "Unpack[_ClassOptions]") -> "Self":
         """Sets parameters by name."""
         return self._with(dict(values))
 

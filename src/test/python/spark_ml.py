@@ -20,13 +20,16 @@ import time
 import grft_spark
 import pyspark
 from grft_spark import GrftClassificationModel, GrftClassifier, GrftMultiLabelClassifier, GrftMultiLabelModel, GrftRegressor
-from pyspark.ml.evaluation import MulticlassClassificationEvaluator, RegressionEvaluator
+from pyspark.ml.clustering import KMeans
+from pyspark.ml.evaluation import BinaryClassificationEvaluator, MulticlassClassificationEvaluator, RegressionEvaluator
 from pyspark.ml.feature import StringIndexer
 from pyspark.sql import SparkSession
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 DEMO = ROOT / "conf/demo"
 SETTINGS = ["training.headInit=fresh", "tuning.method=bitfit"]  # no pass to select: this is about Python
+# Parameters of Spark, which have its meanings.
+SPARKS = ("labelCol", "predictionCol", "probabilityCol", "rawPredictionCol", "thresholds", "weightCol", "validationIndicatorCol")
 
 
 def session(classes, ivy):
@@ -45,7 +48,7 @@ def parameters(classifier):
     for stage in (classifier, GrftMultiLabelClassifier(), GrftRegressor()):
         java = {each.name(): each.doc() for each in stage._java_obj.params()}
         assert sorted(java) == sorted(each.name for each in stage.params), stage
-        own = [each for each in stage.params if each.name not in ("labelCol", "predictionCol", "probabilityCol", "weightCol", "validationIndicatorCol")]
+        own = [each for each in stage.params if each.name not in SPARKS]
         for each in own:
             assert each.doc == java[each.name], (each.name, each.doc, java[each.name])
         assert sorted(inspect.signature(type(stage)).parameters) == sorted({"lambda": "lambda_"}.get(each, each) for each in java)
@@ -103,9 +106,26 @@ def one_class(pretrained, frame):
     labeled = model.transform(frame)
     print("labels", model.labels, "trained", model.trained, "accuracy", accuracy.evaluate(labeled))
     assert len(model.labels) == 2 and model.trained > 0 and len(model.pretrainedSha256) == 64
+    area = BinaryClassificationEvaluator(labelCol="number")
+    assert area.evaluate(labeled) == area.setRawPredictionCol("probability").evaluate(labeled)
+    always = model.copy().setParams(thresholds=[1.0, 0.0], embeddingCol="features", rawPredictionCol="")
+    columns = always.transform(frame)
+    assert {row.prediction for row in columns.select("prediction").collect()} == {1.0}
+    assert columns.first().features.size > 2 and "rawPrediction" not in columns.columns
+    assert KMeans(k=2, seed=1, predictionCol="cluster").fit(columns).transform(columns).where("cluster IS NOT NULL").count() == 32
+    summary = model.summary
+    assert model.hasSummary and summary.totalIterations == 2 and len(summary.objectiveHistory) == 1 and summary.bestEpoch == 1, summary
+    assert summary.trained == model.trained and summary.seconds > 0 and summary.runDirectory is None and summary.validationHistory == {}
+    broken = frame.selectExpr("if(held, NULL, image) AS image", "if(i = 1, NULL, number) AS number")
+    with refused("2 of 32 rows have none in number; set handleInvalid to skip"):
+        classifier.fit(broken)
+    assert classifier.copy().setParams(handleInvalid="skip").fit(broken).transform(frame).count() == 32
     with tempfile.TemporaryDirectory() as folder:
         model.save(folder + "/model")
         read = GrftClassificationModel.load(folder + "/model")
+        assert not read.hasSummary
+        with refused("has no training summary"):
+            read.summary
         assert read.labels == model.labels and read.uid == model.uid
         assert read.transform(frame).select("probability").collect() == labeled.select("probability").collect()
         classifier.save(folder + "/classifier")
@@ -120,7 +140,8 @@ def one_class(pretrained, frame):
 
 def other_tasks(pretrained, frame):
     frame = frame.selectExpr("image", "array(label, 'image') AS names", "number AS value", "held")
-    several = GrftMultiLabelClassifier(pretrained=pretrained, labelCol="names", epochs=1, validationIndicatorCol="held", settings=SETTINGS).fit(frame)
+    several = GrftMultiLabelClassifier(pretrained=pretrained, labelCol="names", epochs=1, validationIndicatorCol="held", patience=1, settings=SETTINGS).fit(frame)
+    assert len(several.summary.validationHistory["macro_f1"]) == 1, several.summary.validationHistory
     with tempfile.TemporaryDirectory() as folder:
         several.save(folder + "/model")
         assert GrftMultiLabelModel.load(folder + "/model").thresholds == several.thresholds

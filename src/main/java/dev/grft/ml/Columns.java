@@ -63,7 +63,7 @@ final class Columns {
         this.handleInvalid = new TextParam(
                 of,
                 "handleInvalid",
-                "what becomes of a row whose image is broken when it is transformed: error, skip or keep (with nulls)");
+                "what becomes of rows with a null or broken image, or in fit without a label: error, skip, or keep (with nulls; not in fit)");
         this.pretrained = new TextParam(
                 of, "pretrained", "path of the pretrained checkpoint: model.pretrained; of a model, where it lies now");
         of.setDefault(image, "image");

@@ -7,6 +7,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.spark.images.FrameColumns;
 import dev.grft.spark.verbs.Frames;
+import dev.grft.spark.verbs.Labeler;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -74,6 +75,9 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
                 changes.put(key, getOrDefault(param));
             }
         });
+        if (columns.broken() != Labeler.Broken.ERROR) {
+            changes.put("data.maxBroken", 1.0);
+        }
         changes.put("compare.methods", List.of());
         changes.put("data.train", Frames.TRAIN);
         changes.put("data.validation", isSet(validationIndicatorCol) ? Frames.VALIDATION : null);
@@ -106,14 +110,18 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
         transformSchema(dataset.schema());
         Settings resolved = resolved();
         Dataset<?> training = dataset;
+        if (columns.broken() != Labeler.Broken.ERROR) {
+            training = dataset.toDF().filter(frameColumns().labeled(dataset.schema()));
+        }
         Dataset<Row> validation = null;
         if (isSet(validationIndicatorCol)) {
             Column held =
                     functions.coalesce(FrameColumns.column(getOrDefault(validationIndicatorCol)), functions.lit(false));
-            validation = dataset.toDF().filter(held);
-            training = dataset.toDF().filter(functions.not(held));
+            validation = training.toDF().filter(held);
+            training = training.toDF().filter(functions.not(held));
         }
-        DeltaFile delta = Frames.train(
+        long began = System.nanoTime();
+        Frames.Trained trained = Frames.train(
                 resolved,
                 isSet(runDirectory) ? getOrDefault(runDirectory) : null,
                 training,
@@ -123,7 +131,9 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
                 getOrDefault(verbose).equals(true)
                         ? System.err
                         : new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8));
-        return copyValues(model(delta).setParent(this), ParamMap.empty());
+        M model = copyValues(model(trained.delta()).setParent(this), ParamMap.empty());
+        return model.withSummary(new GrftTrainingSummary(
+                trained.history(), model.trained(), (System.nanoTime() - began) / 1e9, trained.directory()));
     }
 
     /** Returns the model of a delta, with this estimator's uid. */

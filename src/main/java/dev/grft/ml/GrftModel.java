@@ -52,6 +52,7 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
     final transient Columns columns;
     final transient DeltaFile file;
     private transient @Nullable Opened opened;
+    private transient @Nullable GrftTrainingSummary summary;
 
     /** The model in a session, from a path. */
     private record Opened(SparkSession spark, String pretrained, Labeler labeler) {}
@@ -131,6 +132,32 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
         return file.delta().trained();
     }
 
+    M withSummary(@Nullable GrftTrainingSummary of) {
+        summary = of;
+        @SuppressWarnings("unchecked") // a subclass names itself
+        M self = (M) this;
+        return self;
+    }
+
+    /** Returns whether the model comes from {@code fit} in this application, and so has a {@link #summary}. */
+    public boolean hasSummary() {
+        return summary != null;
+    }
+
+    /**
+     * Returns how the training went.
+     *
+     * @throws UserError if the model was read, for a summary is not saved
+     */
+    public GrftTrainingSummary summary() {
+        if (summary == null) {
+            throw new UserError(
+                    uid + ": has no training summary; only the model that fit returns has one, and it is not"
+                            + " saved. Set runDirectory to keep the history of a training");
+        }
+        return summary;
+    }
+
     /** Returns the delta itself. */
     public DeltaFile delta() {
         return file;
@@ -185,7 +212,7 @@ public abstract class GrftModel<M extends GrftModel<M>> extends Model<M> impleme
         synchronized (this) {
             ((GrftModel<M>) copy).opened = opened;
         }
-        return copy.setParent(parent());
+        return copy.withSummary(summary).setParent(parent());
     }
 
     @Override

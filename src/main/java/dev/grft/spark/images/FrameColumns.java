@@ -31,18 +31,24 @@ public record FrameColumns(
     /** What names the columns, for messages. */
     public enum Keys {
         /** Parameters of Spark ML. */
-        PARAMETERS("imageCol", "labelCol", "cache the frame, or set nameCol"),
+        PARAMETERS(
+                "imageCol",
+                "labelCol",
+                "cache the frame, or set nameCol",
+                "; set handleInvalid to skip to train without them"),
         /** Settings of a run. */
-        SETTINGS("data.imageColumn", "data.labelColumn", "give them different names in a column path");
+        SETTINGS("data.imageColumn", "data.labelColumn", "give them different names in a column path", "");
 
         final String image;
         final String label;
         final String apart; // what tells rows apart
+        final String unlabeled; // ends a message about rows without labels
 
-        Keys(String image, String label, String apart) {
+        Keys(String image, String label, String apart, String unlabeled) {
             this.image = image;
             this.label = label;
             this.apart = apart;
+            this.unlabeled = unlabeled;
         }
     }
 
@@ -92,6 +98,28 @@ public record FrameColumns(
     /** Refuses a frame that has no column of images of that name. */
     public static void checkImage(String place, StructType schema, String image) {
         ImageColumn.of(schema, image, place, "set imageCol");
+    }
+
+    /** Returns whether a frame has a column {@code path} of text, which names its images. */
+    public static boolean hasPath(StructType schema) {
+        return List.of(schema.fieldNames()).contains("path")
+                && schema.apply("path").dataType().equals(DataTypes.StringType);
+    }
+
+    /** Returns the condition that a row has a label: neither null nor blank nor NaN in any of the columns. */
+    public Column labeled(StructType schema) {
+        Column all = functions.lit(true);
+        for (String name : LabelForm.of(task, label).columns()) {
+            DataType type = schema.apply(name).dataType();
+            Column cell = column(name);
+            all = all.and(cell.isNotNull());
+            if (type.equals(DataTypes.DoubleType) || type.equals(DataTypes.FloatType)) {
+                all = all.and(functions.not(functions.isnan(cell)));
+            } else if (type.equals(DataTypes.StringType) && task == Task.SINGLE_LABEL) {
+                all = all.and(functions.trim(cell).notEqual(""));
+            }
+        }
+        return all;
     }
 
     /** Returns the column of that very name, dots and all. */

@@ -152,9 +152,9 @@ public final class FrameSource implements Source.Stored {
             Columns.type(schema, name, place, "set nameCol");
             return FrameColumns.column(name).cast(DataTypes.StringType);
         }
-        boolean path = List.of(schema.fieldNames()).contains("path")
-                && schema.apply("path").dataType().equals(DataTypes.StringType);
-        return path ? FrameColumns.column("path") : functions.lit(null).cast(DataTypes.StringType);
+        return FrameColumns.hasPath(schema)
+                ? FrameColumns.column("path")
+                : functions.lit(null).cast(DataTypes.StringType);
     }
 
     @Override
@@ -164,6 +164,10 @@ public final class FrameSource implements Source.Stored {
 
     @Override
     public List<Named> named(String prefix) {
+        if (seen().isEmpty()) {
+            throw new UserError(place + ": there are no rows" + (labeled ? " with a label" : "")
+                    + "; check the table, query or filter" + (labeled ? ", or is " + keys.label + " right?" : ""));
+        }
         List<Named> named = new ArrayList<>();
         eachNumbered((row, number, shared, same) ->
                 named.add(new Named(prefix + numbered(row.name, number), row.label, 0, named.size())));
@@ -240,8 +244,11 @@ public final class FrameSource implements Source.Stored {
         Set<String> wrong = new TreeSet<>();
         for (Seen row : labeled ? seen() : List.<Seen>of()) {
             if (row.label == null) {
-                throw new UserError(
-                        place + ": " + row.name + " has no label; remove the row, or is " + keys.label + " right?");
+                long without =
+                        seen().stream().filter(each -> each.label == null).count();
+                throw new UserError(place + ": " + row.name + " has no label; remove the row, or is " + keys.label
+                        + " right? " + without + " of " + seen().size() + " rows have none in "
+                        + String.join(", ", form.columns()) + keys.unlabeled);
             }
             boolean number = row.label.matches("[0-9]{1,9}") && Integer.parseInt(row.label) < MOST_CLASSES;
             if (numbered && reader.names == null && !number) {
@@ -361,7 +368,9 @@ public final class FrameSource implements Source.Stored {
             String sha256 = sha256(row);
             String name = name(row, sha256);
             try {
-                return new Seen(name, LabelColumns.text(row, 1, form, names), sha256, weight(row, name), partition);
+                boolean none = form.byColumn() && row.getList(1).contains(null);
+                String label = none ? null : LabelColumns.text(row, 1, form, names);
+                return new Seen(name, label, sha256, weight(row, name), partition);
             } catch (IllegalArgumentException e) {
                 throw new UserError(name + ": " + e.getMessage() + "; is " + keys.label + " right?", e);
             }

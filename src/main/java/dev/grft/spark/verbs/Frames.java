@@ -2,6 +2,7 @@ package dev.grft.spark.verbs;
 
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
+import dev.grft.checkpoint.artifact.TrainingHistory;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
@@ -34,7 +35,18 @@ public final class Frames {
     private Frames() {}
 
     /**
-     * Trains, and returns the delta. The frame's session goes on as it was.
+     * What a training has left.
+     *
+     * @param history of its epochs
+     * @param directory its run directory; null if that is gone
+     */
+    public record Trained(
+            DeltaFile delta,
+            TrainingHistory history,
+            @Nullable String directory) {}
+
+    /**
+     * Trains, and returns what came of it. The frame's session goes on as it was.
      *
      * @param settings of the run; {@code data.train} and {@code data.validation} do not count
      * @param runs folder that gets a run directory of its own for each training, in which an interrupted one goes on; null
@@ -44,7 +56,7 @@ public final class Frames {
      * @param progress gets what the verbs print to standard error
      * @throws UserError as the verbs
      */
-    public static DeltaFile train(
+    public static Trained train(
             Settings settings,
             @Nullable String runs,
             Dataset<?> training,
@@ -74,7 +86,7 @@ public final class Frames {
         }
     }
 
-    private static DeltaFile train(
+    private static Trained train(
             SparkSession spark,
             Settings settings,
             Map<String, FrameSource> frames,
@@ -86,7 +98,13 @@ public final class Frames {
                     session.claim();
                 }
                 Run run = session.main();
-                return new TrainVerb(run.forMethod(run.method()), false).delta();
+                DeltaFile delta = new TrainVerb(run.forMethod(run.method()), false).delta();
+                return new Trained(
+                        delta,
+                        TrainingHistory.in(
+                                session.storage(),
+                                new Path(run.directory().method(run.method().word()))),
+                        stays ? run.settings().run().directory() : null);
             });
         }
     }

@@ -6,6 +6,7 @@ import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Settings;
 import dev.grft.data.Target;
 import dev.grft.spark.images.Encoded;
+import dev.grft.spark.images.FrameColumns;
 import dev.grft.spark.images.ImageColumn;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
@@ -22,7 +23,9 @@ import java.util.Iterator;
 import java.util.Map;
 import java.util.Spliterator;
 import java.util.Spliterators;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.StreamSupport;
+import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -113,7 +116,7 @@ public final class Labeler {
             Dataset<?> frame, String place, String imageColumn, StructType schema, Broken broken, Cells cells) {
         ImageColumn images = ImageColumn.of(frame.schema(), imageColumn, place, "set imageCol");
         Looking looking = model;
-        Seeing seeing = new Seeing(images, frame.schema().fieldIndex(imageColumn), imageColumn, broken, cells, outputs);
+        Seeing seeing = new Seeing(images, frame.schema(), imageColumn, broken, cells, outputs);
         MapPartitionsFunction<Row, Row> labeled = rows -> seeing.labeled(rows, looking);
         Dataset<Row> result = frame.toDF().mapPartitions(labeled, Encoders.row(schema));
         return result.select(Arrays.stream(schema.fields()) // encoders lose what is known of a column
@@ -127,14 +130,16 @@ public final class Labeler {
 
         private final ImageColumn images;
         private final int column;
+        private final int path; // of the column that names the images; -1: none
         private final String imageColumn;
         private final Broken broken;
         private final Cells cells;
         private final int outputs;
 
-        Seeing(ImageColumn images, int column, String imageColumn, Broken broken, Cells cells, int outputs) {
+        Seeing(ImageColumn images, StructType schema, String imageColumn, Broken broken, Cells cells, int outputs) {
             this.images = images;
-            this.column = column;
+            this.column = schema.fieldIndex(imageColumn);
+            this.path = FrameColumns.hasPath(schema) ? schema.fieldIndex("path") : -1;
             this.imageColumn = imageColumn;
             this.broken = broken;
             this.cells = cells;
@@ -143,8 +148,9 @@ public final class Labeler {
 
         Iterator<Row> labeled(Iterator<Row> rows, Looking looking) {
             Iterator<Looking.Seen<Row>> seen = looking.over(rows, this::image, row -> row);
+            AtomicLong number = new AtomicLong();
             return StreamSupport.stream(Spliterators.spliteratorUnknownSize(seen, Spliterator.ORDERED), false)
-                    .filter(this::stays)
+                    .filter(one -> stays(one, number.getAndIncrement()))
                     .map(one -> appended(one.item, cells.of(one.values == null ? null : Said.of(one.values, outputs))))
                     .iterator();
         }
@@ -155,14 +161,22 @@ public final class Labeler {
             return images.image(own == null ? "an image of column " + imageColumn : own, Target.NONE, cell);
         }
 
-        private boolean stays(Looking.Seen<Row> one) {
+        private boolean stays(Looking.Seen<Row> one, long number) {
             if (one.broken != null && broken == Broken.ERROR) {
                 throw new UserError(
-                        one.broken.name() + " is broken: " + one.broken.reason()
+                        name(one.item, number) + " is broken in column " + imageColumn + ": " + one.broken.reason()
                                 + "; remove the row, or set handleInvalid to skip or keep",
                         one.broken);
             }
             return one.broken == null || broken == Broken.KEEP;
+        }
+
+        private String name(Row row, long number) {
+            String own = images.name(row.get(column));
+            if (own == null && path >= 0 && !row.isNullAt(path)) {
+                own = row.getString(path);
+            }
+            return own == null ? "row " + number + " of partition " + TaskContext.getPartitionId() : own;
         }
 
         private static Row appended(Row row, @Nullable Object[] more) {
