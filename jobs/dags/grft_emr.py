@@ -1,7 +1,8 @@
 """Runs the verbs as steps of an existing Amazon EMR cluster, with spark-submit on its YARN.
 
 The connection ``aws_default`` says which account and region; the job jar, the configuration and the run directory are in S3. The task
-waits in the triggerer and holds no worker. EMR reports no exit code of a step, so a mistake in the input is tried again, too.
+waits in the triggerer and holds no worker. EMR reports no exit code of a step, so a mistake in the input is tried again, too. A verb
+ends by itself, with a checkpoint, before the waiting for it does; what is left then is canceled.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import grft_pipeline as grft
 from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator
 from airflow.sdk import DAG, Param
+from airflow.sdk.exceptions import AirflowException
+from botocore.exceptions import ClientError
 
 POLL = 30  # seconds
+SPARE = 600  # seconds, between the end of a verb by itself and that of the waiting for it
 
 # EMR allocates executors dynamically by default. The driver runs on YARN with an environment of its own.
 SPARK_CONF = grft.SPARK_CONF | {
@@ -36,6 +40,7 @@ def steps(verb: str):
                         *("spark-submit", "--deploy-mode", "cluster", "--name", f"grft {verb}"),
                         *(word for key, value in conf.items() for word in ("--conf", f"{key}={value}")),
                         *("--class", "dev.grft.cli.Main", context["params"]["jar"], *arguments(context)),
+                        *("--max-time", f"{grft.timeout_seconds(verb) - SPARE}s"),
                     ],
                 },
             }
@@ -44,8 +49,23 @@ def steps(verb: str):
     return render
 
 
-def submit(task_id: str, **settings) -> EmrAddStepsOperator:
-    return EmrAddStepsOperator(
+class EmrVerb(EmrAddStepsOperator):
+    """One verb as a step, which is canceled if it is still there when nobody waits for it anymore."""
+
+    def execute_complete(self, context, event=None):
+        try:
+            return super().execute_complete(context, event)
+        except AirflowException:
+            try:
+                answer = self.hook.conn.cancel_steps(ClusterId=self.job_flow_id, StepIds=event["value"])
+                self.log.info("Canceled what has not ended: %s", answer.get("CancelStepsInfoList"))
+            except ClientError as e:
+                self.log.warning("The steps %s cannot be canceled and may go on: %s", event["value"], e)
+            raise
+
+
+def submit(task_id: str, **settings) -> EmrVerb:
+    return EmrVerb(
         task_id=task_id,
         job_flow_id="{{ params.cluster }}",
         steps=steps(task_id),

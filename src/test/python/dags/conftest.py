@@ -22,6 +22,10 @@ os.environ.update(
 )
 
 
+class Refused(Exception):
+    """What an answer raises in place of an answer: a status of HTTP and its content."""
+
+
 class Service:
     """Plays a service by HTTP: answers JSON to JSON by what ``answer(name, request)`` returns, and keeps paths and requests."""
 
@@ -35,8 +39,12 @@ class Service:
                 paths.append(self.path)
                 name = self.headers.get("X-Amz-Target", self.path.partition("?")[0]).rpartition(".")[2].rpartition("/")[2]
                 requests.append((name, json.loads(body or b"{}")))
-                content = json.dumps(answer(*requests[-1])).encode()
-                self.send_response(200)
+                try:
+                    status, content = 200, answer(*requests[-1])
+                except Refused as e:
+                    status, content = e.args
+                content = json.dumps(content).encode()
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

@@ -1,6 +1,7 @@
 """The DAGs of EMR and Databricks by the real operators, hooks and triggers, whose services a server of the tests plays."""
 
 import asyncio
+import contextlib
 import copy
 import json
 
@@ -11,7 +12,7 @@ from airflow.sdk.exceptions import (
     ParamValidationError,
     TaskDeferred,
 )
-from conftest import Service, rendered
+from conftest import Refused, Service, rendered
 
 VERBS = ("check", "select", "train", "merge", "evaluate")
 
@@ -85,32 +86,58 @@ def test_a_step_of_emr_is_spark_submit_with_the_verb(run, verb):
     assert words[words.index("--class") :] == [
         *("--class", "dev.grft.cli.Main", "s3://b/job.jar", verb, "--config", "s3://bucket/my.yaml", "--set", "training.epochs=5"),
         *("--set", "run.directory=s3://b/runs/grft_emr-manual__2026-01-02T03-04-05.678-00-00"),
+        *("--max-time", f"{int(task.execution_timeout.total_seconds()) - 600}s"),
     ]
     assert task.waiter_delay * task.waiter_max_attempts == task.execution_timeout.total_seconds()
 
 
-@pytest.mark.parametrize("state", ["COMPLETED", "FAILED"])
-def test_a_step_of_emr_is_waited_for_without_a_worker(run, monkeypatch, state):
+@contextlib.contextmanager
+def emr(monkeypatch, state, cancel=lambda: {"CancelStepsInfoList": [{"StepId": "s-1", "Status": "SUBMITTED"}]}):
+    """Plays EMR, whose step s-1 is in a state."""
+
     def answer(name, request):
         return {
-            "DescribeCluster": {"Cluster": {"Id": "j-ABC"}},
-            "AddJobFlowSteps": {"StepIds": ["s-1"]},
-            "ListSteps": {"Steps": [{"Id": "s-1", "Status": {"State": state}}]},
-        }[name]
+            "DescribeCluster": lambda: {"Cluster": {"Id": "j-ABC"}},
+            "AddJobFlowSteps": lambda: {"StepIds": ["s-1"]},
+            "ListSteps": lambda: {"Steps": [{"Id": "s-1", "Status": {"State": state}}]},
+            "CancelSteps": cancel,
+        }[name]()
 
-    with Service(answer) as emr:
-        where = {"region_name": "eu-west-1", "endpoint_url": emr.url}
+    with Service(answer) as service:
+        where = {"region_name": "eu-west-1", "endpoint_url": service.url}
         aws = {"conn_type": "aws", "login": "key", "password": "of-this-test", "extra": where}
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(aws))
+        yield service
+
+
+@pytest.mark.parametrize("state", ["COMPLETED", "FAILED"])
+def test_a_step_of_emr_is_waited_for_without_a_worker(run, monkeypatch, state):
+    with emr(monkeypatch, state) as service:
         task, context = run("grft_emr", "train", cluster="j-ABC")
         task.waiter_delay, task.waiter_max_attempts = 1, 3
         if state == "COMPLETED":
             assert task.execute_complete(context, deferred(task, context)) == ["s-1"]
+            assert "CancelSteps" not in [name for name, _ in service.requests]
         else:
             with pytest.raises(AirflowException, match="Error while running steps: .*terminal failure"):
                 task.execute_complete(context, deferred(task, context))
-    (sent,) = (request for name, request in emr.requests if name == "AddJobFlowSteps")
+    (sent,) = (request for name, request in service.requests if name == "AddJobFlowSteps")
     assert sent == {"JobFlowId": "j-ABC", "Steps": task.steps}
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING"])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_step_of_emr_that_is_there_when_the_waiting_ends_is_canceled(run, monkeypatch, state, allowed):
+    def refuse():
+        raise Refused(400, {"__type": "AccessDeniedException", "message": "no right to cancel"})
+
+    with emr(monkeypatch, state, *([] if allowed else [refuse])) as service:
+        task, context = run("grft_emr", "train", cluster="j-ABC")
+        task.waiter_delay, task.waiter_max_attempts = 1, 2
+        with pytest.raises(AirflowException, match="Error while running steps: .*max attempts"):
+            task.execute_complete(context, deferred(task, context))
+    (sent,) = (request for name, request in service.requests if name == "CancelSteps")
+    assert sent == {"ClusterId": "j-ABC", "StepIds": ["s-1"]}
 
 
 @pytest.mark.parametrize("verb", VERBS)
