@@ -82,7 +82,7 @@ def mistake(place, action):
 def tries(spark, folder):
     import grft_spark
     from pyspark.ml import Pipeline, PipelineModel
-    from pyspark.ml.evaluation import MulticlassClassificationEvaluator
+    from pyspark.ml.evaluation import BinaryClassificationEvaluator, MulticlassClassificationEvaluator
     from pyspark.ml.feature import StringIndexer
 
     photos = spark.read.parquet(str(DEMO / "hands/train.parquet")).where("label IN ('0', '5')")
@@ -108,6 +108,17 @@ def tries(spark, folder):
     classifier.save(f"{folder}/classifier")
     assert grft_spark.GrftClassifier.load(f"{folder}/classifier").getOrDefault("epochs") == 1
 
+    other = again.copy().setParams(thresholds=[1.0, 0.0], embeddingCol="features", rawPredictionCol="logits", handleInvalid="keep").transform(
+        indexed.selectExpr("if(i = 1, NULL, image) AS image", "number")
+    )
+    rows = other.select("prediction", "logits", "features").collect()
+    assert [row.prediction for row in rows].count(1.0) == 30 and [row.logits for row in rows].count(None) == 2
+    assert all(row.features.size > 2 for row in rows if row.features is not None)
+    area = BinaryClassificationEvaluator(labelCol="number")
+    assert area.evaluate(labeled) == area.setRawPredictionCol("probability").evaluate(labeled)
+    unlabeled = indexed.selectExpr("image", "if(i = 1, NULL, number) AS number")
+    assert classifier.copy().setParams(handleInvalid="skip").fit(unlabeled).transform(indexed).count() == 32
+
     several = grft_spark.GrftMultiLabelClassifier(pretrained=str(DEMO / "vit-demo"), labelCol="names", epochs=1, settings=SETTINGS)
     frame = photos.selectExpr("image", "array(label, 'image') AS names", "CAST(label AS double) AS value")
     assert any("image" in row.prediction for row in several.fit(frame).transform(frame).select("prediction").collect())
@@ -118,12 +129,13 @@ def tries(spark, folder):
     for kind in (grft_spark.GrftClassifier, grft_spark.GrftClassificationModel):
         mistake(f"file:{folder}/none: there is no such folder", lambda kind=kind: kind.load(f"{folder}/none"))
     names = labeled.schema["prediction"].metadata["ml_attr"]["vals"]
-    try:
-        model.labels
-    except RuntimeError as e:
-        assert str(e).startswith("labels: a server of Spark Connect returns attributes of Spark's own models only"), e
-    else:
-        raise AssertionError(f"the server returns labels now; let the wheel return them, not {names} of the metadata")
+    for attribute in ("labels", "summary"):
+        try:
+            getattr(model, attribute)
+        except RuntimeError as e:
+            assert str(e).startswith(f"{attribute}: a server of Spark Connect returns attributes of Spark's own models only"), e
+        else:
+            raise AssertionError(f"the server returns {attribute} now; let the wheel return it")
     assert sorted(names) == ["0", "5"]
 
 

@@ -74,7 +74,7 @@ public record TrainingHistory(List<Epoch> epochs, long steps) {
         void add(JsonNode line) {
             if (line.has("split")) {
                 measures = new TreeMap<>();
-                line.fields().forEachRemaining(field -> {
+                line.properties().forEach(field -> {
                     if (!NO_MEASURES.contains(field.getKey())) {
                         measures.put(field.getKey(), number(field.getValue()));
                     }
