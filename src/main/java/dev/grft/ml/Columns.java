@@ -193,9 +193,9 @@ final class Columns {
                         of.uid() + ": column " + name + " exists already; drop it or set another " + column.name());
             }
             fields.add(
-                    column == prediction
+                    column.equals(prediction)
                             ? prediction(outputs, nullable)
-                            : vector(name, column == embedding ? features : outputs.size(), nullable));
+                            : vector(name, column.equals(embedding) ? features : outputs.size(), nullable));
         }
         return new StructType(fields.toArray(StructField[]::new)); // which, unlike its factory, takes a name twice
     }
