@@ -8,6 +8,7 @@ import dev.grft.vit.kernels.blas.Blas;
 import dev.grft.vit.kernels.nd4j.Flat;
 import dev.grft.vit.kernels.onednn.OneDnn;
 import dev.grft.vit.kernels.torch.Torch;
+import dev.grft.vit.kernels.torch.TorchDevice;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -143,7 +144,7 @@ public final class Backend {
 
     private static Kernels torch(boolean bf16) {
         requireTorch();
-        return new TorchKernels(bf16);
+        return new TorchKernels(TorchDevice.CPU, bf16);
     }
 
     /**
@@ -157,7 +158,7 @@ public final class Backend {
             return Memory.ND4J;
         }
         requireTorch();
-        return TorchArray.MEMORY;
+        return TorchMemory.CPU;
     }
 
     /**

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Every array lies in the kernels' own {@link #memory} and is of the model's data type unless said otherwise; outputs are
  * allocated by the caller and, where not said otherwise, overwritten. No method reads an array back to the host. The
- * implementations are not safe for several threads at once: each network owns one.
+ * implementations are not safe for several threads at once: each network owns one. Arrays of indices must not change, because kernels
+ * may keep a copy of them until {@link #free}.
  */
 public interface Kernels {
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.UserError;
 import dev.grft.vit.kernels.Array.DataType;
+import dev.grft.vit.kernels.torch.TorchDevice;
 import java.util.Random;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -16,8 +17,13 @@ public enum Machine {
     CPU_FLOAT(CpuKernels::new, DataType.FLOAT, 2e-6),
     ND4J_FLOAT(Nd4jKernels::new, DataType.FLOAT, 2e-6),
     ND4J_DOUBLE(Nd4jKernels::new, DataType.DOUBLE, 1e-13),
-    TORCH_FLOAT(() -> new TorchKernels(false), DataType.FLOAT, 2e-6),
-    TORCH_DOUBLE(() -> new TorchKernels(false), DataType.DOUBLE, 1e-13);
+    TORCH_FLOAT(() -> new TorchKernels(device(), false), DataType.FLOAT, 2e-6),
+    TORCH_DOUBLE(() -> new TorchKernels(device(), false), DataType.DOUBLE, 1e-13),
+    TORCH_AS_ON_A_GPU_FLOAT(() -> new TorchKernels(asGpu(), false), DataType.FLOAT, 2e-6),
+    TORCH_AS_ON_A_GPU_DOUBLE(() -> new TorchKernels(asGpu(), false), DataType.DOUBLE, 1e-13);
+
+    private static final boolean TORCH = Boolean.getBoolean("grft.torch");
+    private static final boolean ON_GPU = Boolean.getBoolean("grft.torch.gpu");
 
     private final Supplier<Kernels> kernels;
     private final DataType type;
@@ -29,10 +35,19 @@ public enum Machine {
         this.accuracy = accuracy;
     }
 
+    /** Returns where LibTorch's kernels compute: on a GPU with {@code -Dgrft.torch.gpu=true}, which this machine must have. */
+    private static TorchDevice device() {
+        return ON_GPU ? TorchDevice.GPU : TorchDevice.CPU;
+    }
+
+    /** Returns the same that computes as on a GPU. */
+    private static TorchDevice asGpu() {
+        return new TorchDevice(device().name(), true);
+    }
+
     /** Returns those of this build: LibTorch's with {@code -Ptorch}, else all others. */
     public static Stream<Machine> here() {
-        boolean torch = Boolean.getBoolean("grft.torch");
-        return Stream.of(values()).filter(machine -> machine.name().startsWith("TORCH") == torch);
+        return Stream.of(values()).filter(machine -> machine.name().startsWith("TORCH") == TORCH);
     }
 
     /** Returns the one of this build that gradients are checked on, in DOUBLE. */
@@ -44,12 +59,12 @@ public enum Machine {
 
     /** Returns the kernels of this build that compute in bfloat16. */
     public static Kernels narrow() {
-        return Boolean.getBoolean("grft.torch") ? new TorchKernels(true) : new CpuKernels(true);
+        return TORCH ? new TorchKernels(asGpu(), true) : new CpuKernels(true);
     }
 
     /** Returns those in FLOAT. */
     static Kernels floats() {
-        return Boolean.getBoolean("grft.torch") ? new TorchKernels(false) : new CpuKernels();
+        return TORCH ? new TorchKernels(device(), false) : new CpuKernels();
     }
 
     /** Skips the test if this processor cannot compute in bfloat16. */
@@ -91,7 +106,7 @@ public enum Machine {
 
     /** Returns where the arrays of this build's kernels lie. */
     public static Memory memory() {
-        return Boolean.getBoolean("grft.torch") ? TorchArray.MEMORY : Memory.ND4J;
+        return TORCH ? new TorchMemory(device()) : Memory.ND4J;
     }
 
     public static Array array(DataType type, double[] values, long... shape) {

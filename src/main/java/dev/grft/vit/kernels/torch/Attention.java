@@ -3,17 +3,37 @@ package dev.grft.vit.kernels.torch;
 import static dev.grft.vit.kernels.torch.Torch.scalar;
 
 import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Multi-head attention. If its weights are not kept, LibTorch's fused attention computes it, which never has them in memory; the backward
- * then computes the forward again.
+ * Multi-head attention. If its weights are not kept, the backward computes the forward again. On the CPU they are then never in memory,
+ * because LibTorch's fused attention computes it; for a GPU they are in memory for some examples at a time.
  */
 public final class Attention {
+    private static final long PART = 32 << 20; // weights in memory at a time, unless one example has more
+
     private Attention() {}
+
+    /** What is done with {@code n} examples from one on. */
+    private interface Part {
+        void compute(long from, long n, Tensor weights);
+    }
+
+    /** Does it with all examples, some at a time, with room for their weights {@code [n*H*Q, T]}. */
+    private static void inParts(
+            TorchDevice device, torch.ScalarType type, long examples, long rows, long tokens, Part part) {
+        long most = Math.max(1, PART / (rows * tokens));
+        for (long from = 0; from < examples; from += most) {
+            try (PointerScope scope = new PointerScope()) {
+                long n = Math.min(most, examples - from);
+                part.compute(from, n, device.empty(type, n * rows * tokens).view(n * rows, tokens));
+            }
+        }
+    }
 
     /**
      * Puts the attention of the first Q tokens of each example into {@code out [B*Q, D]}.
@@ -23,23 +43,32 @@ public final class Attention {
      * @param weights out: the softmax, {@code [B*H*Q, T]}; null if it is not kept
      */
     public static void attention(
-            torch.ScalarType type, Tensor qkv, long heads, long examples, @Nullable Tensor weights, Tensor out) {
+            TorchDevice device,
+            torch.ScalarType type,
+            Tensor qkv,
+            long heads,
+            long examples,
+            @Nullable Tensor weights,
+            Tensor out) {
         long queries = out.size(0) / examples;
-        Heads in = new Heads(qkv.to(type), heads, examples, queries);
-        Tensor context;
-        if (weights == null) {
-            context = Fused.forward(in.q, in.k, in.v).get(0);
-        } else {
-            Tensor w = in.weights(weights);
-            Tensor scores = torch.matmul(in.q, in.k.transpose(2, 3)).mul_(scalar(in.scale));
-            torch.softmax_out(w, scores, 3);
-            context = torch.matmul(w, in.v);
+        long t = qkv.size(0) / examples;
+        if (weights == null && device.gpu()) {
+            inParts(device, type, examples, heads * queries, t, (from, n, w) -> {
+                Tensor some = qkv.narrow(0, from * t, n * t);
+                attention(device, type, some, heads, n, w, out.narrow(0, from * queries, n * queries));
+            });
+            return;
         }
+        Heads in = new Heads(qkv.to(type), heads, examples, queries);
+        Tensor context = weights == null
+                ? Fused.forward(in.q, in.k, in.v).get(0)
+                : torch.matmul(in.softmax(in.weights(weights)), in.v);
         ofHeads(out, heads, examples).copy_(context);
     }
 
     /** Puts the gradient of that into {@code dqkv [B*T, 3D]}, given {@code dout [B*Q, D]}. */
     public static void backward(
+            TorchDevice device,
             torch.ScalarType type,
             Tensor dout,
             Tensor qkv,
@@ -48,6 +77,17 @@ public final class Attention {
             long examples,
             Tensor dqkv) {
         long queries = dout.size(0) / examples;
+        long t = qkv.size(0) / examples;
+        if (weights == null && device.gpu()) {
+            inParts(device, type, examples, heads * queries, t, (from, n, w) -> {
+                Tensor some = qkv.narrow(0, from * t, n * t);
+                Heads in = new Heads(some.to(type), heads, n, queries);
+                in.softmax(in.weights(w));
+                Tensor d = dout.narrow(0, from * queries, n * queries);
+                backward(device, type, d, some, w, heads, n, dqkv.narrow(0, from * t, n * t));
+            });
+            return;
+        }
         Heads in = new Heads(qkv.to(type), heads, examples, queries);
         Heads gradients = new Heads(dqkv, heads, examples, queries);
         Tensor dcontext = ofHeads(dout.to(type), heads, examples);
@@ -130,6 +170,12 @@ public final class Attention {
             this.k = all.select(0, 1);
             this.v = all.select(0, 2);
             this.scale = 1 / Math.sqrt((double) h);
+        }
+
+        /** Returns {@code w [B, H, Q, T]}, after putting the softmax into it. */
+        Tensor softmax(Tensor w) {
+            Tensor scores = torch.matmul(q, k.transpose(2, 3)).mul_(scalar(scale));
+            return torch.softmax_out(w, scores, 3);
         }
 
         /** Returns {@code [B*H*Q, T]} as {@code [B, H, Q, T]}. */

@@ -29,28 +29,27 @@ public final class Rows {
     }
 
     /** Puts columns {@code columns [k]} of {@code x [m, n]} into the rows of {@code y [k, m]}. */
-    public static void columnsToRows(Tensor x, int[] columns, Tensor y) {
-        y.copy_(x.index_select(1, Torch.indices(columns, columns.length)).t());
+    public static void columnsToRows(Tensor x, Tensor columns, Tensor y) {
+        y.copy_(x.index_select(1, columns).t());
     }
 
     /** Adds the rows of {@code x [k, m]} to the columns {@code columns [k]} of {@code y [m, n]}, all of them different. */
-    public static void addRowsToColumns(Tensor x, int[] columns, Tensor y) {
-        Tensor at = Torch.indices(columns, columns.length);
-        Tensor sums = torch.add(y.index_select(1, at), x.t());
-        y.index_copy_(1, at, sums.to(y.scalar_type()));
+    public static void addRowsToColumns(Tensor x, Tensor columns, Tensor y) {
+        Tensor sums = torch.add(y.index_select(1, columns), x.t());
+        y.index_copy_(1, columns, sums.to(y.scalar_type()));
     }
 
     /** Puts {@code x [m, n]}, plus {@code values [k, m]} in the columns {@code columns [k, m]}, into {@code y [m, n]}. */
-    public static void addEntries(Tensor x, int[] columns, Tensor values, Tensor y) {
-        Tensor at = Torch.indices(columns, values.size(0), values.size(1)).t();
+    public static void addEntries(Tensor x, Tensor columns, Tensor values, Tensor y) {
+        Tensor at = columns.view(values.size(0), values.size(1)).t();
         Tensor sums = torch.add(x.gather(1, at), values.t());
         y.copy_(x);
         y.scatter_(1, at, sums.to(y.scalar_type()));
     }
 
     /** Puts the entries of {@code a' b} in the columns {@code columns [k, n]} of its rows into {@code dots [k, n]}. */
-    public static void entryDots(Tensor a, Tensor b, int[] columns, Tensor dots) {
-        Tensor at = Torch.indices(columns, dots.size(0), dots.size(1));
+    public static void entryDots(Tensor a, Tensor b, Tensor columns, Tensor dots) {
+        Tensor at = columns.view(dots.size(0), dots.size(1));
         for (long k = 0; k < dots.size(0); k++) {
             columnDots(a, b.index_select(1, at.select(0, k)), dots.select(0, k));
         }

@@ -2,14 +2,10 @@ package dev.grft.vit.kernels.torch;
 
 import dev.grft.UserError;
 import org.bytedeco.javacpp.Loader;
-import org.bytedeco.javacpp.LongPointer;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.Context;
-import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
 /** LibTorch in this process: loaded at the first use, on the CPU. */
@@ -72,25 +68,6 @@ public final class Torch {
             torch.set_num_threads(number);
             openblas.blas_set_num_threads(number); // LibTorch multiplies by a copy of its own
         }
-    }
-
-    /** Returns a tensor of the values at an address, row by row. The memory must outlast it. */
-    public static Tensor view(Pointer memory, torch.ScalarType type, long... shape) {
-        return torch.from_blob(memory, shape, new TensorOptions(type));
-    }
-
-    /** Returns a new tensor of so many values, which are undefined. */
-    public static Tensor empty(torch.ScalarType type, long length) {
-        return torch.empty(new long[] {length}, new TensorOptions(type), new MemoryFormatOptional());
-    }
-
-    /** Returns a tensor of numbers. */
-    static Tensor indices(int[] numbers, long... shape) {
-        LongPointer copy = new LongPointer(numbers.length);
-        for (int i = 0; i < numbers.length; i++) {
-            copy.put(i, numbers[i]);
-        }
-        return view(copy, torch.ScalarType.Long, shape);
     }
 
     /** Returns the type of a tensor's values, to compare with constants. */

@@ -4,7 +4,8 @@
  * <p>Reads from and writes to: memory of the caller, which tensors view. What an operation needs in between is freed when the caller's scope
  * ends.
  *
- * <p>Reading order: {@link dev.grft.vit.kernels.torch.Torch} (the library), {@link dev.grft.vit.kernels.torch.Products}, {@link
+ * <p>Reading order: {@link dev.grft.vit.kernels.torch.Torch} (the library), {@link
+ * dev.grft.vit.kernels.torch.TorchDevice}, {@link dev.grft.vit.kernels.torch.Products}, {@link
  * dev.grft.vit.kernels.torch.Attention}; then rows, tokens, losses and squares.
  */
 @NullMarked
