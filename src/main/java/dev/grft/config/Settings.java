@@ -343,12 +343,12 @@ public record Settings(
             implements Serializable {
         public Engine {
             Checks.word("engine.kernels", kernels, "auto", "cpu", "torch", "nd4j");
-            if (requireGpu && (kernels.equals("cpu") || kernels.equals("torch"))) {
+            if (requireGpu && (kernels.equals("cpu") || kernels.equals("nd4j"))) {
                 throw UserError.of(
                         "engine.requireGpu is true, but engine.kernels is %s, which computes on CPUs; set it to auto",
                         kernels);
             }
-            Checks.word("engine.precision", precision, "fp32", "bf16");
+            Checks.word("engine.precision", precision, "fp32", "bf16", "tf32");
             Checks.count("engine.blasThreads", blasThreads);
             Checks.notNegative("engine.frozenCacheGiB", frozenCacheGiB);
             Checks.word("engine.rounds", rounds, "auto", "jobs", "standing");

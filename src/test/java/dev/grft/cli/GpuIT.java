@@ -21,7 +21,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("thorough")
 class GpuIT {
     private static final long SECONDS = 300;
-    private static final Pattern PINNED = Pattern.compile("tasks compute on GPU (\\d)");
+    private static final Pattern ASSIGNED = Pattern.compile("Spark has assigned the GPU (\\d) to this executor");
 
     @TempDir
     Path folder;
@@ -33,11 +33,11 @@ class GpuIT {
         return bin + ":" + System.getenv("PATH");
     }
 
-    /** Returns the numbers of the GPUs that the executors of a worker have pinned, each once for an executor. */
-    private static List<String> pinned(Path worker) throws IOException {
+    /** Returns the numbers of the GPUs that the executors of a worker were assigned, each once for an executor. */
+    private static List<String> assigned(Path worker) throws IOException {
         try (Stream<Path> files = Files.walk(worker)) {
             return files.filter(file -> file.endsWith("stderr"))
-                    .flatMap(file -> PINNED.matcher(read(file)).results())
+                    .flatMap(file -> ASSIGNED.matcher(read(file)).results())
                     .map((MatchResult found) -> found.group(1))
                     .sorted()
                     .toList();
@@ -77,7 +77,7 @@ class GpuIT {
             assertThat(Submitted.exitCode(process, log, SECONDS))
                     .as(Files.readString(log))
                     .isZero();
-            assertThat(pinned(folder.resolve("cluster/worker-1"))).containsExactly("0", "1");
+            assertThat(assigned(folder.resolve("cluster/worker-1"))).containsExactly("0", "1");
         }
         assertThat(log)
                 .content()

@@ -7,6 +7,7 @@ import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.Kernels;
 import dev.grft.vit.kernels.Memory;
 import dev.grft.vit.kernels.Nd4jKernels;
+import dev.grft.vit.kernels.onednn.OneDnn;
 import java.io.Serializable;
 import java.util.List;
 import org.apache.spark.SparkConf;
@@ -18,15 +19,15 @@ import org.apache.spark.resource.ResourceProfile;
 import org.apache.spark.resource.ResourceProfileBuilder;
 import org.apache.spark.resource.TaskResourceRequests;
 import org.jspecify.annotations.Nullable;
-import org.nd4j.linalg.factory.Nd4j;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * What a task computes with: kernels, threads, memory, and on GPUs the one that Spark has assigned to it.
  *
- * <p>CPU and GPU differ in the last bits, and so do CPUs with OpenBLAS and with MKL, and in bfloat16 those with AMX and without; and a task may run on any executor. So the driver finds out once which of them computes, and an
- * executor of the other kind refuses the task.
+ * <p>CPUs and GPUs differ in the last bits, and so do GPUs of different names, CPUs with OpenBLAS and with MKL, and in bfloat16 those with AMX and
+ * without; and a task may run on any executor. So the driver finds out once which of them computes, and an executor of another kind refuses
+ * the task.
  */
 public final class Device implements Serializable {
     private static final long serialVersionUID = 1L;
@@ -35,31 +36,38 @@ public final class Device implements Serializable {
     private static final String OF_EXECUTOR = "spark.executor.resource.gpu.amount";
     private static final String OF_TASK = "spark.task.resource.gpu.amount";
 
-    private static int pinned = -1; // on this executor, as it was set last
+    private static @Nullable String assigned; // to this executor
 
-    /** What computes. */
-    public enum Kind {
-        CPU("CPU", "CPUs"),
-        CPU_WITH_MKL("CPU with MKL", "CPUs with MKL"),
-        BF16_AMX("CPU in bfloat16 by AMX", "CPUs in bfloat16 by AMX"),
-        BF16_AVX512("CPU in bfloat16 by AVX-512", "CPUs in bfloat16 by AVX-512"),
-        BF16_SLOW(
-                "CPU in bfloat16 without instructions for it",
-                "CPUs in bfloat16 without instructions for it: engine.precision fp32 would be faster"),
-        TORCH("CPU with LibTorch", "CPUs with LibTorch"),
-        TORCH_BF16_AMX("CPU with LibTorch in bfloat16 by AMX", "CPUs with LibTorch in bfloat16 by AMX"),
-        TORCH_BF16_AVX512("CPU with LibTorch in bfloat16 by AVX-512", "CPUs with LibTorch in bfloat16 by AVX-512"),
-        TORCH_BF16_SLOW(
-                "CPU with LibTorch in bfloat16 without instructions for it",
-                "CPUs with LibTorch in bfloat16 without instructions for it: engine.precision fp32 would be faster"),
-        GPU("GPU", "GPUs");
+    /**
+     * What computes. Results of different kinds differ in the last bits.
+     *
+     * @param one its name
+     * @param several the same of several
+     * @param gpu whether it is a GPU
+     */
+    public record Kind(String one, String several, boolean gpu) implements Serializable {
+        /** Returns a GPU in a precision. */
+        static Kind gpu(String name, String precision) {
+            String what = " " + name + " in " + precision;
+            return new Kind("GPU" + what, "GPUs" + what, true);
+        }
 
-        private final String one;
-        private final String several;
+        /** Returns CPUs of some libraries and instructions. */
+        static Kind cpu(String with) {
+            return new Kind("CPU" + with, "CPUs" + with, false);
+        }
 
-        Kind(String one, String several) {
-            this.one = one;
-            this.several = several;
+        /** Returns CPUs in bfloat16. */
+        private static Kind narrow(String with, OneDnn.Bf16 bf16) {
+            String in = with + " in bfloat16";
+            return switch (bf16) {
+                case AMX -> cpu(in + " by AMX");
+                case AVX512 -> cpu(in + " by AVX-512");
+                case CONVERTED -> {
+                    Kind slow = cpu(in + " without instructions for it");
+                    yield new Kind(slow.one, slow.several + ": engine.precision fp32 would be faster", false);
+                }
+            };
         }
 
         /**
@@ -69,28 +77,19 @@ public final class Device implements Serializable {
          */
         static Kind here(String kernels, String precision) {
             try {
+                if (Backend.onGpu(kernels)) {
+                    return gpu(Backend.gpu(precision), precision);
+                }
+                Backend.requirePrecision(kernels, precision);
                 boolean torch = kernels.equals("torch");
                 if (torch) {
                     Backend.requireTorch();
                 }
-                if (precision.equals("bf16")) {
-                    return switch (Backend.bf16(kernels)) {
-                        case AMX -> torch ? TORCH_BF16_AMX : BF16_AMX;
-                        case AVX512 -> torch ? TORCH_BF16_AVX512 : BF16_AVX512;
-                        case CONVERTED -> torch ? TORCH_BF16_SLOW : BF16_SLOW;
-                    };
-                }
-                if (torch) {
-                    return TORCH;
-                }
-                return Backend.onGpu() ? GPU : Backend.onMkl() ? CPU_WITH_MKL : CPU;
+                String with = torch ? " with LibTorch" : Backend.onMkl() ? " with MKL" : "";
+                return precision.equals("bf16") ? narrow(with, Backend.bf16(kernels)) : cpu(with);
             } catch (LinkageError e) {
                 throw cannotStart(e);
             }
-        }
-
-        public String several() {
-            return several;
         }
 
         @Override
@@ -103,12 +102,13 @@ public final class Device implements Serializable {
     private final String precision;
     private final int blasThreads;
     private final boolean recompute;
+    private final boolean local;
     private final @Nullable Kind only;
     private final transient @Nullable ResourceProfile profile; // of no use to a task
 
-    /** Returns a device of any kind that computes in fp32. */
+    /** Returns a device of any kind that computes in fp32, on GPUs only where Spark assigns one. */
     public Device(String kernels, int blasThreads, boolean recompute) {
-        this(kernels, "fp32", blasThreads, recompute, null, null);
+        this(kernels, "fp32", blasThreads, recompute, false, null, null);
     }
 
     private Device(
@@ -116,12 +116,14 @@ public final class Device implements Serializable {
             String precision,
             int blasThreads,
             boolean recompute,
+            boolean local,
             @Nullable Kind only,
             @Nullable ResourceProfile profile) {
         this.kernels = kernels;
         this.precision = precision;
         this.blasThreads = blasThreads;
         this.recompute = recompute;
+        this.local = local;
         this.only = only;
         this.profile = profile;
     }
@@ -133,24 +135,33 @@ public final class Device implements Serializable {
      */
     public static Device of(JavaSparkContext spark, Settings.Engine engine) {
         ResourceProfile profile = profile(spark.getConf());
-        String kernels = engine.kernels();
-        String precision = engine.precision();
+        Device any = new Device(
+                engine.kernels(),
+                engine.precision(),
+                engine.blasThreads(),
+                engine.recompute(),
+                spark.isLocal(),
+                null,
+                profile);
         String before = spark.getLocalProperty("spark.job.description");
         spark.setJobDescription("what executors compute on");
-        Kind kind = spark.isLocal()
-                ? Kind.here(kernels, precision)
-                : Causes.unwrapped(() -> spark.parallelize(List.of(0), 1)
-                        .map(one -> Kind.here(kernels, precision))
-                        .first());
+        Kind kind = any.local
+                ? any.here()
+                : Causes.unwrapped(
+                        () -> any.computes(spark.parallelize(List.of(0), 1).map(one -> any.here()))
+                                .first());
         spark.setJobDescription(before);
-        if (engine.requireGpu() && kind != Kind.GPU) {
+        if (engine.requireGpu() && !kind.gpu) {
             throw UserError.of(
                     "engine.requireGpu is true, but the program computes on the %s: use executors with NVIDIA GPUs"
                             + " and a build with mvn -Pcuda",
                     kind);
         }
-        return new Device(
-                kernels, precision, engine.blasThreads(), engine.recompute(), engine.mixed() ? null : kind, profile);
+        return engine.mixed() ? any : any.with(any.recompute, kind);
+    }
+
+    private Device with(boolean again, @Nullable Kind kind) {
+        return new Device(kernels, precision, blasThreads, again, local, kind, profile);
     }
 
     /** Returns what tasks need of an executor that has a GPU, unless Spark's settings say it; else null. */
@@ -180,7 +191,7 @@ public final class Device implements Serializable {
 
     /** Returns the same device that keeps nothing inside a block for the backward, or all. */
     public Device recomputing(boolean again) {
-        return new Device(kernels, precision, blasThreads, again, only, profile);
+        return with(again, only);
     }
 
     /** Returns the same work, whose tasks are given a GPU each, one at a time, where executors have one; to be called in the driver. */
@@ -206,7 +217,7 @@ public final class Device implements Serializable {
      * @param conf of the application
      */
     public boolean onGpus(SparkConf conf) {
-        return only == null ? conf.getInt(OF_EXECUTOR, 0) > 0 : only == Kind.GPU;
+        return only == null ? conf.getInt(OF_EXECUTOR, 0) > 0 : only.gpu;
     }
 
     /** Returns what a network keeps of a forward that a backward follows or does not. */
@@ -217,17 +228,10 @@ public final class Device implements Serializable {
     /**
      * Returns kernels for this thread, on the GPU that Spark has assigned to its task, if any.
      *
-     * @throws UserError if this executor is not of the kind that others are
+     * @throws UserError if this executor is not of the kind that others are, or cannot use that GPU
      */
     public Kernels kernels() {
-        require(only, Kind.here(kernels, precision));
-        TaskContext task = TaskContext.get();
-        if (task != null) {
-            ResourceInformation gpu = task.resourcesJMap().get("gpu");
-            if (gpu != null && gpu.addresses().length > 0) {
-                pin(index(gpu.addresses()[0]));
-            }
-        }
+        require(only, here());
         Kernels made = Backend.kernels(kernels, precision);
         if (!(made instanceof Nd4jKernels)) {
             Backend.threads(blasThreads);
@@ -238,48 +242,58 @@ public final class Device implements Serializable {
     /**
      * Returns where the arrays of these kernels lie: frozen weights that tasks share are copied there.
      *
-     * @throws UserError for {@code torch} if LibTorch cannot be used
+     * @throws UserError if LibTorch is needed and cannot be used
      */
     public Memory memory() {
+        takeGpu();
         return Backend.memory(kernels);
+    }
+
+    /** Returns what computes here. */
+    private Kind here() {
+        takeGpu();
+        return Kind.here(kernels, precision);
+    }
+
+    /** Takes the GPU that Spark has assigned to this task; in local mode, where Spark assigns none, the first one. */
+    private void takeGpu() {
+        String address = address();
+        if (address != null || local) {
+            Backend.takeGpu(kernels, address);
+        }
+    }
+
+    private static @Nullable String address() {
+        TaskContext task = TaskContext.get();
+        ResourceInformation gpu = task == null ? null : task.resourcesJMap().get("gpu");
+        if (gpu == null || gpu.addresses().length == 0) {
+            return null;
+        }
+        String address = gpu.addresses()[0];
+        synchronized (Device.class) {
+            if (!address.equals(assigned)) {
+                assigned = address;
+                LOG.info("Spark has assigned the GPU {} to this executor", address);
+            }
+        }
+        return address;
     }
 
     /** Returns what to tell the user of a backend whose native libraries do not load, or that found no GPU. */
     static UserError cannotStart(LinkageError error) {
         return new UserError(
                 "ND4J cannot start on this machine: " + Causes.first(error)
-                        + "; a build with mvn -Pcuda needs an NVIDIA GPU, its driver"
-                        + " and CUDA 11.6, and any build needs the kind of processor and system that it was built for",
+                        + "; a build needs the kind of processor and system that it was built for",
                 error);
     }
 
     /** Refuses an executor of another kind. */
     static void require(@Nullable Kind all, Kind here) {
-        if (all != null && all != here) {
+        if (all != null && !all.equals(here)) {
             throw UserError.of(
                     "an executor computes on its %s, others on their %s: the last bits of results would depend on the"
                             + " distribution of the work; use executors of one kind, or set engine.mixed=true",
                     here, all);
-        }
-    }
-
-    /** Returns the number of a GPU by its address, as the discovery script has printed it. */
-    static int index(String address) {
-        try {
-            return Integer.parseInt(address);
-        } catch (NumberFormatException e) {
-            throw new UserError(
-                    "spark.executor.resource.gpu.discoveryScript: it printed the address '" + address
-                            + "', expected the number of a GPU, such as 0; jobs/gpus.sh prints those",
-                    e);
-        }
-    }
-
-    private static synchronized void pin(int number) {
-        Nd4j.getAffinityManager().unsafeSetDevice(number);
-        if (pinned != number) {
-            pinned = number;
-            LOG.info("tasks compute on GPU {}", number);
         }
     }
 }

@@ -115,11 +115,8 @@ final class LinearProbe extends Verb {
                 seen.stream().map(output -> labels.trained(output.target)).toArray(Target[]::new);
         session.progress().say("probe: training a head on %d images' features", features.length);
         int blasThreads = settings.engine().blasThreads();
-        boolean onGpu = Backend.onGpu();
-        if (!onGpu) {
-            Backend.threads(blasThreads);
-        }
-        int threads = onGpu ? 1 : Math.max(1, Runtime.getRuntime().availableProcessors() / blasThreads);
+        Backend.threads(blasThreads);
+        int threads = Math.max(1, Runtime.getRuntime().availableProcessors() / blasThreads);
         long seed = settings.run().seed();
         Settings.Probe how = settings.probe();
         Probe.Examples on =

@@ -5,26 +5,19 @@ import static org.bytedeco.openblas.global.openblas_nolapack.blas_set_num_thread
 import dev.grft.UserError;
 import dev.grft.vit.kernels.Array.DataType;
 import dev.grft.vit.kernels.blas.Blas;
-import dev.grft.vit.kernels.nd4j.Flat;
 import dev.grft.vit.kernels.onednn.OneDnn;
+import dev.grft.vit.kernels.torch.Gpu;
 import dev.grft.vit.kernels.torch.Torch;
 import dev.grft.vit.kernels.torch.TorchDevice;
 import java.util.Arrays;
-import java.util.List;
-import java.util.Map;
-import java.util.Properties;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.Pointer;
-import org.nd4j.linalg.api.environment.Nd4jEnvironment;
-import org.nd4j.linalg.factory.Nd4j;
-import org.nd4j.nativeblas.NativeOpsHolder;
+import org.jspecify.annotations.Nullable;
 
 /** What this process computes on: its native libraries and their settings, its device, and the kernels for that device. */
 public final class Backend {
-    private static final int NEWEST_GPUS = 8; // the major number of their compute capability
-
     private Backend() {}
 
     /** Prepares this process, see {@link Blas#prepare}; must be called before ND4J is first used. */
@@ -51,45 +44,41 @@ public final class Backend {
     }
 
     /**
-     * Returns whether kernels compute on a GPU in this process.
+     * Makes a GPU the one that this process computes on, if some kernels can.
      *
-     * @throws UserError if ND4J's backend has no code for that GPU
-     * @throws LinkageError if the backend cannot start in this process
+     * @param name of the kernels
+     * @param address that Spark has assigned; null to take the first GPU, if there is one
+     * @throws UserError if the GPU cannot be used, or another was taken before
      */
-    public static boolean onGpu() {
+    public static void takeGpu(String name, @Nullable String address) {
         prepare();
-        if (!Flat.CPU) {
-            requireKnownGpus(Nd4j.getExecutioner().getEnvironmentInformation());
-        }
-        return !Flat.CPU;
-    }
-
-    /**
-     * Refuses GPUs that are too new. ND4J's backend for CUDA 11.6 (1.0.0-M2.1) has machine code for compute capability 3.7, 5.0, 5.2, 6.0,
-     * 6.1, 7.0, 7.5, 8.0 and 8.6, which newer GPUs of the same major number run too, and no PTX, from which a driver could make code for
-     * other ones: on a Hopper it cannot even make an array.
-     *
-     * @param environment what {@code getEnvironmentInformation()} of ND4J's executioner tells of its backend
-     */
-    static void requireKnownGpus(Properties environment) {
-        Object devices = environment.get(Nd4jEnvironment.CUDA_DEVICE_INFORMATION_KEY);
-        for (Object device : devices instanceof List<?> all ? all : List.of()) {
-            Map<?, ?> gpu = (Map<?, ?>) device;
-            int major = number(gpu, Nd4jEnvironment.CUDA_DEVICE_MAJOR_VERSION_KEY);
-            if (major > NEWEST_GPUS) {
-                throw UserError.of(
-                        "the GPU %s has compute capability %d.%d, and ND4J's CUDA backend has code for 3.7 to 8.9 only (V100, T4, A100,"
-                                + " A10, L4, L40); use such a GPU, hide this one by CUDA_VISIBLE_DEVICES, or compute on the CPU with the"
-                                + " build without -Pcuda",
-                        String.valueOf(gpu.get(Nd4jEnvironment.CUDA_DEVICE_NAME_KEY)),
-                        major,
-                        number(gpu, Nd4jEnvironment.CUDA_DEVICE_MINOR_VERSION_KEY));
+        if (mayUseGpu(name)) {
+            if (address == null) {
+                Gpu.takeFirst();
+            } else {
+                Gpu.take(address);
             }
         }
     }
 
-    private static int number(Map<?, ?> gpu, String key) {
-        return Integer.parseInt(String.valueOf(gpu.get(key)));
+    private static boolean mayUseGpu(String name) {
+        return name.equals("torch") || name.equals("auto");
+    }
+
+    /** Returns whether kernels of a name compute on a GPU in this process: if it has {@linkplain #takeGpu taken} one. */
+    public static boolean onGpu(String name) {
+        return mayUseGpu(name) && Gpu.found();
+    }
+
+    /**
+     * Returns the name of the GPU that this process computes on.
+     *
+     * @throws UserError if it cannot compute in that precision
+     */
+    public static String gpu(String precision) {
+        Gpu.Model model = Gpu.model();
+        model.require(precision);
+        return model.name();
     }
 
     /**
@@ -99,16 +88,16 @@ public final class Backend {
      */
     public static boolean onMkl() {
         prepare();
-        return Flat.CPU && Blas.mkl();
+        Memory.ND4J.allocate(DataType.FLOAT, 1).close(); // starts the backend
+        return Blas.mkl();
     }
 
     /**
      * Returns new kernels.
      *
-     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code torch}: {@link TorchKernels}; {@code auto}:
-     *     {@code cpu} if ND4J computes on the CPU, else {@code nd4j}
-     * @throws UserError for any other name, for {@code cpu} and {@code torch} if ND4J's arrays are on a GPU, and for {@code torch} if
-     *     LibTorch's native libraries are not on the class path
+     * @param name {@code cpu}: {@link CpuKernels}; {@code nd4j}: {@link Nd4jKernels}; {@code torch}: {@link TorchKernels}, on the GPU of
+     *     this process if it has one; {@code auto}: {@code torch} if it has one, else {@code cpu}
+     * @throws UserError for any other name, and for {@code torch} if LibTorch's native libraries are not on the class path
      */
     public static Kernels kernels(String name) {
         return kernels(name, "fp32");
@@ -117,34 +106,32 @@ public final class Backend {
     /**
      * Returns the same of a precision.
      *
-     * @param precision {@code fp32}, or {@code bf16} for the large products of {@link CpuKernels} or {@link TorchKernels}
+     * @param precision {@code fp32}; {@code bf16} for the large products of {@link CpuKernels} or {@link TorchKernels}; or {@code tf32}, of
+     *     all products on a GPU
      * @throws UserError also if other kernels cannot compute in it
      */
     public static Kernels kernels(String name, String precision) {
         prepare();
+        requirePrecision(name, precision);
         boolean bf16 = precision.equals("bf16");
-        if (bf16) {
-            requireBf16(name);
-        }
-        if ((name.equals("cpu") || name.equals("torch")) && !Flat.CPU) {
-            throw UserError.of(
-                    "engine.kernels is %s, but the program was built with mvn -Pcuda, whose arrays are on the GPU; use the build"
-                            + " without it, or auto",
-                    name);
-        }
         return switch (name) {
             case "cpu" -> new CpuKernels(bf16);
             case "nd4j" -> new Nd4jKernels();
-            case "torch" -> torch(bf16);
-            case "auto" -> Flat.CPU ? new CpuKernels(bf16) : new Nd4jKernels();
+            case "torch" -> torch(precision);
+            case "auto" -> Gpu.found() ? torch(precision) : new CpuKernels(bf16);
             default ->
                 throw UserError.of("engine.kernels: unknown kernels %s; expected auto, cpu, torch or nd4j", name);
         };
     }
 
-    private static Kernels torch(boolean bf16) {
+    private static Kernels torch(String precision) {
         requireTorch();
-        return new TorchKernels(TorchDevice.CPU, bf16);
+        Torch.tf32(precision.equals("tf32"));
+        return new TorchKernels(device(), precision.equals("bf16"));
+    }
+
+    private static TorchDevice device() {
+        return Gpu.found() ? TorchDevice.GPU : TorchDevice.CPU;
     }
 
     /**
@@ -154,11 +141,11 @@ public final class Backend {
      */
     public static Memory memory(String name) {
         prepare();
-        if (!name.equals("torch")) {
+        if (!name.equals("torch") && !onGpu(name)) {
             return Memory.ND4J;
         }
         requireTorch();
-        return TorchMemory.CPU;
+        return new TorchArray.Place(device());
     }
 
     /**
@@ -175,10 +162,22 @@ public final class Backend {
         Torch.load();
     }
 
-    private static void requireBf16(String name) {
-        if (!Flat.CPU || name.equals("nd4j")) {
+    /**
+     * Requires that kernels of a name can compute in a precision in this process.
+     *
+     * @throws UserError if they cannot
+     */
+    public static void requirePrecision(String name, String precision) {
+        if (precision.equals("fp32") || onGpu(name)) {
+            return;
+        }
+        if (precision.equals("tf32")) {
             throw UserError.of(
-                    "engine.precision: bf16 needs the kernels of a CPU, engine.kernels auto, cpu or torch and a build without -Pcuda");
+                    "engine.precision: tf32 is a precision of GPUs, and engine.kernels %s computes on the CPU here; use fp32 or bf16",
+                    name);
+        }
+        if (name.equals("nd4j")) {
+            throw UserError.of("engine.precision: bf16 needs engine.kernels auto, cpu or torch");
         }
         if (Blas.mkl()) {
             throw UserError.of("engine.precision: bf16 is computed by oneDNN; use a build without -Pmkl, or fp32");
@@ -193,7 +192,7 @@ public final class Backend {
      */
     public static OneDnn.Bf16 bf16(String name) {
         prepare();
-        requireBf16(name);
+        requirePrecision(name, "bf16");
         return OneDnn.bf16();
     }
 
@@ -214,11 +213,9 @@ public final class Backend {
         return Pointer.physicalBytes();
     }
 
-    /** Returns the bytes that are free on the GPU that this thread computes on; {@link Long#MAX_VALUE} on a CPU. */
+    /** Returns the bytes that are free on the GPU that this process computes on; {@link Long#MAX_VALUE} if it has none. */
     public static long freeOnGpu() {
-        return Flat.CPU
-                ? Long.MAX_VALUE
-                : NativeOpsHolder.getInstance().getDeviceNativeOps().getDeviceFreeMemoryDefault();
+        return Gpu.found() ? Gpu.freeBytes() : Long.MAX_VALUE;
     }
 
     /** Returns {@code org.bytedeco.javacpp.maxphysicalbytes}, the most that may be resident; 0 for no limit. */

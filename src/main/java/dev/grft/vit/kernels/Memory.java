@@ -5,7 +5,7 @@ import dev.grft.vit.kernels.Array.DataType;
 /** Where arrays lie: what allocates those of {@linkplain Kernels#memory some kernels}. Safe for several threads at once. */
 @FunctionalInterface
 public interface Memory {
-    /** The memory of ND4J's backend: the host's, or of a build with {@code -Pcuda} that of the GPU. */
+    /** ND4J's memory, the host's. */
     Memory ND4J = HostArray::allocate;
 
     /** Returns a new array whose values are undefined. */

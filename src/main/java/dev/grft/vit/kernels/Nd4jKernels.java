@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * The portable path: public ND4J operations only, so that it runs on {@code nd4j-native} and {@code nd4j-cuda} alike, in
+ * The portable path: public ND4J operations only, in
  * FLOAT or DOUBLE (gradient checks).
  */
 public final class Nd4jKernels implements Kernels {

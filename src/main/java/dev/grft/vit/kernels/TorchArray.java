@@ -29,12 +29,15 @@ final class TorchArray extends Array {
         this.view = view;
     }
 
-    /** Does {@link Memory#allocate} on a device. */
-    static TorchArray allocate(TorchDevice device, DataType type, long... shape) {
-        Torch.load();
-        try (PointerScope scope = new PointerScope()) {
-            Tensor memory = device.empty(type(type), length(shape)).retainReference(); // beyond the scope
-            return new TorchArray(device, type, memory, 0, false, shape);
+    /** Where LibTorch's arrays lie. */
+    record Place(TorchDevice device) implements Memory {
+        @Override
+        public Array allocate(DataType type, long... shape) {
+            Torch.load();
+            try (PointerScope scope = new PointerScope()) {
+                Tensor memory = device.empty(type(type), length(shape)).retainReference(); // beyond the scope
+                return new TorchArray(device, type, memory, 0, false, shape);
+            }
         }
     }
 

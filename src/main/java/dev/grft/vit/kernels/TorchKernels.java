@@ -59,7 +59,7 @@ public final class TorchKernels implements Kernels {
 
     @Override
     public Memory memory() {
-        return new TorchMemory(device);
+        return new TorchArray.Place(device);
     }
 
     @Override

@@ -106,7 +106,7 @@ public enum Machine {
 
     /** Returns where the arrays of this build's kernels lie. */
     public static Memory memory() {
-        return TORCH ? new TorchMemory(device()) : Memory.ND4J;
+        return TORCH ? new TorchArray.Place(device()) : Memory.ND4J;
     }
 
     public static Array array(DataType type, double[] values, long... shape) {

@@ -37,7 +37,7 @@ class TorchOnGpuTest {
             "layerNorm",
             "layerNormBackward");
 
-    private final TorchMemory memory = new TorchMemory(META);
+    private final Memory memory = new TorchArray.Place(META);
     private final Set<String> called = new TreeSet<>();
     private final Set<String> withoutMeta = new TreeSet<>();
 

@@ -1,6 +1,5 @@
 package dev.grft.vit.kernels.blas;
 
-import com.sun.jna.NativeLibrary;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,11 +54,12 @@ public final class Blas {
             List<String> cpuinfo = Files.readAllLines(processors);
             if (intel(cpuinfo) && hasMkl()) {
                 System.getProperties().putIfAbsent(LIBRARY, "mkl");
-                setVariable("MKL_CBWR", "AUTO"); // the same bits whatever else the process does and where arrays lie
+                Variables.putIfAbsent(
+                        "MKL_CBWR", "AUTO"); // the same bits whatever else the process does and where arrays lie
             }
             String core = core(cpuinfo);
             if (core != null) {
-                setVariable(OPENBLAS_KERNELS, core);
+                Variables.putIfAbsent(OPENBLAS_KERNELS, core);
             }
         } catch (IOException | LinkageError e) {
             LOG.warn(
@@ -67,11 +67,6 @@ public final class Blas {
                     OPENBLAS_KERNELS,
                     e);
         }
-    }
-
-    /** Sets a variable of the environment that native code sees, which Java cannot, unless it is set. */
-    private static void setVariable(String name, String value) {
-        NativeLibrary.getProcess().getFunction("setenv").invokeInt(new Object[] {name, value, 0});
     }
 
     /** Returns whether MKL is what has been loaded. By a function of its own: JavaCPP forgets the vendor while a thread sets its number of threads. */

@@ -5,17 +5,13 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
-/** Copies between Java's arrays and ND4J's contiguous ones: on a CPU whole blocks at once, where ND4J goes number by number. */
+/** Copies between Java's arrays and ND4J's contiguous ones: whole blocks at once, where ND4J goes number by number. */
 public final class Flat {
-    /** Whether ND4J computes on the CPU. */
-    public static final boolean CPU = computesOnCpu();
+    static {
+        Blas.prepare(); // this may be the first use of ND4J
+    }
 
     private Flat() {}
-
-    private static boolean computesOnCpu() {
-        Blas.prepare(); // the next line starts ND4J, which cannot be prepared afterwards
-        return "CPU".equals(Nd4j.getExecutioner().getEnvironmentInformation().getProperty("backend"));
-    }
 
     /** Returns a copy of the values. */
     public static float[] read(INDArray array) {
@@ -78,6 +74,6 @@ public final class Flat {
     }
 
     private static boolean inMemory(INDArray array, DataType type) {
-        return CPU && array.dataType() == type && !array.isEmpty();
+        return array.dataType() == type && !array.isEmpty();
     }
 }

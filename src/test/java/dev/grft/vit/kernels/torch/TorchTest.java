@@ -27,8 +27,8 @@ class TorchTest {
                     .isInstanceOf(UserError.class)
                     .hasMessage(
                             "engine.kernels is torch, but the class path has no native libraries of LibTorch; build with"
-                                    + " mvn -Ptorch, add the jar org.bytedeco:pytorch:2.10.0-1.5.13 with the classifier"
-                                    + " linux-x86_64, or set engine.kernels to auto");
+                                    + " mvn -Ptorch, or -Pcuda for GPUs, add the jar org.bytedeco:pytorch:2.10.0-1.5.13 with the"
+                                    + " classifier linux-x86_64 or linux-x86_64-gpu, or set engine.kernels to auto");
         }
         assertThatCode(() -> Backend.threads(1)).doesNotThrowAnyException();
     }

@@ -1,0 +1,184 @@
+package dev.grft.vit.kernels.torch;
+
+import com.sun.jna.NativeLibrary;
+import com.sun.jna.ptr.IntByReference;
+import dev.grft.UserError;
+import dev.grft.vit.kernels.blas.Variables;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.cuda.DeviceStats;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/** The GPU that this process computes on, if it has taken one: the only one that CUDA shows it. */
+public final class Gpu {
+    private static final String VISIBLE = "CUDA_VISIBLE_DEVICES";
+    private static final String DRIVER = "libcuda.so.1";
+    private static final byte FIRST = 0;
+    private static final int NAME_BYTES = 256;
+    private static final int MAJOR = 75; // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+    private static final int MINOR = 76;
+
+    /** Major number of the compute capability of the first GPUs that multiply in bfloat16 and TF32. */
+    private static final int AMPERE = 8;
+
+    private static @Nullable String taken;
+    private static boolean found;
+
+    private Gpu() {}
+
+    /**
+     * Takes a GPU for this process, once and for all.
+     *
+     * @param address its number, as {@code nvidia-smi} counts, or the UUID of a GPU or of a MIG slice of one
+     * @throws UserError if the process has taken another, {@code CUDA_VISIBLE_DEVICES} does not show it, or LibTorch cannot use it
+     */
+    public static synchronized void take(String address) {
+        if (taken != null && !taken.equals(address)) {
+            throw UserError.of(
+                    "Spark has assigned the GPU %s to a task, but this executor computes on %s; give each executor one GPU"
+                            + " (spark.executor.resource.gpu.amount=1)",
+                    address, taken);
+        }
+        if (taken == null) {
+            requireBuild(address);
+            Variables.put(VISIBLE, visible(address, System.getenv(VISIBLE)));
+            Variables.put("CUDA_DEVICE_ORDER", "PCI_BUS_ID"); // nvidia-smi's
+            Torch.load();
+            if (!torch.cuda_is_available()) {
+                throw UserError.of(
+                        "Spark has assigned the GPU %s to this executor, but CUDA cannot use it; it needs a GPU since Turing, the"
+                                + " libraries of CUDA 13 and a driver for them (580 or newer, see nvidia-smi)",
+                        address);
+            }
+            taken = address;
+            found = true;
+        }
+    }
+
+    /**
+     * Takes the first GPU that this process sees, if the program has LibTorch for GPUs and this machine a driver and a GPU.
+     *
+     * @throws UserError if there is a driver, and the libraries of CUDA cannot be loaded
+     */
+    public static synchronized void takeFirst() {
+        if (taken == null && Torch.forGpus() && hasDriver()) {
+            Torch.load();
+            found = torch.cuda_is_available();
+            taken = "";
+        }
+    }
+
+    private static boolean hasDriver() {
+        try {
+            NativeLibrary.getInstance(DRIVER);
+            return true;
+        } catch (UnsatisfiedLinkError e) {
+            return false;
+        }
+    }
+
+    /** Returns whether this process computes on a GPU. */
+    public static synchronized boolean found() {
+        return found;
+    }
+
+    private static void requireBuild(String address) {
+        if (!Torch.forGpus()) {
+            throw UserError.of(
+                    "Spark has assigned the GPU %s to this executor, but the program has no LibTorch for GPUs; build it with mvn"
+                            + " -Pcuda, or set engine.kernels to cpu, which leaves the GPU idle",
+                    address);
+        }
+    }
+
+    /**
+     * Returns what {@code CUDA_VISIBLE_DEVICES} has to be for one GPU.
+     *
+     * @param before its value; null or empty if all GPUs are visible. A number that is not in it counts its entries.
+     * @throws UserError if it does not show that GPU
+     */
+    static String visible(String address, @Nullable String before) {
+        if (before == null || before.isBlank()) {
+            return address;
+        }
+        List<String> shown = Arrays.stream(before.split(",")).map(String::strip).toList();
+        if (shown.contains(address)) {
+            return address;
+        }
+        if (address.matches("\\d{1,4}") && Integer.parseInt(address) < shown.size()) {
+            return shown.get(Integer.parseInt(address));
+        }
+        throw UserError.of(
+                "Spark has assigned the GPU %s to this executor, but %s is %s there; unset it, or let the discovery script print"
+                        + " addresses that are in it",
+                address, VISIBLE, before);
+    }
+
+    /**
+     * What a GPU is.
+     *
+     * @param name the driver's
+     * @param major the first number of its compute capability
+     * @param minor the second
+     */
+    public record Model(String name, int major, int minor) {
+        /**
+         * Requires that it multiplies in a precision.
+         *
+         * @throws UserError if it does not
+         */
+        public void require(String precision) {
+            if (!precision.equals("fp32") && major < AMPERE) {
+                throw UserError.of(
+                        "engine.precision: %s needs a GPU of compute capability 8.0 or more (A100, L4, H100 and newer), %s has"
+                                + " %d.%d; use fp32",
+                        precision, name, major, minor);
+            }
+        }
+    }
+
+    /** Returns what the GPU is. The bindings of LibTorch need those of CUDA for that, so the driver is asked. */
+    public static Model model() {
+        NativeLibrary driver = NativeLibrary.getInstance(DRIVER);
+        call(driver, "cuInit", 0);
+        IntByReference device = new IntByReference();
+        call(driver, "cuDeviceGet", device, (int) FIRST);
+        byte[] name = new byte[NAME_BYTES];
+        call(driver, "cuDeviceGetName", name, name.length, device.getValue());
+        int length = 0;
+        while (name[length] != 0) {
+            length++;
+        }
+        return new Model(
+                new String(name, 0, length, StandardCharsets.US_ASCII),
+                attribute(driver, MAJOR, device.getValue()),
+                attribute(driver, MINOR, device.getValue()));
+    }
+
+    private static int attribute(NativeLibrary driver, int attribute, int device) {
+        IntByReference value = new IntByReference();
+        call(driver, "cuDeviceGetAttribute", value, attribute, device);
+        return value.getValue();
+    }
+
+    private static void call(NativeLibrary driver, String function, Object... arguments) {
+        int status = driver.getFunction(function).invokeInt(arguments);
+        if (status != 0) {
+            throw UserError.of(
+                    "the driver of the GPU failed: %s returned the error %d; see nvidia-smi", function, status);
+        }
+    }
+
+    /** Returns the bytes of its memory that are free, or that LibTorch has reserved and no array takes. */
+    public static long freeBytes() {
+        try (PointerScope scope = new PointerScope()) {
+            DeviceStats stats = torch.getDeviceStats(FIRST);
+            long unused =
+                    stats.reserved_bytes().current() - stats.allocated_bytes().current();
+            return torch.getMemoryInfo(FIRST).first() + unused;
+        }
+    }
+}
