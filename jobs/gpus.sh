@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Prints the numbers of this machine's NVIDIA GPUs as Spark wants them of a discovery script: spark.worker.resource.gpu.discoveryScript on a
-# standalone cluster, spark.executor.resource.gpu.discoveryScript elsewhere.
+# Prints the addresses of this machine's NVIDIA GPUs as Spark wants them of a discovery script: spark.worker.resource.gpu.discoveryScript on a
+# standalone cluster, spark.executor.resource.gpu.discoveryScript elsewhere. A GPU has its number, a MIG slice of one its UUID.
 set -euo pipefail
-numbers=$(nvidia-smi --query-gpu=index --format=csv,noheader)
-addresses=$(awk '{ print "\"" $0 "\"" }' <<<"$numbers" | paste -sd, -)
+listed=$(nvidia-smi -L)
+addresses=$(awk -F 'UUID: ' '
+  /^GPU/ { if (gpu != "") print gpu; split($1, words, /[ :]/); gpu = words[2] }
+  /^ +MIG/ { sub(/\).*/, "", $2); print $2; gpu = "" }
+  END { if (gpu != "") print gpu }' <<<"$listed" | sed 's/.*/"&"/' | paste -sd, -)
 printf '{"name": "gpu", "addresses": [%s]}\n' "$addresses"

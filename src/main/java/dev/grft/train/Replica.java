@@ -11,11 +11,13 @@ import dev.grft.vit.Trainable;
 import dev.grft.vit.Vit;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Array;
+import dev.grft.vit.kernels.Backend;
 import dev.grft.vit.kernels.Kernels;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.function.IntFunction;
+import java.util.function.Supplier;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
 
@@ -140,6 +142,20 @@ public final class Replica implements AutoCloseable {
     }
 
     private double backward(Batch batch) {
+        return with(batch, () -> loss(batch));
+    }
+
+    /** Returns what work on a batch returns; the error of a GPU whose memory runs out names the batch. */
+    private static <T> T with(Batch batch, Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (RuntimeException e) {
+            throw Backend.ofBatch(e, batch.size(), batch.imageSize());
+        }
+    }
+
+    /** Returns the loss of a batch, after putting its gradient into the gradient vector. */
+    private double loss(Batch batch) {
         begin(batch.seeds(), batch.treatment().dropPath());
         Buffers buffers = vit.buffers();
         Array logits = forward(batch);
@@ -162,7 +178,7 @@ public final class Replica implements AutoCloseable {
     /** Returns what the head says of each image, {@code [B][K]}: the probability of each class, or values. */
     public float[][] probabilities(Batch batch) {
         begin(NO_SEEDS, 0);
-        return Predictions.of(weights.config().task(), forward(batch));
+        return with(batch, () -> Predictions.of(weights.config().task(), forward(batch)));
     }
 
     /**
@@ -188,7 +204,7 @@ public final class Replica implements AutoCloseable {
     /** Returns the features of each image, {@code [B][F]}: what the head reads. */
     public float[][] features(Batch batch) {
         begin(NO_SEEDS, 0);
-        return vit.features(images(batch, vit.buffers())).matrix();
+        return with(batch, () -> vit.features(images(batch, vit.buffers())).matrix());
     }
 
     /** Returns the bytes of native memory that it holds: activations, working arrays, trained parameters and their gradients. */

@@ -28,7 +28,9 @@ class GpuIT {
 
     private String nvidiaSmi() throws IOException {
         Path bin = Files.createDirectories(folder.resolve("bin"));
-        Path fake = Files.writeString(bin.resolve("nvidia-smi"), "#!/bin/sh\nprintf '0\\n1\\n'\n");
+        Path fake = Files.writeString(
+                bin.resolve("nvidia-smi"),
+                "#!/bin/sh\nprintf 'GPU 0: L4 (UUID: GPU-a)\\nGPU 1: L4 (UUID: GPU-b)\\n'\n");
         Files.setPosixFilePermissions(fake, PosixFilePermissions.fromString("rwxr-xr-x"));
         return bin + ":" + System.getenv("PATH");
     }

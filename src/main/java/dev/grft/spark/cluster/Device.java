@@ -104,11 +104,12 @@ public final class Device implements Serializable {
     private final boolean recompute;
     private final boolean local;
     private final @Nullable Kind only;
+    private final long gpuBytes;
     private final transient @Nullable ResourceProfile profile; // of no use to a task
 
     /** Returns a device of any kind that computes in fp32, on GPUs only where Spark assigns one. */
     public Device(String kernels, int blasThreads, boolean recompute) {
-        this(kernels, "fp32", blasThreads, recompute, false, null, null);
+        this(kernels, "fp32", blasThreads, recompute, false, null, 0, null);
     }
 
     private Device(
@@ -118,6 +119,7 @@ public final class Device implements Serializable {
             boolean recompute,
             boolean local,
             @Nullable Kind only,
+            long gpuBytes,
             @Nullable ResourceProfile profile) {
         this.kernels = kernels;
         this.precision = precision;
@@ -125,6 +127,7 @@ public final class Device implements Serializable {
         this.recompute = recompute;
         this.local = local;
         this.only = only;
+        this.gpuBytes = gpuBytes;
         this.profile = profile;
     }
 
@@ -142,14 +145,16 @@ public final class Device implements Serializable {
                 engine.recompute(),
                 spark.isLocal(),
                 null,
+                0,
                 profile);
         String before = spark.getLocalProperty("spark.job.description");
         spark.setJobDescription("what executors compute on");
-        Kind kind = any.local
-                ? any.here()
+        Found found = any.local
+                ? any.find()
                 : Causes.unwrapped(
-                        () -> any.computes(spark.parallelize(List.of(0), 1).map(one -> any.here()))
+                        () -> any.computes(spark.parallelize(List.of(0), 1).map(one -> any.find()))
                                 .first());
+        Kind kind = found.kind;
         spark.setJobDescription(before);
         if (engine.requireGpu() && !kind.gpu) {
             throw UserError.of(
@@ -157,11 +162,18 @@ public final class Device implements Serializable {
                             + " and a build with mvn -Pcuda",
                     kind);
         }
-        return engine.mixed() ? any : any.with(any.recompute, kind);
+        return any.with(any.recompute, engine.mixed() ? null : kind, found.bytes);
     }
 
-    private Device with(boolean again, @Nullable Kind kind) {
-        return new Device(kernels, precision, blasThreads, again, local, kind, profile);
+    private Device with(boolean again, @Nullable Kind kind, long bytes) {
+        return new Device(kernels, precision, blasThreads, again, local, kind, bytes, profile);
+    }
+
+    /** What computes, and the bytes of its memory if it is a GPU. */
+    private record Found(Kind kind, long bytes) implements Serializable {}
+
+    private Found find() {
+        return new Found(here(), Backend.ofGpu());
     }
 
     /** Returns what tasks need of an executor that has a GPU, unless Spark's settings say it; else null. */
@@ -191,7 +203,7 @@ public final class Device implements Serializable {
 
     /** Returns the same device that keeps nothing inside a block for the backward, or all. */
     public Device recomputing(boolean again) {
-        return with(again, only);
+        return with(again, only, gpuBytes);
     }
 
     /** Returns the same work, whose tasks are given a GPU each, one at a time, where executors have one; to be called in the driver. */
@@ -218,6 +230,11 @@ public final class Device implements Serializable {
      */
     public boolean onGpus(SparkConf conf) {
         return only == null ? conf.getInt(OF_EXECUTOR, 0) > 0 : only.gpu;
+    }
+
+    /** Returns the bytes of memory of the GPU that was found; 0 if it was a CPU. */
+    public long gpuBytes() {
+        return gpuBytes;
     }
 
     /** Returns what a network keeps of a forward that a backward follows or does not. */

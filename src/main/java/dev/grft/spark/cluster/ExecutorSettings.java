@@ -67,7 +67,7 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
                 : conf.getInt("spark.cores.max", registered) / cpus;
     }
 
-    /** What the tasks of a process share beside its heap, bytes. */
+    /** What the tasks of a process share beside its heap, or on its GPU, bytes. */
     public record Shared(long bytes, int tasks) {}
 
     /**

@@ -1,6 +1,7 @@
 package dev.grft.spark.cluster;
 
 import dev.grft.UserError;
+import dev.grft.vit.kernels.torch.Gpu;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Locale;
@@ -84,6 +85,14 @@ public final class OutOfMemory implements Thread.UncaughtExceptionHandler, AutoC
             String message = String.valueOf(cause.getMessage());
             if (cause instanceof OutOfMemoryError) {
                 return onDriver(message, failure);
+            }
+            String ofGpu = Gpu.outOfMemory(message);
+            if (ofGpu != null) {
+                return new UserError(
+                        "a GPU is out of memory (" + ofGpu
+                                + "); use smaller batches or engine.recompute=true, or give it fewer tasks"
+                                + " (spark.task.resource.gpu.amount)",
+                        failure);
             }
             Matcher inTask = IN_TASK.matcher(message);
             if (inTask.find()) {

@@ -118,12 +118,22 @@ public final class Run {
     public Fit fit(VitConfig config) {
         return fits.computeIfAbsent(config, model -> {
             JavaSparkContext context = session.context();
-            ExecutorSettings.Shared shared =
-                    ExecutorSettings.shared(context.getConf(), context.isLocal(), context.defaultParallelism());
+            ExecutorSettings.Shared shared = models().device().gpuBytes() > 0
+                    ? ofGpu()
+                    : ExecutorSettings.shared(context.getConf(), context.isLocal(), context.defaultParallelism());
             return shared == null
                     ? Fit.unlimited(model, settings)
                     : Fit.of(model, settings, shared.bytes(), shared.tasks());
         });
+    }
+
+    /** Returns what the tasks share that compute on a GPU. */
+    public ExecutorSettings.Shared ofGpu() {
+        JavaSparkContext context = session.context();
+        int tasks = context.isLocal()
+                ? context.defaultParallelism()
+                : ExecutorSettings.of(context.getConf()).tasks();
+        return new ExecutorSettings.Shared(models().device().gpuBytes(), Math.max(1, tasks));
     }
 
     /** Returns the application for passes of a model over images. */

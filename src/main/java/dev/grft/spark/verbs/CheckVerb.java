@@ -243,6 +243,16 @@ final class CheckVerb extends Verb {
         }
     }
 
+    /** Requires that a GPU has the memory that its tasks need. */
+    static void requireGpu(ExecutorSettings.Shared gpu, long needed) {
+        if (gpu.bytes() < needed) {
+            throw UserError.of(
+                    "memory: a GPU has %s, %d tasks on it need %s (weights, activations); set spark.task.resource.gpu.amount=1 for one"
+                            + " task, a smaller training.microBatch, or engine.recompute=true",
+                    size(gpu.bytes()), gpu.tasks(), size(needed));
+        }
+    }
+
     private void driver(CostModel costs, long heap) {
         CostModel.Needs needs = costs.driver();
         say(
@@ -262,6 +272,20 @@ final class CheckVerb extends Verb {
                     executor.cores(), settings.engine().blasThreads());
         }
         CostModel.Needs needs = costs.needs(executor.tasks(), examples, seen);
+        if (run.models().device().gpuBytes() > 0) {
+            ExecutorSettings.Shared shared = run.ofGpu();
+            say(
+                    "memory    a GPU, %d tasks of up to %d images: needs %s, has %s; its executor needs a heap of %s, has %s",
+                    shared.tasks(),
+                    examples,
+                    size(needs.overhead()),
+                    size(shared.bytes()),
+                    size(needs.heap()),
+                    size(executor.heap()));
+            requireGpu(shared, needs.overhead());
+            requireExecutor(executor, new CostModel.Needs(needs.heap(), 0));
+            return;
+        }
         say(
                 "memory    an executor, %d tasks of up to %d images: needs a heap of %s and %s beside it; has %s and %s",
                 executor.tasks(),

@@ -10,6 +10,7 @@ import dev.grft.vit.kernels.torch.Gpu;
 import dev.grft.vit.kernels.torch.Torch;
 import dev.grft.vit.kernels.torch.TorchDevice;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
@@ -216,6 +217,34 @@ public final class Backend {
     /** Returns the bytes that are free on the GPU that this process computes on; {@link Long#MAX_VALUE} if it has none. */
     public static long freeOnGpu() {
         return Gpu.found() ? Gpu.freeBytes() : Long.MAX_VALUE;
+    }
+
+    /** Returns the bytes of memory of the GPU that this process computes on; 0 if it has none. */
+    public static long ofGpu() {
+        return Gpu.found() ? Gpu.bytes() : 0;
+    }
+
+    /**
+     * Returns the error for the user if a failure comes of a GPU whose memory ran out; else the failure.
+     *
+     * @param images in the batch
+     * @param side of an image, pixels
+     */
+    public static RuntimeException ofBatch(RuntimeException failure, int images, int side) {
+        String memory = Gpu.outOfMemory(failure.getMessage());
+        return memory == null
+                ? failure
+                : new UserError(
+                        String.format(
+                                Locale.ROOT,
+                                "a batch of %d images of %d x %d does not fit in the GPU's memory: it needs %s; run check, which says"
+                                        + " what fits, and lower training.microBatch, selection.batchSize or evaluation.batchSize, or set"
+                                        + " engine.recompute=true",
+                                images,
+                                side,
+                                side,
+                                memory),
+                        failure);
     }
 
     /** Returns {@code org.bytedeco.javacpp.maxphysicalbytes}, the most that may be resident; 0 for no limit. */

@@ -7,6 +7,8 @@ import dev.grft.vit.kernels.blas.Variables;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.cuda.DeviceStats;
 import org.bytedeco.pytorch.global.torch;
@@ -23,6 +25,10 @@ public final class Gpu {
 
     /** Major number of the compute capability of the first GPUs that multiply in bfloat16 and TF32. */
     private static final int AMPERE = 8;
+
+    /** The message of {@code c10::OutOfMemoryError}. */
+    private static final Pattern OUT_OF_MEMORY = Pattern.compile(
+            "CUDA out of memory\\. Tried to allocate ([\\d.]+ \\w+)\\. GPU \\d+ has a total capacity of ([\\d.]+ \\w+)");
 
     private static @Nullable String taken;
     private static boolean found;
@@ -169,6 +175,24 @@ public final class Gpu {
         if (status != 0) {
             throw UserError.of(
                     "the driver of the GPU failed: %s returned the error %d; see nvidia-smi", function, status);
+        }
+    }
+
+    /**
+     * Returns what a failure says of memory that LibTorch did not get.
+     *
+     * @param message of the failure
+     * @return such as {@code 2.00 GiB more of the GPU's 79.10 GiB}; null of any other failure
+     */
+    public static @Nullable String outOfMemory(@Nullable String message) {
+        Matcher out = OUT_OF_MEMORY.matcher(String.valueOf(message));
+        return out.find() ? out.group(1) + " more of the GPU's " + out.group(2) : null;
+    }
+
+    /** Returns the bytes of its memory. */
+    public static long bytes() {
+        try (PointerScope scope = new PointerScope()) {
+            return torch.getMemoryInfo(FIRST).second();
         }
     }
 
