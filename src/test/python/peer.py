@@ -1,6 +1,6 @@
 """Does one kind of work as a PyTorch or JAX user would write it, one step for each line it is sent: jobs/bench.sh --peer.
 
-    python peer.py WORK [--model NAME] [--batch B] [--threads N] [--rows K] [--classes K] [--images FOLDER] [--precision P]
+    python peer.py WORK [--model NAME] [--batch B] [--threads N] [--rows K] [--classes K] [--images FOLDER] [--precision P] [--device D]
     python peer.py check
 
 The first line of output is {"peer": ..., "trained": ...}. Then `step` is answered by the milliseconds that the step took,
@@ -34,7 +34,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4)
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--images", type=Path)
-    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
+    parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     if args.work == "check":
         check()
@@ -49,7 +50,15 @@ def main() -> None:
         else:
             start = time.perf_counter()
             step()
+            wait(args.device)
             print(1e3 * (time.perf_counter() - start), file=answers)
+
+
+def wait(device):
+    if device != "cpu":
+        import torch
+
+        torch.cuda.synchronize(device)
 
 
 def prepare(args):
@@ -65,6 +74,7 @@ def prepare(args):
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
     torch.set_default_dtype(torch.float32)
+    torch.backends.cuda.matmul.allow_tf32 = args.precision == "tf32"
     trained, step = TORCH[args.work](TorchVit(args))
     return f"torch {torch.__version__.split('+')[0]}, {args.work.removeprefix('torch-')}", trained, step
 
@@ -85,9 +95,10 @@ class TorchVit:
         import torch
 
         self.bf16 = getattr(args, "precision", "fp32") == "bf16"
-        self.model = timm.create_model(args.model, num_classes=args.classes)
-        self.images = torch.randn(args.batch, *self.model.default_cfg["input_size"])
-        self.labels = torch.randint(args.classes, (args.batch,))
+        self.device = getattr(args, "device", "cpu")
+        self.model = timm.create_model(args.model, num_classes=args.classes).to(self.device)
+        self.images = torch.randn(args.batch, *self.model.default_cfg["input_size"]).to(self.device)
+        self.labels = torch.randint(args.classes, (args.batch,)).to(self.device)
         # The patch embedding's weight counts as a matrix [D, C*P*P].
         self.matrices = [
             name
@@ -95,7 +106,7 @@ class TorchVit:
             if p.dim() in (2, 4) and name.endswith(".weight") and not name.startswith("head")
         ]
         self.rows = {
-            name: torch.randperm(self.model.get_parameter(name).shape[0])[: args.rows].sort().values
+            name: torch.randperm(self.model.get_parameter(name).shape[0])[: args.rows].sort().values.to(self.device)
             for name in self.matrices
         }
 
@@ -103,7 +114,7 @@ class TorchVit:
         import torch
         from torch.nn import functional as F
 
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.bf16):
             logits = self.model(self.images)
         return F.cross_entropy(logits.float(), self.labels, reduction=reduction)
 
@@ -157,10 +168,10 @@ def masked(vit):
     import torch
 
     optimizer = adam(vit.model.parameters())
-    zero = torch.zeros(())
+    zero = torch.zeros((), device=vit.device)
     masks = {}
     for name, p in vit.model.named_parameters():
-        masks[p] = torch.full(p.shape, name.startswith("head"))
+        masks[p] = torch.full(p.shape, name.startswith("head"), device=vit.device)
         if name in vit.rows:
             masks[p][vit.rows[name]] = True
 

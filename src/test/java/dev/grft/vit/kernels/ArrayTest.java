@@ -133,22 +133,4 @@ class ArrayTest {
         }
         assertThat(Pointer.physicalBytes() - before).isLessThan(300L << 20); // of 1,1 GB
     }
-
-    @Test
-    @Tag("torch")
-    void kernelsRefuseArraysOfAnotherMemory() {
-        Array theirs = memory.allocate(DataType.FLOAT, 2);
-        Array ofNd4j = Memory.ND4J.allocate(DataType.FLOAT, 2);
-        Kernels kernels = Machine.floats();
-        assertThatThrownBy(() -> kernels.add(ofNd4j, theirs))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("TorchKernels needs arrays of its own memory, got a HostArray FLOAT[2]");
-        assertThatThrownBy(() -> new CpuKernels().add(ofNd4j, theirs))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("own memory, got a TorchArray FLOAT[2]");
-        theirs.close();
-        assertThatThrownBy(theirs::floats)
-                .isInstanceOf(IllegalStateException.class)
-                .hasMessage("FLOAT[2] is freed");
-    }
 }

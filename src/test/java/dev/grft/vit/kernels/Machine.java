@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.grft.UserError;
 import dev.grft.vit.kernels.Array.DataType;
+import dev.grft.vit.kernels.torch.Gpu;
 import dev.grft.vit.kernels.torch.TorchDevice;
 import java.util.Random;
 import java.util.function.Supplier;
@@ -62,6 +63,11 @@ public enum Machine {
         return TORCH ? new TorchKernels(asGpu(), true) : new CpuKernels(true);
     }
 
+    /** Returns LibTorch's that compute as on a GPU: on one, unless there is none. */
+    public static Kernels asOnGpu(boolean bf16) {
+        return new TorchKernels(Gpu.found() ? TorchDevice.GPU : asGpu(), bf16);
+    }
+
     /** Returns those in FLOAT. */
     static Kernels floats() {
         return TORCH ? new TorchKernels(device(), false) : new CpuKernels();
@@ -69,7 +75,7 @@ public enum Machine {
 
     /** Skips the test if this processor cannot compute in bfloat16. */
     public static void needBf16() {
-        assumeTrue(hasBf16(), "no AVX-512");
+        assumeTrue(ON_GPU || hasBf16(), "no AVX-512");
     }
 
     private static boolean hasBf16() {
