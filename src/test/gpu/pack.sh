@@ -30,7 +30,7 @@ tr ':' '\n' <target/bench.classpath | grep -E '/(javacpp|openblas|pytorch|dnnl|n
 blas=$(tr ':' '\n' <target/bench.classpath | grep '/openblas-.*linux-x86_64.jar$')
 wanted='*.so*'
 [[ $natives != small ]] || wanted='*/libjnitorch.so' # JavaCPP finds the other libraries on the machine
-(cd "$out" && unzip -q "$jar" "$wanted" && unzip -q "$blas" '*/libjniopenblas_nolapack.so' '*.so.*' && zip -q -0 -r lib/natives.jar org && rm -r org)
+(cd "$out" && unzip -q "$jar" "$wanted" && unzip -q "$blas" '*/libjniopenblas*.so' '*.so.*' -x '*_full.so' && zip -q -0 -r lib/natives.jar org && rm -r org)
 console=$repository/org/junit/platform/junit-platform-console-standalone/1.14.4/junit-platform-console-standalone-1.14.4.jar
 [[ -f $console ]] || mvn -q -B -ntp dependency:get -Dtransitive=false -Dartifact=org.junit.platform:junit-platform-console-standalone:1.14.4
 cp "$console" "$out"

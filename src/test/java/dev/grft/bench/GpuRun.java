@@ -146,12 +146,11 @@ public final class GpuRun implements Callable<Integer> {
         List<Work> works = new ArrayList<>();
         try (Network network = new Network(weights, tuning, kernels(setup.precision()), setup.batch())) {
             works.add(Work.of(name, tuning == null ? network::predict : network::step));
-            Optional<Peer> peer =
-                    cpu ? setup.peer("torch-" + name) : setup.peer("torch-" + name, "--device", "cuda");
+            Optional<Peer> peer = cpu ? setup.peer("torch-" + name) : setup.peer("torch-" + name, "--device", "cuda");
             peer.ifPresent(works::add);
             List<Times> times = Work.inTurn(works, 1, setup.repetitions());
-            StringBuilder line = new StringBuilder(String.format(
-                    Locale.ROOT, "%s, batch %d, %s:", setup.precision(), setup.batch(), name));
+            StringBuilder line = new StringBuilder(
+                    String.format(Locale.ROOT, "%s, batch %d, %s:", setup.precision(), setup.batch(), name));
             for (int w = 0; w < works.size(); w++) {
                 double median = times.get(w).median();
                 line.append(String.format(

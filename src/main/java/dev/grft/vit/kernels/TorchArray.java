@@ -32,6 +32,7 @@ final class TorchArray extends Array {
     /** Where LibTorch's arrays lie. */
     record Place(TorchDevice device) implements Memory {
         @Override
+        @SuppressWarnings("try") // the scope frees what is made in it
         public Array allocate(DataType type, long... shape) {
             Torch.load();
             try (PointerScope scope = new PointerScope()) {

@@ -12,7 +12,6 @@ import dev.grft.vit.kernels.torch.Tokens;
 import dev.grft.vit.kernels.torch.Torch;
 import dev.grft.vit.kernels.torch.TorchDevice;
 import java.util.IdentityHashMap;
-import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -31,7 +30,7 @@ public final class TorchKernels implements Kernels {
 
     private final TorchDevice device;
     private final boolean bf16;
-    private final Map<int[], Tensor> indices = new IdentityHashMap<>(); // on the device
+    private final IdentityHashMap<int[], Tensor> indices = new IdentityHashMap<>(); // on the device
 
     /**
      * Returns kernels of a device whose products with weights, and those of attention, are in bfloat16 or in the type of the arrays.
@@ -69,6 +68,7 @@ public final class TorchKernels implements Kernels {
     }
 
     /** Returns numbers on the device, where they stay. */
+    @SuppressWarnings("try") // the scope frees what is made in it
     private Tensor indices(int[] numbers) {
         if (indices.size() >= MANY) {
             free();

@@ -24,6 +24,7 @@ public final class Attention {
     }
 
     /** Does it with all examples, some at a time, with room for their weights {@code [n*H*Q, T]}. */
+    @SuppressWarnings("try") // the scope frees what is made in it
     private static void inParts(
             TorchDevice device, torch.ScalarType type, long examples, long rows, long tokens, Part part) {
         long most = Math.max(1, PART / (rows * tokens));

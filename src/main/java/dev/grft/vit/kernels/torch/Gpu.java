@@ -190,6 +190,7 @@ public final class Gpu {
     }
 
     /** Returns the bytes of its memory. */
+    @SuppressWarnings("try") // the scope frees what is made in it
     public static long bytes() {
         try (PointerScope scope = new PointerScope()) {
             return torch.getMemoryInfo(FIRST).second();
@@ -197,6 +198,7 @@ public final class Gpu {
     }
 
     /** Returns the bytes of its memory that are free, or that LibTorch has reserved and no array takes. */
+    @SuppressWarnings("try") // the scope frees what is made in it
     public static long freeBytes() {
         try (PointerScope scope = new PointerScope()) {
             DeviceStats stats = torch.getDeviceStats(FIRST);

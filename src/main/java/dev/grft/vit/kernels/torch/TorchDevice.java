@@ -96,6 +96,7 @@ public record TorchDevice(String name, boolean gpu) {
         });
     }
 
+    @SuppressWarnings("try") // the scope frees what is made in it
     private static void inPieces(int length, Piece piece) {
         for (int from = 0; from < length; from += PIECE) {
             try (PointerScope scope = new PointerScope()) {
