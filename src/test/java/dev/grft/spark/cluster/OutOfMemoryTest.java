@@ -70,6 +70,18 @@ class OutOfMemoryTest {
                 .hasMessageContaining("; raise spark.executor.memoryOverhead, or use fewer spark.executor.cores");
     }
 
+    @Test
+    void ofAGpuNamesWhatItHas() {
+        assertThat(aborted(
+                        4,
+                        "10.0.0.1 executor 3",
+                        "java.lang.RuntimeException: "
+                                + "CUDA out of memory. Tried to allocate 2.30 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.44 GiB is free."))
+                .isInstanceOf(UserError.class)
+                .hasMessage("a GPU is out of memory (2.30 GiB more of the GPU's 79.10 GiB); use smaller batches or"
+                        + " engine.recompute=true, or give it fewer tasks (spark.task.resource.gpu.amount)");
+    }
+
     @ParameterizedTest
     @CsvSource({"2, 137", "4, 1", "4, 143", "4, 152"})
     void anExecutorThatWasKilledOnceOrEndedOtherwiseIsALoss(int times, int code) {

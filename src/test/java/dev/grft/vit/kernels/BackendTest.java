@@ -31,6 +31,23 @@ class BackendTest {
     }
 
     @Test
+    void aGpuOutOfMemoryNamesTheBatchAndOtherFailuresStay() {
+        RuntimeException failure = new RuntimeException(
+                "CUDA out of memory. Tried to allocate 2.30 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.44 GiB is free."
+                        + " Process 7 has 77.65 GiB memory in use.\nException raised from malloc");
+        assertThat(Backend.ofBatch(failure, 256, 224))
+                .isInstanceOf(UserError.class)
+                .hasCause(failure)
+                .hasMessage(
+                        "a batch of 256 images of 224 x 224 does not fit in the GPU's memory: it needs 2.30 GiB more of the GPU's"
+                                + " 79.10 GiB; run check, which says what fits, and lower training.microBatch, selection.batchSize or"
+                                + " evaluation.batchSize, or set engine.recompute=true");
+        RuntimeException other = new IllegalStateException("CUDA error: device-side assert triggered");
+        assertThat(Backend.ofBatch(other, 256, 224)).isSameAs(other);
+        assertThat(Backend.ofBatch(new RuntimeException(), 1, 1)).hasNoCause();
+    }
+
+    @Test
     void unknownKernelsAreRefused() {
         assertThatThrownBy(() -> Backend.kernels("gpu"))
                 .isInstanceOf(UserError.class)
