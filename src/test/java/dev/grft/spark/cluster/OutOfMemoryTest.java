@@ -72,11 +72,12 @@ class OutOfMemoryTest {
 
     @Test
     void ofAGpuNamesWhatItHas() {
-        assertThat(aborted(
-                        4,
-                        "10.0.0.1 executor 3",
-                        "java.lang.RuntimeException: "
-                                + "CUDA out of memory. Tried to allocate 2.30 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.44 GiB is free."))
+        assertThat(
+                        aborted(
+                                4,
+                                "10.0.0.1 executor 3",
+                                "java.lang.RuntimeException: "
+                                        + "CUDA out of memory. Tried to allocate 2.30 GiB. GPU 0 has a total capacity of 79.10 GiB of which 1.44 GiB is free."))
                 .isInstanceOf(UserError.class)
                 .hasMessage("a GPU is out of memory (2.30 GiB more of the GPU's 79.10 GiB); use smaller batches or"
                         + " engine.recompute=true, or give it fewer tasks (spark.task.resource.gpu.amount)");

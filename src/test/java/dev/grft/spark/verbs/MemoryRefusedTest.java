@@ -92,10 +92,9 @@ class MemoryRefusedTest {
     @Test
     void aGpuThatIsTooSmallNamesItsTasks() {
         assertThatThrownBy(() -> CheckVerb.requireGpu(new ExecutorSettings.Shared(16_000_000_000L, 4), 17_000_000_000L))
-                .hasMessage(
-                        "memory: a GPU has 16000 MB, 4 tasks on it need 17000 MB (weights, activations); set"
-                                + " spark.task.resource.gpu.amount=1 for one task, a smaller training.microBatch, or"
-                                + " engine.recompute=true");
+                .hasMessage("memory: a GPU has 16000 MB, 4 tasks on it need 17000 MB (weights, activations); set"
+                        + " spark.task.resource.gpu.amount=1 for one task, a smaller training.microBatch, or"
+                        + " engine.recompute=true");
         assertThatCode(() -> CheckVerb.requireGpu(new ExecutorSettings.Shared(16_000_000_000L, 4), 16_000_000_000L))
                 .doesNotThrowAnyException();
     }
