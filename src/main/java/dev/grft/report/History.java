@@ -83,10 +83,10 @@ public final class History {
         run.step(step);
         add(String.format(
                 Locale.ROOT,
-                "{\"step\":%d,\"epoch\":%.6g,\"loss\":%s,\"penalty\":%s,\"learningRate\":%s,\"gradientNorm\":%s,"
+                "{\"step\":%d,\"epoch\":%s,\"loss\":%s,\"penalty\":%s,\"learningRate\":%s,\"gradientNorm\":%s,"
                         + "\"examples\":%d,\"seconds\":%.4f,\"inputSeconds\":%.4f}",
                 step.step(),
-                step.epoch(),
+                number(step.epoch()),
                 number(step.loss()),
                 number(step.penalty()),
                 number(step.learningRate()),
@@ -110,9 +110,9 @@ public final class History {
                 .collect(Collectors.joining(","));
         add(String.format(
                 Locale.ROOT,
-                "{\"step\":%d,\"epoch\":%.6g,\"split\":\"%s\",%s,\"watched\":\"%s\",\"best\":%s}",
+                "{\"step\":%d,\"epoch\":%s,\"split\":\"%s\",%s,\"watched\":\"%s\",\"best\":%s}",
                 step,
-                epoch,
+                number(epoch),
                 split,
                 measures,
                 watched.key(),

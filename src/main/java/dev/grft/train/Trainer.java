@@ -245,7 +245,7 @@ public final class Trainer {
         return new Step(
                 made(),
                 plan.steps(),
-                made() / plan.stepsPerEpoch(),
+                (double) made() * plan.batchSize() / plan.examples(),
                 loss / examples,
                 penalty,
                 learningRate,
