@@ -2,7 +2,8 @@
 
 The connection ``aws_default`` says which account and region; the job jar, the configuration and the run directory are in S3. The task
 waits in the triggerer and holds no worker. EMR reports no exit code of a step, so a mistake in the input is tried again, too. A verb
-ends by itself, with a checkpoint, before the waiting for it does; what is left then is canceled.
+that starts within ten minutes ends by itself, with a checkpoint, before the waiting for it does. A step that is still there when the
+waiting ends is canceled: the time of a verb begins with its driver, after its step was pending.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import grft_pipeline as grft
 from airflow.providers.amazon.aws.operators.emr import EmrAddStepsOperator
 from airflow.sdk import DAG, Param
-from airflow.sdk.exceptions import AirflowException
-from botocore.exceptions import ClientError
+from airflow.sdk.exceptions import AirflowException, TaskDeferred
+from botocore.exceptions import BotoCoreError, ClientError
 
 POLL = 30  # seconds
 SPARE = 600  # seconds, between the end of a verb by itself and that of the waiting for it
@@ -52,16 +53,30 @@ def steps(verb: str):
 class EmrVerb(EmrAddStepsOperator):
     """One verb as a step, which is canceled if it is still there when nobody waits for it anymore."""
 
-    def execute_complete(self, context, event=None):
+    def execute(self, context):
         try:
-            return super().execute_complete(context, event)
-        except AirflowException:
-            try:
-                answer = self.hook.conn.cancel_steps(ClusterId=self.job_flow_id, StepIds=event["value"])
-                self.log.info("Canceled what has not ended: %s", answer.get("CancelStepsInfoList"))
-            except ClientError as e:
-                self.log.warning("The steps %s cannot be canceled and may go on: %s", event["value"], e)
+            return super().execute(context)
+        except TaskDeferred as deferred:
+            # A trigger that fails does not return them.
+            context["ti"].xcom_push(key="steps", value=deferred.trigger.serialize()[1]["step_ids"])
             raise
+
+    def resume_execution(self, next_method, next_kwargs, context):
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowException:
+            self._cancel(context["ti"].xcom_pull(task_ids=self.task_id, key="steps"))
+            raise
+
+    def _cancel(self, steps):
+        try:
+            found = self.hook.conn.list_steps(ClusterId=self.job_flow_id, StepIds=steps)["Steps"]
+            going = [step["Id"] for step in found if step["Status"]["State"] in ("PENDING", "RUNNING")]
+            if going:
+                answer = self.hook.conn.cancel_steps(ClusterId=self.job_flow_id, StepIds=going)
+                self.log.info("Canceled what has not ended: %s", answer.get("CancelStepsInfoList"))
+        except (BotoCoreError, ClientError) as e:
+            self.log.warning("The steps %s cannot be canceled and may go on: %s", steps, e)
 
 
 def submit(task_id: str, **settings) -> EmrVerb:

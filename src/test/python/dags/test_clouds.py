@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import (
     ParamValidationError,
     TaskDeferred,
 )
+from botocore.exceptions import EndpointConnectionError
 from conftest import Refused, Service, rendered
 
 VERBS = ("check", "select", "train", "merge", "evaluate")
@@ -25,6 +26,10 @@ class Pushed:
 
     def xcom_push(self, key, value):
         self.values[key] = value
+
+    def xcom_pull(self, task_ids, key):
+        assert task_ids == "train"
+        return self.values[key]
 
 
 def deferred(task, context):
@@ -91,6 +96,11 @@ def test_a_step_of_emr_is_spark_submit_with_the_verb(run, verb):
     assert task.waiter_delay * task.waiter_max_attempts == task.execution_timeout.total_seconds()
 
 
+def resumed(task, context, event, method="execute_complete"):
+    """Goes on as a worker does: with another object than the one that has given its worker back."""
+    return copy.copy(task).resume_execution(method, {"event": event} if method == "execute_complete" else event, context)
+
+
 @contextlib.contextmanager
 def emr(monkeypatch, state, cancel=lambda: {"CancelStepsInfoList": [{"StepId": "s-1", "Status": "SUBMITTED"}]}):
     """Plays EMR, whose step s-1 is in a state."""
@@ -116,11 +126,11 @@ def test_a_step_of_emr_is_waited_for_without_a_worker(run, monkeypatch, state):
         task, context = run("grft_emr", "train", cluster="j-ABC")
         task.waiter_delay, task.waiter_max_attempts = 1, 3
         if state == "COMPLETED":
-            assert task.execute_complete(context, deferred(task, context)) == ["s-1"]
-            assert "CancelSteps" not in [name for name, _ in service.requests]
+            assert resumed(task, context, deferred(task, context)) == ["s-1"]
         else:
             with pytest.raises(AirflowException, match="Error while running steps: .*terminal failure"):
-                task.execute_complete(context, deferred(task, context))
+                resumed(task, context, deferred(task, context))
+        assert "CancelSteps" not in [name for name, _ in service.requests], "it has ended"
     (sent,) = (request for name, request in service.requests if name == "AddJobFlowSteps")
     assert sent == {"JobFlowId": "j-ABC", "Steps": task.steps}
 
@@ -135,9 +145,31 @@ def test_a_step_of_emr_that_is_there_when_the_waiting_ends_is_canceled(run, monk
         task, context = run("grft_emr", "train", cluster="j-ABC")
         task.waiter_delay, task.waiter_max_attempts = 1, 2
         with pytest.raises(AirflowException, match="Error while running steps: .*max attempts"):
-            task.execute_complete(context, deferred(task, context))
+            resumed(task, context, deferred(task, context))
     (sent,) = (request for name, request in service.requests if name == "CancelSteps")
     assert sent == {"ClusterId": "j-ABC", "StepIds": ["s-1"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "event", "error"),
+    [
+        ("execute_complete", None, "event is None"),
+        ("__fail__", {"error": "Trigger failure", "traceback": ["no connection"]}, "Trigger failure"),
+        ("__fail__", {"error": "Trigger timeout"}, "Trigger timeout"),
+    ],
+)
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_step_of_emr_is_canceled_when_its_trigger_fails(run, monkeypatch, method, event, error, reached):
+    with emr(monkeypatch, "RUNNING") as service:
+        task, context = run("grft_emr", "train", cluster="j-ABC")
+        with pytest.raises(TaskDeferred):
+            task.execute(context)
+        if not reached:
+            monkeypatch.setattr(type(task.hook), "conn", property(lambda hook: (_ for _ in ()).throw(EndpointConnectionError(endpoint_url="emr"))))
+        with pytest.raises(AirflowException, match=error):
+            resumed(task, context, event, method)
+    sent = [request for name, request in service.requests if name == "CancelSteps"]
+    assert sent == ([{"ClusterId": "j-ABC", "StepIds": ["s-1"]}] if reached else [])
 
 
 @pytest.mark.parametrize("verb", VERBS)
