@@ -257,13 +257,31 @@ class GrftTrainingSummary(JavaWrapper):
 
     @property
     def validationHistory(self) -> Dict[str, List[float]]:
-        """The measures on the rows of ``validationIndicatorCol``, such as ``accuracy``: after each epoch, NaN if undefined."""
+        """The measures on the rows of ``validationIndicatorCol``, such as ``accuracy``: after each epoch, NaN if undefined.
+
+        Empty without ``patience``.
+        """
         return {name: list(self._call_java("validationHistory", name)) for name in self._call_java("validationMeasures")}
 
     @property
     def bestEpoch(self) -> int:
         """The number of the epoch, from 1, whose parameters the model has; 0 if there is none."""
         return self._call_java("bestEpoch")
+
+    @property
+    def images(self) -> int:
+        """How many images trained."""
+        return self._call_java("images")
+
+    @property
+    def skippedRows(self) -> int:
+        """How many rows ``handleInvalid`` left out, because they have no label or a null image."""
+        return self._call_java("skippedRows")
+
+    @property
+    def brokenImages(self) -> int:
+        """How many images could not be read and were left out."""
+        return self._call_java("brokenImages")
 
     @property
     def trained(self) -> int:

@@ -115,6 +115,7 @@ def one_class(pretrained, frame):
     assert KMeans(k=2, seed=1, predictionCol="cluster").fit(columns).transform(columns).where("cluster IS NOT NULL").count() == 32
     summary = model.summary
     assert model.hasSummary and summary.totalIterations == 2 and len(summary.objectiveHistory) == 1 and summary.bestEpoch == 1, summary
+    assert summary.images > 0 and summary.skippedRows == summary.brokenImages == 0, summary
     assert summary.trained == model.trained and summary.seconds > 0 and summary.runDirectory is None and summary.validationHistory == {}
     broken = frame.selectExpr("if(held, NULL, image) AS image", "if(i = 1, NULL, number) AS number")
     with refused("2 of 32 rows have none in number; set handleInvalid to skip"):

@@ -56,13 +56,31 @@ public final class Config {
      *     out of range; the message begins with the place, and names the nearest key
      */
     public static Settings load(List<String> files, List<String> sets, Configuration hadoop) {
-        return load(base(), files, sets, hadoop);
+        return load(Map.of(), files, sets, hadoop);
+    }
+
+    /**
+     * Returns the same with some other defaults.
+     *
+     * @param defaults typed values by key, which files and keys go over
+     */
+    public static Settings load(
+            Map<String, ?> defaults, List<String> files, List<String> sets, Configuration hadoop) {
+        Map<String, Layer.Value> values = new HashMap<>();
+        defaults.forEach((key, value) -> values.put(key, new Layer.Value(value, 0)));
+        return load(base(), new Layer("defaults", values), files, sets, hadoop);
     }
 
     /** Returns the same over other defaults, which have every key. */
     static Settings load(byte[] base, List<String> files, List<String> sets, Configuration hadoop) {
+        return load(base, new Layer("defaults", Map.of()), files, sets, hadoop);
+    }
+
+    private static Settings load(
+            byte[] base, Layer defaults, List<String> files, List<String> sets, Configuration hadoop) {
         List<Layer> layers = new ArrayList<>();
         layers.add(Layer.ofFile(BASE, base));
+        layers.add(defaults);
         for (String file : files) {
             layers.add(Layer.ofFile(file, content(file, hadoop)));
         }

@@ -46,12 +46,21 @@ public record BrokenImages(List<Broken> images, long total) {
      * @throws UserError if the share is above the limit; it names the first few
      */
     public void check(double limit, String place) {
+        check(limit, place, "");
+    }
+
+    /**
+     * Refuses as {@link #check(double, String)} does.
+     *
+     * @param remedy ends the message
+     */
+    public void check(double limit, String place, String remedy) {
         if (!(limit >= 0 && limit <= 1)) {
             throw new IllegalArgumentException("the limit of broken images must be in [0, 1], got " + limit);
         }
         if (share() > limit) {
             throw new UserError(place + ": " + this + ", data.maxBroken allows " + percent(limit)
-                    + "; mend or remove them, or raise data.maxBroken");
+                    + "; mend or remove them, or raise data.maxBroken" + remedy);
         }
     }
 

@@ -130,7 +130,8 @@ final class Columns {
 
     /**
      * Returns what is taken from the logits: of two classes their mean, for BinaryClassificationEvaluator looks at the second one alone.
-     * Then that one rises with its probability.
+     * Then that one rises with its probability, except with {@code evaluation.flip}: these are means of two passes, and a mean of logits does not
+     * rank as a mean of probabilities.
      */
     private static double shift(float[] logits) {
         return logits.length == 2 ? ((double) logits[0] + logits[1]) / 2 : 0;

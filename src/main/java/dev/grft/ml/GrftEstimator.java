@@ -26,6 +26,8 @@ import org.apache.spark.sql.Row;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Fine-tunes a Vision Transformer on the images of a data frame, by the method of {@code tuning.method}: what the estimators of all tasks
@@ -41,6 +43,7 @@ import org.jspecify.annotations.Nullable;
 public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends GrftModel<M>> extends GrftParams<E, M>
         implements MLWritable {
     private static final long serialVersionUID = 1L;
+    private static final Logger LOG = LoggerFactory.getLogger(GrftEstimator.class);
 
     GrftEstimator(String uid, Task task, String label) {
         super(uid, task, label);
@@ -54,7 +57,9 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
     Settings resolved() {
         List<String> sets = new ArrayList<>(List.of(getOrDefault(settings)));
         sets.add("data.task=" + task.word()); // which decides what other keys may say
+        boolean skips = columns.broken() != Labeler.Broken.ERROR;
         Settings given = Config.load(
+                skips ? Map.of("data.maxBroken", 1.0) : Map.of(),
                 List.of(getOrDefault(config)),
                 sets,
                 org.apache.spark.deploy.SparkHadoopUtil.get().conf());
@@ -75,9 +80,6 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
                 changes.put(key, getOrDefault(param));
             }
         });
-        if (columns.broken() != Labeler.Broken.ERROR) {
-            changes.put("data.maxBroken", 1.0);
-        }
         changes.put("compare.methods", List.of());
         changes.put("data.train", Frames.TRAIN);
         changes.put("data.validation", isSet(validationIndicatorCol) ? Frames.VALIDATION : null);
@@ -107,12 +109,14 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
 
     @Override
     public M fit(Dataset<?> dataset) {
+        if (dataset.isStreaming()) {
+            throw new UserError(
+                    uid() + ": the frame is a stream, which never ends; train on a frame of spark.read()");
+        }
         transformSchema(dataset.schema());
         Settings resolved = resolved();
-        Dataset<?> training = dataset;
-        if (columns.broken() != Labeler.Broken.ERROR) {
-            training = dataset.toDF().filter(frameColumns().labeled(dataset.schema()));
-        }
+        boolean skips = columns.broken() != Labeler.Broken.ERROR;
+        Dataset<?> training = skips ? frameColumns().usable(uid(), dataset) : dataset;
         Dataset<Row> validation = null;
         if (isSet(validationIndicatorCol)) {
             Column held =
@@ -128,12 +132,22 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
                 validation,
                 frameColumns(),
                 classes(dataset.schema()),
+                columns::thresholds,
                 getOrDefault(verbose).equals(true)
                         ? System.err
                         : new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8));
         M model = copyValues(model(trained.delta()).setParent(this), ParamMap.empty());
-        return model.withSummary(new GrftTrainingSummary(
-                trained.history(), model.trained(), (System.nanoTime() - began) / 1e9, trained.directory()));
+        long skipped = skips ? Math.max(0, dataset.count() - trained.rows()) : 0;
+        if (skipped + trained.broken() > 0) {
+            LOG.warn(
+                    "{}: trained on {} images; {} rows had no label or no image, {} images were broken",
+                    uid(),
+                    trained.images(),
+                    skipped,
+                    trained.broken());
+        }
+        return model.withSummary(
+                new GrftTrainingSummary(trained, model.trained(), skipped, (System.nanoTime() - began) / 1e9));
     }
 
     /** Returns the model of a delta, with this estimator's uid. */
@@ -185,6 +199,8 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
             FrameColumns.checkBoolean(
                     uid(), schema, getOrDefault(validationIndicatorCol), "set validationIndicatorCol");
         }
+        List<String> classes = classes(schema);
+        columns.thresholds(classes == null ? 0 : classes.size());
         return columns.with(schema, outputs(), 0);
     }
 

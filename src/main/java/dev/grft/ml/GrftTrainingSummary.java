@@ -1,7 +1,7 @@
 package dev.grft.ml;
 
-import dev.grft.checkpoint.artifact.TrainingHistory;
 import dev.grft.checkpoint.artifact.TrainingHistory.Epoch;
+import dev.grft.spark.verbs.Frames;
 import java.util.List;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -13,16 +13,22 @@ import org.jspecify.annotations.Nullable;
 public final class GrftTrainingSummary {
     private final List<Epoch> epochs;
     private final int steps;
+    private final long images;
+    private final long broken;
+    private final long skipped;
     private final long trained;
     private final double seconds;
     private final @Nullable String runDirectory;
 
-    GrftTrainingSummary(TrainingHistory history, long trained, double seconds, @Nullable String runDirectory) {
-        this.epochs = history.epochs();
-        this.steps = Math.toIntExact(history.steps());
+    GrftTrainingSummary(Frames.Trained training, long trained, long skipped, double seconds) {
+        this.epochs = training.history().epochs();
+        this.steps = Math.toIntExact(training.history().steps());
+        this.images = training.images();
+        this.broken = training.broken();
+        this.skipped = skipped;
         this.trained = trained;
         this.seconds = seconds;
-        this.runDirectory = runDirectory;
+        this.runDirectory = training.directory();
     }
 
     /** Returns the mean training loss of each epoch, without the penalty, in their order; empty for {@code method=linear}. */
@@ -53,13 +59,28 @@ public final class GrftTrainingSummary {
                 .toArray();
     }
 
-    /** Returns the number of the epoch, from 1, whose parameters the model has; that of the last if none was chosen, 0 if there is none. */
+    /** Returns the number of the epoch, from 1, whose parameters the model has; that of the last if none was measured, 0 if there is none. */
     public int bestEpoch() {
-        int best = 0;
-        for (Epoch epoch : epochs) {
-            best = epoch.best() || epoch.measures().isEmpty() ? epoch.number() : best;
-        }
-        return best;
+        boolean measured = epochs.stream().anyMatch(epoch -> !epoch.measures().isEmpty());
+        return epochs.stream()
+                .filter(epoch -> epoch.best() || !measured)
+                .mapToInt(Epoch::number)
+                .reduce(0, (before, last) -> last);
+    }
+
+    /** Returns how many images the model was trained on, without those for validation. */
+    public long images() {
+        return images;
+    }
+
+    /** Returns how many rows {@code handleInvalid} has left out because they have no label or a null image; 0 if it is {@code error}. */
+    public long skippedRows() {
+        return skipped;
+    }
+
+    /** Returns how many images could not be read and were left out, of the rows for validation too. */
+    public long brokenImages() {
+        return broken;
     }
 
     /** Returns how many parameters were trained, those of the head among them. */

@@ -14,9 +14,13 @@ import dev.grft.data.decode.ImageDecoder;
 import dev.grft.spark.verbs.OnTiny;
 import dev.grft.spark.verbs.Tiny;
 import dev.grft.tuning.Tuning;
+import dev.grft.vit.Activation;
 import dev.grft.vit.Bindings;
 import dev.grft.vit.Keep;
+import dev.grft.vit.Pooling;
+import dev.grft.vit.Variant;
 import dev.grft.vit.Vit;
+import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
 import dev.grft.vit.kernels.Array;
 import dev.grft.vit.kernels.CpuKernels;
@@ -31,6 +35,7 @@ import org.apache.spark.ml.classification.LogisticRegression;
 import org.apache.spark.ml.clustering.KMeans;
 import org.apache.spark.ml.evaluation.BinaryClassificationEvaluator;
 import org.apache.spark.ml.evaluation.MulticlassClassificationEvaluator;
+import org.apache.spark.ml.feature.StringIndexer;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.param.ParamMap;
 import org.apache.spark.sql.Dataset;
@@ -152,6 +157,27 @@ class OutputColumnsTest extends OnTiny {
                 .isInstanceOf(UserError.class)
                 .hasMessageEndingWith(
                         ": thresholds has 2 values, there are 3 classes; set one for each, in the order of labels()");
+        Dataset<Row> numbered = images(shared.train()).withColumn("label", functions.expr("length(label) - 3"));
+        for (Dataset<Row> images : List.of(images(shared.train()), numbered)) { // known once the labels are listed
+            assertThatThrownBy(() -> classifier()
+                            .setThresholds(0.5, 0.5)
+                            .setPretrained("/no/such/checkpoint")
+                            .fit(images))
+                    .isInstanceOf(UserError.class)
+                    .hasMessageEndingWith(
+                            ": thresholds has 2 values, there are 3 classes; set one for each, in the order of labels()");
+        }
+        Dataset<Row> indexed = new StringIndexer()
+                .setInputCol("label")
+                .setOutputCol("number")
+                .fit(images(shared.train()))
+                .transform(images(shared.train()));
+        assertThatThrownBy(() -> classifier()
+                        .setLabelCol("number")
+                        .setThresholds(0.5, 0.5)
+                        .transformSchema(indexed.schema()))
+                .isInstanceOf(UserError.class)
+                .hasMessageContaining(": thresholds has 2 values, there are 3 classes");
         for (double[] wrong : new double[][] {{0, 0, 1}, {-1, 1, 1}, {Double.NaN, 1, 1}}) {
             assertThatThrownBy(() -> classifier().setThresholds(wrong).fit(images(shared.train())))
                     .isInstanceOf(UserError.class)
@@ -256,6 +282,33 @@ class OutputColumnsTest extends OnTiny {
         assertThat(labeled.select("cluster").distinct().count()).isEqualTo(3);
     }
 
+    /** Such as DINOv2: the head reads the class token and the mean of the others. */
+    @Test
+    void theEmbeddingIsAllThatTheHeadReads() {
+        Variant form = new Variant(true, 0, 1, false, true, Activation.GELU, Pooling.CLASS_TOKEN_AND_MEAN);
+        VitConfig config = new VitConfig(8, 4, 16, 2, 2, 32, 0, 1e-6, form);
+        GrftClassificationModel model = classifier()
+                .setPretrained(Tiny.pretrained(folder.resolve("dinov2"), config, 3).toString())
+                .setEmbeddingCol("features")
+                .fit(images(shared.train()));
+        Delta delta = model.delta().delta();
+        Dataset<Row> labeled = model.transform(images(shared.test()));
+        assertThat(AttributeGroup.fromStructField(labeled.schema().apply("features"))
+                        .size())
+                .isEqualTo(32);
+        for (Row row : labeled.collectAsList()) {
+            Vector features = row.getAs("features");
+            assertThat(features.size()).isEqualTo(32);
+            for (int k = 0; k < 3; k++) {
+                double logit = delta.headBias()[k];
+                for (int f = 0; f < 32; f++) {
+                    logit += delta.headWeight()[k * 32 + f] * features.apply(f);
+                }
+                assertThat(row.<Vector>getAs("rawPrediction").apply(k)).isCloseTo(logit, within(1e-5));
+            }
+        }
+    }
+
     @Test
     void modelsOfOtherTasksWriteTheEmbeddingToo() {
         Dataset<Row> images = images(shared.train()).withColumn("value", functions.expr("double(length(label))"));
@@ -269,7 +322,22 @@ class OutputColumnsTest extends OnTiny {
                 .fit(images);
         assertThat(model.transform(images).columns())
                 .containsExactly("path", "content", "label", "value", "prediction", "features");
-        assertThat(new GrftMultiLabelClassifier().hasParam("embeddingCol")).isTrue();
-        assertThat(new GrftMultiLabelClassifier().hasParam("rawPredictionCol")).isFalse();
+        GrftMultiLabelModel several = new GrftMultiLabelClassifier()
+                .setPretrained(shared.pretrained().toString())
+                .setImageCol("content")
+                .setLabelCol("labels")
+                .setMethod("linear")
+                .setSettings("training.headInit=fresh", "engine.kernels=cpu")
+                .setEmbeddingCol("features")
+                .fit(images.withColumn("labels", functions.expr("array(label)")));
+        assertThat(several.hasParam("rawPredictionCol")).isFalse();
+        // A linear probe trains the head alone: all heads read the same.
+        List<Row> features = model.transform(images).select("path", "features").collectAsList();
+        assertThat(several.transform(images).select("path", "features").collectAsList())
+                .isEqualTo(features);
+        assertThat(features).hasSize(18).allSatisfy(row -> {
+            assertThat(row.<Vector>getAs("features").size()).isEqualTo(16);
+            assertThat(row.<Vector>getAs("features").numNonzeros()).isPositive();
+        });
     }
 }

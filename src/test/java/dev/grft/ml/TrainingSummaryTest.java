@@ -5,12 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.grft.UserError;
+import dev.grft.checkpoint.artifact.TrainingHistory;
+import dev.grft.checkpoint.artifact.TrainingHistory.Epoch;
+import dev.grft.spark.verbs.Frames;
 import dev.grft.spark.verbs.OnTiny;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.spark.ml.param.ParamMap;
@@ -94,6 +98,24 @@ class TrainingSummaryTest extends OnTiny {
         assertThat(best).isEqualTo(right / 3.0);
         assertThat(summary.validationHistory("no measure")).containsOnly(Double.NaN);
         assertThat(summary.runDirectory()).isNull();
+    }
+
+    /** Such as when a history was damaged, or some epochs were not measured. */
+    @Test
+    void theBestEpochIsTheLastThatWasBetter() {
+        Map<String, Double> measured = Map.of("accuracy", 0.5);
+        List<Epoch> epochs = List.of(
+                new Epoch(1, 1, measured, false),
+                new Epoch(2, 1, measured, true),
+                new Epoch(3, 1, measured, false),
+                new Epoch(4, 1, Map.of(), false));
+        assertThat(summary(epochs).bestEpoch()).isEqualTo(2);
+        assertThat(summary(epochs.subList(3, 4)).bestEpoch()).isEqualTo(4);
+    }
+
+    private static GrftTrainingSummary summary(List<Epoch> epochs) {
+        Frames.Trained trained = new Frames.Trained(null, new TrainingHistory(epochs, 9), null, 9, 9, 0);
+        return new GrftTrainingSummary(trained, 1, 0, 1);
     }
 
     @Test

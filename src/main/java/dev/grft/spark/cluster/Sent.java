@@ -94,7 +94,7 @@ public final class Sent<T> implements Serializable, AutoCloseable {
     }
 
     /** Returns how many values this driver has sent and not taken back. */
-    public static int open() {
+    static int open() {
         return OPEN.get();
     }
 

@@ -4,8 +4,13 @@ import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.data.LabelForm;
 import dev.grft.spark.tables.Columns;
+import dev.grft.spark.tables.LabelColumns;
 import java.util.List;
 import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.expressions.UserDefinedFunction;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -35,20 +40,23 @@ public record FrameColumns(
                 "imageCol",
                 "labelCol",
                 "cache the frame, or set nameCol",
-                "; set handleInvalid to skip to train without them"),
+                "; set handleInvalid to skip to train without them",
+                "; is imageCol right? Set handleInvalid to skip, without data.maxBroken, to train without them"),
         /** Settings of a run. */
-        SETTINGS("data.imageColumn", "data.labelColumn", "give them different names in a column path", "");
+        SETTINGS("data.imageColumn", "data.labelColumn", "give them different names in a column path", "", "");
 
         final String image;
         final String label;
         final String apart; // what tells rows apart
         final String unlabeled; // ends a message about rows without labels
+        final String broken; // likewise about broken images
 
-        Keys(String image, String label, String apart, String unlabeled) {
+        Keys(String image, String label, String apart, String unlabeled, String broken) {
             this.image = image;
             this.label = label;
             this.apart = apart;
             this.unlabeled = unlabeled;
+            this.broken = broken;
         }
     }
 
@@ -106,20 +114,35 @@ public record FrameColumns(
                 && schema.apply("path").dataType().equals(DataTypes.StringType);
     }
 
-    /** Returns the condition that a row has a label: neither null nor blank nor NaN in any of the columns. */
-    public Column labeled(StructType schema) {
-        Column all = functions.lit(true);
-        for (String name : LabelForm.of(task, label).columns()) {
-            DataType type = schema.apply(name).dataType();
-            Column cell = column(name);
-            all = all.and(cell.isNotNull());
-            if (type.equals(DataTypes.DoubleType) || type.equals(DataTypes.FloatType)) {
-                all = all.and(functions.not(functions.isnan(cell)));
-            } else if (type.equals(DataTypes.StringType) && task == Task.SINGLE_LABEL) {
-                all = all.and(functions.trim(cell).notEqual(""));
-            }
+    /** Returns the rows that have a label, see {@link LabelColumns#empty}, and an image, which may be broken. */
+    public Dataset<Row> usable(String place, Dataset<?> frame) {
+        LabelForm form = LabelForm.of(task, label);
+        UserDefinedFunction labeled = functions.udf(
+                (UDF1<Row, Boolean>) row -> LabelColumns.empty(row, 0, form).isEmpty(), DataTypes.BooleanType);
+        ImageColumn images = ImageColumn.of(frame.schema(), image, place, "set imageCol");
+        return frame.toDF()
+                .filter(images.isThere(column(image)))
+                .filter(labeled.apply(functions.struct(labels(frame, place, Keys.PARAMETERS))));
+    }
+
+    /** Returns the labels of a frame: text, or an array of text, of which {@link LabelColumns#text} makes one. */
+    Column labels(Dataset<?> frame, String place, Keys keys) {
+        if (task != Task.SINGLE_LABEL) {
+            return LabelColumns.label(frame, LabelForm.of(task, label), place, keys.label);
         }
-        return all;
+        Column one = column(label);
+        return frame.schema().apply(label).dataType() instanceof NumericType
+                ? LabelColumns.ofNumber(one)
+                : one.cast(DataTypes.StringType); // of booleans: false and true
+    }
+
+    /** Returns the names of a frame's images, null where only the images themselves tell them. */
+    Column names(StructType schema, String place) {
+        if (name != null) {
+            Columns.type(schema, name, place, "set nameCol");
+            return column(name).cast(DataTypes.StringType);
+        }
+        return hasPath(schema) ? column("path") : functions.lit(null).cast(DataTypes.StringType);
     }
 
     /** Returns the column of that very name, dots and all. */

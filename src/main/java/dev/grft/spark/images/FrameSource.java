@@ -107,12 +107,8 @@ public final class FrameSource implements Source.Stored {
         Column none = functions.lit(null).cast(DataTypes.StringType);
         this.rows = frame.select(
                         FrameColumns.column(columns.image()),
-                        !labeled
-                                ? none
-                                : form.task() == Task.SINGLE_LABEL
-                                        ? label(FrameColumns.column(columns.label()))
-                                        : LabelColumns.label(frame, form, place, keys.label),
-                        name(schema, columns.name(), place),
+                        labeled ? columns.labels(frame, place, keys) : none,
+                        columns.names(schema, place),
                         columns.weight() == null
                                 ? functions.lit(1.0)
                                 : FrameColumns.column(columns.weight()).cast(DataTypes.DoubleType))
@@ -136,27 +132,6 @@ public final class FrameSource implements Source.Stored {
         }
     }
 
-    /** Whole numbers without a point, as they are written in integer columns. */
-    private Column label(Column label) {
-        if (!numbered) {
-            return label.cast(DataTypes.StringType); // of booleans: false and true
-        }
-        Column whole = label.cast(DataTypes.LongType);
-        return functions
-                .when(label.equalTo(whole), whole.cast(DataTypes.StringType))
-                .otherwise(label.cast(DataTypes.StringType));
-    }
-
-    private static Column name(StructType schema, @Nullable String name, String place) {
-        if (name != null) {
-            Columns.type(schema, name, place, "set nameCol");
-            return FrameColumns.column(name).cast(DataTypes.StringType);
-        }
-        return FrameColumns.hasPath(schema)
-                ? FrameColumns.column("path")
-                : functions.lit(null).cast(DataTypes.StringType);
-    }
-
     @Override
     public Path root() {
         return new Path("/");
@@ -165,8 +140,9 @@ public final class FrameSource implements Source.Stored {
     @Override
     public List<Named> named(String prefix) {
         if (seen().isEmpty()) {
-            throw new UserError(place + ": there are no rows" + (labeled ? " with a label" : "")
-                    + "; check the table, query or filter" + (labeled ? ", or is " + keys.label + " right?" : ""));
+            throw new UserError(place + ": there are no rows" + (labeled ? " with a label and an image" : "")
+                    + "; check the table, query or filter"
+                    + (labeled ? ", or are " + keys.image + " and " + keys.label + " right?" : ""));
         }
         List<Named> named = new ArrayList<>();
         eachNumbered((row, number, shared, same) ->
@@ -248,7 +224,7 @@ public final class FrameSource implements Source.Stored {
                         seen().stream().filter(each -> each.label == null).count();
                 throw new UserError(place + ": " + row.name + " has no label; remove the row, or is " + keys.label
                         + " right? " + without + " of " + seen().size() + " rows have none in "
-                        + String.join(", ", form.columns()) + keys.unlabeled);
+                        + String.join(", ", empty()) + keys.unlabeled);
             }
             boolean number = row.label.matches("[0-9]{1,9}") && Integer.parseInt(row.label) < MOST_CLASSES;
             if (numbered && reader.names == null && !number) {
@@ -263,6 +239,35 @@ public final class FrameSource implements Source.Stored {
                     + wrong.iterator().next()
                     + "; is " + keys.label + " right? StringIndexer turns any column into such numbers");
         }
+    }
+
+    /** Returns the columns that have no label in some row. */
+    private List<String> empty() {
+        LabelForm labels = form;
+        Set<String> empty = Set.copyOf(Causes.unwrapped(
+                rows.flatMap(row -> LabelColumns.empty(row, 1, labels).iterator())
+                                .distinct()
+                        ::collect));
+        return form.columns().stream().filter(empty::contains).toList();
+    }
+
+    /** Returns what ends a message about too many broken images. */
+    public String remedyOfBroken() {
+        return keys.broken;
+    }
+
+    /** Returns how many rows there are; once they are listed, this costs nothing. */
+    public long size() {
+        return seen().size();
+    }
+
+    /** Returns how many classes a training finds in the labels of one class each. */
+    public int found() {
+        checkLabels(List.of(), false);
+        List<String> declared = classes();
+        return declared != null
+                ? declared.size()
+                : Math.toIntExact(seen().stream().map(row -> row.label).distinct().count());
     }
 
     /**
@@ -368,7 +373,8 @@ public final class FrameSource implements Source.Stored {
             String sha256 = sha256(row);
             String name = name(row, sha256);
             try {
-                boolean none = form.byColumn() && row.getList(1).contains(null);
+                boolean none =
+                        form.byColumn() && !LabelColumns.empty(row, 1, form).isEmpty();
                 String label = none ? null : LabelColumns.text(row, 1, form, names);
                 return new Seen(name, label, sha256, weight(row, name), partition);
             } catch (IllegalArgumentException e) {

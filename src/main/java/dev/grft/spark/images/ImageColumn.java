@@ -6,6 +6,7 @@ import dev.grft.spark.tables.Columns;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
+import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
@@ -74,6 +75,11 @@ public final class ImageColumn implements Serializable {
     @Nullable
     public String name(@Nullable Object cell) {
         return name < 0 || cell == null ? null : ((Row) cell).getString(name);
+    }
+
+    /** Returns the condition that a cell of the column has an image, broken or not. */
+    Column isThere(Column column) {
+        return (bytes < 0 ? column : column.getField("bytes")).isNotNull();
     }
 
     /**

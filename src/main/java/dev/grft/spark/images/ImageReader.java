@@ -106,7 +106,8 @@ public record ImageReader(SparkSession spark, Preprocess preprocess, double maxB
             BrokenImages broken = broken(named, results);
             broken.check(maxBroken, source.place());
             if (broken.count() == broken.total()) {
-                throw new UserError(source.place() + ": " + broken + "; expected at least one that can be read");
+                throw new UserError(source.place() + ": " + broken
+                        + "; expected at least one that can be read: mend some or give others");
             }
             PassedOver passed = new PassedOver();
             passed.add(source.passedOver());

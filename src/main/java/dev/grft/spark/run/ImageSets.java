@@ -194,7 +194,8 @@ final class ImageSets implements AutoCloseable {
     void checkBroken(Settings settings, String key, String path, BrokenImages broken, PassedOver passedOver) {
         passedOver.notes().stream().limit(NOTES).forEach(note -> progress.say("note: %s", note));
         directory.reportBroken(key, path, broken);
-        broken.check(settings.data().maxBroken(), path);
+        FrameSource frame = frames.get(path);
+        broken.check(settings.data().maxBroken(), path, frame == null ? "" : frame.remedyOfBroken());
     }
 
     /** Writes what {@code data.json} says of images without classes. */

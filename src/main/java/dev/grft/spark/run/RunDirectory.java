@@ -123,6 +123,13 @@ public final class RunDirectory {
         write(report, all);
     }
 
+    /** Returns how many images of a set were broken when they were read. */
+    public long broken(String key) {
+        Object set = read(path("broken-images.json"), new TypeReference<Map<String, Object>>() {})
+                .get(key);
+        return set instanceof Map<?, ?> known && known.get("broken") instanceof Map<?, ?> broken ? broken.size() : 0;
+    }
+
     /** Sets what {@code data.json} says of a set of images. */
     void describe(String key, Map<String, Object> summary) {
         Path file = path("data.json");

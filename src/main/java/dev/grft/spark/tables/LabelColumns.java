@@ -29,7 +29,49 @@ public final class LabelColumns {
             DataTypes.IntegerType,
             DataTypes.LongType);
 
+    private static final Set<String> NO_NUMBERS = Set.of("NaN", "Infinity", "-Infinity");
+    private static final double MOST = 1e15; // whole numbers below are exact as doubles, and fit a long
+
     private LabelColumns() {}
+
+    /** Returns the label of a column of numbers as text: whole ones without a point, null where it is not finite. */
+    public static Column ofNumber(Column number) {
+        Column finite = functions.when(number.between(-Double.MAX_VALUE, Double.MAX_VALUE), number);
+        Column whole = functions.when(number.between(-MOST, MOST), number).cast(DataTypes.LongType);
+        return functions
+                .when(number.equalTo(whole), whole.cast(DataTypes.StringType))
+                .otherwise(finite.cast(DataTypes.StringType));
+    }
+
+    /**
+     * Returns the columns in which a cell of {@link #label} has no label: null, blank text for one class, a list with a class that has no name,
+     * or no finite number. Empty if the row has a label. This decides for all parts of the program.
+     */
+    public static List<String> empty(Row row, int cell, LabelForm labels) {
+        Object value = row.get(cell);
+        if (value == null) {
+            return labels.columns();
+        }
+        if (value instanceof String text) {
+            return labels.task() == Task.SINGLE_LABEL && text.isBlank() ? labels.columns() : List.of();
+        }
+        List<@Nullable String> cells = row.getList(cell);
+        if (!labels.byColumn()) {
+            return cells.stream().anyMatch(LabelColumns::isNone) ? labels.columns() : List.of();
+        }
+        List<String> empty = new ArrayList<>();
+        for (int i = 0; i < cells.size(); i++) {
+            String text = cells.get(i);
+            if (isNone(text) || NO_NUMBERS.contains(text)) {
+                empty.add(labels.columns().get(i));
+            }
+        }
+        return empty;
+    }
+
+    private static boolean isNone(@Nullable String text) {
+        return text == null || text.isBlank();
+    }
 
     /**
      * Returns the labels of a table: a string, or an array of strings, of which {@link #text} makes one.
@@ -89,8 +131,7 @@ public final class LabelColumns {
      */
     public static @Nullable String text(Row row, int cell, LabelForm labels, @Nullable ClassNames classes) {
         Object value = row.get(cell);
-        if (value == null
-                || (labels.task() == Task.SINGLE_LABEL && row.getString(cell).isBlank())) {
+        if (value == null || (value instanceof String && !empty(row, cell, labels).isEmpty())) {
             return null;
         }
         if (value instanceof String text) {

@@ -1,5 +1,6 @@
 package dev.grft.spark.verbs;
 
+import dev.grft.Task;
 import dev.grft.UserError;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.TrainingHistory;
@@ -19,10 +20,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.IntConsumer;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Trains on the rows of data frames, in the session that they belong to, by what the verbs train with. */
 public final class Frames {
@@ -32,6 +36,8 @@ public final class Frames {
     /** What they have in place of the path of the validation images. */
     public static final String VALIDATION = "the validation rows of the data frame";
 
+    private static final Logger LOG = LoggerFactory.getLogger(Frames.class);
+
     private Frames() {}
 
     /**
@@ -39,11 +45,17 @@ public final class Frames {
      *
      * @param history of its epochs
      * @param directory its run directory; null if that is gone
+     * @param rows of both frames
+     * @param images that it trained on
+     * @param broken images among the rows
      */
     public record Trained(
             DeltaFile delta,
             TrainingHistory history,
-            @Nullable String directory) {}
+            @Nullable String directory,
+            long rows,
+            long images,
+            long broken) {}
 
     /**
      * Trains, and returns what came of it. The frame's session goes on as it was.
@@ -53,6 +65,7 @@ public final class Frames {
      *     for none that stays
      * @param validation null if there is none
      * @param classes names of the classes that the labels number, null if there are none
+     * @param found gets the number of classes once the labels are listed, before anything trains
      * @param progress gets what the verbs print to standard error
      * @throws UserError as the verbs
      */
@@ -63,11 +76,16 @@ public final class Frames {
             @Nullable Dataset<?> validation,
             FrameColumns columns,
             @Nullable List<String> classes,
+            IntConsumer found,
             PrintStream progress) {
         Map<String, FrameSource> frames = new HashMap<>();
-        frames.put(TRAIN, new FrameSource(TRAIN, training, columns, classes));
+        FrameSource source = new FrameSource(TRAIN, training, columns, classes);
+        frames.put(TRAIN, source);
         if (validation != null) {
             frames.put(VALIDATION, new FrameSource(VALIDATION, validation, columns.withoutWeight(), classes));
+        }
+        if (columns.task() == Task.SINGLE_LABEL) {
+            found.accept(source.found());
         }
         SparkSession spark = training.sparkSession();
         Map<String, @Nullable Object> own = new HashMap<>();
@@ -75,12 +93,12 @@ public final class Frames {
         own.put("data.validation", validation == null ? null : VALIDATION);
         if (runs != null) {
             own.put("run.directory", runs + "/" + identity(settings, frames));
-            return train(spark, Config.with(settings, TRAIN, own), frames, true, progress);
+            return train(spark, Config.with(settings, TRAIN, own), frames, source, true, progress);
         }
         Path temporary = temporary();
         try {
             own.put("run.directory", temporary.toString());
-            return train(spark, Config.with(settings, TRAIN, own), frames, false, progress);
+            return train(spark, Config.with(settings, TRAIN, own), frames, source, false, progress);
         } finally {
             new Storage(spark.sparkContext().hadoopConfiguration()).delete(temporary);
         }
@@ -90,6 +108,7 @@ public final class Frames {
             SparkSession spark,
             Settings settings,
             Map<String, FrameSource> frames,
+            FrameSource source,
             boolean stays,
             PrintStream progress) {
         try (Session session = Session.in(spark, settings, frames, progress, progress)) {
@@ -99,13 +118,27 @@ public final class Frames {
                 }
                 Run run = session.main();
                 DeltaFile delta = new TrainVerb(run.forMethod(run.method()), false).delta();
+                long broken = run.directory().broken("data.train");
                 return new Trained(
                         delta,
-                        TrainingHistory.in(
+                        history(
                                 session.storage(),
                                 new Path(run.directory().method(run.method().word()))),
-                        stays ? run.settings().run().directory() : null);
+                        stays ? run.settings().run().directory() : null,
+                        frames.values().stream().mapToLong(FrameSource::size).sum(),
+                        source.size() - broken,
+                        broken + run.directory().broken("data.validation"));
             });
+        }
+    }
+
+    /** Returns the history in a folder; an empty one if it cannot be read, for the training is done. */
+    static TrainingHistory history(Storage storage, Path folder) {
+        try {
+            return TrainingHistory.in(storage, folder);
+        } catch (RuntimeException e) {
+            LOG.warn("{}: the history cannot be read, so the summary has no epochs; the model is whole", folder, e);
+            return new TrainingHistory(List.of(), 0);
         }
     }
 

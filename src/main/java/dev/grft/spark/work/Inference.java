@@ -122,6 +122,9 @@ public final class Inference {
                 engine,
                 preprocess,
                 shown -> {
+                    if (shown == Sight.Shown.EVERYTHING) {
+                        throw new IllegalStateException("the values of a network in training are standardized");
+                    }
                     Sight sight = new Sight.One(recipe, false, Sent.of(engine.context(), trained), shown);
                     return standard == null || shown != Sight.Shown.PREDICTIONS
                             ? sight
@@ -157,11 +160,14 @@ public final class Inference {
         return new Inference(
                 engine,
                 preprocess,
-                shown -> several(engine, model, deltas),
+                shown -> several(shown, engine, model, deltas),
                 engine.settings().evaluation().batchSize());
     }
 
-    private static Sight several(Engine engine, ModelBroadcast model, List<Delta> deltas) {
+    private static Sight several(Sight.Shown shown, Engine engine, ModelBroadcast model, List<Delta> deltas) {
+        if (shown != Sight.Shown.PREDICTIONS) {
+            throw new IllegalStateException("several deltas show predictions only, not " + shown);
+        }
         Sight.Several sight = new Sight.Several(model, engine.device());
         for (Delta delta : deltas) {
             int classes = delta.labels().size();
@@ -308,6 +314,8 @@ public final class Inference {
     /**
      * Returns the same of one delta for all that a pass says of an image, {@code [K + K + F]}: probabilities or values, the outputs of
      * the head before that, and the features that the head reads.
+     *
+     * @throws IllegalStateException if this is of several deltas, or of a network in training
      */
     public Looking lookingAtEverything() {
         return looking(Sight.Shown.EVERYTHING);

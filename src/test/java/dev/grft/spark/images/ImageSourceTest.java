@@ -220,7 +220,7 @@ class ImageSourceTest extends OnSpark {
         assertThatThrownBy(() -> read(ImageFormat.FOLDER, null, 1, 2))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(folder + ": 2 of 2 images (100.0 %) are broken [")
-                .hasMessageEndingWith("; expected at least one that can be read");
+                .hasMessageEndingWith("; expected at least one that can be read: mend some or give others");
     }
 
     @Test

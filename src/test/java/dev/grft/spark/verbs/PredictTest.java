@@ -351,7 +351,7 @@ class PredictTest extends OnTiny {
         assertThatThrownBy(() -> predict(none, false, "data.maxBroken=1"))
                 .isInstanceOf(UserError.class)
                 .hasMessageStartingWith(none + ": 1 of 1 images (100.0 %) are broken [a.png: ")
-                .hasMessageEndingWith("; expected at least one that can be read");
+                .hasMessageEndingWith("; expected at least one that can be read: mend some or give others");
         assertThat(inTheFolder()).containsExactly("images", "none");
     }
 
