@@ -16,13 +16,11 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
@@ -37,11 +35,6 @@ public final class Config {
     private static final String FRACTION = "selection.budget.fraction";
     private static final List<String> OF_PENALTY = List.of("penalty.lambda", "penalty.head");
     private static final List<String> OF_PRESET = List.of("selection.axis", COUNT, FRACTION);
-
-    /** What every reader of YAML takes for this very text. */
-    private static final Pattern PLAIN = Pattern.compile("[A-Za-z/_]([A-Za-z0-9_./:-]*[A-Za-z0-9_/-])?");
-
-    private static final Set<String> NOT_TEXT = Set.of("true", "false", "yes", "no", "on", "off", "y", "n", "null");
 
     private Config() {}
 
@@ -64,8 +57,7 @@ public final class Config {
      *
      * @param defaults typed values by key, which files and keys go over
      */
-    public static Settings load(
-            Map<String, ?> defaults, List<String> files, List<String> sets, Configuration hadoop) {
+    public static Settings load(Map<String, ?> defaults, List<String> files, List<String> sets, Configuration hadoop) {
         Map<String, Layer.Value> values = new HashMap<>();
         defaults.forEach((key, value) -> values.put(key, new Layer.Value(value, 0)));
         return load(base(), new Layer("defaults", values), files, sets, hadoop);
@@ -418,14 +410,14 @@ public final class Config {
                 if (wanted.test(key)) {
                     out.append(component.getName())
                             .append(": ")
-                            .append(text(methods))
+                            .append(YamlText.of(methods))
                             .append('\n');
                 }
             } else if (wanted.test(key)) {
                 out.append(indent)
                         .append(component.getName())
                         .append(": ")
-                        .append(text(value))
+                        .append(YamlText.of(value))
                         .append('\n');
             }
         }
@@ -437,36 +429,5 @@ public final class Config {
         } catch (ReflectiveOperationException e) {
             throw new IllegalStateException(component + " is not public", e);
         }
-    }
-
-    private static String text(@Nullable Object value) {
-        if (value instanceof String text) {
-            return PLAIN.matcher(text).matches() && !NOT_TEXT.contains(text.toLowerCase(Locale.ROOT))
-                    ? text
-                    : quoted(text);
-        }
-        if (value instanceof Map<?, ?> map) {
-            return map.entrySet().stream()
-                    .map(entry -> entry.getKey() + ": " + text(entry.getValue()))
-                    .collect(Collectors.joining(", ", "{", "}"));
-        }
-        if (value instanceof List<?> list) {
-            return "[" + String.join(", ", list.stream().map(Config::text).toList()) + "]";
-        }
-        return Checks.text(value);
-    }
-
-    private static String quoted(String text) {
-        StringBuilder out = new StringBuilder("\"");
-        text.codePoints().forEach(point -> {
-            if (point == '"' || point == '\\') {
-                out.append('\\').appendCodePoint(point);
-            } else if ((point >= ' ' && point <= '~') || Character.isLetterOrDigit(point)) {
-                out.appendCodePoint(point);
-            } else {
-                out.append(String.format(Locale.ROOT, "\\U%08x", point));
-            }
-        });
-        return out.append('"').toString();
     }
 }

@@ -110,8 +110,7 @@ public abstract class GrftEstimator<E extends GrftEstimator<E, M>, M extends Grf
     @Override
     public M fit(Dataset<?> dataset) {
         if (dataset.isStreaming()) {
-            throw new UserError(
-                    uid() + ": the frame is a stream, which never ends; train on a frame of spark.read()");
+            throw new UserError(uid() + ": the frame is a stream, which never ends; train on a frame of spark.read()");
         }
         transformSchema(dataset.schema());
         Settings resolved = resolved();

@@ -21,7 +21,8 @@ public final class Soak {
     private static final int WORKERS = 2;
     private static final long RUN_SECONDS = 600;
     private static final int MOST_IN_A_RUN = 6;
-    private static final int BEFORE = 6; // one of so many kills is made before a training; a start takes longer than a training
+    private static final int BEFORE =
+            6; // one of so many kills is made before a training; a start takes longer than a training
     private static final List<String> FILES =
             List.of("selection.safetensors", "linear/delta.safetensors", "delta.safetensors", "merged.safetensors");
 
@@ -112,7 +113,9 @@ public final class Soak {
                     }
                     say("  ended with %d, started again", exit);
                     driver = start(directory, log, options);
-                } else if (more && (random.nextInt(BEFORE) == 0 || trains(log)) && kill(cluster, driver, directory, log)) {
+                } else if (more
+                        && (random.nextInt(BEFORE) == 0 || trains(log))
+                        && kill(cluster, driver, directory, log)) {
                     here++;
                     done++;
                 }
@@ -222,7 +225,13 @@ public final class Soak {
                 "run",
                 log,
                 options,
-                Tiny.sets(folder.resolve("pretrained"), images, images, directory, "training.epochs=1200", "training.checkpointEvery=20"));
+                Tiny.sets(
+                        folder.resolve("pretrained"),
+                        images,
+                        images,
+                        directory,
+                        "training.epochs=1200",
+                        "training.checkpointEvery=20"));
     }
 
     private boolean failed(String why, Path log) {

@@ -60,7 +60,8 @@ class InvalidRowsTest extends OnTiny {
     @ParameterizedTest
     @ValueSource(strings = {"skip", "keep"})
     void aTrainingWithoutThemIsThatOfTheOtherRows(String word) throws Exception {
-        Dataset<Row> whole = some().filter("NOT path RLIKE '/[01].png$'"); // with the broken ones, which keep their places
+        Dataset<Row> whole =
+                some().filter("NOT path RLIKE '/[01].png$'"); // with the broken ones, which keep their places
 
         for (GrftEstimator<?, ?> estimator : List.of(
                 estimator(new GrftClassifier()),
@@ -100,10 +101,10 @@ class InvalidRowsTest extends OnTiny {
     @Test
     void aShareOfBrokenImagesThatWasSetStillEndsATraining() {
         Dataset<Row> broken = images().withColumn(
-                        "content",
-                        functions.expr("if(path LIKE '%/2.png', CAST('no image' AS BINARY), content)"));
+                        "content", functions.expr("if(path LIKE '%/2.png', CAST('no image' AS BINARY), content)"));
         GrftClassifier estimator = estimator(new GrftClassifier()).setHandleInvalid("skip");
-        assertThat(estimator.setSettings("engine.kernels=cpu", "data.maxBroken=0.2")
+        assertThat(estimator
+                        .setSettings("engine.kernels=cpu", "data.maxBroken=0.2")
                         .fit(broken)
                         .summary()
                         .brokenImages())
@@ -184,9 +185,7 @@ class InvalidRowsTest extends OnTiny {
 
     @Test
     void aStreamIsRefused() {
-        Dataset<Row> stream = spark.readStream()
-                .schema(images().schema())
-                .parquet(folder.toString());
+        Dataset<Row> stream = spark.readStream().schema(images().schema()).parquet(folder.toString());
         GrftClassifier estimator = estimator(new GrftClassifier());
         assertThatThrownBy(() -> estimator.fit(stream))
                 .isInstanceOf(UserError.class)
@@ -223,8 +222,9 @@ class InvalidRowsTest extends OnTiny {
         assertThatThrownBy(() ->
                         estimator(new GrftClassifier()).setHandleInvalid("skip").fit(none))
                 .isInstanceOf(UserError.class)
-                .hasMessage("the data frame: there are no rows with a label and an image; check the table, query or filter, or are imageCol"
-                        + " and labelCol right?");
+                .hasMessage(
+                        "the data frame: there are no rows with a label and an image; check the table, query or filter, or are imageCol"
+                                + " and labelCol right?");
         Dataset<Row> empty = images().withColumn("content", functions.expr("CAST('no image' AS BINARY)"));
         assertThatThrownBy(() ->
                         estimator(new GrftClassifier()).setHandleInvalid("skip").fit(empty))

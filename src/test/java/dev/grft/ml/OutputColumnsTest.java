@@ -288,7 +288,8 @@ class OutputColumnsTest extends OnTiny {
         Variant form = new Variant(true, 0, 1, false, true, Activation.GELU, Pooling.CLASS_TOKEN_AND_MEAN);
         VitConfig config = new VitConfig(8, 4, 16, 2, 2, 32, 0, 1e-6, form);
         GrftClassificationModel model = classifier()
-                .setPretrained(Tiny.pretrained(folder.resolve("dinov2"), config, 3).toString())
+                .setPretrained(
+                        Tiny.pretrained(folder.resolve("dinov2"), config, 3).toString())
                 .setEmbeddingCol("features")
                 .fit(images(shared.train()));
         Delta delta = model.delta().delta();

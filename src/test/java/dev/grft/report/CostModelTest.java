@@ -195,8 +195,7 @@ class CostModelTest {
         CostModel.Step eight = costs.step(8, MACHINE);
         assertThat(eight.bytesIn()).isEqualTo(8 * 4.0 * costs.trained());
         assertThat(eight.bytesOut()).isEqualTo(eight.bytesIn());
-        assertThat(eight.driver())
-                .isLessThan(0.2 * byJobs().step(8, MACHINE).driver());
+        assertThat(eight.driver()).isLessThan(0.2 * byJobs().step(8, MACHINE).driver());
         assertThat(eight.spark()).isLessThan(0.2 * byJobs().step(8, MACHINE).spark());
         assertThat(costs.step(200, MACHINE).bytesIn()).as("no more than shards").isEqualTo(64 * 4.0 * costs.trained());
     }

@@ -246,8 +246,7 @@ public final class FrameSource implements Source.Stored {
         LabelForm labels = form;
         Set<String> empty = Set.copyOf(Causes.unwrapped(
                 rows.flatMap(row -> LabelColumns.empty(row, 1, labels).iterator())
-                                .distinct()
-                        ::collect));
+                        .distinct()::collect));
         return form.columns().stream().filter(empty::contains).toList();
     }
 
@@ -267,7 +266,8 @@ public final class FrameSource implements Source.Stored {
         List<String> declared = classes();
         return declared != null
                 ? declared.size()
-                : Math.toIntExact(seen().stream().map(row -> row.label).distinct().count());
+                : Math.toIntExact(
+                        seen().stream().map(row -> row.label).distinct().count());
     }
 
     /**

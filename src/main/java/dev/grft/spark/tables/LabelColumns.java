@@ -131,7 +131,8 @@ public final class LabelColumns {
      */
     public static @Nullable String text(Row row, int cell, LabelForm labels, @Nullable ClassNames classes) {
         Object value = row.get(cell);
-        if (value == null || (value instanceof String && !empty(row, cell, labels).isEmpty())) {
+        if (value == null
+                || (value instanceof String && !empty(row, cell, labels).isEmpty())) {
             return null;
         }
         if (value instanceof String text) {

@@ -325,7 +325,8 @@ final class PredictVerb extends Verb {
             run.images().checkBroken("predict", images, broken, passed);
             run.images().describe("predict", images, broken, passed);
             if (broken.count() == broken.total()) {
-                throw new UserError(images + ": " + broken + "; expected at least one that can be read: mend some or give others");
+                throw new UserError(
+                        images + ": " + broken + "; expected at least one that can be read: mend some or give others");
             }
             long read = broken.total() - broken.count();
             session.progress()

@@ -44,7 +44,8 @@ public final class Reach {
     record Obstacle(String what, String remedy) {
         static Obstacle ofConnection(String what) {
             return new Obstacle(
-                    what, "let executors connect to that port (spark.grft.port fixes it), or set engine.rounds to jobs");
+                    what,
+                    "let executors connect to that port (spark.grft.port fixes it), or set engine.rounds to jobs");
         }
     }
 

@@ -53,8 +53,7 @@ class TrainingHistoryTest {
         assertThat(history.epochs()).extracting(Epoch::number).hasSize(epochs).doesNotHaveDuplicates();
         for (Epoch epoch : history.epochs()) {
             assertThat(epoch.loss()).isCloseTo(epoch.number(), within(1e-9));
-            assertThat(epoch.measures())
-                    .isEqualTo(measured ? Map.of("accuracy", epoch.number() / 100.0) : Map.of());
+            assertThat(epoch.measures()).isEqualTo(measured ? Map.of("accuracy", epoch.number() / 100.0) : Map.of());
             assertThat(epoch.best()).isEqualTo(measured);
         }
     }

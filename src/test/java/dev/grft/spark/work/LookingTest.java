@@ -3,7 +3,9 @@ package dev.grft.spark.work;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.grft.Delta;
 import dev.grft.UserError;
+import dev.grft.config.Config;
 import dev.grft.data.Batch;
 import dev.grft.data.Example;
 import dev.grft.data.ImageRecipe;
@@ -19,6 +21,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import javax.imageio.ImageIO;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.Test;
@@ -159,5 +162,17 @@ class LookingTest {
                 name -> name);
 
         assertThatThrownBy(seen::hasNext).isInstanceOf(UserError.class).hasMessage("mend a");
+    }
+
+    /** They would show other numbers in the places of logits and features. */
+    @Test
+    void severalDeltasAndNetworksInTrainingDoNotShowEverything() {
+        Inference.Engine engine =
+                new Inference.Engine(null, null, Config.load(List.of(), List.of(), new Configuration(false)));
+        Inference several = Inference.of(engine, null, PREPROCESS, List.<Delta>of());
+        Inference training = Inference.of(engine, PREPROCESS, null, new float[0], null, null);
+        for (Inference each : List.of(several, training)) {
+            assertThatThrownBy(each::lookingAtEverything).isInstanceOf(IllegalStateException.class);
+        }
     }
 }

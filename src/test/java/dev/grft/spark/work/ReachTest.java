@@ -57,8 +57,9 @@ class ReachTest {
         SparkConf conf = new SparkConf(false);
         assertThat(Reach.tls(conf)).isNull();
         assertThat(Reach.tls(conf.set("spark.ssl.rpc.enabled", "true")))
-                .hasToString("Obstacle[what=spark.ssl.rpc.enabled is true, and the connections of standing tasks have no TLS,"
-                        + " remedy=encrypt by spark.network.crypto.enabled, or set engine.rounds to jobs]");
+                .hasToString(
+                        "Obstacle[what=spark.ssl.rpc.enabled is true, and the connections of standing tasks have no TLS,"
+                                + " remedy=encrypt by spark.network.crypto.enabled, or set engine.rounds to jobs]");
     }
 
     @Test
