@@ -89,6 +89,16 @@ class ArchitectureTest {
                 .check(classes);
     }
 
+    /** They need the bindings of CUDA, which are no dependency. */
+    @Test
+    void theBindingsOfLibTorchThatNeedThoseOfCudaAreNotUsed() {
+        noClasses()
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("org.bytedeco.pytorch.cuda..", "org.bytedeco.cuda..")
+                .check(classes);
+    }
+
     @Test
     void everyPackageHasAPlaceInTheDirection() {
         assertThat(DIRECTION).containsAll(names());

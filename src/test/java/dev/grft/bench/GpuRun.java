@@ -70,7 +70,9 @@ public final class GpuRun implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Backend.takeGpu("torch", null);
+        if (!cpu) {
+            Backend.takeGpu("torch", null);
+        }
         if (!cpu && !Backend.onGpu("torch")) {
             System.err.println("no GPU that LibTorch can use; --cpu for a rehearsal");
             return 2;
@@ -86,6 +88,9 @@ public final class GpuRun implements Callable<Integer> {
                     measure(precision, batch, weights);
                 }
             }
+        }
+        if (!cpu && !Boolean.getBoolean("org.bytedeco.javacpp.pathsFirst")) { // not by a table of another version
+            System.out.printf("GPU memory: %,d bytes, %,d free%n", Backend.ofGpu(), Backend.freeOnGpu(Long.MAX_VALUE));
         }
         return same ? 0 : 1;
     }

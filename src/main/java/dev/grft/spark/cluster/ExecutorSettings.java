@@ -68,7 +68,17 @@ public record ExecutorSettings(int cores, int cpus, int sharing, long heap, long
     }
 
     /** What the tasks of a process share beside its heap, or on its GPU, bytes. */
-    public record Shared(long bytes, int tasks) {}
+    public record Shared(long bytes, int tasks) {
+        /**
+         * Returns what arrays may take of a GPU's memory: four fifths of it less 1 GiB. The rest is for CUDA, LibTorch's temporary arrays and the gaps
+         * between arrays, an estimate.
+         *
+         * @param all bytes that the GPU has
+         */
+        public static Shared ofGpu(long all, int tasks) {
+            return new Shared(Math.max(0, all / 5 * 4 - (1L << 30)), Math.max(1, tasks));
+        }
+    }
 
     /**
      * Returns what the tasks of an executor share beside its heap, or those of the one process of local mode: what the settings say or the

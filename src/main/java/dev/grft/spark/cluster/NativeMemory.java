@@ -19,12 +19,14 @@ public final class NativeMemory {
     /**
      * Returns how many bytes are left, less than 0 if there are too few: of the GPU's memory, the machine's, the container's, what YARN or
      * Kubernetes give the executor or driver, and {@code org.bytedeco.javacpp.maxphysicalbytes}. The rest of the heap counts as taken.
+     *
+     * @param wanted how many bytes are needed
      */
-    public static long left() {
+    public static long left(long wanted) {
         Runtime java = Runtime.getRuntime();
         long heap = java.maxMemory() - java.totalMemory();
         long resident = Backend.residentBytes();
-        long left = Math.min(Backend.freeOnGpu(), Math.min(available(), machine() - resident) - heap);
+        long left = Math.min(Backend.freeOnGpu(wanted), Math.min(available(), machine() - resident) - heap);
         if (Backend.mostResidentBytes() > 0) {
             left = Math.min(left, Backend.mostResidentBytes() - resident);
         }

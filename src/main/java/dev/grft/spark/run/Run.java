@@ -133,7 +133,7 @@ public final class Run {
         int tasks = context.isLocal()
                 ? context.defaultParallelism()
                 : ExecutorSettings.of(context.getConf()).tasks();
-        return new ExecutorSettings.Shared(models().device().gpuBytes(), Math.max(1, tasks));
+        return ExecutorSettings.Shared.ofGpu(models().device().gpuBytes(), tasks);
     }
 
     /** Returns the application for passes of a model over images. */

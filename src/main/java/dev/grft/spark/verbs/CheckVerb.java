@@ -28,6 +28,9 @@ import org.jspecify.annotations.Nullable;
 final class CheckVerb extends Verb {
     private static final long MIB = 1 << 20;
 
+    /** What a process that computes on a GPU has beside its heap on its host: LibTorch's and CUDA's libraries and pinned copies. Estimated, bytes. */
+    static final long HOST_OF_GPU = 5000 * MIB;
+
     CheckVerb(Run run, boolean force) {
         super(run, force);
     }
@@ -158,7 +161,11 @@ final class CheckVerb extends Verb {
         long heap = Runtime.getRuntime().maxMemory();
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
+            boolean onGpu = run.models().device().gpuBytes() > 0;
             CostModel.Needs needs = costs.local(tasks, examples, seen);
+            if (onGpu) {
+                needs = new CostModel.Needs(needs.heap(), costs.driver().overhead() + HOST_OF_GPU);
+            }
             long available = NativeMemory.available();
             say(
                     "memory    one process, %d tasks of up to %d images, %,d parameters train: needs a heap of %s and %s beside it; has a"
@@ -176,6 +183,9 @@ final class CheckVerb extends Verb {
                         "memory: %s are available, the job needs %s beside its heap; use fewer tasks (--master local[1]) or"
                                 + " more shards",
                         size(available), size(needs.overhead()));
+            }
+            if (onGpu) {
+                gpu(costs, examples, seen);
             }
         } else {
             driver(costs, heap);
@@ -247,8 +257,9 @@ final class CheckVerb extends Verb {
     static void requireGpu(ExecutorSettings.Shared gpu, long needed) {
         if (gpu.bytes() < needed) {
             throw UserError.of(
-                    "memory: a GPU has %s, %d tasks on it need %s (weights, activations); set spark.task.resource.gpu.amount=1 for one"
-                            + " task, a smaller training.microBatch, or engine.recompute=true",
+                    "memory: a GPU has %s for arrays (80 %% of its memory less 1 GiB), %d tasks on it need an estimated %s (weights,"
+                            + " activations); use fewer tasks on it (spark.task.resource.gpu.amount=1, in local mode --master"
+                            + " local[1]), a smaller training.microBatch, or engine.recompute=true",
                     size(gpu.bytes()), gpu.tasks(), size(needed));
         }
     }
@@ -271,20 +282,10 @@ final class CheckVerb extends Verb {
                             + " engine.blasThreads, %d, or give executors more cores",
                     executor.cores(), settings.engine().blasThreads());
         }
+        boolean onGpu = run.models().device().gpuBytes() > 0;
         CostModel.Needs needs = costs.needs(executor.tasks(), examples, seen);
-        if (run.models().device().gpuBytes() > 0) {
-            ExecutorSettings.Shared shared = run.ofGpu();
-            say(
-                    "memory    a GPU, %d tasks of up to %d images: needs %s, has %s; its executor needs a heap of %s, has %s",
-                    shared.tasks(),
-                    examples,
-                    size(needs.overhead()),
-                    size(shared.bytes()),
-                    size(needs.heap()),
-                    size(executor.heap()));
-            requireGpu(shared, needs.overhead());
-            requireExecutor(executor, new CostModel.Needs(needs.heap(), 0));
-            return;
+        if (onGpu) {
+            needs = new CostModel.Needs(needs.heap(), HOST_OF_GPU);
         }
         say(
                 "memory    an executor, %d tasks of up to %d images: needs a heap of %s and %s beside it; has %s and %s",
@@ -304,6 +305,18 @@ final class CheckVerb extends Verb {
                     settings.engine().blasThreads(), executor.cpus());
         }
         requireExecutor(executor, needs);
+        if (onGpu) {
+            gpu(costs, examples, seen);
+        }
+    }
+
+    private void gpu(CostModel costs, int examples, int seen) {
+        ExecutorSettings.Shared shared = run.ofGpu();
+        long needed = costs.needs(shared.tasks(), examples, seen).overhead();
+        say(
+                "memory    a GPU, %d tasks of up to %d images: needs an estimated %s for arrays; has %s for them",
+                shared.tasks(), examples, size(needed), size(shared.bytes()));
+        requireGpu(shared, needed);
     }
 
     private static long mebibytes(long bytes) {

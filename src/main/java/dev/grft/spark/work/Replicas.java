@@ -18,7 +18,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
-import java.util.function.LongSupplier;
+import java.util.function.LongUnaryOperator;
 import java.util.stream.Stream;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -37,7 +37,7 @@ import scala.reflect.ClassTag$;
  */
 public final class Replicas {
     private static final Map<Long, Model> MODELS = new HashMap<>(); // guarded by the class, as all that they hold
-    private static LongSupplier left = NativeMemory::left;
+    private static LongUnaryOperator left = NativeMemory::left;
     private static long clock;
     private static long copies;
 
@@ -375,7 +375,7 @@ public final class Replicas {
      * because the next task is likely to use it.
      */
     private static synchronized void makeRoom(long bytes) {
-        while (left.getAsLong() < bytes) {
+        while (left.applyAsLong(bytes) < bytes) {
             Held oldest = held().filter(held -> held.users == 0 && held.used < clock)
                     .min(Comparator.comparingLong(held -> held.used))
                     .orElse(null);
@@ -410,9 +410,9 @@ public final class Replicas {
         return copies;
     }
 
-    /** Sets what returns the bytes that are left; for tests. */
-    static synchronized void left(LongSupplier supplier) {
-        left = supplier;
+    /** Sets what returns the bytes that are left, of those that are wanted; for tests. */
+    static synchronized void left(LongUnaryOperator function) {
+        left = function;
     }
 
     /** Returns the bytes of native memory that this JVM holds of models: weights, idle networks, scratch of kernels. */

@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What this process computes on: its native libraries and their settings, its device, and the kernels for that device. */
 public final class Backend {
+    private static @Nullable Boolean tf32; // on the GPU of this process; null before the first kernels on it
+
     private Backend() {}
 
     /** Prepares this process, see {@link Blas#prepare}; must be called before ND4J is first used. */
@@ -34,7 +36,7 @@ public final class Backend {
         prepare();
         Thread loading = new Thread(
                 () -> {
-                    Kernels kernels = kernels("auto");
+                    Kernels kernels = kernels("cpu");
                     Array one = kernels.memory().allocate(DataType.FLOAT, 1, 1).fill(1);
                     kernels.gemm(false, one, false, one, 1, 0, kernels.memory().allocate(DataType.FLOAT, 1, 1));
                 },
@@ -127,8 +129,27 @@ public final class Backend {
 
     private static Kernels torch(String precision) {
         requireTorch();
-        Torch.tf32(precision.equals("tf32"));
+        if (Gpu.found()) {
+            round(precision.equals("tf32"));
+        }
         return new TorchKernels(device(), precision.equals("bf16"));
+    }
+
+    /** Sets whether the GPU rounds the factors of FLOAT products: LibTorch has one setting for a process. */
+    private static synchronized void round(boolean toTf32) {
+        requireSame(tf32, toTf32);
+        tf32 = toTf32;
+        Torch.tf32(toTf32);
+    }
+
+    /** Refuses the other of two ways to multiply on a GPU. */
+    static void requireSame(@Nullable Boolean before, boolean toTf32) {
+        if (before != null && before != toTf32) {
+            throw UserError.of(
+                    "engine.precision: this process has computed in %s on its GPU, and cannot compute in %s after that; use one"
+                            + " precision, or another application",
+                    before ? "tf32" : "fp32 or bf16", toTf32 ? "tf32" : "fp32 or bf16");
+        }
     }
 
     private static TorchDevice device() {
@@ -214,9 +235,13 @@ public final class Backend {
         return Pointer.physicalBytes();
     }
 
-    /** Returns the bytes that are free on the GPU that this process computes on; {@link Long#MAX_VALUE} if it has none. */
-    public static long freeOnGpu() {
-        return Gpu.found() ? Gpu.freeBytes() : Long.MAX_VALUE;
+    /**
+     * Returns the bytes that are free on the GPU that this process computes on; {@link Long#MAX_VALUE} if it has none.
+     *
+     * @param wanted for how many to give back what no array takes
+     */
+    public static long freeOnGpu(long wanted) {
+        return Gpu.found() ? Gpu.freeBytes(wanted) : Long.MAX_VALUE;
     }
 
     /** Returns the bytes of memory of the GPU that this process computes on; 0 if it has none. */

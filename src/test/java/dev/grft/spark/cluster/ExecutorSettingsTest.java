@@ -40,6 +40,13 @@ class ExecutorSettingsTest {
     }
 
     @Test
+    void arraysMayTakeFourFifthsOfAGpuLessAGibibyte() {
+        assertThat(ExecutorSettings.Shared.ofGpu(80L * 1024 * MIB, 2))
+                .isEqualTo(new ExecutorSettings.Shared(63L * 1024 * MIB, 2));
+        assertThat(ExecutorSettings.Shared.ofGpu(1024 * MIB, 0)).isEqualTo(new ExecutorSettings.Shared(0, 1));
+    }
+
+    @Test
     void withoutSettingsAnExecutorHasWhatSparkGivesIt() {
         assertThat(of("spark.master", "yarn"))
                 .isEqualTo(new ExecutorSettings(1, 1, Integer.MAX_VALUE, 1024 * MIB, 384 * MIB, true));

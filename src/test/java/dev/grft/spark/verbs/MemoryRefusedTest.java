@@ -8,7 +8,12 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.CostModel;
 import dev.grft.spark.cluster.ExecutorSettings;
+import java.io.IOException;
+import java.io.Reader;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Properties;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.SparkConf;
 import org.junit.jupiter.api.Test;
@@ -90,11 +95,32 @@ class MemoryRefusedTest {
     }
 
     @Test
+    void theSettingsForGpusOnKubernetesGiveTheHostWhatItNeeds() throws IOException {
+        Properties conf = new Properties();
+        for (String file : List.of("kubernetes.conf", "kubernetes-gpu.conf")) {
+            try (Reader reader = Files.newBufferedReader(Path.of("conf/spark", file))) {
+                conf.load(reader);
+            }
+        }
+        SparkConf spark = new SparkConf(false).set("spark.master", "k8s://https://host");
+        for (String key : List.of("spark.executor.memory", "spark.executor.memoryOverhead")) {
+            spark.set(key, conf.getProperty(key));
+        }
+        CostModel.Needs needs = new CostModel.Needs(1024 * MIB, CheckVerb.HOST_OF_GPU);
+        assertThatCode(() -> CheckVerb.requireExecutor(ExecutorSettings.of(spark), needs))
+                .doesNotThrowAnyException();
+        ExecutorSettings tenth = ExecutorSettings.of(spark.remove("spark.executor.memoryOverhead"));
+        assertThatThrownBy(() -> CheckVerb.requireExecutor(tenth, needs))
+                .hasMessageContaining("spark.executor.memoryOverhead=5000m");
+    }
+
+    @Test
     void aGpuThatIsTooSmallNamesItsTasks() {
         assertThatThrownBy(() -> CheckVerb.requireGpu(new ExecutorSettings.Shared(16_000_000_000L, 4), 17_000_000_000L))
-                .hasMessage("memory: a GPU has 16000 MB, 4 tasks on it need 17000 MB (weights, activations); set"
-                        + " spark.task.resource.gpu.amount=1 for one task, a smaller training.microBatch, or"
-                        + " engine.recompute=true");
+                .hasMessage("memory: a GPU has 16000 MB for arrays (80 % of its memory less 1 GiB), 4 tasks on it need an"
+                        + " estimated 17000 MB (weights, activations); use fewer tasks on it"
+                        + " (spark.task.resource.gpu.amount=1, in local mode --master local[1]), a smaller"
+                        + " training.microBatch, or engine.recompute=true");
         assertThatCode(() -> CheckVerb.requireGpu(new ExecutorSettings.Shared(16_000_000_000L, 4), 16_000_000_000L))
                 .doesNotThrowAnyException();
     }

@@ -94,14 +94,14 @@ class ReplicasTest extends OnSpark {
             Weights one = weights(first);
             Weights two = weights(second);
             weights(first);
-            Replicas.left(() -> two.bytes() > 0 ? -1 : Long.MAX_VALUE); // until the second is gone
+            Replicas.left(wanted -> two.bytes() > 0 ? -1 : Long.MAX_VALUE); // until the second is gone
 
             Weights three = weights(third);
 
             assertThat(two.bytes()).as("of the second, not used for longest").isZero();
             assertThat(one.bytes()).isPositive();
             assertThat(weights(second).bytes()).as("asked for again").isPositive();
-            Replicas.left(() -> -1);
+            Replicas.left(wanted -> -1);
             Replicas.withWeights(first, Memory.ND4J, inUse -> {
                 assertThat(weights(second).bytes()).as("used last").isPositive();
                 assertThat(three.bytes()).isZero();

@@ -1,6 +1,7 @@
 package dev.grft.vit.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
@@ -45,6 +46,20 @@ class BackendTest {
         RuntimeException other = new IllegalStateException("CUDA error: device-side assert triggered");
         assertThat(Backend.ofBatch(other, 256, 224)).isSameAs(other);
         assertThat(Backend.ofBatch(new RuntimeException(), 1, 1)).hasNoCause();
+    }
+
+    @Test
+    void aProcessRoundsOnItsGpuAlwaysOrNever() {
+        for (boolean toTf32 : new boolean[] {true, false}) {
+            assertThatCode(() -> Backend.requireSame(null, toTf32)).doesNotThrowAnyException();
+            assertThatCode(() -> Backend.requireSame(toTf32, toTf32)).doesNotThrowAnyException();
+        }
+        assertThatThrownBy(() -> Backend.requireSame(true, false))
+                .isInstanceOf(UserError.class)
+                .hasMessage(
+                        "engine.precision: this process has computed in tf32 on its GPU, and cannot compute in fp32 or bf16 after"
+                                + " that; use one precision, or another application");
+        assertThatThrownBy(() -> Backend.requireSame(false, true)).hasMessageContaining("in fp32 or bf16 on its GPU");
     }
 
     @Test

@@ -7,17 +7,23 @@ import dev.grft.vit.kernels.blas.Variables;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.cuda.DeviceStats;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The GPU that this process computes on, if it has taken one: the only one that CUDA shows it. */
 public final class Gpu {
+    private static final Logger LOG = LoggerFactory.getLogger(Gpu.class);
     private static final String VISIBLE = "CUDA_VISIBLE_DEVICES";
     private static final String DRIVER = "libcuda.so.1";
+    private static final String NEEDED =
+            "a GPU since Turing, the libraries of CUDA 13 and a driver for them (580 or newer, see nvidia-smi)";
     private static final byte FIRST = 0;
     private static final int NAME_BYTES = 256;
     private static final int MAJOR = 75; // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
@@ -25,6 +31,9 @@ public final class Gpu {
 
     /** Major number of the compute capability of the first GPUs that multiply in bfloat16 and TF32. */
     private static final int AMPERE = 8;
+
+    private static final Predicate<String> NUMBER =
+            Pattern.compile("\\d{1,4}").asMatchPredicate();
 
     /** The message of {@code c10::OutOfMemoryError}. */
     private static final Pattern OUT_OF_MEMORY = Pattern.compile(
@@ -51,16 +60,22 @@ public final class Gpu {
         if (taken == null) {
             requireBuild(address);
             Variables.put(VISIBLE, visible(address, System.getenv(VISIBLE)));
-            Variables.put("CUDA_DEVICE_ORDER", "PCI_BUS_ID"); // nvidia-smi's
+            Variables.putIfAbsent("CUDA_DEVICE_ORDER", "PCI_BUS_ID"); // nvidia-smi's
             Torch.load();
             if (!torch.cuda_is_available()) {
                 throw UserError.of(
-                        "Spark has assigned the GPU %s to this executor, but CUDA cannot use it; it needs a GPU since Turing, the"
-                                + " libraries of CUDA 13 and a driver for them (580 or newer, see nvidia-smi)",
-                        address);
+                        "Spark has assigned the GPU %s to this executor, but CUDA cannot use it; it needs %s", address, NEEDED);
             }
+            begin();
             taken = address;
             found = true;
+        }
+    }
+
+    /** Starts CUDA in this process. LibTorch says nothing of a GPU's memory before it has allocated some. */
+    private static void begin() {
+        try (Tensor first = TorchDevice.GPU.empty(torch.ScalarType.Byte, 1)) {
+            first.zero_();
         }
     }
 
@@ -72,7 +87,13 @@ public final class Gpu {
     public static synchronized void takeFirst() {
         if (taken == null && Torch.forGpus() && hasDriver()) {
             Torch.load();
-            found = torch.cuda_is_available();
+            boolean usable = torch.cuda_is_available();
+            if (usable) {
+                begin();
+            } else {
+                LOG.warn("{} is here, but CUDA cannot use a GPU: it needs {}. The CPU computes.", DRIVER, NEEDED);
+            }
+            found = usable;
             taken = "";
         }
     }
@@ -103,7 +124,7 @@ public final class Gpu {
     /**
      * Returns what {@code CUDA_VISIBLE_DEVICES} has to be for one GPU.
      *
-     * @param before its value; null or empty if all GPUs are visible. A number that is not in it counts its entries.
+     * @param before its value; null or empty if all GPUs are visible. A number counts its entries if none of them is a number.
      * @throws UserError if it does not show that GPU
      */
     static String visible(String address, @Nullable String before) {
@@ -114,7 +135,9 @@ public final class Gpu {
         if (shown.contains(address)) {
             return address;
         }
-        if (address.matches("\\d{1,4}") && Integer.parseInt(address) < shown.size()) {
+        boolean counted =
+                NUMBER.test(address) && shown.stream().noneMatch(NUMBER); // else two addresses could be one GPU
+        if (counted && Integer.parseInt(address) < shown.size()) {
             return shown.get(Integer.parseInt(address));
         }
         throw UserError.of(
@@ -197,14 +220,20 @@ public final class Gpu {
         }
     }
 
-    /** Returns the bytes of its memory that are free, or that LibTorch has reserved and no array takes. */
+    /** Returns the bytes of its memory that are free. If they are fewer than wanted, LibTorch gives back what it has reserved for later arrays. */
+    public static long freeBytes(long wanted) {
+        long free = freeBytes();
+        if (free < wanted) {
+            torch.emptyCache();
+            free = freeBytes();
+        }
+        return free;
+    }
+
     @SuppressWarnings("try") // the scope frees what is made in it
-    public static long freeBytes() {
+    private static long freeBytes() {
         try (PointerScope scope = new PointerScope()) {
-            DeviceStats stats = torch.getDeviceStats(FIRST);
-            long unused =
-                    stats.reserved_bytes().current() - stats.allocated_bytes().current();
-            return torch.getMemoryInfo(FIRST).first() + unused;
+            return torch.getMemoryInfo(FIRST).first();
         }
     }
 }

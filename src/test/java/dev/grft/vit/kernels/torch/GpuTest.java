@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.grft.UserError;
 import dev.grft.vit.kernels.Backend;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -22,7 +24,8 @@ class GpuTest {
                     3,          '',            3
                     MIG-1f2a,   ,              MIG-1f2a
                     2,          '2,3',         2
-                    1,          '2,3',         3
+                    3,          '2,3',         3
+                    1,          '1,2',         1
                     0,          'GPU-a,GPU-b', GPU-a
                     GPU-b,      'GPU-a, GPU-b', GPU-b
                     """)
@@ -31,7 +34,7 @@ class GpuTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"2", MIG, "GPU-c"})
+    @ValueSource(strings = {"0", "1", "2", MIG, "GPU-c"})
     void aGpuThatIsHiddenIsRefused(String address) {
         assertThatThrownBy(() -> Gpu.visible(address, "4,5"))
                 .isInstanceOf(UserError.class)
@@ -39,6 +42,20 @@ class GpuTest {
                         "Spark has assigned the GPU %s to this executor, but CUDA_VISIBLE_DEVICES is 4,5 there; unset it, or let the"
                                 + " discovery script print addresses that are in it",
                         address);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "1,2", "2,1,0", "0", "GPU-a,GPU-b,GPU-c", "GPU-a,1,GPU-c"})
+    void noTwoAddressesAreOneGpu(String before) {
+        List<String> seen = new ArrayList<>();
+        for (String address : List.of("0", "1", "2", "3")) {
+            try {
+                seen.add(Gpu.visible(address, before));
+            } catch (UserError e) {
+                assertThat(e).hasMessageContaining("assigned the GPU " + address);
+            }
+        }
+        assertThat(seen).isNotEmpty().doesNotHaveDuplicates();
     }
 
     @ParameterizedTest
@@ -56,7 +73,7 @@ class GpuTest {
             assertThat(Backend.onGpu(kernels)).isFalse();
         }
         assertThatCode(() -> Backend.takeGpu("cpu", address)).doesNotThrowAnyException();
-        assertThat(Backend.freeOnGpu()).isEqualTo(Long.MAX_VALUE);
+        assertThat(Backend.freeOnGpu(1)).isEqualTo(Long.MAX_VALUE);
     }
 
     @ParameterizedTest
@@ -95,7 +112,7 @@ class GpuTest {
         assertThat(torch.globalContext().allowTF32CuBLAS()).isFalse();
         Torch.tf32(true);
         assertThat(torch.globalContext().allowTF32CuBLAS()).isTrue();
-        Backend.kernels("torch", "fp32");
+        Torch.tf32(false);
         assertThat(torch.globalContext().allowTF32CuBLAS()).isFalse();
     }
 }
