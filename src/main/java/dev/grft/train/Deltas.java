@@ -126,12 +126,16 @@ public final class Deltas implements AutoCloseable {
      * @throws IllegalArgumentException if there is none of that name
      */
     public float[][] probabilities(String name, Batch batch) {
-        return probabilities(batch, Map.of(name, of(name))).values().iterator().next();
+        return ofSome(batch, Map.of(name, of(name))).values().iterator().next();
     }
 
     /** Returns what each delta says of a batch, {@code [B][K]} by name in the order in which they were loaded. */
     public Map<String, float[][]> probabilities(Batch batch) {
-        return probabilities(batch, loaded);
+        return ofSome(batch, loaded);
+    }
+
+    private Map<String, float[][]> ofSome(Batch batch, Map<String, Loaded> some) {
+        return Replica.with(batch, () -> probabilities(batch, some));
     }
 
     private Map<String, float[][]> probabilities(Batch batch, Map<String, Loaded> some) {

@@ -146,7 +146,7 @@ public final class Replica implements AutoCloseable {
     }
 
     /** Returns what work on a batch returns; the error of a GPU whose memory runs out names the batch. */
-    private static <T> T with(Batch batch, Supplier<T> work) {
+    static <T> T with(Batch batch, Supplier<T> work) {
         try {
             return work.get();
         } catch (RuntimeException e) {
@@ -187,6 +187,10 @@ public final class Replica implements AutoCloseable {
      */
     public float[][] everything(Batch batch) {
         begin(NO_SEEDS, 0);
+        return with(batch, () -> allOf(batch));
+    }
+
+    private float[][] allOf(Batch batch) {
         Array logits = forward(batch);
         float[][] said = Predictions.of(weights.config().task(), logits);
         float[][] raw = logits.matrix();

@@ -71,13 +71,20 @@ public final class Scorer implements AutoCloseable {
 
     /** Adds what the score makes of a forward over a batch. */
     public void addActivations(Batch batch) {
-        forward(batch);
+        with(batch, () -> forward(batch));
+    }
+
+    /** Works on a batch; the error of a GPU whose memory runs out names it. */
+    private static void with(Batch batch, Runnable work) {
+        Replica.with(batch, () -> {
+            work.run();
+            return batch;
+        });
     }
 
     /** Adds what the score makes of the gradients of the task's loss of a batch. */
     public void addLoss(Batch batch) {
-        Array logits = forward(batch);
-        backward(logits, Targets.of(batch, weights.config(), vit.buffers()));
+        with(batch, () -> backward(forward(batch), Targets.of(batch, weights.config(), vit.buffers())));
     }
 
     /**
@@ -88,6 +95,10 @@ public final class Scorer implements AutoCloseable {
      * @param ids of the examples; one draws the same in every batch
      */
     public void addSampled(Batch batch, long[] ids, long seed) {
+        with(batch, () -> sampled(batch, ids, seed));
+    }
+
+    private void sampled(Batch batch, long[] ids, long seed) {
         Array logits = forward(batch);
         float[][] values = logits.matrix();
         Task task = weights.config().task();
@@ -159,6 +170,10 @@ public final class Scorer implements AutoCloseable {
      * @param temperature of the similarities, above 0; 0.07 in GPS
      */
     public void addContrastive(Batch batch, double temperature) {
+        with(batch, () -> contrastive(batch, temperature));
+    }
+
+    private void contrastive(Batch batch, double temperature) {
         int n = batch.size();
         int[] labels = batch.labels();
         float[] same = new float[Math.multiplyExact(n, n)];

@@ -43,6 +43,13 @@ class BackendTest {
                         "a batch of 256 images of 224 x 224 does not fit in the GPU's memory: it needs 2.30 GiB more of the GPU's"
                                 + " 79.10 GiB; run check, which says what fits, and lower training.microBatch, selection.batchSize or"
                                 + " evaluation.batchSize, or set engine.recompute=true");
+        for (String full : new String[] {
+            "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+        }) {
+            assertThat(Backend.ofBatch(new RuntimeException(full), 8, 32))
+                    .hasMessageStartingWith("a batch of 8 images of 32 x 32 does not fit in the GPU's memory: it needs more than is free;");
+        }
         RuntimeException other = new IllegalStateException("CUDA error: device-side assert triggered");
         assertThat(Backend.ofBatch(other, 256, 224)).isSameAs(other);
         assertThat(Backend.ofBatch(new RuntimeException(), 1, 1)).hasNoCause();

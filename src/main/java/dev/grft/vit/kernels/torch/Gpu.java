@@ -35,6 +35,10 @@ public final class Gpu {
     private static final Predicate<String> NUMBER =
             Pattern.compile("\\d{1,4}").asMatchPredicate();
 
+    /** The messages of CUDA and cuBLAS, which allocate beside LibTorch. */
+    private static final Pattern FULL =
+            Pattern.compile("CUDA error: out of memory|CUDA out of memory|CUBLAS_STATUS_ALLOC_FAILED");
+
     /** The message of {@code c10::OutOfMemoryError}. */
     private static final Pattern OUT_OF_MEMORY = Pattern.compile(
             "CUDA out of memory\\. Tried to allocate ([\\d.]+ \\w+)\\. GPU \\d+ has a total capacity of ([\\d.]+ \\w+)");
@@ -202,14 +206,17 @@ public final class Gpu {
     }
 
     /**
-     * Returns what a failure says of memory that LibTorch did not get.
+     * Returns what a failure says of a GPU's memory that was not to be had.
      *
      * @param message of the failure
-     * @return such as {@code 2.00 GiB more of the GPU's 79.10 GiB}; null of any other failure
+     * @return such as {@code 2.00 GiB more of the GPU's 79.10 GiB}, or {@code more than is free}; null of any other failure
      */
     public static @Nullable String outOfMemory(@Nullable String message) {
         Matcher out = OUT_OF_MEMORY.matcher(String.valueOf(message));
-        return out.find() ? out.group(1) + " more of the GPU's " + out.group(2) : null;
+        if (out.find()) {
+            return out.group(1) + " more of the GPU's " + out.group(2);
+        }
+        return FULL.matcher(String.valueOf(message)).find() ? "more than is free" : null;
     }
 
     /** Returns the bytes of its memory. */
