@@ -612,6 +612,14 @@ class MainTest {
         assertRefused(execute("inspect", "vit_huge", "--plan", "--gflops", "1"), "vit_huge", "vit_base_patch16_224");
         assertRefused(
                 execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "-1"), "--gflops", "must be > 0");
+        String tf32 = "engine.precision=tf32";
+        assertRefused(
+                execute("inspect", "vit_base_patch16_224", "--plan", "--set", tf32),
+                "--gflops is missing",
+                "engine.precision tf32");
+        assertThat(execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "80", "--set", tf32)
+                        .code())
+                .isZero();
     }
 
     @Test

@@ -46,7 +46,7 @@ public final class Device implements Serializable {
      * @param gpu whether it is a GPU
      */
     public record Kind(String one, String several, boolean gpu) implements Serializable {
-        /** Returns a GPU in a precision. */
+        /** Returns a GPU in a precision. That all of a name have the same bits holds for the same libraries, and was not measured. */
         static Kind gpu(String name, String precision) {
             String what = " " + name + " in " + precision;
             return new Kind("GPU" + what, "GPUs" + what, true);
@@ -76,19 +76,24 @@ public final class Device implements Serializable {
          * @throws UserError if they cannot compute here
          */
         static Kind here(String kernels, String precision) {
+            boolean torch = kernels.equals("torch");
+            String library = torch || Backend.onGpu(kernels) ? "LibTorch" : "ND4J";
             try {
                 if (Backend.onGpu(kernels)) {
                     return gpu(Backend.gpu(precision), precision);
                 }
                 Backend.requirePrecision(kernels, precision);
-                boolean torch = kernels.equals("torch");
                 if (torch) {
                     Backend.requireTorch();
                 }
                 String with = torch ? " with LibTorch" : Backend.onMkl() ? " with MKL" : "";
-                return precision.equals("bf16") ? narrow(with, Backend.bf16(kernels)) : cpu(with);
+                if (!precision.equals("bf16")) {
+                    return cpu(with);
+                }
+                library = "oneDNN";
+                return narrow(with, Backend.bf16(kernels));
             } catch (LinkageError e) {
-                throw cannotStart(e);
+                throw cannotStart(library, e);
             }
         }
 
@@ -224,12 +229,12 @@ public final class Device implements Serializable {
     }
 
     /**
-     * Returns whether tasks compute on GPUs. Where kinds are mixed, they do if executors are given any.
+     * Returns whether tasks compute on GPUs. Where kinds are mixed, they do if executors are given any, or one was found.
      *
      * @param conf of the application
      */
     public boolean onGpus(SparkConf conf) {
-        return only == null ? conf.getInt(OF_EXECUTOR, 0) > 0 : only.gpu;
+        return only == null ? gpuBytes > 0 || conf.getInt(OF_EXECUTOR, 0) > 0 : only.gpu;
     }
 
     /** Returns the bytes of memory of the GPU that was found; 0 if it was a CPU. */
@@ -296,10 +301,10 @@ public final class Device implements Serializable {
         return address;
     }
 
-    /** Returns what to tell the user of a backend whose native libraries do not load, or that found no GPU. */
-    static UserError cannotStart(LinkageError error) {
+    /** Returns what to tell the user of a library whose native code does not load. */
+    static UserError cannotStart(String library, LinkageError error) {
         return new UserError(
-                "ND4J cannot start on this machine: " + Causes.first(error)
+                library + " cannot start on this machine: " + Causes.first(error)
                         + "; a build needs the kind of processor and system that it was built for",
                 error);
     }

@@ -179,7 +179,10 @@ public final class Backend {
         prepare();
         if (Blas.mkl()) {
             throw UserError.of(
-                    "engine.kernels is torch, which multiplies by OpenBLAS; use a build without -Pmkl, or auto");
+                    Gpu.found()
+                            ? "the GPU computes by LibTorch, which does not go with MKL; use a build without -Pmkl, or set"
+                                    + " engine.kernels to cpu"
+                            : "engine.kernels is torch, which multiplies by OpenBLAS; use a build without -Pmkl, or auto");
         }
         Torch.load();
     }
@@ -284,6 +287,10 @@ public final class Backend {
      * @throws UserError if this CPU cannot compute in it
      */
     public static double gflops(int tasks, String precision) {
+        if (precision.equals("tf32")) {
+            throw UserError.of("--gflops is missing: engine.precision tf32 is a precision of GPUs, whose rate is not measured here;"
+                    + " give it in 10^9 operations a second of one task");
+        }
         kernels("cpu", precision).free();
         int side = 1024;
         double[] rates = IntStream.range(0, Math.max(1, tasks))

@@ -114,7 +114,7 @@ class DeviceTest {
     void aBackendThatCannotStartTellsWhy() {
         LinkageError error = new NoClassDefFoundError("Could not initialize class dev.grft.vit.kernels.nd4j.Flat");
         error.initCause(new ExceptionInInitializerError(new IllegalStateException("no code for this processor")));
-        assertThat(Device.cannotStart(error))
+        assertThat(Device.cannotStart("ND4J", error))
                 .hasMessageStartingWith(
                         "ND4J cannot start on this machine: no code for this processor; a build needs the kind of processor");
     }

@@ -24,7 +24,7 @@ public record TorchDevice(String name, boolean gpu) {
     public static final TorchDevice GPU = new TorchDevice("cuda:0", true);
 
     private static final int PIECE =
-            4 << 20; // values that are copied at a time: for a GPU so much host memory is pinned
+            4 << 20; // values that are copied at a time; for a GPU each piece is pinned until its copy is over
 
     /** What is done with {@code n} values from one on. */
     private interface Piece {
