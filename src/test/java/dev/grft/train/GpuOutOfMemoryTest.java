@@ -10,9 +10,9 @@ import dev.grft.bench.Setup;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.data.Batch;
+import dev.grft.tuning.Score;
 import dev.grft.tuning.SliceTuning;
 import dev.grft.tuning.Tuning;
-import dev.grft.tuning.Score;
 import dev.grft.vit.Keep;
 import dev.grft.vit.VitConfig;
 import dev.grft.vit.Weights;
@@ -52,10 +52,7 @@ class GpuOutOfMemoryTest {
 
     private static Batch batch() {
         return Batch.of(
-                IntStream.range(0, 3)
-                        .mapToObj(id -> Setup.example(CONFIG, id))
-                        .toList(),
-                Setup.preprocess(CONFIG));
+                IntStream.range(0, 3).mapToObj(id -> Setup.example(CONFIG, id)).toList(), Setup.preprocess(CONFIG));
     }
 
     private static Weights weights() {

@@ -288,8 +288,9 @@ public final class Backend {
      */
     public static double gflops(int tasks, String precision) {
         if (precision.equals("tf32")) {
-            throw UserError.of("--gflops is missing: engine.precision tf32 is a precision of GPUs, whose rate is not measured here;"
-                    + " give it in 10^9 operations a second of one task");
+            throw UserError.of(
+                    "--gflops is missing: engine.precision tf32 is a precision of GPUs, whose rate is not measured here;"
+                            + " give it in 10^9 operations a second of one task");
         }
         kernels("cpu", precision).free();
         int side = 1024;

@@ -48,7 +48,8 @@ class BackendTest {
             "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
         }) {
             assertThat(Backend.ofBatch(new RuntimeException(full), 8, 32))
-                    .hasMessageStartingWith("a batch of 8 images of 32 x 32 does not fit in the GPU's memory: it needs more than is free;");
+                    .hasMessageStartingWith(
+                            "a batch of 8 images of 32 x 32 does not fit in the GPU's memory: it needs more than is free;");
         }
         RuntimeException other = new IllegalStateException("CUDA error: device-side assert triggered");
         assertThat(Backend.ofBatch(other, 256, 224)).isSameAs(other);

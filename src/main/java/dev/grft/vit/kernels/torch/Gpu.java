@@ -32,8 +32,7 @@ public final class Gpu {
     /** Major number of the compute capability of the first GPUs that multiply in bfloat16 and TF32. */
     private static final int AMPERE = 8;
 
-    private static final Predicate<String> NUMBER =
-            Pattern.compile("\\d{1,4}").asMatchPredicate();
+    private static final Predicate<String> NUMBER = Pattern.compile("\\d{1,4}").asMatchPredicate();
 
     /** The messages of CUDA and cuBLAS, which allocate beside LibTorch. */
     private static final Pattern FULL =
@@ -68,7 +67,8 @@ public final class Gpu {
             Torch.load();
             if (!torch.cuda_is_available()) {
                 throw UserError.of(
-                        "Spark has assigned the GPU %s to this executor, but CUDA cannot use it; it needs %s", address, NEEDED);
+                        "Spark has assigned the GPU %s to this executor, but CUDA cannot use it; it needs %s",
+                        address, NEEDED);
             }
             begin();
             taken = address;
