@@ -88,6 +88,6 @@ class GpuIT {
                         "PROFILES Decoding [0]\n",
                         "PROFILES probe [1]\n",
                         "PROFILES select [1]\n",
-                        "PROFILES step [1]\n");
+                        "PROFILES steps [1]\n");
     }
 }

@@ -38,14 +38,27 @@ public final class Device implements Serializable {
 
     private static @Nullable String assigned; // to this executor
 
-    /**
-     * What computes. Results of different kinds differ in the last bits.
-     *
-     * @param one its name
-     * @param several the same of several
-     * @param gpu whether it is a GPU
-     */
-    public record Kind(String one, String several, boolean gpu) implements Serializable {
+    /** What computes. Results of different kinds differ in the last bits. No record: tasks return it, and Kryo cannot serialize one. */
+    public static final class Kind implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        private final String one;
+        private final String several;
+        private final boolean gpu;
+
+        /**
+         * Returns a kind.
+         *
+         * @param one its name
+         * @param several the same of several
+         * @param gpu whether it is a GPU
+         */
+        private Kind(String one, String several, boolean gpu) {
+            this.one = one;
+            this.several = several;
+            this.gpu = gpu;
+        }
+
         /** Returns a GPU in a precision. That all of a name have the same bits holds for the same libraries, and was not measured. */
         static Kind gpu(String name, String precision) {
             String what = " " + name + " in " + precision;
@@ -95,6 +108,26 @@ public final class Device implements Serializable {
             } catch (LinkageError e) {
                 throw cannotStart(library, e);
             }
+        }
+
+        /** Returns the name of several of the kind. */
+        public String several() {
+            return several;
+        }
+
+        /** Returns whether it is a GPU. */
+        public boolean gpu() {
+            return gpu;
+        }
+
+        @Override
+        public boolean equals(Object other) {
+            return other instanceof Kind kind && one.equals(kind.one);
+        }
+
+        @Override
+        public int hashCode() {
+            return one.hashCode();
         }
 
         @Override
@@ -175,7 +208,17 @@ public final class Device implements Serializable {
     }
 
     /** What computes, and the bytes of its memory if it is a GPU. */
-    private record Found(Kind kind, long bytes) implements Serializable {}
+    private static final class Found implements Serializable {
+        private static final long serialVersionUID = 1L;
+
+        private final Kind kind;
+        private final long bytes;
+
+        Found(Kind kind, long bytes) {
+            this.kind = kind;
+            this.bytes = bytes;
+        }
+    }
 
     private Found find() {
         return new Found(here(), Backend.ofGpu());
