@@ -51,6 +51,15 @@ class StreamingTest extends OnTiny {
                 .selectExpr("path", "content", "element_at(split(path, '/'), -2) AS label");
     }
 
+    /** Returns a stream of the files of a folder, which has some. */
+    private static Dataset<Row> stream(Path arriving) {
+        String files = arriving.toString();
+        return spark.readStream()
+                .format("binaryFile")
+                .schema(spark.read().format("binaryFile").load(files).schema())
+                .load(files);
+    }
+
     /** Returns the probabilities of each image of a batch, by its path. */
     private static Map<String, double[]> probabilities(Dataset<Row> labeled) {
         Map<String, double[]> all = new TreeMap<>();
@@ -142,13 +151,7 @@ class StreamingTest extends OnTiny {
         Path arriving = Files.createDirectories(folder.resolve("arriving"));
         Files.copy(shared.test().resolve("red/0.png"), arriving.resolve("0.png"));
         Files.writeString(arriving.resolve("1.png"), "no image");
-        Dataset<Row> stream = spark.readStream()
-                .format("binaryFile")
-                .schema(spark.read()
-                        .format("binaryFile")
-                        .load(arriving.toString())
-                        .schema())
-                .load(arriving.toString());
+        Dataset<Row> stream = stream(arriving);
         assertThatThrownBy(() -> finished(stream, "error"))
                 .hasStackTraceContaining("/1.png is broken in column content");
 
@@ -164,13 +167,7 @@ class StreamingTest extends OnTiny {
     void aQueryThatResumesLabelsOnlyWhatIsNew() throws Exception {
         Path arriving = Files.createDirectories(folder.resolve("arriving"));
         Files.copy(shared.test().resolve("red/0.png"), arriving.resolve("0.png"));
-        Dataset<Row> stream = spark.readStream()
-                .format("binaryFile")
-                .schema(spark.read()
-                        .format("binaryFile")
-                        .load(arriving.toString())
-                        .schema())
-                .load(arriving.toString());
+        Dataset<Row> stream = stream(arriving);
         finished(stream, "labeled");
         Files.copy(shared.test().resolve("blue/0.png"), arriving.resolve("1.png"));
 

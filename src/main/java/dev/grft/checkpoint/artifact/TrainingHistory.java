@@ -64,9 +64,9 @@ public record TrainingHistory(List<Epoch> epochs, long steps) {
     private static final class Reading {
         private final List<Epoch> epochs = new ArrayList<>();
         private long steps;
-        private double
-                shown; // how often each image was, before the next line; not rounded, so its floor is that of the
-        // fraction
+        // How often each image was shown before the next line. It is not rounded, so its floor is that of the fraction.
+        private double shown;
+
         private int number;
         private double sum; // of the losses of its examples
         private long examples;

@@ -118,8 +118,9 @@ public final class Run {
     public Fit fit(VitConfig config) {
         return fits.computeIfAbsent(config, model -> {
             JavaSparkContext context = session.context();
-            ExecutorSettings.Shared shared = models().device().gpuBytes() > 0
-                    ? ofGpu()
+            ExecutorSettings.Shared gpu = ofGpu();
+            ExecutorSettings.Shared shared = gpu != null
+                    ? gpu
                     : ExecutorSettings.shared(context.getConf(), context.isLocal(), context.defaultParallelism());
             return shared == null
                     ? Fit.unlimited(model, settings)
@@ -127,13 +128,17 @@ public final class Run {
         });
     }
 
-    /** Returns what the tasks share that compute on a GPU. */
-    public ExecutorSettings.Shared ofGpu() {
+    /** Returns what the tasks share that compute on a GPU; null if they compute on CPUs. */
+    public ExecutorSettings.@Nullable Shared ofGpu() {
+        long bytes = models().device().gpuBytes();
+        if (bytes == 0) {
+            return null;
+        }
         JavaSparkContext context = session.context();
         int tasks = context.isLocal()
                 ? context.defaultParallelism()
                 : ExecutorSettings.of(context.getConf()).tasks();
-        return ExecutorSettings.Shared.ofGpu(models().device().gpuBytes(), tasks);
+        return ExecutorSettings.Shared.ofGpu(bytes, tasks);
     }
 
     /** Returns the application for passes of a model over images. */

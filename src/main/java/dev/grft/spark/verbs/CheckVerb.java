@@ -161,9 +161,9 @@ final class CheckVerb extends Verb {
         long heap = Runtime.getRuntime().maxMemory();
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
-            boolean onGpu = run.models().device().gpuBytes() > 0;
+            ExecutorSettings.Shared gpu = run.ofGpu();
             CostModel.Needs needs = costs.local(tasks, examples, seen);
-            if (onGpu) {
+            if (gpu != null) {
                 needs = new CostModel.Needs(needs.heap(), costs.driver().overhead() + HOST_OF_GPU);
             }
             long available = NativeMemory.available();
@@ -184,8 +184,8 @@ final class CheckVerb extends Verb {
                                 + " more shards",
                         size(available), size(needs.overhead()));
             }
-            if (onGpu) {
-                gpu(costs, examples, seen);
+            if (gpu != null) {
+                gpu(gpu, costs, examples, seen);
             }
         } else {
             driver(costs, heap);
@@ -282,9 +282,9 @@ final class CheckVerb extends Verb {
                             + " engine.blasThreads, %d, or give executors more cores",
                     executor.cores(), settings.engine().blasThreads());
         }
-        boolean onGpu = run.models().device().gpuBytes() > 0;
+        ExecutorSettings.Shared gpu = run.ofGpu();
         CostModel.Needs needs = costs.needs(executor.tasks(), examples, seen);
-        if (onGpu) {
+        if (gpu != null) {
             needs = new CostModel.Needs(needs.heap(), HOST_OF_GPU);
         }
         say(
@@ -305,13 +305,12 @@ final class CheckVerb extends Verb {
                     settings.engine().blasThreads(), executor.cpus());
         }
         requireExecutor(executor, needs);
-        if (onGpu) {
-            gpu(costs, examples, seen);
+        if (gpu != null) {
+            gpu(gpu, costs, examples, seen);
         }
     }
 
-    private void gpu(CostModel costs, int examples, int seen) {
-        ExecutorSettings.Shared shared = run.ofGpu();
+    private void gpu(ExecutorSettings.Shared shared, CostModel costs, int examples, int seen) {
         long needed = costs.needs(shared.tasks(), examples, seen).overhead();
         say(
                 "memory    a GPU, %d tasks of up to %d images: needs an estimated %s for arrays; has %s for them",
