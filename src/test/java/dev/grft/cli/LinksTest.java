@@ -45,6 +45,22 @@ class LinksTest {
         assertThat(broken).isEmpty();
     }
 
+    /** The site lies three folders deep, as its sources do; a path that turns back before the root leads nowhere in it. */
+    @Test
+    void linksThatLeaveTheSiteGoByTheRoot() throws IOException {
+        List<String> elsewhere = new ArrayList<>();
+        try (Stream<Path> files = Files.list(SITE)) {
+            for (Path page : files.toList()) {
+                for (Matcher link = LINK.matcher(without(CODE, Files.readString(page))); link.find(); ) {
+                    if (link.group(1).matches("(?!\\.\\./(resources/|\\.\\./\\.\\./)).*\\.\\./.*")) {
+                        elsewhere.add(page + ": " + link.group());
+                    }
+                }
+            }
+        }
+        assertThat(elsewhere).isEmpty();
+    }
+
     @Test
     void indexAndMenuHaveEveryPageOfTheSite() throws IOException {
         String index = Files.readString(SITE.resolve("index.md"));
