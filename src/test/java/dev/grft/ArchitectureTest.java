@@ -39,6 +39,7 @@ class ArchitectureTest {
             "dev.grft.cli",
             "dev.grft.ml",
             "dev.grft.spark.verbs",
+            "dev.grft.spark.training",
             "dev.grft.spark.run",
             "dev.grft.spark.work",
             "dev.grft.spark.rounds",

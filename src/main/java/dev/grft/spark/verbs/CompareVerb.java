@@ -13,6 +13,7 @@ import dev.grft.report.Comparison;
 import dev.grft.report.Sketch;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
+import dev.grft.spark.training.EpochChoice;
 import dev.grft.train.Divergence;
 import dev.grft.tuning.Method;
 import dev.grft.vit.VitConfig;

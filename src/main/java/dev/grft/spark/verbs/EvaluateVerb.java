@@ -17,6 +17,8 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.images.Pictures;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.training.EpochChoice;
+import dev.grft.spark.training.Provenance;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

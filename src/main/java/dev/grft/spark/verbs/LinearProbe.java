@@ -12,6 +12,7 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.training.Provenance;
 import dev.grft.spark.work.Balance;
 import dev.grft.spark.work.Inference;
 import dev.grft.spark.work.ModelBroadcast;

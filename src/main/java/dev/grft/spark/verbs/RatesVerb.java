@@ -11,6 +11,8 @@ import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
+import dev.grft.spark.training.PartSetup;
+import dev.grft.spark.training.TrainingLoop;
 import dev.grft.spark.work.Replicas;
 import dev.grft.spark.work.Rounds;
 import dev.grft.spark.work.Sampler;

@@ -20,6 +20,7 @@ import dev.grft.spark.images.Images;
 import dev.grft.spark.images.Inputs;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.Session;
+import dev.grft.spark.training.Provenance;
 import dev.grft.spark.work.ModelBroadcast;
 import dev.grft.spark.work.Scoring;
 import dev.grft.train.Probe;

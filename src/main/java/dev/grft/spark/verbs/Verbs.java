@@ -14,6 +14,7 @@ import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.run.Run;
 import dev.grft.spark.run.RunImages;
 import dev.grft.spark.run.Session;
+import dev.grft.spark.training.EpochChoice;
 import dev.grft.tuning.Method;
 import java.util.List;
 import org.apache.hadoop.fs.Path;

@@ -8,6 +8,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.CostModel;
 import dev.grft.spark.cluster.ExecutorSettings;
+import dev.grft.spark.training.TrainingLoop;
 import java.io.IOException;
 import java.io.Reader;
 import java.nio.file.Files;

@@ -1,8 +1,9 @@
-package dev.grft.spark.verbs;
+package dev.grft.spark.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.config.Settings;
+import dev.grft.spark.verbs.Tiny;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

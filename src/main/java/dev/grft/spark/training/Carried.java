@@ -1,4 +1,4 @@
-package dev.grft.spark.verbs;
+package dev.grft.spark.training;
 
 import java.util.HashMap;
 import java.util.Map;
@@ -13,14 +13,14 @@ import org.jspecify.annotations.Nullable;
  * @param losses what the watch over the loss has seen, see {@link dev.grft.train.Divergence#text}
  * @param choice the choice of the epoch so far; null if the last epoch counts
  */
-record Carried(
+public record Carried(
         double seconds,
         double inputSeconds,
         double memory,
         String losses,
         @Nullable Choice choice) {
     /** What a training begins with. */
-    static final Carried NOTHING = new Carried(0, 0, 0, "", null);
+    public static final Carried NOTHING = new Carried(0, 0, 0, "", null);
 
     /**
      * The best epoch so far.
@@ -30,7 +30,7 @@ record Carried(
      * @param step with which it ended; 0 before the first
      * @param since epochs since then
      */
-    record Choice(double seconds, double value, long step, int since) {
+    public record Choice(double seconds, double value, long step, int since) {
         /** Before the first epoch. */
         static final Choice NONE = new Choice(0, Double.NaN, 0, 0);
     }

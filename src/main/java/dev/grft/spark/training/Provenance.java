@@ -1,4 +1,4 @@
-package dev.grft.spark.verbs;
+package dev.grft.spark.training;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
@@ -16,14 +16,14 @@ import org.jspecify.annotations.Nullable;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** Where a result comes from: versions, commit, application, data. */
-final class Provenance {
+public final class Provenance {
     private static final String CHOSEN_ON = "epoch_chosen_on";
     private static final String DEVIATIONS = "value_deviations";
 
     private Provenance() {}
 
     /** Returns whether the epoch of a delta was chosen on the test images. */
-    static boolean isChosenOnTest(DeltaFile file) {
+    public static boolean isChosenOnTest(DeltaFile file) {
         return EpochChoice.Split.TEST
                 .toString()
                 .equals(parsed(file).path(CHOSEN_ON).asText());
@@ -33,7 +33,7 @@ final class Provenance {
      * Returns the standard deviations of the training values of a delta's targets, {@code [K]}; null if it does not tell them, as of another
      * task.
      */
-    static float @Nullable [] deviations(DeltaFile file) {
+    public static float @Nullable [] deviations(DeltaFile file) {
         JsonNode all = parsed(file).path(DEVIATIONS);
         float[] deviations = new float[all.size()];
         for (int k = 0; k < deviations.length; k++) {
@@ -57,7 +57,7 @@ final class Provenance {
      * Returns the provenance on one line, for the header of a file. Nothing in it differs between two runs of the same
      * program over the same inputs, so their files can have the same bytes; the application's id is in the manifest.
      */
-    static String json(Run run, String dataDigest) {
+    public static String json(Run run, String dataDigest) {
         return json(run, dataDigest, null, null);
     }
 
@@ -67,7 +67,8 @@ final class Provenance {
      * @param standard of the training values; null of another task
      * @param chosenOn the images that its epoch was chosen on; null if none was chosen
      */
-    static String json(Run run, String dataDigest, @Nullable Standard standard, EpochChoice.@Nullable Split chosenOn) {
+    public static String json(
+            Run run, String dataDigest, @Nullable Standard standard, EpochChoice.@Nullable Split chosenOn) {
         Map<String, Object> all = new LinkedHashMap<>(versions(run.session()));
         all.put("commit", Build.commit());
         all.put("kernels", run.settings().engine().kernels());
@@ -87,7 +88,7 @@ final class Provenance {
     }
 
     /** Writes {@code manifest.json}. */
-    static void writeManifest(Run run, String dataDigest, String pretrainedSha256) {
+    public static void writeManifest(Run run, String dataDigest, String pretrainedSha256) {
         Session session = run.session();
         session.requireClaim();
         new Manifest(

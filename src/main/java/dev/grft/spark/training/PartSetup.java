@@ -1,4 +1,4 @@
-package dev.grft.spark.verbs;
+package dev.grft.spark.training;
 
 import dev.grft.Delta;
 import dev.grft.checkpoint.Checkpoint;
@@ -18,7 +18,7 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.jspecify.annotations.Nullable;
 
 /** What trains in one part of a training, on which model. */
-final class PartSetup implements AutoCloseable {
+public final class PartSetup implements AutoCloseable {
     private final Tuning tuning;
     private final Layout layout;
     private final ModelBroadcast model;
@@ -35,7 +35,7 @@ final class PartSetup implements AutoCloseable {
      * @param pretrained that the trained parameters are differences to; null for zeros
      * @param held what earlier parts have trained and this one leaves alone, which is merged into the model; null for nothing
      */
-    PartSetup(
+    public PartSetup(
             Tuning tuning,
             Layout layout,
             ModelBroadcast model,
@@ -50,15 +50,15 @@ final class PartSetup implements AutoCloseable {
         this.held = held;
     }
 
-    Tuning tuning() {
+    public Tuning tuning() {
         return tuning;
     }
 
-    Layout layout() {
+    public Layout layout() {
         return layout;
     }
 
-    ModelBroadcast model() {
+    public ModelBroadcast model() {
         return model;
     }
 
@@ -66,7 +66,7 @@ final class PartSetup implements AutoCloseable {
      * Returns the learner of this part at its start. Held parameters lie beside the trained ones, so weight decay needs
      * the pretrained model alone.
      */
-    Learner learner(MultiLayerConfiguration configuration, @Nullable Average average) {
+    public Learner learner(MultiLayerConfiguration configuration, @Nullable Average average) {
         Map<String, float[]> tensors = pretrained == null ? Map.of() : pretrained.tensors();
         return new Learner(
                 configuration,
@@ -78,13 +78,13 @@ final class PartSetup implements AutoCloseable {
     }
 
     /** Returns what executors make the networks of this part by; the caller closes it. */
-    Replicas.Recipe recipe(Run run, MultiLayerConfiguration configuration) {
+    public Replicas.Recipe recipe(Run run, MultiLayerConfiguration configuration) {
         return new Replicas.Recipe(
                 run.session().context(), model, tuning, configuration, true, run.device(model.config()));
     }
 
     /** Returns the delta of a trained vector, together with what was held. */
-    Delta delta(Run run, float[] trained, Labels labels) {
+    public Delta delta(Run run, float[] trained, Labels labels) {
         Delta delta = labels.told(tuning.delta(
                 layout, trained, labels.names(), run.models().pretrained().sha256()));
         return held == null

@@ -1,4 +1,4 @@
-package dev.grft.spark.verbs;
+package dev.grft.spark.training;
 
 import dev.grft.config.DataSettings;
 import dev.grft.config.TrainingSettings;
@@ -8,7 +8,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** How many steps a training takes. */
-record Steps(TrainingSettings settings, long images) {
+public record Steps(TrainingSettings settings, long images) {
     private static final Set<String> ANYWAY = Set.of("training.keep", "training.maxSteps", "training.watch");
     private static final Set<String> UNLESS_HALVED = Set.of(
             "training.keep",
@@ -22,23 +22,23 @@ record Steps(TrainingSettings settings, long images) {
      * Returns the keys of the section {@code training} that change neither a step nor its checkpoint. A training
      * resumes when they change. If it may go back to its checkpoints, it depends on when they are made.
      */
-    static Set<String> noStepDependsOn(TrainingSettings settings) {
+    public static Set<String> noStepDependsOn(TrainingSettings settings) {
         return settings.halves() ? ANYWAY : UNLESS_HALVED;
     }
 
     /** Returns the steps of all epochs, for which the learning rate is laid out even if fewer are made. */
-    long all() {
+    public long all() {
         return of(settings.epochs());
     }
 
     /** Returns the steps that are made: {@code training.maxSteps} at most. */
-    long made() {
+    public long made() {
         int most = settings.maxSteps();
         return most > 0 ? Math.min(most, all()) : all();
     }
 
     /** Returns how many images the steps that are made show. */
-    long shown() {
+    public long shown() {
         return made() * settings.batchSize();
     }
 
@@ -47,7 +47,7 @@ record Steps(TrainingSettings settings, long images) {
     }
 
     /** Returns whether steps between two numbers show images again: if they are more than those of an epoch, or images are drawn. */
-    boolean repeat(long first, long end, DataSettings data) {
+    public boolean repeat(long first, long end, DataSettings data) {
         return end - first > of(1) || data.balance().equals("sampler");
     }
 
@@ -56,7 +56,7 @@ record Steps(TrainingSettings settings, long images) {
      *
      * @param everyEpochs epochs of a part; null for a training in one part
      */
-    List<Long> ends(@Nullable Integer everyEpochs) {
+    public List<Long> ends(@Nullable Integer everyEpochs) {
         int every = everyEpochs == null ? settings.epochs() : everyEpochs;
         List<Long> ends = new ArrayList<>();
         for (int epochs = every; ends.isEmpty() || ends.get(ends.size() - 1) < made(); epochs += every) {

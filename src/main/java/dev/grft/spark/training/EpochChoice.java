@@ -1,4 +1,4 @@
-package dev.grft.spark.verbs;
+package dev.grft.spark.training;
 
 import dev.grft.Delta;
 import dev.grft.UserError;
@@ -34,9 +34,9 @@ import org.jspecify.annotations.Nullable;
  * <p>What it has seen is carried in the states of the training, so that an interrupted one makes the same choice; the best
  * delta lies beside them.
  */
-final class EpochChoice implements Trainer.Judge {
+public final class EpochChoice implements Trainer.Judge {
     /** What is said of every accuracy whose epoch was chosen on the test images. */
-    static final String NOT_COMPARABLE = "chosen on test, not comparable";
+    public static final String NOT_COMPARABLE = "chosen on test, not comparable";
 
     private static final Pattern NAME = Pattern.compile("best-\\d+\\.safetensors");
 
@@ -55,7 +55,7 @@ final class EpochChoice implements Trainer.Judge {
     private @Nullable Part part;
 
     /** Which images the epoch is chosen on. */
-    enum Split {
+    public enum Split {
         VALIDATION,
         TEST;
 
@@ -90,7 +90,7 @@ final class EpochChoice implements Trainer.Judge {
      * @param examples number of training images
      * @throws UserError if there is no such measure of so many classes
      */
-    static @Nullable EpochChoice of(Run run, Labels labels, Path folder, long examples) {
+    public static @Nullable EpochChoice of(Run run, Labels labels, Path folder, long examples) {
         Split split = split(run.settings());
         if (split == null) {
             return null;
@@ -105,7 +105,7 @@ final class EpochChoice implements Trainer.Judge {
      *
      * @throws UserError if they are not held out
      */
-    static @Nullable Split split(Settings settings) {
+    public static @Nullable Split split(Settings settings) {
         if (settings.evaluation().protocol().equals(Settings.Evaluation.GPS_PAPER)) {
             return Split.TEST;
         }
@@ -125,7 +125,7 @@ final class EpochChoice implements Trainer.Judge {
     }
 
     /** Returns a digest of what the choice depends on beside the training; nothing if there is none. */
-    static String inputs(Run run) {
+    public static String inputs(Run run) {
         Split split = split(run.settings());
         return split == null
                 ? ""
@@ -246,32 +246,32 @@ final class EpochChoice implements Trainer.Judge {
     }
 
     /** Returns the delta of the best epoch, with the thresholds that were chosen on the images that the epoch was chosen on. */
-    DeltaFile best() {
+    public DeltaFile best() {
         return DeltaFile.read(session.hadoop(), file());
     }
 
     /** Returns the images that it was chosen on. */
-    Split split() {
+    public Split split() {
         return split;
     }
 
     /** Returns what it was chosen by. */
-    Measure watched() {
+    public Measure watched() {
         return watched;
     }
 
     /** Returns the value of what is watched at the best epoch. */
-    double value() {
+    public double value() {
         return value;
     }
 
     /** Returns the epoch that was the best, from 1, a fraction if it was cut short. */
-    double bestEpoch() {
+    public double bestEpoch() {
         return epoch(step);
     }
 
     /** Returns the seconds of all measuring in this process. */
-    double seconds() {
+    public double seconds() {
         return seconds;
     }
 }
