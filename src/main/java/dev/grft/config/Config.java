@@ -248,6 +248,12 @@ public final class Config {
             int batchSize = own.training().batchSize();
             defaults.put("training.learningRate", Method.of(method).learningRate(batchSize));
         }
+        if (own.training().sliceRates() == null) {
+            boolean score = method.equals(Method.GRFT.word())
+                    && own.selection().preset() == null
+                    && own.selection().sumsSquares();
+            defaults.put("training.sliceRates", score ? TrainingSettings.BY_SCORE : TrainingSettings.UNIFORM);
+        }
         if (own.tuning().biases() == null) {
             defaults.put("tuning.biases", Method.of(method).isOfSlices() && own.withBiases());
         }

@@ -93,6 +93,12 @@ public record SelectionSettings(
         return scores == null && score.equals(BuiltInScore.SUMMED_GRADIENT.word());
     }
 
+    /** Returns whether a score is a sum of squared gradients, as in the paper. */
+    boolean sumsSquares() {
+        BuiltInScore builtIn = BuiltInScore.find(score);
+        return builtIn != null && builtIn.sumsSquares();
+    }
+
     /** Returns whether another {@code batchSize} gives other scores; true for a score that is not built in. */
     public boolean dependsOnBatches() {
         BuiltInScore builtIn = BuiltInScore.find(score);

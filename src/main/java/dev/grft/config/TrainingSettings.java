@@ -22,7 +22,7 @@ public record TrainingSettings(
         double power,
         double headRate,
         double layerDecay,
-        String sliceRates,
+        @Nullable String sliceRates,
         String updater,
         double beta1,
         double beta2,
@@ -123,7 +123,7 @@ public record TrainingSettings(
         return learningRate == null ? RATE : learningRate;
     }
 
-    /** Returns whether slices of larger scores take smaller steps. */
+    /** Returns whether slices of larger scores take smaller steps, once {@code sliceRates} is settled for a method. */
     public boolean ratesByScore() {
         return BY_SCORE.equals(sliceRates);
     }
@@ -176,7 +176,9 @@ public record TrainingSettings(
         Checks.positive("training.power", power);
         Checks.positive("training.headRate", headRate);
         Checks.require(layerDecay > 0 && layerDecay <= 1, "training.layerDecay", "in (0, 1]", layerDecay);
-        Checks.word("training.sliceRates", sliceRates, UNIFORM, BY_SCORE);
+        if (sliceRates != null) {
+            Checks.word("training.sliceRates", sliceRates, UNIFORM, BY_SCORE);
+        }
         Checks.word("training.updater", updater, "adam", "adamw", "sgd");
         Checks.require(beta1 >= 0 && beta1 < 1, "training.beta1", "in [0, 1)", beta1);
         Checks.require(beta2 >= 0 && beta2 < 1, "training.beta2", "in [0, 1)", beta2);

@@ -146,6 +146,11 @@ public enum BuiltInScore implements Score {
                 .orElse(null);
     }
 
+    /** Returns whether it is a sum of squares of the loss's gradient, whose root is proportional to the gradient. */
+    public boolean sumsSquares() {
+        return this == PER_EXAMPLE || this == PER_BATCH || this == SUMMED_GRADIENT;
+    }
+
     /** Returns the configuration's word, such as {@code per-example}. */
     @Override
     public String word() {

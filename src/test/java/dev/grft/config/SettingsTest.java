@@ -204,6 +204,18 @@ class SettingsTest {
                 .hasMessageStartingWith("methods.lora: training.sliceRates must be uniform for tuning.method lora");
     }
 
+    @Test
+    void ratesAreByScoreForRowsThatSquaredGradientsSelectUnlessAPresetIsSet() {
+        assertThat(rates(settings(), "grft")).isEqualTo("score");
+        assertThat(rates(settings("selection.score=summed-gradient"), "grft")).isEqualTo("score");
+        assertThat(rates(settings("selection.score=weight-activation"), "grft")).isEqualTo("uniform");
+        assertThat(rates(settings("selection.score=lab.snip"), "grft")).isEqualTo("uniform");
+        assertThat(rates(settings("selection.preset=vtab-rows"), "grft")).isEqualTo("uniform");
+        assertThat(rates(settings("training.sliceRates=uniform"), "grft")).isEqualTo("uniform");
+        assertThat(rates(settings(), "random")).isEqualTo("uniform");
+        assertThat(rates(settings(), "gps")).isEqualTo("uniform");
+    }
+
     private static String rates(Settings settings, String method) {
         return Config.forMethod(settings, method).training().sliceRates();
     }
