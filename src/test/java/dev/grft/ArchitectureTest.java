@@ -47,6 +47,7 @@ class ArchitectureTest {
             "dev.grft.spark.tables",
             "dev.grft.spark.cluster",
             "dev.grft.report",
+            "dev.grft.cost",
             "dev.grft.train",
             "dev.grft.config",
             "dev.grft.tuning",

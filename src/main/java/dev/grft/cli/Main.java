@@ -5,7 +5,7 @@ import dev.grft.checkpoint.artifact.Export;
 import dev.grft.config.Config;
 import dev.grft.config.Credentials;
 import dev.grft.config.Settings;
-import dev.grft.report.CostModel;
+import dev.grft.cost.Plan;
 import dev.grft.report.Inspection;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Exit;
@@ -13,7 +13,6 @@ import dev.grft.spark.cluster.HadoopSettings;
 import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.verbs.Application;
 import dev.grft.spark.verbs.Verbs;
-import dev.grft.vit.kernels.Backend;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.time.Duration;
@@ -253,89 +252,29 @@ public final class Main {
         return common.run("pack", verbs -> verbs.pack(images, output, !unlabeled));
     }
 
-    /** The machines that the costs are predicted for. */
-    static final class Machines {
-        @Option(
-                names = "--plan",
-                required = true,
-                description = "Predict the cost of training, by number of executors.")
-        @SuppressWarnings("unused") // picocli looks at it
-        private boolean plan;
-
-        @Option(
-                names = "--executors",
-                split = ",",
-                paramLabel = "N",
-                description = "Numbers of executors; ${DEFAULT-VALUE}.",
-                defaultValue = "1,2,4,8,16,32,64")
-        private List<Integer> executors = new ArrayList<>();
-
-        @Option(
-                names = "--tasks",
-                paramLabel = "N",
-                description = "Tasks of an executor at a time; ${DEFAULT-VALUE}.",
-                defaultValue = "2")
-        private int tasks;
-
-        @Option(
-                names = "--gflops",
-                paramLabel = "X",
-                description = "10^9 operations a second of one task's large products; measured here if not given.")
-        private @Nullable Double gflops;
-
-        @Option(
-                names = "--gigabits",
-                paramLabel = "X",
-                description = "10^9 bits a second of each machine's network; ${DEFAULT-VALUE}.",
-                defaultValue = "10")
-        private double gigabits;
-
-        @Option(
-                names = "--classes",
-                paramLabel = "N",
-                description = "Classes of the head; ${DEFAULT-VALUE}.",
-                defaultValue = "100")
-        private int classes;
-    }
-
     @Command(
             description = {
                 "Describe a pretrained checkpoint, selection, delta or training checkpoint.",
-                "With --plan: the cost of a training step, by number of executors. PATH is then a checkpoint or a"
-                        + " model's name, such as vit_base_patch16_224."
+                "With --plan: the cost of a training by number of executors, and what limits it. PATH is then a checkpoint"
+                        + " or a model's name, such as vit_base_patch16_224. Rates that are not given are measured here."
             },
             footer = {
                 "",
                 "Examples:",
                 "  jobs/submit.sh inspect runs/demo/delta.safetensors",
-                "  jobs/submit.sh inspect vit_base_patch16_224 --plan --executors 1,4,16"
+                "  jobs/submit.sh inspect vit_base_patch16_224 --plan --executors 1,4,16 --images 50000",
+                "  jobs/submit.sh inspect vit_large_patch16_224 --plan --tflops 60 --cores 8 --executors 1,8"
             })
     int inspect(
             @Parameters(paramLabel = "PATH", description = "The file, or a checkpoint's folder.") String path,
             @Mixin Configured configured,
-            @ArgGroup(exclusive = false) @Nullable Machines machines,
+            @ArgGroup(exclusive = false) @Nullable PlanOptions plan,
             @Mixin Limited limited) {
         return Application.alone("inspect", null, limited.maxTime, () -> {
             System.out.print(
-                    machines == null
+                    plan == null
                             ? Inspection.of(HadoopSettings.ofProcess(), path)
-                            : Inspection.plan(
-                                    HadoopSettings.ofProcess(),
-                                    path,
-                                    configured.settings(),
-                                    machines.classes,
-                                    machines.executors,
-                                    new CostModel.Machine(
-                                            machines.gflops == null
-                                                    ? Backend.gflops(
-                                                            machines.tasks,
-                                                            configured
-                                                                    .settings()
-                                                                    .engine()
-                                                                    .precision())
-                                                    : machines.gflops,
-                                            machines.tasks,
-                                            machines.gigabits)));
+                            : Plan.of(HadoopSettings.ofProcess(), plan.wish(path, configured.settings())));
             return List.of();
         });
     }

@@ -4,7 +4,6 @@ import dev.grft.Delta;
 import dev.grft.Scores;
 import dev.grft.Slices;
 import dev.grft.Task;
-import dev.grft.UserError;
 import dev.grft.checkpoint.Checkpoint;
 import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.checkpoint.artifact.EntriesFile;
@@ -13,8 +12,6 @@ import dev.grft.checkpoint.artifact.TrainingState;
 import dev.grft.checkpoint.file.Safetensors;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.checkpoint.file.Tensor;
-import dev.grft.config.Config;
-import dev.grft.config.Settings;
 import dev.grft.data.Preprocess.Crop;
 import dev.grft.vit.VitConfig;
 import java.util.ArrayList;
@@ -55,36 +52,6 @@ public final class Inspection {
                         ? checkpoint(Checkpoint.load(hadoop, path, 0))
                         : tensors(safetensors);
         };
-    }
-
-    /**
-     * Returns what training a model by the settings' method would cost, by number of executors.
-     *
-     * @param model a checkpoint, or the name of a size such as {@code vit_base_patch16_224}
-     * @throws dev.grft.UserError if it is neither, or a number is out of range
-     */
-    public static String plan(
-            Configuration hadoop,
-            String model,
-            Settings settings,
-            int classes,
-            List<Integer> executors,
-            CostModel.Machine machine) {
-        if (classes < 1 || executors.stream().anyMatch(n -> n < 1)) {
-            throw UserError.of("--classes and --executors must be >= 1, got %d and %s", classes, executors);
-        }
-        VitConfig config = new Storage(hadoop).exists(new Path(model))
-                ? Checkpoint.load(hadoop, model, settings.model().imageSize())
-                        .config()
-                        .withClasses(classes)
-                : VitConfig.preset(model, classes);
-        CostModel costs = CostModel.of(
-                config, Config.forMethod(settings, settings.tuning().method()));
-        String advice = costs.advice(executors.stream().mapToInt(n -> n).max().orElse(1), machine);
-        String later = costs.later(executors, machine, settings.engine().frozenCacheBytes());
-        return costs.table(executors, machine)
-                + (later.isEmpty() ? "" : "\n" + later)
-                + (advice.isEmpty() ? "" : "\n" + advice);
     }
 
     private static String checkpoint(Checkpoint checkpoint) {

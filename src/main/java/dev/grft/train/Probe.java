@@ -24,6 +24,18 @@ import org.jspecify.annotations.Nullable;
 public record Probe(float[] weight, float[] bias) {
     private static final double FRESH_STD = 0.02; // timm's default for linear layers
 
+    /** The features of more images than these are not computed: every second, third… image is used instead. */
+    private static final long MOST_IMAGES = 100_000;
+
+    /** Nor are more bytes of them, which stay in the driver's heap. */
+    private static final long MOST_BYTES = 512L << 20;
+
+    /** Returns the step by which images are used, 1 for each of them, so that their features {@code [width]} fit in the driver. */
+    public static long every(long images, int width) {
+        long most = Math.min(MOST_IMAGES, MOST_BYTES / (Float.BYTES * (long) width));
+        return Math.max(1, (images + most - 1) / most);
+    }
+
     /**
      * Returns a head that has seen nothing: weights from a normal distribution of standard deviation 0.02, cut off at 0.04; biases 0.
      *
@@ -109,7 +121,7 @@ public record Probe(float[] weight, float[] bias) {
         private static final int FOLD = 5; // every fifth example is held out
 
         /** Examples that are looked at, at most: all trials together then take about as long as a probe of 100,000 examples. */
-        static final int MOST = 20_000;
+        public static final int MOST = 20_000;
 
         /** The mean loss of the held-out examples after a training with a weight decay. */
         public record Trial(double decay, double loss) {}

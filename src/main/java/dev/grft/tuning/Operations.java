@@ -13,8 +13,9 @@ import java.util.Map;
  * @param config the model
  * @param slices trained parameters of each matrix that has some
  * @param recompute whether activations are computed again in the backward
+ * @param still first stages that no gradient passes through: the patch embedding is the first, then come the blocks
  */
-public record Operations(VitConfig config, Map<String, Long> slices, boolean recompute) {
+public record Operations(VitConfig config, Map<String, Long> slices, boolean recompute, int still) {
     /** Operations of a product that take as long as an entry of the hidden layer of an MLP: bias, GELU, and its gradient. */
     private static final double MLP_ENTRY = 300;
 
@@ -31,16 +32,40 @@ public record Operations(VitConfig config, Map<String, Long> slices, boolean rec
         slices = Map.copyOf(slices);
     }
 
+    /** Counts a gradient through all stages. */
+    public Operations(VitConfig config, Map<String, Long> slices, boolean recompute) {
+        this(config, slices, recompute, 0);
+    }
+
+    /** Returns the blocks behind which the backward ends. */
+    private int end(int read) {
+        return Math.max(read, still - 1);
+    }
+
     /** Returns the operations of a whole step over so many examples. */
     public double step(int examples, int read) {
-        double products = products(examples, read) + sliceProducts(examples);
-        double again = recompute ? linearProducts(examples, read) * (config.depth() - 1) / config.depth() : 0;
-        double softmax = ATTENTION_ENTRY * attended(examples, read);
+        int end = end(read);
+        int blocks = config.depth() - end;
+        double again = recompute && blocks > 0 ? linearProducts(examples, end) * (blocks - 1) / blocks : 0;
+        double back = ATTENTION_ENTRY * attended(examples, end);
         double tiles = // of their scores and softmax, computed again
-                config.keepsAttention()
-                        ? 0
-                        : softmax / 3 + 2 * attended(examples, read) * config.width() / config.heads();
-        return products + again + entries(examples, read) + softmax + tiles;
+                config.keepsAttention() ? 0 : back / 3 + 2 * attended(examples, end) * config.width() / config.heads();
+        return products(examples, read)
+                + sliceProducts(examples)
+                + sliceEntries(examples)
+                + again
+                + (entries(examples, read) + 2 * entries(examples, end)) / 3
+                + (ATTENTION_ENTRY * attended(examples, read) + 2 * back) / 3
+                + tiles;
+    }
+
+    /** Returns the operations of a forward alone. What is not a product counts as a third of that of a step. */
+    public double forward(int examples) {
+        return forwardProducts(examples, 0) + (entries(examples, 0) + ATTENTION_ENTRY * attended(examples, 0)) / 3;
+    }
+
+    private double forwardProducts(int examples, int read) {
+        return linearProducts(examples, read) + 4 * attended(examples, read) * config.width() / config.heads();
     }
 
     /** Returns the operations of the large products of a step of the frozen network: forward, gradients of inputs, attention. */
@@ -49,17 +74,37 @@ public record Operations(VitConfig config, Map<String, Long> slices, boolean rec
     }
 
     private double products(int examples, int read) {
-        double embedding = read > 0 ? 0 : 2.0 * examples * config.patches() * config.width() * config.patchLength();
-        return 2 * linearProducts(examples, read)
-                - embedding
-                + 6 * 2 * attended(examples, read) * config.width() / config.heads();
+        int end = end(read);
+        double pixels = end > 0 ? 0 : 2.0 * examples * config.patches() * config.width() * config.patchLength();
+        return forwardProducts(examples, read)
+                + linearProducts(examples, end)
+                - pixels // need no gradient
+                + 8 * attended(examples, end) * config.width() / config.heads();
     }
 
-    /** Returns the operations of the products of the trained slices: forward, their gradient, the gradient of the input. */
+    /**
+     * Returns the operations of the products of what trains. A slice has three: forward, its gradient, the gradient of the input. A matrix that
+     * trains whole has its gradient, since the others are those of the network.
+     */
     public double sliceProducts(int examples) {
-        return slices.entrySet().stream()
-                .mapToDouble(e -> 6 * rows(e.getKey(), examples) * e.getValue())
-                .sum();
+        double products = 0;
+        for (var matrix : config.matrices().entrySet()) {
+            long trained = slices.getOrDefault(matrix.getKey(), 0L);
+            boolean whole = trained >= matrix.getValue().size();
+            products += (whole ? 2.0 : 6.0) * rows(matrix.getKey(), examples) * trained;
+        }
+        return products;
+    }
+
+    private double sliceEntries(int examples) {
+        double entries = 0;
+        for (var matrix : config.matrices().entrySet()) {
+            long trained = slices.getOrDefault(matrix.getKey(), 0L);
+            if (trained > 0 && trained < matrix.getValue().size()) {
+                entries += rows(matrix.getKey(), examples) * matrix.getValue().in();
+            }
+        }
+        return 3 * SLICE_ENTRY * entries;
     }
 
     /** Returns the operations of the forward's products with weight matrices, a third of those of a step that trains all. */
@@ -90,9 +135,6 @@ public record Operations(VitConfig config, Map<String, Long> slices, boolean rec
                         * examples
                         * config.tokens()
                         * matrix.getValue().in();
-            }
-            if (slices.containsKey(name)) {
-                entries += 3 * SLICE_ENTRY * rows * matrix.getValue().in();
             }
         }
         return entries;

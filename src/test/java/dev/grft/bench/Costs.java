@@ -1,6 +1,6 @@
 package dev.grft.bench;
 
-import dev.grft.report.CostModel;
+import dev.grft.cost.CostModel;
 import dev.grft.vit.Keep;
 import dev.grft.vit.kernels.Backend;
 import java.util.ArrayList;
@@ -18,7 +18,7 @@ final class Costs {
 
     /** Returns a row for each: one thing at a time is changed against the setup's own model and batch. */
     List<Row> rows() {
-        double gflops = Backend.gflops(setup.threads(), setup.precision());
+        double gflops = Backend.gflops(setup.threads(), 1, setup.precision());
         List<Row> rows = new ArrayList<>();
         rows.add(row(setup.model(), setup.batch(), 4, Keep.ALL, gflops));
         rows.add(row(setup.model(), setup.batch(), 4, Keep.INPUTS, gflops));

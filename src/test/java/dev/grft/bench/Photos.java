@@ -4,16 +4,13 @@ import dev.grft.data.BrokenImage;
 import dev.grft.data.Pixels;
 import dev.grft.data.Preprocess;
 import dev.grft.data.decode.ImageDecoder;
-import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.SplittableRandom;
 import java.util.stream.Stream;
-import javax.imageio.ImageIO;
 
 /** Reading photos: JPEGs of 500 x 375 pixels, decoded and resized by one thread, for a network and for random crops. */
 final class Photos {
@@ -78,27 +75,10 @@ final class Photos {
         });
     }
 
-    /** Writes photos of waves and grain, about as many bytes as a photo has. */
     private static List<byte[]> write(Path folder) throws IOException {
-        SplittableRandom random = new SplittableRandom(3);
-        List<byte[]> photos = new ArrayList<>();
+        List<byte[]> photos = dev.grft.cost.Photos.drawn(WIDTH, HEIGHT, COUNT);
         for (int i = 0; i < COUNT; i++) {
-            BufferedImage image = new BufferedImage(WIDTH, HEIGHT, BufferedImage.TYPE_INT_RGB);
-            double frequency = 0.01 + 0.2 * random.nextDouble();
-            for (int y = 0; y < HEIGHT; y++) {
-                for (int x = 0; x < WIDTH; x++) {
-                    int rgb = 0;
-                    int grain = random.nextInt(60);
-                    for (int channel = 0; channel < 3; channel++) {
-                        double wave = Math.sin(frequency * x + channel) * Math.cos(frequency * y - channel);
-                        rgb = rgb << 8 | (int) (90 + 80 * wave) + grain;
-                    }
-                    image.setRGB(x, y, rgb);
-                }
-            }
-            Path file = folder.resolve(i + ".jpg");
-            ImageIO.write(image, "jpg", file.toFile());
-            photos.add(Files.readAllBytes(file));
+            Files.write(folder.resolve(i + ".jpg"), photos.get(i));
         }
         return photos;
     }

@@ -6,8 +6,9 @@ import dev.grft.MatrixShape;
 import dev.grft.Penalty;
 import dev.grft.Selection;
 import dev.grft.Task;
+import dev.grft.cost.CostModel;
+import dev.grft.cost.Executor;
 import dev.grft.data.Batch;
-import dev.grft.report.CostModel;
 import dev.grft.spark.cluster.OrderedTree;
 import dev.grft.train.Initial;
 import dev.grft.train.Learner;
@@ -209,7 +210,7 @@ final class Steps implements AutoCloseable {
                 .beside(
                         "inspect --plan",
                         new Times(1e3
-                                * costs.step(1, new CostModel.Machine(gflops, shares.size(), Double.POSITIVE_INFINITY))
+                                * costs.step(1, new Executor(gflops, shares.size(), Double.POSITIVE_INFINITY))
                                         .computing()))
                 .with("trained", (double) costs.trained())
                 .with(

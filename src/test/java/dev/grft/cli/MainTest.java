@@ -608,10 +608,20 @@ class MainTest {
     void aPlanNeedsNoMoreThanTheNameOfAModel() throws Exception {
         Result plan = execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "80", "--executors", "1,8");
         assertThat(plan.code()).as(plan.err()).isZero();
-        assertThat(plan.out()).contains("417,892 parameters train").contains("raise training.shards");
+        assertThat(plan.out())
+                .contains("417,892 parameters train")
+                .contains("raise training.shards")
+                .contains("80.0 GFLOP/s of a task, given")
+                .containsPattern("decoding +[\\d.,]+ images/s of a core, measured here");
         assertRefused(execute("inspect", "vit_huge", "--plan", "--gflops", "1"), "vit_huge", "vit_base_patch16_224");
         assertRefused(
                 execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "-1"), "--gflops", "must be > 0");
+        assertRefused(
+                execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "80", "--tasks", "0"),
+                "--tasks",
+                "got");
+        assertRefused(
+                execute("inspect", "vit_base_patch16_224", "--plan", "--tflops", "80000"), "--tflops is in 10^12");
         String tf32 = "engine.precision=tf32";
         assertRefused(
                 execute("inspect", "vit_base_patch16_224", "--plan", "--set", tf32),
@@ -634,8 +644,22 @@ class MainTest {
     }
 
     private static String plan(String method, String key) throws Exception {
-        Result plan =
-                execute("inspect", "vit_base_patch16_224", "--plan", "--gflops", "80", "--set", method, "--set", key);
+        Result plan = execute(
+                "inspect",
+                "vit_base_patch16_224",
+                "--plan",
+                "--gflops",
+                "80",
+                "--decode",
+                "300",
+                "--prepare",
+                "2000",
+                "--round",
+                "20",
+                "--set",
+                method,
+                "--set",
+                key);
         assertThat(plan.code()).as(plan.err()).isZero();
         return plan.out().replace(last(plan.out()), ""); // a summary, with seconds
     }

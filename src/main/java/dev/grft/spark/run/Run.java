@@ -6,8 +6,8 @@ import dev.grft.checkpoint.artifact.DeltaFile;
 import dev.grft.config.Config;
 import dev.grft.config.SelectionSettings;
 import dev.grft.config.Settings;
+import dev.grft.cost.Fit;
 import dev.grft.data.Labels;
-import dev.grft.report.Fit;
 import dev.grft.report.Tracking;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.ExecutorSettings;
@@ -119,9 +119,11 @@ public final class Run {
         return fits.computeIfAbsent(config, model -> {
             JavaSparkContext context = session.context();
             ExecutorSettings.Shared gpu = ofGpu();
-            ExecutorSettings.Shared shared = gpu != null
-                    ? gpu
-                    : ExecutorSettings.shared(context.getConf(), context.isLocal(), context.defaultParallelism());
+            if (gpu != null) {
+                return Fit.onGpu(model, settings, gpu.bytes(), gpu.tasks());
+            }
+            ExecutorSettings.Shared shared =
+                    ExecutorSettings.shared(context.getConf(), context.isLocal(), context.defaultParallelism());
             return shared == null
                     ? Fit.unlimited(model, settings)
                     : Fit.of(model, settings, shared.bytes(), shared.tasks());

@@ -4,8 +4,8 @@ import dev.grft.Delta;
 import dev.grft.Penalty;
 import dev.grft.UserError;
 import dev.grft.config.TrainingSettings;
+import dev.grft.cost.MemoryModel;
 import dev.grft.data.Preprocess;
-import dev.grft.report.CostModel;
 import dev.grft.report.Memory;
 import dev.grft.report.Progress;
 import dev.grft.spark.images.Images;
@@ -119,7 +119,7 @@ public final class TrainingLoop {
             requireGathered(
                     session.context().getConf(),
                     settings.shards(),
-                    CostModel.gathered(settings, setup.layout().size()));
+                    MemoryModel.gathered(settings, setup.layout().size()));
         }
         CheckpointKeeper keeper = new CheckpointKeeper(
                 run, part, force, meter, choice, Balance.lossOfChance(images.shards(), images.labels()) / 2);

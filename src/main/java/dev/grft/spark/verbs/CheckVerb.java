@@ -6,9 +6,9 @@ import dev.grft.checkpoint.Checkpoint;
 import dev.grft.config.DataSettings;
 import dev.grft.config.Settings;
 import dev.grft.config.TrainingSettings;
+import dev.grft.cost.Fit;
+import dev.grft.cost.MemoryModel;
 import dev.grft.data.Preprocess;
-import dev.grft.report.CostModel;
-import dev.grft.report.Fit;
 import dev.grft.spark.cluster.Device;
 import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.cluster.NativeMemory;
@@ -107,7 +107,7 @@ final class CheckVerb extends Verb {
                     "epoch     the best on the %s images%s",
                     split, split == EpochChoice.Split.TEST ? ": " + EpochChoice.NOT_COMPARABLE : "");
         }
-        CostModel costs = memory(config.withClasses(classes));
+        MemoryModel costs = memory(config.withClasses(classes));
         disk(costs.frozen(), images.count());
         return classes;
     }
@@ -153,21 +153,22 @@ final class CheckVerb extends Verb {
                 training.shards(), tasks, tasks - training.shards(), remedy);
     }
 
-    private CostModel memory(VitConfig config) {
+    private MemoryModel memory(VitConfig config) {
         Fit fit = run.fit(config);
         Stream.of(fit.ofSelection(), fit.ofEvaluation(), fit.ofBackward(), fit.ofStep())
                 .filter(Objects::nonNull)
                 .forEach(line -> say("          %s", line));
         int examples = fit.withBackward();
         int seen = fit.withoutBackward();
-        CostModel costs = CostModel.of(config, fit.settings());
+        MemoryModel costs = MemoryModel.of(config, fit.settings());
         long heap = Runtime.getRuntime().maxMemory();
         if (session.context().isLocal()) {
             int tasks = session.context().defaultParallelism();
             ExecutorSettings.Shared gpu = run.ofGpu();
-            CostModel.Needs needs = costs.local(tasks, examples, seen);
+            MemoryModel.Needs needs = costs.local(tasks, examples, seen);
             if (gpu != null) {
-                needs = new CostModel.Needs(needs.heap(), costs.driver().overhead() + HOST_OF_GPU);
+                needs = new MemoryModel.Needs(
+                        needs.heap(), costs.driver().overhead() + HOST_OF_GPU + costs.besideGpu(tasks));
             }
             long available = NativeMemory.available();
             say(
@@ -242,7 +243,7 @@ final class CheckVerb extends Verb {
     }
 
     /** Requires that executors have the memory that their tasks need. */
-    static void requireExecutor(ExecutorSettings executor, CostModel.Needs needs) {
+    static void requireExecutor(ExecutorSettings executor, MemoryModel.Needs needs) {
         if (executor.heap() < needs.heap()) {
             throw UserError.of(
                     "memory: spark.executor.memory is %s, executors need %s; set --executor-memory %dm",
@@ -267,8 +268,8 @@ final class CheckVerb extends Verb {
         }
     }
 
-    private void driver(CostModel costs, long heap) {
-        CostModel.Needs needs = costs.driver();
+    private void driver(MemoryModel costs, long heap) {
+        MemoryModel.Needs needs = costs.driver();
         say(
                 "memory    the driver, %,d parameters train: needs a heap of %s and %s beside it; has a heap of %s",
                 costs.trained(), size(needs.heap()), size(needs.overhead()), size(heap));
@@ -278,7 +279,7 @@ final class CheckVerb extends Verb {
         requireOverhead(ExecutorSettings.driverOverhead(conf), needs.overhead(), costs.trained());
     }
 
-    private void executors(ExecutorSettings executor, CostModel costs, int examples, int seen) {
+    private void executors(ExecutorSettings executor, MemoryModel costs, int examples, int seen) {
         if (executor.tasks() == 0) {
             throw UserError.of(
                     "spark.task.cpus is more than spark.executor.cores, %d: no task would ever run; lower it to"
@@ -286,9 +287,9 @@ final class CheckVerb extends Verb {
                     executor.cores(), settings.engine().blasThreads());
         }
         ExecutorSettings.Shared gpu = run.ofGpu();
-        CostModel.Needs needs = costs.needs(executor.tasks(), examples, seen);
+        MemoryModel.Needs needs = costs.executor(executor.tasks(), examples, seen);
         if (gpu != null) {
-            needs = new CostModel.Needs(needs.heap(), HOST_OF_GPU);
+            needs = new MemoryModel.Needs(needs.heap(), HOST_OF_GPU + costs.besideGpu(executor.tasks()));
         }
         say(
                 "memory    an executor, %d tasks of up to %d images: needs a heap of %s and %s beside it; has %s and %s",
@@ -313,8 +314,8 @@ final class CheckVerb extends Verb {
         }
     }
 
-    private void gpu(ExecutorSettings.Shared shared, CostModel costs, int examples, int seen) {
-        long needed = costs.needs(shared.tasks(), examples, seen).overhead();
+    private void gpu(ExecutorSettings.Shared shared, MemoryModel costs, int examples, int seen) {
+        long needed = costs.onGpu(shared.tasks(), examples, seen);
         say(
                 "memory    a GPU, %d tasks of up to %d images: needs an estimated %s for arrays; has %s for them",
                 shared.tasks(), examples, size(needed), size(shared.bytes()));

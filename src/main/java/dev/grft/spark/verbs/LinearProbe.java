@@ -32,12 +32,6 @@ import org.jspecify.annotations.Nullable;
  * which slices may be scored, and the head that trainings may begin with.
  */
 final class LinearProbe extends Verb {
-    /** The features of more images than these are not computed: every second, third… image is used instead. */
-    private static final long MOST_PROBED = 100_000;
-
-    /** Nor are more bytes of them, which stay in the driver's heap. */
-    private static final long MOST_BYTES = 512L << 20;
-
     LinearProbe(Run run, boolean force) {
         super(run, force);
     }
@@ -102,8 +96,8 @@ final class LinearProbe extends Verb {
 
     private Probed train() {
         Images all = run.images().training();
-        Images images =
-                all.every(every(all.count(), run.models().pretrained().config().features()));
+        Images images = all.every(
+                Probe.every(all.count(), run.models().pretrained().config().features()));
         Labels labels = images.labels();
         Progress.Meter meter = session.phase("probe: features", images.count());
         boolean again = settings.compare().seeds().size() > 1; // another seed's probe will read the same features
@@ -170,12 +164,6 @@ final class LinearProbe extends Verb {
         Inference.headOnly(run.engine(model.config()), model, run.images().preprocess())
                 .features(images, meter, outputs::add);
         return new Features(outputs);
-    }
-
-    /** Returns the step by which images are used, 1 for each of them, so that their features {@code [width]} fit in the driver. */
-    static long every(long images, int width) {
-        long most = Math.min(MOST_PROBED, MOST_BYTES / (Float.BYTES * (long) width));
-        return Math.max(1, (images + most - 1) / most);
     }
 
     /** Returns a digest of all that a training from {@link #head} depends on beside its own settings: the model, the images, the seed. */

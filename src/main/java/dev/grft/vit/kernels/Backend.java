@@ -283,14 +283,15 @@ public final class Backend {
     /**
      * Returns the mean rate, in 10^9 operations a second, of {@code tasks} tasks that multiply square matrices on this CPU at once.
      *
+     * @param threads of each product
      * @param precision of the products, {@code fp32} or {@code bf16}
      * @throws UserError if this CPU cannot compute in it
      */
-    public static double gflops(int tasks, String precision) {
+    public static double gflops(int tasks, int threads, String precision) {
         if (precision.equals("tf32")) {
             throw UserError.of(
                     "--gflops is missing: engine.precision tf32 is a precision of GPUs, whose rate is not measured here;"
-                            + " give it in 10^9 operations a second of one task");
+                            + " give --tflops, 10^12 operations a second of one GPU");
         }
         kernels("cpu", precision).free();
         int side = 1024;
@@ -307,7 +308,7 @@ public final class Backend {
                             Array a =
                                     kernels.memory().allocate(type, side, side).write(numbers);
                             Array c = kernels.memory().allocate(type, side, side);
-                            threads(1); // after the arrays: ND4J sets it when it starts
+                            threads(threads); // after the arrays: ND4J sets it when it starts
                             long best = Long.MAX_VALUE;
                             for (int i = 0; i < 20; i++) {
                                 long start = System.nanoTime();

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.grft.UserError;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
-import dev.grft.report.CostModel;
+import dev.grft.cost.MemoryModel;
 import dev.grft.spark.cluster.ExecutorSettings;
 import dev.grft.spark.training.TrainingLoop;
 import java.io.IOException;
@@ -23,8 +23,8 @@ import org.junit.jupiter.api.Test;
 class MemoryRefusedTest {
     private static final long MIB = 1 << 20;
 
-    private static CostModel.Needs needs(long heap, long overhead) {
-        return new CostModel.Needs(heap * MIB, overhead * MIB);
+    private static MemoryModel.Needs needs(long heap, long overhead) {
+        return new MemoryModel.Needs(heap * MIB, overhead * MIB);
     }
 
     @Test
@@ -107,7 +107,7 @@ class MemoryRefusedTest {
         for (String key : List.of("spark.executor.memory", "spark.executor.memoryOverhead")) {
             spark.set(key, conf.getProperty(key));
         }
-        CostModel.Needs needs = new CostModel.Needs(1024 * MIB, CheckVerb.HOST_OF_GPU);
+        MemoryModel.Needs needs = new MemoryModel.Needs(1024 * MIB, CheckVerb.HOST_OF_GPU);
         assertThatCode(() -> CheckVerb.requireExecutor(ExecutorSettings.of(spark), needs))
                 .doesNotThrowAnyException();
         ExecutorSettings tenth = ExecutorSettings.of(spark.remove("spark.executor.memoryOverhead"));

@@ -1,4 +1,4 @@
-package dev.grft.report;
+package dev.grft.cost;
 
 import dev.grft.config.Config;
 import dev.grft.config.SelectionSettings;
@@ -57,40 +57,55 @@ public final class Fit {
      * @param tasks that share it
      */
     public static Fit of(VitConfig config, Settings wished, long bytes, int tasks) {
+        return of(config, wished, bytes, tasks, false);
+    }
+
+    /** Returns the same of tasks that share so many bytes of a GPU, on which nothing of the driver or the JVM lies. */
+    public static Fit onGpu(VitConfig config, Settings wished, long bytes, int tasks) {
+        return of(config, wished, bytes, tasks, true);
+    }
+
+    private static Fit of(VitConfig config, Settings wished, long bytes, int tasks, boolean gpu) {
         Fit all = unlimited(config, wished);
         Activations memory = activations(config, wished);
         int stepped = wished.training().examplesAtOnce();
         long bound = 2 * memory.training(stepped, wished.engine().recompute());
-        if (all.fits(CostModel.least(config, bytes, tasks), 0, bound)) { // it need not be known what trains
+        if (all.fits(MemoryModel.least(config, bytes, tasks), bound)) { // it need not be known what trains
             return all;
         }
-        CostModel costs = CostModel.of(config, wished);
-        long room = costs.room(bytes, tasks);
-        long scoring = room - costs.sums();
-        if (all.fits(room, costs.sums(), costs.activations(stepped, all.recompute))
-                || memory.training(1, true) > scoring) {
+        MemoryModel costs = MemoryModel.of(config, wished);
+        long room = gpu ? costs.roomOnGpu(bytes, tasks) : costs.room(bytes, tasks);
+        BatchBytes step = gpu ? costs::activationsOnGpu : costs::activations;
+        if (all.fits(room, step.of(stepped, all.recompute)) || memory.training(1, true) > room) {
             return all;
         }
         SelectionSettings selection = wished.selection();
         boolean wish = !selection.dependsOnBatches();
         boolean again = wished.engine().recompute()
-                || costs.activations(stepped, false) > room
-                || scoreBytes(config, wished, wish ? 1 : selection.imagesOfBatch(), false) > scoring;
+                || step.of(stepped, false) > room
+                || scoreBytes(config, wished, wish ? 1 : selection.imagesOfBatch(), false) > room;
         int scored = wish
-                ? largest(selection.batchSize(), scoring, n -> scoreBytes(config, wished, n, again))
+                ? largest(selection.batchSize(), room, n -> scoreBytes(config, wished, n, again))
                 : selection.batchSize();
         int seen = largest(wished.evaluation().batchSize(), room, memory::forward);
-        int fitting = largest(stepped, room, n -> costs.activations(n, again));
+        int fitting = step.of(stepped, again) <= room
+                ? stepped
+                : largest(stepped, room - costs.sumOfParts(), n -> step.of(n, again));
         boolean pairs = wished.augmentation().mixing().mixes();
         int whole = pairs ? fitting - fitting % 2 : fitting;
         return new Fit(config, wished, again, scored, seen, fitting == stepped || whole == 0 ? null : whole);
     }
 
-    /** Returns whether these batches and a step's activations fit in so many bytes, of which the sums of the scores take some. */
-    private boolean fits(long room, long sums, long step) {
+    /** The bytes of a batch of a step, whose backward computes activations again or not. */
+    private interface BatchBytes {
+        long of(int examples, boolean again);
+    }
+
+    /** Returns whether these batches and a step's activations fit in so many bytes. */
+    private boolean fits(long room, long step) {
         int images = wished.selection().imagesOfBatch();
         return step <= room
-                && scoreBytes(config, wished, images, recompute) <= room - sums
+                && scoreBytes(config, wished, images, recompute) <= room
                 && activations(config, wished).forward(seen) <= room;
     }
 

@@ -1,4 +1,4 @@
-package dev.grft.report;
+package dev.grft.cost;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -36,7 +36,7 @@ class FitTest {
     void batchesAreAsLargeAsMemoryAllows() {
         Fit fit = fit(4 * GIB, "selection.batchSize=32");
         Settings fits = fit.settings();
-        CostModel costs = CostModel.of(LONG, fits);
+        MemoryModel costs = MemoryModel.of(LONG, fits);
         int scored = fits.selection().batchSize();
         int seen = fits.evaluation().batchSize();
         assertThat(costs.local(2, Math.max(scored, 2), seen).overhead()).isLessThanOrEqualTo(4 * GIB);
@@ -83,7 +83,7 @@ class FitTest {
         assertThat(smaller.training().examplesAtOnce()).isEqualTo(fits);
         assertThat(smaller.training().examplesOfShard()).isEqualTo(128);
         assertThat(Fit.of(LONG, smaller, 4 * GIB, 2).microBatch()).isNull();
-        CostModel costs = CostModel.of(LONG, smaller);
+        MemoryModel costs = MemoryModel.of(LONG, smaller);
         assertThat(costs.local(2, fits, 1).overhead()).isLessThanOrEqualTo(4 * GIB);
         assertThat(costs.local(2, fits + 1, 1).overhead()).isGreaterThan(4 * GIB);
         assertThat(Fit.of(LONG, smaller, 4 * GIB, 2).settings().training()).isEqualTo(smaller.training());
@@ -135,5 +135,61 @@ class FitTest {
     @Test
     void whereNotEvenOneImageFitsNothingIsChanged() {
         assertThat(fit(GIB / 2).settings()).isEqualTo(settings());
+    }
+
+    /** Full fine-tuning, whose learner has five vectors of 344 MB: they lie in the driver's memory, wherever tasks compute. */
+    @Test
+    void vectorsOfTheDriverTakeNothingOfAGpu() {
+        String[] full = {"tuning.method=full", "training.batchSize=64", "training.shards=1", "training.microBatch=64"};
+        Settings wished = settings(full);
+        Fit gpu = Fit.onGpu(LONG, wished, 8 * GIB, 1);
+        int fits = Objects.requireNonNull(gpu.microBatch());
+        assertThat(fits)
+                .isGreaterThan(
+                        Objects.requireNonNull(Fit.of(LONG, wished, 8 * GIB, 1).microBatch()));
+
+        MemoryModel memory = MemoryModel.of(
+                LONG, settings(full[0], full[1], full[2], "training.microBatch=" + fits, "engine.recompute=true"));
+        assertThat(memory.onGpu(1, fits, 1)).isLessThanOrEqualTo(8 * GIB);
+        assertThat(memory.onGpu(1, fits + 2, 1)).isGreaterThan(8 * GIB);
+    }
+
+    @Test
+    void anAverageAndWeightDecayOfTheDriverTakeNothingOfAGpu() {
+        String[] full = {"tuning.method=full", "training.batchSize=64", "training.shards=1", "training.microBatch=64"};
+        MemoryModel plain = MemoryModel.of(LONG, settings(full));
+        MemoryModel more = MemoryModel.of(
+                LONG, settings(full[0], full[1], full[2], full[3], "training.ema=0.9", "training.weightDecay=0.1"));
+        assertThat(more.driver().overhead()).isGreaterThan(plain.driver().overhead() + 600_000_000L);
+        assertThat(more.onGpu(2, 8, 8)).isEqualTo(plain.onGpu(2, 8, 8));
+        assertThat(more.roomOnGpu(16 * GIB, 2)).isEqualTo(plain.roomOnGpu(16 * GIB, 2));
+    }
+
+    /** GPS sums gradients of all matrices, 340 MB a task here: they are taken off once. */
+    @Test
+    void summedGradientsAreTakenOffOnce() {
+        String gps = "tuning.method=gps";
+        MemoryModel memory = MemoryModel.of(LONG, settings(gps, "engine.recompute=true", "selection.batchSize=64"));
+        int tasks = 2;
+        long bytes = memory.onGpu(tasks, 13, 1) - 1; // for 12 images
+        Fit fit = Fit.onGpu(LONG, settings(gps, "selection.batchSize=64"), bytes, tasks);
+        assertThat(fit.recompute()).isTrue();
+        assertThat(fit.settings().selection().batchSize()).isEqualTo(12);
+    }
+
+    @Test
+    void localStepsHaveALearnerOnTheHostOfTheirGpu() {
+        MemoryModel steps = MemoryModel.of(LONG, settings("tuning.method=full"));
+        MemoryModel local = MemoryModel.of(LONG, settings("tuning.method=full", "training.syncEvery=4"));
+        assertThat(steps.besideGpu(2)).isZero();
+        assertThat(local.besideGpu(2)).isEqualTo(2 * 5 * 4 * local.trained());
+        assertThat(local.onGpu(2, 8, 8)).isEqualTo(steps.onGpu(2, 8, 8));
+    }
+
+    @Test
+    void frozenBlocksComputeWholeBatchesOnAGpu() {
+        String[] still = {"augmentation.crop=false", "augmentation.flip=false", "tuning.method=last-layers"};
+        MemoryModel memory = MemoryModel.of(LONG, settings(still));
+        assertThat(memory.activationsOnGpu(8, false)).isGreaterThan(2 * memory.activations(8, false));
     }
 }

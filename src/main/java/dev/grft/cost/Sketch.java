@@ -1,4 +1,4 @@
-package dev.grft.report;
+package dev.grft.cost;
 
 import dev.grft.Budget;
 import dev.grft.Entries;
