@@ -46,6 +46,7 @@ class ArchitectureTest {
             "dev.grft.spark.images",
             "dev.grft.spark.tables",
             "dev.grft.spark.cluster",
+            "dev.grft.report.lineage",
             "dev.grft.report",
             "dev.grft.cost",
             "dev.grft.train",

@@ -1,7 +1,6 @@
 package dev.grft.cli;
 
 import dev.grft.UserError;
-import dev.grft.checkpoint.artifact.Export;
 import dev.grft.config.Config;
 import dev.grft.config.Credentials;
 import dev.grft.config.Settings;
@@ -12,6 +11,7 @@ import dev.grft.spark.cluster.Exit;
 import dev.grft.spark.cluster.HadoopSettings;
 import dev.grft.spark.run.OutputTable;
 import dev.grft.spark.verbs.Application;
+import dev.grft.spark.verbs.ReportedExport;
 import dev.grft.spark.verbs.Verbs;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -146,7 +146,8 @@ public final class Main {
             description = {
                 "Write the result of a run for other programs.",
                 "peft: a LoRA adapter for timm's or transformers' model. timm, transformers, torchvision, npz: the"
-                        + " merged model."
+                        + " merged model.",
+                "Of --config and --set it reads the keys of lineage; all others are those of the training."
             },
             footer = {"", "Example:", "  jobs/submit.sh export --format peft --run runs/demo --output adapter"})
     int export(
@@ -171,17 +172,14 @@ public final class Main {
             @Option(names = "--pretrained", paramLabel = "PATH", description = "The pretrained model, if it has moved.")
                     @Nullable
                     String pretrained,
+            @Mixin Configured configured,
             @Mixin Limited limited) {
-        return Application.alone("export", run, limited.maxTime, () -> {
-            Export export = Export.of(HadoopSettings.ofProcess(), run, format, library);
-            Settings settings = Config.parse(export.place(), export.settings());
-            export.write(
-                    pretrained == null ? settings.model().pretrained() : pretrained,
-                    settings.model().imageSize(),
-                    (side, recipe) -> settings.data().toPreprocess(side, recipe).recipe(),
-                    output);
+        return Application.alone("export", run, limited.maxTime, stopped -> {
+            List<String> written = new ReportedExport(
+                            HadoopSettings.ofProcess(), configured.settings().lineage(), stopped)
+                    .export(format, run, library, pretrained, output);
             System.out.println("exported: " + output);
-            return List.of(output);
+            return written;
         });
     }
 
@@ -270,7 +268,7 @@ public final class Main {
             @Mixin Configured configured,
             @ArgGroup(exclusive = false) @Nullable PlanOptions plan,
             @Mixin Limited limited) {
-        return Application.alone("inspect", null, limited.maxTime, () -> {
+        return Application.alone("inspect", null, limited.maxTime, stopped -> {
             System.out.print(
                     plan == null
                             ? Inspection.of(HadoopSettings.ofProcess(), path)

@@ -12,6 +12,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -22,6 +23,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
@@ -372,28 +374,23 @@ public final class Config {
     }
 
     /**
-     * Returns the same without some keys of the sections.
+     * Returns the same without some sections or keys of them.
      *
-     * @param without single keys, such as {@code training.keep}
+     * @param without sections or single keys, such as {@code training.keep}
      */
     public static String fingerprint(Settings settings, List<String> sections, Set<String> without) {
-        for (String section : sections) {
+        Stream.concat(sections.stream(), without.stream()).forEach(section -> {
             if (!Schema.KEYS.containsKey(section) && !Schema.SECTIONS.containsKey(section)) {
                 throw new IllegalArgumentException("there is no section " + section);
             }
-        }
-        for (String key : without) {
-            if (!Schema.KEYS.containsKey(key)) {
-                throw new IllegalArgumentException("there is no key " + key);
-            }
-        }
-        String yaml = yaml(
-                settings,
-                key -> !without.contains(key)
-                        && sections.stream()
-                                .anyMatch(section ->
-                                        section.isEmpty() || key.equals(section) || key.startsWith(section + ".")));
+        });
+        String yaml = yaml(settings, key -> isIn(key, sections) && !isIn(key, without));
         return Sha256.of(yaml.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static boolean isIn(String key, Collection<String> sections) {
+        return sections.stream()
+                .anyMatch(section -> section.isEmpty() || key.equals(section) || key.startsWith(section + "."));
     }
 
     private static String yaml(Settings settings, Predicate<String> wanted) {

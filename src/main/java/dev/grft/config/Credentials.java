@@ -10,14 +10,33 @@ import java.util.regex.Pattern;
  * S3 and GCS, is refused wherever one is given, and not repeated.
  */
 public final class Credentials {
-    private static final Pattern PASSWORD = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/\\s@]*:[^/\\s]*@");
+    /**
+     * An address with USER:PASSWORD@, whose password may have slashes, as AWS's do. The path below HOST:PORT may have an @, but no bucket
+     * of S3 has a port.
+     */
+    private static final Pattern PASSWORD =
+            Pattern.compile("((?i:s3[an]?)://|[A-Za-z][A-Za-z0-9+.-]*://(?=[^/\\s@:\\[]*:(?!\\d{1,5}[/,;])))"
+                    + "[^/\\s@:]*:[^\\s@\"']*@(?:[^/\\s]*@)?");
+
+    private static final String PARAMETERS =
+            "(?i:sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid"
+                    + "|googleaccessid|access_token|token|api_?key|password|secret)";
 
     /** A parameter of an address's query that gives access to every reader. */
-    private static final Pattern SIGNATURE = Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://\\S*?[?&;]"
-            + "((?i:sig|signature|x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|googleaccessid"
-            + "|access_token|token|api_?key|password|secret))=[^&\\s]");
+    private static final Pattern SIGNATURE =
+            Pattern.compile("[A-Za-z][A-Za-z0-9+.-]*://\\S*?[?&;](" + PARAMETERS + ")=[^&\\s]");
+
+    private static final Pattern SIGNATURES = Pattern.compile("([?&;]" + PARAMETERS + "=)[^&\\s\"']+");
+    private static final String MASK = "***";
 
     private Credentials() {}
+
+    /** Returns text, such as an error, with the passwords and signatures of its addresses replaced. */
+    public static String masked(String text) {
+        return SIGNATURES
+                .matcher(PASSWORD.matcher(text).replaceAll("$1" + MASK + "@"))
+                .replaceAll("$1" + MASK);
+    }
 
     /**
      * Refuses text with such an address.

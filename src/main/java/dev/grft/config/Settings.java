@@ -9,6 +9,8 @@ import dev.grft.tuning.Method;
 import dev.grft.tuning.TuningSettings;
 import dev.grft.vit.VitConfig;
 import java.io.Serializable;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -37,6 +39,7 @@ public record Settings(
         Evaluation evaluation,
         Predict predict,
         Tracking tracking,
+        Lineage lineage,
         Engine engine)
         implements Serializable {
 
@@ -155,6 +158,7 @@ public record Settings(
                 evaluation,
                 predict,
                 tracking,
+                lineage,
                 engine);
     }
 
@@ -303,10 +307,19 @@ public record Settings(
             @Nullable String registerAs,
             double timeoutSeconds) implements Serializable {
         private static final Pattern SERVER = Pattern.compile("https?://[^/?#@\\s]+(/[^?#\\s]*)?");
+        /** Returns whether an address is that of a server, with a host that can be called, and without credentials. */
+        static boolean isServer(String uri) {
+            try {
+                return SERVER.matcher(uri).matches() && new URI(uri).getHost() != null;
+            } catch (URISyntaxException e) {
+                return false;
+            }
+        }
+
         private static final Pattern REGISTERED = Pattern.compile("[^/:@\\s]([^/:@]*[^/:@\\s])?(@[A-Za-z0-9_-]+)?");
 
         public Tracking {
-            if (uri != null && !SERVER.matcher(uri).matches()) { // not repeated: it may hold a password
+            if (uri != null && !isServer(uri)) { // not repeated: it may hold a password
                 throw new UserError(
                         "tracking.uri must be http:// or https://, a host and perhaps a path, without user, password or"
                                 + " query; credentials come from MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and"
@@ -324,6 +337,40 @@ public record Settings(
         /** Returns whether the merged model is sent; one that is registered always is. */
         public boolean sendsModel() {
             return model || registerAs != null;
+        }
+    }
+
+    /**
+     * Where events of OpenLineage go; null: nowhere. The key of a server is no setting, see {@code report/lineage}.
+     *
+     * @param uri a server, a local file that ends with {@code .jsonl}, or a folder on any file system
+     * @param job what the job is called after its verb; null: as the run directory
+     */
+    public record Lineage(
+            @Nullable String uri,
+            String namespace,
+            @Nullable String job,
+            double timeoutSeconds) implements Serializable {
+        private static final Pattern OF_SERVER = Pattern.compile("(?i)https?:.*");
+        private static final Pattern REMOTE_LINES = Pattern.compile("(?!file:)[A-Za-z][A-Za-z0-9+.-]+:.*\\.jsonl");
+
+        public Lineage {
+            if (uri != null
+                    && OF_SERVER.matcher(uri).matches()
+                    && !Tracking.isServer(uri)) { // not repeated: it may hold a password
+                throw new UserError(
+                        "lineage.uri of a server must be http:// or https://, a host of letters, digits, - and ., and perhaps"
+                                + " a port and a path, without user, password or query; its key comes from"
+                                + " OPENLINEAGE_API_KEY");
+            }
+            Checks.require(
+                    uri == null || (!uri.isBlank() && !REMOTE_LINES.matcher(uri).matches()),
+                    "lineage.uri",
+                    "null, a server, a local file that ends with .jsonl, or a folder",
+                    uri);
+            Checks.notBlank("lineage.namespace", namespace);
+            Checks.require(job == null || !job.isBlank(), "lineage.job", "null or a name", job);
+            Checks.positive("lineage.timeoutSeconds", timeoutSeconds);
         }
     }
 

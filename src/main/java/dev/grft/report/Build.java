@@ -20,6 +20,11 @@ public final class Build {
         return property("commit");
     }
 
+    /** Returns the address of the source. */
+    public static String url() {
+        return property("url");
+    }
+
     /** Returns the version of ND4J. */
     public static String nd4j() {
         return property("nd4j");

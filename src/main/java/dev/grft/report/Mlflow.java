@@ -98,7 +98,8 @@ final class Mlflow {
                 .connectTimeout(timeout)
                 .build();
         this.uri = uri.replaceAll("/+$", "");
-        String token = environment.apply("MLFLOW_TRACKING_TOKEN");
+        String given = environment.apply("MLFLOW_TRACKING_TOKEN");
+        String token = given == null ? null : given.strip();
         String user = environment.apply("MLFLOW_TRACKING_USERNAME");
         String password = environment.apply("MLFLOW_TRACKING_PASSWORD");
         this.authorization = token != null
@@ -286,7 +287,10 @@ final class Mlflow {
                 .POST(BodyPublishers.ofString(MAPPER.writeValueAsString(body))));
     }
 
-    private HttpRequest.Builder request(String path) {
+    private HttpRequest.Builder request(String path) throws Refused {
+        if (authorization != null && !authorization.matches("[ -~]*")) { // the client's own error repeats it
+            throw new Refused("MLFLOW_TRACKING_TOKEN must be one line of ASCII", "");
+        }
         HttpRequest.Builder request =
                 HttpRequest.newBuilder(URI.create(uri + "/api/2.0/" + path)).timeout(timeout);
         return authorization == null ? request : request.header("Authorization", authorization);

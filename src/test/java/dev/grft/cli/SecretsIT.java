@@ -54,9 +54,11 @@ class SecretsIT {
                             images,
                             run,
                             "training.epochs=1",
-                            "tracking.uri=" + server.uri()),
+                            "tracking.uri=" + server.uri(),
+                            "lineage.uri=" + folder.resolve("lineage")),
                     Map.of(
                             "MLFLOW_TRACKING_TOKEN", SECRET + "token",
+                            "OPENLINEAGE_API_KEY", SECRET + "lineage",
                             "AWS_ACCESS_KEY_ID", SECRET + "id",
                             "AWS_SECRET_ACCESS_KEY", SECRET + "aws"));
 
@@ -68,6 +70,8 @@ class SecretsIT {
                 .content()
                 .contains("spark.authenticate", "\"status\":\"done\""); // the configuration was printed
         assertThat(with(SECRET, run)).isEmpty();
+        assertThat(with("runId", folder.resolve("lineage"))).hasSize(2);
+        assertThat(with(SECRET, folder.resolve("lineage"))).isEmpty();
         assertThat(with(SECRET, log)).isEmpty();
         assertThat(with("spark.hadoop.fs.s3a.secret.key", events))
                 .as("Spark's events tell its settings")

@@ -223,6 +223,10 @@ class ConfigTest {
                 "tracking.model=true",
                 "tracking.registerAs=flowers@champion",
                 "tracking.timeoutSeconds=0.25",
+                "lineage.uri=hdfs://namenode:8020/lineage",
+                "lineage.namespace=plants",
+                "lineage.job=flowers",
+                "lineage.timeoutSeconds=0.75",
                 "engine.kernels=nd4j",
                 "engine.precision=bf16",
                 "engine.requireGpu=true",
@@ -472,7 +476,7 @@ class ConfigTest {
                 "selection.fraction      | did you mean selection.budget.fraction?",
                 "run.zzzzzzzz            | run has directory, seed",
                 "''                      | the sections are run, tuning, compare, methods, model, data, augmentation,"
-                        + " selection, penalty, probe, training, evaluation, predict, tracking, engine",
+                        + " selection, penalty, probe, training, evaluation, predict, tracking, lineage, engine",
             })
     void anUnknownKeyIsRefusedWithTheNearestOne(String key, String remedy) {
         String name = key.substring(key.lastIndexOf('.') + 1);
@@ -725,7 +729,7 @@ class ConfigTest {
                 .isNotEqualTo(Config.fingerprint(before, List.of("training"), without));
         assertThatThrownBy(() -> Config.fingerprint(before, List.of("training"), Set.of("training.kept")))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("there is no key training.kept");
+                .hasMessage("there is no section training.kept");
     }
 
     /** {@code printf 'run:\n  seed: 42\n' | sha256sum}. */
@@ -750,8 +754,12 @@ class ConfigTest {
 
     @Test
     void anAddressWithAPasswordIsRefusedAndNotRepeated() {
-        for (String address :
-                List.of("s3a://KEY:hunter2@bucket/x", "https://:hunter2@host", "http://me:hun@ter2@host/")) {
+        for (String address : List.of(
+                "s3a://KEY:hunter2@bucket/x",
+                "s3a://KEY:9/a/hunter2/b@bucket/x@y",
+                "https://me:a/hunter2@host",
+                "https://:hunter2@host",
+                "http://me:hun@ter2@host/")) {
             String file = file("data:\n  train: " + address + "\n");
             for (List<String> given : List.of(List.of(file, ""), List.of("", "data.train=" + address))) {
                 assertThatThrownBy(() -> Config.load(
@@ -765,8 +773,11 @@ class ConfigTest {
                         .hasMessageNotContaining("ter2");
             }
         }
-        for (String harmless :
-                List.of("abfss://container@account.dfs/x", "hdfs://host:8020/a@b", "s3a://bucket/a:b@c")) {
+        for (String harmless : List.of(
+                "abfss://container@account.dfs/x",
+                "hdfs://host:8020/a@b",
+                "http://[::1]:80/a@b",
+                "s3a://bucket/a:b@c")) {
             assertThat(Config.load(List.of(), List.of("data.train=" + harmless), HADOOP)
                             .data()
                             .train())
@@ -854,6 +865,7 @@ class ConfigTest {
                 settings.evaluation(),
                 settings.predict(),
                 settings.tracking(),
+                settings.lineage(),
                 settings.engine());
     }
 }

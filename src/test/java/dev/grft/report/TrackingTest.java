@@ -222,6 +222,17 @@ class TrackingTest {
     }
 
     @Test
+    void aTokenThatIsNoneIsRefusedAndNotRepeated() throws IOException {
+        try (FakeMlflow server = new FakeMlflow();
+                Tracking tracking = tracking(server.uri(), Map.of("MLFLOW_TRACKING_TOKEN", "a\n" + SECRET))) {
+            tracking.run(path("run"), settings(server.uri()), false).step(step(1));
+        }
+        assertThat(said())
+                .contains("refuses (MLFLOW_TRACKING_TOKEN must be one line of ASCII)")
+                .doesNotContain(SECRET);
+    }
+
+    @Test
     void filesThatTheServerDoesNotTakeAreSaidOnce() throws Exception {
         try (FakeMlflow server = new FakeMlflow()) {
             server.artifacts = "s3://bucket/";

@@ -55,6 +55,11 @@ public final class Export {
         return new Export(hadoop, path, DeltaFile.read(hadoop, path), merged, library);
     }
 
+    /** Returns the path of the delta. */
+    public Path delta() {
+        return path;
+    }
+
     /** Returns the resolved configuration of the run, as text. */
     public String settings() {
         return file.settings();
@@ -66,7 +71,7 @@ public final class Export {
     }
 
     /**
-     * Writes the adapter or the merged model.
+     * Writes the adapter or the merged model, and returns the pretrained model.
      *
      * @param pretrained path of the pretrained model; null if it is not known
      * @param imageSize side of the images of the run, pixels; 0 for that of the pretrained model
@@ -74,7 +79,7 @@ public final class Export {
      * @param output folder that gets the files
      * @throws UserError if there is no pretrained model or it is another one, or the delta has no such form
      */
-    public void write(
+    public Checkpoint write(
             @Nullable String pretrained,
             int imageSize,
             BiFunction<Integer, ImageRecipe, ImageRecipe> recipe,
@@ -89,7 +94,7 @@ public final class Export {
                     .with(recipe.apply(checkpoint.config().imageSize(), checkpoint.recipe()))
                     .merged(file.delta())
                     .save(hadoop, output, merged, Dtype.F32);
-            return;
+            return checkpoint;
         }
         boolean four = TRANSFORMERS_4.equals(library);
         NameMap given = library == null
@@ -104,5 +109,6 @@ public final class Export {
                 names,
                 four ? names::module : names::moduleInMemory,
                 pretrained);
+        return checkpoint;
     }
 }

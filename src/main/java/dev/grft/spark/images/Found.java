@@ -75,6 +75,7 @@ final class Found {
     }
 
     private final String path;
+    private final Path place;
     private final Path root;
     private final boolean pattern;
     private final List<Entry> entries = Collections.synchronizedList(new ArrayList<>()); // by name
@@ -82,8 +83,9 @@ final class Found {
     private final Map<String, Long> passed = new TreeMap<>(); // found, but not read; by reason
     private boolean chosen; // only some of the files are read
 
-    private Found(String path, Path root, boolean pattern) {
+    private Found(String path, Path place, Path root, boolean pattern) {
         this.path = path;
+        this.place = place;
         this.root = root;
         this.pattern = pattern;
     }
@@ -112,7 +114,7 @@ final class Found {
             if (literal && matched.get(0).isFile()) {
                 root = root.getParent();
             }
-            Found found = new Found(path, root, !literal);
+            Found found = new Found(path, literal ? at : root, root, !literal);
             for (FileStatus each : matched) {
                 found.add(files, each);
             }
@@ -405,6 +407,11 @@ final class Found {
     /** Returns the folder that names are relative to, qualified: the path itself, or where a file or pattern lies. */
     Path root() {
         return root;
+    }
+
+    /** Returns the file or folder, or the folder that holds what a pattern names, qualified. */
+    Path place() {
+        return place;
     }
 
     /** Returns whether the path is a pattern, such as {@code data/train-*.parquet}. */

@@ -133,6 +133,11 @@ public final class FrameSource implements Source.Stored {
     }
 
     @Override
+    public StructType columns() {
+        return frame.schema();
+    }
+
+    @Override
     public Path root() {
         return new Path("/");
     }

@@ -51,13 +51,15 @@ final class ImageList {
     private static final Pattern URI = Pattern.compile("([a-zA-Z][a-zA-Z0-9+.-]+):(?://([^/]*))?(/.*)");
 
     private final String path;
+    private final Path file;
     private final Path root;
     private final byte[] content;
     private final SortedMap<String, String> classes = new TreeMap<>(); // labels, by the image's path below the root
     private final Map<String, String> places = new HashMap<>(); // where a path stands, for messages
 
-    private ImageList(String path, Path root, byte[] content) {
+    private ImageList(String path, Path file, Path root, byte[] content) {
         this.path = path;
+        this.file = file;
         this.root = root;
         this.content = content;
     }
@@ -78,7 +80,7 @@ final class ImageList {
             FileSystem files = Storage.files(hadoop, given);
             Path file = files.makeQualified(given);
             byte[] content = content(files, path, file);
-            list = new ImageList(path, root == null ? file.getParent() : root(hadoop, path, root), content);
+            list = new ImageList(path, file, root == null ? file.getParent() : root(hadoop, path, root), content);
         } catch (IOException | IllegalArgumentException e) {
             throw new UserError(path + ": cannot be read (" + e.getMessage() + ")", e);
         }
@@ -182,6 +184,11 @@ final class ImageList {
     /** Returns the folder that the paths are relative to, qualified. */
     Path root() {
         return root;
+    }
+
+    /** Returns the file itself, qualified. */
+    Path file() {
+        return file;
     }
 
     /** Returns where an image lies. Unlike {@code new Path(parent, child)} it takes any name, colons and all. */

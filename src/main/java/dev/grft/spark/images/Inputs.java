@@ -5,6 +5,7 @@ import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.data.PassedOver;
 import dev.grft.data.Sha256;
+import dev.grft.report.lineage.Dataset;
 import dev.grft.spark.tables.FolderNote;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -143,17 +144,43 @@ public final class Inputs {
         }
     }
 
+    /**
+     * Returns the images as datasets of OpenLineage: a folder or a file of tables or tars with the bytes and number of the files that are read.
+     * A file that names images is one, and the folder that its paths are relative to another.
+     */
+    public List<Dataset> datasets() {
+        if (list != null) {
+            Dataset names = Dataset.at(list.file()).type(Dataset.Type.FILE);
+            return list.root().isRoot() // paths are whole then
+                    ? List.of(names)
+                    : List.of(names, Dataset.at(list.root()).type(Dataset.Type.FILE));
+        }
+        Found files = Objects.requireNonNull(found);
+        List<Found.Entry> read = read(files);
+        return List.of(Dataset.at(files.place())
+                .type(Dataset.Type.FILE)
+                .count(Dataset.Statistic.FILES, read.size())
+                .count(
+                        Dataset.Statistic.BYTES,
+                        read.stream().mapToLong(Found.Entry::size).sum()));
+    }
+
+    /** Returns the files that are read. */
+    private List<Found.Entry> read(Found files) {
+        return switch (format) {
+            case WEBDATASET -> files.ending(TarSource.SUFFIX);
+            case PARQUET -> files.visible();
+            default -> files.files(file -> ImageEndings.isImage(file.name()), new PassedOver());
+        };
+    }
+
     /** Returns the listing. */
     public Listing listing() {
         if (list != null) {
             return list.listing(hadoop);
         }
         Found files = Objects.requireNonNull(found);
-        List<Found.Entry> read = switch (format) {
-            case WEBDATASET -> files.ending(TarSource.SUFFIX);
-            case PARQUET -> files.visible();
-            default -> files.files(file -> ImageEndings.isImage(file.name()), new PassedOver());
-        };
+        List<Found.Entry> read = read(files);
         return new Listing(
                 digest(read.stream().map(file -> files.file(file) + "\t" + file.size() + "\t" + file.time())),
                 digest(read.stream().map(file -> FolderNote.withoutGeneration(file.name()) + "\t" + file.size())));

@@ -41,6 +41,7 @@ import org.apache.spark.sql.execution.datasources.FilePartition;
 import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
@@ -68,6 +69,7 @@ final class RowSource implements Source.Stored {
 
     private final SparkSession spark;
     private final Found found;
+    private final StructType columns; // of the files
     private final Dataset<Row> rows; // file, row, label, image
     private final ImageColumn images;
     private final @Nullable LabelForm labels;
@@ -78,11 +80,13 @@ final class RowSource implements Source.Stored {
     private RowSource(
             SparkSession spark,
             Found found,
+            StructType columns,
             Dataset<Row> rows,
             @Nullable LabelForm labels,
             @Nullable ClassNames classes) {
         this.spark = spark;
         this.found = found;
+        this.columns = columns;
         this.rows = rows;
         this.images = ImageColumn.of(rows.schema(), IMAGE, found.path(), "set data.imageColumn");
         this.labels = labels;
@@ -93,9 +97,10 @@ final class RowSource implements Source.Stored {
     static RowSource open(SparkSession caller, Found found, ReadOptions options) {
         SparkSession spark = OwnSession.like(caller);
         LabelForm labels = options.labels();
-        Dataset<Row> rows = parquet(spark, found, options.imageColumn(), labels);
+        Dataset<Row> table = load(spark, found);
+        Dataset<Row> rows = parquet(table, found.path(), options.imageColumn(), labels);
         ClassNames classes = classes(spark, rows, options.imageColumn(), labels);
-        return new RowSource(spark, found, rows, labels, classes);
+        return new RowSource(spark, found, table.schema(), rows, labels, classes);
     }
 
     /** Returns the names of the classes that the files themselves number; refuses files that cannot be read together. */
@@ -113,9 +118,7 @@ final class RowSource implements Source.Stored {
     }
 
     private static Dataset<Row> parquet(
-            SparkSession spark, Found found, String imageColumn, @Nullable LabelForm labels) {
-        String path = found.path();
-        Dataset<Row> table = load(spark, found);
+            Dataset<Row> table, String path, String imageColumn, @Nullable LabelForm labels) {
         ImageColumn.of(table.schema(), imageColumn, path, "set data.imageColumn"); // refuses what holds none
         Column images = table.col(Columns.quoted(imageColumn));
         Column label = labels == null
@@ -175,6 +178,11 @@ final class RowSource implements Source.Stored {
             settings.keySet().forEach(conf::unset);
             before.forEach(conf::set);
         }
+    }
+
+    @Override
+    public StructType columns() {
+        return columns;
     }
 
     @Override

@@ -10,6 +10,7 @@ import java.util.List;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
 /** Images of one form at one place: names and labels for the driver, encoded bytes for the tasks. */
@@ -34,6 +35,11 @@ public interface Source {
 
     /** Returns the folder that names are relative to. */
     Path root();
+
+    /** Returns the columns of the table that holds the images; null if they are in none. */
+    default @Nullable StructType columns() {
+        return null;
+    }
 
     /** Returns how the labels are written; null if they are not read, or if each is the one class of its image. */
     default @Nullable LabelForm form() {

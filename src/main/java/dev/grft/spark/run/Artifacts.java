@@ -13,6 +13,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
 
 /** The artifacts of a run: each is made once of the same inputs, and noted in the run directory. */
 public final class Artifacts {
@@ -20,12 +22,14 @@ public final class Artifacts {
     private final Storage storage;
     private final Progress progress;
     private final Made made;
+    private final Datasets datasets;
     private final Runnable requireClaim;
 
     /** What an application has made and computed so far, in all its runs. */
     static final class Made {
         private final Set<String> keys = new HashSet<>();
         private final Map<String, Object> computed = new HashMap<>();
+        private int making; // artifacts at once: those that are found meanwhile are inputs of them
         private final List<String> paths = Collections.synchronizedList(new ArrayList<>());
 
         /** Returns the paths of the artifacts; a view. */
@@ -39,11 +43,18 @@ public final class Artifacts {
      *
      * @param requireClaim throws if another driver has taken the run directory over
      */
-    Artifacts(RunDirectory directory, Storage storage, Progress progress, Made made, Runnable requireClaim) {
+    Artifacts(
+            RunDirectory directory,
+            Storage storage,
+            Progress progress,
+            Made made,
+            Datasets datasets,
+            Runnable requireClaim) {
         this.directory = directory;
         this.storage = storage;
         this.progress = progress;
         this.made = made;
+        this.datasets = datasets;
         this.requireClaim = requireClaim;
     }
 
@@ -58,21 +69,42 @@ public final class Artifacts {
         if ((now || !force) && directory.isMade(path, inputs)) {
             if (!now) {
                 progress.say("%s is up to date with its inputs; --force makes it again", path);
+                if (made.making > 0) {
+                    datasets.read(path.toString());
+                } else {
+                    datasets.upToDate(path.toString());
+                }
             }
             return read.get();
         }
         requireClaim.run();
-        T artifact = make.get();
+        made.making++;
+        T artifact;
+        try {
+            artifact = make.get();
+        } finally {
+            made.making--;
+        }
         requireClaim.run();
         directory.made(path, inputs);
         made.keys.add(path + inputs);
-        made.paths.add(path.toString());
+        made(path.toString());
         return artifact;
     }
 
     /** Notes a file that was made now without {@link #artifact}: outside the run directory, or written each time. */
     public void made(String path) {
+        made(path, -1, null);
+    }
+
+    /**
+     * Notes a table that was made now: a folder of files, or {@code table:NAME}.
+     *
+     * @param columns of Parquet; null of others
+     */
+    public void made(String path, long rows, @Nullable StructType columns) {
         made.paths.add(path);
+        datasets.wrote(path, rows, columns);
     }
 
     /** Returns what was computed of these inputs in this application, in whatever run; computes it if it was not. */
@@ -107,5 +139,6 @@ public final class Artifacts {
         if (!storage.exists(path)) {
             throw UserError.of("%s: there is no delta %s; train first", path, purpose);
         }
+        datasets.read(path.toString());
     }
 }

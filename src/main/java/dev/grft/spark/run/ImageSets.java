@@ -28,6 +28,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,11 +42,13 @@ final class ImageSets implements AutoCloseable {
     private final Map<String, FrameSource> frames;
     private final Map<String, NamedTable> tables = new HashMap<>(); // by what stands in place of a path
     private final RunDirectory directory;
+    private final Datasets datasets;
     private final Progress progress;
     private final Gauges gauges;
     private final int batch;
     private final Map<String, Images> images = new HashMap<>(); // by paths and preparation
     private final Map<String, Inputs> listed = new HashMap<>(); // by path, until the images are read
+    private final Map<String, Inputs> unlabeled = new HashMap<>(); // by path
     private final Map<String, Inputs.Listing> listings = new HashMap<>(); // by path
     private final Map<List<String>, String> identities = new HashMap<>(); // by paths
     private final KnownImages known;
@@ -55,18 +58,21 @@ final class ImageSets implements AutoCloseable {
      *
      * @param frames data frames, by what the settings have in place of a path
      * @param directory gets {@code data.json}, {@code images.json} and {@code broken-images.json}
+     * @param datasets gets what is read
      * @param batch size of the largest batch that a pass of the application takes
      */
     ImageSets(
             SparkSession spark,
             Map<String, FrameSource> frames,
             RunDirectory directory,
+            Datasets datasets,
             Progress progress,
             Gauges gauges,
             int batch) {
         this.spark = spark;
         this.frames = new HashMap<>(frames);
         this.directory = directory;
+        this.datasets = datasets;
         this.progress = progress;
         this.gauges = gauges;
         this.known = new KnownImages(directory);
@@ -92,11 +98,22 @@ final class ImageSets implements AutoCloseable {
         return images.computeIfAbsent(p + '\n' + preprocess + '\n' + standardized, prepared -> {
             double started = System.nanoTime() / 1e9;
             progress.say("reading the images of %s", p);
-            ImageSource source = source(settings, key, paths);
+            List<Source> sources = sources(settings, key, paths);
+            ImageSource source = new ImageSource(paths, sources);
             Images read = reader(settings, preprocess).read(source, known, steps);
             check(settings, key, p, read);
             if (paths.stream().noneMatch(path -> frames.containsKey(path) && !tables.containsKey(path))) {
                 this.known.note(listing(settings, key, paths), source.content(read.digest()));
+            }
+            boolean one = paths.size() == 1; // else they are counted together
+            for (int i = 0; i < paths.size(); i++) {
+                reports(
+                        settings,
+                        key,
+                        paths.get(i),
+                        sources.get(i).columns(),
+                        one ? read.count() : -1,
+                        one ? read.digest() : null);
             }
             paths.forEach(listed::remove);
             gauges.skipped(read.broken().count());
@@ -119,17 +136,28 @@ final class ImageSets implements AutoCloseable {
         });
     }
 
-    private ImageSource source(Settings settings, String key, List<String> paths) {
-        return new ImageSource(
-                paths,
-                paths.stream()
-                        .<Source>map(path -> {
-                            FrameSource frame = frame(settings, path);
-                            return frame != null
-                                    ? frame
-                                    : listed(settings, key, path).open(spark);
-                        })
-                        .toList());
+    private List<Source> sources(Settings settings, String key, List<String> paths) {
+        return paths.stream()
+                .<Source>map(path -> {
+                    FrameSource frame = frame(settings, path);
+                    return frame != null ? frame : listed(settings, key, path).open(spark);
+                })
+                .toList();
+    }
+
+    /** Reports what is read at a path, unless it is a data frame without a name. */
+    private void reports(
+            Settings settings,
+            String key,
+            String path,
+            @Nullable StructType columns,
+            long count,
+            @Nullable String digest) {
+        if (NamedTable.is(path)) {
+            datasets.rows(table(path), count, digest);
+        } else if (!frames.containsKey(path)) {
+            datasets.images(listed(settings, key, path), columns, count, digest);
+        }
     }
 
     /** Returns the data frame that stands in place of a path; null if it is a path. */
@@ -165,9 +193,15 @@ final class ImageSets implements AutoCloseable {
     /** Returns the images at a path or of a table, without labels, to be read in the order of the files. */
     Source.Stored stored(Settings settings, String path) {
         ReadOptions options = readOptions(settings.data()).unlabeled();
-        return NamedTable.is(path)
-                ? FrameSource.of(path, table(path).rows(), options)
-                : ImageSource.open(spark, path, options);
+        if (NamedTable.is(path)) {
+            datasets.rows(table(path), -1, null);
+            return FrameSource.of(path, table(path).rows(), options);
+        }
+        Inputs found = Inputs.at(spark.sessionState().newHadoopConf(), null, path, options);
+        Source.Stored source = found.open(spark);
+        datasets.images(found, source.columns(), -1, null); // they are counted as they are read
+        unlabeled.put(path, found);
+        return source;
     }
 
     /** Returns a reader that takes any number of broken images; {@link #check} refuses them once the report is written. */
@@ -200,6 +234,12 @@ final class ImageSets implements AutoCloseable {
 
     /** Writes what {@code data.json} says of images without classes. */
     void describe(String key, String path, BrokenImages broken, PassedOver passedOver) {
+        Inputs found = unlabeled.get(path);
+        if (found != null) {
+            datasets.images(found, null, broken.total(), null);
+        } else if (NamedTable.is(path)) {
+            datasets.rows(table(path), broken.total(), null);
+        }
         Map<String, Object> summary = new LinkedHashMap<>();
         summary.put("path", path);
         summary.put("images", broken.total() - broken.count());
@@ -224,10 +264,14 @@ final class ImageSets implements AutoCloseable {
                         "%s: names and sizes are those of images that were read before, but times or place differ;"
                                 + " reading the images to see whether they are the same",
                         String.join(" and ", paths));
-                ImageSource source = source(settings, key, paths);
+                ImageSource source = new ImageSource(paths, sources(settings, key, paths));
                 return source.content(ImageReader.digest(source));
             });
             identities.put(paths, identity);
+            paths.stream()
+                    .filter(path -> NamedTable.is(path)
+                            || listed.containsKey(path)) // else they were reported when they were read
+                    .forEach(path -> reports(settings, key, path, null, -1, null));
         }
         return identity;
     }

@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 public final class Models implements AutoCloseable {
     private final JavaSparkContext context;
     private final Settings settings;
+    private final Datasets datasets;
     private final Progress progress;
     private final boolean shared;
     private @Nullable Checkpoint pretrained;
@@ -30,11 +31,13 @@ public final class Models implements AutoCloseable {
      * Returns the models of an application.
      *
      * @param settings of the application, whose runs have the same model and engine
+     * @param datasets gets the pretrained model
      * @param shared whether the broadcast is shared with other applications of this Spark session
      */
-    Models(JavaSparkContext context, Settings settings, Progress progress, boolean shared) {
+    Models(JavaSparkContext context, Settings settings, Datasets datasets, Progress progress, boolean shared) {
         this.context = context;
         this.settings = settings;
+        this.datasets = datasets;
         this.progress = progress;
         this.shared = shared;
     }
@@ -52,9 +55,11 @@ public final class Models implements AutoCloseable {
                         "model.pretrained is not set; give the folder of a checkpoint with model.safetensors"
                                 + " and config.json, such as --set model.pretrained=conf/demo/vit-demo");
             }
-            pretrained = Checkpoint.load(
+            Checkpoint read = Checkpoint.load(
                     context.hadoopConfiguration(), path, settings.model().imageSize());
-            pretrained.notes().forEach(note -> progress.say("note: %s", note));
+            pretrained = read;
+            datasets.weights(new Path(read.name()), read::sha256);
+            read.notes().forEach(note -> progress.say("note: %s", note));
         }
         return pretrained;
     }

@@ -42,7 +42,12 @@ public final class Run {
         this.directory = directory;
         this.images = new RunImages(settings, session.models(), session.imageSets(), session.cropping());
         this.artifacts = new Artifacts(
-                directory, session.storage(), session.progress(), session.madeByNow(), session::requireClaim);
+                directory,
+                session.storage(),
+                session.progress(),
+                session.madeByNow(),
+                session.datasets(),
+                session::requireClaim);
     }
 
     /** Returns the run of some settings, in their run directory. */

@@ -6,6 +6,7 @@ import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Progress;
 import dev.grft.report.Tracking;
+import dev.grft.report.lineage.Lineage;
 import dev.grft.spark.cluster.Causes;
 import dev.grft.spark.cluster.Closing;
 import dev.grft.spark.cluster.Exit;
@@ -30,12 +31,15 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkConf;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One application on a cluster: Spark, progress, timeouts, metrics and tracking, and what all its {@linkplain Run runs} share. What it
  * opens it closes.
  */
 public final class Session implements AutoCloseable {
+    private static final String LINEAGE_LISTENER = "io.openlineage.spark";
+
     private final SparkSession spark;
     private final boolean ours;
     private final Storage storage;
@@ -45,6 +49,8 @@ public final class Session implements AutoCloseable {
     private final Gauges gauges;
     private final Reach reach;
     private final Tracking tracking;
+    private final Lineage lineage;
+    private final Datasets datasets;
     private final boolean cropping;
     private final Models models;
     private final ImageSets imageSets;
@@ -57,6 +63,7 @@ public final class Session implements AutoCloseable {
             SparkSession spark,
             boolean ours,
             Settings settings,
+            Lineage lineage,
             Map<String, FrameSource> frames,
             PrintStream out,
             PrintStream err) {
@@ -71,10 +78,12 @@ public final class Session implements AutoCloseable {
         this.gauges = Gauges.registered(Replicas::bytes);
         this.tracking = new Tracking(
                 settings.tracking(), storage, progress, spark.sparkContext().appName());
+        this.lineage = lineage;
+        this.datasets = new Datasets(spark, storage, lineage);
         this.cropping = cropsAtRandom(settings);
-        this.models = new Models(context(), settings, progress, !frames.isEmpty());
+        this.models = new Models(context(), settings, datasets, progress, !frames.isEmpty());
         RunDirectory directory = RunDirectory.of(storage, settings);
-        this.imageSets = new ImageSets(spark, frames, directory, progress, gauges, largestBatch(settings));
+        this.imageSets = new ImageSets(spark, frames, directory, datasets, progress, gauges, largestBatch(settings));
         this.main = new Run(this, settings);
     }
 
@@ -106,9 +115,13 @@ public final class Session implements AutoCloseable {
     public static Session open(Settings settings, String verb) {
         SparkSession host = Exit.host();
         if (host != null) {
-            return in(host, settings, System.out, System.err);
+            return in(host, verb, settings, System.out, System.err);
         }
         SparkConf conf = configuration();
+        Lineage lineage = lineage(conf, verb, settings);
+        if (conf.get("spark.extraListeners", "").contains(LINEAGE_LISTENER)) {
+            lineage.asParent().forEach(conf::set);
+        }
         SparkSession spark;
         try {
             spark = SparkSession.builder()
@@ -118,7 +131,7 @@ public final class Session implements AutoCloseable {
         } catch (Exception e) { // Spark throws checked exceptions undeclared
             throw refused(e);
         }
-        return new Session(spark, true, settings, Map.of(), System.out, System.err);
+        return new Session(spark, true, settings, lineage, Map.of(), System.out, System.err);
     }
 
     /** Returns the error of settings with which Spark does not start; the failure itself if it is another. */
@@ -163,13 +176,23 @@ public final class Session implements AutoCloseable {
 
     /** Returns a session in a Spark application that it does not end. */
     public static Session in(SparkSession spark, Settings settings, PrintStream out, PrintStream err) {
-        return new Session(spark, false, settings, Map.of(), out, err);
+        return in(spark, "work", settings, out, err);
+    }
+
+    private static Session in(SparkSession spark, String verb, Settings settings, PrintStream out, PrintStream err) {
+        return new Session(
+                spark, false, settings, lineage(spark.sparkContext().getConf(), verb, settings), Map.of(), out, err);
+    }
+
+    private static Lineage lineage(SparkConf conf, String verb, Settings settings) {
+        return new Lineage(settings.lineage(), settings.run().directory(), verb, key -> conf.get(key, null));
     }
 
     /** Returns the same, with data frames in place of some paths of images; the model is shared with other such sessions. */
     public static Session in(
             SparkSession spark, Settings settings, Map<String, FrameSource> frames, PrintStream out, PrintStream err) {
-        return new Session(spark, false, settings, frames, out, err);
+        return new Session(
+                spark, false, settings, lineage(spark.sparkContext().getConf(), "fit", settings), frames, out, err);
     }
 
     /** The right to write in a folder. */
@@ -294,6 +317,11 @@ public final class Session implements AutoCloseable {
         return tracking;
     }
 
+    /** Returns what describes the data that is read and written. */
+    public Datasets datasets() {
+        return datasets;
+    }
+
     /** Returns what ends the jobs of this application. */
     public Watch watch() {
         return watch;
@@ -331,25 +359,45 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Does some work and returns its result.
+     * Does some work and returns its result. The first begins what is reported to OpenLineage.
      *
      * @throws UserError what the user can mend
      * @throws LostCluster if the cluster is gone
      * @throws Stopped if {@link #watch} has stopped the work
      */
     public <T> T call(Supplier<T> work) {
-        tracking.outcome(Tracking.Outcome.FAILED);
+        lineage.start(
+                new Storage(hadoop()), // whose writes need no claim
+                progress,
+                Map.of(
+                        "application",
+                        spark.sparkContext().applicationId(),
+                        "directory",
+                        storage.qualified(main.directory().path()).toString()),
+                spark.version());
+        ended(
+                Tracking.Outcome.FAILED,
+                Lineage.End.FAIL,
+                "out of memory or a failure of the JVM"); // if no exception tells more
         try {
             T result = work.get();
-            tracking.outcome(Tracking.Outcome.FINISHED);
+            ended(Tracking.Outcome.FINISHED, Lineage.End.COMPLETE, null);
             return result;
         } catch (Exception e) { // Spark throws checked exceptions undeclared
             RuntimeException meaning = watch.meaning(e);
+            String why = meaning.getMessage() == null ? meaning.toString() : meaning.getMessage();
             if (meaning instanceof Stopped) {
-                tracking.outcome(Tracking.Outcome.KILLED);
+                ended(Tracking.Outcome.KILLED, Lineage.End.ABORT, why);
+            } else {
+                ended(Tracking.Outcome.FAILED, Lineage.End.FAIL, why);
             }
             throw meaning;
         }
+    }
+
+    private void ended(Tracking.Outcome outcome, Lineage.End end, @Nullable String why) {
+        tracking.outcome(outcome);
+        lineage.ended(end, why);
     }
 
     /** Frees what it holds on the executors and ends the application. All of it ends, whatever part of it fails. */
@@ -359,7 +407,8 @@ public final class Session implements AutoCloseable {
         if (!spark.sparkContext().isStopped()) { // else they went with the cluster
             parts.addAll(List.of(imageSets, models));
         }
-        parts.addAll(List.of(watch, gauges, tracking));
+        parts.add(lineage::finish); // so that both ends are sent at once
+        parts.addAll(List.of(watch, gauges, tracking, lineage));
         parts.addAll(leases.values());
         if (ours) {
             parts.add(spark::stop);

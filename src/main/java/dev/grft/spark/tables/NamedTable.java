@@ -1,13 +1,13 @@
 package dev.grft.spark.tables;
 
 import dev.grft.UserError;
+import dev.grft.report.lineage.Dataset;
 import dev.grft.spark.cluster.Causes;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.spark.sql.AnalysisException;
-import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -19,12 +19,12 @@ public final class NamedTable {
 
     private static final String QUERY = "sql:";
 
-    private final Dataset<Row> rows;
-    private final @Nullable String snapshot;
+    private final org.apache.spark.sql.Dataset<Row> rows;
+    private final @Nullable Version version;
 
-    private NamedTable(Dataset<Row> rows, @Nullable String snapshot) {
+    private NamedTable(org.apache.spark.sql.Dataset<Row> rows, @Nullable Version version) {
         this.rows = rows;
-        this.snapshot = snapshot;
+        this.version = version;
     }
 
     /** Returns whether a setting names a table or a query, not a path. */
@@ -46,13 +46,11 @@ public final class NamedTable {
                 return new NamedTable(spark.sql("SELECT * FROM (\n" + query + "\n)"), null);
             }
             String name = path.substring(TABLE.length());
-            Dataset<Row> rows = spark.table(name);
+            org.apache.spark.sql.Dataset<Row> rows = spark.table(name);
             Version version = version(spark, name);
             return version == null
                     ? new NamedTable(rows, null)
-                    : new NamedTable(
-                            spark.sql("SELECT * FROM " + name + " VERSION AS OF " + version.number),
-                            version.snapshot());
+                    : new NamedTable(spark.sql("SELECT * FROM " + name + " VERSION AS OF " + version.number), version);
         } catch (Exception e) { // Spark's are not declared
             if (!(e instanceof AnalysisException)) {
                 throw Causes.rethrown(e);
@@ -65,7 +63,7 @@ public final class NamedTable {
     }
 
     /** Returns the rows. */
-    public Dataset<Row> rows() {
+    public org.apache.spark.sql.Dataset<Row> rows() {
         return rows;
     }
 
@@ -74,7 +72,15 @@ public final class NamedTable {
      * table's format has none, and of a query.
      */
     public @Nullable String snapshot() {
-        return snapshot;
+        return version == null ? null : version.snapshot();
+    }
+
+    /** Returns the table, or the tables that the query reads, as datasets of OpenLineage; the version is known of a table with snapshots. */
+    public List<Dataset> datasets() {
+        List<Dataset> all = Relations.of(rows);
+        return version == null
+                ? all
+                : all.stream().map(dataset -> dataset.version(version.number)).toList();
     }
 
     /** A snapshot by the number that {@code VERSION AS OF} takes. */
@@ -105,7 +111,7 @@ public final class NamedTable {
     }
 
     /** Returns the first two columns of rows of text. */
-    private static Map<String, String> pairs(Dataset<Row> rows) {
+    private static Map<String, String> pairs(org.apache.spark.sql.Dataset<Row> rows) {
         Map<String, String> pairs = new TreeMap<>();
         List<Row> all = rows.collectAsList();
         all.forEach(row -> pairs.put(String.valueOf(row.get(0)), String.valueOf(row.get(1))));

@@ -21,6 +21,7 @@ import java.util.Timer;
 import java.util.TimerTask;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -66,16 +67,19 @@ public final class Application {
      *
      * @param directory the run directory, null if there is none
      * @param maxTime as above
-     * @param work returns the paths of the artifacts that it has made
+     * @param work gets what says why it is stopped, null while it is not; returns the paths of the artifacts that it has made
      */
     public static int alone(
-            String verb, @Nullable String directory, @Nullable Duration maxTime, Supplier<List<String>> work) {
+            String verb,
+            @Nullable String directory,
+            @Nullable Duration maxTime,
+            Function<Supplier<@Nullable String>, List<String>> work) {
         Application application = new Application(verb);
         application.directory = directory;
         return application.alone(maxTime, work);
     }
 
-    private int alone(@Nullable Duration maxTime, Supplier<List<String>> work) {
+    private int alone(@Nullable Duration maxTime, Function<Supplier<@Nullable String>, List<String>> work) {
         Thread worker = Thread.currentThread();
         AtomicReference<@Nullable String> stopped = new AtomicReference<>();
         Consumer<String> stop = why -> {
@@ -98,7 +102,7 @@ public final class Application {
             }
             Throwable failure = null;
             try {
-                made = work.get();
+                made = work.apply(stopped::get);
             } catch (Throwable e) { // memory runs out here, too
                 failure = e;
             }

@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.IntConsumer;
 import org.apache.hadoop.fs.Path;
@@ -98,6 +99,7 @@ public final class Frames {
         Path temporary = temporary();
         try {
             own.put("run.directory", temporary.toString());
+            own.put("lineage.uri", null); // what it writes is gone afterwards
             return train(spark, Config.with(settings, TRAIN, own), frames, source, false, progress);
         } finally {
             new Storage(spark.sparkContext().hadoopConfiguration()).delete(temporary);
@@ -145,7 +147,8 @@ public final class Frames {
     private static String identity(Settings settings, Map<String, FrameSource> frames) {
         StringBuilder listings = new StringBuilder();
         new TreeMap<>(frames).values().forEach(frame -> listings.append(frame.listing()));
-        return Inputs.digest(Config.toYaml(settings), listings.toString()).substring(0, 16);
+        String trained = Config.fingerprint(settings, List.of(""), Set.of("tracking", "lineage"));
+        return Inputs.digest(trained, listings.toString()).substring(0, 16);
     }
 
     private static Path temporary() {

@@ -92,7 +92,7 @@ final class PackVerb extends Verb {
         source.passedOver().notes().forEach(note -> session.progress().say("note: %s", note));
         long bytes =
                 folder.write(part -> write(source, named, options.labels(), part), said(images, inputs, named.size()));
-        run.artifacts().made(output);
+        run.artifacts().made(output, named.size(), schema(options.labels()));
         session.progress()
                 .say(
                         "packed %d images into %d files of %.1f MB in all, %s, in %.1f s",
@@ -108,12 +108,14 @@ final class PackVerb extends Verb {
 
     private Found files(String path, ReadOptions options) {
         Inputs listed = Inputs.at(session.hadoop(), "--images", path, options);
+        session.datasets().images(listed, null, -1, null);
         return new Found(listed.listing().times(), () -> listed.open(session.spark()));
     }
 
     /** Returns the rows of a table or query. Its snapshot identifies them; without one they are read for it. */
     private Found table(String name, ReadOptions options) {
         NamedTable table = NamedTable.open(session.spark(), name);
+        session.datasets().rows(table, -1, null);
         FrameSource rows = FrameSource.of(name, table.rows(), options);
         String snapshot = table.snapshot();
         return new Found(snapshot == null ? rows.listing() : Inputs.digest(name, snapshot), () -> rows);
@@ -136,6 +138,7 @@ final class PackVerb extends Verb {
         }
         folder.tidy();
         session.progress().say("%s is up to date with its images; --force packs them again", output);
+        session.datasets().upToDate(output);
         return true;
     }
 

@@ -197,7 +197,7 @@ final class PredictVerb extends Verb {
         if (table != null) { // whole by now, and not too many images are broken
             table.save(staged(output));
         }
-        run.artifacts().made(output);
+        run.artifacts().made(output, rows, csv ? null : schema(tasks));
         session.progress()
                 .say(
                         "predicted %d images%s into %s",

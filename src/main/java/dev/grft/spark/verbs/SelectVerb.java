@@ -108,6 +108,7 @@ final class SelectVerb extends Verb {
                     run.models().pretrained().config().matrices().keySet(),
                     eligible(),
                     settings.selection().orientation());
+            session.datasets().weights(new Path(settings.selection().scores()), found::sha256);
             given = found;
             session.progress()
                     .say("scores of %s, SHA-256 %s", settings.selection().scores(), found.sha256());

@@ -26,7 +26,8 @@ class ApplicationTest {
         ByteArrayOutputStream printed = new ByteArrayOutputStream();
         System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
         try {
-            assertThat(Application.alone("export", "runs/a", limit, work)).isEqualTo(code);
+            assertThat(Application.alone("export", "runs/a", limit, stopped -> work.get()))
+                    .isEqualTo(code);
         } finally {
             System.setOut(out);
         }
