@@ -175,6 +175,7 @@ class ReselectionTest extends OnTiny {
                     "selection.everyEpochs=" + every,
                     "selection.budget.count=1000",
                     "tuning.biases=true",
+                    "training.sliceRates=uniform", // those by score change with the scores
                     "training.updater=sgd",
                     "training.momentum=0");
         }
