@@ -129,7 +129,8 @@ class LeaseTest {
     @Test
     @EnabledOnOs(OS.LINUX)
     void aProcessThatHasEndedAndWhoseParentHasNotAskedForItsCodeIsDead() throws Exception {
-        Process parent = new ProcessBuilder("sh", "-c", "sleep 0 & echo $!; exec sleep 60").start();
+        // Its child ends after the shell has become a program that asks for no code.
+        Process parent = new ProcessBuilder("sh", "-c", "sleep 1 & echo $!; exec sleep 60").start();
         try {
             long child =
                     Long.parseLong(parent.inputReader(StandardCharsets.UTF_8).readLine());
