@@ -72,7 +72,7 @@ public final class Artifacts {
                 if (made.making > 0) {
                     datasets.read(path.toString());
                 } else {
-                    datasets.upToDate(path.toString());
+                    datasets.unchanged(path.toString());
                 }
             }
             return read.get();

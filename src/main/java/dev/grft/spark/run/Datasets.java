@@ -90,7 +90,7 @@ public final class Datasets {
      *
      * @param output a file, a folder, or {@code table:NAME}
      */
-    public void upToDate(String output) {
+    public void unchanged(String output) {
         lineage.wrote(() -> described(output, -1, null, false));
     }
 

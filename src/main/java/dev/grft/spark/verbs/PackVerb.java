@@ -138,7 +138,7 @@ final class PackVerb extends Verb {
         }
         folder.tidy();
         session.progress().say("%s is up to date with its images; --force packs them again", output);
-        session.datasets().upToDate(output);
+        session.datasets().unchanged(output);
         return true;
     }
 
