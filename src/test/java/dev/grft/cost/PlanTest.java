@@ -354,7 +354,15 @@ class PlanTest {
     void aPhotoOfTheUserIsMeasured() throws Exception {
         Path photo =
                 Files.write(folder.resolve("one.jpg"), Photos.drawn(60, 40, 1).get(0));
-        Wish own = new Wish(
+        assertThat(plan(measuredWith(photo))).contains("measured here for the photo " + photo);
+        Path broken = Files.writeString(folder.resolve("two.jpg"), "none");
+        assertThatThrownBy(() -> plan(measuredWith(broken)))
+                .isInstanceOf(UserError.class)
+                .hasMessageStartingWith("--photo: ");
+    }
+
+    private static Wish measuredWith(Path photo) {
+        return new Wish(
                 "vit_tiny_patch16_224",
                 settings(),
                 10,
@@ -369,25 +377,6 @@ class PlanTest {
                 20.0,
                 null,
                 photo.toString());
-        assertThat(plan(own)).contains("measured here for the photo " + photo);
-        Path broken = Files.writeString(folder.resolve("two.jpg"), "none");
-        assertThatThrownBy(() -> plan(new Wish(
-                        "vit_tiny_patch16_224",
-                        settings(),
-                        10,
-                        List.of(1),
-                        1,
-                        50.0,
-                        null,
-                        1,
-                        10,
-                        null,
-                        null,
-                        20.0,
-                        null,
-                        broken.toString())))
-                .isInstanceOf(UserError.class)
-                .hasMessageStartingWith("--photo: ");
     }
 
     private static Wish odd(

@@ -35,8 +35,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Reports one run of a verb as OpenLineage events: START, and COMPLETE, FAIL or ABORT with all datasets that it has read and written. A thread
- * of its own sends them. The run waits for it at the end only, at most {@code lineage.timeoutSeconds}. What keeps
- * events from their place is said, each kind once; nothing else happens.
+ * of its own sends them. The run waits for it at the end only, at most {@code lineage.timeoutSeconds}. A failure to
+ * send does not fail the run: each kind of failure is printed once.
  */
 public final class Lineage implements AutoCloseable {
     private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern(

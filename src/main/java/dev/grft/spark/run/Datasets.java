@@ -29,9 +29,9 @@ public final class Datasets {
     private final Lineage lineage;
 
     /**
-     * Returns what describes data.
+     * Returns the datasets of an application.
      *
-     * @param spark has the tables; null: there are none
+     * @param spark resolves the names of tables; null if there are no tables
      */
     public Datasets(@Nullable SparkSession spark, Storage storage, Lineage lineage) {
         this.spark = spark;
