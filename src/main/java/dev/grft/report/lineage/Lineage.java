@@ -16,6 +16,7 @@ import java.security.SecureRandom;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -40,7 +41,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Lineage implements AutoCloseable {
     private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern(
-                    "uuuu-MM-dd'T'HH:mm:ss.SSS'Z'", Locale.ROOT)
+                    "uuuu-MM-dd'T'HH:mm:ss.SSSSSS'Z'", Locale.ROOT)
             .withZone(ZoneOffset.UTC);
     private static final double LONGEST_PAUSE = 30;
     private static final double PAUSE_AT_END = 0.5;
@@ -69,6 +70,7 @@ public final class Lineage implements AutoCloseable {
     private End end = End.FAIL;
     private @Nullable String message;
     private final Set<String> said = ConcurrentHashMap.newKeySet();
+    private Instant previous = Instant.EPOCH; // the time of the event before
     private long deadline; // of the end, System.nanoTime()
 
     /**
@@ -250,7 +252,9 @@ public final class Lineage implements AutoCloseable {
     }
 
     private synchronized Event event(String type, boolean last) {
-        Instant now = Instant.now();
+        Instant now = Instant.now().truncatedTo(ChronoUnit.MICROS);
+        now = now.isAfter(previous) ? now : previous.plus(1, ChronoUnit.MICROS); // receivers and folders order events by their time
+        previous = now;
         ObjectNode event = JsonNodeFactory.instance.objectNode();
         event.put("eventType", type).put("eventTime", TIME.format(now));
         event.put("producer", Facets.PRODUCER).put("schemaURL", Facets.RUN_EVENT);

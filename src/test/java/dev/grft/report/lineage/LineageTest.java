@@ -22,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -170,6 +171,21 @@ class LineageTest {
                 .isEqualTo(why + " at https://store/x?sig=***&a=b and s3a://***@bucket/y");
         assertThat(error.path("programmingLanguage").asText()).isEqualTo("JAVA");
         assertThat(Events.dataset(events.get(1), "inputs", "/images")).isNotNull();
+    }
+
+    @Test
+    void theEventsOfTheShortestRunAreInTheirOrder() throws Exception {
+        for (int run = 0; run < 200; run++) {
+            Path events = folder.resolve("events-" + run);
+            try (Lineage lineage = begun(events.toUri().toString())) {
+                lineage.ended(Lineage.End.ABORT, null);
+            }
+
+            List<JsonNode> sent = Events.files(events);
+            assertThat(Events.types(sent)).containsExactly("START", "ABORT");
+            assertThat(Instant.parse(sent.get(0).path("eventTime").asText()))
+                    .isBefore(sent.get(1).path("eventTime").asText());
+        }
     }
 
     @Test
