@@ -43,6 +43,7 @@ public final class CostModel {
         this.operations = new Operations(
                 trained.config(),
                 trained.matrices(),
+                trained.added(),
                 settings.engine().recompute(),
                 trained.tuning().layout(trained.config()).frozenStages());
         this.memory = MemoryModel.of(trained, settings);

@@ -8,6 +8,7 @@ import dev.grft.tuning.Method;
 import dev.grft.tuning.Tuning;
 import dev.grft.tuning.WholeTuning;
 import dev.grft.vit.Layout;
+import dev.grft.vit.TrainedArray.Role;
 import dev.grft.vit.VitConfig;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * What a method trains, counted from the sizes of a model.
  *
  * @param matrices trained parameters of each matrix that has some
+ * @param added parameters of each array that the method adds to the model
  * @param parameters all that train, the head included
  * @param whole of these, parameters of arrays that train whole: a task holds their sums with the pretrained values
  * @param decaying of these, parameters that weight decay needs the pretrained values of
@@ -27,6 +29,7 @@ record Trained(
         VitConfig config,
         Tuning tuning,
         Map<String, Long> matrices,
+        Map<String, Long> added,
         long parameters,
         long whole,
         long decaying,
@@ -37,7 +40,7 @@ record Trained(
     static Trained slices(VitConfig config, Map<String, Long> slices) {
         long head = (long) config.classes() * (config.features() + 1);
         long all = head + slices.values().stream().mapToLong(Long::longValue).sum();
-        return new Trained(config, new WholeTuning(), slices, all, 0, 0, 0, null);
+        return new Trained(config, new WholeTuning(), slices, Map.of(), all, 0, 0, 0, null);
     }
 
     /** Returns what the method of some settings trains. */
@@ -47,7 +50,9 @@ record Trained(
         Tuning tuning = method.tuning(sketch);
         Layout layout = tuning.layout(config);
         Map<String, Long> matrices = new LinkedHashMap<>();
-        layout.arrays().forEach((name, array) -> matrices.put(name, array.size()));
+        Map<String, Long> added = new LinkedHashMap<>();
+        layout.arrays()
+                .forEach((name, array) -> (array.role() == Role.ADDED ? added : matrices).put(name, array.size()));
         matrices.keySet().retainAll(config.matrices().keySet());
         boolean slices = method.needs() == Method.Needs.SLICES;
         boolean sums = method.needs() == Method.Needs.SCORES
@@ -56,6 +61,7 @@ record Trained(
                 config,
                 tuning,
                 slices ? sketch.selection().sizes() : matrices,
+                added,
                 layout.size(),
                 layout.size(array -> config.tensors().containsKey(array.name())),
                 layout.size(array -> Network.needsPretrained(array, settings.training())),

@@ -12,10 +12,12 @@ import java.util.Map;
  *
  * @param config the model
  * @param slices trained parameters of each matrix that has some
+ * @param added parameters of each array that a method adds to the model, such as a factor of LoRA, by the array's name
  * @param recompute whether activations are computed again in the backward
  * @param still first stages that no gradient passes through: the patch embedding is the first, then come the blocks
  */
-public record Operations(VitConfig config, Map<String, Long> slices, boolean recompute, int still) {
+public record Operations(
+        VitConfig config, Map<String, Long> slices, Map<String, Long> added, boolean recompute, int still) {
     /** Operations of a product that take as long as an entry of the hidden layer of an MLP: bias, GELU, and its gradient. */
     private static final double MLP_ENTRY = 300;
 
@@ -30,11 +32,12 @@ public record Operations(VitConfig config, Map<String, Long> slices, boolean rec
 
     public Operations {
         slices = Map.copyOf(slices);
+        added = Map.copyOf(added);
     }
 
-    /** Counts a gradient through all stages. */
+    /** Counts a gradient through all stages, of slices or whole matrices alone. */
     public Operations(VitConfig config, Map<String, Long> slices, boolean recompute) {
-        this(config, slices, recompute, 0);
+        this(config, slices, Map.of(), recompute, 0);
     }
 
     /** Returns the blocks behind which the backward ends. */
@@ -83,11 +86,14 @@ public record Operations(VitConfig config, Map<String, Long> slices, boolean rec
     }
 
     /**
-     * Returns the operations of the products of what trains. A slice has three: forward, its gradient, the gradient of the input. A matrix that
-     * trains whole has its gradient, since the others are those of the network.
+     * Returns the operations of the products of what trains. A slice and what a method adds have three: forward, its gradient, the gradient of the
+     * input. A matrix that trains whole has its gradient, since the others are those of the network.
      */
     public double sliceProducts(int examples) {
         double products = 0;
+        for (var array : added.entrySet()) {
+            products += 6.0 * rows(array.getKey(), examples) * array.getValue();
+        }
         for (var matrix : config.matrices().entrySet()) {
             long trained = slices.getOrDefault(matrix.getKey(), 0L);
             boolean whole = trained >= matrix.getValue().size();
@@ -141,7 +147,7 @@ public record Operations(VitConfig config, Map<String, Long> slices, boolean rec
     }
 
     /**
-     * Returns the rows that a matrix is applied to: no class token before the first block; in the last block it alone, and qkv's
+     * Returns the rows that a matrix, or an array added to it, is applied to: no class token before the first block; in the last block it alone, and qkv's
      * keys and values to one vector for each head.
      *
      * @param matrix its name

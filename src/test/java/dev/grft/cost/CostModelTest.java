@@ -87,6 +87,21 @@ class CostModelTest {
         assertThat(head.products(1)).isCloseTo(forward, Percentage.withPercentage(1e-9));
     }
 
+    /** Each has three products: forward, its gradient, the gradient of its input. */
+    @Test
+    void whatAMethodAddsHasThreeProductsOfEachMatrix() {
+        double d = 768;
+        double tokens = 197 * 11;
+        double sides = (tokens + 25 / 3.0) * 4 * d + (tokens + 1) * (2 + 5 + 5) * d; // of qkv, then proj, fc1, fc2
+        assertThat(CostModel.of(BASE, settings("tuning.method=lora", "tuning.lora.rank=16"))
+                        .sliceProducts(2))
+                .isCloseTo(2 * 6 * 16 * sides, Percentage.withPercentage(1e-9));
+        double adapters = 2 * 6 * (tokens + 1) * (2 * 64 * d + d + 64); // two in each block, with their biases
+        assertThat(CostModel.of(BASE, settings("tuning.method=adapter", "tuning.adapter.size=64"))
+                        .sliceProducts(1))
+                .isCloseTo(adapters, Percentage.withPercentage(0.1));
+    }
+
     /** Later epochs read what frozen blocks have made of the images: nothing is prepared. */
     @Test
     void outputsThatAreReadNeedNoImages() {
