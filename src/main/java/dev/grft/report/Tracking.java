@@ -76,6 +76,7 @@ public final class Tracking implements AutoCloseable {
     private volatile Outcome outcome = Outcome.FINISHED;
     private volatile boolean closing;
     private volatile boolean incomplete;
+    private volatile boolean late; // the end does not wait any longer
     private final AtomicLong models = new AtomicLong(); // bytes that wait
     private boolean said;
     private boolean saidOfFiles;
@@ -149,7 +150,6 @@ public final class Tracking implements AutoCloseable {
         send(server -> {}); // wakes it
         double seconds = how.patience * settings.timeoutSeconds()
                 + (how == Outcome.FINISHED ? (double) models.get() / Mlflow.BYTES_A_SECOND : 0);
-        boolean late = false;
         try {
             thread.join((long) Math.ceil(1000 * seconds));
             late = thread.isAlive();
@@ -195,6 +195,9 @@ public final class Tracking implements AutoCloseable {
                         say("refuses (" + e.getMessage() + ")");
                         sent = true;
                     } catch (IOException e) {
+                        if (late) {
+                            return; // as below
+                        }
                         say(
                                 e instanceof HttpTimeoutException
                                         ? "does not answer within tracking.timeoutSeconds; will try again"
@@ -205,8 +208,11 @@ public final class Tracking implements AutoCloseable {
                         }
                         TimeUnit.MILLISECONDS.sleep((long) (1000 * pause));
                         pause = Math.min(LONGEST_PAUSE, 2 * pause);
-                    } catch (RuntimeException e) { // of the storage
+                    } catch (RuntimeException e) { // of the storage, also for the interrupt that ends the wait
                         incomplete = true;
+                        if (late) {
+                            return;
+                        }
                         say("did not accept an entry (" + e + ")");
                         sent = true;
                     }

@@ -72,6 +72,7 @@ public final class Lineage implements AutoCloseable {
     private final Set<String> said = ConcurrentHashMap.newKeySet();
     private Instant previous = Instant.EPOCH; // the time of the event before
     private long deadline; // of the end, System.nanoTime()
+    private volatile boolean late; // the end does not wait any longer
 
     /**
      * Returns a run that has not begun. It reports nothing if there is no {@code lineage.uri}.
@@ -238,6 +239,7 @@ public final class Lineage implements AutoCloseable {
         try {
             sender.join(Math.max(1, (deadline - System.nanoTime()) / 1_000_000));
             if (sender.isAlive()) {
+                late = true;
                 sender.interrupt();
                 sender.join(1000);
                 say("did not take the end of the run within lineage.timeoutSeconds, " + settings.timeoutSeconds()
@@ -253,7 +255,9 @@ public final class Lineage implements AutoCloseable {
 
     private synchronized Event event(String type, boolean last) {
         Instant now = Instant.now().truncatedTo(ChronoUnit.MICROS);
-        now = now.isAfter(previous) ? now : previous.plus(1, ChronoUnit.MICROS); // receivers and folders order events by their time
+        now = now.isAfter(previous)
+                ? now
+                : previous.plus(1, ChronoUnit.MICROS); // receivers and folders order events by their time
         previous = now;
         ObjectNode event = JsonNodeFactory.instance.objectNode();
         event.put("eventType", type).put("eventTime", TIME.format(now));
@@ -308,17 +312,27 @@ public final class Lineage implements AutoCloseable {
             transport.send(event.name, event.json);
             return true;
         } catch (Transport.Refused e) {
+            requireTime();
             say("refuses (" + e.getMessage() + ")");
             return true;
         } catch (IOException e) {
+            requireTime();
             say(
                     e instanceof HttpTimeoutException
                             ? "does not answer within lineage.timeoutSeconds; will try again"
                             : "cannot be reached (" + e + "); will try again");
             return false;
         } catch (RuntimeException e) { // of a file system
+            requireTime();
             say("did not accept an event (" + e + ")");
             return true;
+        }
+    }
+
+    /** File systems have errors of their own for the interrupt that ends the wait: these say nothing of the place of the events. */
+    private void requireTime() throws InterruptedException {
+        if (late) {
+            throw new InterruptedException();
         }
     }
 

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.net.httpserver.HttpServer;
+import dev.grft.FreePorts;
 import dev.grft.UserError;
 import dev.grft.checkpoint.file.Storage;
 import dev.grft.config.Config;
 import dev.grft.config.Settings;
 import dev.grft.report.Progress;
+import dev.grft.report.SlowFileSystem;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -17,7 +19,7 @@ import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,6 +33,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -50,7 +53,7 @@ class LineageTest {
     private final ByteArrayOutputStream said = new ByteArrayOutputStream();
 
     private static Settings settings(String... sets) {
-        List<String> all = new ArrayList<>(List.of("lineage.timeoutSeconds=2"));
+        List<String> all = new ArrayList<>(List.of("lineage.timeoutSeconds=60")); // a loaded machine takes long
         all.addAll(List.of(sets));
         return Config.load(List.of(), all, HADOOP);
     }
@@ -323,22 +326,20 @@ class LineageTest {
     void aServerThatIsSlowOrAwayDelaysTheEndByNoMoreThanTheTimeout() throws Exception {
         long started;
         try (Server server = new Server()) {
-            server.delayMillis = 10_000;
+            server.delayMillis = 60_000;
             started = System.nanoTime();
             begun(settings("lineage.uri=" + server.uri(), "lineage.timeoutSeconds=0.5"), Map.of(), Map.of())
                     .close();
-            assertThat(Duration.ofNanos(System.nanoTime() - started)).isLessThan(Duration.ofSeconds(8));
+            assertThat(Duration.ofNanos(System.nanoTime() - started)).isLessThan(Duration.ofSeconds(30));
             assertThat(said()).containsOnlyOnce("did not take the end of the run within lineage.timeoutSeconds");
         }
-        int port;
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = socket.getLocalPort();
-        }
         said.reset();
-        started = System.nanoTime();
-        begun(settings("lineage.uri=http://127.0.0.1:" + port, "lineage.timeoutSeconds=0.5"), Map.of(), Map.of())
-                .close();
-        assertThat(Duration.ofNanos(System.nanoTime() - started)).isLessThan(Duration.ofSeconds(8));
+        try (Socket nobody = FreePorts.refusing()) {
+            String uri = "lineage.uri=http://127.0.0.1:" + nobody.getLocalPort();
+            started = System.nanoTime();
+            begun(settings(uri, "lineage.timeoutSeconds=2"), Map.of(), Map.of()).close();
+            assertThat(Duration.ofNanos(System.nanoTime() - started)).isLessThan(Duration.ofSeconds(30));
+        }
         assertThat(said())
                 .containsOnlyOnce("cannot be reached (java.net.ConnectException")
                 .containsOnlyOnce("did not take the end of the run");
@@ -404,6 +405,22 @@ class LineageTest {
     }
 
     @Test
+    void aFileSystemThatIsTooSlowIsSaidOnce() {
+        Settings settings = settings("lineage.uri=slow:" + folder, "lineage.timeoutSeconds=1");
+        Lineage lineage = new Lineage(settings.lineage(), "runs/birds", "train", key -> null);
+        lineage.start(
+                new Storage(SlowFileSystem.configuration()),
+                new Progress(new PrintStream(said, true, StandardCharsets.UTF_8)),
+                new TreeMap<>(),
+                null);
+        lineage.close();
+        assertThat(said().lines())
+                .singleElement()
+                .asString()
+                .contains("did not take the end of the run within lineage.timeoutSeconds, 1.0 s");
+    }
+
+    @Test
     void runsAtOnceInOneProcessStayApart() throws Exception {
         Path file = folder.resolve("events.jsonl");
         try (Lineage one = begun(file.toString());
@@ -411,11 +428,16 @@ class LineageTest {
             one.read(() -> at("/one"));
             other.read(() -> at("/other"));
         }
-        List<JsonNode> events = Events.lines(file);
-        assertThat(events).hasSize(4);
-        assertThat(events.stream().map(event -> event.at("/run/runId").asText()).distinct())
-                .hasSize(2);
-        assertThat(events.stream().map(event -> event.path("inputs").size())).containsExactly(0, 0, 1, 1);
+        Map<String, List<JsonNode>> runs = Events.lines(file).stream()
+                .collect(Collectors.groupingBy(event -> event.at("/run/runId").asText()));
+        assertThat(runs.values()).hasSize(2).allSatisfy(events -> {
+            assertThat(Events.types(events)).containsExactly("START", "COMPLETE");
+            assertThat(events.get(0).path("inputs")).isEmpty();
+            assertThat(events.get(1).path("inputs")).hasSize(1);
+        });
+        assertThat(runs.values())
+                .extracting(events -> events.get(1).at("/inputs/0/name").asText())
+                .containsExactlyInAnyOrder("/one", "/other");
     }
 
     @Test
@@ -455,12 +477,13 @@ class LineageTest {
     void theWaitForTheEndCountsFromTheTimeAtWhichTheRunIsOver() throws Exception {
         try (Server server = new Server()) {
             server.delayMillis = 20_000;
-            Lineage lineage = begun(server.uri());
+            Lineage lineage =
+                    begun(settings("lineage.uri=" + server.uri(), "lineage.timeoutSeconds=4"), Map.of(), Map.of());
             lineage.finish();
-            Thread.sleep(2000); // the wait for another server
+            Thread.sleep(4000); // the wait for another server
             long started = System.nanoTime();
             lineage.close();
-            assertThat(Duration.ofNanos(System.nanoTime() - started)).isLessThan(Duration.ofMillis(1900));
+            assertThat(Duration.ofNanos(System.nanoTime() - started)).isLessThan(Duration.ofMillis(3900));
         }
     }
 
