@@ -17,5 +17,5 @@ fi
 # Kernels listen on this machine alone.
 export GRFT_RUN=$run JUPYTER_PLATFORM_DIRS=1 IPYTHONDIR=$PWD/target/ipython MPLCONFIGDIR=$PWD/target/matplotlib
 mkdir -p "$IPYTHONDIR" "$MPLCONFIGDIR"
-"$venv/bin/python" -m nbconvert --to notebook --execute --KernelManager.ip=127.0.0.1 --log-level WARN --output-dir target/notebooks notebooks/0[1-3]*.ipynb
+"$venv/bin/python" -m nbconvert --to notebook --execute --KernelManager.ip=127.0.0.1 --ExecutePreprocessor.startup_timeout=300 --log-level WARN --output-dir target/notebooks notebooks/0[1-3]*.ipynb
 echo "run, with outputs: target/notebooks"

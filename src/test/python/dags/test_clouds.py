@@ -47,7 +47,7 @@ def deferred(task, context):
         return None
 
     assert given_back.value.method_name == "execute_complete"
-    return asyncio.run(asyncio.wait_for(first(), 60))
+    return asyncio.run(asyncio.wait_for(first(), 300))
 
 
 @pytest.fixture

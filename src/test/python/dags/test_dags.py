@@ -347,7 +347,7 @@ def test_the_command_of_the_page_makes_the_connection(spark_environment):
     environment["PATH"] = f"{pathlib.Path(sys.executable).parent}:{environment['PATH']}"
     shown = "airflow connections get grft_spark --output json"
     ended = subprocess.run(
-        ["bash", "-ec", f"{command}\n{shown}"], check=False, env=environment, capture_output=True, text=True, timeout=120
+        ["bash", "-ec", f"{command}\n{shown}"], check=False, env=environment, capture_output=True, text=True, timeout=600
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     (known,) = json.loads(ended.stdout[ended.stdout.index("[{") :])

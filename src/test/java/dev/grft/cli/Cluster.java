@@ -1,8 +1,7 @@
 package dev.grft.cli;
 
+import dev.grft.FreePorts;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -64,9 +63,7 @@ final class Cluster implements AutoCloseable {
         this.folder = folder;
         this.cores = cores;
         this.environment = environment;
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
+        this.port = FreePorts.inARow(1);
         byte[] secret = new byte[16];
         RandomGenerator.of("SecureRandom").nextBytes(secret);
         Path conf = Files.createDirectories(folder.resolve("conf"));

@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 @Tag("thorough")
 class DocumentedCommandsIT {
-    private static final long SECONDS = 120;
+    private static final long SECONDS = 600; // only a process that hangs takes as long
 
     /** Runs and packed images that the commands find there, as their pages have them. */
     private static final List<String> BEFORE = List.of(

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** How {@code jobs/submit.sh} ends: what a scheduler sees, the exit code and the last line of standard output. */
 @Tag("thorough")
 class ExitIT {
-    private static final long SECONDS = 180;
+    private static final long SECONDS = 600; // only a process that hangs takes as long
     private static final List<String> HERE = List.of("--master", "local[2]");
 
     @TempDir

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Runs on a cluster of processes that are killed without a warning, or come and go, beside one that nothing disturbs. */
 @Tag("thorough")
 class FaultsIT {
-    private static final long SECONDS = 300;
+    private static final long SECONDS = 600; // only a process that hangs takes as long
 
     @TempDir
     private static Path shared;

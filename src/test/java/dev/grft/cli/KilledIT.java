@@ -14,7 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A training in a process of its own, told to end, then killed without a warning. */
 @Tag("thorough")
 class KilledIT {
-    private static final long SECONDS = 180;
+    private static final long SECONDS = 600; // only a process that hangs takes as long
 
     @TempDir
     Path folder;

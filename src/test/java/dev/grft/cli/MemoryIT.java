@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A process whose heap really runs out ends as one that the user can mend, whichever thread was the one. */
 @Tag("thorough")
 class MemoryIT {
-    private static final long SECONDS = 180;
+    private static final long SECONDS = 600; // only a process that hangs takes as long
 
     @TempDir
     Path folder;

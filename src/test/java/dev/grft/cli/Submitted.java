@@ -39,7 +39,7 @@ final class Submitted {
                 .redirectOutput(log.toFile());
         builder.environment().remove("SPARK_HOME");
         Process process = builder.start();
-        if (!process.waitFor(300, TimeUnit.SECONDS) || process.exitValue() != 0) {
+        if (!process.waitFor(600, TimeUnit.SECONDS) || process.exitValue() != 0) {
             throw new IOException(Files.readString(log));
         }
         return TARGET.resolve("spark-home");

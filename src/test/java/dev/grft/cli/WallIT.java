@@ -2,10 +2,9 @@ package dev.grft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.grft.FreePorts;
 import dev.grft.spark.verbs.Tiny;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Trainings on a cluster of which some executors reach the driver, but not the port of standing tasks. */
 @Tag("thorough")
 class WallIT {
-    private static final long SECONDS = 240;
+    private static final long SECONDS = 600; // only a process that hangs takes as long
 
     @TempDir
     Path folder;
@@ -32,9 +31,7 @@ class WallIT {
     void write() throws Exception {
         shared = Tiny.Shared.in(folder);
         cluster = Cluster.of(folder.resolve("cluster"), 3);
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
+        port = FreePorts.inARow(1);
     }
 
     @AfterEach
