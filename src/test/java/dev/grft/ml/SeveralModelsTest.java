@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.metrics.source.Source;
@@ -137,14 +138,14 @@ class SeveralModelsTest extends OnTiny {
 
     @Test
     @Tag("thorough")
-    void tenFitsOneAfterTheOtherLeaveNothing() {
+    void tenFitsOneAfterTheOtherLeaveNothing() throws Exception {
         List<Long> natives = new ArrayList<>();
         List<Long> heaps = new ArrayList<>();
         for (int i = 0; i < 10; i++) {
             classifier(2).fit(images(shared.train()));
-            System.gc();
-            natives.add(Replicas.bytes());
-            heaps.add(ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed());
+            natives.add(settled(Replicas::bytes));
+            heaps.add(settled(() ->
+                    ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed()));
         }
         assertThat(natives.get(9) - natives.get(1))
                 .as("native bytes more, of %s", natives)
@@ -154,22 +155,33 @@ class SeveralModelsTest extends OnTiny {
                 .isLessThan(16 << 20);
     }
 
+    /** Returns the least bytes in use after some garbage collections: what one has found, Spark's cleaner releases a moment later. */
+    private static long settled(LongSupplier bytes) throws InterruptedException {
+        long least = Long.MAX_VALUE;
+        for (int i = 0; i < 5; i++) {
+            System.gc();
+            Thread.sleep(50);
+            least = Math.min(least, bytes.getAsLong());
+        }
+        return least;
+    }
+
     @Test
     void aModelThatIsNotUsedAnyMoreLeavesTheMemory() throws Exception {
-        long before = Replicas.bytes();
         GrftClassificationModel model = many(20_000);
         Dataset<Row> labeled = model.transform(images(shared.test()));
         assertThat(labeled.first().<Vector>getAs("probability").size()).isEqualTo(20_000);
         long head = 4L * 20_000 * Tiny.CONFIG.width();
-        assertThat(Replicas.bytes()).isGreaterThan(before + head);
+        long with = Replicas.bytes(); // and what earlier tests have left to the garbage collector
+        assertThat(with).isGreaterThan(head);
 
         model = null;
         labeled = null;
-        for (int i = 0; i < 50 && Replicas.bytes() > before + head; i++) {
+        for (int i = 0; i < 600 && Replicas.bytes() > with - head; i++) {
             System.gc();
             Thread.sleep(100);
         }
 
-        assertThat(Replicas.bytes()).isLessThan(before + head);
+        assertThat(Replicas.bytes()).isLessThanOrEqualTo(with - head);
     }
 }

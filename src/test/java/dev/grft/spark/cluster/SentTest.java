@@ -60,7 +60,7 @@ class SentTest extends OnSpark {
     void aValueThatNothingRefersToIsTakenBack() throws InterruptedException {
         int before = OVER.get();
         forgotten();
-        for (int i = 0; i < 50 && OVER.get() == before; i++) {
+        for (int i = 0; i < 600 && OVER.get() == before; i++) {
             System.gc();
             Thread.sleep(100);
         }
@@ -90,7 +90,7 @@ class SentTest extends OnSpark {
         builder.environment()
                 .put("SPARK_SCALA_VERSION", Properties.versionNumberString().replaceFirst("\\.\\d+$", ""));
         Process process = builder.start();
-        assertThat(process.waitFor(120, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(300, TimeUnit.SECONDS)).isTrue();
 
         assertThat(process.exitValue())
                 .as(Files.readString(Path.of(folder.toString(), "log")))
@@ -139,6 +139,8 @@ class SentTest extends OnSpark {
                 .config("spark.driver.host", "127.0.0.1")
                 .config("spark.driver.bindAddress", "127.0.0.1")
                 .config("spark.broadcast.blockSize", "1k")
+                .config("spark.scheduler.minRegisteredResourcesRatio", "1") // both executors get tasks
+                .config("spark.scheduler.maxRegisteredResourcesWaitingTime", "120s")
                 .master("local-cluster[2,1,512]")
                 .getOrCreate();
     }
@@ -155,7 +157,7 @@ class SentTest extends OnSpark {
                 return false;
             }
         }
-        for (int i = 0; i < 100 && count(folder, "over-") < 2; i++) {
+        for (int i = 0; i < 600 && count(folder, "over-") < 2; i++) {
             Thread.sleep(100);
         }
         return count(folder, "over-") == 2;

@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.grft.UserError;
 import dev.grft.spark.verbs.OnSpark;
+import dev.grft.spark.verbs.Tiny;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.apache.spark.SparkConf;
 import org.apache.spark.SparkException;
 import org.apache.spark.TaskContext;
@@ -94,8 +94,8 @@ class WatchTest extends OnSpark {
 
     @Test
     void aJobMayTakeLongerIfItsTasksEnd() {
-        try (Watch watch = new Watch(context, 1)) {
-            assertThat(job(12, 24)).isEqualTo(2); // 1.2 s, of which never 1 s without an end
+        try (Watch watch = new Watch(context, 3)) {
+            assertThat(job(35, 70)).isEqualTo(2); // 3.5 s, of which not much more than 1.75 s without an end
             assertThat(watch).isNotNull();
         }
     }
@@ -122,6 +122,9 @@ class WatchTest extends OnSpark {
             try (Watch watch = new Watch(context, 60)) {
                 CompletableFuture<Void> cancelled = CompletableFuture.runAsync(
                         () -> {
+                            while (context.statusTracker().getActiveJobIds().length == 0) {
+                                Thread.onSpinWait();
+                            }
                             if (group) {
                                 context.cancelJobGroup("cell-7");
                             } else {
@@ -227,10 +230,8 @@ class WatchTest extends OnSpark {
             assertThat(givenUp(watch)).isInstanceOf(LostCluster.class);
             lose(watch, "Command exited with code 52");
             assertThat(job(0, 0)).isEqualTo(2); // the executors have recovered
-            context.sc().listenerBus().waitUntilEmpty();
+            Tiny.untilHeard(context.sc());
             assertThat(givenUp(watch)).isInstanceOf(LostCluster.class);
-        } catch (TimeoutException e) {
-            throw new IllegalStateException(e);
         }
     }
 }

@@ -9,6 +9,8 @@ import dev.grft.rounds.Round;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
@@ -20,6 +22,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BinaryOperator;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -37,6 +40,8 @@ class StationTest {
             System::nanoTime);
     private final AtomicInteger computed = new AtomicInteger();
     private final AtomicInteger links = new AtomicInteger();
+    private final Set<Thread> started = ConcurrentHashMap.newKeySet();
+    private final Set<Thread> entered = ConcurrentHashMap.newKeySet(); // those that have a link
 
     private static Packet plus(Packet a, Packet b) {
         return new Packet(new double[] {a.numbers()[0] + b.numbers()[0]}, a.vector());
@@ -86,12 +91,24 @@ class StationTest {
     }
 
     private List<Future<Integer>> start(String name, int count, Station.Maker maker, Station.Computing computing) {
-        List<Future<Integer>> started = new ArrayList<>();
+        List<Future<Integer>> all = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            started.add(
-                    tasks.submit(() -> Station.work(name, maker, SHARDS, StationTest::plus, computing, () -> false)));
+            all.add(tasks.submit(() -> {
+                started.add(Thread.currentThread());
+                return Station.work(name, maker, SHARDS, StationTest::plus, computing, () -> {
+                    entered.add(Thread.currentThread());
+                    return false;
+                });
+            }));
         }
-        return started;
+        return all;
+    }
+
+    private static void until(BooleanSupplier condition) throws InterruptedException {
+        for (int i = 0; i < 3000 && !condition.getAsBoolean(); i++) {
+            Thread.sleep(10);
+        }
+        assertThat(condition.getAsBoolean()).isTrue();
     }
 
     @Test
@@ -110,6 +127,7 @@ class StationTest {
             assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(SHARDS * round + 55.0);
             sum = round + 1 == rounds ? sum : driver.begin(new Packet(new double[] {round + 1}, new float[0]));
         }
+        until(() -> entered.size() == 6); // one that comes after all rounds has a link of its own
         driver.rest();
         int of = 0;
         for (Future<Integer> one : all) {
@@ -152,13 +170,14 @@ class StationTest {
     @Test
     void aThreadThatIsToEndLeaves() throws Exception {
         AtomicBoolean ended = new AtomicBoolean();
-        driver.begin(new Packet(new double[] {0}, new float[0]));
+        var sum = driver.begin(new Packet(new double[] {0}, new float[0]));
         Future<Integer> one = tasks.submit(
-                () -> Station.work("ending", Narrow::new, SHARDS, (a, b) -> a, (sent, shard) -> null, ended::get));
+                () -> Station.work("ending", Narrow::new, SHARDS, StationTest::plus, StationTest::number, ended::get));
+        assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
         Thread.sleep(50);
         assertThat(one).isNotDone(); // it waits for the next round
         ended.set(true);
-        assertThat(one.get(10, TimeUnit.SECONDS)).isEqualTo(SHARDS);
+        assertThat(one.get(30, TimeUnit.SECONDS)).isEqualTo(SHARDS);
         assertThat(driver.workers()).isEmpty();
     }
 
@@ -248,7 +267,7 @@ class StationTest {
                     return new Packet(new double[] {shard}, new float[0]);
                 },
                 ended::get));
-        assertThat(one.get(10, TimeUnit.SECONDS)).isEqualTo(7);
+        assertThat(one.get(30, TimeUnit.SECONDS)).isEqualTo(7);
         assertThat(driver.workers()).isEmpty();
         List<Integer> again = new CopyOnWriteArrayList<>();
         List<Future<Integer>> other = start("another", 1, (sent, shard) -> {
@@ -280,14 +299,15 @@ class StationTest {
         // One thread: of two, the second may come when the first has done all and left.
         List<Future<Integer>> other =
                 start("other", 1, (sent, shard) -> new Packet(new double[] {shard}, new float[0]));
-        assertThat(sum.get(10, TimeUnit.SECONDS).numbers()).containsExactly(55);
+        assertThat(sum.get(30, TimeUnit.SECONDS).numbers()).containsExactly(55);
         driver.rest();
         for (Future<Integer> one : other) {
-            one.get(10, TimeUnit.SECONDS);
+            one.get(30, TimeUnit.SECONDS);
         }
-        network.countDown();
+        until(() -> started.stream().anyMatch(thread -> thread.getState() == Thread.State.BLOCKED));
+        network.countDown(); // both are there: one connects, the other waits for it
         for (Future<Integer> one : slow) {
-            assertThat(one.get(10, TimeUnit.SECONDS)).isZero();
+            assertThat(one.get(30, TimeUnit.SECONDS)).isZero();
         }
         assertThat(links).as("one for each training").hasValue(2);
     }
@@ -333,15 +353,10 @@ class StationTest {
         };
         driver.begin(new Packet(new double[] {0}, new float[0]));
         List<Future<Integer>> grown = new ArrayList<>(start("grown", 1, maker, StationTest::number));
-        for (int i = 0; i < 3000 && heard.isEmpty(); i++) {
-            Thread.sleep(10);
-        }
-        assertThat(heard).isNotEmpty();
+        until(() -> !heard.isEmpty());
         grown.addAll(start("grown", 1, maker, StationTest::number)); // while the first one waits for an answer
-        for (int i = 0; i < 500 && !heard.contains(2); i++) {
-            Thread.sleep(10);
-        }
-        assertThat(heard).contains(1, 2);
+        until(() -> heard.contains(2));
+        assertThat(heard).contains(1);
         driver.rest();
         for (Future<Integer> one : grown) {
             one.get(30, TimeUnit.SECONDS);

@@ -15,6 +15,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -25,7 +26,10 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
 class LeaseTest {
+    /** Of a lease that is to expire. Where it must not, a machine that stands still for a while has to do no harm: there it is {@link #LONG}. */
     private static final double LIMIT = 2;
+
+    private static final double LONG = 6; // beats come every 2 s
 
     @TempDir
     Path folder;
@@ -58,6 +62,10 @@ class LeaseTest {
     }
 
     private Lease take(Driver driver, String scheme, double limit) {
+        return take(driver, scheme, limit, () -> {});
+    }
+
+    private Lease take(Driver driver, String scheme, double limit, Runnable check) {
         Configuration hadoop = new Configuration();
         hadoop.setClass("fs.uploads.impl", Objects.class, org.apache.hadoop.fs.FileSystem.class);
         hadoop.setClass("fs.gaps.impl", Gaps.class, org.apache.hadoop.fs.FileSystem.class);
@@ -67,7 +75,7 @@ class LeaseTest {
                 driver,
                 limit,
                 said::add,
-                () -> {},
+                check,
                 lost::add);
         taken.add(lease);
         return lease;
@@ -87,7 +95,7 @@ class LeaseTest {
 
     @Test
     void aDirectoryHasOneDriverAtATime() throws Exception {
-        Lease first = take(elsewhere("grft train runs/demo", "app-1", ""));
+        Lease first = take(elsewhere("grft train runs/demo", "app-1", ""), "file", LONG);
         assertThatThrownBy(() -> take(elsewhere("grft evaluate runs/demo", "app-2", "")))
                 .isInstanceOf(UserError.class)
                 .hasMessage(
@@ -182,13 +190,13 @@ class LeaseTest {
 
     @Test
     void aDriverThatIsToldToStopIsWaitedFor() throws Exception {
-        Lease first = take(elsewhere("a", "app-1", ""));
+        Lease first = take(elsewhere("a", "app-1", ""), "file", 60);
         first.ending();
         CompletableFuture<Lease> second = CompletableFuture.supplyAsync(() -> take(elsewhere("b", "app-2", "")));
-        TimeUnit.MILLISECONDS.sleep(200);
+        until(() -> !said.isEmpty());
         assertThat(second).isNotDone();
         first.close();
-        assertThat(second).succeedsWithin(10, TimeUnit.SECONDS);
+        assertThat(second).succeedsWithin(30, TimeUnit.SECONDS);
     }
 
     @Test
@@ -213,9 +221,11 @@ class LeaseTest {
     @Test
     void aDriverThatCannotReadItsLeaseForTheLimitWritesNoMore() throws Exception {
         Lease lease = take(elsewhere("a", "app-1", ""));
-        Files.delete(file());
-        Files.createDirectory(file()); // as a file system that is away: it can be neither read nor written
-        assertThatCode(lease::check).doesNotThrowAnyException();
+        synchronized (lease) { // no beat comes between
+            Files.delete(file());
+            Files.createDirectory(file()); // as a file system that is away: it can be neither read nor written
+            assertThatCode(lease::check).doesNotThrowAnyException();
+        }
         TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT) + 300);
         assertThatThrownBy(lease::check)
                 .isInstanceOf(InUse.class)
@@ -232,13 +242,17 @@ class LeaseTest {
         Lease lease = take(elsewhere("a", "app-1", ""));
         Path run = folder.resolve("run");
         Path away = folder.resolve("away");
-        Files.move(run, away);
-        Files.createSymbolicLink(run, run); // leads to itself
-        assertThat(Files.exists(file())).isFalse();
-        assertThatCode(lease::check).doesNotThrowAnyException();
+        synchronized (lease) { // no beat comes between
+            Files.move(run, away);
+            Files.createSymbolicLink(run, run); // leads to itself
+            assertThat(Files.exists(file())).isFalse();
+            assertThatCode(lease::check).doesNotThrowAnyException();
+        }
         TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT / 2)); // beats come every third of the limit
-        Files.delete(run);
-        Files.move(away, run);
+        synchronized (lease) {
+            Files.delete(run);
+            Files.move(away, run);
+        }
         assertThatCode(lease::check).doesNotThrowAnyException();
         assertThat(lost).isEmpty();
     }
@@ -248,19 +262,17 @@ class LeaseTest {
         Lease lease = take(elsewhere("a", "app-1", ""), "gaps");
         Gaps.failing = true;
         try {
-            while (Files.exists(file())) {
-                TimeUnit.MILLISECONDS.sleep(10);
-            }
+            until(() -> !Files.exists(file()));
             assertThatCode(lease::check).doesNotThrowAnyException();
         } finally {
             Gaps.failing = false;
         }
-        while (!Files.exists(file())) {
-            TimeUnit.MILLISECONDS.sleep(10);
-        }
+        until(() -> Files.exists(file()));
         assertThatCode(lease::check).doesNotThrowAnyException();
         assertThat(lost).isEmpty();
-        Files.delete(file());
+        synchronized (lease) { // no beat is at work
+            Files.delete(file());
+        }
         assertThatThrownBy(lease::check).hasMessageContaining("another driver, which has ended,");
     }
 
@@ -285,14 +297,15 @@ class LeaseTest {
     /** On ABFS and GCS a beat deletes the file and then renames the new one. */
     @Test
     void aFileThatIsMissingWhileItIsReplacedIsWaitedFor() throws Exception {
-        Lease first = take(elsewhere("a", "app-1", ""), "gaps");
-        String text = Files.readString(file());
-        Files.delete(file());
-        CompletableFuture<Lease> second =
-                CompletableFuture.supplyAsync(() -> take(elsewhere("b", "app-2", ""), "gaps"));
-        TimeUnit.MILLISECONDS.sleep(50);
-        Files.writeString(file(), text);
-        assertThat(second).failsWithin(20, TimeUnit.SECONDS).withThrowableThat().withCauseInstanceOf(InUse.class);
+        Lease first = take(elsewhere("a", "app-1", ""), "gaps", LONG);
+        Path away = folder.resolve("away");
+        Files.move(file(), away);
+        assertThatThrownBy(() -> take(elsewhere("b", "app-2", ""), "gaps", LONG, () -> {
+                    if (Files.exists(away)) { // this one has found no file
+                        assertThat(away.toFile().renameTo(file().toFile())).isTrue();
+                    }
+                }))
+                .isInstanceOf(InUse.class);
         assertThatCode(first::check).doesNotThrowAnyException();
         assertThat(lost).isEmpty();
     }
@@ -341,11 +354,20 @@ class LeaseTest {
 
     @Test
     void aLeaseThatIsGoneIsNotWrittenAgainByItself() throws Exception {
-        take(elsewhere("a", "app-1", ""));
-        Files.delete(file());
-        TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT));
+        Lease lease = take(elsewhere("a", "app-1", ""));
+        synchronized (lease) { // no beat is at work
+            Files.delete(file());
+        }
+        until(() -> !lost.isEmpty());
+        TimeUnit.MILLISECONDS.sleep((long) (1000 * LIMIT / 2)); // one more beat
         assertThat(file()).doesNotExist();
         assertThat(lost).singleElement().isInstanceOf(InUse.class);
+    }
+
+    private static void until(BooleanSupplier condition) throws InterruptedException {
+        while (!condition.getAsBoolean()) { // or the test's own limit
+            TimeUnit.MILLISECONDS.sleep(10);
+        }
     }
 
     /** Is no local file system to the program, for it hides one. */

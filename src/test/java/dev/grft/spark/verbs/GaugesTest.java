@@ -53,6 +53,7 @@ class GaugesTest {
 
             Tiny.does(spark, shared.sets(run, "data.maxBroken=0.1"), false, Verbs::train);
 
+            Tiny.untilHeard(spark.sparkContext());
             Map<String, Double> told = metrics(spark);
             assertThat(told).containsEntry("step", 9.0).containsEntry("steps", 9.0);
             List<String> history = Files.readAllLines(run.resolve("history.jsonl"));
@@ -82,7 +83,7 @@ class GaugesTest {
         HttpResponse<String> response = HttpClient.newHttpClient()
                 .send(
                         HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/metrics/prometheus/"))
-                                .timeout(Duration.ofSeconds(20))
+                                .timeout(Duration.ofSeconds(60))
                                 .build(),
                         HttpResponse.BodyHandlers.ofString());
         assertThat(response.statusCode()).isEqualTo(200);

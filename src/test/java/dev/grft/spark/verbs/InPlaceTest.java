@@ -431,10 +431,11 @@ class InPlaceTest extends OnTiny {
                 jobs.add(String.valueOf(start.properties().getProperty("spark.job.description")));
             }
         };
+        Tiny.untilHeard(spark.sparkContext()); // of the jobs before
         spark.sparkContext().addSparkListener(listener);
         try {
             assertThat(named(inBucket(packed))).hasSize(36);
-            spark.sparkContext().listenerBus().waitUntilEmpty();
+            Tiny.untilHeard(spark.sparkContext());
         } finally {
             spark.sparkContext().removeSparkListener(listener);
         }

@@ -35,7 +35,7 @@ class LineageOfRunsTest extends OnTiny {
 
     private List<String> sets(String run, String... more) {
         List<String> sets = shared.sets(folder.resolve(run), more);
-        sets.add("lineage.uri=" + events());
+        sets.addAll(List.of("lineage.uri=" + events(), "lineage.timeoutSeconds=60")); // a loaded machine takes long
         return sets;
     }
 
@@ -230,11 +230,12 @@ class LineageOfRunsTest extends OnTiny {
                 jobs.add(stage.stageInfo().name());
             }
         };
+        Tiny.untilHeard(spark.sparkContext()); // of the jobs before
         spark.sparkContext().addSparkListener(listener);
         try (Session session = Session.in(spark, Tiny.settings(sets), NOWHERE, NOWHERE)) {
             session.main().images().stored(packed.toString());
             spark.range(3).collectAsList(); // a job that is seen
-            spark.sparkContext().listenerBus().waitUntilEmpty();
+            Tiny.untilHeard(spark.sparkContext());
         } finally {
             spark.sparkContext().removeSparkListener(listener);
         }

@@ -197,10 +197,12 @@ class PredictTest extends OnTiny {
                         + end.taskMetrics().diskBytesSpilled());
             }
         };
+        Tiny.untilHeard(spark.sparkContext()); // of the tasks before
         spark.sparkContext().addSparkListener(listener);
 
         String said = predict("counted:" + images, false).err();
 
+        Tiny.untilHeard(spark.sparkContext());
         spark.sparkContext().removeSparkListener(listener);
         assertThat(said).contains("read 60 images, 0 broken, 0 passed over", "predicted 60 images into " + output);
         assertThat(parts()).hasSize(6); // three tasks for each of two cores
@@ -326,7 +328,7 @@ class PredictTest extends OnTiny {
             Files.writeString(images.resolve("blue/" + i + ".png"), "no image");
             Files.writeString(images.resolve("red/" + i + ".png"), "no image");
         }
-        Counted.millis = 50;
+        Counted.millis = 200; // the next tasks take 2 s, by when the first ones' broken images are known
 
         assertThatThrownBy(() -> predict("counted:" + images, true, "data.maxBroken=0.1"))
                 .isInstanceOf(UserError.class)

@@ -255,13 +255,17 @@ class ScoringTest extends OnSpark {
                 }
             }
         };
+        Tiny.untilHeard(spark.sparkContext()); // of the jobs before
         spark.sparkContext().addSparkListener(counting);
         try {
             SelectionFile two = select("selection.score=summed-gradient", "training.shards=1", "selection.batchSize=1");
 
             assertClose(two, one, 1e-3);
             assertThat(two.scores().examples()).isEqualTo(18);
-            await(jobs, 3); // the sizes of the shards, 16 images, the last 2
+            Tiny.untilHeard(spark.sparkContext());
+            assertThat(jobs)
+                    .as("the sizes of the shards, 16 images, the last 2")
+                    .hasValue(3);
         } finally {
             spark.sparkContext().removeSparkListener(counting);
         }
@@ -288,22 +292,15 @@ class ScoringTest extends OnSpark {
                                 count -> handled.addAndGet((Long) count.update().get()));
             }
         };
+        Tiny.untilHeard(spark.sparkContext());
         spark.sparkContext().addSparkListener(counting);
         try {
             select(more);
-            await(handled, images);
+            Tiny.untilHeard(spark.sparkContext());
         } finally {
             spark.sparkContext().removeSparkListener(counting);
         }
-    }
-
-    /** Listeners are told of a task a moment after it has ended. */
-    private static void await(AtomicLong count, long expected) {
-        long start = System.nanoTime();
-        while (count.get() < expected && System.nanoTime() - start < 10e9) {
-            Thread.onSpinWait();
-        }
-        assertThat(count.get()).isEqualTo(expected);
+        assertThat(handled).hasValue(images);
     }
 
     @Test

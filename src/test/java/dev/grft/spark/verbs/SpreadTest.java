@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
-import java.util.function.Predicate;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerJobStart;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
@@ -87,13 +86,6 @@ class SpreadTest {
         }
     }
 
-    private static void await(Predicate<Tasks> enough, Tasks tasks) {
-        long start = System.nanoTime();
-        while (!enough.test(tasks) && System.nanoTime() - start < 10e9) {
-            Thread.onSpinWait();
-        }
-    }
-
     @Test
     void fewShardsDoNotKeepCoresFromWorking() {
         SparkSession spark = Tiny.spark("local[4]");
@@ -109,7 +101,7 @@ class SpreadTest {
                 },
                 "training.shards=1");
 
-        await(seen -> seen.most.keySet().containsAll(passes), tasks);
+        Tiny.untilHeard(spark.sparkContext());
         assertThat(tasks.most).containsKeys(passes.toArray(String[]::new));
         passes.forEach(pass -> assertThat(tasks.most.get(pass)).as(pass).isGreaterThanOrEqualTo(4));
         assertThat(tasks.most.keySet()).anyMatch(what -> what.startsWith("step"));

@@ -23,9 +23,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import javax.imageio.ImageIO;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import scala.Option;
@@ -90,6 +92,15 @@ public final class Tiny {
                         System.getProperty("java.io.tmpdir"),
                         "grft-warehouse-" + ProcessHandle.current().pid())
                 .toString();
+    }
+
+    /** Waits until listeners and the status tracker have heard all that has happened so far: Spark tells them a moment later. */
+    public static void untilHeard(SparkContext spark) {
+        try {
+            spark.listenerBus().waitUntilEmpty(60_000);
+        } catch (TimeoutException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** Stops Spark in this process, for a test that starts it in its own way. */

@@ -2,12 +2,12 @@ package dev.grft.spark.work;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.grft.FreePorts;
 import dev.grft.rounds.Coordinator;
 import dev.grft.spark.rounds.Packet;
 import dev.grft.spark.rounds.Server;
 import dev.grft.spark.verbs.Tiny;
-import java.net.InetAddress;
-import java.net.ServerSocket;
+import java.net.Socket;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.SparkConf;
@@ -43,13 +43,12 @@ class ReachTest {
 
     @Test
     void whereNothingListensTheObstacleNamesTheExecutorAndThePort() throws Exception {
-        int closed;
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            closed = free.getLocalPort();
+        try (Socket nobody = FreePorts.refusing()) {
+            int closed = nobody.getLocalPort();
+            assertThat(Reach.obstacle(context, "127.0.0.1", closed, Reach.token()))
+                    .isEqualTo("executor driver on 127.0.0.1: the driver cannot be reached at 127.0.0.1:" + closed
+                            + " (Connection refused)");
         }
-        assertThat(Reach.obstacle(context, "127.0.0.1", closed, Reach.token()))
-                .isEqualTo("executor driver on 127.0.0.1: the driver cannot be reached at 127.0.0.1:" + closed
-                        + " (Connection refused)");
     }
 
     @Test

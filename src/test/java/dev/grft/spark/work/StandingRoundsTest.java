@@ -27,9 +27,7 @@ import dev.grft.vit.VitConfig;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.SortedMap;
 import java.util.SplittableRandom;
-import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
@@ -143,12 +141,16 @@ class StandingRoundsTest {
         assertThat(one.examples()).isEqualTo(other.examples());
     }
 
-    /** Spark's tracker hears of the end of a job after the thread that has waited for it. */
     static void assertThatNoJobIsLeft() throws InterruptedException {
-        for (int i = 0; i < 200 && context.statusTracker().getActiveJobIds().length > 0; i++) {
+        for (int i = 0; i < 1200 && context.statusTracker().getActiveJobIds().length > 0; i++) {
             Thread.sleep(50);
         }
         assertThat(context.statusTracker().getActiveJobIds()).isEmpty();
+    }
+
+    private static int jobs(String group) {
+        Tiny.untilHeard(context.sc());
+        return context.statusTracker().getJobIdsForGroup(group).length;
     }
 
     @ParameterizedTest
@@ -212,12 +214,15 @@ class StandingRoundsTest {
             for (int step = 0; step < 20; step++) {
                 standing.gradient(step, trained(step));
             }
-            assertThat(context.statusTracker().getJobIdsForGroup("standing")).hasSize(1);
+            int before = jobs("standing");
+            assertThat(before)
+                    .as("one, or more if the machine stood still for a second")
+                    .isBetween(1, 5);
             standing.rest();
             assertThat(images.count()).isEqualTo(3);
             assertThatNoJobIsLeft();
             standing.gradient(20, trained(20));
-            assertThat(context.statusTracker().getJobIdsForGroup("standing")).hasSize(3);
+            assertThat(jobs("standing")).isEqualTo(before + 2);
         } finally {
             context.clearJobGroup();
         }
@@ -244,7 +249,7 @@ class StandingRoundsTest {
             Future<Long> other =
                     pool.submit(() -> context.parallelize(List.of(1, 2, 3), 3).count());
             long began = System.nanoTime();
-            for (int step = 1; !other.isDone() && System.nanoTime() - began < TimeUnit.SECONDS.toNanos(20); step++) {
+            for (int step = 1; !other.isDone() && System.nanoTime() - began < TimeUnit.SECONDS.toNanos(60); step++) {
                 standing.gradient(step, trained(step % 4));
             }
             assertThat(other.isDone()).isTrue();
@@ -288,14 +293,15 @@ class StandingRoundsTest {
     @Test
     void aCancelledJobEndsTheRound() throws Exception {
         ExecutorService one = Executors.newSingleThreadExecutor();
-        try (StandingRounds standing = standing(slow(examples(3, 24), 300), 7)) {
+        try (StandingRounds standing = standing(held(examples(3, 24)), 7)) {
             Future<StepGradient> step = one.submit(() -> standing.gradient(0, trained(1)));
-            while (context.statusTracker().getActiveJobIds().length == 0) {
+            while (WAITING.get() == 0) {
                 Thread.sleep(20);
             }
             context.cancelAllJobs();
-            assertThatThrownBy(() -> step.get(30, TimeUnit.SECONDS)).hasMessageContaining("cancelled");
+            assertThatThrownBy(() -> step.get(60, TimeUnit.SECONDS)).hasMessageContaining("cancelled");
         } finally {
+            HELD.get().countDown();
             one.shutdownNow();
         }
     }
@@ -308,6 +314,19 @@ class StandingRoundsTest {
                 7);
     }
 
+    /** Returns shards that no task can read before {@link #HELD} is let go. */
+    private static JavaRDD<Shard> held(JavaRDD<Shard> examples) {
+        HELD.set(new CountDownLatch(1));
+        WAITING.set(0);
+        return examples.mapPartitions(
+                part -> {
+                    WAITING.incrementAndGet();
+                    HELD.get().await(60, TimeUnit.SECONDS);
+                    return part;
+                },
+                true);
+    }
+
     private static JavaRDD<Shard> slow(JavaRDD<Shard> examples, long millis) {
         return examples.mapPartitions(
                 part -> {
@@ -317,32 +336,30 @@ class StandingRoundsTest {
                 true);
     }
 
-    /** A turn begins with the first step of a job: one that waits for slots longer than its turn makes more than one step. */
+    /**
+     * A turn begins with the first step of a job: one that waits for slots longer than its turn makes more than one step. A step takes 50 ms,
+     * or much longer on a loaded machine.
+     */
     @Test
     void twoTrainingsThatNeverRestTakeTurnsOfManySteps() throws Exception {
         int steps = 30;
         JavaRDD<Shard> images = slow(examples(2, 24), 50);
         ExecutorService two = Executors.newFixedThreadPool(2);
         try {
-            List<Callable<List<Integer>>> trainings = new ArrayList<>();
+            List<Callable<Integer>> trainings = new ArrayList<>();
             for (String group : List.of("first", "second")) {
                 trainings.add(() -> {
                     context.setJobGroup(group, "a training");
-                    try (StandingRounds standing = standing(images, Duration.ofMillis(500), Duration.ofSeconds(10))) {
-                        SortedMap<Integer, Integer> stepsOfJob = new TreeMap<>();
+                    try (StandingRounds standing = standing(images, Duration.ofSeconds(1), Duration.ofSeconds(10))) {
                         for (int step = 0; step < steps; step++) {
                             standing.gradient(step, trained(step));
-                            int jobs = context.statusTracker().getJobIdsForGroup(group).length;
-                            stepsOfJob.merge(jobs, 1, Integer::sum);
                         }
-                        return List.copyOf(stepsOfJob.values());
+                        return jobs(group);
                     }
                 });
             }
-            for (Future<List<Integer>> one : two.invokeAll(trainings, 120, TimeUnit.SECONDS)) {
-                List<Integer> stepsOfJobs = one.get();
-                assertThat(stepsOfJobs).hasSizeGreaterThan(1);
-                assertThat(stepsOfJobs.subList(0, stepsOfJobs.size() - 1)).allMatch(made -> made > 1);
+            for (Future<Integer> jobs : two.invokeAll(trainings, 120, TimeUnit.SECONDS)) {
+                assertThat(jobs.get()).as("jobs of %d steps", steps).isBetween(2, steps / 2);
             }
         } finally {
             two.shutdownNow();
@@ -353,15 +370,7 @@ class StandingRoundsTest {
     void tasksThatDoNotEndAreCancelledAndNoOtherJob() throws Exception {
         ExecutorService several = Executors.newFixedThreadPool(2);
         Thread training = Thread.currentThread();
-        HELD.set(new CountDownLatch(1));
-        JavaRDD<Shard> held = examples(1, 8)
-                .mapPartitions(
-                        part -> {
-                            WAITING.incrementAndGet();
-                            HELD.get().await(60, TimeUnit.SECONDS);
-                            return part;
-                        },
-                        true);
+        JavaRDD<Shard> held = held(examples(1, 8));
         try (StandingRounds standing = standing(held, Duration.ofSeconds(20), Duration.ofMillis(500))) {
             Future<Long> other = several.submit(() -> held.count());
             several.execute(() -> {
@@ -391,6 +400,7 @@ class StandingRoundsTest {
         try (StandingRounds standing = standing(images, 10)) {
             standing.gradient(0, trained(0));
             assertEqual(standing.gradient(1, trained(1)), expected);
+            Tiny.untilHeard(context.sc());
             int[] jobs = context.statusTracker().getJobIdsForGroup("growing");
             assertThat(jobs).hasSize(1);
             int stage = context.statusTracker().getJobInfo(jobs[0]).stageIds()[0];

@@ -8,6 +8,7 @@ import static dev.grft.spark.work.StandingRoundsTest.trained;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.grft.spark.images.Shard;
+import dev.grft.spark.verbs.Tiny;
 import dev.grft.train.StepGradient;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -45,6 +46,7 @@ class StandingTasksTest {
         int before = context.statusTracker().getJobIdsForGroup("slots").length;
         try (StandingRounds standing = source(StandingRounds::new, examples(8, 24), 10)) {
             standing.gradient(0, trained(0));
+            Tiny.untilHeard(context.sc());
             int[] jobs = context.statusTracker().getJobIdsForGroup("slots");
             assertThat(jobs).hasSize(before + 1);
             int job = Arrays.stream(jobs).max().getAsInt();
