@@ -20,7 +20,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -178,7 +177,7 @@ public final class Deltas implements AutoCloseable {
     private Loaded of(String name) {
         Loaded found = loaded.get(name);
         if (found == null) {
-            throw new IllegalArgumentException("there is no delta " + name + ", only " + Set.copyOf(loaded.keySet()));
+            throw new IllegalArgumentException("there is no delta " + name + ", only " + loaded.keySet());
         }
         return found;
     }

@@ -123,6 +123,7 @@ class DeltasTest {
             float[][] before = deltas.probabilities("a", batch());
             deltas.load("b", all.get("full"));
             deltas.probabilities(batch());
+            assertThatThrownBy(() -> deltas.remove("c")).hasMessage("there is no delta c, only [a, b]");
             deltas.remove("b");
 
             assertThat(deltas.names()).containsExactly("a");
