@@ -29,12 +29,19 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.rdd.RDD;
 import org.apache.spark.storage.RDDBlockId;
 import org.apache.spark.util.LongAccumulator;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import scala.collection.JavaConverters;
 
 @SuppressWarnings("deprecation") // JavaConverters: of those for Scala 2.13, none is in 2.12
 class ShardsTest extends OnSpark {
+    /** Else those that other test classes have left in this JVM would go in the middle of a test, when the garbage collector runs. */
+    @BeforeEach
+    void dropThoseOfOthers() {
+        Shards.dropAll();
+    }
+
     @TempDir
     File folder;
 

@@ -133,11 +133,14 @@ class ReplicasTest extends OnSpark {
             long before = Replicas.withoutScratch();
             Replicas.Recipe recipe = recipe(model);
             network(recipe);
-            assertThat(Replicas.withoutScratch()).isGreaterThan(before);
+            long with = Replicas.withoutScratch();
 
             recipe.close();
 
-            assertThat(Replicas.withoutScratch()).isEqualTo(before);
+            assertThat(Replicas.withoutScratch())
+                    .isLessThan(with)
+                    .as("or less, if the garbage collector finds models of other tests")
+                    .isLessThanOrEqualTo(before);
             assertThatThrownBy(() -> network(recipe)).hasMessageStartingWith("the work is over");
         }
     }
@@ -219,7 +222,7 @@ class ReplicasTest extends OnSpark {
             return replica.probabilities(BATCH);
         });
 
-        assertThat(Replicas.withoutScratch()).isEqualTo(before);
+        assertThat(Replicas.withoutScratch()).isLessThanOrEqualTo(before);
         assertThatThrownBy(() -> network(recipe)).hasMessageStartingWith("the work is over");
     }
 }
